@@ -1,0 +1,39 @@
+"""Multigrid without arrays: one loop over levels that a Poisson solver and an MgNet share.
+
+Imports the standard library only. Equation numbers without a source are those of He and Xu,
+"MgNet: A unified framework of multigrid and convolutional neural network", Sci. China Math. 62 (2019).
+"""
+
+from mgcore import checks, stencils
+from mgcore.cycle import backslash_cycle, descend, f_cycle, full_multigrid, mg0, mgnet, v_cycle, w_cycle
+from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, single_step
+from mgcore.level import Level, ResidualLevel, residual_form
+from mgcore.moves import Moves, Visit
+from mgcore.solve import REASONS, Progress, Solution, SolveError, solve
+
+__all__ = [
+    "REASONS",
+    "Level",
+    "Moves",
+    "Progress",
+    "ResidualLevel",
+    "Solution",
+    "SolveError",
+    "Visit",
+    "backslash_cycle",
+    "chebyshev",
+    "chebyshev_weights",
+    "checks",
+    "descend",
+    "f_cycle",
+    "full_multigrid",
+    "mg0",
+    "mgnet",
+    "multi_step",
+    "residual_form",
+    "single_step",
+    "solve",
+    "stencils",
+    "v_cycle",
+    "w_cycle",
+]

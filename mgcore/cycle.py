@@ -1,0 +1,128 @@
+"""Algorithms 1-4 and the other cycles, in the moves of `mgcore.moves`. Levels are ordered from fine to coarse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from mgcore.level import Level
+from mgcore.moves import Moves, Vector, Visit
+
+Levels = Sequence[Moves[Any]]
+Cycle = Callable[..., Any]
+
+
+def descend(levels: Levels, f: Vector, u: Vector | None = None) -> list[Visit]:
+    """MgNet, Algorithm 3; where every Pi is None it is MG0, Algorithm 1.
+
+    Returns one `Visit` per level, finest first: the first guess u0, the result u and the data f of the level.
+    """
+    _check(levels)
+    visits: list[Visit] = []
+    state = levels[0].start(f, u)
+    for index, level in enumerate(levels):
+        if index > 0:
+            state = levels[index - 1].restrict(state, level)  # (6.5), (6.6)
+        u0 = level.feature(state)
+        state = level.smooth(state)  # (6.4)
+        visits.append(Visit(u0, level.feature(state), partial(level.data, state)))
+    return visits
+
+
+def mg0(levels: Sequence[Level], f: Vector) -> list[Visit]:
+    """Algorithm 1: the descent in which every level starts from zero, whatever the Pi of `levels`."""
+    return descend([replace(level, Pi=None) for level in levels], f)
+
+
+def mgnet(levels: Levels, f: Vector) -> list[Visit]:
+    """Algorithm 3 from u^{1,0} = 0: the descent in which level l + 1 starts from Pi u^l."""
+    return descend(levels, f)
+
+
+def backslash_cycle(levels: Levels, f: Vector, u: Vector | None = None) -> Vector | None:
+    """\\-cycle, Algorithm 2: down with smoothing, up with corrections alone (5.13)."""
+    return _run(_backslash, levels, f, u)
+
+
+def v_cycle(levels: Levels, f: Vector, u: Vector | None = None) -> Vector | None:
+    """V-cycle; with Pi it is V-MgNet, Algorithm 4."""
+    return _run(_v, levels, f, u)
+
+
+def w_cycle(levels: Levels, f: Vector, u: Vector | None = None) -> Vector | None:
+    """W-cycle: every level visits the next coarser one twice, the second time from where the first one ended."""
+    return _run(_w, levels, f, u)
+
+
+def f_cycle(levels: Levels, f: Vector, u: Vector | None = None) -> Vector | None:
+    """F-cycle: every level visits the next coarser one by an F-cycle, then by a V-cycle."""
+    return _run(_f, levels, f, u)
+
+
+def full_multigrid(
+    levels: Levels,
+    f: Vector,
+    *,
+    interpolate: Sequence[Callable[[Vector], Vector]],
+    restrict_data: Sequence[Callable[[Vector], Vector]],
+    cycle: Cycle = v_cycle,
+) -> Vector:
+    """Nested iteration: solve on the coarsest level, then interpolate and make one cycle on each finer one.
+
+    Args:
+        interpolate: interpolate[l] takes a solution on levels[l + 1] to a first guess on levels[l]. It is to be of
+            higher order than P, or the discretisation error is not reached in one cycle per level.
+        restrict_data: restrict_data[l] takes the data of levels[l] to those of levels[l + 1].
+        cycle: cycle(levels, f, u) -> u.
+    """
+    _check(levels)
+    for name, maps in (("interpolate", interpolate), ("restrict_data", restrict_data)):
+        if len(maps) != len(levels) - 1:
+            raise ValueError(f"{name} must hold {len(levels) - 1} maps, one per pair of levels; got {len(maps)}")
+    data = [f]
+    for restrict in restrict_data:
+        data.append(restrict(data[-1]))
+    u = cycle(levels[-1:], data[-1], None)
+    for index in reversed(range(len(levels) - 1)):
+        u = cycle(levels[index:], data[index], interpolate[index](u))
+    return u
+
+
+def _run(cycle: Cycle, levels: Levels, f: Vector, u: Vector | None) -> Vector | None:
+    _check(levels)
+    return levels[0].feature(cycle(levels, levels[0].start(f, u)))
+
+
+def _cycle(levels: Levels, state: Any, visits: Sequence[Cycle], post: bool = True) -> Any:
+    """One cycle from `state` on levels[0]; the next coarser level is visited once by each of `visits`."""
+    fine, coarser = levels[0], levels[1:]
+    state = fine.smooth(state)
+    if not coarser:
+        return state
+    before = after = fine.restrict(state, coarser[0])
+    for visit in visits:
+        after = visit(coarser, after)
+    return fine.correct(state, coarser[0], before, after, post=post)
+
+
+def _backslash(levels: Levels, state: Any) -> Any:
+    return _cycle(levels, state, (_backslash,), post=False)
+
+
+def _v(levels: Levels, state: Any) -> Any:
+    return _cycle(levels, state, (_v,))
+
+
+def _w(levels: Levels, state: Any) -> Any:
+    return _cycle(levels, state, (_w, _w))
+
+
+def _f(levels: Levels, state: Any) -> Any:
+    return _cycle(levels, state, (_f, _v))
+
+
+def _check(levels: Levels) -> None:
+    if len(levels) == 0:
+        raise ValueError("levels: at least one level is needed, got none")

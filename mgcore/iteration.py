@@ -1,0 +1,122 @@
+"""The three iterations of one level: (3.20)-(3.24), (6.7)-(6.9).
+
+Each is written once. Whether a residual is computed from f and u (feature form) or carried along (residual
+form) is the business of the `Form`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import Any, Protocol
+
+from mgcore.moves import Vector
+
+Iterate = Callable[["Form", Any, Sequence[Any]], Any]
+"""iterate(form, x, B): the state after len(B) sweeps from the state x."""
+
+
+class Form(Protocol):
+    """What an iteration needs from a level."""
+
+    def residual(self, x: Any) -> Vector:
+        """r = f - A u of the state x."""
+
+    def combine(self, weights: Sequence[Any], history: Sequence[tuple[Any, Vector]], d: Vector) -> Any:
+        """The state with u = sum_j weights[j] u_j + d, from pairs (state, its residual); the weights sum to 1."""
+
+
+def single_step(form: Form, x: Any, B: Sequence[Callable[[Vector], Vector]]) -> Any:
+    """Residual correction (3.20), (6.7): u <- u + B_i (f - A u)."""
+    for B_i in B:
+        r = form.residual(x)
+        x = form.combine((1,), ((x, r),), B_i(r))
+    return x
+
+
+def multi_step(weights: Sequence[Sequence[Any]]) -> Iterate:
+    """Semi-iteration (3.21), (6.8): u^i = sum_{j<i} a_j^i (u^j + B_j^i (f - A u^j)).
+
+    Args:
+        weights: row i (from 0) holds the i + 1 weights of sweep i; non-negative, with sum 1. Entries that are
+            not plain numbers (trainable ones) are taken as they are.
+
+    In the sweeps, B[i] is one operator for every j, or a sequence of i + 1 operators B_j^i.
+    """
+    for i, row in enumerate(weights):
+        _check_convex(i, row)
+
+    def iterate(form: Form, x: Any, B: Sequence[Any]) -> Any:
+        _check_length("multi_step", len(weights), len(B))
+        history: list[tuple[Any, Vector]] = []
+        for a, B_i in zip(weights, B, strict=True):
+            history.append((x, form.residual(x)))
+            row = [B_i] * len(history) if callable(B_i) else B_i
+            _check_length("multi_step: B[i]", len(history), len(row))
+            d = total([scaled(a_j, B_ij(r)) for a_j, B_ij, (_, r) in zip(a, row, history, strict=True)])
+            x = form.combine(a, history, d)
+        return x
+
+    return iterate
+
+
+def chebyshev(weights: Sequence[Any]) -> Iterate:
+    """Chebyshev semi-iteration (3.23), (6.9): u^i = w_i (u^{i-1} + B_i (f - A u^{i-1})) + (1 - w_i) u^{i-2}.
+
+    The residual obeys r^i = w_i (r^{i-1} - A B_i r^{i-1}) + (1 - w_i) r^{i-2}; (3.24) prints A B_i r without w_i.
+
+    Args:
+        weights: w_1, w_2, ...; there is no u^{-1}, so w_1 must be 1.
+    """
+    if weights and isinstance(weights[0], Real) and weights[0] != 1:
+        raise ValueError(f"weights[0] must be 1, since the first sweep has no predecessor; got {weights[0]}")
+
+    def iterate(form: Form, x: Any, B: Sequence[Callable[[Vector], Vector]]) -> Any:
+        _check_length("chebyshev", len(weights), len(B))
+        older = None
+        for w, B_i in zip(weights, B, strict=True):
+            r = form.residual(x)
+            if older is None:
+                new = form.combine((1,), ((x, r),), B_i(r))
+            else:
+                new = form.combine((w, 1 - w), ((x, r), older), scaled(w, B_i(r)))
+            older, x = (x, r), new
+        return x
+
+    return iterate
+
+
+def chebyshev_weights(sweeps: int, rho: float) -> tuple[float, ...]:
+    """The weights w_i of (3.23) that are best where I - B A has a real spectrum in [-rho, rho], 0 <= rho < 1."""
+    if not 0 <= rho < 1:
+        raise ValueError(f"rho must lie in [0, 1), got {rho}")
+    weights: list[float] = []
+    for i in range(sweeps):
+        weights.append(1.0 if i == 0 else 1 / (1 - rho**2 * weights[-1] / (2 if i == 1 else 4)))
+    return tuple(weights)
+
+
+def scaled(w: Any, v: Vector | None) -> Vector | None:
+    """w v, without a pass over v where w is the integer 1."""
+    return v if v is None or (isinstance(w, int) and w == 1) else w * v
+
+
+def total(terms: Sequence[Vector | None]) -> Vector | None:
+    """The sum of the terms, None being zero."""
+    result = None
+    for term in terms:
+        if term is not None:
+            result = term if result is None else result + term
+    return result
+
+
+def _check_convex(i: int, row: Sequence[Any]) -> None:
+    if len(row) != i + 1:
+        raise ValueError(f"weights[{i}] must hold {i + 1} numbers (u^0 ... u^{i}), got {len(row)}")
+    if all(isinstance(a, Real) for a in row) and (min(row) < 0 or abs(sum(row) - 1) > 1e-12 * len(row)):
+        raise ValueError(f"weights[{i}] must be non-negative with sum 1, got {tuple(row)}")
+
+
+def _check_length(what: str, expected: int, got: int) -> None:
+    if expected != got:
+        raise ValueError(f"{what}: {expected} operators are needed, one per sweep or predecessor; got {got}")

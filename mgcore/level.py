@@ -1,0 +1,173 @@
+"""One level as plain callables: the only place where the algebra is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from mgcore.iteration import Iterate, scaled, single_step, total
+from mgcore.moves import Moves, Vector
+
+
+class State(NamedTuple):
+    """Feature form: the iterate u (None is zero) and the data f."""
+
+    u: Vector | None
+    f: Vector
+
+
+@dataclass(frozen=True)
+class Level:
+    """The operators of one grid; u lives in its feature space, f and residuals in its data space.
+
+    Args:
+        A: u -> f, the data-feature map (6.1).
+        B: one smoother or extractor r -> u per pre-smoothing sweep, (5.12), (6.4); () means none.
+        R: restriction of residuals to the next coarser level, (6.6). None on the coarsest.
+        Pi: map of features to the next coarser level, (6.5); None is the zero map, which is MG0.
+        P: P(e, like) prolongs e from the next coarser level to the grid of `like`, (6.15); `like` is u, or f where
+            u is zero.
+        B_post: as B, for post-smoothing, (6.16); () gives the \\-cycle.
+        iterate: how the sweeps B are combined: `single_step`, `multi_step(...)` or `chebyshev(...)`.
+        iterate_post: the same for B_post.
+        linear: whether A is linear. Residual form and the theorems that need it refuse a nonlinear A.
+        zero: where A(0) is not 0: zero(f) makes the zero vector of u, so that A is applied to it.
+        info: anything that describes the level (shape, channels); the algebra does not read it.
+    """
+
+    A: Callable[[Vector], Vector]
+    B: Sequence[Any]
+    R: Callable[[Vector], Vector] | None = None
+    Pi: Callable[[Vector], Vector] | None = None
+    P: Callable[[Vector, Vector], Vector] | None = None
+    B_post: Sequence[Any] = ()
+    iterate: Iterate = single_step
+    iterate_post: Iterate = single_step
+    linear: bool = True
+    zero: Callable[[Vector], Vector] | None = None
+    info: Any = None
+
+    def start(self, f: Vector, u: Vector | None = None) -> State:
+        return State(self.zero(f) if u is None and self.zero is not None else u, f)
+
+    def start_from_residual(self, r: Vector, u: Vector | None) -> State:
+        u = self.start(r, u).u
+        return State(u, r if u is None else r + self.A(u))  # (6.6)
+
+    def residual(self, state: State) -> Vector:
+        u, f = state
+        return f if u is None else f - self.A(u)
+
+    def combine(self, weights: Sequence[Any], history: Sequence[tuple[State, Vector]], d: Vector) -> State:
+        u = total([scaled(w, x.u) for w, (x, _) in zip(weights, history, strict=True)])
+        return State(total((u, d)), history[0][0].f)
+
+    def smooth(self, state: State) -> State:
+        return self.iterate(self, state, self.B)
+
+    def restrict(self, state: State, coarse: Moves[Any]) -> Any:
+        R, Pi = _transfer(self.R, "R"), self.Pi
+        u0 = None if Pi is None or state.u is None else Pi(state.u)  # (6.5)
+        return coarse.start_from_residual(R(self.residual(state)), u0)  # (6.6)
+
+    def correct(self, state: State, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True) -> State:
+        e = coarse.change(before, after)
+        if e is not None:
+            like = state.f if state.u is None else state.u
+            state = State(total((state.u, _transfer(self.P, "P")(e, like))), state.f)  # (6.15)
+        return self.iterate_post(self, state, self.B_post) if post else state  # (6.16)
+
+    def change(self, before: State, after: State) -> Vector | None:
+        return difference(after.u, before.u)
+
+    def feature(self, state: State) -> Vector | None:
+        return state.u
+
+    def data(self, state: State) -> Vector:
+        return state.f
+
+
+class ResidualState(NamedTuple):
+    """Residual form: the iterate u, and its residual r - A d; A d is not computed until the residual is asked for."""
+
+    u: Vector | None
+    r: Vector
+    d: Vector | None = None
+
+
+@dataclass(frozen=True)
+class ResidualLevel:
+    """The moves of a linear `Level` with the residual carried along, (8.1): u <- u + d, r <- r - A d.
+
+    It makes the same iterates to rounding with fewer applications of A: the residual R r of (6.6) is at hand where
+    the coarse level starts (A Pi u cancels), and the last A d of a level that nobody restricts is never computed.
+    """
+
+    level: Level
+
+    def __post_init__(self) -> None:
+        if not self.level.linear:
+            raise ValueError("level: the residual form needs a linear A, and this level says linear=False")
+        if self.level.zero is not None:
+            raise ValueError("level: the residual form needs A(0) = 0, and this level has a zero(f)")
+
+    def start(self, f: Vector, u: Vector | None = None) -> ResidualState:
+        return ResidualState(u, f if u is None else f - self.level.A(u))
+
+    def start_from_residual(self, r: Vector, u: Vector | None) -> ResidualState:
+        return ResidualState(u, r)  # f - A u = R r + A Pi u - A Pi u
+
+    def residual(self, state: ResidualState) -> Vector:
+        return state.r if state.d is None else state.r - self.level.A(state.d)  # (8.1)
+
+    def combine(self, weights: Sequence[Any], history: Sequence[tuple[ResidualState, Vector]], d: Vector) -> Any:
+        u = total([scaled(w, x.u) for w, (x, _) in zip(weights, history, strict=True)])
+        r = total([scaled(w, r) for w, (_, r) in zip(weights, history, strict=True)])
+        return ResidualState(total((u, d)), r, d)  # (3.22), (3.24)
+
+    def smooth(self, state: ResidualState) -> ResidualState:
+        return self.level.iterate(self, state, self.level.B)
+
+    def restrict(self, state: ResidualState, coarse: Moves[Any]) -> Any:
+        R, Pi = _transfer(self.level.R, "R"), self.level.Pi
+        u0 = None if Pi is None or state.u is None else Pi(state.u)
+        return coarse.start_from_residual(R(self.residual(state)), u0)
+
+    def correct(
+        self, state: ResidualState, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True
+    ) -> ResidualState:
+        e = coarse.change(before, after)
+        if e is not None:
+            r = self.residual(state)
+            d = _transfer(self.level.P, "P")(e, r if state.u is None else state.u)
+            state = ResidualState(total((state.u, d)), r, d)
+        return self.level.iterate_post(self, state, self.level.B_post) if post else state
+
+    def change(self, before: ResidualState, after: ResidualState) -> Vector | None:
+        return difference(after.u, before.u)
+
+    def feature(self, state: ResidualState) -> Vector | None:
+        return state.u
+
+    def data(self, state: ResidualState) -> Vector:
+        r = self.residual(state)
+        return r if state.u is None else r + self.level.A(state.u)
+
+
+def residual_form(levels: Sequence[Level]) -> list[ResidualLevel]:
+    """The same levels in residual form (Theorems 4.1 and 8.1): same iterates to rounding, fewer applications of A."""
+    return [ResidualLevel(level) for level in levels]
+
+
+def difference(a: Vector | None, b: Vector | None) -> Vector | None:
+    """a - b, None being zero."""
+    if b is None:
+        return a
+    return -b if a is None else a - b
+
+
+def _transfer(operator: Callable[..., Vector] | None, name: str) -> Callable[..., Vector]:
+    if operator is None:
+        raise ValueError(f"{name}: a level that is not the coarsest needs it for this cycle; got None")
+    return operator
