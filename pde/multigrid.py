@@ -1,0 +1,373 @@
+"""Geometric multigrid for `Poisson`: builds the levels and runs the cycles of `mgcore` on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+import mgcore
+from mgcore import Level, Progress, Solution, SolveError
+from pde.boundary import BoundaryData, fold, read_sides
+from pde.grid import Array, Grid
+from pde.norms import rms
+from pde.operators import MatrixOperator, Operator, StencilOperator
+from pde.poisson import Poisson
+from pde.progress import ProgressBar
+from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP, make_smoother
+from pde.transfer import TRANSFERS, CubicInterpolation, Sides, Transfer, coarsen_sides
+
+CYCLES: dict[str, Callable[..., Any]] = {
+    "V": mgcore.v_cycle,
+    "W": mgcore.w_cycle,
+    "F": mgcore.f_cycle,
+    "backslash": mgcore.backslash_cycle,
+}
+VISITS = {"V": lambda l: 1, "W": lambda l: 2**l, "F": lambda l: l + 1, "backslash": lambda l: 1}
+"""How often a cycle visits level l, counted from 0."""
+
+COARSEST_SIZE = 8
+"""Coarsening goes on while more unknowns than this are left; the last level is solved directly."""
+
+
+@dataclass(frozen=True)
+class LevelInfo:
+    """What `print(mg)` tells of a level."""
+
+    grid: Grid
+    operator: Operator
+    kind: str
+    smoother: str
+    to_coarse: Transfer | None
+
+
+class Multigrid:
+    """Multigrid for a `Poisson` problem; see `solve`, `full_multigrid`, `cycle` and `print(mg)`.
+
+    Args:
+        problem: what to solve.
+        smoother: "auto" (= "sor"), "jacobi" (5.6), "two-step jacobi" (5.7), "red-black" (Gauss-Seidel) or "sor"
+            (red-black with over-relaxation).
+        omega: relaxation parameter in (0, 2); None takes what suits the smoother and the dimension.
+        nu: sweeps before and after the coarse-grid correction.
+        coarse: "auto" (= "rediscretised"), "rediscretised" or "galerkin", R A P (5.11).
+        transfer: "auto" (= "bilinear") or "linear" (4.14), two dimensions only.
+        levels: the number of levels at most; None coarsens as far as it goes.
+        threads: None; device: "cpu" in this version.
+        dtype: "float64" or "float32", in which cycles and residuals are computed.
+
+    The unknowns 2, 4, ... of an axis make the next coarser one, whatever their number; an axis with weak coupling
+    waits until the others have caught up (semicoarsening).
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+    """
+
+    def __init__(
+        self,
+        problem: Poisson,
+        *,
+        smoother: str = "auto",
+        omega: float | None = None,
+        nu: tuple[int, int] = (1, 1),
+        coarse: str = "auto",
+        transfer: str = "auto",
+        levels: int | None = None,
+        threads: None = None,
+        device: str = "cpu",
+        dtype: str | np.dtype = "float64",
+    ) -> None:
+        if not isinstance(problem, Poisson):
+            raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
+        self.problem = problem
+        self.smoother = _choose("smoother", smoother, SMOOTHERS, auto="sor")
+        self.coarse = _choose("coarse", coarse, ("rediscretised", "galerkin"), auto="rediscretised")
+        self.transfer = _choose("transfer", transfer, TRANSFERS, auto="bilinear")
+        self.nu = _read_nu(nu)
+        self.omega = _read_omega(omega)
+        _choose("device", device, ("cpu",))
+        if threads is not None:
+            raise ValueError(f"threads must be None in this version (plain NumPy), got {threads!r}")
+        if levels is not None and (not isinstance(levels, int) or levels < 1):
+            raise ValueError(f"levels must be a positive integer or None, got {levels!r}")
+        self.dtype = np.dtype(_choose("dtype", np.dtype(dtype).name, ("float64", "float32")))
+        self.levels: list[Level] = []
+        self._interpolations: list[CubicInterpolation] = []
+        self._build(levels or 64)
+
+    def _build(self, limit: int) -> None:
+        A: Operator = StencilOperator(self.problem.grid, self.dtype)
+        while True:
+            grid, which = A.grid, A.grid.axes_to_coarsen()
+            last = grid.size <= COARSEST_SIZE or not any(which) or len(self.levels) + 1 == limit
+            transfer: Transfer | None = None if last else TRANSFERS[self.transfer](grid, which, self.dtype)
+            self.levels.append(self._level(A, transfer))
+            if transfer is None:
+                return
+            self._interpolations.append(CubicInterpolation(grid, which, self.dtype))
+            A = self._coarse_operator(A, transfer)
+
+    def _coarse_operator(self, A: Operator, transfer: Transfer) -> Operator:
+        if self.coarse == "rediscretised":
+            return StencilOperator(transfer.coarse, self.dtype)
+        P = transfer.matrix()
+        volumes = [_volumes(g) for g in (A.grid, transfer.coarse)]
+        R = sp.diags(1 / volumes[1]) @ P.T @ sp.diags(volumes[0])
+        return MatrixOperator(transfer.coarse, (R @ A.matrix() @ P).astype(self.dtype))  # (5.11)
+
+    def _level(self, A: Operator, transfer: Transfer | None) -> Level:
+        kind = "Galerkin" if isinstance(A, MatrixOperator) else "stencil"
+        if transfer is None:
+            return Level(A, [_DirectSolver(A)], info=LevelInfo(A.grid, A, kind, "direct", None))
+        B = make_smoother(self.smoother, A, self.omega)
+        name = f"{self.smoother} omega={B.args[1]:.3g}"  # type: ignore[attr-defined]
+        return Level(
+            A,
+            [B] * self.nu[0],
+            R=transfer.restrict,
+            P=transfer.prolong,
+            B_post=[B] * self.nu[1],
+            info=LevelInfo(A.grid, A, kind, f"{name} ({self.nu[0]},{self.nu[1]})", transfer),
+        )
+
+    def cycle(self, f: Any, u: Any = None, cycle: str = "V") -> Array:
+        """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape)."""
+        run = CYCLES[_choose("cycle", cycle, CYCLES)]
+        f = self.problem.read("f", f, self.dtype)
+        u = None if u is None else self.problem.read("u", u, self.dtype)
+        return run(self.levels, f, u)
+
+    def full_multigrid(self, f: Any, g: BoundaryData = None, out: Array | None = None) -> Array:
+        """One pass of nested iteration, to the discretisation error: cubic interpolation, one V-cycle per level.
+
+        Args:
+            f: nodal values (..., *shape), or a callable of the coordinates.
+            g: boundary values, as in `solve`.
+            out: where to write the result; it has the shape of f and the dtype of the solver.
+        """
+        f, sides = self._read_data(f, g)
+        return self._deliver(self._full_multigrid(f, self._all_sides(sides)), out)
+
+    def solve(
+        self,
+        f: Any,
+        g: BoundaryData = None,
+        u0: Any = None,
+        out: Array | None = None,
+        rtol: float = 1e-8,
+        atol: float = 0.0,
+        max_cycles: int = 50,
+        cycle: str = "fmg",
+        accel: None = None,
+        callback: Callable[[Progress], Any] | None = None,
+        progress: bool = False,
+        strict: bool = False,
+    ) -> Solution:
+        """Solve to ||f - A u|| <= max(rtol ||f||, atol): the true residual, g folded into f, root mean square norm.
+
+        Args:
+            f: nodal values (..., *shape) or a callable of the coordinates. Leading axes are a batch, solved together
+                until every member has converged; residual norms are then those of the slowest member.
+            g: boundary values: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}.
+            u0: first guess (..., *shape); None is zero.
+            out: where to write u; it has the shape of f and the dtype of the solver.
+            cycle: "fmg" (one full multigrid pass, then V-cycles; V-cycles alone where u0 is given), "V", "W", "F" or
+                "backslash".
+            accel: None in this version.
+            callback: called with a `Progress` after each cycle; returning True stops.
+            progress: show a progress bar on stderr.
+            strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
+
+        Returns:
+            A `Solution`; `converged` and `reason` say how it ended.
+        """
+        _choose("cycle", cycle, ("fmg", *CYCLES))
+        if accel is not None:
+            raise ValueError(f"accel must be None in this version, got {accel!r}")
+        f, sides = self._read_data(f, g)
+        if u0 is not None:
+            u0 = self.problem.read("u0", u0, self.dtype)
+            if u0.shape != f.shape:
+                raise ValueError(f"u0 must have the shape of f, {f.shape}; got {u0.shape}")
+        if out is not None:
+            self._check_out(out, f.shape)
+        A, all_sides = self.levels[0].A, self._all_sides(sides)
+        folded = fold(f, sides, self.problem.grid)
+        scales = rms(folded, self.problem.ndim)
+        step = partial(CYCLES["V" if cycle == "fmg" else cycle], self.levels)
+
+        def one_cycle(folded: Array, u: Array | None) -> Array:
+            return self._full_multigrid(f, all_sides) if u is None and cycle == "fmg" else step(folded, u)
+
+        with ProgressBar(progress, rtol) as bar:
+            solution = mgcore.solve(
+                one_cycle,
+                lambda f, u: f if u is None else f - A(u),
+                lambda r: float(np.max(rms(r, self.problem.ndim) / np.where(scales > 0, scales, 1))),
+                folded,
+                u0,
+                rtol=rtol,
+                atol=atol / (float(np.max(scales)) or 1.0),
+                max_cycles=max_cycles,
+                callback=bar.wrap(callback),
+                rounding=partial(self._rounding, scales),
+                work_units=partial(self.work_units, cycle if u0 is None or cycle != "fmg" else "V"),
+            )
+        u = np.zeros_like(f) if solution.u is None else solution.u
+        solution = replace(solution, u=self._deliver(u.copy() if u is u0 else u, out))
+        if strict and not solution.converged:
+            raise SolveError(solution)
+        return solution
+
+    def measure_factor(self, cycle: str = "V", cycles: int = 30, seed: int = 20) -> float:
+        """The asymptotic error reduction per cycle: power iteration on A u = 0 from random values.
+
+        The geometric mean over the last third of the cycles, in the root mean square norm of the error.
+        """
+        run = CYCLES[_choose("cycle", cycle, CYCLES)]
+        f = np.zeros(self.problem.shape, dtype=self.dtype)
+        u = np.random.default_rng(seed).standard_normal(self.problem.shape).astype(self.dtype)
+        factors = []
+        for _ in range(cycles):
+            u = run(self.levels, f, u)
+            factors.append(float(rms(u, self.problem.ndim)))
+            if factors[-1] == 0:  # a direct solver
+                return 0.0
+            u = u / factors[-1]
+        return float(np.exp(np.mean(np.log(factors[-max(1, cycles // 3) :]))))
+
+    def work_units(self, cycle: str = "V", cycles: int = 1) -> float:
+        """Cost of so many cycles in evaluations of the finest residual; of "fmg", the first is the nested pass.
+
+        A sweep, a residual and a pair of transfers count as one evaluation each on their level.
+        """
+        nonzeros = [level.info.operator.nonzeros for level in self.levels]
+        sweeps = SWEEPS_PER_STEP.get(self.smoother, 1)
+
+        def cost(kind: str, start: int) -> float:
+            post = 0 if kind == "backslash" else self.nu[1]
+            each = sweeps * (self.nu[0] + post) + 2
+            return sum(VISITS[kind](l) * n * each for l, n in enumerate(nonzeros[start:])) / nonzeros[0]
+
+        if cycle != "fmg":
+            return cycles * cost(cycle, 0)
+        nested = sum(cost("V", start) for start in range(len(nonzeros)))
+        return (nested if cycles else 0.0) + max(0, cycles - 1) * cost("V", 0)
+
+    def __repr__(self) -> str:
+        return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"
+
+    def __str__(self) -> str:
+        infos: list[LevelInfo] = [level.info for level in self.levels]
+        rows = [("level", "shape", "unknowns", "operator", "smoother")]
+        for number, info in enumerate(infos, start=1):
+            shape = "x".join(map(str, info.grid.shape))
+            rows.append((str(number), shape, f"{info.grid.size:,}", info.kind, info.smoother))
+        widths = [max(len(row[c]) for row in rows) for c in range(5)]
+        table = "\n".join(
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+        grid_complexity = sum(info.grid.size for info in infos) / infos[0].grid.size
+        operator_complexity = sum(info.operator.nonzeros for info in infos) / infos[0].operator.nonzeros
+        return (
+            f"Multigrid for {self.problem!r}\n{table}\n"
+            f"grid complexity {grid_complexity:.2f}, operator complexity {operator_complexity:.2f}, "
+            f"transfer {self.transfer}, {self.dtype.name}, plain NumPy on every level"
+        )
+
+    def _read_data(self, f: Any, g: BoundaryData) -> tuple[Array, Sides]:
+        f = self.problem.read("f", f, self.dtype)
+        return f, read_sides(g, self.problem.grid, self.dtype, f.shape[: f.ndim - self.problem.ndim])
+
+    def _all_sides(self, sides: Sides) -> list[Sides]:
+        """The boundary values on every level."""
+        result = [sides]
+        for interpolation in self._interpolations:
+            result.append(coarsen_sides(result[-1], interpolation.which))
+        return result
+
+    def _full_multigrid(self, f: Array, sides: list[Sides]) -> Array:
+        def cycle(levels: Sequence[Level], f: Array, u: Array | None) -> Any:
+            return mgcore.v_cycle(levels, fold(f, sides[-len(levels)], levels[0].info.grid), u)
+
+        return mgcore.full_multigrid(
+            self.levels,
+            f,
+            interpolate=[partial(_call_with, each, sides[l]) for l, each in enumerate(self._interpolations)],
+            restrict_data=[level.R for level in self.levels[:-1] if level.R is not None],
+            cycle=cycle,
+        )
+
+    def _rounding(self, scales: Array, u: Array) -> float:
+        """What rounding leaves of the residual: eps (||A|| ||u|| + ||f||), relative to ||f||, largest in the batch."""
+        eps = float(np.finfo(self.dtype).eps)
+        size = self.levels[0].info.operator.norm_bound * rms(u, self.problem.ndim) / np.where(scales > 0, scales, 1)
+        return eps * (float(np.max(size)) + 1)
+
+    def _check_out(self, out: Array, shape: tuple[int, ...]) -> None:
+        if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != self.dtype:
+            came = f"{type(out).__name__} of shape {getattr(out, 'shape', None)}, dtype {getattr(out, 'dtype', None)}"
+            raise ValueError(f"out must be an array of shape {shape} and dtype {self.dtype.name}, got {came}")
+        if not out.flags.writeable:
+            raise ValueError("out must be writeable, got a read-only array")
+
+    def _deliver(self, u: Array, out: Array | None) -> Array:
+        if out is None:
+            return u
+        self._check_out(out, u.shape)
+        out[...] = u
+        return out
+
+
+class _DirectSolver:
+    """B = A^-1 on the coarsest level; the factorisation is made anew where the object is unpickled."""
+
+    def __init__(self, A: Operator) -> None:
+        self.A = A
+        self._factor = splu(sp.csc_matrix(A.matrix().astype(float)))
+
+    def __call__(self, r: Array) -> Array:
+        flat = r.reshape(-1, self.A.grid.size).astype(float)
+        return np.ascontiguousarray(self._factor.solve(flat.T).T).reshape(r.shape).astype(r.dtype)
+
+    def __getstate__(self) -> Operator:
+        return self.A
+
+    def __setstate__(self, A: Operator) -> None:
+        self.__init__(A)  # type: ignore[misc]
+
+
+def _call_with(interpolation: CubicInterpolation, sides: Sides, u: Array) -> Array:
+    return interpolation(u, sides)
+
+
+def _volumes(grid: Grid) -> Array:
+    volume = np.ones(())
+    for axis in grid.axes:
+        volume = np.multiply.outer(volume, axis.width)
+    return volume.ravel()
+
+
+def _choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any:
+    choices = (*(("auto",) if auto else ()), *allowed)
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return auto if value == "auto" else value
+
+
+def _read_nu(nu: Any) -> tuple[int, int]:
+    values = tuple(nu) if np.iterable(nu) else (nu,)
+    if len(values) != 2 or not all(isinstance(n, int | np.integer) and n >= 0 for n in values) or sum(values) == 0:
+        raise ValueError(f"nu must be two numbers of sweeps (pre, post), not both zero; got {nu!r}")
+    return int(values[0]), int(values[1])
+
+
+def _read_omega(omega: float | None) -> float | None:
+    if omega is not None and not 0 < omega < 2:
+        raise ValueError(f"omega must lie in (0, 2), outside of which relaxation diverges; got {omega!r}")
+    return omega
