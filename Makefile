@@ -1,0 +1,43 @@
+# Needs Python 3.11 or newer with pip and venv; everything else is installed into .venv by the first target that wants it.
+# Where the package index offers torch with CUDA, its CPU build is far smaller:
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
+
+demo: $(VENV)/.demo  ## solve a Poisson equation, clone a picture, train an MgNet; pictures land in out/
+	$(BIN)/python examples/demo.py --output out
+
+test: $(VENV)/.test  ## all tests but the slow ones
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.test  ## the slow tests alone
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.lint  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.lint  ## let ruff rewrite the sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove everything that git ignores here, the environment included
+	rm -rf $(VENV) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per set of extras: installed again when what it asks for has changed, and not otherwise.
+$(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -c constraints.txt -e '.[$*]'
+	@touch $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
