@@ -1,0 +1,33 @@
+"""MgNet: image classifiers that are multigrid cycles with trained convolutions.
+
+Imports `mgcore` and torch, never `pde`. Sources of equations: S19 is He and Xu, Sci. China Math. 62 (2019), and equation
+numbers without a source are its own; N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
+"""
+
+from nets import data
+from nets.config import MgNetConfig
+from nets.cost import multiply_adds, parameters
+from nets.mgnet import MgNet
+from nets.notation import Architecture, parse
+from nets.train import CheckpointError, Evaluation, Recipe, TrainingError, TrainingResult, evaluate, load, train
+from nets.zoo import create_model, list_models
+
+__all__ = [
+    "Architecture",
+    "CheckpointError",
+    "Evaluation",
+    "MgNet",
+    "MgNetConfig",
+    "Recipe",
+    "TrainingError",
+    "TrainingResult",
+    "create_model",
+    "data",
+    "evaluate",
+    "list_models",
+    "load",
+    "multiply_adds",
+    "parameters",
+    "parse",
+    "train",
+]

@@ -1,0 +1,153 @@
+"""What an MgNet is, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nets.activations import ACTIVATIONS
+from nets.notation import EXAMPLE, Architecture, parse
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "extractor": ("constant", "scaled", "variable"),
+    "pi": ("0", "1", "2"),
+    "transfers": ("trained", "bilinear", "linear"),
+    "transfer_activation": (True, False),
+    "activation": tuple(ACTIVATIONS),
+    "batch_norm": (True, False),
+    "iteration": ("single",),
+    "form": ("residual", "feature"),
+    "input": ("cifar", "imagenet"),
+    "dims": (1, 2, 3),
+    "sharing": ("literal",),
+}
+
+
+@dataclass(frozen=True)
+class MgNetConfig:
+    """An MgNet (Algorithm 3) as plain values; `str` gives the papers' notation of its architecture.
+
+    Args:
+        nu: sweeps per grid, finest first.
+        channels_u, channels_f: channels c_u of the features and c_f of the data, per grid.
+        extractor: "constant" B^l, "scaled" alpha_i B^l with trained scalars alpha_i, "variable" B^{l,i} (section 6.5).
+        pi: "0" Pi = 0, "1" a trained convolution, "2" one kernel for all channels (section 9.1).
+        transfers: R and Pi "trained", or the fixed kernels "bilinear" (4.13), "linear" (4.14).
+        transfer_activation: whether s follows R and Pi; the papers write them without, practice has it.
+        activation: s, a name in `nets.activations`.
+        batch_norm: one batch norm per use of a convolution.
+        iteration: "single" (6.7).
+        form: "residual" (8.1), or "feature", Algorithm 3 to the letter; the same function to rounding.
+        input: "cifar", a 3 x 3 convolution, or "imagenet", 7 x 7 with stride 2 and max pooling with stride 2.
+        dims: space dimensions.
+        in_channels: channels of the input.
+        num_classes: outputs of the head; 0 leaves the pooled features.
+        sharing: "literal", as Algorithm 3 says.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+    """
+
+    nu: tuple[int, ...]
+    channels_u: tuple[int, ...]
+    channels_f: tuple[int, ...]
+    extractor: str = "constant"
+    pi: str = "1"
+    transfers: str = "trained"
+    transfer_activation: bool = True
+    activation: str = "relu"
+    batch_norm: bool = True
+    iteration: str = "single"
+    form: str = "residual"
+    input: str = "cifar"
+    dims: int = 2
+    in_channels: int = 3
+    num_classes: int = 10
+    sharing: str = "literal"
+
+    def __post_init__(self) -> None:
+        for name, least in (("nu", 0), ("channels_u", 1), ("channels_f", 1)):
+            object.__setattr__(self, name, _integers(name, getattr(self, name), least))
+        for name, allowed in CHOICES.items():
+            _check_choice(name, getattr(self, name), allowed)
+        _check_integer("in_channels", self.in_channels, 1)
+        _check_integer("num_classes", self.num_classes, 0)
+        _check_lengths(self)
+        _check_sweeps(self)
+        _check_transfers(self)
+
+    @classmethod
+    def parse(cls, name: str, **settings: Any) -> MgNetConfig:
+        """The configuration of a name in the papers' notation (`nets.notation`), and further settings by keyword."""
+        return cls(**{**parse(name)._asdict(), **settings})
+
+    @property
+    def architecture(self) -> Architecture:
+        return Architecture(self.nu, self.channels_u, self.channels_f, self.extractor, self.pi)
+
+    @property
+    def notation(self) -> str:
+        """The papers' name, for example "MgNet[2,2,2,2]-[256]-B^l"; it parses back to an equal architecture."""
+        return str(self.architecture)
+
+    def __str__(self) -> str:
+        return self.notation
+
+    def settings(self) -> dict[str, Any]:
+        """What the notation does not say, as plain values: MgNetConfig.parse(notation, **settings) is equal."""
+        return {name: value for name, value in asdict(self).items() if name not in Architecture._fields}
+
+
+def _integers(name: str, values: Any, least: int) -> tuple[int, ...]:
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise TypeError(f"{name} must be a sequence of integers, one per grid; got {values!r}")
+    values = tuple(values)
+    for index, value in enumerate(values):
+        _check_integer(f"{name}[{index}]", value, least)
+    return values
+
+
+def _check_integer(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer >= {least}; got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be an integer >= {least}; got {value}")
+
+
+def _check_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    if not any(value == choice and type(value) is type(choice) for choice in allowed):
+        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}; got {value!r}")
+
+
+def _check_lengths(config: MgNetConfig) -> None:
+    grids = len(config.nu)
+    if grids == 0:
+        raise ValueError(f"nu must hold at least one grid, as in {EXAMPLE}; got ()")
+    for name in ("channels_u", "channels_f"):
+        channels = getattr(config, name)
+        if len(channels) != grids:
+            raise ValueError(f"{name} must hold {grids} widths, one per grid of nu={config.nu}; got {channels}")
+
+
+def _check_sweeps(config: MgNetConfig) -> None:
+    """A network without a sweep before its output would be zero, or Pi would act on zero alone."""
+    name, sweeps = (f"nu[{len(config.nu) - 1}]", config.nu[-1]) if config.pi == "0" else ("nu[0]", config.nu[0])
+    if sweeps == 0:
+        raise ValueError(f'{name} must be at least 1 where pi="{config.pi}", since u is zero before it; got 0')
+
+
+def _check_transfers(config: MgNetConfig) -> None:
+    fixed = config.transfers != "trained"
+    if fixed and config.pi == "2":
+        raise ValueError(f'transfers="{config.transfers}" fixes Pi, and pi="2" trains it: use pi="0" or "1", or "trained"')
+    if config.transfers == "linear" and config.dims != 2:
+        raise ValueError(f'transfers must be "trained" or "bilinear" where dims={config.dims}; got "linear", (4.14)')
+    if config.pi == "2" or (fixed and config.pi == "1"):
+        _check_constant("channels_u", config.channels_u, "Pi_2" if config.pi == "2" else f'transfers="{config.transfers}"')
+    if fixed:
+        _check_constant("channels_f", config.channels_f, f'transfers="{config.transfers}"')
+
+
+def _check_constant(name: str, channels: tuple[int, ...], why: str) -> None:
+    if len(set(channels)) > 1:
+        raise ValueError(f"{name} must be equal on all grids for {why}, which keeps the channels; got {channels}")

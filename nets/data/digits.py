@@ -1,0 +1,39 @@
+"""The handwritten digits that ship with scikit-learn: 1797 images of 8 x 8 pixels."""
+
+from __future__ import annotations
+
+import torch
+
+from nets.data.dataset import Dataset
+
+
+def digits(seed: int = 0, test_fraction: float = 0.2) -> Dataset:
+    """A stratified split by `seed`; images (N, 1, 8, 8) normalised with the training part's mean and deviation.
+
+    Raises:
+        ImportError: where scikit-learn is missing.
+        ValueError: where test_fraction is not strictly between 0 and 1.
+    """
+    if not 0 < test_fraction < 1:
+        raise ValueError(f"test_fraction must lie strictly between 0 and 1; got {test_fraction}")
+    try:
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+    except ImportError as error:
+        raise ImportError("data 'digits' comes with scikit-learn: pip install scikit-learn") from error
+    images, labels = load_digits(return_X_y=True)
+    parts = train_test_split(images, labels, test_size=test_fraction, stratify=labels, random_state=seed)
+    train_images, test_images = (torch.as_tensor(p, dtype=torch.float32).reshape(-1, 1, 8, 8) for p in parts[:2])
+    train_labels, test_labels = (torch.as_tensor(p, dtype=torch.int64) for p in parts[2:])
+    mean, std = train_images.mean().item(), train_images.std().item()
+    return Dataset(
+        name="digits",
+        train_images=(train_images - mean) / std,
+        train_labels=train_labels,
+        test_images=(test_images - mean) / std,
+        test_labels=test_labels,
+        class_names=tuple(map(str, range(10))),
+        mean=mean,
+        std=std,
+        split=seed,
+    )

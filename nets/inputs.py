@@ -1,0 +1,59 @@
+"""Whether a tensor fits a network, said before any convolution runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from nets.mgnet import MgNet
+
+
+def check_input(model: MgNet, x: Tensor) -> None:
+    """Refuse an x that is not (N, in_channels, n, ...), of the weights' dtype and device, and large enough.
+
+    Raises:
+        TypeError: x is no floating-point tensor, or dtypes or devices are mixed (dtypes are autocast's business
+            where it is on).
+        ValueError: the wrong number of dimensions or channels, or a grid of one pixel that is not the coarsest.
+    """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a torch.Tensor; got {type(x).__name__}")
+    _check_shape(model, x)
+    _check_kind(model, x)
+
+
+def _check_shape(model: MgNet, x: Tensor) -> None:
+    config = model.config
+    if x.ndim != config.dims + 2 or x.shape[1] != config.in_channels:
+        raise ValueError(
+            f"x must have shape (N, {config.in_channels}{', n' * config.dims}), "
+            f"that is in_channels={config.in_channels} and dims={config.dims}; got {tuple(x.shape)}"
+        )
+    size = tuple(x.shape[2:])
+    halvings = 2 if config.input == "imagenet" else 0
+    for l in range(1 - halvings, len(config.nu)):
+        if max(size) <= 1 or min(size) < 1:
+            raise ValueError(
+                f"x is too small: grid {max(l, 1)} of {len(config.nu)} would have "
+                f"{'x'.join(map(str, size))} pixels, and every grid but the coarsest needs more than one; "
+                f"got {tuple(x.shape)}"
+            )
+        size = tuple((n + 1) // 2 for n in size)
+
+
+def _check_kind(model: MgNet, x: Tensor) -> None:
+    """Batch norms (1-D weights) may be kept in another precision; convolutions and head may not."""
+    if not x.is_floating_point():
+        raise TypeError(f"x must be a floating-point tensor; got {x.dtype}")
+    for name, weight in model.named_parameters():
+        if weight.device != x.device:
+            raise TypeError(f"x and the weights must be on one device: x is on {x.device}, {name} on {weight.device}")
+        if weight.ndim > 1 and weight.dtype != x.dtype and not _autocast(x.device.type):
+            raise TypeError(f"x and the weights must have one dtype: x has {x.dtype}, {name} has {weight.dtype}")
+
+
+def _autocast(device: str) -> bool:
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)

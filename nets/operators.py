@@ -1,0 +1,92 @@
+"""The operators of a network: zero-padded 3 x 3 convolutions in 1, 2 or 3 dimensions, trained or fixed."""
+
+from __future__ import annotations
+
+import torch
+from mgcore import stencils
+from torch import Tensor, nn
+from torch.nn import functional
+
+CONVOLUTION: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+BATCH_NORM: dict[int, type[nn.Module]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+MAX_POOL: dict[int, type[nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_apply = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+
+
+def convolution(dims: int, c_in: int, c_out: int, *, stride: int = 1, size: int = 3) -> nn.Module:
+    """K * with stride 1 or K *_2 with stride 2, zero padded, without bias: (3.7), (3.12).
+
+    It takes (N, c_in, n, ...) to (N, c_out, ceil(n / stride), ...). Weights are Kaiming normal (fan out, ReLU).
+    """
+    conv = CONVOLUTION[dims](c_in, c_out, size, stride=stride, padding=size // 2, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")  # type: ignore[arg-type]
+    return conv
+
+
+def normalisation(dims: int, channels: int, *, enabled: bool = True) -> nn.Module:
+    """Batch norm for (N, channels, n, ...), or the identity."""
+    return BATCH_NORM[dims](channels) if enabled else nn.Identity()
+
+
+class SharedKernel(nn.Module):
+    """One 3 x 3 kernel with stride 2, the same for every channel: Pi_2 of S19 section 9.1, and the fixed transfers.
+
+    It takes (N, c, n, ...) to (N, c, ceil(n / 2), ...) for any c.
+
+    Args:
+        dims: 1, 2 or 3.
+        kernel: fixed values, kept as a buffer; None makes a trained kernel of 3^dims weights.
+    """
+
+    weight: Tensor
+
+    def __init__(self, dims: int, kernel: Tensor | None = None) -> None:
+        super().__init__()
+        self.dims = dims
+        if kernel is None:
+            self.weight = nn.Parameter(torch.empty((1, 1) + (3,) * dims))
+            nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+        else:
+            self.register_buffer("weight", kernel[None, None].clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        weight = self.weight.expand((channels,) + (-1,) * (self.dims + 1))
+        return _apply[self.dims](x, weight, stride=2, padding=1, groups=channels)
+
+    def extra_repr(self) -> str:
+        return f"dims={self.dims}, trained={isinstance(self.weight, nn.Parameter)}"
+
+
+def restriction_kernel(transfers: str, dims: int) -> Tensor:
+    """K_R of (4.13) "bilinear", as a tensor product in 1 and 3 dimensions, or of (4.14) "linear", in 2 dimensions.
+
+    Its weights sum to 2^dims: R is the transpose of interpolation.
+    """
+    if transfers == "linear" and dims != 2:
+        raise ValueError(f'transfers="linear" is the 2-dimensional kernel (4.14), and dims is {dims}; use "bilinear"')
+    if transfers == "linear":
+        return torch.tensor(stencils.LINEAR)
+    line = kernel = torch.tensor(stencils.BILINEAR[1])
+    for _ in range(dims - 1):
+        kernel = kernel[..., None] * line
+    return kernel
+
+
+def restriction(transfers: str, dims: int, c_in: int, c_out: int) -> nn.Module:
+    """R of (6.6): trained c_in -> c_out, or the fixed K_R on every channel."""
+    if transfers == "trained":
+        return convolution(dims, c_in, c_out, stride=2)
+    return SharedKernel(dims, restriction_kernel(transfers, dims))
+
+
+def feature_map(pi: str, transfers: str, dims: int, c_in: int, c_out: int) -> nn.Module:
+    """Pi of (6.5): Pi_1 trained c_in -> c_out, Pi_2 one trained kernel for all channels, or K_R / 2^dims.
+
+    The fixed one is a weighted mean, so that it keeps constants.
+    """
+    if pi == "2":
+        return SharedKernel(dims)
+    if transfers == "trained":
+        return convolution(dims, c_in, c_out, stride=2)
+    return SharedKernel(dims, restriction_kernel(transfers, dims) / 2**dims)

@@ -1,0 +1,1 @@
+def learning_curve(h,p): pass

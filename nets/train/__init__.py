@@ -1,0 +1,18 @@
+"""Training that can be repeated and resumed."""
+
+from nets.train.checkpoint import CheckpointError, load
+from nets.train.evaluation import Evaluation, evaluate
+from nets.train.loop import TrainingError, TrainingResult, train
+from nets.train.recipe import RECIPES, Recipe
+
+__all__ = [
+    "RECIPES",
+    "CheckpointError",
+    "Evaluation",
+    "Recipe",
+    "TrainingError",
+    "TrainingResult",
+    "evaluate",
+    "load",
+    "train",
+]
