@@ -157,7 +157,7 @@ def _reason(norms: list[float], tolerance: float, attainable: float | None, max_
     if cycles > 0:
         if attainable is not None and last > 0.5 * norms[-2] and last <= attainable:
             return "rounding"
-        if last > 10 * norms[0] and last > norms[-2]:
+        if cycles >= 2 and last > 10 * norms[0] and last > norms[-2] > norms[-3]:  # one jump alone may be harmless
             return "diverged"
         if cycles >= 5 and last > 0.99 * norms[-6]:
             return "diverged" if last > 2 * norms[-6] else "stalled"
