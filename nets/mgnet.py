@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import mgcore
 import torch
-from mgcore import Level, Visit
 from torch import Tensor, nn
 
+import mgcore
+from mgcore import Level, Visit
 from nets.activations import create_activation
 from nets.config import MgNetConfig
 from nets.inputs import check_input

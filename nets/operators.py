@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-from mgcore import stencils
 from torch import Tensor, nn
 from torch.nn import functional
+
+from mgcore import stencils
 
 CONVOLUTION: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 BATCH_NORM: dict[int, type[nn.Module]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}

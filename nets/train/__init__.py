@@ -3,7 +3,9 @@
 from nets.train.checkpoint import CheckpointError, load
 from nets.train.evaluation import Evaluation, evaluate
 from nets.train.loop import TrainingError, TrainingResult, train
-from nets.train.recipe import RECIPES, Recipe
+from nets.train.provenance import held_out
+from nets.train.recipe import Recipe
+from nets.train.recipes import RECIPES
 
 __all__ = [
     "RECIPES",
@@ -13,6 +15,7 @@ __all__ = [
     "TrainingError",
     "TrainingResult",
     "evaluate",
+    "held_out",
     "load",
     "train",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from math import isfinite
@@ -20,12 +19,13 @@ from nets.data import Dataset
 from nets.inputs import check_input
 from nets.mgnet import MgNet
 from nets.train import checkpoint as checkpoints
-from nets.train import randomness
+from nets.train import provenance, randomness
 from nets.train.augment import COLUMNS, augment
 from nets.train.checkpoint import CheckpointError
 from nets.train.evaluation import Evaluation, evaluate
 from nets.train.files import RunFolder
-from nets.train.recipe import Recipe, recipe_for
+from nets.train.recipe import Recipe
+from nets.train.recipes import recipe_for
 
 
 class TrainingError(RuntimeError):
@@ -137,7 +137,7 @@ class _Run:
         return {
             "model": checkpoints.describe(self.model),
             "recipe": asdict(self.recipe),
-            "data": _describe(self.data),
+            "data": provenance.describe(self.data),
             "seed": self.seed,
         }
 
@@ -253,14 +253,6 @@ def _check_fit(model: MgNet, data: Dataset, recipe: Recipe, seed: int) -> None:
     if dims != 2 and (recipe.shift or recipe.rotation or recipe.scaling):
         raise ValueError(f"shift, rotation and scaling move 2-dimensional images; these have {dims}: set them to 0")
     check_input(model, data.train_images[:1].to(next(model.parameters()).device))
-
-
-def _describe(data: Dataset) -> dict[str, Any]:
-    """A data set as plain values, with checksums of its parts."""
-    parts = {"train_images": data.train_images, "test_images": data.test_images}
-    sums = {name: zlib.crc32(part.contiguous().numpy()) for name, part in parts.items()}
-    names = list(data.class_names)
-    return {"name": data.name, "split": data.split, "classes": names, "mean": data.mean, "std": data.std, **sums}
 
 
 def _differences(theirs: Any, ours: Any) -> str:
