@@ -1,0 +1,250 @@
+"""The reductions: what the papers claim to be the same, computed both ways, with the largest deviation found.
+
+Every line runs the functions of `mgcore` that the solver and the networks use, in float64.
+
+    python examples/reductions.py
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import mgcore
+import nets
+import pde
+from mgcore import Level, checks, stencils
+from pde.convolution import correlate, correlate_2, spread_2
+from pde.section5 import section5_levels
+
+Kernel = stencils.Kernel
+
+
+def norm(v: Any) -> float:
+    """Euclidean norm of a NumPy array or a torch tensor."""
+    return float((v * v).sum()) ** 0.5
+
+
+def dot(v: Any, w: Any) -> float:
+    return float((v * w).sum())
+
+
+def random_pi(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """A random linear map between grids of 2^k - 1 points: a random 3 x 3 kernel with stride 2."""
+    kernel = tuple(map(tuple, rng.standard_normal((3, 3))))
+    return lambda u: np.ascontiguousarray(correlate(kernel, u)[..., 1::2, 1::2])
+
+
+def poisson_levels(n: int, nu: int, rng: np.random.Generator) -> list[Level]:
+    """The solver's own levels for n x n points, each with a random Pi."""
+    mg = pde.Multigrid(pde.Poisson((n, n)), nu=(nu, nu))
+    return [replace(level, Pi=random_pi(rng)) for level in mg.levels[:-1]] + mg.levels[-1:]
+
+
+def network(name: str, seed: int, **settings: Any) -> nets.MgNet:
+    """A float64 MgNet in evaluation mode with random weights; batch norms have random statistics."""
+    torch.manual_seed(seed)
+    model = nets.MgNet(nets.MgNetConfig.parse(name, **settings)).double().eval()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return model
+
+
+def linear_network(levels: int, nu: int, channels: tuple[int, int], seed: int) -> nets.MgNet:
+    """An MgNet of random linear convolutions: no activation, no batch norm; weights scaled so that nothing grows."""
+    name = f"MgNet{[nu] * levels}-[{channels}]-B^{{l,i}}".replace(" ", "")
+    model = network(name, seed, activation="identity", batch_norm=False, in_channels=channels[1], form="feature")
+    model.stem = nn.Identity()
+    for parameter in model.parameters():
+        parameter.data *= 0.3
+    return model
+
+
+def convolution(kernel: Kernel, stride: int = 1, padding: int = 1) -> nn.Conv2d:
+    """One channel, no bias, with these weights."""
+    conv = nn.Conv2d(1, 1, 3, stride=stride, padding=padding, bias=False).double()
+    conv.weight.data[...] = torch.tensor(kernel, dtype=torch.float64)
+    return conv
+
+
+def scale(kernel: Kernel, factor: float) -> Kernel:
+    return tuple(tuple(factor * k for k in row) for row in kernel)
+
+
+def poisson_network(
+    A: list[Kernel], B: list[Kernel], nu: int, R: Kernel, *, padding: int, form: str = "residual", pi: str = "0"
+) -> nets.MgNet:
+    """An MgNet whose convolutions hold these kernels, one per grid; without activation, batch norm and stem."""
+    name = f"MgNet{[nu] * len(A)}-[1]-B^l-Pi_{pi}".replace(" ", "")
+    model = network(name, 0, activation="identity", batch_norm=False, in_channels=1, form=form)
+    model.stem = nn.Identity()
+    for l, (K_A, K_B) in enumerate(zip(A, B, strict=True)):
+        model.A[l] = convolution(K_A)
+        model.B[l][0] = convolution(K_B)
+    for l in range(len(A) - 1):
+        model.R[l] = convolution(R, stride=2, padding=padding)
+        if pi != "0":
+            model.Pi[l] = nn.Conv2d(1, 1, 3, stride=2, padding=padding, bias=False).double()
+    return model
+
+
+def compare_descents(plain: list[Any], model: nets.MgNet, f: np.ndarray) -> float:
+    """Largest deviation, over the grids, between a descent of the solver and the network's on the same f, by (6.10)."""
+    worst = 0.0
+    with torch.no_grad():
+        visits = model.visits(torch.from_numpy(f)[None, None])
+        for l, (mine, net) in enumerate(zip(plain, visits, strict=False)):
+            u0 = None if net.u0 is None else net.u0
+            expected_f = mine.f if u0 is None else mine.f + model.A[l](u0)[0, 0].numpy()
+            u = net.u if u0 is None else net.u - u0
+            worst = max(worst, checks.deviation(norm, u[0, 0].numpy(), mine.u))
+            worst = max(worst, checks.deviation(norm, net.f[0, 0].numpy(), expected_f))
+    return worst
+
+
+def interior_points(k: int, nu: int, transfer: str, omega: float, pi: str, seed: int) -> float:
+    """Across: (2^k - 1)^2 interior points, where the R A P kernels of every level are convolutions."""
+    n = 2**k - 1
+    f = np.random.default_rng(seed).standard_normal((n, n))
+    problem = pde.Poisson((n, n))
+    mg = pde.Multigrid(problem, smoother="jacobi", omega=omega, nu=(nu, 0), coarse="galerkin", transfer=transfer)
+    plain = mgcore.mg0(mg.levels, f)[:-1]  # the last level has a direct solver instead of a smoother
+    R = scale(stencils.LINEAR if transfer == "linear" else stencils.BILINEAR, 1 / 4)
+    A = [scale(stencils.POISSON, float((n + 1) ** 2))]
+    while len(A) < len(plain):
+        A.append(scale(stencils.galerkin(A[-1], scale(R, 4)), 1 / 4))
+    B = [stencils.jacobi(omega, K[1][1]) for K in A]
+    return compare_descents(plain, poisson_network(A, B, nu, R, padding=0, pi=pi), f)
+
+
+def all_points(k: int, nu: int, transfer: str, smoother: str, pi: str, seed: int) -> float:
+    """Across: (2^k + 1)^2 points, the same zero-padded kernel per level on both sides."""
+    f = np.random.default_rng(seed).standard_normal((2**k + 1, 2**k + 1))
+    levels = section5_levels(k, transfer=transfer, smoother=smoother, nu=(nu, 0), coarse="kernel")
+    A = [level.info["kernel"] for level in levels]
+    B = [stencils.jacobi(0.8, K[1][1]) if smoother == "S0" else stencils.two_step_jacobi(0.8, K) for K in A]
+    R = stencils.LINEAR if transfer == "linear" else stencils.BILINEAR
+    return compare_descents(mgcore.mg0(levels, f), poisson_network(A, B, nu, R, padding=1, pi=pi), f)
+
+
+def theorem_6_1_numpy(seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    f = rng.standard_normal((31, 31))
+    return checks.theorem_6_1(poisson_levels(31, 1 + seed % 3, rng), f, norm)
+
+
+def theorem_6_1_torch(seed: int) -> float:
+    model = linear_network(3, 1 + seed % 3, (4, 3), seed)
+    with torch.no_grad():
+        return checks.theorem_6_1(model.levels, torch.randn(2, 3, 12, 12, dtype=torch.float64), norm)
+
+
+def v_cycle_numpy(seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    f = rng.standard_normal((31, 31))
+    return checks.theorem_6_1_v(poisson_levels(31, 1 + seed % 3, rng), f, norm)
+
+
+def v_cycle_torch(seed: int) -> float:
+    model = linear_network(3, 1 + seed % 2, (4, 3), seed)
+
+    def prolong(e: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        weight = torch.full((4, 4, 3, 3), 0.05, dtype=torch.float64)
+        up = nn.functional.conv_transpose2d(e, weight, stride=2, padding=1, output_padding=1)
+        return up[..., : like.shape[-2], : like.shape[-1]]
+
+    with torch.no_grad():
+        levels = [replace(level, P=prolong, B_post=level.B) for level in model.levels]
+        return checks.theorem_6_1_v(levels, torch.randn(2, 3, 12, 12, dtype=torch.float64), norm)
+
+
+def lemma_4_1(transfer: str, seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    K = stencils.LINEAR if transfer == "linear" else stencils.BILINEAR
+    r, e = rng.standard_normal((33, 17)), rng.standard_normal((17, 9))
+    return checks.adjoint_defect(partial(correlate_2, K), lambda e: spread_2(K, e, (33, 17)), r, e, dot, dot)
+
+
+def lemma_4_1_torch(transfer: str, seed: int) -> float:
+    torch.manual_seed(seed)
+    K = convolution(stencils.LINEAR if transfer == "linear" else stencils.BILINEAR).weight.detach()
+    r, e = torch.randn(1, 1, 33, 17).double(), torch.randn(1, 1, 17, 9).double()
+    R = partial(nn.functional.conv2d, weight=K, stride=2, padding=1)
+    P = partial(nn.functional.conv_transpose2d, weight=K, stride=2, padding=1)
+    return checks.adjoint_defect(R, P, r, e, dot, dot)
+
+
+def forms_numpy(seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    f = rng.standard_normal((31, 31))
+    return checks.theorem_8_1(poisson_levels(31, 2, rng), f, norm)
+
+
+def forms_network(seed: int) -> float:
+    """The logits of an MgNet with ReLU and batch norm in both forms."""
+    model = network("MgNet[2,2,2]-[(8,6),(8,8),(12,8)]-B^{l,i}", seed)
+    x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    with torch.no_grad():
+        residual = model(x)
+        model.config = replace(model.config, form="feature")
+        return checks.deviation(norm, residual, model(x))
+
+
+def two_jacobi_steps(seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    omega, f, u = rng.uniform(0.1, 1.9), rng.standard_normal((17, 9)), rng.standard_normal((17, 9))
+    A, S = partial(correlate, stencils.POISSON), partial(correlate, stencils.jacobi(omega))
+    twice, once = (Level(A, [S, S]), Level(A, [partial(correlate, stencils.two_step_jacobi(omega))]))
+    return checks.deviation(norm, mgcore.mg0([twice], f)[0].u, mgcore.descend([once], f)[0].u) + checks.deviation(
+        norm, mgcore.descend([twice], f, u)[0].u, mgcore.descend([once], f, u)[0].u
+    )
+
+
+REDUCTIONS: tuple[tuple[str, str, Callable[[int], float]], ...] = (
+    ("Theorem 6.1, (6.10): MgNet is MG0 for any Π", "Poisson stencils, NumPy", theorem_6_1_numpy),
+    ("", "random convolutions, torch", theorem_6_1_torch),
+    ("V-MgNet (Algorithm 4) is the V-cycle for any Π", "Poisson stencils, NumPy", v_cycle_numpy),
+    ("", "random convolutions, torch", v_cycle_torch),
+    ("Lemma 4.1: restriction is prolongation transposed", "bilinear (4.13), NumPy", partial(lemma_4_1, "bilinear")),
+    ("", "linear (4.14), NumPy", partial(lemma_4_1, "linear")),
+    ("", "bilinear, torch strided convolution", partial(lemma_4_1_torch, "bilinear")),
+    ("Theorem 8.1: feature form is residual form", "Poisson stencils, NumPy", forms_numpy),
+    ("", "MgNet with ReLU and batch norm, torch", forms_network),
+    ("(5.7): two Jacobi steps are one kernel", "zero padding, NumPy", two_jacobi_steps),
+    (
+        "A nets.MgNet with Poisson kernels is pde's multigrid",
+        "31² interior points, Π = 0",
+        lambda seed: interior_points(5, 1 + seed % 3, ("linear", "bilinear")[seed % 2], 0.8, "0", seed),
+    ),
+    ("", "31² interior points, random Π", lambda s: interior_points(5, 1 + s % 3, "bilinear", 0.8, "1", s)),
+    ("", "33² points, zero padding, Π = 0", lambda s: all_points(5, 1 + s % 3, "linear", ("S0", "S1")[s % 2], "0", s)),
+    ("", "33² points, zero padding, random Π", lambda s: all_points(5, 1 + s % 3, "bilinear", "S0", "1", s)),
+)
+
+
+def run(seeds: int = 8) -> dict[str, float]:
+    """Print the table; returns the largest deviation of every line over so many random cases."""
+    found: dict[str, float] = {}
+    print(f"{'what is the same':<54}{'with':<40}largest deviation")
+    title = ""
+    for claim, case, deviation in REDUCTIONS:
+        title = claim or title
+        found[f"{title}: {case}"] = worst = max(deviation(seed) for seed in range(seeds))
+        print(f"{claim:<54}{case:<40}{worst:.1e}")
+    print(f"Relative to the size of what is compared, over {seeds} random cases each; float64 rounds at 1.1e-16.")
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=8, help="random cases per line (default 8)")
+    run(parser.parse_args().seeds)
