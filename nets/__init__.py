@@ -1,7 +1,7 @@
 """MgNet: image classifiers that are multigrid cycles with trained convolutions.
 
-Imports `mgcore` and torch, never `pde`. Sources of equations: S19 is He and Xu, Sci. China Math. 62 (2019), and equation
-numbers without a source are its own; N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
+Imports `mgcore` and torch, never `pde`. Equation numbers without a source are those of S19, He and Xu, Sci. China
+Math. 62 (2019); N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
 """
 
 from nets import data

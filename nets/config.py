@@ -137,19 +137,15 @@ def _check_sweeps(config: MgNetConfig) -> None:
 
 
 def _check_transfers(config: MgNetConfig) -> None:
-    fixed = config.transfers != "trained"
+    fixed, kind = config.transfers != "trained", f'transfers="{config.transfers}"'
     if fixed and config.pi == "2":
-        raise ValueError(
-            f'transfers="{config.transfers}" fixes Pi, and pi="2" trains it: use pi="0" or "1", or "trained"'
-        )
+        raise ValueError(f'{kind} fixes Pi, and pi="2" trains it: use pi="0" or "1", or transfers="trained"')
     if config.transfers == "linear" and config.dims != 2:
         raise ValueError(f'transfers must be "trained" or "bilinear" where dims={config.dims}; got "linear", (4.14)')
     if config.pi == "2" or (fixed and config.pi == "1"):
-        _check_constant(
-            "channels_u", config.channels_u, "Pi_2" if config.pi == "2" else f'transfers="{config.transfers}"'
-        )
+        _check_constant("channels_u", config.channels_u, "Pi_2" if config.pi == "2" else kind)
     if fixed:
-        _check_constant("channels_f", config.channels_f, f'transfers="{config.transfers}"')
+        _check_constant("channels_f", config.channels_f, kind)
 
 
 def _check_constant(name: str, channels: tuple[int, ...], why: str) -> None:

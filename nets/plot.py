@@ -57,11 +57,9 @@ def confusion_matrix(matrix: Tensor, names: Sequence[str], path: str | PathLike[
     axes.set_xticks(range(classes), names)
     axes.set_yticks(range(classes), names)
     axes.tick_params(length=0)
-    right = int(matrix.diagonal().sum()) / max(int(matrix.sum()), 1)
-    wrong = int(matrix.sum() - matrix.diagonal().sum())
-    axes.set(
-        xlabel="predicted", ylabel="truth", title=f"{100 * right:.2f} % right, {wrong} of {int(matrix.sum())} wrong"
-    )
+    total, wrong = int(matrix.sum()), int(mistakes.sum())
+    right = 100 * (1 - wrong / max(total, 1))
+    axes.set(xlabel="predicted", ylabel="truth", title=f"{right:.2f} % right, {wrong} of {total} wrong")
     for spine in axes.spines.values():
         spine.set_visible(False)
     _save(figure, path)
@@ -110,12 +108,12 @@ def _plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e4e4e4", lw=0.8)
     axes.set_axisbelow(True)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
 
 
 def _save(figure: Figure, path: str | PathLike[str]) -> None:
     for axes in figure.axes:
-        axes.xaxis.label.set_size(12)
-        axes.yaxis.label.set_size(12)
-        axes.title.set_size(13)
+        axes.xaxis.label.set_fontsize(12)
+        axes.yaxis.label.set_fontsize(12)
+        axes.title.set_fontsize(13)
     figure.savefig(path)

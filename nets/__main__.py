@@ -1,0 +1,112 @@
+"""python -m nets list | train | evaluate"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from nets.data import DATA, Dataset
+from nets.notation import EXAMPLE
+from nets.train import RECIPES, Evaluation, Recipe, TrainingError, held_out
+
+TITLE = "MgNet: image classifiers that are multigrid cycles with trained convolutions."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors of the user are one line and exit code 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, TypeError, ImportError, OSError, TrainingError) as error:
+        print(f"python -m nets {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"python -m nets {options.command}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m nets", description=TITLE)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    command = commands.add_parser("list", help="names of networks", description="Names of networks of the papers.")
+    command.add_argument("pattern", nargs="?", default="*", help='a shell pattern, for example "MgNet*B^l"')
+    command.set_defaults(run=_list)
+
+    command = commands.add_parser("train", help="train a network", description="Train a network.")
+    command.add_argument("--model", default="MgNet[2,2]-[32]-B^{l,i}", help=f"such as {EXAMPLE} (default: %(default)s)")
+    command.add_argument("--data", default="digits", help=f"one of {', '.join(DATA)} (default: %(default)s)")
+    command.add_argument("--recipe", help=f"one of {', '.join(RECIPES)} (default: the one made for the data)")
+    command.add_argument("--seed", type=int, default=0, help="of the split and of every random choice (default: 0)")
+    command.add_argument("--output", type=Path, help="folder for checkpoint, history and pictures")
+    command.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    command.add_argument("--device", default="cpu", help="(default: cpu)")
+    for field in fields(Recipe):
+        kind = int if isinstance(field.default, int) else float
+        command.add_argument(f"--{field.name.replace('_', '-')}", type=kind, help="instead of the recipe's")
+    command.set_defaults(run=_train)
+
+    command = commands.add_parser("evaluate", help="accuracy of a checkpoint", description="Accuracy of a checkpoint.")
+    command.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
+    command.set_defaults(run=_evaluate)
+    return parser
+
+
+def _list(options: argparse.Namespace) -> None:
+    import nets
+
+    for name in nets.list_models(options.pattern):
+        print(name)
+
+
+def _train(options: argparse.Namespace) -> None:
+    import nets
+
+    overrides = {f.name: value for f in fields(Recipe) if (value := getattr(options, f.name)) is not None}
+    data = nets.data.load(options.data, options.seed)
+    result = nets.train(
+        options.model,
+        data,
+        recipe=options.recipe,
+        seed=options.seed,
+        output=options.output,
+        resume=options.resume,
+        device=options.device,
+        **overrides,
+    )
+    _report(result.evaluation, data.class_names)
+    if options.output is not None:
+        _draw(result.evaluation, data, options.output)
+        print(f"written: {options.output}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    import nets
+
+    data = held_out(options.checkpoint)
+    _report(nets.evaluate(nets.load(options.checkpoint), data), data.class_names)
+
+
+def _draw(evaluation: Evaluation, data: Dataset, folder: Path) -> None:
+    from nets import plot
+
+    plot.confusion_matrix(evaluation.confusion, data.class_names, folder / "confusion_matrix.png")
+    predictions, path = evaluation.predictions, folder / "misclassified.png"
+    plot.misclassified(data.test_images, data.test_labels, predictions, path, data.class_names)
+
+
+def _report(evaluation: Evaluation, names: Sequence[str]) -> None:
+    count = int(evaluation.confusion.sum())
+    print(f"held-out accuracy {100 * evaluation.accuracy:.2f} % of {count} images")
+    width = max(len(str(int(evaluation.confusion.max()))), *map(len, names)) + 1
+    print("truth \\ predicted".ljust(18) + "".join(name.rjust(width) for name in names))
+    for name, row in zip(names, evaluation.confusion.tolist(), strict=True):
+        print(name.rjust(18) + "".join((str(n) if n else ".").rjust(width) for n in row))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
