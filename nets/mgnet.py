@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -75,7 +75,8 @@ class MgNet(nn.Module):
         Raises:
             TypeError, ValueError: before any convolution, where x does not fit the network.
         """
-        return self.visits(x)[-1].u
+        u: Tensor = self.visits(x)[-1].u
+        return u
 
     def visits(self, x: Tensor) -> list[Visit]:
         """The descent for images x: u^{l,0}, u^l and f^l of every grid."""
@@ -147,8 +148,8 @@ def _extractors(config: MgNetConfig, nu: int) -> int:
     return nu if config.extractor == "variable" else min(nu, 1)
 
 
-def _lists(counts: Any, make: Callable[[int], nn.Module]) -> nn.ModuleList:
-    """Per grid l a list of counts[l] modules make(l)."""
+def _lists(counts: Sequence[int], make: Callable[[int], nn.Module]) -> Any:
+    """Per grid l a list of counts[l] modules make(l): a ModuleList, which type checkers will not index twice."""
     return nn.ModuleList(nn.ModuleList(make(l) for _ in range(count)) for l, count in enumerate(counts))
 
 

@@ -20,10 +20,12 @@ BLUE, ORANGE, GREY = "#1f5a93", "#d9741a", "#606060"
 
 def learning_curve(history: Sequence[Mapping[str, float]], path: str | PathLike[str]) -> None:
     """Error in percent, training (augmented) and held out, and loss, over the epochs of `history`."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     figure = _figure(9.0, 3.8)
     errors, losses = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
-    floor = 0.01  # a logarithmic axis has no 0
+    floor = 0.1  # a logarithmic axis has no 0
     for key, label, colour in (("accuracy", "training, augmented", GREY), ("test_accuracy", "held out", BLUE)):
         errors.plot(epochs, [max(100 * (1 - row[key]), floor) for row in history], color=colour, label=label, lw=2)
     last = 100 * (1 - history[-1]["test_accuracy"])
@@ -31,7 +33,9 @@ def learning_curve(history: Sequence[Mapping[str, float]], path: str | PathLike[
         f"{last:.2f} %", (epochs[-1], max(last, floor)), (6, 0), textcoords="offset points", color=BLUE, va="center"
     )
     errors.set(yscale="log", xlabel="epoch", title="error in %")
+    errors.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     errors.yaxis.set_major_formatter("{x:g}")
+    errors.yaxis.set_minor_locator(NullLocator())
     errors.legend(frameon=False)
     losses.plot(epochs, [row["loss"] for row in history], color=GREY, lw=2)
     losses.set(xlabel="epoch", title="training loss")
@@ -45,7 +49,7 @@ def confusion_matrix(matrix: Tensor, names: Sequence[str], path: str | PathLike[
     classes = len(names)
     if tuple(matrix.shape) != (classes, classes):
         raise ValueError(f"matrix must have shape ({classes}, {classes}), as names; got {tuple(matrix.shape)}")
-    figure = _figure(1.6 + 0.48 * classes, 1.4 + 0.46 * classes)
+    figure = _figure(1.0 + 0.48 * classes, 1.3 + 0.48 * classes)
     axes = figure.subplots()
     mistakes = matrix.clone().float()
     mistakes.fill_diagonal_(0)

@@ -100,7 +100,7 @@ def train(
     if trained is not model:
         model.load_state_dict(trained.state_dict())
     model.eval()
-    return TrainingResult(model, evaluate(model, data), run.history, folder and folder.checkpoint)
+    return TrainingResult(model, evaluate(model, data), run.history, None if folder is None else folder.checkpoint)
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ from nets.train.checkpoint import CheckpointError, read
 def describe(data: Dataset) -> dict[str, Any]:
     """A data set as plain values, with checksums of the images: two splits of one set are different data."""
     parts = {"train_images": data.train_images, "test_images": data.test_images}
-    sums = {name: zlib.crc32(part.contiguous().numpy()) for name, part in parts.items()}
+    sums = {name: zlib.crc32(part.cpu().contiguous().numpy().data) for name, part in parts.items()}
     names = list(data.class_names)
     return {"name": data.name, "split": data.split, "classes": names, "mean": data.mean, "std": data.std, **sums}
 
