@@ -1,0 +1,71 @@
+"""Tables of measurements, with what another person needs to repeat them."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def write(name: str, title: str, body: str) -> Path:
+    """Print `body` and write it to results/`name`.md under the title, the machine and the command."""
+    text = f"# {title}\n\n{circumstances()}\n\n{body.strip()}\n"
+    path = RESULTS / f"{name}.md"
+    path.write_text(text)
+    print(text)
+    return path
+
+
+def circumstances() -> str:
+    """Date, hardware, versions, commit and command, as a Markdown list."""
+    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("numpy", "scipy", "torch"))
+    command = " ".join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
+    return "\n".join(
+        (
+            f"- date: {datetime.date.today().isoformat()}",
+            f"- hardware: {_processor()}, {os.cpu_count()} cores, {_memory()}",
+            f"- versions: Python {platform.python_version()}, {versions}",
+            f"- commit: {_commit()}",
+            f"- command: `{command}`",
+        )
+    )
+
+
+def _processor() -> str:
+    for line in _lines("/proc/cpuinfo"):
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> str:
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemTotal"):
+            return f"{int(line.split()[1]) / 2**20:.0f} GiB"
+    return "memory unknown"
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
+def _commit() -> str:
+    run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    changed = subprocess.run(["git", "status", "--porcelain", "*.py"], capture_output=True, text=True, check=False)
+    return (run.stdout.strip() or "unknown") + (" with local changes" if changed.stdout.strip() else "")
