@@ -3,6 +3,7 @@
 from typing import Any
 
 from mgcore import Progress, Solution, SolveError
+from pde.arguments import real_array
 from pde.multigrid import Multigrid
 from pde.poisson import Poisson
 
@@ -22,16 +23,15 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     if shape is None:
         if callable(f):
             raise ValueError("shape: a callable f does not tell the number of unknowns; give shape=(n, ...)")
-        import numpy as np
-
-        shape = np.shape(f)
+        shape = real_array("f", f).shape
     parts: dict[Any, dict[str, Any]] = {Poisson: {}, Multigrid: {}, Multigrid.solve: {}}
+    names = {part: set(inspect.signature(part).parameters) - {"self", "problem", "f"} for part in parts}
     for name, value in options.items():
         for part, chosen in parts.items():
-            if name in inspect.signature(part).parameters:
+            if name in names[part]:
                 chosen[name] = value
                 break
         else:
-            known = sorted(n for part in parts for n in inspect.signature(part).parameters if n not in ("self", "f"))
-            raise TypeError(f"solve_poisson: unknown option {name!r}; it takes {', '.join(known)}")
+            known = ", ".join(sorted(set.union(*names.values())))
+            raise TypeError(f"solve_poisson: unknown option {name!r}; it takes {known}")
     return Multigrid(Poisson(shape, **parts[Poisson]), **parts[Multigrid]).solve(f, **parts[Multigrid.solve])

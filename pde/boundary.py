@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pde.arguments import finite, real_array
 from pde.grid import Array, Grid, trailing, window
 from pde.operators import axis_coefficients
 from pde.transfer import Sides
@@ -40,14 +41,11 @@ def _read_side(key: tuple[int, int], value: Any, grid: Grid, dtype: np.dtype, ba
     shape = tuple(n for a, n in enumerate(grid.shape) if a != axis)
     if callable(value):
         value = value(*_side_points(grid, axis, side))
-    values = np.asarray(value)
-    if values.dtype.kind not in "biuf":
-        raise TypeError(f"g[{key}]: real numbers are needed, got dtype {values.dtype}")
+    values = real_array(f"g[{key}]", value)
     if values.ndim and values.shape not in (shape, batch + shape):
         raise ValueError(f"g[{key}] must be a scalar or have the side's shape {shape}, got {values.shape}")
-    if not np.isfinite(values).all():
-        raise ValueError(f"g[{key}] must be finite, got {int((~np.isfinite(values)).sum())} NaN or infinite values")
-    return np.array(np.broadcast_to(values, batch + shape if values.shape == batch + shape else shape), dtype=dtype)
+    values = finite(f"g[{key}]", values, dtype)
+    return np.array(np.broadcast_to(values, batch + shape if values.shape == batch + shape else shape))
 
 
 def _side_points(grid: Grid, axis: int, side: int) -> list[Array]:

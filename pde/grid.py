@@ -75,7 +75,15 @@ class Grid:
     def points(self) -> tuple[Array, ...]:
         """One read-only coordinate array of the grid's shape per axis (broadcast views: no memory)."""
         views = np.meshgrid(*(axis.points for axis in self.axes), indexing="ij", sparse=True)
-        return tuple(np.broadcast_arrays(*views)) if len(views) > 1 else (self.axes[0].points,)
+        return tuple(np.broadcast_to(view, self.shape) for view in views)
+
+    def fits(self, dtype: np.dtype) -> bool:
+        """Whether the coefficients, from 1/L^2 to some 1/h^2, keep a distance from the limits of `dtype`."""
+        limits = np.finfo(dtype)
+        with np.errstate(over="ignore", under="ignore", divide="ignore"):
+            smallest = [axis.spacing.min() ** -2 for axis in self.axes]
+            largest = [axis.spacing.sum() ** -2 for axis in self.axes]
+        return max(smallest) < float(limits.max) / 100 and min(largest) > float(limits.tiny) * 100
 
     def axes_to_coarsen(self) -> tuple[bool, ...]:
         """The axes that can be halved and whose coupling is near the strongest of those (semicoarsening)."""

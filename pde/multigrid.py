@@ -13,6 +13,7 @@ from scipy.sparse.linalg import splu
 
 import mgcore
 from mgcore import Level, Progress, Solution, SolveError
+from pde.arguments import count, number
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.grid import Array, Grid
 from pde.norms import rms
@@ -93,12 +94,13 @@ class Multigrid:
         _choose("device", device, ("cpu",))
         if threads is not None:
             raise ValueError(f"threads must be None in this version (plain NumPy), got {threads!r}")
-        if levels is not None and (not isinstance(levels, int) or levels < 1):
-            raise ValueError(f"levels must be a positive integer or None, got {levels!r}")
-        self.dtype = np.dtype(_choose("dtype", np.dtype(dtype).name, ("float64", "float32")))
+        limit = 64 if levels is None else count("levels", levels, least=1)
+        self.dtype = _read_dtype(dtype)
+        if not problem.grid.fits(self.dtype):
+            raise ValueError(f"dtype: 1/h^2 leaves the range of {self.dtype.name}, got extent {problem.extent}")
         self.levels: list[Level] = []
         self._interpolations: list[CubicInterpolation] = []
-        self._build(levels or 64)
+        self._build(limit)
 
     def _build(self, limit: int) -> None:
         A: Operator = StencilOperator(self.problem.grid, self.dtype)
@@ -139,8 +141,9 @@ class Multigrid:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape)."""
         run = CYCLES[_choose("cycle", cycle, CYCLES)]
         f = self.problem.read("f", f, self.dtype)
-        u = None if u is None else self.problem.read("u", u, self.dtype)
-        return run(self.levels, f, u)
+        u = self._read_guess("u", u, f)
+        with _quiet():
+            return run(self.levels, f, u)
 
     def full_multigrid(self, f: Any, g: BoundaryData = None, out: Array | None = None) -> Array:
         """One pass of nested iteration, to the discretisation error: cubic interpolation, one V-cycle per level.
@@ -151,7 +154,9 @@ class Multigrid:
             out: where to write the result; it has the shape of f and the dtype of the solver.
         """
         f, sides = self._read_data(f, g)
-        return self._deliver(self._full_multigrid(f, self._all_sides(sides)), out)
+        self._check_out(out, f.shape)
+        with _quiet():
+            return _deliver(self._full_multigrid(f, self._all_sides(sides)), out)
 
     def solve(
         self,
@@ -189,22 +194,22 @@ class Multigrid:
         _choose("cycle", cycle, ("fmg", *CYCLES))
         if accel is not None:
             raise ValueError(f"accel must be None in this version, got {accel!r}")
+        rtol, atol = number("rtol", rtol, least=0), number("atol", atol, least=0)
+        max_cycles = count("max_cycles", max_cycles, least=0)
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be callable or None, got {callback!r}")
         f, sides = self._read_data(f, g)
-        if u0 is not None:
-            u0 = self.problem.read("u0", u0, self.dtype)
-            if u0.shape != f.shape:
-                raise ValueError(f"u0 must have the shape of f, {f.shape}; got {u0.shape}")
-        if out is not None:
-            self._check_out(out, f.shape)
+        u0 = self._read_guess("u0", u0, f)
+        self._check_out(out, f.shape)
         A, all_sides = self.levels[0].A, self._all_sides(sides)
-        folded = fold(f, sides, self.problem.grid)
-        scales = rms(folded, self.problem.ndim)
         step = partial(CYCLES["V" if cycle == "fmg" else cycle], self.levels)
 
         def one_cycle(folded: Array, u: Array | None) -> Array:
             return self._full_multigrid(f, all_sides) if u is None and cycle == "fmg" else step(folded, u)
 
-        with ProgressBar(progress, rtol) as bar:
+        with _quiet(), ProgressBar(progress, rtol) as bar:
+            folded = fold(f, sides, self.problem.grid)
+            scales = rms(folded, self.problem.ndim)
             solution = mgcore.solve(
                 one_cycle,
                 lambda f, u: f if u is None else f - A(u),
@@ -219,7 +224,7 @@ class Multigrid:
                 work_units=partial(self.work_units, cycle if u0 is None or cycle != "fmg" else "V"),
             )
         u = np.zeros_like(f) if solution.u is None else solution.u
-        solution = replace(solution, u=self._deliver(u.copy() if u is u0 else u, out))
+        solution = replace(solution, u=_deliver(u.copy() if u is u0 else u, out))
         if strict and not solution.converged:
             raise SolveError(solution)
         return solution
@@ -232,8 +237,8 @@ class Multigrid:
         run = CYCLES[_choose("cycle", cycle, CYCLES)]
         f = np.zeros(self.problem.shape, dtype=self.dtype)
         u = np.random.default_rng(seed).standard_normal(self.problem.shape).astype(self.dtype)
-        factors = []
-        for _ in range(cycles):
+        factors: list[float] = []
+        for _ in range(count("cycles", cycles, least=1)):
             u = run(self.levels, f, u)
             factors.append(float(rms(u, self.problem.ndim)))
             if factors[-1] == 0:  # a direct solver
@@ -246,6 +251,7 @@ class Multigrid:
 
         A sweep, a residual and a pair of transfers count as one evaluation each on their level.
         """
+        _choose("cycle", cycle, ("fmg", *CYCLES))
         nonzeros = [level.info.operator.nonzeros for level in self.levels]
         sweeps = SWEEPS_PER_STEP.get(self.smoother, 1)
 
@@ -265,9 +271,9 @@ class Multigrid:
     def __str__(self) -> str:
         infos: list[LevelInfo] = [level.info for level in self.levels]
         rows = [("level", "shape", "unknowns", "operator", "smoother")]
-        for number, info in enumerate(infos, start=1):
+        for level, info in enumerate(infos, start=1):
             shape = "x".join(map(str, info.grid.shape))
-            rows.append((str(number), shape, f"{info.grid.size:,}", info.kind, info.smoother))
+            rows.append((str(level), shape, f"{info.grid.size:,}", info.kind, info.smoother))
         widths = [max(len(row[c]) for row in rows) for c in range(5)]
         table = "\n".join(
             "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -309,19 +315,22 @@ class Multigrid:
         size = self.levels[0].info.operator.norm_bound * rms(u, self.problem.ndim) / np.where(scales > 0, scales, 1)
         return eps * (float(np.max(size)) + 1)
 
-    def _check_out(self, out: Array, shape: tuple[int, ...]) -> None:
+    def _read_guess(self, name: str, u: Any, f: Array) -> Array | None:
+        if u is None:
+            return None
+        u = self.problem.read(name, u, self.dtype)
+        if u.shape != f.shape:
+            raise ValueError(f"{name} must have the shape of f, {f.shape}; got {u.shape}")
+        return u
+
+    def _check_out(self, out: Array | None, shape: tuple[int, ...]) -> None:
+        if out is None:
+            return
         if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != self.dtype:
             came = f"{type(out).__name__} of shape {getattr(out, 'shape', None)}, dtype {getattr(out, 'dtype', None)}"
             raise ValueError(f"out must be an array of shape {shape} and dtype {self.dtype.name}, got {came}")
         if not out.flags.writeable:
             raise ValueError("out must be writeable, got a read-only array")
-
-    def _deliver(self, u: Array, out: Array | None) -> Array:
-        if out is None:
-            return u
-        self._check_out(out, u.shape)
-        out[...] = u
-        return out
 
 
 class _DirectSolver:
@@ -346,6 +355,18 @@ def _call_with(interpolation: CubicInterpolation, sides: Sides, u: Array) -> Arr
     return interpolation(u, sides)
 
 
+def _quiet() -> np.errstate:
+    """Infinite values are a reason why a solve ends, not a warning on the way there."""
+    return np.errstate(over="ignore", under="ignore", invalid="ignore")
+
+
+def _deliver(u: Array, out: Array | None) -> Array:
+    if out is None:
+        return u
+    out[...] = u
+    return out
+
+
 def _volumes(grid: Grid) -> Array:
     volume = np.ones(())
     for axis in grid.axes:
@@ -362,12 +383,26 @@ def _choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any
 
 def _read_nu(nu: Any) -> tuple[int, int]:
     values = tuple(nu) if np.iterable(nu) else (nu,)
-    if len(values) != 2 or not all(isinstance(n, int | np.integer) and n >= 0 for n in values) or sum(values) == 0:
+    if len(values) != 2 or not all(_is_count(n) for n in values) or sum(values) == 0:
         raise ValueError(f"nu must be two numbers of sweeps (pre, post), not both zero; got {nu!r}")
     return int(values[0]), int(values[1])
 
 
 def _read_omega(omega: float | None) -> float | None:
-    if omega is not None and not 0 < omega < 2:
+    if omega is None:
+        return None
+    if not 0 < number("omega", omega) < 2:
         raise ValueError(f"omega must lie in (0, 2), outside of which relaxation diverges; got {omega!r}")
-    return omega
+    return float(omega)
+
+
+def _read_dtype(dtype: Any) -> np.dtype:
+    try:
+        name = None if dtype is None else np.dtype(dtype).name
+    except TypeError:
+        name = dtype
+    return np.dtype(_choose("dtype", name, ("float64", "float32")))
+
+
+def _is_count(n: Any) -> bool:
+    return isinstance(n, int | np.integer) and not isinstance(n, bool) and int(n) >= 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from pde.arguments import count, finite, real_array
 from pde.boundary import BoundaryData, embed, read_sides
 from pde.grid import Array, Axis, Grid
 from pde.operators import StencilOperator
@@ -54,6 +56,7 @@ class Poisson:
             if not any(value is a or (np.isscalar(value) and value == a) for a in allowed):
                 raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))} in this version, got {value!r}")
         self.grid = Grid(tuple(Axis.uniform(n, L) for n, L in zip(self.shape, self.extent, strict=True)))
+        _check_range(self.grid, extent)
 
     @property
     def ndim(self) -> int:
@@ -94,27 +97,25 @@ class Poisson:
         Raises:
             TypeError, ValueError: naming the argument, what came and what is allowed.
         """
-        if isinstance(values, Callable):  # type: ignore[arg-type]
-            values = np.array(np.broadcast_to(values(*self.points()), self.shape))
-        if type(values).__module__.split(".")[0] == "torch":
-            raise TypeError(f"{name}: NumPy arrays are solved in this version, got a torch tensor; use {name}.numpy()")
-        array = np.asarray(values)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+        array = self._evaluate(name, values) if callable(values) else real_array(name, values)
         if array.shape[array.ndim - self.ndim :] != self.shape or array.ndim < self.ndim:
             raise ValueError(
                 f"{name} must have the problem's shape {self.shape}, after any leading batch axes; got {array.shape}"
             )
         if array.size == 0:
             raise ValueError(f"{name}: a batch axis has length 0: shape {array.shape}")
-        if not np.isfinite(array).all():
-            bad = np.argwhere(~np.isfinite(array))
-            first = tuple(bad[0].tolist())
+        kind = np.promote_types(array.dtype, np.float32) if array.dtype.kind == "f" else np.dtype(float)
+        return finite(name, array, kind if dtype is None else np.dtype(dtype))
+
+    def _evaluate(self, name: str, function: Callable[..., Any]) -> Array:
+        """The values of a callable at the unknowns; a constant may come as a scalar."""
+        values = real_array(name, function(*self.points()))
+        try:
+            return np.array(np.broadcast_to(values, self.shape))
+        except ValueError:
             raise ValueError(
-                f"{name} must be finite, got {len(bad)} NaN or infinite values, the first at index {first}"
-            )
-        kind = np.dtype(dtype) if dtype is not None else (array.dtype if array.dtype.kind == "f" else np.dtype(float))
-        return array.astype(kind, copy=False)
+                f"{name}: the callable must return a scalar or an array of shape {self.shape}, got shape {values.shape}"
+            ) from None
 
     @cached_property
     def _operator(self) -> StencilOperator:
@@ -122,19 +123,14 @@ class Poisson:
 
 
 def _read_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
-    given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    given = tuple(shape) if np.iterable(shape) else (shape,)
     if len(given) not in (1, 2, 3):
         raise ValueError(f"shape must have 1, 2 or 3 entries, one per dimension; got {len(given)}: {given}")
-    for axis, n in enumerate(given):
-        if isinstance(n, bool) or not isinstance(n, int | np.integer):
-            raise TypeError(f"shape[{axis}] must be an integer, got {n!r}")
-        if n < 1:
-            raise ValueError(f"shape[{axis}] must be at least 1 unknown, got {n}")
-    return tuple(int(n) for n in given)
+    return tuple(count(f"shape[{axis}]", n, least=1) for axis, n in enumerate(given))
 
 
 def _read_extent(extent: float | Sequence[float], ndim: int) -> tuple[float, ...]:
-    given = np.atleast_1d(np.asarray(extent, dtype=float))
+    given = np.atleast_1d(real_array("extent", extent)).astype(float)
     if given.ndim != 1 or len(given) not in (1, ndim):
         raise ValueError(f"extent must be one length or {ndim}, one per axis; got {extent!r}")
     if not (np.isfinite(given).all() and (given > 0).all()):
@@ -142,11 +138,23 @@ def _read_extent(extent: float | Sequence[float], ndim: int) -> tuple[float, ...
     return tuple(float(L) for L in (np.repeat(given, ndim) if len(given) == 1 else given))
 
 
+def _check_range(grid: Grid, extent: Any) -> None:
+    smallest = math.prod(float(axis.width.min()) for axis in grid.axes)
+    largest = math.prod(float(axis.width.sum()) for axis in grid.axes)
+    if not grid.fits(np.dtype(float)) or not 1e-300 < smallest <= largest < 1e300:
+        raise ValueError(
+            f"extent: control volumes or 1/h^2 leave the range of float64 for {grid.shape}, got {extent!r}"
+        )
+
+
 def _check_boundary(boundary: Any, ndim: int) -> None:
-    entries = (boundary,) * ndim if isinstance(boundary, str) else tuple(boundary)
+    entries = tuple(boundary) if isinstance(boundary, list | tuple) else (boundary,) * ndim
     if len(entries) != ndim:
         raise ValueError(f"boundary must be one word or {ndim} entries, one per axis; got {len(entries)}")
     for entry in entries:
-        for kind in (entry,) if isinstance(entry, str) else tuple(entry):
-            if kind not in BOUNDARIES:
+        pair = tuple(entry) if isinstance(entry, list | tuple) else (entry, entry)
+        if len(pair) != 2:
+            raise ValueError(f"boundary: an entry is one word or a (low, high) pair; got {entry!r}")
+        for kind in pair:
+            if not isinstance(kind, str) or kind not in BOUNDARIES:
                 raise ValueError(f"boundary must be {' or '.join(map(repr, BOUNDARIES))} in this version, got {kind!r}")

@@ -1,0 +1,56 @@
+"""What the user gives, read: each function names the argument in its error."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from pde.grid import Array
+
+
+def number(name: str, value: Any, least: float | None = None) -> float:
+    """`value` as a float; NaN is none, and neither is a number below `least`."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number, got {value!r}")
+    if least is not None and not float(value) >= least:
+        raise ValueError(f"{name} must be {'zero or positive' if least == 0 else f'at least {least}'}, got {value!r}")
+    return float(value)
+
+
+def count(name: str, value: Any, least: int) -> int:
+    """`value` as an integer of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    return int(value)
+
+
+def real_array(name: str, values: Any) -> Array:
+    """`values` as an array of real numbers."""
+    if type(values).__module__.split(".")[0] == "torch":
+        raise TypeError(f"{name}: NumPy arrays are solved in this version, got a torch tensor; use {name}.numpy()")
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked entries, and a value is needed at every point; see numpy.ma.filled")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array of real numbers, got {type(values).__name__}: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def finite(name: str, array: Array, dtype: np.dtype) -> Array:
+    """`array` in `dtype`, refused where a value is not finite, there or already before."""
+    wrong = ~np.isfinite(array)
+    if wrong.any():
+        first = tuple(np.argwhere(wrong)[0].tolist())
+        raise ValueError(f"{name} must be finite, got {wrong.sum()} NaN or infinite values, the first at index {first}")
+    with np.errstate(over="ignore", under="ignore"):
+        result = array.astype(dtype, copy=False)
+    if result is not array and not np.isfinite(result).all():
+        raise ValueError(f"{name} must fit into {dtype.name}, got values of size {np.max(np.abs(array)):.1e}")
+    return result
