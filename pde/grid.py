@@ -94,9 +94,9 @@ class Grid:
         return Grid(tuple(axis.coarsen() if halve else axis for axis, halve in zip(self.axes, which, strict=True)))
 
     def is_isotropic(self) -> bool:
-        """Whether all axes with more than one unknown have nearly the same coupling."""
+        """Whether all axes with more than one unknown have nearly the same coupling, and so are coarsened together."""
         couplings = [axis.coupling for axis in self.axes if axis.n > 1]
-        return len(couplings) < 2 or max(couplings) <= 1.5 * min(couplings)
+        return len(couplings) < 2 or max(couplings) <= SAME_COUPLING * min(couplings)
 
 
 def along(values: Array, axis: int, ndim: int) -> Array | float:
