@@ -68,7 +68,7 @@ def chebyshev(weights: Sequence[Any]) -> Iterate:
     Args:
         weights: w_1, w_2, ...; there is no u^{-1}, so w_1 must be 1.
     """
-    if weights and isinstance(weights[0], Real) and weights[0] != 1:
+    if len(weights) and isinstance(weights[0], Real) and weights[0] != 1:
         raise ValueError(f"weights[0] must be 1, since the first sweep has no predecessor; got {weights[0]}")
 
     def iterate(form: Form, x: Any, B: Sequence[Callable[[Vector], Vector]]) -> Any:

@@ -113,7 +113,7 @@ class ResidualLevel:
             raise ValueError("level: the residual form needs A(0) = 0, and this level has a zero(f)")
 
     def start(self, f: Vector, u: Vector | None = None) -> ResidualState:
-        return ResidualState(u, f if u is None else f - self.level.A(u))
+        return ResidualState(u, f, u)
 
     def start_from_residual(self, r: Vector, u: Vector | None) -> ResidualState:
         return ResidualState(u, r)  # f - A u = R r + A Pi u - A Pi u
@@ -139,9 +139,8 @@ class ResidualLevel:
     ) -> ResidualState:
         e = coarse.change(before, after)
         if e is not None:
-            r = self.residual(state)
-            d = _transfer(self.level.P, "P")(e, r if state.u is None else state.u)
-            state = ResidualState(total((state.u, d)), r, d)
+            d = _transfer(self.level.P, "P")(e, state.r if state.u is None else state.u)
+            state = ResidualState(total((state.u, d)), state.r, total((state.d, d)))  # one A d for both changes
         return self.level.iterate_post(self, state, self.level.B_post) if post else state
 
     def change(self, before: ResidualState, after: ResidualState) -> Vector | None:

@@ -43,7 +43,7 @@ class Grid:
     restrict_data: Callable | None = None  # data, downwards: another R
 
 
-@dataclass
+@dataclass(repr=False)
 class Hierarchy:
     """The operators of a cycle as lists over the grids, `None` where a grid has none."""
 
@@ -53,6 +53,13 @@ class Hierarchy:
     B_post: list[list[Callable]]
     Pi: list[Callable | None]
     length: int  # of the longest inner product in any operator
+    description: str
+
+    def __repr__(self) -> str:
+        return self.description
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.description)
 
     @property
     def R(self) -> list[Callable | None]:
@@ -229,8 +236,8 @@ def nonlinear_extractor(gamma: Callable) -> Callable:
 
 
 def nonlinear_map(xi: Callable) -> Callable:
-    """A nonlinear A with A(0) = 0 and Lipschitz constant 1."""
-    return lambda u: xi(u + relu(u)) / 2
+    """A nonlinear A with A(0) = 0 and Lipschitz constant 1, linear in no neighbourhood."""
+    return lambda u: xi(u + (torch.sin if isinstance(u, torch.Tensor) else np.sin)(4 * u) / 4) / 2
 
 
 # ---- strategies ---------------------------------------------------------------------------------------------------------
@@ -255,31 +262,33 @@ def hierarchies(
 
     `nonlinear_B` and `nonlinear_A`: None lets it be drawn.
     """
-    count = draw(st.integers(1, max_levels), "levels")
-    rng = np.random.default_rng(draw(SEEDS, "seed"))
+    count = draw(st.integers(1, max_levels))
+    rng = np.random.default_rng(draw(SEEDS))
     grids, length = BACKENDS[backend](rng, count)
     sweeps = st.lists(st.integers(min_sweeps, max_sweeps), min_size=count, max_size=count)
-    sharing = draw(SHARING, "sharing")
-    bent = draw(st.booleans(), "nonlinear B") if nonlinear_B is None else nonlinear_B
-    kind = draw(st.sampled_from(list(pi)), "Pi")
+    sharing = draw(SHARING)
+    bent = draw(st.booleans()) if nonlinear_B is None else nonlinear_B
+    kind = draw(st.sampled_from(list(pi)))
+    nu, nu_post = draw(sweeps), draw(sweeps) if post else [0] * count
 
-    def extractors(grid: Grid, nu: int) -> list[Callable]:
+    def extractors(grid: Grid, sweeps: int) -> list[Callable]:
         def one() -> Callable:
             return nonlinear_extractor(grid.extractor()) if bent else grid.extractor()
 
         if sharing == "variable":
-            return [one() for _ in range(nu)]
+            return [one() for _ in range(sweeps)]
         B = one()
-        factors = rng.uniform(0.25, 1, nu) if sharing == "scaled" else np.ones(nu)
+        factors = rng.uniform(0.25, 1, sweeps) if sharing == "scaled" else np.ones(sweeps)
         return [lambda r, a=float(a): a * B(r) for a in factors]
 
     return Hierarchy(
         grids,
         [nonlinear_map(grid.A) if nonlinear_A else grid.A for grid in grids],
-        [extractors(grid, nu) for grid, nu in zip(grids, draw(sweeps, "nu"), strict=True)],
-        [extractors(grid, nu) if post else [] for grid, nu in zip(grids, draw(sweeps, "nu'"), strict=True)],
+        [extractors(grid, n) for grid, n in zip(grids, nu, strict=True)],
+        [extractors(grid, n) for grid, n in zip(grids, nu_post, strict=True)],
         [None if grid.Pi is None else grid.Pi[kind] for grid in grids],
         length,
+        f"{backend}: nu = {nu}, nu' = {nu_post}, {sharing} {'nonlinear' if bent else 'linear'} B, Pi {kind}",
     )
 
 
