@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+import torch
+
 from nets.data import DATA, Dataset
 from nets.notation import EXAMPLE
 from nets.train import RECIPES, Evaluation, Recipe, TrainingError, held_out
@@ -44,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0, help="of the split and of every random choice (default: 0)")
     command.add_argument("--output", type=Path, help="folder for checkpoint, history and pictures")
     command.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    command.add_argument("--threads", type=int, help="threads of torch; one is best for digits on a busy machine")
     command.add_argument("--device", default="cpu", help="(default: cpu)")
     for field in fields(Recipe):
         kind = int if isinstance(field.default, int) else float
@@ -66,6 +69,8 @@ def _list(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     import nets
 
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     overrides = {f.name: value for f in fields(Recipe) if (value := getattr(options, f.name)) is not None}
     data = nets.data.load(options.data, options.seed)
     result = nets.train(

@@ -15,7 +15,7 @@ from mgcore import Level, Visit
 from nets.activations import create_activation
 from nets.config import MgNetConfig
 from nets.inputs import check_input
-from nets.operators import MAX_POOL, convolution, feature_map, normalisation, restriction
+from nets.operators import MAX_POOL, convolution, feature_map, is_linear, normalisation, restriction
 
 Map = Callable[[Tensor], Tensor]
 
@@ -60,7 +60,7 @@ class MgNet(nn.Module):
         """The grids as `mgcore` levels, finest first; in residual form `ResidualLevel`s.
 
         Raises:
-            ValueError: in residual form where a replaced A is not linear, for instance has a bias.
+            ValueError: in residual form where a replaced A is not known to be linear, for instance has a bias.
         """
         levels = [self._level(l) for l in range(len(self.config.nu))]
         return mgcore.residual_form(levels) if self.config.form == "residual" else levels
@@ -75,7 +75,7 @@ class MgNet(nn.Module):
         Raises:
             TypeError, ValueError: before any convolution, where x does not fit the network.
         """
-        u: Tensor = self.visits(x)[-1].u
+        u: Any = self.visits(x)[-1].u
         return u
 
     def visits(self, x: Tensor) -> list[Visit]:
@@ -95,7 +95,7 @@ class MgNet(nn.Module):
         self.head = _head(self.config.channels_u[-1], num_classes).to(weight.device, weight.dtype)
 
     def _level(self, l: int) -> Level:
-        last, linear = l + 1 == len(self.config.nu), getattr(self.A[l], "bias", None) is None
+        last, linear = l + 1 == len(self.config.nu), is_linear(self.A[l])
         return Level(
             A=self.A[l],
             B=[self._extractor(l, i) for i in range(self.config.nu[l])],

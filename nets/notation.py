@@ -7,7 +7,7 @@
     extractor = "B^l" | "B^{l}" | "a_iB^l" | "a_iB^{l}" | "B^{l,i}" ;   constant, scaled, variable
     pi        = "Pi_0" | "Pi_1" | "Pi_2" ;                              Pi_1 where none is named
 
-Spaces between these are allowed.
+Spaces are allowed anywhere but inside an integer.
 """
 
 from __future__ import annotations
@@ -106,10 +106,14 @@ class _Scanner:
         self._skip()
 
     def take(self, token: str) -> bool:
-        if not self.text.startswith(token, self.position):
-            return False
-        self.position += len(token)
-        self._skip()
+        """Whether the token stands here, spaces apart; if so, go past it."""
+        start = self.position
+        for character in token:
+            if not self.text.startswith(character, self.position):
+                self.position = start
+                return False
+            self.position += 1
+            self._skip()
         return True
 
     def expect(self, token: str, what: str = "") -> None:

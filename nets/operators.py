@@ -59,6 +59,12 @@ class SharedKernel(nn.Module):
         return f"dims={self.dims}, trained={isinstance(self.weight, nn.Parameter)}"
 
 
+def is_linear(operator: nn.Module) -> bool:
+    """Whether this is known to be a linear map: a convolution without bias, a shared kernel or the identity."""
+    convolution_without_bias = isinstance(operator, tuple(CONVOLUTION.values())) and operator.bias is None
+    return convolution_without_bias or isinstance(operator, SharedKernel | nn.Identity)
+
+
 def restriction_kernel(transfers: str, dims: int) -> Tensor:
     """K_R of (4.13) "bilinear", as a tensor product in 1 and 3 dimensions, or of (4.14) "linear", in 2 dimensions.
 

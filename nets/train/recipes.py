@@ -7,7 +7,7 @@ from typing import Any
 
 from nets.train.recipe import Recipe
 
-RECIPES = {"digits": Recipe(shift=1.0)}
+RECIPES = {"digits": Recipe(epochs=30, shift=1.0)}
 """Recipes by the name of the data set they are made for."""
 
 

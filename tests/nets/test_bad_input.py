@@ -1,0 +1,102 @@
+"""Each error names the argument, what came and what is allowed, before any work."""
+
+import pytest
+import torch
+
+import nets
+from nets import MgNetConfig
+
+GOOD = {"nu": (2, 2), "channels_u": (4, 4), "channels_f": (4, 4)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"nu": ()}, ValueError, "nu must hold at least one grid"),
+        ({"nu": 2}, TypeError, "nu must be a sequence"),
+        ({"nu": "22"}, TypeError, "nu must be a sequence"),
+        ({"nu": (2, -1)}, ValueError, r"nu\[1\] must be an integer >= 0; got -1"),
+        ({"nu": (2, 1.5)}, TypeError, r"nu\[1\] must be an integer >= 0; got 1.5"),
+        ({"nu": (2, True)}, TypeError, r"nu\[1\] must be an integer"),
+        ({"nu": (0, 2)}, ValueError, r"nu\[0\] must be at least 1"),
+        ({"nu": (2, 0), "pi": "0"}, ValueError, r"nu\[1\] must be at least 1"),
+        ({"channels_u": (4,)}, ValueError, "channels_u must hold 2 widths"),
+        ({"channels_f": (4, 4, 4)}, ValueError, "channels_f must hold 2 widths"),
+        ({"channels_f": (4, 0)}, ValueError, r"channels_f\[1\] must be an integer >= 1; got 0"),
+        ({"extractor": "B"}, ValueError, "extractor must be 'constant' or 'scaled' or 'variable'; got 'B'"),
+        ({"pi": 1}, ValueError, "pi must be '0' or '1' or '2'; got 1"),
+        ({"pi": "2", "channels_u": (4, 8)}, ValueError, "channels_u must be equal on all grids for Pi_2"),
+        ({"transfers": "cubic"}, ValueError, "transfers must be 'trained'"),
+        ({"transfers": "bilinear", "pi": "2"}, ValueError, 'pi="2" trains it'),
+        ({"transfers": "bilinear", "channels_u": (4, 8)}, ValueError, "channels_u must be equal"),
+        ({"transfers": "bilinear", "channels_f": (4, 8)}, ValueError, "channels_f must be equal"),
+        ({"transfers": "linear", "dims": 3}, ValueError, "transfers must be"),
+        ({"transfer_activation": 1}, ValueError, "transfer_activation must be True or False; got 1"),
+        ({"activation": "tanh"}, ValueError, "activation must be 'relu' or 'identity'; got 'tanh'"),
+        ({"iteration": "chebyshev"}, ValueError, "iteration must be 'single'; got 'chebyshev'"),
+        ({"form": "data"}, ValueError, "form must be 'residual' or 'feature'; got 'data'"),
+        ({"input": "mnist"}, ValueError, "input must be 'cifar' or 'imagenet'; got 'mnist'"),
+        ({"dims": 4}, ValueError, "dims must be 1 or 2 or 3; got 4"),
+        ({"in_channels": 0}, ValueError, "in_channels must be an integer >= 1; got 0"),
+        ({"num_classes": -1}, ValueError, "num_classes must be an integer >= 0; got -1"),
+        ({"num_classes": "10"}, TypeError, "num_classes must be an integer >= 0; got '10'"),
+        ({"sharing": "tables"}, ValueError, "sharing must be 'literal'; got 'tables'"),
+    ],
+)
+def test_configurations(changes, error, words):
+    with pytest.raises(error, match=words):
+        MgNetConfig(**{**GOOD, **changes})
+    if set(changes) <= {"activation", "iteration", "form", "input", "dims", "num_classes", "sharing"}:
+        with pytest.raises(error, match=words):
+            nets.create_model("MgNet[2,2]-[4]-B^l", **changes)
+
+
+def f32(*shape):
+    return torch.zeros(*shape)
+
+
+@pytest.mark.parametrize("form", ["residual", "feature"])
+@pytest.mark.parametrize(
+    ("dims", "x", "error", "words"),
+    [
+        (2, [[1.0]], TypeError, "x must be a torch.Tensor; got list"),
+        (2, f32(3, 8, 8), ValueError, r"x must have shape \(N, 3, n, n\).*got \(3, 8, 8\)"),
+        (1, f32(2, 3, 8, 8), ValueError, r"x must have shape \(N, 3, n\)"),
+        (3, f32(2, 3, 8, 8), ValueError, r"x must have shape \(N, 3, n, n, n\)"),
+        (2, f32(2, 1, 8, 8), ValueError, "in_channels=3"),
+        (2, f32(2, 8, 8, 3), ValueError, "in_channels=3"),
+        (2, f32(2, 3, 1, 1), ValueError, "grid 1 of 3 would have 1x1 pixels"),
+        (2, f32(2, 3, 2, 2), ValueError, "grid 2 of 3 would have 1x1 pixels"),
+        (3, f32(2, 3, 2, 1, 2), ValueError, "grid 2 of 3 would have 1x1x1 pixels"),
+        (2, f32(2, 3, 0, 8), ValueError, "x is too small"),
+        (2, f32(2, 3, 8, 8).int(), TypeError, "floating-point"),
+        (2, f32(2, 3, 8, 8).double(), TypeError, "x has torch.float64, stem.conv.weight has torch.float32"),
+        (2, f32(2, 3, 8, 8).half(), TypeError, "x has torch.float16"),
+        (2, f32(2, 3, 8, 8).to("meta"), TypeError, "x is on meta, stem.conv.weight on cpu"),
+    ],
+)
+def test_images(dims, form, x, error, words):
+    model = nets.create_model("MgNet[1,1,1]-[2]-B^l", dims=dims, form=form)
+    model.stem.register_forward_pre_hook(lambda *_: pytest.fail("work before the error"))
+    with pytest.raises(error, match=words):
+        model(x)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 3, 3), (2, 3, 3, 1), (1, 3, 1, 3)])
+def test_smallest_images(shape):
+    assert nets.create_model("MgNet[1,1,1]-[2]-B^l").eval()(f32(*shape)).shape == (shape[0], 10)
+
+
+def test_imagenet_stem_halves_twice():
+    model = nets.create_model("MgNet[1,1]-[2]-B^l", input="imagenet").eval()
+    assert model(f32(1, 3, 5, 5)).shape == (1, 10)
+    with pytest.raises(ValueError, match="grid 1 of 2 would have 1x1"):
+        model(f32(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize("part", ["A", "B", "R", "head"])
+def test_mixed_weights(part):
+    model = nets.create_model("MgNet[1,1]-[2]-B^l")
+    (model.head if part == "head" else getattr(model, part)[0]).double()
+    with pytest.raises(TypeError, match=rf"{part}\..*has torch.float64"):
+        model(f32(2, 3, 8, 8))

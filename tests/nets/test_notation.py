@@ -1,0 +1,89 @@
+"""The papers' names: they parse, print back, and say what is wrong with them."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nets
+from nets import Architecture, MgNetConfig, parse
+from tests.nets.networks import configs
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("MgNet[2,2]-[64,128]-B^{l,i}", Architecture((2, 2), (64, 128), (64, 128), "variable", "1")),
+        ("MgNet[2,2,2]-[256]-B^l", Architecture((2, 2, 2), (256,) * 3, (256,) * 3, "constant", "1")),
+        ("MgNet[2,2]-[256]-B^{l}", Architecture((2, 2), (256,) * 2, (256,) * 2, "constant", "1")),
+        ("MgNet[2,2]-[(8,16),(8,16)]-B^l-Pi_2", Architecture((2, 2), (8, 8), (16, 16), "constant", "2")),
+        ("MgNet[2,0]-[(8,16)]-a_iB^l-Pi_1", Architecture((2, 0), (8, 8), (16, 16), "scaled", "1")),
+        (" MgNet [2, 2] - [8, (4, 2)] - a_iB^{l} - Pi_0 ", Architecture((2, 2), (8, 4), (8, 2), "scaled", "0")),
+    ],
+)
+def test_names_of_the_papers(name, expected):
+    assert parse(name) == expected
+
+
+@given(configs())
+def test_round_trip(config):
+    assert parse(str(config)) == config.architecture
+    assert MgNetConfig.parse(config.notation, **config.settings()) == config
+
+
+@given(configs(), st.data())
+def test_spaces_do_not_matter(config, data):
+    name = config.notation
+    at = data.draw(st.sampled_from([i for i, c in enumerate(name) if c in "[],()"]))
+    assert parse(name[:at] + " " + name[at:]) == config.architecture
+
+
+@given(
+    st.one_of(st.text(max_size=30), st.builds(lambda a, b: "MgNet[2,2]-[8]-B^l"[:a] + b, st.integers(0, 18), st.text()))
+)
+def test_any_text_parses_or_is_refused_with_an_example(name):
+    try:
+        assert parse(str(parse(name))) == parse(name)
+    except ValueError as error:
+        assert "a correct example is MgNet[2,2,2,2]" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "position", "expected"),
+    [
+        ("", 1, '"MgNet"'),
+        ("ResNext50", 1, '"MgNet"'),
+        ("MgNet", 6, r'"\["'),
+        ("MgNet[2,x]-[8]-B^l", 9, "nu, an integer"),
+        ("MgNet[-1,2]-[8]-B^l", 7, "nu, an integer from 0"),
+        ("MgNet[2;2]-[8]-B^l", 8, '"," or "]"'),
+        ("MgNet[2,2]-[64,0]-B^l", 16, "a channel count"),
+        ("MgNet[2,2]-[64,x]-B^l", 16, "a channel count"),
+        ("MgNet[2,2]-[(8,),8]-B^l", 16, "c_f, an integer"),
+        ("MgNet[2,2,2]-[64,128]-B^l", 14, "1 or 3 widths"),
+        ("MgNet[2,2]-[64]", 16, '"-"'),
+        ("MgNet[2,2]-[64]-C^l", 17, "one of B"),
+        ("MgNet[2,2]-[64]-B^l-Pi_3", 21, "one of Pi_0, Pi_1, Pi_2"),
+        ("MgNet[2,2]-[64]-B^l-Pi_1-x", 25, "the end"),
+        ("MgNet[2,2]-[²]-B^l", 13, "a channel count"),
+    ],
+)
+def test_errors_show_the_part_that_fails(name, position, expected):
+    with pytest.raises(ValueError, match=expected) as caught:
+        nets.create_model(name)
+    message = str(caught.value)
+    assert f"position {position} of {name!r}" in message
+    assert message.splitlines()[-1] == "  " + " " * (position - 1) + "^"
+
+
+@pytest.mark.parametrize("name", [None, 3, ["MgNet[2]-[8]-B^l"], torch.zeros(1)])
+def test_a_name_is_a_string(name):
+    with pytest.raises(TypeError, match="name must be a string"):
+        nets.create_model(name)
+
+
+def test_list_models():
+    assert nets.list_models()
+    assert nets.list_models("ResNet*") == []
+    assert nets.list_models("MgNet[2,2,2,2]-[256]-B^l") == ["MgNet[2,2,2,2]-[256]-B^l"]
+    assert all(str(parse(name)) == name for name in nets.list_models())
