@@ -118,7 +118,7 @@ def coarsen_sides(sides: Sides, which: tuple[bool, ...]) -> Sides:
     result = {}
     for (a, side), values in sides.items():
         pick = [slice(1, None, 2) if halve else slice(None) for b, halve in enumerate(which) if b != a]
-        result[a, side] = np.ascontiguousarray(values[trailing(pick)])
+        result[a, side] = values[trailing(pick)].copy()
     return result
 
 
