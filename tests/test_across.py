@@ -1,0 +1,78 @@
+"""Across the two fields: a `nets` MgNet that holds the Poisson kernels gives what `pde` gives on the same f."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mgcore
+from examples.reductions import all_points, compare_descents, interior_points, poisson_network
+from mgcore import stencils
+from pde.section5 import section5_levels
+
+EPS = float(np.finfo(float).eps)
+SEEDS = st.integers(0, 2**32 - 1)
+OMEGA = 0.8
+
+
+def tolerance(grids: int, sweeps: int) -> float:
+    """Each sweep adds a few roundings of sums of nine terms, relative to |f| and |A u| <= 2 |f|; none is amplified."""
+    return 16 * EPS * (1 + 2 * grids * sweeps)
+
+
+@given(
+    k=st.integers(3, 6),
+    nu=st.integers(1, 4),
+    transfer=st.sampled_from(("linear", "bilinear")),
+    omega=st.floats(0.3, 1.0),
+    pi=st.sampled_from(("0", "1")),
+    seed=SEEDS,
+)
+def test_interior_points_with_the_r_a_p_kernel_of_each_level(
+    k: int, nu: int, transfer: str, omega: float, pi: str, seed: int
+) -> None:
+    """On (2^k - 1)^2 points R A P is a convolution on every row; for a trained Pi the two agree by (6.10)."""
+    assert interior_points(k, nu, transfer, omega, pi, seed) <= tolerance(k, nu)
+
+
+@given(
+    k=st.integers(2, 6),
+    nu=st.integers(1, 4),
+    transfer=st.sampled_from(("linear", "bilinear")),
+    smoother=st.sampled_from(("S0", "S1")),
+    pi=st.sampled_from(("0", "1")),
+    seed=SEEDS,
+)
+def test_all_points_with_the_same_zero_padded_kernels(
+    k: int, nu: int, transfer: str, smoother: str, pi: str, seed: int
+) -> None:
+    assert all_points(k, nu, transfer, smoother, pi, seed) <= tolerance(k, nu)
+
+
+@pytest.mark.parametrize("form", ["residual", "feature"])
+@pytest.mark.parametrize("part", ["A", "B", "R"])
+def test_one_wrong_weight_is_seen(form: str, part: str) -> None:
+    f = np.random.default_rng(7).standard_normal((17, 17))
+    levels = section5_levels(4, coarse="kernel", nu=(2, 0))
+    A = [level.info["kernel"] for level in levels]
+    model = poisson_network(A, [stencils.jacobi(OMEGA, K[1][1]) for K in A], 2, stencils.LINEAR, padding=1, form=form)
+    plain = mgcore.mg0(levels, f)
+    assert compare_descents(plain, model, f) <= tolerance(4, 2)
+    conv = {"A": model.A[1], "B": model.B[1][0], "R": model.R[1]}[part]
+    with torch.no_grad():
+        conv.weight[0, 0, 1, 1] *= 1 + 1e-6
+    assert compare_descents(plain, model, f) > 1e-9
+
+
+def test_exact_r_a_p_is_not_a_convolution_on_all_points() -> None:
+    """Section 5's own hierarchy: with the interior kernel in its place the descents differ, from grid 2 on."""
+    f = np.random.default_rng(7).standard_normal((17, 17))
+    exact, kernel = (section5_levels(4, transfer="bilinear", coarse=c, nu=(2, 0)) for c in ("galerkin", "kernel"))
+    A = [level.info["kernel"] for level in kernel]
+    B = [stencils.jacobi(OMEGA, K[1][1]) for K in A]
+    model = poisson_network(A, B, 2, stencils.BILINEAR, padding=1)
+    assert compare_descents(mgcore.mg0(exact, f)[:1], model, f) <= tolerance(1, 2)
+    assert compare_descents(mgcore.mg0(exact, f)[:2], model, f) > 0.01

@@ -1,0 +1,86 @@
+"""The examples run and reach what they show; the README's code runs as printed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EPS = float(np.finfo(float).eps)
+
+
+def test_poisson(tmp_path: Path) -> None:
+    from examples import poisson
+
+    found = poisson.run(63, tmp_path)
+    # on 63 x 63 points the discretisation error of this solution is 4.31e-4, and it falls with h^2
+    assert found["error"] == pytest.approx(4.314e-4, rel=1e-3)
+    assert 1.95 <= found["lowest order"] <= found["highest order"] <= 2.05
+    assert {p.name for p in tmp_path.iterdir()} == {"convergence.png", "solution.png", "order.png"}
+
+
+def test_seamless_cloning(tmp_path: Path) -> None:
+    from examples import seamless_cloning
+
+    garden, _ = seamless_cloning.photographs()
+    composite = seamless_cloning.run(tmp_path)
+    changed = np.abs(composite - garden).max(axis=2) > 1e-6
+    for k, rows, columns, (top, left) in seamless_cloning.FLOWERS:
+        h, w = rows.stop - rows.start, columns.stop - columns.start
+        assert changed[top + h // 2, left + w // 2], f"no flower shrunk by {k} at {(top, left)}"
+        edges = np.zeros((h, w), dtype=bool)
+        edges[[0, -1]] = edges[:, [0, -1]] = True
+        assert not changed[top : top + h, left : left + w][edges].any()
+        changed[top : top + h, left : left + w] = False
+    assert not changed.any()
+    assert (tmp_path / "composite.png").stat().st_size > 0
+
+
+def test_cloning_without_a_flower_changes_nothing() -> None:
+    """With v = grad of the garden the solution is the garden: an exact solution with rough boundary data."""
+    from examples import seamless_cloning
+
+    garden, _ = seamless_cloning.photographs()
+    composite, solution = seamless_cloning.clone(garden, np.zeros((61, 90, 3)), (300, 100))
+    assert solution.converged
+    assert np.abs(composite - garden).max() < 255 * 1e-5
+
+
+def test_reductions() -> None:
+    from examples import reductions
+
+    found = reductions.run(seeds=3)
+    assert len(found) == len(reductions.REDUCTIONS)
+    # at most 5 grids x 3 sweeps, each a few sums of nine terms
+    assert max(found.values()) <= 5 * 3 * 16 * EPS
+
+
+def test_train_digits(tmp_path: Path) -> None:
+    from examples import train_digits
+
+    result = train_digits.run(seed=0, output=tmp_path, epochs=2)
+    assert result.accuracy > 0.8
+    assert {"learning_curve.png", "confusion_matrix.png", "misclassified.png"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def code_blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(code_blocks())))
+def test_readme_code_runs_as_printed(number: int) -> None:
+    run = subprocess.run([sys.executable, "-c", code_blocks()[number]], capture_output=True, text=True, cwd=ROOT)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip()
+
+
+def test_readme_has_both_halves() -> None:
+    blocks = "\n".join(code_blocks())
+    assert "pde.Multigrid" in blocks
+    assert "nets.train" in blocks
+    assert "nets.create_model" in blocks
