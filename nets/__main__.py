@@ -69,6 +69,8 @@ def _list(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     import nets
 
+    if options.threads is not None and options.threads < 1:
+        raise ValueError(f"threads must be an integer >= 1; got {options.threads}")
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     overrides = {f.name: value for f in fields(Recipe) if (value := getattr(options, f.name)) is not None}

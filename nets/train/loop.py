@@ -84,7 +84,9 @@ def train(
     recipe = recipe_for(data.name, recipe, overrides)
     model = _model(model, data, seed)
     _check_fit(model, data, recipe, seed)
-    run = _Run.start(model.to(device), data, recipe, seed)
+    if resume and output is None:
+        raise ValueError("resume needs output, the folder of the run to go on with; got None")
+    run = _Run.start(model.to(_device(device)), data, recipe, seed)
     folder = None if output is None else RunFolder(Path(output))
     if folder is not None:
         run.resume(folder.claim(resume))
@@ -248,11 +250,18 @@ def _check_fit(model: MgNet, data: Dataset, recipe: Recipe, seed: int) -> None:
             f"model has {model.config.num_classes} outputs, and data {data.name!r} has {classes} classes: "
             f"call model.reset_classifier({classes}) first"
         )
+    check_input(model, data.train_images[:1].to(next(model.parameters()).device))
     if recipe.batch > len(data.train_images):
         raise ValueError(f"batch must be at most {len(data.train_images)}, the training images; got {recipe.batch}")
     if dims != 2 and (recipe.shift or recipe.rotation or recipe.scaling):
         raise ValueError(f"shift, rotation and scaling move 2-dimensional images; these have {dims}: set them to 0")
-    check_input(model, data.train_images[:1].to(next(model.parameters()).device))
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error
 
 
 def _differences(theirs: Any, ours: Any) -> str:

@@ -68,7 +68,7 @@ def test_averaged_copy_follows_the_weights():
 @pytest.mark.parametrize("form", ["residual", "feature"])
 @torch.no_grad()
 def test_replaced_module_is_used(form):
-    model = network(MgNetConfig((2, 1), (3, 3), (4, 4), form=form))
+    model = network(MgNetConfig((2, 1), (3, 3), (4, 4), form=form, activation="identity"))
     x = images(SMALL)
     for parts, new in (
         (model.A, nn.Conv2d(3, 4, 3, padding=1, bias=False)),
