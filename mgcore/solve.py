@@ -46,7 +46,7 @@ class Solution:
     """The result of a solve. Failure is a value here: see `converged` and `reason`, one of `REASONS`.
 
     Attributes:
-        u: the last iterate.
+        u: the last iterate; None if it is the zero vector that no cycle had to change.
         residual_norms: of the true residual f - A u, relative to f; the first before any cycle, then one per cycle.
         tolerance: the relative residual that was asked for.
         attainable: an estimate of the relative residual that rounding lets through, where one was asked for.
@@ -108,7 +108,7 @@ def solve(
         residual: residual(f, u) -> f - A u.
         norm: the norm in which f and the residual are measured.
         u: first guess; None is zero.
-        callback: called with a `Progress` after each cycle; returning True stops the solve.
+        callback: called with a `Progress` after each cycle; a true result stops the solve.
         rounding: rounding(u) is an estimate of norm(f - A u) for the u nearest to the solution in the dtype.
         work_units: work_units(cycles) is the cost of so many cycles.
 
@@ -119,20 +119,20 @@ def solve(
         if not value >= 0:
             raise ValueError(f"{name} must be zero or positive, got {value}")
     began = time.perf_counter()
-    scale = norm(f) or 1.0
+    scale = float(norm(f)) or 1.0
     tolerance = max(rtol, atol / scale)
-    norms = [norm(residual(f, u)) / scale]
+    norms = [float(norm(residual(f, u))) / scale]
     attainable, reason = None, _reason(norms, tolerance, math.inf, max_cycles)
     while reason is None:
         u = cycle(f, u)
-        norms.append(norm(residual(f, u)) / scale)
+        norms.append(float(norm(residual(f, u))) / scale)
         if rounding is not None and norms[-1] > 0.5 * norms[-2]:
-            attainable = rounding(u) / scale
+            attainable = float(rounding(u)) / scale
         reason = _reason(norms, tolerance, attainable, max_cycles)
         if callback is not None:
             factor = norms[-1] / norms[-2] if norms[-2] > 0 else 0.0
             progress = Progress(len(norms) - 1, norms[-1], factor, time.perf_counter() - began, u)
-            if callback(progress) is True and reason is None:
+            if callback(progress) and reason is None:
                 reason = "stopped"
     cycles = len(norms) - 1
     return Solution(

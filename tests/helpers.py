@@ -89,7 +89,7 @@ class Hierarchy:
         return 8 * self.length * EPS * (2 * sweeps + 6 * sum(times)) * growth
 
 
-# ---- numpy: dense matrices of any sizes, n_u != n_f --------------------------------------------------------------
+# ---- numpy: dense matrices of any sizes, n_u != n_f ----------------------------------------------------------------
 
 
 def dense(rng: np.random.Generator, count: int) -> tuple[list[Grid], int]:
@@ -165,7 +165,7 @@ def convolution(rng: np.random.Generator, count: int) -> tuple[list[Grid], int]:
     return [grid(l) for l in range(count)], 9
 
 
-# ---- torch: convolutions of several channels, c_u != c_f -------------------------------------------------------------
+# ---- torch: convolutions of several channels, c_u != c_f -----------------------------------------------------------
 
 
 def torch_convolution(rng: np.random.Generator, count: int) -> tuple[list[Grid], int]:
@@ -223,7 +223,7 @@ def halved(shape: Any, count: int) -> list[tuple[int, int]]:
 BACKENDS = {"dense": dense, "convolution": convolution, "torch": torch_convolution}
 
 
-# ---- nonlinear parts ---------------------------------------------------------------------------------------------------
+# ---- nonlinear parts -----------------------------------------------------------------------------------------------
 
 
 def relu(v: Any) -> Any:
@@ -240,7 +240,7 @@ def nonlinear_map(xi: Callable) -> Callable:
     return lambda u: xi(u + (torch.sin if isinstance(u, torch.Tensor) else np.sin)(4 * u) / 4) / 2
 
 
-# ---- strategies ---------------------------------------------------------------------------------------------------------
+# ---- strategies ----------------------------------------------------------------------------------------------------
 
 SEEDS = st.integers(0, 2**32 - 1)
 SHARING = st.sampled_from(["constant", "scaled", "variable"])

@@ -1,5 +1,7 @@
 """The cycles of mgcore against the papers' algorithms, written out once more as plain loops."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -196,8 +198,8 @@ def test_error_propagation(kind, seed, count, nu, nu_post):
     A = [np.eye(k) + matrix(k, k) / 2 for k in n]  # condition number at most 3
     B = [[matrix(k, k) / 2 for _ in range(nu)] for k in n]
     B_post = [[matrix(k, k) / 2 for _ in range(nu_post)] for k in n]
-    R = [*(matrix(c, k) for k, c in zip(n, n[1:], strict=False)), None]
-    P = [*(matrix(k, c) for k, c in zip(n, n[1:], strict=False)), None]
+    R = [*(matrix(c, k) for k, c in itertools.pairwise(n)), None]
+    P = [*(matrix(k, c) for k, c in itertools.pairwise(n)), None]
 
     def sweeps(l, Bs):
         E = np.eye(n[l])

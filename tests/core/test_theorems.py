@@ -70,7 +70,7 @@ def test_theorem_6_1_fails_for_a_wrong_sign(backend, data):
     assert checks.theorem_6_1_v(h.levels(WrongSign), f, norm) > 1e3 * h.tolerance()
 
 
-# ---- the iterations -------------------------------------------------------------------------------------------------
+# ---- the iterations ------------------------------------------------------------------------------------------------
 
 
 def convex(rng: np.random.Generator, sweeps: int) -> list[list[float]]:
@@ -138,7 +138,7 @@ def test_theorem_8_1_fails_for_nonlinear_A(backend, data):
         residual_form(h.levels(linear=False))
 
 
-# ---- applications of A ----------------------------------------------------------------------------------------------
+# ---- applications of A ---------------------------------------------------------------------------------------------
 
 
 def counted(h: Hierarchy, kind: str, seed: int) -> tuple[list[Counted], list[Level]]:
@@ -162,7 +162,7 @@ def test_applications_of_A_in_a_descent(backend, kind, data, guess, seed):
     f, u = h.grids[0].data(), h.grids[0].features() if guess else None
     nu, J = [len(B) for B in h.B], len(h.A)
 
-    residual = nu[:-1] + [max(nu[-1] - 1, 0)]
+    residual = [*nu[:-1], max(nu[-1] - 1, 0)]
     residual[0] += guess and (J > 1 or nu[0] > 0)
     assert applications(A, lambda: descend(residual_form(levels), f, u)) == residual
 
