@@ -1,0 +1,181 @@
+"""Poisson: its operator in three independent ways, control volumes, coordinates and boundary points."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pde import Poisson
+from pde.operators import MatrixOperator, StencilOperator
+from tests.pde.reference import (
+    EPS,
+    F8,
+    PROBLEMS,
+    SEEDS,
+    boxes,
+    coordinates,
+    finite_volumes,
+    halvings,
+    laplacian,
+    nonuniform_grids,
+)
+
+
+def columns(apply, shape):
+    identity = np.eye(int(np.prod(shape))).reshape(-1, *shape)
+    return apply(identity).reshape(len(identity), -1).T
+
+
+def same(A, B, n):
+    """Entries are sums of 2 d quotients of coordinates, whose intervals are exact to n eps."""
+    A, B = (M.toarray() if hasattr(M, "toarray") else M for M in (A, B))
+    assert np.abs(A - B).max() <= (16 + 4 * n) * EPS * np.abs(B).max()
+
+
+@given(boxes())
+def test_apply_is_the_matrix_and_the_matrix_is_the_sum_of_kronecker_products(box):
+    shape, extent = box
+    problem = Poisson(shape, extent)
+    same(problem.matrix(), laplacian(shape, extent), max(shape))
+    same(columns(problem.apply, shape), problem.matrix(), max(shape))
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_weighted_matrix_is_symmetric(name):
+    shape, extent = PROBLEMS[name]
+    problem = Poisson(shape, extent)
+    WA = problem.matrix(symmetric=True)
+    assert abs(WA - WA.T).max() <= (16 + 4 * max(shape)) * EPS * abs(WA).max()
+    volume = np.prod([L / (n + 1) for n, L in zip(shape, extent, strict=True)])
+    np.testing.assert_allclose(problem.control_volumes(), np.full(shape, volume), rtol=(8 + 2 * max(shape)) * EPS)
+    same(WA, laplacian(shape, extent) * volume, max(shape))
+
+
+@given(nonuniform_grids())
+def test_a_grid_of_any_spacing_has_the_finite_volume_operator(grid):
+    reference = finite_volumes([axis.nodes for axis in grid.axes])
+    A = StencilOperator(grid, F8)
+    same(A.matrix(), reference, grid.ndim)
+    same(columns(A, grid.shape), reference, grid.ndim)
+    same(columns(MatrixOperator(grid, A.matrix()), grid.shape), reference, grid.ndim)
+    assert np.linalg.norm(reference, np.inf) <= A.norm_bound * (1 + 8 * EPS)
+    volumes = np.ones(1)
+    for axis in grid.axes:
+        assert np.isclose(axis.width.sum(), (axis.nodes[-1] + axis.nodes[-2] - axis.nodes[0] - axis.nodes[1]) / 2)
+        volumes = np.multiply.outer(volumes, axis.width)
+    WA = volumes.reshape(-1, 1) * reference
+    assert np.abs(WA - WA.T).max() <= 32 * EPS * np.abs(WA).max()
+
+
+@given(boxes())
+def test_coarse_grids_keep_every_second_point_and_the_ends(box):
+    shape, extent = box
+    grid = Poisson(shape, extent).grid
+    for which in halvings(grid):
+        coarse = grid.coarsen(which)
+        for axis, other, halve, n in zip(grid.axes, coarse.axes, which, shape, strict=True):
+            assert other.n == (n // 2 if halve else n)
+            kept = [0, *range(2, n + 1, 2), n + 1] if halve else range(n + 2)
+            assert list(other.nodes) == [axis.nodes[i] for i in kept]
+            h = axis.spacing.max()
+            if halve and n % 2 == 0:  # the shorter one is the last one
+                np.testing.assert_allclose(other.spacing[-1], h, rtol=4 * n * EPS)
+        same(StencilOperator(coarse, F8).matrix(), finite_volumes([a.nodes for a in coarse.axes]), max(shape))
+
+
+@given(boxes(), SEEDS)
+def test_batches_are_applied_member_by_member(box, seed):
+    shape, extent = box
+    problem = Poisson(shape, extent)
+    u = np.random.default_rng(seed).standard_normal((2, 3, *shape))
+    together = problem.apply(u)
+    for i, j in product(range(2), range(3)):
+        np.testing.assert_array_equal(together[i, j], problem.apply(u[i, j]))
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_points_are_the_interior_points_and_cannot_be_written(name):
+    shape, extent = PROBLEMS[name]
+    points = Poisson(shape, extent).points()
+    assert len(points) == len(shape)
+    for x, expected, L in zip(points, coordinates(shape, extent), extent, strict=True):
+        np.testing.assert_allclose(x, expected, rtol=0, atol=4 * EPS * L)
+        with pytest.raises(ValueError, match="read-only"):
+            x[...] = 0
+
+
+def affine(*x):
+    return 2.0 + sum((a + 1) * value for a, value in enumerate(x))
+
+
+def as_dict(shape, extent, make):
+    """g on every side by `make(coordinates of the side)`."""
+    whole = coordinates(shape, extent, ends=True)
+    result = {}
+    for a, side in product(range(len(shape)), (0, 1)):
+        index = [slice(1, -1)] * len(shape)
+        index[a] = -side
+        result[a, side] = make([np.array(x[tuple(index)]) for x in whole])
+    return result
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.parametrize("kind", ["callable", "dict of arrays", "dict of callables"])
+def test_embed_puts_u_inside_and_g_around_it(name, kind):
+    shape, extent = PROBLEMS[name]
+    problem = Poisson(shape, extent)
+    g = {
+        "callable": lambda: affine,
+        "dict of arrays": lambda: as_dict(shape, extent, lambda x: affine(*x)),
+        "dict of callables": lambda: as_dict(shape, extent, lambda x: affine),
+    }[kind]()
+    u = np.random.default_rng(1).standard_normal((3, *shape))
+    whole = problem.embed(u, g)
+    assert whole.shape == (3, *(n + 2 for n in shape))
+    inside = (slice(None), *(slice(1, -1),) * len(shape))
+    np.testing.assert_array_equal(whole[inside], u)
+    expected = affine(*coordinates(shape, extent, ends=True))
+    on_a_side = np.zeros(expected.shape, int)
+    for a in range(len(shape)):
+        for side in (0, -1):
+            on_a_side[tuple(side if b == a else slice(None) for b in range(len(shape)))] += 1
+    np.testing.assert_allclose(
+        whole[:, on_a_side == 1],
+        np.broadcast_to(expected[on_a_side == 1], (3, (on_a_side == 1).sum())),
+        rtol=16 * EPS,
+    )
+    # edges and corners: within the values beside them
+    assert whole[:, on_a_side > 1].min(initial=np.inf) >= expected.min() - 1e-12
+    assert whole[:, on_a_side > 1].max(initial=-np.inf) <= expected.max() + 1e-12
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_embed_of_a_scalar_and_of_nothing(name):
+    shape, extent = PROBLEMS[name]
+    problem, u = Poisson(shape, extent), np.full(PROBLEMS[name][0], 4.0)
+    np.testing.assert_allclose(problem.embed(u, 4), np.full([n + 2 for n in shape], 4.0), rtol=4 * EPS)
+    for nothing in (None, 0, {}):
+        whole = problem.embed(u, nothing)
+        assert whole.sum() == u.sum()
+        assert (whole == 0).sum() == whole.size - u.size
+
+
+def test_embed_leaves_sides_without_data_zero_and_takes_data_per_member():
+    problem, u = Poisson((2, 3)), np.zeros((2, 2, 3))
+    g = np.arange(6.0).reshape(2, 3) + 1
+    whole = problem.embed(u, {(0, 1): g})
+    np.testing.assert_array_equal(whole[:, -1, 1:-1], g)
+    assert (whole[:, 0] == 0).all()
+    assert (whole[:, 1:-1, [0, -1]] == 0).all()
+    np.testing.assert_array_equal(whole[0, -1, 0], (1 + 0) / 2)  # a corner: the mean of its neighbours
+
+
+@given(st.sampled_from([np.int32, np.uint8, np.float16, np.float32, np.float64, bool]))
+def test_apply_in_any_real_dtype(dtype):
+    u = (np.arange(35).reshape(5, 7) % 3).astype(dtype)
+    expected = Poisson((5, 7)).apply(u.astype(float))
+    result = Poisson((5, 7)).apply(u)
+    assert result.dtype == (np.float32 if dtype in (np.float16, np.float32) else np.float64)
+    np.testing.assert_allclose(result, expected, atol=8 * np.finfo(result.dtype).eps * np.abs(expected).max())
