@@ -47,7 +47,7 @@ def test_theorem_6_1_fails_for_nonlinear_A(backend, data):
     h.A = [nonlinear_map(A) for A in h.A]
     f = h.grids[0].data()
     levels = h.levels()  # they say linear=True, and it is not so
-    assert checks.theorem_6_1(levels, f, norm) > 1e3 * h.tolerance()
+    assert checks.theorem_6_1(levels, f, norm) > 10 * h.tolerance()
     with pytest.raises(ValueError, match=r"levels\[0\].*linear=False"):
         checks.theorem_6_1(h.levels(linear=False), f, norm)
     with pytest.raises(ValueError, match=r"levels\[0\].*linear=False"):
@@ -66,8 +66,8 @@ class WrongSign(Level):
 def test_theorem_6_1_fails_for_a_wrong_sign(backend, data):
     h = two_grids_with_pi(data, backend)
     f = h.grids[0].data()
-    assert checks.theorem_6_1(h.levels(WrongSign), f, norm) > 1e3 * h.tolerance()
-    assert checks.theorem_6_1_v(h.levels(WrongSign), f, norm) > 1e3 * h.tolerance()
+    assert checks.theorem_6_1(h.levels(WrongSign), f, norm) > 10 * h.tolerance()
+    assert checks.theorem_6_1_v(h.levels(WrongSign), f, norm) > 10 * h.tolerance()
 
 
 # ---- the iterations ------------------------------------------------------------------------------------------------
@@ -131,9 +131,9 @@ def test_theorem_8_1_for_cycles(backend, kind, cycle, data, guess):
 @every_backend
 @given(data=st.data())
 def test_theorem_8_1_fails_for_nonlinear_A(backend, data):
-    h = data.draw(hierarchies(backend, min_sweeps=3))  # u^2 is still the same in both forms
+    h = data.draw(hierarchies(backend, max_levels=2, min_sweeps=3))  # u^2 is still the same in both forms
     h.A = [nonlinear_map(A) for A in h.A]
-    assert checks.theorem_8_1(h.levels(), h.grids[0].data(), norm) > 1e3 * h.tolerance()
+    assert checks.theorem_8_1(h.levels(), h.grids[0].data(), norm) > 10 * h.tolerance()
     with pytest.raises(ValueError, match="linear=False"):
         residual_form(h.levels(linear=False))
 
