@@ -36,7 +36,7 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Tensor, Tensor], *, batch: 
         raise ValueError(f"data has labels up to {int(labels.max())}, and the model tells {classes} classes apart")
     predictions = scores.argmax(1)
     confusion = torch.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
-    return Evaluation((predictions == labels).float().mean().item(), confusion, predictions)
+    return Evaluation(int((predictions == labels).sum()) / len(labels), confusion, predictions)
 
 
 def _scores(model: nn.Module, images: Tensor, batch: int) -> Tensor:

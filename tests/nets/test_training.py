@@ -64,8 +64,6 @@ def test_seeds_decide_everything(tmp_path):
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_resumed_run_ends_with_the_same_bits(tmp_path, averaging, monkeypatch):
     recipe = replace(RECIPE, averaging=averaging)
-    if averaging == 0:
-        monkeypatch.setattr(nets.train.__globals__["checkpoints"], "trained", lambda record: record["weights"])
     whole = train(tmp_path / "whole", recipe=recipe)
     stop_after(monkeypatch, 2)
     with pytest.raises(KeyboardInterrupt):
@@ -162,8 +160,10 @@ def test_non_finite_loss_names_the_step_and_the_checkpoint(tmp_path, value, monk
 def test_a_weight_that_is_not_finite_stops_the_run():
     model = nets.create_model(NAME, num_classes=3, in_channels=1)
     model.head.bias.data[0] = float("nan")
+    before = model.A[0].weight.clone()
     with pytest.raises(TrainingError, match=r"step 1 \(epoch 1\); there is no checkpoint"):
         nets.train(model, blobs(), recipe=RECIPE, progress=False)
+    assert torch.equal(model.A[0].weight, before)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "bits", "pickle", "missing", "empty"])
@@ -187,6 +187,24 @@ def test_damaged_checkpoints(tmp_path, damage):
         with pytest.raises(CheckpointError, match=r"checkpoint\.pt") as caught:
             attempt()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_last_checkpoint(tmp_path, broken, monkeypatch):
+    checkpoints = sys.modules["nets.train.checkpoint"]
+    path, real = tmp_path / "checkpoint.pt", getattr(os, broken)
+    checkpoints.write_atomically(path, b"old")
+
+    def full(*arguments):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, broken, full)
+    with pytest.raises(OSError, match="no space"):
+        checkpoints.write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    monkeypatch.setattr(os, broken, real)
+    checkpoints.write_atomically(path, b"new")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"new"]
 
 
 def test_output_of_another_run_is_left_alone(tmp_path):
@@ -250,7 +268,7 @@ def test_models_that_do_not_fit():
         nets.train(nets.create_model(NAME, in_channels=1), blobs())
     with pytest.raises(ValueError, match="in_channels=3"):
         nets.train(nets.create_model(NAME, num_classes=3), blobs())
-    with pytest.raises(TypeError, match="model must be a nets.MgNet or a name"):
+    with pytest.raises(TypeError, match=r"model must be a nets\.MgNet or a name"):
         nets.train(torch.nn.Linear(3, 3), blobs())
     with pytest.raises(ValueError, match="data must be one of 'digits'; got 'mnist'"):
         nets.train(NAME, "mnist")
