@@ -34,4 +34,6 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
         else:
             known = ", ".join(sorted(set.union(*names.values())))
             raise TypeError(f"solve_poisson: unknown option {name!r}; it takes {known}")
-    return Multigrid(Poisson(shape, **parts[Poisson]), **parts[Multigrid]).solve(f, **parts[Multigrid.solve])
+    problem = Poisson(shape, **parts[Poisson])
+    f = problem.read("f", f)
+    return Multigrid(problem, **parts[Multigrid]).solve(f, **parts[Multigrid.solve])

@@ -1,0 +1,270 @@
+"""Bad input: a ValueError or TypeError that names the argument and shows what came, before any work."""
+
+import numpy as np
+import pytest
+import torch
+
+import mgcore
+import pde
+from pde import Multigrid, Poisson
+
+F = np.ones((7, 9))
+NAN, INF = np.where(np.eye(7, 9) > 0, np.nan, 1.0), np.where(np.eye(7, 9) > 0, np.inf, 1.0)
+RAGGED = [[1.0], [1.0, 2.0]]
+THING = object()
+
+
+def read_only():
+    array = np.zeros((7, 9))
+    array.flags.writeable = False
+    return array
+
+
+PROBLEM = [  # shape and the rest of Poisson; what the message must hold
+    ({"shape": 0}, ValueError, ["shape[0]", "0"]),
+    ({"shape": (4, 0)}, ValueError, ["shape[1]", "0"]),
+    ({"shape": (4, -3)}, ValueError, ["shape[1]", "-3"]),
+    ({"shape": 4.0}, TypeError, ["shape", "4.0"]),
+    ({"shape": (4, 2.5)}, TypeError, ["shape[1]", "2.5"]),
+    ({"shape": (True, 4)}, TypeError, ["shape[0]", "True"]),
+    ({"shape": True}, TypeError, ["shape", "True"]),
+    ({"shape": np.True_}, TypeError, ["shape", "True"]),
+    ({"shape": None}, TypeError, ["shape", "None"]),
+    ({"shape": "ab"}, TypeError, ["shape", "'a'"]),
+    ({"shape": ()}, ValueError, ["shape", "1, 2 or 3", "0"]),
+    ({"shape": (2, 2, 2, 2)}, ValueError, ["shape", "1, 2 or 3", "4"]),
+    ({"shape": [[3, 4]]}, TypeError, ["shape", "[3, 4]"]),
+    ({"extent": 0}, ValueError, ["extent", "0"]),
+    ({"extent": (1, -2)}, ValueError, ["extent", "-2"]),
+    ({"extent": (1, 2, 3)}, ValueError, ["extent", "(1, 2, 3)"]),
+    ({"extent": [[1, 2]]}, ValueError, ["extent", "[[1, 2]]"]),
+    ({"extent": np.nan}, ValueError, ["extent", "nan"]),
+    ({"extent": np.inf}, ValueError, ["extent", "inf"]),
+    ({"extent": 1e-160}, ValueError, ["extent", "1e-160"]),
+    ({"extent": 1e200}, ValueError, ["extent", "1e+200"]),
+    ({"extent": "wide"}, TypeError, ["extent"]),
+    ({"extent": 1j}, TypeError, ["extent", "complex"]),
+    ({"extent": None}, TypeError, ["extent"]),
+    ({"boundary": "neumann"}, ValueError, ["boundary", "'neumann'", "'dirichlet'"]),
+    ({"boundary": ("dirichlet",)}, ValueError, ["boundary", "1"]),
+    ({"boundary": (("dirichlet", "periodic"), "dirichlet")}, ValueError, ["boundary", "'periodic'"]),
+    ({"boundary": (("dirichlet",) * 3, "dirichlet")}, ValueError, ["boundary", "pair"]),
+    ({"boundary": None}, ValueError, ["boundary", "None"]),
+    ({"boundary": ("dirichlet", 3)}, ValueError, ["boundary", "3"]),
+    ({"centering": "cell"}, ValueError, ["centering", "'cell'"]),
+    ({"coefficient": 2.0}, ValueError, ["coefficient", "2.0"]),
+    ({"coefficient": np.ones(3)}, ValueError, ["coefficient", "array"]),
+    ({"reaction": 1.0}, ValueError, ["reaction", "1.0"]),
+    ({"coordinates": [1, 2]}, ValueError, ["coordinates", "[1, 2]"]),
+]
+
+SOLVER = [
+    ({"smoother": "gauss"}, ValueError, ["smoother", "'gauss'", "'red-black'"]),
+    ({"smoother": None}, ValueError, ["smoother", "None"]),
+    ({"coarse": "amg"}, ValueError, ["coarse", "'amg'", "'galerkin'"]),
+    ({"transfer": "cubic"}, ValueError, ["transfer", "'cubic'", "'bilinear'"]),
+    ({"transfer": ["linear"]}, ValueError, ["transfer", "['linear']"]),
+    ({"omega": 0}, ValueError, ["omega", "0"]),
+    ({"omega": 2.0}, ValueError, ["omega", "2.0"]),
+    ({"omega": -0.5}, ValueError, ["omega", "-0.5"]),
+    ({"omega": np.nan}, ValueError, ["omega", "nan"]),
+    ({"omega": "1"}, TypeError, ["omega", "'1'"]),
+    ({"omega": [1.0, 1.0]}, TypeError, ["omega", "[1.0, 1.0]"]),
+    ({"omega": True}, TypeError, ["omega", "True"]),
+    ({"nu": (0, 0)}, ValueError, ["nu", "(0, 0)"]),
+    ({"nu": (-1, 2)}, ValueError, ["nu", "(-1, 2)"]),
+    ({"nu": (1.0, 1)}, ValueError, ["nu", "(1.0, 1)"]),
+    ({"nu": (True, 1)}, ValueError, ["nu", "(True, 1)"]),
+    ({"nu": 2}, ValueError, ["nu", "2"]),
+    ({"nu": (1, 1, 1)}, ValueError, ["nu", "(1, 1, 1)"]),
+    ({"nu": "11"}, ValueError, ["nu", "'11'"]),
+    ({"levels": 0}, ValueError, ["levels", "0"]),
+    ({"levels": -1}, ValueError, ["levels", "-1"]),
+    ({"levels": 2.0}, TypeError, ["levels", "2.0"]),
+    ({"levels": True}, TypeError, ["levels", "True"]),
+    ({"dtype": "float16"}, ValueError, ["dtype", "'float16'"]),
+    ({"dtype": "double-ish"}, ValueError, ["dtype", "'double-ish'"]),
+    ({"dtype": int}, ValueError, ["dtype", "int"]),
+    ({"dtype": None}, ValueError, ["dtype", "None"]),
+    ({"dtype": complex}, ValueError, ["dtype", "complex"]),
+    ({"device": "cuda"}, ValueError, ["device", "'cuda'", "'cpu'"]),
+    ({"threads": 4}, ValueError, ["threads", "4"]),
+]
+
+DATA = [  # f; also as u, u0 and u of embed where they are arrays
+    (np.ones(9), ValueError, ["(7, 9)", "(9,)"]),
+    (np.ones((9, 7)), ValueError, ["(7, 9)", "(9, 7)"]),
+    (np.ones((7, 9, 1)), ValueError, ["(7, 9)", "(7, 9, 1)"]),
+    (np.ones((0, 7, 9)), ValueError, ["(0, 7, 9)"]),
+    (1.0, ValueError, ["(7, 9)", "()"]),
+    ([], ValueError, ["(7, 9)", "(0,)"]),
+    (NAN, ValueError, ["finite", "7", "(0, 0)"]),
+    (INF, ValueError, ["finite", "7", "(0, 0)"]),
+    (1j * F, TypeError, ["complex"]),
+    (F.astype(str), TypeError, ["<U"]),
+    (F.astype(object), TypeError, ["object"]),
+    (F.astype("datetime64[s]"), TypeError, ["datetime64"]),
+    ("f", TypeError, ["<U"]),
+    (THING, TypeError, ["object"]),
+    (RAGGED, ValueError, ["list"]),
+    (np.ma.masked_array(F, F > 0), ValueError, ["masked"]),
+    (torch.ones(7, 9), TypeError, ["torch", ".numpy()"]),
+    (lambda x, y: np.ones(3), ValueError, ["(7, 9)", "(3,)"]),
+    (lambda x, y: x * np.nan, ValueError, ["finite", "63"]),
+    (lambda x, y: None, TypeError, ["object"]),
+    (lambda x, y: x * 1j, TypeError, ["complex"]),
+    (lambda x, y: torch.ones(7, 9), TypeError, ["torch"]),
+]
+
+BOUNDARY = [
+    ({(2, 0): 1.0}, ValueError, ["g", "(2, 0)"]),
+    ({(0, 2): 1.0}, ValueError, ["g", "(0, 2)"]),
+    ({(0, -1): 1.0}, ValueError, ["g", "(0, -1)"]),
+    ({"left": 1.0}, ValueError, ["g", "'left'"]),
+    ({0: 1.0}, ValueError, ["g", "0"]),
+    ({(0, 1): np.ones(7)}, ValueError, ["g[(0, 1)]", "(9,)", "(7,)"]),
+    ({(1, 1): np.ones((2, 7))}, ValueError, ["g[(1, 1)]", "(7,)", "(2, 7)"]),
+    ({(1, 0): np.full(7, np.nan)}, ValueError, ["g[(1, 0)]", "finite", "7"]),
+    ({(1, 0): None}, TypeError, ["g[(1, 0)]", "object"]),
+    ({(1, 0): torch.ones(7)}, TypeError, ["g[(1, 0)]", "torch"]),
+    (np.ones(9), ValueError, ["g[(1, 0)]", "(7,)", "(9,)"]),
+    (np.nan, ValueError, ["g[(0, 0)]", "finite"]),
+    (np.inf, ValueError, ["g[(0, 0)]", "finite"]),
+    (1j, TypeError, ["g[(0, 0)]", "complex"]),
+    ("warm", TypeError, ["g[(0, 0)]", "<U"]),
+    (RAGGED, ValueError, ["g[(0, 0)]", "list"]),
+    (lambda x, y: np.ones(2), ValueError, ["g[(0, 0)]", "(9,)", "(2,)"]),
+    (lambda x, y: None, TypeError, ["g[(0, 0)]", "object"]),
+    (lambda x, y: np.sqrt(-1 - 0 * x + 0j), TypeError, ["g[(0, 0)]", "complex"]),
+]
+
+SOLVE = [
+    ({"u0": np.ones((2, 7, 9))}, ValueError, ["u0", "(7, 9)", "(2, 7, 9)"]),
+    ({"out": np.zeros((9, 7))}, ValueError, ["out", "(7, 9)", "(9, 7)"]),
+    ({"out": np.zeros((7, 9), np.float32)}, ValueError, ["out", "float64", "float32"]),
+    ({"out": read_only()}, ValueError, ["out", "read-only"]),
+    ({"out": [[0.0] * 9] * 7}, ValueError, ["out", "list"]),
+    ({"rtol": -1e-8}, ValueError, ["rtol", "-1e-08"]),
+    ({"rtol": np.nan}, ValueError, ["rtol", "nan"]),
+    ({"rtol": "small"}, TypeError, ["rtol", "'small'"]),
+    ({"rtol": None}, TypeError, ["rtol", "None"]),
+    ({"atol": -3}, ValueError, ["atol", "-3"]),
+    ({"atol": np.nan}, ValueError, ["atol", "nan"]),
+    ({"atol": [1]}, TypeError, ["atol", "[1]"]),
+    ({"max_cycles": -1}, ValueError, ["max_cycles", "-1"]),
+    ({"max_cycles": 2.5}, TypeError, ["max_cycles", "2.5"]),
+    ({"max_cycles": True}, TypeError, ["max_cycles", "True"]),
+    ({"max_cycles": "ten"}, TypeError, ["max_cycles", "'ten'"]),
+    ({"cycle": "X"}, ValueError, ["cycle", "'X'", "'fmg'"]),
+    ({"cycle": None}, ValueError, ["cycle", "None"]),
+    ({"accel": "cg"}, ValueError, ["accel", "'cg'"]),
+    ({"callback": 3}, TypeError, ["callback", "3"]),
+]
+
+
+def ids(table):
+    return [str(n) for n in range(len(table))]
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Factorisations, cycles and nested iteration are work."""
+
+    def work(*_, **__):
+        pytest.fail("work was done before the input was refused")
+
+    monkeypatch.setattr("pde.multigrid.splu", work)
+    for name in ("full_multigrid", "solve"):
+        monkeypatch.setattr(mgcore, name, work)
+    monkeypatch.setattr("pde.multigrid.CYCLES", dict.fromkeys(("V", "W", "F", "backslash"), work))
+
+
+@pytest.fixture(scope="module")
+def mg():
+    return Multigrid(Poisson((7, 9)))
+
+
+def refused(kind, named, call, *arguments, **options):
+    with pytest.raises(kind) as caught:
+        call(*arguments, **options)
+    assert caught.type in (ValueError, TypeError)
+    for part in named:
+        assert part in str(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize(("options", "kind", "named"), PROBLEM, ids=ids(PROBLEM))
+def test_problem(options, kind, named):
+    options = {"shape": (7, 9), **options}
+    refused(kind, named, Poisson, **options)
+    if options["shape"] is not None:  # which means the shape of f
+        refused(kind, named, pde.solve_poisson, F, **options)
+
+
+@pytest.mark.parametrize(("options", "kind", "named"), SOLVER, ids=ids(SOLVER))
+def test_solver(options, kind, named, no_work):
+    refused(kind, named, Multigrid, Poisson((7, 9)), **options)
+    refused(kind, named, pde.solve_poisson, F, **options)
+
+
+def test_the_problem_of_a_solver(no_work):
+    refused(TypeError, ["problem", "tuple"], Multigrid, (7, 9))
+
+
+@pytest.mark.parametrize(("shape", "extent"), [((70,), 1.0), ((5, 5, 5), 1.0), ((50, 1), 1.0), ((30, 30), (1.0, 9.0))])
+def test_linear_transfers_are_for_two_axes_that_coarsen_together(shape, extent, no_work):
+    refused(ValueError, ["transfer='linear'", str(shape[0])], Multigrid, Poisson(shape, extent), transfer="linear")
+
+
+@pytest.mark.parametrize(("values", "kind", "named"), DATA, ids=ids(DATA))
+def test_data(values, kind, named, mg, no_work):
+    refused(kind, ["f", *named], mg.solve, values)
+    refused(kind, ["f", *named], mg.full_multigrid, values)
+    refused(kind, ["f", *named], mg.cycle, values)
+    refused(kind, ["f", *named], pde.solve_poisson, values, (7, 9))
+    refused(kind, ["u", *named], mg.cycle, F, values)
+    refused(kind, ["u0", *named], mg.solve, F, u0=values)
+    refused(kind, ["u", *named], mg.problem.apply, values)
+    refused(kind, ["u", *named], mg.problem.embed, values)
+
+
+@pytest.mark.parametrize(("g", "kind", "named"), BOUNDARY, ids=ids(BOUNDARY))
+def test_boundary_data(g, kind, named, mg, no_work):
+    refused(kind, named, mg.solve, F, g)
+    refused(kind, named, mg.full_multigrid, F, g)
+    refused(kind, named, mg.problem.embed, F, g)
+
+
+@pytest.mark.parametrize(("options", "kind", "named"), SOLVE, ids=ids(SOLVE))
+def test_solve(options, kind, named, mg, no_work):
+    refused(kind, named, mg.solve, F, **options)
+    if "out" in options:
+        refused(kind, named, mg.full_multigrid, F, **options)
+
+
+def test_cycles_and_factors(mg, no_work):
+    refused(ValueError, ["cycle", "'fmg'"], mg.cycle, F, cycle="fmg")
+    refused(ValueError, ["u", "(7, 9)", "(2, 7, 9)"], mg.cycle, F, np.ones((2, 7, 9)))
+    refused(ValueError, ["cycle", "'X'"], mg.measure_factor, "X")
+    refused(ValueError, ["cycles", "0"], mg.measure_factor, cycles=0)
+    refused(TypeError, ["cycles", "1.5"], mg.measure_factor, cycles=1.5)
+    refused(ValueError, ["cycle", "'X'"], mg.work_units, "X")
+
+
+@pytest.mark.parametrize("extent", [1e-25, 1e25])
+def test_values_and_boxes_beyond_single_precision(extent):
+    refused(ValueError, ["float32", "extent", str(extent)], Multigrid, Poisson((7, 9), extent), dtype="float32")
+    mg = Multigrid(Poisson((7, 9)), dtype="float32")
+    refused(ValueError, ["f ", "float32", "1.0e+300"], mg.solve, 1e300 * F)
+    refused(ValueError, ["u0", "float32", "1.0e+39"], mg.solve, F, u0=1e39 * F)
+    refused(ValueError, ["g[(0, 0)]", "float32", "1.0e+300"], mg.solve, F, 1e300)
+    assert mg.solve(1e-30 * F, rtol=1e-4).converged
+
+
+def test_one_call():
+    refused(TypeError, ["solve_poisson", "'smother'", "smoother", "rtol"], pde.solve_poisson, F, smother="sor")
+    refused(TypeError, ["'self'"], pde.solve_poisson, F, self=1)
+    refused(TypeError, ["'problem'"], pde.solve_poisson, F, problem=Poisson(3))
+    refused(ValueError, ["shape", "callable"], pde.solve_poisson, lambda x: x)
+    refused(ValueError, ["f must", "list"], pde.solve_poisson, RAGGED)
+    refused(TypeError, ["f", "torch"], pde.solve_poisson, torch.ones(7, 9))
+    refused(ValueError, ["shape", "0"], pde.solve_poisson, 1.0)
