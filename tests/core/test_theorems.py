@@ -68,6 +68,9 @@ def test_theorem_6_1_fails_for_a_wrong_sign(backend, data):
     f = h.grids[0].data()
     assert checks.theorem_6_1(h.levels(WrongSign), f, norm) > 10 * h.tolerance()
     assert checks.theorem_6_1_v(h.levels(WrongSign), f, norm) > 10 * h.tolerance()
+    h.B[-1] = []  # u^J = u^{J,0} is right now, whatever f^J
+    assert checks.theorem_6_1(h.levels(WrongSign), f, norm) > 10 * h.tolerance()
+    assert checks.theorem_6_1(h.levels(), f, norm) <= h.tolerance()
 
 
 # ---- the iterations ------------------------------------------------------------------------------------------------
