@@ -20,22 +20,18 @@ BLUE, ORANGE, GREY = "#1f5a93", "#d9741a", "#606060"
 
 def learning_curve(history: Sequence[Mapping[str, float]], path: str | PathLike[str]) -> None:
     """Error in percent, training (augmented) and held out, and loss, over the epochs of `history`."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
     figure = _figure(9.0, 3.8)
     errors, losses = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
-    floor = 0.1  # a logarithmic axis has no 0
     for key, label, colour in (("accuracy", "training, augmented", GREY), ("test_accuracy", "held out", BLUE)):
-        errors.plot(epochs, [max(100 * (1 - row[key]), floor) for row in history], color=colour, label=label, lw=2)
+        errors.plot(epochs, [100 * (1 - row[key]) for row in history], color=colour, label=label, lw=2, clip_on=False)
     last = 100 * (1 - history[-1]["test_accuracy"])
-    errors.annotate(
-        f"{last:.2f} %", (epochs[-1], max(last, floor)), (6, 0), textcoords="offset points", color=BLUE, va="center"
-    )
-    errors.set(yscale="log", xlabel="epoch", title="error in %")
-    errors.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    errors.annotate(f"{last:.2f} %", (epochs[-1], last), (6, 6), textcoords="offset points", color=BLUE, va="center")
+    errors.set_yscale("symlog", linthresh=0.2, linscale=0.3)  # logarithmic, but 0 has its place
+    errors.set_yticks([0, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100], minor=False)
+    errors.set_yticks([], minor=True)
     errors.yaxis.set_major_formatter("{x:g}")
-    errors.yaxis.set_minor_locator(NullLocator())
+    errors.set(ylim=(0, 100), xlabel="epoch", title="error in %")
     errors.legend(frameon=False)
     losses.plot(epochs, [row["loss"] for row in history], color=GREY, lw=2)
     losses.set(xlabel="epoch", title="training loss")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 from os import PathLike
 from pathlib import Path
@@ -12,20 +12,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nets import data as datasets
 from nets.data import Dataset
-from nets.inputs import check_input
 from nets.mgnet import MgNet
-from nets.train import checkpoint as checkpoints
-from nets.train import provenance, randomness
+from nets.train import randomness
 from nets.train.augment import COLUMNS, augment
-from nets.train.checkpoint import CheckpointError
 from nets.train.evaluation import Evaluation, evaluate
 from nets.train.files import RunFolder
+from nets.train.fit import check_fit, network_for, usable_device
 from nets.train.recipe import Recipe
 from nets.train.recipes import recipe_for
+from nets.train.run import Run
 
 
 class TrainingError(RuntimeError):
@@ -82,11 +80,11 @@ def train(
     if isinstance(data, str):
         data = datasets.load(data, seed)
     recipe = recipe_for(data.name, recipe, overrides)
-    model = _model(model, data, seed)
-    _check_fit(model, data, recipe, seed)
+    model = network_for(model, data, seed)
+    check_fit(model, data, recipe, seed)
     if resume and output is None:
         raise ValueError("resume needs output, the folder of the run to go on with; got None")
-    run = _Run.start(model.to(_device(device)), data, recipe, seed)
+    run = Run.start(model.to(usable_device(device)), data, recipe, seed)
     folder = None if output is None else RunFolder(Path(output))
     if folder is not None:
         run.resume(folder.claim(resume))
@@ -105,71 +103,7 @@ def train(
     return TrainingResult(model, evaluate(model, data), run.history, None if folder is None else folder.checkpoint)
 
 
-@dataclass(eq=False)
-class _Run:
-    """Everything that a run changes, and what it must not change."""
-
-    model: MgNet
-    data: Dataset
-    recipe: Recipe
-    seed: int
-    optimizer: torch.optim.Optimizer
-    average: AveragedModel | None
-    epoch: int = 0
-    step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    @classmethod
-    def start(cls, model: MgNet, data: Dataset, recipe: Recipe, seed: int) -> _Run:
-        average = None
-        if recipe.averaging > 0:
-            average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
-        return cls(model, data, recipe, seed, _optimizer(model, recipe), average)
-
-    @property
-    def trained(self) -> nn.Module:
-        return self.model if self.average is None else self.average.module
-
-    @property
-    def steps(self) -> int:
-        return self.recipe.epochs * -(-len(self.data.train_images) // self.recipe.batch)
-
-    def identity(self) -> dict[str, Any]:
-        """What makes this run another than any other one, as plain values."""
-        return {
-            "model": checkpoints.describe(self.model),
-            "recipe": asdict(self.recipe),
-            "data": provenance.describe(self.data),
-            "seed": self.seed,
-        }
-
-    def record(self) -> dict[str, Any]:
-        return {
-            **self.identity(),
-            "weights": self.model.state_dict(),
-            "averaged": None if self.average is None else self.average.module.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "step": self.step,
-            "history": self.history,
-            "versions": {"torch": str(torch.__version__)},
-        }
-
-    def resume(self, record: dict[str, Any] | None) -> None:
-        if record is None:
-            return
-        for name, value in self.identity().items():
-            if record[name] != value:
-                raise CheckpointError(f"output holds a run with another {name}: {_differences(record[name], value)}")
-        self.model.load_state_dict(record["weights"])
-        self.optimizer.load_state_dict(record["optimizer"])
-        if self.average is not None:
-            self.average.module.load_state_dict(record["averaged"])
-            self.average.n_averaged.fill_(record["step"])
-        self.epoch, self.step, self.history = record["epoch"], record["step"], record["history"]
-
-
-def _epoch(run: _Run, epoch: int, bar: Any, folder: RunFolder | None) -> dict[str, float]:
+def _epoch(run: Run, epoch: int, bar: Any, folder: RunFolder | None) -> dict[str, float]:
     """One pass over the training part; returns the row of the history."""
     started, loss_sum, correct, count = time.perf_counter(), 0.0, 0, len(run.data.train_images)
     run.model.train()
@@ -195,7 +129,7 @@ def _epoch(run: _Run, epoch: int, bar: Any, folder: RunFolder | None) -> dict[st
     }
 
 
-def _batches(run: _Run, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(run: Run, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
     device = next(run.model.parameters()).device
     images, labels = run.data.train_images, run.data.train_labels
     numbers = randomness.table(run.seed, epoch, len(images), COLUMNS)
@@ -203,7 +137,7 @@ def _batches(run: _Run, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         yield augment(images[index], numbers[index], run.recipe).to(device), labels[index].to(device)
 
 
-def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:
+def _step(run: Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:
     """One step of the optimiser, unless the loss is not finite; returns the loss and how many were right."""
     for group in run.optimizer.param_groups:
         group["lr"] = rate
@@ -219,61 +153,7 @@ def _step(run: _Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float
     return value, int((scores.detach().argmax(1) == labels).sum())
 
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    kernels = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.SGD(
-        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, foreach=True
-    )
-
-
-def _model(model: MgNet | str, data: Dataset, seed: int) -> MgNet:
-    from nets.zoo import create_model
-
-    if isinstance(model, MgNet):
-        return model
-    if not isinstance(model, str):
-        raise TypeError(f"model must be a nets.MgNet or a name; got {type(model).__name__}")
-    dims = data.train_images.ndim - 2
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return create_model(model, num_classes=len(data.class_names), in_channels=data.in_channels, dims=dims)
-
-
-def _check_fit(model: MgNet, data: Dataset, recipe: Recipe, seed: int) -> None:
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        raise TypeError(f"seed must be an integer; got {seed!r}")
-    classes, dims = len(data.class_names), data.train_images.ndim - 2
-    if model.config.num_classes != classes:
-        raise ValueError(
-            f"model has {model.config.num_classes} outputs, and data {data.name!r} has {classes} classes: "
-            f"call model.reset_classifier({classes}) first"
-        )
-    check_input(model, data.train_images[:1].to(next(model.parameters()).device))
-    if recipe.batch > len(data.train_images):
-        raise ValueError(f"batch must be at most {len(data.train_images)}, the training images; got {recipe.batch}")
-    if dims != 2 and (recipe.shift or recipe.rotation or recipe.scaling):
-        raise ValueError(f"shift, rotation and scaling move 2-dimensional images; these have {dims}: set them to 0")
-
-
-def _device(device: str | torch.device) -> torch.device:
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error
-
-
-def _differences(theirs: Any, ours: Any) -> str:
-    if not isinstance(theirs, dict) or not isinstance(ours, dict):
-        return f"{theirs!r} there, {ours!r} here"
-    for name in ours:
-        if theirs.get(name) != ours[name]:
-            return f"{name} is {_differences(theirs.get(name), ours[name])}"
-    return f"{theirs} there, {ours} here"
-
-
-def _bar(progress: bool | None, run: _Run) -> Any:
+def _bar(progress: bool | None, run: Run) -> Any:
     from tqdm import tqdm
 
     count = len(run.data.train_images)

@@ -1,0 +1,46 @@
+"""Whether network, data, recipe and device go together, said before any work."""
+
+from __future__ import annotations
+
+import torch
+
+from nets.data import Dataset
+from nets.inputs import check_input
+from nets.mgnet import MgNet
+from nets.train.recipe import Recipe
+
+
+def network_for(model: MgNet | str, data: Dataset, seed: int) -> MgNet:
+    from nets.zoo import create_model
+
+    if isinstance(model, MgNet):
+        return model
+    if not isinstance(model, str):
+        raise TypeError(f"model must be a nets.MgNet or a name; got {type(model).__name__}")
+    dims = data.train_images.ndim - 2
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return create_model(model, num_classes=len(data.class_names), in_channels=data.in_channels, dims=dims)
+
+
+def check_fit(model: MgNet, data: Dataset, recipe: Recipe, seed: int) -> None:
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise TypeError(f"seed must be an integer; got {seed!r}")
+    classes, dims = len(data.class_names), data.train_images.ndim - 2
+    if model.config.num_classes != classes:
+        raise ValueError(
+            f"model has {model.config.num_classes} outputs, and data {data.name!r} has {classes} classes: "
+            f"call model.reset_classifier({classes}) first"
+        )
+    check_input(model, data.train_images[:1].to(next(model.parameters()).device))
+    if recipe.batch > len(data.train_images):
+        raise ValueError(f"batch must be at most {len(data.train_images)}, the training images; got {recipe.batch}")
+    if dims != 2 and (recipe.shift or recipe.rotation or recipe.scaling):
+        raise ValueError(f"shift, rotation and scaling move 2-dimensional images; these have {dims}: set them to 0")
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error
