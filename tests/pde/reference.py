@@ -151,14 +151,23 @@ def with_boundary(shape: Sequence[int], extent: Sequence[float], g: Callable[...
     return f
 
 
-def close(u: np.ndarray, expected: np.ndarray, shape: Sequence[int], extent: Sequence[float], residual: float) -> None:
+def close(
+    u: np.ndarray,
+    expected: np.ndarray,
+    shape: Sequence[int],
+    extent: Sequence[float],
+    residual: float,
+    data: np.ndarray | float = 0.0,
+) -> None:
     """u solves A u = f with this absolute residual (2-norm); `expected` is the solution to rounding.
 
     |u - A^-1 f| <= residual / lambda_min. Rounding: coordinates are exact to eps and intervals to n eps, so are the
-    coefficients; a backward stable solve adds a few eps; the condition number carries both to u.
+    coefficients; a backward stable solve adds a few eps; the condition number carries both to u. `data`, the folded
+    f, is given where the data have rounding errors of their own.
     """
     low, high = eigenvalues(shape, extent)
     rounding = (32 + 4 * max(shape)) * EPS * high / low * np.linalg.norm(expected)
+    rounding += 16 * EPS * float(np.linalg.norm(data)) / low
     error = np.linalg.norm(u - expected)
     assert error <= residual / low + rounding, f"{error} > {residual / low} + {rounding}"
 
