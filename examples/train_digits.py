@@ -9,6 +9,8 @@ import argparse
 import time
 from pathlib import Path
 
+import torch
+
 import nets
 from nets import plot
 
@@ -19,6 +21,7 @@ def run(seed: int = 0, output: str | Path = "out", **settings: float) -> nets.Tr
     """One training run with pictures; `settings` override the recipe, for instance epochs=2."""
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)  # images of 8 x 8 are too small to share out, least of all on a busy machine
     data = nets.data.digits(seed)
     model = nets.create_model(MODEL, in_channels=1)
     print(f"{model.config}: {nets.parameters(model):,} parameters, ", end="")
