@@ -167,6 +167,10 @@ def test_work_units_by_hand():
     assert mg.work_units("F") == pytest.approx(4 * (1 + 2 * r))
     assert mg.work_units("backslash") == pytest.approx(3 * (1 + r))
     assert mg.work_units("fmg", 3) == pytest.approx(4 * (1 + r) + 4 * r + 2 * 4 * (1 + r))
+    three = solver((31,))
+    assert three.work_units("V") == pytest.approx(4 * (93 + 45 + 21) / 93)
+    assert three.work_units("W") == pytest.approx(4 * (93 + 2 * 45 + 4 * 21) / 93)
+    assert three.work_units("F") == pytest.approx(4 * (93 + 2 * 45 + 3 * 21) / 93)
     assert solver((15,), smoother="two-step jacobi", nu=(2, 1)).work_units("V") == pytest.approx((6 + 2) * (1 + r))
     f = np.random.default_rng(2).standard_normal(15)
     for cycle in ("V", "W", "F", "backslash", "fmg"):
@@ -426,6 +430,16 @@ def test_a_cycle_is_what_a_solve_makes():
             u = mg.cycle(f, u, cycle)
         np.testing.assert_array_equal(mg.solve(f, cycle=cycle, max_cycles=3, rtol=0).u, u)
     np.testing.assert_array_equal(mg.solve(f, 1.0, max_cycles=1, rtol=0).u, mg.full_multigrid(f, 1.0))
+
+
+def test_cycles_are_those_of_mgcore():
+    mg = solver((31, 40))
+    f, u = RANDOM[:31, :40], RANDOM[31:62, :40]
+    functions = (mgcore.v_cycle, mgcore.w_cycle, mgcore.f_cycle, mgcore.backslash_cycle)
+    results = [mg.cycle(f, u, cycle) for cycle in CYCLES]
+    for result, function in zip(results, functions, strict=True):
+        np.testing.assert_array_equal(result, function(mg.levels, f, u))
+    assert len({result.tobytes() for result in results}) == 4
 
 
 def test_a_solve_inside_a_callback_is_another_solve():

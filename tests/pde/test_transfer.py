@@ -181,6 +181,14 @@ def test_cubic_interpolation_reproduces_cubics_up_to_the_boundary(grid, seed):
         )
 
 
+def test_cubic_interpolation_is_centred_inside():
+    """(-1, 9, 9, -1) / 16 of the two nodes on either side; one-sided at the ends only."""
+    e = np.zeros(10)
+    e[4] = 1
+    result = CubicInterpolation(Poisson(21).grid, (True,), F8)(e, {})
+    np.testing.assert_allclose(result[5:14] * 16, [0, -1, 0, 9, 16, 9, 0, -1, 0], atol=256 * EPS)
+
+
 @given(st.integers(2, 3), SEEDS)
 def test_two_or_three_unknowns_are_interpolated_through_all_nodes(n, seed):
     """One coarse unknown and two ends: a parabola."""
