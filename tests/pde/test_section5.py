@@ -54,7 +54,7 @@ def test_interior_rows_are_the_kernel_and_boundary_rows_are_not(transfer, k):
         n = 2 ** (k - number) + 1
         stencil = rows(columns(level.A, (n, n)), n)
         np.testing.assert_allclose(stencil[1:-1, 1:-1], np.broadcast_to(K, (n - 2, n - 2, 3, 3)), rtol=0, atol=64 * EPS)
-        padded = rows(columns(lambda u, K=K: mgcore_correlate(K, u), (n, n)), n)
+        padded = rows(columns(lambda u, K=K: zero_padded(K, u), (n, n)), n)
         boundary = np.ones((n, n), bool)
         boundary[1:-1, 1:-1] = False
         differs = np.abs(stencil - padded).max(axis=(2, 3)) > 64 * EPS
@@ -62,10 +62,25 @@ def test_interior_rows_are_the_kernel_and_boundary_rows_are_not(transfer, k):
         K = stencils.galerkin(K, K_R)
 
 
-def mgcore_correlate(K, u):
+def zero_padded(K, u):
     padded = np.pad(u, 1)
     n, m = u.shape
     return sum(K[p][q] * padded[p : p + n, q : q + m] for p in range(3) for q in range(3))
+
+
+@pytest.mark.parametrize("transfer", TRANSFERS)
+@pytest.mark.parametrize("smoother", ["S0", "S1"])
+def test_kernel_levels_are_the_interior_kernels_with_zero_padding_on_every_row(transfer, smoother):
+    omega, K = 0.7, stencils.POISSON
+    S = {"S0": lambda K: stencils.jacobi(omega, K[1][1]), "S1": lambda K: stencils.two_step_jacobi(omega, K)}[smoother]
+    u = np.random.default_rng(0).standard_normal((33, 33))
+    for level in section5_levels(5, transfer=transfer, smoother=smoother, omega=omega, coarse="kernel"):
+        n = level.info["shape"][0]
+        v = u[:n, :n]
+        np.testing.assert_allclose(level.A(v), zero_padded(K, v), rtol=0, atol=64 * EPS)
+        np.testing.assert_allclose(level.B[0](v), zero_padded(S(K), v), rtol=0, atol=64 * EPS)
+        np.testing.assert_allclose(level.info["kernel"], K, rtol=0, atol=8 * EPS)
+        K = stencils.galerkin(K, TRANSFERS[transfer])
 
 
 SIDE = {  # the row of a point on the first row of the grid, and of the first point, on the first coarse grid
