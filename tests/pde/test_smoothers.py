@@ -14,7 +14,13 @@ from pde.smoothers import jacobi, two_step_jacobi
 from tests.pde.reference import COARSE, EPS, F8, PROBLEMS, SEEDS, SMOOTHERS, nonuniform_grids
 
 OMEGAS = st.floats(0.05, 1.95)
-KERNELS = {"(4.13)": stencils.BILINEAR, "(4.14)": stencils.LINEAR, "(5.4)": stencils.POISSON}
+UNSYMMETRIC = ((0.1, -0.2, 0.3), (0.4, 0.5, -0.6), (0.7, 0.8, 0.9))
+KERNELS = {
+    "none of these": UNSYMMETRIC,
+    "(4.13)": stencils.BILINEAR,
+    "(4.14)": stencils.LINEAR,
+    "(5.4)": stencils.POISSON,
+}
 
 
 @given(nonuniform_grids(), SEEDS, OMEGAS)
