@@ -51,6 +51,7 @@ class Solution:
         tolerance: the relative residual that was asked for.
         attainable: an estimate of the relative residual that rounding lets through, where one was asked for.
         work_units: cost in evaluations of the finest residual, where the solver counts it.
+        removed: of a singular problem, the size relative to f of the part that no u can give and that was removed.
     """
 
     u: Vector
@@ -62,6 +63,7 @@ class Solution:
     tolerance: float
     attainable: float | None = None
     work_units: float | None = None
+    removed: float | None = None
 
     @property
     def factor(self) -> float:

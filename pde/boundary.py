@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pde.arguments import finite, real_array
-from pde.grid import Array, Grid, trailing, window
-from pde.operators import axis_coefficients
+from pde.grid import Array, Axis, Grid, trailing, window
+from pde.terms import Terms, axis_coefficients
 from pde.transfer import Sides
 
 BoundaryData = float | Callable[..., Any] | Mapping[tuple[int, int], Any] | None
@@ -27,11 +27,15 @@ def read_sides(g: BoundaryData, grid: Grid, dtype: np.dtype, batch: tuple[int, .
     """
     if g is None or (np.isscalar(g) and g == 0):
         return {}
-    given = g if isinstance(g, Mapping) else {(a, s): g for a in range(grid.ndim) for s in (0, 1)}
     sides: Sides = {}
+    allowed = [(a, s) for a, axis in enumerate(grid.axes) for s in (0, 1) if not axis.periodic]
+    given = g if isinstance(g, Mapping) else dict.fromkeys(allowed, g)
     for key, value in given.items():
-        if key not in [(a, s) for a in range(grid.ndim) for s in (0, 1)]:
-            raise ValueError(f"g: keys are (axis, side) with axis < {grid.ndim} and side 0 or 1; got {key!r}")
+        if key not in allowed:
+            raise ValueError(
+                f"g: keys are (axis, side) with axis < {grid.ndim} and side 0 or 1, of an axis that is not periodic; "
+                f"got {key!r}"
+            )
         sides[key] = _read_side(key, value, grid, dtype, batch)
     return sides
 
@@ -55,44 +59,79 @@ def _side_points(grid: Grid, axis: int, side: int) -> list[Array]:
     return views
 
 
-def fold(f: Array, sides: Sides, grid: Grid) -> Array:
-    """f plus what the boundary values contribute to the equations beside them; f itself if there are none."""
+def fold(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
+    """f plus what the boundary data contribute to the equations beside them; f itself if there are none."""
     if not sides:
         return f
     f = f.copy()
     for (axis, side), values in sides.items():
-        lower, _, upper = axis_coefficients(grid.axes[axis])
-        coefficient = upper[-1] if side else lower[0]
+        c = axis_coefficients(grid.axes[axis], terms.diffusion[axis])
         f[window(axis, grid.ndim, slice(-1, None) if side else slice(0, 1))] += np.expand_dims(
-            (coefficient * values).astype(f.dtype), axis - grid.ndim
+            ((c.high if side else c.low) * values).astype(f.dtype), axis - grid.ndim
         )
     return f
 
 
-def embed(u: Array, sides: Sides, grid: Grid) -> Array:
-    """u (..., *shape) with the boundary points of every side; edges and corners hold the mean of their neighbours."""
-    batch = u.shape[: u.ndim - grid.ndim]
-    whole = np.zeros(batch + tuple(n + 2 for n in grid.shape), dtype=u.dtype)
-    count = np.zeros(tuple(n + 2 for n in grid.shape), dtype=np.int8)
-    inside = (slice(1, -1),) * grid.ndim
-    whole[trailing(inside)] = u
-    count[inside] = 1
-    for (axis, side), values in sides.items():
-        index = [*inside]
-        index[axis] = slice(-1, None) if side else slice(0, 1)
-        whole[trailing(index)] = np.expand_dims(values, axis - grid.ndim)
-    for axis in range(grid.ndim):
-        for side in (0, 1):
-            index = [*inside]
-            index[axis] = slice(-1, None) if side else slice(0, 1)
-            count[trailing(index)] = 1
-    if sides:
-        _fill_corners(whole, count, grid.ndim)
-    return whole
+def embed(u: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
+    """u (..., *shape) with its boundary points; see `closed_points` for where they lie.
+
+    Edges and corners of the box that are not unknown take no part in the equations and hold the mean of their
+    neighbours.
+    """
+    known = np.ones(grid.shape, dtype=np.int8)
+    for a in range(grid.ndim):
+        ends = [_end_values(u, known, a, side, sides, grid, terms) for side in (0, 1)]
+        parts = [*ends[:1], (u, known), *ends[1:]]
+        u, known = (np.concatenate([p[i] for p in parts if p is not None], axis=a - grid.ndim) for i in (0, 1))
+    _fill_corners(u, known, grid.ndim)
+    return u
+
+
+def closed_points(axis: Axis) -> Array:
+    """The coordinates along an axis of the points that `embed` returns: the unknowns, and the ends that are none."""
+    low, high = axis.ends
+    none = axis.nodes[:0]
+    before = none if low == 0 or axis.periodic else axis.nodes[:1]
+    after = none if high == 0 and not axis.periodic else axis.nodes[-1:]
+    if axis.periodic:
+        after = axis.points[:1] + axis.length
+    return np.concatenate((before, axis.points, after))
+
+
+def _end_values(
+    u: Array, known: Array, a: int, side: int, sides: Sides, grid: Grid, terms: Terms
+) -> tuple[Array, Array] | None:
+    """The layer of boundary values beyond one end, and where it is known; None where the end itself is unknown."""
+    axis, ndim = grid.axes[a], grid.ndim
+    nearest = window(a, ndim, slice(-1, None) if side else slice(0, 1))
+    if axis.periodic:
+        return (u[window(a, ndim, slice(0, 1))], known[window(a, ndim, slice(0, 1))]) if side else None
+    d, end = axis.ends[side], axis.sides[side]
+    if d == 0:
+        return None
+    g = np.zeros_like(u[nearest])
+    inside = tuple(slice(None) if b >= a else _inner(grid.axes[b]) for b in range(ndim))
+    if (a, side) in sides:
+        g[trailing(inside)] = np.expand_dims(sides[a, side], a - ndim)
+    if end.kind == "dirichlet":
+        value = g
+    else:
+        k = terms.diffusion[a] / d
+        value = (g + k * u[nearest]) / (k + end.beta)
+    layer = np.zeros_like(known[nearest])
+    layer[inside] = 1
+    return value, layer
+
+
+def _inner(axis: Axis) -> slice:
+    """The unknowns among the points of a closed axis."""
+    closed = closed_points(axis)
+    before = int(len(closed) > axis.n and closed[0] < axis.points[0])
+    return slice(before, before + axis.n)
 
 
 def _fill_corners(whole: Array, known: Array, ndim: int) -> None:
-    """Edges and corners of the box take no part in the equations; give them the mean of their known neighbours."""
+    """Give edges and corners the mean of their known neighbours."""
     while not known.all():
         total, number = np.zeros_like(whole), np.zeros_like(known)
         for a in range(ndim):

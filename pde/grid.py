@@ -1,4 +1,4 @@
-"""Tensor-product grids with Dirichlet ends, and how they coarsen for any number of points."""
+"""Tensor-product grids: where the unknowns of an axis lie, what its two ends are, and how it coarsens."""
 
 from __future__ import annotations
 
@@ -12,46 +12,127 @@ import numpy as np
 Array = np.ndarray
 
 SAME_COUPLING = 2.0
-"""Axes whose couplings 1/h^2 are within this factor are coarsened together; a weaker axis waits."""
+"""Axes whose couplings a/h^2 are within this factor are coarsened together; a weaker axis waits."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one end of an axis is: "dirichlet", "neumann", "robin" (with beta) or "periodic"."""
+
+    kind: str = "dirichlet"
+    beta: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """One axis: `nodes` holds the n unknowns between the two end points, n + 2 increasing coordinates."""
+    """One axis of a grid: n unknowns, each with a control volume.
+
+    Args:
+        nodes: increasing coordinates, the first and the last being the ends of the axis. Where the grid is
+            vertex-centred they are the nodes, and all but Dirichlet ends are unknowns; where it is cell-centred they
+            are the edges of the cells. The end of a periodic axis is its beginning, one period on.
+        sides: the low and the high end.
+        cell: whether the unknowns are the centres of cells.
+    """
 
     nodes: Array
+    sides: tuple[Side, Side] = (Side(), Side())
+    cell: bool = False
 
     @classmethod
-    def uniform(cls, n: int, length: float) -> Axis:
-        return cls(np.linspace(0.0, length, n + 2))
+    def uniform(cls, n: int, length: float, sides: tuple[Side, Side] = (Side(), Side()), cell: bool = False) -> Axis:
+        """n unknowns with equal spacing on [0, length]."""
+        dirichlet = sum(side.kind == "dirichlet" for side in sides)
+        periodic = sides[0].kind == "periodic"
+        if not cell and not periodic and n + dirichlet < 2:
+            cell = True  # one unknown between two Neumann ends: its control volume is the whole axis
+        intervals = n if cell or periodic else n - 1 + dirichlet
+        return cls(np.linspace(0.0, length, intervals + 1), sides, cell)
+
+    @property
+    def periodic(self) -> bool:
+        return self.sides[0].kind == "periodic"
+
+    @cached_property
+    def points(self) -> Array:
+        """The n coordinates of the unknowns."""
+        if self.cell:
+            return (self.nodes[:-1] + self.nodes[1:]) / 2
+        last = self.periodic or self.sides[1].kind == "dirichlet"
+        return self.nodes[self.first : -1 if last else None]
+
+    @property
+    def first(self) -> int:
+        """The index of the first unknown among the nodes of a vertex-centred axis."""
+        return int(self.sides[0].kind == "dirichlet")
 
     @property
     def n(self) -> int:
-        return len(self.nodes) - 2
+        return len(self.points)
 
     @property
-    def points(self) -> Array:
-        """The n coordinates of the unknowns."""
-        return self.nodes[1:-1]
+    def length(self) -> float:
+        return float(self.nodes[-1] - self.nodes[0])
 
     @cached_property
     def spacing(self) -> Array:
-        """The n + 1 intervals between the nodes."""
+        """The intervals between the nodes."""
         return np.diff(self.nodes)
 
     @cached_property
     def width(self) -> Array:
-        """The n control volumes: half of the two intervals beside each unknown."""
-        return (self.spacing[:-1] + self.spacing[1:]) / 2
+        """The n control volumes: cells, or the halves of the intervals beside each node."""
+        if self.cell:
+            return self.spacing
+        h = self.spacing
+        if self.periodic:
+            return (np.roll(h, 1) + h) / 2
+        halves = np.concatenate((h[:1] * 0, h)) / 2 + np.concatenate((h, h[:1] * 0)) / 2
+        return halves[self.first : len(halves) - int(self.sides[1].kind == "dirichlet")]
+
+    @cached_property
+    def gaps(self) -> Array:
+        """The n - 1 distances between neighbouring unknowns; on a periodic axis n, the last leading to the first."""
+        closed = np.append(self.points, self.points[0] + self.length) if self.periodic else self.points
+        return np.diff(closed)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The distances of the first and the last unknown from their ends; 0 where the end itself is unknown."""
+        return float(self.points[0] - self.nodes[0]), float(self.nodes[-1] - self.points[-1])
 
     @property
     def coupling(self) -> float:
         """1/h^2 of a typical interval."""
         return float(1 / np.median(self.spacing) ** 2)
 
+    @property
+    def can_coarsen(self) -> bool:
+        return self.n > 1 and 1 <= self.coarsen().n < self.n
+
     def coarsen(self) -> Axis:
-        """Keep the unknowns 2, 4, ... and the end points; for even n the last interval is the shorter one."""
-        return Axis(np.concatenate((self.nodes[:1], self.nodes[2:-1:2], self.nodes[-1:])))
+        """Every second node counted from the low end, and the high end; where that does not fit, the last interval
+        is the shorter one. Cells are merged in pairs in the same way."""
+        kept = self.nodes[::2] if len(self.nodes) % 2 == 1 else np.append(self.nodes[::2], self.nodes[-1])
+        return Axis(kept, self.sides, self.cell)
+
+    def injection(self) -> tuple[Array, Array]:
+        """(indices, weights), each (2, coarse n): a function at the coarse points, or the means of merged cells."""
+        coarse = self.coarsen()
+        first = 2 * np.arange(coarse.n) + (0 if self.cell else self.first)
+        if not self.cell:
+            first = np.minimum(first, self.n - 1)  # the node at a Neumann end, where the last interval is short
+            return np.stack((first, first)), np.stack((np.ones(coarse.n), np.zeros(coarse.n)))
+        second = np.minimum(first + 1, self.n - 1)
+        share = np.where(second > first, self.width[first] / coarse.width, 1.0)
+        return np.stack((first, second)), np.stack((share, 1 - share))
+
+    def colours(self) -> list[slice]:
+        """The unknowns by parity; the last one of an odd periodic axis, beside the first, has a third colour."""
+        n = self.n
+        if self.periodic and n % 2 == 1 and n > 1:
+            return [slice(0, n - 1, 2), slice(1, n - 1, 2), slice(n - 1, n)]
+        return [slice(0, n, 2), slice(1, n, 2)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +158,13 @@ class Grid:
         views = np.meshgrid(*(axis.points for axis in self.axes), indexing="ij", sparse=True)
         return tuple(np.broadcast_to(view, self.shape) for view in views)
 
+    def volumes(self) -> Array:
+        """W: the volume that belongs to each unknown, an array of the grid's shape."""
+        volume = np.ones(())
+        for axis in self.axes:
+            volume = np.multiply.outer(volume, axis.width)
+        return volume
+
     def fits(self, dtype: np.dtype) -> bool:
         """Whether the coefficients, from 1/L^2 to some 1/h^2, keep a distance from the limits of `dtype`."""
         limits = np.finfo(dtype)
@@ -85,18 +173,27 @@ class Grid:
             largest = [axis.spacing.sum() ** -2 for axis in self.axes]
         return max(smallest) < float(limits.max) / 100 and min(largest) > float(limits.tiny) * 100
 
-    def axes_to_coarsen(self) -> tuple[bool, ...]:
+    def axes_to_coarsen(self, diffusion: Sequence[float] | None = None) -> tuple[bool, ...]:
         """The axes that can be halved and whose coupling is near the strongest of those (semicoarsening)."""
-        couplings = [axis.coupling if axis.n > 1 else 0.0 for axis in self.axes]
+        couplings = [
+            c if axis.can_coarsen else 0.0 for axis, c in zip(self.axes, self.couplings(diffusion), strict=True)
+        ]
         return tuple(c > 0 and c * SAME_COUPLING >= max(couplings) for c in couplings)
+
+    def couplings(self, diffusion: Sequence[float] | None = None) -> list[float]:
+        """a/h^2 per axis; a is 1 where no diffusion is given."""
+        return [a * axis.coupling for a, axis in zip(diffusion or (1.0,) * self.ndim, self.axes, strict=True)]
 
     def coarsen(self, which: tuple[bool, ...]) -> Grid:
         return Grid(tuple(axis.coarsen() if halve else axis for axis, halve in zip(self.axes, which, strict=True)))
 
-    def is_isotropic(self) -> bool:
+    def is_isotropic(self, diffusion: Sequence[float] | None = None) -> bool:
         """Whether all axes with more than one unknown have nearly the same coupling, and so are coarsened together."""
-        couplings = [axis.coupling for axis in self.axes if axis.n > 1]
+        couplings = [c for axis, c in zip(self.axes, self.couplings(diffusion), strict=True) if axis.n > 1]
         return len(couplings) < 2 or max(couplings) <= SAME_COUPLING * min(couplings)
+
+    def side_shape(self, axis: int) -> tuple[int, ...]:
+        return tuple(n for a, n in enumerate(self.shape) if a != axis)
 
 
 def along(values: Array, axis: int, ndim: int) -> Array | float:

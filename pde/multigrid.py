@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.linalg import splu
 
 import mgcore
 from mgcore import Level, Progress, Solution, SolveError
 from pde.arguments import count, number
 from pde.boundary import BoundaryData, fold, read_sides
-from pde.grid import Array, Grid
-from pde.norms import rms
-from pde.operators import MatrixOperator, Operator, StencilOperator
+from pde.grid import Array
+from pde.hierarchy import Choices, build_levels, table
+from pde.norms import Volumes
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
-from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP, make_smoother
-from pde.transfer import TRANSFERS, CubicInterpolation, Sides, Transfer, coarsen_sides
+from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
+from pde.transfer import TRANSFERS, CubicInterpolation, Sides, coarsen_sides
 
 CYCLES: dict[str, Callable[..., Any]] = {
     "V": mgcore.v_cycle,
@@ -31,20 +29,6 @@ CYCLES: dict[str, Callable[..., Any]] = {
 }
 VISITS = {"V": lambda l: 1, "W": lambda l: 2**l, "F": lambda l: l + 1, "backslash": lambda l: 1}
 """How often a cycle visits level l, counted from 0."""
-
-COARSEST_SIZE = 8
-"""Coarsening goes on while more unknowns than this are left; the last level is solved directly."""
-
-
-@dataclass(frozen=True)
-class LevelInfo:
-    """What `print(mg)` tells of a level."""
-
-    grid: Grid
-    operator: Operator
-    kind: str
-    smoother: str
-    to_coarse: Transfer | None
 
 
 class Multigrid:
@@ -98,44 +82,9 @@ class Multigrid:
         self.dtype = _read_dtype(dtype)
         if not problem.grid.fits(self.dtype):
             raise ValueError(f"dtype: 1/h^2 leaves the range of {self.dtype.name}, got extent {problem.extent}")
-        self.levels: list[Level] = []
-        self._interpolations: list[CubicInterpolation] = []
-        self._build(limit)
-
-    def _build(self, limit: int) -> None:
-        A: Operator = StencilOperator(self.problem.grid, self.dtype)
-        while True:
-            grid, which = A.grid, A.grid.axes_to_coarsen()
-            last = grid.size <= COARSEST_SIZE or not any(which) or len(self.levels) + 1 == limit
-            transfer: Transfer | None = None if last else TRANSFERS[self.transfer](grid, which, self.dtype)
-            self.levels.append(self._level(A, transfer))
-            if transfer is None:
-                return
-            self._interpolations.append(CubicInterpolation(grid, which, self.dtype))
-            A = self._coarse_operator(A, transfer)
-
-    def _coarse_operator(self, A: Operator, transfer: Transfer) -> Operator:
-        if self.coarse == "rediscretised":
-            return StencilOperator(transfer.coarse, self.dtype)
-        P = transfer.matrix()
-        volumes = [_volumes(g) for g in (A.grid, transfer.coarse)]
-        R = sp.diags(1 / volumes[1]) @ P.T @ sp.diags(volumes[0])
-        return MatrixOperator(transfer.coarse, (R @ A.matrix() @ P).astype(self.dtype))  # (5.11)
-
-    def _level(self, A: Operator, transfer: Transfer | None) -> Level:
-        kind = "Galerkin" if isinstance(A, MatrixOperator) else "stencil"
-        if transfer is None:
-            return Level(A, [_DirectSolver(A)], info=LevelInfo(A.grid, A, kind, "direct", None))
-        B = make_smoother(self.smoother, A, self.omega)
-        name = f"{self.smoother} omega={B.args[1]:.3g}"  # type: ignore[attr-defined]
-        return Level(
-            A,
-            [B] * self.nu[0],
-            R=transfer.restrict,
-            P=transfer.prolong,
-            B_post=[B] * self.nu[1],
-            info=LevelInfo(A.grid, A, kind, f"{name} ({self.nu[0]},{self.nu[1]})", transfer),
-        )
+        choices = Choices(self.smoother, self.omega, self.nu, self.coarse, self.transfer, self.dtype, problem.singular)
+        self.levels, self._interpolations = build_levels(problem.grid, problem.terms, choices, limit)
+        self._volumes = [Volumes(level.info.grid) for level in self.levels]
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V") -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape)."""
@@ -156,7 +105,7 @@ class Multigrid:
         f, sides = self._read_data(f, g)
         self._check_out(out, f.shape)
         with _quiet():
-            return _deliver(self._full_multigrid(f, self._all_sides(sides)), out)
+            return _deliver(self._mean_free(self._full_multigrid(f, self._all_sides(sides))), out)
 
     def solve(
         self,
@@ -172,13 +121,18 @@ class Multigrid:
         callback: Callable[[Progress], Any] | None = None,
         progress: bool = False,
         strict: bool = False,
+        incompatible: float | None = None,
     ) -> Solution:
-        """Solve to ||f - A u|| <= max(rtol ||f||, atol): the true residual, g folded into f, root mean square norm.
+        """Solve to ||f - A u|| <= max(rtol ||f||, atol): the true residual, g folded into f.
+
+        The norm is the root mean square over the box, every unknown counting by its control volume. A singular
+        problem (see `Poisson`) has a solution where the mean of f, g folded in, is zero; a small mean, as
+        discretising f leaves it, is removed and told as `Solution.removed`, and u gets zero mean.
 
         Args:
             f: nodal values (..., *shape) or a callable of the coordinates. Leading axes are a batch, solved together
                 until every member has converged; residual norms are then those of the slowest member.
-            g: boundary values: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}.
+            g: boundary data: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}.
             u0: first guess (..., *shape); None is zero.
             out: where to write u; it has the shape of f and the dtype of the solver.
             cycle: "fmg" (one full multigrid pass, then V-cycles; V-cycles alone where u0 is given), "V", "W", "F" or
@@ -187,9 +141,15 @@ class Multigrid:
             callback: called with a `Progress` after each cycle; returning True stops.
             progress: show a progress bar on stderr.
             strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
+            incompatible: of a singular problem, the largest mean of f, relative to its norm, that is removed; None is
+                max(1e-2, 10 h^2).
 
         Returns:
             A `Solution`; `converged` and `reason` say how it ended.
+
+        Raises:
+            ValueError, TypeError: naming the argument, what came and what is allowed; f where it does not fit a
+                singular problem.
         """
         _choose("cycle", cycle, ("fmg", *CYCLES))
         if accel is not None:
@@ -204,16 +164,19 @@ class Multigrid:
         A, all_sides = self.levels[0].A, self._all_sides(sides)
         step = partial(CYCLES["V" if cycle == "fmg" else cycle], self.levels)
 
+        volumes, mean_free = self._volumes[0], self._mean_free
+
         def one_cycle(folded: Array, u: Array | None) -> Array:
-            return self._full_multigrid(f, all_sides) if u is None and cycle == "fmg" else step(folded, u)
+            return mean_free(self._full_multigrid(f, all_sides) if u is None and cycle == "fmg" else step(folded, u))
 
         with _quiet(), ProgressBar(progress, rtol) as bar:
-            folded = fold(f, sides, self.problem.grid)
-            scales = rms(folded, self.problem.ndim)
+            folded = fold(f, sides, self.problem.grid, self.problem.terms)
+            folded, removed = self._compatible(folded, incompatible)
+            scales = volumes.rms(folded)
             solution = mgcore.solve(
                 one_cycle,
                 lambda f, u: f if u is None else f - A(u),
-                lambda r: float(np.max(rms(r, self.problem.ndim) / np.where(scales > 0, scales, 1))),
+                lambda r: float(np.max(volumes.rms(r) / np.where(scales > 0, scales, 1))),
                 folded,
                 u0,
                 rtol=rtol,
@@ -224,10 +187,35 @@ class Multigrid:
                 work_units=partial(self.work_units, cycle if u0 is None or cycle != "fmg" else "V"),
             )
         u = np.zeros_like(f) if solution.u is None else solution.u
-        solution = replace(solution, u=_deliver(u.copy() if u is u0 else u, out))
+        u = mean_free(u) if u is u0 and self.problem.singular else u.copy() if u is u0 else u
+        solution = replace(solution, u=_deliver(u, out), removed=removed)
         if strict and not solution.converged:
             raise SolveError(solution)
         return solution
+
+    def _mean_free(self, u: Array) -> Array:
+        """u, of zero mean where the problem is singular."""
+        return self._volumes[0].without_mean(u) if self.problem.singular else u
+
+    def _compatible(self, f: Array, allowed: float | None) -> tuple[Array, float | None]:
+        """f without its mean where the problem is singular, and the mean that it had, relative to its norm.
+
+        Raises:
+            ValueError: f has more of a mean than `allowed`.
+        """
+        if not self.problem.singular:
+            return f, None
+        if allowed is None:
+            h = max(float(axis.spacing.max() / axis.length) for axis in self.problem.grid.axes)
+            allowed = max(1e-2, 10 * h**2)
+        size = self._volumes[0].rms(f)
+        share = float(np.max(abs(self._volumes[0].mean(f)) / np.where(size > 0, size, 1)))
+        if share > allowed:
+            raise ValueError(
+                "f does not fit this singular problem (no Dirichlet or Robin side, no reaction): the mean of f, with g "
+                f"folded in, must be zero; it is {share:.1e} of the norm, and incompatible={allowed:.1e} may be removed"
+            )
+        return self._volumes[0].without_mean(f), share
 
     def measure_factor(self, cycle: str = "V", cycles: int = 30, seed: int = 20) -> float:
         """The asymptotic error reduction per cycle: power iteration on A u = 0 from random values.
@@ -239,8 +227,8 @@ class Multigrid:
         u = np.random.default_rng(seed).standard_normal(self.problem.shape).astype(self.dtype)
         factors: list[float] = []
         for _ in range(count("cycles", cycles, least=1)):
-            u = run(self.levels, f, u)
-            factors.append(float(rms(u, self.problem.ndim)))
+            u = self._mean_free(run(self.levels, f, u))
+            factors.append(float(self._volumes[0].rms(u)))
             if factors[-1] == 0:  # a direct solver
                 return 0.0
             u = u / factors[-1]
@@ -269,20 +257,8 @@ class Multigrid:
         return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"
 
     def __str__(self) -> str:
-        infos: list[LevelInfo] = [level.info for level in self.levels]
-        rows = [("level", "shape", "unknowns", "operator", "smoother")]
-        for level, info in enumerate(infos, start=1):
-            shape = "x".join(map(str, info.grid.shape))
-            rows.append((str(level), shape, f"{info.grid.size:,}", info.kind, info.smoother))
-        widths = [max(len(row[c]) for row in rows) for c in range(5)]
-        table = "\n".join(
-            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
-        grid_complexity = sum(info.grid.size for info in infos) / infos[0].grid.size
-        operator_complexity = sum(info.operator.nonzeros for info in infos) / infos[0].operator.nonzeros
         return (
-            f"Multigrid for {self.problem!r}\n{table}\n"
-            f"grid complexity {grid_complexity:.2f}, operator complexity {operator_complexity:.2f}, "
+            f"Multigrid for {self.problem!r}\n{table(self.levels)}, "
             f"transfer {self.transfer}, {self.dtype.name}, plain NumPy on every level"
         )
 
@@ -294,12 +270,16 @@ class Multigrid:
         """The boundary values on every level."""
         result = [sides]
         for interpolation in self._interpolations:
-            result.append(coarsen_sides(result[-1], interpolation.which))
+            result.append(coarsen_sides(result[-1], interpolation.fine, interpolation.which))
         return result
 
     def _full_multigrid(self, f: Array, sides: list[Sides]) -> Array:
         def cycle(levels: Sequence[Level], f: Array, u: Array | None) -> Any:
-            return mgcore.v_cycle(levels, fold(f, sides[-len(levels)], levels[0].info.grid), u)
+            info = levels[0].info
+            f = fold(f, sides[-len(levels)], info.grid, info.operator.terms)
+            if self.problem.singular:
+                f = self._volumes[-len(levels)].without_mean(f)
+            return mgcore.v_cycle(levels, f, u)
 
         return mgcore.full_multigrid(
             self.levels,
@@ -312,7 +292,7 @@ class Multigrid:
     def _rounding(self, scales: Array, u: Array) -> float:
         """What rounding leaves of the residual: eps (||A|| ||u|| + ||f||), relative to ||f||, largest in the batch."""
         eps = float(np.finfo(self.dtype).eps)
-        size = self.levels[0].info.operator.norm_bound * rms(u, self.problem.ndim) / np.where(scales > 0, scales, 1)
+        size = self.levels[0].info.operator.norm_bound * self._volumes[0].rms(u) / np.where(scales > 0, scales, 1)
         return eps * (float(np.max(size)) + 1)
 
     def _read_guess(self, name: str, u: Any, f: Array) -> Array | None:
@@ -333,24 +313,6 @@ class Multigrid:
             raise ValueError("out must be writeable, got a read-only array")
 
 
-class _DirectSolver:
-    """B = A^-1 on the coarsest level; the factorisation is made anew where the object is unpickled."""
-
-    def __init__(self, A: Operator) -> None:
-        self.A = A
-        self._factor = splu(sp.csc_matrix(A.matrix().astype(float)))
-
-    def __call__(self, r: Array) -> Array:
-        flat = r.reshape(-1, self.A.grid.size).astype(float)
-        return np.ascontiguousarray(self._factor.solve(flat.T).T).reshape(r.shape).astype(r.dtype)
-
-    def __getstate__(self) -> Operator:
-        return self.A
-
-    def __setstate__(self, A: Operator) -> None:
-        self.__init__(A)  # type: ignore[misc]
-
-
 def _call_with(interpolation: CubicInterpolation, sides: Sides, u: Array) -> Array:
     return interpolation(u, sides)
 
@@ -365,13 +327,6 @@ def _deliver(u: Array, out: Array | None) -> Array:
         return u
     out[...] = u
     return out
-
-
-def _volumes(grid: Grid) -> Array:
-    volume = np.ones(())
-    for axis in grid.axes:
-        volume = np.multiply.outer(volume, axis.width)
-    return volume.ravel()
 
 
 def _choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any:

@@ -1,20 +1,47 @@
-"""The root mean square norm of grid functions, safe against overflow and underflow."""
+"""Means and norms of grid functions in the inner product of control volumes, safe against overflow and underflow."""
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
-from pde.grid import Array
+from pde.grid import Array, Grid
 
 
-def rms(u: Array, ndim: int) -> Array:
-    """sqrt(mean u^2) over the last ndim axes: shape = batch axes; the same for every grid size and dtype."""
-    axes = tuple(range(-ndim, 0))
-    flat = u.reshape(-1, int(np.prod(u.shape[-ndim:])))
-    with np.errstate(over="ignore", under="ignore"):
-        squares = np.array([np.dot(v, v) for v in flat], dtype=float)
-    if np.all((squares > np.finfo(u.dtype).tiny * 1e8) & (squares < np.finfo(u.dtype).max)):
-        return np.sqrt(squares / flat.shape[1]).reshape(u.shape[:-ndim])
-    largest = np.max(np.abs(u), axis=axes, keepdims=True).astype(float)
-    scaled = u / np.where(largest > 0, largest, 1)
-    return np.squeeze(largest, axes) * np.sqrt(np.mean(scaled**2, axis=axes))
+class Volumes:
+    """The inner product (u, v) = sum W u v / sum W of a grid; results have the shape of the batch axes."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._axes = tuple(range(-grid.ndim, 0))
+        self._uniform = all(np.ptp(axis.width) <= 1e-13 * axis.width[0] for axis in grid.axes)
+
+    @cached_property
+    def _weights(self) -> Array:
+        W = self._grid.volumes()
+        return W / W.sum()
+
+    def mean(self, u: Array) -> Array:
+        """sum W u / sum W."""
+        if self._uniform:
+            return np.mean(u, axis=self._axes)
+        return np.sum(self._weights * u, axis=self._axes)
+
+    def without_mean(self, u: Array) -> Array:
+        """u less its mean."""
+        return u - self.mean(u).reshape(u.shape[: u.ndim - self._grid.ndim] + (1,) * self._grid.ndim).astype(u.dtype)
+
+    def rms(self, u: Array) -> Array:
+        """sqrt(sum W u^2 / sum W): the same for every grid size and dtype."""
+        flat = u.reshape(-1, self._grid.size)
+        with np.errstate(over="ignore", under="ignore"):
+            if self._uniform:
+                squares = np.array([np.dot(v, v) for v in flat], dtype=float) / self._grid.size
+            else:
+                squares = np.array([np.dot(self._weights.ravel() * v, v) for v in flat], dtype=float)
+        if np.all((squares > np.finfo(u.dtype).tiny * 1e8) & (squares < np.finfo(u.dtype).max / self._grid.size)):
+            return np.sqrt(squares).reshape(u.shape[: u.ndim - self._grid.ndim])
+        largest = np.max(np.abs(u), axis=self._axes, keepdims=True).astype(float)
+        scaled = u / np.where(largest > 0, largest, 1)
+        return np.squeeze(largest, self._axes) * np.sqrt(self.mean(scaled**2))

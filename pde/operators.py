@@ -8,31 +8,25 @@ import numpy as np
 import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid, along, trailing, window
-
-
-def axis_coefficients(axis: Axis) -> tuple[Array, Array, Array]:
-    """(lower, centre, upper) of -d^2/dx^2 by finite volumes on the axis: centre u_i - lower u_{i-1} - upper u_{i+1}."""
-    lower, upper = 1 / (axis.width * axis.spacing[:-1]), 1 / (axis.width * axis.spacing[1:])
-    return lower, lower + upper, upper
-
-
-def parities(ndim: int, colour: int) -> list[tuple[slice, ...]]:
-    """The stride-2 blocks of the points whose index sum has the parity `colour` (0: red, with the first point)."""
-    return [tuple(slice(p, None, 2) for p in ps) for ps in product((0, 1), repeat=ndim) if sum(ps) % 2 == colour]
+from pde.terms import AxisCoefficients, Terms, axis_coefficients
 
 
 class StencilOperator:
-    """A = -Laplacian on a tensor grid with zero boundary values: three coefficients per axis."""
+    """A = -div(a grad) + c on a tensor grid with zero boundary data: three coefficients per axis."""
 
-    def __init__(self, grid: Grid, dtype: np.dtype) -> None:
+    def __init__(self, grid: Grid, dtype: np.dtype, terms: Terms | None = None) -> None:
         self.grid = grid
+        self.terms = Terms((1.0,) * grid.ndim) if terms is None else terms
         ndim = grid.ndim
-        coefficients = [[c.astype(dtype) for c in axis_coefficients(axis)] for axis in grid.axes]
-        self.lower = [along(c[0], a, ndim) for a, c in enumerate(coefficients)]
-        self.upper = [along(c[2], a, ndim) for a, c in enumerate(coefficients)]
-        self.diagonal = sum(along(c[1], a, ndim) for a, c in enumerate(coefficients))
+        self.coefficients = [axis_coefficients(ax, a) for ax, a in zip(grid.axes, self.terms.diffusion, strict=True)]
+        self.lower, self.upper, centre = (
+            [along(getattr(c, name).astype(dtype), a, ndim) for a, c in enumerate(self.coefficients)]
+            for name in ("lower", "upper", "centre")
+        )
+        self.diagonal = sum(centre) + np.asarray(self.terms.reaction, dtype=dtype)
         self.norm_bound = 2 * float(np.max(self.diagonal))
         self.nonzeros = grid.size * (2 * ndim + 1)
+        self._blocks = coloured_blocks(grid)
 
     def __call__(self, u: Array) -> Array:
         """A u for u of shape (..., *grid.shape)."""
@@ -40,51 +34,73 @@ class StencilOperator:
         result = self.diagonal * u
         for a, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
             first, last = window(a, ndim, slice(None, -1)), window(a, ndim, slice(1, None))
-            result[last] -= _part(lower, a, ndim, slice(1, None)) * u[first]
-            result[first] -= _part(upper, a, ndim, slice(None, -1)) * u[last]
+            result[last] -= _part(lower, slice(1, None)) * u[first]
+            result[first] -= _part(upper, slice(None, -1)) * u[last]
+            if self.grid.axes[a].periodic:
+                first, last = window(a, ndim, slice(0, 1)), window(a, ndim, slice(-1, None))
+                result[first] -= _part(lower, slice(0, 1)) * u[last]
+                result[last] -= _part(upper, slice(-1, None)) * u[first]
         return result
 
     def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
-        """One red-black sweep with relaxation omega on A d = r from d = 0: first colour first, second colour last."""
+        """One red-black sweep with relaxation omega on A d = r from d = 0, the first point's colour first.
+
+        The seam of an odd periodic axis comes last, in colours of its own. `reverse` takes the colours in the
+        opposite order.
+        """
         ndim = self.grid.ndim
         padded = np.zeros(r.shape[:-ndim] + tuple(n + 2 for n in r.shape[-ndim:]), dtype=r.dtype)
         d = padded[trailing((slice(1, -1),) * ndim)]
-        colours = (1, 0) if reverse else (0, 1)
-        for block in parities(ndim, colours[0]):
-            d[trailing(block)] = (omega / _block(self.diagonal, block)) * r[trailing(block)]
-        for block in parities(ndim, colours[1]):
-            total = r[trailing(block)] + self._neighbours(padded, block)
-            d[trailing(block)] = (omega / _block(self.diagonal, block)) * total
+        for number, blocks in enumerate(reversed(self._blocks) if reverse else self._blocks):
+            if number > 0:
+                self._wrap(padded)
+            for block in blocks:
+                total = r[trailing(block)] if number == 0 else r[trailing(block)] + self._neighbours(padded, block)
+                d[trailing(block)] = (omega / _block(self.diagonal, block)) * total
         return np.ascontiguousarray(d)
+
+    def _wrap(self, padded: Array) -> None:
+        """Fill the halo of periodic axes."""
+        for a, axis in enumerate(self.grid.axes):
+            if axis.periodic:
+                low, high = window(a, self.grid.ndim, slice(0, 1)), window(a, self.grid.ndim, slice(-1, None))
+                padded[low] = padded[window(a, self.grid.ndim, slice(-2, -1))]
+                padded[high] = padded[window(a, self.grid.ndim, slice(1, 2))]
 
     def _neighbours(self, padded: Array, block: tuple[slice, ...]) -> Array:
         """Sum over the 2 ndim neighbours of the points of a block, each times its coefficient."""
-        ndim, shape = self.grid.ndim, self.grid.shape
         total: Array | float = 0.0
-        for a in range(ndim):
+        for a in range(self.grid.ndim):
             for offset, coefficient in ((-1, self.lower[a]), (1, self.upper[a])):
-                index = [slice(s.start + 1, n + 1, 2) for s, n in zip(block, shape, strict=True)]
-                index[a] = slice(index[a].start + offset, shape[a] + 1 + offset, 2)
+                index = [
+                    slice(s.start + 1 + o, s.stop + 1 + o, s.step)
+                    for s, o in zip(block, _unit(self.grid.ndim, a, offset), strict=True)
+                ]
                 total = total + _block(coefficient, block) * padded[trailing(index)]
         return np.asarray(total)
 
     def matrix(self) -> sp.csr_matrix:
         """A as a sparse matrix on the flattened unknowns (C order)."""
-        return _kronecker_sum([_tridiagonal(axis) for axis in self.grid.axes])
+        total = sp.csr_matrix((1, 1))
+        for axis, c in zip(self.grid.axes, self.coefficients, strict=True):
+            total = sp.kron(total, sp.identity(axis.n)) + sp.kron(sp.identity(total.shape[0]), _axis_matrix(axis, c))
+        reaction = np.broadcast_to(self.terms.reaction, self.grid.shape).ravel()
+        return sp.csr_matrix(total + sp.diags(reaction))
 
 
 class MatrixOperator:
-    """A as a sparse matrix; relaxation in 2^ndim colours by index parity, which decouples a 3^ndim stencil."""
+    """A as a sparse matrix; relaxation in a colour per class of indices, 2^ndim of them, for a 3^ndim-point stencil."""
 
-    def __init__(self, grid: Grid, matrix: sp.csr_matrix) -> None:
+    def __init__(self, grid: Grid, matrix: sp.csr_matrix, terms: Terms | None = None) -> None:
         self.grid = grid
+        self.terms = Terms((1.0,) * grid.ndim) if terms is None else terms
         self._matrix = sp.csr_matrix(matrix)
         centre = self._matrix.diagonal()
         self.diagonal = centre.reshape(grid.shape)
         self.norm_bound = float(abs(self._matrix).sum(axis=1).max())
         self.nonzeros = self._matrix.nnz
         indices = np.arange(grid.size).reshape(grid.shape)
-        blocks = product(*((slice(0, None, 2), slice(1, None, 2)) for _ in grid.shape))
+        blocks = product(*(axis.colours() for axis in grid.axes))
         self._colours = [(rows, self._matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size]
 
     def __call__(self, u: Array) -> Array:
@@ -106,20 +122,37 @@ class MatrixOperator:
 Operator = StencilOperator | MatrixOperator
 
 
-def _tridiagonal(axis: Axis) -> sp.csr_matrix:
-    lower, centre, upper = axis_coefficients(axis)
-    return sp.csr_matrix(sp.diags([-lower[1:], centre, -upper[:-1]], [-1, 0, 1]))
+def coloured_blocks(grid: Grid) -> list[list[tuple[slice, ...]]]:
+    """The colours of a (2 ndim + 1)-point stencil, each a list of blocks of unknowns that do not couple.
+
+    Red are the points with an even index sum, then come the black ones, then those on the seam of an odd periodic
+    axis, by the parity of the other indices.
+    """
+    colours: dict[tuple[int, int], list[tuple[slice, ...]]] = {}
+    for classes in product(*(enumerate(axis.colours()) for axis in grid.axes)):
+        numbers, block = zip(*classes, strict=True)
+        seam = sum(2**a for a, number in enumerate(numbers) if number == 2)
+        if all(s.start < n for s, n in zip(block, grid.shape, strict=True)):
+            colours.setdefault((seam, sum(number % 2 for number in numbers) % 2), []).append(block)
+    return [colours[key] for key in sorted(colours)]
 
 
-def _kronecker_sum(matrices: list[sp.csr_matrix]) -> sp.csr_matrix:
-    total = matrices[0]
-    for matrix in matrices[1:]:
-        n, m = total.shape[0], matrix.shape[0]
-        total = sp.kron(total, sp.identity(m)) + sp.kron(sp.identity(n), matrix)
-    return sp.csr_matrix(total)
+def _axis_matrix(axis: Axis, c: AxisCoefficients) -> sp.csr_matrix:
+    n = axis.n
+    if n == 1:
+        return sp.csr_matrix(c.centre[:, None])
+    A = sp.lil_matrix(sp.diags([-c.lower[1:], c.centre, -c.upper[:-1]], [-1, 0, 1], shape=(n, n)))
+    if axis.periodic:
+        A[0, n - 1] -= c.lower[0]
+        A[n - 1, 0] -= c.upper[-1]
+    return sp.csr_matrix(A)
 
 
-def _part(coefficient: Array | float, axis: int, ndim: int, part: slice) -> Array | float:
+def _unit(ndim: int, axis: int, offset: int) -> list[int]:
+    return [offset if a == axis else 0 for a in range(ndim)]
+
+
+def _part(coefficient: Array | float, part: slice) -> Array | float:
     """`part` of a coefficient that `along` has shaped for `axis`."""
     return coefficient if np.ndim(coefficient) == 0 else coefficient[part]  # type: ignore[index]
 

@@ -1,4 +1,4 @@
-"""The problem: -Laplace u = f on a box, with its grid and its discrete operator."""
+"""The problem: -div(a grad u) + c u = f on a box, with its grid and its discrete operator."""
 
 from __future__ import annotations
 
@@ -10,25 +10,34 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pde.arguments import count, finite, real_array
+from pde.arguments import count, finite, number, real_array
 from pde.boundary import BoundaryData, embed, read_sides
-from pde.grid import Array, Axis, Grid
+from pde.grid import Array, Axis, Grid, Side
 from pde.operators import StencilOperator
+from pde.terms import Terms
 
-BOUNDARIES = ("dirichlet",)
+BOUNDARIES = ("dirichlet", "neumann", "periodic")
 
 
 class Poisson:
-    """-Laplace u = f on a box in 1, 2 or 3 dimensions with Dirichlet data, by second-order differences.
+    """-div(a grad u) + c u = f on a box in 1, 2 or 3 dimensions, by finite volumes of second order.
 
     Args:
-        shape: the number of unknowns per axis, each at least 1: the interior points. The spacing is L / (n + 1).
+        shape: the number of unknowns per axis, each at least 1.
         extent: length of the box, one number or one per axis.
-        boundary: "dirichlet" on every side (one word, or one per axis, or (low, high) pairs).
-        centering: "vertex".
-        coefficient: None or 1: the Laplacian.
-        reaction: 0.
-        coordinates: None: equal spacing.
+        boundary: "dirichlet" (u = g), "neumann" (a du/dn = g), "periodic" or ("robin", beta) (a du/dn + beta u = g,
+            beta >= 0), with the outward normal; one of these for all sides, or one entry per axis, an entry being one
+            of these or a (low, high) pair.
+        centering: "vertex": Dirichlet unknowns are interior points, Neumann and Robin sides include their end point;
+            the spacing is L / (n + 1), L / n or L / (n - 1) with two, one or no Dirichlet ends, L / n on a periodic
+            axis. "cell": the unknowns are the centres of n cells of size L / n.
+        coefficient: a > 0, a number or one per axis; None is 1.
+        reaction: c >= 0, a number, an array of `shape`, or a callable of the coordinates.
+        coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
+            end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
+
+    With no Dirichlet or Robin side and c = 0 the problem is singular: u is determined up to a constant, and f has to
+    fit. See `Multigrid.solve`.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -40,30 +49,60 @@ class Poisson:
         extent: float | Sequence[float] = 1.0,
         boundary: Any = "dirichlet",
         centering: str = "vertex",
-        coefficient: float | None = None,
-        reaction: float = 0.0,
-        coordinates: None = None,
+        coefficient: float | Sequence[float] | None = None,
+        reaction: Any = 0.0,
+        coordinates: Sequence[Any] | None = None,
     ) -> None:
         self.shape = _read_shape(shape)
-        self.extent = _read_extent(extent, len(self.shape))
-        _check_boundary(boundary, len(self.shape))
-        for name, value, allowed in (
-            ("centering", centering, ("vertex",)),
-            ("coefficient", coefficient, (None, 1)),
-            ("reaction", reaction, (0,)),
-            ("coordinates", coordinates, (None,)),
-        ):
-            if not any(value is a or (np.isscalar(value) and value == a) for a in allowed):
-                raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))} in this version, got {value!r}")
-        self.grid = Grid(tuple(Axis.uniform(n, L) for n, L in zip(self.shape, self.extent, strict=True)))
+        ndim = len(self.shape)
+        if centering not in ("vertex", "cell"):
+            raise ValueError(f"centering must be 'vertex' or 'cell', got {centering!r}")
+        self.boundary, self.centering = read_boundary(boundary, ndim), centering
+        lengths = _read_extent(extent, ndim)
+        axes = [
+            Axis.uniform(n, L, sides, centering == "cell")
+            for n, L, sides in zip(self.shape, lengths, self.boundary, strict=True)
+        ]
+        for a, nodes in enumerate(_per_axis("coordinates", coordinates, ndim)):
+            if nodes is not None:
+                axes[a] = _stretched(f"coordinates[{a}]", nodes, axes[a])
+        self.grid = Grid(tuple(axes))
+        self.extent = tuple(axis.length for axis in axes)
         _check_range(self.grid, extent)
+        self.terms = Terms(_read_coefficient(coefficient, ndim), self._read_reaction(reaction))
+
+    @property
+    def singular(self) -> bool:
+        """Whether u is determined up to a constant only."""
+        insulated = all(side.kind in ("neumann", "periodic") for pair in self.boundary for side in pair)
+        beta = [side.beta for pair in self.boundary for side in pair if side.kind == "robin"]
+        closed = insulated or (not self._has_dirichlet and not any(beta))
+        return closed and not self.terms.has_reaction
+
+    @property
+    def _has_dirichlet(self) -> bool:
+        return any(side.kind == "dirichlet" for pair in self.boundary for side in pair)
+
+    def _read_reaction(self, reaction: Any) -> float | Array:
+        c = self._evaluate("reaction", reaction) if callable(reaction) else real_array("reaction", reaction)
+        if c.ndim and c.shape != self.shape:
+            raise ValueError(f"reaction must be a number or have the shape {self.shape}, got {c.shape}")
+        c = finite("reaction", c, np.dtype(float))
+        if np.min(c) < 0:
+            raise ValueError(f"reaction must be zero or positive, got values down to {np.min(c)}")
+        return c.copy() if c.ndim else float(c)
 
     @property
     def ndim(self) -> int:
         return len(self.shape)
 
     def __repr__(self) -> str:
-        return f"Poisson(shape={self.shape}, extent={self.extent}, boundary='dirichlet')"
+        words = tuple(_words(pair) for pair in self.boundary)
+        boundary = words[0] if len(set(words)) == 1 and isinstance(words[0], str) else words
+        text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={boundary!r}"
+        text += f", centering={self.centering!r}" if self.centering != "vertex" else ""
+        text += f", coefficient={self.terms.diffusion}" if set(self.terms.diffusion) != {1.0} else ""
+        return text + (", with reaction)" if self.terms.has_reaction else ")")
 
     def points(self) -> tuple[Array, ...]:
         """The coordinates of the unknowns: one read-only array of `shape` per axis."""
@@ -80,16 +119,13 @@ class Poisson:
 
     def control_volumes(self) -> Array:
         """W: the volume that belongs to each unknown, an array of `shape`."""
-        volume = np.ones(())
-        for axis in self.grid.axes:
-            volume = np.multiply.outer(volume, axis.width)
-        return volume
+        return self.grid.volumes()
 
     def embed(self, u: Any, g: BoundaryData = None) -> Array:
-        """u with its boundary points, shape (..., n + 2 per axis); g as in `Multigrid.solve`, zero if None."""
+        """u with its boundary points, as `pde.boundary.closed_points` places them; g as in `solve`."""
         values = self.read("u", u)
         batch = values.shape[: values.ndim - self.ndim]
-        return embed(values, read_sides(g, self.grid, values.dtype, batch), self.grid)
+        return embed(values, read_sides(g, self.grid, values.dtype, batch), self.grid, self.terms)
 
     def read(self, name: str, values: Any, dtype: np.dtype | str | None = None) -> Array:
         """`values` (array or callable of the coordinates) as a finite real array of shape (..., *shape).
@@ -119,7 +155,7 @@ class Poisson:
 
     @cached_property
     def _operator(self) -> StencilOperator:
-        return StencilOperator(self.grid, np.dtype(float))
+        return StencilOperator(self.grid, np.dtype(float), self.terms)
 
 
 def _read_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -147,14 +183,81 @@ def _check_range(grid: Grid, extent: Any) -> None:
         )
 
 
-def _check_boundary(boundary: Any, ndim: int) -> None:
-    entries = tuple(boundary) if isinstance(boundary, list | tuple) else (boundary,) * ndim
+def read_boundary(boundary: Any, ndim: int) -> tuple[tuple[Side, Side], ...]:
+    """The (low, high) sides of every axis from what the user gives; see `Poisson`."""
+    if _is_word(boundary):
+        entries: tuple[Any, ...] = (boundary,) * ndim
+    elif isinstance(boundary, list | tuple):
+        entries = tuple(boundary)
+    else:
+        raise _boundary_error(boundary)
     if len(entries) != ndim:
-        raise ValueError(f"boundary must be one word or {ndim} entries, one per axis; got {len(entries)}")
-    for entry in entries:
-        pair = tuple(entry) if isinstance(entry, list | tuple) else (entry, entry)
+        raise ValueError(f"boundary must be one word or {ndim} entries, one per axis; got {len(entries)}: {boundary!r}")
+    sides = []
+    for a, entry in enumerate(entries):
+        pair = (entry, entry) if _is_word(entry) else entry
+        if not isinstance(pair, list | tuple):
+            raise _boundary_error(pair)
         if len(pair) != 2:
-            raise ValueError(f"boundary: an entry is one word or a (low, high) pair; got {entry!r}")
-        for kind in pair:
-            if not isinstance(kind, str) or kind not in BOUNDARIES:
-                raise ValueError(f"boundary must be {' or '.join(map(repr, BOUNDARIES))} in this version, got {kind!r}")
+            raise ValueError(f"boundary[{a}] must be one word or a (low, high) pair; got {entry!r}")
+        low, high = (_read_side(word) for word in pair)
+        if (low.kind == "periodic") != (high.kind == "periodic"):
+            raise ValueError(f"boundary[{a}] must be periodic on both sides or on none; got {entry!r}")
+        sides.append((low, high))
+    return tuple(sides)
+
+
+def _is_word(word: Any) -> bool:
+    robin = isinstance(word, list | tuple) and len(word) == 2 and isinstance(word[0], str) and word[0] == "robin"
+    return isinstance(word, str) or (robin and not isinstance(word[1], str | list | tuple))
+
+
+def _read_side(word: Any) -> Side:
+    if isinstance(word, str) and word in BOUNDARIES:
+        return Side(word)
+    if _is_word(word) and not isinstance(word, str):
+        beta = number("boundary: beta of 'robin'", word[1], least=0)
+        if math.isfinite(beta):
+            return Side("robin", beta)
+    raise _boundary_error(word)
+
+
+def _boundary_error(came: Any) -> ValueError:
+    return ValueError(f"boundary must be {', '.join(map(repr, BOUNDARIES))} or ('robin', beta); got {came!r}")
+
+
+def _words(pair: tuple[Side, Side]) -> Any:
+    low, high = (("robin", side.beta) if side.kind == "robin" else side.kind for side in pair)
+    return low if low == high else (low, high)
+
+
+def _per_axis(name: str, values: Any, ndim: int) -> list[Any]:
+    if values is None:
+        return [None] * ndim
+    if not isinstance(values, list | tuple) or len(values) != ndim:
+        came = f"{len(values)} entries" if hasattr(values, "__len__") else repr(values)
+        raise ValueError(f"{name} must hold {ndim} entries, one per axis; got {came}")
+    return list(values)
+
+
+def _stretched(name: str, nodes: Any, uniform: Axis) -> Axis:
+    """An axis with these nodes in the place of equally spaced ones."""
+    given = finite(name, real_array(name, nodes), np.dtype(float))
+    if given.shape != uniform.nodes.shape:
+        raise ValueError(
+            f"{name} must hold {len(uniform.nodes)} nodes for {uniform.n} unknowns, got shape {given.shape}"
+        )
+    if not (np.diff(given) > 0).all():
+        raise ValueError(f"{name} must increase, got steps down to {np.diff(given).min()}")
+    return Axis(given.copy(), uniform.sides, uniform.cell)
+
+
+def _read_coefficient(coefficient: Any, ndim: int) -> tuple[float, ...]:
+    if callable(coefficient) or np.ndim(coefficient) > 1:
+        raise ValueError("coefficient must be a positive number or one per axis in this version, not a field")
+    given = (1.0,) * ndim if coefficient is None else np.atleast_1d(real_array("coefficient", coefficient))
+    if len(given) not in (1, ndim):
+        raise ValueError(f"coefficient must be one number or {ndim}, one per axis; got {len(given)}")
+    if not (np.isfinite(given).all() and np.min(given) > 0):
+        raise ValueError(f"coefficient must be positive and finite, got {coefficient!r}")
+    return tuple(float(a) for a in (np.repeat(given, ndim) if len(given) == 1 else given))

@@ -49,6 +49,6 @@ def make_smoother(name: str, A: Operator, omega: float | None) -> Smoother:
     if omega is None:
         axes = max(1, sum(n > 1 for n in A.grid.shape))
         omega = RELAXATION[name][axes]
-        if name == "sor" and not A.grid.is_isotropic():
+        if name == "sor" and not A.grid.is_isotropic(A.terms.diffusion):
             omega = 1.0
     return partial(SMOOTHERS[name], A, omega)

@@ -3,44 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from pde.grid import Array, Axis, Grid, along, trailing, window
+from pde.grid import Array, Axis, Grid, along, window
 
 Sides = dict[tuple[int, int], Array]
 """Boundary values {(axis, side): array}, side 0 low and 1 high; a missing side is zero."""
 
 
+class Gather:
+    """A linear map along one axis: each new value is a weighted sum of a few old ones.
+
+    Args:
+        indices, weights: (k, n): new value j is sum_k weights[k, j] * old[indices[k, j]].
+        axis: which of the ndim trailing axes.
+    """
+
+    def __init__(self, indices: Array, weights: Array, axis: int, ndim: int, dtype: np.dtype) -> None:
+        self._axis = axis - ndim
+        self._terms = [
+            (_progression(i), along(w.astype(dtype), axis, ndim))
+            for i, w in zip(indices, weights, strict=True)
+            if w.any()
+        ]
+
+    def __call__(self, u: Array) -> Array:
+        total: Any = None
+        for i, w in self._terms:
+            old = u[window(0, -self._axis, i)] if isinstance(i, slice) else np.take(u, i, self._axis)
+            if total is None:
+                total = w * old
+            else:
+                total += w * old
+        return total
+
+
 class BilinearTransfer:
-    """Linear interpolation along each coarsened axis: (4.7)-(4.9) bilinear, on any spacing, zero at the ends."""
+    """Linear interpolation along each coarsened axis: (4.7)-(4.9) bilinear, on any spacing.
+
+    Beyond the outermost unknowns it goes to zero at a Dirichlet end, around a periodic axis, and stays constant at the
+    other ends (cell-centred grids).
+    """
 
     def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
         self.fine, self.which = fine, which
         self.coarse = fine.coarsen(which)
-        self._steps = [
-            _AxisTransfer(fine.axes[a], self.coarse.axes[a], a, fine.ndim, dtype) for a in range(fine.ndim) if which[a]
+        self._P = {a: _prolongation_matrix(fine.axes[a], self.coarse.axes[a]) for a in range(fine.ndim) if which[a]}
+        self._prolong = [Gather(*_rows(P), a, fine.ndim, dtype) for a, P in self._P.items()]
+        self._restrict = [
+            Gather(*_rows(_adjoint(P, fine.axes[a].width, self.coarse.axes[a].width)), a, fine.ndim, dtype)
+            for a, P in self._P.items()
         ]
 
     def prolong(self, e: Array, like: Array | None = None) -> Array:
         """P e on the fine grid."""
-        for step in self._steps:
-            e = step.prolong(e)
+        for step in self._prolong:
+            e = step(e)
         return e
 
     def restrict(self, r: Array) -> Array:
         """R r = W_c^-1 P^T W_f r, the adjoint of P in the inner product of control volumes (full weighting)."""
-        for step in self._steps:
-            r = step.restrict(r)
+        for step in self._restrict:
+            r = step(r)
         return r
 
     def matrix(self) -> sp.csr_matrix:
         """P as a sparse matrix on flattened unknowns."""
         result = sp.identity(1)
         for a, axis in enumerate(self.fine.axes):
-            one = _prolongation_matrix(axis, self.coarse.axes[a]) if self.which[a] else sp.identity(axis.n)
-            result = sp.kron(result, one)
+            result = sp.kron(result, self._P[a] if self.which[a] else sp.identity(axis.n))
         return sp.csr_matrix(result)
 
 
@@ -48,9 +82,9 @@ class LinearTransfer:
     """Linear interpolation on triangles cut along the anti-diagonal (4.9), (4.14); two dimensions."""
 
     def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
-        if fine.ndim != 2 or not all(which):
+        if fine.ndim != 2 or not all(which) or any(axis.cell for axis in fine.axes):
             raise ValueError(
-                "transfer='linear' is for two axes that coarsen together, (4.14); "
+                "transfer='linear' is for two vertex-centred axes that coarsen together, (4.14); "
                 f"got shape {fine.shape} with axes to coarsen {which}. Use transfer='bilinear'"
             )
         self.coarse = fine.coarsen(which)
@@ -81,116 +115,127 @@ class CubicInterpolation:
 
     def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
         self.fine, self.which = fine, which
-        self._axes = {a: _cubic_weights(axis, dtype) for a, axis in enumerate(fine.axes) if which[a]}
+        self._axes: dict[int, Gather] = {}
+        for a, axis in enumerate(fine.axes):
+            if which[a]:
+                nodes = _with_dirichlet_ends(axis.coarsen())
+                period = axis.length if axis.periodic else None
+                self._axes[a] = Gather(*_lagrange(nodes, axis.points, 4, period), a, fine.ndim, dtype)
 
     def __call__(self, u: Array, sides: Sides) -> Array:
-        """From the coarse unknowns u to the fine ones; `sides` are the boundary values of the fine grid."""
-        ndim, waiting = self.fine.ndim, list(self._axes)
-        for a, (starts, weights) in self._axes.items():
+        """From the coarse unknowns u to the fine ones; `sides` are the boundary data of the fine grid."""
+        waiting = list(self._axes)
+        for a, interpolate in self._axes.items():
             waiting.remove(a)
-            nodes = self._with_ends(u, a, sides, waiting)
-            middle: Array | float = 0.0
-            for j, w in enumerate(weights):
-                middle = middle + w.reshape((-1,) + (1,) * (ndim - 1 - a)) * np.take(nodes, starts + j, axis=a - ndim)
-            shape = list(u.shape)
-            shape[a - ndim] = self.fine.axes[a].n
-            fine = np.empty(shape, dtype=u.dtype)
-            fine[window(a, ndim, slice(1, None, 2))] = u
-            fine[window(a, ndim, slice(0, None, 2))] = middle
-            u = fine
+            u = interpolate(self._with_ends(u, a, sides, waiting))
         return u
 
     def _with_ends(self, u: Array, a: int, sides: Sides, waiting: Sequence[int]) -> Array:
-        """u with the boundary values at both ends of axis a; the axes in `waiting` are still coarse."""
-        ndim = self.fine.ndim
-        ends = []
+        """u with the values at the Dirichlet ends of axis a; the axes in `waiting` are still coarse."""
+        ndim, parts = self.fine.ndim, [u]
         for side in (0, 1):
-            end = np.zeros_like(u[window(a, ndim, slice(0, 1))])
-            if (a, side) in sides:
-                pick = [slice(1, None, 2) if b in waiting else slice(None) for b in range(ndim) if b != a]
-                end[...] = np.expand_dims(sides[a, side][trailing(pick)], a - ndim)
-            ends.append(end)
-        return np.concatenate((ends[0], u, ends[1]), axis=a - ndim)
+            if self.fine.axes[a].sides[side].kind != "dirichlet":
+                continue
+            values = sides.get((a, side))
+            if values is None:
+                end = np.zeros_like(u[window(a, ndim, slice(0, 1))])
+            else:
+                end = np.expand_dims(_coarsen_side(values, self.fine, a, waiting), a - ndim)
+                end = np.broadcast_to(end, u[window(a, ndim, slice(0, 1))].shape)
+            parts.insert(0 if side == 0 else len(parts), end)
+        return np.concatenate(parts, axis=a - ndim)
 
 
-def coarsen_sides(sides: Sides, which: tuple[bool, ...]) -> Sides:
-    """The boundary values of the coarse grid: those of the fine grid at the points that stay."""
-    result = {}
-    for (a, side), values in sides.items():
-        pick = [slice(1, None, 2) if halve else slice(None) for b, halve in enumerate(which) if b != a]
-        result[a, side] = values[trailing(pick)].copy()
-    return result
+def coarsen_sides(sides: Sides, fine: Grid, which: tuple[bool, ...]) -> Sides:
+    """The boundary data of the coarse grid: those of the fine grid at the points that stay, or the means of cells."""
+    halved = [a for a, halve in enumerate(which) if halve]
+    return {(a, side): _coarsen_side(values, fine, a, halved) for (a, side), values in sides.items()}
 
 
-class _AxisTransfer:
-    """P and R of one axis; fine points 1, 3, ... (from 0) are the coarse ones, 0, 2, ... lie between."""
-
-    def __init__(self, fine: Axis, coarse: Axis, axis: int, ndim: int, dtype: np.dtype) -> None:
-        self.axis, self.ndim, self.n = axis, ndim, fine.n
-        left, right = _interpolation_weights(fine, coarse)
-        m = coarse.n
-        at, before, after = fine.width[1::2], fine.width[0::2][:m], fine.width[2::2]
-
-        def shaped(values: Array) -> Array | float:
-            return along(values.astype(dtype), axis, ndim) if len(values) else 0.0
-
-        self.left = shaped(left[1:])  # weight of coarse k in the point after it
-        self.right = shaped(right[:m])  # weight of coarse k in the point before it
-        self.at = shaped(at / coarse.width)
-        self.before = shaped(right[:m] * before / coarse.width)
-        self.after = shaped(left[1:][: len(after)] * after / coarse.width[: len(after)])
-
-    def prolong(self, e: Array) -> Array:
-        shape = list(e.shape)
-        shape[self.axis - self.ndim] = self.n
-        fine = np.empty(shape, dtype=e.dtype)
-        fine[self._index(1)] = e
-        middle = fine[self._index(0)]
-        m, later = e.shape[self.axis - self.ndim], (self.n - 1) // 2
-        middle[self._part(slice(m, None))] = 0
-        np.multiply(self.right, e, out=middle[self._part(slice(0, m))])
-        middle[self._part(slice(1, None))] += self.left * e[self._part(slice(0, later))]
-        return fine
-
-    def restrict(self, r: Array) -> Array:
-        m = self.n // 2
-        coarse = self.at * r[self._index(1)]
-        coarse += self.before * r[self._index(0)][self._part(slice(0, m))]
-        later = r[self._index(2)]
-        coarse[self._part(slice(0, later.shape[self.axis - self.ndim]))] += self.after * later
-        return coarse
-
-    def _index(self, start: int) -> tuple:
-        return window(self.axis, self.ndim, slice(start, None, 2))
-
-    def _part(self, part: slice) -> tuple:
-        return window(self.axis, self.ndim, part)
+def _coarsen_side(values: Array, fine: Grid, across: int, halved: Sequence[int]) -> Array:
+    """Data of a side across one axis, taken to the coarse points of the axes in `halved`."""
+    others = [a for a in range(fine.ndim) if a != across]
+    for position, a in enumerate(others):
+        if a in halved:
+            indices, weights = fine.axes[a].injection()
+            values = Gather(indices, weights, position, len(others), values.dtype)(values)
+    return values
 
 
-def _interpolation_weights(fine: Axis, coarse: Axis) -> tuple[Array, Array]:
-    """Weights of the coarse node before and after each fine point that is not a coarse one."""
-    x = fine.points[0::2]
-    before, after = coarse.nodes[: len(x)], coarse.nodes[1 : len(x) + 1]
-    right = (x - before) / (after - before)
-    return 1 - right, right
+def _with_dirichlet_ends(axis: Axis) -> Array:
+    """The points of an axis with those ends at which the boundary value is known."""
+    low, high = (side.kind == "dirichlet" for side in axis.sides)
+    return np.concatenate((axis.nodes[:1] if low else [], axis.points, axis.nodes[-1:] if high else []))
+
+
+def _lagrange(nodes: Array, x: Array, size: int, period: float | None = None) -> tuple[Array, Array]:
+    """(indices, weights), (size, len(x)): interpolation at x through the `size` nodes around each x."""
+    size = min(size, len(nodes) if period is None else 4)
+    index = np.arange(len(nodes))
+    if period is not None:
+        turns = -(-size // len(nodes))
+        index = np.tile(index, 2 * turns + 1)
+        nodes = np.concatenate([nodes + k * period for k in range(-turns, turns + 1)])
+    bracket = np.searchsorted(nodes, x, side="right") - 1
+    starts = np.clip(bracket - (size // 2 - 1), 0, len(nodes) - size)
+    windows = nodes[starts + np.arange(size)[:, None]]
+    weights = np.ones((size, len(x)))
+    for j in range(size):
+        for k in range(size):
+            if k != j:
+                weights[j] *= (x - windows[k]) / (windows[j] - windows[k])
+    return index[starts + np.arange(size)[:, None]], weights
 
 
 def _prolongation_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
-    left, right = _interpolation_weights(fine, coarse)
-    P = sp.lil_matrix((fine.n, coarse.n))
-    for k in range(coarse.n):
-        P[2 * k + 1, k] = 1
-        P[2 * k, k] = right[k]
-        if 2 * k + 2 < fine.n:
-            P[2 * k + 2, k] = left[k + 1]
-    return sp.csr_matrix(P)
+    """Linear interpolation; the columns of Dirichlet ends, where the correction is zero, are dropped."""
+    nodes, period = _with_dirichlet_ends(coarse), fine.length if fine.periodic else None
+    x = fine.points if period is not None else np.clip(fine.points, nodes[0], nodes[-1])
+    if len(nodes) == 1:
+        return sp.csr_matrix(np.ones((fine.n, 1)))
+    indices, weights = _lagrange(nodes, x, 2, period)
+    rows = np.tile(np.arange(fine.n), 2)
+    P = sp.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(fine.n, len(nodes)))
+    first = int(coarse.sides[0].kind == "dirichlet")
+    P = sp.csr_matrix(P[:, first : first + coarse.n])
+    P.data[abs(P.data) < 1e-14] = 0
+    P.eliminate_zeros()
+    return P
+
+
+def _adjoint(P: sp.csr_matrix, fine: Array, coarse: Array) -> sp.csr_matrix:
+    """W_c^-1 P^T W_f."""
+    return sp.csr_matrix(sp.diags(1 / coarse) @ P.T @ sp.diags(fine))
+
+
+def _rows(matrix: sp.csr_matrix) -> tuple[Array, Array]:
+    """(indices, weights), (k, rows), of a sparse matrix with at most k entries in a row; entry k follows a pattern."""
+    n = matrix.shape[0]
+    count = np.diff(matrix.indptr)
+    k = max(1, int(count.max()))
+    indices, weights = np.zeros((k, n), dtype=np.intp), np.zeros((k, n))
+    for row in range(n):
+        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        order = np.argsort(matrix.indices[part])
+        indices[: count[row], row], weights[: count[row], row] = matrix.indices[part][order], matrix.data[part][order]
+    return indices, weights
+
+
+def _progression(indices: Array) -> Array | slice:
+    """The indices as a slice where they are an arithmetic progression: a view is cheaper than a copy."""
+    if len(indices) < 2:
+        return indices
+    step = int(indices[1] - indices[0])
+    if step <= 0 or np.any(np.diff(indices) != step):
+        return indices
+    return slice(int(indices[0]), int(indices[-1]) + 1, step)
 
 
 def _triangle_matrix(fine: Grid, coarse: Grid) -> sp.csr_matrix:
     """Barycentric weights of every fine point in its triangle of the coarse grid."""
     cells, offsets = [], []
     for f, c in zip(fine.axes, coarse.axes, strict=True):
-        cell = np.clip(np.searchsorted(c.nodes, f.points, side="right") - 1, 0, c.n)
+        cell = np.clip(np.searchsorted(c.nodes, f.points, side="right") - 1, 0, len(c.nodes) - 2)
         cells.append(cell)
         offsets.append((f.points - c.nodes[cell]) / c.spacing[cell])
     i, j = np.meshgrid(*cells, indexing="ij")
@@ -205,28 +250,23 @@ def _triangle_matrix(fine: Grid, coarse: Grid) -> sp.csr_matrix:
     rows, columns, values = [], [], []
     numbers = np.arange(fine.size).reshape(fine.shape)
     for (p, q), w in corners.items():
-        inside = (
-            (abs(w) > 1e-14) & (i + p >= 1) & (i + p <= coarse.shape[0]) & (j + q >= 1) & (j + q <= coarse.shape[1])
+        (row, row_inside), (column, column_inside) = (
+            _unknown(axis, index) for axis, index in zip(coarse.axes, (i + p, j + q), strict=True)
         )
+        inside = (abs(w) > 1e-14) & row_inside & column_inside
         rows.append(numbers[inside])
-        columns.append(((i + p - 1) * coarse.shape[1] + j + q - 1)[inside])
+        columns.append((row * coarse.shape[1] + column)[inside])
         values.append(w[inside])
     entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
     return sp.csr_matrix(entries, shape=(fine.size, coarse.size))
 
 
-def _cubic_weights(fine: Axis, dtype: np.dtype) -> tuple[Array, Array]:
-    """For each fine point between coarse nodes: the first node of its window and its Lagrange weights (by row)."""
-    nodes, x = fine.coarsen().nodes, fine.points[0::2]
-    size = min(4, len(nodes))
-    starts = np.clip(np.arange(len(x)) - 1, 0, len(nodes) - size)
-    windows = nodes[starts[:, None] + np.arange(size)]
-    weights = np.ones((size, len(x)))
-    for j in range(size):
-        for k in range(size):
-            if k != j:
-                weights[j] *= (x - windows[:, k]) / (windows[:, j] - windows[:, k])
-    return starts, weights.astype(dtype)
+def _unknown(axis: Axis, node: Array) -> tuple[Array, Array]:
+    """The unknowns at these nodes of a vertex-centred axis, and which of the nodes are unknown."""
+    if axis.periodic:
+        return node % axis.n, np.ones(node.shape, dtype=bool)
+    unknown = node - axis.first
+    return unknown, (unknown >= 0) & (unknown < axis.n)
 
 
 def _apply(matrix: sp.csr_matrix, u: Array, source: tuple[int, ...], target: tuple[int, ...]) -> Array:

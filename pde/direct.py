@@ -1,0 +1,40 @@
+"""The direct solver of the coarsest level."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+from pde.grid import Array
+from pde.operators import Operator
+
+
+class DirectSolver:
+    """B = A^-1; the factorisation is made anew where the object is unpickled.
+
+    Where A is singular (constants are its null space) it solves for the d of zero mean, after taking from r what no d
+    can give: both in the inner product of control volumes.
+    """
+
+    def __init__(self, A: Operator, singular: bool = False) -> None:
+        self.A, self.singular = A, singular
+        matrix = A.matrix().astype(float)
+        if singular:
+            volumes = A.grid.volumes().ravel()
+            border = np.full((A.grid.size, 1), abs(matrix.diagonal()).max() or 1.0)
+            matrix = sp.bmat([[matrix, border], [(volumes / volumes.sum())[None, :], None]])
+        self._factor = splu(sp.csc_matrix(matrix))
+
+    def __call__(self, r: Array) -> Array:
+        flat = r.reshape(-1, self.A.grid.size).astype(float)
+        if self.singular:
+            flat = np.concatenate((flat, np.zeros((len(flat), 1))), axis=1)
+        d = self._factor.solve(flat.T).T[:, : self.A.grid.size]
+        return np.ascontiguousarray(d).reshape(r.shape).astype(r.dtype)
+
+    def __getstate__(self) -> tuple[Operator, bool]:
+        return self.A, self.singular
+
+    def __setstate__(self, state: tuple[Operator, bool]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
