@@ -23,7 +23,8 @@ class StencilOperator:
             [along(getattr(c, name).astype(dtype), a, ndim) for a, c in enumerate(self.coefficients)]
             for name in ("lower", "upper", "centre")
         )
-        self.diagonal = sum(centre) + np.asarray(self.terms.reaction, dtype=dtype)
+        c = self.terms.reaction
+        self.diagonal = sum(centre) + (c if isinstance(c, float) else np.asarray(c, dtype=dtype))
         self.norm_bound = 2 * float(np.max(self.diagonal))
         self.nonzeros = grid.size * (2 * ndim + 1)
         self._blocks = coloured_blocks(grid)

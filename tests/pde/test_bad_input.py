@@ -45,17 +45,33 @@ PROBLEM = [  # shape and the rest of Poisson; what the message must hold
     ({"extent": "wide"}, TypeError, ["extent"]),
     ({"extent": 1j}, TypeError, ["extent", "complex"]),
     ({"extent": None}, TypeError, ["extent"]),
-    ({"boundary": "neumann"}, ValueError, ["boundary", "'neumann'", "'dirichlet'"]),
+    ({"boundary": "noymann"}, ValueError, ["boundary", "'noymann'", "'dirichlet'", "'neumann'", "'periodic'", "robin"]),
     ({"boundary": ("dirichlet",)}, ValueError, ["boundary", "1"]),
-    ({"boundary": (("dirichlet", "periodic"), "dirichlet")}, ValueError, ["boundary", "'periodic'"]),
+    ({"boundary": (("dirichlet", "periodic"), "dirichlet")}, ValueError, ["boundary[0]", "'periodic'"]),
     ({"boundary": (("dirichlet",) * 3, "dirichlet")}, ValueError, ["boundary", "pair"]),
     ({"boundary": None}, ValueError, ["boundary", "None"]),
     ({"boundary": ("dirichlet", 3)}, ValueError, ["boundary", "3"]),
-    ({"centering": "cell"}, ValueError, ["centering", "'cell'"]),
-    ({"coefficient": 2.0}, ValueError, ["coefficient", "2.0"]),
-    ({"coefficient": np.ones(3)}, ValueError, ["coefficient", "array"]),
-    ({"reaction": 1.0}, ValueError, ["reaction", "1.0"]),
-    ({"coordinates": [1, 2]}, ValueError, ["coordinates", "[1, 2]"]),
+    ({"boundary": "robin"}, ValueError, ["boundary", "'robin'", "beta"]),
+    ({"boundary": ("robin", -1.0)}, ValueError, ["boundary", "beta", "-1.0"]),
+    ({"boundary": ("robin", np.nan)}, ValueError, ["boundary", "nan"]),
+    ({"boundary": ("robin", np.inf)}, ValueError, ["boundary", "inf"]),
+    ({"boundary": ("robin", "x")}, ValueError, ["boundary", "('robin', beta)"]),
+    ({"centering": "face"}, ValueError, ["centering", "'face'", "'vertex'", "'cell'"]),
+    ({"coefficient": 0.0}, ValueError, ["coefficient", "0.0", "positive"]),
+    ({"coefficient": (1.0, -2.0)}, ValueError, ["coefficient", "-2.0", "positive"]),
+    ({"coefficient": np.nan}, ValueError, ["coefficient", "nan"]),
+    ({"coefficient": np.ones(3)}, ValueError, ["coefficient", "3"]),
+    ({"coefficient": lambda x, y: x}, ValueError, ["coefficient", "this version"]),
+    ({"coefficient": "one"}, TypeError, ["coefficient"]),
+    ({"reaction": -1.0}, ValueError, ["reaction", "-1.0", "zero or positive"]),
+    ({"reaction": np.nan}, ValueError, ["reaction", "NaN"]),
+    ({"reaction": np.ones(3)}, ValueError, ["reaction", "(3,)", "(7, 9)"]),
+    ({"reaction": "one"}, TypeError, ["reaction"]),
+    ({"coordinates": [1, 2, 3]}, ValueError, ["coordinates", "3"]),
+    ({"coordinates": [np.linspace(0, 1, 8), None]}, ValueError, ["coordinates[0]", "9 nodes", "(8,)"]),
+    ({"coordinates": [None, np.linspace(1, 0, 11)]}, ValueError, ["coordinates[1]", "increase"]),
+    ({"coordinates": [None, np.full(11, np.nan)]}, ValueError, ["coordinates[1]", "NaN"]),
+    ({"coordinates": 3.0}, ValueError, ["coordinates", "3.0"]),
 ]
 
 SOLVER = [
@@ -173,7 +189,7 @@ def no_work(monkeypatch):
     def work(*_, **__):
         pytest.fail("work was done before the input was refused")
 
-    monkeypatch.setattr("pde.multigrid.splu", work)
+    monkeypatch.setattr("pde.direct.splu", work)
     for name in ("full_multigrid", "solve"):
         monkeypatch.setattr(mgcore, name, work)
     monkeypatch.setattr("pde.multigrid.CYCLES", dict.fromkeys(("V", "W", "F", "backslash"), work))

@@ -204,7 +204,7 @@ def test_boundary_values_of_the_coarse_grid_are_those_of_its_points(grid, seed):
     u = cubic(np.random.default_rng(seed), grid.ndim)
     sides = sides_of(grid, u)
     for which in halvings(grid):
-        coarse = coarsen_sides(sides, which)
+        coarse = coarsen_sides(sides, grid, which)
         expected = sides_of(grid.coarsen(which), u)
         for key in expected:
             assert coarse[key].shape == expected[key].shape
