@@ -196,9 +196,14 @@ class Grid:
         return tuple(n for a, n in enumerate(self.shape) if a != axis)
 
 
+def is_constant(values: Array) -> bool:
+    """Whether values made from equal intervals are equal: the difference of two of n nodes carries n roundings."""
+    return bool(np.ptp(values) <= 16 * np.finfo(values.dtype).eps * len(values) * abs(values[0]))
+
+
 def along(values: Array, axis: int, ndim: int) -> Array | float:
     """`values` shaped to multiply along `axis` of ndim trailing axes; a plain float where they are all equal."""
-    if len(values) and np.ptp(values) <= 1e-13 * abs(values[0]):
+    if len(values) and is_constant(values):
         return float(values[0])
     return values.reshape((-1,) + (1,) * (ndim - 1 - axis))
 

@@ -138,7 +138,7 @@ class Multigrid:
             cycle: "fmg" (one full multigrid pass, then V-cycles; V-cycles alone where u0 is given), "V", "W", "F" or
                 "backslash".
             accel: None in this version.
-            callback: called with a `Progress` after each cycle; returning True stops.
+            callback: called with a `Progress` after each cycle; a true result stops.
             progress: show a progress bar on stderr.
             strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
             incompatible: of a singular problem, the largest mean of f, relative to its norm, that is removed; None is

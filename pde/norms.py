@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pde.grid import Array, Grid
+from pde.grid import Array, Grid, is_constant
 
 
 class Volumes:
@@ -15,7 +15,7 @@ class Volumes:
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self._axes = tuple(range(-grid.ndim, 0))
-        self._uniform = all(np.ptp(axis.width) <= 1e-13 * axis.width[0] for axis in grid.axes)
+        self._uniform = all(is_constant(axis.width) for axis in grid.axes)
 
     @cached_property
     def _weights(self) -> Array:
