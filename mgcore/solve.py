@@ -102,6 +102,7 @@ def solve(
     callback: Callable[[Progress], Any] | None = None,
     rounding: Callable[[Vector], float] | None = None,
     work_units: Callable[[int], float] | None = None,
+    patience: int = 5,
 ) -> Solution:
     """Repeat u <- cycle(f, u) until norm(f - A u) <= max(rtol norm(f), atol).
 
@@ -113,6 +114,8 @@ def solve(
         callback: called with a `Progress` after each cycle; a true result stops the solve.
         rounding: rounding(u) is an estimate of norm(f - A u) for the u nearest to the solution in the dtype.
         work_units: work_units(cycles) is the cost of so many cycles.
+        patience: how many cycles without progress make a solve "stalled" or "diverged". Cycles lower the residual one
+            by one; conjugate gradients lower another norm, and need more patience.
 
     Raises:
         ValueError: a negative tolerance or number of cycles.
@@ -124,13 +127,13 @@ def solve(
     scale = float(norm(f)) or 1.0
     tolerance = max(rtol, atol / scale)
     norms = [float(norm(residual(f, u))) / scale]
-    attainable, reason = None, _reason(norms, tolerance, math.inf, max_cycles)
+    attainable, reason = None, _reason(norms, tolerance, None, max_cycles, patience)
     while reason is None:
         u = cycle(f, u)
         norms.append(float(norm(residual(f, u))) / scale)
-        if rounding is not None and norms[-1] > 0.5 * norms[-2]:
+        if rounding is not None and _stagnates(norms, patience):
             attainable = float(rounding(u)) / scale
-        reason = _reason(norms, tolerance, attainable, max_cycles)
+        reason = _reason(norms, tolerance, attainable, max_cycles, patience)
         if callback is not None:
             factor = norms[-1] / norms[-2] if norms[-2] > 0 else 0.0
             progress = Progress(len(norms) - 1, norms[-1], factor, time.perf_counter() - began, u)
@@ -150,18 +153,26 @@ def solve(
     )
 
 
-def _reason(norms: list[float], tolerance: float, attainable: float | None, max_cycles: int) -> str | None:
+def _reason(
+    norms: list[float], tolerance: float, attainable: float | None, max_cycles: int, patience: int
+) -> str | None:
     last, cycles = norms[-1], len(norms) - 1
     if not math.isfinite(last):
         return "non-finite"
     if last <= tolerance:
         return "converged"
     if cycles > 0:
-        if attainable is not None and last > 0.5 * norms[-2] and last <= attainable:
+        if attainable is not None and last <= attainable and _stagnates(norms, patience):
             return "rounding"
         # \-cycles of a convergent method let the residual rise at first, by a factor like h^(-1/2)
         if last > 1e6 * norms[0]:
             return "diverged"
-        if cycles >= 5 and last > 0.99 * norms[-6] and last > 0.9 * norms[-2]:
-            return "diverged" if last > norms[-2] and last > 1.01 * norms[-6] else "stalled"
+        if cycles >= patience and last > 0.99 * norms[-1 - patience] and last > 0.9 * norms[-2]:
+            return "diverged" if last > norms[-2] and last > 1.01 * norms[-1 - patience] else "stalled"
     return "max_cycles" if cycles >= max_cycles else None
+
+
+def _stagnates(norms: list[float], patience: int) -> bool:
+    """Whether the residual has not halved lately: in one cycle, or with more patience than usual in a few."""
+    back = max(1, patience // 5)
+    return len(norms) > back and norms[-1] > 0.5 * norms[-1 - back]

@@ -9,7 +9,7 @@ import numpy as np
 
 from pde.arguments import finite, real_array
 from pde.grid import Array, Axis, Grid, trailing, window
-from pde.terms import Terms, axis_coefficients
+from pde.terms import Terms, grid_coefficients
 from pde.transfer import Sides
 
 BoundaryData = float | Callable[..., Any] | Mapping[tuple[int, int], Any] | None
@@ -65,7 +65,7 @@ def fold(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
         return f
     f = f.copy()
     for (axis, side), values in sides.items():
-        c = axis_coefficients(grid.axes[axis], terms.diffusion[axis])
+        c = grid_coefficients(grid, terms, axis)
         f[window(axis, grid.ndim, slice(-1, None) if side else slice(0, 1))] += np.expand_dims(
             ((c.high if side else c.low) * values).astype(f.dtype), axis - grid.ndim
         )
@@ -116,7 +116,13 @@ def _end_values(
     if end.kind == "dirichlet":
         value = g
     else:
-        k = terms.diffusion[a] / d
+        diffusion = terms.diffusion[a]
+        if not isinstance(diffusion, float):  # as far as u has been closed already
+            grown = [(m - n) for m, n in zip(known.shape, grid.shape, strict=True)]
+            before = [_inner(grid.axes[b]).start if extra else 0 for b, extra in enumerate(grown)]
+            pads = [(low, extra - low) for low, extra in zip(before, grown, strict=True)]
+            diffusion = np.pad(diffusion, pads, mode="edge")[nearest]
+        k = diffusion / d
         value = (g + k * u[nearest]) / (k + end.beta)
     layer = np.zeros_like(known[nearest])
     layer[inside] = 1

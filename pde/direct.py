@@ -21,7 +21,7 @@ class DirectSolver:
         self.A, self.singular = A, singular
         matrix = A.matrix().astype(float)
         if singular:
-            volumes = A.grid.volumes().ravel()
+            volumes = A.volumes.ravel()
             border = np.full((A.grid.size, 1), abs(matrix.diagonal()).max() or 1.0)
             matrix = sp.bmat([[matrix, border], [(volumes / volumes.sum())[None, :], None]])
         self._factor = splu(sp.csc_matrix(matrix))

@@ -116,6 +116,16 @@ class Axis:
         kept = self.nodes[::2] if len(self.nodes) % 2 == 1 else np.append(self.nodes[::2], self.nodes[-1])
         return Axis(kept, self.sides, self.cell)
 
+    def at_points(self) -> Axis:
+        """A vertex-centred axis through the same unknowns: itself, or the one through the centres of its cells."""
+        if not self.cell:
+            return self
+        if self.periodic:
+            return Axis(np.append(self.points, self.points[0] + self.length), self.sides)
+        low, high = (side.kind == "dirichlet" for side in self.sides)
+        ends = self.nodes[:1] if low else self.nodes[:0], self.nodes[-1:] if high else self.nodes[:0]
+        return Axis(np.concatenate((ends[0], self.points, ends[1])), self.sides)
+
     def injection(self) -> tuple[Array, Array]:
         """(indices, weights), each (2, coarse n): a function at the coarse points, or the means of merged cells."""
         coarse = self.coarsen()

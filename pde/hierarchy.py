@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
 
 from mgcore import Level
+from pde.dendy import OperatorTransfer
 from pde.direct import DirectSolver
 from pde.grid import Array, Grid
 from pde.operators import MatrixOperator, Operator, StencilOperator
-from pde.smoothers import make_smoother
+from pde.smoothers import adjoint, make_smoother
 from pde.terms import Terms
-from pde.transfer import TRANSFERS, CubicInterpolation, Gather, Transfer
+from pde.transfer import TRANSFERS, BilinearTransfer, CubicInterpolation, Gather, LinearTransfer
+
+Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
 
 COARSEST_SIZE = 8
 """Coarsening goes on while more unknowns than this are left; the last level is solved directly."""
+
+COARSEST_SIZE_ROUGH = 4000
+"""The same where the coefficient jumps: coarser grids would lose sight of whole inclusions and layers."""
 
 
 @dataclass(frozen=True)
@@ -51,23 +59,48 @@ def build_levels(
     levels: list[Level] = []
     interpolations: list[CubicInterpolation] = []
     while True:
-        which = A.grid.axes_to_coarsen(terms.diffusion)
-        last = A.grid.size <= COARSEST_SIZE or not any(which) or len(levels) + 1 == limit
-        transfer: Transfer | None = None if last else TRANSFERS[choices.transfer](A.grid, which, choices.dtype)
+        which = A.grid.axes_to_coarsen(terms.typical)
+        smallest = COARSEST_SIZE_ROUGH if choices.transfer == "operator" else COARSEST_SIZE
+        last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
+        transfer = None if last else _transfer(A, which, choices)
         levels.append(_level(A, transfer, choices))
         if transfer is None:
             return levels, interpolations
         interpolations.append(CubicInterpolation(A.grid, which, choices.dtype))
-        terms = replace(terms, reaction=_inject(terms.reaction, A.grid, which))
+        terms = _coarse_terms(terms, A.grid, which, transfer)
         A = _coarse_operator(A, transfer, terms, choices)
+
+
+def symmetric(levels: list[Level]) -> list[Level]:
+    """The same levels with post-smoothing adjoint to pre-smoothing, which makes V- and W-cycles self-adjoint.
+
+    Over-relaxation is left out: between red-black and black-red sweeps it gains nothing.
+    """
+    result = []
+    for level in levels:
+        if level.R is None:
+            result.append(level)
+            continue
+        sweeps = max(len(level.B), len(level.B_post))
+        first = [*level.B, *level.B_post][0]
+        B = partial(first.func, first.args[0], min(1.0, first.args[1]))
+        result.append(dataclasses.replace(level, B=[B] * sweeps, B_post=[adjoint(B)] * sweeps))
+    return result
+
+
+def _transfer(A: Operator, which: tuple[bool, ...], choices: Choices) -> Transfer:
+    if choices.transfer == "operator":
+        return OperatorTransfer(A, which, choices.dtype)
+    return TRANSFERS[choices.transfer](A.grid, which, choices.dtype)
 
 
 def _coarse_operator(A: Operator, transfer: Transfer, terms: Terms, choices: Choices) -> Operator:
     if choices.coarse == "rediscretised":
         return StencilOperator(transfer.coarse, choices.dtype, terms)
     P = transfer.matrix()
-    R = sp.diags(1 / transfer.coarse.volumes().ravel()) @ P.T @ sp.diags(A.grid.volumes().ravel())
-    return MatrixOperator(transfer.coarse, (R @ A.matrix() @ P).astype(choices.dtype), terms)  # (5.11)
+    volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
+    R = sp.diags(1 / volumes.ravel()) @ P.T @ sp.diags(A.volumes.ravel())
+    return MatrixOperator(transfer.coarse, (R @ A.matrix() @ P).astype(choices.dtype), terms, volumes)  # (5.11)
 
 
 def _level(A: Operator, transfer: Transfer | None, choices: Choices) -> Level:
@@ -86,14 +119,20 @@ def _level(A: Operator, transfer: Transfer | None, choices: Choices) -> Level:
     )
 
 
-def _inject(values: float | Array, grid: Grid, which: tuple[bool, ...]) -> float | Array:
-    """A coefficient at the coarse points, or its means over merged cells."""
-    if np.ndim(values) == 0:
+def _coarse_terms(terms: Terms, grid: Grid, which: tuple[bool, ...], transfer: Transfer) -> Terms:
+    """The coefficients at the coarse points, or their means over merged cells."""
+
+    def inject(values: float | Array) -> float | Array:
+        if isinstance(values, float):
+            return values
+        if isinstance(transfer, OperatorTransfer):
+            return values[np.ix_(*transfer.places)]
+        for a, halve in enumerate(which):
+            if halve:
+                values = Gather(*grid.axes[a].injection(), a, grid.ndim, np.dtype(float))(values)
         return values
-    for a, halve in enumerate(which):
-        if halve:
-            values = Gather(*grid.axes[a].injection(), a, grid.ndim, np.dtype(float))(np.asarray(values))
-    return values
+
+    return Terms(tuple(inject(a) for a in terms.diffusion), inject(terms.reaction))
 
 
 def table(levels: list[Level]) -> str:

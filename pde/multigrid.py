@@ -8,13 +8,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.sparse.linalg import LinearOperator
 
 import mgcore
 from mgcore import Level, Progress, Solution, SolveError
 from pde.arguments import count, number
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.grid import Array
-from pde.hierarchy import Choices, build_levels, table
+from pde.hierarchy import Choices, build_levels, symmetric, table
+from pde.krylov import ConjugateGradients
 from pde.norms import Volumes
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
@@ -40,8 +42,10 @@ class Multigrid:
             (red-black with over-relaxation).
         omega: relaxation parameter in (0, 2); None takes what suits the smoother and the dimension.
         nu: sweeps before and after the coarse-grid correction.
-        coarse: "auto" (= "rediscretised"), "rediscretised" or "galerkin", R A P (5.11).
-        transfer: "auto" (= "bilinear") or "linear" (4.14), two dimensions only.
+        coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
+            jumps by more than a factor of two between neighbours.
+        transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the jumps of the
+            coefficient (Dendy); "auto" is the last where the coefficient jumps, else the first.
         levels: the number of levels at most; None coarsens as far as it goes.
         threads: None; device: "cpu" in this version.
         dtype: "float64" or "float32", in which cycles and residuals are computed.
@@ -71,20 +75,28 @@ class Multigrid:
             raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
         self.problem = problem
         self.smoother = _choose("smoother", smoother, SMOOTHERS, auto="sor")
-        self.coarse = _choose("coarse", coarse, ("rediscretised", "galerkin"), auto="rediscretised")
-        self.transfer = _choose("transfer", transfer, TRANSFERS, auto="bilinear")
+        self._coarse = _choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto")
+        self._transfer = _choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto")
         self.nu = _read_nu(nu)
         self.omega = _read_omega(omega)
         _choose("device", device, ("cpu",))
         if threads is not None:
             raise ValueError(f"threads must be None in this version (plain NumPy), got {threads!r}")
-        limit = 64 if levels is None else count("levels", levels, least=1)
+        self._limit = 64 if levels is None else count("levels", levels, least=1)
         self.dtype = _read_dtype(dtype)
         if not problem.grid.fits(self.dtype):
             raise ValueError(f"dtype: 1/h^2 leaves the range of {self.dtype.name}, got extent {problem.extent}")
+        self._build()
+
+    def _build(self) -> None:
+        problem, rough = self.problem, self.problem.terms.is_rough()
+        self.coarse = _automatic(self._coarse, "galerkin" if rough else "rediscretised")
+        self.transfer = _automatic(self._transfer, "operator" if self.coarse == "galerkin" and rough else "bilinear")
+        if self.transfer == "operator" and self.coarse == "rediscretised":
+            raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")
         choices = Choices(self.smoother, self.omega, self.nu, self.coarse, self.transfer, self.dtype, problem.singular)
-        self.levels, self._interpolations = build_levels(problem.grid, problem.terms, choices, limit)
-        self._volumes = [Volumes(level.info.grid) for level in self.levels]
+        self.levels, self._interpolations = build_levels(problem.grid, problem.terms, choices, self._limit)
+        self._volumes = [Volumes(level.info.operator.volumes) for level in self.levels]
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V") -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape)."""
@@ -117,7 +129,7 @@ class Multigrid:
         atol: float = 0.0,
         max_cycles: int = 50,
         cycle: str = "fmg",
-        accel: None = None,
+        accel: str | None = None,
         callback: Callable[[Progress], Any] | None = None,
         progress: bool = False,
         strict: bool = False,
@@ -137,7 +149,9 @@ class Multigrid:
             out: where to write u; it has the shape of f and the dtype of the solver.
             cycle: "fmg" (one full multigrid pass, then V-cycles; V-cycles alone where u0 is given), "V", "W", "F" or
                 "backslash".
-            accel: None in this version.
+            accel: None, or "cg": conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing
+                is adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
+                "backslash" are not symmetric and are refused.
             callback: called with a `Progress` after each cycle; a true result stops.
             progress: show a progress bar on stderr.
             strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
@@ -153,7 +167,8 @@ class Multigrid:
         """
         _choose("cycle", cycle, ("fmg", *CYCLES))
         if accel is not None:
-            raise ValueError(f"accel must be None in this version, got {accel!r}")
+            _choose("accel", accel, ("cg",))
+            self._check_symmetric(cycle)
         rtol, atol = number("rtol", rtol, least=0), number("atol", atol, least=0)
         max_cycles = count("max_cycles", max_cycles, least=0)
         if callback is not None and not callable(callback):
@@ -165,8 +180,13 @@ class Multigrid:
         step = partial(CYCLES["V" if cycle == "fmg" else cycle], self.levels)
 
         volumes, mean_free = self._volumes[0], self._mean_free
+        accelerate = None if accel is None else ConjugateGradients(A, self._symmetric_cycle(cycle), volumes, mean_free)
+        if accelerate is not None:
+            cycle = "W" if cycle == "W" else "V"
 
         def one_cycle(folded: Array, u: Array | None) -> Array:
+            if accelerate is not None:
+                return mean_free(accelerate(folded, u))
             return mean_free(self._full_multigrid(f, all_sides) if u is None and cycle == "fmg" else step(folded, u))
 
         with _quiet(), ProgressBar(progress, rtol) as bar:
@@ -184,6 +204,7 @@ class Multigrid:
                 max_cycles=max_cycles,
                 callback=bar.wrap(callback),
                 rounding=partial(self._rounding, scales),
+                patience=5 if accel is None else 20,
                 work_units=partial(self.work_units, cycle if u0 is None or cycle != "fmg" else "V"),
             )
         u = np.zeros_like(f) if solution.u is None else solution.u
@@ -192,6 +213,49 @@ class Multigrid:
         if strict and not solution.converged:
             raise SolveError(solution)
         return solution
+
+    def as_preconditioner(self, cycle: str = "V") -> LinearOperator:
+        """One symmetric cycle as an approximate inverse of `problem.matrix(symmetric=True)`, for SciPy's solvers.
+
+        Symmetric and positive definite; where the problem is singular, on the vectors of zero mean. It acts on
+        flattened unknowns, with matvec, rmatvec and matmat.
+        """
+        self._check_symmetric(cycle)
+        W, shape, M = self._W, self.problem.shape, self._symmetric_cycle(cycle)
+        free = self._mean_free
+
+        def apply(y: Array) -> Array:
+            r = y.astype(self.dtype).T.reshape(-1, *shape) / W
+            return free(M(free(r))).reshape(-1, W.size).T.reshape(y.shape)
+
+        return LinearOperator(
+            (W.size, W.size), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype
+        )
+
+    @property
+    def _W(self) -> Array:
+        return self.levels[0].info.operator.volumes
+
+    def _symmetric_cycle(self, cycle: str) -> Callable[[Array], Array]:
+        run, levels = CYCLES["W" if cycle == "W" else "V"], symmetric(self.levels)
+        return lambda r: self._mean_free(run(levels, r))
+
+    def _check_symmetric(self, cycle: str) -> None:
+        if cycle in ("F", "backslash"):
+            raise ValueError(
+                f"cycle must be 'V' or 'W' for conjugate gradients, which need a symmetric one; got {cycle!r}"
+            )
+        if self.nu[0] != self.nu[1]:
+            raise ValueError(f"nu must be (n, n) for conjugate gradients: they need a symmetric cycle; got {self.nu}")
+
+    def update(self, coefficient: Any = None, reaction: Any = None) -> Multigrid:
+        """Take other coefficients, for instance of the next implicit time step; None keeps the one there is.
+
+        Transfers and grids stay as they are where they do not depend on the coefficient. Returns the object itself.
+        """
+        self.problem = self.problem.with_terms(coefficient, reaction)
+        self._build()
+        return self
 
     def _mean_free(self, u: Array) -> Array:
         """u, of zero mean where the problem is singular."""
@@ -274,6 +338,9 @@ class Multigrid:
         return result
 
     def _full_multigrid(self, f: Array, sides: list[Sides]) -> Array:
+        if self.transfer == "operator":
+            return self._nested_galerkin(fold(f, sides[0], self.problem.grid, self.problem.terms))
+
         def cycle(levels: Sequence[Level], f: Array, u: Array | None) -> Any:
             info = levels[0].info
             f = fold(f, sides[-len(levels)], info.grid, info.operator.terms)
@@ -287,6 +354,15 @@ class Multigrid:
             interpolate=[partial(_call_with, each, sides[l]) for l, each in enumerate(self._interpolations)],
             restrict_data=[level.R for level in self.levels[:-1] if level.R is not None],
             cycle=cycle,
+        )
+
+    def _nested_galerkin(self, f: Array) -> Array:
+        """Nested iteration with the transfers of the cycle, which follow the coefficient where cubics do not."""
+        return mgcore.full_multigrid(
+            self.levels,
+            self._mean_free(f),
+            interpolate=[partial(_prolong, level) for level in self.levels[:-1]],
+            restrict_data=[level.R for level in self.levels[:-1] if level.R is not None],
         )
 
     def _rounding(self, scales: Array, u: Array) -> float:
@@ -317,6 +393,11 @@ def _call_with(interpolation: CubicInterpolation, sides: Sides, u: Array) -> Arr
     return interpolation(u, sides)
 
 
+def _prolong(level: Level, e: Array) -> Array:
+    assert level.P is not None
+    return level.P(e, e)
+
+
 def _quiet() -> np.errstate:
     """Infinite values are a reason why a solve ends, not a warning on the way there."""
     return np.errstate(over="ignore", under="ignore", invalid="ignore")
@@ -334,6 +415,10 @@ def _choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
     return auto if value == "auto" else value
+
+
+def _automatic(value: str, automatic: str) -> str:
+    return automatic if value == "auto" else value
 
 
 def _read_nu(nu: Any) -> tuple[int, int]:

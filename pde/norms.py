@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import math
 
 import numpy as np
 
-from pde.grid import Array, Grid, is_constant
+from pde.grid import Array, is_constant
 
 
 class Volumes:
-    """The inner product (u, v) = sum W u v / sum W of a grid; results have the shape of the batch axes."""
+    """The inner product (u, v) = sum W u v / sum W with control volumes W; results have the shape of the batch axes."""
 
-    def __init__(self, grid: Grid) -> None:
-        self._grid = grid
-        self._axes = tuple(range(-grid.ndim, 0))
-        self._uniform = all(is_constant(axis.width) for axis in grid.axes)
-
-    @cached_property
-    def _weights(self) -> Array:
-        W = self._grid.volumes()
-        return W / W.sum()
+    def __init__(self, W: Array) -> None:
+        self._shape, self._axes = W.shape, tuple(range(-W.ndim, 0))
+        self._uniform = is_constant(W.ravel())
+        self._weights = np.ones(()) if self._uniform else W / W.sum()
 
     def mean(self, u: Array) -> Array:
         """sum W u / sum W."""
@@ -30,18 +25,20 @@ class Volumes:
 
     def without_mean(self, u: Array) -> Array:
         """u less its mean."""
-        return u - self.mean(u).reshape(u.shape[: u.ndim - self._grid.ndim] + (1,) * self._grid.ndim).astype(u.dtype)
+        return u - self.mean(u).reshape(u.shape[: u.ndim - len(self._shape)] + (1,) * len(self._shape)).astype(u.dtype)
 
     def rms(self, u: Array) -> Array:
         """sqrt(sum W u^2 / sum W): the same for every grid size and dtype."""
-        flat = u.reshape(-1, self._grid.size)
+        flat = u.reshape(-1, math.prod(self._shape))
         with np.errstate(over="ignore", under="ignore"):
             if self._uniform:
-                squares = np.array([np.dot(v, v) for v in flat], dtype=float) / self._grid.size
+                squares = np.array([np.dot(v, v) for v in flat], dtype=float) / math.prod(self._shape)
             else:
                 squares = np.array([np.dot(self._weights.ravel() * v, v) for v in flat], dtype=float)
-        if np.all((squares > np.finfo(u.dtype).tiny * 1e8) & (squares < np.finfo(u.dtype).max / self._grid.size)):
-            return np.sqrt(squares).reshape(u.shape[: u.ndim - self._grid.ndim])
+        if np.all(
+            (squares > np.finfo(u.dtype).tiny * 1e8) & (squares < np.finfo(u.dtype).max / math.prod(self._shape))
+        ):
+            return np.sqrt(squares).reshape(u.shape[: u.ndim - len(self._shape)])
         largest = np.max(np.abs(u), axis=self._axes, keepdims=True).astype(float)
         scaled = u / np.where(largest > 0, largest, 1)
         return np.squeeze(largest, self._axes) * np.sqrt(self.mean(scaled**2))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import product
 
 import numpy as np
 import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid, along, trailing, window
-from pde.terms import AxisCoefficients, Terms, axis_coefficients
+from pde.terms import Terms, grid_coefficients
 
 
 class StencilOperator:
@@ -18,9 +19,9 @@ class StencilOperator:
         self.grid = grid
         self.terms = Terms((1.0,) * grid.ndim) if terms is None else terms
         ndim = grid.ndim
-        self.coefficients = [axis_coefficients(ax, a) for ax, a in zip(grid.axes, self.terms.diffusion, strict=True)]
+        coefficients = [grid_coefficients(grid, self.terms, a) for a in range(ndim)]
         self.lower, self.upper, centre = (
-            [along(getattr(c, name).astype(dtype), a, ndim) for a, c in enumerate(self.coefficients)]
+            [_shaped(getattr(c, name).astype(dtype), a, ndim) for a, c in enumerate(coefficients)]
             for name in ("lower", "upper", "centre")
         )
         c = self.terms.reaction
@@ -29,18 +30,20 @@ class StencilOperator:
         self.nonzeros = grid.size * (2 * ndim + 1)
         self._blocks = coloured_blocks(grid)
 
+    @cached_property
+    def volumes(self) -> Array:
+        """W: the control volume of each unknown."""
+        return self.grid.volumes()
+
     def __call__(self, u: Array) -> Array:
         """A u for u of shape (..., *grid.shape)."""
         ndim = self.grid.ndim
         result = self.diagonal * u
         for a, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
-            first, last = window(a, ndim, slice(None, -1)), window(a, ndim, slice(1, None))
-            result[last] -= _part(lower, slice(1, None)) * u[first]
-            result[first] -= _part(upper, slice(None, -1)) * u[last]
-            if self.grid.axes[a].periodic:
-                first, last = window(a, ndim, slice(0, 1)), window(a, ndim, slice(-1, None))
-                result[first] -= _part(lower, slice(0, 1)) * u[last]
-                result[last] -= _part(upper, slice(-1, None)) * u[first]
+            for here, there in _pairs(self.grid.axes[a]):
+                first, last = window(a, ndim, here), window(a, ndim, there)
+                result[last] -= _part(lower, a, ndim, there) * u[first]
+                result[first] -= _part(upper, a, ndim, here) * u[last]
         return result
 
     def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
@@ -82,18 +85,29 @@ class StencilOperator:
 
     def matrix(self) -> sp.csr_matrix:
         """A as a sparse matrix on the flattened unknowns (C order)."""
-        total = sp.csr_matrix((1, 1))
-        for axis, c in zip(self.grid.axes, self.coefficients, strict=True):
-            total = sp.kron(total, sp.identity(axis.n)) + sp.kron(sp.identity(total.shape[0]), _axis_matrix(axis, c))
-        reaction = np.broadcast_to(self.terms.reaction, self.grid.shape).ravel()
-        return sp.csr_matrix(total + sp.diags(reaction))
+        grid, ndim = self.grid, self.grid.ndim
+        numbers = np.arange(grid.size).reshape(grid.shape)
+        rows, columns = [numbers.ravel()], [numbers.ravel()]
+        values = [np.broadcast_to(self.diagonal, grid.shape).ravel().astype(float)]
+        for a, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
+            for here, there in _pairs(grid.axes[a]):
+                first, last = numbers[window(a, ndim, here)], numbers[window(a, ndim, there)]
+                rows += [last.ravel(), first.ravel()]
+                columns += [first.ravel(), last.ravel()]
+                for coefficient, part in ((lower, there), (upper, here)):
+                    values.append(-np.broadcast_to(_part(coefficient, a, ndim, part), first.shape).ravel())
+        entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
+        return sp.csr_matrix(entries, shape=(grid.size, grid.size))
 
 
 class MatrixOperator:
     """A as a sparse matrix; relaxation in a colour per class of indices, 2^ndim of them, for a 3^ndim-point stencil."""
 
-    def __init__(self, grid: Grid, matrix: sp.csr_matrix, terms: Terms | None = None) -> None:
+    def __init__(
+        self, grid: Grid, matrix: sp.csr_matrix, terms: Terms | None = None, volumes: Array | None = None
+    ) -> None:
         self.grid = grid
+        self.volumes = grid.volumes() if volumes is None else volumes
         self.terms = Terms((1.0,) * grid.ndim) if terms is None else terms
         self._matrix = sp.csr_matrix(matrix)
         centre = self._matrix.diagonal()
@@ -138,24 +152,26 @@ def coloured_blocks(grid: Grid) -> list[list[tuple[slice, ...]]]:
     return [colours[key] for key in sorted(colours)]
 
 
-def _axis_matrix(axis: Axis, c: AxisCoefficients) -> sp.csr_matrix:
-    n = axis.n
-    if n == 1:
-        return sp.csr_matrix(c.centre[:, None])
-    A = sp.lil_matrix(sp.diags([-c.lower[1:], c.centre, -c.upper[:-1]], [-1, 0, 1], shape=(n, n)))
-    if axis.periodic:
-        A[0, n - 1] -= c.lower[0]
-        A[n - 1, 0] -= c.upper[-1]
-    return sp.csr_matrix(A)
+def _pairs(axis: Axis) -> list[tuple[slice, slice]]:
+    """The neighbours along an axis: (all but the last, all but the first), and around a periodic one (last, first)."""
+    pairs = [(slice(None, -1), slice(1, None))]
+    return [*pairs, (slice(-1, None), slice(0, 1))] if axis.periodic else pairs
 
 
 def _unit(ndim: int, axis: int, offset: int) -> list[int]:
     return [offset if a == axis else 0 for a in range(ndim)]
 
 
-def _part(coefficient: Array | float, part: slice) -> Array | float:
-    """`part` of a coefficient that `along` has shaped for `axis`."""
-    return coefficient if np.ndim(coefficient) == 0 else coefficient[part]  # type: ignore[index]
+def _shaped(values: Array, axis: int, ndim: int) -> Array | float:
+    """Coefficients of an axis, (n,) or of the grid's shape, ready to multiply a grid function."""
+    return along(values, axis, ndim) if values.ndim == 1 else values
+
+
+def _part(coefficient: Array | float, axis: int, ndim: int, part: slice) -> Array | float:
+    """`part` along an axis of a coefficient, which may have no axes before that one."""
+    if np.ndim(coefficient) == 0:
+        return coefficient
+    return coefficient[part] if np.ndim(coefficient) < ndim else coefficient[window(axis, ndim, part)]  # type: ignore[index]
 
 
 def _block(coefficient: Array | float, block: tuple[slice, ...]) -> Array | float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -31,7 +32,8 @@ class Poisson:
         centering: "vertex": Dirichlet unknowns are interior points, Neumann and Robin sides include their end point;
             the spacing is L / (n + 1), L / n or L / (n - 1) with two, one or no Dirichlet ends, L / n on a periodic
             axis. "cell": the unknowns are the centres of n cells of size L / n.
-        coefficient: a > 0, a number or one per axis; None is 1.
+        coefficient: a > 0, a number, an array of `shape`, or a callable of the coordinates; or a tuple or list of
+            these, one per axis, for a diagonal tensor; None is 1. Between two points a is the harmonic mean.
         reaction: c >= 0, a number, an array of `shape`, or a callable of the coordinates.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
@@ -49,7 +51,7 @@ class Poisson:
         extent: float | Sequence[float] = 1.0,
         boundary: Any = "dirichlet",
         centering: str = "vertex",
-        coefficient: float | Sequence[float] | None = None,
+        coefficient: Any = None,
         reaction: Any = 0.0,
         coordinates: Sequence[Any] | None = None,
     ) -> None:
@@ -69,7 +71,17 @@ class Poisson:
         self.grid = Grid(tuple(axes))
         self.extent = tuple(axis.length for axis in axes)
         _check_range(self.grid, extent)
-        self.terms = Terms(_read_coefficient(coefficient, ndim), self._read_reaction(reaction))
+        self.terms = Terms(self._read_diffusion(coefficient), self._read_reaction(reaction))
+
+    def with_terms(self, coefficient: Any = None, reaction: Any = None) -> Poisson:
+        """The same grid and sides with another coefficient or reaction; None keeps the one there is."""
+        other = copy.copy(self)
+        other.__dict__.pop("_operator", None)
+        other.terms = Terms(
+            self.terms.diffusion if coefficient is None else self._read_diffusion(coefficient),
+            self.terms.reaction if reaction is None else self._read_reaction(reaction),
+        )
+        return other
 
     @property
     def singular(self) -> bool:
@@ -83,14 +95,28 @@ class Poisson:
     def _has_dirichlet(self) -> bool:
         return any(side.kind == "dirichlet" for pair in self.boundary for side in pair)
 
+    def _read_diffusion(self, coefficient: Any) -> tuple[float | Array, ...]:
+        ndim = self.ndim
+        given = 1.0 if coefficient is None else coefficient
+        if isinstance(given, list | tuple):
+            if len(given) != ndim:
+                raise ValueError(f"coefficient must be one field or {ndim} of them, one per axis; got {len(given)}")
+            return tuple(self._read_field(f"coefficient[{a}]", value, positive=True) for a, value in enumerate(given))
+        return (self._read_field("coefficient", given, positive=True),) * ndim
+
     def _read_reaction(self, reaction: Any) -> float | Array:
-        c = self._evaluate("reaction", reaction) if callable(reaction) else real_array("reaction", reaction)
-        if c.ndim and c.shape != self.shape:
-            raise ValueError(f"reaction must be a number or have the shape {self.shape}, got {c.shape}")
-        c = finite("reaction", c, np.dtype(float))
-        if np.min(c) < 0:
-            raise ValueError(f"reaction must be zero or positive, got values down to {np.min(c)}")
-        return c.copy() if c.ndim else float(c)
+        return self._read_field("reaction", reaction, positive=False)
+
+    def _read_field(self, name: str, values: Any, positive: bool) -> float | Array:
+        """A number, or an array of `shape`."""
+        field = self._evaluate(name, values) if callable(values) else real_array(name, values)
+        if field.ndim and field.shape != self.shape:
+            raise ValueError(f"{name} must be a number or have the shape {self.shape}, got {field.shape}")
+        field = finite(name, field, np.dtype(float))
+        if np.min(field) < 0 or (positive and np.min(field) == 0):
+            allowed = "positive" if positive else "zero or positive"
+            raise ValueError(f"{name} must be {allowed}, got values down to {np.min(field)}")
+        return field.copy() if field.ndim and np.ptp(field) > 0 else float(field.flat[0])
 
     @property
     def ndim(self) -> int:
@@ -101,7 +127,10 @@ class Poisson:
         boundary = words[0] if len(set(words)) == 1 and isinstance(words[0], str) else words
         text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={boundary!r}"
         text += f", centering={self.centering!r}" if self.centering != "vertex" else ""
-        text += f", coefficient={self.terms.diffusion}" if set(self.terms.diffusion) != {1.0} else ""
+        if self.terms.varies:
+            text += ", coefficient varies"
+        elif set(self.terms.diffusion) != {1.0}:
+            text += f", coefficient={self.terms.diffusion}"
         return text + (", with reaction)" if self.terms.has_reaction else ")")
 
     def points(self) -> tuple[Array, ...]:
@@ -250,14 +279,3 @@ def _stretched(name: str, nodes: Any, uniform: Axis) -> Axis:
     if not (np.diff(given) > 0).all():
         raise ValueError(f"{name} must increase, got steps down to {np.diff(given).min()}")
     return Axis(given.copy(), uniform.sides, uniform.cell)
-
-
-def _read_coefficient(coefficient: Any, ndim: int) -> tuple[float, ...]:
-    if callable(coefficient) or np.ndim(coefficient) > 1:
-        raise ValueError("coefficient must be a positive number or one per axis in this version, not a field")
-    given = (1.0,) * ndim if coefficient is None else np.atleast_1d(real_array("coefficient", coefficient))
-    if len(given) not in (1, ndim):
-        raise ValueError(f"coefficient must be one number or {ndim}, one per axis; got {len(given)}")
-    if not (np.isfinite(given).all() and np.min(given) > 0):
-        raise ValueError(f"coefficient must be positive and finite, got {coefficient!r}")
-    return tuple(float(a) for a in (np.repeat(given, ndim) if len(given) == 1 else given))

@@ -22,9 +22,9 @@ def two_step_jacobi(A: Operator, omega: float, r: Array) -> Array:
     return d + jacobi(A, omega, r - A(d))
 
 
-def red_black(A: Operator, omega: float, r: Array) -> Array:
+def red_black(A: Operator, omega: float, r: Array, reverse: bool = False) -> Array:
     """One red-black Gauss-Seidel sweep; omega > 1 is SOR. A 3^d-point operator takes 2^d colours instead of two."""
-    return A.coloured_sweep(r, omega)
+    return A.coloured_sweep(r, omega, reverse)
 
 
 SMOOTHERS: dict[str, Callable[[Operator, float, Array], Array]] = {
@@ -49,6 +49,14 @@ def make_smoother(name: str, A: Operator, omega: float | None) -> Smoother:
     if omega is None:
         axes = max(1, sum(n > 1 for n in A.grid.shape))
         omega = RELAXATION[name][axes]
-        if name == "sor" and not A.grid.is_isotropic(A.terms.diffusion):
+        if name == "sor" and not A.grid.is_isotropic(A.terms.typical):
             omega = 1.0
     return partial(SMOOTHERS[name], A, omega)
+
+
+def adjoint(B: Smoother) -> Smoother:
+    """The adjoint of a smoother in the inner product of control volumes: the colours in the opposite order."""
+    if isinstance(B, partial) and B.func is red_black:
+        A, omega = B.args
+        return partial(red_black, A, omega, reverse=not B.keywords.get("reverse", False))
+    return B

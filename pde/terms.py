@@ -7,57 +7,114 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pde.grid import Array, Axis
+from pde.grid import Array, Axis, Grid
+
+ROUGH = 2.0
+"""A coefficient that changes by more than this factor between neighbours is rough."""
 
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """Coefficients: one diffusion a > 0 per axis, and a reaction c >= 0 (a number, or an array of the grid's shape)."""
+    """Coefficients: the diffusion a > 0 of each axis and the reaction c >= 0, numbers or arrays of the grid's shape."""
 
-    diffusion: tuple[float, ...]
+    diffusion: tuple[float | Array, ...]
     reaction: float | Array = 0.0
 
     @property
     def has_reaction(self) -> bool:
         return bool(np.any(np.asarray(self.reaction) != 0))
 
+    @property
+    def typical(self) -> tuple[float, ...]:
+        """One number per axis for the diffusion: its geometric mean."""
+        return tuple(a if isinstance(a, float) else float(np.exp(np.mean(np.log(a)))) for a in self.diffusion)
+
+    @property
+    def varies(self) -> bool:
+        return any(not isinstance(a, float) for a in self.diffusion)
+
+    def is_rough(self) -> bool:
+        """Whether the diffusion jumps, as against changing smoothly from point to point."""
+        jumps = [
+            float(np.abs(np.diff(np.log(a), axis=axis)).max())
+            for a in self.diffusion
+            if not isinstance(a, float)
+            for axis in range(a.ndim)
+            if a.shape[axis] > 1
+        ]
+        return max(jumps, default=0.0) > np.log(ROUGH)
+
 
 class AxisCoefficients(NamedTuple):
     """centre u_i - lower u_{i-1} - upper u_{i+1}, with what boundary data contribute: low g_low, high g_high.
 
-    lower[0] and upper[-1] lead around a periodic axis; on others nothing reads them.
+    Arrays (n,), or (n, ...) with the other axes behind where a varies. lower[0] and upper[-1] lead around a periodic
+    axis; on others nothing reads them.
     """
 
     lower: Array
     centre: Array
     upper: Array
-    low: float
-    high: float
+    low: float | Array
+    high: float | Array
 
 
-def axis_coefficients(axis: Axis, a: float = 1.0) -> AxisCoefficients:
-    """-a d^2/dx^2 by finite volumes on one axis, with its ends."""
-    w = axis.width
+def axis_coefficients(axis: Axis, a: float | Array = 1.0) -> AxisCoefficients:
+    """-d/dx (a d/dx) by finite volumes along one axis, with its ends; a varies over (n, ...) or is one number.
+
+    Between two unknowns a is their harmonic mean, which keeps the flux right where a jumps.
+    """
+    a = np.broadcast_to(np.asarray(a, dtype=float), (axis.n, *np.shape(a)[1:]))
+    w = _column(axis.width, a)
     if axis.periodic:
-        gaps = axis.gaps
-        upper, lower = a / (w * gaps), a / (w * np.roll(gaps, 1))
+        flux = _conductances(axis, a)
         if axis.n == 1:  # its own neighbour
-            lower = upper = np.zeros(1)
+            flux = np.zeros_like(flux)
+        upper, lower = flux / w, np.roll(flux, 1, axis=0) / w
         return AxisCoefficients(lower, lower + upper, upper, 0.0, 0.0)
-    inner = a / axis.gaps
-    (low, low_data), (high, high_data) = (_end(axis, side, a) for side in (0, 1))
-    flux = np.concatenate(([low], inner, [high]))
-    beside = np.concatenate((inner[:1], inner, inner[-1:])) if len(inner) else np.zeros(2)
-    lower, upper = beside[:-1] / w, beside[1:] / w
-    return AxisCoefficients(lower, (flux[:-1] + flux[1:]) / w, upper, low_data / float(w[0]), high_data / float(w[-1]))
+    inner = _conductances(axis, a)
+    (low, low_data), (high, high_data) = (_end(axis, side, a[-side]) for side in (0, 1))
+    flux = np.concatenate((low[None], inner, high[None]))
+    beside = np.concatenate((inner[:1], inner, inner[-1:])) if len(inner) else np.zeros_like(flux)
+    w_low, w_high = float(axis.width[0]), float(axis.width[-1])
+    return AxisCoefficients(
+        beside[:-1] / w, (flux[:-1] + flux[1:]) / w, beside[1:] / w, low_data / w_low, high_data / w_high
+    )
 
 
-def _end(axis: Axis, side: int, a: float) -> tuple[float, float]:
+def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
+    """The coefficients along one axis of a grid; where a varies, of the grid's shape, `low` and `high` of a side's."""
+    a = terms.diffusion[axis]
+    if isinstance(a, float):
+        return axis_coefficients(grid.axes[axis], a)
+    c = axis_coefficients(grid.axes[axis], np.moveaxis(a, axis, 0))
+    return c._replace(**{name: np.moveaxis(getattr(c, name), 0, axis) for name in ("lower", "centre", "upper")})
+
+
+def _conductances(axis: Axis, a: Array) -> Array:
+    """a/h between neighbours, from the resistances of the two halves of the way."""
+    before, after = (axis.width / 2, axis.width / 2) if axis.cell else _halves(axis.gaps, axis.n, axis.periodic)
+    following, behind = np.roll(a, -1, axis=0), np.roll(before, -1)
+    flux = 1 / (_column(after, a) / a + _column(behind, a) / following)
+    return flux if axis.periodic else flux[:-1]
+
+
+def _halves(gaps: Array, n: int, periodic: bool) -> tuple[Array, Array]:
+    """Half the distance from each point to the one before it and to the one after it."""
+    after = gaps / 2 if periodic else np.append(gaps, np.inf) / 2
+    return np.roll(after, 1), after
+
+
+def _end(axis: Axis, side: int, a: Array) -> tuple[Array, Array]:
     """(k, m): the flux through an end is k u - m g, out of the outermost control volume."""
     kind, beta, d = axis.sides[side].kind, axis.sides[side].beta, axis.ends[side]
     if kind == "dirichlet":
         return a / d, a / d
     if kind == "neumann":
-        return 0.0, 1.0
+        return np.zeros_like(a), np.ones_like(a)
     share = 1 / (1 + beta * d / a)  # a (u_b - u) / d = g - beta u_b, solved for u_b
     return beta * share, share
+
+
+def _column(values: Array, a: Array) -> Array:
+    return values.reshape((-1,) + (1,) * (a.ndim - 1))

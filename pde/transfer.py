@@ -103,7 +103,6 @@ class LinearTransfer:
         return self._P
 
 
-Transfer = BilinearTransfer | LinearTransfer
 TRANSFERS: dict[str, type[BilinearTransfer] | type[LinearTransfer]] = {
     "bilinear": BilinearTransfer,
     "linear": LinearTransfer,

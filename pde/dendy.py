@@ -1,0 +1,86 @@
+"""Operator-dependent transfers for coefficients that jump: prolongation by the local equations (Dendy's black box).
+
+A point between two coarse ones along one axis gets the value at which its equation, summed up across the other axes,
+has no residual; one between four or eight coarse points follows from those. Restriction is the adjoint in the inner
+product of control volumes, coarse operators are Galerkin, so that the coarse problem knows the jumps.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import scipy.sparse as sp
+
+from pde.grid import Array, Grid
+from pde.operators import Operator
+
+
+class OperatorTransfer:
+    """P from the stencil of A, and R = W_c^-1 P^T W; the coarse control volumes are W_c = P^T W 1."""
+
+    def __init__(self, A: Operator, which: tuple[bool, ...], dtype: np.dtype) -> None:
+        self.coarse, self.places = coarse_points(A.grid, which)
+        P = _prolongation(A.matrix().tocoo(), A.grid, which, self.places)
+        self.volumes = (P.T @ A.volumes.ravel()).reshape(self.coarse.shape)
+        self._P = P.astype(dtype)
+        R = sp.diags(1 / self.volumes.ravel()) @ P.T @ sp.diags(A.volumes.ravel())
+        self._R = sp.csr_matrix(R).astype(dtype)
+        self._shapes = A.grid.shape, self.coarse.shape
+
+    def prolong(self, e: Array, like: Array | None = None) -> Array:
+        return _apply(self._P, e, *reversed(self._shapes))
+
+    def restrict(self, r: Array) -> Array:
+        return _apply(self._R, r, *self._shapes)
+
+    def matrix(self) -> sp.csr_matrix:
+        return self._P
+
+
+def coarse_points(grid: Grid, which: tuple[bool, ...]) -> tuple[Grid, list[Array]]:
+    """The coarse grid, and the fine index of every coarse point per axis; of cells every second centre is kept."""
+    axes, places = [], []
+    for axis, halve in zip(grid.axes, which, strict=True):
+        if not halve:
+            axes.append(axis)
+            places.append(np.arange(axis.n))
+            continue
+        axis = axis.at_points()
+        axes.append(axis.coarsen())
+        places.append(axis.injection()[0][0])
+    return Grid(tuple(axes)), places
+
+
+def _prolongation(A: sp.coo_matrix, grid: Grid, which: tuple[bool, ...], places: list[Array]) -> sp.csr_matrix:
+    """P: identity on coarse points; then, by the number of axes along which a point lies between, from those before."""
+    ndim, size = grid.ndim, grid.size
+    between = [np.ones(n, dtype=bool) for n in grid.shape]
+    for b, kept in zip(between, places, strict=True):
+        b[kept] = False
+    lies = np.stack(np.meshgrid(*between, indexing="ij")).reshape(ndim, size)
+    numbers = np.arange(size).reshape(grid.shape)[np.ix_(*places)].ravel()
+    P = sp.csr_matrix((np.ones(len(numbers)), (numbers, np.arange(len(numbers)))), shape=(size, len(numbers)))
+    rows, columns = (np.stack(np.unravel_index(index, grid.shape)) for index in (A.row, A.col))
+    moved = rows != columns
+    total = P
+    for kind in sorted(product((False, True), repeat=ndim), key=sum):
+        if not any(kind) or any(k and not w for k, w in zip(kind, which, strict=True)):
+            continue
+        own = (lies[:, A.row] == np.array(kind)[:, None]).all(axis=0)
+        along = moved & np.array(kind)[:, None]
+        centre = own & ~along.any(axis=0)
+        diagonal = np.bincount(A.row[centre], weights=A.data[centre], minlength=size)
+        outside = own & along.any(axis=0)
+        target = np.where(np.array(kind)[:, None], columns, rows)[:, outside]  # summed up across the other axes
+        weights = -A.data[outside] / diagonal[A.row[outside]]
+        M = sp.csr_matrix(
+            (weights, (A.row[outside], np.ravel_multi_index(tuple(target), grid.shape))), shape=(size, size)
+        )
+        total = total + M @ total
+    return sp.csr_matrix(total)
+
+
+def _apply(matrix: sp.csr_matrix, u: Array, source: tuple[int, ...], target: tuple[int, ...]) -> Array:
+    flat = u.reshape(-1, int(np.prod(source)))
+    return np.ascontiguousarray((matrix @ flat.T).T).reshape(u.shape[: -len(source)] + target)

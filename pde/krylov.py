@@ -1,0 +1,54 @@
+"""Conjugate gradients with a symmetric cycle as preconditioner, one iteration at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pde.grid import Array
+from pde.norms import Volumes
+
+
+class ConjugateGradients:
+    """iterate(f, u) -> u: one more step for A u = f, in the inner product in which A and the preconditioner M are
+    self-adjoint; leading batch axes are separate problems.
+
+    `project` takes what rounding adds outside of the range of a singular A away again. Made anew for each solve, since
+    it remembers the residual and the direction of the last step.
+    """
+
+    def __init__(
+        self,
+        A: Callable[[Array], Array],
+        M: Callable[[Array], Array],
+        volumes: Volumes,
+        project: Callable[[Array], Array],
+    ) -> None:
+        self._A, self._M, self._volumes, self._project = A, M, volumes, project
+        self._r: Any = None
+        self._p: Any = None
+        self._rz: Any = None
+
+    def __call__(self, f: Array, u: Array | None) -> Array:
+        if self._r is None:
+            self._r = f if u is None else f - self._A(u)
+        self._r = self._project(self._r)
+        z = self._project(self._M(self._r))
+        rz = self._dot(self._r, z)
+        self._p = z if self._p is None else z + _ratio(rz, self._rz) * self._p
+        Ap = self._A(self._p)
+        step = _ratio(rz, self._dot(self._p, Ap))
+        self._r, self._rz = self._r - step * Ap, rz
+        return step * self._p if u is None else u + step * self._p
+
+    def _dot(self, v: Array, w: Array) -> Array:
+        """The inner product, shaped to multiply grid functions."""
+        product = self._volumes.mean(v * w)
+        return np.reshape(product, product.shape + (1,) * (v.ndim - product.ndim)).astype(v.dtype)
+
+
+def _ratio(a: Array, b: Array) -> Array:
+    """a / b, and 0 where a member of the batch has nothing left to do."""
+    return np.divide(a, b, out=np.zeros_like(a), where=b != 0)
