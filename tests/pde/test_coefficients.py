@@ -1,0 +1,269 @@
+"""Coefficients that vary and jump: the matrix, the order, the solution, and conjugate gradients on jumps of 10^6."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import scipy.sparse.linalg as sla
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pde
+from mgcore import checks
+from pde.dendy import OperatorTransfer
+from pde.krylov import ConjugateGradients
+
+EPS = float(np.finfo(float).eps)
+KINDS = ("dirichlet", "neumann", "periodic", ("robin", 2.0))
+
+
+def norm(v: np.ndarray) -> float:
+    return float(np.linalg.norm(v))
+
+
+def blocks(shape: tuple[int, ...], size: int, jump: float = 1e6) -> np.ndarray:
+    """A checkerboard of blocks."""
+    index = np.meshgrid(*(np.arange(n) // size for n in shape), indexing="ij")
+    return np.where(sum(index) % 2 == 0, jump, 1.0)
+
+
+def balance(problem: pde.Poisson, a: list[np.ndarray], c: np.ndarray) -> np.ndarray:
+    """W A, written out point by point from the fluxes through the faces of every control volume."""
+    axes, shape = problem.grid.axes, problem.shape
+    numbers = np.arange(int(np.prod(shape))).reshape(shape)
+    A = np.zeros((numbers.size, numbers.size))
+    for point in np.ndindex(*shape):
+        row = numbers[point]
+        A[row, row] += c[point] * np.prod([axis.width[i] for axis, i in zip(axes, point, strict=True)])
+        for d, axis in enumerate(axes):
+            area = np.prod([axes[e].width[point[e]] for e in range(len(axes)) if e != d])
+            for side in (0, 1):
+                other = list(point)
+                other[d] += 2 * side - 1
+                around = axis.periodic and not 0 <= other[d] < axis.n
+                other[d] %= axis.n
+                inside = axis.periodic or (point[d] > 0 if side == 0 else point[d] < axis.n - 1)
+                here = a[d][point]
+                if not inside:
+                    kind, h = axis.sides[side], axis.ends[side]
+                    if kind.kind == "dirichlet":
+                        A[row, row] += area * here / h
+                    elif kind.kind == "robin":
+                        A[row, row] += area / (1 / kind.beta + h / here)
+                elif tuple(other) != point:
+                    step = abs(axis.points[other[d]] - axis.points[point[d]])
+                    step = axis.length - step if around else step
+                    halves = (axis.width[point[d]] / 2, axis.width[other[d]] / 2) if axis.cell else (step / 2, step / 2)
+                    flux = area / (halves[0] / here + halves[1] / a[d][tuple(other)])
+                    A[row, row] += flux
+                    A[row, numbers[tuple(other)]] -= flux
+    return A
+
+
+@given(
+    shape=st.sampled_from([(1,), (2,), (7,), (8,), (3, 4), (5, 2), (1, 6), (2, 3, 3), (4, 1, 3)]),
+    sides=st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(KINDS)), min_size=3, max_size=3),
+    centering=st.sampled_from(["vertex", "cell"]),
+    tensor=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_matrix_is_the_balance_of_fluxes(shape, sides, centering, tensor, seed):
+    boundary = [("periodic",) * 2 if "periodic" in pair else pair for pair in sides[: len(shape)]]
+    rng = np.random.default_rng(seed)
+    a = [10 ** rng.uniform(-3, 3, shape) for _ in shape] if tensor else [10 ** rng.uniform(-3, 3, shape)] * len(shape)
+    c = rng.uniform(0, 5, shape)
+    problem = pde.Poisson(shape, 1.3, boundary, centering, coefficient=tuple(a) if tensor else a[0], reaction=c)
+    expected = balance(problem, a, c)
+    actual = problem.matrix(symmetric=True).toarray()
+    # every entry is a few products and quotients; the diagonal adds 2 d + 1 of them
+    np.testing.assert_allclose(actual, expected, rtol=32 * EPS, atol=64 * EPS * abs(expected).max())
+    u = rng.standard_normal(shape)
+    np.testing.assert_allclose(
+        problem.apply(u).ravel(),
+        problem.matrix() @ u.ravel(),
+        atol=64 * EPS * norm(expected) * norm(u) / problem.control_volumes().min(),
+    )
+
+
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+@pytest.mark.parametrize("boundary", ["dirichlet", ("periodic", "neumann"), (("dirichlet", "neumann"), ("robin", 1.5))])
+@pytest.mark.parametrize("field", ["smooth", "blocks", "random"])
+def test_the_solution_is_that_of_a_direct_solver(centering, boundary, field):
+    shape, rng = (20, 17), np.random.default_rng(3)
+    x, y = np.meshgrid(*(np.linspace(0, 1, n) for n in shape), indexing="ij")
+    a = {"smooth": np.exp(np.sin(3 * x + y)), "blocks": blocks(shape, 5), "random": 10 ** rng.uniform(-1, 1, shape)}[
+        field
+    ]
+    problem = pde.Poisson(shape, boundary=boundary, centering=centering, coefficient=a)
+    f = rng.standard_normal(shape)
+    if problem.singular:
+        W = problem.control_volumes()
+        f -= (W * f).sum() / W.sum()
+    solution = pde.Multigrid(problem).solve(f, rtol=1e-9, accel="cg", max_cycles=80)
+    assert solution.converged, solution.message
+    A = problem.matrix()
+    if problem.singular:
+        W = problem.control_volumes().ravel()
+        ones = sp.csr_matrix(np.full((A.shape[0], 1), A.diagonal().max()))
+        A = sp.bmat([[A, ones], [sp.csr_matrix(W[None] / W.sum()), None]])
+    u = sla.spsolve(sp.csc_matrix(A), np.append(f, np.zeros(A.shape[0] - f.size)))[: f.size].reshape(shape)
+    residual = problem.apply(solution.u) - f
+    assert norm(residual) <= 1.01e-9 * norm(f)  # on this grid the norm of volumes is within 1 % of the Euclidean one
+    assert norm(solution.u - u) <= 1e-6 * norm(u)
+
+
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann"])
+def test_second_order_with_a_smooth_coefficient(centering, boundary):
+    """u = cos(pi x) cos(2 pi y) has no flux through the sides; a = exp(x y)."""
+    errors = []
+    for k in (5, 6, 7):
+        n = 2**k + (0 if centering == "cell" else -1 if boundary == "dirichlet" else 1)
+
+        def u(x, y):
+            return np.cos(np.pi * x) * np.cos(2 * np.pi * y)
+
+        def f(x, y):
+            a, s, c = np.exp(x * y), np.sin, np.cos
+            u_x = -np.pi * s(np.pi * x) * c(2 * np.pi * y)
+            u_y = -2 * np.pi * c(np.pi * x) * s(2 * np.pi * y)
+            return a * (5 * np.pi**2 * u(x, y) - y * u_x - x * u_y)
+
+        problem = pde.Poisson((n, n), boundary=boundary, centering=centering, coefficient=lambda x, y: np.exp(x * y))
+        g = u if boundary == "dirichlet" else None
+        found = pde.Multigrid(problem).solve(f, g, rtol=1e-10, strict=True).u
+        exact = u(*problem.points())
+        W = problem.control_volumes()
+        shift = (W * exact).sum() / W.sum() if boundary == "neumann" else 0.0
+        errors.append(abs(found - exact + shift).max())
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert np.all(abs(orders - 2) < 0.12), orders
+
+
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", ("periodic", "dirichlet")])
+@pytest.mark.parametrize("field", ["inclusion", "layers", "checkerboard", "misaligned"])
+def test_conjugate_gradients_on_jumps_of_a_million(field, boundary):
+    shape = (127, 127)
+    x, y = np.meshgrid(np.arange(127), np.arange(127), indexing="ij")
+    a = {
+        "inclusion": np.where((x - 60) ** 2 + (y - 50) ** 2 < 900, 1e6, 1.0),
+        "layers": np.where(x // 16 % 2 == 0, 1e6, 1.0),
+        "checkerboard": blocks(shape, 16),
+        "misaligned": blocks(shape, 19),
+    }[field]
+    problem = pde.Poisson(shape, boundary=boundary, coefficient=a)
+    f = np.random.default_rng(0).standard_normal(shape)
+    W = problem.control_volumes()
+    f -= (W * f).sum() / W.sum()
+    mg = pde.Multigrid(problem)
+    assert mg.transfer == "operator"
+    assert mg.coarse == "galerkin"
+    solution = mg.solve(f, accel="cg", rtol=1e-7)
+    assert solution.converged, solution.message
+    assert solution.cycles <= 18
+
+
+@pytest.mark.parametrize("shape", [(15,), (9, 12), (7, 6, 5)])
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic"])
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+def test_operator_dependent_transfers(shape, boundary, centering):
+    """R is adjoint to P; where nothing flows out P keeps constants, whatever the coefficient; the coarse A is R A P."""
+    rng = np.random.default_rng(5)
+    problem = pde.Poisson(shape, boundary=boundary, centering=centering, coefficient=10 ** rng.uniform(-3, 3, shape))
+    A = pde.Multigrid(problem, levels=1).levels[0].info.operator
+    which = (True,) * len(shape)
+    transfer = OperatorTransfer(A, which, np.dtype(float))
+    W, W_c = problem.control_volumes(), transfer.volumes
+    r, e = rng.standard_normal(shape), rng.standard_normal(transfer.coarse.shape)
+    defect = checks.adjoint_defect(
+        transfer.restrict,
+        transfer.prolong,
+        r,
+        e,
+        lambda v, w: float((W * v * w).sum()),
+        lambda v, w: float((W_c * v * w).sum()),
+    )
+    assert defect <= 32 * EPS * r.size**0.5
+    if boundary != "dirichlet":
+        ones = transfer.prolong(np.ones(transfer.coarse.shape))
+        assert abs(ones - 1).max() <= 1e6 * 16 * EPS  # row sums of A carry roundings of entries up to 10^6 apart
+    mg = pde.Multigrid(problem, levels=2, coarse="galerkin", transfer="operator")
+    if len(mg.levels) == 2:
+        fine, coarse = mg.levels
+        assert fine.R is not None
+        assert fine.P is not None
+        e = rng.standard_normal(coarse.info.grid.shape)
+        defect = checks.galerkin_defect(fine.A, coarse.A, fine.R, lambda e: fine.P(e, e), e, norm)
+        assert defect <= 1e4 * EPS
+
+
+@pytest.mark.parametrize("smoother", ["auto", "jacobi", "two-step jacobi", "red-black"])
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", ("periodic", "dirichlet")])
+@pytest.mark.parametrize("field", ["one", "blocks"])
+def test_the_preconditioner_is_symmetric_and_positive(smoother, boundary, field):
+    shape, rng = (9, 11), np.random.default_rng(6)
+    problem = pde.Poisson(shape, boundary=boundary, coefficient=blocks(shape, 3, 100) if field == "blocks" else None)
+    M = pde.Multigrid(problem, smoother=smoother).as_preconditioner()
+    dense = M.matmat(np.eye(99))
+    assert norm(dense - dense.T) <= 1e3 * EPS * norm(dense)
+    eigenvalues = np.linalg.eigvalsh((dense + dense.T) / 2)
+    assert eigenvalues[1 if problem.singular else 0] > 0
+    y = rng.standard_normal(99)
+    np.testing.assert_allclose(M.matvec(y), dense @ y, atol=1e3 * EPS * norm(dense) * norm(y))
+    np.testing.assert_allclose(M.rmatvec(y), dense.T @ y, atol=1e3 * EPS * norm(dense) * norm(y))
+
+
+@pytest.mark.parametrize("solver", [sla.cg, sla.minres, sla.gmres])
+def test_scipy_takes_the_preconditioner(solver):
+    problem = pde.Poisson((40, 31), coefficient=blocks((40, 31), 8))
+    A, M = problem.matrix(symmetric=True), pde.Multigrid(problem).as_preconditioner()
+    b = np.random.default_rng(0).standard_normal(A.shape[0])
+    steps = []
+    options = {"callback_type": "pr_norm"} if solver is sla.gmres else {}
+    x, info = solver(A, b, rtol=1e-8, M=M, maxiter=40, callback=lambda _: steps.append(1), **options)
+    assert info == 0
+    assert norm(A @ x - b) <= 1e-5 * norm(b)
+    assert len(steps) <= 25
+
+
+@given(seed=st.integers(0, 2**32 - 1), members=st.integers(1, 3))
+def test_conjugate_gradients_on_a_batch_are_those_of_each_member(seed, members):
+    rng = np.random.default_rng(seed)
+    problem = pde.Poisson((12, 9), coefficient=10 ** rng.uniform(0, 1, (12, 9)))
+    mg = pde.Multigrid(problem)
+    f = rng.standard_normal((members, 12, 9))
+    together = mg.solve(f, accel="cg", rtol=1e-9).u
+    for one, u in zip(f, together, strict=True):
+        alone = mg.solve(one, accel="cg", rtol=1e-9).u
+        assert norm(u - alone) <= 1e-6 * norm(alone)
+
+
+def test_conjugate_gradients_end_where_nothing_is_left():
+    """With the exact inverse one step solves; a member that is solved stays as it is."""
+    A = np.diag([1.0, 2.0, 5.0])
+    problem = pde.Poisson(3)
+    volumes = pde.Multigrid(problem)._volumes[0]
+    step = ConjugateGradients(lambda u: u @ A, lambda r: r @ np.linalg.inv(A), volumes, lambda u: u)
+    f = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
+    u = step(f, None)
+    np.testing.assert_allclose(u @ A, f, atol=8 * EPS)
+    np.testing.assert_allclose(step(f, u), u, atol=8 * EPS)
+
+
+def test_update_is_a_new_hierarchy_for_the_new_coefficients():
+    rng = np.random.default_rng(0)
+    shape, f = (33, 20), rng.standard_normal((33, 20))
+    mg = pde.Multigrid(pde.Poisson(shape))
+    for coefficient, reaction in itertools.product((None, 2.0, blocks(shape, 6)), (None, 100.0)):
+        updated = mg.update(coefficient=coefficient, reaction=reaction)
+        assert updated is mg
+        fresh = pde.Poisson(shape, coefficient=mg.problem.terms.diffusion, reaction=mg.problem.terms.reaction)
+        expected = pde.Multigrid(fresh).solve(f, accel="cg")
+        np.testing.assert_array_equal(mg.solve(f, accel="cg").u, expected.u)
+    assert mg.transfer == "operator"
+    mg.update(coefficient=1.0, reaction=0.0)
+    assert mg.transfer == "bilinear"
+    np.testing.assert_array_equal(mg.solve(f).u, pde.Multigrid(pde.Poisson(shape)).solve(f).u)
