@@ -54,3 +54,41 @@ def finite(name: str, array: Array, dtype: np.dtype) -> Array:
     if result is not array and not np.isfinite(result).all():
         raise ValueError(f"{name} must fit into {dtype.name}, got values of size {np.max(np.abs(array)):.1e}")
     return result
+
+
+def choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any:
+    """`value`, one of `allowed`; where `auto` is given "auto" stands for it."""
+    choices = (*(("auto",) if auto else ()), *allowed)
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return auto if value == "auto" else value
+
+
+def read_nu(nu: Any) -> tuple[int, int]:
+    """Sweeps before and after the correction, not both zero."""
+    values = tuple(nu) if np.iterable(nu) else (nu,)
+    if len(values) != 2 or not all(_is_count(n) for n in values) or sum(values) == 0:
+        raise ValueError(f"nu must be two numbers of sweeps (pre, post), not both zero; got {nu!r}")
+    return int(values[0]), int(values[1])
+
+
+def read_omega(omega: float | None) -> float | None:
+    """A relaxation parameter in (0, 2), or None."""
+    if omega is None:
+        return None
+    if not 0 < number("omega", omega) < 2:
+        raise ValueError(f"omega must lie in (0, 2), outside of which relaxation diverges; got {omega!r}")
+    return float(omega)
+
+
+def read_dtype(dtype: Any) -> np.dtype:
+    """float64 or float32, by name or as a type."""
+    try:
+        name = None if dtype is None else np.dtype(dtype).name
+    except TypeError:
+        name = dtype
+    return np.dtype(choose("dtype", name, ("float64", "float32")))
+
+
+def _is_count(n: Any) -> bool:
+    return isinstance(n, int | np.integer) and not isinstance(n, bool) and int(n) >= 0

@@ -14,28 +14,17 @@ import scipy.sparse as sp
 
 from pde.grid import Array, Grid
 from pde.operators import Operator
+from pde.transfer import MatrixTransfer
 
 
-class OperatorTransfer:
-    """P from the stencil of A, and R = W_c^-1 P^T W; the coarse control volumes are W_c = P^T W 1."""
+class OperatorTransfer(MatrixTransfer):
+    """P from the stencil of A; the coarse control volumes are `volumes` = P^T W 1."""
 
     def __init__(self, A: Operator, which: tuple[bool, ...], dtype: np.dtype) -> None:
         self.coarse, self.places = coarse_points(A.grid, which)
         P = _prolongation(A.matrix().tocoo(), A.grid, which, self.places)
         self.volumes = (P.T @ A.volumes.ravel()).reshape(self.coarse.shape)
-        self._P = P.astype(dtype)
-        R = sp.diags(1 / self.volumes.ravel()) @ P.T @ sp.diags(A.volumes.ravel())
-        self._R = sp.csr_matrix(R).astype(dtype)
-        self._shapes = A.grid.shape, self.coarse.shape
-
-    def prolong(self, e: Array, like: Array | None = None) -> Array:
-        return _apply(self._P, e, *reversed(self._shapes))
-
-    def restrict(self, r: Array) -> Array:
-        return _apply(self._R, r, *self._shapes)
-
-    def matrix(self) -> sp.csr_matrix:
-        return self._P
+        super().__init__(P, A.volumes, self.volumes, dtype)
 
 
 def coarse_points(grid: Grid, which: tuple[bool, ...]) -> tuple[Grid, list[Array]]:
@@ -79,8 +68,3 @@ def _prolongation(A: sp.coo_matrix, grid: Grid, which: tuple[bool, ...], places:
         )
         total = total + M @ total
     return sp.csr_matrix(total)
-
-
-def _apply(matrix: sp.csr_matrix, u: Array, source: tuple[int, ...], target: tuple[int, ...]) -> Array:
-    flat = u.reshape(-1, int(np.prod(source)))
-    return np.ascontiguousarray((matrix @ flat.T).T).reshape(u.shape[: -len(source)] + target)

@@ -12,7 +12,7 @@ from scipy.sparse.linalg import LinearOperator
 
 import mgcore
 from mgcore import Level, Progress, Solution, SolveError
-from pde.arguments import count, number
+from pde.arguments import choose, count, number, read_dtype, read_nu, read_omega
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.grid import Array
 from pde.hierarchy import Choices, build_levels, symmetric, table
@@ -74,16 +74,16 @@ class Multigrid:
         if not isinstance(problem, Poisson):
             raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
         self.problem = problem
-        self.smoother = _choose("smoother", smoother, SMOOTHERS, auto="sor")
-        self._coarse = _choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto")
-        self._transfer = _choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto")
-        self.nu = _read_nu(nu)
-        self.omega = _read_omega(omega)
-        _choose("device", device, ("cpu",))
+        self.smoother = choose("smoother", smoother, SMOOTHERS, auto="sor")
+        self._coarse = choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto")
+        self._transfer = choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto")
+        self.nu = read_nu(nu)
+        self.omega = read_omega(omega)
+        choose("device", device, ("cpu",))
         if threads is not None:
             raise ValueError(f"threads must be None in this version (plain NumPy), got {threads!r}")
         self._limit = 64 if levels is None else count("levels", levels, least=1)
-        self.dtype = _read_dtype(dtype)
+        self.dtype = read_dtype(dtype)
         if not problem.grid.fits(self.dtype):
             raise ValueError(f"dtype: 1/h^2 leaves the range of {self.dtype.name}, got extent {problem.extent}")
         self._build()
@@ -100,7 +100,7 @@ class Multigrid:
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V") -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape)."""
-        run = CYCLES[_choose("cycle", cycle, CYCLES)]
+        run = CYCLES[choose("cycle", cycle, CYCLES)]
         f = self.problem.read("f", f, self.dtype)
         u = self._read_guess("u", u, f)
         with _quiet():
@@ -165,9 +165,9 @@ class Multigrid:
             ValueError, TypeError: naming the argument, what came and what is allowed; f where it does not fit a
                 singular problem.
         """
-        _choose("cycle", cycle, ("fmg", *CYCLES))
+        choose("cycle", cycle, ("fmg", *CYCLES))
         if accel is not None:
-            _choose("accel", accel, ("cg",))
+            choose("accel", accel, ("cg",))
             self._check_symmetric(cycle)
         rtol, atol = number("rtol", rtol, least=0), number("atol", atol, least=0)
         max_cycles = count("max_cycles", max_cycles, least=0)
@@ -286,7 +286,7 @@ class Multigrid:
 
         The geometric mean over the last third of the cycles, in the root mean square norm of the error.
         """
-        run = CYCLES[_choose("cycle", cycle, CYCLES)]
+        run = CYCLES[choose("cycle", cycle, CYCLES)]
         f = np.zeros(self.problem.shape, dtype=self.dtype)
         u = np.random.default_rng(seed).standard_normal(self.problem.shape).astype(self.dtype)
         factors: list[float] = []
@@ -303,7 +303,7 @@ class Multigrid:
 
         A sweep, a residual and a pair of transfers count as one evaluation each on their level.
         """
-        _choose("cycle", cycle, ("fmg", *CYCLES))
+        choose("cycle", cycle, ("fmg", *CYCLES))
         nonzeros = [level.info.operator.nonzeros for level in self.levels]
         sweeps = SWEEPS_PER_STEP.get(self.smoother, 1)
 
@@ -410,39 +410,5 @@ def _deliver(u: Array, out: Array | None) -> Array:
     return out
 
 
-def _choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any:
-    choices = (*(("auto",) if auto else ()), *allowed)
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
-    return auto if value == "auto" else value
-
-
 def _automatic(value: str, automatic: str) -> str:
     return automatic if value == "auto" else value
-
-
-def _read_nu(nu: Any) -> tuple[int, int]:
-    values = tuple(nu) if np.iterable(nu) else (nu,)
-    if len(values) != 2 or not all(_is_count(n) for n in values) or sum(values) == 0:
-        raise ValueError(f"nu must be two numbers of sweeps (pre, post), not both zero; got {nu!r}")
-    return int(values[0]), int(values[1])
-
-
-def _read_omega(omega: float | None) -> float | None:
-    if omega is None:
-        return None
-    if not 0 < number("omega", omega) < 2:
-        raise ValueError(f"omega must lie in (0, 2), outside of which relaxation diverges; got {omega!r}")
-    return float(omega)
-
-
-def _read_dtype(dtype: Any) -> np.dtype:
-    try:
-        name = None if dtype is None else np.dtype(dtype).name
-    except TypeError:
-        name = dtype
-    return np.dtype(_choose("dtype", name, ("float64", "float32")))
-
-
-def _is_count(n: Any) -> bool:
-    return isinstance(n, int | np.integer) and not isinstance(n, bool) and int(n) >= 0

@@ -78,20 +78,14 @@ class BilinearTransfer:
         return sp.csr_matrix(result)
 
 
-class LinearTransfer:
-    """Linear interpolation on triangles cut along the anti-diagonal (4.9), (4.14); two dimensions."""
+class MatrixTransfer:
+    """P as a sparse matrix on flattened unknowns, and R = W_c^-1 P^T W_f."""
 
-    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
-        if fine.ndim != 2 or not all(which) or any(axis.cell for axis in fine.axes):
-            raise ValueError(
-                "transfer='linear' is for two vertex-centred axes that coarsen together, (4.14); "
-                f"got shape {fine.shape} with axes to coarsen {which}. Use transfer='bilinear'"
-            )
-        self.coarse = fine.coarsen(which)
-        self._shapes = fine.shape, self.coarse.shape
-        self._P = _triangle_matrix(fine, self.coarse).astype(dtype)
-        weights = [np.multiply.outer(*(axis.width for axis in g.axes)).ravel() for g in (fine, self.coarse)]
-        self._R = sp.csr_matrix(sp.diags(1 / weights[1]) @ self._P.T @ sp.diags(weights[0])).astype(dtype)
+    def __init__(self, P: sp.csr_matrix, fine: Array, coarse: Array, dtype: np.dtype) -> None:
+        """`fine` and `coarse` are the control volumes, arrays of the grids' shapes."""
+        self._P = sp.csr_matrix(P).astype(dtype)
+        self._R = _adjoint(P, fine.ravel(), coarse.ravel()).astype(dtype)
+        self._shapes = fine.shape, coarse.shape
 
     def prolong(self, e: Array, like: Array | None = None) -> Array:
         return _apply(self._P, e, *reversed(self._shapes))
@@ -101,6 +95,19 @@ class LinearTransfer:
 
     def matrix(self) -> sp.csr_matrix:
         return self._P
+
+
+class LinearTransfer(MatrixTransfer):
+    """Linear interpolation on triangles cut along the anti-diagonal (4.9), (4.14); two dimensions."""
+
+    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
+        if fine.ndim != 2 or not all(which) or any(axis.cell for axis in fine.axes):
+            raise ValueError(
+                "transfer='linear' is for two vertex-centred axes that coarsen together, (4.14); "
+                f"got shape {fine.shape} with axes to coarsen {which}. Use transfer='bilinear'"
+            )
+        self.coarse = fine.coarsen(which)
+        super().__init__(_triangle_matrix(fine, self.coarse), fine.volumes(), self.coarse.volumes(), dtype)
 
 
 TRANSFERS: dict[str, type[BilinearTransfer] | type[LinearTransfer]] = {
