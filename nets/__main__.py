@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from nets.data import DATA, Dataset
-from nets.notation import EXAMPLE
+from nets.scanner import EXAMPLE
 from nets.train import RECIPES, Evaluation, Recipe, TrainingError, held_out
 
 TITLE = "MgNet: image classifiers that are multigrid cycles with trained convolutions."

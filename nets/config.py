@@ -5,22 +5,28 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nets.activations import ACTIVATIONS
-from nets.notation import EXAMPLE, Architecture, parse
+from nets.activations import create_activations
+from nets.iterations import check_iteration
+from nets.notation import NONLINEAR, SCHEMES, Architecture, parse
+from nets.scanner import EXAMPLE
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "extractor": ("constant", "scaled", "variable"),
     "pi": ("0", "1", "2"),
     "transfers": ("trained", "bilinear", "linear"),
     "transfer_activation": (True, False),
-    "activation": tuple(ACTIVATIONS),
     "batch_norm": (True, False),
-    "iteration": ("single",),
-    "form": ("residual", "feature"),
+    "norm": ("inside", "after"),
+    "family": ("MgNet", "GDFI"),
+    "A": (*SCHEMES, NONLINEAR),
+    "B": SCHEMES,
+    "form": ("auto", "residual", "feature"),
     "input": ("cifar", "imagenet"),
     "dims": (1, 2, 3),
     "sharing": ("literal",),
 }
+DEFAULTS: dict[str, dict[str, Any]] = {"MgNet": {}, "GDFI": {"transfer_activation": False, "norm": "after"}}
+"""Settings of a family that differ from the defaults of `MgNetConfig`."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,16 @@ class MgNetConfig:
         pi: "0" Pi = 0, "1" a trained convolution, "2" one kernel for all channels (section 9.1).
         transfers: R and Pi "trained", or the fixed kernels "bilinear" (4.13), "linear" (4.14).
         transfer_activation: whether s follows R and Pi; the papers write them without, practice has it.
-        activation: s, a name in `nets.activations`.
+        activation: s, a name of `nets.activations`; each grid has its own.
         batch_norm: one batch norm per use of a convolution.
-        iteration: "single" (6.7).
-        form: "residual" (8.1), or "feature", Algorithm 3 to the letter; the same function to rounding.
+        norm: "inside", sigma is s after batch norm, or "after", batch norm follows every convolution.
+        family: "MgNet", or "GDFI", where A and B are any of 16 schemes.
+        A: "K" a convolution; "K.sigma", "sigma.K", "sigma.K.sigma" in GDFI; "xi.sigma.eta" in MgNet, nonlinear, with
+            eta: c_u -> c_f and xi: c_f -> c_f. The batch norm of A is part of A: one per grid.
+        B: "sigma.K.sigma" (section 6.5); in GDFI also the other schemes.
+        iteration: "single" (6.7), "multi-step" (6.8) or "chebyshev" (6.9), a name of `nets.iterations`.
+        form: "residual" (8.1), for linear A, or "feature", Algorithm 3 to the letter; the same function to rounding.
+            "auto" becomes "residual" where A is linear, else "feature".
         input: "cifar", a 3 x 3 convolution, or "imagenet", 7 x 7 with stride 2 and max pooling with stride 2.
         dims: space dimensions.
         in_channels: channels of the input.
@@ -58,12 +70,16 @@ class MgNetConfig:
     activation: str = "relu"
     batch_norm: bool = True
     iteration: str = "single"
-    form: str = "residual"
+    form: str = "auto"
     input: str = "cifar"
     dims: int = 2
     in_channels: int = 3
     num_classes: int = 10
     sharing: str = "literal"
+    norm: str = "inside"
+    family: str = "MgNet"
+    A: str = "K"
+    B: str = "sigma.K.sigma"
 
     def __post_init__(self) -> None:
         for name, least in (("nu", 0), ("channels_u", 1), ("channels_f", 1)):
@@ -75,15 +91,25 @@ class MgNetConfig:
         _check_lengths(self)
         _check_sweeps(self)
         _check_transfers(self)
+        _check_family(self)
+        create_activations(self.activation, len(self.nu))
+        check_iteration(self.iteration, self.nu)
+        _settle_form(self)
 
     @classmethod
     def parse(cls, name: str, **settings: Any) -> MgNetConfig:
         """The configuration of a name in the papers' notation (`nets.notation`), and further settings by keyword."""
-        return cls(**{**parse(name)._asdict(), **settings})
+        architecture = parse(name)
+        return cls(**{**DEFAULTS[architecture.family], **architecture._asdict(), **settings})
 
     @property
     def architecture(self) -> Architecture:
-        return Architecture(self.nu, self.channels_u, self.channels_f, self.extractor, self.pi)
+        return Architecture(**{name: getattr(self, name) for name in Architecture._fields})
+
+    @property
+    def linear(self) -> bool:
+        """Whether A is a linear map: a convolution alone."""
+        return self.A == "K" and not (self.batch_norm and self.norm == "after")
 
     @property
     def notation(self) -> str:
@@ -134,6 +160,28 @@ def _check_sweeps(config: MgNetConfig) -> None:
     name, sweeps = (f"nu[{len(config.nu) - 1}]", config.nu[-1]) if config.pi == "0" else ("nu[0]", config.nu[0])
     if sweeps == 0:
         raise ValueError(f'{name} must be at least 1 where pi="{config.pi}", since u is zero before it; got 0')
+
+
+def _check_family(config: MgNetConfig) -> None:
+    """What the name of the family leaves open."""
+    if config.family == "MgNet":
+        allowed: dict[str, tuple[str, ...]] = {"A": ("K", NONLINEAR), "B": ("sigma.K.sigma",), "norm": ("inside",)}
+    else:
+        allowed = {"A": SCHEMES, "extractor": ("variable",), "pi": ("1",)}
+    for name, values in allowed.items():
+        if getattr(config, name) not in values:
+            choices = " or ".join(map(repr, values))
+            raise ValueError(f'{name} must be {choices} in the family "{config.family}"; got {getattr(config, name)!r}')
+
+
+def _settle_form(config: MgNetConfig) -> None:
+    if config.form == "auto":
+        object.__setattr__(config, "form", "residual" if config.linear else "feature")
+    if config.form == "residual" and not config.linear:
+        raise ValueError(
+            f'form must be "auto" or "feature" where A={config.A!r}, batch_norm={config.batch_norm} and '
+            f'norm="{config.norm}", since the residual form needs a linear A; got "residual"'
+        )
 
 
 def _check_transfers(config: MgNetConfig) -> None:

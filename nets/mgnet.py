@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 import mgcore
 from mgcore import Level, Visit
-from nets.activations import create_activation
+from nets.activations import create_activations
 from nets.config import MgNetConfig
 from nets.inputs import check_input
+from nets.iterations import MultiStep, create_iteration, uses
+from nets.notation import NONLINEAR
 from nets.operators import MAX_POOL, convolution, feature_map, is_linear, normalisation, restriction
 
 Map = Callable[[Tensor], Tensor]
@@ -23,8 +25,10 @@ Map = Callable[[Tensor], Tensor]
 class MgNet(nn.Module):
     """The network of a configuration: stem, descent over the grids, head.
 
-    Every convolution lives once and every batch norm once per use, in lists by grid (finest first) and sweep:
-    `A[l]`, `B[l][i]`, `norm_f[l][i]`, `norm_u[l][i]`, and by transition `R[l]`, `Pi[l]`, `norm_R[l]`, `norm_Pi[l]`.
+    Every convolution lives once and every batch norm once per use, in lists by grid (finest first) and use of B (one
+    per sweep, in a multi-step iteration one per sweep and predecessor): `A[l]`, `B[l][i]`, `norm_f[l][i]`,
+    `norm_u[l][i]`, and by transition `R[l]`, `Pi[l]`, `norm_R[l]`, `norm_Pi[l]`. `s[l]` is the activation and
+    `iteration[l]` the weights of the iteration. A's batch norms, where it has some, are `norm_A_u[l]`, `norm_A_f[l]`.
     `levels` reads them anew every time, so that a replaced module takes part in the next forward pass.
     """
 
@@ -33,19 +37,25 @@ class MgNet(nn.Module):
         self.config = config
         nu, c_u, c_f, dims = config.nu, config.channels_u, config.channels_f, config.dims
         grids, transitions = range(len(nu)), range(len(nu) - 1)
+        count = [sum(map(len, uses(config.iteration, nu_l))) for nu_l in nu]
 
-        def norm(channels: int) -> nn.Module:
-            return normalisation(dims, channels, enabled=config.batch_norm)
+        def norm(channels: int, needed: bool = True) -> nn.Module:
+            return normalisation(dims, channels, enabled=config.batch_norm and needed)
 
         self.stem = _stem(config)
         self.pool: nn.Module = MAX_POOL[dims](3, stride=2, padding=1) if config.input == "imagenet" else nn.Identity()
-        self.s = nn.ModuleList(create_activation(config.activation) for _ in grids)
-        self.A = nn.ModuleList(convolution(dims, c_u[l], c_f[l]) for l in grids)
-        self.B = _lists([_extractors(config, nu_l) for nu_l in nu], lambda l: convolution(dims, c_f[l], c_u[l]))
-        self.norm_f = _lists(nu, lambda l: norm(c_f[l]))
-        self.norm_u = _lists(nu, lambda l: norm(c_u[l]))
+        self.s = nn.ModuleList(create_activations(config.activation, len(nu)))
+        self.iteration = nn.ModuleList(create_iteration(config.iteration, nu_l) for nu_l in nu)
+        before, after = _norms(config.A, config.norm)
+        self.A = nn.ModuleList(_data_map(config.A, dims, c_u[l], c_f[l]) for l in grids)
+        self.norm_A_u = nn.ModuleList(norm(c_u[l], before) for l in grids)
+        self.norm_A_f = nn.ModuleList(norm(c_f[l], after) for l in grids)
+        before, after = _norms(config.B, config.norm)
+        self.B = _lists([_extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
+        self.norm_f = _lists(count, lambda l: norm(c_f[l], before))
+        self.norm_u = _lists(count, lambda l: norm(c_u[l], after))
         if config.extractor == "scaled":
-            self.alpha = _lists(nu, lambda l: Scale())
+            self.alpha = _lists(count, lambda l: Scale())
         self.R = nn.ModuleList(restriction(config.transfers, dims, c_f[l], c_f[l + 1]) for l in transitions)
         self.norm_R = nn.ModuleList(norm(c_f[l + 1]) for l in transitions)
         if config.pi != "0":
@@ -95,21 +105,32 @@ class MgNet(nn.Module):
         self.head = _head(self.config.channels_u[-1], num_classes).to(weight.device, weight.dtype)
 
     def _level(self, l: int) -> Level:
-        last, linear = l + 1 == len(self.config.nu), is_linear(self.A[l])
+        last, iteration = l + 1 == len(self.config.nu), self.iteration[l]
+        linear = self.config.A == "K" and is_linear(self.A[l]) and is_linear(self.norm_A_f[l])
+        steps = uses(self.config.iteration, self.config.nu[l])
+        B: list[Any] = [[self._extractor(l, k) for k in step] for step in steps]
         return Level(
-            A=self.A[l],
-            B=[self._extractor(l, i) for i in range(self.config.nu[l])],
+            A=self._data_map(l),
+            B=B if isinstance(iteration, MultiStep) else [step[0] for step in B],
             R=None if last else self._transfer(self.R[l], self.norm_R[l], l),
             Pi=None if last or self.config.pi == "0" else self._transfer(self.Pi[l], self.norm_Pi[l], l),
+            iterate=iteration.iterate(),  # type: ignore[operator]
             linear=linear,
             zero=None if linear else (lambda f: _zero(f, self.config.channels_u[l])),
         )
 
-    def _extractor(self, l: int, i: int) -> Map:
-        """r -> s(BN(B * s(BN(r)))), (6.4); each sweep has its own batch norms, also where B is shared."""
-        s, B = self.s[l], self.B[l][i if self.config.extractor == "variable" else 0]
-        scale = (self.alpha[l][i],) if self.config.extractor == "scaled" else ()
-        return _chain(self.norm_f[l][i], s, B, *scale, self.norm_u[l][i], s)
+    def _data_map(self, l: int) -> Map:
+        """A: u -> f (6.1), a convolution, one of GDFI's schemes, or the nonlinear xi . sigma . eta."""
+        K, s, norm_u, norm_f = self.A[l], self.s[l], self.norm_A_u[l], self.norm_A_f[l]
+        if self.config.A == NONLINEAR:
+            return _chain(K.eta, norm_f, s, K.xi)  # type: ignore[arg-type]
+        return _scheme(self.config.A, norm_u, s, (K, norm_f))
+
+    def _extractor(self, l: int, k: int) -> Map:
+        """r -> s(BN(B * s(BN(r)))), (6.4); each use has its own batch norms, also where B is shared."""
+        B = self.B[l][k if self.config.extractor == "variable" else 0]
+        scale = (self.alpha[l][k],) if self.config.extractor == "scaled" else ()
+        return _scheme(self.config.B, self.norm_f[l][k], self.s[l], (B, *scale, self.norm_u[l][k]))
 
     def _transfer(self, K: nn.Module, norm: nn.Module, l: int) -> Map:
         """s(BN(K *_2 .)) from grid l to l + 1, (6.5), (6.6); A u^0 is added to R's result after it."""
@@ -143,9 +164,29 @@ def _head(channels: int, num_classes: int) -> nn.Module:
     return nn.Linear(channels, num_classes) if num_classes > 0 else nn.Identity()
 
 
-def _extractors(config: MgNetConfig, nu: int) -> int:
-    """How many convolutions B a grid of nu sweeps has."""
-    return nu if config.extractor == "variable" else min(nu, 1)
+def _extractors(config: MgNetConfig, count: int) -> int:
+    """How many convolutions B a grid has where so many uses of B are made."""
+    return count if config.extractor == "variable" else min(count, 1)
+
+
+def _data_map(scheme: str, dims: int, c_u: int, c_f: int) -> nn.Module:
+    """The convolution of A, or the two of xi . sigma . eta with c_f channels between them."""
+    if scheme != NONLINEAR:
+        return convolution(dims, c_u, c_f)
+    return nn.ModuleDict({"eta": convolution(dims, c_u, c_f), "xi": convolution(dims, c_f, c_f)})
+
+
+def _norms(scheme: str, place: str) -> tuple[bool, bool]:
+    """Whether batch norm stands before the convolution of a scheme, and whether after it."""
+    before = place == "inside" and scheme.endswith("K.sigma")
+    return before, place == "after" or scheme.startswith("sigma") or scheme == NONLINEAR
+
+
+def _scheme(scheme: str, before: Map, s: Map, K: Sequence[Map]) -> Map:
+    """K, K . sigma, sigma . K or sigma . K . sigma, where K stands for several maps, its batch norm among them."""
+    first = (before, s) if scheme.endswith("K.sigma") else ()
+    last = (s,) if scheme.startswith("sigma") else ()
+    return _chain(*first, *K, *last)
 
 
 def _lists(counts: Sequence[int], make: Callable[[int], nn.Module]) -> Any:

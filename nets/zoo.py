@@ -46,21 +46,27 @@ def create_model(
     activation: str = "relu",
     iteration: str = "single",
     transfers: str = "trained",
-    transfer_activation: bool = True,
-    form: str = "residual",
+    transfer_activation: bool | None = None,
+    batch_norm: bool = True,
+    norm: str | None = None,
+    form: str = "auto",
     sharing: str = "literal",
     weights: str | PathLike[str] | None = None,
 ) -> MgNet:
     """The network of a name in the papers' notation (`nets.notation`); the settings are those of `MgNetConfig`.
 
     Args:
+        transfer_activation, norm: None takes what the family of the name has (True and "inside" for MgNet, False and
+            "after" for GDFI).
         weights: a checkpoint of the same architecture; its head is left out where the classes differ in number.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
+    family = {"transfer_activation": transfer_activation, "norm": norm}
     config = MgNetConfig.parse(
         name,
+        **{key: value for key, value in family.items() if value is not None},
         num_classes=num_classes,
         in_channels=in_channels,
         input=input,
@@ -68,7 +74,7 @@ def create_model(
         activation=activation,
         iteration=iteration,
         transfers=transfers,
-        transfer_activation=transfer_activation,
+        batch_norm=batch_norm,
         form=form,
         sharing=sharing,
     )

@@ -100,7 +100,7 @@ def load_weights(model: MgNet, checkpoint: str | os.PathLike[str]) -> None:
         CheckpointError: where the file cannot be read, or holds another architecture.
     """
     record = read(checkpoint)
-    theirs, ours = record["model"], describe(model)
+    theirs, ours = describe(build(record["model"])), describe(model)
     settings = {**theirs["settings"], "num_classes": ours["settings"]["num_classes"], "form": model.config.form}
     for name, got, need in [("name", theirs["notation"], ours["notation"])] + [
         (name, settings[name], value) for name, value in ours["settings"].items()

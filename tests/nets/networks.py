@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,7 +10,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nets import MgNet, MgNetConfig
+from nets.notation import NONLINEAR, SCHEMES
 
+ACTIVATIONS = ("relu", "identity", "prelu", "gelu", "hat:2", "hat-trained", "hat-height:3", "hat-height-trained:2.5")
+MULTI_STEP, CHEBYSHEV = "multi-step:1;0.5,0.5;0.25,0,0.75", "chebyshev:1,1.5,0.5"
 EPS = torch.finfo(torch.float64).eps
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -33,9 +37,25 @@ def configs(draw: Any, **fixed: Any) -> MgNetConfig:
     settings["extractor"] = draw(st.sampled_from(("constant", "scaled", "variable")))
     for name in ("transfer_activation", "batch_norm"):
         settings[name] = draw(st.booleans())
-    settings["activation"] = draw(st.sampled_from(("relu", "identity")))
+    settings["activation"] = draw(st.sampled_from(ACTIVATIONS))
+    given = (MULTI_STEP, CHEBYSHEV) if max(nu) == 3 else ()
+    settings["iteration"] = draw(st.sampled_from(("single", "single", "multi-step", "chebyshev", *given)))
     settings["in_channels"], settings["num_classes"] = draw(st.integers(1, 3)), draw(st.integers(0, 3))
     return MgNetConfig(nu=tuple(nu), **{**settings, **fixed})
+
+
+@st.composite
+def all_configs(draw: Any) -> MgNetConfig:
+    """Those of `configs`, with nonlinear A among them, and GDFI."""
+    config = draw(configs())
+    kind = draw(st.sampled_from(("MgNet", NONLINEAR, "GDFI")))
+    if kind == "MgNet":
+        return config
+    if kind == NONLINEAR:
+        return replace(config, A=NONLINEAR, form="feature")
+    A, B = draw(st.sampled_from(SCHEMES)), draw(st.sampled_from(SCHEMES))
+    config = replace(config, nu=(max(config.nu[0], 1), *config.nu[1:]), pi="1", extractor="variable")
+    return replace(config, family="GDFI", A=A, B=B, norm=draw(st.sampled_from(("inside", "after"))), form="auto")
 
 
 def network(config: MgNetConfig, seed: int = 0) -> MgNet:
@@ -57,6 +77,12 @@ def network(config: MgNetConfig, seed: int = 0) -> MgNet:
         for name, weight in model.named_parameters():
             if name.startswith("alpha"):
                 weight.uniform_(-1, 1)
+            if "logits" in name or "omega" in name:
+                weight.uniform_(0.5, 1.5)
+            if isinstance(model.get_submodule(name.rpartition(".")[0]), nn.PReLU):
+                weight.uniform_(-1, 1)
+            if "log_support" in name:
+                weight.uniform_(0.7, 1.5)
     return model
 
 
@@ -68,12 +94,15 @@ def tolerance(config: MgNetConfig) -> float:
     """What rounding can do to the states of `network(config)`, relative to the largest value in any of them.
 
     A convolution adds 9 c eps. All operators have norm at most 1, but K_R, with norm 4 (2^dims): a sweep then at most
-    doubles an error of r and adds it to u, and a transition multiplies it by 4 and adds A Pi u.
+    doubles an error of r and adds it to u, and a transition multiplies it by 4 and adds A Pi u. A Chebyshev sweep with
+    omega <= 1.5 multiplies by 1.5 * 2 + 0.5 at most, and GELU, with slopes up to 1.13, by 1 + 1.13^2.
     """
     length = 3**config.dims * max(*config.channels_u, *config.channels_f, config.in_channels)
     sweeps, transitions = sum(config.nu), len(config.nu) - 1
-    operations = 3 * sweeps + 4 * transitions + 1
-    return 4 * EPS * length * operations * 2.0 ** (sweeps + (config.dims + 1) * transitions)
+    operations = 3 * sweeps * max(config.nu) + 4 * transitions + 1
+    growth = 3.5 if config.iteration.startswith("chebyshev") else 2.0
+    growth, slope = (1.3 * growth, 1.13) if config.activation == "gelu" else (growth, 1.0)
+    return 4 * EPS * length * operations * growth**sweeps * (slope * 2.0 ** (config.dims + 1)) ** transitions
 
 
 def norm(v: torch.Tensor) -> float:

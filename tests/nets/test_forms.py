@@ -10,15 +10,47 @@ from hypothesis import strategies as st
 
 import mgcore
 from nets import MgNet, MgNetConfig
-from tests.nets.networks import configs, images, network, tolerance
+from tests.nets.networks import all_configs, images, network, tolerance
 
 SEEDS = st.integers(0, 2**16)
 
 
+def activation(config, weights, l, v):
+    name = config.activation
+    if name in ("relu", "identity", "gelu"):
+        return {"relu": F.relu, "identity": lambda v: v, "gelu": F.gelu}[name](v)
+    if name == "prelu":
+        return torch.where(v > 0, v, weights[f"s.{l}.weight"] * v)
+    kind, _, support = name.partition(":")
+    s = weights[f"s.{l}.log_support"].exp() if "trained" in kind else float(support or 5 * (l + 1))
+    slope = 2 / s if "height" in kind else 1
+    return torch.where((v > 0) & (v < s), slope * torch.where(v < s / 2, v, s - v), torch.zeros_like(v))
+
+
+def iteration_weights(config, weights, l, nu):
+    """Row i of the weights of u^j + d_j in sweep i (from 0), over j = 0, ..., i: (6.7), (6.8), (6.9)."""
+    kind, _, given = config.iteration.partition(":")
+    rows = [[0.0] * i + [1.0] for i in range(nu)]
+    for i in range(1, nu):
+        if kind == "multi-step":
+            logits = weights.get(f"iteration.{l}.logits.{i - 1}")
+            rows[i] = (
+                [float(a) for a in given.split(";")[i].split(",")] if given else (logits.exp() / logits.exp().sum())
+            )
+        if kind == "chebyshev":
+            w = float(given.split(",")[i]) if given else weights[f"iteration.{l}.omega"][i - 1]
+            rows[i] = [0.0] * (i - 1) + [1 - w, w]
+    return rows
+
+
 def algorithm_3(config, weights, x):
     """Algorithm 3 with batch norm in evaluation mode, from the numbers in a state_dict; [(u0, u, f)] per grid."""
-    s = F.relu if config.activation == "relu" else (lambda v: v)
-    s_transfer = s if config.transfer_activation else (lambda v: v)
+
+    def s(l, v):
+        return activation(config, weights, l, v)
+
+    def s_transfer(l, v):
+        return s(l, v) if config.transfer_activation else v
 
     def norm(name, v):
         if not config.batch_norm:
@@ -32,27 +64,54 @@ def algorithm_3(config, weights, x):
             return F.conv2d(v, K, padding=1, stride=stride)
         return torch.cat([F.conv2d(v[:, c : c + 1], K, padding=1, stride=stride) for c in range(v.shape[1])], 1)
 
-    def B(l, i, v):
-        j = i if config.extractor == "variable" else 0
-        v = conv(f"B.{l}.{j}", v)
-        return v * weights[f"alpha.{l}.{i}.weight"] if config.extractor == "scaled" else v
+    def scheme(kind, l, K, before, after, v):
+        """sigma is s after batch norm; with norm="after" it is s, and batch norm follows K."""
+        outside = config.norm == "after"
+        if kind in ("K.sigma", "sigma.K.sigma"):
+            v = s(l, v if outside else norm(before, v))
+        v = K(v)
+        if outside or kind in ("sigma.K", "sigma.K.sigma"):
+            v = norm(after, v)
+        return s(l, v) if kind in ("sigma.K", "sigma.K.sigma") else v
 
-    f = s(norm("stem.norm", F.conv2d(x, weights["stem.conv.weight"], padding=1)))
+    def A(l, v):
+        if config.A == "xi.sigma.eta":
+            return conv(f"A.{l}.xi", s(l, norm(f"norm_A_f.{l}", conv(f"A.{l}.eta", v))))
+        return scheme(config.A, l, lambda v: conv(f"A.{l}", v), f"norm_A_u.{l}", f"norm_A_f.{l}", v)
+
+    def B(l, k, v):
+        def K(v):
+            v = conv(f"B.{l}.{k if config.extractor == 'variable' else 0}", v)
+            return v * weights[f"alpha.{l}.{k}.weight"] if config.extractor == "scaled" else v
+
+        return scheme(config.B, l, K, f"norm_f.{l}.{k}", f"norm_u.{l}.{k}", v)
+
+    f = s(0, norm("stem.norm", F.conv2d(x, weights["stem.conv.weight"], padding=1)))
     u = f.new_zeros(len(f), config.channels_u[0], *f.shape[2:])
     visits = []
     for l, nu in enumerate(config.nu):
         if l > 0:
-            r = f - conv(f"A.{l - 1}", u)
+            r = f - A(l - 1, u)
             if config.pi == "0":
                 size = [(n + 1) // 2 for n in f.shape[2:]]
                 u = f.new_zeros(len(f), config.channels_u[l], *size)
             else:
-                u = s_transfer(norm(f"norm_Pi.{l - 1}", conv(f"Pi.{l - 1}", u, 2)))  # (6.5)
-            f = s_transfer(norm(f"norm_R.{l - 1}", conv(f"R.{l - 1}", r, 2))) + conv(f"A.{l}", u)  # (6.6)
-        u0 = u
-        for i in range(nu):
-            u = u + s(norm(f"norm_u.{l}.{i}", B(l, i, s(norm(f"norm_f.{l}.{i}", f - conv(f"A.{l}", u))))))  # (6.7)
-        visits.append((u0, u, f))
+                u = s_transfer(l, norm(f"norm_Pi.{l - 1}", conv(f"Pi.{l - 1}", u, 2)))  # (6.5)
+            f = s_transfer(l, norm(f"norm_R.{l - 1}", conv(f"R.{l - 1}", r, 2))) + A(l, u)  # (6.6)
+        us, k = [u], 0
+        for i, row in enumerate(iteration_weights(config, weights, l, nu)):
+            new = torch.zeros_like(u)
+            for j, a in enumerate(row):
+                if config.iteration.startswith("multi-step"):
+                    new = new + a * (us[j] + B(l, k + j, f - A(l, us[j])))  # (6.8)
+                else:
+                    new = new + a * us[j]
+            if not config.iteration.startswith("multi-step"):
+                new = new + row[-1] * B(l, i, f - A(l, us[-1]))  # (6.7), (6.9)
+            k += i + 1
+            us.append(new)
+        u = us[-1]
+        visits.append((us[0], u, f))
     return visits
 
 
@@ -60,10 +119,10 @@ def gap(a, b):
     return 0.0 if a is None else float((a - b).abs().max())
 
 
-@given(configs(), st.sampled_from(("feature", "residual")), SEEDS)
+@given(all_configs(), st.sampled_from(("feature", "residual")), SEEDS)
 @torch.no_grad()
 def test_network_is_algorithm_3(config, form, seed):
-    model = network(replace(config, form=form), seed)
+    model = network(replace(config, form=form if config.linear else "feature"), seed)
     x = images(config)
     expected = algorithm_3(config, model.state_dict(), x)
     size = max(float(v.abs().max()) for visit in expected for v in visit)
@@ -75,7 +134,7 @@ def test_network_is_algorithm_3(config, form, seed):
                 assert gap(got, want) <= tolerance(config) * size
 
 
-@given(configs(), SEEDS)
+@given(all_configs(), SEEDS)
 @torch.no_grad()
 def test_forward_is_the_descent(config, seed):
     model = network(config, seed)

@@ -13,7 +13,7 @@ import nets
 from mgcore import stencils
 from nets import MgNet, MgNetConfig
 from nets.operators import SharedKernel, restriction_kernel
-from tests.nets.networks import configs, images, network
+from tests.nets.networks import all_configs, images, network
 
 SMALL = MgNetConfig((2, 1), (3, 3), (4, 4))
 KEYS = {
@@ -34,7 +34,7 @@ def test_state_dict_keys(extractor):
     assert sorted(model.state_dict()) == sorted([*norms, *convolutions, "head.bias", "head.weight"])
 
 
-@given(configs())
+@given(all_configs())
 def test_nothing_is_registered_twice(config):
     model = MgNet(config)
     tensors = list(model.state_dict(keep_vars=True).values())
@@ -95,10 +95,16 @@ def test_affine_A_needs_the_feature_form():
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("form", ["residual", "feature"])
-@pytest.mark.parametrize("name", ["MgNet[2,1]-[(2,3),(3,2)]-a_iB^l", "MgNet[1,2]-[2]-B^{l,i}-Pi_2"])
-def test_compiles_as_one_graph(name, form, training):
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("MgNet[2,1]-[(2,3),(3,2)]-a_iB^l", {"iteration": "multi-step", "activation": "hat-trained"}),
+        ("MgNet[1,2]-[2]-B^{l,i}-Pi_2", {"iteration": "chebyshev"}),
+    ],
+)
+def test_compiles_as_one_graph(name, settings, form, training):
     torch._dynamo.reset()
-    model = nets.create_model(name, form=form).train(training)
+    model = nets.create_model(name, form=form, **settings).train(training)
     x = torch.randn(2, 3, 8, 8)
     compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="aot_eager")
     expected, got = model(x), compiled(x)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import nets
 from nets import Architecture, MgNetConfig, parse
-from tests.nets.networks import configs
+from tests.nets.networks import all_configs
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,12 @@ from tests.nets.networks import configs
     [
         ("MgNet[2,2]-[64,128]-B^{l,i}", Architecture((2, 2), (64, 128), (64, 128), "variable", "1")),
         ("MgNet[2,2,2]-[256]-B^l", Architecture((2, 2, 2), (256,) * 3, (256,) * 3, "constant", "1")),
+        ("MgNet[2]-[8]-B^l-A:xi.sigma.eta", Architecture((2,), (8,), (8,), A="xi.sigma.eta")),
+        ("MgNet[2]-[8]-B^l-Pi_0-A:xi.sigma.eta", Architecture((2,), (8,), (8,), pi="0", A="xi.sigma.eta")),
+        (
+            "GDFI[2,2]-[8,16]-A:sigma.K-B:K.sigma",
+            Architecture((2, 2), (8, 16), (8, 16), "variable", "1", "GDFI", "sigma.K", "K.sigma"),
+        ),
         ("MgNet[2,2]-[256]-B^{l}", Architecture((2, 2), (256,) * 2, (256,) * 2, "constant", "1")),
         ("MgNet[2,2]-[(8,16),(8,16)]-B^l-Pi_2", Architecture((2, 2), (8, 8), (16, 16), "constant", "2")),
         ("MgNet[2,0]-[(8,16)]-a_iB^l-Pi_1", Architecture((2, 0), (8, 8), (16, 16), "scaled", "1")),
@@ -25,13 +31,13 @@ def test_names_of_the_papers(name, expected):
     assert parse(name) == expected
 
 
-@given(configs())
+@given(all_configs())
 def test_round_trip(config):
     assert parse(str(config)) == config.architecture
     assert MgNetConfig.parse(config.notation, **config.settings()) == config
 
 
-@given(configs(), st.data())
+@given(all_configs(), st.data())
 def test_spaces_do_not_matter(config, data):
     name = config.notation
     at = data.draw(st.sampled_from([i for i, c in enumerate(name) if c in "[],()"]))
@@ -54,8 +60,11 @@ def test_any_text_parses_or_is_refused_with_an_example(length, tail):
 @pytest.mark.parametrize(
     ("name", "position", "expected"),
     [
-        ("", 1, '"MgNet"'),
-        ("ResNext50", 1, '"MgNet"'),
+        ("", 1, "one of GDFI, MgNet"),
+        ("ResNext50", 1, "one of GDFI, MgNet"),
+        ("GDFI[2]-[8]-B:K", 13, '"A:"'),
+        ("GDFI[2]-[8]-A:K-B:xi", 19, "one of K, K.sigma, sigma.K, sigma.K.sigma"),
+        ("MgNet[2]-[8]-B^l-A:K", 18, "one of Pi_0"),
         ("MgNet", 6, r'"\["'),
         ("MgNet[2,x]-[8]-B^l", 9, "nu, an integer"),
         ("MgNet[-1,2]-[8]-B^l", 7, "nu, an integer from 0"),
