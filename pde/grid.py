@@ -14,6 +14,9 @@ Array = np.ndarray
 SAME_COUPLING = 2.0
 """Axes whose couplings a/h^2 are within this factor are coarsened together; a weaker axis waits."""
 
+SHORTEST = 0.4
+"""A left-over interval below this share of the coarse one beside it is merged with that."""
+
 
 @dataclass(frozen=True)
 class Side:
@@ -113,8 +116,23 @@ class Axis:
     def coarsen(self) -> Axis:
         """Every second node counted from the low end, and the high end; where that does not fit, the last interval
         is the shorter one. Cells are merged in pairs in the same way."""
-        kept = self.nodes[::2] if len(self.nodes) % 2 == 1 else np.append(self.nodes[::2], self.nodes[-1])
-        return Axis(kept, self.sides, self.cell)
+        return Axis(self.nodes[self._kept], self.sides, self.cell)
+
+    @cached_property
+    def _kept(self) -> Array:
+        """The indices of the nodes that stay.
+
+        An interval that was left over before is not left over again, where an unknown lies on either side: it would be
+        far shorter than those beside it, and its two unknowns coupled too strongly for any point smoother.
+        """
+        last = len(self.nodes) - 1
+        kept = np.arange(0, last + 1, 2)
+        if last % 2 == 0:
+            return kept
+        between_unknowns = self.cell or self.sides[1].kind != "dirichlet"
+        if between_unknowns and len(kept) > 2 and self.spacing[-1] < SHORTEST * self.spacing[-3:-1].sum():
+            kept = kept[:-1]
+        return np.append(kept, last)
 
     def at_points(self) -> Axis:
         """A vertex-centred axis through the same unknowns: itself, or the one through the centres of its cells."""
@@ -127,15 +145,16 @@ class Axis:
         return Axis(np.concatenate((ends[0], self.points, ends[1])), self.sides)
 
     def injection(self) -> tuple[Array, Array]:
-        """(indices, weights), each (2, coarse n): a function at the coarse points, or the means of merged cells."""
-        coarse = self.coarsen()
-        first = 2 * np.arange(coarse.n) + (0 if self.cell else self.first)
+        """(indices, weights), (k, coarse n): a function at the coarse points, or the means of merged cells."""
+        kept = self._kept
         if not self.cell:
-            first = np.minimum(first, self.n - 1)  # the node at a Neumann end, where the last interval is short
-            return np.stack((first, first)), np.stack((np.ones(coarse.n), np.zeros(coarse.n)))
-        second = np.minimum(first + 1, self.n - 1)
-        share = np.where(second > first, self.width[first] / coarse.width, 1.0)
-        return np.stack((first, second)), np.stack((share, 1 - share))
+            unknown = self.coarsen().n
+            indices = kept[self.first : self.first + unknown] - self.first
+            return indices[None], np.ones((1, unknown))
+        most = int(np.diff(kept).max())
+        indices = np.minimum(kept[:-1] + np.arange(most)[:, None], kept[1:] - 1)
+        inside = kept[:-1] + np.arange(most)[:, None] < kept[1:]
+        return indices, np.where(inside, self.width[indices], 0.0) / self.coarsen().width
 
     def colours(self) -> list[slice]:
         """The unknowns by parity; the last one of an odd periodic axis, beside the first, has a third colour."""
