@@ -352,7 +352,7 @@ class Multigrid:
             self.levels,
             f,
             interpolate=[partial(_call_with, each, sides[l]) for l, each in enumerate(self._interpolations)],
-            restrict_data=[level.R for level in self.levels[:-1] if level.R is not None],
+            restrict_data=[each.restrict_data for each in self._interpolations],
             cycle=cycle,
         )
 
