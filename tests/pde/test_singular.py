@@ -1,0 +1,141 @@
+"""Problems whose u is determined up to a constant: detection, compatibility, zero mean, convergence."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from pde import Multigrid, Poisson
+from tests.pde.sides_reference import EPS, SIDES, make_box, smooth
+
+CLOSED = {"N", "P", "R0"}
+FREE = [("N",), ("P",), ("R0",), ("N", "N"), ("P", "P"), ("N", "P"), ("R0", "N"), ("N", "P", "R0")]
+CENTRINGS = pytest.mark.parametrize("cell", [False, True], ids=["vertex", "cell"])
+
+
+@pytest.mark.parametrize("kinds", list(product(SIDES, repeat=2)), ids="/".join)
+@CENTRINGS
+def test_detected_where_every_side_is_insulated(kinds, cell):
+    box = make_box(kinds, (5, 4), cell)
+    assert Poisson(**box.arguments()).singular == (set(kinds) <= CLOSED)
+    some = np.zeros((5, 4))
+    some[2, 2] = 1
+    for reaction in (1e-3, some):
+        assert not Poisson(**box.arguments() | {"reaction": reaction}).singular
+    assert Poisson(**box.arguments() | {"reaction": 0 * some}).singular == (set(kinds) <= CLOSED)
+
+
+def problem(kinds, cell, size=12, stretch=None):
+    box = make_box(kinds, [size + a for a in range(len(kinds))], cell, stretch=stretch)
+    rng = np.random.default_rng(len(kinds))
+    f = rng.standard_normal(box.shape)
+    return box, Multigrid(Poisson(**box.arguments())), f - box.mean(f)
+
+
+@pytest.mark.parametrize("kinds", FREE, ids="/".join)
+@CENTRINGS
+def test_an_incompatible_f_is_refused_with_its_size(kinds, cell):
+    box, mg, f = problem(kinds, cell)
+    with pytest.raises(ValueError, match="f does not fit") as error:
+        mg.solve(f + 1)
+    rms = np.sqrt(box.mean((f + 1) ** 2))
+    assert f"{1 / rms:.1e}" in str(error.value)
+    assert "incompatible" in str(error.value)
+
+
+@pytest.mark.parametrize("kinds", FREE, ids="/".join)
+@CENTRINGS
+def test_a_small_mean_is_removed_and_told(kinds, cell):
+    box, mg, f = problem(kinds, cell)
+    rms = np.sqrt(box.mean(f**2))
+    solution, expected = mg.solve(f + 5e-3 * rms, rtol=1e-10), mg.solve(f, rtol=1e-10)
+    assert solution.converged
+    assert solution.removed == pytest.approx(5e-3, rel=1e-3)
+    assert expected.removed <= 16 * EPS * box.volumes().size
+    np.testing.assert_allclose(solution.u, expected.u, rtol=0, atol=1e-8 * np.abs(expected.u).max())
+    assert Multigrid(Poisson(5)).solve(np.ones(5)).removed is None
+
+
+def test_what_may_be_removed_can_be_chosen():
+    box, mg, f = problem(("N", "P"), False)
+    f = f + 0.5
+    share = 0.5 / np.sqrt(box.mean(f**2))
+    solution = mg.solve(f, incompatible=share * 1.001)
+    assert solution.converged
+    assert solution.removed == pytest.approx(share)
+    for allowed in (share * 0.999, 0.0):
+        with pytest.raises(ValueError, match="f does not fit"):
+            mg.solve(f, incompatible=allowed)
+
+
+@pytest.mark.parametrize("kinds", FREE, ids="/".join)
+@CENTRINGS
+@pytest.mark.parametrize("stretch", [None, smooth], ids=["equal", "stretched"])
+def test_the_solution_has_zero_mean_whatever_the_first_guess(kinds, cell, stretch):
+    box, mg, f = problem(kinds, cell, size=5, stretch=stretch)
+    expected = box.solution(f)
+    for u0 in (None, np.full(box.shape, 7.0), expected + 3):
+        for cycle in ("fmg", "V", "W"):
+            solution = mg.solve(f, u0=u0, rtol=1e-10, cycle=cycle, max_cycles=100)
+            assert solution.converged
+            assert abs(box.mean(solution.u)) <= 256 * EPS * max(1, np.abs(solution.u).max())
+            np.testing.assert_allclose(solution.u, expected, rtol=0, atol=1e-7 * np.abs(expected).max())
+    assert abs(box.mean(mg.full_multigrid(f))) <= 64 * EPS
+
+
+@pytest.mark.parametrize("kinds", [("N", "N"), ("P", "P"), ("N", "P"), ("R0", "P")], ids="/".join)
+@pytest.mark.parametrize("n", [32, 64])
+@CENTRINGS
+def test_singular_problems_converge_as_regular_ones(kinds, n, cell):
+    intervals = make_box(kinds, [n] * 2, cell, by_intervals=True)
+    factor = Multigrid(Poisson(**intervals.arguments())).measure_factor(cycles=18)
+    regular = make_box(("D", "D"), [n] * 2, cell, by_intervals=True)
+    bound = Multigrid(Poisson(**regular.arguments())).measure_factor(cycles=18)
+    assert factor <= max(0.2, bound)
+
+
+def test_boundary_data_count_in_the_balance():
+    """What flows in through the sides must be what the sources take up."""
+    box = make_box(("N", "N"), (9, 8))
+    mg = Multigrid(Poisson(**box.arguments()))
+    g = {(0, 0): 1.0, (0, 1): 0.5, (1, 0): -0.25}
+    solution = mg.solve(np.full(box.shape, -1.25), g, rtol=1e-10)
+    assert solution.converged
+    assert solution.removed <= 1e-14
+    with pytest.raises(ValueError, match="f does not fit"):
+        mg.solve(np.full(box.shape, 1.25), g)
+
+
+@pytest.mark.parametrize("kinds", [("N",), ("P", "N")], ids="/".join)
+@CENTRINGS
+def test_a_batch_is_treated_member_by_member(kinds, cell):
+    box, mg, f = problem(kinds, cell)
+    rms = np.sqrt(box.mean(f**2))
+    batch = np.stack([f, 1e-3 * f + 4e-6 * rms, 0 * f])
+    solution = mg.solve(batch, rtol=1e-10)
+    assert solution.converged
+    assert solution.removed == pytest.approx(4e-3, rel=1e-3)
+    for member, u in zip(batch, solution.u, strict=True):
+        np.testing.assert_allclose(u, mg.solve(member, rtol=1e-10).u, rtol=0, atol=1e-7 * np.abs(u).max())
+        assert abs(box.mean(u)) <= 64 * EPS
+    with pytest.raises(ValueError, match="f does not fit"):
+        mg.solve(np.stack([f, f + 1]))
+
+
+@pytest.mark.parametrize("kinds", FREE, ids="/".join)
+def test_nothing_gives_nothing(kinds):
+    box, mg, _ = problem(kinds, False)
+    solution = mg.solve(np.zeros(box.shape))
+    assert (solution.cycles, solution.converged, solution.removed) == (0, True, 0.0)
+    assert not solution.u.any()
+
+
+@pytest.mark.parametrize("kinds", [("N",), ("P",), ("N", "P"), ("P", "P", "N")], ids="/".join)
+@CENTRINGS
+def test_one_unknown(kinds, cell):
+    """A u = 0: only f = 0 fits, and u = 0."""
+    box = make_box(kinds, [1] * len(kinds), cell)
+    mg = Multigrid(Poisson(**box.arguments()))
+    assert mg.solve(np.zeros(box.shape)).converged
+    with pytest.raises(ValueError, match="f does not fit"):
+        mg.solve(np.ones(box.shape), incompatible=0.5)
