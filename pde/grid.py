@@ -115,8 +115,14 @@ class Axis:
 
     def coarsen(self) -> Axis:
         """Every second node counted from the low end, and the high end; where that does not fit, the last interval
-        is the shorter one. Cells are merged in pairs in the same way."""
+        is the shorter one. Cells are merged in pairs in the same way. Two ends that are unknowns become one cell."""
+        if self._two_ends:
+            return Axis(self.nodes, self.sides, cell=True)
         return Axis(self.nodes[self._kept], self.sides, self.cell)
+
+    @property
+    def _two_ends(self) -> bool:
+        return not self.cell and not self.periodic and len(self.nodes) == 2 == self.n
 
     @cached_property
     def _kept(self) -> Array:
@@ -146,6 +152,8 @@ class Axis:
 
     def injection(self) -> tuple[Array, Array]:
         """(indices, weights), (k, coarse n): a function at the coarse points, or the means of merged cells."""
+        if self._two_ends:
+            return np.array([[0], [1]]), np.full((2, 1), 0.5)
         kept = self._kept
         if not self.cell:
             unknown = self.coarsen().n

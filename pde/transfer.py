@@ -101,7 +101,7 @@ class LinearTransfer(MatrixTransfer):
     """Linear interpolation on triangles cut along the anti-diagonal (4.9), (4.14); two dimensions."""
 
     def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
-        if fine.ndim != 2 or not all(which) or any(axis.cell for axis in fine.axes):
+        if fine.ndim != 2 or not all(which) or any(axis.cell for axis in fine.coarsen(which).axes):
             raise ValueError(
                 "transfer='linear' is for two vertex-centred axes that coarsen together, (4.14); "
                 f"got shape {fine.shape} with axes to coarsen {which}. Use transfer='bilinear'"
@@ -246,7 +246,7 @@ def _sharpened_adjoint(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     D = _differences(len(coarse.gaps), n)
     sharpen = sp.identity(n) + sp.diags(1 / coarse.width) @ D.T @ sp.diags(coarse.gaps / 16) @ D
     data = sp.lil_matrix(sharpen @ _adjoint(_prolongation_matrix(fine, coarse), fine.width, coarse.width))
-    (kept,), _ = fine.injection()
+    kept = fine.injection()[0][0]
     for side, end in zip(coarse.sides, (0, -1), strict=True):
         if side.kind == "dirichlet":
             data[end] = 0

@@ -487,3 +487,19 @@ def test_pickles_and_float32_solve_alike(kinds, cell):
     assert single.converged
     assert single.u.dtype == np.float32
     assert np.abs(single.u - expected.u).max() <= 1e-3 * np.abs(expected.u).max()
+
+
+@pytest.mark.parametrize("kinds", [("D", "D"), ("N", "N"), ("P", "P"), ("R", "R"), ("P", "N")], ids="/".join)
+@pytest.mark.parametrize("cell", [False, True], ids=["vertex", "cell"])
+@pytest.mark.parametrize("lengths", [(1.0, 10.0), (1.0, 1000.0), (1000.0, 1.0)])
+def test_flat_boxes_of_any_sides(kinds, cell, lengths):
+    """The strong axis goes down to one unknown before the weak one is coarsened: no axis is left with two."""
+    box = make_box(kinds, [48, 40], cell, lengths=lengths)
+    assert Multigrid(Poisson(**box.arguments())).measure_factor(cycles=14) <= 0.4
+
+
+@pytest.mark.parametrize("kinds", [("N", "N"), ("P", "N"), ("R", "R")], ids="/".join)
+@pytest.mark.parametrize("a", [(1.0, 1000.0), (1000.0, 1.0)])
+def test_strongly_unequal_coefficients(kinds, a):
+    box = make_box(kinds, [48, 40], a=a)
+    assert Multigrid(Poisson(**box.arguments())).measure_factor(cycles=14) <= 0.3
