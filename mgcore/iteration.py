@@ -7,6 +7,7 @@ form) is the business of the `Form`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Real
 from typing import Any, Protocol
 
@@ -46,18 +47,7 @@ def multi_step(weights: Sequence[Sequence[Any]]) -> Iterate:
     for i, row in enumerate(weights):
         _check_convex(i, row)
 
-    def iterate(form: Form, x: Any, B: Sequence[Any]) -> Any:
-        _check_length("multi_step", len(weights), len(B))
-        history: list[tuple[Any, Vector]] = []
-        for a, B_i in zip(weights, B, strict=True):
-            history.append((x, form.residual(x)))
-            row = [B_i] * len(history) if callable(B_i) else B_i
-            _check_length("multi_step: B[i]", len(history), len(row))
-            d = total([scaled(a_j, B_ij(r)) for a_j, B_ij, (_, r) in zip(a, row, history, strict=True)])
-            x = form.combine(a, history, d)
-        return x
-
-    return iterate
+    return partial(_multi_step, weights)
 
 
 def chebyshev(weights: Sequence[Any]) -> Iterate:
@@ -71,19 +61,7 @@ def chebyshev(weights: Sequence[Any]) -> Iterate:
     if len(weights) and isinstance(weights[0], Real) and weights[0] != 1:
         raise ValueError(f"weights[0] must be 1, since the first sweep has no predecessor; got {weights[0]}")
 
-    def iterate(form: Form, x: Any, B: Sequence[Callable[[Vector], Vector]]) -> Any:
-        _check_length("chebyshev", len(weights), len(B))
-        older = None
-        for w, B_i in zip(weights, B, strict=True):
-            r = form.residual(x)
-            if older is None:
-                new = form.combine((1,), ((x, r),), B_i(r))
-            else:
-                new = form.combine((w, 1 - w), ((x, r), older), scaled(w, B_i(r)))
-            older, x = (x, r), new
-        return x
-
-    return iterate
+    return partial(_chebyshev, weights)
 
 
 def chebyshev_weights(sweeps: int, rho: float) -> tuple[float, ...]:
@@ -108,6 +86,31 @@ def total(terms: Sequence[Vector | None]) -> Vector | None:
         if term is not None:
             result = term if result is None else result + term
     return result
+
+
+def _multi_step(weights: Sequence[Sequence[Any]], form: Form, x: Any, B: Sequence[Any]) -> Any:
+    _check_length("multi_step", len(weights), len(B))
+    history: list[tuple[Any, Vector]] = []
+    for a, B_i in zip(weights, B, strict=True):
+        history.append((x, form.residual(x)))
+        row = [B_i] * len(history) if callable(B_i) else B_i
+        _check_length("multi_step: B[i]", len(history), len(row))
+        d = total([scaled(a_j, B_ij(r)) for a_j, B_ij, (_, r) in zip(a, row, history, strict=True)])
+        x = form.combine(a, history, d)
+    return x
+
+
+def _chebyshev(weights: Sequence[Any], form: Form, x: Any, B: Sequence[Callable[[Vector], Vector]]) -> Any:
+    _check_length("chebyshev", len(weights), len(B))
+    older = None
+    for w, B_i in zip(weights, B, strict=True):
+        r = form.residual(x)
+        if older is None:
+            new = form.combine((1,), ((x, r),), B_i(r))
+        else:
+            new = form.combine((w, 1 - w), ((x, r), older), scaled(w, B_i(r)))
+        older, x = (x, r), new
+    return x
 
 
 def _check_convex(i: int, row: Sequence[Any]) -> None:

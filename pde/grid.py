@@ -17,6 +17,9 @@ SAME_COUPLING = 2.0
 SHORTEST = 0.4
 """A left-over interval below this share of the coarse one beside it is merged with that."""
 
+STRETCHED = 2.0
+"""Where the spacing of an axis varies by more than this factor no order of coarsening suits all of the grid."""
+
 
 @dataclass(frozen=True)
 class Side:
@@ -229,8 +232,13 @@ class Grid:
         couplings = [c for axis, c in zip(self.axes, self.couplings(diffusion), strict=True) if axis.n > 1]
         return len(couplings) < 2 or max(couplings) <= SAME_COUPLING * min(couplings)
 
-    def side_shape(self, axis: int) -> tuple[int, ...]:
-        return tuple(n for a, n in enumerate(self.shape) if a != axis)
+    def is_stretched(self) -> bool:
+        """Whether the spacing of an axis varies by more than `STRETCHED` while another axis is there to couple with.
+
+        The last interval does not count: coarsening may have shortened it.
+        """
+        varies = any(len(h := axis.spacing[:-1]) > 1 and h.max() > STRETCHED * h.min() for axis in self.axes)
+        return varies and sum(axis.n > 1 for axis in self.axes) > 1
 
 
 def is_constant(values: Array) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +15,7 @@ from pde.dendy import OperatorTransfer
 from pde.direct import DirectSolver
 from pde.grid import Array, Grid
 from pde.operators import MatrixOperator, Operator, StencilOperator
-from pde.smoothers import adjoint, make_smoother
+from pde.smoothers import iteration, make_smoother, symmetric_pair
 from pde.terms import Terms
 from pde.transfer import TRANSFERS, BilinearTransfer, CubicInterpolation, Gather, LinearTransfer
 
@@ -72,19 +73,14 @@ def build_levels(
 
 
 def symmetric(levels: list[Level]) -> list[Level]:
-    """The same levels with post-smoothing adjoint to pre-smoothing, which makes V- and W-cycles self-adjoint.
-
-    Over-relaxation is left out: between red-black and black-red sweeps it gains nothing.
-    """
+    """The same levels with post-smoothing adjoint to pre-smoothing, which makes V- and W-cycles self-adjoint."""
     result = []
     for level in levels:
-        if level.R is None:
-            result.append(level)
-            continue
-        sweeps = max(len(level.B), len(level.B_post))
-        first = [*level.B, *level.B_post][0]
-        B = partial(first.func, first.args[0], min(1.0, first.args[1]))
-        result.append(dataclasses.replace(level, B=[B] * sweeps, B_post=[adjoint(B)] * sweeps))
+        if level.R is not None:
+            B, adjoint = symmetric_pair([*level.B, *level.B_post][0])
+            sweeps = max(len(level.B), len(level.B_post))
+            level = dataclasses.replace(level, B=[B] * sweeps, B_post=[adjoint] * sweeps)
+        result.append(level)
     return result
 
 
@@ -108,15 +104,22 @@ def _level(A: Operator, transfer: Transfer | None, choices: Choices) -> Level:
     if transfer is None:
         return Level(A, [DirectSolver(A, choices.singular)], info=LevelInfo(A.grid, A, kind, "direct", None))
     B = make_smoother(choices.smoother, A, choices.omega)
-    (pre, post), name = choices.nu, f"{choices.smoother} omega={B.args[1]:.3g}"  # type: ignore[attr-defined]
+    pre, post = choices.nu
     return Level(
         A,
         [B] * pre,
         R=transfer.restrict,
         P=transfer.prolong,
         B_post=[B] * post,
-        info=LevelInfo(A.grid, A, kind, f"{name} ({pre},{post})", transfer),
+        iterate=iteration(choices.smoother, A.grid, pre),
+        iterate_post=iteration(choices.smoother, A.grid, post),
+        info=LevelInfo(A.grid, A, kind, f"{choices.smoother}{_omega(B)} ({pre},{post})", transfer),
     )
+
+
+def _omega(B: Any) -> str:
+    omega = B.args[1] if isinstance(B, partial) else getattr(B, "omega", None)
+    return "" if omega is None else f" omega={omega:.3g}"
 
 
 def _coarse_terms(terms: Terms, grid: Grid, which: tuple[bool, ...], transfer: Transfer) -> Terms:

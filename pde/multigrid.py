@@ -38,8 +38,10 @@ class Multigrid:
 
     Args:
         problem: what to solve.
-        smoother: "auto" (= "sor"), "jacobi" (5.6), "two-step jacobi" (5.7), "red-black" (Gauss-Seidel) or "sor"
-            (red-black with over-relaxation).
+        smoother: "auto" ("sor", on stretched axes "zebra"), "jacobi" (5.6), "two-step jacobi" (5.7), "chebyshev" (nu
+            Jacobi sweeps combined by (3.23)), "red-black" (Gauss-Seidel), "sor" (red-black with over-relaxation),
+            "gauss-seidel" (in C order; SOR with omega), "zebra 0", "zebra 1", "zebra 2" (lines along that axis) or
+            "zebra" (lines along each axis in turn).
         omega: relaxation parameter in (0, 2); None takes what suits the smoother and the dimension.
         nu: sweeps before and after the coarse-grid correction.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
@@ -74,7 +76,7 @@ class Multigrid:
         if not isinstance(problem, Poisson):
             raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
         self.problem = problem
-        self.smoother = choose("smoother", smoother, SMOOTHERS, auto="sor")
+        self.smoother = choose("smoother", smoother, SMOOTHERS, auto="zebra" if problem.grid.is_stretched() else "sor")
         self._coarse = choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto")
         self._transfer = choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto")
         self.nu = read_nu(nu)
@@ -305,7 +307,7 @@ class Multigrid:
         """
         choose("cycle", cycle, ("fmg", *CYCLES))
         nonzeros = [level.info.operator.nonzeros for level in self.levels]
-        sweeps = SWEEPS_PER_STEP.get(self.smoother, 1)
+        sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
 
         def cost(kind: str, start: int) -> float:
             post = 0 if kind == "backslash" else self.nu[1]

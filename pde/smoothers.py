@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from pde.grid import Array
+from mgcore import chebyshev, chebyshev_weights, single_step
+from mgcore.iteration import Iterate
+from pde.blocks import Lexicographic, alternating_zebra, zebra
+from pde.grid import Array, Grid
 from pde.operators import Operator
 
 Smoother = Callable[[Array], Array]
@@ -27,36 +30,67 @@ def red_black(A: Operator, omega: float, r: Array, reverse: bool = False) -> Arr
     return A.coloured_sweep(r, omega, reverse)
 
 
-SMOOTHERS: dict[str, Callable[[Operator, float, Array], Array]] = {
-    "jacobi": jacobi,
-    "two-step jacobi": two_step_jacobi,
-    "red-black": red_black,
-    "sor": red_black,
+def _zebra(axis: int) -> Callable[[Operator, float], Smoother]:
+    def make(A: Operator, omega: float) -> Smoother:
+        if axis >= A.grid.ndim:
+            raise ValueError(f"smoother 'zebra {axis}' needs an axis {axis}; the grid has shape {A.grid.shape}")
+        return zebra(A, omega, axis)
+
+    return make
+
+
+SMOOTHERS: dict[str, Callable[[Operator, float], Smoother]] = {
+    "jacobi": partial(partial, jacobi),
+    "two-step jacobi": partial(partial, two_step_jacobi),
+    "chebyshev": partial(partial, jacobi),
+    "red-black": partial(partial, red_black),
+    "sor": partial(partial, red_black),
+    "gauss-seidel": Lexicographic,
+    "zebra": alternating_zebra,
+    **{f"zebra {axis}": _zebra(axis) for axis in range(3)},
 }
+"""name -> make(A, omega) -> B."""
+
 RELAXATION = {
     "jacobi": {1: 2 / 3, 2: 0.8, 3: 6 / 7},
     "two-step jacobi": {1: 2 / 3, 2: 0.8, 3: 6 / 7},
     "red-black": {1: 1.0, 2: 1.0, 3: 1.0},
     "sor": {1: 1.0, 2: 1.15, 3: 1.2},
+    "chebyshev": {1: 2 / (2 + 2 / 2), 2: 2 / (2 + 2 / 4), 3: 2 / (2 + 2 / 6)},
 }
-"""The relaxation parameter that suits each smoother, by the number of equally strong axes."""
+"""The relaxation parameter that suits each smoother, by the number of equally strong axes; 1 for those not named."""
+
+CHEBYSHEV_RATIO = {1: 2.0, 2: 4.0, 3: 6.0}
+"""Chebyshev sweeps (3.23) damp the eigenvalues of D^-1 A from 2 / ratio to 2; the rest is the coarse grids' task."""
 
 SWEEPS_PER_STEP = {"two-step jacobi": 2}
+"""Sweeps that one step of a smoother stands for; "zebra" makes one per axis."""
 
 
 def make_smoother(name: str, A: Operator, omega: float | None) -> Smoother:
     """The smoother `name` for A; omega None takes `RELAXATION`, without over-relaxation where A is anisotropic."""
     if omega is None:
         axes = max(1, sum(n > 1 for n in A.grid.shape))
-        omega = RELAXATION[name][axes]
+        omega = RELAXATION.get(name, {}).get(axes, 1.0)
         if name == "sor" and not A.grid.is_isotropic(A.terms.typical):
             omega = 1.0
-    return partial(SMOOTHERS[name], A, omega)
+    return SMOOTHERS[name](A, omega)
 
 
-def adjoint(B: Smoother) -> Smoother:
-    """The adjoint of a smoother in the inner product of control volumes: the colours in the opposite order."""
+def iteration(name: str, grid: Grid, sweeps: int) -> Iterate:
+    """How the sweeps are combined: the Chebyshev semi-iteration for "chebyshev", one by one for the others."""
+    if name != "chebyshev" or sweeps == 0:
+        return single_step
+    ratio = CHEBYSHEV_RATIO[max(1, sum(n > 1 for n in grid.shape))]
+    return chebyshev(chebyshev_weights(sweeps, (ratio - 1) / (ratio + 1)))
+
+
+def symmetric_pair(B: Smoother) -> tuple[Smoother, Smoother]:
+    """A smoother and its adjoint in the inner product of control volumes: the order of the unknowns is turned around.
+
+    Over-relaxation of red and black is left out: between adjoint sweeps it gains nothing.
+    """
     if isinstance(B, partial) and B.func is red_black:
         A, omega = B.args
-        return partial(red_black, A, omega, reverse=not B.keywords.get("reverse", False))
-    return B
+        return partial(red_black, A, min(1.0, omega)), partial(red_black, A, min(1.0, omega), reverse=True)
+    return B, B.adjoint() if hasattr(B, "adjoint") else B

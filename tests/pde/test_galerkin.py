@@ -147,7 +147,7 @@ def test_jacobi_is_sequential_relaxation_with_the_old_values(grid, seed):
     A = finite_volumes([axis.nodes for axis in grid.axes])
     expected = u + (omega * (f.ravel() - A @ u.ravel()) / np.diag(A)).reshape(grid.shape)
     operator = StencilOperator(grid, F8)
-    result = u + RELAXATIONS["jacobi"](operator, omega, f - operator(u))
+    result = u + RELAXATIONS["jacobi"](operator, omega)(f - operator(u))
     np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance(A, u, f))
 
 

@@ -1,0 +1,107 @@
+"""Smoothers that solve for several unknowns at once or one after the other: zebra lines and lexicographic sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+
+from pde.grid import Array, Grid
+from pde.operators import Operator
+
+
+class BlockSweep:
+    """Block Gauss-Seidel on A d = r from d = 0: group after group of unknowns is solved for, times omega."""
+
+    def __init__(self, A: Operator, omega: float, groups: Sequence[Array]) -> None:
+        self.A, self.omega, self.groups = A, omega, [g for g in groups if len(g)]
+        self._matrix = sp.csr_matrix(A.matrix().astype(float))
+        self._steps = [(g, self._matrix[g], _factor(self._matrix[g][:, g])) for g in self.groups]
+
+    def __call__(self, r: Array) -> Array:
+        flat = r.reshape(-1, self.A.grid.size).T.astype(float)
+        d = np.zeros_like(flat)
+        for number, (g, rows, factor) in enumerate(self._steps):
+            rest = flat[g] - rows @ d if number else flat[g]
+            d[g] += self.omega * factor.solve(rest)
+        return np.ascontiguousarray(d.T).reshape(r.shape).astype(r.dtype)
+
+    def adjoint(self) -> BlockSweep:
+        return BlockSweep(self.A, self.omega, self.groups[::-1])
+
+    def __getstate__(self) -> Any:
+        return self.A, self.omega, self.groups
+
+    def __setstate__(self, state: Any) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+
+class Alternating:
+    """One sweep after the other, each on the residual that those before it have left."""
+
+    def __init__(self, A: Operator, sweeps: Sequence[Any]) -> None:
+        self.A, self.sweeps = A, list(sweeps)
+
+    def __call__(self, r: Array) -> Array:
+        d = self.sweeps[0](r)
+        for sweep in self.sweeps[1:]:
+            d = d + sweep(r - self.A(d))
+        return d
+
+    def adjoint(self) -> Alternating:
+        return Alternating(self.A, [sweep.adjoint() for sweep in reversed(self.sweeps)])
+
+
+class Lexicographic:
+    """Gauss-Seidel (SOR) through the unknowns in C order: B = (D / omega - L)^-1, backwards with U for L."""
+
+    def __init__(self, A: Operator, omega: float, backwards: bool = False) -> None:
+        self.A, self.omega, self.backwards = A, omega, backwards
+        matrix = A.matrix().astype(float)
+        part = sp.triu(matrix, k=1) if backwards else sp.tril(matrix, k=-1)
+        self._factor = _factor(part + sp.diags(matrix.diagonal() / omega))
+
+    def __call__(self, r: Array) -> Array:
+        flat = r.reshape(-1, self.A.grid.size).T.astype(float)
+        return np.ascontiguousarray(self._factor.solve(flat).T).reshape(r.shape).astype(r.dtype)
+
+    def adjoint(self) -> Lexicographic:
+        return Lexicographic(self.A, self.omega, not self.backwards)
+
+    def __getstate__(self) -> Any:
+        return self.A, self.omega, self.backwards
+
+    def __setstate__(self, state: Any) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+
+def zebra(A: Operator, omega: float, axis: int) -> BlockSweep:
+    """Line relaxation along one axis: the lines by the parity of their place, then those on a periodic seam."""
+    return BlockSweep(A, omega, line_groups(A.grid, axis))
+
+
+def alternating_zebra(A: Operator, omega: float) -> Alternating:
+    """Zebra lines along each axis with more than one unknown in turn."""
+    axes = [a for a, n in enumerate(A.grid.shape) if n > 1] or [0]
+    return Alternating(A, [zebra(A, omega, a) for a in axes])
+
+
+def line_groups(grid: Grid, axis: int) -> list[Array]:
+    """The unknowns of the lines along `axis`, by the colours of the other indices; lines of a group do not couple."""
+    numbers = np.arange(grid.size).reshape(grid.shape)
+    groups: dict[tuple[int, int], list[Array]] = {}
+    classes = [[(0, slice(None))] if a == axis else list(enumerate(ax.colours())) for a, ax in enumerate(grid.axes)]
+    for choice in product(*classes):
+        kinds, block = zip(*choice, strict=True)
+        seam = sum(2**a for a, kind in enumerate(kinds) if kind == 2)
+        groups.setdefault((seam, sum(kind % 2 for kind in kinds) % 2), []).append(numbers[block].ravel())
+    return [np.concatenate(groups[key]) for key in sorted(groups)]
+
+
+def _factor(matrix: sp.spmatrix) -> Any:
+    """LU without reordering: bands and triangles stay as they are."""
+    return splu(sp.csc_matrix(matrix), permc_spec="NATURAL", diag_pivot_thresh=0.0)
