@@ -8,7 +8,10 @@ from nets import data
 from nets.config import MgNetConfig
 from nets.cost import multiply_adds, parameters
 from nets.mgnet import MgNet
-from nets.notation import Architecture, parse
+from nets.network import Network
+from nets.notation import Architecture, ResNetArchitecture, parse
+from nets.resnet import ResNet
+from nets.resnet_config import ResNetConfig
 from nets.train import CheckpointError, Evaluation, Recipe, TrainingError, TrainingResult, evaluate, load, train
 from nets.zoo import create_model, list_models
 
@@ -18,7 +21,11 @@ __all__ = [
     "Evaluation",
     "MgNet",
     "MgNetConfig",
+    "Network",
     "Recipe",
+    "ResNet",
+    "ResNetArchitecture",
+    "ResNetConfig",
     "TrainingError",
     "TrainingResult",
     "create_model",

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nets.activations import create_activations
+from nets.checks import check_choices, check_integer, integers
 from nets.iterations import check_iteration
 from nets.notation import NONLINEAR, SCHEMES, Architecture, parse
 from nets.scanner import EXAMPLE
@@ -83,11 +84,10 @@ class MgNetConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("nu", 0), ("channels_u", 1), ("channels_f", 1)):
-            object.__setattr__(self, name, _integers(name, getattr(self, name), least))
-        for name, allowed in CHOICES.items():
-            _check_choice(name, getattr(self, name), allowed)
-        _check_integer("in_channels", self.in_channels, 1)
-        _check_integer("num_classes", self.num_classes, 0)
+            object.__setattr__(self, name, integers(name, getattr(self, name), least))
+        check_choices(self, CHOICES)
+        check_integer("in_channels", self.in_channels, 1)
+        check_integer("num_classes", self.num_classes, 0)
         _check_lengths(self)
         _check_sweeps(self)
         _check_transfers(self)
@@ -100,6 +100,8 @@ class MgNetConfig:
     def parse(cls, name: str, **settings: Any) -> MgNetConfig:
         """The configuration of a name in the papers' notation (`nets.notation`), and further settings by keyword."""
         architecture = parse(name)
+        if not isinstance(architecture, Architecture):
+            raise ValueError(f"name must be that of an MgNet or GDFI; got {name!r}: use nets.create_model")
         return cls(**{**DEFAULTS[architecture.family], **architecture._asdict(), **settings})
 
     @property
@@ -122,27 +124,6 @@ class MgNetConfig:
     def settings(self) -> dict[str, Any]:
         """What the notation does not say, as plain values: MgNetConfig.parse(notation, **settings) is equal."""
         return {name: value for name, value in asdict(self).items() if name not in Architecture._fields}
-
-
-def _integers(name: str, values: Any, least: int) -> tuple[int, ...]:
-    if isinstance(values, str) or not hasattr(values, "__iter__"):
-        raise TypeError(f"{name} must be a sequence of integers, one per grid; got {values!r}")
-    values = tuple(values)
-    for index, value in enumerate(values):
-        _check_integer(f"{name}[{index}]", value, least)
-    return values
-
-
-def _check_integer(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer >= {least}; got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be an integer >= {least}; got {value}")
-
-
-def _check_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
-    if not any(value == choice and type(value) is type(choice) for choice in allowed):
-        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}; got {value!r}")
 
 
 def _check_lengths(config: MgNetConfig) -> None:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from nets.mgnet import MgNet
+    from nets.network import Network
 
 
-def check_input(model: MgNet, x: Tensor) -> None:
+def check_input(model: Network, x: Tensor) -> None:
     """Refuse an x that is not (N, in_channels, n, ...), of the weights' dtype and device, and large enough.
 
     Raises:
@@ -25,7 +25,7 @@ def check_input(model: MgNet, x: Tensor) -> None:
     _check_kind(model, x)
 
 
-def _check_shape(model: MgNet, x: Tensor) -> None:
+def _check_shape(model: Network, x: Tensor) -> None:
     config = model.config
     if x.ndim != config.dims + 2 or x.shape[1] != config.in_channels:
         raise ValueError(
@@ -44,7 +44,7 @@ def _check_shape(model: MgNet, x: Tensor) -> None:
         size = tuple((n + 1) // 2 for n in size)
 
 
-def _check_kind(model: MgNet, x: Tensor) -> None:
+def _check_kind(model: Network, x: Tensor) -> None:
     """Batch norms (1-D weights) may be kept in another precision; convolutions and head may not."""
     if not x.is_floating_point():
         raise TypeError(f"x must be a floating-point tensor; got {x.dtype}")

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import mgcore
-from mgcore import Level, Visit
-from nets.activations import create_activations
+from mgcore import Level
 from nets.config import MgNetConfig
-from nets.inputs import check_input
 from nets.iterations import MultiStep, create_iteration, uses
+from nets.network import Network, head
 from nets.notation import NONLINEAR
-from nets.operators import MAX_POOL, convolution, feature_map, is_linear, normalisation, restriction
+from nets.operators import chain, convolution, feature_map, is_linear, lists, normalisation, restriction
 
 Map = Callable[[Tensor], Tensor]
 
 
-class MgNet(nn.Module):
+class MgNet(Network):
     """The network of a configuration: stem, descent over the grids, head.
 
     Every convolution lives once and every batch norm once per use, in lists by grid (finest first) and use of B (one
@@ -32,9 +29,10 @@ class MgNet(nn.Module):
     `levels` reads them anew every time, so that a replaced module takes part in the next forward pass.
     """
 
+    config: MgNetConfig
+
     def __init__(self, config: MgNetConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, config.channels_f[0], config.channels_u[-1], stem_norm=config.batch_norm)
         nu, c_u, c_f, dims = config.nu, config.channels_u, config.channels_f, config.dims
         grids, transitions = range(len(nu)), range(len(nu) - 1)
         count = [sum(map(len, uses(config.iteration, nu_l))) for nu_l in nu]
@@ -42,20 +40,17 @@ class MgNet(nn.Module):
         def norm(channels: int, needed: bool = True) -> nn.Module:
             return normalisation(dims, channels, enabled=config.batch_norm and needed)
 
-        self.stem = _stem(config)
-        self.pool: nn.Module = MAX_POOL[dims](3, stride=2, padding=1) if config.input == "imagenet" else nn.Identity()
-        self.s = nn.ModuleList(create_activations(config.activation, len(nu)))
         self.iteration = nn.ModuleList(create_iteration(config.iteration, nu_l) for nu_l in nu)
         before, after = _norms(config.A, config.norm)
         self.A = nn.ModuleList(_data_map(config.A, dims, c_u[l], c_f[l]) for l in grids)
         self.norm_A_u = nn.ModuleList(norm(c_u[l], before) for l in grids)
         self.norm_A_f = nn.ModuleList(norm(c_f[l], after) for l in grids)
         before, after = _norms(config.B, config.norm)
-        self.B = _lists([_extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
-        self.norm_f = _lists(count, lambda l: norm(c_f[l], before))
-        self.norm_u = _lists(count, lambda l: norm(c_u[l], after))
+        self.B = lists([_extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
+        self.norm_f = lists(count, lambda l: norm(c_f[l], before))
+        self.norm_u = lists(count, lambda l: norm(c_u[l], after))
         if config.extractor == "scaled":
-            self.alpha = _lists(count, lambda l: Scale())
+            self.alpha = lists(count, lambda l: Scale())
         self.R = nn.ModuleList(restriction(config.transfers, dims, c_f[l], c_f[l + 1]) for l in transitions)
         self.norm_R = nn.ModuleList(norm(c_f[l + 1]) for l in transitions)
         if config.pi != "0":
@@ -63,7 +58,7 @@ class MgNet(nn.Module):
                 feature_map(config.pi, config.transfers, dims, c_u[l], c_u[l + 1]) for l in transitions
             )
             self.norm_Pi = nn.ModuleList(norm(c_u[l + 1]) for l in transitions)
-        self.head = _head(c_u[-1], config.num_classes)
+        self.head = head(c_u[-1], config.num_classes)
 
     @property
     def levels(self) -> list[Any]:
@@ -74,35 +69,6 @@ class MgNet(nn.Module):
         """
         levels = [self._level(l) for l in range(len(self.config.nu))]
         return mgcore.residual_form(levels) if self.config.form == "residual" else levels
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Class scores (N, num_classes) of images x (N, in_channels, n, ...)."""
-        return self.forward_head(self.forward_features(x))
-
-    def forward_features(self, x: Tensor) -> Tensor:
-        """u^J, of shape (N, c_u of grid J, n_J, ...).
-
-        Raises:
-            TypeError, ValueError: before any convolution, where x does not fit the network.
-        """
-        u: Any = self.visits(x)[-1].u
-        return u
-
-    def visits(self, x: Tensor) -> list[Visit]:
-        """The descent for images x: u^{l,0}, u^l and f^l of every grid."""
-        check_input(self, x)
-        f = self.pool(self.s[0](self.stem(x)))
-        return mgcore.descend(self.levels, f, self._first_guess(f))
-
-    def forward_head(self, u: Tensor) -> Tensor:
-        """Global average pooling of u^J (N, c, n, ...), then the linear layer: (N, num_classes)."""
-        return self.head(u.mean(dim=tuple(range(2, u.ndim))))
-
-    def reset_classifier(self, num_classes: int) -> None:
-        """A new head for this many classes; 0 leaves the pooled features (N, c_u of grid J)."""
-        self.config = replace(self.config, num_classes=num_classes)
-        weight = next(self.parameters())
-        self.head = _head(self.config.channels_u[-1], num_classes).to(weight.device, weight.dtype)
 
     def _level(self, l: int) -> Level:
         last, iteration = l + 1 == len(self.config.nu), self.iteration[l]
@@ -123,7 +89,7 @@ class MgNet(nn.Module):
         """A: u -> f (6.1), a convolution, one of GDFI's schemes, or the nonlinear xi . sigma . eta."""
         K, s, norm_u, norm_f = self.A[l], self.s[l], self.norm_A_u[l], self.norm_A_f[l]
         if self.config.A == NONLINEAR:
-            return _chain(K.eta, norm_f, s, K.xi)  # type: ignore[arg-type]
+            return chain(K.eta, norm_f, s, K.xi)  # type: ignore[arg-type]
         return _scheme(self.config.A, norm_u, s, (K, norm_f))
 
     def _extractor(self, l: int, k: int) -> Map:
@@ -134,7 +100,7 @@ class MgNet(nn.Module):
 
     def _transfer(self, K: nn.Module, norm: nn.Module, l: int) -> Map:
         """s(BN(K *_2 .)) from grid l to l + 1, (6.5), (6.6); A u^0 is added to R's result after it."""
-        return _chain(K, norm, self.s[l + 1]) if self.config.transfer_activation else _chain(K, norm)
+        return chain(K, norm, self.s[l + 1]) if self.config.transfer_activation else chain(K, norm)
 
     def _first_guess(self, f: Tensor) -> Tensor | None:
         """u^{1,0} = 0: None, to which A is not applied, or in feature form the zero of Algorithm 3, to which it is."""
@@ -150,18 +116,6 @@ class Scale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.weight * x
-
-
-def _stem(config: MgNetConfig) -> nn.Sequential:
-    size, stride = (7, 2) if config.input == "imagenet" else (3, 1)
-    c = config.channels_f[0]
-    conv = convolution(config.dims, config.in_channels, c, stride=stride, size=size)
-    norm = normalisation(config.dims, c, enabled=config.batch_norm)
-    return nn.Sequential(OrderedDict(conv=conv, norm=norm))
-
-
-def _head(channels: int, num_classes: int) -> nn.Module:
-    return nn.Linear(channels, num_classes) if num_classes > 0 else nn.Identity()
 
 
 def _extractors(config: MgNetConfig, count: int) -> int:
@@ -186,21 +140,7 @@ def _scheme(scheme: str, before: Map, s: Map, K: Sequence[Map]) -> Map:
     """K, K . sigma, sigma . K or sigma . K . sigma, where K stands for several maps, its batch norm among them."""
     first = (before, s) if scheme.endswith("K.sigma") else ()
     last = (s,) if scheme.startswith("sigma") else ()
-    return _chain(*first, *K, *last)
-
-
-def _lists(counts: Sequence[int], make: Callable[[int], nn.Module]) -> Any:
-    """Per grid l a list of counts[l] modules make(l): a ModuleList, which type checkers will not index twice."""
-    return nn.ModuleList(nn.ModuleList(make(l) for _ in range(count)) for l, count in enumerate(counts))
-
-
-def _chain(*maps: Map) -> Map:
-    def apply(x: Tensor) -> Tensor:
-        for map_ in maps:
-            x = map_(x)
-        return x
-
-    return apply
+    return chain(*first, *K, *last)
 
 
 def _zero(f: Tensor, channels: int) -> Tensor:

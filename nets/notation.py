@@ -1,6 +1,6 @@
 """The papers' names of networks.
 
-    name      = mgnet | gdfi ;
+    name      = mgnet | gdfi | resnet ;
     mgnet     = "MgNet" nu "-" channels "-" extractor [ "-" pi ] [ "-A:xi.sigma.eta" ] ;
     gdfi      = "GDFI" nu "-" channels "-A:" scheme "-B:" scheme ;
     nu        = "[" integer { "," integer } "]" ;
@@ -9,8 +9,15 @@
     extractor = "B^l" | "B^{l}" | "a_iB^l" | "a_iB^{l}" | "B^{l,i}" ;   constant, scaled, variable
     pi        = "Pi_0" | "Pi_1" | "Pi_2" ;                              Pi_1 where none is named
     scheme    = "K" | "K.sigma" | "sigma.K" | "sigma.K.sigma" ;         K.sigma applies sigma first
+    resnet    = kind ( depth | nu "-" channels ) [ "-" A ] [ "-" B ] ;   A^{l,i}, B^{l,i} where none is named; in the
+                                                                        kinds "Mg-...", A^l
+    kind      = "ResNet" | "pre-act ResNet" | "iResNet" | "sigma-ResNet" | "Mg-ResNet" | "Mg-iResNet" ;
+    depth     = [ "-" ] ( "18" | "34" ) ;
+    A         = "A^l" | "A^{l}" | "A^{l,i}" ;
+    B         = "B^l" | "B^{l}" | "B^{l,i}" ;
 
-Spaces are allowed anywhere but inside an integer.
+iResNet is pre-act ResNet. The channels of a ResNet are integers, not pairs. Spaces are allowed anywhere but inside an
+integer.
 """
 
 from __future__ import annotations
@@ -29,6 +36,14 @@ EXTRACTORS = {
 PI = {"Pi_0": "0", "Pi_1": "1", "Pi_2": "2"}
 SCHEMES = ("K", "K.sigma", "sigma.K", "sigma.K.sigma")
 NONLINEAR = "xi.sigma.eta"
+
+
+RESNETS = ("ResNet", "pre-act ResNet", "sigma-ResNet", "Mg-ResNet", "Mg-iResNet")
+KINDS = {**{kind.replace(" ", ""): kind for kind in RESNETS}, "iResNet": "pre-act ResNet"}
+DEPTHS = {"18": (2, 2, 2, 2), "34": (3, 4, 6, 3)}
+SHARED_A = {"A^{l,i}": "A^{l,i}", "A^{l}": "A^l", "A^l": "A^l"}
+SHARED_B = {"B^{l,i}": "B^{l,i}", "B^{l}": "B^l", "B^l": "B^l"}
+WIDTHS = (64, 128, 256, 512)
 
 
 class Architecture(NamedTuple):
@@ -55,8 +70,24 @@ class Architecture(NamedTuple):
         return f"{start}-{extractor}{pi}" + ("" if self.A == "K" else f"-A:{self.A}")
 
 
-def parse(name: str) -> Architecture:
-    """The architecture of a name such as "MgNet[2,2,2,2]-[256]-B^l" or "GDFI[2,2]-[(8,16)]-A:K-B:K.sigma".
+class ResNetArchitecture(NamedTuple):
+    """What the name of a ResNet says: blocks and channels per grid, the kind of step, and what is shared."""
+
+    nu: tuple[int, ...]
+    channels: tuple[int, ...]
+    kind: str = "ResNet"
+    A: str = "A^{l,i}"
+    B: str = "B^{l,i}"
+
+    def __str__(self) -> str:
+        depth = next((depth for depth, nu in DEPTHS.items() if nu == self.nu), None)
+        if depth is None or self.channels != WIDTHS:
+            depth = f"[{','.join(map(str, self.nu))}]-[{','.join(map(str, self.channels))}]"
+        return f"{self.kind}{depth}-{self.A}-{self.B}"
+
+
+def parse(name: str) -> Architecture | ResNetArchitecture:
+    """The architecture of a name such as "MgNet[2,2]-[256]-B^l", "GDFI[2]-[8]-A:K-B:K.sigma" or "ResNet18-A^l-B^l".
 
     Raises:
         TypeError: where `name` is not a string.
@@ -65,7 +96,8 @@ def parse(name: str) -> Architecture:
     if not isinstance(name, str):
         raise TypeError(f"name must be a string such as {EXAMPLE!r}; got {type(name).__name__}")
     text = Scanner(name)
-    architecture = _grids(text, text.choice(("MgNet", "GDFI")))
+    family = text.choice(("MgNet", "GDFI", *KINDS))
+    architecture = _resnet(text, KINDS[family]) if family in KINDS else _grids(text, family)
     text.end()
     return architecture
 
@@ -90,6 +122,35 @@ def _grids(text: Scanner, family: str) -> Architecture:
     pi = PI[text.choice(PI)] if not nonlinear and text.take("-") else "1"
     nonlinear = nonlinear or text.take(f"-A:{NONLINEAR}")
     return Architecture(nu, u, f, extractor, pi, family, NONLINEAR if nonlinear else "K")
+
+
+def _resnet(text: Scanner, kind: str) -> ResNetArchitecture:
+    nu, channels = _depth(text)
+    allowed = SHARED_A if not kind.startswith("Mg-") else {token: A for token, A in SHARED_A.items() if A == "A^l"}
+    A, B = ("A^l" if kind.startswith("Mg-") else "A^{l,i}"), "B^{l,i}"
+    if text.take("-"):
+        token = text.choice((*allowed, *SHARED_B))
+        A, B = allowed.get(token, A), SHARED_B.get(token, B)
+        if token in allowed and text.take("-"):
+            B = SHARED_B[text.choice(SHARED_B)]
+    return ResNetArchitecture(nu, channels, kind, A, B)
+
+
+def _depth(text: Scanner) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Blocks and channels per grid of 18, -34, or [2,2]-[8,16]."""
+    text.take("-")
+    depth = next((depth for depth in DEPTHS if text.take(depth)), None)
+    if depth is not None:
+        return DEPTHS[depth], WIDTHS
+    if not text.text.startswith("[", text.position):
+        text.fail('18, 34 or "["')
+    nu = _numbers(text, "nu", least=1)
+    text.expect("-")
+    start = text.position
+    channels = _numbers(text, "a channel count", least=1)
+    if len(channels) not in (1, len(nu)):
+        text.fail(f"1 or {len(nu)} widths, one per grid of nu = {list(nu)}, not {len(channels)},", start)
+    return nu, channels * len(nu) if len(channels) == 1 else channels
 
 
 def _numbers(text: Scanner, what: str, least: int) -> tuple[int, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -97,3 +100,19 @@ def feature_map(pi: str, transfers: str, dims: int, c_in: int, c_out: int) -> nn
     if transfers == "trained":
         return convolution(dims, c_in, c_out, stride=2)
     return SharedKernel(dims, restriction_kernel(transfers, dims) / 2**dims)
+
+
+def lists(counts: Sequence[int], make: Callable[[int], nn.Module]) -> Any:
+    """Per grid l a list of counts[l] modules make(l): a ModuleList, which type checkers will not index twice."""
+    return nn.ModuleList(nn.ModuleList(make(l) for _ in range(count)) for l, count in enumerate(counts))
+
+
+def chain(*maps: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The maps one after the other, the first one first."""
+
+    def apply(x: Tensor) -> Tensor:
+        for map_ in maps:
+            x = map_(x)
+        return x
+
+    return apply

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from os import PathLike
+from typing import Any
 
 from nets.config import MgNetConfig
 from nets.mgnet import MgNet
+from nets.network import Network
+from nets.notation import ResNetArchitecture, parse
+from nets.resnet import ResNet
+from nets.resnet_config import ResNetConfig
 
 MODELS = (
     "MgNet[2,2]-[32]-B^{l,i}",  # digits, 8 x 8
@@ -27,6 +32,22 @@ MODELS = (
     "MgNet[2,2,2,2]-[128,256,512,1024]-B^{l,i}",
     "MgNet[2,2,2,2]-[256,512,1024,2048]-B^l",
     "MgNet[3,4,6,3]-[128,256,512,1024]-B^{l,i}",
+    "ResNet18-A^{l,i}-B^{l,i}",
+    "ResNet18-A^l-B^{l,i}",
+    "ResNet18-A^{l,i}-B^l",
+    "ResNet18-A^l-B^l",
+    "ResNet34-A^{l,i}-B^{l,i}",
+    "ResNet34-A^l-B^{l,i}",
+    "ResNet34-A^{l,i}-B^l",
+    "ResNet34-A^l-B^l",
+    "pre-act ResNet18-A^{l,i}-B^{l,i}",
+    "pre-act ResNet18-A^l-B^{l,i}",
+    "pre-act ResNet18-A^{l,i}-B^l",
+    "pre-act ResNet18-A^l-B^l",
+    "pre-act ResNet34-A^{l,i}-B^{l,i}",
+    "pre-act ResNet34-A^l-B^{l,i}",
+    "pre-act ResNet34-A^{l,i}-B^l",
+    "pre-act ResNet34-A^l-B^l",
 )
 """Networks of the papers' tables; `create_model` takes any other name of the same grammar as well."""
 
@@ -34,6 +55,10 @@ MODELS = (
 def list_models(pattern: str = "*") -> list[str]:
     """The names of `MODELS` that match a shell pattern; brackets are taken as they stand, not as character sets."""
     return [name for name in MODELS if fnmatchcase(name, pattern.replace("[", "[[]"))]
+
+
+MGNET_ONLY = {"iteration": "single", "transfers": "trained", "transfer_activation": None, "norm": None, "form": "auto"}
+"""Settings that a network in data space does not have, with their defaults."""
 
 
 def create_model(
@@ -52,8 +77,10 @@ def create_model(
     form: str = "auto",
     sharing: str = "literal",
     weights: str | PathLike[str] | None = None,
-) -> MgNet:
-    """The network of a name in the papers' notation (`nets.notation`); the settings are those of `MgNetConfig`.
+) -> Network:
+    """The network of a name in the papers' notation (`nets.notation`).
+
+    The settings are those of `MgNetConfig` and `ResNetConfig`.
 
     Args:
         transfer_activation, norm: None takes what the family of the name has (True and "inside" for MgNet, False and
@@ -63,24 +90,32 @@ def create_model(
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
-    family = {"transfer_activation": transfer_activation, "norm": norm}
-    config = MgNetConfig.parse(
-        name,
-        **{key: value for key, value in family.items() if value is not None},
-        num_classes=num_classes,
-        in_channels=in_channels,
-        input=input,
-        dims=dims,
-        activation=activation,
-        iteration=iteration,
-        transfers=transfers,
-        batch_norm=batch_norm,
-        form=form,
-        sharing=sharing,
-    )
-    model = MgNet(config)
+    settings = {key: value for key, value in locals().items() if key not in ("name", "weights")}
+    given = {key: value for key, value in settings.items() if key not in MGNET_ONLY or value is not None}
+    if isinstance(parse(name), ResNetArchitecture):
+        _refuse_mgnet_settings(name, settings)
+        given = {key: value for key, value in given.items() if key not in MGNET_ONLY}
+    model = network(configuration(name, **given))
     if weights is not None:
         from nets.train.checkpoint import load_weights
 
         load_weights(model, weights)
     return model
+
+
+def configuration(name: str, **settings: Any) -> MgNetConfig | ResNetConfig:
+    """The configuration of a name, with the family's own defaults."""
+    family: Any = ResNetConfig if isinstance(parse(name), ResNetArchitecture) else MgNetConfig
+    config: MgNetConfig | ResNetConfig = family.parse(name, **settings)
+    return config
+
+
+def network(config: MgNetConfig | ResNetConfig) -> Network:
+    """The network of a configuration, with fresh weights."""
+    return ResNet(config) if isinstance(config, ResNetConfig) else MgNet(config)
+
+
+def _refuse_mgnet_settings(name: str, settings: dict[str, Any]) -> None:
+    for key, default in MGNET_ONLY.items():
+        if settings[key] != default:
+            raise ValueError(f"{key} is a setting of MgNet and GDFI, which {name!r} is not; got {settings[key]!r}")

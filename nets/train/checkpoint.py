@@ -7,12 +7,14 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
+from nets import zoo
 from nets.config import MgNetConfig
-from nets.mgnet import MgNet
+from nets.network import Network
+from nets.resnet_config import ResNetConfig
 
 FILE = "checkpoint.pt"
 FORMAT = "mgnet-multigrid checkpoint 1"
@@ -68,17 +70,26 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return record
 
 
-def describe(model: MgNet) -> dict[str, Any]:
+def describe(model: Network) -> dict[str, Any]:
     """The model as plain values, from which `build` makes it again."""
-    return {"family": "MgNet", "notation": model.config.notation, "settings": model.config.settings()}
+    return _describe(model.config)
 
 
-def build(description: Mapping[str, Any]) -> MgNet:
+def _describe(config: MgNetConfig | ResNetConfig) -> dict[str, Any]:
+    family = "ResNet" if isinstance(config, ResNetConfig) else "MgNet"
+    return {"family": family, "notation": config.notation, "settings": config.settings()}
+
+
+def build(description: Mapping[str, Any]) -> Network:
     """A model with fresh weights."""
-    return MgNet(MgNetConfig.parse(description["notation"], **description["settings"]))
+    return zoo.network(_configuration(description))
 
 
-def load(checkpoint: str | os.PathLike[str]) -> MgNet:
+def _configuration(description: Mapping[str, Any]) -> MgNetConfig | ResNetConfig:
+    return zoo.configuration(description["notation"], **description["settings"])
+
+
+def load(checkpoint: str | os.PathLike[str]) -> Network:
     """The trained network of a checkpoint (averaged weights where there are any), in evaluation mode.
 
     Raises:
@@ -93,25 +104,28 @@ def load(checkpoint: str | os.PathLike[str]) -> MgNet:
     return model.eval()
 
 
-def load_weights(model: MgNet, checkpoint: str | os.PathLike[str]) -> None:
+def load_weights(model: Network, checkpoint: str | os.PathLike[str]) -> None:
     """Take the weights of a checkpoint of the same architecture, without the head where the classes differ.
 
     Raises:
         CheckpointError: where the file cannot be read, or holds another architecture.
     """
     record = read(checkpoint)
-    theirs, ours = describe(build(record["model"])), describe(model)
-    settings = {**theirs["settings"], "num_classes": ours["settings"]["num_classes"], "form": model.config.form}
-    for name, got, need in [("name", theirs["notation"], ours["notation"])] + [
-        (name, settings[name], value) for name, value in ours["settings"].items()
-    ]:
-        if got != need:
-            raise CheckpointError(f"weights: {checkpoint} holds {name} {got!r}, and the model has {need!r}")
+    theirs, ours = _describe(_configuration(record["model"])), describe(model)
+    if theirs["notation"] != ours["notation"]:
+        _refuse(checkpoint, "name", theirs["notation"], ours["notation"])
+    for name, need in ours["settings"].items():
+        if name not in ("num_classes", "form") and theirs["settings"][name] != need:
+            _refuse(checkpoint, name, theirs["settings"][name], need)
     state = trained(record)
     if theirs["settings"]["num_classes"] != model.config.num_classes:
         state = {**state, **{key: value for key, value in model.state_dict().items() if key.startswith("head.")}}
         state = {key: value for key, value in state.items() if key in model.state_dict()}
     model.load_state_dict(state)
+
+
+def _refuse(checkpoint: Any, name: str, got: Any, need: Any) -> NoReturn:
+    raise CheckpointError(f"weights: {checkpoint} holds {name} {got!r}, and the model has {need!r}")
 
 
 def trained(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,24 +6,24 @@ import torch
 
 from nets.data import Dataset
 from nets.inputs import check_input
-from nets.mgnet import MgNet
+from nets.network import Network
 from nets.train.recipe import Recipe
 
 
-def network_for(model: MgNet | str, data: Dataset, seed: int) -> MgNet:
+def network_for(model: Network | str, data: Dataset, seed: int) -> Network:
     from nets.zoo import create_model
 
-    if isinstance(model, MgNet):
+    if isinstance(model, Network):
         return model
     if not isinstance(model, str):
-        raise TypeError(f"model must be a nets.MgNet or a name; got {type(model).__name__}")
+        raise TypeError(f"model must be a nets.Network or a name; got {type(model).__name__}")
     dims = data.train_images.ndim - 2
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return create_model(model, num_classes=len(data.class_names), in_channels=data.in_channels, dims=dims)
 
 
-def check_fit(model: MgNet, data: Dataset, recipe: Recipe, seed: int) -> None:
+def check_fit(model: Network, data: Dataset, recipe: Recipe, seed: int) -> None:
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise TypeError(f"seed must be an integer; got {seed!r}")
     classes, dims = len(data.class_names), data.train_images.ndim - 2

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nets import data as datasets
 from nets.data import Dataset
-from nets.mgnet import MgNet
+from nets.network import Network
 from nets.train import randomness
 from nets.train.augment import COLUMNS, augment
 from nets.train.evaluation import Evaluation, evaluate
@@ -35,7 +35,7 @@ class TrainingResult:
     """What a run gives: the network (averaged weights where the recipe averages) in evaluation mode after its last
     epoch, how it classifies the held-out part, one row of numbers per epoch, and the checkpoint's path or None."""
 
-    model: MgNet
+    model: Network
     evaluation: Evaluation
     history: list[dict[str, float]]
     checkpoint: Path | None
@@ -47,7 +47,7 @@ class TrainingResult:
 
 
 def train(
-    model: MgNet | str,
+    model: Network | str,
     data: Dataset | str,
     *,
     recipe: Recipe | str | None = None,

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nets.data import Dataset
-from nets.mgnet import MgNet
+from nets.network import Network
 from nets.train import checkpoint as checkpoints
 from nets.train import provenance
 from nets.train.checkpoint import CheckpointError
@@ -21,7 +21,7 @@ from nets.train.recipe import Recipe
 class Run:
     """Everything that a run changes, and what it must not change."""
 
-    model: MgNet
+    model: Network
     data: Dataset
     recipe: Recipe
     seed: int
@@ -32,7 +32,7 @@ class Run:
     history: list[dict[str, float]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, model: MgNet, data: Dataset, recipe: Recipe, seed: int) -> Run:
+    def start(cls, model: Network, data: Dataset, recipe: Recipe, seed: int) -> Run:
         average = None
         if recipe.averaging > 0:
             average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)

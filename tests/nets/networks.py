@@ -9,8 +9,8 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
-from nets import MgNet, MgNetConfig
-from nets.notation import NONLINEAR, SCHEMES
+from nets import MgNetConfig, ResNetConfig, zoo
+from nets.notation import NONLINEAR, RESNETS, SCHEMES
 
 ACTIVATIONS = ("relu", "identity", "prelu", "gelu", "hat:2", "hat-trained", "hat-height:3", "hat-height-trained:2.5")
 MULTI_STEP, CHEBYSHEV = "multi-step:1;0.5,0.5;0.25,0,0.75", "chebyshev:1,1.5,0.5"
@@ -58,13 +58,33 @@ def all_configs(draw: Any) -> MgNetConfig:
     return replace(config, family="GDFI", A=A, B=B, norm=draw(st.sampled_from(("inside", "after"))), form="auto")
 
 
-def network(config: MgNetConfig, seed: int = 0) -> MgNet:
+@st.composite
+def resnets(draw: Any, **fixed: Any) -> ResNetConfig:
+    """Configurations of up to three grids; `fixed` are settings that do not vary."""
+    grids = draw(st.integers(1, 3))
+    nu = tuple(draw(st.lists(st.integers(1, 3), min_size=grids, max_size=grids)))
+    channels = tuple(draw(st.lists(st.integers(1, 4), min_size=grids, max_size=grids)))
+    kind = fixed.get("kind") or draw(st.sampled_from(RESNETS))
+    settings = {
+        "kind": kind,
+        "A": "A^l" if kind.startswith("Mg-") else draw(st.sampled_from(("A^l", "A^{l,i}"))),
+        "B": draw(st.sampled_from(("B^l", "B^{l,i}"))),
+        "sharing": draw(st.sampled_from(("literal", "tables"))),
+        "activation": draw(st.sampled_from(ACTIVATIONS)),
+        "batch_norm": draw(st.booleans()),
+        "in_channels": draw(st.integers(1, 3)),
+        "num_classes": draw(st.integers(0, 3)),
+    }
+    return ResNetConfig(nu, channels, **{**settings, **fixed})
+
+
+def network(config: Any, seed: int = 0) -> Any:
     """A float64 network in evaluation mode whose convolutions and batch norms have maximum norms of at most 1.
 
     Running statistics, weights and biases of batch norms, and the alpha_i, are random.
     """
     torch.manual_seed(seed)
-    model = MgNet(config).double().eval()
+    model = zoo.network(config).double().eval()
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, CONVOLUTIONS):
@@ -86,7 +106,7 @@ def network(config: MgNetConfig, seed: int = 0) -> MgNet:
     return model
 
 
-def images(config: MgNetConfig, size: int = 7, count: int = 2) -> torch.Tensor:
+def images(config: Any, size: int = 7, count: int = 2) -> torch.Tensor:
     return torch.randn(count, config.in_channels, *(size + i for i in range(config.dims)), dtype=torch.float64)
 
 

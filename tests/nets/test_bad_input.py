@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import nets
-from nets import MgNetConfig
+from nets import MgNetConfig, ResNetConfig
 
 GOOD = {"nu": (2, 2), "channels_u": (4, 4), "channels_f": (4, 4)}
 
@@ -71,6 +71,44 @@ def test_configurations(changes, error, words):
     if set(changes) <= {"activation", "iteration", "form", "input", "dims", "num_classes", "sharing"}:
         with pytest.raises(error, match=words):
             nets.create_model("MgNet[2,2]-[4]-B^l", **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"nu": ()}, ValueError, "nu must hold at least one grid"),
+        ({"nu": (2, 0)}, ValueError, r"nu\[1\] must be an integer >= 1; got 0"),
+        ({"channels": (4,)}, ValueError, "channels must hold 2 widths"),
+        ({"channels": 4}, TypeError, "channels must be a sequence"),
+        ({"kind": "DenseNet"}, ValueError, "kind must be 'ResNet' or .*got 'DenseNet'"),
+        ({"kind": "Mg-ResNet"}, ValueError, "A must be 'A.l' in the kind 'Mg-ResNet'"),
+        ({"A": "A"}, ValueError, "A must be"),
+        ({"B": "A^l"}, ValueError, "B must be"),
+        ({"sharing": "printed"}, ValueError, "sharing must be 'literal' or 'tables'; got 'printed'"),
+        ({"activation": "hat:1,2,3"}, ValueError, "1 or 2 supports"),
+        ({"dims": 0}, ValueError, "dims must be 1 or 2 or 3; got 0"),
+        ({"num_classes": -1}, ValueError, "num_classes must be an integer >= 0"),
+    ],
+)
+def test_configurations_of_resnets(changes, error, words):
+    with pytest.raises(error, match=words):
+        ResNetConfig(**{"nu": (2, 2), "channels": (4, 4), **changes})
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"iteration": "multi-step"}, {"transfers": "bilinear"}, {"form": "feature"}, {"transfer_activation": True}],
+)
+def test_settings_of_mgnet_do_not_apply_to_resnets(setting):
+    with pytest.raises(ValueError, match=f"{next(iter(setting))} is a setting of MgNet"):
+        nets.create_model("ResNet18", **setting)
+
+
+def test_a_family_parses_its_own_names():
+    with pytest.raises(ValueError, match="name must be that of an MgNet or GDFI; got 'ResNet18'"):
+        MgNetConfig.parse("ResNet18")
+    with pytest.raises(ValueError, match="name must be that of a ResNet"):
+        ResNetConfig.parse("MgNet[2]-[8]-B^l")
 
 
 def f32(*shape):

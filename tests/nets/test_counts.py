@@ -45,6 +45,47 @@ def test_parameters(name, input, classes, count):
     assert nets.parameters(on_meta(name, input=input, num_classes=classes)) == count
 
 
+# name, input, input channels, classes, parameters by literal sharing, and as the tables print them
+RESNETS = [
+    ("ResNet18-A^{l,i}-B^{l,i}", "cifar", 1, 10, 11_172_810, 11_172_810),
+    ("ResNet18-A^l-B^{l,i}", "cifar", 1, 10, 8_039_370, 8_039_370),
+    ("pre-act ResNet18-A^{l,i}-B^{l,i}", "cifar", 1, 10, 11_169_994, 11_169_994),
+    ("pre-act ResNet18-A^l-B^{l,i}", "cifar", 1, 10, 8_036_554, 8_036_554),
+    ("ResNet18-A^{l,i}-B^{l,i}", "cifar", 3, 100, 11_220_132, 11_220_132),
+    ("ResNet18-A^l-B^{l,i}", "cifar", 3, 100, 8_086_692, 8_086_692),
+    ("ResNet18-A^{l,i}-B^l", "cifar", 3, 100, 11_183_268, 9_671_844),
+    ("ResNet18-A^l-B^l", "cifar", 3, 100, 8_049_828, 6_575_268),
+    ("pre-act ResNet18-A^{l,i}-B^{l,i}", "cifar", 3, 100, 11_217_316, 11_217_316),
+    ("pre-act ResNet18-A^l-B^{l,i}", "cifar", 3, 100, 8_083_876, 8_083_876),
+    ("pre-act ResNet18-A^{l,i}-B^l", "cifar", 3, 100, 11_180_452, 9_669_028),
+    ("pre-act ResNet18-A^l-B^l", "cifar", 3, 100, 8_047_012, 6_572_452),
+    ("ResNet34-A^{l,i}-B^{l,i}", "cifar", 3, 100, 21_328_292, 21_328_292),
+    ("ResNet34-A^l-B^{l,i}", "cifar", 3, 100, 13_144_484, 13_144_484),
+    ("ResNet34-A^{l,i}-B^l", "cifar", 3, 100, 16_241_060, 14_766_500),
+    ("ResNet34-A^l-B^l", "cifar", 3, 100, 8_057_252, 6_656_420),
+    ("pre-act ResNet34-A^{l,i}-B^{l,i}", "cifar", 3, 100, 21_325_476, 21_325_476),
+    ("pre-act ResNet34-A^l-B^{l,i}", "cifar", 3, 100, 13_141_668, 13_141_668),
+    ("pre-act ResNet34-A^{l,i}-B^l", "cifar", 3, 100, 16_238_244, 14_763_684),
+    ("pre-act ResNet34-A^l-B^l", "cifar", 3, 100, 8_054_436, 6_653_604),
+    ("ResNet18-A^{l,i}-B^{l,i}", "imagenet", 3, 1000, 11_689_512, 11_689_512),
+    ("ResNet18-A^l-B^{l,i}", "imagenet", 3, 1000, 8_556_072, 8_556_072),
+    ("pre-act ResNet18-A^{l,i}-B^{l,i}", "imagenet", 3, 1000, 11_686_696, 11_686_696),
+    ("pre-act ResNet18-A^l-B^{l,i}", "imagenet", 3, 1000, 8_553_256, 8_553_256),
+]
+
+
+@pytest.mark.parametrize(("name", "input", "channels", "classes", "literal", "tables"), RESNETS)
+def test_parameters_of_resnets(name, input, channels, classes, literal, tables):
+    settings = {"input": input, "in_channels": channels, "num_classes": classes}
+    assert nets.parameters(on_meta(name, **settings)) == literal
+    assert nets.parameters(on_meta(name, **settings, sharing="tables")) == tables
+
+
+@pytest.mark.parametrize(("name", "classes", "count"), [("ResNet-18", 10, 11_173_962), ("ResNet-34", 10, 21_282_122)])
+def test_parameters_of_plain_resnets(name, classes, count):
+    assert nets.parameters(on_meta(name, num_classes=classes)) == count
+
+
 @pytest.mark.parametrize(
     ("pi", "c_f", "count"),
     [("-Pi_0", 256, 6_507_786), ("", 256, 8_278_794), ("", 512, 18_318_858), ("-Pi_2", 512, 16_549_413)],

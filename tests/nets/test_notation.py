@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
-from nets import Architecture, MgNetConfig, parse
-from tests.nets.networks import all_configs
+from nets import Architecture, parse, zoo
+from tests.nets.networks import all_configs, resnets
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,28 @@ def test_names_of_the_papers(name, expected):
     assert parse(name) == expected
 
 
-@given(all_configs())
+@given(st.one_of(all_configs(), resnets()))
 def test_round_trip(config):
     assert parse(str(config)) == config.architecture
-    assert MgNetConfig.parse(config.notation, **config.settings()) == config
+    assert zoo.configuration(config.notation, **config.settings()) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("ResNet-18", "ResNet18-A^{l,i}-B^{l,i}"),
+        ("ResNet18-A^l-B^{l}", "ResNet18-A^l-B^l"),
+        ("ResNet34-B^l", "ResNet34-A^{l,i}-B^l"),
+        ("iResNet18-A^l", "pre-act ResNet18-A^l-B^{l,i}"),
+        (" pre-act ResNet 34 - A^{l} - B^{l,i}", "pre-act ResNet34-A^l-B^{l,i}"),
+        ("Mg-iResNet18", "Mg-iResNet18-A^l-B^{l,i}"),
+        ("Mg-ResNet-34-B^l", "Mg-ResNet34-A^l-B^l"),
+        ("sigma-ResNet[2,2]-[8]", "sigma-ResNet[2,2]-[8,8]-A^{l,i}-B^{l,i}"),
+        ("ResNet[2,2,2,2]-[64,128,256,512]", "ResNet18-A^{l,i}-B^{l,i}"),
+    ],
+)
+def test_names_of_resnets(name, printed):
+    assert str(parse(name)) == printed
 
 
 @given(all_configs(), st.data())
@@ -60,8 +78,14 @@ def test_any_text_parses_or_is_refused_with_an_example(length, tail):
 @pytest.mark.parametrize(
     ("name", "position", "expected"),
     [
-        ("", 1, "one of GDFI, MgNet"),
-        ("ResNext50", 1, "one of GDFI, MgNet"),
+        ("", 1, "one of GDFI, Mg-ResNet, Mg-iResNet, MgNet, ResNet"),
+        ("ResNext50", 1, "one of GDFI"),
+        ("ResNet20", 7, "18, 34 or"),
+        ("ResNet18-A^l-A^l", 14, "one of B"),
+        ("ResNet18-C^l", 10, "one of A"),
+        ("Mg-ResNet18-A^{l,i}", 13, "one of A"),
+        ("ResNet[2,2]-[8,8,8]", 13, "1 or 2 widths"),
+        ("ResNet[2,0]-[8,8]", 10, "nu, an integer from 1"),
         ("GDFI[2]-[8]-B:K", 13, '"A:"'),
         ("GDFI[2]-[8]-A:K-B:xi", 19, "one of K, K.sigma, sigma.K, sigma.K.sigma"),
         ("MgNet[2]-[8]-B^l-A:K", 18, "one of Pi_0"),
@@ -96,6 +120,6 @@ def test_a_name_is_a_string(name):
 
 def test_list_models():
     assert nets.list_models()
-    assert nets.list_models("ResNet*") == []
+    assert len(nets.list_models("ResNet*")) == len(nets.list_models("pre-act ResNet*")) == 8
     assert nets.list_models("MgNet[2,2,2,2]-[256]-B^l") == ["MgNet[2,2,2,2]-[256]-B^l"]
     assert all(str(parse(name)) == name for name in nets.list_models())

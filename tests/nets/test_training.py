@@ -268,7 +268,7 @@ def test_models_that_do_not_fit():
         nets.train(nets.create_model(NAME, in_channels=1), blobs())
     with pytest.raises(ValueError, match="in_channels=3"):
         nets.train(nets.create_model(NAME, num_classes=3), blobs())
-    with pytest.raises(TypeError, match=r"model must be a nets\.MgNet or a name"):
+    with pytest.raises(TypeError, match=r"model must be a nets.Network or a name"):
         nets.train(torch.nn.Linear(3, 3), blobs())
     with pytest.raises(ValueError, match="data must be one of 'digits'; got 'mnist'"):
         nets.train(NAME, "mnist")

@@ -1,0 +1,31 @@
+"""Checks of plain values in a configuration: each error names the argument, what came and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def integers(name: str, values: Any, least: int) -> tuple[int, ...]:
+    """A sequence of integers as a tuple."""
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise TypeError(f"{name} must be a sequence of integers, one per grid; got {values!r}")
+    values = tuple(values)
+    for index, value in enumerate(values):
+        check_integer(f"{name}[{index}]", value, least)
+    return values
+
+
+def check_integer(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer >= {least}; got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be an integer >= {least}; got {value}")
+
+
+def check_choices(config: Any, choices: Mapping[str, tuple[Any, ...]]) -> None:
+    """Each named attribute is one of its choices, of the same type."""
+    for name, allowed in choices.items():
+        value = getattr(config, name)
+        if not any(value == choice and type(value) is type(choice) for choice in allowed):
+            raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}; got {value!r}")
