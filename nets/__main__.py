@@ -1,4 +1,4 @@
-"""python -m nets list | train | evaluate"""
+"""python -m nets list | train | evaluate | theorems | tables"""
 
 from __future__ import annotations
 
@@ -56,7 +56,29 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("evaluate", help="accuracy of a checkpoint", description="Accuracy of a checkpoint.")
     command.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
     command.set_defaults(run=_evaluate)
+
+    command = commands.add_parser("theorems", help="what is the same", description="The theorems, with deviations.")
+    command.add_argument("--seeds", type=int, default=5, help="random cases per theorem (default: %(default)s)")
+    command.set_defaults(run=_theorems)
+
+    description = "The papers' parameter tables beside our counts, with a verdict on every row."
+    command = commands.add_parser("tables", help="published parameter counts", description=description)
+    command.set_defaults(run=_tables)
     return parser
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from nets import tables
+
+    tables.run()
+
+
+def _theorems(options: argparse.Namespace) -> None:
+    from nets import theorems
+
+    if options.seeds < 1:
+        raise ValueError(f"seeds must be an integer >= 1; got {options.seeds}")
+    theorems.run(options.seeds)
 
 
 def _list(options: argparse.Namespace) -> None:

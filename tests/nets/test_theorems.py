@@ -1,4 +1,7 @@
-"""Theorems 6.1 and 8.1 on a network's own levels. Both need A linear, and nothing of B, R and Pi."""
+"""The theorems that connect the networks, on the networks themselves.
+
+Theorems 6.1 and 8.1 need A linear, and nothing of B, R and Pi.
+"""
 
 from dataclasses import replace
 
@@ -8,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+import mgcore
 from mgcore import checks
-from nets import MgNetConfig
-from tests.nets.networks import configs, images, network, norm, tolerance
+from nets import MgNetConfig, ResNetConfig, theorems
+from tests.nets.networks import configs, images, network, norm, resnets, tolerance
 
 SEEDS = st.integers(0, 2**16)
 LINEAR = configs(activation="identity", batch_norm=False, form="feature", transfers="trained", pi="1")
@@ -41,3 +45,134 @@ def test_theorems_fail_for_nonlinear_A(theorem):
     with pytest.raises(ValueError, match="linear"):
         theorem(model.levels, f, norm)
     assert theorem([replace(level, linear=True, zero=None) for level in model.levels], f, norm) > 1e-3
+
+
+# Relative to the largest value on any grid: states of `network` are bounded by norms, values may be smaller by much.
+SMALL = 1e3
+
+
+def resnet_tolerance(config):
+    """As in `tolerance`: operators of norm at most 1, blocks that at most double an error; GELU has slope 1.13."""
+    blocks = sum(config.nu)
+    return 2e-16 * 9 * 4 * max(*config.channels, 3) * (3 * blocks + 1) * 2.3**blocks
+
+
+@given(configs(iteration="single"), SEEDS)
+@torch.no_grad()
+def test_residual_of_mgnet_is_mg_iresnet(config, seed):
+    """Theorem 8.1, with per-use batch norm and every activation."""
+    assert theorems.theorem_8_1(network(config, seed), images(config)) <= SMALL * tolerance(config)
+
+
+@given(configs(iteration="multi-step"), SEEDS)
+@torch.no_grad()
+def test_multi_step_is_a_densenet_without_activation(config, seed):
+    assert theorems.multi_step_is_dense(network(config, seed), images(config)) <= SMALL * tolerance(config)
+
+
+@given(configs(iteration="chebyshev"), SEEDS)
+@torch.no_grad()
+def test_chebyshev_is_an_lm_resnet(config, seed):
+    assert theorems.chebyshev_is_lm_resnet(network(config, seed), images(config)) <= SMALL * tolerance(config)
+
+
+@given(configs(), SEEDS)
+@torch.no_grad()
+def test_forms_agree_on_every_grid(config, seed):
+    assert theorems.residual_form(network(config, seed), images(config)) <= SMALL * tolerance(config)
+
+
+@given(resnets(kind="sigma-ResNet", batch_norm=False, activation="relu", sharing="literal"), SEEDS)
+@torch.no_grad()
+def test_lemma_8_2(config, seed):
+    assert theorems.lemma_8_2(network(config, seed), images(config)) <= SMALL * resnet_tolerance(config)
+
+
+@torch.no_grad()
+def test_lemma_8_2_is_false_with_the_printed_plus():
+    model = theorems.random_network("sigma-ResNet[2,2]-[4,6]", 0, batch_norm=False)
+    x = images(model.config)
+    plus = theorems.negated(theorems.negated(model, "ResNet"), "ResNet")  # A, not -A, in (7.8)
+    gap = model.s[-1](model.forward_features(x)) - plus.forward_features(x)
+    assert norm(gap) > 0.01 * norm(plus.forward_features(x))
+
+
+@given(resnets(kind="Mg-iResNet"), SEEDS)
+@torch.no_grad()
+def test_mg_iresnet_is_pre_act_resnet_with_the_other_sign(config, seed):
+    assert theorems.sign_of_A(network(config, seed), images(config)) <= SMALL * resnet_tolerance(config)
+
+
+@given(resnets(A="A^l", sharing="literal").filter(lambda config: config.kind != "Mg-iResNet"), SEEDS)
+@torch.no_grad()
+def test_one_A_per_grid_is_equal_kernels(config, seed):
+    assert theorems.shared_A(network(config, seed), images(config)) <= SMALL * resnet_tolerance(config)
+
+
+@given(st.sampled_from(("activation", "convolution")), st.integers(1, 3), st.integers(1, 4), st.booleans(), SEEDS)
+@torch.no_grad()
+def test_any_plain_network_has_a_fixed_xi(first, dims, c, bias, seed):
+    """Theorem 8.3: kernels of norm at most 1 for chi make 2 for chi - id, and s(x) - s(-x) adds two roundings."""
+    torch.manual_seed(seed)
+    make = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dims - 1]
+    stages = [[make(c, c, n, padding=n // 2, bias=bias).double() for n in (3, 1)] for _ in range(2)]
+    pool = (nn.MaxPool1d, nn.AvgPool2d, nn.AvgPool3d)[dims - 1](2)
+    f = torch.randn(2, c, *(5 + i for i in range(dims)), dtype=torch.float64)
+    for K in (K for stage in stages for K in stage):
+        K.weight /= K.weight.abs().flatten(1).sum(1).max()
+    size = max(1.0, float(f.abs().max()))
+    got, expected = (
+        make_levels(stages, [pool], first=first) for make_levels in (theorems.mgnet_levels, theorems.plain_levels)
+    )
+    tolerance = 4 * 8 * 2.3e-16 * 3**dims * c * 3 * (size + 4)
+    for a, b in zip(mgcore.descend(got, f), mgcore.descend(expected, f), strict=True):
+        assert float((a.u - b.u).abs().max()) <= tolerance
+    xi = [theorems.fixed_xi(K)[0].weight for K in (stages[0][0], stages[1][1])]
+    assert torch.equal(*xi)
+
+
+@torch.no_grad()
+def test_theorem_8_3_is_false_with_the_printed_sum():
+    """(8.17) prints s(x) + s(-x) = x, which is |x|: equal signs on the two halves give another network."""
+    chi = nn.Conv2d(3, 3, 3, padding=1).double()
+    xi, eta = theorems.fixed_xi(chi)
+    f = torch.randn(1, 3, 6, 6, dtype=torch.float64)
+    xi.weight.copy_(-xi.weight.abs())
+    assert norm(f - xi(torch.relu(eta(f))) - chi(f)) > 0.1 * norm(chi(f))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: theorems.fixed_xi(nn.Linear(3, 3)), "chi must be a convolution"),
+        (lambda: theorems.fixed_xi(nn.Conv2d(3, 4, 3, padding=1)), "keep the channels"),
+        (lambda: theorems.fixed_xi(nn.Conv2d(3, 3, 3)), "padding that keeps the size"),
+        (lambda: theorems.plain_levels([[]], [], first="pooling"), 'first must be "activation" or "convolution"'),
+        (lambda: theorems.plain_levels([[], []], [], first="activation"), "pools must hold 1 maps"),
+        (lambda: theorems.lemma_8_2(network(MODELS[0]), None), "Lemma 8.2 needs a sigma-ResNet"),
+        (lambda: theorems.residual_levels(network(MODELS[1])), 'about the iteration "single"; got'),
+        (lambda: theorems.residual_levels(network(MODELS[2])), "Theorem 8.1 needs a linear A"),
+        (lambda: theorems.multi_step_is_dense(network(MODELS[2]), None), 'about the iteration "multi-step"'),
+        (lambda: theorems.chebyshev_is_lm_resnet(network(MODELS[2]), None), 'about the iteration "chebyshev"'),
+    ],
+)
+def test_theorems_say_what_they_need(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+MODELS = (
+    ResNetConfig((1,), (2,)),
+    MgNetConfig((2,), (2,), (2,), iteration="chebyshev"),
+    MgNetConfig((2,), (2,), (2,), A="xi.sigma.eta"),
+)
+
+
+def test_the_command_prints_every_theorem(capsys):
+    from nets.__main__ import main
+
+    assert main(["theorems", "--seeds", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(theorems.THEOREMS) + 2
+    assert all(float(line.split()[-1]) < 1e-12 for line in lines[1:-1])
+    assert main(["theorems", "--seeds", "0"]) == 2
