@@ -63,6 +63,7 @@ def build_levels(
         which = A.grid.axes_to_coarsen(terms.typical)
         smallest = COARSEST_SIZE_ROUGH if choices.transfer == "operator" else COARSEST_SIZE
         last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
+        last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
         transfer = None if last else _transfer(A, which, choices)
         levels.append(_level(A, transfer, choices))
         if transfer is None:
@@ -70,6 +71,12 @@ def build_levels(
         interpolations.append(CubicInterpolation(A.grid, which, choices.dtype))
         terms = _coarse_terms(terms, A.grid, which, transfer)
         A = _coarse_operator(A, transfer, terms, choices)
+
+
+def _is_one_line(grid: Grid, smoother: str) -> bool:
+    """Whether a line of the smoother holds every unknown, so that its matrix is singular where A is."""
+    lines = range(grid.ndim) if smoother == "zebra" else [a for a in range(grid.ndim) if smoother == f"zebra {a}"]
+    return any(grid.shape[a] == grid.size for a in lines)
 
 
 def symmetric(levels: list[Level]) -> list[Level]:

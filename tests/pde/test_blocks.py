@@ -157,3 +157,19 @@ def test_the_automatic_choice_on_stretched_axes(name):
 def test_aspect_ratios_up_to_a_thousand(aspect, shape):
     extent = (1.0, float(aspect), aspect**0.5)[: len(shape)]
     assert pde.Multigrid(pde.Poisson(shape, extent)).measure_factor(cycles=12) <= 0.3
+
+
+@pytest.mark.parametrize("cycle", ["fmg", "V", "W", "F"])
+@pytest.mark.parametrize(("boundary", "n"), [("neumann", 41), ("periodic", 40)])
+@pytest.mark.parametrize("others", [(), (16,), (40,), (7, 6)])
+def test_zebra_where_the_problem_is_singular(others, boundary, n, cycle):
+    """A line through all the unknowns has a singular matrix; the direct solver of the coarsest level takes it over."""
+    nodes = np.cumsum(np.r_[0, 1.1 ** np.arange(40)])
+    problem = pde.Poisson((n, *others), boundary=boundary, coordinates=[nodes, *(None for _ in others)])
+    mg = pde.Multigrid(problem, smoother="zebra")
+    f = np.random.default_rng(5).standard_normal(problem.shape)
+    f -= np.average(f, weights=problem.control_volumes())
+    solution = mg.solve(f, cycle=cycle)
+    assert solution.converged, solution.message
+    assert solution.cycles <= 6
+    assert abs(np.average(solution.u, weights=problem.control_volumes())) <= 1e-12 * abs(solution.u).max()
