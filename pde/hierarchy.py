@@ -130,7 +130,10 @@ def _omega(B: Any) -> str:
 
 
 def _coarse_terms(terms: Terms, grid: Grid, which: tuple[bool, ...], transfer: Transfer) -> Terms:
-    """The coefficients at the coarse points, or their means over merged cells."""
+    """The coefficients at the coarse points, or their means over merged cells.
+
+    The reaction at the points is a weighted mean, so that the coarse one has the same integral.
+    """
 
     def inject(values: float | Array) -> float | Array:
         if isinstance(values, float):
@@ -142,7 +145,11 @@ def _coarse_terms(terms: Terms, grid: Grid, which: tuple[bool, ...], transfer: T
                 values = Gather(*grid.axes[a].injection(), a, grid.ndim, np.dtype(float))(values)
         return values
 
-    return Terms(tuple(inject(a) for a in terms.diffusion), inject(terms.reaction))
+    def reaction(values: float | Array) -> float | Array:
+        at_points = isinstance(transfer, BilinearTransfer | LinearTransfer) and not any(axis.cell for axis in grid.axes)
+        return transfer.restrict(values) if at_points and not isinstance(values, float) else inject(values)
+
+    return Terms(tuple(inject(a) for a in terms.diffusion), reaction(terms.reaction))
 
 
 def table(levels: list[Level]) -> str:

@@ -45,7 +45,7 @@ class Multigrid:
         omega: relaxation parameter in (0, 2); None takes what suits the smoother and the dimension.
         nu: sweeps before and after the coarse-grid correction.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
-            jumps by more than a factor of two between neighbours.
+            jumps by more than a factor of two between neighbours, or the reaction by half of its largest value.
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the jumps of the
             coefficient (Dendy); "auto" is the last where the coefficient jumps, else the first.
         levels: the number of levels at most; None coarsens as far as it goes.
@@ -92,7 +92,8 @@ class Multigrid:
 
     def _build(self) -> None:
         problem, rough = self.problem, self.problem.terms.is_rough()
-        self.coarse = _automatic(self._coarse, "galerkin" if rough else "rediscretised")
+        jumps = rough or problem.terms.reaction_jumps()
+        self.coarse = _automatic(self._coarse, "galerkin" if jumps else "rediscretised")
         self.transfer = _automatic(self._transfer, "operator" if self.coarse == "galerkin" and rough else "bilinear")
         if self.transfer == "operator" and self.coarse == "rediscretised":
             raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")

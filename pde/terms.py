@@ -44,6 +44,12 @@ class Terms:
         ]
         return max(jumps, default=0.0) > np.log(ROUGH)
 
+    def reaction_jumps(self) -> bool:
+        """Whether the reaction changes between neighbours by more than half of its largest value."""
+        c = np.asarray(self.reaction)
+        jumps = [float(np.abs(np.diff(c, axis=axis)).max()) for axis in range(c.ndim) if c.shape[axis] > 1]
+        return max(jumps, default=0.0) > float(c.max()) / 2
+
 
 class AxisCoefficients(NamedTuple):
     """centre u_i - lower u_{i-1} - upper u_{i+1}, with what boundary data contribute: low g_low, high g_high.
