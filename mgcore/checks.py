@@ -83,12 +83,14 @@ def theorem_8_1(levels: Sequence[Level], f: Vector, norm: Norm, u: Vector | None
     worst = 0.0
     feature, residual = descend(levels, f, u), descend(residual_form(levels), f, u)
     for level, a, b in zip(levels, feature, residual, strict=True):
-        worst = max(worst, deviation(norm, a.u, b.u), deviation(norm, a.f, b.f))
-        if a.u is not None and b.u is not None:
-            Aa, Ab = level.A(a.u), level.A(b.u)
-            size = norm(a.f) + norm(Aa)
-            gap = norm((a.f - Aa) - (b.f - Ab))
-            worst = max(worst, float(gap / size) if size > 0 else 0.0)
+        worst = max(worst, deviation(norm, a.u, b.u))
+        if a.u is None or b.u is None:
+            worst = max(worst, deviation(norm, a.f, b.f))
+            continue
+        Aa, Ab = level.A(a.u), level.A(b.u)
+        size = norm(a.f) + norm(Aa)  # in residual form f is r + A u: where f = 0, rounding has the size of A u
+        for gap in (a.f - b.f, (a.f - Aa) - (b.f - Ab)):
+            worst = max(worst, float(norm(gap) / size) if size > 0 else 0.0)
     return worst
 
 

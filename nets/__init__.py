@@ -12,7 +12,9 @@ from nets.network import Network
 from nets.notation import Architecture, ResNetArchitecture, parse
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
+from nets.summary import Summary, summary
 from nets.train import CheckpointError, Evaluation, Recipe, TrainingError, TrainingResult, evaluate, load, train
+from nets.vmgnet import VMgNet
 from nets.zoo import create_model, list_models
 
 __all__ = [
@@ -26,8 +28,10 @@ __all__ = [
     "ResNet",
     "ResNetArchitecture",
     "ResNetConfig",
+    "Summary",
     "TrainingError",
     "TrainingResult",
+    "VMgNet",
     "create_model",
     "data",
     "evaluate",
@@ -36,5 +40,6 @@ __all__ = [
     "multiply_adds",
     "parameters",
     "parse",
+    "summary",
     "train",
 ]

@@ -18,7 +18,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "transfer_activation": (True, False),
     "batch_norm": (True, False),
     "norm": ("inside", "after"),
-    "family": ("MgNet", "GDFI"),
+    "family": ("MgNet", "GDFI", "V-MgNet"),
     "A": (*SCHEMES, NONLINEAR),
     "B": SCHEMES,
     "form": ("auto", "residual", "feature"),
@@ -26,7 +26,11 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "dims": (1, 2, 3),
     "sharing": ("literal",),
 }
-DEFAULTS: dict[str, dict[str, Any]] = {"MgNet": {}, "GDFI": {"transfer_activation": False, "norm": "after"}}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "MgNet": {},
+    "V-MgNet": {},
+    "GDFI": {"transfer_activation": False, "norm": "after"},
+}
 """Settings of a family that differ from the defaults of `MgNetConfig`."""
 
 
@@ -44,7 +48,7 @@ class MgNetConfig:
         activation: s, a name of `nets.activations`; each grid has its own.
         batch_norm: one batch norm per use of a convolution.
         norm: "inside", sigma is s after batch norm, or "after", batch norm follows every convolution.
-        family: "MgNet", or "GDFI", where A and B are any of 16 schemes.
+        family: "MgNet"; "V-MgNet", Algorithm 4, with the way back up; or "GDFI", where A and B are any of 16 schemes.
         A: "K" a convolution; "K.sigma", "sigma.K", "sigma.K.sigma" in GDFI; "xi.sigma.eta" in MgNet, nonlinear, with
             eta: c_u -> c_f and xi: c_f -> c_f. The batch norm of A is part of A: one per grid.
         B: "sigma.K.sigma" (section 6.5); in GDFI also the other schemes.
@@ -101,7 +105,7 @@ class MgNetConfig:
         """The configuration of a name in the papers' notation (`nets.notation`), and further settings by keyword."""
         architecture = parse(name)
         if not isinstance(architecture, Architecture):
-            raise ValueError(f"name must be that of an MgNet or GDFI; got {name!r}: use nets.create_model")
+            raise ValueError(f"name must be that of an MgNet, V-MgNet or GDFI; got {name!r}: use nets.create_model")
         return cls(**{**DEFAULTS[architecture.family], **architecture._asdict(), **settings})
 
     @property
@@ -145,8 +149,10 @@ def _check_sweeps(config: MgNetConfig) -> None:
 
 def _check_family(config: MgNetConfig) -> None:
     """What the name of the family leaves open."""
-    if config.family == "MgNet":
+    if config.family != "GDFI":
         allowed: dict[str, tuple[str, ...]] = {"A": ("K", NONLINEAR), "B": ("sigma.K.sigma",), "norm": ("inside",)}
+        if config.family == "V-MgNet":
+            allowed |= {"transfers": ("trained",), "input": ("cifar",)}
     else:
         allowed = {"A": SCHEMES, "extractor": ("variable",), "pi": ("1",)}
     for name, values in allowed.items():

@@ -12,7 +12,7 @@ import mgcore
 from mgcore import Level
 from nets.config import MgNetConfig
 from nets.iterations import MultiStep, create_iteration, uses
-from nets.network import Network, head
+from nets.network import Network
 from nets.notation import NONLINEAR
 from nets.operators import chain, convolution, feature_map, is_linear, lists, normalisation, restriction
 
@@ -46,7 +46,7 @@ class MgNet(Network):
         self.norm_A_u = nn.ModuleList(norm(c_u[l], before) for l in grids)
         self.norm_A_f = nn.ModuleList(norm(c_f[l], after) for l in grids)
         before, after = _norms(config.B, config.norm)
-        self.B = lists([_extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
+        self.B = lists([extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
         self.norm_f = lists(count, lambda l: norm(c_f[l], before))
         self.norm_u = lists(count, lambda l: norm(c_u[l], after))
         if config.extractor == "scaled":
@@ -58,7 +58,7 @@ class MgNet(Network):
                 feature_map(config.pi, config.transfers, dims, c_u[l], c_u[l + 1]) for l in transitions
             )
             self.norm_Pi = nn.ModuleList(norm(c_u[l + 1]) for l in transitions)
-        self.head = head(c_u[-1], config.num_classes)
+        self.head = self.new_head(config.num_classes)
 
     @property
     def levels(self) -> list[Any]:
@@ -96,7 +96,11 @@ class MgNet(Network):
         """r -> s(BN(B * s(BN(r)))), (6.4); each use has its own batch norms, also where B is shared."""
         B = self.B[l][k if self.config.extractor == "variable" else 0]
         scale = (self.alpha[l][k],) if self.config.extractor == "scaled" else ()
-        return _scheme(self.config.B, self.norm_f[l][k], self.s[l], (B, *scale, self.norm_u[l][k]))
+        return self._sigma_K_sigma(l, self.norm_f[l][k], (B, *scale, self.norm_u[l][k]))
+
+    def _sigma_K_sigma(self, l: int, before: Map, K: Sequence[Map]) -> Map:
+        """The scheme of B on grid l, sigma . K . sigma but in GDFI, around a convolution and its batch norm."""
+        return _scheme(self.config.B, before, self.s[l], K)
 
     def _transfer(self, K: nn.Module, norm: nn.Module, l: int) -> Map:
         """s(BN(K *_2 .)) from grid l to l + 1, (6.5), (6.6); A u^0 is added to R's result after it."""
@@ -118,7 +122,7 @@ class Scale(nn.Module):
         return self.weight * x
 
 
-def _extractors(config: MgNetConfig, count: int) -> int:
+def extractors(config: MgNetConfig, count: int) -> int:
     """How many convolutions B a grid has where so many uses of B are made."""
     return count if config.extractor == "variable" else min(count, 1)
 

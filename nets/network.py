@@ -67,15 +67,14 @@ class Network(nn.Module):
         """A new head for this many classes; 0 leaves the pooled features (N, c of grid J)."""
         self.config = replace(self.config, num_classes=num_classes)
         weight = next(self.parameters())
-        self.head = head(self.features, num_classes).to(weight.device, weight.dtype)
+        self.head = self.new_head(num_classes).to(weight.device, weight.dtype)
+
+    def new_head(self, num_classes: int) -> nn.Module:
+        """The linear layer, or the identity where there are no classes."""
+        return nn.Linear(self.features, num_classes) if num_classes > 0 else nn.Identity()
 
     def _first_guess(self, f: Tensor) -> Tensor | None:
         return None
-
-
-def head(channels: int, num_classes: int) -> nn.Module:
-    """The linear layer, or the identity where there are no classes."""
-    return nn.Linear(channels, num_classes) if num_classes > 0 else nn.Identity()
 
 
 def _stem(config: Any, c: int, norm: bool) -> nn.Sequential:

@@ -1,7 +1,7 @@
 """The papers' names of networks.
 
     name      = mgnet | gdfi | resnet ;
-    mgnet     = "MgNet" nu "-" channels "-" extractor [ "-" pi ] [ "-A:xi.sigma.eta" ] ;
+    mgnet     = [ "V-" ] "MgNet" nu "-" channels "-" extractor [ "-" pi ] [ "-A:xi.sigma.eta" ] ;
     gdfi      = "GDFI" nu "-" channels "-A:" scheme "-B:" scheme ;
     nu        = "[" integer { "," integer } "]" ;
     channels  = "[" width { "," width } "]" ;          one width alone stands for every grid
@@ -96,7 +96,7 @@ def parse(name: str) -> Architecture | ResNetArchitecture:
     if not isinstance(name, str):
         raise TypeError(f"name must be a string such as {EXAMPLE!r}; got {type(name).__name__}")
     text = Scanner(name)
-    family = text.choice(("MgNet", "GDFI", *KINDS))
+    family = text.choice(("MgNet", "V-MgNet", "GDFI", *KINDS))
     architecture = _resnet(text, KINDS[family]) if family in KINDS else _grids(text, family)
     text.end()
     return architecture

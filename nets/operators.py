@@ -12,6 +12,7 @@ from torch.nn import functional
 from mgcore import stencils
 
 CONVOLUTION: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED: dict[int, type[nn.Module]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 BATCH_NORM: dict[int, type[nn.Module]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 MAX_POOL: dict[int, type[nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _apply = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
@@ -100,6 +101,18 @@ def feature_map(pi: str, transfers: str, dims: int, c_in: int, c_out: int) -> nn
     if transfers == "trained":
         return convolution(dims, c_in, c_out, stride=2)
     return SharedKernel(dims, restriction_kernel(transfers, dims) / 2**dims)
+
+
+def prolongation(dims: int, c_in: int, c_out: int) -> nn.Module:
+    """P of (6.15), a transposed 3 x 3 convolution with stride 2, the adjoint of a trained R's form.
+
+    It takes (N, c_in, n, ...) and output_size, each 2 n - 1 or 2 n, to (N, c_out, output_size).
+    """
+    P: Any = TRANSPOSED[dims](c_in, c_out, 3, stride=2, padding=1, bias=False)
+    # a fine pixel sees 3^dims / 2^dims of the weights on average: values keep their size
+    nn.init.normal_(P.weight, std=(c_in * 1.5**dims) ** -0.5)
+    module: nn.Module = P
+    return module
 
 
 def lists(counts: Sequence[int], make: Callable[[int], nn.Module]) -> Any:

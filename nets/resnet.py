@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from nets.data_level import DataLevel
-from nets.network import Network, head
+from nets.network import Network
 from nets.operators import convolution, lists, normalisation
 from nets.resnet_config import ResNetConfig
 
@@ -51,7 +51,7 @@ class ResNet(Network):
         self.norm_R = nn.ModuleList(norm(c[l], after) for l in steps)
         if not _restrict_first(config):
             self.B_0 = nn.ModuleList(convolution(dims, c[l - 1], c[l], stride=2) for l in steps)
-        self.head = head(c[-1], config.num_classes)
+        self.head = self.new_head(config.num_classes)
 
     @property
     def levels(self) -> list[DataLevel]:

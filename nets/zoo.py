@@ -12,6 +12,7 @@ from nets.network import Network
 from nets.notation import ResNetArchitecture, parse
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
+from nets.vmgnet import VMgNet
 
 MODELS = (
     "MgNet[2,2]-[32]-B^{l,i}",  # digits, 8 x 8
@@ -112,7 +113,9 @@ def configuration(name: str, **settings: Any) -> MgNetConfig | ResNetConfig:
 
 def network(config: MgNetConfig | ResNetConfig) -> Network:
     """The network of a configuration, with fresh weights."""
-    return ResNet(config) if isinstance(config, ResNetConfig) else MgNet(config)
+    if isinstance(config, ResNetConfig):
+        return ResNet(config)
+    return VMgNet(config) if config.family == "V-MgNet" else MgNet(config)
 
 
 def _refuse_mgnet_settings(name: str, settings: dict[str, Any]) -> None:

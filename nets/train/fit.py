@@ -8,6 +8,7 @@ from nets.data import Dataset
 from nets.inputs import check_input
 from nets.network import Network
 from nets.train.recipe import Recipe
+from nets.vmgnet import VMgNet
 
 
 def network_for(model: Network | str, data: Dataset, seed: int) -> Network:
@@ -26,6 +27,8 @@ def network_for(model: Network | str, data: Dataset, seed: int) -> Network:
 def check_fit(model: Network, data: Dataset, recipe: Recipe, seed: int) -> None:
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise TypeError(f"seed must be an integer; got {seed!r}")
+    if isinstance(model, VMgNet):
+        raise ValueError(f"model must classify images; got {model.config}, which predicts every pixel")
     classes, dims = len(data.class_names), data.train_images.ndim - 2
     if model.config.num_classes != classes:
         raise ValueError(

@@ -16,6 +16,7 @@ ACTIVATIONS = ("relu", "identity", "prelu", "gelu", "hat:2", "hat-trained", "hat
 MULTI_STEP, CHEBYSHEV = "multi-step:1;0.5,0.5;0.25,0,0.75", "chebyshev:1,1.5,0.5"
 EPS = torch.finfo(torch.float64).eps
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -89,6 +90,8 @@ def network(config: Any, seed: int = 0) -> Any:
         for module in model.modules():
             if isinstance(module, CONVOLUTIONS):
                 module.weight /= module.weight.abs().flatten(1).sum(1).max()
+            if isinstance(module, TRANSPOSED):
+                module.weight /= module.weight.abs().transpose(0, 1).flatten(1).sum(1).max()
             if isinstance(module, BATCH_NORMS):
                 module.weight.uniform_(-1, 1)
                 module.bias.uniform_(-0.5, 0.5)

@@ -56,7 +56,9 @@ GOOD = {"nu": (2, 2), "channels_u": (4, 4), "channels_f": (4, 4)}
         ({"family": "GDFI"}, ValueError, "extractor must be 'variable' in the family"),
         ({"family": "GDFI", "extractor": "variable", "A": "xi.sigma.eta"}, ValueError, "A must be 'K'"),
         ({"family": "GDFI", "extractor": "variable", "pi": "0"}, ValueError, "pi must be '1'"),
-        ({"family": "FDGI"}, ValueError, "family must be 'MgNet' or 'GDFI'; got 'FDGI'"),
+        ({"family": "FDGI"}, ValueError, "family must be 'MgNet' or .*; got 'FDGI'"),
+        ({"family": "V-MgNet", "transfers": "bilinear"}, ValueError, "transfers must be 'trained' in the family"),
+        ({"family": "V-MgNet", "input": "imagenet"}, ValueError, "input must be 'cifar' in the family"),
         ({"input": "mnist"}, ValueError, "input must be 'cifar' or 'imagenet'; got 'mnist'"),
         ({"dims": 4}, ValueError, "dims must be 1 or 2 or 3; got 4"),
         ({"in_channels": 0}, ValueError, "in_channels must be an integer >= 1; got 0"),
@@ -105,7 +107,7 @@ def test_settings_of_mgnet_do_not_apply_to_resnets(setting):
 
 
 def test_a_family_parses_its_own_names():
-    with pytest.raises(ValueError, match="name must be that of an MgNet or GDFI; got 'ResNet18'"):
+    with pytest.raises(ValueError, match="name must be that of an MgNet, V-MgNet or GDFI; got 'ResNet18'"):
         MgNetConfig.parse("ResNet18")
     with pytest.raises(ValueError, match="name must be that of a ResNet"):
         ResNetConfig.parse("MgNet[2]-[8]-B^l")

@@ -21,6 +21,7 @@ from tests.nets.networks import all_configs, resnets
             "GDFI[2,2]-[8,16]-A:sigma.K-B:K.sigma",
             Architecture((2, 2), (8, 16), (8, 16), "variable", "1", "GDFI", "sigma.K", "K.sigma"),
         ),
+        ("V-MgNet[2]-[8]-B^l-Pi_0", Architecture((2,), (8,), (8,), pi="0", family="V-MgNet")),
         ("MgNet[2,2]-[256]-B^{l}", Architecture((2, 2), (256,) * 2, (256,) * 2, "constant", "1")),
         ("MgNet[2,2]-[(8,16),(8,16)]-B^l-Pi_2", Architecture((2, 2), (8, 8), (16, 16), "constant", "2")),
         ("MgNet[2,0]-[(8,16)]-a_iB^l-Pi_1", Architecture((2, 0), (8, 8), (16, 16), "scaled", "1")),

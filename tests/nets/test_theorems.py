@@ -34,6 +34,20 @@ def test_theorems(theorem, config, seed):
     assert theorem(model.levels, f, norm) <= CANCELLATION * tolerance(config)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@torch.no_grad()
+def test_theorem_8_1_where_data_vanish(seed):
+    """R that restricts to zero: f = 0 on the coarse grid, which the residual form computes as r + A u."""
+    config = MgNetConfig((1, 3), (3, 3), (3, 3), "variable", pi="0", form="feature")
+    model = network(config, seed)
+    model.R[0].weight.zero_()
+    model.norm_R[0].weight.zero_()
+    model.norm_R[0].bias.fill_(-1)
+    f = model.stem(images(config))
+    assert not model.visits(images(config))[1].f.any()
+    assert checks.theorem_8_1(model.levels, f, norm) <= CANCELLATION * tolerance(config)
+
+
 @pytest.mark.parametrize("theorem", CHECKS)
 @torch.no_grad()
 def test_theorems_fail_for_nonlinear_A(theorem):
