@@ -33,6 +33,7 @@ def descend(levels: Levels, f: Vector, u: Vector | None = None) -> list[Visit]:
 
 def mg0(levels: Sequence[Level], f: Vector) -> list[Visit]:
     """Algorithm 1: the descent in which every level starts from zero, whatever the Pi of `levels`."""
+    _check(levels)
     return descend([replace(level, Pi=None) for level in levels], f)
 
 
@@ -124,5 +125,7 @@ def _f(levels: Levels, state: Any) -> Any:
 
 
 def _check(levels: Levels) -> None:
+    if not isinstance(levels, Sequence):
+        raise TypeError(f"levels must be a sequence of levels, finest first; got {type(levels).__name__}")
     if len(levels) == 0:
         raise ValueError("levels: at least one level is needed, got none")

@@ -116,7 +116,7 @@ def _chebyshev(weights: Sequence[Any], form: Form, x: Any, B: Sequence[Callable[
 def _check_convex(i: int, row: Sequence[Any]) -> None:
     if len(row) != i + 1:
         raise ValueError(f"weights[{i}] must hold {i + 1} numbers (u^0 ... u^{i}), got {len(row)}")
-    if all(isinstance(a, Real) for a in row) and (min(row) < 0 or abs(sum(row) - 1) > 1e-12 * len(row)):
+    if all(isinstance(a, Real) for a in row) and not (min(row) >= 0 and abs(sum(row) - 1) <= 1e-12 * len(row)):
         raise ValueError(f"weights[{i}] must be non-negative with sum 1, got {tuple(row)}")
 
 

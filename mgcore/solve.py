@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from mgcore.moves import Vector
@@ -118,11 +119,14 @@ def solve(
             by one; conjugate gradients lower another norm, and need more patience.
 
     Raises:
-        ValueError: a negative tolerance or number of cycles.
+        TypeError, ValueError: naming the tolerance or number that is none, or is negative.
     """
-    for name, value in (("rtol", rtol), ("atol", atol), ("max_cycles", max_cycles)):
-        if not value >= 0:
-            raise ValueError(f"{name} must be zero or positive, got {value}")
+    _check_number("rtol", rtol, Real, least=0)
+    _check_number("atol", atol, Real, least=0)
+    _check_number("max_cycles", max_cycles, Integral, least=0)
+    _check_number("patience", patience, Integral, least=1)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None, got {callback!r}")
     began = time.perf_counter()
     scale = float(norm(f)) or 1.0
     tolerance = max(rtol, atol / scale)
@@ -151,6 +155,13 @@ def solve(
         attainable,
         None if work_units is None else work_units(cycles),
     )
+
+
+def _check_number(name: str, value: Any, kind: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise TypeError(f"{name} must be {'an integer' if kind is Integral else 'a real number'}, got {value!r}")
+    if not value >= least:
+        raise ValueError(f"{name} must be {'zero or positive' if least == 0 else f'at least {least}'}, got {value}")
 
 
 def _reason(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -41,6 +43,21 @@ def real_array(name: str, values: Any) -> Array:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return array
+
+
+def evaluate(name: str, function: Callable[..., Any], points: Sequence[Array]) -> Array:
+    """The values of a callable of the coordinates, one argument per axis."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some built-in functions have none
+        signature = None
+    if signature is not None:
+        try:
+            signature.bind(*points)
+        except TypeError as error:
+            wanted = f"{len(points)} arguments, the coordinates"
+            raise TypeError(f"{name}: the callable must take {wanted}; got {function!r}: {error}") from None
+    return real_array(name, function(*points))
 
 
 def finite(name: str, array: Array, dtype: np.dtype) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pde.arguments import finite, real_array
+from pde.arguments import evaluate, finite, real_array
 from pde.grid import Array, Axis, Grid, trailing, window
 from pde.terms import Terms, grid_coefficients
 from pde.transfer import Sides
@@ -44,8 +44,9 @@ def _read_side(key: tuple[int, int], value: Any, grid: Grid, dtype: np.dtype, ba
     axis, side = key
     shape = tuple(n for a, n in enumerate(grid.shape) if a != axis)
     if callable(value):
-        value = value(*_side_points(grid, axis, side))
-    values = real_array(f"g[{key}]", value)
+        values = evaluate(f"g[{key}]", value, _side_points(grid, axis, side))
+    else:
+        values = real_array(f"g[{key}]", value)
     if values.ndim and values.shape not in (shape, batch + shape):
         raise ValueError(f"g[{key}] must be a scalar or have the side's shape {shape}, got {values.shape}")
     values = finite(f"g[{key}]", values, dtype)

@@ -205,13 +205,13 @@ class Grid:
             volume = np.multiply.outer(volume, axis.width)
         return volume
 
-    def fits(self, dtype: np.dtype) -> bool:
-        """Whether the coefficients, from 1/L^2 to some 1/h^2, keep a distance from the limits of `dtype`."""
-        limits = np.finfo(dtype)
+    def fits(self, dtype: np.dtype, diffusion: Sequence[float | Array] | None = None) -> bool:
+        """Whether the coefficients, from a/L^2 to some a/h^2, keep a distance from the limits of `dtype`."""
+        limits, a = np.finfo(dtype), diffusion or (1.0,) * self.ndim
         with np.errstate(over="ignore", under="ignore", divide="ignore"):
-            smallest = [axis.spacing.min() ** -2 for axis in self.axes]
-            largest = [axis.spacing.sum() ** -2 for axis in self.axes]
-        return max(smallest) < float(limits.max) / 100 and min(largest) > float(limits.tiny) * 100
+            largest = [np.max(a_i) * axis.spacing.min() ** -2 for a_i, axis in zip(a, self.axes, strict=True)]
+            smallest = [np.min(a_i) * axis.spacing.sum() ** -2 for a_i, axis in zip(a, self.axes, strict=True)]
+        return max(largest) < float(limits.max) / 100 and min(smallest) > float(limits.tiny) * 100
 
     def axes_to_coarsen(self, diffusion: Sequence[float] | None = None) -> tuple[bool, ...]:
         """The axes that can be halved and whose coupling is near the strongest of those (semicoarsening)."""

@@ -86,12 +86,11 @@ class Multigrid:
             raise ValueError(f"threads must be None in this version (plain NumPy), got {threads!r}")
         self._limit = 64 if levels is None else count("levels", levels, least=1)
         self.dtype = read_dtype(dtype)
-        if not problem.grid.fits(self.dtype):
-            raise ValueError(f"dtype: 1/h^2 leaves the range of {self.dtype.name}, got extent {problem.extent}")
         self._build()
 
     def _build(self) -> None:
         problem, rough = self.problem, self.problem.terms.is_rough()
+        problem.check_fits(self.dtype)
         jumps = rough or problem.terms.reaction_jumps()
         self.coarse = _automatic(self._coarse, "galerkin" if jumps else "rediscretised")
         self.transfer = _automatic(self._transfer, "operator" if self.coarse == "galerkin" and rough else "bilinear")
@@ -109,17 +108,23 @@ class Multigrid:
         with _quiet():
             return run(self.levels, f, u)
 
-    def full_multigrid(self, f: Any, g: BoundaryData = None, out: Array | None = None) -> Array:
+    def full_multigrid(
+        self, f: Any, g: BoundaryData = None, out: Array | None = None, incompatible: float | None = None
+    ) -> Array:
         """One pass of nested iteration, to the discretisation error: cubic interpolation, one V-cycle per level.
 
         Args:
             f: nodal values (..., *shape), or a callable of the coordinates.
             g: boundary values, as in `solve`.
             out: where to write the result; it has the shape of f and the dtype of the solver.
+            incompatible: as in `solve`.
         """
+        incompatible = _read_share(incompatible)
         f, sides = self._read_data(f, g)
         self._check_out(out, f.shape)
         with _quiet():
+            if self.problem.singular:
+                self._compatible(fold(f, sides, self.problem.grid, self.problem.terms), incompatible)
             return _deliver(self._mean_free(self._full_multigrid(f, self._all_sides(sides))), out)
 
     def solve(
@@ -176,6 +181,7 @@ class Multigrid:
         max_cycles = count("max_cycles", max_cycles, least=0)
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable or None, got {callback!r}")
+        incompatible = _read_share(incompatible)
         f, sides = self._read_data(f, g)
         u0 = self._read_guess("u0", u0, f)
         self._check_out(out, f.shape)
@@ -224,6 +230,7 @@ class Multigrid:
         flattened unknowns, with matvec, rmatvec and matmat.
         """
         self._check_symmetric(cycle)
+        choose("cycle", cycle, ("V", "W"))
         W, shape, M = self._W, self.problem.shape, self._symmetric_cycle(cycle)
         free = self._mean_free
 
@@ -256,7 +263,9 @@ class Multigrid:
 
         Transfers and grids stay as they are where they do not depend on the coefficient. Returns the object itself.
         """
-        self.problem = self.problem.with_terms(coefficient, reaction)
+        problem = self.problem.with_terms(coefficient, reaction)
+        problem.check_fits(self.dtype)
+        self.problem = problem
         self._build()
         return self
 
@@ -307,6 +316,7 @@ class Multigrid:
         The geometric mean over the last third of the cycles, in the root mean square norm of the error.
         """
         run = CYCLES[choose("cycle", cycle, CYCLES)]
+        seed = count("seed", seed, least=0)
         f = np.zeros(self.problem.shape, dtype=self.dtype)
         u = np.random.default_rng(seed).standard_normal(self.problem.shape).astype(self.dtype)
         factors: list[float] = []
@@ -324,6 +334,7 @@ class Multigrid:
         A sweep, a residual and a pair of transfers count as one evaluation each on their level.
         """
         choose("cycle", cycle, ("fmg", *CYCLES))
+        cycles = count("cycles", cycles, least=0)
         nonzeros = [level.info.operator.nonzeros for level in self.levels]
         sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
 
@@ -428,6 +439,10 @@ def _deliver(u: Array, out: Array | None) -> Array:
         return u
     out[...] = u
     return out
+
+
+def _read_share(incompatible: float | None) -> float | None:
+    return None if incompatible is None else number("incompatible", incompatible, least=0)
 
 
 def _automatic(value: str, automatic: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pde.arguments import count, finite, number, real_array
+from pde.arguments import count, evaluate, finite, number, real_array
 from pde.boundary import BoundaryData, embed, read_sides
 from pde.grid import Array, Axis, Grid, Side
 from pde.operators import StencilOperator
@@ -70,8 +70,9 @@ class Poisson:
                 axes[a] = _stretched(f"coordinates[{a}]", nodes, axes[a])
         self.grid = Grid(tuple(axes))
         self.extent = tuple(axis.length for axis in axes)
-        _check_range(self.grid, extent)
+        _check_range(self.grid, "extent" if coordinates is None else "coordinates")
         self.terms = Terms(self._read_diffusion(coefficient), self._read_reaction(reaction))
+        self.check_fits(np.dtype(float))
 
     def with_terms(self, coefficient: Any = None, reaction: Any = None) -> Poisson:
         """The same grid and sides with another coefficient or reaction; None keeps the one there is."""
@@ -81,7 +82,25 @@ class Poisson:
             self.terms.diffusion if coefficient is None else self._read_diffusion(coefficient),
             self.terms.reaction if reaction is None else self._read_reaction(reaction),
         )
+        other.check_fits(np.dtype(float))
         return other
+
+    def check_fits(self, dtype: np.dtype) -> None:
+        """Refuse coefficients of the discrete operator that keep no distance from the limits of `dtype`.
+
+        Raises:
+            ValueError: naming dtype, coefficient or reaction.
+        """
+        if not self.grid.fits(dtype):
+            raise ValueError(f"dtype: 1/h^2 leaves the range of {dtype.name}, got extent {self.extent}")
+        if not self.grid.fits(dtype, self.terms.diffusion):
+            low, high = (float(f([f(a) for a in self.terms.diffusion])) for f in (np.min, np.max))
+            raise ValueError(
+                f"coefficient: a/h^2 leaves the range of {dtype.name}, got values from {low:.3g} to {high:.3g}"
+            )
+        if np.max(self.terms.reaction) > float(np.finfo(dtype).max) / 100:
+            largest = float(np.max(self.terms.reaction))
+            raise ValueError(f"reaction must fit into {dtype.name} with some room, got values up to {largest:.3g}")
 
     @property
     def singular(self) -> bool:
@@ -174,7 +193,7 @@ class Poisson:
 
     def _evaluate(self, name: str, function: Callable[..., Any]) -> Array:
         """The values of a callable at the unknowns; a constant may come as a scalar."""
-        values = real_array(name, function(*self.points()))
+        values = evaluate(name, function, self.points())
         try:
             return np.array(np.broadcast_to(values, self.shape))
         except ValueError:
@@ -203,12 +222,14 @@ def _read_extent(extent: float | Sequence[float], ndim: int) -> tuple[float, ...
     return tuple(float(L) for L in (np.repeat(given, ndim) if len(given) == 1 else given))
 
 
-def _check_range(grid: Grid, extent: Any) -> None:
+def _check_range(grid: Grid, name: str) -> None:
     smallest = math.prod(float(axis.width.min()) for axis in grid.axes)
     largest = math.prod(float(axis.width.sum()) for axis in grid.axes)
     if not grid.fits(np.dtype(float)) or not 1e-300 < smallest <= largest < 1e300:
+        lengths, steps = ([float(f(axis.spacing)) for axis in grid.axes] for f in (np.sum, np.min))
         raise ValueError(
-            f"extent: control volumes or 1/h^2 leave the range of float64 for {grid.shape}, got {extent!r}"
+            f"{name}: control volumes or 1/h^2 leave the range of float64 for {grid.shape}, "
+            f"got lengths {lengths} with steps down to {steps}"
         )
 
 

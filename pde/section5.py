@@ -19,6 +19,7 @@ import scipy.sparse as sp
 
 from mgcore import Level
 from mgcore.stencils import BILINEAR, LINEAR, POISSON, Kernel, galerkin, jacobi, two_step_jacobi
+from pde.arguments import choose, count, number, read_nu, read_omega
 from pde.convolution import correlate, correlate_2, correlation_matrix, restriction_matrix, spread_2
 from pde.grid import Array
 
@@ -55,26 +56,25 @@ def section5_levels(
         levels: how many; None goes down to 3 x 3 points.
         Pi: what takes u to the next coarser level (6.5); None is zero, that is MG0.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, for 3 x 3 points; got {k}")
-    for name, value, allowed in (
-        ("transfer", transfer, RESTRICTIONS),
-        ("smoother", smoother, SMOOTHERS),
-        ("coarse", coarse, ("galerkin", "kernel")),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
-    count = k if levels is None else levels
-    if not 1 <= count <= k:
+    k = count("k", k, least=1)
+    choose("transfer", transfer, RESTRICTIONS)
+    choose("smoother", smoother, SMOOTHERS)
+    choose("coarse", coarse, ("galerkin", "kernel"))
+    read_omega(number("omega", omega))
+    nu = read_nu(nu)
+    depth = k if levels is None else count("levels", levels, least=1)
+    if depth > k:
         raise ValueError(f"levels must lie between 1 and k = {k}, got {levels}")
+    if Pi is not None and not callable(Pi):
+        raise TypeError(f"Pi must be callable or None, got {Pi!r}")
     K_R, K = RESTRICTIONS[transfer], POISSON
     matrix: sp.csr_matrix | None = None
     result = []
-    for number in range(count):
-        shape = (2 ** (k - number) + 1,) * 2
+    for l in range(depth):
+        shape = (2 ** (k - l) + 1,) * 2
         A: Any = partial(correlate, K) if matrix is None else partial(_multiply, matrix)  # (5.5)
         S = _smoother(smoother, omega, K, matrix)
-        last = number + 1 == count
+        last = l + 1 == depth
         result.append(
             Level(
                 A,

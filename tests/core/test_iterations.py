@@ -144,6 +144,8 @@ def test_chebyshev_weights_need_a_contraction(rho):
         ([[0.5]], r"weights\[0\] must be non-negative with sum 1"),
         ([[1], [1.5, -0.5]], r"weights\[1\] must be non-negative with sum 1"),
         ([[1], [0.5, 0.6]], r"weights\[1\] must be non-negative with sum 1"),
+        ([[float("nan")]], r"weights\[0\] must be non-negative with sum 1"),
+        ([[1], [float("nan"), 1.0]], r"weights\[1\] must be non-negative with sum 1"),
     ],
 )
 def test_multi_step_weights_must_be_convex(weights, message):

@@ -263,7 +263,7 @@ def test_missing_transfers_are_named(form, cycle):
     assert len(descend(form([Level(identity, [identity], identity), coarse]), f)) == 2  # a descent needs no P
 
 
-@pytest.mark.parametrize(
+every_run = pytest.mark.parametrize(
     "run",
     [
         *CYCLES.values(),
@@ -273,6 +273,16 @@ def test_missing_transfers_are_named(form, cycle):
         lambda levels, f: full_multigrid(levels, f, interpolate=[], restrict_data=[]),
     ],
 )
+
+
+@every_run
+def test_levels_are_a_sequence(run):
+    for levels in (None, Level(identity, [identity]), iter([])):
+        with pytest.raises(TypeError, match=f"levels must be a sequence.*got {type(levels).__name__}"):
+            run(levels, np.ones(3))
+
+
+@every_run
 def test_no_levels(run):
     with pytest.raises(ValueError, match="at least one level"):
         run([], np.ones(3))

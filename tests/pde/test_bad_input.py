@@ -57,6 +57,12 @@ PROBLEM = [  # shape and the rest of Poisson; what the message must hold
     ({"boundary": ("robin", np.inf)}, ValueError, ["boundary", "inf"]),
     ({"boundary": ("robin", "x")}, ValueError, ["boundary", "('robin', beta)"]),
     ({"centering": "face"}, ValueError, ["centering", "'face'", "'vertex'", "'cell'"]),
+    ({"coordinates": [None, np.r_[0, 1e-200, np.arange(1, 10)]]}, ValueError, ["coordinates", "1/h^2", "1e-200"]),
+    ({"coefficient": 1e305}, ValueError, ["coefficient", "float64", "1e+305"]),
+    ({"coefficient": (1.0, 1e-308)}, ValueError, ["coefficient", "float64", "1e-308"]),
+    ({"coefficient": lambda x: x}, TypeError, ["coefficient", "2 arguments"]),
+    ({"reaction": lambda x: x}, TypeError, ["reaction", "2 arguments"]),
+    ({"reaction": 1e307}, ValueError, ["reaction", "float64", "1e+307"]),
     ({"coefficient": 0.0}, ValueError, ["coefficient", "0.0", "positive"]),
     ({"coefficient": (1.0, -2.0)}, ValueError, ["coefficient", "-2.0", "positive"]),
     ({"coefficient": np.nan}, ValueError, ["coefficient", "NaN"]),
@@ -129,6 +135,8 @@ DATA = [  # f; also as u, u0 and u of embed where they are arrays
     (np.ma.masked_array(F, F > 0), ValueError, ["masked"]),
     (torch.ones(7, 9), TypeError, ["torch", ".numpy()"]),
     (lambda x, y: np.ones(3), ValueError, ["(7, 9)", "(3,)"]),
+    (lambda x: x, TypeError, ["2 arguments", "coordinates", "too many"]),
+    (lambda x, y, z: x, TypeError, ["2 arguments", "'z'"]),
     (lambda x, y: x * np.nan, ValueError, ["finite", "63"]),
     (lambda x, y: None, TypeError, ["object"]),
     (lambda x, y: x * 1j, TypeError, ["complex"]),
@@ -152,6 +160,8 @@ BOUNDARY = [
     (1j, TypeError, ["g[(0, 0)]", "complex"]),
     ("warm", TypeError, ["g[(0, 0)]", "<U"]),
     (RAGGED, ValueError, ["g[(0, 0)]", "list"]),
+    (lambda x: x, TypeError, ["g[(0, 0)]", "2 arguments", "coordinates"]),
+    ({(1, 1): lambda: 1.0}, TypeError, ["g[(1, 1)]", "2 arguments"]),
     (lambda x, y: np.ones(2), ValueError, ["g[(0, 0)]", "(9,)", "(2,)"]),
     (lambda x, y: None, TypeError, ["g[(0, 0)]", "object"]),
     (lambda x, y: np.sqrt(-1 - 0 * x + 0j), TypeError, ["g[(0, 0)]", "complex"]),
@@ -180,6 +190,9 @@ SOLVE = [
     ({"accel": "cg", "cycle": "F"}, ValueError, ["cycle", "'F'", "symmetric"]),
     ({"accel": "cg", "cycle": "backslash"}, ValueError, ["cycle", "'backslash'", "symmetric"]),
     ({"callback": 3}, TypeError, ["callback", "3"]),
+    ({"incompatible": "all"}, TypeError, ["incompatible", "'all'"]),
+    ({"incompatible": -1}, ValueError, ["incompatible", "-1"]),
+    ({"incompatible": np.nan}, ValueError, ["incompatible", "nan"]),
 ]
 
 
@@ -258,7 +271,7 @@ def test_boundary_data(g, kind, named, mg, no_work):
 @pytest.mark.parametrize(("options", "kind", "named"), SOLVE, ids=ids(SOLVE))
 def test_solve(options, kind, named, mg, no_work):
     refused(kind, named, mg.solve, F, **options)
-    if "out" in options:
+    if options.keys() & {"out", "incompatible"}:
         refused(kind, named, mg.full_multigrid, F, **options)
 
 
@@ -268,7 +281,12 @@ def test_cycles_and_factors(mg, no_work):
     refused(ValueError, ["cycle", "'X'"], mg.measure_factor, "X")
     refused(ValueError, ["cycles", "0"], mg.measure_factor, cycles=0)
     refused(TypeError, ["cycles", "1.5"], mg.measure_factor, cycles=1.5)
+    refused(ValueError, ["seed", "-1"], mg.measure_factor, seed=-1)
+    refused(TypeError, ["seed", "'a'"], mg.measure_factor, seed="a")
     refused(ValueError, ["cycle", "'X'"], mg.work_units, "X")
+    refused(ValueError, ["cycles", "-3"], mg.work_units, "V", -3)
+    for cycle in ("X", "fmg", "F", None):
+        refused(ValueError, ["cycle", repr(cycle), "'V'", "'W'"], mg.as_preconditioner, cycle)
 
 
 @pytest.mark.parametrize("extent", [1e-25, 1e25])
@@ -289,3 +307,12 @@ def test_one_call():
     refused(ValueError, ["f must", "list"], pde.solve_poisson, RAGGED)
     refused(TypeError, ["f", "torch"], pde.solve_poisson, torch.ones(7, 9))
     refused(ValueError, ["shape", "0"], pde.solve_poisson, 1.0)
+
+
+def test_other_coefficients_that_do_not_fit():
+    mg = Multigrid(Poisson((7, 9)), dtype="float32")
+    refused(ValueError, ["coefficient", "float32", "1e+36"], mg.update, coefficient=1e36)
+    refused(ValueError, ["reaction", "float32", "1e+37"], mg.update, reaction=1e37)
+    assert mg.problem.terms.diffusion == (1.0, 1.0)
+    assert mg.solve(F, rtol=1e-4).converged
+    refused(ValueError, ["coefficient", "float32"], Multigrid, Poisson((7, 9), coefficient=1e36), dtype="float32")

@@ -176,10 +176,20 @@ def test_the_interior_kernel_with_zero_padding_is_no_solver():
         ({"k": 3, "coarse": "rediscretised"}, "coarse must.*rediscretised"),
         ({"k": 3, "levels": 4}, "levels must.*4"),
         ({"k": 3, "levels": 0}, "levels must.*0"),
+        ({"k": 2.5}, "k must.*2.5"),
+        ({"k": "3"}, "k must.*'3'"),
+        ({"k": 3, "levels": 1.5}, "levels must.*1.5"),
+        ({"k": 3, "transfer": ["linear"]}, "transfer must"),
+        ({"k": 3, "omega": np.nan}, "omega must.*nan"),
+        ({"k": 3, "omega": "a"}, "omega must.*'a'"),
+        ({"k": 3, "omega": None}, "omega must.*None"),
+        ({"k": 3, "nu": 2}, "nu must.*2"),
+        ({"k": 3, "nu": (-1, 2)}, "nu must.*-1"),
+        ({"k": 3, "Pi": 3}, "Pi must be callable or None, got 3"),
     ],
 )
 def test_bad_arguments_are_named(options, named):
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises((TypeError, ValueError), match=named):
         section5_levels(**options)
 
 

@@ -139,3 +139,15 @@ def test_one_unknown(kinds, cell):
     assert mg.solve(np.zeros(box.shape)).converged
     with pytest.raises(ValueError, match="f does not fit"):
         mg.solve(np.ones(box.shape), incompatible=0.5)
+
+
+@pytest.mark.parametrize("boundary", ["neumann", "periodic", ("robin", 0.0)])
+def test_one_pass_refuses_what_solve_refuses(boundary):
+    mg = Multigrid(Poisson((31, 31), boundary=boundary))
+    f = 1.0 + np.random.default_rng(7).standard_normal(mg.problem.shape)
+    with pytest.raises(ValueError, match=r"f does not fit this singular problem.*incompatible"):
+        mg.solve(f)
+    with pytest.raises(ValueError, match=r"f does not fit this singular problem.*incompatible"):
+        mg.full_multigrid(f)
+    u, mean = mg.full_multigrid(f, incompatible=1.0), np.average(f, weights=mg.problem.control_volumes())
+    np.testing.assert_allclose(u, mg.full_multigrid(f - mean), atol=1e-12)
