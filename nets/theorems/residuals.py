@@ -1,0 +1,111 @@
+"""MgNet and its residuals f - A u: Theorem 8.1 for every iteration, (3.22), (3.24)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import mgcore
+from mgcore import Level, Visit
+from nets.data_level import DataLevel, Map
+from nets.iterations import Chebyshev, MultiStep
+from nets.mgnet import MgNet
+from nets.theorems.deviation import largest
+
+
+def residual_levels(model: MgNet) -> list[DataLevel]:
+    """The Mg-iResNet whose data are an MgNet's residuals f - A u (Theorem 8.1): r <- r - A B r, and R between grids.
+
+    It shares the modules of the network, whose iteration must be the single step.
+    """
+    if model.config.iteration != "single":
+        raise ValueError(f'model: Theorem 8.1 is about the iteration "single"; got {model.config.iteration!r}')
+    if not model.config.linear:
+        raise ValueError(f"model: Theorem 8.1 needs a linear A; got A={model.config.A!r}")
+    levels = with_form(model, "feature").levels
+    return [DataLevel([_minus(level.A, B_i) for B_i in level.B], level.R) for level in levels]
+
+
+def theorem_8_1(model: MgNet, x: Tensor) -> float:
+    """Theorem 8.1: the residual of an MgNet is an Mg-iResNet; each use of a batch norm is one on both sides."""
+    return _dual(model, x, residual_levels(model))
+
+
+def residual_form(model: MgNet, x: Tensor) -> float:
+    """Feature form against residual form of the same MgNet, for every iteration: u and f on every grid."""
+    a, b = with_form(model, "feature").visits(x), with_form(model, "residual").visits(x)
+    return max(largest([v.u for v in a], [v.u for v in b]), largest([v.f for v in a], [v.f for v in b]))
+
+
+def multi_step_is_dense(model: MgNet, x: Tensor) -> float:
+    """(3.22): r^i = sum_j theta_j^i r^j with theta_j^i = alpha_j^i (id - A B_j^i), DenseNet (7.10) without activation.
+
+    Where s is the identity and there is no batch norm, theta is linear; the identity holds for any B.
+    """
+    if not all(
+        isinstance(part, MultiStep) for part, nu in zip(model.iteration, model.config.nu, strict=True) if nu > 1
+    ):
+        raise ValueError(f'model: (3.22) is about the iteration "multi-step"; got {model.config.iteration!r}')
+    levels = with_form(model, "feature").levels
+    rows = [part.weights() if isinstance(part, MultiStep) else [(1,)] for part in model.iteration]
+
+    def dense(level: Level, alpha: Any) -> Map:
+        def step(r: Tensor) -> Tensor:
+            history = [r]
+            for row, B in zip(alpha, level.B, strict=False):
+                B = [B] if callable(B) else B
+                thetas = [a * _minus(level.A, B_j)(r_j) for a, B_j, r_j in zip(row, B, history, strict=True)]
+                history.append(torch.stack(thetas).sum(0))
+            return history[-1]
+
+        return step
+
+    return _dual(model, x, [DataLevel([dense(level, a)], level.R) for level, a in zip(levels, rows, strict=True)])
+
+
+def chebyshev_is_lm_resnet(model: MgNet, x: Tensor) -> float:
+    """(3.24) with its missing omega: r^i = omega (r^{i-1} - A B r^{i-1}) + (1 - omega) r^{i-2}, an LM-ResNet."""
+    if not model.config.iteration.startswith("chebyshev"):
+        raise ValueError(f'model: (3.24) is about the iteration "chebyshev"; got {model.config.iteration!r}')
+    levels = with_form(model, "feature").levels
+    omegas = [part.weights() if isinstance(part, Chebyshev) else (1,) for part in model.iteration]
+
+    def two_back(level: Level, omega: Any) -> Map:
+        def step(r: Tensor) -> Tensor:
+            older = r
+            for w, B in zip(omega, level.B, strict=False):
+                older, r = r, w * _minus(level.A, B)(r) + (1 - w) * older
+            return r
+
+        return step
+
+    return _dual(model, x, [DataLevel([two_back(level, w)], level.R) for level, w in zip(levels, omegas, strict=True)])
+
+
+def with_form(model: MgNet, form: str) -> MgNet:
+    """The same network, sharing all modules, in "feature" or "residual" form."""
+    other = copy.copy(model)
+    other.config = replace(model.config, form=form)
+    return other
+
+
+def _dual(model: MgNet, x: Tensor, levels: Sequence[DataLevel]) -> float:
+    """How far the residuals f - A u of an MgNet are from the data of these levels."""
+    feature = with_form(model, "feature")
+    residuals = [_residual(level, visit) for level, visit in zip(feature.levels, feature.visits(x), strict=True)]
+    f = model.pool(model.s[0](model.stem(x)))
+    return largest(residuals, [visit.u for visit in mgcore.descend(levels, f)])
+
+
+def _residual(level: Level, visit: Visit) -> Tensor:
+    r: Tensor = visit.f if visit.u is None else visit.f - level.A(visit.u)
+    return r
+
+
+def _minus(A: Map, B: Map) -> Map:
+    return lambda r: r - A(B(r))  # (8.1)
