@@ -40,6 +40,7 @@ class MgNetConfig:
 
     Args:
         nu: sweeps per grid, finest first.
+        nu_post: sweeps per grid on the way up of V-MgNet (6.16), the coarsest grid left out; None is as many as down.
         channels_u, channels_f: channels c_u of the features and c_f of the data, per grid.
         extractor: "constant" B^l, "scaled" alpha_i B^l with trained scalars alpha_i, "variable" B^{l,i} (section 6.5).
         pi: "0" Pi = 0, "1" a trained convolution, "2" one kernel for all channels (section 9.1).
@@ -85,6 +86,7 @@ class MgNetConfig:
     family: str = "MgNet"
     A: str = "K"
     B: str = "sigma.K.sigma"
+    nu_post: tuple[int, ...] = None  # type: ignore[assignment]  # settled in __post_init__
 
     def __post_init__(self) -> None:
         for name, least in (("nu", 0), ("channels_u", 1), ("channels_f", 1)):
@@ -93,11 +95,12 @@ class MgNetConfig:
         check_integer("in_channels", self.in_channels, 1)
         check_integer("num_classes", self.num_classes, 0)
         _check_lengths(self)
+        _settle_post(self)
         _check_sweeps(self)
         _check_transfers(self)
         _check_family(self)
         create_activations(self.activation, len(self.nu))
-        check_iteration(self.iteration, self.nu)
+        check_iteration(self.iteration, self.nu + self.nu_post)
         _settle_form(self)
 
     @classmethod
@@ -140,6 +143,16 @@ def _check_lengths(config: MgNetConfig) -> None:
             raise ValueError(f"{name} must hold {grids} widths, one per grid of nu={config.nu}; got {channels}")
 
 
+def _settle_post(config: MgNetConfig) -> None:
+    """nu_post as a tuple: as many sweeps as on the way down where none are given, () where there is no way up."""
+    down = config.nu[:-1] if config.family == "V-MgNet" else ()
+    post = down if config.nu_post is None else integers("nu_post", config.nu_post, 0)
+    if len(post) != len(down):
+        what = f"{len(down)} numbers, one per grid of nu={config.nu} but the coarsest" if down else "empty or None"
+        raise ValueError(f'nu_post must be {what}, in the family "{config.family}"; got {post}')
+    object.__setattr__(config, "nu_post", post)
+
+
 def _check_sweeps(config: MgNetConfig) -> None:
     """A network without a sweep before its output would be zero, or Pi would act on zero alone."""
     name, sweeps = (f"nu[{len(config.nu) - 1}]", config.nu[-1]) if config.pi == "0" else ("nu[0]", config.nu[0])
@@ -152,7 +165,7 @@ def _check_family(config: MgNetConfig) -> None:
     if config.family != "GDFI":
         allowed: dict[str, tuple[str, ...]] = {"A": ("K", NONLINEAR), "B": ("sigma.K.sigma",), "norm": ("inside",)}
         if config.family == "V-MgNet":
-            allowed |= {"transfers": ("trained",), "input": ("cifar",)}
+            allowed |= {"input": ("cifar",)}
     else:
         allowed = {"A": SCHEMES, "extractor": ("variable",), "pi": ("1",)}
     for name, values in allowed.items():
@@ -177,7 +190,7 @@ def _check_transfers(config: MgNetConfig) -> None:
         raise ValueError(f'{kind} fixes Pi, and pi="2" trains it: use pi="0" or "1", or transfers="trained"')
     if config.transfers == "linear" and config.dims != 2:
         raise ValueError(f'transfers must be "trained" or "bilinear" where dims={config.dims}; got "linear", (4.14)')
-    if config.pi == "2" or (fixed and config.pi == "1"):
+    if config.pi == "2" or (fixed and (config.pi == "1" or config.family == "V-MgNet")):
         _check_constant("channels_u", config.channels_u, "Pi_2" if config.pi == "2" else kind)
     if fixed:
         _check_constant("channels_f", config.channels_f, kind)

@@ -1,9 +1,11 @@
 """The papers' names of networks.
 
     name      = mgnet | gdfi | resnet ;
-    mgnet     = [ "V-" ] "MgNet" nu "-" channels "-" extractor [ "-" pi ] [ "-A:xi.sigma.eta" ] ;
+    mgnet     = ( "MgNet" nu | "V-MgNet" v_nu ) "-" channels "-" extractor [ "-" pi ] [ "-A:xi.sigma.eta" ] ;
     gdfi      = "GDFI" nu "-" channels "-A:" scheme "-B:" scheme ;
     nu        = "[" integer { "," integer } "]" ;
+    v_nu      = "[" integer { "," integer } [ ";" integer { "," integer } ] "]" ;
+                                        down; and up, the coarsest grid left out, where it is not as on the way down
     channels  = "[" width { "," width } "]" ;          one width alone stands for every grid
     width     = integer | "(" integer "," integer ")" ;           c_u = c_f, or (c_u, c_f)
     extractor = "B^l" | "B^{l}" | "a_iB^l" | "a_iB^{l}" | "B^{l,i}" ;   constant, scaled, variable
@@ -57,12 +59,14 @@ class Architecture(NamedTuple):
     family: str = "MgNet"
     A: str = "K"
     B: str = "sigma.K.sigma"
+    nu_post: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         widths = list(zip(self.channels_u, self.channels_f, strict=True))
         widths = widths[:1] if len(set(widths)) == 1 else widths
         channels = ",".join(str(u) if u == f else f"({u},{f})" for u, f in widths)
-        start = f"{self.family}[{','.join(map(str, self.nu))}]-[{channels}]"
+        post = "" if self.nu_post in ((), self.nu[:-1]) else f";{_joined(self.nu_post)}"
+        start = f"{self.family}[{_joined(self.nu)}{post}]-[{channels}]"
         if self.family == "GDFI":
             return f"{start}-A:{self.A}-B:{self.B}"
         extractor = {"constant": "B^l", "scaled": "a_iB^l", "variable": "B^{l,i}"}[self.extractor]
@@ -82,7 +86,7 @@ class ResNetArchitecture(NamedTuple):
     def __str__(self) -> str:
         depth = next((depth for depth, nu in DEPTHS.items() if nu == self.nu), None)
         if depth is None or self.channels != WIDTHS:
-            depth = f"[{','.join(map(str, self.nu))}]-[{','.join(map(str, self.channels))}]"
+            depth = f"[{_joined(self.nu)}]-[{_joined(self.channels)}]"
         return f"{self.kind}{depth}-{self.A}-{self.B}"
 
 
@@ -102,8 +106,12 @@ def parse(name: str) -> Architecture | ResNetArchitecture:
     return architecture
 
 
+def _joined(numbers: tuple[int, ...]) -> str:
+    return ",".join(map(str, numbers))
+
+
 def _grids(text: Scanner, family: str) -> Architecture:
-    nu = _numbers(text, "nu", least=0)
+    nu, nu_post = _sweeps(text, family)
     text.expect("-")
     start = text.position
     widths = _widths(text)
@@ -121,7 +129,21 @@ def _grids(text: Scanner, family: str) -> Architecture:
     nonlinear = text.take(f"-A:{NONLINEAR}")
     pi = PI[text.choice(PI)] if not nonlinear and text.take("-") else "1"
     nonlinear = nonlinear or text.take(f"-A:{NONLINEAR}")
-    return Architecture(nu, u, f, extractor, pi, family, NONLINEAR if nonlinear else "K")
+    return Architecture(nu, u, f, extractor, pi, family, NONLINEAR if nonlinear else "K", nu_post=nu_post)
+
+
+def _sweeps(text: Scanner, family: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """nu, and the sweeps on the way up, () where there is none."""
+    if family != "V-MgNet":
+        return _numbers(text, "nu", least=0), ()
+    text.expect("[")
+    nu = _list(text, "nu", least=0)
+    start = text.position
+    nu_post = _list(text, "nu_post", least=0) if text.take(";") else nu[:-1]
+    if len(nu_post) != len(nu) - 1:
+        text.fail(f"{len(nu) - 1} sweeps on the way up, one per grid but the coarsest, not {len(nu_post)},", start)
+    text.expect("]", '",", ";" or "]"')
+    return nu, nu_post
 
 
 def _resnet(text: Scanner, kind: str) -> ResNetArchitecture:
@@ -155,10 +177,15 @@ def _depth(text: Scanner) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 def _numbers(text: Scanner, what: str, least: int) -> tuple[int, ...]:
     text.expect("[")
+    numbers = _list(text, what, least)
+    text.expect("]", '"," or "]"')
+    return numbers
+
+
+def _list(text: Scanner, what: str, least: int) -> tuple[int, ...]:
     numbers = [text.integer(what, least)]
     while text.take(","):
         numbers.append(text.integer(what, least))
-    text.expect("]", '"," or "]"')
     return tuple(numbers)
 
 

@@ -16,6 +16,7 @@ TRANSPOSED: dict[int, type[nn.Module]] = {1: nn.ConvTranspose1d, 2: nn.ConvTrans
 BATCH_NORM: dict[int, type[nn.Module]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 MAX_POOL: dict[int, type[nn.Module]] = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _apply = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+_transpose = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
 
 
 def convolution(dims: int, c_in: int, c_out: int, *, stride: int = 1, size: int = 3) -> nn.Module:
@@ -55,12 +56,25 @@ class SharedKernel(nn.Module):
             self.register_buffer("weight", kernel[None, None].clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        channels = x.shape[1]
-        weight = self.weight.expand((channels,) + (-1,) * (self.dims + 1))
-        return _apply[self.dims](x, weight, stride=2, padding=1, groups=channels)
+        return _apply[self.dims](x, self._weights(x), stride=2, padding=1, groups=x.shape[1])
+
+    def _weights(self, x: Tensor) -> Tensor:
+        return self.weight.expand((x.shape[1],) + (-1,) * (self.dims + 1))
 
     def extra_repr(self) -> str:
         return f"dims={self.dims}, trained={isinstance(self.weight, nn.Parameter)}"
+
+
+class Interpolation(SharedKernel):
+    """The transpose of a fixed `SharedKernel`: P = R^T, which interpolates; values outside the coarse grid are zero.
+
+    It takes (N, c, n, ...) and output_size, each 2 n - 1 or 2 n, to (N, c, output_size).
+    """
+
+    def forward(self, x: Tensor, output_size: Sequence[int]) -> Tensor:  # type: ignore[override]
+        padding = [m - (2 * n - 1) for m, n in zip(output_size, x.shape[2:], strict=True)]
+        settings: dict[str, Any] = {"stride": 2, "padding": 1, "output_padding": padding, "groups": x.shape[1]}
+        return _transpose[self.dims](x, self._weights(x), **settings)
 
 
 def is_linear(operator: nn.Module) -> bool:
@@ -103,11 +117,13 @@ def feature_map(pi: str, transfers: str, dims: int, c_in: int, c_out: int) -> nn
     return SharedKernel(dims, restriction_kernel(transfers, dims) / 2**dims)
 
 
-def prolongation(dims: int, c_in: int, c_out: int) -> nn.Module:
-    """P of (6.15), a transposed 3 x 3 convolution with stride 2, the adjoint of a trained R's form.
+def prolongation(transfers: str, dims: int, c_in: int, c_out: int) -> nn.Module:
+    """P of (6.15): trained c_in -> c_out, a transposed 3 x 3 convolution with stride 2, or K_R transposed.
 
     It takes (N, c_in, n, ...) and output_size, each 2 n - 1 or 2 n, to (N, c_out, output_size).
     """
+    if transfers != "trained":
+        return Interpolation(dims, restriction_kernel(transfers, dims))
     P: Any = TRANSPOSED[dims](c_in, c_out, 3, stride=2, padding=1, bias=False)
     # a fine pixel sees 3^dims / 2^dims of the weights on average: values keep their size
     nn.init.normal_(P.weight, std=(c_in * 1.5**dims) ** -0.5)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nets.network import Network
-from nets.operators import CONVOLUTION, TRANSPOSED, SharedKernel
+from nets.operators import CONVOLUTION, TRANSPOSED, Interpolation, SharedKernel
 
 BETWEEN = ("R", "Pi", "B_0", "norm_R", "norm_Pi")
 """Modules that lead from grid l to l + 1, at index l; they are counted with the grid they lead to, as P is."""
@@ -121,8 +121,8 @@ def _cost(module: Any, x: Tensor, y: Tensor) -> int:
     weights = int(module.weight.numel())
     if isinstance(module, nn.Linear):
         return weights
-    if isinstance(module, SharedKernel):
-        return y.numel() * weights  # one kernel for every channel
+    if isinstance(module, SharedKernel):  # one kernel for every channel
+        return (x if isinstance(module, Interpolation) else y).numel() * weights
     transposed: Any = tuple(TRANSPOSED.values())
     return weights * (x if isinstance(module, transposed) else y)[0].numel()
 

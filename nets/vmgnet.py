@@ -21,8 +21,9 @@ class VMgNet(MgNet):
 
     Besides the modules of `MgNet`: `P[l]` from grid l + 1 to l, a transposed convolution without batch norm or
     activation (6.15), and the post-smoothers B' with their own batch norms and weights, `B_post[l][i]`,
-    `norm_f_post[l][i]`, `norm_u_post[l][i]`, `iteration_post[l]`, as many sweeps as on the way down (6.16). The
-    coarsest grid has none of them; A is that of the way down. Any image size will do: P gives the finer grid's.
+    `norm_f_post[l][i]`, `norm_u_post[l][i]`, `iteration_post[l]`, in nu_post[l] sweeps (6.16). The coarsest grid has
+    none of them; A is that of the way down. Any image size will do: P gives the finer grid's. Where the transfers are
+    fixed P is the transpose of R.
 
     Only the change of a coarse grid comes back up, so that with linear A Pi has no effect on u^1 (Theorem 6.1): "Pi_0"
     saves its parameters.
@@ -30,13 +31,13 @@ class VMgNet(MgNet):
 
     def __init__(self, config: MgNetConfig) -> None:
         super().__init__(config)
-        nu, c_u, c_f, dims = config.nu[:-1], config.channels_u, config.channels_f, config.dims
+        nu, c_u, c_f, dims = config.nu_post, config.channels_u, config.channels_f, config.dims
         count = [sum(map(len, uses(config.iteration, nu_l))) for nu_l in nu]
 
         def norm(channels: int) -> nn.Module:
             return normalisation(dims, channels, enabled=config.batch_norm)
 
-        self.P = nn.ModuleList(prolongation(dims, c_u[l + 1], c_u[l]) for l in range(len(nu)))
+        self.P = nn.ModuleList(prolongation(config.transfers, dims, c_u[l + 1], c_u[l]) for l in range(len(nu)))
         self.B_post = lists([extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
         self.norm_f_post = lists(count, lambda l: norm(c_f[l]))
         self.norm_u_post = lists(count, lambda l: norm(c_u[l]))
@@ -69,7 +70,9 @@ class VMgNet(MgNet):
         if l + 1 == len(self.config.nu):
             return level
         iteration = self.iteration_post[l]
-        B: list[Any] = [[self._post(l, k) for k in step] for step in uses(self.config.iteration, self.config.nu[l])]
+        B: list[Any] = [
+            [self._post(l, k) for k in step] for step in uses(self.config.iteration, self.config.nu_post[l])
+        ]
         return replace(
             level,
             P=lambda e, like: self.P[l](e, output_size=like.shape[2:]),

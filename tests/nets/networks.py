@@ -42,6 +42,11 @@ def configs(draw: Any, **fixed: Any) -> MgNetConfig:
     given = (MULTI_STEP, CHEBYSHEV) if max(nu) == 3 else ()
     settings["iteration"] = draw(st.sampled_from(("single", "single", "multi-step", "chebyshev", *given)))
     settings["in_channels"], settings["num_classes"] = draw(st.integers(1, 3)), draw(st.integers(0, 3))
+    if fixed.get("family") == "V-MgNet":
+        if settings.get("transfers", "trained") != "trained":
+            settings["channels_u"] = settings["channels_u"][:1] * grids
+        sweeps = st.lists(st.integers(0, 3), min_size=grids - 1, max_size=grids - 1)
+        settings["nu_post"] = draw(st.none() | sweeps) if max(nu) == 3 or "," not in settings["iteration"] else None
     return MgNetConfig(nu=tuple(nu), **{**settings, **fixed})
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import nets
 from nets import Architecture, parse, zoo
-from tests.nets.networks import all_configs, resnets
+from tests.nets.networks import all_configs, configs, resnets
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,11 @@ from tests.nets.networks import all_configs, resnets
             "GDFI[2,2]-[8,16]-A:sigma.K-B:K.sigma",
             Architecture((2, 2), (8, 16), (8, 16), "variable", "1", "GDFI", "sigma.K", "K.sigma"),
         ),
+        (
+            "V-MgNet[2,2,2;1,0]-[8]-B^l",
+            Architecture((2, 2, 2), (8,) * 3, (8,) * 3, family="V-MgNet", nu_post=(1, 0)),
+        ),
+        ("V-MgNet[2,1]-[8]-B^l", Architecture((2, 1), (8, 8), (8, 8), family="V-MgNet", nu_post=(2,))),
         ("V-MgNet[2]-[8]-B^l-Pi_0", Architecture((2,), (8,), (8,), pi="0", family="V-MgNet")),
         ("MgNet[2,2]-[256]-B^{l}", Architecture((2, 2), (256,) * 2, (256,) * 2, "constant", "1")),
         ("MgNet[2,2]-[(8,16),(8,16)]-B^l-Pi_2", Architecture((2, 2), (8, 8), (16, 16), "constant", "2")),
@@ -32,7 +37,7 @@ def test_names_of_the_papers(name, expected):
     assert parse(name) == expected
 
 
-@given(st.one_of(all_configs(), resnets()))
+@given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet")))
 def test_round_trip(config):
     assert parse(str(config)) == config.architecture
     assert zoo.configuration(config.notation, **config.settings()) == config
@@ -93,6 +98,8 @@ def test_any_text_parses_or_is_refused_with_an_example(length, tail):
         ("MgNet", 6, r'"\["'),
         ("MgNet[2,x]-[8]-B^l", 9, "nu, an integer"),
         ("MgNet[-1,2]-[8]-B^l", 7, "nu, an integer from 0"),
+        ("V-MgNet[2,2;1,1]-[8]-B^l", 12, "1 sweeps on the way up, one per grid but the coarsest, not 2"),
+        ("V-MgNet[2,2:1]-[8]-B^l", 12, '",", ";" or "]"'),
         ("MgNet[2;2]-[8]-B^l", 8, '"," or "]"'),
         ("MgNet[2,2]-[64,0]-B^l", 16, "a channel count"),
         ("MgNet[2,2]-[64,x]-B^l", 16, "a channel count"),

@@ -9,7 +9,7 @@ from nets import zoo
 from tests.nets.networks import all_configs, configs, resnets
 
 
-@given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet", transfers="trained")))
+@given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet")))
 def test_rows_add_up(config):
     """To counts that are made in another way."""
     model = zoo.network(config)

@@ -8,13 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mgcore
 import nets
 from mgcore import checks
 from nets import MgNetConfig
-from tests.nets.networks import configs, images, network, norm, tolerance
+from tests.nets.networks import EPS, configs, images, network, norm, tolerance
 
 SEEDS = st.integers(0, 2**16)
-V = {"family": "V-MgNet", "transfers": "trained"}
+V = {"family": "V-MgNet"}
 
 
 def up(model, visits):
@@ -28,7 +29,7 @@ def up(model, visits):
             u = p if fine.u is None else fine.u + p  # (6.15)
         else:
             u = fine.u
-        for i in range(model.config.nu[l]):
+        for i in range(model.config.nu_post[l]):
             B = model.B_post[l][i if model.config.extractor == "variable" else 0]
             v = B(s(model.norm_f_post[l][i](fine.f - model.A[l](u))))
             v = v * model.alpha_post[l][i].weight if model.config.extractor == "scaled" else v
@@ -46,7 +47,7 @@ def test_network_is_algorithm_4(config, form, seed, size):
     largest = max(float(v.abs().max()) for v in (expected, *(visit.f for visit in visits)))
     assert got.shape == (2, config.channels_u[0], *x.shape[2:])
     # the way up makes as many sweeps again
-    bound = tolerance(config) * 3.5 ** sum(config.nu)
+    bound = tolerance(config) * 3.5 ** sum(config.nu_post)
     assert float((got - expected).abs().max()) <= bound * largest
     assert torch.equal(model(x), model.head(got))
 
@@ -56,7 +57,7 @@ def test_network_is_algorithm_4(config, form, seed, size):
 def test_any_pi_gives_the_v_cycle(config, seed):
     """Theorem 6.1 on the way up: Pi changes nothing of u^1."""
     model = network(config, seed)
-    bound = 1e3 * tolerance(config) * 3.5 ** sum(config.nu)
+    bound = 1e3 * tolerance(config) * 3.5 ** sum(config.nu_post)
     assert checks.theorem_6_1_v(model.levels, model.stem(images(config)), norm) <= bound
 
 
@@ -90,10 +91,45 @@ def test_the_way_up_has_weights_of_its_own():
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize("size", [5, 6, 7, 8, 9])
-def test_any_size_in_any_dimension(dims, size):
-    model = nets.create_model("V-MgNet[1,1,1]-[2,3,4]-B^l", dims=dims, num_classes=5)
+@pytest.mark.parametrize(
+    ("name", "transfers"), [("V-MgNet[1,1,1]-[2,3,4]-B^l", "trained"), ("V-MgNet[1,1,1;2,0]-[(2,3)]-B^l", "bilinear")]
+)
+def test_any_size_in_any_dimension(dims, size, name, transfers):
+    model = nets.create_model(name, dims=dims, num_classes=5, transfers=transfers)
     shape = [size + i for i in range(dims)]
     assert model(torch.randn(2, 3, *shape)).shape == (2, 5, *shape)
+
+
+@given(st.sampled_from(("bilinear", "linear")), st.lists(st.integers(2, 9), min_size=2, max_size=2), SEEDS)
+@torch.no_grad()
+def test_fixed_prolongation_is_the_transpose_of_restriction(transfers, size, seed):
+    """<R f, v> = <f, P v>, for every size, odd or even."""
+    torch.manual_seed(seed)
+    model = network(MgNetConfig((1, 1), (3, 3), (3, 3), transfers=transfers, **V), seed)
+    f = torch.randn(2, 3, *size, dtype=torch.float64)
+    v = torch.randn(2, 3, *((n + 1) // 2 for n in size), dtype=torch.float64)
+    Rf, Pv = model.R[0](f), model.P[0](v, output_size=f.shape[2:])
+    # sums of at most 2 * 3 * 81 products, each of them of nine terms
+    assert abs(float((Rf * v).sum() - (f * Pv).sum())) <= 2 * 6 * 81 * 9 * EPS * float(Rf.norm() * v.norm() + 1)
+
+
+def test_bilinear_prolongation_interpolates():
+    """Coarse points keep their values, and a line stays a line between them."""
+    model = nets.create_model("V-MgNet[1,1]-[1]-B^l", dims=1, transfers="bilinear")
+    e = torch.tensor([[[1.0, 3.0, 7.0]]])
+    assert model.P[0](e, output_size=(5,)).tolist() == [[[1, 2, 3, 5, 7]]]
+    assert model.P[0](e, output_size=(6,)).tolist() == [[[1, 2, 3, 5, 7, 3.5]]]  # zero outside the grid
+
+
+@torch.no_grad()
+def test_sweeps_on_the_way_up_are_counted_apart():
+    """No post-smoothing at all is the \\-cycle (Algorithm 2) of the same levels."""
+    model = network(nets.zoo.configuration("V-MgNet[2,1,1;0,0]-[3]-B^{l,i}"))
+    x = images(model.config)
+    f = model.s[0](model.stem(x))
+    assert torch.equal(model.forward_features(x), mgcore.backslash_cycle(model.levels, f))
+    v = nets.zoo.network(nets.zoo.configuration("V-MgNet[2,1,1;0,3]-[3]-B^{l,i}"))
+    assert [len(B) for B in v.B_post] == [len(n) for n in v.norm_u_post] == [0, 3]
 
 
 def test_every_parameter_but_none_of_the_coarsest_post_smoother():
