@@ -20,18 +20,21 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def write(name: str, title: str, body: str) -> Path:
-    """Print `body` and write it to results/`name`.md under the title, the machine and the command."""
+def write(name: str, title: str, body: str, folder: Path = RESULTS, show: bool = True) -> Path:
+    """Write `body` to folder/`name`.md under the title, the machine and the command, and print it."""
     text = f"# {title}\n\n{circumstances()}\n\n{body.strip()}\n"
-    path = RESULTS / f"{name}.md"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.md"
     path.write_text(text)
-    print(text)
+    if show:
+        print(text)
     return path
 
 
 def circumstances() -> str:
     """Date, hardware, versions, commit and command, as a Markdown list."""
-    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in ("numpy", "scipy", "torch"))
+    packages = ("numpy", "scipy", "torch", *(["pyamg"] if "pyamg" in sys.modules else []))
+    versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
     command = " ".join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
     return "\n".join(
         (
