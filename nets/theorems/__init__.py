@@ -5,7 +5,7 @@ side; `THEOREMS` holds them with random networks. `python -m nets theorems` prin
 """
 
 from nets.theorems.cases import THEOREMS, random_network, run
-from nets.theorems.plain import fixed_xi, mgnet_levels, plain_levels, theorem_8_3
+from nets.theorems.plain import FixedXiMgNet, as_mgnet, as_plain_cnn, fixed_xi, theorem_8_3
 from nets.theorems.residuals import (
     chebyshev_is_lm_resnet,
     multi_step_is_dense,
@@ -18,13 +18,14 @@ from nets.theorems.resnets import lemma_8_2, negated, shared_A, sign_of_A
 
 __all__ = [
     "THEOREMS",
+    "FixedXiMgNet",
+    "as_mgnet",
+    "as_plain_cnn",
     "chebyshev_is_lm_resnet",
     "fixed_xi",
     "lemma_8_2",
-    "mgnet_levels",
     "multi_step_is_dense",
     "negated",
-    "plain_levels",
     "random_network",
     "residual_form",
     "residual_levels",

@@ -21,13 +21,18 @@ def random_network(name: str, seed: int, **settings: Any) -> Any:
     """A float64 network in evaluation mode with random weights; batch norms have random statistics."""
     torch.manual_seed(seed)
     model = zoo.network(zoo.configuration(name, **settings)).double().eval()
+    _with_statistics(model)
+    for name, weight in model.named_parameters():
+        if "logits" in name or "omega" in name:
+            weight.data.uniform_(0.5, 1.5)
+    return model
+
+
+def _with_statistics(model: Any) -> Any:
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.running_mean.normal_()  # type: ignore[union-attr]
             module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
-    for name, weight in model.named_parameters():
-        if "logits" in name or "omega" in name:
-            weight.data.uniform_(0.5, 1.5)
     return model
 
 
@@ -39,12 +44,17 @@ def _case(theorem: Callable[[Any, Tensor], float], name: str, **settings: Any) -
     return run
 
 
-def _case_8_3(first: str) -> Callable[[int], float]:
+def _plain_network(first: str) -> Callable[[int], float]:
+    """A random plain network, in the order of (8.8) or (8.10), with strides, pooling, batch norm and a linear head."""
+
     def run(seed: int) -> float:
         torch.manual_seed(seed)
-        stages = [[nn.Conv2d(c, c, 3, padding=1).double() for _ in range(2)] for c in (4, 4)]
-        f = torch.randn(2, 4, 12, 12, dtype=torch.float64)
-        return theorem_8_3(stages, [nn.AvgPool2d(2)], first, f)
+        body: list[nn.Module] = []
+        for c_in, c_out, stride in ((3, 6, 1), (6, 5, 2), (5, 8, 1)):
+            K = nn.Conv2d(c_in, c_out, 3, stride, padding=1)
+            body += [nn.ReLU(), K] if first == "activation" else [K, nn.BatchNorm2d(c_out), nn.ReLU()]
+        cnn = nn.Sequential(*body, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 4 * 3, 10)).double().eval()
+        return theorem_8_3(_with_statistics(cnn), torch.randn(2, 3, 16, 12, dtype=torch.float64))
 
     return run
 
@@ -69,8 +79,8 @@ THEOREMS: tuple[tuple[str, str, Callable[[int], float]], ...] = (
     ("Lemma 8.2: ResNet, with minus, is sigma-ResNet", "three grids", _case(lemma_8_2, _SIGMA, batch_norm=False)),
     ("(8.7): Mg-ResNet is sigma-ResNet with one A", "batch norm per use", _case(shared_A, "Mg-ResNet[2,2]-[4,6]")),
     ("(8.7): Mg-iResNet is iResNet with -A, one A", "batch norm per use", _case(sign_of_A, "Mg-iResNet[2,2]-[4,6]")),
-    ("Theorem 8.3 corrected: fixed xi", "(8.8) is (8.9)", _case_8_3("activation")),
-    ("", "(8.10) is (8.11)", _case_8_3("convolution")),
+    ("Theorem 8.3 corrected: a given CNN, with fixed xi", "(8.8) is (8.9)", _plain_network("activation")),
+    ("", "(8.10) is (8.11)", _plain_network("convolution")),
     ("(3.22): multi-step is DenseNet without activation", "linear", _case(multi_step_is_dense, _NET, **_LINEAR)),
     ("", "B with ReLU, batch norm", _case(multi_step_is_dense, _NET, iteration="multi-step")),
     ("(3.24) corrected: Chebyshev is LM-ResNet", "ReLU", _case(chebyshev_is_lm_resnet, _NET, iteration="chebyshev")),

@@ -1,79 +1,235 @@
-"""Theorem 8.3, corrected: a plain convolutional network is an MgNet with a fixed xi."""
+"""Theorem 8.3, corrected, for a given network: every plain convolutional network is an MgNet with a fixed xi, and back.
+
+With s(x) - s(-x) = x (ReLU, and GELU, SiLU and Hardswish as well), eta = [id; -id](chi - id) and xi = -[id, -id],
+
+    f - xi s(eta f) = f + s((chi - id) f) - s(-(chi - id) f) = chi f.
+
+The printed proof has equal signs in both halves of xi, (8.16), (8.19), since it takes s(x) + s(-x) for x, (8.17);
+that sum is |x|.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 import mgcore
 from nets.data_level import DataLevel, Map
-from nets.operators import CONVOLUTION, chain
+from nets.operators import CONVOLUTION
 from nets.theorems.deviation import largest
+from nets.theorems.plain_parts import ACTIVATIONS, Channels, Same, Subsample, ToPixel, parts
 
 
 def fixed_xi(chi: nn.Module) -> tuple[nn.Module, nn.Module]:
-    """xi and eta of Theorem 8.3 for a stride-1 convolution chi: c -> c, with 2 c channels between them.
-
-    eta = [id; -id](chi - id) and xi = -[id, -id]. (8.16) and (8.19) need opposite signs on the two halves, since
-    s(x) - s(-x) = x for ReLU; the sum, which (8.17) prints, is |x|.
-    """
+    """xi and eta of Theorem 8.3 for a stride-1 convolution chi: c -> c, with 2 c channels between them."""
     if not isinstance(chi, tuple(CONVOLUTION.values())):
         raise ValueError(f"chi must be a convolution; got {chi}")
     K: Any = chi
     if K.in_channels != K.out_channels or K.groups != 1:
         raise ValueError(f"chi must keep the channels, in one group; got {chi}")
-    if any(2 * p + 1 != n or s != 1 for n, p, s in zip(K.kernel_size, K.padding, K.stride, strict=True)):
+    axes = zip(K.kernel_size, K.padding, K.stride, K.dilation, strict=True)
+    if any(2 * p != d * (n - 1) or s != 1 for n, p, s, d in axes):
         raise ValueError(f"chi must have odd kernels, stride 1 and padding that keeps the size; got {chi}")
     weight, bias, c, dims = K.weight, K.bias, K.in_channels, K.weight.ndim - 2
-    centre = [n // 2 for n in K.kernel_size]
-    less = weight.detach().clone()
-    less[(torch.arange(c), torch.arange(c), *centre)] -= 1  # chi - id
+    less = weight.detach() - identity(K)
     make: Any = CONVOLUTION[dims]
-    eta = make(c, 2 * c, K.kernel_size, padding=K.padding, bias=bias is not None).to(weight)
+    options = {"padding": K.padding, "dilation": K.dilation, "padding_mode": K.padding_mode}
+    eta = make(c, 2 * c, K.kernel_size, bias=bias is not None, **options).to(weight)
     eta.weight.data = torch.cat((less, -less))
     if bias is not None:
         eta.bias.data = torch.cat((bias.detach(), -bias.detach()))
-    xi = make(2 * c, c, 1, bias=False).to(weight)
-    xi.weight.data = torch.cat((-torch.eye(c), torch.eye(c)), 1).to(weight).reshape(c, 2 * c, *(1,) * dims)
+    xi = make(2 * c, c, 1, bias=False).to(weight).requires_grad_(False)
+    xi.weight.data = minus_difference(xi)
     return xi, eta
 
 
-def plain_levels(stages: Sequence[Sequence[nn.Module]], pools: Sequence[Map], *, first: str) -> list[DataLevel]:
-    """A plain CNN: per grid the convolutions chi of `stages`, f <- chi s(f) (8.8) or f <- s(chi f) (8.10), s ReLU.
+def identity(K: Any) -> Tensor:
+    """The weights of the identity as a convolution in_channels -> in_channels with the kernel size of K."""
+    c = torch.arange(K.in_channels)
+    id_ = K.weight.new_zeros((K.in_channels, K.in_channels, *K.kernel_size))
+    id_[(c, c, *(n // 2 for n in K.kernel_size))] = 1
+    return id_
+
+
+def minus_difference(xi: Any) -> Tensor:
+    """The weights of xi = -[id, -id]: 2 c -> c."""
+    id_ = torch.eye(xi.out_channels).to(xi.weight)
+    return torch.cat((-id_, id_), 1).reshape(xi.weight.shape)
+
+
+class FixedXiMgNet(nn.Module):
+    """A plain network in the form (8.9) or (8.11): on grid l f <- s(f) - xi^l s(eta^{l,i} s(f)), or s outside.
+
+    `xi[l]` is given a priori and not trained; `eta[l][i]` holds the weights of chi^{l,i}. `pools[l]` leads to grid l:
+    the fixed maps of the network (poolings, subsampling, crops), and zero channels up to the widest chi of the grid.
+    The last of `pools` makes the output. `levels` are the `mgcore` levels, in data space.
 
     Args:
-        pools: maps between the grids, one fewer than stages.
-        first: "activation" for (8.8), "convolution" for (8.10).
+        s: the activation.
+        grids: per grid the chi that keep size and channels, each with whether s stands before and after it.
+        pools: fixed maps to the first grid, between two grids, and to the output.
+        flat: whether the output has no spatial axes.
     """
-    return _plain(stages, pools, first, lambda chi: chi)
+
+    def __init__(self, s: nn.Module, grids: list[list[Any]], pools: list[nn.Sequential], *, flat: bool) -> None:
+        super().__init__()
+        pairs = [[fixed_xi(chi) for chi, _, _ in steps] for steps in grids]
+        self.s, self.flat = s, flat
+        self.xi: Any = nn.ModuleList(steps[0][0] for steps in pairs)
+        self.eta: Any = nn.ModuleList(nn.ModuleList(eta for _, eta in steps) for steps in pairs)
+        self.activated = [[(before, after) for _, before, after in steps] for steps in grids]
+        self.pools = nn.ModuleList(pools)
+
+    @property
+    def levels(self) -> list[DataLevel]:
+        """The grids, finest first."""
+        J = len(self.xi)
+        return [
+            DataLevel([self._step(l, i) for i in range(len(self.eta[l]))], self.pools[l + 1] if l + 1 < J else None)
+            for l in range(J)
+        ]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the plain network gives for images x."""
+        f = self.pools[-1](mgcore.descend(self.levels, self.pools[0](x))[-1].u)
+        return f.flatten(1) if self.flat else f
+
+    def _step(self, l: int, i: int) -> Map:
+        xi, eta, s, (before, after) = self.xi[l], self.eta[l][i], self.s, self.activated[l][i]
+
+        def step(f: Tensor) -> Tensor:
+            f = s(f) if before else f
+            f = f - xi(s(eta(f)))  # (8.9), (8.11)
+            return s(f) if after else f
+
+        return step
 
 
-def mgnet_levels(stages: Sequence[Sequence[nn.Module]], pools: Sequence[Map], *, first: str) -> list[DataLevel]:
-    """The same network as `plain_levels` as (8.9) or (8.11), with the fixed xi of Theorem 8.3, corrected."""
+def as_mgnet(cnn: nn.Sequential) -> FixedXiMgNet:
+    """A given plain network (7.1) as an MgNet with fixed xi: equal outputs, to rounding.
 
-    def in_two(chi: nn.Module) -> Map:
-        xi, eta = fixed_xi(chi)
-        return lambda f: f - xi(torch.relu(eta(f)))
+    Any nesting of `nn.Sequential` will do, of convolutions of any kind, one activation (ReLU, GELU, SiLU, Hardswish)
+    anywhere, poolings, Flatten and Linear layers behind it (the grid of one pixel), dropout and batch norm in
+    evaluation mode. Batch norm is folded into the convolution before it; in training mode it has no such form, since
+    its statistics are no linear map of f.
 
-    return _plain(stages, pools, first, in_two)
+    Raises:
+        TypeError, ValueError: naming the module that a plain network does not have.
+    """
+    sequence = parts(cnn)
+    grids, pools = _split(sequence)
+    width = [max(max(chi.in_channels, chi.out_channels) for chi, _, _ in steps) for steps in grids]
+    ends = [steps[-1][0].out_channels for steps in grids]
+    fixed = [
+        nn.Sequential(
+            *([Channels(ends[l - 1])] if l > 0 else []), *pool, *([Channels(width[l])] if l < len(width) else [])
+        )
+        for l, pool in enumerate(pools)
+    ]
+    wide = [[(_widen(chi, c), *places) for chi, *places in steps] for steps, c in zip(grids, width, strict=True)]
+    return FixedXiMgNet(_activation(sequence), wide, fixed, flat=any(isinstance(p, ToPixel) for p in sequence))
 
 
-def theorem_8_3(stages: Sequence[Sequence[nn.Module]], pools: Sequence[Map], first: str, f: Tensor) -> float:
-    """Theorem 8.3 for a given plain network: largest deviation on any grid from its form with a fixed xi."""
-    plain, mgnet = plain_levels(stages, pools, first=first), mgnet_levels(stages, pools, first=first)
-    return largest([v.u for v in mgcore.descend(plain, f)], [v.u for v in mgcore.descend(mgnet, f)])
+def as_plain_cnn(model: FixedXiMgNet) -> nn.Sequential:
+    """The plain network (7.1) that an MgNet with fixed xi is: chi = id + the first half of eta.
+
+    Raises:
+        ValueError: where xi is not -[id, -id] or the halves of eta are not opposite: then f - xi s(eta f) is no
+            convolution of f.
+    """
+    if not isinstance(model, FixedXiMgNet):
+        raise TypeError(f"model must be a FixedXiMgNet, as as_mgnet makes it; got {type(model).__name__}")
+    layers: list[nn.Module] = [model.pools[0]]
+    for l, steps in enumerate(model.eta):
+        if not torch.equal(model.xi[l].weight, minus_difference(model.xi[l])):
+            raise ValueError(f"model: xi[{l}] must be -[id, -id]")
+        for i, (eta, (before, after)) in enumerate(zip(steps, model.activated[l], strict=True)):
+            chi = _chi(eta, f"eta[{l}][{i}]")
+            layers += [*([model.s] if before else []), chi, *([model.s] if after else [])]
+        layers.append(model.pools[l + 1])
+    return nn.Sequential(*layers, *([nn.Flatten()] if model.flat else []))
 
 
-def _plain(stages: Any, pools: Sequence[Map], first: str, form: Callable[[nn.Module], Map]) -> list[DataLevel]:
-    if first not in ("activation", "convolution"):
-        raise ValueError(f'first must be "activation" or "convolution"; got {first!r}')
-    if len(pools) != len(stages) - 1:
-        raise ValueError(f"pools must hold {len(stages) - 1} maps, one between each two stages; got {len(pools)}")
+def theorem_8_3(cnn: nn.Sequential, x: Tensor) -> float:
+    """Theorem 8.3 for a given plain network: how far its outputs are from those of its MgNet, and of the way back."""
+    mgnet, y = as_mgnet(cnn), cnn(x)
+    return largest([y, y], [mgnet(x), as_plain_cnn(mgnet)(x)])
 
-    def step(chi: nn.Module) -> Map:
-        return chain(torch.relu, form(chi)) if first == "activation" else chain(form(chi), torch.relu)
 
-    return [DataLevel([step(chi) for chi in stage], pool) for stage, pool in zip(stages, [*pools, None], strict=True)]
+def _split(sequence: list[Any]) -> tuple[list[list[Any]], list[list[nn.Module]]]:
+    """Per grid the steps (chi, s before, s after), and the fixed maps around the grids, one list more."""
+    grids: list[list[Any]] = []
+    pools: list[list[nn.Module]] = [[]]
+    # (8.8) where an activation comes first, else (8.10)
+    active = isinstance(next(part for part in sequence if isinstance(part, (Same, *ACTIVATIONS))), ACTIVATIONS)
+    before, channels = False, None
+    for part, after in zip(sequence, [*sequence[1:], None], strict=True):
+        if isinstance(part, Same):
+            if channels not in (None, part.chi.in_channels):
+                raise ValueError(f"cnn: a convolution or Linear has {channels} channels before it; got {part.chi}")
+            channels = part.chi.out_channels
+            pools[-1] += part.zeros
+            if pools[-1] or not grids:
+                grids.append([])
+                pools.append([])
+            grids[-1].append((part.chi, before, False))
+            pools[-1] += part.subsample
+            before = False
+        elif isinstance(part, ACTIVATIONS) and active and isinstance(after, Same):
+            before = True  # zeros may come between: s(0) = 0
+        elif isinstance(part, ACTIVATIONS) and not active and _may_follow(grids, pools):
+            chi, before_, _ = grids[-1][-1]
+            grids[-1][-1] = (chi, before_, True)
+        else:
+            channels = None if isinstance(part, ToPixel) else channels
+            pools[-1].append(part)
+    return grids, pools
+
+
+def _may_follow(grids: list[list[Any]], pools: list[list[nn.Module]]) -> bool:
+    """Whether an activation belongs to the last chi: s and subsampling commute."""
+    return bool(grids) and not grids[-1][-1][2] and all(isinstance(pool, Subsample) for pool in pools[-1])
+
+
+def _activation(sequence: list[Any]) -> nn.Module:
+    found = [part for part in sequence if isinstance(part, ACTIVATIONS)]
+    kinds = sorted({repr(part).replace("inplace=True", "") for part in found})
+    if len(kinds) > 1:
+        raise ValueError(f"cnn must have one activation everywhere; got {', '.join(kinds)}")
+    return (
+        type(found[0])(**{key: value for key, value in vars(found[0]).items() if key == "approximate"})
+        if found
+        else nn.ReLU()
+    )
+
+
+def _widen(chi: Any, c: int) -> nn.Module:
+    """chi with zero channels, c -> c."""
+    make: Any = CONVOLUTION[chi.weight.ndim - 2]
+    options = {"padding": chi.padding, "dilation": chi.dilation, "padding_mode": chi.padding_mode}
+    wide = make(c, c, chi.kernel_size, bias=chi.bias is not None, **options).to(chi.weight)
+    sides = (0, 0) * (chi.weight.ndim - 2)
+    wide.weight.data = functional.pad(chi.weight.detach(), (*sides, 0, c - chi.in_channels, 0, c - chi.out_channels))
+    if chi.bias is not None:
+        wide.bias.data = functional.pad(chi.bias.detach(), (0, c - chi.out_channels))
+    module: nn.Module = wide
+    return module
+
+
+def _chi(eta: Any, place: str) -> nn.Module:
+    """chi = id + the first half of eta."""
+    c = eta.in_channels
+    for part in (eta.weight, eta.bias):
+        if part is not None and not torch.equal(part[:c], -part[c:]):
+            raise ValueError(f"model: the halves of {place} must be opposite; else f - xi s(eta f) is no convolution")
+    make: Any = CONVOLUTION[eta.weight.ndim - 2]
+    options = {"padding": eta.padding, "dilation": eta.dilation, "padding_mode": eta.padding_mode}
+    chi = make(c, c, eta.kernel_size, bias=eta.bias is not None, **options).to(eta.weight)
+    chi.weight.data = identity(chi) + eta.weight.detach()[:c]
+    if eta.bias is not None:
+        chi.bias.data = eta.bias.detach()[:c].clone()
+    module: nn.Module = chi
+    return module

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-import mgcore
 from mgcore import checks
 from nets import MgNetConfig, ResNetConfig, theorems
 from tests.nets.networks import configs, images, network, norm, resnets, tolerance
@@ -123,46 +122,9 @@ def test_one_A_per_grid_is_equal_kernels(config, seed):
     assert theorems.shared_A(network(config, seed), images(config)) <= SMALL * resnet_tolerance(config)
 
 
-@given(st.sampled_from(("activation", "convolution")), st.integers(1, 3), st.integers(1, 4), st.booleans(), SEEDS)
-@torch.no_grad()
-def test_any_plain_network_has_a_fixed_xi(first, dims, c, bias, seed):
-    """Theorem 8.3: kernels of norm at most 1 for chi make 2 for chi - id, and s(x) - s(-x) adds two roundings."""
-    torch.manual_seed(seed)
-    make = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dims - 1]
-    stages = [[make(c, c, n, padding=n // 2, bias=bias).double() for n in (3, 1)] for _ in range(2)]
-    pool = (nn.MaxPool1d, nn.AvgPool2d, nn.AvgPool3d)[dims - 1](2)
-    f = torch.randn(2, c, *(5 + i for i in range(dims)), dtype=torch.float64)
-    for K in (K for stage in stages for K in stage):
-        K.weight /= K.weight.abs().flatten(1).sum(1).max()
-    size = max(1.0, float(f.abs().max()))
-    got, expected = (
-        make_levels(stages, [pool], first=first) for make_levels in (theorems.mgnet_levels, theorems.plain_levels)
-    )
-    tolerance = 4 * 8 * 2.3e-16 * 3**dims * c * 3 * (size + 4)
-    for a, b in zip(mgcore.descend(got, f), mgcore.descend(expected, f), strict=True):
-        assert float((a.u - b.u).abs().max()) <= tolerance
-    xi = [theorems.fixed_xi(K)[0].weight for K in (stages[0][0], stages[1][1])]
-    assert torch.equal(*xi)
-
-
-@torch.no_grad()
-def test_theorem_8_3_is_false_with_the_printed_sum():
-    """(8.17) prints s(x) + s(-x) = x, which is |x|: equal signs on the two halves give another network."""
-    chi = nn.Conv2d(3, 3, 3, padding=1).double()
-    xi, eta = theorems.fixed_xi(chi)
-    f = torch.randn(1, 3, 6, 6, dtype=torch.float64)
-    xi.weight.copy_(-xi.weight.abs())
-    assert norm(f - xi(torch.relu(eta(f))) - chi(f)) > 0.1 * norm(chi(f))
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: theorems.fixed_xi(nn.Linear(3, 3)), "chi must be a convolution"),
-        (lambda: theorems.fixed_xi(nn.Conv2d(3, 4, 3, padding=1)), "keep the channels"),
-        (lambda: theorems.fixed_xi(nn.Conv2d(3, 3, 3)), "padding that keeps the size"),
-        (lambda: theorems.plain_levels([[]], [], first="pooling"), 'first must be "activation" or "convolution"'),
-        (lambda: theorems.plain_levels([[], []], [], first="activation"), "pools must hold 1 maps"),
         (lambda: theorems.lemma_8_2(network(MODELS[0]), None), "Lemma 8.2 needs a sigma-ResNet"),
         (lambda: theorems.residual_levels(network(MODELS[1])), 'about the iteration "single"; got'),
         (lambda: theorems.residual_levels(network(MODELS[2])), "Theorem 8.1 needs a linear A"),
