@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("theorems", help="what is the same", description="The theorems, with deviations.")
     command.add_argument("--seeds", type=int, default=5, help="random cases per theorem (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="of the first random case (default: %(default)s)")
     command.set_defaults(run=_theorems)
 
     description = "The papers' parameter tables beside our counts, with a verdict on every row."
@@ -78,7 +79,9 @@ def _theorems(options: argparse.Namespace) -> None:
 
     if options.seeds < 1:
         raise ValueError(f"seeds must be an integer >= 1; got {options.seeds}")
-    theorems.run(options.seeds)
+    if not 0 <= options.seed < 2**62:
+        raise ValueError(f"seed must be an integer, 0 <= seed < 2^62; got {options.seed}")
+    theorems.run(options.seeds, options.seed)
 
 
 def _list(options: argparse.Namespace) -> None:

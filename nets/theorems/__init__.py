@@ -5,34 +5,61 @@ side; `THEOREMS` holds them with random networks. `python -m nets theorems` prin
 """
 
 from nets.theorems.cases import THEOREMS, random_network, run
+from nets.theorems.multigrid import lemma_4_1, theorem_6_1, theorem_6_1_v, two_jacobi_steps
 from nets.theorems.plain import FixedXiMgNet, as_mgnet, as_plain_cnn, fixed_xi, theorem_8_3
+from nets.theorems.pooling import appendix_a, responses, restricted_is_dilated, strided_is_subsampled
 from nets.theorems.residuals import (
     chebyshev_is_lm_resnet,
     multi_step_is_dense,
     residual_form,
     residual_levels,
+    theorem_4_1,
     theorem_8_1,
     with_form,
 )
-from nets.theorems.resnets import lemma_8_2, negated, shared_A, sign_of_A
+from nets.theorems.resnets import (
+    iresnet_is_mgnet,
+    lemma_8_2,
+    negated,
+    shared_A,
+    sign_of_A,
+    skip_activation,
+    wide_levels,
+)
+from nets.theorems.unet import UNet, unet_is_v_mgnet, unet_levels
 
 __all__ = [
     "THEOREMS",
     "FixedXiMgNet",
+    "UNet",
+    "appendix_a",
     "as_mgnet",
     "as_plain_cnn",
     "chebyshev_is_lm_resnet",
     "fixed_xi",
+    "iresnet_is_mgnet",
+    "lemma_4_1",
     "lemma_8_2",
     "multi_step_is_dense",
     "negated",
     "random_network",
     "residual_form",
     "residual_levels",
+    "responses",
+    "restricted_is_dilated",
     "run",
     "shared_A",
     "sign_of_A",
+    "skip_activation",
+    "strided_is_subsampled",
+    "theorem_4_1",
+    "theorem_6_1",
+    "theorem_6_1_v",
     "theorem_8_1",
     "theorem_8_3",
+    "two_jacobi_steps",
+    "unet_is_v_mgnet",
+    "unet_levels",
+    "wide_levels",
     "with_form",
 ]

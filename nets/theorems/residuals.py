@@ -36,6 +36,26 @@ def theorem_8_1(model: MgNet, x: Tensor) -> float:
     return _dual(model, x, residual_levels(model))
 
 
+def theorem_4_1(model: MgNet, x: Tensor) -> float:
+    """Theorem 4.1 of N23: where A is invertible the residuals give the features back, u = A^{-1} (f - r).
+
+    The r are those of the Mg-iResNet of Theorem 8.1, so that (4.5) implies (4.4); the text says (4.3), without s.
+    Rounding is multiplied by the condition of A.
+
+    Raises:
+        ValueError: where A is no square matrix; without an inverse A u, not u, is what the residuals know.
+    """
+    if model.config.channels_u != model.config.channels_f:
+        raise ValueError(f"model: A needs as many channels of u as of f; got {model.config}")
+    feature = with_form(model, "feature")
+    u, recovered = [], []
+    data = mgcore.descend(residual_levels(model), model.pool(model.s[0](model.stem(x))))
+    for level, visit, r in zip(feature.levels, feature.visits(x), data, strict=True):
+        u.append(visit.u)
+        recovered.append(_solve(level.A, visit.f - r.u))
+    return largest(recovered, u)
+
+
 def residual_form(model: MgNet, x: Tensor) -> float:
     """Feature form against residual form of the same MgNet, for every iteration: u and f on every grid."""
     a, b = with_form(model, "feature").visits(x), with_form(model, "residual").visits(x)
@@ -105,6 +125,13 @@ def _dual(model: MgNet, x: Tensor, levels: Sequence[DataLevel]) -> float:
 def _residual(level: Level, visit: Visit) -> Tensor:
     r: Tensor = visit.f if visit.u is None else visit.f - level.A(visit.u)
     return r
+
+
+def _solve(A: Map, f: Tensor) -> Tensor:
+    """u with A u = f, by the matrix of A on one image."""
+    n = f[0].numel()
+    matrix = A(torch.eye(n).to(f).reshape(n, *f.shape[1:])).reshape(n, n).T
+    return torch.linalg.solve(matrix, f.reshape(len(f), n).T).T.reshape(f.shape)
 
 
 def _minus(A: Map, B: Map) -> Map:

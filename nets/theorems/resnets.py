@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import torch
 from torch import Tensor
 
+import mgcore
+from mgcore import Level
+from nets.data_level import DataLevel, Map
 from nets.resnet import ResNet
 from nets.theorems.deviation import largest
 
@@ -35,6 +40,67 @@ def shared_A(model: ResNet, x: Tensor) -> float:
     ours = model.state_dict()
     other.load_state_dict({name: ours.get(name, ours[_first_of_grid(name)]) for name in other.state_dict()})
     return largest([visit.u for visit in model.visits(x)], [visit.u for visit in other.visits(x)])
+
+
+def skip_activation(model: ResNet, x: Tensor) -> float:
+    """(8.7): steps of Mg-ResNet (8.6) and Mg-iResNet from the same data f differ by s(f) - f, and in nothing else.
+
+    So they agree where f >= 0; this arrow of (8.7) replaces s(f) by f, it is no identity.
+    """
+    if model.config.kind != "Mg-ResNet" or model.config.batch_norm:
+        raise ValueError(f"model: this is about a Mg-ResNet with batch_norm=False; got {model.config}")
+    other = ResNet(replace(model.config, kind="Mg-iResNet")).to(x).train(model.training)
+    other.load_state_dict(model.state_dict())
+    gaps, expected = [], []
+    for s, level, plain, visit in zip(model.s, model.levels, other.levels, model.visits(x), strict=True):
+        f: Any = visit.u0
+        for step, plain_step in zip(level.steps, plain.steps, strict=True):
+            gaps.append(step(f) - plain_step(f))
+            expected.append(s(f) - f)
+            f = step(f)
+    return largest(gaps, expected)
+
+
+def wide_levels(model: ResNet) -> list[Level]:
+    """A pre-act ResNet, with A^{l,i}, as an MgNet with one A per grid: features u = (u_1, ..., u_nu), a block per step.
+
+    A u = -+ sum_i A^{l,i} u_i is one convolution of all blocks, and step i writes s(B^{l,i} s(f - A u)) into block i.
+    Putting A^{l,i} for A^l in (6.4), as (6.25) does, gives something else: f - A^{l,i} u^{l,i} is then no iResNet. The
+    way to the next grid is that of the ResNet. It shares the modules of the network.
+    """
+    if model.config.kind not in ("pre-act ResNet", "Mg-iResNet"):
+        raise ValueError(f"model must be a pre-act ResNet or Mg-iResNet; got {model.config}")
+    return [_wide_level(model, l, level) for l, level in enumerate(model.levels)]
+
+
+def iresnet_is_mgnet(model: ResNet, x: Tensor) -> float:
+    """Theorem 8.1 with A^{l,i}: iResNet's data are the residuals f - A u of `wide_levels`."""
+    levels, data = wide_levels(model), [visit.u for visit in model.visits(x)]
+    visits = mgcore.descend(levels, model.pool(model.s[0](model.stem(x))))
+    residuals = [v.f if v.u is None else v.f - level.A(v.u) for level, v in zip(levels, visits, strict=True)]
+    return largest(residuals, data)
+
+
+def _wide_level(model: ResNet, l: int, level: DataLevel) -> Level:
+    first = 0 if l == 0 else 1  # block 0 of a coarser grid is the way to it
+    parts = [model._parts(l, i) for i in range(first, model.config.nu[l])]
+    sign, c = 1 if model.config.kind == "Mg-iResNet" else -1, model.config.channels[l]
+
+    def A(u: Tensor) -> Tensor:
+        total: Any = sum(A_i(u_i) for (_, A_i, *_), u_i in zip(parts, u.split(c, 1), strict=True))
+        return sign * total
+
+    def extractor(i: int) -> Map:
+        s, _, B, norm_1, norm_2 = parts[i]
+
+        def extract(r: Tensor) -> Tensor:
+            u = [torch.zeros_like(r)] * len(parts)
+            u[i] = s(norm_2(B(s(norm_1(r)))))
+            return torch.cat(u, 1)
+
+        return extract
+
+    return Level(A, [extractor(i) for i in range(len(parts))], level.pool)
 
 
 def negated(model: ResNet, kind: str) -> ResNet:
