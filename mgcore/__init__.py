@@ -10,15 +10,18 @@ from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, single_st
 from mgcore.level import Level, ResidualLevel, residual_form
 from mgcore.moves import Moves, Visit
 from mgcore.solve import REASONS, Progress, Solution, SolveError, solve
+from mgcore.trace import Event, TracedLevel, traced
 
 __all__ = [
     "REASONS",
+    "Event",
     "Level",
     "Moves",
     "Progress",
     "ResidualLevel",
     "Solution",
     "SolveError",
+    "TracedLevel",
     "Visit",
     "backslash_cycle",
     "chebyshev",
@@ -34,6 +37,7 @@ __all__ = [
     "single_step",
     "solve",
     "stencils",
+    "traced",
     "v_cycle",
     "w_cycle",
 ]

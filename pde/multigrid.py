@@ -21,7 +21,10 @@ from pde.norms import Volumes
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
+from pde.trace import Trace, Verbose
 from pde.transfer import TRANSFERS, CubicInterpolation, Sides, coarsen_sides
+
+Levels = Sequence[Any]
 
 CYCLES: dict[str, Callable[..., Any]] = {
     "V": mgcore.v_cycle,
@@ -100,16 +103,25 @@ class Multigrid:
         self.levels, self._interpolations = build_levels(problem.grid, problem.terms, choices, self._limit)
         self._volumes = [Volumes(level.info.operator.volumes) for level in self.levels]
 
-    def cycle(self, f: Any, u: Any = None, cycle: str = "V") -> Array:
-        """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape)."""
+    def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
+        """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
+
+        `verbose` as in `solve`.
+        """
+        trace = self._trace(verbose)
         run = CYCLES[choose("cycle", cycle, CYCLES)]
         f = self.problem.read("f", f, self.dtype)
         u = self._read_guess("u", u, f)
         with _quiet():
-            return run(self.levels, f, u)
+            return run(trace.watch(self.levels, f), f, u)
 
     def full_multigrid(
-        self, f: Any, g: BoundaryData = None, out: Array | None = None, incompatible: float | None = None
+        self,
+        f: Any,
+        g: BoundaryData = None,
+        out: Array | None = None,
+        incompatible: float | None = None,
+        verbose: Verbose = False,
     ) -> Array:
         """One pass of nested iteration, to the discretisation error: cubic interpolation, one V-cycle per level.
 
@@ -117,15 +129,16 @@ class Multigrid:
             f: nodal values (..., *shape), or a callable of the coordinates.
             g: boundary values, as in `solve`.
             out: where to write the result; it has the shape of f and the dtype of the solver.
-            incompatible: as in `solve`.
+            incompatible, verbose: as in `solve`.
         """
-        incompatible = _read_share(incompatible)
+        incompatible, trace = _read_share(incompatible), self._trace(verbose)
         f, sides = self._read_data(f, g)
         self._check_out(out, f.shape)
         with _quiet():
-            if self.problem.singular:
-                self._compatible(fold(f, sides, self.problem.grid, self.problem.terms), incompatible)
-            return _deliver(self._mean_free(self._full_multigrid(f, self._all_sides(sides))), out)
+            folded = fold(f, sides, self.problem.grid, self.problem.terms)
+            self._compatible(folded, incompatible)
+            levels = trace.watch(self.levels, folded)
+            return _deliver(self._mean_free(self._full_multigrid(levels, f, self._all_sides(sides))), out)
 
     def solve(
         self,
@@ -142,6 +155,7 @@ class Multigrid:
         progress: bool = False,
         strict: bool = False,
         incompatible: float | None = None,
+        verbose: Verbose = False,
     ) -> Solution:
         """Solve to ||f - A u|| <= max(rtol ||f||, atol): the true residual, g folded into f.
 
@@ -165,6 +179,9 @@ class Multigrid:
             strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
             incompatible: of a singular problem, the largest mean of f, relative to its norm, that is removed; None is
                 max(1e-2, 10 h^2).
+            verbose: True prints every move on every level with the residual (relative to f) before and after it; a
+                stream takes the lines; a function is called with each `mgcore.Event`. The iterates stay the same to
+                the last bit, a cycle costs about three times as much.
 
         Returns:
             A `Solution`; `converged` and `reason` say how it ended.
@@ -181,27 +198,30 @@ class Multigrid:
         max_cycles = count("max_cycles", max_cycles, least=0)
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable or None, got {callback!r}")
-        incompatible = _read_share(incompatible)
+        incompatible, trace = _read_share(incompatible), self._trace(verbose)
         f, sides = self._read_data(f, g)
         u0 = self._read_guess("u0", u0, f)
         self._check_out(out, f.shape)
         A, all_sides = self.levels[0].A, self._all_sides(sides)
-        step = partial(CYCLES["V" if cycle == "fmg" else cycle], self.levels)
-
         volumes, mean_free = self._volumes[0], self._mean_free
-        accelerate = None if accel is None else ConjugateGradients(A, self._symmetric_cycle(cycle), volumes, mean_free)
-        if accelerate is not None:
-            cycle = "W" if cycle == "W" else "V"
+        step = CYCLES["V" if cycle == "fmg" else cycle]
 
         def one_cycle(folded: Array, u: Array | None) -> Array:
             if accelerate is not None:
                 return mean_free(accelerate(folded, u))
-            return mean_free(self._full_multigrid(f, all_sides) if u is None and cycle == "fmg" else step(folded, u))
+            nested = u is None and cycle == "fmg"
+            return mean_free(self._full_multigrid(levels, f, all_sides) if nested else step(levels, folded, u))
 
         with _quiet(), ProgressBar(progress, rtol) as bar:
             folded = fold(f, sides, self.problem.grid, self.problem.terms)
             folded, removed = self._compatible(folded, incompatible)
             scales = volumes.rms(folded)
+            levels = trace.watch(self.levels if accel is None else symmetric(self.levels), folded)
+            accelerate = None
+            if accel is not None:
+                cycle = "W" if cycle == "W" else "V"
+                M = self._symmetric_cycle(cycle, levels)
+                accelerate = ConjugateGradients(A, M, volumes, mean_free)
             solution = mgcore.solve(
                 one_cycle,
                 lambda f, u: f if u is None else f - A(u),
@@ -211,7 +231,7 @@ class Multigrid:
                 rtol=rtol,
                 atol=atol / (float(np.max(scales)) or 1.0),
                 max_cycles=max_cycles,
-                callback=bar.wrap(callback),
+                callback=bar.wrap(trace.wrap(callback)),
                 rounding=partial(self._rounding, scales),
                 patience=5 if accel is None else 20,
                 work_units=partial(self.work_units, cycle if u0 is None or cycle != "fmg" else "V"),
@@ -231,7 +251,7 @@ class Multigrid:
         """
         self._check_symmetric(cycle)
         choose("cycle", cycle, ("V", "W"))
-        W, shape, M = self._W, self.problem.shape, self._symmetric_cycle(cycle)
+        W, shape, M = self._W, self.problem.shape, self._symmetric_cycle(cycle, symmetric(self.levels))
         free = self._mean_free
 
         def apply(y: Array) -> Array:
@@ -246,9 +266,8 @@ class Multigrid:
     def _W(self) -> Array:
         return self.levels[0].info.operator.volumes
 
-    def _symmetric_cycle(self, cycle: str) -> Callable[[Array], Array]:
-        run, levels = CYCLES["W" if cycle == "W" else "V"], symmetric(self.levels)
-        return lambda r: self._mean_free(run(levels, r))
+    def _symmetric_cycle(self, cycle: str, levels: Levels) -> Callable[[Array], Array]:
+        return lambda r: self._mean_free(CYCLES[cycle](levels, r))
 
     def _check_symmetric(self, cycle: str) -> None:
         if cycle in ("F", "backslash"):
@@ -368,29 +387,33 @@ class Multigrid:
             result.append(coarsen_sides(result[-1], interpolation.fine, interpolation.which))
         return result
 
-    def _full_multigrid(self, f: Array, sides: list[Sides]) -> Array:
-        if self.transfer == "operator":
-            return self._nested_galerkin(fold(f, sides[0], self.problem.grid, self.problem.terms))
+    def _trace(self, verbose: Verbose) -> Trace:
+        return Trace(verbose, self.levels, self._volumes)
 
-        def cycle(levels: Sequence[Level], f: Array, u: Array | None) -> Any:
-            info = levels[0].info
+    def _full_multigrid(self, levels: Levels, f: Array, sides: list[Sides]) -> Array:
+        """Nested iteration on `levels`, which are those of the solver or make the same moves."""
+        if self.transfer == "operator":
+            return self._nested_galerkin(levels, fold(f, sides[0], self.problem.grid, self.problem.terms))
+
+        def cycle(levels: Levels, f: Array, u: Array | None) -> Any:
+            info = self.levels[-len(levels)].info
             f = fold(f, sides[-len(levels)], info.grid, info.operator.terms)
             if self.problem.singular:
                 f = self._volumes[-len(levels)].without_mean(f)
             return mgcore.v_cycle(levels, f, u)
 
         return mgcore.full_multigrid(
-            self.levels,
+            levels,
             f,
             interpolate=[partial(_call_with, each, sides[l]) for l, each in enumerate(self._interpolations)],
             restrict_data=[each.restrict_data for each in self._interpolations],
             cycle=cycle,
         )
 
-    def _nested_galerkin(self, f: Array) -> Array:
+    def _nested_galerkin(self, levels: Levels, f: Array) -> Array:
         """Nested iteration with the transfers of the cycle, which follow the coefficient where cubics do not."""
         return mgcore.full_multigrid(
-            self.levels,
+            levels,
             self._mean_free(f),
             interpolate=[partial(_prolong, level) for level in self.levels[:-1]],
             restrict_data=[level.R for level in self.levels[:-1] if level.R is not None],

@@ -1,0 +1,103 @@
+"""Levels that tell of every move: the same moves, with the residual before and after each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mgcore.level import Level, ResidualLevel
+from mgcore.moves import Vector
+
+
+@dataclass(frozen=True)
+class Event:
+    """One move on one level.
+
+    Attributes:
+        level: the level that it was made on, 1 the finest.
+        move: "smooth" (5.12), "solve" (the same on the coarsest level), "restrict" (6.6), "correct" (6.15) or
+            "post-smooth" (6.16).
+        before: norm of the residual f - A u before the move.
+        after: the same after it; of "restrict", on the next coarser level.
+        cycle: the cycle that the move belongs to, where somebody counts them.
+    """
+
+    level: int
+    move: str
+    before: float
+    after: float
+    cycle: int = 0
+
+
+@dataclass(frozen=True)
+class TracedLevel:
+    """The moves of `level`, each of which is reported; the iterates are the same to the last bit.
+
+    Post-smoothing is no move of its own, so that the correction before it is made twice, once to measure it. Every
+    event costs one residual or two.
+
+    Args:
+        level: the level that makes the moves.
+        number: its number, 1 the finest.
+        coarsest: whether its smoother is the solver of the coarsest level.
+        norm: norm(number, r) of a residual on this level.
+        report: called with every `Event`.
+    """
+
+    level: Level | ResidualLevel
+    number: int
+    coarsest: bool
+    norm: Callable[[int, Vector], float]
+    report: Callable[[Event], Any]
+
+    def start(self, f: Vector, u: Vector | None = None) -> Any:
+        return self.level.start(f, u)
+
+    def start_from_residual(self, r: Vector, u: Vector | None) -> Any:
+        return self.level.start_from_residual(r, u)
+
+    def smooth(self, state: Any) -> Any:
+        after = self.level.smooth(state)
+        self._tell("solve" if self.coarsest else "smooth", self._size(state), self._size(after))
+        return after
+
+    def restrict(self, state: Any, coarse: TracedLevel) -> Any:
+        below = self.level.restrict(state, coarse.level)
+        self._tell("restrict", self._size(state), coarse._size(below))
+        return below
+
+    def correct(self, state: Any, coarse: TracedLevel, before: Any, after: Any, *, post: bool = True) -> Any:
+        corrected = self.level.correct(state, coarse.level, before, after, post=False)
+        self._tell("correct", self._size(state), self._size(corrected))
+        if not post:
+            return corrected
+        smoothed = self.level.correct(state, coarse.level, before, after)
+        self._tell("post-smooth", self._size(corrected), self._size(smoothed))
+        return smoothed
+
+    def change(self, before: Any, after: Any) -> Vector | None:
+        return self.level.change(before, after)
+
+    def feature(self, state: Any) -> Vector | None:
+        return self.level.feature(state)
+
+    def data(self, state: Any) -> Vector:
+        return self.level.data(state)
+
+    def _size(self, state: Any) -> float:
+        return self.norm(self.number, self.level.residual(state))
+
+    def _tell(self, move: str, before: float, after: float) -> None:
+        self.report(Event(self.number, move, before, after))
+
+
+def traced(
+    levels: Sequence[Level | ResidualLevel],
+    report: Callable[[Event], Any],
+    norm: Callable[[int, Vector], float],
+) -> list[TracedLevel]:
+    """The same levels, finest first, telling `report` of every move; norm(number, r) measures on level `number`."""
+    return [
+        TracedLevel(level, number, number == len(levels), norm, report) for number, level in enumerate(levels, start=1)
+    ]
