@@ -69,12 +69,7 @@ def _add_predict(commands: Any) -> None:
     add("--coefficient", type=float, nargs="+", metavar="A", help="a, one number or one per axis (default: 1)")
     add("--reaction", type=float, default=0.0, metavar="C", help="c >= 0, for the spacings of --aspect (default: 0)")
     add("--boundary", choices=BOUNDARIES, default="periodic", help="of the solver to measure (default: %(default)s)")
-    add(
-        "--smoother",
-        choices=("auto", *SMOOTHERS),
-        default="auto",
-        help="(default: auto; lines and lexicographic sweeps are not predicted)",
-    )
+    add("--smoother", choices=("auto", *SMOOTHERS), default="auto", help="(default: %(default)s)")
     add("--omega", metavar="W", help="relaxation parameter, or 'best' to search for it (default: the solver's choice)")
     add("--nu", type=int, nargs=2, default=(1, 1), metavar="NU", help="sweeps before and after (default: 1 1)")
     add("--cycle", choices=tuple(CYCLES), default="V", help="(default: %(default)s)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
@@ -14,13 +14,19 @@ from pde.grid import Array, Grid
 from pde.operators import Operator
 
 
-class BlockSweep:
-    """Block Gauss-Seidel on A d = r from d = 0: group after group of unknowns is solved for, times omega."""
+class Zebra:
+    """Line relaxation along one axis on A d = r from d = 0: group after group of lines is solved for, times omega.
 
-    def __init__(self, A: Operator, omega: float, groups: Sequence[Array]) -> None:
-        self.A, self.omega, self.groups = A, omega, [g for g in groups if len(g)]
-        self._matrix = sp.csr_matrix(A.matrix().astype(float))
-        self._steps = [(g, self._matrix[g], _factor(self._matrix[g][:, g])) for g in self.groups]
+    The lines go by the parity of their place, then come those on a periodic seam (`line_groups`); `backwards` turns
+    the order of the groups around.
+    """
+
+    def __init__(self, A: Operator, omega: float, axis: int, backwards: bool = False) -> None:
+        self.A, self.omega, self.axis, self.backwards = A, omega, axis, backwards
+        groups = line_groups(A.grid, axis)
+        matrix = sp.csr_matrix(A.matrix().astype(float))
+        ordered = groups[::-1] if backwards else groups
+        self._steps = [(g, matrix[g], _factor(matrix[g][:, g])) for g in ordered]
 
     def __call__(self, r: Array) -> Array:
         flat = r.reshape(-1, self.A.grid.size).T.astype(float)
@@ -30,11 +36,11 @@ class BlockSweep:
             d[g] += self.omega * factor.solve(rest)
         return np.ascontiguousarray(d.T).reshape(r.shape).astype(r.dtype)
 
-    def adjoint(self) -> BlockSweep:
-        return BlockSweep(self.A, self.omega, self.groups[::-1])
+    def adjoint(self) -> Zebra:
+        return Zebra(self.A, self.omega, self.axis, not self.backwards)
 
     def __getstate__(self) -> Any:
-        return self.A, self.omega, self.groups
+        return self.A, self.omega, self.axis, self.backwards
 
     def __setstate__(self, state: Any) -> None:
         self.__init__(*state)  # type: ignore[misc]
@@ -43,7 +49,7 @@ class BlockSweep:
 class Alternating:
     """One sweep after the other, each on the residual that those before it have left."""
 
-    def __init__(self, A: Operator, sweeps: Sequence[Any]) -> None:
+    def __init__(self, A: Callable[[Array], Array], sweeps: Sequence[Any]) -> None:
         self.A, self.sweeps = A, list(sweeps)
 
     def __call__(self, r: Array) -> Array:
@@ -79,15 +85,10 @@ class Lexicographic:
         self.__init__(*state)  # type: ignore[misc]
 
 
-def zebra(A: Operator, omega: float, axis: int) -> BlockSweep:
-    """Line relaxation along one axis: the lines by the parity of their place, then those on a periodic seam."""
-    return BlockSweep(A, omega, line_groups(A.grid, axis))
-
-
 def alternating_zebra(A: Operator, omega: float) -> Alternating:
     """Zebra lines along each axis with more than one unknown in turn."""
     axes = [a for a, n in enumerate(A.grid.shape) if n > 1] or [0]
-    return Alternating(A, [zebra(A, omega, a) for a in axes])
+    return Alternating(A, [Zebra(A, omega, a) for a in axes])
 
 
 def line_groups(grid: Grid, axis: int) -> list[Array]:

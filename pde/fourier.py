@@ -22,11 +22,23 @@ import numpy as np
 
 from mgcore import Level
 from pde.arguments import count, number
+from pde.blocks import Alternating, Lexicographic, Zebra
 from pde.grid import Array, Grid, is_constant
+from pde.hierarchy import symmetric as symmetric_levels
 from pde.multigrid import CYCLES, Multigrid
 from pde.operators import MatrixOperator
 from pde.smoothers import iteration, jacobi, red_black, two_step_jacobi
-from pde.symbols import LINEAR, Stencil, SymbolOperator, SymbolTransfer, Which, bilinear, harmonics
+from pde.symbols import (
+    LINEAR,
+    Stencil,
+    SymbolLexicographic,
+    SymbolOperator,
+    SymbolTransfer,
+    SymbolZebra,
+    Which,
+    bilinear,
+    harmonics,
+)
 from pde.transfer import BilinearTransfer, LinearTransfer
 
 MOST_GRIDS, MOST_HARMONICS = 8, 4096
@@ -66,12 +78,13 @@ class Analysis:
         mg: the solver: vertex-centred with equal spacing along each axis and constant coefficients. Axes with one
             unknown are left out.
         coarsen: axes that every coarsening halves; None takes those that the solver's own levels halve.
+        symmetric: the cycle that conjugate gradients use, its post-smoothing adjoint to its pre-smoothing.
 
     Raises:
         TypeError, ValueError: naming what Fourier modes do not diagonalise in blocks.
     """
 
-    def __init__(self, mg: Multigrid, coarsen: Sequence[int] | None = None) -> None:
+    def __init__(self, mg: Multigrid, coarsen: Sequence[int] | None = None, symmetric: bool = False) -> None:
         if not isinstance(mg, Multigrid):
             raise TypeError(f"mg must be a pde.Multigrid, got {type(mg).__name__}")
         grid, terms = mg.problem.grid, mg.problem.terms
@@ -82,6 +95,7 @@ class Analysis:
         self._reaction = _constant("reaction", terms.reaction)
         self._origin = tuple(grid.axes[a].first for a in self._axes)
         self._kernel, self._smoother, self._grid = _kernel_of(mg), mg.smoother, grid
+        self._symmetric = symmetric
         self._steps = [self._step(level, coarse) for level, coarse in pairwise(mg.levels) if self._is_whole(level)]
         self.limit = 1 + len(self._steps)
         if coarsen is not None and self._steps:
@@ -124,7 +138,7 @@ class Analysis:
         self,
         cycle: str = "V",
         grids: int | None = None,
-        frequencies: int | None = None,
+        frequencies: int | Sequence[int] | None = None,
         omega: float | None = None,
     ) -> float:
         """The asymptotic error reduction per cycle: the largest spectral radius over the base frequencies.
@@ -134,20 +148,46 @@ class Analysis:
             grids: grids that the cycle visits, the coarsest solved exactly; 2 gives the classical two-grid factor.
                 None takes 8, 7 or 5 in one, two or three dimensions, more where not all axes are halved at once, or
                 the levels that the solver has.
-            frequencies: base frequencies per axis, those of a periodic grid with so many points on the coarsest grid
-                (twice as many along an axis that is not halved last); None takes enough.
+            frequencies: base frequencies, one number or one per axis: those of a periodic grid with so many points on
+                the coarsest grid (twice as many along an axis that is not halved last); None takes enough.
             omega: a relaxation parameter in the place of the solver's.
         """
-        run, grids = _read_cycle(cycle), self.grids(grids)
-        if grids == 1:
-            return 0.0
-        return _largest_radius(run, *self._levels(grids, frequencies, omega))
+        return _radius(self._eigenvalues(cycle, grids, frequencies, omega))
 
-    def two_grid_factor(self, frequencies: int | None = None, omega: float | None = None) -> float:
+    def conjugate_gradients_factor(
+        self, cycle: str = "V", grids: int | None = None, frequencies: int | Sequence[int] | None = None
+    ) -> float:
+        """The error reduction per iteration of conjugate gradients with a symmetric cycle (`symmetric=True`), at worst.
+
+        (sqrt(k) - 1) / (sqrt(k) + 1) with the condition number k of the preconditioned operator; the first iterations
+        reduce the error more slowly, later ones often faster. Arguments as in `factor`.
+        """
+        if not self._symmetric:
+            raise ValueError("symmetric must be True for conjugate gradients, which need a symmetric cycle; got False")
+        left = 1 - self._eigenvalues(cycle, grids, frequencies).real
+        if not left.min() > 0:  # not positive definite
+            return float("inf")
+        root = float(np.sqrt(max(left.max(), 1.0) / left.min()))
+        return (root - 1) / (root + 1)
+
+    def _eigenvalues(
+        self,
+        cycle: str,
+        grids: int | None = None,
+        frequencies: int | Sequence[int] | None = None,
+        omega: float | None = None,
+    ) -> Array:
+        """Those of a cycle on the error; of large blocks the outer ones."""
+        run, grids = _read_cycle(cycle), self.grids(grids)
+        return np.zeros(1) if grids == 1 else _eigenvalues(run, *self._levels(grids, frequencies, omega))
+
+    def two_grid_factor(self, frequencies: int | Sequence[int] | None = None, omega: float | None = None) -> float:
         """The classical two-grid factor, the next coarser grid being solved exactly."""
         return self.factor("V", min(2, self.limit), frequencies, omega)
 
-    def smoothing_factor(self, sweeps: int = 1, frequencies: int | None = None, omega: float | None = None) -> float:
+    def smoothing_factor(
+        self, sweeps: int = 1, frequencies: int | Sequence[int] | None = None, omega: float | None = None
+    ) -> float:
         """The reduction per sweep of what the coarse grid cannot represent (low frequencies are removed).
 
         The largest spectral radius of Q S^sweeps, to the power 1 / sweeps: Q drops the frequencies that are below
@@ -157,14 +197,15 @@ class Analysis:
         if not self._steps:
             return 0.0
         levels, counts, size = self._levels(2, frequencies, omega)
-        smooth = [self._smoother_alone(levels[0], sweeps)]
-        low = np.ones(counts)
+        smooth, low = [self._smoother_alone(levels[0], sweeps)], np.ones((*counts, size), dtype=bool)
+        phi = self._base_frequencies(self._numbers(counts, frequencies), whole=False)
         for a, halve in enumerate(self._steps[0].which):
-            if halve:
-                low[(slice(None),) * a + (1,)] = 0
-        keep = 1 - low[..., None]
-        radius = _largest_radius(lambda levels, f, u: keep * CYCLES["V"](levels, f, u), smooth, counts, size)
-        return radius ** (1 / sweeps)
+            if halve:  # theta is phi / 2 or phi / 2 + pi, whichever of them lies in [-pi / 2, pi / 2]
+                first = np.arange(2).reshape((2,) + (1,) * (self.ndim - a)) == 0
+                low &= first == (phi[a] <= np.pi * (1 + 1e-12))
+        keep = 1.0 - low
+        left = _eigenvalues(lambda levels, f, u: keep * CYCLES["V"](levels, f, u), smooth, counts, size)
+        return _radius(left) ** (1 / sweeps)
 
     def _smoother_alone(self, level: Level, sweeps: int) -> Level:
         B = [*level.B, *level.B_post][0]
@@ -175,7 +216,7 @@ class Analysis:
         self,
         cycle: str = "V",
         grids: int | None = None,
-        frequencies: int | None = None,
+        frequencies: int | Sequence[int] | None = None,
         bounds: tuple[float, float] = (0.4, 1.8),
     ) -> Best:
         """The relaxation parameter within `bounds` with the smallest predicted factor: a scan, then a line search."""
@@ -198,7 +239,7 @@ class Analysis:
         return Best(float(found.x), float(found.fun))
 
     def error_symbol(
-        self, cycle: str | None = "V", grids: int | None = None, frequencies: int | None = None
+        self, cycle: str | None = "V", grids: int | None = None, frequencies: int | Sequence[int] | None = None
     ) -> tuple[list[Array], Array]:
         """What a cycle leaves of each Fourier mode: the size of M exp(i theta x / h), all its harmonics together.
 
@@ -218,11 +259,11 @@ class Analysis:
         if cycle is None:
             levels = [self._smoother_alone(levels[0], 1)]
         columns = _columns(run, levels, counts, size)
-        sizes = np.stack([np.sqrt(np.sum(column**2, axis=tuple(range(len(counts))))) for column in columns])
+        sizes = np.stack([np.sqrt(np.sum(abs(column) ** 2, axis=tuple(range(len(counts))))) for column in columns])
         return _in_order(sizes, counts, self._numbers(counts, frequencies))
 
     def _levels(
-        self, grids: int, frequencies: int | None, omega: float | None = None, whole: bool = False
+        self, grids: int, frequencies: int | Sequence[int] | None, omega: float | None = None, whole: bool = False
     ) -> tuple[list[Level], tuple[int, ...], int]:
         """The levels of the solver with symbols for operators, the harmonics per axis, and the base frequencies."""
         steps, counts = self._steps[: grids - 1], self._counts(grids)
@@ -235,17 +276,39 @@ class Analysis:
         for l, step in enumerate(steps):
             theta, kernel = harmonics(phi, counts[l]), bilinear(step.which) if self._kernel is None else self._kernel
             A = SymbolOperator(stencil, theta, self._origin, l > 0 and steps[l - 1].galerkin)
-            levels.append(_with_symbols(step.level, A, SymbolTransfer(kernel, theta, step.which), omega))
+            levels.append(self._with_symbols(step.level, A, SymbolTransfer(kernel, theta, step.which), omega))
             halvings += step.which
             stencil = stencil.galerkin(kernel, step.which) if step.galerkin else self._stencil(halvings)
         A = SymbolOperator(stencil, harmonics(phi, counts[-1]), self._origin)
-        return [*levels, Level(A, [A.inverse])], counts[0], len(phi[0])
+        levels.append(Level(A, [A.inverse]))
+        return symmetric_levels(levels) if self._symmetric else levels, counts[0], len(phi[0])
 
-    def _numbers(self, counts: tuple[int, ...], frequencies: int | None) -> tuple[int, ...]:
+    def _with_symbols(self, level: Level, A: SymbolOperator, transfer: SymbolTransfer, omega: float | None) -> Level:
+        """The same level, sweep by sweep, with symbols in the place of its operators."""
+        pre, post = ([self._sweep(B, A, omega) for B in sweeps] for sweeps in (level.B, level.B_post))
+        return replace(level, A=A, B=pre, R=transfer.restrict, P=transfer.prolong, B_post=post, info=A)
+
+    def _sweep(self, B: Any, A: SymbolOperator, omega: float | None) -> Callable[[Array], Array]:
+        """One sweep of the solver on symbols, with its own omega or another."""
+        if isinstance(B, Alternating):
+            return Alternating(A, [self._sweep(each, A, omega) for each in B.sweeps])
+        if isinstance(B, Zebra):
+            axis = self._axes.index(B.axis) if B.axis in self._axes else None
+            return SymbolZebra(A, B.omega if omega is None else omega, axis, B.backwards)
+        if isinstance(B, Lexicographic):
+            return SymbolLexicographic(A, B.omega if omega is None else omega, B.backwards)
+        if isinstance(B, partial) and B.func in (jacobi, two_step_jacobi, red_black):
+            return partial(B.func, A, B.args[1] if omega is None else omega, **B.keywords)
+        raise ValueError(f"smoother: Fourier analysis does not know {B!r}")
+
+    def _numbers(self, counts: tuple[int, ...], frequencies: int | Sequence[int] | None) -> tuple[int, ...]:
         """Base frequencies per axis."""
         if frequencies is None:
             return tuple(max(4, POINTS[self.ndim] // h) for h in counts)
-        return (count("frequencies", frequencies, least=1),) * self.ndim
+        given = tuple(frequencies) if isinstance(frequencies, Sequence) else (frequencies,) * self.ndim
+        if len(given) != self.ndim:
+            raise ValueError(f"frequencies must be one number or {self.ndim}, one per axis; got {frequencies!r}")
+        return tuple(count("frequencies", n, least=1) for n in given)
 
     def _stencil(self, halvings: Sequence[int] | Array) -> Stencil:
         spacing = [h * 2.0**k for h, k in zip(self._spacing, halvings, strict=True)]
@@ -254,11 +317,12 @@ class Analysis:
     def _base_frequencies(self, numbers: Sequence[int], whole: bool) -> list[Array]:
         """2 pi j / n per axis, flattened; of frequencies that a reflection of the grid joins only one, unless `whole`.
 
-        Bilinear transfers are symmetric in each axis, linear ones under x -> -x alone.
+        Reflections of one axis leave all alone but linear transfers and lexicographic sweeps; x -> -x leaves those too.
         """
+        in_each_axis = self._kernel is None and self._smoother != "gauss-seidel"
         axes = []
         for a, n in enumerate(numbers):
-            all_of_them = whole or (a > 0 and self._kernel is not None)
+            all_of_them = whole or (a > 0 and not in_each_axis)
             axes.append(2 * np.pi * np.arange(n if all_of_them else n // 2 + 1) / n)
         return [p.ravel() for p in np.meshgrid(*axes, indexing="ij")]
 
@@ -300,18 +364,6 @@ def _read_cycle(cycle: str) -> Callable[..., Any]:
     return CYCLES[cycle]
 
 
-def _with_symbols(level: Level, A: SymbolOperator, transfer: SymbolTransfer, omega: float | None) -> Level:
-    """The same level, sweep by sweep, with symbols in the place of its operators."""
-
-    def sweep(B: Any) -> partial:
-        if not isinstance(B, partial) or B.func not in (jacobi, two_step_jacobi, red_black) or len(B.args) != 2:
-            raise ValueError(f"smoother must relax points or colours for Fourier analysis, got {level.info.smoother!r}")
-        return partial(B.func, A, B.args[1] if omega is None else omega, **B.keywords)
-
-    pre, post = ([sweep(B) for B in sweeps] for sweeps in (level.B, level.B_post))
-    return replace(level, A=A, B=pre, R=transfer.restrict, P=transfer.prolong, B_post=post, info=A)
-
-
 def _apply(run: Callable[..., Any], levels: Sequence[Level], e: Array) -> Array:
     """One cycle on the error e: f = 0. The constant of a singular problem, which no cycle changes, is taken out."""
     alive = levels[0].info.alive
@@ -328,15 +380,19 @@ def _columns(run: Callable[..., Any], levels: Sequence[Level], counts: tuple[int
     return columns
 
 
-def _largest_radius(run: Callable[..., Any], levels: Sequence[Level], counts: tuple[int, ...], size: int) -> float:
-    """The largest spectral radius over the frequencies of the block that `run` makes of the harmonics."""
+def _eigenvalues(run: Callable[..., Any], levels: Sequence[Level], counts: tuple[int, ...], size: int) -> Array:
+    """The eigenvalues (frequencies, ...) of the blocks that `run` makes of the harmonics; of large ones, the outer."""
     if prod(counts) <= DENSE:
         columns = np.stack(_columns(run, levels, counts, size)).reshape(prod(counts), -1, size)
         blocks = columns.T.swapaxes(1, 2)
     else:
         blocks = _hessenberg(partial(_apply, run, levels), (*counts, size), KRYLOV)
     with np.errstate(all="ignore"):
-        return float(np.abs(np.linalg.eigvals(blocks)).max())
+        return np.linalg.eigvals(blocks)
+
+
+def _radius(eigenvalues: Array) -> float:
+    return float(np.abs(eigenvalues).max())
 
 
 def _hessenberg(apply: Callable[[Array], Array], shape: tuple[int, ...], steps: int) -> Array:
@@ -344,12 +400,12 @@ def _hessenberg(apply: Callable[[Array], Array], shape: tuple[int, ...], steps: 
     size = shape[-1]
     v = apply(np.random.default_rng(0).standard_normal(shape)).reshape(-1, size)
     basis = [_normalised(v)]
-    H = np.zeros((size, steps + 1, steps))
+    H = np.zeros((size, steps + 1, steps), dtype=v.dtype)
     for j in range(steps):
         v = apply(basis[j].reshape(shape)).reshape(-1, size)
         for _ in range(2):  # once more against rounding
             for i, w in enumerate(basis):
-                overlap = np.sum(w * v, axis=0)
+                overlap = np.sum(w.conj() * v, axis=0)
                 H[:, i, j] += overlap
                 v = v - overlap * w
         H[:, j + 1, j] = np.linalg.norm(v, axis=0)

@@ -312,7 +312,7 @@ class Multigrid:
             )
         return self._volumes[0].without_mean(f), share
 
-    def predict(self, cycle: str = "V", grids: int | None = None) -> float:
+    def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
         """The asymptotic error reduction per cycle by local Fourier analysis, before any run; see `measure_factor`.
 
         Boundaries, and the seams of sizes that do not halve, are left out. `pde.fourier.Analysis(mg)` tells more.
@@ -321,13 +321,18 @@ class Multigrid:
             cycle: "V", "W", "F" or "backslash".
             grids: how many grids take part; 2 is the classical two-grid factor, None takes enough, at most as many
                 as there are levels.
+            accel: as in `solve`; "cg" predicts the reduction per iteration of conjugate gradients, at worst.
 
         Raises:
             ValueError: stretched axes, cells, coefficients that vary: Fourier modes do not decouple there.
         """
         from pde.fourier import Analysis
 
-        return Analysis(self).factor(cycle, grids)
+        if accel is None:
+            return Analysis(self).factor(cycle, grids)
+        choose("accel", accel, ("cg",))
+        self._check_symmetric(cycle)
+        return Analysis(self, symmetric=True).conjugate_gradients_factor(cycle, grids)
 
     def measure_factor(self, cycle: str = "V", cycles: int = 30, seed: int = 20) -> float:
         """The asymptotic error reduction per cycle: power iteration on A u = 0 from random values.

@@ -7,7 +7,7 @@ from functools import partial
 
 from mgcore import chebyshev, chebyshev_weights, single_step
 from mgcore.iteration import Iterate
-from pde.blocks import Lexicographic, alternating_zebra, zebra
+from pde.blocks import Lexicographic, Zebra, alternating_zebra
 from pde.grid import Array, Grid
 from pde.operators import Operator
 
@@ -34,7 +34,7 @@ def _zebra(axis: int) -> Callable[[Operator, float], Smoother]:
     def make(A: Operator, omega: float) -> Smoother:
         if axis >= A.grid.ndim:
             raise ValueError(f"smoother 'zebra {axis}' needs an axis {axis}; the grid has shape {A.grid.shape}")
-        return zebra(A, omega, axis)
+        return Zebra(A, omega, axis)
 
     return make
 

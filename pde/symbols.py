@@ -7,7 +7,7 @@ an array (..., h_1, ..., h_d, F): for F base frequencies phi the coefficients of
     theta_a = (phi_a + 2 pi q_a) / h_a,    q_a = 0, ..., h_a - 1.
 
 Halving axis a joins q and q + h_a / 2; a shift by h_a / 2 is multiplication by (-1)^index. All stencils and transfers
-are symmetric under x -> -x, so all symbols are real.
+are symmetric under x -> -x, so their symbols are real; those of sweeps through the points in order are not.
 
 Sources: Trottenberg, Oosterlee and Schueller, "Multigrid", chapter 4; Wienands and Joppich, "Practical Fourier
 Analysis for Multigrid Methods", chapters 3 to 6.
@@ -16,7 +16,7 @@ Analysis for Multigrid Methods", chapters 3 to 6.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -64,6 +64,23 @@ class Stencil:
             result -= 2 * k * np.sin(phase / 2) ** 2
         return result
 
+    def within(self, axes: Sequence[int]) -> Stencil:
+        """The entries that keep the parity of the index sum over `axes`: A among the points of one such colour."""
+        kernel, total = self.kernel.copy(), self.total
+        for offset, k in _beside(self.kernel):
+            if sum(offset[a] for a in axes) % 2:
+                kernel[tuple(o + 1 for o in offset)] = 0
+                total -= k
+        return Stencil(kernel, total)
+
+    def lower(self, theta: Sequence[Array]) -> Array:
+        """The symbol of L, the entries of the points that come before in C order: sum_k K_k exp(i k theta)."""
+        result = np.zeros(np.broadcast_shapes(*(t.shape for t in theta)), dtype=complex)
+        for offset, k in _beside(self.kernel):
+            if next(o for o in offset if o) < 0:
+                result += k * np.exp(1j * sum(o * t for o, t in zip(offset, theta, strict=True)))
+        return result
+
     def galerkin(self, transfer: Array, which: Which) -> Stencil:
         """The stencil of R A P (5.11), R the scaled adjoint of P; both leave constants alone, so the sum stays."""
         kernel = self.kernel.copy()
@@ -101,6 +118,10 @@ def harmonics(phi: Sequence[Array], counts: Sequence[int]) -> list[Array]:
     return result
 
 
+Colour = list[tuple[tuple[int, ...], int]]
+"""The conditions that make a colour: the parity of the index sum over some axes."""
+
+
 class SymbolOperator:
     """The symbol of A with the relaxations of `StencilOperator`, or of `MatrixOperator` where `multicolour`.
 
@@ -111,24 +132,25 @@ class SymbolOperator:
     def __init__(
         self, stencil: Stencil, theta: Sequence[Array], origin: Sequence[int], multicolour: bool = False
     ) -> None:
+        self.stencil, self.theta, self._origin = stencil, theta, origin
         self.symbol = stencil.symbol(theta)
         self.diagonal = stencil.centre
-        axes = tuple(range(-1 - len(theta), -1))
-        # per colour the conditions that make it: the parity of the index sum over some axes
-        self._colours: list[list[tuple[tuple[int, ...], int]]]
         if multicolour:
             parities = product(*((o, 1 - o) for o in origin))
-            self._colours = [[((a,), p) for a, p in zip(axes, row, strict=True)] for row in parities]
+            self._colours: list[Colour] = [[((a,), p) for a, p in enumerate(row)] for row in parities]
         else:
-            first = sum(origin) % 2
-            self._colours = [[(axes, first)], [(axes, 1 - first)]]
+            self._colours = self._two_colours(range(len(theta)))
+
+    def _two_colours(self, axes: Sequence[int]) -> list[Colour]:
+        first = sum(self._origin[a] for a in axes) % 2
+        return [[(tuple(axes), first)], [(tuple(axes), 1 - first)]]
 
     def __call__(self, u: Array) -> Array:
         return self.symbol * u
 
     def inverse(self, r: Array) -> Array:
         """A^-1 r; the constant, where A is zero, is left out."""
-        return np.where(self.alive, 1 / np.where(self.alive, self.symbol, 1), 0) * r
+        return _reciprocal(self.symbol) * r
 
     @property
     def alive(self) -> Array:
@@ -137,18 +159,66 @@ class SymbolOperator:
 
     def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
         """One sweep with relaxation omega on A d = r from d = 0: each colour corrects the residual on its points."""
+        return self._sweep(r, omega / self.diagonal, self._colours, reverse)
+
+    def line_sweep(self, r: Array, omega: float, axis: int | None, reverse: bool = False) -> Array:
+        """The same with lines along `axis` (None: along one that the analysis leaves out), solved for exactly."""
+        others = [a for a in range(len(self.theta)) if a != axis]
+        lines = self.stencil.within(others).symbol(self.theta)
+        return self._sweep(r, omega * _reciprocal(lines), self._two_colours(others), reverse)
+
+    def _sweep(self, r: Array, inverse: Array | float, colours: Sequence[Colour], reverse: bool) -> Array:
+        """Colour after colour d <- d + inverse (r - A d) on its points; `inverse` does not lead out of a colour."""
         d = np.zeros_like(r)
-        for number, colour in enumerate(reversed(self._colours) if reverse else self._colours):
+        for number, colour in enumerate(reversed(colours) if reverse else colours):
             part = r if number == 0 else r - self.symbol * d
             for axes, parity in colour:
-                part = (part + (1 - 2 * parity) * alternate(part, axes)) / 2
-            d += (omega / self.diagonal) * part
+                part = (part + (1 - 2 * parity) * alternate(part, axes, len(self.theta))) / 2
+            d += inverse * part
         return d
 
 
-def alternate(v: Array, axes: Sequence[int]) -> Array:
-    """v times (-1) to the power of the sum of the positions along `axes`: theta becomes theta + pi."""
-    return np.roll(v, [v.shape[a] // 2 for a in axes], axes)
+@dataclass(frozen=True)
+class SymbolZebra:
+    """`pde.blocks.Zebra` on symbols."""
+
+    A: SymbolOperator
+    omega: float
+    axis: int | None
+    backwards: bool = False
+
+    def __call__(self, r: Array) -> Array:
+        return self.A.line_sweep(r, self.omega, self.axis, self.backwards)
+
+    def adjoint(self) -> SymbolZebra:
+        return replace(self, backwards=not self.backwards)
+
+
+@dataclass(frozen=True)
+class SymbolLexicographic:
+    """`pde.blocks.Lexicographic` on symbols: (D / omega - L)^-1 of the infinite grid, backwards its conjugate."""
+
+    A: SymbolOperator
+    omega: float
+    backwards: bool = False
+
+    def __call__(self, r: Array) -> Array:
+        lower = self.A.stencil.lower(self.A.theta)
+        return r / (self.A.diagonal / self.omega + (lower.conj() if self.backwards else lower))
+
+    def adjoint(self) -> SymbolLexicographic:
+        return replace(self, backwards=not self.backwards)
+
+
+def _reciprocal(symbol: Array) -> Array:
+    """1 / symbol, and 0 where it is 0."""
+    return np.divide(1.0, symbol, out=np.zeros_like(symbol), where=symbol != 0)
+
+
+def alternate(v: Array, axes: Sequence[int], ndim: int) -> Array:
+    """v times (-1) to the power of the sum of the positions along some of the ndim axes: theta becomes theta + pi."""
+    places = [a - ndim - 1 for a in axes]
+    return np.roll(v, [v.shape[a] // 2 for a in places], places)
 
 
 class SymbolTransfer:

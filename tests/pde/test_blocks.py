@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pde
-from pde.blocks import Alternating, Lexicographic, line_groups, zebra
+from pde.blocks import Alternating, Lexicographic, Zebra, line_groups
 from pde.smoothers import CHEBYSHEV_RATIO, SMOOTHERS
 
 EPS = float(np.finfo(float).eps)
@@ -44,7 +44,7 @@ def test_zebra_is_block_gauss_seidel_by_lines(shape, boundary, axis, omega, seed
     r = np.random.default_rng(seed).standard_normal(shape)
     dense = A.matrix().toarray()
     expected = block_gauss_seidel(dense, r.ravel(), line_groups(A.grid, axis), omega)
-    found = zebra(A, omega, axis)(r).ravel()
+    found = Zebra(A, omega, axis)(r).ravel()
     assert np.linalg.norm(found - expected) <= 64 * EPS * np.linalg.cond(dense) * np.linalg.norm(expected)
 
 
@@ -90,7 +90,7 @@ def test_the_adjoint_in_the_inner_product_of_volumes(shape, name, coarse):
 def test_alternating_is_one_sweep_after_the_other():
     A = operator((6, 5))
     r = np.random.default_rng(2).standard_normal((6, 5))
-    first, second = zebra(A, 1.0, 0), zebra(A, 1.0, 1)
+    first, second = Zebra(A, 1.0, 0), Zebra(A, 1.0, 1)
     u = first(r)
     u = u + second(r - A(u))
     np.testing.assert_array_equal(Alternating(A, [first, second])(r), u)
