@@ -1,8 +1,9 @@
 """Operator-dependent transfers for coefficients that jump: prolongation by the local equations (Dendy's black box).
 
-A point between two coarse ones along one axis gets the value at which its equation, summed up across the other axes,
-has no residual; one between four or eight coarse points follows from those. Restriction is the adjoint in the inner
-product of control volumes, coarse operators are Galerkin, so that the coarse problem knows the jumps.
+A point between two coarse ones along one axis gets the value at which its equation, summed up across the other axes
+and without its reaction, has no residual; one between four or eight coarse points follows from those. Restriction is
+the adjoint in the inner product of control volumes, coarse operators are Galerkin, so that the coarse problem knows the
+jumps.
 """
 
 from __future__ import annotations
@@ -16,13 +17,21 @@ from pde.grid import Array, Grid
 from pde.operators import Operator
 from pde.transfer import MatrixTransfer
 
+INTERIOR = 0.1
+"""Where the sides take at most this share of a summed-up equation, its weights are made to have the sum one.
+
+A coarse constant then stays constant: were it lower beside an interface, the jump of 10^6 would turn that little into
+a large energy.
+"""
+
 
 class OperatorTransfer(MatrixTransfer):
     """P from the stencil of A; the coarse control volumes are `volumes` = P^T W 1."""
 
     def __init__(self, A: Operator, which: tuple[bool, ...], dtype: np.dtype) -> None:
         self.coarse, self.places = coarse_points(A.grid, which)
-        P = _prolongation(A.matrix().tocoo(), A.grid, which, self.places)
+        reaction = np.broadcast_to(A.terms.reaction, A.grid.shape).ravel()
+        P = _prolongation((A.matrix() - sp.diags(reaction)).tocoo(), A.grid, which, self.places)
         self.volumes = (P.T @ A.volumes.ravel()).reshape(self.coarse.shape)
         super().__init__(P, A.volumes, self.volumes, dtype)
 
@@ -62,7 +71,10 @@ def _prolongation(A: sp.coo_matrix, grid: Grid, which: tuple[bool, ...], places:
         diagonal = np.bincount(A.row[centre], weights=A.data[centre], minlength=size)
         outside = own & along.any(axis=0)
         target = np.where(np.array(kind)[:, None], columns, rows)[:, outside]  # summed up across the other axes
-        weights = -A.data[outside] / diagonal[A.row[outside]]
+        neighbours = -np.bincount(A.row[outside], weights=A.data[outside], minlength=size)
+        inside = (neighbours > 0) & (abs(diagonal - neighbours) <= INTERIOR * diagonal)
+        scale = np.where(inside, neighbours, np.maximum(diagonal, neighbours))
+        weights = -A.data[outside] / scale[A.row[outside]]
         M = sp.csr_matrix(
             (weights, (A.row[outside], np.ravel_multi_index(tuple(target), grid.shape))), shape=(size, size)
         )

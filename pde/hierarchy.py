@@ -24,8 +24,11 @@ Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
 COARSEST_SIZE = 8
 """Coarsening goes on while more unknowns than this are left; the last level is solved directly."""
 
-COARSEST_SIZE_ROUGH = 4000
-"""The same where the coefficient jumps: coarser grids would lose sight of whole inclusions and layers."""
+COARSEST_SIZE_ROUGH = 5000
+"""The same at least where the coefficient jumps: coarser grids would lose sight of whole inclusions and layers."""
+
+COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 50, 100_000
+"""In two dimensions it is one in so many unknowns, at most so many: three coarsenings see what is eight points wide."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ def build_levels(
     A: Operator = StencilOperator(grid, choices.dtype, terms)
     levels: list[Level] = []
     interpolations: list[CubicInterpolation] = []
+    smallest = _coarsest_size(grid) if choices.transfer == "operator" else COARSEST_SIZE
     while True:
         which = A.grid.axes_to_coarsen(terms.typical)
-        smallest = COARSEST_SIZE_ROUGH if choices.transfer == "operator" else COARSEST_SIZE
         last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
         transfer = None if last else _transfer(A, which, choices)
@@ -71,6 +74,13 @@ def build_levels(
         interpolations.append(CubicInterpolation(A.grid, which, choices.dtype))
         terms = _coarse_terms(terms, A.grid, which, transfer)
         A = _coarse_operator(A, transfer, terms, choices)
+
+
+def _coarsest_size(grid: Grid) -> int:
+    """How many unknowns go to the direct solver where the coefficient jumps; factors fill up in three dimensions."""
+    plane = sum(n > 1 for n in grid.shape) < 3
+    share = min(grid.size // COARSEST_SHARE_ROUGH, LARGEST_DIRECT) if plane else 0
+    return max(COARSEST_SIZE_ROUGH, share)
 
 
 def _is_one_line(grid: Grid, smoother: str) -> bool:
@@ -147,7 +157,8 @@ def _coarse_terms(terms: Terms, grid: Grid, which: tuple[bool, ...], transfer: T
 
     def reaction(values: float | Array) -> float | Array:
         at_points = isinstance(transfer, BilinearTransfer | LinearTransfer) and not any(axis.cell for axis in grid.axes)
-        return transfer.restrict(values) if at_points and not isinstance(values, float) else inject(values)
+        weighted = at_points or isinstance(transfer, OperatorTransfer)
+        return transfer.restrict(values) if weighted and not isinstance(values, float) else inject(values)
 
     return Terms(tuple(inject(a) for a in terms.diffusion), reaction(terms.reaction))
 

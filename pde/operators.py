@@ -26,7 +26,6 @@ class StencilOperator:
         )
         c = self.terms.reaction
         self.diagonal = sum(centre) + (c if isinstance(c, float) else np.asarray(c, dtype=dtype))
-        self.norm_bound = 2 * float(np.max(self.diagonal))
         self.nonzeros = grid.size * (2 * ndim + 1)
         self._blocks = coloured_blocks(grid)
 
@@ -112,7 +111,6 @@ class MatrixOperator:
         self._matrix = sp.csr_matrix(matrix)
         centre = self._matrix.diagonal()
         self.diagonal = centre.reshape(grid.shape)
-        self.norm_bound = float(abs(self._matrix).sum(axis=1).max())
         self.nonzeros = self._matrix.nnz
         indices = np.arange(grid.size).reshape(grid.shape)
         blocks = product(*(axis.colours() for axis in grid.axes))

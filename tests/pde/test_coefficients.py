@@ -189,7 +189,7 @@ def test_operator_dependent_transfers(shape, boundary, centering):
     assert defect <= 32 * EPS * r.size**0.5
     if boundary != "dirichlet":
         ones = transfer.prolong(np.ones(transfer.coarse.shape))
-        assert abs(ones - 1).max() <= 1e6 * 16 * EPS  # row sums of A carry roundings of entries up to 10^6 apart
+        assert abs(ones - 1).max() <= 64 * EPS  # weights with the sum one, three factors of them after another
     mg = pde.Multigrid(problem, levels=2, coarse="galerkin", transfer="operator")
     if len(mg.levels) == 2:
         fine, coarse = mg.levels
@@ -198,6 +198,63 @@ def test_operator_dependent_transfers(shape, boundary, centering):
         e = rng.standard_normal(coarse.info.grid.shape)
         defect = checks.galerkin_defect(fine.A, coarse.A, fine.R, lambda e: fine.P(e, e), e, norm)
         assert defect <= 1e4 * EPS
+
+
+def binary(shape: tuple[int, ...], length: float, seed: int, jump: float = 1e6) -> np.ndarray:
+    """One or `jump`, by the sign of a Gaussian random field with this correlation length in points."""
+    noise = np.fft.fftn(np.random.default_rng(seed).standard_normal(shape))
+    k = np.meshgrid(*(np.fft.fftfreq(n) for n in shape), indexing="ij")
+    smooth = np.fft.ifftn(noise * np.exp(-0.5 * (np.pi * length) ** 2 * sum(f**2 for f in k))).real
+    return np.where(smooth > 0, jump, 1.0)
+
+
+def iterations(problem: pde.Poisson, rtol: float = 1e-8) -> int:
+    f = np.random.default_rng(100).standard_normal(problem.shape)
+    W = problem.control_volumes()
+    solution = pde.Multigrid(problem).solve(f - (W * f).sum() / W.sum(), accel="cg", rtol=rtol)
+    # in float64 a residual cannot be made smaller than rounding u to the nearest number makes it
+    assert solution.converged or (solution.reason == "rounding" and solution.residual_norms[-1] < 4 * rtol)
+    return solution.cycles
+
+
+@pytest.mark.parametrize("reaction", [0.0, 1.0, 1e5, 1e7])
+def test_a_reaction_beside_jumps_does_not_cost_iterations(reaction):
+    """Weights that feel the reaction lower a coarse constant beside interfaces: 18 iterations in the place of 11."""
+    problem = pde.Poisson((255, 255), boundary="neumann", coefficient=binary((255, 255), 8, 0), reaction=reaction)
+    assert iterations(problem) <= 14
+
+
+@pytest.mark.parametrize("shape", [(255, 255), (31, 31, 31)])
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic"])
+def test_conjugate_gradients_on_random_media(shape, boundary):
+    for centering, seed in (("vertex", 0), ("cell", 1)):
+        a = binary(shape, 8, seed)
+        assert iterations(pde.Poisson(shape, boundary=boundary, centering=centering, coefficient=a)) <= 14
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic"])
+@pytest.mark.parametrize("field", ["checkerboard", "misaligned", "binary"])
+def test_conjugate_gradients_on_grids_of_511(field, boundary, centering):
+    shape = (511, 511)
+    a = {"checkerboard": blocks(shape, 8), "misaligned": blocks(shape, 11), "binary": binary(shape, 8, 0)}[field]
+    assert iterations(pde.Poisson(shape, boundary=boundary, centering=centering, coefficient=a)) <= 18
+
+
+def test_rounding_is_reported_where_the_residual_stops_and_not_before():
+    """The residual that rounding leaves is that of the nearest float64 u; a jump that u does not feel adds nothing."""
+    shape = (63, 63)
+    a = np.where(np.arange(63)[:, None] < 3, 1e6, 1.0) * np.ones(shape)  # u is small beside this side
+    f = np.random.default_rng(1).standard_normal(shape)
+    problem = pde.Poisson(shape, coefficient=a)
+    solution = pde.Multigrid(problem).solve(f, accel="cg", rtol=0.0)
+    assert solution.reason == "rounding"
+    exact = solution.u.astype(np.longdouble)
+    D = problem.matrix().diagonal().reshape(shape)
+    reached = norm(f - problem.apply(solution.u)) / norm(f)
+    assert reached <= solution.attainable <= 8 * EPS * norm(D * exact) / norm(f) + EPS
+    assert solution.attainable <= 64 * reached
 
 
 @pytest.mark.parametrize("smoother", ["auto", "jacobi", "two-step jacobi", "red-black"])
