@@ -8,7 +8,7 @@ from nets import data
 from nets.config import MgNetConfig
 from nets.cost import multiply_adds, parameters
 from nets.mgnet import MgNet
-from nets.network import Network
+from nets.network import FeatureInfo, Network
 from nets.notation import Architecture, ResNetArchitecture, parse
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
@@ -21,6 +21,7 @@ __all__ = [
     "Architecture",
     "CheckpointError",
     "Evaluation",
+    "FeatureInfo",
     "MgNet",
     "MgNetConfig",
     "Network",

@@ -148,4 +148,7 @@ def _scheme(scheme: str, before: Map, s: Map, K: Sequence[Map]) -> Map:
 
 
 def _zero(f: Tensor, channels: int) -> Tensor:
-    return f.new_zeros((f.shape[0], channels, *f.shape[2:]))
+    """u = 0 on the grid of f, in its memory format."""
+    last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(f.ndim, torch.contiguous_format)
+    keep = last if not f.is_contiguous() and f.is_contiguous(memory_format=last) else torch.contiguous_format
+    return torch.empty((f.shape[0], channels, *f.shape[2:]), dtype=f.dtype, device=f.device, memory_format=keep).zero_()

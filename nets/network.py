@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -13,6 +14,16 @@ from mgcore import Visit
 from nets.activations import create_activations
 from nets.inputs import check_input
 from nets.operators import MAX_POOL, convolution, normalisation
+from nets.recompute import recomputed, recomputed_levels
+from nets.states import check_state
+
+
+class FeatureInfo(NamedTuple):
+    """Channels of a level's features, and how many pixels of the image one of its pixels stands for, per axis."""
+
+    level: int
+    channels: int
+    stride: int
 
 
 class Network(nn.Module):
@@ -26,6 +37,8 @@ class Network(nn.Module):
         c_in, c_out: channels of the data on the finest grid, and of the features on the coarsest.
         stem_norm: whether batch norm follows the stem's convolution.
     """
+
+    activation_checkpointing = False
 
     def __init__(self, config: Any, c_in: int, c_out: int, *, stem_norm: bool) -> None:
         super().__init__()
@@ -50,18 +63,51 @@ class Network(nn.Module):
         Raises:
             TypeError, ValueError: before any convolution, where x does not fit the network.
         """
-        u: Any = self.visits(x)[-1].u
-        return u
+        return self.forward_levels(x)[-1]
+
+    def forward_levels(self, x: Tensor) -> list[Tensor]:
+        """The features of every grid, finest first; `feature_info` has their channels and strides.
+
+        Raises:
+            TypeError, ValueError: before any convolution, where x does not fit the network.
+        """
+        features: list[Any] = [visit.u for visit in self.visits(x)]
+        return features
+
+    @property
+    def feature_info(self) -> list[FeatureInfo]:
+        """What `forward_levels` returns: entry l belongs to level l + 1, of n / stride pixels, rounded up."""
+        finest = 4 if self.config.input == "imagenet" else 1
+        channels = self.config.channels_u if hasattr(self.config, "channels_u") else self.config.channels
+        return [FeatureInfo(l + 1, c, finest * 2**l) for l, c in enumerate(channels)]
 
     def visits(self, x: Tensor) -> list[Visit]:
         """The descent for images x, grid by grid."""
+        levels, f = self._start(x)
+        return mgcore.descend(levels, f, self._first_guess(f))
+
+    def _start(self, x: Tensor) -> tuple[list[Any], Tensor]:
+        """The levels to run, and the data of the finest."""
         check_input(self, x)
-        f = self.pool(self.s[0](self.stem(x)))
-        return mgcore.descend(self.levels, f, self._first_guess(f))
+        if self.activation_checkpointing:
+            return recomputed_levels(self, self.levels), recomputed(self, self._data, x)
+        return self.levels, self._data(x)
+
+    def _data(self, x: Tensor) -> Tensor:
+        return self.pool(self.s[0](self.stem(x)))
 
     def forward_head(self, u: Tensor) -> Tensor:
         """Global average pooling of features (N, c, n, ...), then the linear layer: (N, num_classes)."""
         return self.head(u.mean(dim=tuple(range(2, u.ndim))))
+
+    def set_activation_checkpointing(self, enable: bool = True) -> None:
+        """Whether the backward pass computes again what a level computed, instead of keeping it.
+
+        Values, gradients and batch-norm statistics are the same to the bit; see `nets.recompute`.
+        """
+        if not isinstance(enable, bool):
+            raise TypeError(f"enable must be True or False; got {enable!r}")
+        self.activation_checkpointing = enable
 
     def reset_classifier(self, num_classes: int) -> None:
         """A new head for this many classes; 0 leaves the pooled features (N, c of grid J)."""
@@ -72,6 +118,15 @@ class Network(nn.Module):
     def new_head(self, num_classes: int) -> nn.Module:
         """The linear layer, or the identity where there are no classes."""
         return nn.Linear(self.features, num_classes) if num_classes > 0 else nn.Identity()
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in torch, but nothing is loaded where the state does not fit.
+
+        Raises:
+            RuntimeError: naming the first level and weight that differ.
+        """
+        check_state(self, state_dict, strict=strict)
+        return super().load_state_dict(state_dict, strict, assign)
 
     def _first_guess(self, f: Tensor) -> Tensor | None:
         return None

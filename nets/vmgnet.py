@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 import mgcore
 from mgcore import Level
 from nets.config import MgNetConfig
-from nets.inputs import check_input
+from nets.delegate import Watched
 from nets.iterations import MultiStep, create_iteration, uses
 from nets.mgnet import MgNet, Scale, extractors
 from nets.operators import CONVOLUTION, convolution, lists, normalisation, prolongation
@@ -51,10 +52,19 @@ class VMgNet(MgNet):
         Raises:
             TypeError, ValueError: before any convolution, where x does not fit the network.
         """
-        check_input(self, x)
-        f = self.pool(self.s[0](self.stem(x)))
-        u: Any = mgcore.v_cycle(self.levels, f, self._first_guess(f))
-        return u
+        return self.forward_levels(x)[0]
+
+    def forward_levels(self, x: Tensor) -> list[Tensor]:
+        """u^l where the V-cycle leaves each grid for the last time, finest first; those of the way down: `visits`.
+
+        Raises:
+            TypeError, ValueError: before any convolution, where x does not fit the network.
+        """
+        levels, f = self._start(x)
+        features: dict[int, Tensor] = {}
+        watched = [Watched(level, partial(features.__setitem__, l)) for l, level in enumerate(levels)]
+        mgcore.v_cycle(watched, f, self._first_guess(f))
+        return [features[l] for l in range(len(levels))]
 
     def forward_head(self, u: Tensor) -> Tensor:
         """Scores of every pixel: (N, num_classes, n, ...)."""

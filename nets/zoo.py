@@ -61,6 +61,8 @@ def list_models(pattern: str = "*") -> list[str]:
 MGNET_ONLY = {"iteration": "single", "transfers": "trained", "transfer_activation": None, "norm": None, "form": "auto"}
 """Settings that a network in data space does not have, with their defaults."""
 
+NOT_SETTINGS = ("name", "weights", "activation_checkpointing")
+
 
 def create_model(
     name: str,
@@ -78,6 +80,7 @@ def create_model(
     form: str = "auto",
     sharing: str = "literal",
     weights: str | PathLike[str] | None = None,
+    activation_checkpointing: bool = False,
 ) -> Network:
     """The network of a name in the papers' notation (`nets.notation`).
 
@@ -86,17 +89,20 @@ def create_model(
     Args:
         transfer_activation, norm: None takes what the family of the name has (True and "inside" for MgNet, False and
             "after" for GDFI).
-        weights: a checkpoint of the same architecture; its head is left out where the classes differ in number.
+        weights: a checkpoint or a saved state_dict of the same architecture; its head is left out, with a warning,
+            where the classes differ in number.
+        activation_checkpointing: whether the backward pass computes again what a level computed, to save memory.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
-    settings = {key: value for key, value in locals().items() if key not in ("name", "weights")}
+    settings = {key: value for key, value in locals().items() if key not in NOT_SETTINGS}
     given = {key: value for key, value in settings.items() if key not in MGNET_ONLY or value is not None}
     if isinstance(parse(name), ResNetArchitecture):
         _refuse_mgnet_settings(name, settings)
         given = {key: value for key, value in given.items() if key not in MGNET_ONLY}
     model = network(configuration(name, **given))
+    model.set_activation_checkpointing(activation_checkpointing)
     if weights is not None:
         from nets.train.checkpoint import load_weights
 

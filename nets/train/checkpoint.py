@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 
@@ -15,10 +16,14 @@ from nets import zoo
 from nets.config import MgNetConfig
 from nets.network import Network
 from nets.resnet_config import ResNetConfig
+from nets.states import first_difference
 
 FILE = "checkpoint.pt"
 FORMAT = "mgnet-multigrid checkpoint 1"
 KEYS = {"model", "weights", "averaged", "optimizer", "recipe", "data", "seed", "epoch", "step", "history", "versions"}
+
+
+HEAD = "head."
 
 
 class CheckpointError(ValueError):
@@ -53,21 +58,35 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: naming the file, where it is missing, truncated, damaged or something else.
     """
+    path = _file(path)
+    record = _content(path)
+    if not _is_record(record):
+        raise CheckpointError(f"checkpoint: {path} was not written by nets.train in this version ({FORMAT!r})")
+    return record
+
+
+def _file(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
-    path = path / FILE if path.is_dir() else path
+    return path / FILE if path.is_dir() else path
+
+
+def _content(path: Path) -> Any:
+    """What torch.save wrote: tensors and plain values, never code."""
     if not path.is_file():
         raise CheckpointError(f"checkpoint: there is no file {path}")
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()  # torch.load reads damaged numbers without a word
-        record = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+        content = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise CheckpointError(f"checkpoint: {path} is truncated, damaged or no checkpoint ({_first(error)})") from error
     if damaged:
         raise CheckpointError(f"checkpoint: {path} is damaged: the checksum of {damaged} is wrong")
-    if not isinstance(record, dict) or record.get("format") != FORMAT or not record.keys() >= KEYS:
-        raise CheckpointError(f"checkpoint: {path} was not written by nets.train in this version ({FORMAT!r})")
-    return record
+    return content
+
+
+def _is_record(content: Any) -> bool:
+    return isinstance(content, dict) and content.get("format") == FORMAT and content.keys() >= KEYS
 
 
 def describe(model: Network) -> dict[str, Any]:
@@ -104,28 +123,56 @@ def load(checkpoint: str | os.PathLike[str]) -> Network:
     return model.eval()
 
 
-def load_weights(model: Network, checkpoint: str | os.PathLike[str]) -> None:
-    """Take the weights of a checkpoint of the same architecture, without the head where the classes differ.
+def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
+    """Take the weights of the same architecture, without the head where it is another one, which a warning says.
+
+    Args:
+        path: a checkpoint, the folder of a run, or a state_dict that torch.save wrote.
 
     Raises:
         CheckpointError: where the file cannot be read, or holds another architecture.
     """
-    record = read(checkpoint)
-    theirs, ours = _describe(_configuration(record["model"])), describe(model)
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"weights must be the path of a file; got {type(path).__name__}")
+    path = _file(path)
+    content = _content(path)
+    state = trained(content) if _is_record(content) else content
+    if not isinstance(state, Mapping) or not state or not all(isinstance(w, torch.Tensor) for w in state.values()):
+        raise CheckpointError(f"weights: {path} holds neither a checkpoint of nets.train nor a state_dict")
+    if _is_record(content):
+        _check_architecture(model, content["model"], state, path)
+    own = model.state_dict()
+    theirs, ours = ({name: tuple(w.shape) for name, w in s.items() if name.startswith(HEAD)} for s in (state, own))
+    if theirs != ours:
+        state = {name: w for name, w in state.items() if name not in theirs} | {name: own[name] for name in ours}
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"weights: {path}: {error}") from error
+    if theirs != ours:
+        warnings.warn(_left_out(path, theirs, ours), stacklevel=3)
+
+
+def _check_architecture(model: Network, description: Mapping[str, Any], state: Mapping[str, Any], path: Path) -> None:
+    theirs, ours = _describe(_configuration(description)), describe(model)
     if theirs["notation"] != ours["notation"]:
-        _refuse(checkpoint, "name", theirs["notation"], ours["notation"])
+        first = first_difference(model, state)
+        where = f"; {first}" if first else ""
+        raise CheckpointError(f"weights: {path} holds {theirs['notation']}, the model is {ours['notation']}{where}")
     for name, need in ours["settings"].items():
         if name not in ("num_classes", "form") and theirs["settings"][name] != need:
-            _refuse(checkpoint, name, theirs["settings"][name], need)
-    state = trained(record)
-    if theirs["settings"]["num_classes"] != model.config.num_classes:
-        state = {**state, **{key: value for key, value in model.state_dict().items() if key.startswith("head.")}}
-        state = {key: value for key, value in state.items() if key in model.state_dict()}
-    model.load_state_dict(state)
+            got = theirs["settings"][name]
+            raise CheckpointError(f"weights: {path} holds a network with {name}={got!r}, the model has {need!r}")
 
 
-def _refuse(checkpoint: Any, name: str, got: Any, need: Any) -> NoReturn:
-    raise CheckpointError(f"weights: {checkpoint} holds {name} {got!r}, and the model has {need!r}")
+def _left_out(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    end = f"the model's own ({_shapes(ours)}) keeps its initial values" if ours else "the model has none"
+    start = f"the head in {path} ({_shapes(theirs)}) is left out" if theirs else f"{path} has no head"
+    return f"weights: {start}; {end}"
+
+
+def _shapes(weights: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in weights.items())
 
 
 def trained(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""Where a module or a weight belongs, from its name: the stem, a level, or the head."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+BETWEEN = ("R", "Pi", "B_0", "norm_R", "norm_Pi")
+"""Modules that lead from level l to l + 1, at index l; they are counted with the level they lead to, as P is."""
+
+
+class Place(NamedTuple):
+    """Places sort as the network runs.
+
+    Attributes:
+        order: 0 for the stem, 1 for levels, 2 for the head, 3 for what is none of these.
+        number: of the level, from 0; 0 elsewhere.
+        part: "stem", "head", or the list of modules of a level, such as "A" or "norm_u"; "" for none of these.
+    """
+
+    order: int
+    number: int
+    part: str
+
+    @property
+    def level(self) -> int | None:
+        """The level's number, finest first from 0; None outside the levels."""
+        return self.number if self.order == 1 else None
+
+
+def place(name: str) -> Place:
+    """The place of a module or a parameter by its name in the network, such as "B.1.0.weight"."""
+    part, *rest = name.split(".")
+    if part in ("stem", "head"):
+        return Place(0 if part == "stem" else 2, 0, part)
+    if rest and rest[0].isdigit():
+        return Place(1, int(rest[0]) + (1 if part in BETWEEN else 0), part)
+    return Place(3, 0, "")

@@ -1,0 +1,69 @@
+"""In which level and weight a state_dict differs from a network's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nets.places import place
+
+if TYPE_CHECKING:
+    from nets.network import Network
+
+COUNTER = "num_batches_tracked"
+"""Batch norms load without it, as state_dicts of old versions of torch are."""
+WRAPPERS = {"module.": "DataParallel or AveragedModel", "_orig_mod.": "torch.compile"}
+
+
+def check_state(model: Network, state: Mapping[str, Any], *, strict: bool = True) -> None:
+    """Refuse a state whose names or shapes are not those of the model; strict=False looks at shapes alone.
+
+    Raises:
+        RuntimeError: naming the first level, finest first, and the first weight in it that differ.
+    """
+    differences = _differences(model, state, strict)
+    if differences:
+        raise RuntimeError(
+            f"state_dict does not fit {model.config}: {differences[0]}{_others(differences)}{_hint(state)}"
+        )
+
+
+def first_difference(model: Network, state: Mapping[str, Any]) -> str | None:
+    """The first level and weight that differ, in words; None where names and shapes are the same."""
+    return next(iter(_differences(model, state, True)), None)
+
+
+def _differences(model: Network, state: Mapping[str, Any], strict: bool) -> list[str]:
+    """Sorted by level; in a level the model's own weights come first."""
+    own, found = model.state_dict(), []
+    for name, weight in own.items():
+        if name not in state:
+            if strict and not name.endswith(COUNTER):
+                found.append((name, f"{name} is missing"))
+        elif tuple(state[name].shape) != tuple(weight.shape):
+            shapes = tuple(state[name].shape), tuple(weight.shape)
+            found.append((name, f"{name} has shape {shapes[0]}, the model needs {shapes[1]}"))
+    if strict:
+        found += [(name, f"{name} is not in the model") for name in state if name not in own]
+    levels = len(model.config.nu)
+    return [_where(name, levels) + words for name, words in sorted(found, key=lambda pair: place(pair[0])[:2])]
+
+
+def _where(name: str, levels: int) -> str:
+    where = place(name)
+    if where.level is None:
+        return f"{where.part}: " if where.part else ""
+    return f"level {where.level + 1}" + (f" of {levels}: " if where.level < levels else f" (the model has {levels}): ")
+
+
+def _others(differences: list[str]) -> str:
+    return f"; {len(differences)} weights differ in all" if len(differences) > 1 else ""
+
+
+def _hint(state: Mapping[str, Any]) -> str:
+    for prefix, writer in WRAPPERS.items():
+        if state and all(name.startswith(prefix) for name in state if name != "n_averaged"):
+            return (
+                f"; all its names begin with {prefix!r}, as {writer} writes them: take the wrapped model's state_dict"
+            )
+    return ""

@@ -1,0 +1,258 @@
+"""What every network can do, whatever its family: features, formats, copies, compilers, less memory."""
+
+import copy
+import io
+import pickle
+import weakref
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import AveragedModel
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from nets import recompute
+from tests.nets.families import FAMILIES, create
+
+every_family = pytest.mark.parametrize("family", FAMILIES)
+LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+
+
+def images(*size, count=2):
+    return torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(5))
+
+
+@every_family
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_features_per_level(family, dims):
+    model, size = create(family, dims=dims, num_classes=0).eval(), (9, 8, 7)[:dims]
+    x = images(*size)
+    levels = model.forward_levels(x)
+    for l, (u, info) in enumerate(zip(levels, model.feature_info, strict=True)):
+        assert info.level == l + 1
+        assert u.shape == (2, info.channels, *(-(-n // info.stride) for n in size))
+    features = model.forward_features(x)
+    assert any(torch.equal(features, u) for u in (levels[0], levels[-1]))
+    assert torch.equal(model(x), model.forward_head(features))
+
+
+@every_family
+def test_strides_of_the_large_stem(family):
+    if family.startswith("V-"):
+        pytest.skip("predicts every pixel of its input")
+    model = create(family, input="imagenet").eval()
+    sizes = [tuple(u.shape[2:]) for u in model.forward_levels(images(32, 64))]
+    assert sizes == [(32 // info.stride, 64 // info.stride) for info in model.feature_info]
+
+
+@every_family
+def test_heads(family):
+    model, x = create(family).eval(), images(8, 8)
+    features = model.forward_features(x)
+    model.reset_classifier(7)
+    assert model.config.num_classes == 7
+    assert model(x).shape[1] == 7
+    assert torch.equal(model.forward_features(x), features)
+    assert model.double().forward_head(features.double()).dtype == torch.float64
+    model.reset_classifier(0)
+    assert model.forward_head(features).shape[1] == features.shape[1]
+    for classes, error in ((-1, ValueError), ("7", TypeError), (True, TypeError)):
+        with pytest.raises(error, match="num_classes must be an integer >= 0"):
+            model.reset_classifier(classes)
+
+
+@every_family
+@pytest.mark.parametrize("dims", [2, 3])
+def test_channels_last_is_kept(family, dims):
+    """On every level, by the pointwise operations as well as by the convolutions."""
+    model = create(family, dims=dims).to(memory_format=LAST[dims])
+    x = images(9, 8, 7)[:, :, 0] if dims == 2 else images(9, 8, 7)
+    for u in model.forward_levels(x.contiguous(memory_format=LAST[dims])):
+        assert u.is_contiguous(memory_format=LAST[dims])
+        assert not u.is_contiguous()
+    for u in model.forward_levels(x):
+        assert u.is_contiguous() == (not u.is_contiguous(memory_format=LAST[dims]))
+
+
+@every_family
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_precisions(family, dtype):
+    model = create(family)
+    expected = copy.deepcopy(model)(images(8, 8)).detach()
+    got = model.to(dtype)(images(8, 8).to(dtype))
+    assert got.dtype == dtype
+    # a difference of a half, relative, is another function and not rounding: 2^-8 in each of some twenty operations
+    assert float((got.detach().float() - expected).norm()) <= 0.5 * float(expected.norm())
+
+
+@every_family
+def test_autocast(family):
+    model = create(family)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = model(images(8, 8))
+    assert y.dtype == torch.bfloat16
+    y.float().square().sum().backward()
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+def saved(model):
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def loaded(model):
+    other = type(model)(model.config)
+    other.load_state_dict(saved(model))
+    return other.eval()
+
+
+def averaged(model):
+    average = AveragedModel(model, use_buffers=True)
+    average.update_parameters(model)
+    return average.module.eval()
+
+
+@every_family
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m)), loaded, averaged])
+@torch.no_grad()
+def test_copies_stand_alone(family, copied):
+    model, x = create(family).eval(), images(8, 8)
+    before, other = model(x), copied(model)
+    assert torch.equal(other(x), before)
+    assert other.config == model.config
+    for weight in other.parameters():
+        weight.add_(1)
+    assert torch.equal(model(x), before)
+
+
+def replaced(model, kind, new):
+    """Every module of a kind takes another one's place."""
+    for name, module in list(model.named_modules()):
+        if isinstance(module, kind):
+            owner, _, last = name.rpartition(".")
+            setattr(model.get_submodule(owner), last, new(module))
+    return model
+
+
+@every_family
+@torch.no_grad()
+def test_replaced_modules_take_part(family):
+    """All batch norms become group norms, all activations a softplus: both are used, and nothing of the old ones."""
+    model = replaced(create(family), _BatchNorm, lambda norm: nn.GroupNorm(1, norm.num_features)).eval()
+    x = images(8, 8)
+    before = model(x)
+    for l in range(len(model.s)):
+        model.s[l] = nn.Softplus()
+    assert not torch.equal(model(x), before)
+    uses = []
+    for module in model.modules():
+        if isinstance(module, nn.GroupNorm | nn.Softplus):
+            module.register_forward_hook(lambda module, x, y: uses.append(module))
+    model(x)
+    ours = [module for module in model.modules() if isinstance(module, nn.GroupNorm | nn.Softplus)]
+    unused = {name.split(".")[0] for name, module in model.named_modules() if module in ours and module not in uses}
+    assert unused <= {"norm_A_f", "norm_A_u", "norm_Pi"}
+
+
+@every_family
+def test_exports_for_any_batch_and_size(family):
+    model, auto = create(family).eval(), torch.export.Dim.AUTO
+    shapes = {"x": {0: torch.export.Dim("batch", min=1), 2: auto, 3: auto}}
+    program = torch.export.export(model, (images(9, 8),), dynamic_shapes=shapes).module()
+    for x in (images(9, 8, count=5), images(12, 11, count=3)):
+        torch.testing.assert_close(program(x), model(x))
+
+
+@pytest.mark.slow
+@every_family
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_compiles_as_one_graph(family, checkpointing):
+    torch._dynamo.reset()
+    model, x = create(family, activation_checkpointing=checkpointing), images(9, 8, count=4)
+    plain = copy.deepcopy(model)
+    plain.set_activation_checkpointing(False)
+    expected, got = plain(x), torch.compile(model, fullgraph=True, backend="aot_eager")(x)
+    torch.testing.assert_close(got, expected)
+    got.square().sum().backward()
+    expected.square().sum().backward()
+    for p, q in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-5)
+    for name, buffer in model.named_buffers():
+        torch.testing.assert_close(buffer, plain.get_buffer(name))
+
+
+def steps(model, count=3):
+    """Training steps; the gradients of all of them."""
+    optimizer, gradients = torch.optim.SGD(model.parameters(), 0.05), []
+    for step in range(count):
+        x = torch.randn(4, 3, 9, 8, generator=torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        model(x).square().mean().backward()
+        gradients += [p.grad.clone() for p in model.parameters() if p.grad is not None]
+        optimizer.step()
+    return gradients
+
+
+@every_family
+def test_activation_checkpointing_changes_no_bit(family):
+    plain, model = (create(family) for _ in range(2))
+    model.load_state_dict(plain.state_dict())
+    model.set_activation_checkpointing()
+    ours, theirs = steps(model), steps(plain)
+    assert len(ours) == len(theirs)
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    state = plain.state_dict()
+    assert all(torch.equal(weight, state[name]) for name, weight in model.state_dict().items())
+    assert copy.deepcopy(model).activation_checkpointing
+
+
+def test_the_statistics_would_change_without_care(monkeypatch):
+    """The test above can fail: where batch norms are left alone, they count every batch twice."""
+    plain, model = (create("MgNet") for _ in range(2))
+    model.load_state_dict(plain.state_dict())
+    model.set_activation_checkpointing()
+    monkeypatch.setattr(recompute, "statistics_kept", lambda model: torch.enable_grad())
+    steps(model), steps(plain)
+    assert int(plain.norm_f[0][0].num_batches_tracked) == 3
+    assert int(model.norm_f[0][0].num_batches_tracked) == 6
+
+
+class Held(TorchDispatchMode):
+    """The storages that were made while this was on and still live."""
+
+    def __init__(self):
+        super().__init__()
+        self.storages = {}
+
+    def __torch_dispatch__(self, function, types, inputs=(), settings=None):
+        result = function(*inputs, **(settings or {}))
+        for tensor in result if isinstance(result, tuple | list) else (result,):
+            if isinstance(tensor, torch.Tensor):
+                storage = tensor.untyped_storage()
+                self.storages[storage.data_ptr()] = weakref.ref(storage)
+        return result
+
+    def bytes(self):
+        return sum(s.nbytes() for ref in self.storages.values() if (s := ref()) is not None)
+
+
+@every_family
+def test_activation_checkpointing_keeps_less(family):
+    """Bytes that live between the forward and the backward pass."""
+    sizes = []
+    for checkpointing in (False, True):
+        model = create(family, activation_checkpointing=checkpointing)
+        with Held() as held:
+            y = model(images(32, 32))
+        sizes.append(held.bytes())
+        assert y.grad_fn is not None
+    assert sizes[1] < sizes[0] / 2
+
+
+def test_activation_checkpointing_is_true_or_false():
+    with pytest.raises(TypeError, match="enable must be True or False; got 1"):
+        create("MgNet", activation_checkpointing=1)

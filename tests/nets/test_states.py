@@ -1,0 +1,103 @@
+"""A state_dict of another architecture is refused, and the message says where the two part."""
+
+import copy
+import re
+import warnings
+
+import pytest
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+import nets
+from nets import CheckpointError
+from tests.nets.families import FAMILIES, create
+
+NAME = "MgNet[2,1,1,1]-[4,4,6,6]-B^l"
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (
+            "MgNet[2,1,1,1]-[4,5,6,6]-B^l",
+            r"level 2 of 4: A\.1\.weight has shape \(5, 5, 3, 3\), the model needs \(4, 4, 3, 3\); \d+ weights differ",
+        ),
+        (
+            "MgNet[2,1,1,1]-[(4,4),(4,4),(6,7),(6,6)]-B^l",
+            r"level 3 of 4: A\.2\.weight has shape \(7, 6, 3, 3\), the model needs \(6, 6, 3, 3\)",
+        ),
+        ("MgNet[2,1,1,1]-[4,4,6,6]-B^{l,i}", r"level 1 of 4: B\.0\.1\.weight is not in the model$"),
+        ("MgNet[2,1,1,2]-[4,4,6,6]-B^l", r"level 4 of 4: norm_f\.3\.1\.weight is not in the model"),
+        ("MgNet[2,1,1,0]-[4,4,6,6]-B^l", r"level 4 of 4: B\.3\.0\.weight is missing"),
+        ("MgNet[2,1,1]-[4,4,6]-B^l", r"level 4 of 4: A\.3\.weight is missing"),
+        (
+            "MgNet[2,1,1,1,1]-[4,4,6,6,6]-B^l",
+            r"level 5 \(the model has 4\): A\.4\.weight is not in the model",
+        ),
+        ("ResNet[2,2]-[4,6]", r"level 1 of 4: A\.0\.weight is missing"),
+    ],
+)
+def test_the_first_difference_is_named(other, words):
+    model = nets.create_model(NAME)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(RuntimeError, match=f"^state_dict does not fit {re.escape(NAME)}: {words}"):
+        model.load_state_dict(nets.create_model(other).state_dict())
+    assert all(torch.equal(w, before[name]) for name, w in model.state_dict().items())
+
+
+def test_stem_and_head_have_names():
+    model = nets.create_model(NAME)
+    with pytest.raises(RuntimeError, match=r"stem: stem.conv.weight has shape \(4, 1, 3, 3\).* needs \(4, 3, 3, 3\)$"):
+        model.load_state_dict(nets.create_model(NAME, in_channels=1).state_dict())
+    with pytest.raises(RuntimeError, match=r"head: head.weight has shape \(7, 6\).*; 2 weights differ in all$"):
+        model.load_state_dict(nets.create_model(NAME, num_classes=7).state_dict())
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
+def test_states_of_wrapped_models(prefix):
+    """As AveragedModel, DataParallel and torch.compile write them."""
+    model = nets.create_model(NAME)
+    state = AveragedModel(model).state_dict() if prefix == "module." else model.state_dict(prefix=prefix)
+    with pytest.raises(RuntimeError, match=rf"stem: stem\.conv\.weight is missing.* begin with '{prefix}'"):
+        model.load_state_dict(state)
+
+
+def test_a_loose_load_takes_what_fits():
+    model, other = nets.create_model(NAME), nets.create_model("MgNet[2,1,1,1]-[4,4,6,6]-B^{l,i}")
+    found = model.load_state_dict(other.state_dict(), strict=False)
+    assert found.unexpected_keys == ["B.0.1.weight"]
+    assert torch.equal(model.B[0][0].weight, other.B[0][0].weight)
+    with pytest.raises(RuntimeError, match=r"level 2 of 4: A\.1.weight has shape"):
+        model.load_state_dict(nets.create_model("MgNet[2,1,1,1]-[4,5,6,6]-B^l").state_dict(), strict=False)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_file_of_weights(family, tmp_path):
+    """Another head is left out, with a warning; the rest is taken."""
+    model, path = create(family, num_classes=3), tmp_path / "weights.pt"
+    torch.save(model.state_dict(), path)
+    body = {name: w for name, w in model.state_dict().items() if not name.startswith("head.")}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        same = create(family, num_classes=3, weights=path).state_dict()
+    assert all(torch.equal(same[name], w) for name, w in model.state_dict().items())
+    for classes, words in ((7, r"the model's own \(head.weight \(7, .*keeps its initial"), (0, "the model has none")):
+        with pytest.warns(UserWarning, match=rf"the head in .*weights.pt \(head.weight \(3, .*left out; {words}"):
+            other = create(family, num_classes=classes, weights=path)
+        assert all(torch.equal(other.state_dict()[name], w) for name, w in body.items())
+    torch.save(body, path)
+    with pytest.warns(UserWarning, match=r"weights.pt has no head; the model's own"):
+        create(family, num_classes=2, weights=path)
+
+
+def test_a_file_of_other_weights(tmp_path):
+    path = tmp_path / "weights.pt"
+    torch.save(nets.create_model("MgNet[1,1]-[4,6]-B^l").state_dict(), path)
+    with pytest.raises(CheckpointError, match=r"weights.pt: .*level 2 of 2: A\.1\.weight has shape \(6, 6, 3, 3\)"):
+        nets.create_model("MgNet[1,1]-[4,5]-B^l", weights=path)
+    for content in ([1, 2], {}, {"lr": 0.1}):
+        torch.save(content, path)
+        with pytest.raises(CheckpointError, match=r"weights\.pt holds neither a checkpoint of nets.train nor a state"):
+            nets.create_model(NAME, weights=path)
+    with pytest.raises(TypeError, match="weights must be the path of a file; got dict"):
+        nets.create_model(NAME, weights={})
