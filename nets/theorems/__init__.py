@@ -10,6 +10,7 @@ from nets.theorems.plain import FixedXiMgNet, as_mgnet, as_plain_cnn, fixed_xi, 
 from nets.theorems.pooling import appendix_a, responses, restricted_is_dilated, strided_is_subsampled
 from nets.theorems.residuals import (
     chebyshev_is_lm_resnet,
+    gdfi_is_mgnet,
     multi_step_is_dense,
     residual_form,
     residual_levels,
@@ -37,6 +38,7 @@ __all__ = [
     "as_plain_cnn",
     "chebyshev_is_lm_resnet",
     "fixed_xi",
+    "gdfi_is_mgnet",
     "iresnet_is_mgnet",
     "lemma_4_1",
     "lemma_8_2",

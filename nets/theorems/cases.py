@@ -9,14 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from nets import zoo
-from nets.config import MgNetConfig
-from nets.mgnet import MgNet
-from nets.theorems.deviation import largest
 from nets.theorems.multigrid import lemma_4_1, theorem_6_1, theorem_6_1_v, two_jacobi_steps
 from nets.theorems.plain import identity, theorem_8_3
 from nets.theorems.pooling import appendix_a, restricted_is_dilated, strided_is_subsampled
 from nets.theorems.residuals import (
     chebyshev_is_lm_resnet,
+    gdfi_is_mgnet,
     multi_step_is_dense,
     residual_form,
     theorem_4_1,
@@ -66,15 +64,6 @@ def _plain_network(first: str) -> Callable[[int], float]:
         return theorem_8_3(_with_statistics(cnn), torch.randn(2, 3, 16, 12, dtype=torch.float64))
 
     return run
-
-
-def _gdfi(seed: int) -> float:
-    """GDFI with A: K, B: sigma.K.sigma and batch norm inside sigma has the modules and the values of an MgNet."""
-    model = random_network("GDFI[2,2]-[(4,6),(8,6)]-A:K-B:sigma.K.sigma", seed, norm="inside")
-    other = MgNet(MgNetConfig.parse("MgNet[2,2]-[(4,6),(8,6)]-B^{l,i}", transfer_activation=False)).double().eval()
-    other.load_state_dict(model.state_dict())
-    x = torch.randn(2, 3, 16, 12, dtype=torch.float64)
-    return largest([v.u for v in model.visits(x)], [v.u for v in other.visits(x)])
 
 
 def _training(theorem: Callable[[Any, Tensor], float], name: str, **settings: Any) -> Callable[[int], float]:
@@ -132,6 +121,7 @@ def _jacobi(seed: int) -> float:
 
 
 _NET = "MgNet[3,2,2]-[(6,4),(6,8),(8,8)]-B^{l,i}"
+_GDFI = "GDFI[2,2]-[(4,6),(8,6)]-A:K-B:sigma.K.sigma"
 _V_NET = "V-MgNet[2,2,1]-[(6,4),(6,8),(8,8)]-B^{l,i}"
 _SIGMA = "sigma-ResNet[2,2,2]-[4,6,6]"
 _I_RESNET = "pre-act ResNet[3,2]-[4,6]-A^{l,i}-B^{l,i}"
@@ -163,7 +153,11 @@ THEOREMS: tuple[tuple[str, str, Callable[[int], float]], ...] = (
     ("(3.22): multi-step is DenseNet without activation", "linear", _case(multi_step_is_dense, _NET, **_LINEAR)),
     ("", "B with ReLU, batch norm", _case(multi_step_is_dense, _NET, iteration="multi-step")),
     ("(3.24) corrected: Chebyshev is LM-ResNet", "ReLU", _case(chebyshev_is_lm_resnet, _NET, iteration="chebyshev")),
-    ("GDFI with A: K, B: sigma.K.sigma is MgNet", "batch norm inside sigma", _gdfi),
+    (
+        "GDFI with A: K, B: sigma.K.sigma is MgNet",
+        "batch norm inside sigma",
+        _case(gdfi_is_mgnet, _GDFI, norm="inside"),
+    ),
     ("Appendix A (2019): K *_2 r is subsampled K * r", "(6.7)", _strides(strided_is_subsampled, ["B_0"])),
     ("    1 x 1 restriction, then B: a B with holes", "(6.8)", _strides(restricted_is_dilated, ["B", "R"])),
     ("    pixels between coarse points lost by it", "one pixel", _one_pixel),

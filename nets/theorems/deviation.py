@@ -1,12 +1,27 @@
-"""How far two networks are apart."""
+"""How far two networks are apart, and networks of other kinds with the same weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mgcore.level import difference
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def with_weights(other: Model, model: nn.Module, weights: Mapping[str, Tensor]) -> Model:
+    """`other` with these weights, and with the dtype, mode and batch-norm eps of `model`."""
+    other.to(next(model.parameters())).train(model.training)
+    other.load_state_dict(weights)
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm):
+            part = other.get_submodule(name)
+            part.eps = module.eps  # type: ignore[assignment]
+    return other
 
 
 def largest(a: Sequence[Tensor | None], b: Sequence[Tensor | None]) -> float:

@@ -44,7 +44,7 @@ def lemma_4_1(transfers: str, r: Tensor, e: Tensor) -> float:
     P.weight.data = restriction_kernel(transfers, dims)[None, None].to(r)
 
     def dot(v: Tensor, w: Tensor) -> float:
-        return float((v * w).sum())
+        return float((v * w).detach().sum())
 
     return checks.adjoint_defect(R, lambda e: P(e, output_size=r.shape[2:]), r, e, dot, dot)
 

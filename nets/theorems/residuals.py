@@ -15,7 +15,7 @@ from mgcore import Level, Visit
 from nets.data_level import DataLevel, Map
 from nets.iterations import Chebyshev, MultiStep
 from nets.mgnet import MgNet
-from nets.theorems.deviation import largest
+from nets.theorems.deviation import largest, with_weights
 
 
 def residual_levels(model: MgNet) -> list[DataLevel]:
@@ -105,6 +105,19 @@ def chebyshev_is_lm_resnet(model: MgNet, x: Tensor) -> float:
         return step
 
     return _dual(model, x, [DataLevel([two_back(level, w)], level.R) for level, w in zip(levels, omegas, strict=True)])
+
+
+def gdfi_is_mgnet(model: MgNet, x: Tensor) -> float:
+    """GDFI with A: K and B: sigma.K.sigma, batch norm inside sigma or none, is the MgNet of the same modules (N23 4.3).
+
+    That MgNet has B^{l,i}, Pi_1, and no activation on R and Pi.
+    """
+    c = model.config
+    if (c.family, c.A, c.B) != ("GDFI", "K", "sigma.K.sigma") or (c.batch_norm and c.norm != "inside"):
+        raise ValueError(f'model must be a GDFI with A:K, B:sigma.K.sigma and norm="inside"; got {c}')
+    other = with_weights(MgNet(replace(c, family="MgNet")), model, model.state_dict())
+    a, b = model.visits(x), other.visits(x)
+    return max(largest([v.u for v in a], [v.u for v in b]), largest([v.f for v in a], [v.f for v in b]))
 
 
 def with_form(model: MgNet, form: str) -> MgNet:

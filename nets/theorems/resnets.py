@@ -12,7 +12,7 @@ import mgcore
 from mgcore import Level
 from nets.data_level import DataLevel, Map
 from nets.resnet import ResNet
-from nets.theorems.deviation import largest
+from nets.theorems.deviation import largest, with_weights
 
 
 def lemma_8_2(model: ResNet, x: Tensor) -> float:
@@ -36,9 +36,8 @@ def sign_of_A(model: ResNet, x: Tensor) -> float:
 def shared_A(model: ResNet, x: Tensor) -> float:
     """(8.7): Mg-ResNet, or any kind with A^l, is the network with A^{l,i} whose kernels on each grid are equal."""
     kind = "sigma-ResNet" if model.config.kind == "Mg-ResNet" else model.config.kind
-    other = ResNet(replace(model.config, kind=kind, A="A^{l,i}")).to(x).train(model.training)
-    ours = model.state_dict()
-    other.load_state_dict({name: ours.get(name, ours[_first_of_grid(name)]) for name in other.state_dict()})
+    ours, other = model.state_dict(), ResNet(replace(model.config, kind=kind, A="A^{l,i}"))
+    with_weights(other, model, {name: ours.get(name, ours[_first_of_grid(name)]) for name in other.state_dict()})
     return largest([visit.u for visit in model.visits(x)], [visit.u for visit in other.visits(x)])
 
 
@@ -49,8 +48,7 @@ def skip_activation(model: ResNet, x: Tensor) -> float:
     """
     if model.config.kind != "Mg-ResNet" or model.config.batch_norm:
         raise ValueError(f"model: this is about a Mg-ResNet with batch_norm=False; got {model.config}")
-    other = ResNet(replace(model.config, kind="Mg-iResNet")).to(x).train(model.training)
-    other.load_state_dict(model.state_dict())
+    other = with_weights(ResNet(replace(model.config, kind="Mg-iResNet")), model, model.state_dict())
     gaps, expected = [], []
     for s, level, plain, visit in zip(model.s, model.levels, other.levels, model.visits(x), strict=True):
         f: Any = visit.u0
@@ -105,9 +103,8 @@ def _wide_level(model: ResNet, l: int, level: DataLevel) -> Level:
 
 def negated(model: ResNet, kind: str) -> ResNet:
     """A ResNet of another kind with the same weights, but -A."""
-    other = ResNet(replace(model.config, kind=kind)).to(next(model.parameters())).train(model.training)
-    other.load_state_dict({name: -w if name.startswith("A.") else w for name, w in model.state_dict().items()})
-    return other
+    weights = {name: -w if name.startswith("A.") else w for name, w in model.state_dict().items()}
+    return with_weights(ResNet(replace(model.config, kind=kind)), model, weights)
 
 
 def _first_of_grid(name: str) -> str:

@@ -85,17 +85,3 @@ def test_the_16_schemes(A, B):
     y = model(torch.randn(4, 3, 8, 8))
     y.square().sum().backward()
     assert torch.isfinite(y).all()
-
-
-@given(SEEDS)
-@torch.no_grad()
-def test_gdfi_with_linear_A_is_mgnet(seed):
-    """With batch norm inside sigma, A: K and B: sigma.K.sigma it is MgNet without activation on R and Pi."""
-    gdfi = nets.MgNetConfig.parse("GDFI[2,2]-[(3,4),(4,3)]-A:K-B:sigma.K.sigma", norm="inside")
-    mgnet = nets.MgNetConfig.parse("MgNet[2,2]-[(3,4),(4,3)]-B^{l,i}", transfer_activation=False)
-    a = network(gdfi, seed)
-    b = nets.MgNet(mgnet).double().eval()
-    b.load_state_dict(a.state_dict())
-    assert gdfi.form == "residual"
-    x = images(gdfi)
-    assert torch.equal(a(x), b(x))

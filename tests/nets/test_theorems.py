@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+import mgcore
 from mgcore import checks
 from nets import MgNetConfig, ResNetConfig, theorems
-from tests.nets.networks import configs, images, network, norm, resnets, tolerance
+from tests.nets.networks import BATCH_NORMS, CONVOLUTIONS, EPS, configs, images, network, norm, resnets, tolerance
 
 SEEDS = st.integers(0, 2**16)
 LINEAR = configs(activation="identity", batch_norm=False, form="feature", transfers="trained", pi="1")
@@ -122,6 +123,178 @@ def test_one_A_per_grid_is_equal_kernels(config, seed):
     assert theorems.shared_A(network(config, seed), images(config)) <= SMALL * resnet_tolerance(config)
 
 
+@given(resnets(kind="Mg-ResNet", batch_norm=False), SEEDS)
+@torch.no_grad()
+def test_mg_resnet_and_mg_iresnet_differ_by_what_s_does_to_the_data(config, seed):
+    """The arrow of (8.7) that is no identity: each step differs by s(f) - f."""
+    model, x = network(config, seed), images(config)
+    f = [visit.u0 for visit in model.visits(x)]
+    size = max(float(v.abs().max()) for v in f) * 2.3 ** sum(config.nu)
+    gap = max(float((s(v) - v).abs().max()) for s, v in zip(model.s, f, strict=True))
+    assert theorems.skip_activation(model, x) * max(gap, 1e-3) <= SMALL * resnet_tolerance(config) * max(size, 1.0)
+
+
+PRE_ACT = st.sampled_from(("pre-act ResNet", "Mg-iResNet")).flatmap(lambda kind: resnets(kind=kind))
+
+
+@given(PRE_ACT, SEEDS)
+@torch.no_grad()
+def test_an_iresnet_is_an_mgnet_with_wide_features(config, seed):
+    """Theorem 8.1 with A^{l,i}."""
+    assert theorems.iresnet_is_mgnet(network(config, seed), images(config)) <= SMALL * resnet_tolerance(config)
+
+
+@torch.no_grad()
+def test_6_25_is_no_iresnet():
+    """u <- u + B (f - A^i u) with A^i in every step: f - A^i u^i is not r - A^i B r, but where all A^i are equal."""
+    model = theorems.random_network("pre-act ResNet[3]-[4]-A^{l,i}-B^{l,i}", 0, batch_norm=False)
+    f = torch.relu(torch.randn(2, 4, 8, 8, dtype=torch.float64))
+    for same in (False, True):
+        if same:
+            for A in model.A[0]:
+                A.weight.copy_(model.A[0][0].weight)
+        u, r = torch.zeros_like(f), f
+        for A, B in zip(model.A[0], model.B[0], strict=True):
+            u = u + torch.relu(B(torch.relu(f - A(u))))
+            r = r - A(torch.relu(B(torch.relu(r))))
+        gap = norm(f - model.A[0][-1](u) - r) / norm(r)
+        assert gap < 1e-12 if same else gap > 0.1
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=3), st.integers(1, 3), st.sampled_from("012"), SEEDS)
+@torch.no_grad()
+def test_theorem_4_1(nu, c, pi, seed):
+    """Features from residuals. A = id + K, |K| <= 0.3: the condition is at most 1.3 / 0.7 in the maximum norm."""
+    config = MgNetConfig(tuple(nu), (c,) * len(nu), (c,) * len(nu), "variable", pi)
+    model = network(config, seed)
+    for A in model.A:
+        A.weight *= 0.3
+        A.weight[(torch.arange(c), torch.arange(c), 1, 1)] += 1
+    # A now has norm 1.3: a sweep multiplies an error by 2.3, not by 2; solving multiplies by 1/0.7 and adds n eps
+    bound = 1.15 ** sum(nu) * 1.3 ** len(nu) * tolerance(config) + 7 * 8 * c * EPS
+    assert theorems.theorem_4_1(model, images(config)) <= SMALL * bound * 1.3 / 0.7
+
+
+@torch.no_grad()
+def test_theorem_4_1_needs_an_inverse():
+    """A of rank one: the residuals leave most of u open."""
+    config = MgNetConfig((2,), (3,), (3,), "variable", batch_norm=False)
+    model = network(config)
+    model.A[0].weight[1:] = model.A[0].weight[:1]
+    with pytest.raises(RuntimeError, match="singular"):
+        theorems.theorem_4_1(model, images(config, size=3))
+
+
+NO_NORM = st.booleans().map(lambda none: {"batch_norm": False} if none else {"norm": "inside"})
+
+
+@given(configs(pi="1", transfers="trained", transfer_activation=False, extractor="variable"), NO_NORM, SEEDS)
+@torch.no_grad()
+def test_gdfi_with_linear_A_is_mgnet(config, settings, seed):
+    """The same modules and the same operations: A: K, B: sigma.K.sigma is MgNet."""
+    config = replace(config, nu=(max(config.nu[0], 1), *config.nu[1:]), **{"batch_norm": True, **settings})
+    model = network(replace(config, family="GDFI", A="K", B="sigma.K.sigma"), seed)
+    assert theorems.gdfi_is_mgnet(model, images(config)) <= SMALL * tolerance(config)
+    assert theorems.gdfi_is_mgnet(in_training_mode(model), images(config)) <= SMALL * TRAINING * tolerance(config)
+
+
+# ---- training mode: every use of a batch norm has the statistics of its batch, the same on both sides ----------------
+
+# Errors grow as in evaluation mode, but in the Euclidean norm; a state has at most 2 * 7 * 8 * 4 = 448 < 32^2 values.
+TRAINING = 32
+
+
+def in_training_mode(model):
+    """Operators of Euclidean norm at most 1, and batch norms that are Lipschitz with constant 1.
+
+    The derivative of (x - mean) / (var + eps)^(1/2) is a projection divided by at least eps^(1/2): eps is 1 here.
+    """
+    for module in model.modules():
+        if isinstance(module, CONVOLUTIONS):
+            module.weight /= max(1.0, float(module.weight.abs().transpose(0, 1).flatten(1).sum(1).max()))
+        if isinstance(module, BATCH_NORMS):
+            module.eps = 1.0
+    return model.train()
+
+
+MGNETS = {
+    "8.1": (theorems.theorem_8_1, "single"),
+    "forms": (theorems.residual_form, "single"),
+    "3.22": (theorems.multi_step_is_dense, "multi-step"),
+    "3.24": (theorems.chebyshev_is_lm_resnet, "chebyshev"),
+    "6.1": (theorems.theorem_6_1, "single"),
+}
+
+
+@pytest.mark.parametrize("name", MGNETS)
+@given(st.data(), SEEDS)
+@torch.no_grad()
+def test_of_mgnet_in_training_mode(name, data, seed):
+    theorem, iteration = MGNETS[name]
+    config = data.draw(configs(iteration=iteration, batch_norm=True))
+    model = in_training_mode(network(config, seed))
+    assert theorem(model, images(config)) <= SMALL * TRAINING * tolerance(config)
+
+
+@pytest.mark.parametrize(
+    ("theorem", "settings"),
+    [
+        (theorems.iresnet_is_mgnet, {"kind": "pre-act ResNet"}),
+        (theorems.sign_of_A, {"kind": "Mg-iResNet"}),
+        (theorems.shared_A, {"A": "A^l", "kind": "Mg-ResNet", "sharing": "literal"}),
+    ],
+    ids=["8.1", "sign", "shared"],
+)
+@given(st.data(), SEEDS)
+@torch.no_grad()
+def test_of_resnets_in_training_mode(theorem, settings, data, seed):
+    config = data.draw(resnets(batch_norm=True, **settings))
+    model = in_training_mode(network(config, seed))
+    assert theorem(model, images(config)) <= SMALL * TRAINING * resnet_tolerance(config)
+
+
+@torch.no_grad()
+def test_one_batch_norm_for_two_uses_is_another_network():
+    """A batch norm belongs to a use of B, not to B: its weights differ from use to use."""
+    model = theorems.random_network("MgNet[2,2]-[4]-B^l", 0).train()
+    x = images(model.config, count=4)
+    assert theorems.theorem_8_1(model, x) < 1e-12
+    model.norm_u[0][1].weight.add_(0.5)
+    assert theorems.theorem_8_1(model, x) < 1e-12
+    levels = theorems.residual_levels(model)
+    u = mgcore.descend(levels, model.pool(model.s[0](model.stem(x))))[-1].u
+    model.norm_u[0][1] = model.norm_u[0][0]
+    other = mgcore.descend(theorems.residual_levels(model), model.pool(model.s[0](model.stem(x))))[-1].u
+    assert norm(other - u) > 1e-3 * norm(u)
+
+
+@given(configs(form="feature"), SEEDS)
+@torch.no_grad()
+def test_theorem_6_1_of_a_network(config, seed):
+    model = network(config, seed)
+    assert theorems.theorem_6_1(model, images(config)) <= SMALL * tolerance(config)
+
+
+@given(st.sampled_from(("bilinear", "linear")), st.integers(1, 3), st.integers(1, 9), SEEDS)
+def test_lemma_4_1(transfers, dims, n, seed):
+    """Sums of 3^dims terms, and inner products of so many values; weights of K_R are at most 1."""
+    dims = 2 if transfers == "linear" else dims
+    torch.manual_seed(seed)
+    sizes = [n + i for i in range(dims)]
+    r = torch.randn(1, 1, *sizes, dtype=torch.float64)
+    e = torch.randn(1, 1, *((m + 1) // 2 for m in sizes), dtype=torch.float64)
+    assert theorems.lemma_4_1(transfers, r, e) <= EPS * (3**dims + r.numel()) * 2**dims
+
+
+@given(st.floats(0.01, 1.99), st.integers(1, 9), st.integers(1, 9), SEEDS)
+def test_two_jacobi_steps_are_one_kernel(omega, n, m, seed):
+    """(5.7): values grow to at most (1 + 4 omega)^2 < 81 times those of f and u, in sums of five terms."""
+    torch.manual_seed(seed)
+    f, u = torch.randn(2, 1, 1, n, m, dtype=torch.float64)
+    size = max(float(f.abs().max()), float(u.abs().max()))
+    assert theorems.two_jacobi_steps(omega, f, u) * float(u.abs().max()) * 1e-2 <= 81 * 20 * EPS * size
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -130,6 +303,10 @@ def test_one_A_per_grid_is_equal_kernels(config, seed):
         (lambda: theorems.residual_levels(network(MODELS[2])), "Theorem 8.1 needs a linear A"),
         (lambda: theorems.multi_step_is_dense(network(MODELS[2]), None), 'about the iteration "multi-step"'),
         (lambda: theorems.chebyshev_is_lm_resnet(network(MODELS[2]), None), 'about the iteration "chebyshev"'),
+        (lambda: theorems.gdfi_is_mgnet(network(MODELS[1]), None), "must be a GDFI with A:K, B:sigma.K.sigma"),
+        (lambda: theorems.wide_levels(network(MODELS[0])), "must be a pre-act ResNet or Mg-iResNet"),
+        (lambda: theorems.skip_activation(network(MODELS[0]), None), "about a Mg-ResNet with batch_norm=False"),
+        (lambda: theorems.theorem_4_1(network(MODELS[3]), None), "as many channels of u as of f"),
     ],
 )
 def test_theorems_say_what_they_need(call, words):
@@ -141,6 +318,7 @@ MODELS = (
     ResNetConfig((1,), (2,)),
     MgNetConfig((2,), (2,), (2,), iteration="chebyshev"),
     MgNetConfig((2,), (2,), (2,), A="xi.sigma.eta"),
+    MgNetConfig((2,), (2,), (3,)),
 )
 
 
@@ -152,3 +330,4 @@ def test_the_command_prints_every_theorem(capsys):
     assert len(lines) == len(theorems.THEOREMS) + 2
     assert all(float(line.split()[-1]) < 1e-12 for line in lines[1:-1])
     assert main(["theorems", "--seeds", "0"]) == 2
+    assert main(["theorems", "--seed", "-1"]) == 2
