@@ -57,9 +57,14 @@ def theorem_4_1(model: MgNet, x: Tensor) -> float:
 
 
 def residual_form(model: MgNet, x: Tensor) -> float:
-    """Feature form against residual form of the same MgNet, for every iteration: u and f on every grid."""
-    a, b = with_form(model, "feature").visits(x), with_form(model, "residual").visits(x)
-    return max(largest([v.u for v in a], [v.u for v in b]), largest([v.f for v in a], [v.f for v in b]))
+    """Feature form against residual form of the same MgNet, for every iteration: u and f on every grid.
+
+    In residual form f is r + A u, so that f and A u are measured together: f may be zero where A u is not.
+    """
+    feature, residual = with_form(model, "feature"), with_form(model, "residual")
+    a, b = feature.visits(x), residual.visits(x)
+    data = [[*(v.f for v in visits), *_images(feature.levels, visits)] for visits in (a, b)]
+    return max(largest([v.u for v in a], [v.u for v in b]), largest(*data))
 
 
 def multi_step_is_dense(model: MgNet, x: Tensor) -> float:
@@ -138,6 +143,11 @@ def _dual(model: MgNet, x: Tensor, levels: Sequence[DataLevel]) -> float:
 def _residual(level: Level, visit: Visit) -> Tensor:
     r: Tensor = visit.f if visit.u is None else visit.f - level.A(visit.u)
     return r
+
+
+def _images(levels: Sequence[Level], visits: Sequence[Visit]) -> list[Tensor | None]:
+    """A u on every grid."""
+    return [None if visit.u is None else level.A(visit.u) for level, visit in zip(levels, visits, strict=True)]
 
 
 def _solve(A: Map, f: Tensor) -> Tensor:
