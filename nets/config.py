@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
-from nets.activations import create_activations
-from nets.checks import check_choices, check_integer, integers
+from nets.checks import check_choices, integers
 from nets.iterations import check_iteration
 from nets.notation import NONLINEAR, SCHEMES, Architecture, parse
 from nets.scanner import EXAMPLE
+from nets.settings import Settings, check_settings
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "extractor": ("constant", "scaled", "variable"),
     "pi": ("0", "1", "2"),
     "transfers": ("trained", "bilinear", "linear"),
     "transfer_activation": (True, False),
-    "batch_norm": (True, False),
     "norm": ("inside", "after"),
     "family": ("MgNet", "GDFI", "V-MgNet"),
     "A": (*SCHEMES, NONLINEAR),
     "B": SCHEMES,
     "form": ("auto", "residual", "feature"),
-    "input": ("cifar", "imagenet"),
-    "dims": (1, 2, 3),
     "sharing": ("literal",),
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -35,7 +32,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class MgNetConfig:
+class MgNetConfig(Settings):
     """An MgNet (Algorithm 3) as plain values; `str` gives the papers' notation of its architecture.
 
     Args:
@@ -46,8 +43,6 @@ class MgNetConfig:
         pi: "0" Pi = 0, "1" a trained convolution, "2" one kernel for all channels (section 9.1).
         transfers: R and Pi "trained", or the fixed kernels "bilinear" (4.13), "linear" (4.14).
         transfer_activation: whether s follows R and Pi; the papers write them without, practice has it.
-        activation: s, a name of `nets.activations`; each grid has its own.
-        batch_norm: one batch norm per use of a convolution.
         norm: "inside", sigma is s after batch norm, or "after", batch norm follows every convolution.
         family: "MgNet"; "V-MgNet", Algorithm 4, with the way back up; or "GDFI", where A and B are any of 16 schemes.
         A: "K" a convolution; "K.sigma", "sigma.K", "sigma.K.sigma" in GDFI; "xi.sigma.eta" in MgNet, nonlinear, with
@@ -56,15 +51,14 @@ class MgNetConfig:
         iteration: "single" (6.7), "multi-step" (6.8) or "chebyshev" (6.9), a name of `nets.iterations`.
         form: "residual" (8.1), for linear A, or "feature", Algorithm 3 to the letter; the same function to rounding.
             "auto" becomes "residual" where A is linear, else "feature".
-        input: "cifar", a 3 x 3 convolution, or "imagenet", 7 x 7 with stride 2 and max pooling with stride 2.
-        dims: space dimensions.
-        in_channels: channels of the input.
-        num_classes: outputs of the head; 0 leaves the pooled features.
         sharing: "literal", as Algorithm 3 says.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
+
+    Architecture: ClassVar[Any] = Architecture
+    title: ClassVar[str] = "an MgNet, V-MgNet or GDFI"
 
     nu: tuple[int, ...]
     channels_u: tuple[int, ...]
@@ -73,14 +67,8 @@ class MgNetConfig:
     pi: str = "1"
     transfers: str = "trained"
     transfer_activation: bool = True
-    activation: str = "relu"
-    batch_norm: bool = True
     iteration: str = "single"
     form: str = "auto"
-    input: str = "cifar"
-    dims: int = 2
-    in_channels: int = 3
-    num_classes: int = 10
     sharing: str = "literal"
     norm: str = "inside"
     family: str = "MgNet"
@@ -92,45 +80,25 @@ class MgNetConfig:
         for name, least in (("nu", 0), ("channels_u", 1), ("channels_f", 1)):
             object.__setattr__(self, name, integers(name, getattr(self, name), least))
         check_choices(self, CHOICES)
-        check_integer("in_channels", self.in_channels, 1)
-        check_integer("num_classes", self.num_classes, 0)
         _check_lengths(self)
         _settle_post(self)
         _check_sweeps(self)
         _check_transfers(self)
         _check_family(self)
-        create_activations(self.activation, len(self.nu))
+        check_settings(self)
         check_iteration(self.iteration, self.nu + self.nu_post)
         _settle_form(self)
 
     @classmethod
-    def parse(cls, name: str, **settings: Any) -> MgNetConfig:
+    def parse(cls, name: str, **settings: Any) -> Self:
         """The configuration of a name in the papers' notation (`nets.notation`), and further settings by keyword."""
-        architecture = parse(name)
-        if not isinstance(architecture, Architecture):
-            raise ValueError(f"name must be that of an MgNet, V-MgNet or GDFI; got {name!r}: use nets.create_model")
-        return cls(**{**DEFAULTS[architecture.family], **architecture._asdict(), **settings})
-
-    @property
-    def architecture(self) -> Architecture:
-        return Architecture(**{name: getattr(self, name) for name in Architecture._fields})
+        family = getattr(parse(name), "family", "MgNet")
+        return super().parse(name, **{**DEFAULTS[family], **settings})
 
     @property
     def linear(self) -> bool:
         """Whether A is a linear map: a convolution alone."""
         return self.A == "K" and not (self.batch_norm and self.norm == "after")
-
-    @property
-    def notation(self) -> str:
-        """The papers' name, for example "MgNet[2,2,2,2]-[256]-B^l"; it parses back to an equal architecture."""
-        return str(self.architecture)
-
-    def __str__(self) -> str:
-        return self.notation
-
-    def settings(self) -> dict[str, Any]:
-        """What the notation does not say, as plain values: MgNetConfig.parse(notation, **settings) is equal."""
-        return {name: value for name, value in asdict(self).items() if name not in Architecture._fields}
 
 
 def _check_lengths(config: MgNetConfig) -> None:

@@ -1,4 +1,4 @@
-"""Levels whose state is the data r alone: networks in data space (S19 sections 7 and 8)."""
+"""Levels whose state is the data r alone, or their history: networks in data space (S19 sections 7 and 8)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class DataLevel:
         pool: r -> r^{l+1,0}, the data in which the next coarser grid starts; None on the coarsest.
     """
 
-    steps: Sequence[Map]
-    pool: Map | None = None
+    steps: Sequence[Callable[[Any], Tensor]]
+    pool: Callable[[Any], Tensor] | None = None
 
     def start(self, f: Tensor, u: Tensor | None = None) -> Tensor:
         if u is not None:
@@ -54,3 +54,34 @@ class DataLevel:
 
     def data(self, state: Tensor) -> Tensor:
         return state
+
+
+@dataclass(frozen=True)
+class HistoryLevel(DataLevel):
+    """The moves of a grid whose state is the tuple of its past iterates: DenseNet (7.10), LM-ResNet (3.24).
+
+    Args:
+        steps: (f^0, ..., f^{i-1}) -> f^i, one per step on this grid.
+        pool: (f^0, ..., f^nu) -> f^{l+1,0}, the data in which the next coarser grid starts; None on the coarsest.
+        keep: how many of the last iterates the state holds; None is all.
+    """
+
+    keep: int | None = None
+
+    def start(self, f: Tensor, u: Tensor | None = None) -> Any:
+        return (super().start(f, u),)
+
+    def smooth(self, state: Any) -> Any:
+        for step in self.steps:
+            state = (*state, step(state))
+            state = state if self.keep is None else state[-self.keep :]
+        return state
+
+    def change(self, before: Any, after: Any) -> Tensor:
+        return super().change(before[-1], after[-1])
+
+    def feature(self, state: Any) -> Tensor:
+        return super().feature(state[-1])
+
+    def data(self, state: Any) -> Tensor:
+        return super().data(state[-1])

@@ -32,16 +32,13 @@ def _check_shape(model: Network, x: Tensor) -> None:
             f"x must have shape (N, {config.in_channels}{', n' * config.dims}), "
             f"that is in_channels={config.in_channels} and dims={config.dims}; got {tuple(x.shape)}"
         )
-    size = tuple(x.shape[2:])
-    halvings = 2 if config.input == "imagenet" else 0
-    for l in range(1 - halvings, len(config.nu)):
-        if max(size) <= 1 or min(size) < 1:
+    sizes = model.grid_sizes(x.shape[2:])
+    for l, size in enumerate(sizes, 1):
+        if min(size) < 1 or (max(size) <= 1 and l < len(sizes)):
             raise ValueError(
-                f"x is too small: grid {max(l, 1)} of {len(config.nu)} would have "
-                f"{'x'.join(map(str, size))} pixels, and every grid but the coarsest needs more than one; "
-                f"got {tuple(x.shape)}"
+                f"x is too small: grid {l} of {len(sizes)} would have {'x'.join(map(str, size))} pixels, "
+                f"and every grid but the coarsest needs more than one; got {tuple(x.shape)}"
             )
-        size = tuple((n + 1) // 2 for n in size)
 
 
 def _check_kind(model: Network, x: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -78,7 +78,8 @@ class Network(nn.Module):
     def feature_info(self) -> list[FeatureInfo]:
         """What `forward_levels` returns: entry l belongs to level l + 1, of n / stride pixels, rounded up."""
         finest = 4 if self.config.input == "imagenet" else 1
-        channels = self.config.channels_u if hasattr(self.config, "channels_u") else self.config.channels
+        fields = ("channels_u", "growth", "channels")
+        channels = next(getattr(self.config, field) for field in fields if hasattr(self.config, field))
         return [FeatureInfo(l + 1, c, finest * 2**l) for l, c in enumerate(channels)]
 
     def visits(self, x: Tensor) -> list[Visit]:
@@ -127,6 +128,11 @@ class Network(nn.Module):
         """
         check_state(self, state_dict, strict=strict)
         return super().load_state_dict(state_dict, strict, assign)
+
+    def grid_sizes(self, size: Sequence[int]) -> list[tuple[int, ...]]:
+        """Pixels per axis on every grid, finest first, for an image of this size."""
+        finest = 4 if self.config.input == "imagenet" else 1
+        return [tuple(-(-n // (finest * 2**l)) for n in size) for l in range(len(self.config.nu))]
 
     def _first_guess(self, f: Tensor) -> Tensor | None:
         return None

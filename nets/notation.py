@@ -1,6 +1,6 @@
 """The papers' names of networks.
 
-    name      = mgnet | gdfi | resnet ;
+    name      = mgnet | gdfi | resnet | wide | densenet | plain ;
     mgnet     = ( "MgNet" nu | "V-MgNet" v_nu ) "-" channels "-" extractor [ "-" pi ] [ "-A:xi.sigma.eta" ] ;
     gdfi      = "GDFI" nu "-" channels "-A:" scheme "-B:" scheme ;
     nu        = "[" integer { "," integer } "]" ;
@@ -13,13 +13,17 @@
     scheme    = "K" | "K.sigma" | "sigma.K" | "sigma.K.sigma" ;         K.sigma applies sigma first
     resnet    = kind ( depth | nu "-" channels ) [ "-" A ] [ "-" B ] ;   A^{l,i}, B^{l,i} where none is named; in the
                                                                         kinds "Mg-...", A^l
-    kind      = "ResNet" | "pre-act ResNet" | "iResNet" | "sigma-ResNet" | "Mg-ResNet" | "Mg-iResNet" ;
+    kind      = "ResNet" | "pre-act ResNet" | "iResNet" | "sigma-ResNet" | "Mg-ResNet" | "Mg-iResNet" | "LM-ResNet" ;
     depth     = [ "-" ] ( "18" | "34" ) ;
     A         = "A^l" | "A^{l}" | "A^{l,i}" ;
     B         = "B^l" | "B^{l}" | "B^{l,i}" ;
+    wide      = "WideResNet" ( layers "*" factor | nu "-" channels ) ;   layers = 6 n + 4: n blocks on each of 3 grids;
+                                                                         16, 32, 64 times factor channels
+    densenet  = "DenseNet" nu "-" channels ;            a width (k_0, k): of f^{l,0}, and of every f^{l,i} that follows
+    plain     = "LeNet-5" | "AlexNet" | "VGG" ( "11" | "13" | "16" | "19" | nu "-" channels ) ;
 
-iResNet is pre-act ResNet. The channels of a ResNet are integers, not pairs. Spaces are allowed anywhere but inside an
-integer.
+iResNet is pre-act ResNet. The channels of ResNets and VGG are integers, not pairs. Spaces are allowed anywhere but
+inside an integer.
 """
 
 from __future__ import annotations
@@ -40,12 +44,17 @@ SCHEMES = ("K", "K.sigma", "sigma.K", "sigma.K.sigma")
 NONLINEAR = "xi.sigma.eta"
 
 
-RESNETS = ("ResNet", "pre-act ResNet", "sigma-ResNet", "Mg-ResNet", "Mg-iResNet")
+RESNETS = ("ResNet", "pre-act ResNet", "sigma-ResNet", "Mg-ResNet", "Mg-iResNet", "LM-ResNet", "WideResNet")
 KINDS = {**{kind.replace(" ", ""): kind for kind in RESNETS}, "iResNet": "pre-act ResNet"}
-DEPTHS = {"18": (2, 2, 2, 2), "34": (3, 4, 6, 3)}
+Depths = dict[str, tuple[int, ...]]
+DEPTHS: Depths = {"18": (2, 2, 2, 2), "34": (3, 4, 6, 3)}
 SHARED_A = {"A^{l,i}": "A^{l,i}", "A^{l}": "A^l", "A^l": "A^l"}
 SHARED_B = {"B^{l,i}": "B^{l,i}", "B^{l}": "B^l", "B^l": "B^l"}
 WIDTHS = (64, 128, 256, 512)
+WIDE = (16, 32, 64)
+PLAIN = ("LeNet-5", "AlexNet", "VGG")
+VGG_DEPTHS: Depths = {"11": (1, 1, 2, 2, 2), "13": (2, 2, 2, 2, 2), "16": (2, 2, 3, 3, 3), "19": (2, 2, 4, 4, 4)}
+VGG_WIDTHS = (64, 128, 256, 512, 512)
 
 
 class Architecture(NamedTuple):
@@ -62,11 +71,8 @@ class Architecture(NamedTuple):
     nu_post: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        widths = list(zip(self.channels_u, self.channels_f, strict=True))
-        widths = widths[:1] if len(set(widths)) == 1 else widths
-        channels = ",".join(str(u) if u == f else f"({u},{f})" for u, f in widths)
         post = "" if self.nu_post in ((), self.nu[:-1]) else f";{_joined(self.nu_post)}"
-        start = f"{self.family}[{_joined(self.nu)}{post}]-[{channels}]"
+        start = f"{self.family}[{_joined(self.nu)}{post}]-[{_pairs(self.channels_u, self.channels_f)}]"
         if self.family == "GDFI":
             return f"{start}-A:{self.A}-B:{self.B}"
         extractor = {"constant": "B^l", "scaled": "a_iB^l", "variable": "B^{l,i}"}[self.extractor]
@@ -84,13 +90,43 @@ class ResNetArchitecture(NamedTuple):
     B: str = "B^{l,i}"
 
     def __str__(self) -> str:
-        depth = next((depth for depth, nu in DEPTHS.items() if nu == self.nu), None)
-        if depth is None or self.channels != WIDTHS:
-            depth = f"[{_joined(self.nu)}]-[{_joined(self.channels)}]"
-        return f"{self.kind}{depth}-{self.A}-{self.B}"
+        grids = f"[{_joined(self.nu)}]-[{_joined(self.channels)}]"
+        if self.kind == "WideResNet":
+            n, factor = self.nu[0], self.channels[0] // WIDE[0]
+            named = self.nu == (n,) * 3 and factor > 0 and self.channels == tuple(factor * c for c in WIDE)
+            return self.kind + (f"{6 * n + 4}*{factor}" if named else grids)
+        return f"{self.kind}{_depth_name(self.nu, self.channels, DEPTHS, WIDTHS) or grids}-{self.A}-{self.B}"
 
 
-def parse(name: str) -> Architecture | ResNetArchitecture:
+class DenseNetArchitecture(NamedTuple):
+    """What the name of a DenseNet says: steps per grid, channels k_0 of f^{l,0} and k of every other f^{l,i}."""
+
+    nu: tuple[int, ...]
+    channels: tuple[int, ...]
+    growth: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"DenseNet[{_joined(self.nu)}]-[{_pairs(self.channels, self.growth)}]"
+
+
+class PlainArchitecture(NamedTuple):
+    """What the name of a plain network says: LeNet-5, AlexNet, or VGG with layers and channels per grid."""
+
+    kind: str
+    nu: tuple[int, ...] = ()
+    channels: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        if self.kind != "VGG":
+            return self.kind
+        depth = _depth_name(self.nu, self.channels, VGG_DEPTHS, VGG_WIDTHS)
+        return f"VGG{depth or f'[{_joined(self.nu)}]-[{_joined(self.channels)}]'}"
+
+
+AnyArchitecture = Architecture | ResNetArchitecture | DenseNetArchitecture | PlainArchitecture
+
+
+def parse(name: str) -> AnyArchitecture:
     """The architecture of a name such as "MgNet[2,2]-[256]-B^l", "GDFI[2]-[8]-A:K-B:K.sigma" or "ResNet18-A^l-B^l".
 
     Raises:
@@ -100,25 +136,42 @@ def parse(name: str) -> Architecture | ResNetArchitecture:
     if not isinstance(name, str):
         raise TypeError(f"name must be a string such as {EXAMPLE!r}; got {type(name).__name__}")
     text = Scanner(name)
-    family = text.choice(("MgNet", "V-MgNet", "GDFI", *KINDS))
-    architecture = _resnet(text, KINDS[family]) if family in KINDS else _grids(text, family)
+    architecture = _architecture(text, text.choice(("MgNet", "V-MgNet", "GDFI", "DenseNet", *PLAIN, *KINDS)))
     text.end()
     return architecture
+
+
+def _architecture(text: Scanner, family: str) -> AnyArchitecture:
+    if family in KINDS:
+        return _resnet(text, KINDS[family])
+    if family in PLAIN:
+        return PlainArchitecture(family, *(_depth(text, VGG_DEPTHS, VGG_WIDTHS) if family == "VGG" else ()))
+    if family == "DenseNet":
+        nu = _numbers(text, "nu", least=1)
+        text.expect("-")
+        return DenseNetArchitecture(nu, *_channels(text, nu))
+    return _grids(text, family)
 
 
 def _joined(numbers: tuple[int, ...]) -> str:
     return ",".join(map(str, numbers))
 
 
+def _pairs(first: tuple[int, ...], second: tuple[int, ...]) -> str:
+    """Widths as in a name: "8" or "(8,16)" per grid, one alone where all are equal."""
+    widths = list(zip(first, second, strict=True))
+    widths = widths[:1] if len(set(widths)) == 1 else widths
+    return ",".join(str(a) if a == b else f"({a},{b})" for a, b in widths)
+
+
+def _depth_name(nu: tuple[int, ...], channels: tuple[int, ...], depths: Depths, widths: tuple[int, ...]) -> str | None:
+    return next((depth for depth, layers in depths.items() if layers == nu and channels == widths), None)
+
+
 def _grids(text: Scanner, family: str) -> Architecture:
     nu, nu_post = _sweeps(text, family)
     text.expect("-")
-    start = text.position
-    widths = _widths(text)
-    if len(widths) not in (1, len(nu)):
-        text.fail(f"1 or {len(nu)} widths, one per grid of nu = {list(nu)}, not {len(widths)},", start)
-    widths = widths * len(nu) if len(widths) == 1 else widths
-    u, f = tuple(u for u, _ in widths), tuple(f for _, f in widths)
+    u, f = _channels(text, nu)
     text.expect("-")
     if family == "GDFI":
         text.expect("A:")
@@ -130,6 +183,16 @@ def _grids(text: Scanner, family: str) -> Architecture:
     pi = PI[text.choice(PI)] if not nonlinear and text.take("-") else "1"
     nonlinear = nonlinear or text.take(f"-A:{NONLINEAR}")
     return Architecture(nu, u, f, extractor, pi, family, NONLINEAR if nonlinear else "K", nu_post=nu_post)
+
+
+def _channels(text: Scanner, nu: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The first and the second width of every grid."""
+    start = text.position
+    widths = _widths(text)
+    if len(widths) not in (1, len(nu)):
+        text.fail(f"1 or {len(nu)} widths, one per grid of nu = {list(nu)}, not {len(widths)},", start)
+    widths = widths * len(nu) if len(widths) == 1 else widths
+    return tuple(a for a, _ in widths), tuple(b for _, b in widths)
 
 
 def _sweeps(text: Scanner, family: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -147,7 +210,10 @@ def _sweeps(text: Scanner, family: str) -> tuple[tuple[int, ...], tuple[int, ...
 
 
 def _resnet(text: Scanner, kind: str) -> ResNetArchitecture:
-    nu, channels = _depth(text)
+    if kind == "WideResNet":
+        return ResNetArchitecture(*_wide(text), kind)
+    text.take("-")
+    nu, channels = _depth(text, DEPTHS, WIDTHS)
     allowed = SHARED_A if not kind.startswith("Mg-") else {token: A for token, A in SHARED_A.items() if A == "A^l"}
     A, B = ("A^l" if kind.startswith("Mg-") else "A^{l,i}"), "B^{l,i}"
     if text.take("-"):
@@ -158,14 +224,26 @@ def _resnet(text: Scanner, kind: str) -> ResNetArchitecture:
     return ResNetArchitecture(nu, channels, kind, A, B)
 
 
-def _depth(text: Scanner) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Blocks and channels per grid of 18, -34, or [2,2]-[8,16]."""
-    text.take("-")
-    depth = next((depth for depth in DEPTHS if text.take(depth)), None)
+def _wide(text: Scanner) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Blocks and channels per grid of 28*10, or [2,2]-[8,16]."""
+    if text.text.startswith("[", text.position):
+        return _depth(text, {}, ())
+    start = text.position
+    layers = text.integer("a number of layers", 10)
+    if layers % 6 != 4:
+        text.fail("6 n + 4 layers (10, 16, 22, 28, ...)", start)
+    text.expect("*")
+    factor = text.integer("a widening factor", 1)
+    return ((layers - 4) // 6,) * 3, tuple(factor * c for c in WIDE)
+
+
+def _depth(text: Scanner, depths: Depths, widths: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Layers and channels per grid of one of the depths, or of [2,2]-[8,16]."""
+    depth = next((depth for depth in depths if text.take(depth)), None)
     if depth is not None:
-        return DEPTHS[depth], WIDTHS
+        return depths[depth], widths
     if not text.text.startswith("[", text.position):
-        text.fail('18, 34 or "["')
+        text.fail(", ".join(depths) + ' or "["')
     nu = _numbers(text, "nu", least=1)
     text.expect("-")
     start = text.position

@@ -7,6 +7,9 @@ from typing import NamedTuple
 BETWEEN = ("R", "Pi", "B_0", "norm_R", "norm_Pi")
 """Modules that lead from level l to l + 1, at index l; they are counted with the level they lead to, as P is."""
 
+HEAD = ("head", "hidden", "norm_head")
+"""Modules of the head: the linear layer and what comes before it, after the last level."""
+
 
 class Place(NamedTuple):
     """Places sort as the network runs.
@@ -30,8 +33,10 @@ class Place(NamedTuple):
 def place(name: str) -> Place:
     """The place of a module or a parameter by its name in the network, such as "B.1.0.weight"."""
     part, *rest = name.split(".")
-    if part in ("stem", "head"):
-        return Place(0 if part == "stem" else 2, 0, part)
+    if part == "stem":
+        return Place(0, 0, "stem")
+    if part in HEAD:
+        return Place(2, 0, "head")
     if rest and rest[0].isdigit():
         return Place(1, int(rest[0]) + (1 if part in BETWEEN else 0), part)
     return Place(3, 0, "")

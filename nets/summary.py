@@ -69,9 +69,8 @@ def summary(model: Network, input_size: Sequence[int]) -> Summary:
     Raises:
         TypeError, ValueError: where input_size is no such shape, or does not fit the network.
     """
-    calls = trace(model, input_size)
-    pixels = next(call.shape[1:] for call in calls if call.name == "pool")
-    names = ["stem", *(f"grid {l + 1}" for l in range(len(model.config.nu))), "head"]
+    calls, pixels = trace(model, input_size), model.grid_sizes(input_size[1:])
+    names = ["stem", *(f"grid {l + 1}" for l in range(len(pixels))), "head"]
     rows = []
     for name in names:
         mine = [call for call in calls if _row(call.name) == name]
@@ -80,7 +79,7 @@ def summary(model: Network, input_size: Sequence[int]) -> Summary:
         rows.append(
             SummaryRow(
                 name,
-                () if name == "head" else tuple(-(-n // 2**l) for n in pixels),
+                () if name == "head" else pixels[l],
                 _channels(model.config, name, l),
                 sum(p.numel() for weight, p in model.named_parameters() if _row(weight) == name),
                 sum(call.multiply_adds for call in mine),
@@ -99,7 +98,11 @@ def _row(name: str) -> str:
 def _channels(config: Any, row: str, l: int) -> str:
     if row == "head":
         return str(config.num_classes)
-    if hasattr(config, "channels"):
-        return str(config.channels[l])
+    if row == "stem" and hasattr(config, "stem_channels"):
+        return str(config.stem_channels)
+    if not hasattr(config, "channels_u"):
+        c = config.channels[l]
+        k = getattr(config, "growth", config.channels)[l]
+        return str(c) if c == k or row == "stem" else f"({c},{k})"
     u, f = config.channels_u[l], config.channels_f[l]
     return str(f) if u == f or row == "stem" else f"({u},{f})"

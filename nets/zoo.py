@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from fnmatch import fnmatchcase
 from os import PathLike
 from typing import Any
 
 from nets.config import MgNetConfig
+from nets.densenet import DenseNet, DenseNetConfig
 from nets.mgnet import MgNet
 from nets.network import Network
-from nets.notation import ResNetArchitecture, parse
+from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
+from nets.plain import PlainConfig, PlainNet
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
 from nets.vmgnet import VMgNet
@@ -58,8 +61,24 @@ def list_models(pattern: str = "*") -> list[str]:
     return [name for name in MODELS if fnmatchcase(name, pattern.replace("[", "[[]"))]
 
 
-MGNET_ONLY = {"iteration": "single", "transfers": "trained", "transfer_activation": None, "norm": None, "form": "auto"}
-"""Settings that a network in data space does not have, with their defaults."""
+FOREIGN = {
+    "iteration": "single",
+    "transfers": "trained",
+    "transfer_activation": None,
+    "norm": None,
+    "form": "auto",
+    "sharing": "literal",
+}
+"""Settings that some families do not have, with their defaults."""
+
+FAMILIES: dict[Any, tuple[Any, Any]] = {
+    Architecture: (MgNetConfig, MgNet),
+    ResNetArchitecture: (ResNetConfig, ResNet),
+    DenseNetArchitecture: (DenseNetConfig, DenseNet),
+    PlainArchitecture: (PlainConfig, PlainNet),
+}
+"""Configuration and network of what a name says."""
+Config = MgNetConfig | ResNetConfig | DenseNetConfig | PlainConfig
 
 NOT_SETTINGS = ("name", "weights", "activation_checkpointing")
 
@@ -75,7 +94,7 @@ def create_model(
     iteration: str = "single",
     transfers: str = "trained",
     transfer_activation: bool | None = None,
-    batch_norm: bool = True,
+    batch_norm: bool | None = None,
     norm: str | None = None,
     form: str = "auto",
     sharing: str = "literal",
@@ -84,11 +103,11 @@ def create_model(
 ) -> Network:
     """The network of a name in the papers' notation (`nets.notation`).
 
-    The settings are those of `MgNetConfig` and `ResNetConfig`.
+    The settings are those of `MgNetConfig`, `ResNetConfig`, `DenseNetConfig` and `PlainConfig`.
 
     Args:
-        transfer_activation, norm: None takes what the family of the name has (True and "inside" for MgNet, False and
-            "after" for GDFI).
+        transfer_activation, norm, batch_norm: None takes what the family of the name has (True and "inside" for MgNet,
+            False and "after" for GDFI; batch norm in all but LeNet-5, AlexNet and, for input="imagenet", VGG).
         weights: a checkpoint or a saved state_dict of the same architecture; its head is left out, with a warning,
             where the classes differ in number.
         activation_checkpointing: whether the backward pass computes again what a level computed, to save memory.
@@ -97,10 +116,10 @@ def create_model(
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
     settings = {key: value for key, value in locals().items() if key not in NOT_SETTINGS}
-    given = {key: value for key, value in settings.items() if key not in MGNET_ONLY or value is not None}
-    if isinstance(parse(name), ResNetArchitecture):
-        _refuse_mgnet_settings(name, settings)
-        given = {key: value for key, value in given.items() if key not in MGNET_ONLY}
+    family = FAMILIES[type(parse(name))][0]
+    _refuse_foreign_settings(name, settings, family)
+    own = {field.name for field in fields(family)}
+    given = {key: value for key, value in settings.items() if key in own and value is not None}
     model = network(configuration(name, **given))
     model.set_activation_checkpointing(activation_checkpointing)
     if weights is not None:
@@ -110,21 +129,23 @@ def create_model(
     return model
 
 
-def configuration(name: str, **settings: Any) -> MgNetConfig | ResNetConfig:
+def configuration(name: str, **settings: Any) -> Config:
     """The configuration of a name, with the family's own defaults."""
-    family: Any = ResNetConfig if isinstance(parse(name), ResNetArchitecture) else MgNetConfig
-    config: MgNetConfig | ResNetConfig = family.parse(name, **settings)
+    config: Config = FAMILIES[type(parse(name))][0].parse(name, **settings)
     return config
 
 
-def network(config: MgNetConfig | ResNetConfig) -> Network:
+def network(config: Config) -> Network:
     """The network of a configuration, with fresh weights."""
-    if isinstance(config, ResNetConfig):
-        return ResNet(config)
-    return VMgNet(config) if config.family == "V-MgNet" else MgNet(config)
+    if isinstance(config, MgNetConfig) and config.family == "V-MgNet":
+        return VMgNet(config)
+    model: Network = FAMILIES[config.Architecture][1](config)
+    return model
 
 
-def _refuse_mgnet_settings(name: str, settings: dict[str, Any]) -> None:
-    for key, default in MGNET_ONLY.items():
-        if settings[key] != default:
-            raise ValueError(f"{key} is a setting of MgNet and GDFI, which {name!r} is not; got {settings[key]!r}")
+def _refuse_foreign_settings(name: str, settings: dict[str, Any], config: Any) -> None:
+    own = {field.name for field in fields(config)}
+    for key, default in FOREIGN.items():
+        if key not in own and settings[key] != default:
+            families = "MgNet and ResNets" if key == "sharing" else "MgNet and GDFI"
+            raise ValueError(f"{key} is a setting of {families}, which {name!r} is not; got {settings[key]!r}")

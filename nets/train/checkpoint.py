@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from nets import zoo
-from nets.config import MgNetConfig
 from nets.network import Network
 from nets.resnet_config import ResNetConfig
 from nets.states import first_difference
@@ -94,7 +93,7 @@ def describe(model: Network) -> dict[str, Any]:
     return _describe(model.config)
 
 
-def _describe(config: MgNetConfig | ResNetConfig) -> dict[str, Any]:
+def _describe(config: zoo.Config) -> dict[str, Any]:
     family = "ResNet" if isinstance(config, ResNetConfig) else "MgNet"
     return {"family": family, "notation": config.notation, "settings": config.settings()}
 
@@ -104,7 +103,7 @@ def build(description: Mapping[str, Any]) -> Network:
     return zoo.network(_configuration(description))
 
 
-def _configuration(description: Mapping[str, Any]) -> MgNetConfig | ResNetConfig:
+def _configuration(description: Mapping[str, Any]) -> zoo.Config:
     return zoo.configuration(description["notation"], **description["settings"])
 
 
