@@ -7,9 +7,11 @@ Math. 62 (2019); N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
 from nets import data
 from nets.config import MgNetConfig
 from nets.cost import multiply_adds, parameters
+from nets.densenet import DenseNet, DenseNetConfig
 from nets.mgnet import MgNet
 from nets.network import FeatureInfo, Network
-from nets.notation import Architecture, ResNetArchitecture, parse
+from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
+from nets.plain import PlainConfig, PlainNet
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
 from nets.summary import Summary, summary
@@ -20,11 +22,17 @@ from nets.zoo import create_model, list_models
 __all__ = [
     "Architecture",
     "CheckpointError",
+    "DenseNet",
+    "DenseNetArchitecture",
+    "DenseNetConfig",
     "Evaluation",
     "FeatureInfo",
     "MgNet",
     "MgNetConfig",
     "Network",
+    "PlainArchitecture",
+    "PlainConfig",
+    "PlainNet",
     "Recipe",
     "ResNet",
     "ResNetArchitecture",

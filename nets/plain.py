@@ -6,13 +6,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import prod
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
 from nets.checks import check_choices
 from nets.data_level import DataLevel
-from nets.network import Network
+from nets.network import FeatureInfo, Network
 from nets.notation import PLAIN, PlainArchitecture
 from nets.operators import ADAPTIVE_POOL, AVERAGE_POOL, CONVOLUTION, MAX_POOL, chain, normalisation
 from nets.settings import Settings, check_settings, settle_grids
@@ -164,6 +165,16 @@ class PlainNet(Network):
         for linear in self.hidden:
             u = self.s[-1](linear(u))
         return self.head(u)
+
+    @property
+    def feature_info(self) -> list[FeatureInfo]:
+        """As in `Network`; LeNet-5 and the AlexNet of ImageNet have a few pixels less, since they do not pad."""
+        plan, info, stride = self.config.plan, [], 1
+        for l, layers in enumerate(plan.grids):
+            stride *= prod(layer.stride for layer in layers)
+            info.append(FeatureInfo(l + 1, layers[-1].channels, stride))
+            stride *= plan.pool[2]
+        return info
 
     def grid_sizes(self, size: Sequence[int]) -> list[tuple[int, ...]]:
         """Pixels per axis on every grid; where nothing is left to pool on the last one, what would be left."""

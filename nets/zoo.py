@@ -71,6 +71,9 @@ FOREIGN = {
 }
 """Settings that some families do not have, with their defaults."""
 
+OPEN = ("transfer_activation", "norm", "batch_norm")
+"""Settings for which None means what the family of the name has."""
+
 FAMILIES: dict[Any, tuple[Any, Any]] = {
     Architecture: (MgNetConfig, MgNet),
     ResNetArchitecture: (ResNetConfig, ResNet),
@@ -118,8 +121,8 @@ def create_model(
     settings = {key: value for key, value in locals().items() if key not in NOT_SETTINGS}
     family = FAMILIES[type(parse(name))][0]
     _refuse_foreign_settings(name, settings, family)
-    own = {field.name for field in fields(family)}
-    given = {key: value for key, value in settings.items() if key in own and value is not None}
+    own = {field.name for field in fields(family)} - {key for key in OPEN if settings[key] is None}
+    given = {key: value for key, value in settings.items() if key in own}
     model = network(configuration(name, **given))
     model.set_activation_checkpointing(activation_checkpointing)
     if weights is not None:

@@ -58,10 +58,13 @@ def responses(model: ResNet, l: int, size: int) -> Tensor:
         raise ValueError("model must be in evaluation mode; got training mode")
     if not 0 <= l < len(model.config.nu) - 1:
         raise ValueError(f"l must be a grid with a coarser one, 0 ... {len(model.config.nu) - 2}; got {l}")
-    dims, c, pool = model.config.dims, model.config.channels[l], model.levels[l].pool
+    dims, c, (fine, coarse) = model.config.dims, model.config.channels[l], model.levels[l : l + 2]
+
+    def pool(r: Tensor) -> Tensor:
+        return coarse.feature(fine.restrict(fine.start(r), coarse))
+
     pixels = torch.eye(size**dims, dtype=next(model.parameters()).dtype, device=next(model.parameters()).device)
     images = pixels.reshape(size**dims, 1, *(size,) * dims).expand(-1, c, *(-1,) * dims)
-    assert pool is not None
     change = pool(images) - pool(torch.zeros_like(images[:1]))
     return change.abs().flatten(1).amax(1).reshape((size,) * dims)
 

@@ -17,6 +17,11 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "ResNet": ("ResNet[2,2]-[6,8]", {}),
     "pre-act ResNet": ("pre-act ResNet[2,2]-[6,8]-A^l-B^l", {"sharing": "tables"}),
     "Mg-ResNet": ("Mg-ResNet[2,2]-[6,8]-B^l", {}),
+    "V-MgNet, fixed transfers": ("V-MgNet[2,1,1;1,0]-[6]-B^l", {"transfers": "bilinear"}),
+    "LM-ResNet": ("LM-ResNet[3,2]-[6,8]", {}),
+    "WideResNet": ("WideResNet[1,2]-[6,8]", {}),
+    "DenseNet": ("DenseNet[2,2]-[(6,4),(8,4)]", {}),
+    "VGG": ("VGG[2,1]-[6,8]", {}),
 }
 """name -> (name for create_model, settings)."""
 

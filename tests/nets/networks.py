@@ -9,8 +9,9 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
-from nets import MgNetConfig, ResNetConfig, zoo
-from nets.notation import NONLINEAR, RESNETS, SCHEMES
+from nets import DenseNetConfig, MgNetConfig, PlainConfig, ResNetConfig, zoo
+from nets.notation import NONLINEAR, PLAIN, RESNETS, SCHEMES
+from nets.resnet_config import ONLY
 
 ACTIVATIONS = ("relu", "identity", "prelu", "gelu", "hat:2", "hat-trained", "hat-height:3", "hat-height-trained:2.5")
 MULTI_STEP, CHEBYSHEV = "multi-step:1;0.5,0.5;0.25,0,0.75", "chebyshev:1,1.5,0.5"
@@ -70,18 +71,45 @@ def resnets(draw: Any, **fixed: Any) -> ResNetConfig:
     grids = draw(st.integers(1, 3))
     nu = tuple(draw(st.lists(st.integers(1, 3), min_size=grids, max_size=grids)))
     channels = tuple(draw(st.lists(st.integers(1, 4), min_size=grids, max_size=grids)))
-    kind = fixed.get("kind") or draw(st.sampled_from(RESNETS))
+    fits = [
+        kind for kind in RESNETS if all(fixed.get(name, value) == value for name, value in ONLY.get(kind, {}).items())
+    ]
+    kind = fixed.get("kind") or draw(st.sampled_from(fits))
     settings = {
         "kind": kind,
-        "A": "A^l" if kind.startswith("Mg-") else draw(st.sampled_from(("A^l", "A^{l,i}"))),
+        "A": draw(st.sampled_from(("A^l", "A^{l,i}"))),
         "B": draw(st.sampled_from(("B^l", "B^{l,i}"))),
         "sharing": draw(st.sampled_from(("literal", "tables"))),
+        **ONLY.get(kind, {}),
+        **draw(_settings()),
+    }
+    return ResNetConfig(nu, channels, **{**settings, **fixed})
+
+
+@st.composite
+def densenets(draw: Any, **fixed: Any) -> DenseNetConfig:
+    grids = draw(st.integers(1, 3))
+    numbers = st.lists(st.integers(1, 3), min_size=grids, max_size=grids).map(tuple)
+    return DenseNetConfig(draw(numbers), draw(numbers), draw(numbers), **{**draw(_settings()), **fixed})
+
+
+@st.composite
+def plains(draw: Any, kinds: Any = PLAIN, **fixed: Any) -> PlainConfig:
+    grids, kind = draw(st.integers(1, 3)), draw(st.sampled_from(kinds))
+    numbers = st.lists(st.integers(1, 3), min_size=grids, max_size=grids).map(tuple)
+    widths = (draw(numbers), draw(numbers)) if kind == "VGG" else ()
+    return PlainConfig(kind, *widths, **{**draw(_settings()), **fixed})
+
+
+@st.composite
+def _settings(draw: Any) -> dict[str, Any]:
+    """Those of every network, for any number of grids."""
+    return {
         "activation": draw(st.sampled_from(ACTIVATIONS)),
         "batch_norm": draw(st.booleans()),
         "in_channels": draw(st.integers(1, 3)),
         "num_classes": draw(st.integers(0, 3)),
     }
-    return ResNetConfig(nu, channels, **{**settings, **fixed})
 
 
 def network(config: Any, seed: int = 0) -> Any:
@@ -103,7 +131,7 @@ def network(config: Any, seed: int = 0) -> Any:
                 module.running_mean.uniform_(-0.5, 0.5)
                 module.running_var.uniform_(1, 2)
         for name, weight in model.named_parameters():
-            if name.startswith("alpha"):
+            if name.startswith(("alpha", "k.")):
                 weight.uniform_(-1, 1)
             if "logits" in name or "omega" in name:
                 weight.uniform_(0.5, 1.5)

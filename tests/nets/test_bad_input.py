@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import nets
-from nets import MgNetConfig, ResNetConfig
+from nets import DenseNetConfig, MgNetConfig, PlainConfig, ResNetConfig
 
 GOOD = {"nu": (2, 2), "channels_u": (4, 4), "channels_f": (4, 4)}
 
@@ -93,6 +93,7 @@ def test_configurations(changes, error, words):
         ({"nu": (2, 0)}, ValueError, r"nu\[1\] must be an integer >= 1; got 0"),
         ({"channels": (4,)}, ValueError, "channels must hold 2 widths"),
         ({"channels": 4}, TypeError, "channels must be a sequence"),
+        ({"kind": "WideResNet", "B": "B^l"}, ValueError, "B must be 'B.{l,i}' in the kind 'WideResNet'"),
         ({"kind": "DenseNet"}, ValueError, "kind must be 'ResNet' or .*got 'DenseNet'"),
         ({"kind": "Mg-ResNet"}, ValueError, "A must be 'A.l' in the kind 'Mg-ResNet'"),
         ({"A": "A"}, ValueError, "A must be"),
@@ -109,12 +110,52 @@ def test_configurations_of_resnets(changes, error, words):
 
 
 @pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"nu": ()}, ValueError, "nu must hold at least one grid, as in DenseNet"),
+        ({"growth": (4,)}, ValueError, "growth must hold 2 widths"),
+        ({"growth": (4, 0)}, ValueError, r"growth\[1\] must be an integer >= 1; got 0"),
+        ({"channels": 3}, TypeError, "channels must be a sequence"),
+        ({"activation": "hat:1,2,3"}, ValueError, "1 or 2 supports"),
+        ({"dims": 4}, ValueError, "dims must be 1 or 2 or 3"),
+    ],
+)
+def test_configurations_of_densenets(changes, error, words):
+    with pytest.raises(error, match=words):
+        DenseNetConfig(**{"nu": (2, 2), "channels": (4, 4), "growth": (2, 2), **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"kind": "VGG19"}, ValueError, "kind must be 'LeNet-5' or 'AlexNet' or 'VGG'; got 'VGG19'"),
+        ({"kind": "VGG"}, ValueError, "nu must hold at least one grid"),
+        ({"kind": "VGG", "nu": (1, 2), "channels": (3,)}, ValueError, "channels must hold 2 widths"),
+        ({"kind": "AlexNet", "nu": (1, 2), "channels": (3, 3)}, ValueError, r"must be empty for AlexNet; got \(1, 2\)"),
+        ({"kind": "LeNet-5", "input": "imagenet"}, ValueError, 'input must be "cifar" for LeNet-5'),
+        ({"kind": "LeNet-5", "input": "mnist"}, ValueError, "input must be 'cifar' or 'imagenet'"),
+        ({"kind": "AlexNet", "batch_norm": 1}, ValueError, "batch_norm must be True or False; got 1"),
+    ],
+)
+def test_configurations_of_plain_networks(changes, error, words):
+    with pytest.raises(error, match=words):
+        PlainConfig(**changes)
+
+
+@pytest.mark.parametrize("name", ["ResNet18", "DenseNet[2]-[3]", "VGG19", "WideResNet28*10", "LM-ResNet18"])
+@pytest.mark.parametrize(
     "setting",
     [{"iteration": "multi-step"}, {"transfers": "bilinear"}, {"form": "feature"}, {"transfer_activation": True}],
 )
-def test_settings_of_mgnet_do_not_apply_to_resnets(setting):
+def test_settings_of_mgnet_do_not_apply_in_data_space(name, setting):
     with pytest.raises(ValueError, match=f"{next(iter(setting))} is a setting of MgNet"):
-        nets.create_model("ResNet18", **setting)
+        nets.create_model(name, **setting)
+
+
+@pytest.mark.parametrize("name", ["DenseNet[2]-[3]", "VGG19"])
+def test_sharing_is_a_setting_of_mgnet_and_resnets(name):
+    with pytest.raises(ValueError, match="sharing is a setting of MgNet and ResNets"):
+        nets.create_model(name, sharing="tables")
 
 
 def test_a_family_parses_its_own_names():

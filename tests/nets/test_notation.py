@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import nets
 from nets import Architecture, parse, zoo
-from tests.nets.networks import all_configs, configs, resnets
+from tests.nets.networks import all_configs, configs, densenets, plains, resnets
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_names_of_the_papers(name, expected):
     assert parse(name) == expected
 
 
-@given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet")))
+@given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet"), densenets(), plains()))
 def test_round_trip(config):
     assert parse(str(config)) == config.architecture
     assert zoo.configuration(config.notation, **config.settings()) == config
@@ -55,9 +55,18 @@ def test_round_trip(config):
         ("Mg-ResNet-34-B^l", "Mg-ResNet34-A^l-B^l"),
         ("sigma-ResNet[2,2]-[8]", "sigma-ResNet[2,2]-[8,8]-A^{l,i}-B^{l,i}"),
         ("ResNet[2,2,2,2]-[64,128,256,512]", "ResNet18-A^{l,i}-B^{l,i}"),
+        ("LM-ResNet34-B^l", "LM-ResNet34-A^{l,i}-B^l"),
+        ("WideResNet28*10", "WideResNet28*10"),
+        ("WideResNet[1,1,1]-[32,64,128]", "WideResNet10*2"),
+        ("WideResNet[1,2]-[8]", "WideResNet[1,2]-[8,8]"),
+        ("VGG[2,2,4,4,4]-[64,128,256,512,512]", "VGG19"),
+        ("VGG[1,2]-[8]", "VGG[1,2]-[8,8]"),
+        ("DenseNet[2,2]-[(8,4),(8,4)]", "DenseNet[2,2]-[(8,4)]"),
+        ("DenseNet[2,2]-[8]", "DenseNet[2,2]-[8]"),
+        (" LeNet - 5", "LeNet-5"),
     ],
 )
-def test_names_of_resnets(name, printed):
+def test_names_in_data_space(name, printed):
     assert str(parse(name)) == printed
 
 
@@ -84,9 +93,22 @@ def test_any_text_parses_or_is_refused_with_an_example(length, tail):
 @pytest.mark.parametrize(
     ("name", "position", "expected"),
     [
-        ("", 1, "one of GDFI, Mg-ResNet, Mg-iResNet, MgNet, ResNet"),
-        ("ResNext50", 1, "one of GDFI"),
+        (
+            "",
+            1,
+            "one of AlexNet, DenseNet, GDFI, LM-ResNet, LeNet-5, Mg-ResNet, Mg-iResNet, MgNet, ResNet, V-MgNet, VGG",
+        ),
+        ("ResNext50", 1, "one of AlexNet"),
         ("ResNet20", 7, "18, 34 or"),
+        ("WideResNet27*10", 11, r"6 n \+ 4 layers"),
+        ("WideResNet28-10", 13, r'"\*"'),
+        ("WideResNet28*0", 14, "a widening factor"),
+        ("WideResNet28*10-A^l", 16, "the end"),
+        ("VGG20", 4, r'11, 13, 16, 19 or "\['),
+        ("VGG19-B^l", 6, "the end"),
+        ("LeNet", 1, "one of"),
+        ("DenseNet[2]", 12, '"-"'),
+        ("DenseNet[2]-[(8,)]", 17, "c_f, an integer"),
         ("ResNet18-A^l-A^l", 14, "one of B"),
         ("ResNet18-C^l", 10, "one of A"),
         ("Mg-ResNet18-A^{l,i}", 13, "one of A"),

@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 import nets
 from nets import zoo
-from tests.nets.networks import all_configs, configs, resnets
+from tests.nets.networks import all_configs, configs, densenets, plains, resnets
 
 
-@given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet")))
+@given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet"), densenets(), plains(("LeNet-5", "VGG"))))
 def test_rows_add_up(config):
     """To counts that are made in another way."""
     model = zoo.network(config)
-    size = (config.in_channels, 12, 9)
+    size = (config.in_channels, 22, 17)
     table = nets.summary(model, size)
     assert [row.name for row in table.rows] == ["stem", *(f"grid {l + 1}" for l in range(len(config.nu))), "head"]
     assert table.parameters == nets.parameters(model)
