@@ -123,7 +123,7 @@ class ResNet(Network):
             a = s_before(norm_1(r))
             q = R(a if activated else r)
             d = A(s(norm_2(B(q if down and first else a))))
-            return q + d if sign > 0 else q - d
+            return d + q if sign > 0 else q - d  # d first: a sum has the memory format of its first term
 
         return block
 

@@ -21,7 +21,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "LM-ResNet": ("LM-ResNet[3,2]-[6,8]", {}),
     "WideResNet": ("WideResNet[1,2]-[6,8]", {}),
     "DenseNet": ("DenseNet[2,2]-[(6,4),(8,4)]", {}),
-    "VGG": ("VGG[2,1]-[6,8]", {}),
+    "VGG": ("VGG[3,3]-[6,8]", {}),
 }
 """name -> (name for create_model, settings)."""
 

@@ -56,7 +56,7 @@ def test_heads(family):
     assert torch.equal(model.forward_features(x), features)
     assert model.double().forward_head(features.double()).dtype == torch.float64
     model.reset_classifier(0)
-    assert model.forward_head(features).shape[1] == features.shape[1]
+    assert model.forward_head(features.double()).shape[1] == features.shape[1]
     for classes, error in ((-1, ValueError), ("7", TypeError), (True, TypeError)):
         with pytest.raises(error, match="num_classes must be an integer >= 0"):
             model.reset_classifier(classes)
