@@ -1,4 +1,4 @@
-"""python -m nets list | train | evaluate | theorems | tables"""
+"""python -m nets list | summary | train | evaluate | theorems | tables"""
 
 from __future__ import annotations
 
@@ -38,6 +38,21 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("list", help="names of networks", description="Names of networks of the papers.")
     command.add_argument("pattern", nargs="?", default="*", help='a shell pattern, for example "MgNet*B^l"')
     command.set_defaults(run=_list)
+
+    description = "What each level of a network holds and costs, and which weights it uses more than once."
+    command = commands.add_parser("summary", help="table and drawing of a network", description=description)
+    command.add_argument("name", help=f"such as {EXAMPLE}")
+    command.add_argument("--size", help='pixels of an image: 32, or 32,48 (default: 32, for --input "imagenet" 224)')
+    command.add_argument("--dims", type=int, default=2, help="space dimensions, 1, 2 or 3 (default: %(default)s)")
+    command.add_argument("--in-channels", type=int, default=3, help="channels of the image (default: %(default)s)")
+    command.add_argument("--num-classes", type=int, default=10, help="0 leaves the head out (default: %(default)s)")
+    command.add_argument("--input", default="cifar", help='"cifar" or "imagenet", the stem (default: %(default)s)')
+    command.add_argument("--form", default="auto", help='of MgNet: "residual" or "feature" (default: %(default)s)')
+    command.add_argument(
+        "--sharing", default="literal", help='of ResNets: "literal" or "tables" (default: %(default)s)'
+    )
+    command.add_argument("--plot", type=Path, help="draw the network as a cycle into this file (.png, .pdf, .svg)")
+    command.set_defaults(run=_summary)
 
     command = commands.add_parser("train", help="train a network", description="Train a network.")
     command.add_argument("--model", default="MgNet[2,2]-[32]-B^{l,i}", help=f"such as {EXAMPLE} (default: %(default)s)")
@@ -89,6 +104,29 @@ def _list(options: argparse.Namespace) -> None:
 
     for name in nets.list_models(options.pattern):
         print(name)
+
+
+def _summary(options: argparse.Namespace) -> None:
+    import nets
+
+    names = ("dims", "in_channels", "num_classes", "input", "form", "sharing")
+    model = nets.create_model(options.name, **{name: getattr(options, name) for name in names})
+    size = (options.in_channels, *_size(options.size or ("224" if options.input == "imagenet" else "32"), options.dims))
+    print(nets.summary(model, size))
+    if options.plot is not None:
+        from nets import plot
+
+        plot.cycle(model, options.plot, size)
+        print(f"written: {options.plot}")
+
+
+def _size(text: str, dims: int) -> tuple[int, ...]:
+    numbers = text.split(",")
+    if len(numbers) not in (1, dims) or not all(n.strip().isdecimal() and int(n) > 0 for n in numbers):
+        raise ValueError(
+            f"size must be 1 or {dims} positive integers, such as 32 or {','.join(['32'] * dims)}; got {text!r}"
+        )
+    return tuple(map(int, numbers)) * (dims if len(numbers) == 1 else 1)
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Pictures: learning curve, confusion matrix, misclassified images.
+"""Pictures: a network as a cycle over its levels, learning curve, confusion matrix, misclassified images.
 
 Figures are made directly, without pyplot: no window, no global state.
 """
@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from nets.drawing import cycle
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["confusion_matrix", "cycle", "learning_curve", "misclassified"]
 
 BLUE, ORANGE, GREY = "#1f5a93", "#d9741a", "#606060"
 

@@ -1,0 +1,98 @@
+"""The drawing shows every use of a kernel where it runs, and every family can be drawn."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nets
+from nets import drawing, plot, zoo
+from nets.__main__ import main
+from nets.places import place
+from nets.trace import trace
+from tests.nets.families import FAMILIES, create
+from tests.nets.networks import all_configs, configs, resnets
+
+
+def steps(groups):
+    return ["".join(drawing.LETTERS[kernel.part][0] for kernel in step) for step in groups]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "down", "between"),
+    [
+        ("MgNet[2,2]-[4]-B^l", {}, [["B", "AB", "A"], ["B", "AB"]], "ΠR"),
+        ("MgNet[2,2]-[4]-B^l", {"form": "feature"}, [["AB", "AB", "A"], ["A", "AB", "AB"]], "ΠR"),
+        ("MgNet[2,1]-[4]-B^l", {"iteration": "multi-step"}, [["B", "ABB", "A"], ["B"]], "ΠR"),
+        ("MgNet[1,1]-[4]-B^l-Pi_0-A:xi.sigma.eta", {}, [["ηξB", "ηξ"], ["ηξ", "ηξB"]], "R"),
+        ("ResNet[2,3]-[4,4]", {}, [["BA", "BA"], ["A", "BA", "BA"]], "B⁰R"),
+    ],
+)
+def test_steps(name, settings, down, between):
+    model = nets.create_model(name, **settings)
+    rows = drawing.rows(model, trace(model, (3, 8, 8)))
+    assert [steps(row.down) for row in rows] == down
+    assert "".join(sorted(steps([rows[1].from_finer])[0])) == "".join(sorted(between))
+
+
+def test_shared_and_fixed_weights():
+    """B^{l,i} has weights of its own in every sweep, A^l has not; the fixed transfers have none."""
+    model = nets.create_model("V-MgNet[2,1]-[4]-B^{l,i}", transfers="bilinear")
+    fine, coarse = drawing.rows(model, trace(model, (3, 8, 8)))
+    kinds = {kernel.part: kernel.weights for step in (*fine.down, *fine.up) for kernel in step}
+    assert kinds == {"A": 0, "B": "own", "B_post": "own"}
+    assert {k.part: k.weights for k in (*coarse.from_finer, *fine.from_coarser)} == {
+        "R": "fixed",
+        "Pi": "fixed",
+        "P": "fixed",
+    }
+    assert steps(fine.up) == ["AB′", "AB′"]
+
+
+@given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet", transfers="trained")))
+def test_nothing_is_left_out(config):
+    model = zoo.network(config)
+    calls = trace(model, (config.in_channels, 9, 12))
+    rows = drawing.rows(model, calls)
+    drawn = [
+        kernel for row in rows for group in (*row.down, *row.up, row.from_finer, row.from_coarser) for kernel in group
+    ]
+    assert len(drawn) == sum(place(call.name).level is not None for call in calls)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_can_be_drawn(family, tmp_path):
+    model = create(family, num_classes=0 if family == "ResNet" else 10)
+    plot.cycle(model, tmp_path / "cycle.svg", title=family)
+    text = (tmp_path / "cycle.svg").read_text()
+    assert text.count("<!-- grid") == len(model.config.nu)
+    assert f"<!-- {family} -->" in text
+
+
+def test_bad_input(tmp_path):
+    model = create("MgNet")
+    with pytest.raises(TypeError, match=r"model must be a nets\.Network; got str"):
+        plot.cycle("MgNet", tmp_path / "x.png")
+    with pytest.raises(ValueError, match="too small"):
+        plot.cycle(model, tmp_path / "x.png", (3, 1, 1))
+    with pytest.raises(ValueError, match="xyz"):
+        plot.cycle(model, tmp_path / "x.xyz")
+    for size in (32, "32", (3, 32.0, 32), (3, 0, 8)):
+        with pytest.raises(TypeError, match="input_size must be the shape"):
+            nets.summary(model, size)
+
+
+def test_command_line(tmp_path, capsys):
+    path = tmp_path / "cycle.png"
+    assert main(["summary", "MgNet[2,1]-[8]-B^l", "--size", "16,12", "--plot", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("MgNet[2,1]-[8]-B^l\n")
+    assert "16x12" in text
+    assert path.read_bytes().startswith(b"\x89PNG")
+    for arguments, words in (
+        (["--size", "16,12,3"], "size must be 1 or 2 positive integers, such as 32 or 32,32; got '16,12,3'"),
+        (["--size", "-3"], "size must be"),
+        (["--dims", "4"], "dims must be 1 or 2 or 3; got 4"),
+        (["--sharing", "all"], "sharing must be 'literal'; got 'all'"),
+    ):
+        assert main(["summary", "MgNet[2,1]-[8]-B^l", *arguments]) == 2
+        assert words in capsys.readouterr().err
