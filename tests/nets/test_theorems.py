@@ -185,6 +185,24 @@ def test_theorem_4_1_needs_an_inverse():
         theorems.theorem_4_1(model, images(config, size=3))
 
 
+NONNEGATIVE = st.sampled_from(("relu", "hat:2", "hat-height:3"))
+
+
+@given(st.data(), NONNEGATIVE, st.sampled_from(("single", "multi-step")), st.booleans(), SEEDS)
+@torch.no_grad()
+def test_features_are_not_negative(data, activation, iteration, zero_pi, seed):
+    """The constraint u >= 0 of N23 (1.2): u^0 = 0, s >= 0 and convex weights; Pi u is 0 or has s around it."""
+    settings = {"pi": "0", "transfers": "trained"} if zero_pi else {"transfer_activation": True}
+    config = data.draw(configs(activation=activation, iteration=iteration, form="feature", **settings))
+    assert all(v.u is None or float(v.u.min()) >= 0 for v in network(config, seed).visits(images(config)))
+
+
+@torch.no_grad()
+def test_features_may_be_negative_without_s():
+    model = theorems.random_network("MgNet[2,2]-[4]-B^{l,i}", 0, activation="identity")
+    assert float(model.visits(images(model.config))[-1].u.min()) < 0
+
+
 NO_NORM = st.booleans().map(lambda none: {"batch_norm": False} if none else {"norm": "inside"})
 
 
