@@ -113,7 +113,7 @@ def resolve(name):
     raise ModuleNotFoundError(name)
 
 
-def tests_in(path):
+def functions_in(path):
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test")}
 
@@ -122,7 +122,7 @@ def tests_in(path):
 def test_every_name_exists(name):
     if name.startswith("tests/"):
         path, _, test = name.partition("::")
-        assert test in tests_in(path), name
+        assert test in functions_in(path), name
     else:
         resolve(name)
 
@@ -131,6 +131,6 @@ def test_a_name_that_does_not_exist_is_seen():
     for name in ("mgcore.level.Levels", "nets.nothing", "pde.Poisson.nothing"):
         with pytest.raises((AttributeError, ModuleNotFoundError)):
             resolve(name)
-    assert "test_nothing" not in tests_in("tests/test_docs_map.py")
-    assert "test_every_name_exists" in tests_in("tests/test_docs_map.py")
+    assert "test_nothing" not in functions_in("tests/test_docs_map.py")
+    assert "test_every_name_exists" in functions_in("tests/test_docs_map.py")
     assert list(labels("(4.5)–(4.7), (5.1), Table 2")) == ["(4.5)", "(4.6)", "(4.7)", "(5.1)", "Table 2"]

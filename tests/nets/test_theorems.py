@@ -192,8 +192,11 @@ NONNEGATIVE = st.sampled_from(("relu", "hat:2", "hat-height:3"))
 @torch.no_grad()
 def test_features_are_not_negative(data, activation, iteration, zero_pi, seed):
     """The constraint u >= 0 of N23 (1.2): u^0 = 0, s >= 0 and convex weights; Pi u is 0 or has s around it."""
-    settings = {"pi": "0", "transfers": "trained"} if zero_pi else {"transfer_activation": True}
-    config = data.draw(configs(activation=activation, iteration=iteration, form="feature", **settings))
+    config = data.draw(configs(activation=activation, iteration=iteration, form="feature"))
+    if zero_pi:
+        config = replace(config, pi="0", nu=tuple(max(n, 1) for n in config.nu))
+    else:
+        config = replace(config, transfer_activation=True)
     assert all(v.u is None or float(v.u.min()) >= 0 for v in network(config, seed).visits(images(config)))
 
 
