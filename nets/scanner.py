@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NoReturn
 
+from nets.names import nearest
+
 EXAMPLE = "MgNet[2,2,2,2]-[64,128,256,512]-B^{l,i}"
 
 
@@ -53,9 +55,10 @@ class Scanner:
     def fail(self, expected: str, position: int | None = None) -> NoReturn:
         at = self.position if position is None else position
         found = f'"{self.text[at:]}"' if at < len(self.text) else "the end"
+        near = "; did you mean " + " or ".join(names) + "?" if (names := nearest(self.text)) else ""
         raise ValueError(
             f"name: {expected} is expected at position {at + 1} of {self.text!r}, where {found} stands; "
-            f"a correct example is {EXAMPLE}\n  {self.text}\n  {' ' * at}^"
+            f"a correct example is {EXAMPLE}{near}\n  {self.text}\n  {' ' * at}^"
         )
 
     def _skip(self) -> None:

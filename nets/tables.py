@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 
 from nets import zoo
+from nets.bottleneck import BOTTLENECKS
 from nets.cost import parameters
 from nets.notation import ResNetArchitecture, parse
 from nets.published import ROWS, Row
@@ -32,10 +33,10 @@ def judge(row: Row) -> Line:
     if row.ours == "-":
         return Line(row, None, "literal", row.verdict)
     name = row.ours or row.model
-    literal = _count(name, row.dataset, row.classes, "literal")
+    literal = _count(name, row.dataset, row.classes, "literal") + row.unused
     if row.verdict or prints_as(literal, row.printed):
         return Line(row, literal, "literal", row.verdict or "reproduced")
-    if isinstance(parse(name), ResNetArchitecture):
+    if name not in BOTTLENECKS and isinstance(parse(name), ResNetArchitecture):
         tables = _count(name, row.dataset, row.classes, "tables")
         if prints_as(tables, row.printed):
             return Line(row, tables, "tables", "reproduced")
@@ -72,6 +73,8 @@ def run(rows: Sequence[Row] = ROWS) -> list[Line]:
 @cache
 def _count(name: str, dataset: str, classes: int, sharing: str) -> int:
     """Parameters of a network made for a data set of the papers; nothing is allocated."""
+    if name in BOTTLENECKS:
+        return BOTTLENECKS[name].parameters(classes)
     with torch.device("meta"):
         return parameters(
             zoo.create_model(

@@ -10,50 +10,13 @@ from typing import Any
 from nets.config import MgNetConfig
 from nets.densenet import DenseNet, DenseNetConfig
 from nets.mgnet import MgNet
+from nets.names import MODELS
 from nets.network import Network
 from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
 from nets.plain import PlainConfig, PlainNet
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
 from nets.vmgnet import VMgNet
-
-MODELS = (
-    "MgNet[2,2]-[32]-B^{l,i}",  # digits, 8 x 8
-    "MgNet[2,2,2,2]-[256]-B^l",
-    "MgNet[2,2,2,2]-[256]-B^{l,i}",
-    "MgNet[4,2,2,2]-[256]-B^l",
-    "MgNet[8,2,2,2]-[256]-B^l",
-    "MgNet[16,2,2,2]-[256]-B^l",
-    "MgNet[32,2,2,2]-[256]-B^l",
-    "MgNet[2,2,2,2]-[512]-B^l",
-    "MgNet[2,2,2,2]-[768]-B^l",
-    "MgNet[2,2,2,2]-[1024]-B^l",
-    "MgNet[8,2,2,2]-[1024]-B^l",
-    "MgNet[2,2,2,2]-[32,64,128,256]-B^l",
-    "MgNet[2,2,2,2]-[64,128,256,512]-B^l",
-    "MgNet[2,2,2,2]-[64,128,256,512]-B^{l,i}",
-    "MgNet[2,2,2,2]-[128,256,512,1024]-B^l",
-    "MgNet[2,2,2,2]-[128,256,512,1024]-B^{l,i}",
-    "MgNet[2,2,2,2]-[256,512,1024,2048]-B^l",
-    "MgNet[3,4,6,3]-[128,256,512,1024]-B^{l,i}",
-    "ResNet18-A^{l,i}-B^{l,i}",
-    "ResNet18-A^l-B^{l,i}",
-    "ResNet18-A^{l,i}-B^l",
-    "ResNet18-A^l-B^l",
-    "ResNet34-A^{l,i}-B^{l,i}",
-    "ResNet34-A^l-B^{l,i}",
-    "ResNet34-A^{l,i}-B^l",
-    "ResNet34-A^l-B^l",
-    "pre-act ResNet18-A^{l,i}-B^{l,i}",
-    "pre-act ResNet18-A^l-B^{l,i}",
-    "pre-act ResNet18-A^{l,i}-B^l",
-    "pre-act ResNet18-A^l-B^l",
-    "pre-act ResNet34-A^{l,i}-B^{l,i}",
-    "pre-act ResNet34-A^l-B^{l,i}",
-    "pre-act ResNet34-A^{l,i}-B^l",
-    "pre-act ResNet34-A^l-B^l",
-)
-"""Networks of the papers' tables; `create_model` takes any other name of the same grammar as well."""
 
 
 def list_models(pattern: str = "*") -> list[str]:

@@ -142,6 +142,29 @@ def test_errors_show_the_part_that_fails(name, position, expected):
     assert message.splitlines()[-1] == "  " + " " * (position - 1) + "^"
 
 
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("Resnet18", "ResNet18"),
+        ("preact-ResNet34", "pre-act ResNet34"),
+        ("Alexnet", "AlexNet"),
+        ("LeNet5", "LeNet-5"),
+        ("VGG15", "VGG1[0-9]"),
+        ("WideResNet28-10", r"WideResNet28\*10"),
+        ("MgNet[2,2,2,2],256,B^l", r"MgNet\[2,2,2,2\]-\[256\]-B\^l"),
+    ],
+)
+def test_a_near_name_is_proposed(name, near):
+    with pytest.raises(ValueError, match=rf"did you mean [^?]*\b{near}[^?]*\?"):
+        parse(name)
+
+
+def test_nothing_is_proposed_for_what_is_far():
+    with pytest.raises(ValueError, match="a correct example is") as caught:
+        parse("transformer")
+    assert "did you mean" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", [None, 3, ["MgNet[2]-[8]-B^l"], torch.zeros(1)])
 def test_a_name_is_a_string(name):
     with pytest.raises(TypeError, match="name must be a string"):
@@ -151,5 +174,6 @@ def test_a_name_is_a_string(name):
 def test_list_models():
     assert nets.list_models()
     assert len(nets.list_models("ResNet*")) == len(nets.list_models("pre-act ResNet*")) == 8
+    assert nets.list_models("VGG*") == ["VGG11", "VGG13", "VGG16", "VGG19"]
     assert nets.list_models("MgNet[2,2,2,2]-[256]-B^l") == ["MgNet[2,2,2,2]-[256]-B^l"]
     assert all(str(parse(name)) == name for name in nets.list_models())
