@@ -6,11 +6,12 @@ side; `THEOREMS` holds them with random networks. `python -m nets theorems` prin
 
 from nets.theorems.cases import THEOREMS, random_network, run
 from nets.theorems.multigrid import lemma_4_1, theorem_6_1, theorem_6_1_v, two_jacobi_steps
-from nets.theorems.plain import FixedXiMgNet, as_mgnet, as_plain_cnn, fixed_xi, theorem_8_3
+from nets.theorems.plain import FixedXiMgNet, as_mgnet, as_plain_cnn, as_sequential, fixed_xi, theorem_8_3
 from nets.theorems.pooling import appendix_a, responses, restricted_is_dilated, strided_is_subsampled
 from nets.theorems.residuals import (
     chebyshev_is_lm_resnet,
     gdfi_is_mgnet,
+    lm_resnet,
     multi_step_is_dense,
     residual_form,
     residual_levels,
@@ -36,12 +37,14 @@ __all__ = [
     "appendix_a",
     "as_mgnet",
     "as_plain_cnn",
+    "as_sequential",
     "chebyshev_is_lm_resnet",
     "fixed_xi",
     "gdfi_is_mgnet",
     "iresnet_is_mgnet",
     "lemma_4_1",
     "lemma_8_2",
+    "lm_resnet",
     "multi_step_is_dense",
     "negated",
     "random_network",

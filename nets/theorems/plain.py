@@ -18,7 +18,8 @@ from torch.nn import functional
 
 import mgcore
 from nets.data_level import DataLevel, Map
-from nets.operators import CONVOLUTION
+from nets.operators import ADAPTIVE_POOL, CONVOLUTION
+from nets.plain import PlainNet
 from nets.theorems.deviation import largest
 from nets.theorems.plain_parts import ACTIVATIONS, Channels, Same, Subsample, ToPixel, parts
 
@@ -108,18 +109,18 @@ class FixedXiMgNet(nn.Module):
         return step
 
 
-def as_mgnet(cnn: nn.Sequential) -> FixedXiMgNet:
+def as_mgnet(cnn: nn.Sequential | PlainNet) -> FixedXiMgNet:
     """A given plain network (7.1) as an MgNet with fixed xi: equal outputs, to rounding.
 
-    Any nesting of `nn.Sequential` will do, of convolutions of any kind, one activation (ReLU, GELU, SiLU, Hardswish)
-    anywhere, poolings, Flatten and Linear layers behind it (the grid of one pixel), dropout and batch norm in
-    evaluation mode. Batch norm is folded into the convolution before it; in training mode it has no such form, since
-    its statistics are no linear map of f.
+    LeNet-5, AlexNet and VGG of this package, or any nesting of `nn.Sequential` of convolutions of any kind, one
+    activation (ReLU, GELU, SiLU, Hardswish) anywhere, poolings, Flatten and Linear layers behind it (the grid of one
+    pixel), dropout and batch norm in evaluation mode. Batch norm is folded into the convolution before it; in training
+    mode it has no such form, since its statistics are no linear map of f.
 
     Raises:
         TypeError, ValueError: naming the module that a plain network does not have.
     """
-    sequence = parts(cnn)
+    sequence = parts(as_sequential(cnn) if isinstance(cnn, PlainNet) else cnn)
     grids, pools = _split(sequence)
     width = [max(max(chi.in_channels, chi.out_channels) for chi, _, _ in steps) for steps in grids]
     ends = [steps[-1][0].out_channels for steps in grids]
@@ -131,6 +132,21 @@ def as_mgnet(cnn: nn.Sequential) -> FixedXiMgNet:
     ]
     wide = [[(_widen(chi, c), *places) for chi, *places in steps] for steps, c in zip(grids, width, strict=True)]
     return FixedXiMgNet(_activation(sequence), wide, fixed, flat=any(isinstance(p, ToPixel) for p in sequence))
+
+
+def as_sequential(model: PlainNet) -> nn.Sequential:
+    """The layers of LeNet-5, AlexNet or VGG one after the other, sharing its modules."""
+    net: Any = model
+    layers: list[nn.Module] = [net.stem]
+    for l, (convolutions, norms) in enumerate(zip(net.chi, net.norm, strict=True)):
+        layers += [net.s[0]] if l == 0 else []
+        for chi, norm in zip(convolutions, norms, strict=True):
+            layers += [chi, norm, net.s[l]]
+        layers.append(net.R[l])
+    layers += [ADAPTIVE_POOL[net.config.dims](net.config.plan.pixels), nn.Flatten()]
+    for linear in net.hidden:
+        layers += [linear, net.s[-1]]
+    return nn.Sequential(*layers, net.head)
 
 
 def as_plain_cnn(model: FixedXiMgNet) -> nn.Sequential:
@@ -153,7 +169,7 @@ def as_plain_cnn(model: FixedXiMgNet) -> nn.Sequential:
     return nn.Sequential(*layers, *([nn.Flatten()] if model.flat else []))
 
 
-def theorem_8_3(cnn: nn.Sequential, x: Tensor) -> float:
+def theorem_8_3(cnn: nn.Sequential | PlainNet, x: Tensor) -> float:
     """Theorem 8.3 for a given plain network: how far its outputs are from those of its MgNet, and of the way back."""
     mgnet, y = as_mgnet(cnn), cnn(x)
     return largest([y, y], [mgnet(x), as_plain_cnn(mgnet)(x)])

@@ -134,7 +134,7 @@ def parts(cnn: nn.Sequential) -> list[Any]:
 
 
 def _leaves(module: nn.Sequential, place: str = "cnn") -> Iterator[tuple[str, Any]]:
-    for name, child in module.named_children():
+    for name, child in module._modules.items():  # named_children() leaves out a module that stands there twice
         if isinstance(child, nn.Sequential):
             yield from _leaves(child, f"{place}.{name}")
         else:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import mgcore
 from mgcore import Level, Visit
-from nets.data_level import DataLevel, Map
+from nets.data_level import DataLevel, HistoryLevel, Map
 from nets.iterations import Chebyshev, MultiStep
 from nets.mgnet import MgNet
+from nets.resnet import ResNet
+from nets.resnet_config import ResNetConfig
 from nets.theorems.deviation import largest, with_weights
+
+History = tuple[Tensor, ...]
 
 
 def residual_levels(model: MgNet) -> list[DataLevel]:
@@ -70,7 +74,8 @@ def residual_form(model: MgNet, x: Tensor) -> float:
 def multi_step_is_dense(model: MgNet, x: Tensor) -> float:
     """(3.22): r^i = sum_j theta_j^i r^j with theta_j^i = alpha_j^i (id - A B_j^i), DenseNet (7.10) without activation.
 
-    Where s is the identity and there is no batch norm, theta is linear; the identity holds for any B.
+    Where s is the identity and there is no batch norm, theta is linear; the identity holds for any B. Where A is 1 x 1
+    besides, theta is one convolution, and the network a `nets.densenet.DenseNet`.
     """
     if not all(
         isinstance(part, MultiStep) for part, nu in zip(model.iteration, model.config.nu, strict=True) if nu > 1
@@ -79,37 +84,58 @@ def multi_step_is_dense(model: MgNet, x: Tensor) -> float:
     levels = with_form(model, "feature").levels
     rows = [part.weights() if isinstance(part, MultiStep) else [(1,)] for part in model.iteration]
 
-    def dense(level: Level, alpha: Any) -> Map:
-        def step(r: Tensor) -> Tensor:
-            history = [r]
-            for row, B in zip(alpha, level.B, strict=False):
-                B = [B] if callable(B) else B
-                thetas = [a * _minus(level.A, B_j)(r_j) for a, B_j, r_j in zip(row, B, history, strict=True)]
-                history.append(torch.stack(thetas).sum(0))
-            return history[-1]
+    def step(level: Level, row: Any, B: Any) -> Callable[[History], Tensor]:
+        B = [B] if callable(B) else B
+        thetas = [_minus(level.A, B_j) for B_j in B]
+        return lambda history: torch.stack(
+            [a * theta(r) for a, theta, r in zip(row, thetas, history, strict=True)]
+        ).sum(0)
 
-        return step
+    return _dual(
+        model,
+        x,
+        [
+            HistoryLevel([step(level, row, B) for row, B in zip(alpha, level.B, strict=False)], _of_last(level.R))
+            for level, alpha in zip(levels, rows, strict=True)
+        ],
+    )
 
-    return _dual(model, x, [DataLevel([dense(level, a)], level.R) for level, a in zip(levels, rows, strict=True)])
+
+def lm_resnet(model: MgNet, l: int) -> ResNet:
+    """The LM-ResNet of one grid that is the residual of a Chebyshev-semi MgNet on grid l (from 0), (3.24).
+
+    It has k^i = 1 - omega^i and A^i = -omega^i A, and shares the other modules of the network.
+    """
+    nu, c, part = model.config.nu[l], model.config.channels_f[l], model.iteration[l]
+    omega = part.weights() if isinstance(part, Chebyshev) else (1,)
+    config = ResNetConfig((nu,), (c,), "LM-ResNet", batch_norm=False, dims=model.config.dims)
+    net: Any = model
+    other: Any = ResNet(config).to(next(model.parameters()))
+    other.s[0] = model.s[l]
+    for i, w in enumerate(omega):
+        A, B = copy.deepcopy(net.A[l]), net.B[l][i if model.config.extractor == "variable" else 0]
+        A.weight.data *= -float(w)
+        other.A[0][i] = A
+        other.B[0][i] = nn.Sequential(B, net.alpha[l][i]) if model.config.extractor == "scaled" else B
+        other.norm_1[0][i], other.norm_2[0][i] = net.norm_f[l][i], net.norm_u[l][i]
+        if i > 0:
+            other.k[0][i - 1].data.fill_(1 - float(w))
+    result: ResNet = other
+    return result
 
 
 def chebyshev_is_lm_resnet(model: MgNet, x: Tensor) -> float:
-    """(3.24) with its missing omega: r^i = omega (r^{i-1} - A B r^{i-1}) + (1 - omega) r^{i-2}, an LM-ResNet."""
+    """(3.24) with its missing omega: r^i = omega (r^{i-1} - A B r^{i-1}) + (1 - omega) r^{i-2}.
+
+    On every grid it is the `lm_resnet`. Between grids it is R r, as for every MgNet; a ResNet has its pooling block.
+    """
     if not model.config.iteration.startswith("chebyshev"):
         raise ValueError(f'model: (3.24) is about the iteration "chebyshev"; got {model.config.iteration!r}')
-    levels = with_form(model, "feature").levels
-    omegas = [part.weights() if isinstance(part, Chebyshev) else (1,) for part in model.iteration]
-
-    def two_back(level: Level, omega: Any) -> Map:
-        def step(r: Tensor) -> Tensor:
-            older = r
-            for w, B in zip(omega, level.B, strict=False):
-                older, r = r, w * _minus(level.A, B)(r) + (1 - w) * older
-            return r
-
-        return step
-
-    return _dual(model, x, [DataLevel([two_back(level, w)], level.R) for level, w in zip(levels, omegas, strict=True)])
+    levels: list[DataLevel] = []
+    for l, level in enumerate(with_form(model, "feature").levels):
+        steps = lm_resnet(model, l).levels[0].steps if model.config.nu[l] > 0 else []
+        levels.append(HistoryLevel(steps, _of_last(level.R), keep=2))
+    return _dual(model, x, levels)
 
 
 def gdfi_is_mgnet(model: MgNet, x: Tensor) -> float:
@@ -155,6 +181,11 @@ def _solve(A: Map, f: Tensor) -> Tensor:
     n = f[0].numel()
     matrix = A(torch.eye(n).to(f).reshape(n, *f.shape[1:])).reshape(n, n).T
     return torch.linalg.solve(matrix, f.reshape(len(f), n).T).T.reshape(f.shape)
+
+
+def _of_last(R: Map | None) -> Callable[[History], Tensor] | None:
+    """R of the last residual of a history."""
+    return None if R is None else lambda history: R(history[-1])
 
 
 def _minus(A: Map, B: Map) -> Map:

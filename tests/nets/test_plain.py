@@ -126,6 +126,31 @@ def vgg() -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6 * 3 * 3, 10))
 
 
+@pytest.mark.parametrize(
+    ("name", "grids"), [("LeNet-5", [1, 1, 3]), ("VGG[1,2,1]-[4,6,8]", [1, 2, 1, 1]), ("AlexNet", [1, 1, 3, 1])]
+)
+@torch.no_grad()
+def test_networks_of_the_zoo(name, grids):
+    """On images of 32 x 32; fully connected layers are the last grid. Widths of AlexNet are those of the literature."""
+    model = theorems.random_network(name, 0)
+    x = torch.randn(1, 3, 32, 32, dtype=torch.float64)
+    mgnet = theorems.as_mgnet(model)
+    assert [len(steps) for steps in mgnet.eta] == grids
+    y = model(x)
+    for other in (theorems.as_sequential(model)(x), mgnet(x)):
+        # at most 8 layers, sums of at most 11 * 11 * 384 terms of both signs
+        assert float((other - y).abs().max()) <= 1e4 * EPS * float(y.abs().max())
+
+
+@torch.no_grad()
+def test_one_module_in_several_places():
+    """One activation, pooling and convolution, used again and again."""
+    s, K, pool = nn.ReLU(), nn.Conv2d(3, 3, 3, padding=1).double(), nn.AvgPool2d(2)
+    network = nn.Sequential(K, s, K, s, pool, nn.Sequential(K, s, pool), K, s)
+    assert [len(steps) for steps in theorems.as_mgnet(network).eta] == [2, 1, 1]
+    assert theorems.theorem_8_3(network, torch.randn(2, 3, 12, 12, dtype=torch.float64)) < 1e-14
+
+
 def test_the_grids_are_those_of_the_network():
     """Convolutions of one size share a grid and its xi; poolings lead to the next; the linear layers have one pixel."""
     mgnet = theorems.as_mgnet(vgg())
