@@ -21,6 +21,7 @@ import mgcore
 import nets
 import pde
 from mgcore import Level, checks, stencils
+from nets import theorems
 from pde.convolution import correlate, correlate_2, spread_2
 from pde.section5 import section5_levels
 
@@ -50,12 +51,7 @@ def poisson_levels(n: int, nu: int, rng: np.random.Generator) -> list[Level]:
 
 def network(name: str, seed: int, **settings: Any) -> nets.MgNet:
     """A float64 MgNet in evaluation mode with random weights; batch norms have random statistics."""
-    torch.manual_seed(seed)
-    model = nets.MgNet(nets.MgNetConfig.parse(name, **settings)).double().eval()
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2)
+    model: nets.MgNet = theorems.random_network(name, seed, **settings)
     return model
 
 
@@ -145,7 +141,7 @@ def theorem_6_1_numpy(seed: int) -> float:
 def theorem_6_1_torch(seed: int) -> float:
     model = linear_network(3, 1 + seed % 3, (4, 3), seed)
     with torch.no_grad():
-        return checks.theorem_6_1(model.levels, torch.randn(2, 3, 12, 12, dtype=torch.float64), norm)
+        return theorems.theorem_6_1(model, torch.randn(2, 3, 12, 12, dtype=torch.float64))
 
 
 def v_cycle_numpy(seed: int) -> float:
@@ -155,16 +151,9 @@ def v_cycle_numpy(seed: int) -> float:
 
 
 def v_cycle_torch(seed: int) -> float:
-    model = linear_network(3, 1 + seed % 2, (4, 3), seed)
-
-    def prolong(e: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        weight = torch.full((4, 4, 3, 3), 0.05, dtype=torch.float64)
-        up = nn.functional.conv_transpose2d(e, weight, stride=2, padding=1, output_padding=1)
-        return up[..., : like.shape[-2], : like.shape[-1]]
-
+    model = network("V-MgNet[2,1,2]-[(4,3)]-B^{l,i}", seed, activation="identity", batch_norm=False)
     with torch.no_grad():
-        levels = [replace(level, P=prolong, B_post=level.B) for level in model.levels]
-        return checks.theorem_6_1_v(levels, torch.randn(2, 3, 12, 12, dtype=torch.float64), norm)
+        return theorems.theorem_6_1_v(model, torch.randn(2, 3, 13, 12, dtype=torch.float64))
 
 
 def lemma_4_1(transfer: str, seed: int) -> float:
@@ -176,11 +165,7 @@ def lemma_4_1(transfer: str, seed: int) -> float:
 
 def lemma_4_1_torch(transfer: str, seed: int) -> float:
     torch.manual_seed(seed)
-    K = convolution(stencils.LINEAR if transfer == "linear" else stencils.BILINEAR).weight.detach()
-    r, e = torch.randn(1, 1, 33, 17).double(), torch.randn(1, 1, 17, 9).double()
-    R = partial(nn.functional.conv2d, weight=K, stride=2, padding=1)
-    P = partial(nn.functional.conv_transpose2d, weight=K, stride=2, padding=1)
-    return checks.adjoint_defect(R, P, r, e, dot, dot)
+    return theorems.lemma_4_1(transfer, torch.randn(1, 1, 33, 17).double(), torch.randn(1, 1, 17, 9).double())
 
 
 def forms_numpy(seed: int) -> float:
@@ -232,7 +217,9 @@ REDUCTIONS: tuple[tuple[str, str, Callable[[int], float]], ...] = (
 
 
 def run(seeds: int = 8) -> dict[str, float]:
-    """Print the table; returns the largest deviation of every line over so many random cases."""
+    """Print the table; returns the largest deviation of every line over so many random cases, at least 1."""
+    if seeds < 1:
+        raise ValueError(f"seeds must be an integer >= 1; got {seeds}")
     found: dict[str, float] = {}
     print(f"{'what is the same':<54}{'with':<40}largest deviation")
     title = ""
@@ -247,4 +234,7 @@ def run(seeds: int = 8) -> dict[str, float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=8, help="random cases per line (default 8)")
-    run(parser.parse_args().seeds)
+    options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error(f"--seeds must be an integer >= 1; got {options.seeds}")
+    run(options.seeds)

@@ -14,6 +14,7 @@ from nets.data import DATA, Dataset
 from nets.scanner import EXAMPLE
 from nets.train import RECIPES, Evaluation, Recipe, TrainingError, held_out
 
+THEOREMS = "What connects the networks: both sides on random networks, and the largest deviation. Docs: docs/papers.md."
 TITLE = "MgNet: image classifiers that are multigrid cycles with trained convolutions."
 
 
@@ -72,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
     command.set_defaults(run=_evaluate)
 
-    command = commands.add_parser("theorems", help="what is the same", description="The theorems, with deviations.")
+    command = commands.add_parser("theorems", help="what is the same", description=THEOREMS)
     command.add_argument("--seeds", type=int, default=5, help="random cases per theorem (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="of the first random case (default: %(default)s)")
     command.set_defaults(run=_theorems)

@@ -54,6 +54,8 @@ def test_reductions() -> None:
     assert len(found) == len(reductions.REDUCTIONS)
     # at most 5 grids x 3 sweeps, each a few sums of nine terms
     assert max(found.values()) <= 5 * 3 * 16 * EPS
+    with pytest.raises(ValueError, match="seeds must be an integer >= 1; got 0"):
+        reductions.run(seeds=0)
 
 
 def test_train_digits(tmp_path: Path) -> None:
