@@ -9,7 +9,7 @@ from mgcore.cycle import backslash_cycle, descend, f_cycle, full_multigrid, mg0,
 from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, single_step
 from mgcore.level import Level, ResidualLevel, residual_form
 from mgcore.moves import Moves, Visit
-from mgcore.solve import REASONS, Progress, Solution, SolveError, solve
+from mgcore.solve import REASONS, Progress, Solution, SolveError, solve, solve_batch
 from mgcore.trace import Event, TracedLevel, traced
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "residual_form",
     "single_step",
     "solve",
+    "solve_batch",
     "stencils",
     "traced",
     "v_cycle",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
 from mgcore.moves import Vector
 
-REASONS = {
+REASONS = {  # from good to bad
     "converged": "the residual reached the tolerance",
     "max_cycles": "the residual still falls: allow more cycles, or more smoothing per cycle",
     "stopped": "the callback asked to stop",
@@ -33,6 +33,7 @@ class Progress:
         factor: this residual over the one before.
         seconds: since the start of the solve.
         u: the current iterate; read it, do not change it.
+        residuals: of every member of a batch, those that have ended with their last one; `residual` is the largest.
     """
 
     cycle: int
@@ -40,6 +41,7 @@ class Progress:
     factor: float
     seconds: float
     u: Vector
+    residuals: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class Solution:
         attainable: an estimate of the relative residual that rounding lets through, where one was asked for.
         work_units: cost in evaluations of the finest residual, where the solver counts it.
         removed: of a singular problem, the size relative to f of the part that no u can give and that was removed.
+        members: of a batch, a Solution for each member, as a solve of its own would give it. The whole is then
+            converged where all are, ends for the worst of their reasons, and has the largest of their residuals after
+            each cycle (a member that has ended keeps its last), of their cycles, tolerances, `attainable` and
+            `removed`, and the mean of their work units.
     """
 
     u: Vector
@@ -65,6 +71,7 @@ class Solution:
     attainable: float | None = None
     work_units: float | None = None
     removed: float | None = None
+    members: tuple[Solution, ...] = field(default=(), repr=False)
 
     @property
     def factor(self) -> float:
@@ -76,6 +83,8 @@ class Solution:
     def message(self) -> str:
         """One sentence: what happened, in how many cycles, and what it means."""
         text = f"{self.reason} after {self.cycles} cycles at relative residual {self.residual_norms[-1]:.2e}"
+        if self.members and not self.converged:
+            text += f", {sum(member.converged for member in self.members)} of {len(self.members)} members converged"
         if not self.converged:
             text += f" (asked for {self.tolerance:.1e}"
             text += ")" if self.attainable is None else f", attainable about {self.attainable:.1e})"
@@ -121,6 +130,54 @@ def solve(
     Raises:
         TypeError, ValueError: naming the tolerance or number that is none, or is negative.
     """
+    return solve_batch(
+        cycle,
+        residual,
+        lambda r: (norm(r),),
+        f,
+        u,
+        select=lambda v, members: v,
+        stack=lambda vectors: vectors[0],
+        rtol=rtol,
+        atol=atol,
+        max_cycles=max_cycles,
+        callback=callback,
+        rounding=None if rounding is None else lambda u: (rounding(u),),
+        work_units=work_units,
+        patience=patience,
+    ).members[0]
+
+
+def solve_batch(
+    cycle: Callable[[Vector, Vector | None], Vector],
+    residual: Callable[[Vector, Vector | None], Vector],
+    norms: Callable[[Vector], Sequence[float]],
+    f: Vector,
+    u: Vector | None = None,
+    *,
+    select: Callable[[Vector, Any], Vector],
+    stack: Callable[[Sequence[Vector | None]], Vector],
+    keep: Callable[[list[int]], Any] | None = None,
+    rtol: float = 1e-8,
+    atol: float = 0.0,
+    max_cycles: int = 50,
+    callback: Callable[[Progress], Any] | None = None,
+    rounding: Callable[[Vector], Sequence[float]] | None = None,
+    work_units: Callable[[int], float] | None = None,
+    patience: int = 5,
+) -> Solution:
+    """`solve` for many f at once, each as if alone: a member that ends is left out of the cycles that follow.
+
+    Args as in `solve`, besides:
+        norms: the norm of each member. rounding too gives a number for each.
+        select: select(v, i) is member i of v, and select(v, [i, j, ...]) a batch of these members.
+        stack: stack([v, w, ...]) is the batch of these members; None is the zero vector.
+        keep: keep([i, j, ...]) is called where only these members of the last cycle go on, for a cycle that remembers.
+        callback: after each cycle that any member needed; a true result stops those that go on.
+
+    Returns:
+        A `Solution` of the whole, with `members`.
+    """
     _check_number("rtol", rtol, Real, least=0)
     _check_number("atol", atol, Real, least=0)
     _check_number("max_cycles", max_cycles, Integral, least=0)
@@ -128,33 +185,111 @@ def solve(
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None, got {callback!r}")
     began = time.perf_counter()
-    scale = float(norm(f)) or 1.0
-    tolerance = max(rtol, atol / scale)
-    norms = [float(norm(residual(f, u))) / scale]
-    attainable, reason = None, _reason(norms, tolerance, None, max_cycles, patience)
-    while reason is None:
+    scales = [float(scale) or 1.0 for scale in norms(f)]
+    records = [_Record(scale, max(rtol, atol / scale)) for scale in scales]
+    active, results = list(range(len(records))), [u] * len(records)
+
+    def look() -> None:
+        """Take down the residual of the active members, and which of them end here."""
+        here = [records[i] for i in active]
+        for record, norm in zip(here, norms(residual(f, u)), strict=True):
+            record.norms.append(float(norm) / record.scale)
+        if rounding is not None and any(_stagnates(record.norms, patience) for record in here):
+            for record, estimate in zip(here, rounding(u), strict=True):
+                if _stagnates(record.norms, patience):
+                    record.attainable = float(estimate) / record.scale
+        for record in here:
+            record.reason = _reason(record.norms, record.tolerance, record.attainable, max_cycles, patience)
+
+    look()
+    while True:
+        going = [place for place, i in enumerate(active) if records[i].reason is None]
+        if len(going) < len(active):
+            for place in set(range(len(active))) - set(going):
+                results[active[place]] = None if u is None else select(u, place)
+            if not going:
+                break
+            f, u = select(f, going), None if u is None else select(u, going)
+            active = [active[place] for place in going]
+            if keep is not None:
+                keep(going)
         u = cycle(f, u)
-        norms.append(float(norm(residual(f, u))) / scale)
-        if rounding is not None and _stagnates(norms, patience):
-            attainable = float(rounding(u)) / scale
-        reason = _reason(norms, tolerance, attainable, max_cycles, patience)
+        look()
         if callback is not None:
-            factor = norms[-1] / norms[-2] if norms[-2] > 0 else 0.0
-            progress = Progress(len(norms) - 1, norms[-1], factor, time.perf_counter() - began, u)
-            if callback(progress) and reason is None:
-                reason = "stopped"
-    cycles = len(norms) - 1
+            whole = u if len(active) == len(records) else stack(_placed(results, active, u, select))
+            if callback(_progress(records, time.perf_counter() - began, whole)):
+                for i in active:
+                    records[i].reason = records[i].reason or "stopped"
+        for i in active:
+            records[i].seconds = time.perf_counter() - began
+    members = tuple(record.solution(v, work_units) for record, v in zip(records, results, strict=True))
+    return _summary(stack(results), members, time.perf_counter() - began)
+
+
+@dataclass
+class _Record:
+    """The residuals of one member so far, relative to its f, and why it ends."""
+
+    scale: float
+    tolerance: float
+    norms: list[float] = field(default_factory=list)
+    attainable: float | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+
+    def solution(self, u: Vector, work_units: Callable[[int], float] | None) -> Solution:
+        cycles, reason = len(self.norms) - 1, self.reason or ""
+        return Solution(
+            u,
+            reason == "converged",
+            reason,
+            tuple(self.norms),
+            cycles,
+            self.seconds,
+            self.tolerance,
+            self.attainable,
+            None if work_units is None else work_units(cycles),
+        )
+
+
+def _placed(results: Sequence[Vector], active: Sequence[int], u: Vector, select: Callable[..., Vector]) -> list[Vector]:
+    """The iterate of every member: of the active ones from u, of the others what they ended with."""
+    whole = list(results)
+    for place, i in enumerate(active):
+        whole[i] = select(u, place)
+    return whole
+
+
+def _progress(records: Sequence[_Record], seconds: float, u: Vector) -> Progress:
+    cycle = max(len(record.norms) for record in records) - 1
+    last, before = (_largest([record.norms[: c + 1][-1] for record in records]) for c in (cycle, cycle - 1))
+    residuals = tuple(record.norms[-1] for record in records)
+    return Progress(cycle, last, last / before if before > 0 else 0.0, seconds, u, residuals)
+
+
+def _summary(u: Vector, members: tuple[Solution, ...], seconds: float) -> Solution:
+    """What to say of a batch as a whole."""
+    cycles = max(member.cycles for member in members)
+    norms = [_largest([m.residual_norms[: c + 1][-1] for m in members]) for c in range(cycles + 1)]
+    attainable = [m.attainable for m in members if m.attainable is not None]
+    units = [m.work_units for m in members if m.work_units is not None]
     return Solution(
         u,
-        reason == "converged",
-        reason,
+        all(m.converged for m in members),
+        max((m.reason for m in members), key=list(REASONS).index),
         tuple(norms),
         cycles,
-        time.perf_counter() - began,
-        tolerance,
-        attainable,
-        None if work_units is None else work_units(cycles),
+        seconds,
+        max(m.tolerance for m in members),
+        max(attainable, default=None),
+        sum(units) / len(units) if units else None,
+        members=members,
     )
+
+
+def _largest(values: Sequence[float]) -> float:
+    """The largest value; NaN where there is one."""
+    return math.nan if any(math.isnan(value) for value in values) else max(values)
 
 
 def _check_number(name: str, value: Any, kind: Any, least: int) -> None:

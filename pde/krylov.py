@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from pde.norms import Volumes
 
 class ConjugateGradients:
     """iterate(f, u) -> u: one more step for A u = f, in the inner product in which A and the preconditioner M are
-    self-adjoint; leading batch axes are separate problems.
+    self-adjoint; leading batch axes are separate problems, of which `keep` leaves some.
 
     `project` takes what rounding adds outside of the range of a singular A away again. Made anew for each solve, since
     it remembers the residual and the direction of the last step.
@@ -42,6 +42,11 @@ class ConjugateGradients:
         step = _ratio(rz, self._dot(self._p, Ap))
         self._r, self._rz = self._r - step * Ap, rz
         return step * self._p if u is None else u + step * self._p
+
+    def keep(self, members: Sequence[int]) -> None:
+        """Go on with these members of the batch alone."""
+        if self._r is not None:
+            self._r, self._p, self._rz = (v[members] for v in (self._r, self._p, self._rz))
 
     def _dot(self, v: Array, w: Array) -> Array:
         """The inner product, shaped to multiply grid functions."""

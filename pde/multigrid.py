@@ -13,6 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 import mgcore
 from mgcore import Level, Progress, Solution, SolveError
 from pde.arguments import choose, count, number, read_dtype, read_nu, read_omega
+from pde.batch import delivered, one_batch_axis, select_sides, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.grid import Array
 from pde.hierarchy import Choices, build_levels, symmetric, table
@@ -164,8 +165,9 @@ class Multigrid:
         discretising f leaves it, is removed and told as `Solution.removed`, and u gets zero mean.
 
         Args:
-            f: nodal values (..., *shape) or a callable of the coordinates. Leading axes are a batch, solved together
-                until every member has converged; residual norms are then those of the slowest member.
+            f: nodal values (..., *shape) or a callable of the coordinates. Leading axes are a batch: its members are
+                solved together, each until it ends as it would alone. `Solution.members` has a Solution for each, in
+                C order of the leading axes.
             g: boundary data: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}.
             u0: first guess (..., *shape); None is zero.
             out: where to write u; it has the shape of f and the dtype of the solver.
@@ -174,7 +176,8 @@ class Multigrid:
             accel: None, or "cg": conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing
                 is adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
                 "backslash" are not symmetric and are refused.
-            callback: called with a `Progress` after each cycle; a true result stops.
+            callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
+                residual, and the u of all members, those that have ended among them.
             progress: show a progress bar on stderr.
             strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
             incompatible: of a singular problem, the largest mean of f, relative to its norm, that is removed; None is
@@ -202,46 +205,82 @@ class Multigrid:
         f, sides = self._read_data(f, g)
         u0 = self._read_guess("u0", u0, f)
         self._check_out(out, f.shape)
-        A, all_sides = self.levels[0].A, self._all_sides(sides)
-        volumes, mean_free = self._volumes[0], self._mean_free
-        step = CYCLES["V" if cycle == "fmg" else cycle]
+        if accel is not None:
+            cycle = "W" if cycle == "W" else "V"
+        nested = cycle == "fmg" and u0 is None
+        with _quiet(), ProgressBar(progress, rtol) as bar:
+            solution = self._solve_members(
+                f.reshape(-1, *self.problem.shape),
+                one_batch_axis(sides, self.problem.ndim),
+                None if u0 is None else u0.reshape(-1, *self.problem.shape),
+                cycle,
+                accel,
+                incompatible,
+                trace,
+                rtol=rtol,
+                atol=atol,
+                max_cycles=max_cycles,
+                callback=with_shape(bar.wrap(trace.wrap(callback)), f.shape),
+                patience=5 if accel is None else 20,
+                work_units=partial(self.work_units, "V" if cycle == "fmg" and not nested else cycle),
+            )
+        solution = delivered(solution, _deliver(solution.u.reshape(f.shape), out), self.problem.ndim)
+        if strict and not solution.converged:
+            raise SolveError(solution)
+        return solution
+
+    def _solve_members(
+        self,
+        f: Array,
+        sides: Sides,
+        u0: Array | None,
+        cycle: str,
+        accel: str | None,
+        incompatible: float | None,
+        trace: Trace,
+        **options: Any,
+    ) -> Solution:
+        """`solve` for f of shape (members, *shape) that has been read; u too has this shape."""
+        A, volumes, mean_free = self.levels[0].A, self._volumes[0], self._mean_free
+        folded, removed = self._compatible(fold(f, sides, self.problem.grid, self.problem.terms), incompatible)
+        scales, active = volumes.rms(folded), np.arange(len(f))
+        levels = trace.watch(self.levels if accel is None else symmetric(self.levels), folded)
+        step, accelerate = CYCLES["V" if cycle == "fmg" else cycle], None
+        if accel is not None:
+            accelerate = ConjugateGradients(A, self._symmetric_cycle(cycle, levels), volumes, mean_free)
 
         def one_cycle(folded: Array, u: Array | None) -> Array:
             if accelerate is not None:
                 return mean_free(accelerate(folded, u))
-            nested = u is None and cycle == "fmg"
-            return mean_free(self._full_multigrid(levels, f, all_sides) if nested else step(levels, folded, u))
+            if u is None and cycle == "fmg":
+                some = select_sides(sides, active, self.problem.ndim)
+                return mean_free(self._full_multigrid(levels, f[active], self._all_sides(some)))
+            return mean_free(step(levels, folded, u))
 
-        with _quiet(), ProgressBar(progress, rtol) as bar:
-            folded = fold(f, sides, self.problem.grid, self.problem.terms)
-            folded, removed = self._compatible(folded, incompatible)
-            scales = volumes.rms(folded)
-            levels = trace.watch(self.levels if accel is None else symmetric(self.levels), folded)
-            accelerate = None
-            if accel is not None:
-                cycle = "W" if cycle == "W" else "V"
-                M = self._symmetric_cycle(cycle, levels)
-                accelerate = ConjugateGradients(A, M, volumes, mean_free)
-            solution = mgcore.solve(
-                one_cycle,
-                lambda f, u: f if u is None else f - A(u),
-                lambda r: float(np.max(volumes.rms(r) / np.where(scales > 0, scales, 1))),
-                folded,
-                u0,
-                rtol=rtol,
-                atol=atol / (float(np.max(scales)) or 1.0),
-                max_cycles=max_cycles,
-                callback=bar.wrap(trace.wrap(callback)),
-                rounding=partial(self._rounding, scales),
-                patience=5 if accel is None else 20,
-                work_units=partial(self.work_units, cycle if u0 is None or cycle != "fmg" else "V"),
-            )
-        u = np.zeros_like(f) if solution.u is None else solution.u
-        u = mean_free(u) if u is u0 and self.problem.singular else u.copy() if u is u0 else u
-        solution = replace(solution, u=_deliver(u, out), removed=removed)
-        if strict and not solution.converged:
-            raise SolveError(solution)
-        return solution
+        def keep(members: list[int]) -> None:
+            nonlocal active
+            active = active[members]
+            if accelerate is not None:
+                accelerate.keep(members)
+
+        solution = mgcore.solve_batch(
+            one_cycle,
+            lambda f, u: f if u is None else f - A(u),
+            lambda r: volumes.rms(r).tolist(),
+            folded,
+            u0,
+            select=partial(np.take, axis=0),
+            stack=lambda us: np.stack([np.zeros(f.shape[1:], f.dtype) if u is None else u for u in us]),
+            keep=keep,
+            rounding=lambda u: self._rounding(scales[active], u).tolist(),
+            **options,
+        )
+        if self.problem.singular and u0 is not None:  # a first guess that no cycle has changed
+            solution.u[:] = mean_free(solution.u)
+        if removed is None:
+            return solution
+        members = (replace(m, removed=float(share)) for m, share in zip(solution.members, removed, strict=True))
+        return replace(solution, removed=float(np.max(removed)), members=tuple(members))
 
     def as_preconditioner(self, cycle: str = "V") -> LinearOperator:
         """One symmetric cycle as an approximate inverse of `problem.matrix(symmetric=True)`, for SciPy's solvers.
@@ -292,8 +331,8 @@ class Multigrid:
         """u, of zero mean where the problem is singular."""
         return self._volumes[0].without_mean(u) if self.problem.singular else u
 
-    def _compatible(self, f: Array, allowed: float | None) -> tuple[Array, float | None]:
-        """f without its mean where the problem is singular, and the mean that it had, relative to its norm.
+    def _compatible(self, f: Array, allowed: float | None) -> tuple[Array, Array | None]:
+        """f without its mean where the problem is singular, and the means that it had, relative to its norms.
 
         Raises:
             ValueError: f has more of a mean than `allowed`.
@@ -304,11 +343,12 @@ class Multigrid:
             h = max(float(axis.spacing.max() / axis.length) for axis in self.problem.grid.axes)
             allowed = max(1e-2, 10 * h**2)
         size = self._volumes[0].rms(f)
-        share = float(np.max(abs(self._volumes[0].mean(f)) / np.where(size > 0, size, 1)))
-        if share > allowed:
+        share = abs(self._volumes[0].mean(f)) / np.where(size > 0, size, 1)
+        if np.max(share) > allowed:
             raise ValueError(
                 "f does not fit this singular problem (no Dirichlet or Robin side, no reaction): the mean of f, with g "
-                f"folded in, must be zero; it is {share:.1e} of the norm, and incompatible={allowed:.1e} may be removed"
+                f"folded in, must be zero; it is {np.max(share):.1e} of the norm, and incompatible={allowed:.1e} may "
+                "be removed"
             )
         return self._volumes[0].without_mean(f), share
 
@@ -424,14 +464,13 @@ class Multigrid:
             restrict_data=[level.R for level in self.levels[:-1] if level.R is not None],
         )
 
-    def _rounding(self, scales: Array, u: Array) -> float:
-        """What rounding u leaves of the residual: eps (2 ||D u|| + ||f||), relative to ||f||, largest in the batch.
+    def _rounding(self, scales: Array, u: Array) -> Array:
+        """What rounding leaves of the residual of each member: eps (2 ||D u|| + ||f||); `scales` are the ||f||.
 
         D is the diagonal of A. Where a jumps that is far less than with ||A||, which is the largest a everywhere.
         """
-        eps = float(np.finfo(self.dtype).eps)
-        size = self._volumes[0].rms(self.levels[0].info.operator.diagonal * u) / np.where(scales > 0, scales, 1)
-        return eps * (2 * float(np.max(size)) + 1)
+        size = self._volumes[0].rms(self.levels[0].info.operator.diagonal * u)
+        return np.asarray(np.finfo(self.dtype).eps * (2 * size + scales))
 
     def _read_guess(self, name: str, u: Any, f: Array) -> Array | None:
         if u is None:

@@ -35,10 +35,14 @@ class Volumes:
                 squares = np.array([np.dot(v, v) for v in flat], dtype=float) / math.prod(self._shape)
             else:
                 squares = np.array([np.dot(self._weights.ravel() * v, v) for v in flat], dtype=float)
-        if np.all(
-            (squares > np.finfo(u.dtype).tiny * 1e8) & (squares < np.finfo(u.dtype).max / math.prod(self._shape))
-        ):
-            return np.sqrt(squares).reshape(u.shape[: u.ndim - len(self._shape)])
+        limits = np.finfo(u.dtype).tiny * 1e8, np.finfo(u.dtype).max / math.prod(self._shape)
+        result = np.sqrt(squares)
+        outside = np.flatnonzero(~((squares > limits[0]) & (squares < limits[1])))
+        if len(outside):
+            result[outside] = self._rms_of_any_size(flat[outside].reshape(-1, *self._shape))
+        return result.reshape(u.shape[: u.ndim - len(self._shape)])
+
+    def _rms_of_any_size(self, u: Array) -> Array:
         largest = np.max(np.abs(u), axis=self._axes, keepdims=True).astype(float)
         scaled = u / np.where(largest > 0, largest, 1)
         return np.squeeze(largest, self._axes) * np.sqrt(self.mean(scaled**2))

@@ -347,22 +347,6 @@ def test_scaling_the_box_scales_the_solution_by_its_square(length, coarse):
     np.testing.assert_allclose(solution.u / length**0.5, expected.u, rtol=0, atol=1e-11 * np.abs(expected.u).max())
 
 
-@given(boxes(), SEEDS, st.sampled_from([(3,), (2, 2), (1,)]), st.sampled_from(["fmg", "V"]))
-def test_a_batch_gives_what_single_solves_give(box, seed, batch, cycle):
-    shape, extent = box
-    rng = np.random.default_rng(seed)
-    f = rng.standard_normal((*batch, *shape)) * 10.0 ** rng.integers(-8, 8, (*batch, *(1,) * len(shape)))
-    mg = solver(shape, extent)
-    together = mg.solve(f, cycle=cycle)
-    assert together.converged
-    assert together.u.shape == f.shape
-    for index in np.ndindex(*batch):
-        alone = mg.solve(f[index], cycle=cycle)
-        assert alone.cycles <= together.cycles  # until the slowest member has converged
-        residual = residual_norm(alone, f[index]) + residual_norm(together, f[index])
-        close(together.u[index], alone.u, shape, extent, residual)
-
-
 @pytest.mark.parametrize("shape", [(31,), (9, 14), (5, 6, 7)])
 def test_boundary_data_may_differ_between_the_members_of_a_batch(shape):
     rng, extent = np.random.default_rng(4), (1.0,) * len(shape)

@@ -1,0 +1,37 @@
+"""Right-hand sides in batches: any leading axes become one axis of members, and come back in the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mgcore import Progress, Solution
+from pde.grid import Array
+from pde.transfer import Sides
+
+
+def one_batch_axis(sides: Sides, ndim: int) -> Sides:
+    """Boundary data with one axis for the members where they differ between them, and none where they do not."""
+    return {key: v if v.ndim < ndim else v.reshape(-1, *v.shape[v.ndim - ndim + 1 :]) for key, v in sides.items()}
+
+
+def select_sides(sides: Sides, members: Array, ndim: int) -> Sides:
+    """The boundary data of these members, of data from `one_batch_axis`."""
+    return {key: v if v.ndim < ndim else v[members] for key, v in sides.items()}
+
+
+def with_shape(callback: Callable[[Progress], Any] | None, shape: tuple[int, ...]) -> Callable[[Progress], Any] | None:
+    """A callback that is shown u in this shape."""
+    return None if callback is None else lambda progress: callback(replace(progress, u=progress.u.reshape(shape)))
+
+
+def delivered(solution: Solution, u: Array, ndim: int) -> Solution:
+    """The solution of a batch with u in its final place and shape; without batch axes, that of the only member."""
+    batch = u.shape[: u.ndim - ndim]
+    if not batch:
+        return replace(solution.members[0], u=u)
+    places = zip(np.ndindex(*batch), solution.members, strict=True)
+    return replace(solution, u=u, members=tuple(replace(member, u=u[index]) for index, member in places))
