@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,21 @@ import numpy as np
 from mgcore import Progress, Solution
 from pde.grid import Array
 from pde.transfer import Sides
+
+
+def select(v: Array, members: Any) -> Array:
+    """A copy of one member or of some, that keeps nothing else in memory; a view where there is but one."""
+    if len(v) == 1:
+        return v if np.ndim(members) else v[0]
+    return np.take(v, members, axis=0)
+
+
+def stack(members: Sequence[Array | None], like: Array, own: Array | None) -> Array:
+    """A batch of these members, None being zero, that shares no memory with `own`, an array of the user's."""
+    arrays = [np.zeros(like.shape[1:], like.dtype) if u is None else u for u in members]
+    if len(arrays) == 1 and (own is None or not np.shares_memory(arrays[0], own)):
+        return arrays[0][None]
+    return np.stack(arrays)
 
 
 def one_batch_axis(sides: Sides, ndim: int) -> Sides:

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 import mgcore
 from mgcore import Level, Progress, Solution, SolveError
 from pde.arguments import choose, count, number, read_dtype, read_nu, read_omega
-from pde.batch import delivered, one_batch_axis, select_sides, with_shape
+from pde.batch import delivered, one_batch_axis, select, select_sides, stack, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.grid import Array
 from pde.hierarchy import Choices, build_levels, symmetric, table
@@ -253,8 +253,8 @@ class Multigrid:
             if accelerate is not None:
                 return mean_free(accelerate(folded, u))
             if u is None and cycle == "fmg":
-                some = select_sides(sides, active, self.problem.ndim)
-                return mean_free(self._full_multigrid(levels, f[active], self._all_sides(some)))
+                some = select(f, active), self._all_sides(select_sides(sides, active, self.problem.ndim))
+                return mean_free(self._full_multigrid(levels, *some))
             return mean_free(step(levels, folded, u))
 
         def keep(members: list[int]) -> None:
@@ -269,8 +269,8 @@ class Multigrid:
             lambda r: volumes.rms(r).tolist(),
             folded,
             u0,
-            select=partial(np.take, axis=0),
-            stack=lambda us: np.stack([np.zeros(f.shape[1:], f.dtype) if u is None else u for u in us]),
+            select=select,
+            stack=partial(stack, like=f, own=u0),
             keep=keep,
             rounding=lambda u: self._rounding(scales[active], u).tolist(),
             **options,
