@@ -104,7 +104,8 @@ def symmetric(levels: list[Level]) -> list[Level]:
 def _transfer(A: Operator, which: tuple[bool, ...], choices: Choices) -> Transfer:
     if choices.transfer == "operator":
         return OperatorTransfer(A, which, choices.dtype)
-    return TRANSFERS[choices.transfer](A.grid, which, choices.dtype)
+    sides = [A.terms.at_sides(a) for a in range(A.grid.ndim)]
+    return TRANSFERS[choices.transfer](A.grid, which, choices.dtype, sides)
 
 
 def _coarse_operator(A: Operator, transfer: Transfer, terms: Terms, choices: Choices) -> Operator:

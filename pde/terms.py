@@ -29,6 +29,14 @@ class Terms:
         """One number per axis for the diffusion: its geometric mean."""
         return tuple(a if isinstance(a, float) else float(np.exp(np.mean(np.log(a)))) for a in self.diffusion)
 
+    def at_sides(self, axis: int) -> tuple[float, float]:
+        """One number for the diffusion across each of the two sides of an axis: its geometric mean there."""
+        a = self.diffusion[axis]
+        if isinstance(a, float):
+            return a, a
+        low, high = (float(np.exp(np.mean(np.log(np.take(a, side, axis))))) for side in (0, -1))
+        return low, high
+
     @property
     def varies(self) -> bool:
         return any(not isinstance(a, float) for a in self.diffusion)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pde.grid import Array, Axis, Grid, along, window
+from pde.grid import Array, Axis, Grid, Side, along, window
 
 Sides = dict[tuple[int, int], Array]
 """Boundary values {(axis, side): array}, side 0 low and 1 high; a missing side is zero."""
@@ -44,14 +44,21 @@ class Gather:
 class BilinearTransfer:
     """Linear interpolation along each coarsened axis: (4.7)-(4.9) bilinear, on any spacing.
 
-    Beyond the outermost unknowns it goes to zero at a Dirichlet end, around a periodic axis, and stays constant at the
-    other ends (cell-centred grids).
+    Beyond the outermost unknowns it goes around a periodic axis, and elsewhere to what the side's condition makes of the
+    outermost value: zero at a Dirichlet end; on cell-centred grids the same value at a Neumann end, and less at a Robin
+    end, by its beta and by a of that side, `diffusion` (per axis low and high; 1 if not given).
     """
 
-    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
+    def __init__(
+        self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]] = ()
+    ) -> None:
         self.fine, self.which = fine, which
         self.coarse = fine.coarsen(which)
-        self._P = {a: _prolongation_matrix(fine.axes[a], self.coarse.axes[a]) for a in range(fine.ndim) if which[a]}
+        self._P = {
+            a: _prolongation_matrix(fine.axes[a], self.coarse.axes[a], *diffusion[a : a + 1])
+            for a in range(fine.ndim)
+            if which[a]
+        }
         self._prolong = [Gather(*_rows(P), a, fine.ndim, dtype) for a, P in self._P.items()]
         self._restrict = [
             Gather(*_rows(_adjoint(P, fine.axes[a].width, self.coarse.axes[a].width)), a, fine.ndim, dtype)
@@ -100,7 +107,10 @@ class MatrixTransfer:
 class LinearTransfer(MatrixTransfer):
     """Linear interpolation on triangles cut along the anti-diagonal (4.9), (4.14); two dimensions."""
 
-    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
+    def __init__(
+        self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]] = ()
+    ) -> None:
+        """`diffusion` is not needed: unknowns are nodes, so that no end lies beyond them but those of Dirichlet."""
         if fine.ndim != 2 or not all(which) or any(axis.cell for axis in fine.coarsen(which).axes):
             raise ValueError(
                 "transfer='linear' is for two vertex-centred axes that coarsen together, (4.14); "
@@ -215,20 +225,28 @@ def _lagrange(nodes: Array, x: Array, size: int, period: float | None = None) ->
     return index[starts + np.arange(size)[:, None]], weights
 
 
-def _prolongation_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
-    """Linear interpolation; the columns of Dirichlet ends, where the correction is zero, are dropped."""
-    nodes, period = _with_dirichlet_ends(coarse), fine.length if fine.periodic else None
-    x = fine.points if period is not None else np.clip(fine.points, nodes[0], nodes[-1])
-    if len(nodes) == 1:
-        return sp.csr_matrix(np.ones((fine.n, 1)))
-    indices, weights = _lagrange(nodes, x, 2, period)
-    rows = np.tile(np.arange(fine.n), 2)
-    P = sp.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(fine.n, len(nodes)))
-    first = int(coarse.sides[0].kind == "dirichlet")
-    P = sp.csr_matrix(P[:, first : first + coarse.n])
+def _prolongation_matrix(fine: Axis, coarse: Axis, diffusion: tuple[float, float] = (1.0, 1.0)) -> sp.csr_matrix:
+    """Linear interpolation through the coarse unknowns and the ends, whose values follow from the unknowns."""
+    n = coarse.n
+    nodes, values = coarse.points, sp.identity(n, format="csr")
+    for side, d, a in zip((0, 1), coarse.ends, diffusion, strict=True):
+        if coarse.periodic or d == 0:
+            continue
+        row = sp.csr_matrix(([_share(coarse.sides[side], d, a)], ([0], [-side % n])), shape=(1, n))
+        nodes = np.append(nodes, coarse.nodes[-1]) if side else np.append(coarse.nodes[:1], nodes)
+        values = sp.vstack([values, row] if side else [row, values])
+    indices, weights = _lagrange(nodes, fine.points, 2, fine.length if fine.periodic else None)
+    rows = np.tile(np.arange(fine.n), len(indices))
+    P = sp.csr_matrix(sp.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(fine.n, len(nodes))) @ values)
     P.data[abs(P.data) < 1e-14] = 0
     P.eliminate_zeros()
+    P.sort_indices()
     return P
+
+
+def _share(side: Side, d: float, a: float) -> float:
+    """The value at an end without boundary data over that of the outermost unknown, at the distance d: a u' = -beta u."""
+    return 0.0 if side.kind == "dirichlet" else 1 / (1 + side.beta * d / a)
 
 
 def _adjoint(P: sp.csr_matrix, fine: Array, coarse: Array) -> sp.csr_matrix:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mgcore import checks
 from pde import Multigrid, Poisson
 from pde.boundary import closed_points
+from pde.grid import Axis, Grid, Side
 from pde.operators import StencilOperator
 from pde.transfer import BilinearTransfer, CubicInterpolation, DataRestriction
 from tests.pde.reference import F8, halvings
@@ -198,9 +199,9 @@ def usable(grid):
 
 
 @given(boxes_of_any_sides())
-def test_constants_are_kept_where_the_axis_has_no_dirichlet_end(box):
+def test_constants_are_kept_where_nothing_leaves_the_axis(box):
     grid = Poisson(**box.arguments()).grid
-    closed = [not any(kind == "dirichlet" for kind in line.kinds) for line in box.lines]
+    closed = [not any(kind in ("dirichlet", "robin") for kind in line.kinds) for line in box.lines]
     for which in usable(grid):
         if not all(c or not h for c, h in zip(closed, which, strict=True)):
             continue
@@ -495,7 +496,7 @@ def test_pickles_and_float32_solve_alike(kinds, cell):
 def test_flat_boxes_of_any_sides(kinds, cell, lengths):
     """The strong axis goes down to one unknown before the weak one is coarsened: no axis is left with two."""
     box = make_box(kinds, [48, 40], cell, lengths=lengths)
-    assert Multigrid(Poisson(**box.arguments())).measure_factor(cycles=14) <= 0.4
+    assert Multigrid(Poisson(**box.arguments())).measure_factor(cycles=14) <= 0.3
 
 
 @pytest.mark.parametrize("kinds", [("N", "N"), ("P", "N"), ("R", "R")], ids="/".join)
@@ -503,3 +504,24 @@ def test_flat_boxes_of_any_sides(kinds, cell, lengths):
 def test_strongly_unequal_coefficients(kinds, a):
     box = make_box(kinds, [48, 40], a=a)
     assert Multigrid(Poisson(**box.arguments())).measure_factor(cycles=14) <= 0.3
+
+
+@pytest.mark.parametrize("shape", [(64, 63), (16, 21, 18)])
+@pytest.mark.parametrize("sides", [("robin", 1.0), ("robin", 100.0), (("robin", 3.0), "neumann")])
+@pytest.mark.parametrize("coefficient", [1.0, 0.01])
+def test_cells_beside_robin_sides_converge_as_beside_others(shape, sides, coefficient):
+    """With a correction that stays constant up to a Robin end V(1,1) took 0.38 in two dimensions, 0.60 in three."""
+    for extent in (1.0, (10.0,) + (1.0,) * (len(shape) - 1)):
+        problem = Poisson(shape, extent, [sides] * len(shape), "cell", coefficient=coefficient)
+        assert Multigrid(problem).measure_factor(cycles=10) <= (0.16 if len(shape) == 2 else 0.27)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3, 7.0, 1e9])
+def test_beyond_the_last_cell_the_correction_obeys_the_side(beta):
+    """Linear functions with a u' = beta u at the low end are kept in the cells beside it."""
+    a = 0.5
+    fine = Grid((Axis.uniform(8, 1.0, (Side("robin", beta), Side("neumann")), cell=True),))
+    transfer = BilinearTransfer(fine, (True,), F8, [(a, a)])
+    e = lambda x: a + beta * x  # noqa: E731
+    up = transfer.prolong(e(transfer.coarse.axes[0].points))
+    np.testing.assert_allclose(up[:3], e(fine.axes[0].points[:3]), rtol=64 * EPS)
