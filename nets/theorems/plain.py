@@ -10,6 +10,7 @@ that sum is |x|.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -72,14 +73,18 @@ class FixedXiMgNet(nn.Module):
         s: the activation.
         grids: per grid the chi that keep size and channels, each with whether s stands before and after it.
         pools: fixed maps to the first grid, between two grids, and to the output.
+        in_channels: of images x.
         flat: whether the output has no spatial axes.
     """
 
-    def __init__(self, s: nn.Module, grids: list[list[Any]], pools: list[nn.Sequential], *, flat: bool) -> None:
+    def __init__(
+        self, s: nn.Module, grids: list[list[Any]], pools: list[nn.Sequential], *, in_channels: int, flat: bool
+    ) -> None:
         super().__init__()
         pairs = [[fixed_xi(chi) for chi, _, _ in steps] for steps in grids]
-        self.s, self.flat = s, flat
+        self.s, self.in_channels, self.flat = s, in_channels, flat
         self.xi: Any = nn.ModuleList(steps[0][0] for steps in pairs)
+        self.dims = self.xi[0].weight.ndim - 2
         self.eta: Any = nn.ModuleList(nn.ModuleList(eta for _, eta in steps) for steps in pairs)
         self.activated = [[(before, after) for _, before, after in steps] for steps in grids]
         self.pools = nn.ModuleList(pools)
@@ -94,7 +99,10 @@ class FixedXiMgNet(nn.Module):
         ]
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the plain network gives for images x."""
+        """What the plain network gives for images x of shape (N, in_channels, n, ...)."""
+        if x.ndim != self.dims + 2 or x.shape[1] != self.in_channels:
+            shape = f"(N, {self.in_channels}, {', '.join('nmk'[: self.dims])})"
+            raise ValueError(f"x must have shape {shape}; got {tuple(x.shape)}")
         f = self.pools[-1](mgcore.descend(self.levels, self.pools[0](x))[-1].u)
         return f.flatten(1) if self.flat else f
 
@@ -124,14 +132,14 @@ def as_mgnet(cnn: nn.Sequential | PlainNet) -> FixedXiMgNet:
     grids, pools = _split(sequence)
     width = [max(max(chi.in_channels, chi.out_channels) for chi, _, _ in steps) for steps in grids]
     ends = [steps[-1][0].out_channels for steps in grids]
-    fixed = [
-        nn.Sequential(
-            *([Channels(ends[l - 1])] if l > 0 else []), *pool, *([Channels(width[l])] if l < len(width) else [])
-        )
-        for l, pool in enumerate(pools)
-    ]
+    fixed = []
+    for l, pool in enumerate(pools):
+        before = [Channels(ends[l - 1])] if l > 0 else []
+        after = [Channels(width[l])] if l < len(width) else []
+        fixed.append(nn.Sequential(*before, *pool, *after))
     wide = [[(_widen(chi, c), *places) for chi, *places in steps] for steps, c in zip(grids, width, strict=True)]
-    return FixedXiMgNet(_activation(sequence), wide, fixed, flat=any(isinstance(p, ToPixel) for p in sequence))
+    flat = any(isinstance(part, ToPixel) for part in sequence)
+    return FixedXiMgNet(_activation(sequence), wide, fixed, in_channels=grids[0][0][0].in_channels, flat=flat)
 
 
 def as_sequential(model: PlainNet) -> nn.Sequential:
@@ -171,7 +179,7 @@ def as_plain_cnn(model: FixedXiMgNet) -> nn.Sequential:
 
 def theorem_8_3(cnn: nn.Sequential | PlainNet, x: Tensor) -> float:
     """Theorem 8.3 for a given plain network: how far its outputs are from those of its MgNet, and of the way back."""
-    mgnet, y = as_mgnet(cnn), cnn(x)
+    mgnet, y = as_mgnet(cnn), cnn(x.clone())  # its first layer may work in place
     return largest([y, y], [mgnet(x), as_plain_cnn(mgnet)(x)])
 
 
@@ -215,11 +223,10 @@ def _activation(sequence: list[Any]) -> nn.Module:
     kinds = sorted({repr(part).replace("inplace=True", "") for part in found})
     if len(kinds) > 1:
         raise ValueError(f"cnn must have one activation everywhere; got {', '.join(kinds)}")
-    return (
-        type(found[0])(**{key: value for key, value in vars(found[0]).items() if key == "approximate"})
-        if found
-        else nn.ReLU()
-    )
+    s: Any = copy.deepcopy(found[0]) if found else nn.ReLU()
+    s.inplace = False
+    module: nn.Module = s
+    return module
 
 
 def _widen(chi: Any, c: int) -> nn.Module:

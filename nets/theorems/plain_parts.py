@@ -69,6 +69,8 @@ class Subsample(nn.Module):
 
     def forward(self, f: Tensor) -> Tensor:
         sizes = f.shape[2:]
+        if any(n <= low + high for (low, high, _), n in zip(self.axes, sizes, strict=True)):
+            raise ValueError(f"x: images are too small, {tuple(sizes)} pixels are left where a kernel needs more")
         cut = [slice(low, n - high, step) for (low, high, step), n in zip(self.axes, sizes, strict=True)]
         return f[(slice(None), slice(None), *cut)]
 
@@ -116,7 +118,10 @@ def parts(cnn: nn.Sequential) -> list[Any]:
         if isinstance(module, _BatchNorm):
             if module.training or module.running_mean is None:
                 raise ValueError(f"cnn: {place} must be in evaluation mode; with statistics of a batch it isn't linear")
-            result[-1:] = [_fold(convolution, module)] if convolution else [*result[-1:], _affine(module, dims)]
+            if convolution is None:
+                result.append(_affine(module, dims))
+            else:
+                result[-1] = _fold(convolution, module)
             convolution = result[-1]
             continue
         if isinstance(module, NOTHING):
@@ -147,10 +152,10 @@ def _with_flat(leaves: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     known = (*ACTIVATIONS, *NOTHING, *POOLS, *CONVOLUTIONS, _BatchNorm, nn.Linear, nn.Flatten)
     for place, module in leaves:
         if not isinstance(module, known):
-            why = "s(x) - s(-x) = x must hold" if type(module).__module__.endswith("activation") else "not a plain CNN"
+            names = ", ".join(activation.__name__ for activation in ACTIVATIONS)
             raise ValueError(
-                f"{place}: {why}; allowed are convolutions, poolings, Flatten, Linear, batch norm, dropout and "
-                f"{', '.join(a.__name__ for a in ACTIVATIONS)}; got {module}"
+                f"{place}: a plain CNN has convolutions, poolings, Flatten, Linear, batch norm, dropout and "
+                f"activations with s(x) - s(-x) = x ({names}); got {module}"
             )
         if isinstance(module, nn.modules.dropout._DropoutNd) and module.training and module.p > 0:
             raise ValueError(f"{place} must be in evaluation mode, where dropout is the identity; got training mode")
