@@ -44,9 +44,9 @@ class Gather:
 class BilinearTransfer:
     """Linear interpolation along each coarsened axis: (4.7)-(4.9) bilinear, on any spacing.
 
-    Beyond the outermost unknowns it goes around a periodic axis, and elsewhere to what the side's condition makes of the
-    outermost value: zero at a Dirichlet end; on cell-centred grids the same value at a Neumann end, and less at a Robin
-    end, by its beta and by a of that side, `diffusion` (per axis low and high; 1 if not given).
+    Beyond the outermost unknowns it goes around a periodic axis, and elsewhere to what the side's condition makes of
+    the outermost value: zero at a Dirichlet end; on cell-centred grids the same value at a Neumann end, and less at a
+    Robin end, by its beta and by a of that side, `diffusion` (per axis low and high; 1 if not given).
     """
 
     def __init__(
@@ -245,7 +245,7 @@ def _prolongation_matrix(fine: Axis, coarse: Axis, diffusion: tuple[float, float
 
 
 def _share(side: Side, d: float, a: float) -> float:
-    """The value at an end without boundary data over that of the outermost unknown, at the distance d: a u' = -beta u."""
+    """The value at an end without data over that of the outermost unknown, at the distance d: a du/dn = -beta u."""
     return 0.0 if side.kind == "dirichlet" else 1 / (1 + side.beta * d / a)
 
 
