@@ -81,10 +81,10 @@ class FixedXiMgNet(nn.Module):
         self, s: nn.Module, grids: list[list[Any]], pools: list[nn.Sequential], *, in_channels: int, flat: bool
     ) -> None:
         super().__init__()
-        pairs = [[fixed_xi(chi) for chi, _, _ in steps] for steps in grids]
+        pairs: Any = [[fixed_xi(chi) for chi, _, _ in steps] for steps in grids]
+        self.dims: int = pairs[0][0][0].weight.ndim - 2
         self.s, self.in_channels, self.flat = s, in_channels, flat
         self.xi: Any = nn.ModuleList(steps[0][0] for steps in pairs)
-        self.dims = self.xi[0].weight.ndim - 2
         self.eta: Any = nn.ModuleList(nn.ModuleList(eta for _, eta in steps) for steps in pairs)
         self.activated = [[(before, after) for _, before, after in steps] for steps in grids]
         self.pools = nn.ModuleList(pools)
