@@ -59,7 +59,7 @@ class Kind:
 
     @property
     def cycle(self) -> str:
-        return {"constant": "fmg", "smooth": "F", "jump": "V"}[self.coefficient]
+        return "V" if self.coefficient == "jump" else "fmg"
 
     def problem(self, n: int) -> pde.Poisson:
         shape = (n,) * self.dimension
@@ -114,7 +114,7 @@ class Run(NamedTuple):
 
 
 class Ours:
-    """`pde.Multigrid`: F-cycles where the coefficient varies smoothly, conjugate gradients where it jumps."""
+    """`pde.Multigrid` as it comes; conjugate gradients where the coefficient jumps."""
 
     name = "pde"
 
@@ -238,19 +238,18 @@ def own_row(kind: Kind, own: Ours, runs: list[Run] | None) -> list[str]:
     shape = f"{own.unknowns}^{kind.dimension}"
     if runs is None:
         return [kind.name, shape, *["–"] * 6]
-    plain = "V" if kind.cycle == "fmg" else kind.cycle
     try:
-        predicted = f"{own.mg.predict(plain):.3f}"
+        predicted = f"{own.mg.predict():.3f}"
     except ValueError:  # Fourier modes do not decouple
         predicted = "–"
     solution = own.solution
     return [
         kind.name,
         shape,
-        {"fmg": "fmg, then V", "F": "F", "V": "V + cg"}[kind.cycle],
+        "fmg, then V" if kind.cycle == "fmg" else "V + cg",
         f"{solution.cycles}{'' if runs[-1].converged else f' ({solution.reason})'}",
         predicted,
-        f"{own.mg.measure_factor(plain, cycles=15):.3f}",
+        f"{own.mg.measure_factor(cycles=15):.3f}",
         f"{solution.factor:.3f}",
         f"{solution.work_units:.0f}",
     ]
@@ -290,9 +289,8 @@ def write(rows: Sequence[tuple[list[str], list[str]]], repeats: int, folder: Pat
 NOTES = f"""\
 f is white noise, of zero mean where the problem is singular. The smooth coefficient lies between exp(-2) and exp(2);
 the one that jumps is a million in twelve balls and 1 around them. "Predicted" is local Fourier analysis, "measured"
-power iteration, both of the plain V(1,1)- or F(1,1)-cycle; "per cycle" is the mean reduction in this solve. A work unit
-is one evaluation of the finest residual. For smooth coefficients F-cycles are asked for: the default takes two to three
-times as many cycles.
+power iteration, both of the plain V(1,1)-cycle; "per cycle" is the mean reduction in this solve. A work unit is one
+evaluation of the finest residual.
 
 All methods have the same symmetric matrix W A, start from zero and end when ||f - A u|| <= {RTOL:g} ||f|| in the norm
 of control volumes, evaluated by one function; bold where {LIMIT} iterations did not do. PyAMG's iterations are counted

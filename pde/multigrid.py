@@ -49,9 +49,10 @@ class Multigrid:
         omega: relaxation parameter in (0, 2); None takes what suits the smoother and the dimension.
         nu: sweeps before and after the coarse-grid correction.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
-            jumps by more than a factor of two between neighbours, or the reaction by half of its largest value.
-        transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the jumps of the
-            coefficient (Dendy); "auto" is the last where the coefficient jumps, else the first.
+            is rough (it changes by a factor of two between neighbours, or of ten over the box), or the reaction jumps
+            by half of its largest value.
+        transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
+            "auto" is the last where the coefficient is rough, else the first.
         levels: the number of levels at most; None coarsens as far as it goes.
         threads: None; device: "cpu" in this version.
         dtype: "float64" or "float32", in which cycles and residuals are computed.

@@ -310,6 +310,35 @@ def test_conjugate_gradients_end_where_nothing_is_left():
     np.testing.assert_allclose(step(f, u), u, atol=8 * EPS)
 
 
+SMOOTH = {
+    "exp(6 x)": lambda x, y: np.exp(6 * x),
+    "waves": lambda x, y: np.exp(2 * np.sin(2 * np.pi * (x + 0.1)) * np.sin(2 * np.pi * (y + 0.1))),
+}
+
+
+@pytest.mark.parametrize("kind", SMOOTH)
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic", ("robin", 1.0)])
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+def test_smooth_coefficients_that_vary_much(kind, boundary, centering):
+    """Rediscretised coarse operators diverged, or took up to 47 cycles: on the coarsest grids they see jumps."""
+    problem = pde.Poisson((96, 70), boundary=boundary, centering=centering, coefficient=SMOOTH[kind])
+    f = np.random.default_rng(6).standard_normal(problem.shape)
+    if problem.singular:
+        W = problem.control_volumes()
+        f -= (W * f).sum() / W.sum()
+    mg = pde.Multigrid(problem)
+    assert len(mg.levels) > 1
+    assert mg.transfer == "operator"
+    solution = mg.solve(f)
+    assert solution.converged
+    assert solution.cycles <= 10
+
+
+def test_smooth_coefficients_that_vary_little_keep_stencils():
+    mg = pde.Multigrid(pde.Poisson((33, 20), coefficient=lambda x, y: 1 + 8 * x * y))
+    assert (mg.coarse, mg.transfer) == ("rediscretised", "bilinear")
+
+
 def test_update_is_a_new_hierarchy_for_the_new_coefficients():
     rng = np.random.default_rng(0)
     shape, f = (33, 20), rng.standard_normal((33, 20))
