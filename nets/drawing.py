@@ -28,6 +28,7 @@ LETTERS = {
     "B_post": ("B′", ORANGE, "extracts features on the way up"),
     "theta": ("θ", ORANGE, "reads what came before"),
     "chi": ("χ", ORANGE, "convolution"),
+    "widen": ("W", GREEN, "widens the data beside B and A"),
     "R": ("R", GREEN, "restricts data"),
     "Pi": ("Π", PURPLE, "restricts features"),
     "P": ("P", PURPLE, "prolongs features"),

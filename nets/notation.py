@@ -149,7 +149,7 @@ def _architecture(text: Scanner, family: str) -> AnyArchitecture:
     if family == "DenseNet":
         nu = _numbers(text, "nu", least=1)
         text.expect("-")
-        return DenseNetArchitecture(nu, *_channels(text, nu))
+        return DenseNetArchitecture(nu, *_channels(text, nu, ("k_0", "k")))
     return _grids(text, family)
 
 
@@ -185,10 +185,12 @@ def _grids(text: Scanner, family: str) -> Architecture:
     return Architecture(nu, u, f, extractor, pi, family, NONLINEAR if nonlinear else "K", nu_post=nu_post)
 
 
-def _channels(text: Scanner, nu: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _channels(
+    text: Scanner, nu: tuple[int, ...], pair: tuple[str, str] = ("c_u", "c_f")
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The first and the second width of every grid."""
     start = text.position
-    widths = _widths(text)
+    widths = _widths(text, pair)
     if len(widths) not in (1, len(nu)):
         text.fail(f"1 or {len(nu)} widths, one per grid of nu = {list(nu)}, not {len(widths)},", start)
     widths = widths * len(nu) if len(widths) == 1 else widths
@@ -243,7 +245,10 @@ def _depth(text: Scanner, depths: Depths, widths: tuple[int, ...]) -> tuple[tupl
     if depth is not None:
         return depths[depth], widths
     if not text.text.startswith("[", text.position):
-        text.fail(", ".join(depths) + ' or "["')
+        deeper = (
+            ", since only the parameters of bottleneck ResNets are known (nets.bottleneck)," if depths is DEPTHS else ""
+        )
+        text.fail(", ".join(depths) + ' or "["' + deeper)
     nu = _numbers(text, "nu", least=1)
     text.expect("-")
     start = text.position
@@ -267,21 +272,21 @@ def _list(text: Scanner, what: str, least: int) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _widths(text: Scanner) -> tuple[tuple[int, int], ...]:
+def _widths(text: Scanner, pair: tuple[str, str]) -> tuple[tuple[int, int], ...]:
     text.expect("[")
-    widths = [_width(text)]
+    widths = [_width(text, pair)]
     while text.take(","):
-        widths.append(_width(text))
+        widths.append(_width(text, pair))
     text.expect("]", '"," or "]"')
     return tuple(widths)
 
 
-def _width(text: Scanner) -> tuple[int, int]:
+def _width(text: Scanner, pair: tuple[str, str]) -> tuple[int, int]:
     if not text.take("("):
         c = text.integer("a channel count", 1)
         return c, c
-    c_u = text.integer("c_u", 1)
+    first = text.integer(pair[0], 1)
     text.expect(",")
-    c_f = text.integer("c_f", 1)
+    second = text.integer(pair[1], 1)
     text.expect(")")
-    return c_u, c_f
+    return first, second
