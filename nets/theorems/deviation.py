@@ -29,6 +29,6 @@ def largest(a: Sequence[Tensor | None], b: Sequence[Tensor | None]) -> float:
     gaps, sizes = [0.0], [0.0]
     for v, w in zip(a, b, strict=True):
         gap = difference(v, w)
-        gaps += [] if gap is None else [float(gap.abs().max())]
-        sizes += [float(t.abs().max()) for t in (v, w) if t is not None]
+        gaps += [] if gap is None else [float(gap.detach().abs().max())]
+        sizes += [float(t.detach().abs().max()) for t in (v, w) if t is not None]
     return max(gaps) / max(sizes) if max(sizes) > 0 else max(gaps)
