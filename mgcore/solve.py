@@ -82,7 +82,8 @@ class Solution:
     @property
     def message(self) -> str:
         """One sentence: what happened, in how many cycles, and what it means."""
-        text = f"{self.reason} after {self.cycles} cycles at relative residual {self.residual_norms[-1]:.2e}"
+        cycles = f"{self.cycles} cycle{'s' * (self.cycles != 1)}"
+        text = f"{self.reason} after {cycles} at relative residual {self.residual_norms[-1]:.2e}"
         if self.members and not self.converged:
             text += f", {sum(member.converged for member in self.members)} of {len(self.members)} members converged"
         if not self.converged:

@@ -1,4 +1,4 @@
-"""python -m pde predict"""
+"""python -m pde solve | predict"""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pde.commands.options import join_minus
+from pde.commands.solve import add_solve
 from pde.multigrid import CYCLES, Multigrid
 from pde.poisson import BOUNDARIES, Poisson
 from pde.smoothers import SMOOTHERS
@@ -34,22 +36,22 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; errors of the user are one line and exit code 2."""
-    options = _parser().parse_args(arguments)
+    """Run one command; its exit code. Errors of the user are one line and exit code 2."""
+    options = _parser().parse_args(join_minus(list(sys.argv[1:] if arguments is None else arguments)))
     try:
-        options.run(options)
+        return options.run(options)
     except (ValueError, TypeError, ImportError, OSError) as error:
         print(f"python -m pde {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"python -m pde {options.command}: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m pde", description=TITLE)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    add_solve(commands)
     _add_predict(commands)
     return parser
 
@@ -83,7 +85,7 @@ def _add_predict(commands: Any) -> None:
     command.set_defaults(run=_predict)
 
 
-def _predict(options: argparse.Namespace) -> None:
+def _predict(options: argparse.Namespace) -> int:
     from pde.fourier import Analysis
 
     if options.measure and options.coarsen is not None:
@@ -107,6 +109,7 @@ def _predict(options: argparse.Namespace) -> None:
 
         theta, size = analysis.error_symbol(options.cycle, options.grids, options.frequencies)
         print(f"written: {plot.symbol(theta, size, options.plot, f'{options.cycle}{mg.nu} {mg.smoother}')}")
+    return 0
 
 
 def _cycles(factor: float) -> str:

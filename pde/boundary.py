@@ -85,6 +85,9 @@ def embed(u: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
         parts = [*ends[:1], (u, known), *ends[1:]]
         u, known = (np.concatenate([p[i] for p in parts if p is not None], axis=a - grid.ndim) for i in (0, 1))
     _fill_corners(u, known, grid.ndim)
+    for a, axis in enumerate(grid.axes):
+        if axis.periodic:  # on the sides across it too
+            u[window(a, grid.ndim, slice(-1, None))] = u[window(a, grid.ndim, slice(0, 1))]
     return u
 
 

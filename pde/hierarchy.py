@@ -1,4 +1,4 @@
-"""The levels of a multigrid method for `Poisson`, and how they are shown."""
+"""The levels of a multigrid method for `Poisson`."""
 
 from __future__ import annotations
 
@@ -162,17 +162,3 @@ def _coarse_terms(terms: Terms, grid: Grid, which: tuple[bool, ...], transfer: T
         return transfer.restrict(values) if weighted and not isinstance(values, float) else inject(values)
 
     return Terms(tuple(inject(a) for a in terms.diffusion), reaction(terms.reaction))
-
-
-def table(levels: list[Level]) -> str:
-    """The levels as a table, with grid and operator complexity."""
-    infos: list[LevelInfo] = [level.info for level in levels]
-    rows = [("level", "shape", "unknowns", "operator", "smoother")]
-    for number, info in enumerate(infos, start=1):
-        shape = "x".join(map(str, info.grid.shape))
-        rows.append((str(number), shape, f"{info.grid.size:,}", info.kind, info.smoother))
-    widths = [max(len(row[c]) for row in rows) for c in range(5)]
-    lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-    grid_complexity = sum(info.grid.size for info in infos) / infos[0].grid.size
-    operator_complexity = sum(info.operator.nonzeros for info in infos) / infos[0].operator.nonzeros
-    return "\n".join(lines) + f"\ngrid complexity {grid_complexity:.2f}, operator complexity {operator_complexity:.2f}"

@@ -16,12 +16,13 @@ from pde.arguments import choose, count, number, read_dtype, read_nu, read_omega
 from pde.batch import delivered, one_batch_axis, select, select_sides, stack, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.grid import Array
-from pde.hierarchy import Choices, build_levels, symmetric, table
+from pde.hierarchy import Choices, build_levels, symmetric
 from pde.krylov import ConjugateGradients
 from pde.norms import Volumes
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
+from pde.summary import table
 from pde.trace import Trace, Verbose
 from pde.transfer import TRANSFERS, CubicInterpolation, Sides, coarsen_sides
 
@@ -418,8 +419,8 @@ class Multigrid:
 
     def __str__(self) -> str:
         return (
-            f"Multigrid for {self.problem!r}\n{table(self.levels)}, "
-            f"transfer {self.transfer}, {self.dtype.name}, plain NumPy on every level"
+            f"Multigrid for {self.problem!r}\n{table(self.levels, self._interpolations)}\n"
+            f"{self.coarse} coarse operators, {self.transfer} transfers, {self.dtype.name}, no compiled kernels"
         )
 
     def _read_data(self, f: Any, g: BoundaryData) -> tuple[Array, Sides]:

@@ -71,7 +71,7 @@ def test_reasons(factor, options, reason, cycles):
     assert solution.converged == (reason == "converged")
     assert reason in REASONS
     assert len(solution.residual_norms) == cycles + 1
-    assert solution.message.startswith(f"{reason} after {cycles} cycles at relative residual ")
+    assert solution.message.startswith(f"{reason} after {cycles} cycle{'s' * (cycles != 1)} at relative residual ")
     assert solution.message.endswith(f": {REASONS[reason]}")
     assert ("asked for 1.0e-08" in solution.message) == (reason != "converged")
 

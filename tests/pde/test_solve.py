@@ -1,8 +1,12 @@
 """What a solve means: how it ends, what it reports, what it leaves alone."""
 
 import copy
+import gc
 import pickle
+import re
+import tracemalloc
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ from hypothesis import strategies as st
 
 import mgcore
 from pde import Multigrid, Poisson, SolveError
+from pde.memory import Counter
 from tests.pde.reference import CYCLES, EPS, PROBLEMS, SEEDS, SMOOTHERS, boxes, by_sines, close, direct, residual_norm
 
 ONES = np.ones((15, 20))
@@ -189,19 +194,39 @@ def test_work_units_are_positive_and_grow(name, cycle):
 
 GOLDEN = """\
 Multigrid for Poisson(shape=(20, 9), extent=(1.0, 1.0), boundary='dirichlet')
-level  shape  unknowns  operator  smoother
-1      20x9   180       stencil   sor omega=1 (2,1)
-2      10x9   90        stencil   sor omega=1.15 (2,1)
-3      5x4    20        stencil   sor omega=1.15 (2,1)
-4      2x2    4         stencil   direct
-grid complexity 1.63, operator complexity 1.63, transfer bilinear, float64, plain NumPy on every level"""
+level  shape  unknowns  spacing     aspect  halves  operator  runs in  smoother
+    1  20x9        180  0.0476 0.1     2.1  x       stencil   NumPy    sor omega=1 (2,1)
+    2  10x9         90  0.0952 0.1    1.05  x y     stencil   NumPy    sor omega=1.15 (2,1)
+    3  5x4          20  0.19 0.2      1.05  x y     stencil   NumPy    sor omega=1.15 (2,1)
+    4  2x2           4  0.381 0.4     1.05          stencil   SuperLU  direct
+grid complexity 1.63, operator complexity 1.63
+rediscretised coarse operators, bilinear transfers, float64, no compiled kernels"""
 
 
 def test_print_shows_the_hierarchy():
     mg = solver((20, 9), nu=(2, 1))
-    assert str(mg) == GOLDEN
+    printed = re.sub(r"(, )?(  +)?(memory|[\d.]+ k?B)(?= |$).*$", "", str(mg), flags=re.MULTILINE)
+    assert printed == GOLDEN
     assert repr(mg) == f"Multigrid({mg.problem!r}, smoother='sor', nu=(2, 1), 4 levels)"
-    assert "Galerkin" in str(solver((20, 9), coarse="galerkin"))
+    assert "Galerkin  SciPy" in str(solver((20, 9), coarse="galerkin"))
+    assert "NumPy, SuperLU" in str(solver((20, 9), smoother="zebra 0"))
+
+
+def test_memory_is_that_of_the_arrays():
+    """Beside what the allocator says: arrays are nearly all that a hierarchy holds."""
+    counter, array = Counter(), np.zeros((10, 10))
+    assert counter.add(array[1:], partial(np.add, array.T), {"a": [np.ones(3)]}) == 824
+    assert counter.add(array) == 0
+    problem = Poisson((127, 127), coefficient=lambda x, y: 1 + x * y)
+    Multigrid(problem)  # what is computed once per problem
+    tracemalloc.start()
+    mg = Multigrid(problem)
+    gc.collect()
+    allocated = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    counted = Counter()
+    counted.add(problem)
+    assert 0.85 <= counted.add(mg.levels, mg._interpolations, mg._volumes) / allocated <= 1.05
 
 
 def test_progress_is_shown_on_stderr(capsys):

@@ -1,0 +1,89 @@
+"""Residuals per cycle, beside the predicted line, and errors against the number of points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from mgcore import Solution
+from pde.multigrid import Multigrid
+from pde.plot.style import save, style
+
+
+def convergence(
+    histories: Mapping[str, Sequence[float]],
+    path: str | Path,
+    title: str = "",
+    predicted: Mapping[str, float] | None = None,
+) -> Path:
+    """Relative residual per cycle on a logarithmic axis; the legend tells the mean factor after the first cycle.
+
+    `predicted` has the predicted factor of some of the histories: a dashed line of that slope from the residual after
+    the first cycle.
+    """
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    for (label, norms), marker in zip(histories.items(), "osD^vP*X" * 8, strict=False):
+        positive = [r for r in norms if 0 < r < np.inf]
+        (line,) = axes.semilogy(range(len(positive)), positive, marker=marker, ms=5, label=label + _measured(positive))
+        if predicted and label in predicted and len(positive) > 1:
+            factor = predicted[label]
+            cycles = np.arange(1, len(positive))
+            values = positive[1] * factor ** (cycles - 1.0)
+            words = f"{label}, predicted: {factor:.3f} per cycle"
+            axes.semilogy(cycles, values, "--", color=line.get_color(), lw=1.2, alpha=0.8, label=words)
+    style(axes, "cycle", "‖f − A u‖ / ‖f‖", title)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False)
+    return save(figure, path)
+
+
+def history(
+    mg: Multigrid, solution: Solution, path: str | Path, cycle: str = "fmg", accel: str | None = None, title: str = ""
+) -> Path:
+    """The residuals of a solve, beside the line that `mg.predict` gives where it gives one.
+
+    Args:
+        cycle, accel: as they were given to `mg.solve`.
+    """
+    label = {"fmg": "full multigrid, then V-cycles"}.get(cycle, f"{cycle}-cycles")
+    if accel is not None:
+        label = f"conjugate gradients, {'V' if cycle == 'fmg' else cycle}-cycles"
+    factor = predicted_factor(mg, cycle, accel)
+    predicted = None if factor is None else {label: factor}
+    return convergence({label: solution.residual_norms}, path, title or repr(mg.problem), predicted)
+
+
+def predicted_factor(mg: Multigrid, cycle: str = "fmg", accel: str | None = None) -> float | None:
+    """The predicted factor of the cycles of a solve; None where Fourier analysis has none."""
+    if accel is not None:
+        return None
+    try:
+        return mg.predict("V" if cycle == "fmg" else cycle)
+    except ValueError:
+        return None
+
+
+def order(sizes: Sequence[int], errors: Mapping[str, Sequence[float]], path: str | Path, title: str = "") -> Path:
+    """Maximum errors against the number of points per axis, with a line of slope -2."""
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    axes = figure.add_subplot()
+    n = np.asarray(sizes, dtype=float)
+    for (label, values), marker in zip(errors.items(), "osD^", strict=False):
+        axes.loglog(n, values, marker=marker, ms=5, label=label)
+    first = float(next(iter(errors.values()))[0])
+    axes.loglog(n, first * (n[0] / n) ** 2, "k--", lw=1, label="order 2")
+    axes.set_xticks(n, [str(s) for s in sizes])
+    axes.minorticks_off()
+    style(axes, "unknowns per axis", "maximum error", title)
+    axes.legend(frameon=False)
+    return save(figure, path)
+
+
+def _measured(norms: Sequence[float]) -> str:
+    later = norms[1:]
+    return f": {(later[-1] / later[0]) ** (1 / (len(later) - 1)):.3f} per cycle" if len(later) > 1 else ""

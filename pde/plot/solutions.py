@@ -1,0 +1,114 @@
+"""A solution as a picture: a curve, an image with contours, or three central slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from pde.boundary import closed_points
+from pde.grid import Array, Axis
+from pde.plot.style import save, style
+from pde.poisson import Poisson
+
+NAMES = ("x", "y", "z")
+
+SLIM = 4.0
+"""Boxes with a larger ratio of sides are drawn with axes of their own scale."""
+
+MOST = 800
+"""Points per axis that a picture shows; larger planes are thinned."""
+
+
+def solution(problem: Poisson, u: Any, path: str | Path, title: str = "", g: Any = None) -> Path:
+    """u with its boundary points: a curve in 1-D, an image with contours in 2-D, three central slices in 3-D.
+
+    Args:
+        u: one solution, of the problem's shape.
+        g: its boundary data, as in `Multigrid.solve`.
+    """
+    whole = problem.embed(u, g)
+    if whole.ndim != problem.ndim:
+        raise ValueError(f"u must be one solution of shape {problem.shape}, got shape {np.shape(u)}")
+    draw = {1: _curve, 2: _image, 3: _slices}[problem.ndim]
+    return save(draw(problem, whole, title), path)
+
+
+def _curve(problem: Poisson, whole: Array, title: str) -> Figure:
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    x = closed_points(problem.grid.axes[0])
+    axes.plot(x, whole, marker="." if len(x) <= 64 else None)
+    style(axes, "x", "u", title)
+    return figure
+
+
+def _image(problem: Poisson, whole: Array, title: str) -> Figure:
+    figure = Figure(figsize=_size(problem.grid.axes), layout="constrained")
+    axes = figure.add_subplot()
+    image = panel(axes, problem.grid.axes, whole, limits(whole))
+    axes.set_title(title)
+    figure.colorbar(image, ax=axes, label="u")
+    return figure
+
+
+def _slices(problem: Poisson, whole: Array, title: str) -> Figure:
+    """The three central planes on one scale of colours."""
+    figure = Figure(figsize=(13, 4.4), layout="constrained")
+    points = [closed_points(axis) for axis in problem.grid.axes]
+    panels = np.ravel(figure.subplots(1, 3))
+    middles = [
+        int(np.argmin(abs(x - (axis.nodes[0] + axis.nodes[-1]) / 2)))
+        for x, axis in zip(points, problem.grid.axes, strict=True)
+    ]
+    planes = [np.take(whole, middle, axis=across) for across, middle in enumerate(middles)]
+    scale = limits(np.concatenate([plane.ravel() for plane in planes]))
+    for across, (axes, plane) in enumerate(zip(panels, planes, strict=True)):
+        kept = [a for a in range(3) if a != across]
+        image = panel(axes, [problem.grid.axes[a] for a in kept], plane, scale, [NAMES[a] for a in kept])
+        axes.set_title(f"{NAMES[across]} = {points[across][middles[across]]:.3g}")
+    figure.colorbar(image, ax=panels, label="u", shrink=0.8)
+    figure.suptitle(title)
+    return figure
+
+
+def limits(values: Array) -> dict[str, Any]:
+    """Colours: two-sided around zero where the values have both signs, else from the smallest to the largest."""
+    low, high = float(values.min()), float(values.max())
+    bound = max(-low, high)
+    if low < -0.05 * bound and high > 0.05 * bound:
+        return {"vmin": -bound, "vmax": bound, "cmap": "RdBu_r"}
+    return {"vmin": low, "vmax": high if high > low else low + 1.0, "cmap": "viridis"}
+
+
+def panel(
+    axes: Any, pair: Sequence[Axis], values: Array, scale: dict[str, Any], names: Sequence[str] = NAMES[:2]
+) -> Any:
+    """One plane of values at the closed points of two axes, as an image with contour lines; returns the image."""
+    shown = [_thin(n) for n in values.shape]
+    thin = values[np.ix_(*shown)]
+    x, y = (closed_points(axis)[part] for axis, part in zip(pair, shown, strict=True))
+    image = axes.pcolormesh(x, y, thin.T, shading="gouraud", rasterized=True, **scale)
+    if float(np.ptp(thin)) > 1e-12 * float(np.abs(thin).max()):
+        axes.contour(x, y, thin.T, levels=12, colors="k", linewidths=0.5, alpha=0.5)
+    lengths = [axis.length for axis in pair]
+    axes.set_aspect("equal" if max(lengths) <= SLIM * min(lengths) else "auto")
+    axes.set_xlabel(names[0])
+    axes.set_ylabel(names[1])
+    return image
+
+
+def _thin(n: int) -> Array:
+    """The numbers of the points that are shown, the first and the last among them."""
+    return np.unique(np.append(np.arange(0, n, max(1, n // MOST)), n - 1))
+
+
+def _size(pair: Sequence[Axis]) -> tuple[float, float]:
+    """A figure as wide and high as the box asks for."""
+    ratio = pair[0].length / pair[1].length
+    if not 1 / SLIM <= ratio <= SLIM:
+        return 6.4, 5.0
+    return (6.6, 1.4 + 4.6 / ratio) if ratio > 1 else (2.2 + 4.4 * ratio, 5.0)

@@ -1,0 +1,129 @@
+"""Pictures: of every kind of problem, with what they say checked where it is a number."""
+
+import numpy as np
+import pytest
+from matplotlib import image
+
+from pde import Multigrid, Poisson, plot
+from pde.plot.damping import smoothed
+from pde.plot.frequencies import bands, spectrum
+from pde.plot.histories import predicted_factor
+from tests.pde.reference import EPS
+
+ENDS = [("dirichlet", "dirichlet"), ("neumann", "neumann"), ("dirichlet", "neumann"), ("neumann", "dirichlet")]
+SQUARED = np.linspace(0, 1, 18) ** 2
+PROBLEMS = {
+    "1-D": Poisson(17),
+    "cells": Poisson((16, 12), 1.0, [("dirichlet", "neumann"), ("robin", 2.0)], "cell"),
+    "periodic": Poisson((15, 16), (1, 2), "periodic", reaction=1.0),
+    "stretched": Poisson((16, 9), coordinates=(SQUARED, None)),
+    "slim": Poisson((31, 31), (1, 100), ("periodic", "dirichlet")),
+    "3-D": Poisson((8, 9, 7), (1, 2, 3), ["dirichlet", "neumann", "periodic"]),
+    "one cell thick": Poisson((1, 9, 12), boundary=["neumann", "dirichlet", "dirichlet"]),
+}
+
+
+def is_a_picture(path):
+    """Of sane size, and with something on it."""
+    pixels = image.imread(path)[..., :3]
+    height, width = pixels.shape[:2]
+    assert 400 <= height <= 1600
+    assert 400 <= width <= 2400
+    assert np.mean(pixels.min(axis=2) < 0.9) > 0.01
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_solutions_and_smoothing_of_every_kind_are_drawn(name, tmp_path):
+    problem = PROBLEMS[name]
+    mg = Multigrid(problem)
+    g = None if name == "periodic" else 1.0
+    solution = mg.solve(np.sin(7 * problem.points()[-1]), g)
+    is_a_picture(plot.solution(problem, solution.u, tmp_path / "u.png", g=g))
+    if name not in ("cells", "stretched"):
+        is_a_picture(plot.smoothing(mg, tmp_path / "s.png"))
+
+
+def test_constants_and_zero_are_drawn(tmp_path):
+    for number, name in enumerate(("1-D", "cells", "3-D")):
+        problem = PROBLEMS[name]
+        is_a_picture(
+            plot.solution(problem, np.full(problem.shape, number % 2), tmp_path / "u.png", g=number % 2 or None)
+        )
+
+
+def test_what_cannot_be_drawn_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="u must be one solution"):
+        plot.solution(Poisson(5), np.ones((2, 5)), tmp_path / "u.png")
+    with pytest.raises(ValueError, match="one level"):
+        plot.smoothing(Multigrid(Poisson(5)), tmp_path / "s.png")
+    with pytest.raises(ValueError, match="sweeps must be at least 1"):
+        plot.smoothing(Multigrid(Poisson(50)), tmp_path / "s.png", sweeps=0)
+
+
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+@pytest.mark.parametrize("ends", [*ENDS, ("periodic", "periodic")])
+@pytest.mark.parametrize("n", [2, 9, 12])
+def test_the_transform_of_every_axis_has_the_eigenvectors_of_a(ends, centering, n):
+    """A e has the spectrum of e times (2 - 2 cos theta) / h^2."""
+    problem = Poisson(n, 1.0, [ends], centering)
+    axis = problem.grid.axes[0]
+    e = np.random.default_rng(n).standard_normal((3, n))
+    (theta,), size = spectrum([axis], e)
+    _, image_size = spectrum([axis], problem.apply(e))
+    eigenvalue = (2 - 2 * np.cos(theta)) / axis.spacing[0] ** 2
+    largest = 4 / axis.spacing[0] ** 2
+    np.testing.assert_allclose(image_size, eigenvalue * size, rtol=0, atol=64 * n * EPS * largest * np.abs(e).max())
+
+
+def test_spectrum_in_three_dimensions_is_one_axis_after_the_other():
+    problem = PROBLEMS["3-D"]
+    e = np.random.default_rng(4).standard_normal((2, *problem.shape))
+    thetas, size = spectrum(problem.grid.axes, e)
+    h = [float(axis.spacing[0]) for axis in problem.grid.axes]
+    values = [(2 - 2 * np.cos(theta)) / step**2 for theta, step in zip(thetas, h, strict=True)]
+    eigenvalue = values[0][:, None, None] + values[1][:, None] + values[2]
+    _, image_size = spectrum(problem.grid.axes, problem.apply(e))
+    largest = sum(4 / step**2 for step in h)
+    np.testing.assert_allclose(image_size, eigenvalue * size, rtol=0, atol=64 * EPS * e.size * largest)
+
+
+def test_what_smoothing_leaves_is_the_symbol_of_the_smoother():
+    """Damped Jacobi multiplies each mode by 1 - omega lambda h^2 / 4 in 2-D; two sweeps by its square."""
+    mg = Multigrid(Poisson((15, 20), (16, 21)), smoother="jacobi", omega=0.7, nu=(0, 1))
+    axes = mg.problem.grid.axes
+    before, after = smoothed(mg.levels[0], mg.dtype, sweeps=2, seed=3)
+    thetas, first = spectrum(axes, before)
+    _, left = spectrum(axes, after)
+    symbol = 1 - 0.7 * ((1 - np.cos(thetas[0]))[:, None] + 1 - np.cos(thetas[1])) / 2
+    np.testing.assert_allclose(left, symbol**2 * first, rtol=0, atol=1000 * EPS * before.size)
+    k, share = bands(np.array([0.0, 1, 2, 2, 64]), np.ones(5), np.array([1, 0.5, 0.3, 0.4, 0]))
+    np.testing.assert_allclose(k, [0.5, 2, 64])
+    np.testing.assert_allclose(share**2, [(1 + 0.25) / 2, (0.09 + 0.16) / 2, 0])
+
+
+def test_the_predicted_line_is_that_of_predict():
+    mg = Multigrid(Poisson((31, 31)))
+    assert predicted_factor(mg) == mg.predict("V")
+    assert predicted_factor(mg, "W") == mg.predict("W")
+    assert predicted_factor(Multigrid(PROBLEMS["stretched"])) is None
+
+
+def test_predicted_lines_are_drawn(tmp_path):
+    mg = Multigrid(Poisson(15), smoother="jacobi")
+    is_a_picture(plot.history(mg, mg.solve(np.ones(15)), tmp_path / "h.png", accel="cg"))
+    norms = [1.0, 0.1, 0.01, 0.001]
+    without = plot.convergence({"a": norms}, tmp_path / "a.png")
+    with_line = plot.convergence({"a": norms}, tmp_path / "b.png", predicted={"a": 0.5})
+    assert without.read_bytes() != with_line.read_bytes()
+    is_a_picture(with_line)
+
+
+@pytest.mark.parametrize("across", [0, 1])
+def test_the_seam_of_a_periodic_axis_is_closed_on_the_sides_too(across):
+    boundary = ["dirichlet", "dirichlet"]
+    boundary[across] = "periodic"
+    problem = Poisson((6, 6), boundary=boundary)
+    data = np.arange(6.0)
+    u = problem.embed(np.random.default_rng(1).standard_normal((2, 6, 6)), {(1 - across, 0): data})
+    np.testing.assert_array_equal(np.take(u, 0, across + 1), np.take(u, -1, across + 1))
+    assert np.take(np.take(u, -1, across + 1), 0, 1).tolist() == [0.0, 0.0]
