@@ -203,10 +203,13 @@ grid complexity 1.63, operator complexity 1.63
 rediscretised coarse operators, bilinear transfers, float64, no compiled kernels"""
 
 
+def without_memory(mg):
+    return re.sub(r"(, )?(  +)?(memory|[\d.]+ k?B)(?= |$).*$", "", str(mg), flags=re.MULTILINE)
+
+
 def test_print_shows_the_hierarchy():
     mg = solver((20, 9), nu=(2, 1))
-    printed = re.sub(r"(, )?(  +)?(memory|[\d.]+ k?B)(?= |$).*$", "", str(mg), flags=re.MULTILINE)
-    assert printed == GOLDEN
+    assert without_memory(mg) == GOLDEN
     assert repr(mg) == f"Multigrid({mg.problem!r}, smoother='sor', nu=(2, 1), 4 levels)"
     assert "Galerkin  SciPy" in str(solver((20, 9), coarse="galerkin"))
     assert "NumPy, SuperLU" in str(solver((20, 9), smoother="zebra 0"))
@@ -406,7 +409,7 @@ def test_pickles_and_copies_solve_alike(options):
     f = RANDOM[:20, :20]
     for other in (pickle.loads(pickle.dumps(mg)), copy.deepcopy(mg)):
         np.testing.assert_array_equal(other.solve(f, 1.0).u, mg.solve(f, 1.0).u)
-        assert str(other) == str(mg)
+        assert without_memory(other) == without_memory(mg)  # a copy shares fewer buffers
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
