@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 
+from nets.data_level import HistoryLevel
 from nets.network import Network
 from nets.places import BETWEEN, place
 from nets.summary import Summary, summary
@@ -179,20 +180,20 @@ class _Picture:
     def network(self, model: Network, table: Sequence[Row]) -> None:
         from nets.vmgnet import VMgNet
 
-        way_up, dense = isinstance(model, VMgNet), hasattr(model, "theta")
+        way_up, history = isinstance(model, VMgNet), _history(model)
         x, ends = self.plate(0.0, 0.0, "stem"), []
         for l, row in enumerate(table):
             y, steps = -PITCH * l, row.down
             if l > 0:
                 x, steps = self.descent(x, y + PITCH, y, row.from_finer, steps)
-            x = self.steps(x, y, steps, dense)
+            x = self.steps(x, y, steps, history)
             ends.append(x)
         for l in reversed(range(len(table) - 1)) if way_up else ():
             y = -PITCH * l
             x = self.transition((x, y - PITCH), y, [(kernel, 0.0, x + 2.3) for kernel in table[l].from_coarser])
             self.arrows.append(((ends[l], y), (x, y), "skip"))
             self.notes.append(((ends[l] + x) / 2, y + 0.35, "u, f"))
-            x = self.steps(x, y, table[l].up, dense)
+            x = self.steps(x, y, table[l].up, history)
         y = 0.0 if way_up else -PITCH * (len(table) - 1)
         self.right = x
         if not isinstance(model.head, nn.Identity):
@@ -203,8 +204,11 @@ class _Picture:
         self.plates.append((x, y, text))
         return x + 2.2
 
-    def steps(self, x: float, y: float, steps: Sequence[Sequence[Kernel]], dense: bool) -> float:
-        """The steps one after the other from x, each after an arrow; returns where they end."""
+    def steps(self, x: float, y: float, steps: Sequence[Sequence[Kernel]], history: int) -> float:
+        """The steps one after the other from x, each after an arrow; returns where they end.
+
+        A step adds to, and where it ends in theta reads, as many states as `history` says.
+        """
         shown: list[Sequence[Kernel] | None] = list(steps)
         if len(steps) > SHOWN + 1:
             last = 1 if len(steps[-1]) > 1 else 2
@@ -222,10 +226,10 @@ class _Picture:
                 self.squares.append((x + 0.5, y, kernel))
                 x += 1.08
             x -= 0.08
-            if dense:
+            if step[-1].part == "theta":
                 self.arches += [(start, x - 0.5, y) for start in starts[:-1]]
-            elif step[-1].part not in ("A", "eta", "xi", "chi") or (len(step) > 1 and step[0].part == "B"):
-                self.arches.append((starts[-1], x + GAP / 2, y))
+            elif step[-1].part not in ("A", "eta", "xi", "chi") or (len(step) > 1 and step[0].part in ("B", "widen")):
+                self.arches += [(start, x + GAP / 2, y) for start in starts[-history:]]
         return x
 
     def descent(
@@ -288,6 +292,12 @@ class _Picture:
             axes.text(x, y, text, ha="center", va="center", fontsize=12 if text == "···" else 7, color=GREY)
         for x, y, kernel in self.squares:
             _square(axes, x, y, kernel)
+
+
+def _history(model: Network) -> int:
+    """How many of the last states a step reads."""
+    level = model.levels[0]
+    return (level.keep or 10**6) if isinstance(level, HistoryLevel) else 1
 
 
 def _square(axes: Axes, x: float, y: float, kernel: Kernel) -> None:

@@ -1,7 +1,8 @@
 """Activation checkpointing: a level keeps the state it starts from, and the backward pass computes the rest again.
 
-Memory falls from everything that a level computes to one state per level and what one level computes; a training step
-costs about one forward pass more.
+Between the passes memory falls to one state per level. The peak of a training step remains that of the level that
+computes most, as a rule the finest: where the finest has most of the pixels and sweeps, little is saved. A step costs
+about one forward pass more.
 """
 
 from __future__ import annotations

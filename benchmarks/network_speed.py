@@ -1,0 +1,235 @@
+"""Multiply-adds, wall time and peak memory of MgNet in both forms beside ResNet-18.
+
+python benchmarks/network_speed.py [--device cuda] [--batch 8] [--rounds 7] [--threads N] [--quick]
+    [--output FOLDER]
+
+On a CPU in float32; on CUDA in bfloat16 (autocast), channels_last and compiled, where it has not been tried yet. The
+networks take turns in every round, so that a change of the machine's speed meets all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import report
+import torch
+
+import nets
+
+NETWORKS = {
+    "MgNet, residual form": ("MgNet[2,2,2,2]-[256]-B^l", {"form": "residual"}),
+    "MgNet, feature form": ("MgNet[2,2,2,2]-[256]-B^l", {"form": "feature"}),
+    "ResNet-18": ("ResNet18", {}),
+}
+QUICK = {"MgNet[2,2,2,2]-[256]-B^l": "MgNet[2,2,2,2]-[16]-B^l", "ResNet18": "ResNet[2,2,2,2]-[8,16,32,64]"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    parser.add_argument("--batch", type=int, help="images of 3 x 32 x 32 (default: 8, on CUDA 512)")
+    parser.add_argument("--rounds", type=int, default=7, help="measurements of each; the median counts (default: 7)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="narrow networks and one round; written to out/")
+    parser.add_argument("--output", type=Path, help="folder for the table (default benchmarks/results; --quick: out)")
+    parser.add_argument("--memory-of", nargs=2, metavar=("NETWORK", "CHECKPOINTING"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.batch = options.batch or (512 if options.device == "cuda" else 8)
+    torch.set_num_threads(options.threads)
+    if options.memory_of:
+        network, checkpointing = options.memory_of
+        print(json.dumps(peak_memory(create(network, options, checkpointing == "yes"), options)))
+        return
+    options.rounds = 1 if options.quick else options.rounds
+    name = "network_speed" + ("_cuda" if options.device == "cuda" else "")
+    body = speed(options) + "\n\n" + memory(options)
+    folder = options.output or (Path("out") if options.quick else report.RESULTS)
+    report.write(name, "Speed and memory of MgNet and ResNet-18", body, folder)
+
+
+def create(network: str, options: argparse.Namespace, checkpointing: bool = False) -> Any:
+    name, settings = NETWORKS[network]
+    model = nets.create_model(QUICK[name] if options.quick else name, **settings)
+    model.set_activation_checkpointing(checkpointing)
+    return model
+
+
+def placed(model: Any, options: argparse.Namespace) -> Any:
+    """On the device; on CUDA in channels_last and compiled."""
+    model = model.to(options.device)
+    if options.device == "cuda":
+        model = model.to(memory_format=torch.channels_last)
+        model.compile(fullgraph=True)
+    return model
+
+
+def images(options: argparse.Namespace) -> torch.Tensor:
+    last = torch.channels_last if options.device == "cuda" else torch.contiguous_format
+    return torch.randn(options.batch, 3, 32, 32, device=options.device).to(memory_format=last)
+
+
+def precision(options: argparse.Namespace) -> Any:
+    return torch.autocast("cuda", torch.bfloat16) if options.device == "cuda" else contextlib.nullcontext()
+
+
+def forward(model: Any, x: torch.Tensor, options: argparse.Namespace) -> Callable[[], None]:
+    """Inference: evaluation mode, no gradients."""
+
+    def run() -> None:
+        model.eval()
+        with torch.no_grad(), precision(options):
+            model(x)
+
+    return run
+
+
+def step(model: Any, x: torch.Tensor, options: argparse.Namespace) -> Callable[[], None]:
+    """Forward and backward pass in training mode."""
+    labels = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+
+    def run() -> None:
+        model.train()
+        model.zero_grad(set_to_none=True)
+        with precision(options):
+            loss = torch.nn.functional.cross_entropy(model(x), labels)
+        loss.backward()
+
+    return run
+
+
+def speed(options: argparse.Namespace) -> str:
+    x = images(options)
+    runs, costs = {}, {}
+    for network in NETWORKS:
+        model = create(network, options)
+        costs[network] = nets.multiply_adds(model, (3, 32, 32))
+        model = placed(model, options)
+        runs[network, "forward"] = forward(model, x, options)
+        runs[network, "step"] = step(model, x, options)
+    seconds = interleaved(runs, options.rounds, options.device)
+    base = next(iter(NETWORKS))
+    rows = []
+    for network in NETWORKS:
+        row = [network, f"{costs[network] / 1e9:.3f}"]
+        for kind in ("forward", "step"):
+            median = statistics.median(seconds[network, kind])
+            ratio = median / statistics.median(seconds[base, kind])
+            row += [f"{1e3 * median / options.batch:.2f}", spread(seconds[network, kind]), f"{ratio:.2f}"]
+        rate = costs[network] * options.batch / statistics.median(seconds[network, "forward"])
+        rows.append([*row, f"{rate / 1e9:.0f}"])
+    header = ["network", "1e9 multiply-adds", "forward, ms per image", "spread", "to the first"]
+    header += ["forward and backward", "spread", "to the first", "1e9 multiply-adds per second, forward"]
+    if options.device == "cuda":
+        how = f"{torch.cuda.get_device_name()}, bfloat16 by autocast, channels_last, compiled"
+    else:
+        how = f"float32, {options.threads} threads of torch"
+    note = f"{options.batch} images of 3 x 32 x 32; {how}. Medians over {options.rounds} round(s); the networks take\n"
+    note += (
+        "turns after a warm-up; the spread is the largest deviation from the median. Forward is in evaluation mode\n"
+    )
+    note += "without gradients, forward and backward in training mode without the optimiser's step."
+    return report.table(header, rows) + "\n\n" + note
+
+
+def interleaved(
+    runs: dict[tuple[str, str], Callable[[], None]], rounds: int, device: str
+) -> dict[tuple[str, str], list[float]]:
+    """Seconds of every run, in turns, after one run of each that does not count."""
+    seconds: dict[tuple[str, str], list[float]] = {key: [] for key in runs}
+    for turn in range(rounds + 1):
+        for key, run in runs.items():
+            synchronise(device)
+            began = time.perf_counter()
+            run()
+            synchronise(device)
+            if turn > 0:
+                seconds[key].append(time.perf_counter() - began)
+    return seconds
+
+
+def synchronise(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def spread(seconds: list[float]) -> str:
+    median = statistics.median(seconds)
+    return f"{100 * max(abs(s - median) for s in seconds) / median:.0f} %"
+
+
+def memory(options: argparse.Namespace) -> str:
+    """Peak memory of a training step, each in a process of its own."""
+    rows = []
+    for network in NETWORKS:
+        plain, checkpointed = (ask(network, kind, options) for kind in ("no", "yes"))
+        cells = [f"{m / 2**20:.0f}" for m in (plain["bytes"], checkpointed["bytes"])]
+        slower = checkpointed["seconds"] / plain["seconds"]
+        rows.append([network, *cells, f"{checkpointed['bytes'] / plain['bytes']:.2f}", f"{slower:.2f}"])
+    header = ["network", "peak, MiB", "with activation checkpointing", "ratio", "time of a step, ratio"]
+    kind = "allocated by torch" if options.device == "cuda" else "resident"
+    note = (
+        f"Memory {kind} at the peak of a training step above that before it, {memory_batch(options)} images: what the\n"
+    )
+    note += "network computes, gradients and work space of the convolutions. Each value is from a process of its own;\n"
+    note += "the ratio of times is that of single steps after a warm-up."
+    return report.table(header, rows) + "\n\n" + note
+
+
+def memory_batch(options: argparse.Namespace) -> int:
+    return 2 * options.batch if options.device == "cpu" else options.batch
+
+
+def ask(network: str, checkpointing: str, options: argparse.Namespace) -> dict[str, float]:
+    """`peak_memory` in a fresh process."""
+    command = [sys.executable, __file__, "--memory-of", network, checkpointing, "--device", options.device]
+    command += ["--batch", str(memory_batch(options)), "--threads", str(options.threads)]
+    command += ["--quick"] if options.quick else []
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise RuntimeError(f"{network}, checkpointing {checkpointing}: {run.stderr.strip()}")
+    result: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    return result
+
+
+def peak_memory(model: Any, options: argparse.Namespace) -> dict[str, float]:
+    """Bytes that a training step needs above what is there before it, and the seconds of a second step."""
+    model, x = placed(model, options), images(options)
+    step(model, x[:2], options)()  # loads what the first step loads
+    model.zero_grad(set_to_none=True)
+    run = step(model, x, options)
+    if options.device == "cuda":
+        run()  # compiles
+        model.zero_grad(set_to_none=True)
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        peak = torch.cuda.max_memory_allocated()
+    else:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
+        before = status("VmRSS")
+        run()
+        peak = status("VmHWM")
+    synchronise(options.device)
+    began = time.perf_counter()
+    run()
+    synchronise(options.device)
+    return {"bytes": peak - before, "seconds": time.perf_counter() - began}
+
+
+def status(name: str) -> int:
+    """A number of bytes from Linux's record of this process."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return 1024 * int(line.split()[1])
+
+
+if __name__ == "__main__":
+    main()
