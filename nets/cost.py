@@ -12,6 +12,8 @@ from nets.trace import run_without_storage
 
 def parameters(model: nn.Module) -> int:
     """The number of trained parameters."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a network; got {type(model).__name__}")
     return sum(p.numel() for p in model.parameters())
 
 

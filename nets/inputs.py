@@ -21,8 +21,22 @@ def check_input(model: Network, x: Tensor) -> None:
     """
     if not isinstance(x, Tensor):
         raise TypeError(f"x must be a torch.Tensor; got {type(x).__name__}")
+    if x.layout != torch.strided:
+        raise TypeError(f"x must be a dense tensor; got {x.layout}")
     _check_shape(model, x)
     _check_kind(model, x)
+
+
+def check_features(u: Tensor, dims: int, channels: int) -> None:
+    """Refuse a u that is not (N, channels, n, ...).
+
+    Raises:
+        TypeError, ValueError: naming what came and what is needed.
+    """
+    if not isinstance(u, Tensor):
+        raise TypeError(f"u must be a torch.Tensor; got {type(u).__name__}")
+    if u.ndim != dims + 2 or u.shape[1] != channels:
+        raise ValueError(f"u must be features of shape (N, {channels}{', n' * dims}); got {tuple(u.shape)}")
 
 
 def _check_shape(model: Network, x: Tensor) -> None:

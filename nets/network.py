@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import mgcore
 from mgcore import Visit
 from nets.activations import create_activations
-from nets.inputs import check_input
+from nets.inputs import check_features, check_input
 from nets.operators import MAX_POOL, convolution, normalisation
 from nets.recompute import recomputed, recomputed_levels
 from nets.states import check_state
@@ -99,6 +99,7 @@ class Network(nn.Module):
 
     def forward_head(self, u: Tensor) -> Tensor:
         """Global average pooling of features (N, c, n, ...), then the linear layer: (N, num_classes)."""
+        check_features(u, self.config.dims, self.features)
         return self.head(u.mean(dim=tuple(range(2, u.ndim))))
 
     def set_activation_checkpointing(self, enable: bool = True) -> None:
@@ -107,7 +108,7 @@ class Network(nn.Module):
         Values, gradients and batch-norm statistics are the same to the bit; see `nets.recompute`.
         """
         if not isinstance(enable, bool):
-            raise TypeError(f"enable must be True or False; got {enable!r}")
+            raise TypeError(f"activation_checkpointing: enable must be True or False; got {enable!r}")
         self.activation_checkpointing = enable
 
     def reset_classifier(self, num_classes: int) -> None:

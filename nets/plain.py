@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nets.checks import check_choices
 from nets.data_level import DataLevel
+from nets.inputs import check_features
 from nets.network import FeatureInfo, Network
 from nets.notation import PLAIN, PlainArchitecture
 from nets.operators import ADAPTIVE_POOL, AVERAGE_POOL, CONVOLUTION, MAX_POOL, chain, normalisation
@@ -160,6 +161,7 @@ class PlainNet(Network):
 
     def forward_head(self, u: Tensor) -> Tensor:
         """Pooling, the fully connected layers, each but the last with s: (N, num_classes)."""
+        check_features(u, self.config.dims, self.config.channels[-1])
         average = ADAPTIVE_POOL[self.config.dims](self.config.plan.pixels)
         u = average(self.R[-1](u)).flatten(1)
         for linear in self.hidden:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.data_level import DataLevel, HistoryLevel
+from nets.inputs import check_features
 from nets.network import Network
 from nets.operators import convolution, lists, normalisation
 from nets.resnet_config import ResNetConfig
@@ -80,7 +81,10 @@ class ResNet(Network):
 
     def forward_head(self, u: Tensor) -> Tensor:
         """Global average pooling of features (N, c, n, ...), then the linear layer: (N, num_classes)."""
-        return super().forward_head(self.s[-1](self.norm_head(u)) if self.config.kind == "WideResNet" else u)
+        if self.config.kind == "WideResNet":
+            check_features(u, self.config.dims, self.features)
+            u = self.s[-1](self.norm_head(u))
+        return super().forward_head(u)
 
     def _own_blocks(self, l: int) -> range:
         """The blocks that are steps on grid l: all but the one that leads to it."""

@@ -19,8 +19,15 @@ def check_state(model: Network, state: Mapping[str, Any], *, strict: bool = True
     """Refuse a state whose names or shapes are not those of the model; strict=False looks at shapes alone.
 
     Raises:
+        TypeError: the state holds something else than tensors by name.
         RuntimeError: naming the first level, finest first, and the first weight in it that differ.
     """
+    if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
+        raise TypeError(f"state_dict must map names to tensors; got {type(state).__name__}")
+    own = model.state_dict()
+    wrong = next((name for name, weight in state.items() if name in own and not hasattr(weight, "shape")), None)
+    if wrong is not None:
+        raise TypeError(f"state_dict must map names to tensors; {wrong} is a {type(state[wrong]).__name__}")
     differences = _differences(model, state, strict)
     if differences:
         raise RuntimeError(

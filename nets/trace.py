@@ -37,6 +37,8 @@ def trace(model: Network, input_size: Sequence[int]) -> list[Call]:
     Raises:
         TypeError, ValueError: where input_size is no such shape, or does not fit the network.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
     calls: list[Call] = []
 
     def recorder(name: str) -> Any:
@@ -58,8 +60,14 @@ def trace(model: Network, input_size: Sequence[int]) -> list[Call]:
 
 def run_without_storage(model: nn.Module, input_size: Sequence[int]) -> None:
     """A forward pass for images of shape (channels, n, ...) on the meta device."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a network; got {type(model).__name__}")
     if not isinstance(input_size, Sequence) or not all(isinstance(n, int) and n > 0 for n in input_size):
         raise TypeError(f"input_size must be the shape (channels, n, ...) of an image; got {input_size!r}")
+    config: Any = getattr(model, "config", None)
+    if config is not None and (len(input_size) != config.dims + 1 or input_size[0] != config.in_channels):
+        need = f"({config.in_channels}{', n' * config.dims})"
+        raise ValueError(f"input_size must be {need}, the shape of an image of {config}; got {tuple(input_size)}")
     weights = {name: w.detach().to("meta") for name, w in [*model.named_parameters(), *model.named_buffers()]}
     # two images: batch norm in training mode refuses a single value per channel
     x = torch.empty((2, *input_size), device="meta", dtype=next(model.parameters()).dtype)

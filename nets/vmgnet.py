@@ -12,6 +12,7 @@ import mgcore
 from mgcore import Level
 from nets.config import MgNetConfig
 from nets.delegate import Watched
+from nets.inputs import check_features
 from nets.iterations import MultiStep, create_iteration, uses
 from nets.mgnet import MgNet, Scale, extractors
 from nets.operators import CONVOLUTION, convolution, lists, normalisation, prolongation
@@ -68,6 +69,7 @@ class VMgNet(MgNet):
 
     def forward_head(self, u: Tensor) -> Tensor:
         """Scores of every pixel: (N, num_classes, n, ...)."""
+        check_features(u, self.config.dims, self.config.channels_u[0])
         return self.head(u)
 
     def new_head(self, num_classes: int) -> nn.Module:

@@ -21,6 +21,8 @@ from nets.vmgnet import VMgNet
 
 def list_models(pattern: str = "*") -> list[str]:
     """The names of `MODELS` that match a shell pattern; brackets are taken as they stand, not as character sets."""
+    if not isinstance(pattern, str):
+        raise TypeError(f"pattern must be a string such as 'MgNet*'; got {type(pattern).__name__}")
     return [name for name in MODELS if fnmatchcase(name, pattern.replace("[", "[[]"))]
 
 

@@ -37,11 +37,18 @@ class Dataset:
 
 
 def _check_part(part: str, images: Tensor, labels: Tensor, classes: int) -> None:
+    for name, tensor in ((f"{part}_images", images), (f"{part}_labels", labels)):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor; got {type(tensor).__name__}")
     if not images.is_floating_point() or images.ndim < 3 or len(images) == 0:
         raise ValueError(
             f"{part}_images must be floats of shape (N, channels, n, ...) with N >= 1; "
             f"got {images.dtype} of shape {tuple(images.shape)}"
         )
+    finite = images.isfinite().flatten(1).all(1)
+    if not finite.all():
+        wrong = int((~finite).nonzero()[0])
+        raise ValueError(f"{part}_images must be finite; image {wrong} is not, and {int((~finite).sum())} in all")
     if labels.is_floating_point() or labels.shape != images.shape[:1]:
         raise ValueError(
             f"{part}_labels must be {len(images)} integers; got {labels.dtype} of shape {tuple(labels.shape)}"

@@ -16,6 +16,8 @@ def digits(seed: int = 0, test_fraction: float = 0.2) -> Dataset:
     """
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction must lie strictly between 0 and 1; got {test_fraction}")
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be an integer from 0 to 2^32 - 1, as it splits the data; got {seed!r}")
     try:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split

@@ -64,7 +64,9 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return record
 
 
-def _file(path: str | os.PathLike[str]) -> Path:
+def _file(path: str | os.PathLike[str], name: str = "checkpoint") -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} must be the path of a file; got {type(path).__name__}")
     path = Path(path)
     return path / FILE if path.is_dir() else path
 
@@ -131,9 +133,7 @@ def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
     Raises:
         CheckpointError: where the file cannot be read, or holds another architecture.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"weights must be the path of a file; got {type(path).__name__}")
-    path = _file(path)
+    path = _file(path, "weights")
     content = _content(path)
     state = trained(content) if _is_record(content) else content
     if not isinstance(state, Mapping) or not state or not all(isinstance(w, torch.Tensor) for w in state.values()):

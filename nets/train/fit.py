@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from os import PathLike
+from typing import Any
+
 import torch
 
 from nets.data import Dataset
@@ -24,9 +27,21 @@ def network_for(model: Network | str, data: Dataset, seed: int) -> Network:
         return create_model(model, num_classes=len(data.class_names), in_channels=data.in_channels, dims=dims)
 
 
-def check_fit(model: Network, data: Dataset, recipe: Recipe, seed: int) -> None:
+def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: Any) -> None:
+    """What can be said of train's arguments one by one."""
+    if not isinstance(data, Dataset | str):
+        raise TypeError(f"data must be a nets.data.Dataset or a name; got {type(data).__name__}")
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise TypeError(f"seed must be an integer; got {seed!r}")
+    if not (output is None or isinstance(output, str | PathLike)):
+        raise TypeError(f"output must be the path of a folder; got {type(output).__name__}")
+    if not isinstance(resume, bool):
+        raise TypeError(f"resume must be True or False; got {resume!r}")
+    if not (progress is None or isinstance(progress, bool)):
+        raise TypeError(f"progress must be None, True or False; got {progress!r}")
+
+
+def check_fit(model: Network, data: Dataset, recipe: Recipe) -> None:
     if isinstance(model, VMgNet):
         raise ValueError(f"model must classify images; got {model.config}, which predicts every pixel")
     classes, dims = len(data.class_names), data.train_images.ndim - 2
@@ -43,6 +58,8 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, seed: int) -> None:
 
 
 def usable_device(device: str | torch.device) -> torch.device:
+    if not isinstance(device, str | torch.device):
+        raise TypeError(f"device must be a name or a torch.device; got {device!r}")
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:

@@ -20,7 +20,7 @@ from nets.train import randomness
 from nets.train.augment import COLUMNS, augment
 from nets.train.evaluation import Evaluation, evaluate
 from nets.train.files import RunFolder
-from nets.train.fit import check_fit, network_for, usable_device
+from nets.train.fit import check_arguments, check_fit, network_for, usable_device
 from nets.train.recipe import Recipe
 from nets.train.recipes import recipe_for
 from nets.train.run import Run
@@ -77,11 +77,12 @@ def train(
         CheckpointError: `output` holds a run and `resume` is False, or another run than the one to resume.
         TrainingError: the loss is not finite.
     """
+    check_arguments(data, seed, output, resume, progress)
     if isinstance(data, str):
         data = datasets.load(data, seed)
     recipe = recipe_for(data.name, recipe, overrides)
     model = network_for(model, data, seed)
-    check_fit(model, data, recipe, seed)
+    check_fit(model, data, recipe)
     if resume and output is None:
         raise ValueError("resume needs output, the folder of the run to go on with; got None")
     run = Run.start(model.to(usable_device(device)), data, recipe, seed)

@@ -1,0 +1,195 @@
+"""What a hostile new user tries: every error names the argument, what came and what is allowed."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import nets
+from nets.__main__ import main
+from nets.data import Dataset
+from tests.nets.families import FAMILIES, create
+
+NAN = float("nan")
+every_family = pytest.mark.parametrize("family", FAMILIES)
+
+
+def f32(*shape):
+    return torch.zeros(*shape)
+
+
+@every_family
+@pytest.mark.parametrize(
+    ("x", "error", "words"),
+    [
+        ([[1.0]], TypeError, "x must be a torch.Tensor; got list"),
+        (None, TypeError, "x must be a torch.Tensor; got NoneType"),
+        (f32(3, 8, 8), ValueError, r"x must have shape \(N, 3, n, n\).*got \(3, 8, 8\)"),
+        (f32(2, 8, 8, 3), ValueError, r"in_channels=3 and dims=2; got \(2, 8, 8, 3\)"),
+        (f32(2, 3, 0, 8), ValueError, "x is too small: grid 1"),
+        (f32(2, 3, 1, 1), ValueError, "x is too small: grid"),
+        (f32(2, 3, 8, 8).int(), TypeError, "floating-point tensor; got torch.int32"),
+        (f32(2, 3, 8, 8).bool(), TypeError, "floating-point tensor; got torch.bool"),
+        (f32(2, 3, 8, 8).to(torch.complex64), TypeError, "floating-point tensor; got torch.complex64"),
+        (f32(2, 3, 8, 8).double(), TypeError, "x has torch.float64"),
+        (f32(2, 3, 8, 8).to_sparse(), TypeError, "x must be a dense tensor; got torch.sparse_coo"),
+    ],
+)
+def test_images(family, x, error, words):
+    model = create(family)
+    model.stem.register_forward_pre_hook(lambda *_: pytest.fail("work before the error"))
+    for run in (model, model.forward_levels):
+        with pytest.raises(error, match=words):
+            run(x)
+
+
+@every_family
+def test_features(family):
+    model = create(family).eval()
+    u = model.forward_features(f32(2, 3, 8, 8))
+    for wrong, error in ((None, TypeError), (u[:, 1:], ValueError), (u.flatten(1), ValueError)):
+        with pytest.raises(error, match="u must be"):
+            model.forward_head(wrong)
+
+
+@every_family
+def test_views_and_empty_batches(family):
+    model = create(family).eval()
+    x = torch.randn(2, 3, 9, 8)
+    torch.testing.assert_close(model(x.transpose(2, 3)), model(x.transpose(2, 3).contiguous()))
+    assert model(x[:0]).shape[0] == 0
+    kept = x.clone()
+    x.requires_grad_()
+    model(x).sum().backward()
+    assert torch.equal(x.detach(), kept)
+
+
+@pytest.mark.parametrize("state", [None, 5, "weights.pt", [1.0], {1: f32(1)}])
+def test_no_state_dict(state):
+    with pytest.raises(TypeError, match="state_dict must map names to tensors; got"):
+        create("MgNet").load_state_dict(state)
+
+
+def test_a_state_dict_of_numbers():
+    model = create("MgNet")
+    with pytest.raises(TypeError, match=r"map names to tensors; A\.0\.weight is a int"):
+        model.load_state_dict({**model.state_dict(), "A.0.weight": 5})
+
+
+@pytest.mark.parametrize("function", [nets.parameters, lambda m: nets.summary(m, (3, 8, 8))])
+def test_no_network(function):
+    with pytest.raises(TypeError, match=r"model must be a .*; got str"):
+        function("MgNet[2]-[4]-B^l")
+
+
+@pytest.mark.parametrize("function", [nets.summary, nets.multiply_adds])
+@pytest.mark.parametrize("size", [(3, 8), (1, 8, 8), (3, 8, 8, 8)])
+def test_sizes(function, size):
+    with pytest.raises(ValueError, match=r"input_size must be \(3, n, n\), the shape of an image of MgNet.*got"):
+        function(create("MgNet"), size)
+
+
+def test_patterns_and_paths():
+    with pytest.raises(TypeError, match="pattern must be a string"):
+        nets.list_models(5)
+    with pytest.raises(TypeError, match="checkpoint must be the path of a file; got int"):
+        nets.load(5)
+
+
+def blobs(**changes):
+    generator = torch.Generator().manual_seed(0)
+    images, labels = torch.randn(20, 1, 6, 6, generator=generator), torch.arange(20) % 3
+    data = Dataset("blobs", images[:12], labels[:12], images[12:], labels[12:], ("a", "b", "c"))
+    return replace(data, **changes)
+
+
+def broken(part):
+    images = getattr(blobs(), part).clone()
+    images[3, 0, 2, 2] = NAN
+    images[5] = float("inf")
+    return images
+
+
+@pytest.mark.parametrize("part", ["train_images", "test_images"])
+def test_data_sets(part):
+    with pytest.raises(ValueError, match=f"{part} must be finite; image 3 is not, and 2 in all"):
+        blobs(**{part: broken(part)})
+    with pytest.raises(TypeError, match=rf"{part} must be a torch\.Tensor; got ndarray"):
+        blobs(**{part: f32(12, 1, 6, 6).numpy()})
+    with pytest.raises(ValueError, match=f"{part} must be floats"):
+        blobs(**{part: f32(12, 1, 6, 6).int()})
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"data": None}, TypeError, "data must be a nets.data.Dataset or a name; got NoneType"),
+        ({"data": (f32(1), f32(1))}, TypeError, "data must be a nets.data.Dataset or a name; got tuple"),
+        ({"data": "digit"}, ValueError, "data must be one of 'digits'; got 'digit'"),
+        ({"data": "digits", "seed": -1}, ValueError, "seed must be an integer from 0"),
+        ({"model": None}, TypeError, "model must be a nets.Network or a name; got NoneType"),
+        ({"model": nn.Linear(2, 2)}, TypeError, "model must be a nets.Network or a name; got Linear"),
+        ({"seed": None}, TypeError, "seed must be an integer; got None"),
+        ({"seed": "a"}, TypeError, "seed must be an integer; got 'a'"),
+        ({"output": 5}, TypeError, "output must be the path of a folder; got int"),
+        ({"resume": 1}, TypeError, "resume must be True or False; got 1"),
+        ({"progress": "yes"}, TypeError, "progress must be None, True or False; got 'yes'"),
+        ({"device": None}, TypeError, "device must be a name or a torch.device; got None"),
+        ({"device": "gpu"}, ValueError, "device 'gpu' cannot be used here"),
+    ],
+)
+def test_training(settings, error, words):
+    with pytest.raises(error, match=words):
+        nets.train(**{"model": "MgNet[1]-[2]-B^l", "data": blobs(), "epochs": 1, "batch": 4, **settings})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"data": None}, TypeError, "data must be a nets.data.Dataset or a pair of tensors"),
+        ({"data": "digits"}, TypeError, r"pair of tensors \(images, labels\); got 'digits'"),
+        ({"data": (f32(2, 1, 6, 6), f32(2))}, ValueError, "integer labels .*; got torch.float32"),
+        ({"data": (f32(2, 1, 6, 6), torch.tensor([0, -1]))}, ValueError, "integer labels"),
+        ({"data": (f32(2, 1, 6, 6), torch.tensor([0]))}, ValueError, "as many labels as images"),
+        ({"data": (f32(0, 1, 6, 6), torch.tensor([]).long())}, ValueError, "at least one"),
+        ({"data": (f32(2, 1, 6, 6), torch.tensor([0, 3]))}, ValueError, "tells 3 classes apart"),
+        ({"data": (torch.full((2, 1, 6, 6), NAN), torch.tensor([0, 1]))}, ValueError, "not finite, first for image 0"),
+        ({"batch": 0}, ValueError, "batch must be an integer >= 1; got 0"),
+        ({"model": "MgNet"}, TypeError, "model must be a network; got str"),
+    ],
+)
+def test_evaluation(arguments, error, words):
+    model = nets.create_model("MgNet[1]-[2]-B^l", in_channels=1, num_classes=3)
+    with pytest.raises(error, match=words):
+        nets.evaluate(**{"model": model, "data": blobs(), **arguments})
+
+
+def test_evaluation_of_what_classifies_nothing():
+    for name, classes, words in (
+        ("V-MgNet[1]-[2]-B^l", 3, r"must classify images.*it gives \(8, 3, 6, 6\)"),
+        ("MgNet[1]-[4]-B^l", 0, r"model must have a head; MgNet\[1\]-\[4\]-B\^l has num_classes=0"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            nets.evaluate(nets.create_model(name, in_channels=1, num_classes=classes), blobs())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--model", "MgNet[2,2]"], "name:"),
+        (["train", "--data", "digit"], "data must be one of 'digits'"),
+        (["train", "--seed", "-1"], "seed must be an integer from 0"),
+        (["train", "--epochs", "0"], "epochs must be an integer >= 1"),
+        (["train", "--device", "gpu", "--epochs", "1"], "device 'gpu' cannot be used here"),
+        (["evaluate", "/nowhere"], "there is no file /nowhere"),
+        (["summary", "MgNet[2,2]-[8]-B^l", "--size", "1"], "x is too small"),
+        (["summary", "MgNet[2,2]-[8]-B^l", "--plot", "/nowhere/x.png"], "/nowhere/x.png"),
+    ],
+)
+def test_command_line(arguments, words, capsys):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"python -m nets {arguments[0]}: error: ")
+    assert words in error
+    assert error.count("\n") == 1
