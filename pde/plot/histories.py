@@ -60,10 +60,8 @@ def history(
 
 def predicted_factor(mg: Multigrid, cycle: str = "fmg", accel: str | None = None) -> float | None:
     """The predicted factor of the cycles of a solve; None where Fourier analysis has none."""
-    if accel is not None:
-        return None
     try:
-        return mg.predict("V" if cycle == "fmg" else cycle)
+        return mg.predict("V" if cycle == "fmg" else cycle, accel=accel)
     except ValueError:
         return None
 

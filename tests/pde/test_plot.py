@@ -105,6 +105,7 @@ def test_the_predicted_line_is_that_of_predict():
     mg = Multigrid(Poisson((31, 31)))
     assert predicted_factor(mg) == mg.predict("V")
     assert predicted_factor(mg, "W") == mg.predict("W")
+    assert predicted_factor(mg, accel="cg") == mg.predict("V", accel="cg")
     assert predicted_factor(Multigrid(PROBLEMS["stretched"])) is None
 
 
