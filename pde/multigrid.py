@@ -50,8 +50,8 @@ class Multigrid:
         omega: relaxation parameter in (0, 2); None takes what suits the smoother and the dimension.
         nu: sweeps before and after the coarse-grid correction.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
-            is rough (it changes by a factor of two between neighbours, or of ten over the box), or the reaction jumps
-            by half of its largest value.
+            is rough (it changes by a factor of two between neighbours, or of ten over the box), the reaction jumps by
+            half of its largest value, or two stretched axes have no Dirichlet side (rediscretised cycles may diverge).
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
             "auto" is the last where the coefficient is rough, else the first.
         levels: the number of levels at most; None coarsens as far as it goes.
@@ -98,7 +98,9 @@ class Multigrid:
         problem, rough = self.problem, self.problem.terms.is_rough()
         problem.check_fits(self.dtype)
         jumps = rough or problem.terms.reaction_jumps()
-        self.coarse = _automatic(self._coarse, "galerkin" if jumps else "rediscretised")
+        lines = self.smoother == "zebra" and problem.grid.is_stretched() and sum(n > 1 for n in problem.shape) == 2
+        unlike = lines and not problem.has_dirichlet  # there full multigrid needs rediscretised sides
+        self.coarse = _automatic(self._coarse, "galerkin" if jumps or unlike else "rediscretised")
         self.transfer = _automatic(self._transfer, "operator" if self.coarse == "galerkin" and rough else "bilinear")
         if self.transfer == "operator" and self.coarse == "rediscretised":
             raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")
@@ -439,8 +441,8 @@ class Multigrid:
 
     def _full_multigrid(self, levels: Levels, f: Array, sides: list[Sides]) -> Array:
         """Nested iteration on `levels`, which are those of the solver or make the same moves."""
-        if self.transfer == "operator":
-            return self._nested_galerkin(levels, fold(f, sides[0], self.problem.grid, self.problem.terms))
+        if self.coarse == "galerkin":
+            return self._nested_galerkin(levels, fold(f, sides[0], self.problem.grid, self.problem.terms), sides)
 
         def cycle(levels: Levels, f: Array, u: Array | None) -> Any:
             info = self.levels[-len(levels)].info
@@ -457,12 +459,18 @@ class Multigrid:
             cycle=cycle,
         )
 
-    def _nested_galerkin(self, levels: Levels, f: Array) -> Array:
-        """Nested iteration with the transfers of the cycle, which follow the coefficient where cubics do not."""
+    def _nested_galerkin(self, levels: Levels, f: Array, sides: list[Sides]) -> Array:
+        """Nested iteration on R A P with R f, g folded in: a coarse A holds the sides in its own way.
+
+        Where the coefficient jumps u is interpolated by P, which follows it as cubics do not.
+        """
+        cubic = [partial(_call_with, each, sides[l]) for l, each in enumerate(self._interpolations)]
         return mgcore.full_multigrid(
             levels,
             self._mean_free(f),
-            interpolate=[partial(_prolong, level) for level in self.levels[:-1]],
+            interpolate=[partial(_prolong, level) for level in self.levels[:-1]]
+            if self.transfer == "operator"
+            else cubic,
             restrict_data=[level.R for level in self.levels[:-1] if level.R is not None],
         )
 

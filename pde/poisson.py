@@ -107,11 +107,12 @@ class Poisson:
         """Whether u is determined up to a constant only."""
         insulated = all(side.kind in ("neumann", "periodic") for pair in self.boundary for side in pair)
         beta = [side.beta for pair in self.boundary for side in pair if side.kind == "robin"]
-        closed = insulated or (not self._has_dirichlet and not any(beta))
+        closed = insulated or (not self.has_dirichlet and not any(beta))
         return closed and not self.terms.has_reaction
 
     @property
-    def _has_dirichlet(self) -> bool:
+    def has_dirichlet(self) -> bool:
+        """Whether u is given on some side."""
         return any(side.kind == "dirichlet" for pair in self.boundary for side in pair)
 
     def _read_diffusion(self, coefficient: Any) -> tuple[float | Array, ...]:

@@ -152,6 +152,18 @@ def test_the_automatic_choice_on_stretched_axes(name):
     assert mg.measure_factor(cycles=12) <= 0.1
 
 
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic", ("robin", 100.0)])
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+def test_spacings_that_vary_by_a_thousand(boundary, centering):
+    """Coarse grids are then unlike the finest one: rediscretised V(1,1) took 1.9 per cycle on Neumann cells."""
+    n = 64
+    points = n + (centering == "cell" or boundary == "periodic") + (boundary == "dirichlet" and centering == "vertex")
+    t = np.linspace(-1, 1, points + (boundary == "dirichlet" and centering == "vertex"))
+    k = np.arccosh(np.sqrt(1000))
+    problem = pde.Poisson((n, n), boundary=boundary, centering=centering, coordinates=[np.tanh(k * t)] * 2)
+    assert pde.Multigrid(problem).measure_factor(cycles=8) <= 0.3
+
+
 @pytest.mark.parametrize("aspect", [1, 3, 10, 30, 100, 300, 1000])
 @pytest.mark.parametrize("shape", [(63, 63), (64, 40), (15, 17, 16)])
 def test_aspect_ratios_up_to_a_thousand(aspect, shape):

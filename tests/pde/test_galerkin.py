@@ -171,3 +171,25 @@ def test_the_levels_hold_these_sweeps(smoother, coarse):
             expected = sequential(A, shape, zero, f, 0.9, order)
         for B in (*level.B, *level.B_post):
             np.testing.assert_allclose(B(f), expected, rtol=0, atol=tolerance(A, zero, f))
+
+
+@pytest.mark.parametrize("boundary", ["neumann", ("robin", 2.0)])
+def test_full_multigrid_on_galerkin_operators(boundary):
+    """Their right-hand sides are R f with g folded in; g folded in on every grid anew left half of the error."""
+    u = lambda x, y: np.exp(x) * np.cos(y - 0.3)  # noqa: E731 - harmonic
+    dy = lambda x, y: -np.exp(x) * np.sin(y - 0.3)  # noqa: E731
+    beta = 0.0 if boundary == "neumann" else 2.0
+    g = {
+        (0, 0): lambda x, y: (beta - 1) * u(x, y),
+        (0, 1): lambda x, y: (beta + 1) * u(x, y),
+        (1, 0): lambda x, y: beta * u(x, y) - dy(x, y),
+        (1, 1): lambda x, y: beta * u(x, y) + dy(x, y),
+    }
+    problem = Poisson((65, 65), boundary=boundary)
+    W, f = problem.control_volumes(), np.zeros((65, 65))
+    mg = Multigrid(problem, coarse="galerkin")
+    discrete = mg.solve(f, g, rtol=1e-11).u
+    exact = u(*problem.points())
+    exact = exact - np.sum(W * exact) / np.sum(W) if problem.singular else exact
+    algebraic = np.abs(mg.full_multigrid(f, g) - discrete).max()
+    assert algebraic <= 0.2 * np.abs(discrete - exact).max()
