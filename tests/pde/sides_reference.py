@@ -66,8 +66,12 @@ class Line:
         low, high = (side if isinstance(side, str) else side[0] for side in self.pair)
         return low, high
 
-    def balance(self, i: int) -> tuple[dict[int, float], dict[int, float]]:
-        """What leaves volume i over its width: {unknown: coefficient}, and {side: coefficient of g in the data}."""
+    def balance(self, i: int, a: np.ndarray | None = None) -> tuple[dict[int, float], dict[int, float]]:
+        """What leaves volume i over its width: {unknown: coefficient}, and {side: coefficient of g in the data}.
+
+        `a` along the line may vary: between two unknowns it acts as two resistances in a row.
+        """
+        a = np.full(self.n, self.a) if a is None else a
         out: dict[int, float] = {}
         data: dict[int, float] = {}
 
@@ -78,17 +82,19 @@ class Line:
         for side, j in ((0, i - 1), (1, i + 1)):
             if 0 <= j < self.n or self.kinds[0] == "periodic":
                 turns, k = divmod(j, self.n)
-                k_flux = self.a / abs(self.points[k] + turns * period - self.points[i])
+                distance = abs(self.points[k] + turns * period - self.points[i])
+                halves = (self.width[i] / 2, self.width[k] / 2) if self.cell else (distance / 2, distance / 2)
+                k_flux = 1 / (halves[0] / a[i] + halves[1] / a[k])
                 add(i, k_flux)
                 add(k, -k_flux)
                 continue
             kind, d = self.kinds[side], abs(self.ends[side] - self.points[i])
             beta = 0.0 if isinstance(self.pair[side], str) else self.pair[side][1]
             if kind == "dirichlet":  # a (u - g) / d leaves
-                add(i, self.a / d)
-                data[side] = self.a / d / self.width[i]
+                add(i, a[i] / d)
+                data[side] = a[i] / d / self.width[i]
             else:  # with the boundary value b: a (b - u) / d = g - beta b, and beta b - g leaves
-                k = np.inf if d == 0 else self.a / d
+                k = np.inf if d == 0 else a[i] / d
                 b_u, b_g = (1.0, 0.0) if d == 0 else (k / (k + beta), 1 / (k + beta))
                 add(i, beta * b_u)
                 data[side] = (1 - beta * b_g) / self.width[i]
@@ -97,10 +103,11 @@ class Line:
 
 @dataclass
 class Box:
-    """A problem: its lines and its reaction (a number, or an array of the shape)."""
+    """A problem: its lines, its reaction (a number, or an array of the shape), and a where it varies, one per axis."""
 
     lines: Sequence[Line]
     c: Any = 0.0
+    fields: Sequence[np.ndarray] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -131,7 +138,7 @@ class Box:
             "extent": tuple(line.length for line in self.lines),
             "boundary": tuple(line.pair for line in self.lines),
             "centering": "cell" if self.lines[0].cell else "vertex",
-            "coefficient": tuple(line.a for line in self.lines),
+            "coefficient": tuple(self.fields or (line.a for line in self.lines)),
             "reaction": self.c,
             "coordinates": [line.nodes for line in self.lines],
         }
@@ -154,17 +161,24 @@ class Box:
         number = np.arange(prod(self.shape)).reshape(self.shape)
         c = np.broadcast_to(self.c, self.shape)
         rows, columns, values = [], [], []
-        flows = [[line.balance(i)[0] for i in range(line.n)] for line in self.lines]
+        flows = [[line.balance(i) for i in range(line.n)] for line in self.lines]
         for index in np.ndindex(*self.shape):
             rows.append(number[index])
             columns.append(number[index])
             values.append(c[index])
             for a, flow in enumerate(flows):
-                for j, value in flow[index[a]].items():
+                out, _ = flow[index[a]] if self.fields is None else self.varying(a, index)
+                for j, value in out.items():
                     rows.append(number[index])
                     columns.append(number[(*index[:a], j, *index[a + 1 :])])
                     values.append(value)
         return sp.csr_matrix((values, (rows, columns)), shape=(number.size, number.size))
+
+    def varying(self, axis: int, index: tuple[int, ...]) -> tuple[dict[int, float], dict[int, float]]:
+        """The balance of the volume `index` along an axis, with a as it varies along that line."""
+        assert self.fields is not None
+        along = (*index[:axis], slice(None), *index[axis + 1 :])
+        return self.lines[axis].balance(index[axis], self.fields[axis][along])
 
     def fold(self, f: np.ndarray, g: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
         """f with boundary data, volume by volume along every side."""
@@ -172,8 +186,12 @@ class Box:
         for (a, side), values in g.items():
             line = self.lines[a]
             i = line.n - 1 if side else 0
-            layer = (slice(None),) * a + (i,)
-            f[layer] += line.balance(i)[1][side] * values
+            if self.fields is None:
+                f[(slice(None),) * a + (i,)] += line.balance(i)[1][side] * values
+                continue
+            for place in np.ndindex(*values.shape):
+                index = (*place[:a], i, *place[a:])
+                f[index] += self.varying(a, index)[1][side] * values[place]
         return f
 
     def solution(self, folded: np.ndarray) -> np.ndarray:
