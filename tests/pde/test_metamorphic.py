@@ -180,6 +180,7 @@ def test_nothing_to_do_takes_no_cycle(kinds, cell, field):
     assert (nothing.cycles, nothing.converged, nothing.u.any()) == (0, True, False)
     assert nothing.u.shape == box.shape
     exact = box.solution(box.fold(f, g))
+    exact -= box.mean(exact) if box.singular else 0.0  # what rounding has left of it
     for accel in (None, "cg"):
         done = mg.solve(f, g, u0=exact, rtol=1e-6, accel=accel)
         assert (done.cycles, done.converged) == (0, True)
