@@ -118,7 +118,13 @@ class Axis:
 
     def coarsen(self) -> Axis:
         """Every second node counted from the low end, and the high end; where that does not fit, the last interval
-        is the shorter one. Cells are merged in pairs in the same way. Two ends that are unknowns become one cell."""
+        is the shorter one. Cells are merged in pairs in the same way. Two ends that are unknowns become one cell.
+
+        It is the same object every time, so that what belongs to a coarse grid can be found again."""
+        return self._coarser
+
+    @cached_property
+    def _coarser(self) -> Axis:
         if self._two_ends:
             return Axis(self.nodes, self.sides, cell=True)
         return Axis(self.nodes[self._kept], self.sides, self.cell)
@@ -145,8 +151,10 @@ class Axis:
 
     def at_points(self) -> Axis:
         """A vertex-centred axis through the same unknowns: itself, or the one through the centres of its cells."""
-        if not self.cell:
-            return self
+        return self._through_points if self.cell else self
+
+    @cached_property
+    def _through_points(self) -> Axis:
         if self.periodic:
             return Axis(np.append(self.points, self.points[0] + self.length), self.sides)
         low, high = (side.kind == "dirichlet" for side in self.sides)
@@ -175,9 +183,9 @@ class Axis:
         return [slice(0, n, 2), slice(1, n, 2)]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Grid:
-    """A box of unknowns, one `Axis` per dimension."""
+    """A box of unknowns, one `Axis` per dimension; grids are equal whose axes are the same objects."""
 
     axes: tuple[Axis, ...]
 

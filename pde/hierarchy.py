@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from pde.grid import Array, Grid
 from pde.operators import MatrixOperator, Operator, StencilOperator
 from pde.smoothers import iteration, make_smoother, symmetric_pair
 from pde.terms import Terms
-from pde.transfer import TRANSFERS, BilinearTransfer, CubicInterpolation, Gather, LinearTransfer
+from pde.transfer import TRANSFERS, BilinearTransfer, CubicInterpolation, Gather, LinearTransfer, feels_diffusion
 
 Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
 
@@ -55,8 +56,27 @@ class Choices:
     singular: bool
 
 
+class Tables:
+    """Transfers of one hierarchy by what they depend on, for the next one on the same grid to find them there."""
+
+    def __init__(self, before: Tables | None = None) -> None:
+        self._before = {} if before is None else before._made
+        self._made: dict[Any, Any] = {}
+
+    def find(self, make: Callable[..., Any], *arguments: Any) -> Any:
+        """make(*arguments), or what it made for the hierarchy before; grids are equal whose axes are the same."""
+        key = (make, *arguments)
+        if key not in self._made:
+            self._made[key] = self._before[key] if key in self._before else make(*arguments)
+        return self._made[key]
+
+    def close(self) -> None:
+        """Let go of what only the hierarchy before has needed."""
+        self._before = {}
+
+
 def build_levels(
-    grid: Grid, terms: Terms, choices: Choices, limit: int
+    grid: Grid, terms: Terms, choices: Choices, limit: int, tables: Tables
 ) -> tuple[list[Level], list[CubicInterpolation]]:
     """At most `limit` levels, finest first, and the interpolations of full multigrid between them."""
     A: Operator = StencilOperator(grid, choices.dtype, terms)
@@ -67,11 +87,12 @@ def build_levels(
         which = A.grid.axes_to_coarsen(terms.typical)
         last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
-        transfer = None if last else _transfer(A, which, choices)
+        transfer = None if last else _transfer(A, which, choices, tables)
         levels.append(_level(A, transfer, choices))
         if transfer is None:
+            tables.close()
             return levels, interpolations
-        interpolations.append(CubicInterpolation(A.grid, which, choices.dtype))
+        interpolations.append(tables.find(CubicInterpolation, A.grid, which, choices.dtype))
         terms = _coarse_terms(terms, A.grid, which, transfer)
         A = _coarse_operator(A, transfer, terms, choices)
 
@@ -101,11 +122,14 @@ def symmetric(levels: list[Level]) -> list[Level]:
     return result
 
 
-def _transfer(A: Operator, which: tuple[bool, ...], choices: Choices) -> Transfer:
+def _transfer(A: Operator, which: tuple[bool, ...], choices: Choices, tables: Tables) -> Transfer:
     if choices.transfer == "operator":
         return OperatorTransfer(A, which, choices.dtype)
-    sides = [A.terms.at_sides(a) for a in range(A.grid.ndim)]
-    return TRANSFERS[choices.transfer](A.grid, which, choices.dtype, sides)
+    sides = tuple(
+        A.terms.at_sides(a) if halve and feels_diffusion(axis.coarsen()) else (1.0, 1.0)
+        for a, (axis, halve) in enumerate(zip(A.grid.axes, which, strict=True))
+    )
+    return tables.find(TRANSFERS[choices.transfer], A.grid, which, choices.dtype, sides)
 
 
 def _coarse_operator(A: Operator, transfer: Transfer, terms: Terms, choices: Choices) -> Operator:

@@ -16,7 +16,7 @@ from pde.arguments import choose, count, number, read_dtype, read_nu, read_omega
 from pde.batch import delivered, one_batch_axis, select, select_sides, stack, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.grid import Array
-from pde.hierarchy import Choices, build_levels, symmetric
+from pde.hierarchy import Choices, Tables, build_levels, symmetric
 from pde.krylov import ConjugateGradients
 from pde.norms import Volumes
 from pde.poisson import Poisson
@@ -81,7 +81,6 @@ class Multigrid:
     ) -> None:
         if not isinstance(problem, Poisson):
             raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
-        self.problem = problem
         self.smoother = choose("smoother", smoother, SMOOTHERS, auto="zebra" if problem.grid.is_stretched() else "sor")
         self._coarse = choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto")
         self._transfer = choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto")
@@ -92,20 +91,25 @@ class Multigrid:
             raise ValueError(f"threads must be None in this version (plain NumPy), got {threads!r}")
         self._limit = 64 if levels is None else count("levels", levels, least=1)
         self.dtype = read_dtype(dtype)
-        self._build()
+        self._tables = Tables()
+        self._build(problem)
 
-    def _build(self) -> None:
-        problem, rough = self.problem, self.problem.terms.is_rough()
+    def _build(self, problem: Poisson) -> None:
+        """Take `problem` and its levels, all of it or, where something raises, nothing."""
+        rough = problem.terms.is_rough()
         problem.check_fits(self.dtype)
         jumps = rough or problem.terms.reaction_jumps()
         lines = self.smoother == "zebra" and problem.grid.is_stretched() and sum(n > 1 for n in problem.shape) == 2
         unlike = lines and not problem.has_dirichlet  # there full multigrid needs rediscretised sides
-        self.coarse = _automatic(self._coarse, "galerkin" if jumps or unlike else "rediscretised")
-        self.transfer = _automatic(self._transfer, "operator" if self.coarse == "galerkin" and rough else "bilinear")
-        if self.transfer == "operator" and self.coarse == "rediscretised":
+        coarse = _automatic(self._coarse, "galerkin" if jumps or unlike else "rediscretised")
+        transfer = _automatic(self._transfer, "operator" if coarse == "galerkin" and rough else "bilinear")
+        if transfer == "operator" and coarse == "rediscretised":
             raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")
-        choices = Choices(self.smoother, self.omega, self.nu, self.coarse, self.transfer, self.dtype, problem.singular)
-        self.levels, self._interpolations = build_levels(problem.grid, problem.terms, choices, self._limit)
+        choices = Choices(self.smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular)
+        tables = Tables(self._tables)
+        levels, interpolations = build_levels(problem.grid, problem.terms, choices, self._limit, tables)
+        self.problem, self.coarse, self.transfer, self._tables = problem, coarse, transfer, tables
+        self.levels, self._interpolations = levels, interpolations
         self._volumes = [Volumes(level.info.operator.volumes) for level in self.levels]
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
@@ -323,12 +327,17 @@ class Multigrid:
     def update(self, coefficient: Any = None, reaction: Any = None) -> Multigrid:
         """Take other coefficients, for instance of the next implicit time step; None keeps the one there is.
 
-        Transfers and grids stay as they are where they do not depend on the coefficient. Returns the object itself.
+        Grids, bilinear transfers and the interpolations of full multigrid are re-used; operators, smoothers and the
+        factors of the coarsest level are new. New too are transfers that follow the coefficient: "operator", and
+        bilinear ones of cells beside a Robin side where a changes there. Where it raises, the solver stays as it was.
+
+        Returns:
+            The object itself.
+
+        Raises:
+            TypeError, ValueError: as `Poisson` for these arguments.
         """
-        problem = self.problem.with_terms(coefficient, reaction)
-        problem.check_fits(self.dtype)
-        self.problem = problem
-        self._build()
+        self._build(self.problem.with_terms(coefficient, reaction))
         return self
 
     def _mean_free(self, u: Array) -> Array:

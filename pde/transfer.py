@@ -244,6 +244,11 @@ def _prolongation_matrix(fine: Axis, coarse: Axis, diffusion: tuple[float, float
     return P
 
 
+def feels_diffusion(coarse: Axis) -> bool:
+    """Whether linear interpolation from this axis depends on a at its sides: beyond cells beside a Robin end."""
+    return coarse.cell and any(side.beta > 0 for side in coarse.sides)
+
+
 def _share(side: Side, d: float, a: float) -> float:
     """The value at an end without data over that of the outermost unknown, at the distance d: a du/dn = -beta u."""
     return 0.0 if side.kind == "dirichlet" else 1 / (1 + side.beta * d / a)
