@@ -54,15 +54,15 @@ class BilinearTransfer:
     ) -> None:
         self.fine, self.which = fine, which
         self.coarse = fine.coarsen(which)
-        self._P = {
+        self.along = {
             a: _prolongation_matrix(fine.axes[a], self.coarse.axes[a], *diffusion[a : a + 1])
             for a in range(fine.ndim)
             if which[a]
         }
-        self._prolong = [Gather(*_rows(P), a, fine.ndim, dtype) for a, P in self._P.items()]
+        self._prolong = [Gather(*_rows(P), a, fine.ndim, dtype) for a, P in self.along.items()]
         self._restrict = [
             Gather(*_rows(_adjoint(P, fine.axes[a].width, self.coarse.axes[a].width)), a, fine.ndim, dtype)
-            for a, P in self._P.items()
+            for a, P in self.along.items()
         ]
 
     def prolong(self, e: Array, like: Array | None = None) -> Array:
@@ -81,7 +81,7 @@ class BilinearTransfer:
         """P as a sparse matrix on flattened unknowns."""
         result = sp.identity(1)
         for a, axis in enumerate(self.fine.axes):
-            result = sp.kron(result, self._P[a] if self.which[a] else sp.identity(axis.n))
+            result = sp.kron(result, self.along[a] if self.which[a] else sp.identity(axis.n))
         return sp.csr_matrix(result)
 
 
@@ -252,6 +252,18 @@ def feels_diffusion(coarse: Axis) -> bool:
 def _share(side: Side, d: float, a: float) -> float:
     """The value at an end without data over that of the outermost unknown, at the distance d: a du/dn = -beta u."""
     return 0.0 if side.kind == "dirichlet" else 1 / (1 + side.beta * d / a)
+
+
+def cubic_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
+    """Cubic interpolation as a matrix; the columns of Dirichlet ends, as for zero boundary values, are dropped."""
+    indices, weights = _lagrange(_with_dirichlet_ends(coarse), fine.points, 4, fine.length if fine.periodic else None)
+    rows = np.tile(np.arange(fine.n), len(indices))
+    first = int(coarse.sides[0].kind == "dirichlet")
+    columns = coarse.n + sum(side.kind == "dirichlet" for side in coarse.sides)
+    C = sp.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(fine.n, columns))[:, first : first + coarse.n]
+    C.data[abs(C.data) < 1e-14] = 0
+    C.eliminate_zeros()
+    return sp.csr_matrix(C)
 
 
 def _adjoint(P: sp.csr_matrix, fine: Array, coarse: Array) -> sp.csr_matrix:

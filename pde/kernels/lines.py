@@ -1,0 +1,211 @@
+"""The arithmetic along a row, the only place where the stencil is written. Rows are addresses in a work space.
+
+In three dimensions a row has four neighbours; in two, `front` and `behind` are None and their terms are not compiled.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pde.kernels.jit import compiled, inline
+from pde.kernels.layout import EVEN, join, odd, point, split
+from pde.kernels.pointers import ahead
+
+
+@compiled
+def relax_inside(x, left, right, below, above, front, behind, f, keep, scale, c, count):
+    """x <- keep x + scale (f + neighbours), for points of one colour."""
+    lower, upper, under, over, before, after = c
+    for k in range(count):
+        total = f[k] + (lower * left[k] + upper * right[k]) + (under * below[k] + over * above[k])
+        if front is not None:
+            total += before * front[k] + after * behind[k]
+        x[k] = keep * x[k] + scale * total
+
+
+@compiled
+def residual_inside(r, x, left, right, below, above, front, behind, f, centre, c, count):
+    """r <- f - A x, for points of one colour."""
+    lower, upper, under, over, before, after = c
+    for k in range(count):
+        total = f[k] + (lower * left[k] + upper * right[k]) + (under * below[k] + over * above[k])
+        if front is not None:
+            total += before * front[k] + after * behind[k]
+        r[k] = total - centre * x[k]
+
+
+@inline
+def neighbours(row, below, above, front, behind, f, j, n, lower, upper, c):
+    """f and the neighbours of point j."""
+    p, O = point(j, n), odd(n)
+    left, right = (O + j // 2 - 1, O + j // 2) if j % 2 == 0 else (EVEN + j // 2, EVEN + j // 2 + 1)
+    total = f[p] + (lower * row[left] + upper * row[right]) + (c[2] * below[p] + c[3] * above[p])
+    if front is not None:
+        total += c[4] * front[p] + c[5] * behind[p]
+    return total
+
+
+@inline
+def wrap(row, n):
+    """The values beyond the ends of a periodic row with an even number of points."""
+    O = odd(n)
+    row[O - 1] = row[O + n // 2 - 1]
+    row[EVEN + n // 2] = row[EVEN]
+
+
+@compiled
+def relax(row, below, above, front, behind, f, L, special, values, centre, c, parity, scratch):
+    """Half a red-black sweep: the points of a row whose index has this parity."""
+    n, count = L.n[2], L.specials
+    O, g = odd(n), n // 2
+    keep = 1 - L.omega
+    for s in range(count):
+        j = special[s]
+        if j % 2 == parity:
+            total = neighbours(row, below, above, front, behind, f, j, n, values[s], values[2 * count + s], c)
+            scratch[s] = keep * row[point(j, n)] + L.omega / (centre + values[count + s]) * total
+    if parity == 0:
+        x, left, right, length = EVEN, O - 1, O, n - g
+    else:
+        x, left, right, length = O, EVEN, EVEN + 1, g
+    relax_inside(
+        ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x), ahead(front, x),
+        ahead(behind, x), ahead(f, x), keep, L.omega / (centre + L.centre), c, length,
+    )  # fmt: skip
+    for s in range(count):
+        j = special[s]
+        if j % 2 == parity:
+            row[point(j, n)] = scratch[s]
+    if L.periodic[2] != 0:
+        wrap(row, n)
+
+
+@compiled
+def residual(r, row, below, above, front, behind, f, L, special, values, centre, c):
+    """r <- f - A u on a row."""
+    n, count = L.n[2], L.specials
+    O, g = odd(n), n // 2
+    for x, left, right, length in ((EVEN, O - 1, O, n - g), (O, EVEN, EVEN + 1, g)):
+        residual_inside(
+            ahead(r, x), ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
+            ahead(front, x), ahead(behind, x), ahead(f, x), centre + L.centre, c, length,
+        )  # fmt: skip
+    for s in range(count):
+        j = special[s]
+        total = neighbours(row, below, above, front, behind, f, j, n, values[s], values[2 * count + s], c)
+        r[point(j, n)] = total - (centre + values[count + s]) * row[point(j, n)]
+    if L.periodic[2] != 0:
+        wrap(r, n)
+
+
+@compiled
+def squares(r, L, special, values):
+    """Sum of the squares along a row, each times its width."""
+    n, count = L.n[2], L.specials
+    total = _squares(ahead(r, EVEN), n - n // 2) + _squares(ahead(r, odd(n)), n // 2)
+    total *= np.float64(L.width)
+    for s in range(count):
+        value = np.float64(r[point(special[s], n)])
+        total += (np.float64(values[3 * count + s]) - np.float64(L.width)) * value * value
+    return total
+
+
+@compiled
+def _squares(r, count):
+    total = np.float64(0)
+    for k in range(count):
+        total += np.float64(r[k]) * np.float64(r[k])
+    return total
+
+
+@compiled
+def four(out, p, a, q, b, s, c, t, d, count):
+    """out <- a p + b q + c s + d t."""
+    for k in range(count):
+        out[k] = (a * p[k] + b * q[k]) + (c * s[k] + d * t[k])
+
+
+@compiled
+def two(out, p, a, q, b, count):
+    """out <- a p + b q."""
+    for k in range(count):
+        out[k] = a * p[k] + b * q[k]
+
+
+@compiled
+def add_two(out, p, a, q, b, count):
+    """out <- out + a p + b q."""
+    for k in range(count):
+        out[k] += a * p[k] + b * q[k]
+
+
+@compiled
+def add(out, p, a, count):
+    """out <- out + a p."""
+    for k in range(count):
+        out[k] += a * p[k]
+
+
+@compiled
+def restrict(out, r, L, special, sources, weights):
+    """Full weighting along a row: r to coarse values in natural order."""
+    n, most = L.n[2], L.restricted_most
+    O = odd(n)
+    if L.halved[2] == 0:
+        join(out, ahead(r, EVEN), ahead(r, O), n)
+        return
+    four(out, ahead(r, O - 1), L.r[0], ahead(r, EVEN), L.r[1], ahead(r, O), L.r[2], ahead(r, EVEN + 1), L.r[3], L.m[2])
+    for s in range(L.restricted_count):
+        out[special[s]] = 0
+        for t in range(s * most, (s + 1) * most):
+            out[special[s]] += weights[t] * r[point(sources[t], n)]
+
+
+@inline
+def beyond(v, m, periodic):
+    """Two values beyond each end of the m coarse values v."""
+    if periodic:
+        v[-2], v[-1] = v[(m - 2) % m], v[m - 1]
+        v[m], v[m + 1] = v[0], v[1 % m]
+    else:
+        v[-2] = v[-1] = v[m] = v[m + 1] = 0
+
+
+@compiled
+def add_correction(row, v, L, special, sources, weights, scratch):
+    """row <- row + P v along the row."""
+    n = L.n[2]
+    O, g = odd(n), n // 2
+    if L.halved[2] == 0:
+        split(scratch, ahead(scratch, n - g), v, n)
+        add(ahead(row, EVEN), scratch, 1, n - g)
+        add(ahead(row, O), ahead(scratch, n - g), 1, g)
+        return
+    for s in range(L.prolonged_count):
+        scratch[s] = row[point(special[s], n)] + (
+            weights[2 * s] * v[sources[2 * s]] + weights[2 * s + 1] * v[sources[2 * s + 1]]
+        )
+    beyond(v, L.m[2], L.periodic[2] != 0)
+    add_two(ahead(row, EVEN), ahead(v, -1), L.e[0], v, L.e[1], n - g)
+    add_two(ahead(row, O), v, L.o[0], ahead(v, 1), L.o[1], g)
+    for s in range(L.prolonged_count):
+        row[point(special[s], n)] = scratch[s]
+
+
+@compiled
+def interpolate(row, v, L, special, sources, weights):
+    """row <- cubic interpolation of the coarse values v."""
+    n = L.n[2]
+    O, g = odd(n), n // 2
+    if L.halved[2] == 0:
+        split(ahead(row, EVEN), ahead(row, O), v, n)
+        return
+    beyond(v, L.m[2], L.periodic[2] != 0)
+    e, o = L.ce, L.co
+    four(ahead(row, EVEN), ahead(v, -2), e[0], ahead(v, -1), e[1], v, e[2], ahead(v, 1), e[3], n - g)
+    four(ahead(row, O), ahead(v, -1), o[0], v, o[1], ahead(v, 1), o[2], ahead(v, 2), o[3], g)
+    for s in range(L.cubic_count):
+        p = point(special[s], n)
+        row[p] = 0
+        for t in range(4 * s, 4 * s + 4):
+            row[p] += weights[t] * v[sources[t]]

@@ -1,0 +1,302 @@
+"""One pass over a grid, plane by plane (in two dimensions row by row): a few planes are in the cache while everything
+happens to them. Plane t is loaded; half a sweep is made on plane t - 1, the next half on t - 2, and so on; the residual
+follows behind the last, is restricted at once and never stored."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pde.kernels.jit import compiled, inline
+from pde.kernels.layout import EVEN, copy, fill, join, odd, row_length, split
+from pde.kernels.lines import (
+    add,
+    add_correction,
+    four,
+    interpolate,
+    relax,
+    residual,
+    restrict,
+    squares,
+    two,
+    wrap,
+)
+from pde.kernels.pointers import ahead, at, pointer, unless_none
+
+ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
+"""Where a pass takes u from, and (ZERO: nowhere) where it leaves it: rows split by parity, or in natural order."""
+
+SLOTS = 6
+"""Coarse planes at hand: the four of cubic interpolation, and room to spare."""
+
+
+class Space(NamedTuple):
+    """Places in the work space of a pass."""
+
+    row: int
+    plane: int
+    ring: int
+    zero: int
+    f: int
+    r: int
+    r_coarse: int
+    scratch: int
+    v: int
+    mixed: int
+    coarse: int
+    coarse_row: int
+    coarse_plane: int
+    sums: int
+    total: int
+
+
+@inline
+def space(n1, n, m1, m, sweeps):
+    """How the work space is divided for rows of n points, n1 in a plane, and their coarse counterparts."""
+    row = row_length(n)
+    plane = n1 * row
+    ring = 2 * sweeps + 5
+    coarse_row = row_length(m)
+    coarse_plane = m1 * coarse_row
+    zero = ring * plane
+    f = zero + row
+    r = f + ring * plane
+    r_coarse = r + row
+    scratch = r_coarse + coarse_row
+    v = scratch + row + 64
+    mixed = v + coarse_row
+    coarse = mixed + coarse_plane
+    sums = coarse + SLOTS * coarse_plane
+    total = sums + 4 * coarse_plane + 64
+    return Space(
+        row, plane, ring, zero, f, r, r_coarse, scratch, v, mixed, coarse, coarse_row, coarse_plane, sums, total
+    )
+
+
+@compiled
+def space_needed(L, sweeps):
+    """The length of the work space of a pass."""
+    return space(L.n[1], L.n[2], L.m[1], L.m[2], sweeps).total
+
+
+@inline
+def load(row, source, is_split, n):
+    """A stored row into the work space."""
+    if is_split:
+        copy(ahead(row, EVEN), source, n - n // 2)
+        copy(ahead(row, odd(n)), ahead(source, n - n // 2), n // 2)
+    else:
+        split(ahead(row, EVEN), ahead(row, odd(n)), source, n)
+
+
+@inline
+def store(target, row, is_split, n):
+    """A row of the work space to where it is kept."""
+    if is_split:
+        copy(target, ahead(row, EVEN), n - n // 2)
+        copy(ahead(target, n - n // 2), ahead(row, odd(n)), n // 2)
+    else:
+        join(target, ahead(row, EVEN), ahead(row, odd(n)), n)
+
+
+@compiled
+def bring(parent, n0, count, i, coarse, w, S, tags, slots, m1, m):
+    """See to it that the coarse planes that plane i comes from are in the work space; `slots` tells where."""
+    for s in range(count):
+        place = parent[s * n0 + i]
+        slots[s] = S.coarse
+        found = place < 0
+        for k in range(SLOTS):
+            if tags[k] == place:
+                slots[s], found = S.coarse + k * S.coarse_plane, True
+        if not found:
+            free = 0
+            for k in range(SLOTS):
+                needed = False
+                for other in range(count):
+                    needed = needed or tags[k] == parent[other * n0 + i]
+                if not needed:
+                    free = k
+            slots[s] = S.coarse + free * S.coarse_plane
+            tags[free] = place
+            for j in range(m1):
+                source = ahead(coarse, (place * m1 + j) * m)
+                join(at(w, slots[s] + j * S.coarse_row + 2), source, ahead(source, m - m // 2), m)
+
+
+@compiled
+def sweeps(records, reals, integers, level, deep, count, f, f_split, source, u, halo, coarse, correct, sink, out,
+           f_coarse, norm, first, last, w):  # fmt: skip
+    """One pass over the planes first, ..., last - 1 of a level.
+
+    Takes u from `source` (outside of these planes from `halo`), adds P coarse where `correct`, makes `count` red-black
+    sweeps and leaves u in `out`; restricts f - A u to f_coarse unless that is null.
+
+    Args:
+        deep: None in two dimensions, else anything.
+        f, u, halo, coarse, out, f_coarse: addresses; 0 where there is none.
+        w: the work space, `space_needed` long; its numbers are those of the grid.
+
+    Returns:
+        The sum of W (f - A u)^2 over these planes, where `norm` asks for it.
+    """
+    L = records[level]
+    n0, n1, n, m1, m = L.n[0], L.n[1], L.n[2], L.m[1], L.m[2]
+    S = space(n1, n, m1, m, count)
+    length, R, H, O = S.row, S.ring, 2 * count, odd(n)
+    periodic, around = L.periodic[0] != 0, L.periodic[1] != 0
+    f, u, halo, coarse, out, f_coarse_rows = (
+        pointer(w, f), pointer(w, u), pointer(w, halo), pointer(w, coarse), pointer(w, out), pointer(w, f_coarse),
+    )  # fmt: skip
+    lower0, centre0, upper0 = at(reals, L.at_lower[0]), at(reals, L.at_centre[0]), at(reals, L.at_upper[0])
+    lower1, centre1, upper1 = at(reals, L.at_lower[1]), at(reals, L.at_centre[1]), at(reals, L.at_upper[1])
+    width0, width1 = at(reals, L.at_width[0]), at(reals, L.at_width[1])
+    special, values = at(integers, L.at_special), at(reals, L.at_special_values)
+    parent0, prolong0, restrict0 = at(integers, L.at_parent[0]), at(reals, L.at_prolong[0]), at(reals, L.at_restrict[0])
+    parent1, prolong1, restrict1 = at(integers, L.at_parent[1]), at(reals, L.at_prolong[1]), at(reals, L.at_restrict[1])
+    first0, last0 = at(integers, L.at_first[0]), at(integers, L.at_last[0])
+    cubic0, cubic_weight0 = at(integers, L.at_cubic_parent[0]), at(reals, L.at_cubic[0])
+    cubic1, cubic_weight1 = at(integers, L.at_cubic_parent[1]), at(reals, L.at_cubic[1])
+    zero, r_row, v, scratch = at(w, S.zero), at(w, S.r), at(w, S.v + 2), at(w, S.scratch)
+    fill(zero, S.row)
+
+    restricted = f_coarse != 0
+    r_first, r_last, c_first, c_last = first, last, 0, 0
+    if restricted:  # the coarse planes that begin in this block
+        m0 = L.m[0]
+        while c_first < m0 and first > 0 and first0[c_first] < first:
+            c_first += 1
+        c_last = c_first
+        while c_last < m0 and (last == n0 or first0[c_last] < last):
+            r_first, r_last = min(r_first, first0[c_last]), max(r_last, last0[c_last] + 1)
+            c_last += 1
+    u_first, u_last = (r_first - 1, r_last + 1) if restricted or norm else (first, last)
+    begin, end = u_first - H, u_last + H
+    if not periodic:
+        begin, end = max(begin, 0), min(end, n0)
+    depth = 2 * count + 4
+    total = np.float64(0)
+    tags, slots = np.full(SLOTS, -2, np.int64), np.zeros(4, np.int64)
+
+    for t in range(begin, r_last + H + 2):
+        if t < end:
+            i = t % n0
+            if source == CUBIC or correct:
+                if source == CUBIC:
+                    bring(cubic0, n0, 4, i, coarse, w, S, tags, slots, m1, m)
+                else:
+                    bring(parent0, n0, 2, i, coarse, w, S, tags, slots, m1, m)
+                for j in range(m1):
+                    o = j * S.coarse_row + 2
+                    if source == CUBIC:
+                        four(
+                            at(w, S.mixed + o),
+                            at(w, slots[0] + o), cubic_weight0[i], at(w, slots[1] + o), cubic_weight0[n0 + i],
+                            at(w, slots[2] + o), cubic_weight0[2 * n0 + i],
+                            at(w, slots[3] + o), cubic_weight0[3 * n0 + i], m,
+                        )  # fmt: skip
+                    else:
+                        two(
+                            at(w, S.mixed + o), at(w, slots[0] + o), prolong0[i],
+                            at(w, slots[1] + o), prolong0[n0 + i], m,
+                        )  # fmt: skip
+            for j in range(n1):
+                row, f_row = at(w, t % R * S.plane + j * length), at(w, S.f + t % R * S.plane + j * length)
+                load(f_row, ahead(f, (i * n1 + j) * n), f_split, n)
+                mixed = at(w, S.mixed + 2)
+                if source == CUBIC:
+                    if deep is not None:
+                        four(
+                            v,
+                            at(w, S.mixed + max(cubic1[j], 0) * S.coarse_row + 2), cubic_weight1[j],
+                            at(w, S.mixed + max(cubic1[n1 + j], 0) * S.coarse_row + 2), cubic_weight1[n1 + j],
+                            at(w, S.mixed + max(cubic1[2 * n1 + j], 0) * S.coarse_row + 2), cubic_weight1[2 * n1 + j],
+                            at(w, S.mixed + max(cubic1[3 * n1 + j], 0) * S.coarse_row + 2), cubic_weight1[3 * n1 + j],
+                            m,
+                        )  # fmt: skip
+                        mixed = v
+                    interpolate(
+                        row, mixed, L, at(integers, L.cubic), at(integers, L.cubic_from), at(reals, L.cubic_weight)
+                    )
+                elif source == ZERO:
+                    fill(row, length)
+                elif first <= t < last:
+                    load(row, ahead(u, (i * n1 + j) * n), source == SPLIT, n)
+                else:
+                    place = (t - first if t < first else t - last) + depth
+                    load(row, ahead(halo, (place * n1 + j) * n), source == SPLIT, n)
+                if correct:
+                    if deep is not None:
+                        two(
+                            v,
+                            at(w, S.mixed + parent1[j] * S.coarse_row + 2), prolong1[j],
+                            at(w, S.mixed + parent1[n1 + j] * S.coarse_row + 2), prolong1[n1 + j], m,
+                        )  # fmt: skip
+                        mixed = v
+                    add_correction(
+                        row, mixed, L, at(integers, L.prolonged), at(integers, L.prolonged_from),
+                        at(reals, L.prolonged_weight), scratch,
+                    )  # fmt: skip
+                if L.periodic[2] != 0:
+                    wrap(row, n)
+        for q in range(H + 1):
+            k = t - 1 - q
+            if q < H:
+                low, high = u_first - (H - 1 - q), u_last + (H - 1 - q)
+                if not periodic:
+                    low, high = max(low, 0), min(high, n0)
+            else:
+                low, high = r_first, r_last
+                if not (restricted or norm):
+                    break
+            if not low <= k < high:
+                continue
+            i = k % n0
+            plane, f_plane = k % R * S.plane, S.f + k % R * S.plane
+            for j in range(n1):
+                row, f_row = at(w, plane + j * length), at(w, f_plane + j * length)
+                below = at(w, (k - 1) % R * S.plane + j * length) if periodic or k > 0 else zero
+                above = at(w, (k + 1) % R * S.plane + j * length) if periodic or k + 1 < n0 else zero
+                c = (L.lower, L.upper, lower0[i], upper0[i], lower1[j], upper1[j])
+                centre = centre0[i] + centre1[j]
+                before = at(w, plane + (j - 1) % n1 * length) if around or j > 0 else zero
+                after = at(w, plane + (j + 1) % n1 * length) if around or j + 1 < n1 else zero
+                front, behind = unless_none(deep, before), unless_none(deep, after)
+                if q < H:
+                    relax(
+                        row, below, above, front, behind, f_row, L, special, values, centre, c, (i + j + q) % 2, scratch
+                    )
+                    continue
+                residual(r_row, row, below, above, front, behind, f_row, L, special, values, centre, c)
+                if norm and first <= k < last:
+                    total += np.float64(width0[i]) * np.float64(width1[j]) * squares(r_row, L, special, values)
+                if not restricted:
+                    continue
+                r_coarse = at(w, S.r_coarse)
+                restrict(
+                    r_coarse, r_row, L, at(integers, L.restricted), at(integers, L.restricted_from),
+                    at(reals, L.restricted_weight),
+                )  # fmt: skip
+                for s in range(2):
+                    place, weight = parent0[s * n0 + i], restrict0[s * n0 + i]
+                    if weight == 0 or not c_first <= place < c_last or not first0[place] <= k <= last0[place]:
+                        continue
+                    slot = S.sums + place % 3 * S.coarse_plane
+                    if k == first0[place] and j == 0:
+                        fill(at(w, slot), S.coarse_plane)
+                    for p in range(2):
+                        if restrict1[p * n1 + j] != 0:
+                            target = at(w, slot + parent1[p * n1 + j] * S.coarse_row)
+                            add(target, r_coarse, weight * restrict1[p * n1 + j], m)
+                    if k == last0[place] and j == n1 - 1:
+                        for x in range(m1):
+                            target = ahead(f_coarse_rows, (place * m1 + x) * m)
+                            split(target, ahead(target, m - m // 2), at(w, slot + x * S.coarse_row), m)
+            if q == H - 1 and sink != ZERO and first <= k < last:
+                for j in range(n1):
+                    store(ahead(out, (i * n1 + j) * n), at(w, plane + j * length), sink == SPLIT, n)
+        if H == 0 and sink != ZERO and first <= t < last:
+            for j in range(n1):
+                store(ahead(out, (t * n1 + j) * n), at(w, t % R * S.plane + j * length), sink == SPLIT, n)
+    return total

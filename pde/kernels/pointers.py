@@ -1,0 +1,52 @@
+"""Addresses inside arrays: rows of a work space without the cost of an array object for each of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.core import types
+from numba.extending import intrinsic
+
+
+@intrinsic
+def at(typing_context: Any, array: Any, offset: Any) -> Any:
+    """The address of the number at `offset` in a one-dimensional array."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        base = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.gep(base.data, [arguments[1]])
+
+    return types.CPointer(array.dtype)(array, types.int64), generate
+
+
+@intrinsic
+def ahead(typing_context: Any, pointer: Any, offset: Any) -> Any:
+    """The address so many numbers further on; None stays None."""
+    if isinstance(pointer, types.NoneType):
+        return types.none(pointer, types.int64), lambda context, builder, signature, arguments: arguments[0]
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.gep(arguments[0], [arguments[1]])
+
+    return pointer(pointer, types.int64), generate
+
+
+@intrinsic
+def pointer(typing_context: Any, like: Any, address: Any) -> Any:
+    """A number as an address of numbers like those of an array."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[1], context.get_value_type(signature.return_type))
+
+    return types.CPointer(like.dtype)(like, types.int64), generate
+
+
+@intrinsic
+def unless_none(typing_context: Any, deep: Any, address: Any) -> Any:
+    """The address, or None where `deep` is None; decided when the kernel is compiled."""
+    none = isinstance(deep, types.NoneType)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return arguments[0] if none else arguments[1]
+
+    return (types.none if none else address)(deep, address), generate

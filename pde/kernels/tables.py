@@ -1,0 +1,232 @@
+"""What the kernels need to know of a level: a record of numbers, and the few small arrays that it points to.
+
+A row is alike inside: one set of coefficients, and beside its ends some special points that have their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from pde.grid import Array, Axis, Grid
+from pde.terms import Terms, grid_coefficients
+from pde.transfer import CubicInterpolation, cubic_matrix, prolongation_matrix
+
+MOST_SPECIAL = 8
+"""A row with more points than this where its coefficients differ from those inside is none for these kernels."""
+
+
+def record(dtype: np.dtype) -> np.dtype:
+    """The numbers of a level. Fields that begin with `at_` are places in the arrays of `Tables`."""
+    real, count = dtype, np.int64
+    axis = [("n", count, 3), ("m", count, 3), ("periodic", count, 3), ("halved", count, 3)]
+    rows = [("at_lower", count, 2), ("at_centre", count, 2), ("at_upper", count, 2), ("at_width", count, 2)]
+    line = [("lower", real), ("centre", real), ("upper", real), ("width", real), ("omega", real)]
+    special = [("specials", count), ("at_special", count), ("at_special_values", count)]
+    parents = [("at_parent", count, 2), ("at_prolong", count, 2), ("at_restrict", count, 2)]
+    spans = [("at_first", count, 2), ("at_last", count, 2)]
+    taps = [("e", real, 2), ("o", real, 2), ("r", real, 4)]
+    ends = [
+        (f"{name}{field}", count) for name in ("prolonged", "restricted", "cubic") for field in ("", "_from", "_weight")
+    ]
+    width = [("restricted_most", count)]
+    cubic = [("at_cubic_parent", count, 2), ("at_cubic", count, 2), ("ce", real, 4), ("co", real, 4)]
+    counts = [("prolonged_count", count), ("restricted_count", count), ("cubic_count", count)]
+    fields: Any = axis + rows + line + special + parents + spans + taps + ends + width + cubic + counts
+    return np.dtype(fields, align=True)
+
+
+class Tables:
+    """Records of levels, with their arrays one after the other in `reals` and `integers`.
+
+    Grids of two dimensions are planes of one row each: axes (rows, 1, points).
+    """
+
+    def __init__(self, dtype: np.dtype) -> None:
+        self.dtype = dtype
+        self._reals: list[Array] = []
+        self._integers: list[Array] = []
+        self._records: list[Any] = []
+
+    def pack(self) -> tuple[Array, Array, Array]:
+        """(records, reals, integers)."""
+        reals = np.concatenate([*self._reals, np.zeros(1)]).astype(self.dtype)
+        integers = np.concatenate([*self._integers, np.zeros(1, np.int64)])
+        return np.concatenate(self._records), reals, integers
+
+    def add(self, grid: Grid, terms: Terms, omega: float, interpolation: CubicInterpolation | None) -> bool:
+        """Add a level with its way to the next coarser one; False where its rows are not alike inside."""
+        level = np.zeros(1, record(self.dtype))
+        self._level = level[0]
+        axes = _three(grid.axes)
+        coefficients = [None if a is None else grid_coefficients(grid, terms, a) for a in _numbers(grid.ndim)]
+        for a, axis in enumerate(axes):
+            self._level["n"][a] = 1 if axis is None else axis.n
+            self._level["periodic"][a] = axis is not None and axis.periodic
+        if not self._line(axes[2], coefficients[2]):
+            return False
+        self._level["omega"] = omega
+        reaction = float(terms.reaction)  # type: ignore[arg-type]
+        for a in range(2):
+            axis, c = axes[a], coefficients[a]
+            lower, centre, upper = (np.zeros((3, 1)) if axis is None else _without_ends(c, axis))
+            self._level["at_lower"][a] = self._real(lower)
+            self._level["at_centre"][a] = self._real(centre + (reaction if a == 0 else 0.0))
+            self._level["at_upper"][a] = self._real(upper)
+            self._level["at_width"][a] = self._real(np.ones(1) if axis is None else axis.width)
+        if interpolation is not None:
+            which = _three(interpolation.which)
+            for a in range(3):
+                halved = bool(which[a])
+                coarse = axes[a].coarsen() if halved else axes[a]  # type: ignore[union-attr]
+                self._level["halved"][a] = halved
+                self._level["m"][a] = 1 if coarse is None else coarse.n
+                (self._rows if a < 2 else self._along)(a, axes[a], coarse, halved)
+        self._records.append(level)
+        return True
+
+    def _real(self, values: Any) -> int:
+        return _append(self._reals, np.asarray(values, dtype=float))
+
+    def _integer(self, values: Any) -> int:
+        return _append(self._integers, np.asarray(values, dtype=np.int64))
+
+    def _line(self, axis: Any, c: Any) -> bool:
+        values = np.stack((*_without_ends(c, axis), axis.width))
+        middle = axis.n // 2
+        special = _columns_that_differ(values, middle)
+        if len(special) > MOST_SPECIAL:
+            return False
+        for name, value in zip(("lower", "centre", "upper", "width"), values[:, middle], strict=True):
+            self._level[name] = value
+        self._level["specials"] = len(special)
+        self._level["at_special"] = self._integer(special)
+        self._level["at_special_values"] = self._real(values[:, special])
+        return True
+
+    def _rows(self, a: int, fine: Any, coarse: Any, halved: bool) -> None:
+        """Two parents of each row in linear interpolation, four in cubic, and the rows that each coarse row is made of."""
+        n = 1 if fine is None else fine.n
+        P = prolongation_matrix(fine, coarse) if halved else sp.identity(n, format="csr")
+        parent, weight = _entries(P, 2)
+        ratio = 1.0 if fine is None else fine.width / coarse.width[parent]
+        self._level["at_parent"][a] = self._integer(parent)
+        self._level["at_prolong"][a] = self._real(weight)
+        self._level["at_restrict"][a] = self._real(weight * ratio)
+        columns = sp.csr_matrix(P).T.tocsr()
+        columns.eliminate_zeros()
+        spans = [_span(columns.indices[columns.indptr[c] : columns.indptr[c + 1]], c, fine) for c in range(P.shape[1])]
+        self._level["at_first"][a] = self._integer([span[0] for span in spans])
+        self._level["at_last"][a] = self._integer([span[1] for span in spans])
+        C = cubic_matrix(fine, coarse) if halved else sp.identity(n, format="csr")
+        parent, weight = _entries(C, 4)
+        self._level["at_cubic_parent"][a] = self._integer(np.where(weight == 0, -1, parent))
+        self._level["at_cubic"][a] = self._real(weight)
+
+    def _along(self, a: int, fine: Axis, coarse: Axis, halved: bool) -> None:
+        """Transfers along a row: E_k = e0 c_{k-1} + e1 c_k, O_k = o0 c_k + o1 c_{k+1} and special points; likewise
+        c_k = r0 O_{k-1} + r1 E_k + r2 O_k + r3 E_{k+1}, and cubic E_k from c_{k-2..k+1}, O_k from c_{k-1..k+2}."""
+        if not halved:
+            return
+        k, around = coarse.n // 2, fine.periodic
+        P = prolongation_matrix(fine, coarse).toarray()
+        self._level["e"], self._level["o"] = _at(P, 2 * k, k - 1, 2), _at(P, 2 * k + 1, k, 2)
+        model = _banded(P.shape, [(0, -1, self._level["e"]), (1, 0, self._level["o"])], around)
+        self._ends("prolonged", P, model, 2)
+        R = (P * fine.width[:, None] / coarse.width).T
+        self._level["r"] = _at(R, k, 2 * k - 1, 4)
+        model = np.zeros(P.shape)
+        for t in range(4):
+            model += _banded(P.shape, [(t - 1, 0, self._level["r"][t : t + 1])], around)
+        self._level["restricted_most"] = self._ends("restricted", R, model.T, None)
+        C = cubic_matrix(fine, coarse).toarray()
+        self._level["ce"], self._level["co"] = _at(C, 2 * k, k - 2, 4), _at(C, 2 * k + 1, k - 1, 4)
+        model = _banded(C.shape, [(0, -2, self._level["ce"]), (1, -1, self._level["co"])], around)
+        self._ends("cubic", C, model, 4)
+
+    def _ends(self, name: str, matrix: Array, model: Array, most: int | None) -> int:
+        """The rows of a matrix that the taps inside do not give."""
+        tolerance = 16 * float(np.finfo(self.dtype).eps) * max(matrix.shape)
+        special = np.flatnonzero((abs(matrix - model) > tolerance).any(axis=1))
+        index, weight = _entries(sp.csr_matrix(matrix[special]), most)
+        self._level[f"{name}_count"] = len(special)
+        self._level[name] = self._integer(special)
+        self._level[f"{name}_from"] = self._integer(index.T)
+        self._level[f"{name}_weight"] = self._real(weight.T)
+        return len(index)
+
+
+def _three(values: Sequence[Any]) -> list[Any]:
+    """(rows, None, points) in two dimensions, (planes, rows, points) in three."""
+    return [values[0], None, values[1]] if len(values) == 2 else list(values)
+
+
+def _numbers(ndim: int) -> list[Any]:
+    return _three(range(ndim))
+
+
+def _append(parts: list[Array], values: Array) -> int:
+    place = sum(part.size for part in parts)
+    parts.append(values.ravel())
+    return place
+
+
+def _without_ends(c: Any, axis: Axis) -> tuple[Array, Array, Array]:
+    """The coefficients, those that lead out of the grid being zero."""
+    lower, upper = c.lower.copy(), c.upper.copy()
+    if not axis.periodic:
+        lower[0] = upper[-1] = 0
+    return lower, c.centre, upper
+
+
+def _columns_that_differ(values: Array, middle: int) -> Array:
+    """Columns that differ from the middle one by more than the rounding of equal intervals."""
+    reference = values[:, middle : middle + 1]
+    tolerance = 16 * np.finfo(float).eps * values.shape[1] * abs(reference)
+    return np.flatnonzero((abs(values - reference) > tolerance).any(axis=0))
+
+
+def _span(rows: Array, c: int, fine: Any) -> tuple[int, int]:
+    """The first and the last fine row of coarse row c, those beyond the seam of a periodic axis counted on."""
+    first, last = int(rows.min()), int(rows.max())
+    if fine is not None and fine.periodic and last - first > fine.n // 2 and fine.n > 4:
+        low, high = int(rows[rows > fine.n // 2].min()), int(rows[rows <= fine.n // 2].max())
+        return (low - fine.n, high) if c == 0 else (low, high + fine.n)
+    return first, last
+
+
+def _at(matrix: Array, row: int, column: int, count: int) -> list[float]:
+    """`count` entries of a row, zero where there are none."""
+    rows, columns = matrix.shape
+    return [float(matrix[row, j]) if row < rows and 0 <= j < columns else 0.0 for j in range(column, column + count)]
+
+
+def _banded(shape: tuple[int, int], bands: Any, around: bool) -> Array:
+    """The matrix with taps at (2 k + a, k + b), (2 k + a, k + b + 1), ... for all k."""
+    model = np.zeros(shape)
+    n, m = shape
+    for a, b, taps in bands:
+        for t, tap in enumerate(taps):
+            for k in range(-1, m + 1):
+                i, j = 2 * k + a, k + b + t
+                if around and 0 <= k < m:
+                    model[i % n, j % m] += tap
+                elif not around and 0 <= i < n and 0 <= j < m:
+                    model[i, j] += tap
+    return model
+
+
+def _entries(matrix: sp.csr_matrix, most: int | None) -> tuple[Array, Array]:
+    """(indices, weights), (k, rows), of a matrix with at most k entries per row; missing ones weigh 0."""
+    matrix = sp.csr_matrix(matrix)
+    count = np.diff(matrix.indptr)
+    k = most or max(1, int(count.max(initial=1)))
+    index, weight = np.zeros((k, matrix.shape[0]), dtype=np.int64), np.zeros((k, matrix.shape[0]))
+    for row in range(matrix.shape[0]):
+        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        index[:, row] = matrix.indices[part][0] if count[row] else 0
+        index[: count[row], row], weight[: count[row], row] = matrix.indices[part], matrix.data[part]
+    return index, weight
