@@ -175,13 +175,23 @@ class DataRestriction:
         self._steps = []
         for a, axis in enumerate(fine.axes):
             if which[a]:
-                parts = axis.injection() if axis.cell else _rows(_sharpened_adjoint(axis, axis.coarsen()))
-                self._steps.append(Gather(*parts, a, fine.ndim, dtype))
+                self._steps.append(Gather(*_rows(data_matrix(axis)), a, fine.ndim, dtype))
 
     def __call__(self, f: Array) -> Array:
         for step in self._steps:
             f = step(f)
         return f
+
+
+def data_matrix(fine: Axis) -> sp.csr_matrix:
+    """`DataRestriction` along one axis."""
+    if not fine.cell:
+        return _sharpened_adjoint(fine, fine.coarsen())
+    indices, weights = fine.injection()
+    rows = np.broadcast_to(np.arange(indices.shape[1]), indices.shape)
+    matrix = sp.csr_matrix((weights.ravel(), (rows.ravel(), indices.ravel())), shape=(indices.shape[1], fine.n))
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def coarsen_sides(sides: Sides, fine: Grid, which: tuple[bool, ...]) -> Sides:

@@ -3,7 +3,7 @@
 Relaxing one colour of a row in natural order takes every second number; here the colours are apart, and every pass is
 over neighbouring numbers. A stored row is [E | O]. In the work space of a pass a row has room for values beyond its ends:
 
-    . . E(0) E(1) ... E(h-1) E(h) . O(-1) O(0) O(1) ... O(g-1) O(g)        h = (n + 1) // 2, g = n // 2
+    . . E(0) E(1) ... E(h-1) E(h) . . . O(0) O(1) ... O(g-1) . . .        h = (n + 1) // 2, g = n // 2
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ EVEN = 2
 @inline
 def odd(n):
     """Where O(0) lies in a row of the work space."""
-    return EVEN + (n + 1) // 2 + 3
+    return EVEN + (n + 1) // 2 + 4
 
 
 @inline
 def row_length(n):
     """Room for a row of the work space, in whole cache lines."""
-    return (n + 12 + 7) // 8 * 8
+    return (n + 14 + 7) // 8 * 8
 
 
 @inline

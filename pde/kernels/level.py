@@ -3,15 +3,17 @@ sweeps, correction, residual and restriction that follow each other on a level a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from mgcore import Level
 from pde.grid import Array
-from pde.kernels import passes, tables
+from pde.kernels import cycles, passes
 from pde.kernels.passes import CUBIC, NATURAL, SPLIT, ZERO
 
 PARALLEL = 1 << 17
@@ -29,6 +31,10 @@ class Rows:
     def address(self) -> int:
         return int(self.values.__array_interface__["data"][0])
 
+    @property
+    def order(self) -> int:
+        return SPLIT if self.split else NATURAL
+
 
 @dataclass(frozen=True)
 class Interpolated:
@@ -45,34 +51,61 @@ class State:
     u: Rows | Interpolated | None
     correction: Rows | None = None
     sweeps: int = 0
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The u of a state, not yet computed."""
+
+    level: Any
+    state: State
+
+    def stored(self) -> Rows:
+        """u in the storage of its level."""
+        return self.level.stored(self.state)
+
+    def write(self, out: Array, norm: bool = False) -> float:
+        """u in natural order to `out`; returns the sum of W (f - A u)^2 where `norm` asks for it."""
+        return self.level.run(self.state, Rows(out.reshape(-1), False), norm=norm)
+
+
+class Storage:
+    """Room for u and f of a level, made when it is first needed."""
+
+    def __init__(self, size: int, dtype: np.dtype) -> None:
+        self._size, self._dtype = size, dtype
+        self._arrays: dict[str, Rows] = {}
+
+    def __getitem__(self, name: str) -> Rows:
+        if name not in self._arrays:
+            self._arrays[name] = Rows(np.zeros(self._size, self._dtype), True)
+        return self._arrays[name]
+
+
+@dataclass(frozen=True)
+class Sweeping:
+    """How many red-black sweeps a level makes before and after the correction, and which begin with the second colour."""
+
+    nu: int
+    nu_post: int
+    flip: bool = False
+    flip_post: bool = False
+
+    def numbers(self) -> tuple[int, int, int, int]:
+        return self.nu, self.nu_post, int(self.flip), int(self.flip_post)
 
 
 class FusedLevel:
-    """The moves of a plain `Level` of two or three dimensions, in passes over its planes.
+    """The moves of a plain `Level` of two or three dimensions, in passes over its planes."""
 
-    The moves keep u in the storage of the level, whose rows are split by parity.
-    """
-
-    def __init__(self, level: Level, packed: tuple[Array, Array, Array], index: int, threads: int) -> None:
-        self.level, self.packed, self.index, self.threads = level, packed, index, threads
-        self.shape, self.dtype = level.info.grid.shape, packed[1].dtype
-        self.size = level.info.grid.size
+    def __init__(self, level: Level, packed: Any, index: int, sweeping: Sweeping, threads: int) -> None:
+        self.level, self.packed, self.index, self.sweeping, self.threads = level, packed, index, sweeping, threads
+        self.shape, self.dtype, self.size = level.info.grid.shape, packed[1].dtype, level.info.grid.size
         self.deep = None if len(self.shape) == 2 else True
         self.periodic = bool(packed[0][index]["periodic"][0])
-        self.nu, self.nu_post = len(level.B), len(level.B_post)
-        self._u: Array | None = None
-        self._f: Array | None = None
+        self.room = Storage(self.size, self.dtype)
         self._work: list[Array] = []
-
-    def storage(self) -> Rows:
-        if self._u is None:
-            self._u = np.empty(self.size, self.dtype)
-        return Rows(self._u, True)
-
-    def data_storage(self) -> Rows:
-        if self._f is None:
-            self._f = np.empty(self.size, self.dtype)
-        return Rows(self._f, True)
 
     def start(self, f: Any, u: Any = None) -> State:
         return State(_rows(f), u if u is None or isinstance(u, Interpolated) else _rows(u))
@@ -81,62 +114,81 @@ class FusedLevel:
         return State(r, u)
 
     def smooth(self, state: State) -> State:
-        return replace(state, sweeps=state.sweeps + self.nu)
+        return self._sweep(state, self.sweeping.nu, self.sweeping.flip)
 
     def restrict(self, state: State, coarse: Any) -> State:
-        data = coarse.data_storage()
-        self.run(state, self.storage(), data)
-        return coarse.start_from_residual(data, None)
+        self.run(state, self.room["u"], coarse.room["f"])
+        return coarse.start_from_residual(coarse.room["f"], None)
 
     def correct(self, state: State, coarse: Any, before: State, after: State, *, post: bool = True) -> State:
-        return State(state.f, self.storage(), coarse.stored(after), self.nu_post if post else 0)
+        state = State(state.f, self.room["u"], coarse.stored(after))
+        return self._sweep(state, self.sweeping.nu_post, self.sweeping.flip_post) if post else state
+
+    def feature(self, state: State) -> Pending:
+        return Pending(self, state)
 
     def stored(self, state: State) -> Rows:
         """u in the storage of the level."""
         if isinstance(state.u, Rows) and state.u.split and state.correction is None and not state.sweeps:
             return state.u
-        self.run(state, self.storage())
-        return self.storage()
+        self.run(state, self.room["u"])
+        return self.room["u"]
 
-    def feature(self, state: State) -> Rows:
-        return self.stored(state)
+    def restrict_data(self, f: Any, coarse: Any) -> Rows:
+        """The data of full multigrid on the next coarser grid."""
+        f, out = _rows(f), coarse.room["f"]
+        m0 = int(self.packed[0][self.index]["m"][0])
+        self._in_blocks(
+            m0,
+            lambda first, last, w: passes.restrict_planes(
+                *self.packed, self.index, self.deep, f.address, f.split, out.address, first, last, w
+            ),
+        )
+        return out
 
-    def run(self, state: State, out: Rows | None, f_coarse: Rows | None = None, norm: bool = False) -> float:
+    def run(self, state: State, out: Rows, f_coarse: Rows | None = None, norm: bool = False) -> float:
         """Do what there is to do, in one pass; returns the sum of W r^2 where `norm` asks for it."""
         u, coarse = state.u, state.correction
         source, values = ZERO, None
         if isinstance(u, Interpolated):
             source, coarse = CUBIC, u.coarse
         elif u is not None:
-            source, values = (SPLIT if u.split else NATURAL), u.values
-        n0 = self.shape[0]
-        count = max(1, min(self.threads, n0 // (4 * state.sweeps + 8))) if self.size >= PARALLEL else 1
-        ends = [n0 * k // count for k in range(count + 1)]
-        halos = self._halos(values, ends, 2 * state.sweeps + 4)
+            source, values = u.order, u
+        halos: dict[int, Array] = {}
+        n0, depth = self.shape[0], 2 * state.sweeps + 4
 
-        def block(k: int) -> float:
+        def block(first: int, last: int, w: Array) -> float:
+            halo = halos.get(first)
             return passes.sweeps(
-                *self.packed, self.index, self.deep, state.sweeps, state.f.address, state.f.split, source,
-                _address(values), _address(halos[k]), 0 if coarse is None else coarse.address,
-                state.correction is not None, ZERO if out is None else SPLIT if out.split else NATURAL,
-                0 if out is None else out.address, 0 if f_coarse is None else f_coarse.address, norm,
-                ends[k], ends[k + 1], self._space(k, state.sweeps),
+                *self.packed, self.index, self.deep, state.sweeps, int(state.flip), state.f.address, state.f.split,
+                source, 0 if values is None else values.address, 0 if halo is None else Rows(halo, True).address,
+                0 if coarse is None else coarse.address, state.correction is not None, out.order, out.address,
+                0 if f_coarse is None else f_coarse.address, norm, first, last, w,
             )  # fmt: skip
 
-        if count == 1:
-            return block(0)
-        waiting = [_pool(count).submit(block, k) for k in range(1, count)]
-        return block(0) + sum(each.result() for each in waiting)
+        def before(ends: Sequence[int]) -> None:
+            """The planes beside each block as they are before any block is overwritten."""
+            if values is None or (len(ends) == 2 and not self.periodic):
+                return
+            planes = values.values.reshape(n0, -1)
+            for a, b in zip(ends[:-1], ends[1:], strict=True):
+                halos[a] = planes[np.concatenate((np.arange(a - depth, a), np.arange(b, b + depth))) % n0]
 
-    def _halos(self, values: Array | None, ends: list[int], depth: int) -> list[Array | None]:
-        """The planes beside each block as they are before any block is overwritten."""
-        if values is None or (len(ends) == 2 and not self.periodic):
-            return [None] * (len(ends) - 1)
-        planes, n0 = values.reshape(self.shape[0], -1), self.shape[0]
-        return [
-            planes[np.concatenate((np.arange(a - depth, a), np.arange(b, b + depth))) % n0]
-            for a, b in zip(ends[:-1], ends[1:], strict=True)
-        ]
+        return sum(self._in_blocks(n0, block, before, 4 * state.sweeps + 8, state.sweeps))
+
+    def _sweep(self, state: State, count: int, flip: bool) -> State:
+        if state.sweeps and count and state.flip != flip:
+            state = State(state.f, self.stored(state))
+        return replace(state, sweeps=state.sweeps + count, flip=flip if count else state.flip)
+
+    def _in_blocks(self, planes: int, run: Any, before: Any = None, least: int = 8, sweeps: int = 2) -> list[float]:
+        count = max(1, min(self.threads, planes // least)) if self.size >= PARALLEL else 1
+        ends = [planes * k // count for k in range(count + 1)]
+        if before is not None:
+            before(ends)
+        jobs = [(ends[k], ends[k + 1], self._space(k, sweeps)) for k in range(count)]
+        waiting = [_pool(count).submit(run, *job) for job in jobs[1:]]
+        return [run(*jobs[0]), *(each.result() for each in waiting)]
 
     def _space(self, k: int, sweeps: int) -> Array:
         needed = passes.space_needed(self.packed[0][self.index], sweeps)
@@ -147,61 +199,77 @@ class FusedLevel:
         return self._work[k]
 
 
-class Coarsest:
-    """Direct solution on split rows."""
+class Tail:
+    """The coarse grids of a V-cycle as one level, whose smoother is a V-cycle over them in one call."""
 
-    def __init__(self, level: Level, dtype: np.dtype) -> None:
-        shape, size = level.info.grid.shape, level.info.grid.size
-        order = np.arange(size).reshape(-1, shape[-1])
-        order = np.concatenate((order[:, ::2], order[:, 1::2]), axis=1).ravel()
-        inverse = np.stack([level.B[0](row.reshape(shape)).ravel() for row in np.eye(size)], axis=1)
-        self._inverse = inverse[np.ix_(order, order)].astype(dtype)
-        self._data = Rows(np.empty(size, dtype), True)
+    def __init__(self, levels: Sequence[Level], packed: Any, index: int, sweeping: Sweeping) -> None:
+        self.packed, self.index, self.sweeping = packed, index, sweeping
+        dtype, grids = packed[1].dtype, [level.info.grid for level in levels]
+        self.deep = None if len(grids[0].shape) == 2 else True
+        self._rooms = [Storage(grid.size, dtype) for grid in grids]
+        self.room = self._rooms[0]
+        self._us = np.array([0] * index + [room["u"].address for room in self._rooms], np.int64)
+        self._fs = np.array([0] * index + [room["f"].address for room in self._rooms], np.int64)
+        self._inverse = _inverse(levels[-1], dtype)
+        needed = [passes.space_needed(packed[0][l], max(sweeping.nu, sweeping.nu_post, 1)) for l in range(index, len(packed[0]))]
+        self._work = np.zeros(max(needed, default=1), dtype)
 
-    def data_storage(self) -> Rows:
-        return self._data
-
-    def start(self, f: Rows, u: Any = None) -> State:
-        return State(f, None)
+    def start(self, f: Any, u: Any = None) -> State:
+        return State(_rows(f), None if u is None else _rows(u))
 
     def start_from_residual(self, r: Rows, u: Any) -> State:
-        return State(r, None)
+        return State(r, u)
 
     def smooth(self, state: State) -> State:
-        return State(state.f, Rows(self._inverse @ state.f.values, True))
+        return replace(state, sweeps=1)
+
+    def feature(self, state: State) -> Pending:
+        return Pending(self, state)
 
     def stored(self, state: State) -> Rows:
-        assert isinstance(state.u, Rows)
-        return state.u
+        if state.sweeps or not isinstance(state.u, Rows):
+            self.run(state, self.room["u"])
+        return self.room["u"]
 
-    def feature(self, state: State) -> Rows:
-        return self.stored(state)
+    def run(self, state: State, out: Rows, f_coarse: None = None, norm: bool = False) -> float:
+        """One V-cycle."""
+        source, u = (ZERO, 0) if state.u is None else (state.u.order, state.u.address)  # type: ignore[union-attr]
+        if len(self._rooms) == 1:
+            return self._directly(state.f, out)
+        return cycles.v_cycle(
+            self.packed, self.deep, self.index, self._us, self._fs, self._inverse, self.sweeping.numbers(),
+            state.f.address, state.f.split, source, u, out.order, out.address, norm, self._work,
+        )  # fmt: skip
+
+    def nested(self, f: Any, out: Rows | None = None, norm: bool = False) -> float:
+        """Full multigrid on these grids."""
+        f, out = _rows(f), self.room["u"] if out is None else out
+        if len(self._rooms) == 1:
+            return self._directly(f, out)
+        return cycles.nested(
+            self.packed, self.deep, self.index, self._us, self._fs, self._inverse, self.sweeping.numbers(), f.address,
+            f.split, out.order, out.address, norm, self._work,
+        )  # fmt: skip
+
+    def _directly(self, f: Rows, out: Rows) -> float:
+        assert f.split and out.split
+        cycles.solve_directly(self._inverse, f.address, out.address, self._work)
+        return 0.0
+
+
+def _inverse(level: Level, dtype: np.dtype) -> Array:
+    """A^-1 of the coarsest level as a matrix on split rows."""
+    shape, size = level.info.grid.shape, level.info.grid.size
+    order = np.arange(size).reshape(-1, shape[-1])
+    order = np.concatenate((order[:, ::2], order[:, 1::2]), axis=1).ravel()
+    inverse = np.stack([level.B[0](row.reshape(shape)).ravel() for row in np.eye(size)], axis=1)
+    return np.ascontiguousarray(inverse[np.ix_(order, order)], dtype=dtype)
 
 
 def _rows(values: Any) -> Rows:
     return values if isinstance(values, Rows) else Rows(values.reshape(-1), False)
 
 
-def _address(values: Array | None) -> int:
-    return 0 if values is None else int(values.__array_interface__["data"][0])
-
-
-_POOLS: dict[int, ThreadPoolExecutor] = {}
-
-
+@cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    if threads not in _POOLS:
-        _POOLS[threads] = ThreadPoolExecutor(threads - 1)
-    return _POOLS[threads]
-
-
-def fuse(mg: Any, threads: int) -> list[Any]:
-    """The levels of a solver as fused levels."""
-    collected = tables.Tables(mg.dtype)
-    for level, interpolation in zip(mg.levels[:-1], mg._interpolations, strict=True):
-        info = level.info
-        if not collected.add(info.grid, info.operator.terms, level.B[0].args[1], interpolation):
-            raise ValueError("rows are not alike")
-    packed = collected.pack()
-    fused: list[Any] = [FusedLevel(level, packed, l, threads) for l, level in enumerate(mg.levels[:-1])]
-    return [*fused, Coarsest(mg.levels[-1], mg.dtype)]
+    return ThreadPoolExecutor(threads - 1, thread_name_prefix="pde")

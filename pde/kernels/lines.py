@@ -209,3 +209,21 @@ def interpolate(row, v, L, special, sources, weights):
         row[p] = 0
         for t in range(4 * s, 4 * s + 4):
             row[p] += weights[t] * v[sources[t]]
+
+
+@compiled
+def restrict_data(out, r, L, special, sources, weights):
+    """Data of full multigrid along a row: r to coarse values in natural order."""
+    n, most, d = L.n[2], L.data_most, L.d
+    E, O = EVEN, odd(n)
+    if L.halved[2] == 0:
+        join(out, ahead(r, E), ahead(r, O), n)
+        return
+    # O(k-2) E(k-1) O(k-1) E(k) O(k) E(k+1) O(k+1) E(k+2): d belongs to 2 k - 3, ..., 2 k + 4
+    four(out, ahead(r, O - 2), d[0], ahead(r, E - 1), d[1], ahead(r, O - 1), d[2], ahead(r, E), d[3], L.m[2])
+    add_two(out, ahead(r, O), d[4], ahead(r, E + 1), d[5], L.m[2])
+    add_two(out, ahead(r, O + 1), d[6], ahead(r, E + 2), d[7], L.m[2])
+    for s in range(L.data_count):
+        out[special[s]] = 0
+        for t in range(s * most, (s + 1) * most):
+            out[special[s]] += weights[t] * r[point(sources[t], n)]

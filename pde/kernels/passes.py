@@ -18,6 +18,7 @@ from pde.kernels.lines import (
     relax,
     residual,
     restrict,
+    restrict_data,
     squares,
     two,
     wrap,
@@ -77,7 +78,7 @@ def space(n1, n, m1, m, sweeps):
 @compiled
 def space_needed(L, sweeps):
     """The length of the work space of a pass."""
-    return space(L.n[1], L.n[2], L.m[1], L.m[2], sweeps).total
+    return space(L.n[1], L.n[2], L.m[1], L.m[2], sweeps).total + L.n[1] * L.n[2] + 64
 
 
 @inline
@@ -126,7 +127,7 @@ def bring(parent, n0, count, i, coarse, w, S, tags, slots, m1, m):
 
 
 @compiled
-def sweeps(records, reals, integers, level, deep, count, f, f_split, source, u, halo, coarse, correct, sink, out,
+def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, source, u, halo, coarse, correct, sink, out,
            f_coarse, norm, first, last, w):  # fmt: skip
     """One pass over the planes first, ..., last - 1 of a level.
 
@@ -135,6 +136,7 @@ def sweeps(records, reals, integers, level, deep, count, f, f_split, source, u, 
 
     Args:
         deep: None in two dimensions, else anything.
+        flip: 0 begins with the colour of the first point, 1 with the other one (the adjoint order).
         f, u, halo, coarse, out, f_coarse: addresses; 0 where there is none.
         w: the work space, `space_needed` long; its numbers are those of the grid.
 
@@ -265,7 +267,7 @@ def sweeps(records, reals, integers, level, deep, count, f, f_split, source, u, 
                 front, behind = unless_none(deep, before), unless_none(deep, after)
                 if q < H:
                     relax(
-                        row, below, above, front, behind, f_row, L, special, values, centre, c, (i + j + q) % 2, scratch
+                        row, below, above, front, behind, f_row, L, special, values, centre, c, (i + j + q + flip) % 2, scratch
                     )
                     continue
                 residual(r_row, row, below, above, front, behind, f_row, L, special, values, centre, c)
@@ -300,3 +302,49 @@ def sweeps(records, reals, integers, level, deep, count, f, f_split, source, u, 
             for j in range(n1):
                 store(ahead(out, (t * n1 + j) * n), at(w, t % R * S.plane + j * length), sink == SPLIT, n)
     return total
+
+
+@compiled
+def restrict_planes(records, reals, integers, level, deep, f, f_split, out, first, last, w):
+    """The data of full multigrid on the next coarser grid, planes first, ..., last - 1 of that one: f to `out`."""
+    L = records[level]
+    n1, n, m1, m = L.n[1], L.n[2], L.m[1], L.m[2]
+    m0 = L.m[0]
+    length = row_length(n)
+    f, out = pointer(w, f), pointer(w, out)
+    from0, weight0 = at(integers, L.at_data_from[0]), at(reals, L.at_data[0])
+    from1, weight1 = at(integers, L.at_data_from[1]), at(reals, L.at_data[1])
+    size = n1 * n
+    rows, natural, line = at(w, n1 * n + 8), at(w, n1 * n + 16 + length), at(w, n1 * n + 24 + 2 * length)
+    mixed = at(w, 0)
+    for i in range(first, last):
+        fill(mixed, size)
+        for s in range(L.rows_most[0]):
+            if weight0[s * m0 + i] != 0:
+                add(mixed, ahead(f, from0[s * m0 + i] * size), weight0[s * m0 + i], size)
+        for j in range(m1):
+            source = mixed
+            if deep is not None:
+                fill(natural, n)
+                for s in range(L.rows_most[1]):
+                    if weight1[s * m1 + j] != 0:
+                        add(natural, ahead(mixed, from1[s * m1 + j] * n), weight1[s * m1 + j], n)
+                source = natural
+            fill(rows, length)
+            load(rows, source, f_split, n)
+            if L.periodic[2] != 0:
+                wrap_far(rows, n)
+            restrict_data(line, rows, L, at(integers, L.data), at(integers, L.data_from), at(reals, L.data_weight))
+            target = ahead(out, (i * m1 + j) * m)
+            split(target, ahead(target, m - m // 2), line, m)
+
+
+@inline
+def wrap_far(row, n):
+    """Two values beyond each end of a periodic row with an even number of points."""
+    O, g = odd(n), n // 2
+    for k in range(2):
+        row[O - 1 - k] = row[O + (g - 1 - k) % g]
+        row[EVEN + g + k] = row[EVEN + k % g]
+    row[EVEN - 1] = row[EVEN + g - 1]
+    row[O + g] = row[O]

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid
 from pde.terms import Terms, grid_coefficients
-from pde.transfer import CubicInterpolation, cubic_matrix, prolongation_matrix
+from pde.transfer import CubicInterpolation, cubic_matrix, data_matrix, prolongation_matrix
 
 MOST_SPECIAL = 8
 """A row with more points than this where its coefficients differ from those inside is none for these kernels."""
@@ -29,14 +29,12 @@ def record(dtype: np.dtype) -> np.dtype:
     parents = [("at_parent", count, 2), ("at_prolong", count, 2), ("at_restrict", count, 2)]
     spans = [("at_first", count, 2), ("at_last", count, 2)]
     taps = [("e", real, 2), ("o", real, 2), ("r", real, 4)]
-    ends = [
-        (f"{name}{field}", count) for name in ("prolonged", "restricted", "cubic") for field in ("", "_from", "_weight")
-    ]
-    width = [("restricted_most", count)]
+    parts = ("", "_from", "_weight", "_count", "_most")
+    ends = [(f"{name}{part}", count) for name in ("prolonged", "restricted", "cubic", "data") for part in parts]
     cubic = [("at_cubic_parent", count, 2), ("at_cubic", count, 2), ("ce", real, 4), ("co", real, 4)]
-    counts = [("prolonged_count", count), ("restricted_count", count), ("cubic_count", count)]
-    fields: Any = axis + rows + line + special + parents + spans + taps + ends + width + cubic + counts
-    return np.dtype(fields, align=True)
+    data = [("at_data_from", count, 2), ("at_data", count, 2), ("rows_most", count, 2), ("d", real, 8)]
+    every: Any = axis + rows + line + special + parents + spans + taps + ends + cubic + data
+    return np.dtype(every, align=True)
 
 
 class Tables:
@@ -125,38 +123,44 @@ class Tables:
         parent, weight = _entries(C, 4)
         self._level["at_cubic_parent"][a] = self._integer(np.where(weight == 0, -1, parent))
         self._level["at_cubic"][a] = self._real(weight)
+        D = data_matrix(fine) if halved else sp.identity(n, format="csr")
+        origin, weight = _entries(D, None)
+        self._level["at_data_from"][a], self._level["at_data"][a] = self._integer(origin), self._real(weight)
+        self._level["rows_most"][a] = len(origin)
 
     def _along(self, a: int, fine: Axis, coarse: Axis, halved: bool) -> None:
-        """Transfers along a row: E_k = e0 c_{k-1} + e1 c_k, O_k = o0 c_k + o1 c_{k+1} and special points; likewise
-        c_k = r0 O_{k-1} + r1 E_k + r2 O_k + r3 E_{k+1}, and cubic E_k from c_{k-2..k+1}, O_k from c_{k-1..k+2}."""
+        """Transfers along a row: the taps inside, and the points that have others."""
         if not halved:
             return
-        k, around = coarse.n // 2, fine.periodic
-        P = prolongation_matrix(fine, coarse).toarray()
-        self._level["e"], self._level["o"] = _at(P, 2 * k, k - 1, 2), _at(P, 2 * k + 1, k, 2)
-        model = _banded(P.shape, [(0, -1, self._level["e"]), (1, 0, self._level["o"])], around)
-        self._ends("prolonged", P, model, 2)
-        R = (P * fine.width[:, None] / coarse.width).T
-        self._level["r"] = _at(R, k, 2 * k - 1, 4)
-        model = np.zeros(P.shape)
-        for t in range(4):
-            model += _banded(P.shape, [(t - 1, 0, self._level["r"][t : t + 1])], around)
-        self._level["restricted_most"] = self._ends("restricted", R, model.T, None)
-        C = cubic_matrix(fine, coarse).toarray()
-        self._level["ce"], self._level["co"] = _at(C, 2 * k, k - 2, 4), _at(C, 2 * k + 1, k - 1, 4)
-        model = _banded(C.shape, [(0, -2, self._level["ce"]), (1, -1, self._level["co"])], around)
-        self._ends("cubic", C, model, 4)
+        k, level = coarse.n // 2, self._level
+        P = prolongation_matrix(fine, coarse)
+        level["e"], level["o"] = _at(P, 2 * k, k - 1, 2), _at(P, 2 * k + 1, k, 2)
+        self._ends("prolonged", P, {(0, -1): level["e"], (1, 0): level["o"]}, fine, 2)
+        R = sp.diags(1 / coarse.width) @ P.T @ sp.diags(fine.width)
+        level["r"] = _at(R, k, 2 * k - 1, 4)
+        self._ends("restricted", R.T, {(t - 1, 0): level["r"][t : t + 1] for t in range(4)}, fine, None)
+        C = cubic_matrix(fine, coarse)
+        level["ce"], level["co"] = _at(C, 2 * k, k - 2, 4), _at(C, 2 * k + 1, k - 1, 4)
+        self._ends("cubic", C, {(0, -2): level["ce"], (1, -1): level["co"]}, fine, 4)
+        D = data_matrix(fine)
+        level["d"] = _at(D, k, 2 * k - 3, 8)
+        self._ends("data", D.T, {(t - 3, 0): level["d"][t : t + 1] for t in range(8)}, fine, None)
 
-    def _ends(self, name: str, matrix: Array, model: Array, most: int | None) -> int:
-        """The rows of a matrix that the taps inside do not give."""
+    def _ends(self, name: str, matrix: Any, taps: Any, fine: Axis, most: int | None) -> None:
+        """The points that the taps inside do not give: rows of a prolongation, columns of a transposed restriction."""
         tolerance = 16 * float(np.finfo(self.dtype).eps) * max(matrix.shape)
-        special = np.flatnonzero((abs(matrix - model) > tolerance).any(axis=1))
-        index, weight = _entries(sp.csr_matrix(matrix[special]), most)
-        self._level[f"{name}_count"] = len(special)
-        self._level[name] = self._integer(special)
-        self._level[f"{name}_from"] = self._integer(index.T)
-        self._level[f"{name}_weight"] = self._real(weight.T)
-        return len(index)
+        model = _banded(matrix.shape, taps, fine.periodic)
+        wrong = sp.coo_matrix(abs(matrix - model) > tolerance)
+        if name in ("restricted", "data"):
+            wrong, matrix = wrong.T, matrix.T
+        special = np.unique(wrong.row)
+        index, weight = _entries(sp.csr_matrix(sp.csr_matrix(matrix)[special]), most)
+        for field, value in zip(
+            ("_count", "", "_from", "_weight", "_most"),
+            (len(special), self._integer(special), self._integer(index.T), self._real(weight.T), len(index)),
+            strict=True,
+        ):
+            self._level[name + field] = value
 
 
 def _three(values: Sequence[Any]) -> list[Any]:
@@ -198,25 +202,28 @@ def _span(rows: Array, c: int, fine: Any) -> tuple[int, int]:
     return first, last
 
 
-def _at(matrix: Array, row: int, column: int, count: int) -> list[float]:
+def _at(matrix: Any, row: int, column: int, count: int) -> list[float]:
     """`count` entries of a row, zero where there are none."""
     rows, columns = matrix.shape
-    return [float(matrix[row, j]) if row < rows and 0 <= j < columns else 0.0 for j in range(column, column + count)]
+    entries = np.zeros(columns) if row >= rows else sp.csr_matrix(matrix)[row].toarray().ravel()
+    return [float(entries[j]) if 0 <= j < columns else 0.0 for j in range(column, column + count)]
 
 
-def _banded(shape: tuple[int, int], bands: Any, around: bool) -> Array:
+def _banded(shape: tuple[int, int], taps: Any, around: bool) -> sp.csr_matrix:
     """The matrix with taps at (2 k + a, k + b), (2 k + a, k + b + 1), ... for all k."""
-    model = np.zeros(shape)
     n, m = shape
-    for a, b, taps in bands:
-        for t, tap in enumerate(taps):
-            for k in range(-1, m + 1):
-                i, j = 2 * k + a, k + b + t
-                if around and 0 <= k < m:
-                    model[i % n, j % m] += tap
-                elif not around and 0 <= i < n and 0 <= j < m:
-                    model[i, j] += tap
-    return model
+    k = np.arange(m) if around else np.arange(-2, m + 3)
+    rows, columns, values = [], [], []
+    for (a, b), row in taps.items():
+        for t, tap in enumerate(row):
+            i, j = 2 * k + a, k + b + t
+            i, j = (i % n, j % m) if around else (i, j)
+            inside = (i >= 0) & (i < n) & (j >= 0) & (j < m)
+            rows.append(i[inside])
+            columns.append(j[inside])
+            values.append(np.full(int(inside.sum()), float(tap)))
+    entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
+    return sp.csr_matrix(entries, shape=shape)
 
 
 def _entries(matrix: sp.csr_matrix, most: int | None) -> tuple[Array, Array]:
