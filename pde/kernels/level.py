@@ -3,6 +3,7 @@ sweeps, correction, residual and restriction that follow each other on a level a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -207,12 +208,22 @@ class Tail:
         dtype, grids = packed[1].dtype, [level.info.grid for level in levels]
         self.deep = None if len(grids[0].shape) == 2 else True
         self._rooms = [Storage(grid.size, dtype) for grid in grids]
-        self.room = self._rooms[0]
         self._us = np.array([0] * index + [room["u"].address for room in self._rooms], np.int64)
         self._fs = np.array([0] * index + [room["f"].address for room in self._rooms], np.int64)
-        self._inverse = _inverse(levels[-1], dtype)
+        self._order = _order(levels[-1])
+        self._inverse = _inverse(levels[-1], self._order, dtype)
         needed = [passes.space_needed(packed[0][l], max(sweeping.nu, sweeping.nu_post, 1)) for l in range(index, len(packed[0]))]
         self._work = np.zeros(max(needed, default=1), dtype)
+
+    @property
+    def room(self) -> Storage:
+        return self._rooms[0]
+
+    def coarser(self, count: int) -> Tail:
+        """The same without its `count` finest grids."""
+        rest = copy.copy(self)
+        rest.index, rest._rooms = self.index + count, self._rooms[count:]
+        return rest
 
     def start(self, f: Any, u: Any = None) -> State:
         return State(_rows(f), None if u is None else _rows(u))
@@ -227,7 +238,7 @@ class Tail:
         return Pending(self, state)
 
     def stored(self, state: State) -> Rows:
-        if state.sweeps or not isinstance(state.u, Rows):
+        if state.sweeps:
             self.run(state, self.room["u"])
         return self.room["u"]
 
@@ -252,16 +263,24 @@ class Tail:
         )  # fmt: skip
 
     def _directly(self, f: Rows, out: Rows) -> float:
-        assert f.split and out.split
-        cycles.solve_directly(self._inverse, f.address, out.address, self._work)
+        order = self._order
+        values = self._inverse @ (f.values if f.split else f.values[order])
+        if out.split:
+            out.values[:] = values
+        else:
+            out.values[order] = values
         return 0.0
 
 
-def _inverse(level: Level, dtype: np.dtype) -> Array:
+def _order(level: Level) -> Array:
+    """Which unknown stands at each place of split rows."""
+    natural = np.arange(level.info.grid.size).reshape(-1, level.info.grid.shape[-1])
+    return np.concatenate((natural[:, ::2], natural[:, 1::2]), axis=1).ravel()
+
+
+def _inverse(level: Level, order: Array, dtype: np.dtype) -> Array:
     """A^-1 of the coarsest level as a matrix on split rows."""
     shape, size = level.info.grid.shape, level.info.grid.size
-    order = np.arange(size).reshape(-1, shape[-1])
-    order = np.concatenate((order[:, ::2], order[:, 1::2]), axis=1).ravel()
     inverse = np.stack([level.B[0](row.reshape(shape)).ravel() for row in np.eye(size)], axis=1)
     return np.ascontiguousarray(inverse[np.ix_(order, order)], dtype=dtype)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy as np
 import mgcore
 from mgcore import Level
 from pde.grid import Array
-from pde.kernels.level import FusedLevel, Interpolated, Pending, Rows, Sweeping, Tail
+from pde.kernels.level import FusedLevel, Interpolated, Pending, Rows, State, Sweeping, Tail
 from pde.kernels.tables import Tables
 from pde.operators import StencilOperator
 from pde.smoothers import red_black
@@ -25,54 +27,80 @@ LARGEST_DIRECT = 64
 
 
 class Fused:
-    """The cycles of a solver on fused levels; see `fuse`."""
+    """The cycles of a solver on fused levels, for one right-hand side at a time; made by `fuse`.
+
+    The levels own the storage that their cycles work in: two cycles at once wait for each other.
+    """
 
     def __init__(self, levels: Sequence[Level], packed: Any, sweeping: Sweeping, threads: int) -> None:
-        self.dtype = packed[1].dtype
-        self.shape = levels[0].info.grid.shape
-        start = next(l for l, level in enumerate(levels) if level.info.grid.size <= TAIL or l == len(levels) - 1)
-        self.levels: list[Any] = [FusedLevel(levels[l], packed, l, sweeping, threads) for l in range(start)]
-        self.levels.append(Tail(levels[start:], packed, start, sweeping))
-        self.volume = float(np.sum(levels[0].info.operator.volumes))
+        sizes = [level.info.grid.size for level in levels]
+        last = len(levels) - 1
+        first = next(l for l, size in enumerate(sizes) if size <= TAIL or l == last)
+        passes = [FusedLevel(level, packed, l, sweeping, threads) for l, level in enumerate(levels[:-1])]
+        self._every: list[Any] = [*passes, Tail(levels[last:], packed, last, sweeping)]
+        self._short: list[Any] = [*passes[:first], Tail(levels[first:], packed, first, sweeping)]
+        self._volumes = [float(np.sum(level.info.operator.volumes)) for level in levels]
+        self._lock = Lock()
 
-    def v_cycle(self, f: Array, u: Array | None, out: Array) -> float:
-        """One V-cycle to `out`, which may be u; returns the root mean square of f - A u over the box."""
-        return self._rms(mgcore.v_cycle(self.levels, f, u).write(out, norm=True))
+    def cycle(self, cycle: str, f: Array, u: Array | None, out: Array, start: int = 0) -> float:
+        """A cycle that begins on level `start`, from u (None: zero) to `out`, which may be u.
 
-    def full_multigrid(self, f: Array, out: Array, norm: bool = True) -> float:
-        """One pass of full multigrid for zero boundary data; as `v_cycle`."""
-        if len(self.levels) == 1:
-            return self._rms(self.levels[0].nested(f, Rows(out.reshape(-1), False), norm))
-        u = mgcore.full_multigrid(
-            self.levels,
-            f,
-            interpolate=[lambda u: Interpolated(u.stored())] * (len(self.levels) - 1),
-            restrict_data=[
-                partial(level.restrict_data, coarse=coarse)
-                for level, coarse in zip(self.levels[:-1], self.levels[1:], strict=True)
-            ],
-            cycle=self._nested,
-        )
-        return self._rms(u.write(out, norm=norm))
+        Returns:
+            The root mean square of f - A u over the box.
+        """
+        run, levels = _CYCLES[cycle], self._every[start:]
+        if cycle == "V":
+            levels = self._short[start:] or [self._short[-1].coarser(start - len(self._short) + 1)]
+        with self._lock:
+            return self._rms(run(levels, f, u).write(out, norm=True), start)
 
-    def _nested(self, levels: Sequence[Any], f: Any, u: Any) -> Pending:
-        if len(levels) > 1:
-            return mgcore.v_cycle(levels, f, u)
-        tail = levels[0]
-        tail.nested(f)
-        return Pending(tail, tail.start(f, tail.room["u"]))
+    def full_multigrid(self, f: Array, out: Array) -> float:
+        """One pass of full multigrid for zero boundary data; returns what `cycle` does."""
+        levels = self._short
+        with self._lock:
+            if len(levels) == 1:
+                return self._rms(levels[0].nested(f, Rows(out.reshape(-1), False), norm=True), 0)
+            u = mgcore.full_multigrid(
+                levels,
+                f,
+                interpolate=[lambda u: Interpolated(u.stored())] * (len(levels) - 1),
+                restrict_data=[partial(a.restrict_data, coarse=b) for a, b in pairwise(levels)],
+                cycle=_nested,
+            )
+            return self._rms(u.write(out, norm=True), 0)
 
-    def _rms(self, total: float) -> float:
-        return float(np.sqrt(total / self.volume))
+    def _rms(self, total: float, level: int) -> float:
+        return float(np.sqrt(total / self._volumes[level]))
 
 
-def fuse(levels: Sequence[Level], interpolations: Sequence[CubicInterpolation], threads: int) -> Fused | str:
-    """Fused levels for plain ones, or a sentence that says why there are none."""
+_CYCLES = {
+    "V": mgcore.v_cycle,
+    "W": mgcore.w_cycle,
+    "F": mgcore.f_cycle,
+    "backslash": mgcore.backslash_cycle,
+}
+
+
+def _nested(levels: Sequence[Any], f: Any, u: Any) -> Pending:
+    """A V-cycle; on the coarse grids that are one level, full multigrid."""
+    if len(levels) > 1:
+        result: Pending = mgcore.v_cycle(levels, f, u)
+        return result
+    levels[0].nested(f)
+    return Pending(levels[0], State(f, levels[0].room["u"]))
+
+
+def fuse(
+    levels: Sequence[Level], interpolations: Sequence[CubicInterpolation], dtype: np.dtype, threads: int
+) -> Fused | str:
+    """Fused levels for plain ones, or the reason why there are none."""
     infos = [level.info for level in levels]
-    ndim, dtype = infos[0].grid.ndim, np.dtype(infos[0].operator.diagonal_dtype)
+    ndim = infos[0].grid.ndim
+    if len(levels) == 1:
+        return "there is one level only"
     if ndim not in (2, 3):
         return f"the kernels are for two and three dimensions, the grid has {ndim}"
-    if len(levels) > 1 and not all(getattr(level.B[0], "func", None) is red_black for level in levels[:-1]):
+    if not all(getattr(level.B[0], "func", None) is red_black for level in levels[:-1]):
         return "the kernels make red-black sweeps, and the smoother is another"
     if infos[-1].grid.size > LARGEST_DIRECT:
         return "the coarsest level is large"
@@ -85,7 +113,7 @@ def fuse(levels: Sequence[Level], interpolations: Sequence[CubicInterpolation], 
             return "the kernels are for constant coefficients"
         if any(axis.periodic and axis.n % 2 for axis in info.grid.axes):
             return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
-        if not tables.add(info.grid, terms, level.B[0].args[1], interpolation):
+        if not tables.add(info.grid, terms, level.B[0].args[1], interpolation.which, info.to_coarse.along):
             return "the last axis is stretched"
     return Fused(levels, tables.pack(), _sweeping(levels[0]), threads)
 

@@ -5,7 +5,7 @@ A row is alike inside: one set of coefficients, and beside its ends some special
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid
 from pde.terms import Terms, grid_coefficients
-from pde.transfer import CubicInterpolation, cubic_matrix, data_matrix, prolongation_matrix
+from pde.transfer import cubic_matrix, data_matrix
 
 MOST_SPECIAL = 8
 """A row with more points than this where its coefficients differ from those inside is none for these kernels."""
@@ -55,8 +55,13 @@ class Tables:
         integers = np.concatenate([*self._integers, np.zeros(1, np.int64)])
         return np.concatenate(self._records), reals, integers
 
-    def add(self, grid: Grid, terms: Terms, omega: float, interpolation: CubicInterpolation | None) -> bool:
-        """Add a level with its way to the next coarser one; False where its rows are not alike inside."""
+    def add(self, grid: Grid, terms: Terms, omega: float, which: Sequence[bool], P: Mapping[int, Any]) -> bool:
+        """Add a level with its way to the next coarser one; False where its rows are not alike inside.
+
+        Args:
+            which: the axes that are halved.
+            P: linear interpolation along each of them, a sparse matrix.
+        """
         level = np.zeros(1, record(self.dtype))
         self._level = level[0]
         axes = _three(grid.axes)
@@ -75,14 +80,15 @@ class Tables:
             self._level["at_centre"][a] = self._real(centre + (reaction if a == 0 else 0.0))
             self._level["at_upper"][a] = self._real(upper)
             self._level["at_width"][a] = self._real(np.ones(1) if axis is None else axis.width)
-        if interpolation is not None:
-            which = _three(interpolation.which)
-            for a in range(3):
-                halved = bool(which[a])
-                coarse = axes[a].coarsen() if halved else axes[a]  # type: ignore[union-attr]
-                self._level["halved"][a] = halved
-                self._level["m"][a] = 1 if coarse is None else coarse.n
-                (self._rows if a < 2 else self._along)(a, axes[a], coarse, halved)
+        for a, number in enumerate(_numbers(grid.ndim)):
+            halved = number is not None and bool(which[number])
+            coarse = axes[a].coarsen() if halved else axes[a]
+            self._level["halved"][a] = halved
+            self._level["m"][a] = 1 if coarse is None else coarse.n
+            if a < 2:
+                self._rows(a, axes[a], coarse, P[number] if halved else None)
+            elif halved:
+                self._along(axes[a], coarse, P[number])
         self._records.append(level)
         return True
 
@@ -105,10 +111,10 @@ class Tables:
         self._level["at_special_values"] = self._real(values[:, special])
         return True
 
-    def _rows(self, a: int, fine: Any, coarse: Any, halved: bool) -> None:
+    def _rows(self, a: int, fine: Any, coarse: Any, P: Any) -> None:
         """Two parents of each row in linear interpolation, four in cubic, and the rows that each coarse row is made of."""
-        n = 1 if fine is None else fine.n
-        P = prolongation_matrix(fine, coarse) if halved else sp.identity(n, format="csr")
+        halved, same = P is not None, sp.identity(1 if fine is None else fine.n, format="csr")
+        P = P if halved else same
         parent, weight = _entries(P, 2)
         ratio = 1.0 if fine is None else fine.width / coarse.width[parent]
         self._level["at_parent"][a] = self._integer(parent)
@@ -119,21 +125,18 @@ class Tables:
         spans = [_span(columns.indices[columns.indptr[c] : columns.indptr[c + 1]], c, fine) for c in range(P.shape[1])]
         self._level["at_first"][a] = self._integer([span[0] for span in spans])
         self._level["at_last"][a] = self._integer([span[1] for span in spans])
-        C = cubic_matrix(fine, coarse) if halved else sp.identity(n, format="csr")
+        C = cubic_matrix(fine, coarse) if halved else same
         parent, weight = _entries(C, 4)
         self._level["at_cubic_parent"][a] = self._integer(np.where(weight == 0, -1, parent))
         self._level["at_cubic"][a] = self._real(weight)
-        D = data_matrix(fine) if halved else sp.identity(n, format="csr")
+        D = data_matrix(fine) if halved else same
         origin, weight = _entries(D, None)
         self._level["at_data_from"][a], self._level["at_data"][a] = self._integer(origin), self._real(weight)
         self._level["rows_most"][a] = len(origin)
 
-    def _along(self, a: int, fine: Axis, coarse: Axis, halved: bool) -> None:
+    def _along(self, fine: Axis, coarse: Axis, P: Any) -> None:
         """Transfers along a row: the taps inside, and the points that have others."""
-        if not halved:
-            return
         k, level = coarse.n // 2, self._level
-        P = prolongation_matrix(fine, coarse)
         level["e"], level["o"] = _at(P, 2 * k, k - 1, 2), _at(P, 2 * k + 1, k, 2)
         self._ends("prolonged", P, {(0, -1): level["e"], (1, 0): level["o"]}, fine, 2)
         R = sp.diags(1 / coarse.width) @ P.T @ sp.diags(fine.width)
