@@ -15,6 +15,7 @@ from mgcore import Level, Progress, Solution, SolveError
 from pde.arguments import choose, count, number, read_dtype, read_nu, read_omega
 from pde.batch import delivered, one_batch_axis, select, select_sides, stack, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
+from pde.fast import Fast, Measured
 from pde.grid import Array
 from pde.hierarchy import Choices, Tables, build_levels, symmetric
 from pde.krylov import ConjugateGradients
@@ -55,8 +56,11 @@ class Multigrid:
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
             "auto" is the last where the coefficient is rough, else the first.
         levels: the number of levels at most; None coarsens as far as it goes.
-        threads: None; device: "cpu" in this version.
+        threads: for the compiled kernels; None takes the cores that this process may use. device: "cpu".
         dtype: "float64" or "float32", in which cycles and residuals are computed.
+        kernels: "numba" runs the cycles of constant coefficients and red-black sweeps in two and three dimensions on
+            compiled kernels, several sweeps and transfers in one pass over a grid; "numpy" never does; "auto" does
+            from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
 
     The unknowns 2, 4, ... of an axis make the next coarser one, whatever their number; an axis with weak coupling
     waits until the others have caught up (semicoarsening).
@@ -75,9 +79,10 @@ class Multigrid:
         coarse: str = "auto",
         transfer: str = "auto",
         levels: int | None = None,
-        threads: None = None,
+        threads: int | None = None,
         device: str = "cpu",
         dtype: str | np.dtype = "float64",
+        kernels: str = "auto",
     ) -> None:
         if not isinstance(problem, Poisson):
             raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
@@ -87,8 +92,8 @@ class Multigrid:
         self.nu = read_nu(nu)
         self.omega = read_omega(omega)
         choose("device", device, ("cpu",))
-        if threads is not None:
-            raise ValueError(f"threads must be None in this version (plain NumPy), got {threads!r}")
+        self._threads = None if threads is None else count("threads", threads, least=1)
+        self._kernels = choose("kernels", kernels, ("numba", "numpy"), auto="auto")
         self._limit = 64 if levels is None else count("levels", levels, least=1)
         self.dtype = read_dtype(dtype)
         self._tables = Tables()
@@ -111,6 +116,7 @@ class Multigrid:
         self.problem, self.coarse, self.transfer, self._tables = problem, coarse, transfer, tables
         self.levels, self._interpolations = levels, interpolations
         self._volumes = [Volumes(level.info.operator.volumes) for level in self.levels]
+        self._fused = Fast(self._kernels, self.dtype, self._threads, self.levels, self._interpolations)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
@@ -122,6 +128,8 @@ class Multigrid:
         f = self.problem.read("f", f, self.dtype)
         u = self._read_guess("u", u, f)
         with _quiet():
+            if not trace.watches and self._fused.ready():
+                return self._fused.cycle(cycle, f, u)[0]
             return run(trace.watch(self.levels, f), f, u)
 
     def full_multigrid(
@@ -147,7 +155,8 @@ class Multigrid:
             folded = fold(f, sides, self.problem.grid, self.problem.terms)
             self._compatible(folded, incompatible)
             levels = trace.watch(self.levels, folded)
-            return _deliver(self._mean_free(self._full_multigrid(levels, f, self._all_sides(sides))), out)
+            fused = not trace.watches and self._fused.ready()
+            return _deliver(self._mean_free(self._full_multigrid(levels, f, self._all_sides(sides), fused)[0]), out)
 
     def solve(
         self,
@@ -253,17 +262,23 @@ class Multigrid:
         folded, removed = self._compatible(fold(f, sides, self.problem.grid, self.problem.terms), incompatible)
         scales, active = volumes.rms(folded), np.arange(len(f))
         levels = trace.watch(self.levels if accel is None else symmetric(self.levels), folded)
-        step, accelerate = CYCLES["V" if cycle == "fmg" else cycle], None
+        kind, accelerate = "V" if cycle == "fmg" else cycle, None
+        fused, measured = not trace.watches and self._fused.ready(symmetric=accel is not None), Measured()
         if accel is not None:
-            accelerate = ConjugateGradients(A, self._symmetric_cycle(cycle, levels), volumes, mean_free)
+            accelerate = ConjugateGradients(A, self._symmetric_cycle(cycle, levels, fused), volumes, mean_free)
 
         def one_cycle(folded: Array, u: Array | None) -> Array:
+            norms = None
             if accelerate is not None:
-                return mean_free(accelerate(folded, u))
-            if u is None and cycle == "fmg":
+                u = accelerate(folded, u)
+            elif u is None and cycle == "fmg":
                 some = select(f, active), self._all_sides(select_sides(sides, active, self.problem.ndim))
-                return mean_free(self._full_multigrid(levels, *some))
-            return mean_free(step(levels, folded, u))
+                u, norms = self._full_multigrid(levels, *some, fused)
+            elif fused:
+                u, norms = self._fused.cycle(kind, folded, u, in_place=u is not u0 and options["callback"] is None)
+            else:
+                u = CYCLES[kind](levels, folded, u)
+            return measured.keep(mean_free(u), norms)
 
         def keep(members: list[int]) -> None:
             nonlocal active
@@ -273,8 +288,8 @@ class Multigrid:
 
         solution = mgcore.solve_batch(
             one_cycle,
-            lambda f, u: f if u is None else f - A(u),
-            lambda r: volumes.rms(r).tolist(),
+            lambda f, u: measured.residual(u) or (f if u is None else f - A(u)),
+            lambda r: r if isinstance(r, list) else volumes.rms(r).tolist(),
             folded,
             u0,
             select=select,
@@ -298,7 +313,8 @@ class Multigrid:
         """
         self._check_symmetric(cycle)
         choose("cycle", cycle, ("V", "W"))
-        W, shape, M = self._W, self.problem.shape, self._symmetric_cycle(cycle, symmetric(self.levels))
+        fused = self._fused.ready(symmetric=True)
+        W, shape, M = self._W, self.problem.shape, self._symmetric_cycle(cycle, symmetric(self.levels), fused)
         free = self._mean_free
 
         def apply(y: Array) -> Array:
@@ -313,7 +329,9 @@ class Multigrid:
     def _W(self) -> Array:
         return self.levels[0].info.operator.volumes
 
-    def _symmetric_cycle(self, cycle: str, levels: Levels) -> Callable[[Array], Array]:
+    def _symmetric_cycle(self, cycle: str, levels: Levels, fused: bool) -> Callable[[Array], Array]:
+        if fused:
+            return lambda r: self._mean_free(self._fused.cycle(cycle, r, symmetric=True)[0])
         return lambda r: self._mean_free(CYCLES[cycle](levels, r))
 
     def _check_symmetric(self, cycle: str) -> None:
@@ -430,8 +448,8 @@ class Multigrid:
 
     def __str__(self) -> str:
         return (
-            f"Multigrid for {self.problem!r}\n{table(self.levels, self._interpolations)}\n"
-            f"{self.coarse} coarse operators, {self.transfer} transfers, {self.dtype.name}, no compiled kernels"
+            f"Multigrid for {self.problem!r}\n{table(self.levels, self._interpolations, self._fused.ready())}\n"
+            f"{self.coarse} coarse operators, {self.transfer} transfers, {self.dtype.name}, {self._fused.describe()}"
         )
 
     def _read_data(self, f: Any, g: BoundaryData) -> tuple[Array, Sides]:
@@ -448,25 +466,41 @@ class Multigrid:
     def _trace(self, verbose: Verbose) -> Trace:
         return Trace(verbose, self.levels, self._volumes)
 
-    def _full_multigrid(self, levels: Levels, f: Array, sides: list[Sides]) -> Array:
-        """Nested iteration on `levels`, which are those of the solver or make the same moves."""
+    def _full_multigrid(
+        self, levels: Levels, f: Array, sides: list[Sides], fused: bool
+    ) -> tuple[Array, list[float] | None]:
+        """Nested iteration on `levels`, which are those of the solver or make the same moves.
+
+        Returns:
+            u, and the norms of the residuals where kernels have measured them.
+        """
         if self.coarse == "galerkin":
-            return self._nested_galerkin(levels, fold(f, sides[0], self.problem.grid, self.problem.terms), sides)
+            folded = fold(f, sides[0], self.problem.grid, self.problem.terms)
+            return self._nested_galerkin(levels, folded, sides), None
+        if fused and not self.problem.singular and not any(np.any(g) for g in sides[0].values()):
+            return self._fused.full_multigrid(f)
+        norms: list[float] | None = None
 
         def cycle(levels: Levels, f: Array, u: Array | None) -> Any:
-            info = self.levels[-len(levels)].info
-            f = fold(f, sides[-len(levels)], info.grid, info.operator.terms)
+            nonlocal norms
+            l = len(self.levels) - len(levels)
+            info = self.levels[l].info
+            f = fold(f, sides[l], info.grid, info.operator.terms)
             if self.problem.singular:
-                f = self._volumes[-len(levels)].without_mean(f)
+                f = self._volumes[l].without_mean(f)
+            if fused and len(levels) > 1:
+                u, norms = self._fused.cycle("V", f, u, start=l)
+                return u
             return mgcore.v_cycle(levels, f, u)
 
-        return mgcore.full_multigrid(
+        u = mgcore.full_multigrid(
             levels,
             f,
             interpolate=[partial(_call_with, each, sides[l]) for l, each in enumerate(self._interpolations)],
             restrict_data=[each.restrict_data for each in self._interpolations],
             cycle=cycle,
         )
+        return u, norms
 
     def _nested_galerkin(self, levels: Levels, f: Array, sides: list[Sides]) -> Array:
         """Nested iteration on R A P with R f, g folded in: a coarse A holds the sides in its own way.

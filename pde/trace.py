@@ -30,6 +30,11 @@ class Trace:
         self._volumes, self._scale, self._cycle = volumes, 1.0, 1
         self._told = 0
 
+    @property
+    def watches(self) -> bool:
+        """Whether anybody is told of the moves."""
+        return self._tell is not None
+
     def watch(self, levels: Sequence[Level], f: Array) -> Sequence[Level] | list[TracedLevel]:
         """The levels, which from now on tell of their moves; residuals are relative to f. Silent: as they are."""
         if self._tell is None:

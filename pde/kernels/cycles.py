@@ -1,4 +1,4 @@
-"""Whole cycles over the coarse grids in one call: there a pass is so short that calling it from Python would cost more."""
+"""Whole cycles over the coarse grids in one call: there a pass is so short that a call from Python would cost more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def one_pass(tables, level, deep, count, flip, f, f_split, source, u, coarse, co
     records, reals, integers = tables
     L = records[level]
     n0 = L.n[0]
-    if L.periodic[0] == 0 or source == ZERO or source == CUBIC:
+    if L.periodic[0] == 0 or source in (ZERO, CUBIC):
         return sweeps(records, reals, integers, level, deep, count, flip, f, f_split, source, u, 0, coarse, correct,
                       sink, out, f_coarse, norm, 0, n0, w)  # fmt: skip
     size, depth = L.n[1] * L.n[2], 2 * count + 4

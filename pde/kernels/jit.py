@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 
-compiled = numba.njit(
+compiled: Any = numba.njit(
     cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath={"contract", "nsz", "reassoc"}
 )
-inline = numba.njit(
+inline: Any = numba.njit(
     inline="always", cache=True, boundscheck=False, error_model="numpy", fastmath={"contract", "nsz", "reassoc"}
 )

@@ -1,7 +1,7 @@
 """Where a row of unknowns lies in memory: points with an even index first, then those with an odd one.
 
 Relaxing one colour of a row in natural order takes every second number; here the colours are apart, and every pass is
-over neighbouring numbers. A stored row is [E | O]. In the work space of a pass a row has room for values beyond its ends:
+over neighbouring numbers. A stored row is [E | O]. In the work space of a pass it has room for values beyond its ends:
 
     . . E(0) E(1) ... E(h-1) E(h) . . . O(0) O(1) ... O(g-1) . . .        h = (n + 1) // 2, g = n // 2
 """

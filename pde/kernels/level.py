@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Sweeping:
-    """How many red-black sweeps a level makes before and after the correction, and which begin with the second colour."""
+    """Red-black sweeps of a level before and after the correction; `flip` where they begin with the second colour."""
 
     nu: int
     nu_post: int
@@ -172,7 +173,7 @@ class FusedLevel:
             if values is None or (len(ends) == 2 and not self.periodic):
                 return
             planes = values.values.reshape(n0, -1)
-            for a, b in zip(ends[:-1], ends[1:], strict=True):
+            for a, b in pairwise(ends):
                 halos[a] = planes[np.concatenate((np.arange(a - depth, a), np.arange(b, b + depth))) % n0]
 
         return sum(self._in_blocks(n0, block, before, 4 * state.sweeps + 8, state.sweeps))
@@ -187,7 +188,7 @@ class FusedLevel:
         ends = [planes * k // count for k in range(count + 1)]
         if before is not None:
             before(ends)
-        jobs = [(ends[k], ends[k + 1], self._space(k, sweeps)) for k in range(count)]
+        jobs: list[Any] = [(ends[k], ends[k + 1], self._space(k, sweeps)) for k in range(count)]
         waiting = [_pool(count).submit(run, *job) for job in jobs[1:]]
         return [run(*jobs[0]), *(each.result() for each in waiting)]
 
@@ -212,7 +213,8 @@ class Tail:
         self._fs = np.array([0] * index + [room["f"].address for room in self._rooms], np.int64)
         self._order = _order(levels[-1])
         self._inverse = _inverse(levels[-1], self._order, dtype)
-        needed = [passes.space_needed(packed[0][l], max(sweeping.nu, sweeping.nu_post, 1)) for l in range(index, len(packed[0]))]
+        sweeps = max(sweeping.nu, sweeping.nu_post, 1)
+        needed = [passes.space_needed(record, sweeps) for record in packed[0][index:]]
         self._work = np.zeros(max(needed, default=1), dtype)
 
     @property

@@ -146,7 +146,7 @@ def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, sourc
     L = records[level]
     n0, n1, n, m1, m = L.n[0], L.n[1], L.n[2], L.m[1], L.m[2]
     S = space(n1, n, m1, m, count)
-    length, R, H, O = S.row, S.ring, 2 * count, odd(n)
+    length, R, H = S.row, S.ring, 2 * count
     periodic, around = L.periodic[0] != 0, L.periodic[1] != 0
     f, u, halo, coarse, out, f_coarse_rows = (
         pointer(w, f), pointer(w, u), pointer(w, halo), pointer(w, coarse), pointer(w, out), pointer(w, f_coarse),
@@ -266,9 +266,8 @@ def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, sourc
                 after = at(w, plane + (j + 1) % n1 * length) if around or j + 1 < n1 else zero
                 front, behind = unless_none(deep, before), unless_none(deep, after)
                 if q < H:
-                    relax(
-                        row, below, above, front, behind, f_row, L, special, values, centre, c, (i + j + q + flip) % 2, scratch
-                    )
+                    parity = (i + j + q + flip) % 2
+                    relax(row, below, above, front, behind, f_row, L, special, values, centre, c, parity, scratch)
                     continue
                 residual(r_row, row, below, above, front, behind, f_row, L, special, values, centre, c)
                 if norm and first <= k < last:

@@ -52,7 +52,8 @@ class Fused:
         if cycle == "V":
             levels = self._short[start:] or [self._short[-1].coarser(start - len(self._short) + 1)]
         with self._lock:
-            return self._rms(run(levels, f, u).write(out, norm=True), start)
+            pending: Pending = run(levels, f, u)
+            return self._rms(pending.write(out, norm=True), start)
 
     def full_multigrid(self, f: Array, out: Array) -> float:
         """One pass of full multigrid for zero boundary data; returns what `cycle` does."""
@@ -60,7 +61,7 @@ class Fused:
         with self._lock:
             if len(levels) == 1:
                 return self._rms(levels[0].nested(f, Rows(out.reshape(-1), False), norm=True), 0)
-            u = mgcore.full_multigrid(
+            u: Any = mgcore.full_multigrid(
                 levels,
                 f,
                 interpolate=[lambda u: Interpolated(u.stored())] * (len(levels) - 1),
@@ -73,7 +74,7 @@ class Fused:
         return float(np.sqrt(total / self._volumes[level]))
 
 
-_CYCLES = {
+_CYCLES: dict[str, Any] = {
     "V": mgcore.v_cycle,
     "W": mgcore.w_cycle,
     "F": mgcore.f_cycle,
@@ -84,8 +85,8 @@ _CYCLES = {
 def _nested(levels: Sequence[Any], f: Any, u: Any) -> Pending:
     """A V-cycle; on the coarse grids that are one level, full multigrid."""
     if len(levels) > 1:
-        result: Pending = mgcore.v_cycle(levels, f, u)
-        return result
+        finest: Any = mgcore.v_cycle(levels, f, u)
+        return finest
     levels[0].nested(f)
     return Pending(levels[0], State(f, levels[0].room["u"]))
 
@@ -99,23 +100,27 @@ def fuse(
     if len(levels) == 1:
         return "there is one level only"
     if ndim not in (2, 3):
-        return f"the kernels are for two and three dimensions, the grid has {ndim}"
-    if not all(getattr(level.B[0], "func", None) is red_black for level in levels[:-1]):
-        return "the kernels make red-black sweeps, and the smoother is another"
+        return f"they are for two and three dimensions, and the grid has {ndim}"
+    if not all(getattr(_smoother(level), "func", None) is red_black for level in levels[:-1]):
+        return "they make red-black sweeps, and the smoother is another"
     if infos[-1].grid.size > LARGEST_DIRECT:
-        return "the coarsest level is large"
+        return f"the coarsest level has more than {LARGEST_DIRECT} unknowns"
     tables = Tables(dtype)
     for level, interpolation in zip(levels[:-1], interpolations, strict=True):
         info, terms = level.info, level.info.operator.terms
         if not isinstance(info.operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):
-            return "the kernels are for rediscretised operators and bilinear transfers"
+            return "they are for rediscretised operators and bilinear transfers"
         if terms.varies or not isinstance(terms.reaction, float):
-            return "the kernels are for constant coefficients"
-        if any(axis.periodic and axis.n % 2 for axis in info.grid.axes):
+            return "they are for constant coefficients"
+        if any(axis.periodic and axis.n % 2 and axis.n > 1 for axis in info.grid.axes):
             return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
-        if not tables.add(info.grid, terms, level.B[0].args[1], interpolation.which, info.to_coarse.along):
+        if not tables.add(info.grid, terms, _smoother(level).args[1], interpolation.which, info.to_coarse.along):
             return "the last axis is stretched"
     return Fused(levels, tables.pack(), _sweeping(levels[0]), threads)
+
+
+def _smoother(level: Level) -> Any:
+    return [*level.B, *level.B_post][0]
 
 
 def _sweeping(level: Level) -> Sweeping:

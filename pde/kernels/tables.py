@@ -68,14 +68,14 @@ class Tables:
         coefficients = [None if a is None else grid_coefficients(grid, terms, a) for a in _numbers(grid.ndim)]
         for a, axis in enumerate(axes):
             self._level["n"][a] = 1 if axis is None else axis.n
-            self._level["periodic"][a] = axis is not None and axis.periodic
+            self._level["periodic"][a] = axis is not None and axis.periodic and axis.n > 1
         if not self._line(axes[2], coefficients[2]):
             return False
         self._level["omega"] = omega
-        reaction = float(terms.reaction)  # type: ignore[arg-type]
+        reaction = float(terms.reaction)
         for a in range(2):
             axis, c = axes[a], coefficients[a]
-            lower, centre, upper = (np.zeros((3, 1)) if axis is None else _without_ends(c, axis))
+            lower, centre, upper = np.zeros((3, 1)) if axis is None else _without_ends(c, axis)
             self._level["at_lower"][a] = self._real(lower)
             self._level["at_centre"][a] = self._real(centre + (reaction if a == 0 else 0.0))
             self._level["at_upper"][a] = self._real(upper)
@@ -112,7 +112,7 @@ class Tables:
         return True
 
     def _rows(self, a: int, fine: Any, coarse: Any, P: Any) -> None:
-        """Two parents of each row in linear interpolation, four in cubic, and the rows that each coarse row is made of."""
+        """Two parents of each row in linear interpolation, four in cubic, and the rows that make each coarse row."""
         halved, same = P is not None, sp.identity(1 if fine is None else fine.n, format="csr")
         P = P if halved else same
         parent, weight = _entries(P, 2)

@@ -1,0 +1,125 @@
+"""The way from a solver to the compiled kernels, which are imported where they are first used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mgcore import Level
+from pde.grid import Array
+from pde.hierarchy import symmetric as symmetric_levels
+from pde.transfer import CubicInterpolation
+
+SMALLEST = 1 << 16
+"""Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
+
+
+@dataclass
+class Fast:
+    """Cycles on compiled kernels, for batches (members, *shape); see `pde.kernels`.
+
+    Args:
+        kernels: "auto", "numba" or "numpy".
+        threads: None is the number of cores that this process may use.
+
+    Raises:
+        ValueError: kernels="numba" and the problem is not one for them. ImportError: or Numba is not there.
+    """
+
+    kernels: str
+    dtype: np.dtype
+    threads: int | None
+    levels: Sequence[Level]
+    interpolations: Sequence[CubicInterpolation]
+    _made: dict[bool, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kernels == "numba" and isinstance(reason := self._make(False), str):
+            raise ValueError(f'kernels="numba": {reason}')
+
+    def ready(self, symmetric: bool = False) -> bool:
+        """Whether there are kernels for the cycle, or for the one that conjugate gradients use."""
+        return not isinstance(self._make(symmetric), str)
+
+    def cycle(
+        self,
+        cycle: str,
+        f: Array,
+        u: Array | None = None,
+        start: int = 0,
+        symmetric: bool = False,
+        in_place: bool = False,
+    ) -> tuple[Array, list[float]]:
+        """A cycle for arrays (..., *shape), beginning on level `start`; the norms of f - A u, one per member."""
+        run = self._make(symmetric).cycle
+        out = u if in_place and u is not None else np.empty_like(f)
+        shape = self.levels[start].info.grid.shape
+        members = zip(
+            _members(f, shape), _members(u, shape, len(f.reshape(-1, *shape))), _members(out, shape), strict=True
+        )
+        return out, [run(cycle, f_i, u_i, out_i, start) for f_i, u_i, out_i in members]
+
+    def full_multigrid(self, f: Array) -> tuple[Array, list[float]]:
+        """One pass of full multigrid for zero boundary data; returns what `cycle` does."""
+        run, out, shape = self._make(False).full_multigrid, np.empty_like(f), self.levels[0].info.grid.shape
+        return out, [run(f_i, out_i) for f_i, out_i in zip(_members(f, shape), _members(out, shape), strict=True)]
+
+    def describe(self) -> str:
+        """What runs, and why."""
+        made = self._make(False)
+        if isinstance(made, str):
+            return f"no compiled kernels: {made}"
+        return f"compiled kernels, {self._cores()} thread{'s' * (self._cores() > 1)}"
+
+    def _make(self, symmetric: bool) -> Any:
+        if symmetric not in self._made:
+            self._made[symmetric] = self._fuse(symmetric)
+        return self._made[symmetric]
+
+    def _fuse(self, symmetric: bool) -> Any:
+        size = self.levels[0].info.grid.size
+        if self.kernels == "numpy":
+            return 'kernels="numpy"'
+        if self.kernels == "auto" and size < SMALLEST:
+            return f"fewer than {SMALLEST:,} unknowns"
+        try:
+            from pde.kernels.solver import fuse
+        except ImportError as error:
+            if self.kernels == "numba":
+                raise
+            return f"Numba cannot be imported: {error}"
+        levels = symmetric_levels(list(self.levels)) if symmetric else self.levels
+        return fuse(levels, self.interpolations, self.dtype, self._cores())
+
+    def _cores(self) -> int:
+        if self.threads is not None:
+            return self.threads
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_made": {}}
+
+
+class Measured:
+    """The norms of the residual of the last iterate, where a kernel has measured them on its way."""
+
+    def __init__(self) -> None:
+        self._u: Array | None = None
+        self._norms: list[float] | None = None
+
+    def keep(self, u: Array, norms: list[float] | None) -> Array:
+        self._u, self._norms = u, norms
+        return u
+
+    def residual(self, u: Array | None) -> list[float] | None:
+        """The norms for this very u, None where they are not known."""
+        return self._norms if u is not None and u is self._u else None
+
+
+def _members(v: Array | None, shape: tuple[int, ...], count: int = 0) -> Any:
+    """The members of a batch, as contiguous arrays."""
+    return [None] * count if v is None else np.ascontiguousarray(v).reshape(-1, *shape)

@@ -1,0 +1,220 @@
+"""The compiled kernels against the plain levels that specify them, and the solver that runs on them."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import mgcore
+import pde
+from pde.hierarchy import symmetric
+from pde.kernels import level as kernels
+from pde.kernels import solver
+
+ENDS = ["dirichlet", "neumann", ("robin", 2.0)]
+
+
+@st.composite
+def solvers(draw):
+    """A solver on plain levels, of a problem that there are kernels for."""
+    ndim = draw(st.sampled_from([2, 2, 3]))
+    axes, shape = [], []
+    for _ in range(ndim):
+        around = draw(st.integers(0, 3)) == 0
+        axes.append("periodic" if around else (draw(st.sampled_from(ENDS)), draw(st.sampled_from(ENDS))))
+        most = 40 if ndim == 2 else 16
+        shape.append(draw(st.sampled_from([4, 8, 16])) if around else draw(st.integers(3, most)))
+    problem = pde.Poisson(
+        shape,
+        extent=[draw(st.sampled_from([0.5, 1.0, 3.0])) for _ in shape],
+        boundary=axes,
+        centering=draw(st.sampled_from(["vertex", "cell"])),
+        coefficient=[draw(st.sampled_from([0.5, 1.0, 2.0])) for _ in shape],
+        reaction=draw(st.sampled_from([0.5, 3.0])),
+    )
+    return pde.Multigrid(
+        problem,
+        smoother=draw(st.sampled_from(["sor", "red-black"])),
+        nu=draw(st.sampled_from([(1, 1), (2, 1), (0, 2), (1, 0)])),
+        dtype=draw(st.sampled_from(["float64", "float64", "float32"])),
+        kernels="numpy",
+    )
+
+
+def fused(mg, levels, threads):
+    made = solver.fuse(levels, mg._interpolations, mg.dtype, threads)
+    assert not isinstance(made, str), made
+    return made
+
+
+def rounding(mg, *arrays):
+    """What rounding may change of u in a cycle from random values: a few hundred roundings of the largest number."""
+    condition = max(float(np.max(level.info.operator.diagonal)) for level in mg.levels) ** 0.5
+    return 50 * np.finfo(mg.dtype).eps * (1 + condition) * max(float(np.max(np.abs(a))) for a in arrays)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mg=solvers(), threads=st.integers(1, 3), tail=st.sampled_from([1, 60, 1 << 13]), seed=st.integers(0, 2**31))
+def test_every_cycle_is_that_of_the_plain_levels(mg, threads, tail, seed):
+    if len(mg.levels) == 1:
+        return
+    rng = np.random.default_rng(seed)
+    shape = mg.problem.shape
+    f, u = (rng.standard_normal(shape).astype(mg.dtype) for _ in range(2))
+    f.flags.writeable = False
+    A, W = mg.levels[0].A, mg.levels[0].info.operator.volumes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solver, "TAIL", tail)
+        patch.setattr(kernels, "PARALLEL", 1)
+        mine = fused(mg, mg.levels, threads)
+        for cycle, guess in (("V", None), ("V", u), ("W", u), ("F", u), ("backslash", None)):
+            expected = mg.cycle(f, guess, cycle)
+            out = np.full(shape, np.nan, mg.dtype)
+            norm = mine.cycle(cycle, f, guess, out)
+            assert np.max(np.abs(out - expected)) <= rounding(mg, expected, u)
+            r = f.astype(float) - A(out.astype(float))
+            scale = float(np.max(mg.levels[0].info.operator.diagonal)) * float(np.max(np.abs(out))) + 1
+            assert norm == pytest.approx(
+                np.sqrt(np.sum(W * r**2) / np.sum(W)), abs=float(50 * np.finfo(mg.dtype).eps * scale)
+            )
+        expected, out = mg.full_multigrid(f), np.empty(shape, mg.dtype)
+        mine.full_multigrid(f, out)
+        assert np.max(np.abs(out - expected)) <= rounding(mg, expected)
+        in_place = u.copy()
+        mine.cycle("V", f, in_place, in_place)
+        fresh = np.empty_like(u)
+        mine.cycle("V", f, u, fresh)
+        np.testing.assert_array_equal(in_place, fresh)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mg=solvers(), seed=st.integers(0, 2**31))
+def test_the_symmetric_cycle_too(mg, seed):
+    if len(mg.levels) == 1 or mg.nu != (1, 1):
+        return
+    f = np.random.default_rng(seed).standard_normal(mg.problem.shape).astype(mg.dtype)
+    plain = symmetric(mg.levels)
+    expected, out = mgcore.v_cycle(plain, f), np.empty_like(f)
+    fused(mg, plain, 1).cycle("V", f, None, out)
+    assert np.max(np.abs(out - expected)) <= rounding(mg, expected)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mg=solvers(), seed=st.integers(0, 2**31))
+def test_threads_change_nothing(mg, seed):
+    """Not even the last bit of u: every block computes what it needs of its neighbours from the same numbers."""
+    if len(mg.levels) == 1:
+        return
+    f = np.random.default_rng(seed).standard_normal(mg.problem.shape).astype(mg.dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "PARALLEL", 1)
+        results = []
+        for threads in (1, 2, 4):
+            out = np.empty_like(f)
+            fused(mg, mg.levels, threads).full_multigrid(f, out)
+            results.append(out)
+    for other in results[1:]:
+        np.testing.assert_array_equal(other, results[0])
+
+
+CASES = [
+    ({"shape": (33, 20)}, None),
+    ({"shape": (33, 20)}, lambda x, y: x * y + 1),
+    ({"shape": (24, 31), "boundary": "neumann", "centering": "cell"}, None),
+    ({"shape": (16, 32), "boundary": "periodic"}, None),
+    ({"shape": (9, 17, 12), "boundary": ("robin", 2.0), "centering": "cell"}, 1.0),
+]
+HOW = [{}, {"cycle": "W"}, {"cycle": "backslash"}, {"accel": "cg"}, {"callback": lambda progress: None}]
+
+
+@pytest.mark.parametrize(("arguments", "g"), CASES)
+@pytest.mark.parametrize("how", HOW)
+def test_a_solve_on_kernels_is_the_plain_one(arguments, g, how):
+    problem = pde.Poisson(**arguments)
+    f = np.random.default_rng(3).standard_normal((3, *problem.shape))
+    f[1] = 0
+    if problem.singular:
+        f -= pde.norms.Volumes(problem.grid.volumes()).mean(f)[:, None, None]
+    plain, compiled = (pde.Multigrid(problem, kernels=k, threads=2) for k in ("numpy", "numba"))
+    before = f.copy()
+    a, b = plain.solve(f, g=g, **how), compiled.solve(f, g=g, **how)
+    np.testing.assert_array_equal(f, before)
+    for x, y in zip(a.members, b.members, strict=True):
+        assert (x.cycles, x.reason) == (y.cycles, y.reason)
+        # a residual is known to rounding of A u: eps |A| |u| relative to f
+        np.testing.assert_allclose(y.residual_norms, x.residual_norms, rtol=1e-3, atol=1e-12)
+    np.testing.assert_allclose(b.u, a.u, atol=1e-10 * np.max(np.abs(a.u)))
+
+
+def test_a_first_guess_stays_as_it_is():
+    mg = pde.Multigrid(pde.Poisson((20, 20)), kernels="numba")
+    u0 = np.ones((20, 20))
+    mg.solve(1.0 + 0 * u0, u0=u0)
+    np.testing.assert_array_equal(u0, 1.0)
+
+
+def test_iterates_that_a_callback_keeps_stay_as_they_are():
+    mg, kept = pde.Multigrid(pde.Poisson((20, 20)), kernels="numba"), []
+    mg.solve(np.ones((20, 20)), callback=lambda progress: kept.append((progress.u, progress.u.copy())) and None)
+    assert len(kept) > 2
+    for u, copy in kept:
+        np.testing.assert_array_equal(u, copy)
+
+
+def test_the_preconditioner_is_the_plain_one():
+    problem = pde.Poisson((21, 18), boundary="neumann")
+    x = np.random.default_rng(0).standard_normal(problem.grid.size)
+    a, b = (pde.Multigrid(problem, kernels=k).as_preconditioner() @ x for k in ("numpy", "numba"))
+    np.testing.assert_allclose(b, a, atol=1e-12 * np.max(np.abs(a)))
+
+
+def test_what_runs_is_said():
+    problem = pde.Poisson((31, 31))
+    assert "compiled kernels, 2 threads" in str(pde.Multigrid(problem, kernels="numba", threads=2))
+    assert "Numba" in str(pde.Multigrid(problem, kernels="numba"))
+    assert 'no compiled kernels: kernels="numpy"' in str(pde.Multigrid(problem, kernels="numpy"))
+    assert "no compiled kernels: fewer than" in str(pde.Multigrid(problem))
+
+
+REFUSED = [
+    ({"shape": (31,)}, {}, "two and three dimensions"),
+    ({"shape": (31, 31)}, {"smoother": "jacobi"}, "red-black sweeps"),
+    ({"shape": (31, 31)}, {"coarse": "galerkin"}, "rediscretised"),
+    ({"shape": (31, 31), "coefficient": lambda x, y: 1 + x}, {}, "constant coefficients"),
+    ({"shape": (12, 12), "boundary": "periodic"}, {}, "odd number"),
+    ({"shape": (31, 31)}, {"levels": 2}, "coarsest level"),
+    ({"shape": (31, 31)}, {"levels": 1}, "one level"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "options", "words"), REFUSED)
+def test_what_there_are_no_kernels_for_is_refused_on_request_and_solved_without(arguments, options, words, monkeypatch):
+    problem = pde.Poisson(**arguments)
+    with pytest.raises(ValueError, match=words):
+        pde.Multigrid(problem, kernels="numba", **options)
+    monkeypatch.setattr(pde.fast, "SMALLEST", 1)
+    assert words in str(pde.Multigrid(problem, **options))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"threads": 0}, "threads"), ({"threads": 1.5}, "threads"), ({"kernels": "cuda"}, "kernels")],
+)
+def test_bad_arguments_are_named(options, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        pde.Multigrid(pde.Poisson((31, 31)), **options)
+
+
+def test_a_pickled_solver_gives_the_same():
+    mg = pde.Multigrid(pde.Poisson((33, 40)), kernels="numba")
+    f = np.random.default_rng(1).standard_normal((33, 40))
+    u = mg.solve(f).u
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(mg)).solve(f).u, u)
+
+
+def test_large_problems_take_kernels_by_themselves(monkeypatch):
+    monkeypatch.setattr(pde.fast, "SMALLEST", 300)
+    assert "compiled kernels," in str(pde.Multigrid(pde.Poisson((20, 20))))
+    assert "no compiled kernels" in str(pde.Multigrid(pde.Poisson((10, 10))))
