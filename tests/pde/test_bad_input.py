@@ -113,7 +113,9 @@ SOLVER = [
     ({"dtype": None}, ValueError, ["dtype", "None"]),
     ({"dtype": complex}, ValueError, ["dtype", "complex"]),
     ({"device": "cuda"}, ValueError, ["device", "'cuda'", "'cpu'"]),
-    ({"threads": 4}, ValueError, ["threads", "4"]),
+    ({"threads": 0}, ValueError, ["threads", "0"]),
+    ({"threads": "many"}, TypeError, ["threads", "'many'"]),
+    ({"kernels": "cuda"}, ValueError, ["kernels", "'cuda'", "'numba'"]),
 ]
 
 DATA = [  # f; also as u, u0 and u of embed where they are arrays
