@@ -16,7 +16,7 @@ demo: $(VENV)/.demo  ## solve a Poisson equation, clone a picture, train an MgNe
 	$(BIN)/python examples/demo.py --output out
 
 test: $(VENV)/.test  ## all tests but the slow ones
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-slow: $(VENV)/.test  ## the slow tests alone
 	$(BIN)/python -m pytest -m slow

@@ -113,10 +113,10 @@ class Multigrid:
         choices = Choices(self.smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular)
         tables = Tables(self._tables)
         levels, interpolations = build_levels(problem.grid, problem.terms, choices, self._limit, tables)
+        fused = Fast(self._kernels, self.dtype, self._threads, levels, interpolations)
         self.problem, self.coarse, self.transfer, self._tables = problem, coarse, transfer, tables
-        self.levels, self._interpolations = levels, interpolations
+        self.levels, self._interpolations, self._fused = levels, interpolations, fused
         self._volumes = [Volumes(level.info.operator.volumes) for level in self.levels]
-        self._fused = Fast(self._kernels, self.dtype, self._threads, self.levels, self._interpolations)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).

@@ -218,3 +218,14 @@ def test_large_problems_take_kernels_by_themselves(monkeypatch):
     monkeypatch.setattr(pde.fast, "SMALLEST", 300)
     assert "compiled kernels," in str(pde.Multigrid(pde.Poisson((20, 20))))
     assert "no compiled kernels" in str(pde.Multigrid(pde.Poisson((10, 10))))
+
+
+def test_an_update_that_has_no_kernels_leaves_the_solver_as_it_was():
+    mg = pde.Multigrid(pde.Poisson((33, 40), reaction=1.0), kernels="numba")
+    f = np.ones((33, 40))
+    u = mg.solve(f).u
+    with pytest.raises(ValueError, match="constant coefficients"):
+        mg.update(coefficient=lambda x, y: 1 + x)
+    np.testing.assert_array_equal(mg.solve(f).u, u)
+    fresh = pde.Multigrid(pde.Poisson((33, 40), reaction=50.0), kernels="numba").solve(f).u
+    np.testing.assert_array_equal(mg.update(reaction=50.0).solve(f).u, fresh)
