@@ -38,16 +38,16 @@ class OperatorTransfer(MatrixTransfer):
 
 def coarse_points(grid: Grid, which: tuple[bool, ...]) -> tuple[Grid, list[Array]]:
     """The coarse grid, and the fine index of every coarse point per axis; of cells every second centre is kept."""
-    axes, places = [], []
-    for axis, halve in zip(grid.axes, which, strict=True):
-        if not halve:
-            axes.append(axis)
-            places.append(np.arange(axis.n))
-            continue
-        axis = axis.at_points()
-        axes.append(axis.coarsen())
-        places.append(axis.injection()[0][0])
-    return Grid(tuple(axes)), places
+    points = through_points(grid, which)
+    places = [
+        axis.injection()[0][0] if halve else np.arange(axis.n) for axis, halve in zip(points.axes, which, strict=True)
+    ]
+    return points.coarsen(which), places
+
+
+def through_points(grid: Grid, which: tuple[bool, ...]) -> Grid:
+    """The grid with its axes that coarsen as vertex-centred ones through the same unknowns."""
+    return Grid(tuple(axis.at_points() if halve else axis for axis, halve in zip(grid.axes, which, strict=True)))
 
 
 def _prolongation(A: sp.coo_matrix, grid: Grid, which: tuple[bool, ...], places: list[Array]) -> sp.csr_matrix:

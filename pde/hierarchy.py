@@ -12,13 +12,21 @@ import numpy as np
 import scipy.sparse as sp
 
 from mgcore import Level
-from pde.dendy import OperatorTransfer
+from pde.dendy import OperatorTransfer, through_points
 from pde.direct import DirectSolver
 from pde.grid import Array, Grid
 from pde.operators import MatrixOperator, Operator, StencilOperator
 from pde.smoothers import iteration, make_smoother, symmetric_pair
 from pde.terms import Terms
-from pde.transfer import TRANSFERS, BilinearTransfer, CubicInterpolation, Gather, LinearTransfer, feels_diffusion
+from pde.transfer import (
+    TRANSFERS,
+    BilinearTransfer,
+    BoundaryTerm,
+    CubicInterpolation,
+    Gather,
+    LinearTransfer,
+    feels_diffusion,
+)
 
 Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
 
@@ -90,11 +98,23 @@ def build_levels(
         transfer = None if last else _transfer(A, which, choices, tables)
         levels.append(_level(A, transfer, choices))
         if transfer is None:
-            tables.close()
             return levels, interpolations
-        interpolations.append(tables.find(CubicInterpolation, A.grid, which, choices.dtype))
+        fine = through_points(A.grid, which) if choices.transfer == "operator" else A.grid
+        interpolations.append(tables.find(CubicInterpolation, fine, which, choices.dtype))
         terms = _coarse_terms(terms, A.grid, which, transfer)
         A = _coarse_operator(A, transfer, terms, choices)
+
+
+def boundary_terms(
+    levels: list[Level], interpolations: list[CubicInterpolation], dtype: np.dtype, tables: Tables
+) -> list[BoundaryTerm]:
+    """What boundary data add to Galerkin right-hand sides, between each pair of levels."""
+    result: list[BoundaryTerm] = []
+    for level, cubic in zip(levels, interpolations, strict=False):
+        axes, terms = cubic.fine.axes, level.info.operator.terms
+        sides = tuple(terms.at_sides(a) if axis.coarsen().cell else (1.0, 1.0) for a, axis in enumerate(axes))
+        result.append(tables.find(BoundaryTerm, cubic.fine, cubic.which, dtype, sides))
+    return result
 
 
 def _coarsest_size(grid: Grid) -> int:

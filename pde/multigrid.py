@@ -17,7 +17,7 @@ from pde.batch import delivered, one_batch_axis, select, select_sides, stack, wi
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.fast import Fast, Measured
 from pde.grid import Array
-from pde.hierarchy import Choices, Tables, build_levels, symmetric
+from pde.hierarchy import Choices, Tables, boundary_terms, build_levels, symmetric
 from pde.krylov import ConjugateGradients
 from pde.norms import Volumes
 from pde.poisson import Poisson
@@ -25,7 +25,7 @@ from pde.progress import ProgressBar
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.summary import table
 from pde.trace import Trace, Verbose
-from pde.transfer import TRANSFERS, CubicInterpolation, Sides, coarsen_sides
+from pde.transfer import TRANSFERS, BoundaryTerm, CubicInterpolation, Sides, coarsen_sides
 
 Levels = Sequence[Any]
 
@@ -114,8 +114,11 @@ class Multigrid:
         tables = Tables(self._tables)
         levels, interpolations = build_levels(problem.grid, problem.terms, choices, self._limit, tables)
         fused = Fast(self._kernels, self.dtype, self._threads, levels, interpolations)
+        data = boundary_terms(levels, interpolations, self.dtype, tables) if coarse == "galerkin" else []
+        tables.close()
         self.problem, self.coarse, self.transfer, self._tables = problem, coarse, transfer, tables
-        self.levels, self._interpolations, self._fused = levels, interpolations, fused
+        self.levels, self._interpolations, self._boundary_terms = levels, interpolations, data
+        self._fused = fused
         self._volumes = [Volumes(level.info.operator.volumes) for level in self.levels]
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
@@ -141,6 +144,8 @@ class Multigrid:
         verbose: Verbose = False,
     ) -> Array:
         """One pass of nested iteration, to the discretisation error: cubic interpolation, one V-cycle per level.
+
+        It stays above that error where the coefficient jumps beside cell-centred sides with data g; see `solve`.
 
         Args:
             f: nodal values (..., *shape), or a callable of the coordinates.
@@ -503,18 +508,18 @@ class Multigrid:
         return u, norms
 
     def _nested_galerkin(self, levels: Levels, f: Array, sides: list[Sides]) -> Array:
-        """Nested iteration on R A P with R f, g folded in: a coarse A holds the sides in its own way.
+        """Nested iteration on R A P with right-hand sides R (f - A E g), f with g folded in; see `BoundaryTerm`.
 
-        Where the coefficient jumps u is interpolated by P, which follows it as cubics do not.
+        Where the coefficient jumps u is interpolated by P u + E g, which follows it as cubics do not.
         """
         cubic = [partial(_call_with, each, sides[l]) for l, each in enumerate(self._interpolations)]
+        parts = list(zip(self.levels, self._boundary_terms, sides, strict=False))
+        linear = [partial(_prolong, *each) for each in parts]
         return mgcore.full_multigrid(
             levels,
             self._mean_free(f),
-            interpolate=[partial(_prolong, level) for level in self.levels[:-1]]
-            if self.transfer == "operator"
-            else cubic,
-            restrict_data=[level.R for level in self.levels[:-1] if level.R is not None],
+            interpolate=linear if self.transfer == "operator" else cubic,
+            restrict_data=[partial(_restrict_without, *each) for each in parts],
         )
 
     def _rounding(self, scales: Array, u: Array) -> Array:
@@ -547,9 +552,20 @@ def _call_with(interpolation: CubicInterpolation, sides: Sides, u: Array) -> Arr
     return interpolation(u, sides)
 
 
-def _prolong(level: Level, e: Array) -> Array:
+def _restrict_without(level: Level, term: BoundaryTerm, sides: Sides, f: Array) -> Array:
+    """R (f - A E g): the right-hand side of u_c where u is P u_c + E g, and g itself linear along the sides."""
+    assert level.R is not None
+    if not sides:
+        return level.R(f)
+    grid, A = level.info.grid, level.info.operator
+    between = fold(np.zeros_like(f), term.between(sides), grid, A.terms) * (grid.volumes() / A.volumes).astype(f.dtype)
+    return level.R(f - between - A(term(f, sides)))
+
+
+def _prolong(level: Level, term: BoundaryTerm, sides: Sides, u: Array) -> Array:
+    """P u + E g."""
     assert level.P is not None
-    return level.P(e, e)
+    return level.P(u, u) + term(u, sides) if sides else level.P(u, u)
 
 
 def _quiet() -> np.errstate:

@@ -163,6 +163,63 @@ class CubicInterpolation:
         return np.concatenate(parts, axis=a - ndim)
 
 
+class BoundaryTerm:
+    """E g: what boundary data add to linear interpolation, P u + E g, in the points beside the ends of coarsened axes.
+
+    Galerkin right-hand sides need it: u is P u_c + E g with the g of the coarse grid, so that R A (P u_c + E g) = R f.
+    """
+
+    def __init__(
+        self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]]
+    ) -> None:
+        """`diffusion` is a of the two sides per axis, as in `BilinearTransfer`."""
+        self.fine, self._shape = fine, fine.coarsen(which).shape
+        self._axes: dict[int, tuple[Gather, Array]] = {}
+        for a, axis in enumerate(fine.axes):
+            if which[a]:
+                P, Q = _linear(axis, axis.coarsen(), diffusion[a])
+                self._axes[a] = Gather(*_rows(P), a, fine.ndim, dtype), Q.astype(dtype)
+        self._along = {
+            (across, a): Gather(*_rows(_linear_along(axis, axis.coarsen())), a - (a > across), fine.ndim - 1, dtype)
+            for across in self._axes
+            for a, axis in enumerate(fine.axes)
+            if which[a] and a != across
+        }
+
+    def __call__(self, f: Array, sides: Sides) -> Array:
+        """E g of f's batch axes, for the boundary data `sides` of the fine grid."""
+        ndim = self.fine.ndim
+        done: list[int] = []
+        e = np.zeros(f.shape[: f.ndim - ndim] + self._shape, dtype=f.dtype)
+        for a, (prolong, Q) in self._axes.items():
+            e = prolong(e)
+            for side in (0, 1):
+                if (a, side) in sides:
+                    values = np.expand_dims(self._linear(sides[a, side], a, done), a - ndim)
+                    e += values * Q[:, side].reshape((-1,) + (1,) * (ndim - 1 - a))
+            done.append(a)
+        return e
+
+    def _linear(self, values: Array, across: int, axes: Sequence[int]) -> Array:
+        """The data of a side on the coarse grid, interpolated linearly along these axes."""
+        values = _coarsen_side(values, self.fine, across, list(self._axes))
+        for a in axes:
+            if a != across:
+                values = self._along[across, a](values)
+        return values
+
+    def between(self, sides: Sides) -> Sides:
+        """The Dirichlet data less what linear interpolation along their side makes of those of the coarse grid.
+
+        P u_c + E g knows the sides no better than that.
+        """
+        return {
+            (across, side): values - self._linear(values, across, list(self._axes))
+            for (across, side), values in sides.items()
+            if across in self._axes and self.fine.axes[across].sides[side].kind == "dirichlet"
+        }
+
+
 class DataRestriction:
     """The data f of full multigrid on the coarse grid, to second order without a term in h^2 Laplace f.
 
@@ -236,22 +293,50 @@ def _lagrange(nodes: Array, x: Array, size: int, period: float | None = None) ->
 
 
 def _prolongation_matrix(fine: Axis, coarse: Axis, diffusion: tuple[float, float] = (1.0, 1.0)) -> sp.csr_matrix:
-    """Linear interpolation through the coarse unknowns and the ends, whose values follow from the unknowns."""
+    """Linear interpolation through the coarse unknowns and the ends, without boundary data."""
+    return _linear(fine, coarse, diffusion)[0]
+
+
+def _linear_along(fine: Axis, coarse: Axis) -> sp.csr_matrix:
+    """Linear interpolation along a side, of data that are not zero at its corners: a cubic gives their values there."""
+    if coarse.periodic:
+        ends, period = [], coarse.length
+    else:
+        ends, period = [end for end, d in zip(coarse.nodes[[0, -1]], coarse.ends, strict=True) if d > 0], None
+    through = _matrix(*_lagrange(coarse.points, np.array(ends), 4), coarse.n) if ends else sp.csr_matrix((0, coarse.n))
+    nodes, values = np.append(coarse.points, ends), sp.vstack([sp.identity(coarse.n), through], format="csr")
+    order = np.argsort(nodes)
+    return sp.csr_matrix(_matrix(*_lagrange(nodes[order], fine.points, 2, period), len(nodes)) @ values[order])
+
+
+def _matrix(indices: Array, weights: Array, columns: int) -> sp.csr_matrix:
+    """The map whose value j is sum_k weights[k, j] * old[indices[k, j]]."""
+    rows = np.tile(np.arange(indices.shape[1]), len(indices))
+    return sp.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(indices.shape[1], columns))
+
+
+def _linear(fine: Axis, coarse: Axis, diffusion: tuple[float, float]) -> tuple[sp.csr_matrix, Array]:
+    """(P, Q): P u + Q (g_low, g_high) interpolates linearly through the coarse unknowns and the values at the ends.
+
+    The value at an end is share u + q g; see `_share`.
+    """
     n = coarse.n
-    nodes, values = coarse.points, sp.identity(n, format="csr")
+    nodes, values, data = coarse.points, sp.identity(n, format="csr"), np.zeros((n, 2))
     for side, d, a in zip((0, 1), coarse.ends, diffusion, strict=True):
         if coarse.periodic or d == 0:
             continue
-        row = sp.csr_matrix(([_share(coarse.sides[side], d, a)], ([0], [-side % n])), shape=(1, n))
+        share, q = _share(coarse.sides[side], d, a)
+        row = sp.csr_matrix(([share], ([0], [-side % n])), shape=(1, n))
+        new = np.where(np.arange(2) == side, q, 0.0)[None]
         nodes = np.append(nodes, coarse.nodes[-1]) if side else np.append(coarse.nodes[:1], nodes)
         values = sp.vstack([values, row] if side else [row, values])
-    indices, weights = _lagrange(nodes, fine.points, 2, fine.length if fine.periodic else None)
-    rows = np.tile(np.arange(fine.n), len(indices))
-    P = sp.csr_matrix(sp.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(fine.n, len(nodes))) @ values)
+        data = np.concatenate((data, new) if side else (new, data))
+    through = _matrix(*_lagrange(nodes, fine.points, 2, fine.length if fine.periodic else None), len(nodes))
+    P = sp.csr_matrix(through @ values)
     P.data[abs(P.data) < 1e-14] = 0
     P.eliminate_zeros()
     P.sort_indices()
-    return P
+    return P, through @ data
 
 
 def feels_diffusion(coarse: Axis) -> bool:
@@ -259,9 +344,12 @@ def feels_diffusion(coarse: Axis) -> bool:
     return coarse.cell and any(side.beta > 0 for side in coarse.sides)
 
 
-def _share(side: Side, d: float, a: float) -> float:
-    """The value at an end without data over that of the outermost unknown, at the distance d: a du/dn = -beta u."""
-    return 0.0 if side.kind == "dirichlet" else 1 / (1 + side.beta * d / a)
+def _share(side: Side, d: float, a: float) -> tuple[float, float]:
+    """(share, q): the value at an end is share u + q g, u being at the distance d: a du/dn + beta u = g, or u = g."""
+    if side.kind == "dirichlet":
+        return 0.0, 1.0
+    share = 1 / (1 + side.beta * d / a)
+    return share, share * d / a
 
 
 def cubic_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
