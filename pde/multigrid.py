@@ -44,10 +44,11 @@ class Multigrid:
 
     Args:
         problem: what to solve.
-        smoother: "auto" ("sor", on stretched axes "zebra"), "jacobi" (5.6), "two-step jacobi" (5.7), "chebyshev" (nu
-            Jacobi sweeps combined by (3.23)), "red-black" (Gauss-Seidel), "sor" (red-black with over-relaxation),
-            "gauss-seidel" (in C order; SOR with omega), "zebra 0", "zebra 1", "zebra 2" (lines along that axis) or
-            "zebra" (lines along each axis in turn).
+        smoother: "auto" ("sor"; "zebra" on stretched axes, and where the strong axis of a tensor coefficient is one
+            here and another there: in three dimensions that may need accel="cg" to solve), "jacobi" (5.6), "two-step
+            jacobi" (5.7), "chebyshev" (nu Jacobi sweeps combined by (3.23)), "red-black" (Gauss-Seidel), "sor"
+            (red-black with over-relaxation), "gauss-seidel" (in C order; SOR with omega), "zebra 0", "zebra 1",
+            "zebra 2" (lines along that axis) or "zebra" (lines along each axis in turn).
         omega: relaxation parameter in (0, 2); None takes what suits the smoother and the dimension.
         nu: sweeps before and after the coarse-grid correction.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
@@ -86,7 +87,7 @@ class Multigrid:
     ) -> None:
         if not isinstance(problem, Poisson):
             raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
-        self.smoother = choose("smoother", smoother, SMOOTHERS, auto="zebra" if problem.grid.is_stretched() else "sor")
+        self._smoother = choose("smoother", smoother, SMOOTHERS, auto="auto")
         self._coarse = choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto")
         self._transfer = choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto")
         self.nu = read_nu(nu)
@@ -101,24 +102,27 @@ class Multigrid:
 
     def _build(self, problem: Poisson) -> None:
         """Take `problem` and its levels, all of it or, where something raises, nothing."""
-        rough = problem.terms.is_rough()
+        grid, terms = problem.grid, problem.terms
+        rough = terms.is_rough(grid)
+        stretched = grid.is_stretched()
+        smoother = _automatic(self._smoother, "zebra" if stretched or terms.turns(grid) else "sor")
         problem.check_fits(self.dtype)
-        jumps = rough or problem.terms.reaction_jumps()
-        lines = self.smoother == "zebra" and problem.grid.is_stretched() and sum(n > 1 for n in problem.shape) == 2
+        jumps = rough or terms.reaction_jumps(grid)
+        lines = smoother == "zebra" and stretched and sum(n > 1 for n in problem.shape) == 2
         unlike = lines and not problem.has_dirichlet  # there full multigrid needs rediscretised sides
         coarse = _automatic(self._coarse, "galerkin" if jumps or unlike else "rediscretised")
         transfer = _automatic(self._transfer, "operator" if coarse == "galerkin" and rough else "bilinear")
         if transfer == "operator" and coarse == "rediscretised":
             raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")
-        choices = Choices(self.smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular)
+        choices = Choices(smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular)
         tables = Tables(self._tables)
-        levels, interpolations = build_levels(problem.grid, problem.terms, choices, self._limit, tables)
+        levels, interpolations = build_levels(grid, terms, choices, self._limit, tables)
         fused = Fast(self._kernels, self.dtype, self._threads, levels, interpolations)
         data = boundary_terms(levels, interpolations, self.dtype, tables) if coarse == "galerkin" else []
         tables.close()
-        self.problem, self.coarse, self.transfer, self._tables = problem, coarse, transfer, tables
+        self.problem, self._tables, self._fused = problem, tables, fused
+        self.smoother, self.coarse, self.transfer = smoother, coarse, transfer
         self.levels, self._interpolations, self._boundary_terms = levels, interpolations, data
-        self._fused = fused
         self._volumes = [Volumes(level.info.operator.volumes) for level in self.levels]
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
