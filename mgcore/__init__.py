@@ -6,6 +6,7 @@ Imports the standard library only. Equation numbers without a source are those o
 
 from mgcore import checks, stencils
 from mgcore.cycle import backslash_cycle, descend, f_cycle, full_multigrid, mg0, mgnet, v_cycle, w_cycle
+from mgcore.delegate import Delegate
 from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, single_step
 from mgcore.level import Level, ResidualLevel, residual_form
 from mgcore.moves import Moves, Visit
@@ -14,6 +15,7 @@ from mgcore.trace import Event, TracedLevel, traced
 
 __all__ = [
     "REASONS",
+    "Delegate",
     "Event",
     "Level",
     "Moves",

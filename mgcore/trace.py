@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mgcore.delegate import Delegate
 from mgcore.level import Level, ResidualLevel
 from mgcore.moves import Vector
 
@@ -31,7 +32,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class TracedLevel:
+class TracedLevel(Delegate):
     """The moves of `level`, each of which is reported; the iterates are the same to the last bit.
 
     Post-smoothing is no move of its own, so that the correction before it is made twice, once to measure it. Every
@@ -51,23 +52,17 @@ class TracedLevel:
     norm: Callable[[int, Vector], float]
     report: Callable[[Event], Any]
 
-    def start(self, f: Vector, u: Vector | None = None) -> Any:
-        return self.level.start(f, u)
-
-    def start_from_residual(self, r: Vector, u: Vector | None) -> Any:
-        return self.level.start_from_residual(r, u)
-
     def smooth(self, state: Any) -> Any:
         after = self.level.smooth(state)
         self._tell("solve" if self.coarsest else "smooth", self._size(state), self._size(after))
         return after
 
-    def restrict(self, state: Any, coarse: TracedLevel) -> Any:
+    def restrict(self, state: Any, coarse: Any) -> Any:
         below = self.level.restrict(state, coarse.level)
         self._tell("restrict", self._size(state), coarse._size(below))
         return below
 
-    def correct(self, state: Any, coarse: TracedLevel, before: Any, after: Any, *, post: bool = True) -> Any:
+    def correct(self, state: Any, coarse: Any, before: Any, after: Any, *, post: bool = True) -> Any:
         corrected = self.level.correct(state, coarse.level, before, after, post=False)
         self._tell("correct", self._size(state), self._size(corrected))
         if not post:
@@ -75,15 +70,6 @@ class TracedLevel:
         smoothed = self.level.correct(state, coarse.level, before, after)
         self._tell("post-smooth", self._size(corrected), self._size(smoothed))
         return smoothed
-
-    def change(self, before: Any, after: Any) -> Vector | None:
-        return self.level.change(before, after)
-
-    def feature(self, state: Any) -> Vector | None:
-        return self.level.feature(state)
-
-    def data(self, state: Any) -> Vector:
-        return self.level.data(state)
 
     def _size(self, state: Any) -> float:
         return self.norm(self.number, self.level.residual(state))

@@ -17,8 +17,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from mgcore import Moves
-from nets.delegate import Delegate
+from mgcore import Delegate, Moves
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 import mgcore
-from mgcore import Level
+from mgcore import Delegate, Level, Moves
 from nets.config import MgNetConfig
-from nets.delegate import Watched
 from nets.inputs import check_features
 from nets.iterations import MultiStep, create_iteration, uses
 from nets.mgnet import MgNet, Scale, extractors
@@ -97,3 +97,20 @@ class VMgNet(MgNet):
         B = self.B_post[l][k if self.config.extractor == "variable" else 0]
         scale = (self.alpha_post[l][k],) if self.config.extractor == "scaled" else ()
         return self._sigma_K_sigma(l, self.norm_f_post[l][k], (B, *scale, self.norm_u_post[l][k]))
+
+
+@dataclass(frozen=True)
+class Watched(Delegate):
+    """Shows `keep` the feature after each of its own sweeps, the last time where its visit ends."""
+
+    keep: Callable[[Any], None]
+
+    def smooth(self, state: Any) -> Any:
+        state = super().smooth(state)
+        self.keep(self.feature(state))
+        return state
+
+    def correct(self, state: Any, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True) -> Any:
+        state = super().correct(state, coarse, before, after, post=post)
+        self.keep(self.feature(state))
+        return state
