@@ -13,6 +13,7 @@ import torch
 from nets.data import DATA, Dataset
 from nets.scanner import EXAMPLE
 from nets.train import RECIPES, Evaluation, Recipe, TrainingError, held_out
+from nets.train.fit import network_for
 
 THEOREMS = "What connects the networks: both sides on random networks, and the largest deviation. Docs: docs/papers.md."
 TITLE = "MgNet: image classifiers that are multigrid cycles with trained convolutions."
@@ -64,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--resume", action="store_true", help="go on with the run in --output")
     command.add_argument("--threads", type=int, help="threads of torch; one is best for digits on a busy machine")
     command.add_argument("--device", default="cpu", help="(default: cpu)")
+    command.add_argument(
+        "--activation-checkpointing", action="store_true", help="compute levels again in the backward pass: less memory"
+    )
     for field in fields(Recipe):
         kind = int if isinstance(field.default, int) else float
         command.add_argument(f"--{field.name.replace('_', '-')}", type=kind, help="instead of the recipe's")
@@ -103,8 +107,10 @@ def _theorems(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     import nets
 
-    for name in nets.list_models(options.pattern):
-        print(name)
+    names = nets.list_models(options.pattern)
+    if not names:
+        raise ValueError(f'pattern: no name matches {options.pattern!r}; "python -m nets list" prints all of them')
+    print(*names, sep="\n")
 
 
 def _summary(options: argparse.Namespace) -> None:
@@ -139,8 +145,10 @@ def _train(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
     overrides = {f.name: value for f in fields(Recipe) if (value := getattr(options, f.name)) is not None}
     data = nets.data.load(options.data, options.seed)
+    model = network_for(options.model, data, options.seed)
+    model.set_activation_checkpointing(options.activation_checkpointing)
     result = nets.train(
-        options.model,
+        model,
         data,
         recipe=options.recipe,
         seed=options.seed,

@@ -86,7 +86,7 @@ def test_command_line(tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "--resume" in error
-    assert main([*run, "--resume"]) == 0
+    assert main([*run, "--resume", "--activation-checkpointing"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,7 @@ def test_command_line(tmp_path, capsys):
         (["train", "--resume"], "output"),
         (["train", "--threads", "0"], "threads must be"),
         (["evaluate", "nowhere.pt"], "there is no file nowhere.pt"),
+        (["list", "LeNet-6*"], "no name matches 'LeNet-6*'"),
     ],
 )
 def test_errors_are_one_line(arguments, words, capsys):
@@ -116,6 +117,15 @@ def test_help(command, capsys):
         main([*command, "--help"])
     assert caught.value.code == 0
     assert "usage: python -m nets" in capsys.readouterr().out
+
+
+def test_activation_checkpointing_from_the_shell(monkeypatch):
+    given = []
+    monkeypatch.setattr(nets, "train", lambda model, data, **rest: given.append(model) or sys.exit())
+    for flags in ([], ["--activation-checkpointing"]):
+        with pytest.raises(SystemExit):
+            main(["train", "--model", "MgNet[1]-[4]-B^l", *flags])
+    assert [model.activation_checkpointing for model in given] == [False, True]
 
 
 def test_list(capsys):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import nets
 from nets import Architecture, parse, zoo
+from nets.notation import PLAIN, RESNETS
 from tests.nets.networks import all_configs, configs, densenets, plains, resnets
 
 
@@ -174,6 +175,8 @@ def test_a_name_is_a_string(name):
 def test_list_models():
     assert nets.list_models()
     assert len(nets.list_models("ResNet*")) == len(nets.list_models("pre-act ResNet*")) == 8
+    for family in ("MgNet", "V-MgNet", "GDFI", "DenseNet", *PLAIN, *RESNETS):
+        assert nets.list_models(f"{family}*"), family
     assert nets.list_models("VGG*") == ["VGG11", "VGG13", "VGG16", "VGG19"]
     assert nets.list_models("MgNet[2,2,2,2]-[256]-B^l") == ["MgNet[2,2,2,2]-[256]-B^l"]
     assert all(str(parse(name)) == name for name in nets.list_models())
