@@ -93,13 +93,17 @@ def test_affine_A_needs_the_feature_form():
     assert feature.visits(images(SMALL))[1].u0 is not None
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("form", ["residual", "feature"])
+SCALED = ("MgNet[2,1]-[(2,3),(3,2)]-a_iB^l", {"iteration": "multi-step", "activation": "hat-trained"})
+VARIABLE = ("MgNet[1,2]-[2]-B^{l,i}-Pi_2", {"iteration": "chebyshev"})
+
+
 @pytest.mark.parametrize(
-    ("name", "settings"),
+    ("name", "settings", "form", "training"),
     [
-        ("MgNet[2,1]-[(2,3),(3,2)]-a_iB^l", {"iteration": "multi-step", "activation": "hat-trained"}),
-        ("MgNet[1,2]-[2]-B^{l,i}-Pi_2", {"iteration": "chebyshev"}),
+        (*SCALED, "residual", True),
+        (*VARIABLE, "feature", False),
+        pytest.param(*SCALED, "feature", False, marks=pytest.mark.slow),
+        pytest.param(*VARIABLE, "residual", True, marks=pytest.mark.slow),
     ],
 )
 def test_compiles_as_one_graph(name, settings, form, training):

@@ -118,6 +118,7 @@ def test_dimensions(dims, input, sharing):
     assert model.forward_features(x).shape == (2, 4, *(-(-(9 + i) // 2**halvings) for i in range(dims)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ResNet[2,1]-[3,4]-A^l-B^l", "Mg-iResNet[1,2]-[3,4]"])
 def test_compiles_as_one_graph(name):
     torch._dynamo.reset()

@@ -1,7 +1,7 @@
 """The table of a network adds up, and names the weights that are used more than once."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nets
@@ -9,6 +9,7 @@ from nets import zoo
 from tests.nets.networks import all_configs, configs, densenets, plains, resnets
 
 
+@settings(max_examples=15)
 @given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet"), densenets(), plains(("LeNet-5", "VGG"))))
 def test_rows_add_up(config):
     """To counts that are made in another way."""

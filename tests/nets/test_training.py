@@ -97,7 +97,7 @@ CHILD = """
 import sys, torch
 torch.set_num_threads(1)
 from tests.nets.test_training import train
-train(sys.argv[1], epochs=60)
+train(sys.argv[1], epochs=25)
 """
 
 
@@ -111,9 +111,9 @@ def test_killed_run_resumes_to_the_same_bits(tmp_path):
     time.sleep(0.05)
     child.send_signal(signal.SIGKILL)
     assert child.wait() == -signal.SIGKILL
-    assert 1 <= read(tmp_path / "killed")["epoch"] < 60
-    train(tmp_path / "killed", epochs=60, resume=True)
-    train(tmp_path / "whole", epochs=60)
+    assert 1 <= read(tmp_path / "killed")["epoch"] < 25
+    train(tmp_path / "killed", epochs=25, resume=True)
+    train(tmp_path / "whole", epochs=25)
     assert_same(tmp_path / "whole", tmp_path / "killed")
 
 
