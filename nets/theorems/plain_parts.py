@@ -106,7 +106,10 @@ def parts(cnn: nn.Sequential) -> list[Any]:
         ValueError: for a module that no plain network has, naming it and its place.
     """
     if not isinstance(cnn, nn.Sequential):
-        raise TypeError(f"cnn must be a torch.nn.Sequential; got {type(cnn).__name__}")
+        raise TypeError(
+            f"cnn must be a torch.nn.Sequential; got {type(cnn).__name__}: put its parts in the order of its forward, "
+            "such as nn.Sequential(cnn.features, cnn.avgpool, nn.Flatten(), cnn.classifier)"
+        )
     leaves: list[tuple[str, Any]] = list(_leaves(cnn))
     found = [module for _, module in leaves if isinstance(module, CONVOLUTIONS)]
     if not found:
