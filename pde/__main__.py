@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -22,10 +23,22 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code. Errors of the user are one line and exit code 2."""
+    """Run one command; its exit code. Errors of the user are one line and exit code 2.
+
+    141 where the reader of stdout has gone, 130 after Ctrl-C.
+    """
     options = _parser().parse_args(join_minus(list(sys.argv[1:] if arguments is None else arguments)))
     try:
-        return options.run(options)
+        code = options.run(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever reads has had enough, as `head` has; nothing is left to flush at exit
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return 141
+    except MemoryError as error:
+        print(f"python -m pde {options.command}: error: not enough memory: {error}", file=sys.stderr)
+        return 2
     except (ValueError, TypeError, ImportError, OSError) as error:
         print(f"python -m pde {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2

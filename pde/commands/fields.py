@@ -79,7 +79,7 @@ def read_boundary(given: Any) -> Any:
     """Words such as "periodic", "robin:2.5" and pairs "dirichlet,neumann" as `Poisson` takes them; one is for all."""
     if isinstance(given, str):
         return _read_word(given)
-    if isinstance(given, list) and given[:1] != ["robin"]:
+    if isinstance(given, list) and (given[:1] != ["robin"] or len(given) == 1):
         return [read_boundary(entry) for entry in given]
     return tuple(given) if isinstance(given, list) else given
 
@@ -97,6 +97,8 @@ def _read_word(word: str) -> Any:
         low, _, high = word.partition(",")
         return (_read_word(low), _read_word(high))
     kind, colon, beta = word.strip().partition(":")
+    if kind == "robin" and not colon:
+        raise ValueError("boundary: robin needs its number, such as robin:2.5")
     if not colon:
         return kind
     try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
-from pathlib import Path
 from typing import Any
 
+from pde.commands import files
 from pde.multigrid import CYCLES, Multigrid
 from pde.poisson import BOUNDARIES, Poisson
 from pde.smoothers import SMOOTHERS
@@ -50,7 +50,9 @@ def add_predict(commands: Any) -> None:
     add("--grids", type=int, metavar="K", help="grids of the cycle (default: 8, 7, 5 in 1, 2, 3 dimensions)")
     add("--frequencies", type=int, metavar="N", help="base frequencies per axis (default: enough)")
     add("--measure", action="store_true", help="measure the factor too, by power iteration on the grid of --shape")
-    add("--plot", type=Path, metavar="FILE", help="write a picture: what a cycle leaves of each Fourier mode")
+    add("--accel", choices=("none", "cg"), default="none", help="cg: conjugate gradients too (default: %(default)s)")
+    add("--plot", metavar="FILE", help="write a picture: what a cycle leaves of each Fourier mode")
+    add("--force", action="store_true", help="overwrite a picture that exists")
     command.set_defaults(run=predict)
 
 
@@ -59,6 +61,10 @@ def predict(options: argparse.Namespace) -> int:
 
     if options.measure and options.coarsen is not None:
         raise ValueError("--measure: the solver chooses the axes to halve by itself; leave out --coarsen")
+    if options.accel == "cg" and options.coarsen is not None:
+        raise ValueError("--accel: conjugate gradients take the axes that the solver halves; leave out --coarsen")
+    targets = {} if options.plot is None else {"plot": options.plot}
+    paths = files.check_targets(targets, options.force)
     mg = _solver(options)
     sampling = {"grids": options.grids, "frequencies": options.frequencies}
     if options.omega == "best":
@@ -71,13 +77,16 @@ def predict(options: argparse.Namespace) -> int:
     print(f"two-grid factor      {analysis.two_grid_factor():.4f}")
     grids = analysis.grids(options.grids)
     print(f"{f'{options.cycle}-cycle, {grids} grids':20} {factor:.4f}{_cycles(factor)}")
+    if options.accel == "cg":
+        accelerated = mg.predict(options.cycle, options.grids, accel="cg")
+        print(f"{'conjugate gradients':20} {accelerated:.4f}{_cycles(accelerated)}")
     if options.measure:
         print(f"{'measured':20} {mg.measure_factor(options.cycle, cycles=40):.4f}  ({mg!r})")
-    if options.plot is not None:
+    for path in paths.values():
         from pde import plot
 
         theta, size = analysis.error_symbol(options.cycle, options.grids, options.frequencies)
-        print(f"written: {plot.symbol(theta, size, options.plot, f'{options.cycle}{mg.nu} {mg.smoother}')}")
+        print(f"written: {plot.symbol(theta, size, path, f'{options.cycle}{mg.nu} {mg.smoother}')}")
     return 0
 
 

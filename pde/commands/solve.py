@@ -68,6 +68,8 @@ def solve(options: argparse.Namespace) -> int:
     f = problem.read("f", data.pop("f", np.zeros(problem.shape)))
     if "plot" in given and f.ndim > problem.ndim:
         raise ValueError(f"--plot shows one solution, and f has batch axes: its shape is {f.shape}")
+    if "plot_smoothing" in given and len(mg.levels) == 1:
+        raise ValueError("--plot-smoothing: there is one level, which is solved directly, and no smoothing to show")
     paths = files.check_targets(targets, given.get("force", False))
     verbose = given.get("verbose", False)
     progress = given.get("progress", sys.stderr.isatty() and not verbose)

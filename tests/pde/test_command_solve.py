@@ -172,6 +172,14 @@ def test_exit_codes_of_another_process(tmp_path):
         assert len(done.stderr.splitlines()) == (code > 0)
 
 
+def test_a_reader_that_has_had_enough_is_no_error():
+    command = [sys.executable, "-m", "pde", "solve", "--shape", "31", "31", "--f", "1", "--verbose"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
 def test_what_did_not_converge_is_told_and_written_all_the_same(capsys):
     assert run("--shape 15 15 --f 1 --max-cycles 1 --rtol 1e-14 --output u.npz") == 1
     printed = capsys.readouterr()
@@ -207,6 +215,9 @@ def test_what_did_not_converge_is_told_and_written_all_the_same(capsys):
         ("--shape 8 --g x-low=1 x-low=2", "twice"),
         ("--shape 8 --g x-low=foo(x)", "g of x-low"),
         ("--shape 8 --boundary robin:x", "robin"),
+        ("--shape 8 --boundary robin", "robin:2.5"),
+        ("--shape 8 8 --boundary robin", "robin:2.5"),
+        ("--shape 8 8 --boundary robin,dirichlet neumann", "robin:2.5"),
         ("--shape 8 --boundary magic", "boundary must be"),
         ("--shape 8 --boundary periodic,neumann", "periodic on both sides"),
         ("--shape 8 --coefficient -1", "coefficient must be positive"),
@@ -224,6 +235,8 @@ def test_what_did_not_converge_is_told_and_written_all_the_same(capsys):
         ("--shape 8 --plot a.png --plot-history ./a.png", "to be written twice"),
         ("--shape 8 --f batch.npy --plot u.png", "--plot shows one solution"),
         ("--shape 4 --plot-smoothing s.png", "one level"),
+        ("--shape 4 --f 1 --output u.npy --plot-smoothing s.png", "one level"),
+        ("--shape 100000 100000 100000 --f 1", "not enough memory"),
         ("nothing.toml", "there is no file nothing.toml"),
         ("broken.toml", "broken.toml is no TOML file"),
         ("binary.toml", "binary.toml cannot be read"),

@@ -480,6 +480,24 @@ def test_command_line_plots_in_other_dimensions(dims, capsys, tmp_path):
     assert target.stat().st_size > 5000
 
 
+def test_command_line_keeps_a_picture_that_exists_unless_forced(capsys, tmp_path):
+    target = tmp_path / "symbol.png"
+    target.write_bytes(b"mine")
+    words = ["predict", "--dims", "1", "--frequencies", "8", "--plot", str(target)]
+    assert main(words) == 2
+    assert "--force" in capsys.readouterr().err
+    assert target.read_bytes() == b"mine"
+    assert main([*words, "--force"]) == 0
+    assert target.stat().st_size > 5000
+
+
+def test_command_line_predicts_conjugate_gradients(capsys):
+    assert main(["predict", "--grids", "3", "--accel", "cg"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("conjugate gradients")]
+    expected = Multigrid(Poisson((64, 64), extent=64, boundary="periodic")).predict(grids=3, accel="cg")
+    assert float(line.split()[2]) == pytest.approx(expected, abs=1e-4)
+
+
 def test_command_line_finds_the_best_omega(capsys):
     assert main(["predict", "--dims", "2", "--omega", "best", "--grids", "3", "--nu", "1", "1"]) == 0
     assert float(capsys.readouterr().out.split()[2]) == pytest.approx(1.15, abs=0.03)
@@ -503,6 +521,9 @@ def test_command_line_finds_the_best_omega(capsys):
         ("--dims 3 --transfer linear", "transfer"),
         ("--smoother magic", "--smoother"),
         ("--unknown", "--unknown"),
+        ("--plot symbol.foo", "--plot"),
+        (f"--plot {__file__}/symbol.png", "--plot"),
+        ("--coarsen 0 --accel cg", "--accel"),
     ],
 )
 def test_command_line_errors_are_one_line(words, named, capsys):
