@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -30,13 +31,13 @@ def convergence(
     for (label, norms), marker in zip(histories.items(), "osD^vP*X" * 8, strict=False):
         positive = [r for r in norms if 0 < r < np.inf]
         (line,) = axes.semilogy(range(len(positive)), positive, marker=marker, ms=5, label=label + _measured(positive))
-        if predicted and label in predicted and len(positive) > 1:
+        if predicted and label in predicted and len(positive) > 2:
             factor = predicted[label]
             cycles = np.arange(1, len(positive))
             values = positive[1] * factor ** (cycles - 1.0)
             words = f"{label}, predicted: {factor:.3f} per cycle"
             axes.semilogy(cycles, values, "--", color=line.get_color(), lw=1.2, alpha=0.8, label=words)
-    style(axes, "cycle", "‖f − A u‖ / ‖f‖", title)
+    style(axes, "cycle", "‖f − A u‖ / ‖f‖", "\n".join(wrap(title, 72)))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     return save(figure, path)

@@ -5,6 +5,7 @@ import pytest
 from matplotlib import image
 
 from pde import Multigrid, Poisson, plot
+from pde.plot import histories
 from pde.plot.damping import smoothed
 from pde.plot.frequencies import bands, spectrum
 from pde.plot.histories import predicted_factor
@@ -107,6 +108,22 @@ def test_the_predicted_line_is_that_of_predict():
     assert predicted_factor(mg, "W") == mg.predict("W")
     assert predicted_factor(mg, accel="cg") == mg.predict("V", accel="cg")
     assert predicted_factor(Multigrid(PROBLEMS["stretched"])) is None
+
+
+def test_long_titles_stay_inside_and_a_single_point_is_no_predicted_line(tmp_path, monkeypatch):
+    problem = Poisson((8, 9, 7), (1, 2, 3), [("neumann", "dirichlet"), "periodic", ("robin", 2.0)], "cell")
+    mg, figures = Multigrid(problem), []
+    path = plot.history(mg, mg.solve(np.ones(problem.shape)), tmp_path / "long.png")
+    pixels = image.imread(path)[..., :3]
+    assert pixels[:40, :8].min() == 1
+    assert pixels[:40, -8:].min() == 1
+    line = Multigrid(Poisson(31))
+    solution = line.solve(np.ones(31))
+    assert solution.cycles == 1
+    monkeypatch.setattr(histories, "save", lambda figure, path: figures.append(figure))
+    plot.history(line, solution, tmp_path / "short.png")
+    labels = [text.get_text() for text in figures[0].axes[0].get_legend().get_texts()]
+    assert labels == ["full multigrid, then V-cycles"]
 
 
 def test_predicted_lines_are_drawn(tmp_path):
