@@ -36,7 +36,8 @@ def read_sides(g: BoundaryData, grid: Grid, dtype: np.dtype, batch: tuple[int, .
                 f"g: keys are (axis, side) with axis < {grid.ndim} and side 0 or 1, of an axis that is not periodic; "
                 f"got {key!r}"
             )
-        sides[key] = _read_side(key, value, grid, dtype, batch)
+        axis, side = allowed[allowed.index(key)]  # True and 0.0 are equal to keys, and index nothing
+        sides[axis, side] = _read_side((axis, side), value, grid, dtype, batch)
     return sides
 
 

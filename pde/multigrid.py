@@ -53,7 +53,8 @@ class Multigrid:
         nu: sweeps before and after the coarse-grid correction.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
             is rough (it changes by a factor of two between neighbours, or of ten over the box), the reaction jumps by
-            half of its largest value, or two stretched axes have no Dirichlet side (rediscretised cycles may diverge).
+            half of its largest value, two stretched axes have no Dirichlet side (rediscretised cycles may diverge), or
+            transfer is "operator".
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
             "auto" is the last where the coefficient is rough, else the first.
         levels: the number of levels at most; None coarsens as far as it goes.
@@ -110,7 +111,8 @@ class Multigrid:
         jumps = rough or terms.reaction_jumps(grid)
         lines = smoother == "zebra" and stretched and sum(n > 1 for n in problem.shape) == 2
         unlike = lines and not problem.has_dirichlet  # there full multigrid needs rediscretised sides
-        coarse = _automatic(self._coarse, "galerkin" if jumps or unlike else "rediscretised")
+        products = jumps or unlike or self._transfer == "operator"
+        coarse = _automatic(self._coarse, "galerkin" if products else "rediscretised")
         transfer = _automatic(self._transfer, "operator" if coarse == "galerkin" and rough else "bilinear")
         if transfer == "operator" and coarse == "rediscretised":
             raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")

@@ -263,6 +263,12 @@ def test_data(values, kind, named, mg, no_work):
     refused(kind, ["u", *named], mg.problem.embed, values)
 
 
+def test_sides_may_be_told_by_whatever_equals_their_numbers(mg):
+    expected = mg.solve(F, {(0, 1): 2.0}).u
+    for key in ((0.0, 1.0), (False, True), (np.int64(0), np.float32(1))):
+        np.testing.assert_array_equal(mg.solve(F, {key: 2.0}).u, expected)
+
+
 @pytest.mark.parametrize(("g", "kind", "named"), BOUNDARY, ids=ids(BOUNDARY))
 def test_boundary_data(g, kind, named, mg, no_work):
     refused(kind, named, mg.solve, F, g)

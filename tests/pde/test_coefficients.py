@@ -387,16 +387,25 @@ def test_update_keeps_the_interpolations_of_a_rough_problem():
 
 
 @pytest.mark.parametrize(
-    ("bad", "transfer"),
-    [({"coefficient": -1.0}, "auto"), ({"reaction": np.ones(3)}, "auto"), ({"coefficient": 2.0}, "operator")],
+    ("bad", "dtype"),
+    [({"coefficient": -1.0}, "float64"), ({"reaction": np.ones(3)}, "float64"), ({"coefficient": 1e60}, "float32")],
 )
-def test_an_update_that_raises_leaves_the_solver_as_it_was(bad, transfer):
+def test_an_update_that_raises_leaves_the_solver_as_it_was(bad, dtype):
     shape = (33, 20)
-    mg = pde.Multigrid(pde.Poisson(shape, coefficient=blocks(shape, 6)), transfer=transfer)
+    mg = pde.Multigrid(pde.Poisson(shape, coefficient=blocks(shape, 6)), dtype=dtype)
     before = dict(mg.__dict__)
-    with pytest.raises(ValueError, match=r"coefficient|reaction|transfer"):
+    with pytest.raises(ValueError, match=r"coefficient|reaction"):
         mg.update(**bad)
     assert all(mg.__dict__[name] is value for name, value in before.items())
+
+
+def test_operator_transfers_that_are_asked_for_bring_their_coarse_operators():
+    mg = pde.Multigrid(pde.Poisson((33, 20)), transfer="operator")
+    assert (mg.coarse, mg.transfer) == ("galerkin", "operator")
+    assert mg.solve(lambda x, y: x).converged
+    assert mg.update(coefficient=2.0).coarse == "galerkin"
+    with pytest.raises(ValueError, match="coarse='galerkin'"):
+        pde.Multigrid(pde.Poisson((33, 20)), transfer="operator", coarse="rediscretised")
 
 
 REACTIONS = {
