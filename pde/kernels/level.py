@@ -16,7 +16,11 @@ import numpy as np
 from mgcore import Level
 from pde.grid import Array
 from pde.kernels import cycles, passes
+from pde.kernels.cycles import DATA, DIRECT, PASS, step
 from pde.kernels.passes import CUBIC, NATURAL, SPLIT, ZERO
+
+GIVEN = -1
+"""In place of an address in a program: that of what is given when it is run."""
 
 PARALLEL = 1 << 17
 """Unknowns from which on a pass is worth more than one thread."""
@@ -142,8 +146,8 @@ class FusedLevel:
         m0 = int(self.packed[0][self.index]["m"][0])
         self._in_blocks(
             m0,
-            lambda first, last, w: passes.restrict_planes(
-                *self.packed, self.index, self.deep, f.address, f.split, out.address, first, last, w
+            lambda first, last, w: self._execute(
+                step(DATA, level=self.index, f=f.address, f_split=f.split, out=out.address, first=first, last=last), w
             ),
         )
         return out
@@ -159,14 +163,28 @@ class FusedLevel:
         halos: dict[int, Array] = {}
         n0, depth = self.shape[0], 2 * state.sweeps + 4
 
+        common = step(
+            PASS,
+            level=self.index,
+            count=state.sweeps,
+            flip=state.flip,
+            f=state.f.address,
+            f_split=state.f.split,
+            source=source,
+            u=0 if values is None else values.address,
+            coarse=0 if coarse is None else coarse.address,
+            correct=state.correction is not None,
+            sink=out.order,
+            out=out.address,
+            f_coarse=0 if f_coarse is None else f_coarse.address,
+            norm=norm,
+        )
+
         def block(first: int, last: int, w: Array) -> float:
-            halo = halos.get(first)
-            return passes.sweeps(
-                *self.packed, self.index, self.deep, state.sweeps, int(state.flip), state.f.address, state.f.split,
-                source, 0 if values is None else values.address, 0 if halo is None else Rows(halo, True).address,
-                0 if coarse is None else coarse.address, state.correction is not None, out.order, out.address,
-                0 if f_coarse is None else f_coarse.address, norm, first, last, w,
-            )  # fmt: skip
+            program, halo = common.copy(), halos.get(first)
+            program["halo"] = 0 if halo is None else Rows(halo, True).address
+            program["first"], program["last"] = first, last
+            return self._execute(program, w)
 
         def before(ends: Sequence[int]) -> None:
             """The planes beside each block as they are before any block is overwritten."""
@@ -177,6 +195,9 @@ class FusedLevel:
                 halos[a] = planes[np.concatenate((np.arange(a - depth, a), np.arange(b, b + depth))) % n0]
 
         return sum(self._in_blocks(n0, block, before, 4 * state.sweeps + 8, state.sweeps))
+
+    def _execute(self, program: Array, w: Array) -> float:
+        return cycles.execute(*self.packed, self.deep, program, _NOTHING[self.dtype], w)
 
     def _sweep(self, state: State, count: int, flip: bool) -> State:
         if state.sweeps and count and state.flip != flip:
@@ -209,13 +230,17 @@ class Tail:
         dtype, grids = packed[1].dtype, [level.info.grid for level in levels]
         self.deep = None if len(grids[0].shape) == 2 else True
         self._rooms = [Storage(grid.size, dtype) for grid in grids]
-        self._us = np.array([0] * index + [room["u"].address for room in self._rooms], np.int64)
-        self._fs = np.array([0] * index + [room["f"].address for room in self._rooms], np.int64)
+        self._planes = [grid.shape[0] for grid in grids]
+        sweeps = max(sweeping.nu, sweeping.nu_post, 1)
+        self._halos = [
+            np.zeros((4 * sweeps + 8) * (grid.size // grid.shape[0]) * int(record["periodic"][0]), dtype)
+            for grid, record in zip(grids, packed[0][index:], strict=False)
+        ]
         self._order = _order(levels[-1])
         self._inverse = _inverse(levels[-1], self._order, dtype)
-        sweeps = max(sweeping.nu, sweeping.nu_post, 1)
         needed = [passes.space_needed(record, sweeps) for record in packed[0][index:]]
         self._work = np.zeros(max(needed, default=1), dtype)
+        self._programs: dict[str, Array] = {}
 
     @property
     def room(self) -> Storage:
@@ -224,7 +249,8 @@ class Tail:
     def coarser(self, count: int) -> Tail:
         """The same without its `count` finest grids."""
         rest = copy.copy(self)
-        rest.index, rest._rooms = self.index + count, self._rooms[count:]
+        rest.index, rest._rooms, rest._programs = self.index + count, self._rooms[count:], {}
+        rest._planes, rest._halos = self._planes[count:], self._halos[count:]
         return rest
 
     def start(self, f: Any, u: Any = None) -> State:
@@ -246,23 +272,101 @@ class Tail:
 
     def run(self, state: State, out: Rows, f_coarse: None = None, norm: bool = False) -> float:
         """One V-cycle."""
-        source, u = (ZERO, 0) if state.u is None else (state.u.order, state.u.address)  # type: ignore[union-attr]
-        if len(self._rooms) == 1:
-            return self._directly(state.f, out)
-        return cycles.v_cycle(
-            self.packed, self.deep, self.index, self._us, self._fs, self._inverse, self.sweeping.numbers(),
-            state.f.address, state.f.split, source, u, out.order, out.address, norm, self._work,
-        )  # fmt: skip
+        if "V-cycle" not in self._programs:
+            self._programs["V-cycle"] = np.concatenate(self._v_cycle(0, GIVEN, GIVEN))
+        return self._execute(self._programs["V-cycle"], state.f, state.u, out, norm)
 
     def nested(self, f: Any, out: Rows | None = None, norm: bool = False) -> float:
         """Full multigrid on these grids."""
-        f, out = _rows(f), self.room["u"] if out is None else out
+        if "nested" not in self._programs:
+            self._programs["nested"] = np.concatenate(self._nested())
+        return self._execute(self._programs["nested"], _rows(f), None, self.room["u"] if out is None else out, norm)
+
+    def _execute(self, program: Array, f: Rows, u: Any, out: Rows, norm: bool) -> float:
+        """A program in which f, u and `out` of the finest of these grids are those that are given."""
         if len(self._rooms) == 1:
             return self._directly(f, out)
-        return cycles.nested(
-            self.packed, self.deep, self.index, self._us, self._fs, self._inverse, self.sweeping.numbers(), f.address,
-            f.split, out.order, out.address, norm, self._work,
-        )  # fmt: skip
+        program = program.copy()
+        for name, order, rows in (("f", "f_split", f), ("u", "source", u), ("out", "sink", out)):
+            here = program[name] == GIVEN
+            program[name][here] = 0 if rows is None else rows.address
+            program[order][here] = ZERO if rows is None else rows.split if name == "f" else rows.order
+        program["copies"] &= program["source"] != ZERO
+        program["norm"][-1] = norm
+        return cycles.execute(*self.packed, self.deep, program, self._inverse, self._work)
+
+    def _v_cycle(self, top: int, source: int, out: int) -> list[Array]:
+        """The steps of a V-cycle from grid `top`; `source` and `out` are GIVEN, or CUBIC and an address."""
+        last = len(self._rooms) - 1
+        steps = []
+        for l in range(top, last):
+            first_guess = (
+                {"u": GIVEN} if source == GIVEN else {"source": CUBIC, "coarse": self._rooms[l + 1]["u"].address}
+            )
+            steps.append(
+                self._pass(
+                    l,
+                    self.sweeping.nu,
+                    self.sweeping.flip,
+                    **(first_guess if l == top else {}),
+                    sink=SPLIT,
+                    out=self._rooms[l]["u"].address,
+                    f_coarse=self._rooms[l + 1]["f"].address,
+                )
+            )
+        steps.append(self._solve())
+        for l in range(last - 1, top - 1, -1):
+            u = self._rooms[l]["u"].address
+            steps.append(
+                self._pass(
+                    l,
+                    self.sweeping.nu_post,
+                    self.sweeping.flip_post,
+                    source=SPLIT,
+                    u=u,
+                    coarse=self._rooms[l + 1]["u"].address,
+                    correct=True,
+                    sink=SPLIT,
+                    out=out if l == top else u,
+                )
+            )
+        return steps
+
+    def _nested(self) -> list[Array]:
+        """The steps of full multigrid: data down, then a V-cycle from each grid."""
+        last = len(self._rooms) - 1
+        steps = [
+            step(
+                DATA,
+                level=self.index + l,
+                f=self._rooms[l]["f"].address if l else GIVEN,
+                f_split=True,
+                out=self._rooms[l + 1]["f"].address,
+                last=self._planes[l + 1],
+            )
+            for l in range(last)
+        ]
+        steps.append(self._solve())
+        for l in range(last - 1, -1, -1):
+            steps += self._v_cycle(l, CUBIC, self._rooms[l]["u"].address if l else GIVEN)
+        return steps
+
+    def _pass(self, l: int, count: int, flip: bool, **fields: int) -> Array:
+        return step(
+            PASS,
+            level=self.index + l,
+            count=count,
+            flip=flip,
+            f=self._rooms[l]["f"].address if l else GIVEN,
+            f_split=True,
+            halo=Rows(self._halos[l], True).address,
+            copies=len(self._halos[l]) > 0 and fields.get("source") != CUBIC,
+            last=self._planes[l],
+            **fields,
+        )
+
+    def _solve(self) -> Array:
+        return step(DIRECT, f=self._rooms[-1]["f"].address, out=self._rooms[-1]["u"].address)
 
     def _directly(self, f: Rows, out: Rows) -> float:
         order = self._order
@@ -289,6 +393,9 @@ def _inverse(level: Level, order: Array, dtype: np.dtype) -> Array:
 
 def _rows(values: Any) -> Rows:
     return values if isinstance(values, Rows) else Rows(values.reshape(-1), False)
+
+
+_NOTHING = {np.dtype(name): np.zeros((0, 0), name) for name in ("float64", "float32")}
 
 
 @cache
