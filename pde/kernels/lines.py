@@ -13,36 +13,37 @@ from pde.kernels.pointers import ahead
 
 
 @compiled
+def known(k, left, right, below, above, front, behind, f, c):
+    """f and the neighbours of point k, each times its coefficient: all of f - A x but centre x."""
+    total = f[k] + (c[0] * left[k] + c[1] * right[k]) + (c[2] * below[k] + c[3] * above[k])
+    if front is not None:
+        total += c[4] * front[k] + c[5] * behind[k]
+    return total
+
+
+@compiled
 def relax_inside(x, left, right, below, above, front, behind, f, keep, scale, c, count):
     """x <- keep x + scale (f + neighbours), for points of one colour."""
-    lower, upper, under, over, before, after = c
     for k in range(count):
-        total = f[k] + (lower * left[k] + upper * right[k]) + (under * below[k] + over * above[k])
-        if front is not None:
-            total += before * front[k] + after * behind[k]
-        x[k] = keep * x[k] + scale * total
+        x[k] = keep * x[k] + scale * known(k, left, right, below, above, front, behind, f, c)
 
 
 @compiled
 def residual_inside(r, x, left, right, below, above, front, behind, f, centre, c, count):
     """r <- f - A x, for points of one colour."""
-    lower, upper, under, over, before, after = c
     for k in range(count):
-        total = f[k] + (lower * left[k] + upper * right[k]) + (under * below[k] + over * above[k])
-        if front is not None:
-            total += before * front[k] + after * behind[k]
-        r[k] = total - centre * x[k]
+        r[k] = known(k, left, right, below, above, front, behind, f, c) - centre * x[k]
 
 
-@inline
-def neighbours(row, below, above, front, behind, f, j, n, lower, upper, c):
-    """f and the neighbours of point j."""
+@compiled
+def known_at(j, row, below, above, front, behind, f, n, lower, upper, c):
+    """`known` of point j of a row, which has its own lower and upper coefficient."""
     p, O = point(j, n), odd(n)
     left, right = (O + j // 2 - 1, O + j // 2) if j % 2 == 0 else (EVEN + j // 2, EVEN + j // 2 + 1)
-    total = f[p] + (lower * row[left] + upper * row[right]) + (c[2] * below[p] + c[3] * above[p])
-    if front is not None:
-        total += c[4] * front[p] + c[5] * behind[p]
-    return total
+    return known(
+        0, ahead(row, left), ahead(row, right), ahead(below, p), ahead(above, p), ahead(front, p), ahead(behind, p),
+        ahead(f, p), (lower, upper, c[2], c[3], c[4], c[5]),
+    )  # fmt: skip
 
 
 @inline
@@ -62,7 +63,7 @@ def relax(row, below, above, front, behind, f, L, special, values, centre, c, pa
     for s in range(count):
         j = special[s]
         if j % 2 == parity:
-            total = neighbours(row, below, above, front, behind, f, j, n, values[s], values[2 * count + s], c)
+            total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
             scratch[s] = keep * row[point(j, n)] + L.omega / (centre + values[count + s]) * total
     if parity == 0:
         x, left, right, length = EVEN, O - 1, O, n - g
@@ -92,7 +93,7 @@ def residual(r, row, below, above, front, behind, f, L, special, values, centre,
         )  # fmt: skip
     for s in range(count):
         j = special[s]
-        total = neighbours(row, below, above, front, behind, f, j, n, values[s], values[2 * count + s], c)
+        total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
         r[point(j, n)] = total - (centre + values[count + s]) * row[point(j, n)]
     if L.periodic[2] != 0:
         wrap(r, n)
