@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from mgcore import Progress, Solution
-from pde.grid import Array
-from pde.transfer import Sides
+from pde.grid import Array, Sides
 
 
 def select(v: Array, members: Any) -> Array:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from pde.arguments import evaluate, finite, real_array
-from pde.grid import Array, Axis, Grid, trailing, window
+from pde.grid import Array, Axis, Grid, Sides, trailing, window
 from pde.terms import Terms, grid_coefficients
-from pde.transfer import Sides
 
 BoundaryData = float | Callable[..., Any] | Mapping[tuple[int, int], Any] | None
 

@@ -12,7 +12,7 @@ import numpy as np
 from mgcore import Level
 from pde.grid import Array
 from pde.hierarchy import symmetric as symmetric_levels
-from pde.transfer import CubicInterpolation
+from pde.interpolation import CubicInterpolation
 
 SMALLEST = 1 << 16
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""

@@ -23,9 +23,10 @@ import numpy as np
 from mgcore import Level
 from pde.arguments import count, number
 from pde.blocks import Alternating, Lexicographic, Zebra
+from pde.cycles import CYCLES
 from pde.grid import Array, Grid, is_constant
 from pde.hierarchy import symmetric as symmetric_levels
-from pde.multigrid import CYCLES, Multigrid
+from pde.multigrid import Multigrid
 from pde.operators import MatrixOperator
 from pde.smoothers import iteration, jacobi, red_black, two_step_jacobi
 from pde.symbols import (

@@ -29,6 +29,10 @@ class Side:
     beta: float = 0.0
 
 
+Sides = dict[tuple[int, int], Array]
+"""Boundary values {(axis, side): array}, side 0 low and 1 high; a missing side is zero."""
+
+
 @dataclass(frozen=True, eq=False)
 class Axis:
     """One axis of a grid: n unknowns, each with a control volume.

@@ -15,18 +15,12 @@ from mgcore import Level
 from pde.dendy import OperatorTransfer, through_points
 from pde.direct import DirectSolver
 from pde.grid import Array, Grid
+from pde.interpolation import BoundaryTerm, CubicInterpolation
+from pde.one_axis import Gather, feels_diffusion
 from pde.operators import MatrixOperator, Operator, StencilOperator
 from pde.smoothers import iteration, make_smoother, symmetric_pair
 from pde.terms import Terms
-from pde.transfer import (
-    TRANSFERS,
-    BilinearTransfer,
-    BoundaryTerm,
-    CubicInterpolation,
-    Gather,
-    LinearTransfer,
-    feels_diffusion,
-)
+from pde.transfer import TRANSFERS, BilinearTransfer, LinearTransfer
 
 Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
 

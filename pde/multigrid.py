@@ -11,32 +11,25 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 import mgcore
-from mgcore import Level, Progress, Solution, SolveError
+from mgcore import Progress, Solution, SolveError
 from pde.arguments import choose, count, number, read_dtype, read_nu, read_omega
 from pde.batch import delivered, one_batch_axis, select, select_sides, stack, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
+from pde.cycles import CYCLES, work_units
 from pde.fast import Fast, Measured
-from pde.grid import Array
+from pde.grid import Array, Sides
 from pde.hierarchy import Choices, Tables, boundary_terms, build_levels, symmetric
 from pde.krylov import ConjugateGradients
+from pde.nested import NestedIteration
 from pde.norms import Volumes
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.summary import table
 from pde.trace import Trace, Verbose
-from pde.transfer import TRANSFERS, BoundaryTerm, CubicInterpolation, Sides, coarsen_sides
+from pde.transfer import TRANSFERS
 
 Levels = Sequence[Any]
-
-CYCLES: dict[str, Callable[..., Any]] = {
-    "V": mgcore.v_cycle,
-    "W": mgcore.w_cycle,
-    "F": mgcore.f_cycle,
-    "backslash": mgcore.backslash_cycle,
-}
-VISITS = {"V": lambda l: 1, "W": lambda l: 2**l, "F": lambda l: l + 1, "backslash": lambda l: 1}
-"""How often a cycle visits level l, counted from 0."""
 
 
 class Multigrid:
@@ -124,8 +117,10 @@ class Multigrid:
         tables.close()
         self.problem, self._tables, self._fused = problem, tables, fused
         self.smoother, self.coarse, self.transfer = smoother, coarse, transfer
-        self.levels, self._interpolations, self._boundary_terms = levels, interpolations, data
+        self.levels, self._interpolations = levels, interpolations
         self._volumes = [Volumes(level.info.operator.volumes) for level in self.levels]
+        linear, singular = transfer == "operator", problem.singular
+        self._nested = NestedIteration(levels, interpolations, data, self._volumes, linear, singular, fused)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
@@ -167,7 +162,7 @@ class Multigrid:
             self._compatible(folded, incompatible)
             levels = trace.watch(self.levels, folded)
             fused = not trace.watches and self._fused.ready()
-            return _deliver(self._mean_free(self._full_multigrid(levels, f, self._all_sides(sides), fused)[0]), out)
+            return _deliver(self._mean_free(self._nested(levels, f, sides, fused)[0]), out)
 
     def solve(
         self,
@@ -283,8 +278,8 @@ class Multigrid:
             if accelerate is not None:
                 u = accelerate(folded, u)
             elif u is None and cycle == "fmg":
-                some = select(f, active), self._all_sides(select_sides(sides, active, self.problem.ndim))
-                u, norms = self._full_multigrid(levels, *some, fused)
+                some = select(f, active), select_sides(sides, active, self.problem.ndim)
+                u, norms = self._nested(levels, *some, fused)
             elif fused:
                 u, norms = self._fused.cycle(kind, folded, u, in_place=u is not u0 and options["callback"] is None)
             else:
@@ -443,16 +438,7 @@ class Multigrid:
         cycles = count("cycles", cycles, least=0)
         nonzeros = [level.info.operator.nonzeros for level in self.levels]
         sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
-
-        def cost(kind: str, start: int) -> float:
-            post = 0 if kind == "backslash" else self.nu[1]
-            each = sweeps * (self.nu[0] + post) + 2
-            return sum(VISITS[kind](l) * n * each for l, n in enumerate(nonzeros[start:])) / nonzeros[0]
-
-        if cycle != "fmg":
-            return cycles * cost(cycle, 0)
-        nested = sum(cost("V", start) for start in range(len(nonzeros)))
-        return (nested if cycles else 0.0) + max(0, cycles - 1) * cost("V", 0)
+        return work_units(nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
 
     def __repr__(self) -> str:
         return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"
@@ -467,66 +453,8 @@ class Multigrid:
         f = self.problem.read("f", f, self.dtype)
         return f, read_sides(g, self.problem.grid, self.dtype, f.shape[: f.ndim - self.problem.ndim])
 
-    def _all_sides(self, sides: Sides) -> list[Sides]:
-        """The boundary values on every level."""
-        result = [sides]
-        for interpolation in self._interpolations:
-            result.append(coarsen_sides(result[-1], interpolation.fine, interpolation.which))
-        return result
-
     def _trace(self, verbose: Verbose) -> Trace:
         return Trace(verbose, self.levels, self._volumes)
-
-    def _full_multigrid(
-        self, levels: Levels, f: Array, sides: list[Sides], fused: bool
-    ) -> tuple[Array, list[float] | None]:
-        """Nested iteration on `levels`, which are those of the solver or make the same moves.
-
-        Returns:
-            u, and the norms of the residuals where kernels have measured them.
-        """
-        if self.coarse == "galerkin":
-            folded = fold(f, sides[0], self.problem.grid, self.problem.terms)
-            return self._nested_galerkin(levels, folded, sides), None
-        if fused and not self.problem.singular and not any(np.any(g) for g in sides[0].values()):
-            return self._fused.full_multigrid(f)
-        norms: list[float] | None = None
-
-        def cycle(levels: Levels, f: Array, u: Array | None) -> Any:
-            nonlocal norms
-            l = len(self.levels) - len(levels)
-            info = self.levels[l].info
-            f = fold(f, sides[l], info.grid, info.operator.terms)
-            if self.problem.singular:
-                f = self._volumes[l].without_mean(f)
-            if fused and len(levels) > 1:
-                u, norms = self._fused.cycle("V", f, u, start=l)
-                return u
-            return mgcore.v_cycle(levels, f, u)
-
-        u = mgcore.full_multigrid(
-            levels,
-            f,
-            interpolate=[partial(_call_with, each, sides[l]) for l, each in enumerate(self._interpolations)],
-            restrict_data=[each.restrict_data for each in self._interpolations],
-            cycle=cycle,
-        )
-        return u, norms
-
-    def _nested_galerkin(self, levels: Levels, f: Array, sides: list[Sides]) -> Array:
-        """Nested iteration on R A P with right-hand sides R (f - A E g), f with g folded in; see `BoundaryTerm`.
-
-        Where the coefficient jumps u is interpolated by P u + E g, which follows it as cubics do not.
-        """
-        cubic = [partial(_call_with, each, sides[l]) for l, each in enumerate(self._interpolations)]
-        parts = list(zip(self.levels, self._boundary_terms, sides, strict=False))
-        linear = [partial(_prolong, *each) for each in parts]
-        return mgcore.full_multigrid(
-            levels,
-            self._mean_free(f),
-            interpolate=linear if self.transfer == "operator" else cubic,
-            restrict_data=[partial(_restrict_without, *each) for each in parts],
-        )
 
     def _rounding(self, scales: Array, u: Array) -> Array:
         """What rounding leaves of the residual of each member: eps (2 ||D u|| + ||f||); `scales` are the ||f||.
@@ -552,26 +480,6 @@ class Multigrid:
             raise ValueError(f"out must be an array of shape {shape} and dtype {self.dtype.name}, got {came}")
         if not out.flags.writeable:
             raise ValueError("out must be writeable, got a read-only array")
-
-
-def _call_with(interpolation: CubicInterpolation, sides: Sides, u: Array) -> Array:
-    return interpolation(u, sides)
-
-
-def _restrict_without(level: Level, term: BoundaryTerm, sides: Sides, f: Array) -> Array:
-    """R (f - A E g): the right-hand side of u_c where u is P u_c + E g, and g itself linear along the sides."""
-    assert level.R is not None
-    if not sides:
-        return level.R(f)
-    grid, A = level.info.grid, level.info.operator
-    between = fold(np.zeros_like(f), term.between(sides), grid, A.terms) * (grid.volumes() / A.volumes).astype(f.dtype)
-    return level.R(f - between - A(term(f, sides)))
-
-
-def _prolong(level: Level, term: BoundaryTerm, sides: Sides, u: Array) -> Array:
-    """P u + E g."""
-    assert level.P is not None
-    return level.P(u, u) + term(u, sides) if sides else level.P(u, u)
 
 
 def _quiet() -> np.errstate:

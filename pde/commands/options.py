@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pde.commands.fields import resolve
-from pde.multigrid import CYCLES
+from pde.cycles import CYCLES
 from pde.smoothers import SMOOTHERS
 from pde.transfer import TRANSFERS
 

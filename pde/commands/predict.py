@@ -7,7 +7,8 @@ import math
 from typing import Any
 
 from pde.commands import files
-from pde.multigrid import CYCLES, Multigrid
+from pde.cycles import CYCLES
+from pde.multigrid import Multigrid
 from pde.poisson import BOUNDARIES, Poisson
 from pde.smoothers import SMOOTHERS
 from pde.transfer import TRANSFERS

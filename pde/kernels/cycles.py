@@ -44,7 +44,7 @@ def execute(records, reals, integers, deep, program, inverse, w):
     for k in range(len(program)):
         s = program[k]
         if s.op == DIRECT:
-            solve_directly(inverse, s.f, s.out, w)
+            solve_directly(records, inverse, s.f, s.out, w)
         elif s.op == DATA:
             restrict_planes(records, reals, integers, s.level, deep, s.f, s.f_split != 0, s.out, s.first, s.last, w)
         else:
@@ -69,7 +69,7 @@ def copy_planes(records, level, u, halo, depth, w):
 
 
 @compiled
-def solve_directly(inverse, f, u, w):
+def solve_directly(records, inverse, f, u, w):
     """u <- inverse f."""
     data, result = pointer(w, f), pointer(w, u)
     for i in range(len(inverse)):

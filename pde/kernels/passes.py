@@ -102,8 +102,9 @@ def store(target, row, is_split, n):
 
 
 @compiled
-def bring(parent, n0, count, i, coarse, w, S, tags, slots, m1, m):
+def bring(parent, L, count, i, coarse, w, S, tags, slots):
     """See to it that the coarse planes that plane i comes from are in the work space; `slots` tells where."""
+    n0, m1, m = L.n[0], L.m[1], L.m[2]
     for s in range(count):
         place = parent[s * n0 + i]
         slots[s] = S.coarse
@@ -186,9 +187,9 @@ def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, sourc
             i = t % n0
             if source == CUBIC or correct:
                 if source == CUBIC:
-                    bring(cubic0, n0, 4, i, coarse, w, S, tags, slots, m1, m)
+                    bring(cubic0, L, 4, i, coarse, w, S, tags, slots)
                 else:
-                    bring(parent0, n0, 2, i, coarse, w, S, tags, slots, m1, m)
+                    bring(parent0, L, 2, i, coarse, w, S, tags, slots)
                 for j in range(m1):
                     o = j * S.coarse_row + 2
                     if source == CUBIC:

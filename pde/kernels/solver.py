@@ -13,11 +13,12 @@ import numpy as np
 import mgcore
 from mgcore import Level
 from pde.grid import Array
+from pde.interpolation import CubicInterpolation
 from pde.kernels.level import FusedLevel, Interpolated, Pending, Rows, State, Sweeping, Tail
 from pde.kernels.tables import Tables
 from pde.operators import StencilOperator
 from pde.smoothers import red_black
-from pde.transfer import BilinearTransfer, CubicInterpolation
+from pde.transfer import BilinearTransfer
 
 TAIL = 1 << 13
 """Levels with at most so many unknowns go into one call."""

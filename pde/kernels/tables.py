@@ -6,14 +6,17 @@ A row is alike inside: one set of coefficients, and beside its ends some special
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid
+from pde.one_axis import cubic_matrix, data_matrix
 from pde.terms import Terms, grid_coefficients
-from pde.transfer import cubic_matrix, data_matrix
 
 MOST_SPECIAL = 8
 """A row with more points than this where its coefficients differ from those inside is none for these kernels."""
@@ -34,7 +37,14 @@ def record(dtype: np.dtype) -> np.dtype:
     cubic = [("at_cubic_parent", count, 2), ("at_cubic", count, 2), ("ce", real, 4), ("co", real, 4)]
     data = [("at_data_from", count, 2), ("at_data", count, 2), ("rows_most", count, 2), ("d", real, 8)]
     every: Any = axis + rows + line + special + parents + spans + taps + ends + cubic + data
-    return np.dtype(every, align=True)
+    # Numba looks at the file of a cached function alone: a type that changes with all files has it compiled anew
+    return np.dtype([*every, (f"sources_{digest(Path(__file__).parent)}", np.int8)], align=True)
+
+
+@cache
+def digest(folder: Path) -> str:
+    """A name for the state of the source files in a folder."""
+    return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:12]
 
 
 class Tables:

@@ -9,8 +9,8 @@ import pytest
 
 from pde import Multigrid, Poisson, smoothers
 from pde.__main__ import main
+from pde.cycles import CYCLES
 from pde.fourier import Analysis
-from pde.multigrid import CYCLES
 from pde.symbols import LINEAR, Stencil
 from tests.pde.reference import EPS
 

@@ -1,6 +1,7 @@
 """The compiled kernels against the plain levels that specify them, and the solver that runs on them."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import mgcore
 import pde
 from pde.hierarchy import symmetric
 from pde.kernels import level as kernels
-from pde.kernels import solver
+from pde.kernels import solver, tables
 
 ENDS = ["dirichlet", "neumann", ("robin", 2.0)]
 
@@ -229,3 +230,13 @@ def test_an_update_that_has_no_kernels_leaves_the_solver_as_it_was():
     np.testing.assert_array_equal(mg.solve(f).u, u)
     fresh = pde.Multigrid(pde.Poisson((33, 40), reaction=50.0), kernels="numba").solve(f).u
     np.testing.assert_array_equal(mg.update(reaction=50.0).solve(f).u, fresh)
+
+
+def test_another_source_is_another_type(tmp_path):
+    """Compiled code is kept by type: a change in any file of the kernels must not meet what was compiled before it."""
+    for folder, text in (("a", "x = 1"), ("b", "x = 1"), ("c", "x = 2")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "module.py").write_text(text)
+    a, b, c = (tables.digest(tmp_path / folder) for folder in "abc")
+    assert a == b != c
+    assert any(tables.digest(Path(tables.__file__).parent) in name for name in tables.record(np.dtype(float)).names)

@@ -13,8 +13,9 @@ from mgcore import checks
 from pde import Multigrid, Poisson
 from pde.boundary import closed_points
 from pde.grid import Axis, Grid, Side
+from pde.interpolation import CubicInterpolation, DataRestriction
 from pde.operators import StencilOperator
-from pde.transfer import BilinearTransfer, CubicInterpolation, DataRestriction
+from pde.transfer import BilinearTransfer
 from tests.pde.reference import F8, halvings
 from tests.pde.sides_reference import EPS, SIDES, Box, Manufactured, make_box, smooth
 

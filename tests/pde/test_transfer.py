@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mgcore import checks, stencils
 from pde import Poisson
 from pde.grid import Axis, Grid
-from pde.transfer import BilinearTransfer, CubicInterpolation, LinearTransfer, coarsen_sides
+from pde.interpolation import CubicInterpolation, coarsen_sides
+from pde.transfer import BilinearTransfer, LinearTransfer
 from tests.pde.reference import EPS, F8, SEEDS, boxes, halvings, nonuniform_grids
 
 TRANSFERS = {"bilinear": BilinearTransfer, "linear": LinearTransfer}

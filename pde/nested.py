@@ -1,0 +1,125 @@
+"""Full multigrid with boundary data: nested iteration on rediscretised or on Galerkin levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import mgcore
+from mgcore import Level
+from pde.boundary import fold
+from pde.fast import Fast
+from pde.grid import Array, Sides
+from pde.interpolation import BoundaryTerm, CubicInterpolation, coarsen_sides
+from pde.norms import Volumes
+
+Levels = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class NestedIteration:
+    """One pass from the coarsest grid to the finest: u interpolated, then one V-cycle, on each.
+
+    Args:
+        levels: those of the solver.
+        interpolations: one per pair of levels, as `restrict_data`, and as the way up of rediscretised levels.
+        boundary_terms: one per pair of levels where the operators are R A P, else none.
+        volumes: one per level.
+        linear: interpolate u by P u + E g, which follows a coefficient that jumps as cubics do not.
+        singular: whether constants solve A u = 0.
+        fast: the compiled kernels of the levels.
+    """
+
+    levels: Sequence[Level]
+    interpolations: Sequence[CubicInterpolation]
+    boundary_terms: Sequence[BoundaryTerm]
+    volumes: Sequence[Volumes]
+    linear: bool
+    singular: bool
+    fast: Fast
+
+    def __call__(self, levels: Levels, f: Array, sides: Sides, fused: bool) -> tuple[Array, list[float] | None]:
+        """u, and the norms of the residuals where kernels have measured them.
+
+        Args:
+            levels: those of the solver, or others that make the same moves.
+            f: nodal values (..., *shape), without the boundary data.
+            sides: the boundary data of the finest grid.
+            fused: whether to use `fast`.
+        """
+        if fused and not (self.singular or self.boundary_terms or any(np.any(g) for g in sides.values())):
+            return self.fast.full_multigrid(f)
+        every = [sides]
+        for each in self.interpolations:
+            every.append(coarsen_sides(every[-1], each.fine, each.which))
+        if self.boundary_terms:
+            return self._galerkin(levels, f, every), None
+        return self._rediscretised(levels, f, every, fused)
+
+    def _rediscretised(
+        self, levels: Levels, f: Array, sides: list[Sides], fused: bool
+    ) -> tuple[Array, list[float] | None]:
+        """Every level has the equation itself, with f and the boundary data of its grid."""
+        norms: list[float] | None = None
+
+        def cycle(levels: Levels, f: Array, u: Array | None) -> Any:
+            nonlocal norms
+            l = len(self.levels) - len(levels)
+            f = self._fold(l, f, sides[l])
+            if self.singular:
+                f = self.volumes[l].without_mean(f)
+            if fused and len(levels) > 1:
+                u, norms = self.fast.cycle("V", f, u, start=l)
+                return u
+            return mgcore.v_cycle(levels, f, u)
+
+        u = mgcore.full_multigrid(
+            levels,
+            f,
+            interpolate=self._cubic(sides),
+            restrict_data=[each.restrict_data for each in self.interpolations],
+            cycle=cycle,
+        )
+        return u, norms
+
+    def _galerkin(self, levels: Levels, f: Array, sides: list[Sides]) -> Array:
+        """Operators R A P with right-hand sides R (f - A E g), f with g folded in; see `BoundaryTerm`."""
+        f = self._fold(0, f, sides[0])
+        parts = list(zip(self.levels, self.boundary_terms, sides, strict=False))
+        return mgcore.full_multigrid(
+            levels,
+            self.volumes[0].without_mean(f) if self.singular else f,
+            interpolate=[partial(_prolong, *each) for each in parts] if self.linear else self._cubic(sides),
+            restrict_data=[partial(_restrict_without, *each) for each in parts],
+        )
+
+    def _fold(self, l: int, f: Array, sides: Sides) -> Array:
+        info = self.levels[l].info
+        return fold(f, sides, info.grid, info.operator.terms)
+
+    def _cubic(self, sides: list[Sides]) -> list[Any]:
+        return [partial(_call_with, each, g) for each, g in zip(self.interpolations, sides, strict=False)]
+
+
+def _call_with(interpolation: CubicInterpolation, sides: Sides, u: Array) -> Array:
+    return interpolation(u, sides)
+
+
+def _restrict_without(level: Level, term: BoundaryTerm, sides: Sides, f: Array) -> Array:
+    """R (f - A E g): the right-hand side of u_c where u is P u_c + E g, and g itself linear along the sides."""
+    assert level.R is not None
+    if not sides:
+        return level.R(f)
+    grid, A = level.info.grid, level.info.operator
+    between = fold(np.zeros_like(f), term.between(sides), grid, A.terms) * (grid.volumes() / A.volumes).astype(f.dtype)
+    return level.R(f - between - A(term(f, sides)))
+
+
+def _prolong(level: Level, term: BoundaryTerm, sides: Sides, u: Array) -> Array:
+    """P u + E g."""
+    assert level.P is not None
+    return level.P(u, u) + term(u, sides) if sides else level.P(u, u)

@@ -1,0 +1,197 @@
+"""Maps along one axis as sparse matrices: linear and cubic interpolation, adjoints, data on coarse points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from pde.grid import Array, Axis, Side, along, window
+
+
+class Gather:
+    """A linear map along one axis: each new value is a weighted sum of a few old ones.
+
+    Args:
+        indices, weights: (k, n): new value j is sum_k weights[k, j] * old[indices[k, j]].
+        axis: which of the ndim trailing axes.
+    """
+
+    def __init__(self, indices: Array, weights: Array, axis: int, ndim: int, dtype: np.dtype) -> None:
+        self._axis = axis - ndim
+        self._terms = [
+            (_progression(i), along(w.astype(dtype), axis, ndim))
+            for i, w in zip(indices, weights, strict=True)
+            if w.any()
+        ]
+
+    def __call__(self, u: Array) -> Array:
+        total: Any = None
+        for i, w in self._terms:
+            old = u[window(0, -self._axis, i)] if isinstance(i, slice) else np.take(u, i, self._axis)
+            if total is None:
+                total = w * old
+            else:
+                total += w * old
+        return total
+
+
+def _progression(indices: Array) -> Array | slice:
+    """The indices as a slice where they are an arithmetic progression: a view is cheaper than a copy."""
+    if len(indices) < 2:
+        return indices
+    step = int(indices[1] - indices[0])
+    if step <= 0 or np.any(np.diff(indices) != step):
+        return indices
+    return slice(int(indices[0]), int(indices[-1]) + 1, step)
+
+
+def as_weights(matrix: sp.csr_matrix) -> tuple[Array, Array]:
+    """(indices, weights), (k, rows), of a sparse matrix with at most k entries in a row; entry k follows a pattern."""
+    n = matrix.shape[0]
+    count = np.diff(matrix.indptr)
+    k = max(1, int(count.max()))
+    indices, weights = np.zeros((k, n), dtype=np.intp), np.zeros((k, n))
+    for row in range(n):
+        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        order = np.argsort(matrix.indices[part])
+        indices[: count[row], row], weights[: count[row], row] = matrix.indices[part][order], matrix.data[part][order]
+    return indices, weights
+
+
+def matrix(indices: Array, weights: Array, columns: int) -> sp.csr_matrix:
+    """The map whose value j is sum_k weights[k, j] * old[indices[k, j]]."""
+    rows = np.tile(np.arange(indices.shape[1]), len(indices))
+    return sp.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(indices.shape[1], columns))
+
+
+def with_dirichlet_ends(axis: Axis) -> Array:
+    """The points of an axis with those ends at which the boundary value is known."""
+    low, high = (side.kind == "dirichlet" for side in axis.sides)
+    return np.concatenate((axis.nodes[:1] if low else [], axis.points, axis.nodes[-1:] if high else []))
+
+
+def lagrange(nodes: Array, x: Array, size: int, period: float | None = None) -> tuple[Array, Array]:
+    """(indices, weights), (size, len(x)): interpolation at x through the `size` nodes around each x."""
+    size = min(size, len(nodes) if period is None else 4)
+    index = np.arange(len(nodes))
+    if period is not None:
+        turns = -(-size // len(nodes))
+        index = np.tile(index, 2 * turns + 1)
+        nodes = np.concatenate([nodes + k * period for k in range(-turns, turns + 1)])
+    bracket = np.searchsorted(nodes, x, side="right") - 1
+    starts = np.clip(bracket - (size // 2 - 1), 0, len(nodes) - size)
+    windows = nodes[starts + np.arange(size)[:, None]]
+    weights = np.ones((size, len(x)))
+    for j in range(size):
+        for k in range(size):
+            if k != j:
+                weights[j] *= (x - windows[k]) / (windows[j] - windows[k])
+    return index[starts + np.arange(size)[:, None]], weights
+
+
+def linear_matrix(fine: Axis, coarse: Axis, diffusion: tuple[float, float] = (1.0, 1.0)) -> sp.csr_matrix:
+    """Linear interpolation through the coarse unknowns and the ends, without boundary data."""
+    return linear(fine, coarse, diffusion)[0]
+
+
+def linear(fine: Axis, coarse: Axis, diffusion: tuple[float, float]) -> tuple[sp.csr_matrix, Array]:
+    """(P, Q): P u + Q (g_low, g_high) interpolates linearly through the coarse unknowns and the values at the ends.
+
+    The value at an end is share u + q g; see `_share`.
+    """
+    n = coarse.n
+    nodes, values, data = coarse.points, sp.identity(n, format="csr"), np.zeros((n, 2))
+    for side, d, a in zip((0, 1), coarse.ends, diffusion, strict=True):
+        if coarse.periodic or d == 0:
+            continue
+        share, q = _share(coarse.sides[side], d, a)
+        row = sp.csr_matrix(([share], ([0], [-side % n])), shape=(1, n))
+        new = np.where(np.arange(2) == side, q, 0.0)[None]
+        nodes = np.append(nodes, coarse.nodes[-1]) if side else np.append(coarse.nodes[:1], nodes)
+        values = sp.vstack([values, row] if side else [row, values])
+        data = np.concatenate((data, new) if side else (new, data))
+    through = matrix(*lagrange(nodes, fine.points, 2, fine.length if fine.periodic else None), len(nodes))
+    P = sp.csr_matrix(through @ values)
+    P.data[abs(P.data) < 1e-14] = 0
+    P.eliminate_zeros()
+    P.sort_indices()
+    return P, through @ data
+
+
+def feels_diffusion(coarse: Axis) -> bool:
+    """Whether linear interpolation from this axis depends on a at its sides: beyond cells beside a Robin end."""
+    return coarse.cell and any(side.beta > 0 for side in coarse.sides)
+
+
+def _share(side: Side, d: float, a: float) -> tuple[float, float]:
+    """(share, q): the value at an end is share u + q g, u being at the distance d: a du/dn + beta u = g, or u = g."""
+    if side.kind == "dirichlet":
+        return 0.0, 1.0
+    share = 1 / (1 + side.beta * d / a)
+    return share, share * d / a
+
+
+def linear_along_side(fine: Axis, coarse: Axis) -> sp.csr_matrix:
+    """Linear interpolation along a side, of data that are not zero at its corners: a cubic gives their values there."""
+    if coarse.periodic:
+        ends, period = [], coarse.length
+    else:
+        ends, period = [end for end, d in zip(coarse.nodes[[0, -1]], coarse.ends, strict=True) if d > 0], None
+    through = matrix(*lagrange(coarse.points, np.array(ends), 4), coarse.n) if ends else sp.csr_matrix((0, coarse.n))
+    nodes, values = np.append(coarse.points, ends), sp.vstack([sp.identity(coarse.n), through], format="csr")
+    order = np.argsort(nodes)
+    return sp.csr_matrix(matrix(*lagrange(nodes[order], fine.points, 2, period), len(nodes)) @ values[order])
+
+
+def cubic_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
+    """Cubic interpolation as a matrix; the columns of Dirichlet ends, as for zero boundary values, are dropped."""
+    indices, weights = lagrange(with_dirichlet_ends(coarse), fine.points, 4, fine.length if fine.periodic else None)
+    rows = np.tile(np.arange(fine.n), len(indices))
+    first = int(coarse.sides[0].kind == "dirichlet")
+    columns = coarse.n + sum(side.kind == "dirichlet" for side in coarse.sides)
+    C = sp.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(fine.n, columns))[:, first : first + coarse.n]
+    C.data[abs(C.data) < 1e-14] = 0
+    C.eliminate_zeros()
+    return sp.csr_matrix(C)
+
+
+def adjoint(P: sp.csr_matrix, fine: Array, coarse: Array) -> sp.csr_matrix:
+    """W_c^-1 P^T W_f."""
+    return sp.csr_matrix(sp.diags(1 / coarse) @ P.T @ sp.diags(fine))
+
+
+def data_matrix(fine: Axis) -> sp.csr_matrix:
+    """`DataRestriction` along one axis."""
+    if not fine.cell:
+        return _sharpened_adjoint(fine, fine.coarsen())
+    indices, weights = fine.injection()
+    rows = np.broadcast_to(np.arange(indices.shape[1]), indices.shape)
+    matrix = sp.csr_matrix((weights.ravel(), (rows.ravel(), indices.ravel())), shape=(indices.shape[1], fine.n))
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def _sharpened_adjoint(fine: Axis, coarse: Axis) -> sp.csr_matrix:
+    """(1 - H^2/16 d^2/dx^2) R: on equal intervals H, R f = f + H^2/16 f'' + ...
+
+    There is no flux through the ends, which keeps the sum of f; beside a Dirichlet end, where u does not feel a point
+    more or less, it is f itself.
+    """
+    n = coarse.n
+    D = _differences(len(coarse.gaps), n)
+    sharpen = sp.identity(n) + sp.diags(1 / coarse.width) @ D.T @ sp.diags(coarse.gaps / 16) @ D
+    data = sp.lil_matrix(sharpen @ adjoint(linear_matrix(fine, coarse), fine.width, coarse.width))
+    kept = fine.injection()[0][0]
+    for side, end in zip(coarse.sides, (0, -1), strict=True):
+        if side.kind == "dirichlet":
+            data[end] = 0
+            data[end, kept[end]] = 1
+    return sp.csr_matrix(data)
+
+
+def _differences(m: int, n: int) -> sp.csr_matrix:
+    """m differences u_{i+1} - u_i of n values, around the end where m = n."""
+    i = np.arange(m)
+    return sp.csr_matrix((np.repeat([-1.0, 1.0], m), (np.tile(i, 2), np.append(i, (i + 1) % n))), shape=(m, n))
