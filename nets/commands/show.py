@@ -1,0 +1,95 @@
+"""python -m nets list | summary | theorems | tables: what there is, printed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from nets.scanner import EXAMPLE
+
+THEOREMS = "What connects the networks: both sides on random networks, and the largest deviation. Docs: docs/papers.md."
+
+
+def add_list(commands: Any) -> None:
+    command = commands.add_parser("list", help="names of networks", description="Names of networks of the papers.")
+    command.add_argument("pattern", nargs="?", default="*", help='a shell pattern, for example "MgNet*B^l"')
+    command.set_defaults(run=_list)
+
+
+def add_summary(commands: Any) -> None:
+    description = "What each level of a network holds and costs, and which weights it uses more than once."
+    command = commands.add_parser("summary", help="table and drawing of a network", description=description)
+    command.add_argument("name", help=f"such as {EXAMPLE}")
+    command.add_argument("--size", help='pixels of an image: 32, or 32,48 (default: 32, for --input "imagenet" 224)')
+    command.add_argument("--dims", type=int, default=2, help="space dimensions, 1, 2 or 3 (default: %(default)s)")
+    command.add_argument("--in-channels", type=int, default=3, help="channels of the image (default: %(default)s)")
+    command.add_argument("--num-classes", type=int, default=10, help="0 leaves the head out (default: %(default)s)")
+    command.add_argument("--input", default="cifar", help='"cifar" or "imagenet", the stem (default: %(default)s)')
+    command.add_argument("--form", default="auto", help='of MgNet: "residual" or "feature" (default: %(default)s)')
+    command.add_argument(
+        "--sharing", default="literal", help='of ResNets: "literal" or "tables" (default: %(default)s)'
+    )
+    command.add_argument("--plot", type=Path, help="draw the network as a cycle into this file (.png, .pdf, .svg)")
+    command.set_defaults(run=_summary)
+
+
+def add_theorems(commands: Any) -> None:
+    command = commands.add_parser("theorems", help="what is the same", description=THEOREMS)
+    command.add_argument("--seeds", type=int, default=5, help="random cases per theorem (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="of the first random case (default: %(default)s)")
+    command.set_defaults(run=_theorems)
+
+
+def add_tables(commands: Any) -> None:
+    description = "The papers' parameter tables beside our counts, with a verdict on every row."
+    command = commands.add_parser("tables", help="published parameter counts", description=description)
+    command.set_defaults(run=_tables)
+
+
+def _list(options: argparse.Namespace) -> None:
+    import nets
+
+    names = nets.list_models(options.pattern)
+    if not names:
+        raise ValueError(f'pattern: no name matches {options.pattern!r}; "python -m nets list" prints all of them')
+    print(*names, sep="\n")
+
+
+def _summary(options: argparse.Namespace) -> None:
+    import nets
+
+    names = ("dims", "in_channels", "num_classes", "input", "form", "sharing")
+    model = nets.create_model(options.name, **{name: getattr(options, name) for name in names})
+    size = (options.in_channels, *_size(options.size or ("224" if options.input == "imagenet" else "32"), options.dims))
+    print(nets.summary(model, size))
+    if options.plot is not None:
+        from nets import plot
+
+        plot.cycle(model, options.plot, size)
+        print(f"written: {options.plot}")
+
+
+def _size(text: str, dims: int) -> tuple[int, ...]:
+    numbers = text.split(",")
+    if len(numbers) not in (1, dims) or not all(n.strip().isdecimal() and int(n) > 0 for n in numbers):
+        raise ValueError(
+            f"size must be 1 or {dims} positive integers, such as 32 or {','.join(['32'] * dims)}; got {text!r}"
+        )
+    return tuple(map(int, numbers)) * (dims if len(numbers) == 1 else 1)
+
+
+def _theorems(options: argparse.Namespace) -> None:
+    from nets import theorems
+
+    if options.seeds < 1:
+        raise ValueError(f"seeds must be an integer >= 1; got {options.seeds}")
+    if not 0 <= options.seed < 2**62:
+        raise ValueError(f"seed must be an integer, 0 <= seed < 2^62; got {options.seed}")
+    theorems.run(options.seeds, options.seed)
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from nets import tables
+
+    tables.run()
