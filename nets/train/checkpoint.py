@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,11 @@ from nets import zoo
 from nets.network import Network
 from nets.resnet_config import ResNetConfig
 from nets.states import first_difference
+from nets.train import sealed
 
-FILE = "checkpoint.pt"
-FORMAT = "mgnet-multigrid checkpoint 1"
+FILE, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+FORMAT = "mgnet-multigrid checkpoint 2"
 KEYS = {"model", "weights", "averaged", "optimizer", "recipe", "data", "seed", "epoch", "step", "history", "versions"}
-
-
 HEAD = "head."
 
 
@@ -29,60 +26,57 @@ class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged, or not what is asked for."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Whatever happens, `path` holds its old content or all of the new one."""
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name itself
-    finally:
-        os.close(folder)
-
-
-def save(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record with exactly the entries KEYS."""
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **record}, buffer)
-    write_atomically(path, buffer.getvalue())
+def save(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write a record with exactly the entries KEYS as FILE; the last one becomes PREVIOUS."""
+    sealed.write(folder / FILE, {"format": FORMAT, **record}, folder / PREVIOUS)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The record in a checkpoint, or in the folder of a run.
+    """The record in a checkpoint, or the newest one that is whole in the folder of a run.
+
+    Where a folder's newest checkpoint is damaged a warning says so, and the one before is read.
 
     Raises:
         CheckpointError: naming the file, where it is missing, truncated, damaged or something else.
     """
-    path = _file(path)
-    record = _content(path)
-    if not _is_record(record):
-        raise CheckpointError(f"checkpoint: {path} was not written by nets.train in this version ({FORMAT!r})")
-    return record
+    path = _path(path)
+    if not path.is_dir():
+        return _record(path)
+    newest, previous = path / FILE, path / PREVIOUS
+    try:
+        return _record(newest)
+    except CheckpointError as error:
+        if not previous.exists():
+            raise
+        try:
+            record = _record(previous)
+        except CheckpointError as second:
+            raise CheckpointError(f"{error}; {second}") from second
+        warnings.warn(f"{error}; {previous} (epoch {record['epoch']}) is used instead", stacklevel=3)
+        return record
 
 
-def _file(path: str | os.PathLike[str], name: str = "checkpoint") -> Path:
+def _path(path: Any, name: str = "checkpoint") -> Path:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"{name} must be the path of a file; got {type(path).__name__}")
-    path = Path(path)
-    return path / FILE if path.is_dir() else path
+    return Path(path)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    content = _content(path)
+    if not _is_record(content):
+        raise CheckpointError(f"checkpoint: {path} was not written by nets.train in this version ({FORMAT!r})")
+    return content
 
 
 def _content(path: Path) -> Any:
-    """What torch.save wrote: tensors and plain values, never code."""
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint: there is no file {path}")
+    """What torch.save wrote, a sealed record or something else."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch.load reads damaged numbers without a word
-        content = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise CheckpointError(f"checkpoint: {path} is truncated, damaged or no checkpoint ({_first(error)})") from error
-    if damaged:
-        raise CheckpointError(f"checkpoint: {path} is damaged: the checksum of {damaged} is wrong")
+        content, whole = sealed.read(path)
+    except sealed.DamagedFileError as error:
+        raise CheckpointError(f"checkpoint: {error}") from error
+    if _is_record(content) and not whole:
+        raise CheckpointError(f"checkpoint: {path} is damaged: it does not end with its SHA-256")
     return content
 
 
@@ -133,8 +127,8 @@ def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
     Raises:
         CheckpointError: where the file cannot be read, or holds another architecture.
     """
-    path = _file(path, "weights")
-    content = _content(path)
+    path = _path(path, "weights")
+    content = read(path) if path.is_dir() else _content(path)
     state = trained(content) if _is_record(content) else content
     if not isinstance(state, Mapping) or not state or not all(isinstance(w, torch.Tensor) for w in state.values()):
         raise CheckpointError(f"weights: {path} holds neither a checkpoint of nets.train nor a state_dict")

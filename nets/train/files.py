@@ -9,14 +9,16 @@ from typing import Any
 
 from nets.train import checkpoint as checkpoints
 from nets.train.checkpoint import CheckpointError
+from nets.train.sealed import write_atomically
 
 
 class RunFolder:
-    """checkpoint.pt, history.csv and learning_curve.png of one run."""
+    """checkpoint.pt, the one before, history.csv and learning_curve.png of one run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / checkpoints.FILE
+        self.previous = path / checkpoints.PREVIOUS
         self.history = path / "history.csv"
         self.curve = path / "learning_curve.png"
 
@@ -29,18 +31,18 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"output must be a folder; {self.path} is a file")
-        found = [file for file in (self.checkpoint, self.history, self.curve) if file.exists()]
+        found = [file for file in (self.checkpoint, self.previous, self.history, self.curve) if file.exists()]
         if found and not resume:
             raise CheckpointError(
                 f"output: {found[0]} belongs to a run already; choose another folder, or resume=True (--resume)"
             )
-        return checkpoints.read(self.checkpoint) if self.checkpoint.exists() else None
+        return checkpoints.read(self.path) if self.checkpoint.exists() or self.previous.exists() else None
 
     def write(self, record: dict[str, Any], history: list[dict[str, float]]) -> None:
         """The checkpoint first: what follows can be made again from it."""
         self.path.mkdir(parents=True, exist_ok=True)
-        checkpoints.save(self.checkpoint, record)
-        checkpoints.write_atomically(self.history, _table(history).encode())
+        checkpoints.save(self.path, record)
+        write_atomically(self.history, _table(history).encode())
 
     def draw(self, history: list[dict[str, float]]) -> None:
         from nets import plot

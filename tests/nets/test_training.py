@@ -19,6 +19,7 @@ from nets.data import Dataset
 from nets.train import randomness
 from nets.train.augment import COLUMNS, augment
 from nets.train.checkpoint import read
+from nets.train.sealed import write_atomically
 
 NAME = "MgNet[1,1]-[4]-a_iB^l"
 RECIPE = Recipe(epochs=3, batch=16, shift=1.0, averaging=0.9)
@@ -120,6 +121,7 @@ def test_killed_run_resumes_to_the_same_bits(tmp_path):
 def test_files_of_a_run(tmp_path):
     result = train(tmp_path / "run")
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
+        "checkpoint.previous.pt",
         "checkpoint.pt",
         "history.csv",
         "learning_curve.png",
@@ -192,19 +194,18 @@ def test_damaged_checkpoints(tmp_path, damage):
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])
 def test_a_write_that_fails_leaves_the_last_checkpoint(tmp_path, broken, monkeypatch):
-    checkpoints = sys.modules["nets.train.checkpoint"]
     path, real = tmp_path / "checkpoint.pt", getattr(os, broken)
-    checkpoints.write_atomically(path, b"old")
+    write_atomically(path, b"old")
 
     def full(*arguments):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(os, broken, full)
     with pytest.raises(OSError, match="no space"):
-        checkpoints.write_atomically(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     monkeypatch.setattr(os, broken, real)
-    checkpoints.write_atomically(path, b"new")
+    write_atomically(path, b"new")
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"new"]
 
 
