@@ -37,7 +37,7 @@ def network_visits(epochs: int) -> tuple[np.ndarray, int, list[tuple[np.ndarray,
     """A digit, what an MgNet trained on the digits reads, and (f, u, f - A u) per grid, a channel of each."""
     data = nets.data.digits(0)
     model = nets.train("MgNet[2,2,2]-[16]-B^l", data, seed=0, epochs=epochs).model.eval()
-    image = data.test_images[3:4]
+    image = data.normalise(data.test_images[3:4])
     with torch.no_grad():
         visits, prediction = model.visits(image), int(model(image).argmax())
         result = []

@@ -94,6 +94,7 @@ def misclassified(
 
 
 def _image(axes: Axes, image: Tensor) -> None:
+    image = image.float()
     low, high = image.min(), image.max()
     picture = ((image - low) / (high - low).clamp(min=1e-12)).permute(1, 2, 0).numpy()
     if picture.shape[2] == 1:

@@ -1,6 +1,8 @@
-"""Data sets, in memory and normalised."""
+"""Data sets: raw images, augmented and normalised batch by batch."""
 
-from nets.data.dataset import Dataset
+from nets.data.augment import Augmentation
+from nets.data.batches import Batches
+from nets.data.dataset import Dataset, SourceFile
 from nets.data.digits import digits
 
 DATA = {"digits": digits}
@@ -18,4 +20,4 @@ def load(name: str, seed: int = 0) -> Dataset:
     return DATA[name](seed)
 
 
-__all__ = ["DATA", "Dataset", "digits", "load"]
+__all__ = ["DATA", "Augmentation", "Batches", "Dataset", "SourceFile", "digits", "load"]

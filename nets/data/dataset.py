@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import isfinite
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+
+
+class SourceFile(NamedTuple):
+    """A file that a data set was read from: its part, how many images it holds, and whether its checksum is the
+    published one (None where none is known)."""
+
+    name: str
+    part: str
+    images: int
+    bytes: int
+    md5: str
+    as_published: bool | None
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images (N, channels, n, ...) as normalised floats, labels (N,) as integers from 0.
+    """Raw images (N, channels, n, ...), uint8 or floats, as they were read, and labels (N,), integers from 0.
 
-    `mean` and `std` are those of the raw training images: raw = mean + std * image. `split` is the seed of the split.
+    Args:
+        mean, std: per channel, of pixels in [0, 1] where they are uint8, and of the values themselves where they are
+            floats; without them 0 and 1.
+        split: the seed of the split, where the set is split by a seed.
+        source: the files that were read.
     """
 
     name: str
@@ -20,9 +42,10 @@ class Dataset:
     test_images: Tensor
     test_labels: Tensor
     class_names: tuple[str, ...]
-    mean: float = 0.0
-    std: float = 1.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     split: int = 0
+    source: tuple[SourceFile, ...] = ()
 
     def __post_init__(self) -> None:
         _check_part("train", self.train_images, self.train_labels, len(self.class_names))
@@ -30,22 +53,105 @@ class Dataset:
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             shapes = tuple(self.train_images.shape[1:]), tuple(self.test_images.shape[1:])
             raise ValueError(f"test_images must have the shape of train_images, {shapes[0]}; got {shapes[1]}")
+        if self.train_images.dtype != self.test_images.dtype:
+            types = self.train_images.dtype, self.test_images.dtype
+            raise ValueError(f"test_images must be {types[0]}, as train_images; got {types[1]}")
+        for name, default in (("mean", 0.0), ("std", 1.0)):
+            values = getattr(self, name) or (default,) * self.in_channels
+            object.__setattr__(self, name, _numbers(name, values, self.in_channels))
+        if min(self.std) <= 0:
+            raise ValueError(f"std must hold numbers > 0; got {self.std}")
 
     @property
     def in_channels(self) -> int:
         return self.train_images.shape[1]
+
+    def normalise(self, raw: Tensor) -> Tensor:
+        """What a network sees of raw images (N, channels, ...): (raw - mean) / std, with raw / 255 for raw where uint8.
+
+        Raises:
+            ValueError: where the images have other channels, or are neither uint8 nor floats.
+        """
+        if raw.ndim < 2 or raw.shape[1] != self.in_channels:
+            raise ValueError(
+                f"raw must hold images (N, {self.in_channels}, ...), as data {self.name!r}; got {tuple(raw.shape)}"
+            )
+        if not _is_raw(raw):
+            raise ValueError(f"raw must be uint8 or floats; got {raw.dtype}")
+        pixels = raw.float() / 255 if raw.dtype == torch.uint8 else raw
+        mean, std = (_column(values, raw.ndim, pixels.dtype, raw.device) for values in (self.mean, self.std))
+        return (pixels - mean) / std
+
+    def without(self, train: Iterable[int] = (), test: Iterable[int] = ()) -> Dataset:
+        """The same set without the images of these indices in its parts; mean and std stay.
+
+        Raises:
+            ValueError: where there is no image of that index.
+        """
+        kept: dict[str, Any] = {}
+        for part, indices in (("train", train), ("test", test)):
+            images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
+            keep = torch.ones(len(labels), dtype=torch.bool)
+            for index in indices:
+                if not 0 <= index < len(labels):
+                    raise ValueError(f"{part} must hold indices from 0 to {len(labels) - 1}; got {index}")
+                keep[index] = False
+            if not keep.all():
+                kept |= {f"{part}_images": images[keep], f"{part}_labels": labels[keep]}
+        return replace(self, **kept) if kept else self
+
+    def checksums(self) -> dict[str, int]:
+        """CRC-32 of the images of both parts: two splits of one set are different data."""
+        parts = {"train_images": self.train_images, "test_images": self.test_images}
+        return {name: zlib.crc32(part.cpu().contiguous().numpy().data) for name, part in parts.items()}
+
+
+def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation per channel of images (N, channels, n, ...), of pixels in [0, 1] where they are uint8."""
+    pairs = [_mean_and_deviation(images[:, channel]) for channel in range(images.shape[1])]
+    means, deviations = zip(*pairs, strict=True)
+    return means, tuple(d if d > 0 else 1.0 for d in deviations)  # a constant channel becomes 0
+
+
+def _mean_and_deviation(values: Tensor) -> tuple[float, float]:
+    if values.dtype != torch.uint8:
+        return values.double().mean().item(), values.double().std(correction=0).item()
+    share = torch.bincount(values.flatten(), minlength=256).double() / values.numel()
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    mean = (share * levels).sum()
+    return mean.item(), (share * (levels - mean) ** 2).sum().sqrt().item()
+
+
+@lru_cache
+def _column(values: tuple[float, ...], ndim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The values along the channel axis; kept, as copying them to a GPU would wait for it."""
+    with torch.inference_mode(False):  # what is kept must serve in training too
+        return torch.tensor(values, dtype=dtype, device=device).reshape(-1, *(1,) * (ndim - 2))
+
+
+def _numbers(name: str, values: Any, channels: int) -> tuple[float, ...]:
+    if not isinstance(values, tuple | list):
+        raise TypeError(f"{name} must be a tuple of numbers, one per channel; got {values!r}")
+    values = tuple(map(float, values))
+    if len(values) != channels or not all(map(isfinite, values)):
+        raise ValueError(f"{name} must hold {channels} finite numbers, one per channel; got {values}")
+    return values
+
+
+def _is_raw(images: Tensor) -> bool:
+    return images.dtype == torch.uint8 or images.is_floating_point()
 
 
 def _check_part(part: str, images: Tensor, labels: Tensor, classes: int) -> None:
     for name, tensor in ((f"{part}_images", images), (f"{part}_labels", labels)):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name} must be a torch.Tensor; got {type(tensor).__name__}")
-    if not images.is_floating_point() or images.ndim < 3 or len(images) == 0:
+    if not _is_raw(images) or images.ndim < 3 or len(images) == 0:
         raise ValueError(
-            f"{part}_images must be floats of shape (N, channels, n, ...) with N >= 1; "
+            f"{part}_images must be uint8 or floats of shape (N, channels, n, ...) with N >= 1; "
             f"got {images.dtype} of shape {tuple(images.shape)}"
         )
-    finite = images.isfinite().flatten(1).all(1)
+    finite = images.isfinite().flatten(1).all(1) if images.is_floating_point() else torch.ones(1, dtype=torch.bool)
     if not finite.all():
         wrong = int((~finite).nonzero()[0])
         raise ValueError(f"{part}_images must be finite; image {wrong} is not, and {int((~finite).sum())} in all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Tensor, Tensor], *, batch: 
     images, labels = _pair(model, data, batch)
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(f"data must hold as many labels as images, at least one; got {len(images)}, {len(labels)}")
-    scores = _scores(model, images, batch)
+    scores = _scores(model, images, batch, data.normalise if isinstance(data, Dataset) else nn.Identity())
     if scores.ndim != 2:
         raise ValueError(f"model must classify images, with scores (N, classes); it gives {tuple(scores.shape)}")
     if not scores.isfinite().all():
@@ -67,11 +68,11 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
-def _scores(model: nn.Module, images: Tensor, batch: int) -> Tensor:
+def _scores(model: nn.Module, images: Tensor, batch: int, normalise: Callable[[Tensor], Tensor]) -> Tensor:
     device, training = next(model.parameters()).device, model.training
     model.eval()
     try:
         with torch.inference_mode():
-            return torch.cat([model(x.to(device)).cpu() for x in images.split(batch)])
+            return torch.cat([model(normalise(x.to(device))).cpu() for x in images.split(batch)])
     finally:
         model.train(training)

@@ -44,17 +44,16 @@ def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: An
 def check_fit(model: Network, data: Dataset, recipe: Recipe) -> None:
     if isinstance(model, VMgNet):
         raise ValueError(f"model must classify images; got {model.config}, which predicts every pixel")
-    classes, dims = len(data.class_names), data.train_images.ndim - 2
+    classes = len(data.class_names)
     if model.config.num_classes != classes:
         raise ValueError(
             f"model has {model.config.num_classes} outputs, and data {data.name!r} has {classes} classes: "
             f"call model.reset_classifier({classes}) first"
         )
-    check_input(model, data.train_images[:1].to(next(model.parameters()).device))
+    check_input(model, data.normalise(data.train_images[:1]).to(next(model.parameters()).device))
     if recipe.batch > len(data.train_images):
         raise ValueError(f"batch must be at most {len(data.train_images)}, the training images; got {recipe.batch}")
-    if dims != 2 and (recipe.shift or recipe.rotation or recipe.scaling):
-        raise ValueError(f"shift, rotation and scaling move 2-dimensional images; these have {dims}: set them to 0")
+    recipe.augmentation.check(data)
 
 
 def usable_device(device: str | torch.device) -> torch.device:

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from nets import data as datasets
-from nets.data import Dataset
+from nets import randomness
+from nets.data import Batches, Dataset
 from nets.network import Network
-from nets.train import randomness
-from nets.train.augment import COLUMNS, augment
 from nets.train.evaluation import Evaluation, evaluate
 from nets.train.files import RunFolder
 from nets.train.fit import check_arguments, check_fit, network_for, usable_device
@@ -131,11 +130,10 @@ def _epoch(run: Run, epoch: int, bar: Any, folder: RunFolder | None) -> dict[str
 
 
 def _batches(run: Run, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    device = next(run.model.parameters()).device
-    images, labels = run.data.train_images, run.data.train_labels
-    numbers = randomness.table(run.seed, epoch, len(images), COLUMNS)
-    for index in randomness.order(run.seed, epoch, len(images)).split(run.recipe.batch):
-        yield augment(images[index], numbers[index], run.recipe).to(device), labels[index].to(device)
+    device, augmentation = next(run.model.parameters()).device, run.recipe.augmentation
+    images = Batches(run.data, augmentation=augmentation, seed=run.seed, device=device)
+    order = randomness.order(run.seed, epoch, len(images))
+    return images.epoch(epoch, order.split(run.recipe.batch))
 
 
 def _step(run: Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:

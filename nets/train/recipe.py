@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import cos, isfinite, pi
 from typing import Any
 
+from nets.data import Augmentation
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -44,6 +46,10 @@ class Recipe:
             _check(name, getattr(self, name), float, "a number in [0, 1)", lambda v: 0 <= v < 1)
         for name in ("weight_decay", "shift", "rotation"):
             _check(name, getattr(self, name), float, "a number >= 0", lambda v: v >= 0)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        return Augmentation(shift=self.shift, rotation=self.rotation, scaling=self.scaling)
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0, out of `steps`."""

@@ -117,7 +117,7 @@ def test_data_sets(part):
         blobs(**{part: broken(part)})
     with pytest.raises(TypeError, match=rf"{part} must be a torch\.Tensor; got ndarray"):
         blobs(**{part: f32(12, 1, 6, 6).numpy()})
-    with pytest.raises(ValueError, match=f"{part} must be floats"):
+    with pytest.raises(ValueError, match=f"{part} must be uint8 or floats"):
         blobs(**{part: f32(12, 1, 6, 6).int()})
 
 

@@ -1,0 +1,144 @@
+"""Augmentation of a batch, without a loop over its images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import isfinite, radians
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nets import randomness
+from nets.checks import check_choices, check_integer
+from nets.data.dataset import Dataset
+
+ACROSS, DOWN, ROTATION, SCALING, CROP, FLIP, CUTOUT = 0, 1, 2, 3, slice(4, 6), 6, slice(7, 9)
+COLUMNS = 9
+"""Random numbers per image; crop and cutout take two, down and across."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How training images are changed at random; as it stands, not at all. Applied in this order:
+
+    Args:
+        crop_padding: pixels added on every side before a crop of the old size is taken at random.
+        crop_fill: "zero" (black) or "reflect", what is added.
+        flip: "none", "random" (left and right are exchanged in every other image), or "alternating" (the same in the
+            first epoch; from then on an image is flipped in every other epoch).
+        shift: largest shift in pixels along each axis, not a whole number of them; rotation: largest angle in degrees;
+            scaling: largest relative change of size. One bilinear interpolation; what comes into view takes the value
+            of the nearest pixel.
+        cutout: side in pixels of a square set to the mean, its centre anywhere in the image (DeVries and Taylor,
+            arXiv 1708.04552).
+    """
+
+    crop_padding: int = 0
+    crop_fill: str = "zero"
+    flip: str = "none"
+    shift: float = 0.0
+    rotation: float = 0.0
+    scaling: float = 0.0
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        check_choices(self, {"crop_fill": ("zero", "reflect"), "flip": ("none", "random", "alternating")})
+        for name in ("crop_padding", "cutout"):
+            check_integer(name, getattr(self, name), 0)
+        _check_number("shift", self.shift, "a number >= 0", float("inf"))
+        _check_number("rotation", self.rotation, "a number >= 0", float("inf"))
+        _check_number("scaling", self.scaling, "a number in [0, 1)", 1.0)
+
+    @property
+    def is_none(self) -> bool:
+        return not (self.crop_padding or self.flip != "none" or self.cutout or self._warps)
+
+    @property
+    def _warps(self) -> bool:
+        return bool(self.shift or self.rotation or self.scaling)
+
+    def check(self, data: Dataset) -> None:
+        """Raises ValueError where the images of `data` cannot be changed in this way."""
+        size = tuple(data.train_images.shape[2:])
+        if len(size) != 2 and not self.is_none:
+            names = [f.name for f in fields(self) if f.name != "crop_fill" and getattr(self, f.name) != f.default]
+            raise ValueError(
+                f"{', '.join(names)} must change nothing: images of {len(size)} dimensions, not 2, stay as they are"
+            )
+        if self.crop_fill == "reflect" and self.crop_padding >= min(size):
+            raise ValueError(
+                f"crop_padding must be at most {min(size) - 1} to reflect these images; got {self.crop_padding}"
+            )
+        if self.cutout > 2 * max(size):
+            raise ValueError(f"cutout must be at most {2 * max(size)} pixels for these images; got {self.cutout}")
+
+    def numbers(self, seed: int, epoch: int, count: int) -> Tensor:
+        """The random numbers (count, COLUMNS) of an epoch, counted from 0, in [-1, 1); row i belongs to image i."""
+        numbers = randomness.table(seed, epoch, count, COLUMNS)
+        if self.flip == "alternating":
+            first = randomness.table(seed, 0, count, COLUMNS)[:, FLIP] < 0
+            numbers[:, FLIP] = torch.where(first ^ bool(epoch % 2), -1.0, 1.0)
+        return numbers
+
+    def __call__(self, raw: Tensor, numbers: Tensor, data: Dataset) -> Tensor:
+        """Raw images (N, c, height, width) of `data`, changed by their rows of `numbers`, and normalised."""
+        if self.crop_padding or self.flip != "none":
+            raw = self._crop_and_flip(raw, numbers)
+        images = data.normalise(raw)
+        if self._warps:
+            images = self._warp(images, numbers)
+        return self._cut_out(images, numbers) if self.cutout else images
+
+    def _crop_and_flip(self, raw: Tensor, numbers: Tensor) -> Tensor:
+        """One gather: row i of the result is row i + dy of the image, and so for columns."""
+        height, width = raw.shape[2:]
+        offsets = ((numbers[:, CROP] + 1) / 2 * (2 * self.crop_padding + 1)).long() - self.crop_padding
+        across = torch.arange(width, device=raw.device).expand(len(raw), -1)
+        if self.flip != "none":
+            across = torch.where(numbers[:, FLIP, None] < 0, across.flip(1), across)
+        rows = offsets[:, :1] + torch.arange(height, device=raw.device)
+        columns = offsets[:, 1:] + across
+        outside = _outside(rows, height)[:, None, :, None] | _outside(columns, width)[:, None, None, :]
+        rows, columns = _reflected(rows, height), _reflected(columns, width)
+        index = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)[:, None].expand(-1, raw.shape[1], -1)
+        images = raw.flatten(2).gather(2, index).reshape(raw.shape)
+        return images.masked_fill(outside, 0) if self.crop_fill == "zero" and self.crop_padding else images
+
+    def _warp(self, images: Tensor, numbers: Tensor) -> Tensor:
+        height, width = images.shape[2:]
+        angle, size = radians(self.rotation) * numbers[:, ROTATION], 1 + self.scaling * numbers[:, SCALING]
+        c, s = torch.cos(angle) * size, torch.sin(angle) * size
+        # affine_grid measures from the centre in half extents; a pixel is 2 / extent
+        dx, dy = numbers[:, ACROSS] * self.shift * 2 / width, numbers[:, DOWN] * self.shift * 2 / height
+        rows = torch.stack((c, -s * height / width, dx, s * width / height, c, dy), dim=1).to(images)
+        grid = functional.affine_grid(rows.reshape(-1, 2, 3), list(images.shape), align_corners=False)
+        return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+    def _cut_out(self, images: Tensor, numbers: Tensor) -> Tensor:
+        inside = []
+        for axis, number in zip((2, 3), numbers[:, CUTOUT].unbind(1), strict=True):
+            extent = images.shape[axis]
+            start = ((number[:, None] + 1) / 2 * extent).long() - self.cutout // 2
+            position = torch.arange(extent, device=images.device)
+            inside.append((position >= start) & (position < start + self.cutout))
+        return images.masked_fill((inside[0][:, :, None] & inside[1][:, None, :])[:, None], 0)
+
+
+def _outside(index: Tensor, extent: int) -> Tensor:
+    return (index < 0) | (index >= extent)
+
+
+def _reflected(index: Tensor, extent: int) -> Tensor:
+    """Indices outside 0 ... extent - 1, reflected at the first and the last one; the last result is always inside."""
+    period = max(2 * (extent - 1), 1)
+    index = index.remainder(period)
+    return torch.minimum(index, period - index).clamp(max=extent - 1)
+
+
+def _check_number(name: str, value: Any, allowed: str, below: float) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{name} must be {allowed}; got {value!r}")
+    if not isfinite(value) or not 0 <= value < below:
+        raise ValueError(f"{name} must be {allowed}; got {value!r}")
