@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format clean
+.PHONY: help demo bench test test-slow lint format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
@@ -17,6 +17,9 @@ demo: $(VENV)/.demo  ## solve a Poisson equation, clone a picture, train an MgNe
 
 test: $(VENV)/.test  ## all tests but the slow ones
 	$(BIN)/python -m pytest -n auto
+
+bench: $(VENV)/.bench  ## the solver beside scipy.fft, Intel MKL, PyAMG and PETSc; minutes, on an idle machine
+	$(BIN)/python benchmarks/poisson_speed.py
 
 test-slow: $(VENV)/.test  ## the slow tests alone
 	$(BIN)/python -m pytest -m slow

@@ -1,16 +1,20 @@
-"""Grid copies per solve and unknowns per second of the compiled kernels, beside scipy.fft.
+"""Grid copies per solve and unknowns per second of the compiled kernels, beside the fastest solvers there are.
 
 python benchmarks/poisson_speed.py [--quick] [--output FOLDER]
 
 -Laplace u = f on the unit square and cube with zero Dirichlet data; u is a product of x(1-x)e^x, (1+y) sin 2 pi y,
-z(1-z)e^-z. Each round times every method once; the table has medians of the rounds. Both solvers are given f, are warm,
-and must come below the discretisation error of the grid, or the benchmark stops.
+z(1-z)e^-z. Each round times every method once; the tables have medians of the rounds. All are warm, and must come below
+the discretisation error of the grid, or the benchmark stops. Intel MKL (pip install mkl), PyAMG (pip install pyamg) and
+PETSc with hypre (apt-get install python3-petsc4py mpi-default-bin) are optional.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,22 +22,16 @@ from typing import Any
 
 import numpy as np
 import report
-import scipy.fft
+from peers.algebraic import RugeStueben
+from peers.fourier import Fourier
+from peers.mkl import MKL
 
 import pde
 
-SIZES = [
-    (255, 255),
-    (511, 511),
-    (1023, 1023),
-    (2047, 2047),
-    (4095, 4095),
-    (8191, 8191),
-    (63,) * 3,
-    (127,) * 3,
-    (255,) * 3,
-]
-QUICK = [(255, 255), (63,) * 3]
+SIZES = [(255,) * 2, (511,) * 2, (1023,) * 2, (2047,) * 2, (4095,) * 2, (8191,) * 2, (63,) * 3, (127,) * 3, (255,) * 3]
+QUICK = [(255,) * 2, (511,) * 2, (63,) * 3]
+ALGEBRAIC = [(1023,) * 2, (127,) * 3]
+"""Grids on which PyAMG and PETSc run too: each takes the most part of a minute there."""
 THREADS = 2
 FACTORS = [
     (lambda x: x * (1 - x) * np.exp(x), lambda x: -(x * x + 3 * x) * np.exp(x)),
@@ -44,6 +42,7 @@ FACTORS = [
     (lambda z: z * (1 - z) * np.exp(-z), lambda z: -(z * z - 5 * z + 4) * np.exp(-z)),
 ]
 """Each factor of u with its second derivative."""
+VARIABLE = "FMG, variable a"
 
 
 def main() -> None:
@@ -51,23 +50,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small grids")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="folder (default: benchmarks/results)")
     options = parser.parse_args()
-    rows = []
+    records = []
     for shape in QUICK if options.quick else SIZES:
-        print("x".join(map(str, shape)), flush=True)
-        rows.append(measure(shape))
-    header = ["grid", "copy, GB/s", "full multigrid: copies", "M unknowns/s", "error / discretisation error"]
-    header += ["solve to 1e-9: cycles", "copies", "M unknowns/s", "scipy.fft: copies", "M unknowns/s"]
-    body = report.table(header, rows) + "\n\n" + NOTES
-    report.write("poisson_speed", "Compiled kernels beside scipy.fft", body, folder=options.output)
+        print(report.grid(shape), flush=True)
+        records.append(measure(shape))
+    algebraic = [row for shape in ([QUICK[0]] if options.quick else ALGEBRAIC) for row in against_algebraic(shape)]
+    report.write("poisson_speed", "Compiled kernels beside other solvers", text(records, algebraic), options.output)
+    draw(records, options.output / "poisson_speed.png")
 
 
-def measure(shape: tuple[int, ...]) -> list[Any]:
-    """One row: medians of interleaved rounds."""
+def measure(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Medians of interleaved rounds: {method: seconds}, with what was reached."""
     problem = pde.Poisson(shape)
     f, exact = data(problem)
-    mg = pde.Multigrid(problem, kernels="numba", threads=THREADS)
-    out, other, size = np.empty_like(f), f.copy(), f.size
-    values = fourier(shape)
+    mg = pde.Multigrid(problem, threads=THREADS)
+    out, other = np.empty_like(f), f.copy()
     solution = None
 
     def solve() -> None:
@@ -76,39 +73,102 @@ def measure(shape: tuple[int, ...]) -> list[Any]:
 
     jobs: dict[str, Callable[[], Any]] = {
         "copy": lambda: np.copyto(other, f),
-        "fmg": lambda: mg.full_multigrid(f, out=out),
-        "solve": solve,
-        "fft": lambda: solve_by_fourier(f, values, other),
+        "full multigrid": lambda: mg.full_multigrid(f, out=out),
+        "solve to 1e-9": solve,
     }
+    smooth = pde.Multigrid(pde.Poisson(shape, coefficient=coefficient), threads=THREADS)
+    jobs[VARIABLE] = lambda: smooth.full_multigrid(f, out=out)
+    peers = [peer for kind in (Fourier, MKL) if (peer := available(kind, shape)) is not None]
     for job in jobs.values():
         job()
-    solve_by_fourier(f, values, other)
-    discretisation = float(np.max(np.abs(other - exact)))
-    algebraic = float(np.max(np.abs(mg.full_multigrid(f) - other)))
-    if algebraic > discretisation:
-        raise SystemExit(f"{shape}: full multigrid leaves {algebraic:.2e}, the discretisation {discretisation:.2e}")
-    rounds = max(3, min(30, int(2e8 / size)))
-    times: dict[str, list[float]] = {name: [] for name in jobs}
-    for _ in range(rounds):
+    for peer in peers:
+        peer.load(f)
+        peer.solve()
+    discrete = peers[0].u.copy()
+    discretisation = float(np.max(np.abs(discrete - exact)))
+    errors = {peer.name: float(np.max(np.abs(peer.u - discrete))) for peer in peers[1:]}
+    errors["full multigrid"] = float(np.max(np.abs(mg.full_multigrid(f) - discrete)))
+    del discrete, exact
+    for name, error in errors.items():
+        if error > discretisation:
+            raise SystemExit(f"{shape}: {name} leaves {error:.2e}, the discretisation {discretisation:.2e}")
+    times: dict[str, list[float]] = {name: [] for name in (*jobs, *(peer.name for peer in peers))}
+    for _ in range(max(3, min(30, int(2e8 / f.size)))):
         for name, job in jobs.items():
-            began = time.perf_counter()
-            job()
-            times[name].append(time.perf_counter() - began)
-    copy, fmg, whole, fft = (statistics.median(times[name]) for name in jobs)
+            times[name].append(seconds(job))
+        for peer in peers:
+            peer.load(f)
+            times[peer.name].append(seconds(peer.solve))
     assert solution is not None
-    ended = f"{solution.cycles}" + ("" if solution.converged else f" ({solution.reason})")
-    return [
-        "x".join(map(str, shape)),
-        f"{16 * size / copy / 1e9:.1f}",
-        f"{fmg / copy:.1f}",
-        f"{size / fmg / 1e6:.1f}",
-        f"{algebraic / discretisation:.2f}",
-        ended,
-        f"{whole / copy:.1f}",
-        f"{size / whole / 1e6:.1f}",
-        f"{fft / copy:.1f}",
-        f"{size / fft / 1e6:.1f}",
+    return {
+        "shape": shape,
+        "seconds": {name: statistics.median(each) for name, each in times.items()},
+        "ratio": errors["full multigrid"] / discretisation,
+        "cycles": f"{solution.cycles}" + ("" if solution.converged else f" ({solution.reason})"),
+    }
+
+
+def available(kind: Any, shape: tuple[int, ...]) -> Any:
+    try:
+        return kind(shape, THREADS)
+    except ImportError as error:
+        print(f"{kind.name} is left out: {error}")
+        return None
+
+
+def seconds(job: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    job()
+    return time.perf_counter() - began
+
+
+def against_algebraic(shape: tuple[int, ...]) -> list[list[str]]:
+    """Rows: set-up and solve to 1e-8 of solvers that take a matrix, beside ours."""
+    problem = pde.Poisson(shape)
+    f, _ = data(problem)
+    setup = seconds(lambda: pde.Multigrid(problem, threads=THREADS).full_multigrid(f))
+    mg = pde.Multigrid(problem, threads=THREADS)
+    mg.solve(f)
+    ours = statistics.median(seconds(lambda: mg.solve(f, rtol=1e-8)) for _ in range(5))
+    rows: list[tuple[str, float, float, str]] = [
+        ("this package", setup, ours, f"{mg.solve(f, rtol=1e-8).cycles} cycles")
     ]
+    try:
+        peer = RugeStueben(problem.matrix(), 1e-8)
+        peer.load(f)
+        rows.append((peer.name, peer.setup, seconds(peer.solve), ""))
+    except ImportError as error:
+        print(f"PyAMG is left out: {error}")
+    rows += petsc(shape)
+    return [
+        [report.grid(shape), name, f"{setup:.2f}", f"{solve:.3f}", f"{solve / ours:.1f}", note]
+        for name, setup, solve, note in rows
+    ]
+
+
+def petsc(shape: tuple[int, ...]) -> list[tuple[str, float, float, str]]:
+    """PETSc and hypre in processes of their own, one per thread of ours."""
+    if shutil.which("mpiexec") is None:
+        print("PETSc is left out: there is no mpiexec")
+        return []
+    script = Path(__file__).parent / "peers" / "petsc.py"
+    command = ["mpiexec", "--allow-run-as-root", "-n", str(THREADS), "/usr/bin/python3", str(script), *map(str, shape)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    rows = []
+    for record in map(json.loads, filter(lambda line: line.startswith("{"), run.stdout.splitlines())):
+        if "error" in record:
+            print(f"{record['name']} is left out: {record['error']}")
+        else:
+            note = f"{record['iterations']} iterations, residual {record['residual']:.0e}"
+            rows.append((record["name"], record["setup"], record["seconds"], note))
+    if not rows:
+        print(f"PETSc is left out: {(run.stderr or run.stdout).strip().splitlines()[-1:]}")
+    return rows
+
+
+def coefficient(*axes: np.ndarray) -> np.ndarray:
+    """Smooth, from 1 to 3."""
+    return 2 + np.prod([np.sin(2 * np.pi * x) for x in axes], axis=0)
 
 
 def data(problem: pde.Poisson) -> tuple[np.ndarray, np.ndarray]:
@@ -126,26 +186,63 @@ def data(problem: pde.Poisson) -> tuple[np.ndarray, np.ndarray]:
     return f, exact
 
 
-def fourier(shape: tuple[int, ...]) -> np.ndarray:
-    """The reciprocals of the eigenvalues, with the scaling of the two transforms."""
-    total: Any = 0.0
-    for a, n in enumerate(shape):
-        values = 4 * (n + 1) ** 2 * np.sin(np.pi * np.arange(1, n + 1) / (2 * (n + 1))) ** 2
-        total = total + values.reshape((-1,) + (1,) * (len(shape) - 1 - a))
-    return 1 / (total * np.prod([2 * (n + 1) for n in shape]))
+def text(records: list[dict[str, Any]], algebraic: list[list[str]]) -> str:
+    methods = [name for name in records[0]["seconds"] if name != "copy"]
+    header = ["grid", "copy, GB/s", "error / discretisation error", "cycles to 1e-9", *methods]
+    copies, speeds = [], []
+    for record in records:
+        size, times = int(np.prod(record["shape"])), record["seconds"]
+        start = [report.grid(record["shape"]), f"{16 * size / times['copy'] / 1e9:.1f}"]
+        start += [f"{record['ratio']:.2f}", record["cycles"]]
+        copies.append([*start, *(f"{times[name] / times['copy']:.1f}" for name in methods)])
+        speeds.append([start[0], *(f"{size / times[name] / 1e6:.1f}" for name in methods)])
+    parts = [
+        "In grid copies:",
+        report.table(header, copies),
+        "In million unknowns per second:",
+        report.table(["grid", *methods], speeds),
+    ]
+    if algebraic:
+        columns = ["grid", "solver", "set-up, s", "solve to 1e-8, s", "times ours", ""]
+        parts += ["Solvers for any matrix:", report.table(columns, algebraic)]
+    return "\n\n".join([*parts, "![time against unknowns](poisson_speed.png)", NOTES])
 
 
-def solve_by_fourier(f: np.ndarray, reciprocals: np.ndarray, out: np.ndarray) -> None:
-    """Two sine transforms, in place as far as scipy does it."""
-    np.copyto(out, f)
-    hat = scipy.fft.dstn(out, type=1, workers=THREADS, overwrite_x=True)
-    hat *= reciprocals
-    np.copyto(out, scipy.fft.dstn(hat, type=1, workers=THREADS, overwrite_x=True))
+def draw(records: list[dict[str, Any]], path: Path) -> None:
+    """Time against unknowns, with what the memory's bandwidth allows."""
+    import matplotlib
 
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True)
+    for ndim, axes in zip((2, 3), panels, strict=True):
+        some = [record for record in records if len(record["shape"]) == ndim]
+        sizes = [int(np.prod(record["shape"])) for record in some]
+        for name in some[0]["seconds"] if some else ():
+            values = [record["seconds"][name] for record in some]
+            if name == "copy":
+                axes.loglog(sizes, values, "k:", label="copy of a grid")
+                limit = [FEWEST_COPIES * value for value in values]
+                axes.loglog(sizes, limit, "k--", label=f"limit: {FEWEST_COPIES} copies")
+            else:
+                axes.loglog(sizes, values, "o-", label=name, markersize=4)
+        axes.set(title=f"{ndim}-D", xlabel="unknowns")
+        axes.grid(alpha=0.3, which="both")
+    panels[0].set_ylabel("seconds")
+    panels[1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
+    figure.tight_layout()
+    figure.savefig(path, dpi=150)
+
+
+FEWEST_COPIES = 6
+"""What the bytes of full multigrid allow: passes down and up with f and u on every grid, f restricted once more."""
 
 NOTES = f"""\
-{THREADS} threads. A copy reads and writes each number once (16 bytes per unknown). scipy.fft: dstn, type 1, with
-precomputed eigenvalues; its two copies between arrays are counted, as a user would make them."""
+{THREADS} threads, or processes. A copy reads and writes each number once (16 bytes per unknown). Variable a: 2 +
+sin 2 pi x sin 2 pi y (sin 2 pi z). scipy.fft: dstn, type 1, in place, with precomputed eigenvalues. Intel MKL: its
+Poisson solver on its own padded array, with f scaled and packed beforehand. Set-up of this package: a new solver and
+its first pass, with kernels compiled before; of the others: the hierarchy from a matrix. PETSc and hypre are Debian's."""
 
 
 if __name__ == "__main__":

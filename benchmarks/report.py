@@ -20,6 +20,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
+def grid(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
 def write(name: str, title: str, body: str, folder: Path = RESULTS, show: bool = True) -> Path:
     """Write `body` to folder/`name`.md under the title, the machine and the command, and print it."""
     text = f"# {title}\n\n{circumstances()}\n\n{body.strip()}\n"
@@ -33,7 +37,7 @@ def write(name: str, title: str, body: str, folder: Path = RESULTS, show: bool =
 
 def circumstances() -> str:
     """Date, hardware, versions, commit and command, as a Markdown list."""
-    packages = ("numpy", "scipy", "torch", *(["pyamg"] if "pyamg" in sys.modules else []))
+    packages = ("numpy", "scipy", "torch", "numba", *(p for p in ("pyamg",) if p in sys.modules))
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
     command = " ".join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
     return "\n".join(
