@@ -13,13 +13,13 @@ from torch import nn
 from nets.data_level import HistoryLevel
 from nets.network import Network
 from nets.places import BETWEEN, place
+from nets.plot.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 from nets.summary import Summary, summary
 from nets.trace import Call, trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#1f5a93", "#c8641b", "#3a7d44", "#7a4f9a", "#606060"
 LETTERS = {
     "A": ("A", BLUE, "maps features to data"),
     "eta": ("η", BLUE, "first half of A"),

@@ -1,0 +1,18 @@
+"""Pictures: a network as a cycle over its levels, what it does with an image, how runs went.
+
+Figures are made directly, without pyplot: no window, no global state.
+"""
+
+from nets.plot.network import cycle
+from nets.plot.results import confusion_matrix, learning_curve, misclassified
+from nets.plot.runs import accuracy_parameters, accuracy_time, learning_curves
+
+__all__ = [
+    "accuracy_parameters",
+    "accuracy_time",
+    "confusion_matrix",
+    "cycle",
+    "learning_curve",
+    "learning_curves",
+    "misclassified",
+]

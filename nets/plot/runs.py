@@ -1,0 +1,143 @@
+"""Many runs in one picture: learning curves, accuracy against parameters and against time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isnan, nan
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from nets.plot.style import GREY, SERIES, figure, lines, percent_wrong, save
+from nets.records import Group
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LETTERS = 46
+"""A longer label ends in dots."""
+
+
+def learning_curves(groups: Sequence[Group], path: str | PathLike[str]) -> None:
+    """Error on the test set over the epochs: a curve per group, the mean of its runs, in a band from best to worst.
+
+    A run that did not finish is a thin line of its own with a cross where it ended.
+
+    Raises:
+        ValueError: where no run has a history with an accuracy on the test set.
+    """
+    shown = [group for group in groups if any(_errors(record.history) for record in group.records)]
+    if not shown:
+        raise ValueError("runs: none has a history with an accuracy on the test set")
+    picture, parts = _per_data_set(shown)
+    for axes, name, part in parts:
+        for group, colour in zip(part, _colours(len(part)), strict=True):
+            _curves(axes, group, colour)
+        percent_wrong(axes)
+        lines(axes)
+        axes.locator_params(axis="x", integer=True)
+        axes.set(xlabel="epoch", title=f"{name}: error on the test set in %")
+        low, high = axes.dataLim.intervaly
+        axes.set_ylim(0.7 * low, min(100.0, 1.3 * max(high, 0.2)))
+        _legend(axes, crosses=any(group.others for group in part))
+    save(picture, path)
+
+
+def _curves(axes: Axes, group: Group, colour: str) -> None:
+    """The mean of the finished runs over the epochs that all of them have, and every other run."""
+    curves = [curve for record in group.finished if (curve := _errors(record.history))]
+    if curves:
+        epochs = sorted(set.intersection(*map(set, curves)))
+        columns = [[curve[epoch] for curve in curves] for epoch in epochs]
+        axes.plot(epochs, [sum(c) / len(c) for c in columns], color=colour, lw=2, label=_label(group))
+        axes.fill_between(epochs, [min(c) for c in columns], [max(c) for c in columns], color=colour, alpha=0.2, lw=0)
+    for curve in filter(None, (_errors(record.history) for record in group.others)):
+        epochs = sorted(curve)
+        axes.plot(epochs, [curve[e] for e in epochs], color=colour, lw=0.9, ls="--")
+        axes.plot(epochs[-1], curve[epochs[-1]], color=colour, marker="x", ms=7, mew=2)
+
+
+def accuracy_parameters(groups: Sequence[Group], path: str | PathLike[str]) -> None:
+    """Mean accuracy with its standard deviation against the number of parameters, with what the papers print (rings).
+
+    Raises:
+        ValueError: where no finished run says how many parameters it has.
+    """
+    _against(groups, path, lambda group: float(group.first.parameters or nan), "parameters", rings=True)
+
+
+def accuracy_time(groups: Sequence[Group], path: str | PathLike[str]) -> None:
+    """Mean accuracy with its standard deviation against the seconds from the first batch to the last evaluation.
+
+    Raises:
+        ValueError: where no finished run says how long it took.
+    """
+    _against(groups, path, lambda group: group.seconds, "seconds from the first batch to the last evaluation")
+
+
+def _against(
+    groups: Sequence[Group], path: str | PathLike[str], place: Callable[[Group], float], what: str, rings: bool = False
+) -> None:
+    shown = [group for group in groups if group.n and not isnan(place(group))]
+    if not shown:
+        raise ValueError(f"runs: no finished run has {what}")
+    picture, parts = _per_data_set(shown)
+    for axes, name, part in parts:
+        for group, colour in zip(part, _colours(len(part)), strict=True):
+            x, spread = place(group), 0.0 if isnan(group.deviation) else group.deviation
+            axes.errorbar(x, group.mean, spread, color=colour, fmt="o", ms=6, capsize=3, lw=1.5, label=_label(group))
+            for value in {entry.accuracy for entry in group.published} if rings else ():
+                axes.plot(x, value, color=colour, marker="o", ms=9, mfc="none", mew=1.5)
+        _logarithmic(axes, [place(group) for group in part])
+        lines(axes)
+        axes.set(title=f"{name}: accuracy in %", xlabel=what)
+        _legend(axes, rings=rings and any(group.published for group in part))
+    save(picture, path)
+
+
+def _per_data_set(groups: Sequence[Group]) -> tuple[Figure, list[tuple[Axes, str, list[Group]]]]:
+    """Axes one below the other, with the data set and its groups: the accuracies of two sets have nothing in common."""
+    data = list(dict.fromkeys(group.first.data for group in groups))
+    picture = figure(9.0, 0.6 + 3.8 * len(data))
+    places = picture.subplots(len(data), squeeze=False).flat
+    return picture, [(a, d, [g for g in groups if g.first.data == d]) for a, d in zip(places, data, strict=True)]
+
+
+def _logarithmic(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic axis with room to both sides and plain numbers, 1, 2 and 5 of every decade."""
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    axes.set_xscale("log")
+    axes.set_xlim(min(values) / 2, max(values) * 2)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if min(values) >= 2 else "{x:g}"))
+
+
+def _errors(history: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    """Error in percent by epoch, where the run measured it."""
+    rows = {row["epoch"]: row.get("test_accuracy") for row in history if "epoch" in row}
+    return {
+        int(epoch): 100 * (1 - float(value))
+        for epoch, value in rows.items()
+        if value is not None and not isnan(float(value))
+    }
+
+
+def _label(group: Group) -> str:
+    record = group.first
+    words = [record.model, *([record.activation] if record.activation != "relu" else []), record.recipe]
+    text = " ".join(words)
+    return (text if len(text) <= LETTERS else text[: LETTERS - 1] + "…") + (f", n = {group.n}" if group.n else "")
+
+
+def _colours(count: int) -> list[str]:
+    return [SERIES[i % len(SERIES)] for i in range(count)]
+
+
+def _legend(axes: Axes, *, crosses: bool = False, rings: bool = False) -> None:
+    if crosses:
+        axes.plot([], [], color=GREY, marker="x", ms=7, mew=2, ls="--", lw=0.9, label="did not finish")
+    if rings:
+        axes.plot([], [], color=GREY, marker="o", ms=9, mfc="none", mew=1.5, ls="", label="published")
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.01, 0.5))

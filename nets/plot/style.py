@@ -1,0 +1,48 @@
+"""What the pictures of this package have in common.
+
+Figures are made directly, without pyplot: no window, no global state.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#1f5a93", "#c8641b", "#3a7d44", "#7a4f9a", "#606060"
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, "#a03c4c", "#3f8f9c", "#8a6d1f", "#606060", "#222222", "#9a9a9a")
+"""Colours of several curves, in this order."""
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure of this many inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=150, layout="constrained")
+
+
+def lines(axes: Axes) -> None:
+    """Axes of curves: no frame, pale horizontal lines."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e4e4e4", lw=0.8)
+    axes.set_axisbelow(True)
+
+
+def percent_wrong(axes: Axes) -> None:
+    """A logarithmic axis of errors in percent on which 0 has its place."""
+    axes.set_yscale("symlog", linthresh=0.2, linscale=0.3)
+    axes.set_yticks([0, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100], minor=False)
+    axes.set_yticks([], minor=True)
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def save(picture: Figure, path: str | PathLike[str]) -> None:
+    """Write it with titles and labels of one size, into a file of any format that matplotlib writes."""
+    for axes in picture.axes:
+        axes.xaxis.label.set_fontsize(12)
+        axes.yaxis.label.set_fontsize(12)
+        axes.title.set_fontsize(13)
+    picture.savefig(path)
