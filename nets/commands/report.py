@@ -1,0 +1,51 @@
+"""python -m nets report: runs as a table beside what the papers print."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from nets import report
+
+DESCRIPTION = """Mean, standard deviation and number of runs beside the published values, from the record.json of every
+run. Runs that failed, diverged or did not finish are in the table as such."""
+PLOTS = ("learning_curves", "accuracy_parameters", "accuracy_time")
+
+
+def add_report(commands: Any) -> None:
+    command = commands.add_parser("report", help="runs beside what the papers print", description=DESCRIPTION)
+    command.add_argument("runs", nargs="+", type=Path, help="folders with runs at any depth, or record.json files")
+    command.add_argument("--format", default="text", help=f"{', '.join(report.FORMS)} (default: %(default)s)")
+    command.add_argument("--output", type=Path, help="write the table into this file")
+    command.add_argument("--plots", type=Path, help=f"folder for {', '.join(f'{name}.png' for name in PLOTS)}")
+    command.add_argument(
+        "--not-run", action="store_true", help="a row for every published network on the same data that nobody ran"
+    )
+    command.set_defaults(run=_report)
+
+
+def _report(options: argparse.Namespace) -> None:
+    text = report.table(options.runs, options.format, not_run=options.not_run)
+    if options.output is None:
+        print(text)
+    else:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(text + "\n", encoding="utf-8")
+        print(f"written: {options.output}")
+    if options.plots is not None:
+        _plot(options.runs, options.plots)
+
+
+def _plot(runs: list[Path], folder: Path) -> None:
+    from nets import plot, records
+
+    found = records.groups(map(records.read, records.find(runs)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PLOTS:
+        try:
+            getattr(plot, name)(found, folder / f"{name}.png")
+        except ValueError as error:  # no run has what the picture shows
+            print(f"not drawn: {name}.png ({error})")
+        else:
+            print(f"written: {folder / name}.png")
