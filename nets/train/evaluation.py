@@ -13,40 +13,84 @@ from nets.checks import check_integer
 from nets.data import Dataset
 from nets.network import Network
 
+TOP = 5
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Accuracy in [0, 1]; confusion (classes, classes), rows the truth, columns the prediction; predictions (N,)."""
+    """How images were classified.
+
+    Attributes:
+        accuracy: in [0, 1].
+        confusion: counts (classes, classes), rows the truth, columns the prediction.
+        predictions: (N,).
+        top5: share of the images whose class is among the five with the highest scores; None up to five classes.
+    """
 
     accuracy: float
     confusion: Tensor
     predictions: Tensor
+    top5: float | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self.predictions)
+
+    @property
+    def per_class(self) -> list[float | None]:
+        """Accuracy among the images of each class; None where there are none."""
+        hits, counts = self.confusion.diagonal().tolist(), self.confusion.sum(1).tolist()
+        return [hit / count if count else None for hit, count in zip(hits, counts, strict=True)]
 
 
-def evaluate(model: nn.Module, data: Dataset | tuple[Tensor, Tensor], *, batch: int = 512) -> Evaluation:
+def evaluate(
+    model: nn.Module, data: Dataset | tuple[Tensor, Tensor], *, batch: int = 512, flip: bool = False
+) -> Evaluation:
     """Classify the held-out part of `data`, or the pair (images, labels), in evaluation mode.
 
-    The model is left in the mode it was in.
+    A last partial batch counts by its images. The model is left in the mode it was in.
+
+    Args:
+        batch: images at a time.
+        flip: test-time augmentation: add the scores of an image and of its mirror image, left to right. A result with
+            it is to be reported as such, beside the one without.
 
     Raises:
         TypeError: naming the argument that is no such thing.
-        ValueError: where the model has fewer outputs than there are classes, or scores are not finite.
+        ValueError: where model and data differ in the number of classes, or scores are not finite.
     """
     images, labels = _pair(model, data, batch)
+    if not isinstance(flip, bool):
+        raise TypeError(f"flip must be True or False; got {flip!r}")
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(f"data must hold as many labels as images, at least one; got {len(images)}, {len(labels)}")
-    scores = _scores(model, images, batch, data.normalise if isinstance(data, Dataset) else nn.Identity())
+    scores = _scores(model, images, batch, data.normalise if isinstance(data, Dataset) else nn.Identity(), flip)
     if scores.ndim != 2:
         raise ValueError(f"model must classify images, with scores (N, classes); it gives {tuple(scores.shape)}")
     if not scores.isfinite().all():
         wrong = int((~scores.isfinite().all(1)).nonzero()[0])
         raise ValueError(f"model gives scores that are not finite, first for image {wrong} of data")
     classes = scores.shape[1]
-    if int(labels.max()) >= classes:
-        raise ValueError(f"data has labels up to {int(labels.max())}, and the model tells {classes} classes apart")
+    _check_classes(data, labels, classes)
     predictions = scores.argmax(1)
     confusion = torch.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
-    return Evaluation(int((predictions == labels).sum()) / len(labels), confusion, predictions)
+    hits = int((predictions == labels).sum())
+    return Evaluation(hits / len(labels), confusion, predictions, _top5(scores, labels))
+
+
+def _check_classes(data: Dataset | tuple[Tensor, Tensor], labels: Tensor, classes: int) -> None:
+    if isinstance(data, Dataset) and len(data.class_names) != classes:
+        raise ValueError(
+            f"data {data.name!r} has {len(data.class_names)} classes, and the model tells {classes} classes apart"
+        )
+    if int(labels.max()) >= classes:
+        raise ValueError(f"data has labels up to {int(labels.max())}, and the model tells {classes} classes apart")
+
+
+def _top5(scores: Tensor, labels: Tensor) -> float | None:
+    if scores.shape[1] <= TOP:
+        return None
+    return int((scores.topk(TOP, dim=1).indices == labels[:, None]).sum()) / len(labels)
 
 
 def _pair(model: Any, data: Any, batch: Any) -> tuple[Tensor, Tensor]:
@@ -68,11 +112,22 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
-def _scores(model: nn.Module, images: Tensor, batch: int, normalise: Callable[[Tensor], Tensor]) -> Tensor:
+def _scores(model: nn.Module, images: Tensor, batch: int, normalise: Callable[[Tensor], Tensor], flip: bool) -> Tensor:
+    """Scores (N, classes) on the CPU."""
     device, training = next(model.parameters()).device, model.training
     model.eval()
     try:
         with torch.inference_mode():
-            return torch.cat([model(normalise(x.to(device))).cpu() for x in images.split(batch)])
+            return torch.cat(
+                [
+                    _batch(model, normalise(images[i : i + batch].to(device)), flip).cpu()
+                    for i in range(0, len(images), batch)
+                ]
+            )
     finally:
         model.train(training)
+
+
+def _batch(model: nn.Module, x: Tensor, flip: bool) -> Tensor:
+    scores: Tensor = model(x)
+    return scores + model(x.flip(-1)) if flip else scores
