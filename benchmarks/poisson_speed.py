@@ -242,7 +242,7 @@ NOTES = f"""\
 {THREADS} threads, or processes. A copy reads and writes each number once (16 bytes per unknown). Variable a: 2 +
 sin 2 pi x sin 2 pi y (sin 2 pi z). scipy.fft: dstn, type 1, in place, with precomputed eigenvalues. Intel MKL: its
 Poisson solver on its own padded array, with f scaled and packed beforehand. Set-up of this package: a new solver and
-its first pass, with kernels compiled before; of the others: the hierarchy from a matrix. PETSc and hypre are Debian's."""
+its first pass, with kernels compiled before; of the others: the hierarchy from a matrix. PETSc, hypre: Debian's."""
 
 
 if __name__ == "__main__":

@@ -1,0 +1,93 @@
+"""Where the time of full multigrid and of a cycle goes: bytes moved per unknown in each pass over the finest grid,
+against the bandwidth of a copy.
+
+python benchmarks/kernel_profile.py [--quick] [--output FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import report
+
+import pde
+from pde.kernels.level import Interpolated, Rows, State
+
+SIZES = [(4095,) * 2, (255,) * 3]
+QUICK = [(255,) * 2, (31,) * 3]
+THREADS = 2
+ROUNDS = 15
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small grids")
+    parser.add_argument("--output", type=Path, default=report.RESULTS, help="folder (default: benchmarks/results)")
+    options = parser.parse_args()
+    parts = []
+    for shape in QUICK if options.quick else SIZES:
+        parts += [f"{report.grid(shape)}:", profile(shape)]
+    report.write("kernel_profile", "Passes over the finest grid", "\n\n".join([*parts, NOTES]), options.output)
+
+
+def profile(shape: tuple[int, ...]) -> str:
+    """A table with one row per pass."""
+    rng = np.random.default_rng(1)
+    mg = pde.Multigrid(pde.Poisson(shape), kernels="numba", threads=THREADS)
+    f, out = rng.standard_normal(shape), np.zeros(shape)
+    mg.full_multigrid(f, out=out)
+    fine, coarse = mg._fused._make(False)._short[:2]
+    data, u, other = Rows(f.reshape(-1), False), fine.room["u"], Rows(out.reshape(-1), False)
+    below = 8 / 2 ** len(shape)  # bytes of a number on the coarse grid, per number of the fine one
+
+    def down(start: Any) -> Callable[[], Any]:
+        return lambda: fine.run(fine.smooth(fine.start(data, start)), u, coarse.room["f"])
+
+    def up(norm: bool) -> Callable[[], Any]:
+        state = State(data, u, coarse.room["u"], sweeps=fine.sweeping.nu_post)
+        return lambda: fine.run(state, other, norm=norm)
+
+    passes: dict[str, tuple[float, Callable[[], Any]]] = {
+        "copy of a grid": (16, lambda: np.copyto(out, f)),
+        "data to the coarse grid": (8 + below, lambda: fine.restrict_data(data, coarse)),
+        "cubic start, sweep, residual restricted": (16 + 2 * below, down(Interpolated(coarse.room["u"]))),
+        "zero start, sweep, residual restricted": (16 + below, down(None)),
+        "sweep of u, residual restricted": (24 + below, down(other)),
+        "correction, sweep": (24 + below, up(False)),
+        "correction, sweep, norm of the residual": (24 + below, up(True)),
+        "full multigrid, all of it": (0, lambda: mg.full_multigrid(f, out=out)),
+    }
+    for _, run in passes.values():
+        run()
+    times: dict[str, list[float]] = {name: [] for name in passes}
+    for _ in range(ROUNDS):
+        for name, (_, run) in passes.items():
+            began = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - began)
+    medians = {name: statistics.median(each) for name, each in times.items()}
+    copy = medians["copy of a grid"]
+    rows = []
+    for name, (count, _) in passes.items():
+        seconds = medians[name]
+        speed = f"{count * f.size / seconds / 1e9:.1f}" if count else ""
+        rows.append(
+            [name, f"{count:.0f}" if count else "", f"{seconds * 1e9 / f.size:.2f}", f"{seconds / copy:.1f}", speed]
+        )
+    return report.table(["pass", "bytes per unknown", "ns per unknown", "copies", "GB/s"], rows)
+
+
+NOTES = f"""\
+{THREADS} threads, medians of {ROUNDS} interleaved rounds. Bytes: each array that a pass reads or writes, once, not the
+reading of lines that are only written. Full multigrid is the data, a cubic start and a correction with the norm on the
+finest grid, the same on the coarser ones, which are visited more than once, and what is done outside of the passes."""
+
+
+if __name__ == "__main__":
+    main()
