@@ -15,7 +15,17 @@ from nets.plain import PlainConfig, PlainNet
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
 from nets.summary import Summary, summary
-from nets.train import CheckpointError, Evaluation, Recipe, TrainingError, TrainingResult, evaluate, load, train
+from nets.train import (
+    CheckpointError,
+    Evaluation,
+    Recipe,
+    TrainingError,
+    TrainingInterrupted,
+    TrainingResult,
+    evaluate,
+    load,
+    train,
+)
 from nets.vmgnet import VMgNet
 from nets.zoo import create_model, list_models
 
@@ -39,6 +49,7 @@ __all__ = [
     "ResNetConfig",
     "Summary",
     "TrainingError",
+    "TrainingInterrupted",
     "TrainingResult",
     "VMgNet",
     "create_model",

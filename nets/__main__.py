@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from signal import SIGINT
 
 from nets.commands.evaluate import add_evaluate
 from nets.commands.report import add_report
@@ -24,9 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, ImportError, OSError, TrainingError) as error:
         print(f"python -m nets {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"python -m nets {options.command}: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        print(f"python -m nets {options.command}: interrupted {interrupt}".strip(), file=sys.stderr)
+        return 128 + getattr(interrupt, "signal", SIGINT)
     return 0
 
 

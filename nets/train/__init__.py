@@ -6,6 +6,7 @@ from nets.train.loop import TrainingError, TrainingResult, train
 from nets.train.provenance import held_out
 from nets.train.recipe import Recipe
 from nets.train.recipes import RECIPES
+from nets.train.signals import TrainingInterrupted
 
 __all__ = [
     "RECIPES",
@@ -13,6 +14,7 @@ __all__ = [
     "Evaluation",
     "Recipe",
     "TrainingError",
+    "TrainingInterrupted",
     "TrainingResult",
     "evaluate",
     "held_out",

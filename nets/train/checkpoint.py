@@ -18,7 +18,10 @@ from nets.train import sealed
 
 FILE, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 FORMAT = "mgnet-multigrid checkpoint 2"
-KEYS = {"model", "weights", "averaged", "optimizer", "recipe", "data", "seed", "epoch", "step", "history", "versions"}
+KEYS = {
+    *("model", "weights", "averaged", "optimizer", "recipe", "data", "seed"),
+    *("epoch", "step", "sums", "history", "clock", "computed_with"),
+}
 HEAD = "head."
 
 

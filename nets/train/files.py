@@ -1,57 +1,182 @@
-"""The folder of a run."""
+"""The folder of a run: its checkpoints, its record and its history, and who may write there."""
 
 from __future__ import annotations
 
 import csv
 import io
+import time
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from nets.train import checkpoint as checkpoints
+from nets.train import record
 from nets.train.checkpoint import CheckpointError
-from nets.train.sealed import write_atomically
+from nets.train.evaluation import Evaluation
+from nets.train.every import Every
+from nets.train.lock import Lock
+from nets.train.sealed import is_whole, write_atomically
+
+if TYPE_CHECKING:
+    from nets.train.run import Run
+
+HISTORY, CURVE = "history.csv", "learning_curve.png"
 
 
 class RunFolder:
-    """checkpoint.pt, the one before, history.csv and learning_curve.png of one run."""
+    """checkpoint.pt, checkpoint.previous.pt, record.json, history.csv and learning_curve.png of one run.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    `with` locks it; where an exception ends the block, the record says so. A file that cannot be written, as on a full
+    disk, is a warning and the training goes on; only the last checkpoint of a run must be written.
+
+    Args:
+        path: the folder, which is made where there is none.
+        every: how often a checkpoint is written.
+    """
+
+    def __init__(self, path: Path, every: Every) -> None:
+        self.path, self.every = path, every
         self.checkpoint = path / checkpoints.FILE
-        self.previous = path / checkpoints.PREVIOUS
-        self.history = path / "history.csv"
-        self.curve = path / "learning_curve.png"
+        self._record: dict[str, Any] = {}
+        self._kept: tuple[int, int] | None = None  # epoch and step of the last checkpoint
+        self._tried = (0, 0, time.monotonic())  # epoch, step and time of the last attempt
 
-    def claim(self, resume: bool) -> dict[str, Any] | None:
-        """The record to go on from, or None for a new run.
-
-        Raises:
-            ValueError: the path is a file.
-            CheckpointError: the folder holds a run and `resume` is False, or its checkpoint cannot be read.
-        """
+    def __enter__(self) -> Self:
+        """Raises FolderInUseError, a ValueError, where another process writes there."""
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"output must be a folder; {self.path} is a file")
-        found = [file for file in (self.checkpoint, self.previous, self.history, self.curve) if file.exists()]
+        self._made = not self.path.exists()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = Lock(self.path)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None and self._record:
+            status = "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
+            self._record |= {"status": getattr(error, "status", status), "message": str(error) or kind.__name__}
+            self._try(record.FILE, self._write_record)
+        self._lock.release()
+        if self._made and not any(self.path.iterdir()):
+            self.path.rmdir()  # nothing began
+
+    def claim(self, resume: bool) -> dict[str, Any] | None:
+        """The checkpoint to go on from, or None for a new run.
+
+        Raises:
+            CheckpointError: the folder holds a run and `resume` is False, or none of its checkpoints can be read.
+        """
+        names = (checkpoints.FILE, checkpoints.PREVIOUS, record.FILE, HISTORY, CURVE)
+        found = [self.path / name for name in names if (self.path / name).exists()]
         if found and not resume:
             raise CheckpointError(
                 f"output: {found[0]} belongs to a run already; choose another folder, or resume=True (--resume)"
             )
-        return checkpoints.read(self.path) if self.checkpoint.exists() or self.previous.exists() else None
+        if not any(file.name in (checkpoints.FILE, checkpoints.PREVIOUS) for file in found):
+            return None
+        return checkpoints.read(self.path)
 
-    def write(self, record: dict[str, Any], history: list[dict[str, float]]) -> None:
+    def begin(self, run: Run, recipe: Mapping[str, Any]) -> None:
+        """Write the record of a run that is about to compute; `recipe` has its name, its source and the overrides.
+
+        Raises:
+            OSError: nothing can be written here.
+        """
+        self._record = {**record.describe(run, recipe), "status": "running", "message": "", **record.progress(run)}
+        self._kept = (run.epoch, run.step) if run.step else None
+        self._tried = (run.epoch, run.step, time.monotonic())
+        self._write_record()
+
+    def keep(self, run: Run, *, at_once: bool = False) -> None:
+        """Write a checkpoint where one is due."""
+        epoch, step, then = self._tried
+        if (run.epoch, run.step) == self._kept:
+            return
+        seconds = time.monotonic() - then
+        if at_once or self.every.due(steps=run.step - step, epochs=run.epoch - epoch, seconds=seconds):
+            self._try(checkpoints.FILE, lambda: self._save(run))
+            self._tried = (run.epoch, run.step, time.monotonic())
+
+    def end_epoch(self, run: Run) -> None:
         """The checkpoint first: what follows can be made again from it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        checkpoints.save(self.path, record)
-        write_atomically(self.history, _table(history).encode())
+        self.keep(run)
+        self._record |= record.progress(run)
+        self._try(HISTORY, lambda: write_atomically(self.path / HISTORY, _table(run.history).encode()))
+        self._try(record.FILE, self._write_record)
 
-    def draw(self, history: list[dict[str, float]]) -> None:
-        from nets import plot
+    def finish(self, run: Run, evaluation: Evaluation) -> None:
+        """What the run gave.
 
-        plot.learning_curve(history, self.curve)
+        Raises:
+            OSError: the last checkpoint cannot be written.
+        """
+        if (run.epoch, run.step) != self._kept:
+            try:
+                self._save(run)
+            except OSError as error:
+                raise OSError(
+                    error.errno,
+                    f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}; "
+                    "make room and resume the run",
+                ) from error
+        self._record |= {"status": "finished", **record.progress(run), "result": record.result(run, evaluation)}
+        self._try(record.FILE, self._write_record)
+        self._try(CURVE, lambda: _draw(run.history, self.path / CURVE))
 
-    def last(self, epoch: int) -> str:
+    def last(self) -> str:
         """Where the last checkpoint is, in words."""
-        return f"the last checkpoint is {self.checkpoint} (epoch {epoch})" if epoch else "there is no checkpoint yet"
+        if self._kept is None:
+            return "there is no checkpoint yet"
+        whole = next((f for f in (self.checkpoint, self.path / checkpoints.PREVIOUS) if is_whole(f)), self.checkpoint)
+        epoch, step = self._kept
+        return f"the last checkpoint is {whole} (epoch {epoch}, step {step})"
+
+    def _save(self, run: Run) -> None:
+        checkpoints.save(self.path, run.record())
+        self._kept = (run.epoch, run.step)
+
+    def _write_record(self) -> None:
+        record.write(self.path / record.FILE, self._record)
+
+    def _try(self, name: str, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            warnings.warn(f"output: {self.path / name} cannot be written ({reason}); {self.last()}", stacklevel=4)
+
+
+class NoFolder:
+    """Keeps nothing."""
+
+    checkpoint = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def claim(self, resume: bool) -> None:
+        pass
+
+    def begin(self, run: Run, recipe: Mapping[str, Any]) -> None:
+        pass
+
+    def keep(self, run: Run, *, at_once: bool = False) -> None:
+        pass
+
+    def end_epoch(self, run: Run) -> None:
+        pass
+
+    def finish(self, run: Run, evaluation: Evaluation) -> None:
+        pass
+
+    def last(self) -> str:
+        return "there is no checkpoint"
 
 
 def _table(history: list[dict[str, float]]) -> str:
@@ -60,3 +185,9 @@ def _table(history: list[dict[str, float]]) -> str:
     writer.writeheader()
     writer.writerows(history)
     return text.getvalue()
+
+
+def _draw(history: list[dict[str, float]], path: Path) -> None:
+    from nets import plot
+
+    plot.learning_curve(history, path)

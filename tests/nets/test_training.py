@@ -123,6 +123,7 @@ def test_files_of_a_run(tmp_path):
         "checkpoint.pt",
         "history.csv",
         "learning_curve.png",
+        "record.json",
     ]
     with open(tmp_path / "run" / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -152,7 +153,9 @@ def test_non_finite_loss_names_the_step_and_the_checkpoint(tmp_path, value, monk
     loop = sys.modules["nets.train.loop"]
     step = loop._step
     monkeypatch.setattr(loop, "_step", lambda run, *rest: (value, 0) if run.step == 5 else step(run, *rest))
-    with pytest.raises(TrainingError, match=rf"the loss is {value} at step 6 \(epoch 2\); .*checkpoint.pt \(epoch 1\)"):
+    with pytest.raises(
+        TrainingError, match=rf"the loss is {value} at step 6 \(epoch 2\); .*checkpoint.pt \(epoch 1, step 4\)"
+    ):
         train(tmp_path / "run")
     monkeypatch.undo()
     train(tmp_path / "run", resume=True)

@@ -1,0 +1,70 @@
+"""Where and with what a run was computed: versions, hardware, commit, command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+
+PACKAGE = "mgnet-multigrid"
+
+
+def versions() -> dict[str, str]:
+    """Of what can change the last bit of a result."""
+    found = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": numpy.__version__}
+    if torch.version.cuda:
+        found |= {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version())}
+    return found
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """Processor, cores and threads; the device, and what GPU it is."""
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "cpu": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": str(device),
+        "gpu": gpu,
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+    }
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def command() -> str:
+    """What was typed, as far as the system knows."""
+    return shlex.join(["python", *sys.orig_argv[1:]])
+
+
+@cache
+def commit() -> str:
+    """`git describe` of the checkout that the code is in, "-dirty" where files differ; else the package's version."""
+    root = Path(__file__).resolve().parents[2]
+    if (root / ".git").exists():  # not the repository of somebody who installed the package into a folder of it
+        try:
+            git = ["git", "-C", str(root), "describe", "--always", "--dirty", "--tags", "--abbrev=12"]
+            return subprocess.run(git, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        except (OSError, subprocess.SubprocessError):
+            pass
+    try:
+        return f"{PACKAGE} {metadata.version(PACKAGE)}"
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,94 @@
+"""record.json: what a run was, how it went and what came out, written before the first batch and after every epoch."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nets.cost import multiply_adds, parameters
+from nets.train import machine
+from nets.train.evaluation import Evaluation
+from nets.train.sealed import write_atomically
+
+if TYPE_CHECKING:
+    from nets.train.run import Run
+
+FILE = "record.json"
+FORMAT = "mgnet-multigrid record 1"
+
+
+def now() -> str:
+    """The time, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What does not change in a run, as plain values; `recipe` has its name, its source and the overrides."""
+    data, config = run.data, run.model.config
+    files = [file._asdict() for file in data.source]
+    return {
+        "format": FORMAT,
+        "model": config.notation,
+        "settings": config.settings(),
+        "parameters": parameters(run.model),
+        "multiply_adds": multiply_adds(run.model, data.train_images.shape[1:]),
+        "data": {
+            "name": data.name,
+            "split": data.split,
+            "train": len(data.train_labels),
+            "test": len(data.test_labels),
+            "files": files,
+        },
+        "recipe": {"name": recipe["name"], "source": recipe["source"], **asdict(run.recipe)},
+        "overrides": recipe["overrides"],
+        "seed": run.seed,
+        "command": machine.command(),
+        "commit": machine.commit(),
+        "versions": machine.versions(),
+        "hardware": machine.hardware(next(run.model.parameters()).device),
+        "process": {"id": os.getpid(), "host": platform.node()},
+        "started": run.started,
+    }
+
+
+def progress(run: Run) -> dict[str, Any]:
+    """What changes: the time of the last word, and how far the run is."""
+    return {
+        "written": now(),
+        "epoch": run.epoch,
+        "step": run.step,
+        "seconds": run.seconds,
+        "compile_seconds": run.compile_seconds,
+        "history": run.history,
+    }
+
+
+def result(run: Run, evaluation: Evaluation) -> dict[str, Any]:
+    """What came out after the last epoch; never the best epoch's."""
+    hits, counts = evaluation.confusion.diagonal().tolist(), evaluation.confusion.sum(1).tolist()
+    return {
+        "which": "last epoch" if run.average is None else "averaged weights",
+        "accuracy": evaluation.accuracy,
+        "per_class": [hit / count if count else None for hit, count in zip(hits, counts, strict=True)],
+    }
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """JSON without NaN and infinity, which it does not have: null stands for them."""
+    text = json.dumps(_plain(content), indent=1, allow_nan=False, ensure_ascii=False)
+    write_atomically(path, (text + "\n").encode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
