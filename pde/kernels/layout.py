@@ -9,6 +9,7 @@ over neighbouring numbers. A stored row is [E | O]. In the work space of a pass 
 from __future__ import annotations
 
 from pde.kernels.jit import compiled, inline
+from pde.kernels.pointers import write_through
 
 EVEN = 2
 """Where E(0) lies in a row of the work space."""
@@ -40,6 +41,13 @@ def copy(target, source, count):
 
 
 @compiled
+def stream(target, source, count):
+    """`copy` past the cache."""
+    for k in range(count):
+        write_through(target, k, source[k])
+
+
+@compiled
 def fill(target, count):
     """target <- 0."""
     for k in range(count):
@@ -66,3 +74,14 @@ def join(target, even, odds, n):
         target[2 * k + 1] = odds[k]
     if n > 2 * g:
         target[2 * g] = even[g]
+
+
+@compiled
+def stream_joined(target, even, odds, n):
+    """`join` past the cache."""
+    g = n // 2
+    for k in range(g):
+        write_through(target, 2 * k, even[k])
+        write_through(target, 2 * k + 1, odds[k])
+    if n > 2 * g:
+        write_through(target, 2 * g, even[g])

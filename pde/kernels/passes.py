@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pde.kernels.jit import compiled, inline
-from pde.kernels.layout import EVEN, copy, fill, join, odd, row_length, split
+from pde.kernels.layout import EVEN, copy, fill, join, odd, row_length, split, stream, stream_joined
 from pde.kernels.lines import (
     add,
     add_correction,
@@ -28,8 +28,8 @@ from pde.kernels.pointers import ahead, at, pointer, unless_none
 ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
 """Where a pass takes u from, and (ZERO: nowhere) where it leaves it: rows split by parity, or in natural order."""
 
-SLOTS = 6
-"""Coarse planes at hand: the four of cubic interpolation, and room to spare."""
+SLOTS = 4
+"""Coarse planes at hand: those of cubic interpolation."""
 
 
 class Space(NamedTuple):
@@ -57,7 +57,7 @@ def space(n1, n, m1, m, sweeps):
     """How the work space is divided for rows of n points, n1 in a plane, and their coarse counterparts."""
     row = row_length(n)
     plane = n1 * row
-    ring = 2 * sweeps + 5
+    ring = 2 * sweeps + 3
     coarse_row = row_length(m)
     coarse_plane = m1 * coarse_row
     zero = ring * plane
@@ -92,13 +92,19 @@ def load(row, source, is_split, n):
 
 
 @inline
-def store(target, row, is_split, n):
+def store(target, row, is_split, streamed, n):
     """A row of the work space to where it is kept."""
-    if is_split:
-        copy(target, ahead(row, EVEN), n - n // 2)
-        copy(ahead(target, n - n // 2), ahead(row, odd(n)), n // 2)
+    even, odds, h = ahead(row, EVEN), ahead(row, odd(n)), n - n // 2
+    if is_split and streamed:
+        stream(target, even, h)
+        stream(ahead(target, h), odds, n - h)
+    elif is_split:
+        copy(target, even, h)
+        copy(ahead(target, h), odds, n - h)
+    elif streamed:
+        stream_joined(target, even, odds, n)
     else:
-        join(target, ahead(row, EVEN), ahead(row, odd(n)), n)
+        join(target, even, odds, n)
 
 
 @compiled
@@ -148,6 +154,7 @@ def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, sourc
     n0, n1, n, m1, m = L.n[0], L.n[1], L.n[2], L.m[1], L.m[2]
     S = space(n1, n, m1, m, count)
     length, R, H = S.row, S.ring, 2 * count
+    streamed = L.streamed != 0 and out != u
     periodic, around = L.periodic[0] != 0, L.periodic[1] != 0
     f, u, halo, coarse, out, f_coarse_rows = (
         pointer(w, f), pointer(w, u), pointer(w, halo), pointer(w, coarse), pointer(w, out), pointer(w, f_coarse),
@@ -297,10 +304,10 @@ def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, sourc
                             split(target, ahead(target, m - m // 2), at(w, slot + x * S.coarse_row), m)
             if q == H - 1 and sink != ZERO and first <= k < last:
                 for j in range(n1):
-                    store(ahead(out, (i * n1 + j) * n), at(w, plane + j * length), sink == SPLIT, n)
+                    store(ahead(out, (i * n1 + j) * n), at(w, plane + j * length), sink == SPLIT, streamed, n)
         if H == 0 and sink != ZERO and first <= t < last:
             for j in range(n1):
-                store(ahead(out, (t * n1 + j) * n), at(w, t % R * S.plane + j * length), sink == SPLIT, n)
+                store(ahead(out, (t * n1 + j) * n), at(w, t % R * S.plane + j * length), sink == SPLIT, streamed, n)
     return total
 
 

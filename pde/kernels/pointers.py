@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -50,3 +51,16 @@ def unless_none(typing_context: Any, deep: Any, address: Any) -> Any:
         return arguments[0] if none else arguments[1]
 
     return (types.none if none else address)(deep, address), generate
+
+
+@intrinsic
+def write_through(typing_context: Any, pointer: Any, offset: Any, value: Any) -> Any:
+    """pointer[offset] <- value, not by way of the cache: a line that is only written is then not read before."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = context.cast(builder, arguments[2], signature.args[2], pointer.dtype)
+        store = builder.store(number, builder.gep(arguments[0], [arguments[1]]))
+        store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64, value), generate

@@ -21,13 +21,16 @@ from pde.terms import Terms, grid_coefficients
 MOST_SPECIAL = 8
 """A row with more points than this where its coefficients differ from those inside is none for these kernels."""
 
+STREAMED = 1 << 25
+"""Bytes of a grid from which on it is written past the cache, as no cache keeps it until the next pass."""
+
 
 def record(dtype: np.dtype) -> np.dtype:
     """The numbers of a level. Fields that begin with `at_` are places in the arrays of `Tables`."""
     real, count = dtype, np.int64
     axis = [("n", count, 3), ("m", count, 3), ("periodic", count, 3), ("halved", count, 3)]
     rows = [("at_lower", count, 2), ("at_centre", count, 2), ("at_upper", count, 2), ("at_width", count, 2)]
-    line = [("lower", real), ("centre", real), ("upper", real), ("width", real), ("omega", real)]
+    line = [("lower", real), ("centre", real), ("upper", real), ("width", real), ("omega", real), ("streamed", count)]
     special = [("specials", count), ("at_special", count), ("at_special_values", count)]
     parents = [("at_parent", count, 2), ("at_prolong", count, 2), ("at_restrict", count, 2)]
     spans = [("at_first", count, 2), ("at_last", count, 2)]
@@ -82,6 +85,7 @@ class Tables:
         if not self._line(axes[2], coefficients[2]):
             return False
         self._level["omega"] = omega
+        self._level["streamed"] = grid.size * self.dtype.itemsize >= STREAMED
         reaction = float(terms.reaction)
         for a in range(2):
             axis, c = axes[a], coefficients[a]

@@ -57,8 +57,14 @@ def rounding(mg, *arrays):
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(mg=solvers(), threads=st.integers(1, 3), tail=st.sampled_from([1, 60, 1 << 13]), seed=st.integers(0, 2**31))
-def test_every_cycle_is_that_of_the_plain_levels(mg, threads, tail, seed):
+@given(
+    mg=solvers(),
+    threads=st.integers(1, 3),
+    tail=st.sampled_from([1, 60, 1 << 13]),
+    streamed=st.sampled_from([1, 1 << 30]),
+    seed=st.integers(0, 2**31),
+)
+def test_every_cycle_is_that_of_the_plain_levels(mg, threads, tail, streamed, seed):
     if len(mg.levels) == 1:
         return
     rng = np.random.default_rng(seed)
@@ -69,6 +75,7 @@ def test_every_cycle_is_that_of_the_plain_levels(mg, threads, tail, seed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(solver, "TAIL", tail)
         patch.setattr(kernels, "PARALLEL", 1)
+        patch.setattr(tables, "STREAMED", streamed)
         mine = fused(mg, mg.levels, threads)
         for cycle, guess in (("V", None), ("V", u), ("W", u), ("F", u), ("backslash", None)):
             expected = mg.cycle(f, guess, cycle)
