@@ -57,8 +57,7 @@ class RunFolder:
     ) -> None:
         if kind is not None and self._record:
             status = "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
-            self._record |= {"status": getattr(error, "status", status), "message": str(error) or kind.__name__}
-            self._try(record.FILE, self._write_record)
+            self._write_record({"status": getattr(error, "status", status), "message": str(error) or kind.__name__})
         self._lock.release()
         if self._made and not any(self.path.iterdir()):
             self.path.rmdir()  # nothing began
@@ -85,27 +84,24 @@ class RunFolder:
         Raises:
             OSError: nothing can be written here.
         """
-        self._record = {**record.describe(run, recipe), "status": "running", "message": "", **record.progress(run)}
+        content = {**record.describe(run, recipe), "status": "running", "message": "", **record.progress(run)}
+        record.write(self.path / record.FILE, content)
+        self._record = content
         self._kept = (run.epoch, run.step) if run.step else None
         self._tried = (run.epoch, run.step, time.monotonic())
-        self._write_record()
 
     def keep(self, run: Run, *, at_once: bool = False) -> None:
-        """Write a checkpoint where one is due."""
-        epoch, step, then = self._tried
-        if (run.epoch, run.step) == self._kept:
-            return
-        seconds = time.monotonic() - then
-        if at_once or self.every.due(steps=run.step - step, epochs=run.epoch - epoch, seconds=seconds):
-            self._try(checkpoints.FILE, lambda: self._save(run))
-            self._tried = (run.epoch, run.step, time.monotonic())
+        """Write a checkpoint where one is due, or at once."""
+        if self._due(run, at_once):
+            self._write_checkpoint(run)
+            self._write_record(record.progress(run))
 
     def end_epoch(self, run: Run) -> None:
-        """The checkpoint first: what follows can be made again from it."""
-        self.keep(run)
-        self._record |= record.progress(run)
+        """The checkpoint, if one is due, before what can be made again from it."""
+        if self._due(run):
+            self._write_checkpoint(run)
         self._try(HISTORY, lambda: write_atomically(self.path / HISTORY, _table(run.history).encode()))
-        self._try(record.FILE, self._write_record)
+        self._write_record(record.progress(run))
 
     def finish(self, run: Run, evaluation: Evaluation) -> None:
         """What the run gave.
@@ -122,8 +118,7 @@ class RunFolder:
                     f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}; "
                     "make room and resume the run",
                 ) from error
-        self._record |= {"status": "finished", **record.progress(run), "result": record.result(run, evaluation)}
-        self._try(record.FILE, self._write_record)
+        self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
         self._try(CURVE, lambda: _draw(run.history, self.path / CURVE))
 
     def last(self) -> str:
@@ -134,19 +129,31 @@ class RunFolder:
         epoch, step = self._kept
         return f"the last checkpoint is {whole} (epoch {epoch}, step {step})"
 
+    def _due(self, run: Run, at_once: bool = False) -> bool:
+        if (run.epoch, run.step) == self._kept:
+            return False
+        epoch, step, then = self._tried
+        passed = time.monotonic() - then
+        return at_once or self.every.due(steps=run.step - step, epochs=run.epoch - epoch, seconds=passed)
+
+    def _write_checkpoint(self, run: Run) -> None:
+        self._try(checkpoints.FILE, lambda: self._save(run))
+        self._tried = (run.epoch, run.step, time.monotonic())
+
     def _save(self, run: Run) -> None:
         checkpoints.save(self.path, run.record())
         self._kept = (run.epoch, run.step)
 
-    def _write_record(self) -> None:
-        record.write(self.path / record.FILE, self._record)
+    def _write_record(self, changes: Mapping[str, Any]) -> None:
+        self._record |= changes
+        self._try(record.FILE, lambda: record.write(self.path / record.FILE, self._record))
 
     def _try(self, name: str, write: Callable[[], None]) -> None:
         try:
             write()
         except OSError as error:
             reason = error.strerror or str(error)
-            warnings.warn(f"output: {self.path / name} cannot be written ({reason}); {self.last()}", stacklevel=4)
+            warnings.warn(f"output: {self.path / name} cannot be written ({reason}); {self.last()}", stacklevel=2)
 
 
 class NoFolder:

@@ -72,11 +72,11 @@ def progress(run: Run) -> dict[str, Any]:
 
 def result(run: Run, evaluation: Evaluation) -> dict[str, Any]:
     """What came out after the last epoch; never the best epoch's."""
-    hits, counts = evaluation.confusion.diagonal().tolist(), evaluation.confusion.sum(1).tolist()
     return {
         "which": "last epoch" if run.average is None else "averaged weights",
         "accuracy": evaluation.accuracy,
-        "per_class": [hit / count if count else None for hit, count in zip(hits, counts, strict=True)],
+        "top5": evaluation.top5,
+        "per_class": evaluation.per_class,
     }
 
 

@@ -1,14 +1,24 @@
 """A run that is stopped, killed or out of disk goes on with the same bits, and says what happened."""
 
+import errno
 import json
 import os
+import resource
 import signal
+import subprocess
 import sys
 
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nets import TrainingInterrupted
+from nets.train import sealed
 from nets.train.checkpoint import FILE, read
+from nets.train.every import Every
+from nets.train.files import RunFolder
+from nets.train.signals import Stop
 from tests.nets.test_training import assert_same, train
 
 loop = sys.modules["nets.train.loop"]
@@ -48,3 +58,193 @@ def test_a_signal_writes_a_checkpoint(tmp_path, whole, number, step, monkeypatch
     train(folder, resume=True)
     assert_same(whole, folder)
     assert record(folder)["status"] == "finished"
+
+
+def interrupt_at_once(stop):
+    with stop.at_once():
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("at_once waits")
+
+
+def test_a_signal_after_the_last_check_is_not_lost(monkeypatch):
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    try:
+        with Stop() as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert received == []
+        assert received == [stop.signal] == [signal.SIGTERM]
+        with Stop():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)  # the second one acts at once
+            assert len(received) == 2
+        assert len(received) == 3
+        stop = Stop()
+        with stop, pytest.raises(TrainingInterrupted):
+            interrupt_at_once(stop)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+KILLS = """
+import os, random, signal, sys, time
+import matplotlib.figure, torch, torch._dynamo, torch.utils.flop_counter  # once, not in every child
+from tests.nets.test_training import train
+torch.set_num_threads(1)
+folder, seed, kills = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+numbers, fsync = random.Random(seed), os.fsync
+def slow(file):
+    time.sleep(0.01)
+    fsync(file)
+os.fsync = slow  # a slow disk is hit in the middle of a write
+killed = 0
+while True:
+    child = os.fork()
+    if child == 0:
+        train(folder, resume=True, checkpoint_every=numbers.choice((1, 2, "1 epoch")))
+        os._exit(0)
+    if killed < kills:
+        time.sleep(numbers.uniform(0, 0.5))
+        os.kill(child, signal.SIGKILL)
+    code = os.waitpid(child, 0)[1]
+    killed += code == signal.SIGKILL
+    if code != signal.SIGKILL:
+        print(killed)
+        sys.exit(code)
+"""
+
+
+def killed_at_random(folder, seed, kills):
+    """A run that is killed again and again; returns how often it was."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLS, str(folder), str(seed), str(kills)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
+def test_killed_again_and_again(tmp_path, whole, seed):
+    kills = killed_at_random(tmp_path / "run", seed, kills=8)
+    assert kills > 0
+    assert_same(whole, tmp_path / "run")
+    assert record(tmp_path / "run")["status"] == "finished"
+
+
+def test_the_record_of_a_run_under_way(tmp_path, monkeypatch):
+    """What a run that is killed leaves behind."""
+    seen = []
+    during(monkeypatch, 6, lambda: seen.append(record(tmp_path / "run")))
+    train(tmp_path / "run")
+    assert (seen[0]["status"], seen[0]["epoch"], len(seen[0]["history"])) == ("running", 1, 1)
+    assert "result" not in seen[0]
+
+
+def full_disk(monkeypatch, when):
+    """Let os.fsync fail while `when()`."""
+    real = os.fsync
+
+    def fsync(file):
+        if when():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_training_goes_on_while_the_disk_is_full(tmp_path, whole, monkeypatch):
+    full, steps = [False], []
+
+    def step(run):
+        steps.append(run.step)
+        full[0] = 6 <= run.step < 10
+
+    real = loop._step
+    monkeypatch.setattr(loop, "_step", lambda run, *rest: (step(run), real(run, *rest))[1])
+    full_disk(monkeypatch, lambda: full[0])
+    words = (
+        r"checkpoint\.pt cannot be written \(No space left on device\); the last checkpoint is .*\(epoch 1, step 4\)"
+    )
+    with pytest.warns(UserWarning, match=words):
+        train(tmp_path / "run")
+    assert steps == list(range(12))
+    assert_same(whole, tmp_path / "run")
+    assert sorted(os.listdir(tmp_path / "run")) == sorted(os.listdir(whole))
+
+
+def test_a_disk_that_stays_full(tmp_path, whole, monkeypatch):
+    full = [False]
+    during(monkeypatch, 10, lambda: full.__setitem__(0, True))
+    full_disk(monkeypatch, lambda: full[0])
+    words = r"checkpoint\.pt cannot be written .*; the last checkpoint is .*\(epoch 2, step 8\); make room"
+    with pytest.raises(OSError, match=words), pytest.warns(UserWarning, match="cannot be written"):
+        train(tmp_path / "run")
+    monkeypatch.undo()
+    train(tmp_path / "run", resume=True)
+    assert_same(whole, tmp_path / "run")
+
+
+def test_a_disk_that_is_full_from_the_start(tmp_path, monkeypatch):
+    full_disk(monkeypatch, lambda: True)
+    during(monkeypatch, 1, lambda: pytest.fail("work has begun"))
+    with pytest.raises(OSError, match="No space left"):
+        train(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_that_may_not_grow(tmp_path):
+    """A real failure of the system, without a stand-in."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sealed.write(tmp_path / FILE, {"epoch": 1})
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            sealed.write(tmp_path / FILE, {"weights": torch.zeros(20_000)}, tmp_path / "previous.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sealed.read(tmp_path / FILE) == ({"epoch": 1}, True)
+    assert os.listdir(tmp_path) == [FILE]
+
+
+def test_two_processes_in_one_folder(tmp_path, monkeypatch):
+    with RunFolder(tmp_path, Every(steps=1)):
+        for resume in (False, True):
+            with pytest.raises(ValueError, match=rf"process {os.getpid()} on .* is writing into {tmp_path}"):
+                train(tmp_path, resume=resume)
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "run.lock").write_text("process 1 on another machine")  # what a killed run leaves behind
+    train(tmp_path, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3, Every(steps=3)),
+        ("3", Every(steps=3)),
+        ("200 steps", Every(steps=200)),
+        ("1 epoch, 5 min", Every(epochs=1, seconds=300)),
+        ("0.5h", Every(seconds=1800)),
+        ("90s,2epochs,7steps", Every(steps=7, epochs=2, seconds=90)),
+    ],
+)
+def test_intervals(value, expected):
+    assert Every.parse(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["", "0", "1.5 epochs", "5 minutes ago", "-3 steps", "1 s, 2 min", 0, True, None, 1.5]
+)
+def test_bad_intervals(tmp_path, value):
+    with pytest.raises((TypeError, ValueError), match="checkpoint_every must be a number of steps, or an interval"):
+        train(tmp_path / "run", checkpoint_every=value)
+    assert not (tmp_path / "run").exists()
+
+
+@given(steps=st.integers(1, 9), seconds=st.integers(1, 9), passed=st.tuples(*3 * [st.integers(0, 9)]))
+def test_due(steps, seconds, passed):
+    every = Every(steps=steps, seconds=seconds)
+    assert every.due(steps=passed[0], epochs=passed[1], seconds=passed[2]) == (
+        passed[0] >= steps or passed[2] >= seconds
+    )
