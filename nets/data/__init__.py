@@ -4,20 +4,21 @@ from nets.data.augment import Augmentation
 from nets.data.batches import Batches
 from nets.data.dataset import Dataset, SourceFile
 from nets.data.digits import digits
+from nets.data.folder import image_folder, imagenet
+from nets.data.images import ImageFiles
+from nets.data.sets import DATA, excluded, is_known, load
 
-DATA = {"digits": digits}
-"""Data sets by name: name -> function of the split's seed."""
-
-
-def load(name: str, seed: int = 0) -> Dataset:
-    """The data set of this name, split by `seed`.
-
-    Raises:
-        ValueError: for a name that is not in `DATA`.
-    """
-    if name not in DATA:
-        raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}")
-    return DATA[name](seed)
-
-
-__all__ = ["DATA", "Augmentation", "Batches", "Dataset", "SourceFile", "digits", "load"]
+__all__ = [
+    "DATA",
+    "Augmentation",
+    "Batches",
+    "Dataset",
+    "ImageFiles",
+    "SourceFile",
+    "digits",
+    "excluded",
+    "image_folder",
+    "imagenet",
+    "is_known",
+    "load",
+]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from nets.data.augment import Augmentation
+from nets.checks import check_integer
+from nets.data.augment import RESIZED_CROP, Augmentation
 from nets.data.dataset import Dataset
+from nets.data.images import ImageFiles
 
 
 class Batches:
-    """The images of a part, raw on the device, augmented and normalised there batch by batch.
+    """The images of a part, raw on the device, augmented and normalised there batch by batch; images in files are
+    decoded by worker processes meanwhile.
 
     What happens to an image is a function of (seed, epoch, its index): neither of the batch that it comes in, nor of
     the order, the device or the number of processes.
 
     Args:
         part: "train" or "test"; only the training part is augmented.
+        workers: processes that decode images in files; 0 decodes here, None takes one per core, up to 16.
     """
 
     def __init__(
@@ -29,6 +35,7 @@ class Batches:
         augmentation: Augmentation | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
+        workers: int | None = None,
     ) -> None:
         if part not in ("train", "test"):
             raise ValueError(f"part must be 'train' or 'test'; got {part!r}")
@@ -36,11 +43,15 @@ class Batches:
             raise ValueError("augmentation must be None for the part 'test'")
         if augmentation is not None:
             augmentation.check(data)
+        if workers is not None:
+            check_integer("workers", workers, 0)
         self.data = data
-        self.augmentation = augmentation
+        self.augmentation = None if augmentation is None or augmentation.is_none else augmentation
         self.seed = seed
         self.device = torch.device(device)
-        self.images: Tensor = getattr(data, f"{part}_images").to(self.device)
+        self.workers = min(16, os.cpu_count() or 1) if workers is None else workers
+        images = getattr(data, f"{part}_images")
+        self.images: Tensor | ImageFiles = images.to(self.device) if isinstance(images, Tensor) else images
         self.labels: Tensor = getattr(data, f"{part}_labels").to(self.device)
 
     def __len__(self) -> int:
@@ -48,18 +59,58 @@ class Batches:
         return len(self.labels)
 
     def epoch(self, epoch: int, batches: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels for each tensor of indices; the epochs count from 0."""
-        augmentation = self.augmentation
-        if augmentation is None or augmentation.is_none:
+        """Augmented images and their labels for each tensor of indices; the epochs count from 0."""
+        if self.augmentation is None:
             yield from self.in_order(batches)
             return
-        numbers = augmentation.numbers(self.seed, epoch, len(self)).to(self.device)
-        for index in batches:
-            index = index.to(self.device, non_blocking=True)
-            yield augmentation(self.images[index], numbers[index], self.data), self.labels[index]
+        table = self.augmentation.numbers(self.seed, epoch, len(self))
+        rows = table.to(self.device)
+        for raw, index in self._raw(batches, table):
+            yield self.augmentation(raw, rows[index], self.data), self.labels[index]
 
     def in_order(self, batches: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels for each tensor of indices, as they are."""
-        for index in batches:
-            index = index.to(self.device, non_blocking=True)
-            yield self.data.normalise(self.images[index]), self.labels[index]
+        """Images and their labels for each tensor of indices, not augmented."""
+        for raw, index in self._raw(batches, None):
+            yield self.data.normalise(raw), self.labels[index]
+
+    def _raw(self, batches: Iterable[Tensor], table: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Raw images and their indices, on the device."""
+        if isinstance(self.images, Tensor):
+            for index in batches:
+                index = index.to(self.device, non_blocking=True)
+                yield self.images[index], index
+        else:
+            for raw, index in _decoded(self.images, self.augmentation, batches, table, self.workers):
+                yield raw.to(self.device, non_blocking=True), index.to(self.device, non_blocking=True)
+
+
+def _decoded(
+    images: ImageFiles, augmentation: Augmentation | None, batches: Iterable[Tensor], table: Tensor | None, workers: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    from torch.utils.data import DataLoader
+
+    smallest = 0.0 if augmentation is None or table is None else augmentation.resized_crop
+    indices = [index.tolist() for index in batches]
+    if smallest and table is not None:
+        numbers = [table[index][:, RESIZED_CROP].tolist() for index in indices]
+    else:
+        numbers = [[None] * len(index) for index in indices]
+    plan = [list(zip(*pair, strict=True)) for pair in zip(indices, numbers, strict=True)]
+    loader: Any = DataLoader(
+        _Decoder(images, smallest), batch_sampler=plan, num_workers=workers, pin_memory=torch.cuda.is_available()
+    )
+    yield from loader
+
+
+class _Decoder(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    """What a worker does: an image of an index and its random numbers."""
+
+    def __init__(self, images: ImageFiles, smallest: float) -> None:
+        self.images = images
+        self.smallest = smallest
+
+    def __getitem__(self, place: tuple[int, Sequence[float] | None]) -> tuple[Tensor, int]:
+        index, numbers = place
+        if numbers is None:
+            return self.images.read(index), index
+        return self.images.read_crop(index, numbers, self.smallest), index

@@ -12,6 +12,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from nets.data.images import ImageFiles
+
+Images = Tensor | ImageFiles
+
 
 class SourceFile(NamedTuple):
     """A file that a data set was read from: its part, how many images it holds, and whether its checksum is the
@@ -27,7 +31,8 @@ class SourceFile(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Raw images (N, channels, n, ...), uint8 or floats, as they were read, and labels (N,), integers from 0.
+    """Raw images (N, channels, n, ...), uint8 or floats, as they were read, or still in their files, and labels (N,),
+    integers from 0.
 
     Args:
         mean, std: per channel, of pixels in [0, 1] where they are uint8, and of the values themselves where they are
@@ -37,9 +42,9 @@ class Dataset:
     """
 
     name: str
-    train_images: Tensor
+    train_images: Images
     train_labels: Tensor
-    test_images: Tensor
+    test_images: Images
     test_labels: Tensor
     class_names: tuple[str, ...]
     mean: tuple[float, ...] = ()
@@ -78,9 +83,9 @@ class Dataset:
             )
         if not _is_raw(raw):
             raise ValueError(f"raw must be uint8 or floats; got {raw.dtype}")
-        pixels = raw.float() / 255 if raw.dtype == torch.uint8 else raw
-        mean, std = (_column(values, raw.ndim, pixels.dtype, raw.device) for values in (self.mean, self.std))
-        return (pixels - mean) / std
+        kind, white = (torch.float32, 255) if raw.dtype == torch.uint8 else (raw.dtype, 1)
+        mean, std = (_column(values, white, raw.ndim, kind, raw.device) for values in (self.mean, self.std))
+        return raw.sub(mean).div_(std)
 
     def without(self, train: Iterable[int] = (), test: Iterable[int] = ()) -> Dataset:
         """The same set without the images of these indices in its parts; mean and std stay.
@@ -97,13 +102,18 @@ class Dataset:
                     raise ValueError(f"{part} must hold indices from 0 to {len(labels) - 1}; got {index}")
                 keep[index] = False
             if not keep.all():
-                kept |= {f"{part}_images": images[keep], f"{part}_labels": labels[keep]}
+                images = images[keep] if isinstance(images, Tensor) else images.select(keep)
+                kept |= {f"{part}_images": images, f"{part}_labels": labels[keep]}
         return replace(self, **kept) if kept else self
 
     def checksums(self) -> dict[str, int]:
-        """CRC-32 of the images of both parts: two splits of one set are different data."""
-        parts = {"train_images": self.train_images, "test_images": self.test_images}
-        return {name: zlib.crc32(part.cpu().contiguous().numpy().data) for name, part in parts.items()}
+        """CRC-32 of the images of both parts (of their names where they are in files): two splits of one set are
+        different data."""
+        return {name: _checksum(getattr(self, name)) for name in ("train_images", "test_images")}
+
+
+def _checksum(images: Images) -> int:
+    return zlib.crc32(images.cpu().contiguous().numpy().data) if isinstance(images, Tensor) else images.checksum()
 
 
 def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -123,10 +133,10 @@ def _mean_and_deviation(values: Tensor) -> tuple[float, float]:
 
 
 @lru_cache
-def _column(values: tuple[float, ...], ndim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The values along the channel axis; kept, as copying them to a GPU would wait for it."""
+def _column(values: tuple[float, ...], white: int, ndim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The values, of which 1 is white, along the channel axis; kept, as copying them to a GPU would wait for it."""
     with torch.inference_mode(False):  # what is kept must serve in training too
-        return torch.tensor(values, dtype=dtype, device=device).reshape(-1, *(1,) * (ndim - 2))
+        return torch.tensor([white * v for v in values], dtype=dtype, device=device).reshape(-1, *(1,) * (ndim - 2))
 
 
 def _numbers(name: str, values: Any, channels: int) -> tuple[float, ...]:
@@ -138,21 +148,21 @@ def _numbers(name: str, values: Any, channels: int) -> tuple[float, ...]:
     return values
 
 
-def _is_raw(images: Tensor) -> bool:
+def _is_raw(images: Images) -> bool:
     return images.dtype == torch.uint8 or images.is_floating_point()
 
 
-def _check_part(part: str, images: Tensor, labels: Tensor, classes: int) -> None:
-    for name, tensor in ((f"{part}_images", images), (f"{part}_labels", labels)):
-        if not isinstance(tensor, Tensor):
+def _check_part(part: str, images: Images, labels: Tensor, classes: int) -> None:
+    for name, tensor, kinds in ((f"{part}_images", images, (Tensor, ImageFiles)), (f"{part}_labels", labels, Tensor)):
+        if not isinstance(tensor, kinds):
             raise TypeError(f"{name} must be a torch.Tensor; got {type(tensor).__name__}")
     if not _is_raw(images) or images.ndim < 3 or len(images) == 0:
         raise ValueError(
             f"{part}_images must be uint8 or floats of shape (N, channels, n, ...) with N >= 1; "
             f"got {images.dtype} of shape {tuple(images.shape)}"
         )
-    finite = images.isfinite().flatten(1).all(1) if images.is_floating_point() else torch.ones(1, dtype=torch.bool)
-    if not finite.all():
+    if isinstance(images, Tensor) and images.is_floating_point() and not images.isfinite().all():
+        finite = images.isfinite().flatten(1).all(1)
         wrong = int((~finite).nonzero()[0])
         raise ValueError(f"{part}_images must be finite; image {wrong} is not, and {int((~finite).sum())} in all")
     if labels.is_floating_point() or labels.shape != images.shape[:1]:

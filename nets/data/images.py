@@ -1,0 +1,160 @@
+"""Images in files, decoded when they are asked for."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from math import exp, log, sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+RATIO = 4 / 3
+"""The largest ratio of the sides of a random crop."""
+
+
+class ImageFiles:
+    """Images that stay in their files: as many, of the same shape and type as a tensor (N, channels, size, size).
+
+    An index gives the images as they are for testing: resized so that the shorter side has `resize` pixels, and cut in
+    the middle to `size`. Images of `size` None must be of one size and stay as they are.
+
+    Args:
+        paths: of the files.
+        channels: 3, or 1 for grey ones.
+    """
+
+    dtype = torch.uint8
+    ndim = 4
+    device = torch.device("cpu")
+
+    def __init__(self, paths: Sequence[str], size: int | None, resize: int | None = None, channels: int = 3) -> None:
+        self.paths = list(paths)
+        self.size = size
+        self.resize = size if resize is None else resize
+        self.channels = channels
+        sides = (size, size) if size is not None else _size(self.paths[0])
+        self.shape = torch.Size((len(self.paths), channels, *sides))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        """The images of a slice or of a tensor of indices, uint8."""
+        chosen = torch.arange(len(self))[index].flatten().tolist()
+        return (
+            torch.stack([self.read(i) for i in chosen])
+            if chosen
+            else torch.empty((0, *self.shape[1:]), dtype=self.dtype)
+        )
+
+    def is_floating_point(self) -> bool:
+        return False
+
+    def split(self, count: int) -> Iterator[Tensor]:
+        for start in range(0, len(self), count):
+            yield self[start : start + count]
+
+    def select(self, keep: Tensor) -> ImageFiles:
+        """Those images alone for which `keep` (N,) is True."""
+        paths = [path for path, kept in zip(self.paths, keep.tolist(), strict=True) if kept]
+        return ImageFiles(paths, self.size, self.resize, self.channels)
+
+    def read(self, index: int) -> Tensor:
+        """One image (channels, height, width)."""
+        image = self._open(index)
+        if self.size is not None:
+            image = _cut(image, self.size, self.resize or self.size)
+        elif (image.height, image.width) != tuple(self.shape[2:]):
+            raise ValueError(
+                f"images must be of one size: {self.paths[0]} has {self.shape[3]} x {self.shape[2]} pixels, "
+                f"{self.paths[index]} has {image.width} x {image.height}; give size (--size) to resize them"
+            )
+        return _tensor(image)
+
+    def read_crop(self, index: int, numbers: Sequence[float], smallest: float) -> Tensor:
+        """One image, cut at random and resized.
+
+        The share of the area, from `smallest` to 1, and the logarithm of width over height, from 3/4 to 4/3, are
+        uniform; where such a piece does not fit it is made as wide or as high as the image.
+
+        Args:
+            numbers: in [-1, 1), for area, ratio, and the place down and across.
+        """
+        image = self._open(index)
+        area, ratio, down, across = ((number + 1) / 2 for number in numbers)
+        area = (smallest + (1 - smallest) * area) * image.width * image.height
+        ratio = exp((2 * ratio - 1) * log(RATIO))
+        width = min(max(round(sqrt(area * ratio)), 1), image.width)
+        height = min(max(round(sqrt(area / ratio)), 1), image.height)
+        left, top = int(across * (image.width - width + 1)), int(down * (image.height - height + 1))
+        sides = (self.shape[3], self.shape[2])
+        return _tensor(image.resize(sides, _bilinear(), box=(left, top, left + width, top + height)))
+
+    def in_memory(self, progress: bool | None = None) -> Tensor:
+        """All of them, decoded by several threads."""
+        from tqdm import tqdm
+
+        disable = None if progress is None else not progress
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+            images = threads.map(self.read, range(len(self)))
+            return torch.stack(list(tqdm(images, total=len(self), unit=" images", desc="reading", disable=disable)))
+
+    def checksum(self) -> int:
+        """CRC-32 of their names, each in its folder."""
+        return zlib.crc32("\n".join("/".join(path.split(os.sep)[-2:]) for path in self.paths).encode())
+
+    def _open(self, index: int) -> Image:
+        image = _opened(self.paths[index])
+        try:
+            return image.convert("RGB" if self.channels == 3 else "L")
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ValueError(f"{self.paths[index]} is truncated or damaged ({error})") from error
+
+
+def is_grey(path: str) -> bool:
+    return _opened(path).mode in ("1", "L", "LA", "I", "I;16", "F")
+
+
+def _opened(path: str) -> Image:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError("images in files are read by Pillow: pip install pillow") from error
+    try:
+        return Image.open(path)
+    except OSError as error:
+        if not os.path.exists(path):
+            raise
+        raise ValueError(f"{path} is no image that Pillow reads") from error
+
+
+def _size(path: str) -> tuple[int, int]:
+    image = _opened(path)
+    return image.height, image.width
+
+
+def _cut(image: Image, size: int, resize: int) -> Image:
+    scale = resize / min(image.size)
+    width, height = (max(round(side * scale), resize) for side in image.size)
+    left, top = (width - size) // 2, (height - size) // 2
+    return image.resize((width, height), _bilinear()).crop((left, top, left + size, top + size))
+
+
+def _bilinear() -> Any:
+    """Bilinear, over as many pixels as become one: no aliasing."""
+    from PIL.Image import Resampling
+
+    return Resampling.BILINEAR
+
+
+def _tensor(image: Image) -> Tensor:
+    pixels = np.array(image)
+    return torch.from_numpy(pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1)))

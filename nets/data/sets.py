@@ -1,0 +1,197 @@
+"""The data sets by name."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nets.data.dataset import Dataset, SourceFile, statistics
+from nets.data.digits import digits
+from nets.data.download import download as fetch
+from nets.data.files import Files
+from nets.data.folder import image_folder, imagenet
+from nets.data.part import Array
+from nets.data.places import download_folder, find_files, missing
+from nets.data.published import PUBLISHED, Published
+
+PREFIX = "folder:"
+DATA = {
+    "digits": "handwritten digits that come with scikit-learn, 8 x 8",
+    **{name: known.title for name, known in PUBLISHED.items()},
+    "imagenet": "ImageNet, a folder train/ and a folder val/ with one folder of images per class",
+    f"{PREFIX}PATH": "any folder of images: one folder per class, in train/ and test/ or split by the seed",
+}
+"""Data sets by name, with a title."""
+
+
+def is_known(name: str) -> bool:
+    """Whether `load` takes this name."""
+    return name in DATA or (name.startswith(PREFIX) and len(name) > len(PREFIX))
+
+
+def load(
+    name: str,
+    seed: int = 0,
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool = False,
+    *,
+    exclude: str | os.PathLike[str] | None = None,
+    size: int | None = None,
+    base_url: str | None = None,
+    progress: bool | None = None,
+) -> Dataset:
+    """The data set of this name.
+
+    Args:
+        name: a name in `DATA`, "folder:" followed by a path for a folder of images.
+        seed: splits digits and folders that have no test part; the others come with theirs.
+        data_dir: the folder of the set, or one with a folder of that name. Without it $MGNET_DATA, ./data and
+            ~/.cache/mgnet are searched, in this order.
+        download: fetch what was not found, with its checksum; nothing is fetched otherwise.
+        exclude: a file with the images to leave out, a line for each: the name of the file that holds it, and its place
+            in there, from 0 (`nets.data.excluded`).
+        size: for a folder, pixels per side: images are resized and cut to it.
+        base_url: where to download from instead.
+        progress: whether to show how a download goes; None shows it on a terminal.
+
+    Raises:
+        ValueError: for a name that is not in `DATA`, a file that is truncated or another than its name says.
+        FileNotFoundError: where the files are not found, saying where to get them and where to put them.
+    """
+    data = _load(name, seed, data_dir, download, size, base_url, progress)
+    return data if exclude is None else data.without(**excluded(exclude, data))
+
+
+def _load(
+    name: str,
+    seed: int,
+    data_dir: str | os.PathLike[str] | None,
+    download: bool,
+    size: int | None,
+    base_url: str | None,
+    progress: bool | None,
+) -> Dataset:
+    if not isinstance(name, str) or not is_known(name):
+        raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{_nearest(name)}")
+    if size is not None and not (name == "imagenet" or name.startswith(PREFIX)):
+        raise ValueError(f"size must be None: data {name!r} has images of one size; got {size!r}")
+    if name == "digits":
+        return digits(seed)
+    if name.startswith(PREFIX):
+        return image_folder(Path(name.removeprefix(PREFIX)), seed, size=size)
+    if name == "imagenet":
+        return imagenet(data_dir, size=224 if size is None else size)
+    known = PUBLISHED[name]
+    if download and data_dir is not None:
+        Path(data_dir).mkdir(parents=True, exist_ok=True)
+    files = find_files(known, data_dir)
+    if files is None and download:
+        fetch(known, download_folder(name, data_dir), base_url, progress)
+        files = find_files(known, data_dir)
+    if files is None:
+        raise FileNotFoundError(missing(known, data_dir))
+    return read(known, files)
+
+
+def read(known: Published, files: Files) -> Dataset:
+    """A published data set from its files."""
+    classes = len(known.class_names)
+    train, test = (known.read(files, part, getattr(known, part), classes) for part in ("train", "test"))
+    source = (*train.source, *test.source)
+    _check_source(known, files, source)
+    images = _tensor(train.images)
+    mean, std = statistics(images)
+    return Dataset(
+        name=known.name,
+        train_images=images,
+        train_labels=_tensor(train.labels).long(),
+        test_images=_tensor(test.images),
+        test_labels=_tensor(test.labels).long(),
+        class_names=known.class_names,
+        mean=mean,
+        std=std,
+        source=source,
+    )
+
+
+def excluded(path: str | os.PathLike[str], data: Dataset) -> dict[str, list[int]]:
+    """The indices in the parts "train" and "test" of the images that a file lists, for `Dataset.without`.
+
+    A line holds the name of a file of the set, the place of the image in there, from 0, and perhaps its label, which is
+    compared; # begins a comment.
+
+    Raises:
+        ValueError: naming the line that fits no image of `data`.
+    """
+    places = _places(data)
+    indices: dict[str, list[int]] = {"train": [], "test": []}
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        where = f"exclude: {path}, line {number} ({' '.join(words)!r})"
+        if len(words) not in (2, 3) or not all(word.isdecimal() for word in words[1:]):
+            raise ValueError(f"{where} must be a file name, a record and perhaps a label")
+        if _stem(words[0]) not in places:
+            raise ValueError(f"{where}: data {data.name!r} was read from {', '.join(places) or 'no file'}")
+        part, first, count = places[_stem(words[0])]
+        if int(words[1]) >= count:
+            raise ValueError(f"{where}: the records of {words[0]} run from 0 to {count - 1}")
+        index = first + int(words[1])
+        label = int(getattr(data, f"{part}_labels")[index])
+        if len(words) == 3 and int(words[2]) != label:
+            raise ValueError(f"{where}: the label of this record is {label}")
+        indices[part].append(index)
+    return indices
+
+
+def _places(data: Dataset) -> dict[str, tuple[str, int, int]]:
+    """Part, first index and number of the images of every file that holds images."""
+    places, counts = {}, {"train": 0, "test": 0}
+    for file in data.source:
+        if file.images:
+            places[_stem(file.name)] = (file.part, counts[file.part], file.images)
+            counts[file.part] += file.images
+    return places
+
+
+def _stem(name: str) -> str:
+    """The name of a file in any of its forms."""
+    return name.removesuffix(".gz").removesuffix(".bin")
+
+
+def _check_source(known: Published, files: Files, source: tuple[SourceFile, ...]) -> None:
+    """Refuse the files of another set; warn where checksums are not the published ones."""
+    strange = [file for file in source if file.as_published is False]
+    for file in strange:
+        for other in PUBLISHED.values():
+            if file.md5 in other.checksums.values():
+                raise ValueError(f"{files.path(file.name)} belongs to {other.name!r}, not to {known.name!r}")
+    if strange:
+        warnings.warn(
+            f"data {known.name!r}: {', '.join(file.name for file in strange)} in {files.where} are not the published "
+            "files (their checksums differ; sizes and labels are in order)",
+            stacklevel=4,
+        )
+
+
+def _tensor(array: Array) -> Tensor:
+    return torch.from_numpy(array.copy())  # what was read is one block that must not be written to
+
+
+def _nearest(name: object) -> str:
+    """The name that was meant, perhaps: upper case, - and _ do not count."""
+    if not isinstance(name, str):
+        return ""
+    plain = {_plain(known): known for known in DATA}
+    near = get_close_matches(_plain(name), plain, n=2)
+    return f"; did you mean {' or '.join(repr(plain[match]) for match in near)}?" if near else ""
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "").replace(" ", "")
