@@ -2,18 +2,20 @@
 
 from nets.data.augment import Augmentation
 from nets.data.batches import Batches
-from nets.data.dataset import Dataset, SourceFile
+from nets.data.dataset import Dataset, Images, SourceFile
 from nets.data.digits import digits
 from nets.data.folder import image_folder, imagenet
 from nets.data.images import ImageFiles
-from nets.data.sets import DATA, excluded, is_known, load
+from nets.data.sets import DATA, PREFIX, excluded, is_known, load
 
 __all__ = [
     "DATA",
+    "PREFIX",
     "Augmentation",
     "Batches",
     "Dataset",
     "ImageFiles",
+    "Images",
     "SourceFile",
     "digits",
     "excluded",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import exp, log, sqrt
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,9 @@ class ImageFiles:
         return len(self.paths)
 
     def __getitem__(self, index: Any) -> Tensor:
-        """The images of a slice or of a tensor of indices, uint8."""
+        """The images of a slice or of a tensor of indices, or a single one, uint8."""
+        if isinstance(index, int):
+            return self.read(range(len(self))[index])
         chosen = torch.arange(len(self))[index].flatten().tolist()
         return (
             torch.stack([self.read(i) for i in chosen])
@@ -57,10 +59,6 @@ class ImageFiles:
 
     def is_floating_point(self) -> bool:
         return False
-
-    def split(self, count: int) -> Iterator[Tensor]:
-        for start in range(0, len(self), count):
-            yield self[start : start + count]
 
     def select(self, keep: Tensor) -> ImageFiles:
         """Those images alone for which `keep` (N,) is True."""

@@ -30,7 +30,7 @@ class _RefusedError(Exception):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Gives a pickle its own small functions instead of what it asks for by name."""
+    """Gives a pickle small functions of its own, new ones each time, instead of what it asks for by name."""
 
     def find_class(self, module: str, name: str) -> Any:
         match module.replace("numpy._core", "numpy.core"), name:
@@ -38,14 +38,16 @@ class _Unpickler(pickle.Unpickler):
                 return "ndarray"  # a mark for _reconstruct, which cannot be called
             case "numpy.core.multiarray", "_reconstruct":
                 return lambda kind, shape, code: np.ndarray((0,), BYTES)  # the pickle's state fills it
+            case "numpy.core.numeric", "_frombuffer":  # protocol 5
+                return lambda content, kind, shape, order: np.frombuffer(content, kind).reshape(shape, order=order)
             case "numpy", "dtype":
-                return _bytes_type
+                return lambda code, *rest: _bytes_type(code)
             case "_codecs", "encode":
                 return lambda text, encoding: text.encode("latin-1")  # bytes, as Python 3 wrote them in protocol 2
         raise _RefusedError(f"{module}.{name}")
 
 
-def _bytes_type(code: str | bytes, *rest: Any) -> np.dtype[Any]:
+def _bytes_type(code: str | bytes) -> np.dtype[Any]:
     if code not in ("u1", b"u1", "uint8", b"uint8"):
         raise _RefusedError(f"an array of {code!r}")
     return np.dtype("u1")

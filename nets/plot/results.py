@@ -13,6 +13,8 @@ from nets.plot.style import BLUE, GREY, figure, lines, percent_wrong, save
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from nets.data import Images
+
 
 def learning_curve(history: Sequence[Mapping[str, float]], path: str | PathLike[str]) -> None:
     """Error in percent, training (augmented) and held out, and loss, over the epochs of `history`."""
@@ -60,7 +62,7 @@ def confusion_matrix(matrix: Tensor, names: Sequence[str], path: str | PathLike[
 
 
 def misclassified(
-    images: Tensor,
+    images: Images,
     truth: Tensor,
     predicted: Tensor,
     path: str | PathLike[str],

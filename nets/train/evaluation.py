@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.checks import check_integer
-from nets.data import Dataset
+from nets.data import Batches, Dataset, Images
 from nets.network import Network
 
 TOP = 5
@@ -64,7 +64,7 @@ def evaluate(
         raise TypeError(f"flip must be True or False; got {flip!r}")
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(f"data must hold as many labels as images, at least one; got {len(images)}, {len(labels)}")
-    scores = _scores(model, images, batch, data.normalise if isinstance(data, Dataset) else nn.Identity(), flip)
+    scores = _scores(model, data if isinstance(data, Dataset) else images, batch, flip)
     if scores.ndim != 2:
         raise ValueError(f"model must classify images, with scores (N, classes); it gives {tuple(scores.shape)}")
     if not scores.isfinite().all():
@@ -93,7 +93,7 @@ def _top5(scores: Tensor, labels: Tensor) -> float | None:
     return int((scores.topk(TOP, dim=1).indices == labels[:, None]).sum()) / len(labels)
 
 
-def _pair(model: Any, data: Any, batch: Any) -> tuple[Tensor, Tensor]:
+def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
     """Images and labels, where all arguments are what they should be."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a network; got {type(model).__name__}")
@@ -112,18 +112,13 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
-def _scores(model: nn.Module, images: Tensor, batch: int, normalise: Callable[[Tensor], Tensor], flip: bool) -> Tensor:
+def _scores(model: nn.Module, images: Dataset | Images, batch: int, flip: bool) -> Tensor:
     """Scores (N, classes) on the CPU."""
     device, training = next(model.parameters()).device, model.training
     model.eval()
     try:
         with torch.inference_mode():
-            return torch.cat(
-                [
-                    _batch(model, normalise(images[i : i + batch].to(device)), flip).cpu()
-                    for i in range(0, len(images), batch)
-                ]
-            )
+            return torch.cat([_batch(model, x, flip).cpu() for x in _batches(images, batch, device)])
     finally:
         model.train(training)
 
@@ -131,3 +126,12 @@ def _scores(model: nn.Module, images: Tensor, batch: int, normalise: Callable[[T
 def _batch(model: nn.Module, x: Tensor, flip: bool) -> Tensor:
     scores: Tensor = model(x)
     return scores + model(x.flip(-1)) if flip else scores
+
+
+def _batches(images: Dataset | Images, batch: int, device: torch.device) -> Iterator[Tensor]:
+    """What the network sees: the held-out part normalised, or the images as they are."""
+    if not isinstance(images, Dataset):
+        yield from (images[i : i + batch].to(device) for i in range(0, len(images), batch))
+        return
+    part = Batches(images, "test", device=device)
+    yield from (x for x, _ in part.in_order(torch.arange(len(part)).split(batch)))

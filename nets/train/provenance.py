@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from nets import data as datasets
 from nets.data import Dataset
@@ -20,21 +20,24 @@ def describe(data: Dataset) -> dict[str, Any]:
     """
     names, mean, std = map(list, (data.class_names, data.mean, data.std))
     images = data.train_images
-    white = 1.0 if images.dtype == torch.uint8 else images.max().item()
+    white = images.max().item() if isinstance(images, Tensor) and images.is_floating_point() else 1.0
     pixels = {"shape": list(images.shape[1:]), "white": white, "mean": mean, "std": std}
     return {"name": data.name, "split": data.split, "classes": names, **pixels, **data.checksums()}
 
 
-def held_out(checkpoint: str | PathLike[str]) -> Dataset:
-    """The data set of a checkpoint, split as it was for training.
+def held_out(checkpoint: str | PathLike[str], data_dir: str | PathLike[str] | None = None) -> Dataset:
+    """The data set of a checkpoint, split as it was for training; `data_dir` as for `nets.data.load`.
 
     Raises:
         CheckpointError: where the data set is not one of `nets.data.DATA`, or has other images now.
+        FileNotFoundError: where it is not found.
     """
     recorded = read(checkpoint)["data"]
-    if recorded["name"] not in datasets.DATA:
+    if not datasets.is_known(recorded["name"]):
         raise CheckpointError(f"checkpoint: {checkpoint} was trained on data of its own, {recorded['name']!r}")
-    data = datasets.load(recorded["name"], recorded["split"])
+    height, width = (*recorded["shape"][1:], None, None)[:2]
+    size = height if height == width and recorded["name"].startswith(datasets.PREFIX) else None
+    data = datasets.load(recorded["name"], recorded["split"], data_dir, size=size)
     if describe(data) != recorded:
         raise CheckpointError(
             f"checkpoint: {checkpoint} was trained on other images than {recorded['name']!r} has here"

@@ -126,7 +126,7 @@ def test_data_sets(part):
     [
         ({"data": None}, TypeError, "data must be a nets.data.Dataset or a name; got NoneType"),
         ({"data": (f32(1), f32(1))}, TypeError, "data must be a nets.data.Dataset or a name; got tuple"),
-        ({"data": "digit"}, ValueError, "data must be one of 'digits'; got 'digit'"),
+        ({"data": "digit"}, ValueError, "data must be one of 'digits', .*; got 'digit'; did you mean 'digits'"),
         ({"data": "digits", "seed": -1}, ValueError, "seed must be an integer from 0"),
         ({"model": None}, TypeError, "model must be a nets.Network or a name; got NoneType"),
         ({"model": nn.Linear(2, 2)}, TypeError, "model must be a nets.Network or a name; got Linear"),

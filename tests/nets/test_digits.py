@@ -94,7 +94,7 @@ def test_command_line(tmp_path, capsys):
     ("arguments", "words"),
     [
         (["train", "--model", "MgNet[2,2]-[x]-B^l"], "a channel count"),
-        (["train", "--data", "cifar"], "data must be one of 'digits'"),
+        (["train", "--data", "cifar"], "did you mean 'cifar-10'"),
         (["train", "--recipe", "fast"], "recipe must be one of"),
         (["train", "--epochs", "0"], "epochs must be"),
         (["train", "--device", "abacus"], "device"),

@@ -274,8 +274,8 @@ def test_models_that_do_not_fit():
         nets.train(nets.create_model(NAME, num_classes=3), blobs())
     with pytest.raises(TypeError, match=r"model must be a nets.Network or a name"):
         nets.train(torch.nn.Linear(3, 3), blobs())
-    with pytest.raises(ValueError, match="data must be one of 'digits'; got 'mnist'"):
-        nets.train(NAME, "mnist")
+    with pytest.raises(ValueError, match=r"data must be one of 'digits', .*; got 'mnits'; did you mean 'mnist'"):
+        nets.train(NAME, "mnits")
 
 
 def test_signals_train_without_augmentation():
