@@ -3,6 +3,7 @@
 Figures are made directly, without pyplot: no window, no global state.
 """
 
+from nets.plot.levels import features, kernels, on_grids
 from nets.plot.network import cycle
 from nets.plot.results import confusion_matrix, learning_curve, misclassified
 from nets.plot.runs import accuracy_parameters, accuracy_time, learning_curves
@@ -12,7 +13,10 @@ __all__ = [
     "accuracy_time",
     "confusion_matrix",
     "cycle",
+    "features",
+    "kernels",
     "learning_curve",
     "learning_curves",
     "misclassified",
+    "on_grids",
 ]

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from nets.plot.style import BLUE, GREY, figure, lines, percent_wrong, save
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from nets.plot.style import BLUE, GREY, figure, lines, percent_wrong, photograph, save
 
     from nets.data import Images
 
@@ -79,17 +75,7 @@ def misclassified(
     for axes in picture.subplots(rows, columns, squeeze=False).flat:
         axes.set_axis_off()
     for axes, index in zip(picture.axes, shown, strict=False):
-        _image(axes, images[index])
+        photograph(axes, images[index])
         a, b = int(truth[index]), int(predicted[index])
         axes.set_title(f"{names[a]} as {names[b]}" if names else f"{a} as {b}", fontsize=12)
     save(picture, path)
-
-
-def _image(axes: Axes, image: Tensor) -> None:
-    image = image.float()
-    low, high = image.min(), image.max()
-    picture = ((image - low) / (high - low).clamp(min=1e-12)).permute(1, 2, 0).numpy()
-    if picture.shape[2] == 1:
-        axes.imshow(picture[..., 0], cmap="gray_r")
-    else:
-        axes.imshow(picture)

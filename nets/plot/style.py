@@ -8,6 +8,8 @@ from __future__ import annotations
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -46,3 +48,14 @@ def save(picture: Figure, path: str | PathLike[str]) -> None:
         axes.yaxis.label.set_fontsize(12)
         axes.title.set_fontsize(13)
     picture.savefig(path)
+
+
+def photograph(axes: Axes, image: Tensor) -> None:
+    """One image (1 or 3, height, width), its values spread over the greys, black the largest, or the colours."""
+    image = image.float()
+    low, high = image.min(), image.max()
+    scaled = ((image - low) / (high - low).clamp(min=1e-12)).permute(1, 2, 0).numpy()
+    if scaled.shape[2] == 1:
+        axes.imshow(scaled[..., 0], cmap="gray_r")
+    else:
+        axes.imshow(scaled)

@@ -1,0 +1,261 @@
+"""Inside a network: features and residuals of one image on every grid, and the learned kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nets.checks import check_integer
+from nets.network import Network
+from nets.operators import CONVOLUTION, TRANSPOSED, SharedKernel
+from nets.places import place
+from nets.plot.network import LETTERS
+from nets.plot.style import GREY, photograph, save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TILE = 0.82
+"""Inches of an image of one channel; every grid shows the whole image, so all tiles have this size."""
+GAP, LABEL, HEAD, SCALE = 0.06, 1.05, 0.62, 0.62
+"""Inches between tiles, for the name of a grid, above the first row, and for a colour scale."""
+
+BLOCKS = 8
+"""Kernels of a level that are drawn."""
+ON_FEATURES = ("features $u^l$, channels of largest norm", "residual $r^l = f^l - A^l u^l$")
+ON_DATA = ("data in which a grid starts, channels of largest norm", "data after the last step of a grid")
+"""Headings of the two blocks."""
+
+
+class Grid(NamedTuple):
+    """What one image is on one grid, on the CPU.
+
+    Attributes:
+        first: (c, n, ...) features u^l; in networks that work on data alone r^{l,0}, the data in which the grid starts.
+        second: (c, n, ...) the residual r^l = f^l - A^l u^l; in networks on data alone r^l after the last step.
+    """
+
+    first: Tensor
+    second: Tensor
+
+
+def on_grids(model: Network, image: Tensor) -> list[Grid]:
+    """Features and residuals of one image on every grid, finest first, in evaluation mode.
+
+    Args:
+        image: (channels, n, ...), normalised as in training.
+
+    Raises:
+        TypeError, ValueError: where the image does not fit the network.
+    """
+    if not isinstance(model, Network):
+        raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
+    if not isinstance(image, Tensor) or image.ndim != model.config.dims + 1:
+        shape = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+        raise ValueError(f"image must be one image (channels, {'n, ' * model.config.dims}...); got {shape}")
+    weight, training = next(model.parameters()), model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            levels = model.levels
+            visits = model.visits(image[None].to(weight.device, weight.dtype))
+            return [Grid(*(part[0].cpu() for part in _pair(l, v))) for l, v in zip(levels, visits, strict=True)]
+    finally:
+        model.train(training)
+
+
+def _pair(level: Any, visit: Any) -> tuple[Tensor, Tensor]:
+    if not hasattr(level, "residual"):  # the state is the data alone
+        return visit.u0, visit.u
+    residual = level.residual(level.start(visit.f, visit.u))
+    return torch.zeros_like(residual) if visit.u is None else visit.u, residual
+
+
+def features(
+    model: Network,
+    image: Tensor,
+    path: str | PathLike[str],
+    *,
+    channels: int = 6,
+    picture: Tensor | None = None,
+    title: str | None = None,
+) -> None:
+    """Draw u^l and r^l = f^l - A^l u^l of one image: a row per grid, the channels of the largest norm.
+
+    All tiles have one size, as every grid holds the whole image. Features and residuals of a grid have a colour scale
+    each, the same for all their channels: white is 0, dark grey is large; of both signs, red is positive and blue is
+    negative. In networks that work on data alone, such as the ResNets, it is r^{l,0} and r^l.
+
+    Args:
+        image: (c, height, width), normalised as in training.
+        channels: at most so many of u^l, and of r^l.
+        picture: (1 or 3, height, width), the image as it is to be seen; None shows `image`.
+        title: None takes the name of the network.
+
+    Raises:
+        TypeError, ValueError: where the image does not fit the network, or has other than two dimensions.
+    """
+    check_integer("channels", channels, 1)
+    grids = on_grids(model, image)
+    if image.ndim != 3:
+        raise ValueError(f"image must be 2-dimensional to be drawn; got the shape {tuple(image.shape)}")
+    data_alone = not hasattr(model.levels[0], "residual")
+    names = ("r^{%d,0}", "r^{%d}") if data_alone else ("u^{%d}", "r^{%d}")
+    words = ON_DATA if data_alone else ON_FEATURES
+    shown = min(channels, max(len(part) for grid in grids for part in grid))
+    block = shown * (TILE + GAP) + SCALE
+    sheet = _Sheet(LABEL + TILE + 0.35 + 2 * block, HEAD + len(grids) * (TILE * _ratio(image) + 0.30))
+    sheet.text(GAP, 0.16, str(model.config) if title is None else title, size=11, weight="bold")
+    for l, grid in enumerate(grids):
+        y = HEAD + 0.22 + l * (TILE * _ratio(image) + 0.30)
+        middle = y + TILE * _ratio(image) / 2
+        sheet.text(GAP, middle - 0.09, f"grid {l + 1}", size=9, weight="bold")
+        sheet.text(GAP, middle + 0.10, " × ".join(map(str, grid.first.shape[1:])), size=8)
+        if l == 0:
+            photograph(sheet.tile(LABEL, y, _ratio(image)), image if picture is None else picture)
+        for k, (part, name) in enumerate(zip(grid, names, strict=True)):
+            x = LABEL + TILE + 0.35 + k * block
+            if l == 0:
+                sheet.text(x, 0.46, words[k], size=9)
+            sheet.text(x, y - 0.10, f"${name % (l + 1)}$", size=9)
+            _channels(sheet, x, y, part, shown, _ratio(image))
+    save(sheet.figure, path)
+
+
+def _ratio(image: Tensor) -> float:
+    return float(image.shape[1] / image.shape[2])
+
+
+def _channels(sheet: _Sheet, x: float, y: float, part: Tensor, shown: int, ratio: float) -> None:
+    """The channels of the largest norm in one row, by their numbers, and the colour scale that they share."""
+    norms = part.flatten(1).norm(dim=1)
+    chosen = sorted(norms.topk(min(shown, len(part))).indices.tolist())
+    values = part[chosen]
+    signed = bool((values < 0).any())
+    limit = max(float(values.abs().max()), 1e-12)
+    style: dict[str, Any] = {"cmap": "RdBu_r" if signed else "Greys", "vmin": -limit if signed else 0, "vmax": limit}
+    for i, channel in enumerate(chosen):
+        axes = sheet.tile(x + i * (TILE + GAP), y, ratio)
+        drawn = axes.imshow(part[channel].numpy(), **style)
+        sheet.text(x + i * (TILE + GAP) + TILE, y - 0.08, str(channel), size=6, ha="right")
+    bar = sheet.axes(x + len(chosen) * (TILE + GAP) + 0.03, y, 0.07, TILE * ratio)
+    scale = sheet.figure.colorbar(drawn, cax=bar, ticks=[-limit, 0, limit] if signed else [0, limit])
+    scale.ax.set_yticklabels([f"{v:.2g}" for v in ([-limit, 0, limit] if signed else [0, limit])], fontsize=6)
+    scale.ax.tick_params(length=2, pad=1)
+    scale.outline.set_linewidth(0.4)
+
+
+def kernels(model: Network, path: str | PathLike[str], *, count: int = 8, levels: Sequence[int] | None = None) -> None:
+    """Draw the learned kernels A, B, R, Pi, ... of the levels: a row per level, a block per kernel.
+
+    A block has a small image per pair of channels, a row for each of the first outputs, a column for each of the first
+    inputs. All blocks share one colour scale, red positive and blue negative, which ends at the 99.5th percentile.
+
+    Args:
+        count: at most so many outputs, and inputs, of a kernel.
+        levels: which, 1 the finest; None takes all.
+
+    Raises:
+        TypeError, ValueError: where a level does not exist, or the kernels have other than two dimensions.
+    """
+    check_integer("count", count, 1)
+    if not isinstance(model, Network):
+        raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
+    if model.config.dims != 2:
+        raise ValueError(f"model must be 2-dimensional to be drawn; {model.config} has dims={model.config.dims}")
+    rows = _by_level(model)
+    numbers = list(rows) if levels is None else list(levels)
+    if not numbers or not all(number in rows for number in numbers):
+        raise ValueError(f"levels must be some of {', '.join(map(str, rows))}; got {levels}")
+    blocks = {number: [(name, _mosaic(weight, count)) for name, weight in rows[number]] for number in numbers}
+    everything = torch.cat([part[part.isfinite()].abs() for row in blocks.values() for _, part in row])
+    limit = max(float(everything.quantile(0.995)), 1e-12)
+    side = 1.55
+    columns = max(min(len(row), BLOCKS) for row in blocks.values())
+    sheet = _Sheet(LABEL + columns * (side + 0.16) + 0.75, HEAD + len(blocks) * (side + 0.42))
+    sheet.text(GAP, 0.16, f"{model.config}: kernels of the first {count} channels", size=11, weight="bold")
+    for i, (number, row) in enumerate(blocks.items()):
+        y = HEAD + 0.28 + i * (side + 0.42)
+        sheet.text(GAP, y + side / 2, f"grid {number}", size=9, weight="bold")
+        if len(row) > BLOCKS:
+            sheet.text(GAP, y + side / 2 + 0.2, f"{len(row) - BLOCKS} more", size=8)
+        for k, (name, mosaic) in enumerate(row[:BLOCKS]):
+            x = LABEL + k * (side + 0.16)
+            height, width = mosaic.shape
+            unit = side / max(height, width)
+            axes = sheet.axes(x, y, width * unit, height * unit)
+            axes.set_facecolor("#b8b8b8")
+            drawn = axes.imshow(mosaic.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
+            sheet.text(x, y - 0.11, name, size=8)
+    bar = sheet.axes(LABEL + columns * (side + 0.16) + 0.08, HEAD + 0.28, 0.12, side)
+    scale = sheet.figure.colorbar(drawn, cax=bar)
+    scale.ax.tick_params(labelsize=7, length=2)
+    save(sheet.figure, path)
+
+
+def _by_level(model: Network) -> dict[int, list[tuple[str, Tensor]]]:
+    """Name and weight (outputs, inputs, height, width) of the kernels of each level, 1 the finest.
+
+    R, Pi and what else leads to a level are with it.
+    """
+    kinds: Any = (*CONVOLUTION.values(), *TRANSPOSED.values(), SharedKernel)
+    rows: dict[int, list[tuple[str, Tensor]]] = {l + 1: [] for l in range(len(model.config.nu))}
+    for name, module in model.named_modules():
+        where = place(name)
+        if where.level is None or not isinstance(module, kinds):
+            continue
+        weight: Any = module.weight
+        weight = weight.detach().float().cpu()
+        if isinstance(module, tuple(TRANSPOSED.values())):
+            weight = weight.transpose(0, 1)
+        elif weight.ndim == 2:  # one kernel for all channels
+            weight = weight[None, None]
+        rows[where.level + 1].append((_name(name, weight), weight))
+    return rows
+
+
+def _name(name: str, weight: Tensor) -> str:
+    """ "B 2, 32 to 32" of the module "B.0.1"."""
+    part, _, *number = name.split(".")
+    letter = LETTERS.get(part, (part, "", ""))[0]
+    count = f" {int(number[0]) + 1}" if number and number[0].isdigit() else ""
+    inner = f" {LETTERS.get(number[0], (number[0], '', ''))[0]}" if number and not number[0].isdigit() else ""
+    return f"{letter}{count}{inner}   {weight.shape[1]} → {weight.shape[0]}"
+
+
+def _mosaic(weight: Tensor, count: int) -> Tensor:
+    """Kernels side by side, an empty line of NaN between them."""
+    part = nn.functional.pad(weight[:count, :count], (0, 1, 0, 1), value=torch.nan)
+    outputs, inputs, height, width = part.shape
+    return part.permute(0, 2, 1, 3).reshape(outputs * height, inputs * width)[:-1, :-1]
+
+
+class _Sheet:
+    """A page on which things have their place in inches from the upper left corner."""
+
+    def __init__(self, width: float, height: float) -> None:
+        from matplotlib.figure import Figure
+
+        self.width, self.height = width, height
+        self.figure: Figure = Figure(figsize=(width, height), dpi=200)
+
+    def axes(self, x: float, y: float, width: float, height: float) -> Axes:
+        box = (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
+        axes = self.figure.add_axes(box)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_linewidth(0.4)
+        axes.spines[:].set_color(GREY)
+        return axes
+
+    def tile(self, x: float, y: float, ratio: float) -> Axes:
+        return self.axes(x, y, TILE, TILE * ratio)
+
+    def text(self, x: float, y: float, text: str, size: float, weight: str = "normal", ha: str = "left") -> None:
+        at = x / self.width, 1 - y / self.height
+        self.figure.text(*at, text, fontsize=size, weight=weight, ha=ha, va="center_baseline", color="#202020")
