@@ -12,6 +12,7 @@ from nets.mgnet import MgNet
 from nets.network import FeatureInfo, Network
 from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
 from nets.plain import PlainConfig, PlainNet
+from nets.prediction import Prediction, predict
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
 from nets.summary import Summary, summary
@@ -26,6 +27,7 @@ from nets.train import (
     load,
     train,
 )
+from nets.transform import Transform
 from nets.vmgnet import VMgNet
 from nets.zoo import create_model, list_models
 
@@ -43,6 +45,7 @@ __all__ = [
     "PlainArchitecture",
     "PlainConfig",
     "PlainNet",
+    "Prediction",
     "Recipe",
     "ResNet",
     "ResNetArchitecture",
@@ -51,6 +54,7 @@ __all__ = [
     "TrainingError",
     "TrainingInterrupted",
     "TrainingResult",
+    "Transform",
     "VMgNet",
     "create_model",
     "data",
@@ -60,6 +64,7 @@ __all__ = [
     "multiply_adds",
     "parameters",
     "parse",
+    "predict",
     "summary",
     "train",
 ]

@@ -16,6 +16,7 @@ from nets.inputs import check_features, check_input
 from nets.operators import MAX_POOL, convolution, normalisation
 from nets.recompute import recomputed, recomputed_levels
 from nets.states import check_state
+from nets.transform import Transform
 
 
 class FeatureInfo(NamedTuple):
@@ -39,6 +40,8 @@ class Network(nn.Module):
     """
 
     activation_checkpointing = False
+    transform: Transform | None = None
+    """How images are prepared for it; `nets.load` sets it."""
 
     def __init__(self, config: Any, c_in: int, c_out: int, *, stem_norm: bool) -> None:
         super().__init__()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from nets.plot.style import BLUE, GREY, figure, lines, percent_wrong, photograph, save
 
+if TYPE_CHECKING:
     from nets.data import Images
 
 

@@ -15,6 +15,7 @@ from nets.network import Network
 from nets.resnet_config import ResNetConfig
 from nets.states import first_difference
 from nets.train import sealed
+from nets.transform import Transform
 
 FILE, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 FORMAT = "mgnet-multigrid checkpoint 2"
@@ -109,6 +110,8 @@ def _configuration(description: Mapping[str, Any]) -> zoo.Config:
 def load(checkpoint: str | os.PathLike[str]) -> Network:
     """The trained network of a checkpoint (averaged weights where there are any), in evaluation mode.
 
+    Its `transform` says how images are prepared for it, and its class names.
+
     Raises:
         CheckpointError: naming the file, where it is missing, truncated, damaged or something else.
     """
@@ -116,6 +119,7 @@ def load(checkpoint: str | os.PathLike[str]) -> Network:
     try:
         model = build(record["model"])
         model.load_state_dict(trained(record))
+        model.transform = Transform.of(record["data"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"checkpoint: {checkpoint} does not fit its own model ({_first(error)})") from error
     return model.eval()
