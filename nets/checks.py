@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 
@@ -29,3 +30,9 @@ def check_choices(config: Any, choices: Mapping[str, tuple[Any, ...]]) -> None:
         value = getattr(config, name)
         if not any(value == choice and type(value) is type(choice) for choice in allowed):
             raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}; got {value!r}")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean ...?" with the known names that are spelled like this one, or nothing."""
+    close = get_close_matches(name.lower(), list(known), n=2, cutoff=0.5)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -3,60 +3,74 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
+import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from nets.commands.evaluate import draw_evaluation, print_evaluation
-from nets.data import DATA
-from nets.scanner import EXAMPLE
+from nets.commands.settings import NETWORK, add_options, settings
 from nets.train import RECIPES, Recipe
 from nets.train.fit import network_for
+from nets.train.recipes import SOURCES, recipe_for
+
+DESCRIPTION = """Train a network. Every option may stand in a TOML file too; the command line wins.
+Under torchrun --nproc-per-node N -m nets train ... the processes share every batch."""
 
 
 def add_train(commands: Any) -> None:
-    command = commands.add_parser("train", help="train a network", description="Train a network.")
-    command.add_argument("--model", default="MgNet[2,2]-[32]-B^{l,i}", help=f"such as {EXAMPLE} (default: %(default)s)")
-    command.add_argument("--data", default="digits", help=f"one of {', '.join(DATA)} (default: %(default)s)")
-    command.add_argument("--recipe", help=f"one of {', '.join(RECIPES)} (default: the one made for the data)")
-    command.add_argument("--seed", type=int, default=0, help="of the split and of every random choice (default: 0)")
-    command.add_argument("--output", type=Path, help="folder for checkpoint, history and pictures")
-    command.add_argument("--resume", action="store_true", help="go on with the run in --output")
-    command.add_argument("--threads", type=int, help="threads of torch; one is best for digits on a busy machine")
-    command.add_argument("--device", default="cpu", help="(default: cpu)")
-    command.add_argument(
-        "--activation-checkpointing", action="store_true", help="compute levels again in the backward pass: less memory"
-    )
-    for field in fields(Recipe):
-        kind = int if isinstance(field.default, int) else float
-        command.add_argument(f"--{field.name.replace('_', '-')}", type=kind, help="instead of the recipe's")
+    command = commands.add_parser("train", help="train a network", description=DESCRIPTION)
+    command.add_argument("--list-recipes", action="store_true", help="print every recipe with its source, and stop")
+    command.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of the options below")
+    add_options(command)
     command.set_defaults(run=_train)
 
 
 def _train(options: argparse.Namespace) -> None:
+    if options.list_recipes:
+        _list_recipes()
+        return
+    given = settings(options)
+    threads = given.pop("threads", None)
+    if threads is not None:
+        if threads < 1:
+            raise ValueError(f"threads must be an integer >= 1; got {threads}")
+        torch.set_num_threads(threads)
+    _run(given)
+
+
+def _run(given: dict[str, Any]) -> None:
     import nets
 
-    if options.threads is not None and options.threads < 1:
-        raise ValueError(f"threads must be an integer >= 1; got {options.threads}")
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    overrides = {f.name: value for f in fields(Recipe) if (value := getattr(options, f.name)) is not None}
-    data = nets.data.load(options.data, options.seed)
-    model = network_for(options.model, data, options.seed)
-    model.set_activation_checkpointing(options.activation_checkpointing)
-    result = nets.train(
-        model,
-        data,
-        recipe=options.recipe,
-        seed=options.seed,
-        output=options.output,
-        resume=options.resume,
-        device=options.device,
-        **overrides,
-    )
+    name, seed = given.pop("model", "MgNet[2,2]-[32]-B^{l,i}"), given.pop("seed", 0)
+    network = {key: given.pop(key) for key in NETWORK if key in given}
+    places = {key: given.pop(key) for key in ("data_dir", "download", "exclude", "size") if key in given}
+    data = nets.data.load(given.pop("data", "digits"), seed, **places)
+    overrides = {key: given[key] for key in asdict(Recipe()) if key in given}
+    recipe = recipe_for(data.name, given.get("recipe"), overrides)
+    model = network_for(name, data, seed, recipe.initialization, **network)
+    result = nets.train(model, data, seed=seed, **given)
+    if os.environ.get("RANK", "0") != "0":  # torchrun's other processes have nothing to add
+        return
+    if result.validation is not None:
+        count = int(result.validation.confusion.sum())
+        print(f"validation accuracy {100 * result.validation.accuracy:.2f} % of {count} images")
     print_evaluation(result.evaluation, data.class_names)
-    if options.output is not None:
-        draw_evaluation(result.evaluation, data, options.output)
-        print(f"written: {options.output}")
+    if "output" in given:
+        draw_evaluation(result.evaluation, data, given["output"])
+        print(f"written: {given['output']}")
+
+
+def _list_recipes() -> None:
+    """Each recipe with its source and what it sets otherwise than the default recipe."""
+    default = asdict(Recipe())
+    print("defaults: " + _settings(default))
+    for name, recipe in RECIPES.items():
+        own = {key: value for key, value in asdict(recipe).items() if value != default[key]}
+        print(f"\n{name}: {SOURCES[name]}\n  {_settings(own)}")
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())

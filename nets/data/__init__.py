@@ -7,6 +7,7 @@ from nets.data.digits import digits
 from nets.data.folder import image_folder, imagenet
 from nets.data.images import ImageFiles
 from nets.data.sets import DATA, PREFIX, excluded, is_known, load
+from nets.data.validation import validation_split
 
 __all__ = [
     "DATA",
@@ -23,4 +24,5 @@ __all__ = [
     "imagenet",
     "is_known",
     "load",
+    "validation_split",
 ]

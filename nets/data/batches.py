@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nets import randomness
 from nets.checks import check_integer
 from nets.data.augment import RESIZED_CROP, Augmentation
 from nets.data.dataset import Dataset
@@ -72,6 +73,10 @@ class Batches:
         """Images and their labels for each tensor of indices, not augmented."""
         for raw, index in self._raw(batches, None):
             yield self.data.normalise(raw), self.labels[index]
+
+    def sample(self, count: int) -> Tensor:
+        """Images as they are, drawn by the seed: `count` of them, or all."""
+        return next(self.in_order([randomness.order(self.seed, 0, len(self))[:count]]))[0]
 
     def _raw(self, batches: Iterable[Tensor], table: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
         """Raw images and their indices, on the device."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from nets.data import Images
 
 
-def learning_curve(history: Sequence[Mapping[str, float]], path: str | PathLike[str]) -> None:
-    """Error in percent, training (augmented) and held out, and loss, over the epochs of `history`."""
+def learning_curve(history: Sequence[Mapping[str, Any]], path: str | PathLike[str]) -> None:
+    """Error in percent, training (augmented) and held out or validation, and loss, over the epochs of `history`."""
     picture = figure(9.0, 3.8)
     errors, losses = picture.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
-    for key, label, colour in (("accuracy", "training, augmented", GREY), ("test_accuracy", "held out", BLUE)):
-        errors.plot(epochs, [100 * (1 - row[key]) for row in history], color=colour, label=label, lw=2, clip_on=False)
-    last = 100 * (1 - history[-1]["test_accuracy"])
+    validated = "validation_accuracy" in history[0]
+    held_out, name = ("validation_accuracy", "validation") if validated else ("test_accuracy", "held out")
+    for key, label, colour in (("accuracy", "training, augmented", GREY), (held_out, name, BLUE)):
+        rows = [row for row in history if row[key] is not None]  # not every epoch is evaluated
+        error = [100 * (1 - row[key]) for row in rows]
+        errors.plot([row["epoch"] for row in rows], error, color=colour, label=label, lw=2, clip_on=False)
+    last = 100 * (1 - history[-1][held_out])
     errors.annotate(f"{last:.2f} %", (epochs[-1], last), (6, 6), textcoords="offset points", color=BLUE, va="center")
     percent_wrong(errors)
     errors.set(ylim=(0, 100), xlabel="epoch", title="error in %")

@@ -90,15 +90,21 @@ class RunFolder:
         self._kept = (run.epoch, run.step) if run.step else None
         self._tried = (run.epoch, run.step, time.monotonic())
 
+    def due(self, run: Run, steps: int = 0) -> bool:
+        """Whether a checkpoint is due, after `steps` more."""
+        epoch, step, then = self._tried
+        seconds = time.monotonic() - then
+        return self.every.due(steps=run.step + steps - step, epochs=run.epoch - epoch, seconds=seconds)
+
     def keep(self, run: Run, *, at_once: bool = False) -> None:
         """Write a checkpoint where one is due, or at once."""
-        if self._due(run, at_once):
+        if (run.epoch, run.step) != self._kept and (at_once or self.due(run)):
             self._write_checkpoint(run)
             self._write_record(record.progress(run))
 
     def end_epoch(self, run: Run) -> None:
         """The checkpoint, if one is due, before what can be made again from it."""
-        if self._due(run):
+        if (run.epoch, run.step) != self._kept and self.due(run):
             self._write_checkpoint(run)
         self._try(HISTORY, lambda: write_atomically(self.path / HISTORY, _table(run.history).encode()))
         self._write_record(record.progress(run))
@@ -128,13 +134,6 @@ class RunFolder:
         whole = next((f for f in (self.checkpoint, self.path / checkpoints.PREVIOUS) if is_whole(f)), self.checkpoint)
         epoch, step = self._kept
         return f"the last checkpoint is {whole} (epoch {epoch}, step {step})"
-
-    def _due(self, run: Run, at_once: bool = False) -> bool:
-        if (run.epoch, run.step) == self._kept:
-            return False
-        epoch, step, then = self._tried
-        passed = time.monotonic() - then
-        return at_once or self.every.due(steps=run.step - step, epochs=run.epoch - epoch, seconds=passed)
 
     def _write_checkpoint(self, run: Run) -> None:
         self._try(checkpoints.FILE, lambda: self._save(run))
@@ -173,6 +172,9 @@ class NoFolder:
     def begin(self, run: Run, recipe: Mapping[str, Any]) -> None:
         pass
 
+    def due(self, run: Run, steps: int = 0) -> bool:
+        return False
+
     def keep(self, run: Run, *, at_once: bool = False) -> None:
         pass
 
@@ -186,7 +188,7 @@ class NoFolder:
         return "there is no checkpoint"
 
 
-def _table(history: list[dict[str, float]]) -> str:
+def _table(history: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
     writer.writeheader()
@@ -194,7 +196,7 @@ def _table(history: list[dict[str, float]]) -> str:
     return text.getvalue()
 
 
-def _draw(history: list[dict[str, float]], path: Path) -> None:
+def _draw(history: list[dict[str, Any]], path: Path) -> None:
     from nets import plot
 
     plot.learning_curve(history, path)

@@ -6,7 +6,9 @@ from os import PathLike
 from typing import Any
 
 import torch
+from torch import nn
 
+from nets.checks import check_integer
 from nets.data import Dataset
 from nets.inputs import check_input
 from nets.network import Network
@@ -14,7 +16,10 @@ from nets.train.recipe import Recipe
 from nets.vmgnet import VMgNet
 
 
-def network_for(model: Network | str, data: Dataset, seed: int) -> Network:
+def network_for(
+    model: Network | str, data: Dataset, seed: int, initialization: str = "kaiming", **settings: Any
+) -> Network:
+    """The network itself, or the one of a name, made from the seed for the data; settings are those of create_model."""
     from nets.zoo import create_model
 
     if isinstance(model, Network):
@@ -24,10 +29,17 @@ def network_for(model: Network | str, data: Dataset, seed: int) -> Network:
     dims = data.train_images.ndim - 2
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return create_model(model, num_classes=len(data.class_names), in_channels=data.in_channels, dims=dims)
+        network = create_model(
+            model, num_classes=len(data.class_names), in_channels=data.in_channels, dims=dims, **settings
+        )
+        if initialization == "default":
+            for module in network.modules():
+                if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+                    module.reset_parameters()
+        return network
 
 
-def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: Any) -> None:
+def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: Any, evaluate_every: Any) -> None:
     """What can be said of train's arguments one by one."""
     if not isinstance(data, Dataset | str):
         raise TypeError(f"data must be a nets.data.Dataset or a name; got {type(data).__name__}")
@@ -39,9 +51,11 @@ def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: An
         raise TypeError(f"resume must be True or False; got {resume!r}")
     if not (progress is None or isinstance(progress, bool)):
         raise TypeError(f"progress must be None, True or False; got {progress!r}")
+    check_integer("evaluate_every", evaluate_every, 1)
 
 
-def check_fit(model: Network, data: Dataset, recipe: Recipe) -> None:
+def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None:
+    """Whether the recipe can train this model on this data with so many processes."""
     if isinstance(model, VMgNet):
         raise ValueError(f"model must classify images; got {model.config}, which predicts every pixel")
     classes = len(data.class_names)
@@ -51,8 +65,18 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe) -> None:
             f"call model.reset_classifier({classes}) first"
         )
     check_input(model, data.normalise(data.train_images[:1]).to(next(model.parameters()).device))
-    if recipe.batch > len(data.train_images):
-        raise ValueError(f"batch must be at most {len(data.train_images)}, the training images; got {recipe.batch}")
+    images = len(data.train_images) - round(recipe.val_fraction * len(data.train_images))
+    if recipe.batch > images:
+        raise ValueError(f"batch must be at most {images}, the training images; got {recipe.batch}")
+    if recipe.batch % (ranks * recipe.grad_accum):
+        raise ValueError(
+            f"batch must be a multiple of {ranks * recipe.grad_accum}, {ranks} processes times grad_accum "
+            f"{recipe.grad_accum}; got {recipe.batch}"
+        )
+    if data.train_images.ndim != 4:
+        for name in ("channels_last", "whitening"):
+            if getattr(recipe, name):
+                raise ValueError(f"{name} is for 2-dimensional images; these have {data.train_images.ndim - 2}")
     recipe.augmentation.check(data)
 
 

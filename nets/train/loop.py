@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+import time
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from math import isfinite
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 from nets import data as datasets
-from nets import randomness
-from nets.data import Batches, Dataset
+from nets.data import Dataset
 from nets.network import Network
+from nets.train.checkpoint import load_weights
 from nets.train.evaluation import Evaluation, evaluate
+from nets.train.events import Events, check_tensorboard
 from nets.train.every import Every
 from nets.train.files import NoFolder, RunFolder
 from nets.train.fit import check_arguments, check_fit, network_for, usable_device
+from nets.train.ranks import joined, local_device
 from nets.train.recipe import Recipe
-from nets.train.recipes import recipe_for
+from nets.train.recipes import SOURCES, name_of, recipe_for
 from nets.train.run import Run
 from nets.train.signals import Stop, TrainingInterrupted, name
+from nets.train.step import autocast, gradient, update
+from nets.train.tally import NotFiniteError, Tally
+
+LOOK_EVERY = 20
+"""Steps on a GPU between two looks at the loss; on a CPU every loss is looked at before the weights change."""
 
 
 class TrainingError(RuntimeError):
@@ -36,12 +46,16 @@ class TrainingError(RuntimeError):
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
     """What a run gives: the network (averaged weights where the recipe averages) in evaluation mode after its last
-    epoch, how it classifies the held-out part, one row of numbers per epoch, and the checkpoint's path or None."""
+    epoch, how it classifies the held-out part, one row of numbers per epoch, and the checkpoint's path or None.
+
+    `validation` is how it classifies the validation part, where there is one.
+    """
 
     model: Network
     evaluation: Evaluation
-    history: list[dict[str, float]]
+    history: list[dict[str, Any]]
     checkpoint: Path | None
+    validation: Evaluation | None = None
 
     @property
     def accuracy(self) -> float:
@@ -58,11 +72,16 @@ def train(
     output: str | PathLike[str] | None = None,
     resume: bool = False,
     checkpoint_every: str | int = "1 epoch, 5 min",
+    init_from: str | PathLike[str] | None = None,
+    evaluate_every: int = 1,
+    tensorboard: bool = False,
     device: str | torch.device = "cpu",
     progress: bool | None = None,
     **overrides: Any,
 ) -> TrainingResult:
     """Train a network and classify the held-out part of the data.
+
+    Under torchrun the processes share every batch; batch and learning rate are those of all of them together.
 
     Args:
         model: a network, which is trained in place, or a name for `create_model`, made from the seed.
@@ -74,120 +93,189 @@ def train(
         resume: go on with the run in `output`; float32 on the CPU, with equal threads and versions, ends with the same
             bits as without the break, which may be in the middle of an epoch. Where there is no checkpoint yet, start.
         checkpoint_every: how much work may be lost, such as "10 min", "2 epochs", "500 steps" or several of them.
-        device: where to train.
+        init_from: a checkpoint, run folder or state_dict to start from, instead of random weights.
+        evaluate_every: epochs between two looks at the held-out part; the last epoch is always evaluated.
+        tensorboard: write events for TensorBoard into the folder "tensorboard" of `output`.
+        device: where to train. Under torchrun "cuda" is one GPU per process.
         progress: whether to show a progress bar; None shows it on a terminal.
         overrides: single settings of the recipe, such as epochs=10.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed, before any work.
+        ImportError: `tensorboard` is asked for and not installed.
         CheckpointError: `output` holds a run and `resume` is False, or another run than the one to resume.
         TrainingError: the loss is not finite.
         TrainingInterrupted: by SIGINT (Ctrl-C) or SIGTERM, after a step and a checkpoint; a second signal ends at once.
         OSError: the last checkpoint cannot be written; before that, a full disk is a warning.
     """
-    check_arguments(data, seed, output, resume, progress)
+    check_arguments(data, seed, output, resume, progress, evaluate_every)
+    for argument, value in (("resume", resume), ("tensorboard", tensorboard)):
+        if value and output is None:
+            raise ValueError(f"{argument} needs output, the folder of the run; got None")
+    if tensorboard:
+        check_tensorboard()
     if isinstance(data, str):
         data = datasets.load(data, seed)
-    told = {"name": recipe if isinstance(recipe, str) else None, "source": None, "overrides": overrides}
-    recipe = recipe_for(data.name, recipe, overrides)
-    model = network_for(model, data, seed)
-    check_fit(model, data, recipe)
-    if resume and output is None:
-        raise ValueError("resume needs output, the folder of the run to go on with; got None")
+    asked = recipe_for(data.name, recipe, {})
+    told = {"name": name_of(asked), "source": SOURCES.get(name_of(asked) or ""), "overrides": overrides}
+    recipe = recipe_for(data.name, asked, overrides)
+    model = network_for(model, data, seed, recipe.initialization)
     every = Every.parse(checkpoint_every)
-    run = Run.start(model.to(usable_device(device)), data, recipe, seed)
-    with NoFolder() if output is None else RunFolder(Path(output), every) as folder, Stop() as stop:
-        run.resume(folder.claim(resume))
-        folder.begin(run, told)
+    device = local_device(usable_device(device))
+    with joined(device) as ranks, ExitStack() as stack:
+        check_fit(model, data, recipe, ranks.count)
+        folder = NoFolder() if output is None or not ranks.first else RunFolder(Path(output), every)
+
+        def claim() -> dict[str, Any] | None:
+            stack.enter_context(folder)
+            return folder.claim(resume)
+
+        content = ranks.on_first(claim)
+        if init_from is not None and content is None:
+            load_weights(model, init_from)
+        stop = stack.enter_context(Stop())
+        run = Run.start(model.to(device), data, recipe, seed, ranks)
+        run.resume(content)
+        ranks.on_first(lambda: folder.begin(run, told))
+        events = stack.enter_context(Events(Path(output) / "tensorboard" if tensorboard and output else None, ranks))
         try:
-            evaluation = _train(run, folder, stop, progress)
+            evaluation, validation = _train(run, folder, stop, events, evaluate_every, progress)
         except TrainingInterrupted as interrupted:
             folder.keep(run, at_once=True)
             message = f"by {name(interrupted.signal)} after step {run.step} of {run.steps}; {folder.last()}"
             raise TrainingInterrupted(interrupted.signal, message) from None
+        finally:
+            run.optimizer.zero_grad()
+            model.requires_grad_()  # whitening froze a layer
         folder.finish(run, evaluation)
     if run.trained is not model:
         model.load_state_dict(run.trained.state_dict())
     model.eval()
-    return TrainingResult(model, evaluation, run.history, folder.checkpoint)
+    return TrainingResult(model, evaluation, run.history, folder.checkpoint, validation)
 
 
-def _train(run: Run, folder: RunFolder | NoFolder, stop: Stop, progress: bool | None) -> Evaluation:
-    """All epochs that are left; returns how the network classifies the held-out part."""
+def _train(
+    run: Run, folder: RunFolder | NoFolder, stop: Stop, events: Events, evaluate_every: int, progress: bool | None
+) -> tuple[Evaluation, Evaluation | None]:
+    """All epochs that are left; returns how the network classifies the held-out and the validation part."""
+    if run.recipe.compile and run.epoch < run.recipe.epochs:
+        _compile(run)
     with _bar(progress, run) as bar:
         while run.epoch < run.recipe.epochs:
-            run.end_epoch(_epoch(run, bar, folder, stop))
+            row = _epoch(run, bar, folder, stop)
+            if row["epoch"] == run.recipe.epochs or row["epoch"] % evaluate_every == 0:
+                row[run.held_out] = _accuracy(run, stop)
+            run.end_epoch(row)
             folder.end_epoch(run)
-    with stop.at_once():
-        return evaluate(run.trained, run.data)
+            events.add(row)
+    with stop.at_once(), autocast(run.recipe, run.device):
+        validation = evaluate(run.trained, run.data) if run.recipe.val_fraction else None
+        return evaluate(run.trained, run.whole), validation
 
 
-def _epoch(run: Run, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> dict[str, float]:
+def _epoch(run: Run, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> dict[str, Any]:
     """What is left of one pass over the training part; returns the row of the history."""
     if not run.step:
         run.start_clock()
-    sums = run.sums
+    sums, first = run.sums, run.step - run.sums.steps
     if not sums.steps:
         sums.began = run.seconds
+    batches = run.batches()[sums.steps :]
+    parts = run.parts(batches)
+    tally = Tally(sums, run.ranks, run.device, 1 if run.device.type == "cpu" else LOOK_EVERY)
     run.model.train()
-    for images, labels in _batches(run):
-        stop.check()
-        loss, hits = _step(run, images, labels, run.recipe.rate(run.step, run.steps))
-        if not isfinite(loss):
-            raise TrainingError(f"the loss is {loss} at step {run.step + 1} (epoch {run.epoch + 1}); {folder.last()}")
-        run.step += 1
-        sums.steps, sums.images = sums.steps + 1, sums.images + len(images)
-        sums.loss, sums.correct = sums.loss + loss * len(images), sums.correct + hits
-        bar.set_postfix(epoch=run.epoch + 1, loss=f"{loss:.3f}", accuracy=f"{hits / len(images):.3f}", refresh=False)
-        bar.update(len(images))
-        folder.keep(run)
+    run.optimizer.zero_grad()
+    try:
+        for number, batch in enumerate(batches, 1):
+            loss, hits = _step(run, list(islice(parts, run.recipe.grad_accum)), len(batch))
+            tally.add(loss, hits, len(batch), keep=folder.due(run, steps=1), stop=stop.signal is not None)
+            looked = tally.look(at_once=number == len(batches))
+            update(run.optimizer, run.rate(run.step), run.recipe)
+            if run.average is not None:
+                run.average.update_parameters(run.model)
+            run.step += 1
+            if looked:
+                _looked(run, tally, bar, folder, stop)
+    except NotFiniteError as error:
+        step, last = first + error.step, folder.last()
+        raise TrainingError(f"the loss is {error.loss} at step {step} (epoch {run.epoch + 1}); {last}") from error
+    run.ranks.average_buffers(run.model, run.average)
     seconds = run.seconds - sums.began
-    with stop.at_once():
-        accuracy = evaluate(run.trained, run.data).accuracy
     return {
         "epoch": run.epoch + 1,
-        "learning_rate": run.recipe.rate(run.step - 1, run.steps),
+        "learning_rate": run.rate(run.step - 1),
         "loss": sums.loss / sums.images,
         "accuracy": sums.correct / sums.images,
-        "test_accuracy": accuracy,
+        run.held_out: None,
         "seconds": seconds,
         "images_per_second": sums.images / seconds,
     }
 
 
-def _batches(run: Run) -> Iterator[tuple[Tensor, Tensor]]:
-    """Those of the epoch under way that have had no step yet."""
-    device, augmentation = next(run.model.parameters()).device, run.recipe.augmentation
-    images = Batches(run.data, augmentation=augmentation, seed=run.seed, device=device)
-    order = randomness.order(run.seed, run.epoch, len(images)).split(run.recipe.batch)
-    return images.epoch(run.epoch, order[run.sums.steps :])
+def _step(run: Run, parts: list[tuple[Tensor, Tensor]], count: int) -> tuple[Tensor, Tensor]:
+    """The gradient of a batch of `count` images, of which this process has these parts; its loss and hits."""
+    return gradient(run.stepped, parts, count, run.recipe, run.ranks.count)
 
 
-def _step(run: Run, images: Tensor, labels: Tensor, rate: float) -> tuple[float, int]:
-    """One step of the optimiser, unless the loss is not finite; returns the loss and how many were right."""
-    for group in run.optimizer.param_groups:
-        group["lr"] = rate
-    scores = run.model(images)
-    loss = nn.functional.cross_entropy(scores, labels, label_smoothing=run.recipe.label_smoothing)
-    value = loss.item()
-    if isfinite(value):
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.optimizer.step()
-        if run.average is not None:
-            run.average.update_parameters(run.model)
-    return value, int((scores.detach().argmax(1) == labels).sum())
+def _looked(run: Run, tally: Tally, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> None:
+    """What all processes do together where they have looked: show the loss, keep a checkpoint, stop."""
+    loss, accuracy = f"{tally.loss:.3f}", f"{tally.accuracy:.3f}"
+    bar.set_postfix(epoch=run.epoch + 1, loss=loss, accuracy=accuracy, refresh=False)
+    bar.update(tally.images)
+    if tally.keep or tally.stop:
+        run.ranks.average_buffers(run.model, run.average)
+        folder.keep(run, at_once=True)
+    if tally.stop:
+        raise TrainingInterrupted(stop.signal or signal.SIGTERM)
+
+
+def _compile(run: Run) -> None:
+    """Let torch.compile do its work on a first batch, while the clock stands still; nothing else changes."""
+    seconds, started = run.seconds, time.perf_counter()
+    buffers = [buffer.clone() for buffer in run.model.buffers()]
+    batch = run.batches()[0]
+    run.model.train()
+    loss, _ = _step(run, list(run.parts([batch])), len(batch))
+    loss.item()
+    run.optimizer.zero_grad()
+    for buffer, value in zip(run.model.buffers(), buffers, strict=True):
+        buffer.copy_(value)
+    run.compile_seconds += time.perf_counter() - started
+    run.start_clock(seconds)
+
+
+def _accuracy(run: Run, stop: Stop) -> float:
+    """Of the held-out part; each process classifies its share of it."""
+    data, ranks = run.data, run.ranks
+    if len(data.test_labels) >= ranks.count > 1:
+        data = data.without(test=(i for i in range(len(data.test_labels)) if i % ranks.count != ranks.rank))
+    # one process must not leave the others waiting
+    with stop.at_once() if ranks.count == 1 else nullcontext(), autocast(run.recipe, run.device):
+        if run.average is not None and run.recipe.norm_batches:
+            _recompute_norms(run)
+        hits = round(evaluate(run.trained, data).accuracy * len(data.test_labels))
+    counts = ranks.sum(torch.tensor([hits, len(data.test_labels)], device=run.device)).tolist()
+    return float(counts[0] / counts[1])
+
+
+def _recompute_norms(run: Run) -> None:
+    """Batch norms' statistics for the averaged weights, from batches of the epoch's training images."""
+    assert run.average is not None
+    batches = run.batches()[: run.recipe.norm_batches]
+    update_bn((images for images, _ in run.parts(batches)), run.average.module)
+    run.ranks.average_buffers(run.average)
 
 
 def _bar(progress: bool | None, run: Run) -> Any:
     from tqdm import tqdm
 
-    count = len(run.data.train_images)
+    images = sum(map(len, run.batches()))
+    shown = None if progress is None else not progress
     return tqdm(
-        total=run.recipe.epochs * count,
-        initial=run.epoch * count + run.sums.images,
+        total=run.recipe.epochs * images,
+        initial=run.epoch * images + run.sums.images,
         unit=" images",
         unit_scale=True,
         desc=str(run.model.config),
-        disable=None if progress is None else not progress,
+        disable=shown if run.ranks.first else True,
     )

@@ -31,7 +31,7 @@ def now() -> str:
 
 def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """What does not change in a run, as plain values; `recipe` has its name, its source and the overrides."""
-    data, config = run.data, run.model.config
+    data, config = run.whole, run.model.config
     files = [file._asdict() for file in data.source]
     return {
         "format": FORMAT,
@@ -42,7 +42,8 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
         "data": {
             "name": data.name,
             "split": data.split,
-            "train": len(data.train_labels),
+            "train": len(run.data.train_labels),
+            "validation": len(run.data.test_labels) if run.recipe.val_fraction else 0,
             "test": len(data.test_labels),
             "files": files,
         },
@@ -52,7 +53,7 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
         "command": machine.command(),
         "commit": machine.commit(),
         "versions": machine.versions(),
-        "hardware": machine.hardware(next(run.model.parameters()).device),
+        "hardware": {**machine.hardware(run.device), "processes": run.ranks.count},
         "process": {"id": os.getpid(), "host": platform.node()},
         "started": run.started,
     }

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from nets.data import Dataset
+from nets import randomness
+from nets.data import Batches, Dataset, validation_split
 from nets.network import Network
 from nets.train import checkpoint as checkpoints
 from nets.train import machine, provenance, record
 from nets.train.checkpoint import CheckpointError
+from nets.train.optimizer import create_optimizer
+from nets.train.plan import batches, share, steps_per_epoch
+from nets.train.ranks import Ranks
 from nets.train.recipe import Recipe
+from nets.train.whitening import whiten
+
+WHITENED = 2048
+"""Training images from which whitening takes its patches."""
 
 
 @dataclass
 class Sums:
-    """Of the steps of the epoch that is under way; `began` is the run's `seconds` at its first."""
+    """Of the steps of the epoch that is under way, in all processes; `began` is the run's `seconds` at its first."""
 
     steps: int = 0
     loss: float = 0.0
@@ -34,30 +43,54 @@ class Sums:
 class Run:
     """Everything that a run changes, and what it must not change.
 
+    `data` is what is learned and what is evaluated after an epoch: with `recipe.val_fraction` both from the training
+    part of `whole`, the data set as it was given. `stepped` is the model as a step calls it.
     `epoch` counts the epochs that are complete, with their row in the history, `step` all steps. `seconds` go from the
     first batch on, over all pieces of a run that was resumed, each up to its last checkpoint.
     """
 
     model: Network
+    whole: Dataset
     data: Dataset
     recipe: Recipe
     seed: int
+    ranks: Ranks
+    images: Batches
     optimizer: torch.optim.Optimizer
     average: AveragedModel | None
+    stepped: nn.Module
     epoch: int = 0
     step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     sums: Sums = field(default_factory=Sums)
     started: str = field(default_factory=record.now)
     compile_seconds: float = 0.0
     _clock: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    def start(cls, model: Network, data: Dataset, recipe: Recipe, seed: int) -> Run:
+    def start(cls, model: Network, whole: Dataset, recipe: Recipe, seed: int, ranks: Ranks) -> Run:
+        """A run before its first step; the model lies on its device."""
+        device = next(model.parameters()).device
+        data = validation_split(whole, recipe.val_fraction, seed) if recipe.val_fraction else whole
+        images = Batches(data, augmentation=recipe.augmentation, seed=seed, device=device)
+        if recipe.whitening:
+            whiten(model, images.sample(WHITENED))
+        if recipe.channels_last:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = None
         if recipe.averaging > 0:
-            average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
-        return cls(model, data, recipe, seed, _optimizer(model, recipe), average)
+            average = AveragedModel(
+                model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=recipe.norm_batches == 0
+            )
+        optimizer = create_optimizer(model, recipe)
+        stepped = ranks.wrapped(model, lambda: images.sample(2))
+        if recipe.compile:
+            stepped = torch.compile(stepped)  # type: ignore[assignment]
+        return cls(model, whole, data, recipe, seed, ranks, images, optimizer, average, stepped)
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.device
 
     @property
     def trained(self) -> nn.Module:
@@ -71,20 +104,39 @@ class Run:
         """The run has computed for so many seconds by now."""
         self._clock = time.perf_counter() - seconds
 
-    def end_epoch(self, row: dict[str, float]) -> None:
+    def end_epoch(self, row: dict[str, Any]) -> None:
         self.history.append(row)
         self.epoch, self.sums = self.epoch + 1, Sums()
 
     @property
     def steps(self) -> int:
-        return self.recipe.epochs * -(-len(self.data.train_images) // self.recipe.batch)
+        return self.recipe.epochs * steps_per_epoch(len(self.images), self.recipe, self.ranks.count)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        return self.recipe.rate(step, self.steps)
+
+    def batches(self) -> list[Tensor]:
+        """Those of the epoch under way, tensors of indices."""
+        order = randomness.order(self.seed, self.epoch, len(self.images))
+        return batches(order, self.recipe, self.ranks.count)
+
+    def parts(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of this process's parts of the batches, `recipe.grad_accum` of each."""
+        shares = (part for b in batches for part in share(b, self.recipe, self.ranks.rank, self.ranks.count))
+        return self.images.epoch(self.epoch, shares)
+
+    @property
+    def held_out(self) -> str:
+        """What is evaluated after an epoch, as the history names it."""
+        return "validation_accuracy" if self.recipe.val_fraction else "test_accuracy"
 
     def identity(self) -> dict[str, Any]:
         """What makes this run another than any other one, as plain values."""
         return {
             "model": checkpoints.describe(self.model),
             "recipe": asdict(self.recipe),
-            "data": provenance.describe(self.data),
+            "data": provenance.describe(self.whole),
             "seed": self.seed,
         }
 
@@ -104,8 +156,12 @@ class Run:
 
     def computed_with(self) -> dict[str, Any]:
         """What the last bits depend on."""
-        device = next(self.model.parameters()).device
-        return {"device": str(device), "threads": torch.get_num_threads(), **machine.versions()}
+        return {
+            "device": str(self.device),
+            "processes": self.ranks.count,
+            "threads": torch.get_num_threads(),
+            **machine.versions(),
+        }
 
     def resume(self, content: dict[str, Any] | None) -> None:
         """Go on from what `record` gave.
@@ -130,15 +186,6 @@ class Run:
         self.sums, clock = Sums(**content["sums"]), content["clock"]
         self.started, self.compile_seconds = clock["started"], clock["compile_seconds"]
         self.start_clock(clock["seconds"])
-
-
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    kernels = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": kernels, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.SGD(
-        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0, foreach=True
-    )
 
 
 def _differences(theirs: Any, ours: Any) -> str:

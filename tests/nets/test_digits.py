@@ -95,7 +95,7 @@ def test_command_line(tmp_path, capsys):
     [
         (["train", "--model", "MgNet[2,2]-[x]-B^l"], "a channel count"),
         (["train", "--data", "cifar"], "did you mean 'cifar-10'"),
-        (["train", "--recipe", "fast"], "recipe must be one of"),
+        (["train", "--recipe", "fsat"], "did you mean 'fast'"),
         (["train", "--epochs", "0"], "epochs must be"),
         (["train", "--device", "abacus"], "device"),
         (["train", "--resume"], "output"),

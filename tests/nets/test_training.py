@@ -256,7 +256,7 @@ def test_weights_with_another_head(tmp_path):
         ({"momentum": 1.0}, ValueError, r"momentum must be a number in \[0, 1\)"),
         ({"weight_decay": -1.0}, ValueError, "weight_decay must be a number >= 0"),
         ({"epoch": 3}, TypeError, "train has no setting 'epoch'"),
-        ({"recipe": "slow"}, ValueError, "recipe must be one of 'digits'"),
+        ({"recipe": "slow"}, ValueError, "recipe must be one of .*'digits'.*got 'slow'"),
         ({"recipe": 3}, TypeError, "recipe must be a nets.Recipe or a name"),
         ({"seed": 0.5}, TypeError, "seed must be an integer; got 0.5"),
     ],

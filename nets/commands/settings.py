@@ -1,0 +1,126 @@
+"""The options of `python -m nets train`: on the command line and, under the same names, in a TOML file."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from inspect import getdoc
+from pathlib import Path
+from typing import Any
+
+from nets.checks import suggestion
+from nets.data import DATA, Augmentation
+from nets.scanner import EXAMPLE
+from nets.train import RECIPES, Recipe
+
+RUN: dict[str, dict[str, Any]] = {
+    "model": {"metavar": "NAME", "help": f"such as {EXAMPLE} (MgNet[2,2]-[32]-B^{{l,i}})"},
+    "data": {"metavar": "NAME", "help": f"one of {', '.join(DATA)} (digits)"},
+    "data_dir": {"type": Path, "metavar": "FOLDER", "help": "where the data are ($MGNET_DATA, ./data, ~/.cache/mgnet)"},
+    "download": {"action": argparse.BooleanOptionalAction, "help": "fetch the data where they are not found"},
+    "exclude": {"type": Path, "metavar": "FILE", "help": "images to leave out, a line for each: file and place in it"},
+    "size": {"type": int, "metavar": "N", "help": "pixels per side, to which images of a folder are resized and cut"},
+    "recipe": {"metavar": "NAME", "help": f"one of {', '.join(RECIPES)}; see --list-recipes (the one for the data)"},
+    "seed": {"type": int, "metavar": "N", "help": "of the split and of every random choice (0)"},
+    "output": {"type": Path, "metavar": "FOLDER", "help": "folder for checkpoint, history and pictures"},
+    "resume": {"action": argparse.BooleanOptionalAction, "help": "go on with the run in --output"},
+    "checkpoint_every": {"metavar": "WHEN", "help": "such as 10 min, 500 steps or 2 epochs (1 epoch, 5 min)"},
+    "init_from": {"type": Path, "metavar": "FILE", "help": "start from these weights: a checkpoint, run or state_dict"},
+    "evaluate_every": {"type": int, "metavar": "N", "help": "epochs between two looks at the held-out part (1)"},
+    "tensorboard": {"action": argparse.BooleanOptionalAction, "help": "write events for TensorBoard into --output"},
+    "device": {"metavar": "NAME", "help": "cpu, cuda, cuda:1, ...; under torchrun cuda is one GPU per process (cpu)"},
+    "threads": {"type": int, "metavar": "N", "help": "threads of torch; one is best for digits on a busy machine"},
+    "progress": {"action": argparse.BooleanOptionalAction, "help": "progress bar (where stderr is a terminal)"},
+}
+NETWORK: dict[str, dict[str, Any]] = {
+    "activation": {"metavar": "NAME", "help": "relu, hat, ... (relu)"},
+    "input": {"choices": ("cifar", "imagenet"), "help": "the stem (cifar)"},
+    "iteration": {"metavar": "NAME", "help": "of MgNet: single, multi, ... (single)"},
+    "transfers": {"metavar": "NAME", "help": "of MgNet: trained, bilinear or linear (trained)"},
+    "form": {"choices": ("auto", "residual", "feature"), "help": "of MgNet (auto)"},
+    "sharing": {"choices": ("literal", "tables"), "help": "of ResNets (literal)"},
+    "activation_checkpointing": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "compute levels again in the backward pass: less memory",
+    },
+}
+
+
+def recipe_options() -> dict[str, dict[str, Any]]:
+    """One option per setting of a recipe; its help is the setting's own documentation."""
+    help_texts = {**_documented(Augmentation), **_documented(Recipe)}
+    options: dict[str, dict[str, Any]] = {}
+    for field in fields(Recipe):
+        kind: dict[str, Any] = {"type": type(field.default), "metavar": "X"}
+        if isinstance(field.default, bool):
+            kind = {"action": argparse.BooleanOptionalAction}
+        options[field.name] = {**kind, "help": help_texts[field.name].replace("%", "%%")}
+    return options
+
+
+def _documented(kind: type) -> dict[str, str]:
+    """What the "Args" of a docstring say of each name."""
+    text = (getdoc(kind) or "").partition("Args:\n")[2]
+    found: dict[str, str] = {}
+    for names, body in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", text, re.MULTILINE):
+        words = " ".join(body.split()).replace("`", "")
+        found |= {name.strip(): words for name in names.split(",") if name.strip() not in found}
+    return found
+
+
+GROUPS = {"run": RUN, "network": NETWORK, "recipe (each instead of the recipe's own)": recipe_options()}
+ALL = {name: options for group in GROUPS.values() for name, options in group.items()}
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """Every option; none has a default here, so that the file speaks where the command line is silent."""
+    for title, group in GROUPS.items():
+        target = command.add_argument_group(title)
+        for name, options in group.items():
+            target.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **options)
+
+
+def settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of the file, if there is one, and over them those of the command line."""
+    given = {name: value for name, value in vars(options).items() if name in ALL}
+    return {**({} if options.config is None else read_file(options.config)), **given}
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The keys of a TOML file; the names of files and folders in it start from its folder.
+
+    Raises:
+        ValueError: naming the file, and the key that there is none of, with the nearest ones, or whose value is wrong.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"config: there is no file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"config: {path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"config: {path} is no TOML file: {error}") from None
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in ALL:
+            raise ValueError(f"config: {path}: unknown key {key!r}{suggestion(name, ALL)}")
+        found[name] = _value(path, key, value, ALL[name])
+    return found
+
+
+def _value(path: Path, key: str, value: Any, option: Mapping[str, Any]) -> Any:
+    kind = bool if "action" in option else option.get("type", str)
+    if kind is Path and isinstance(value, str):
+        return path.parent / value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        names = {bool: "true or false", int: "an integer", float: "a number"}
+        raise ValueError(f"config: {path}: {key} must be {names.get(kind, 'a string')}; got {value!r}")
+    if "choices" in option and value not in option["choices"]:
+        raise ValueError(f"config: {path}: {key} must be one of {', '.join(option['choices'])}; got {value!r}")
+    return value
