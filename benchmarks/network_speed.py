@@ -1,4 +1,4 @@
-"""Multiply-adds, wall time and peak memory of MgNet in both forms beside ResNet-18.
+"""Multiply-adds and wall time of MgNet in both forms beside ResNet-18, and what activation checkpointing costs.
 
 python benchmarks/network_speed.py [--device cuda] [--batch 8] [--rounds 7] [--threads N] [--quick]
     [--output FOLDER]
@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,19 +38,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="narrow networks and one round; written to out/")
     parser.add_argument("--output", type=Path, help="folder for the table (default benchmarks/results; --quick: out)")
-    parser.add_argument("--memory-of", nargs=2, metavar=("NETWORK", "CHECKPOINTING"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.batch = options.batch or (512 if options.device == "cuda" else 8)
     torch.set_num_threads(options.threads)
-    if options.memory_of:
-        network, checkpointing = options.memory_of
-        print(json.dumps(peak_memory(create(network, options, checkpointing == "yes"), options)))
-        return
     options.rounds = 1 if options.quick else options.rounds
     name = "network_speed" + ("_cuda" if options.device == "cuda" else "")
-    body = speed(options) + "\n\n" + memory(options)
     folder = options.output or (Path("out") if options.quick else report.RESULTS)
-    report.write(name, "Speed and memory of MgNet and ResNet-18", body, folder)
+    report.write(name, "Speed of MgNet and ResNet-18", speed(options), folder)
 
 
 def create(network: str, options: argparse.Namespace, checkpointing: bool = False) -> Any:
@@ -115,19 +106,23 @@ def speed(options: argparse.Namespace) -> str:
         model = placed(model, options)
         runs[network, "forward"] = forward(model, x, options)
         runs[network, "step"] = step(model, x, options)
+        checkpointing = placed(create(network, options, checkpointing=True), options)
+        runs[network, "checkpointing"] = step(checkpointing, x, options)
     seconds = interleaved(runs, options.rounds, options.device)
     base = next(iter(NETWORKS))
     rows = []
     for network in NETWORKS:
         row = [network, f"{costs[network] / 1e9:.3f}"]
-        for kind in ("forward", "step"):
+        for kind in ("forward", "step", "checkpointing"):
             median = statistics.median(seconds[network, kind])
-            ratio = median / statistics.median(seconds[base, kind])
+            beside = (network, "step") if kind == "checkpointing" else (base, kind)
+            ratio = median / statistics.median(seconds[beside])
             row += [f"{1e3 * median / options.batch:.2f}", spread(seconds[network, kind]), f"{ratio:.2f}"]
         rate = costs[network] * options.batch / statistics.median(seconds[network, "forward"])
         rows.append([*row, f"{rate / 1e9:.0f}"])
     header = ["network", "1e9 multiply-adds", "forward, ms per image", "spread", "to the first"]
-    header += ["forward and backward", "spread", "to the first", "1e9 multiply-adds per second, forward"]
+    header += ["forward and backward", "spread", "to the first"]
+    header += ["with activation checkpointing", "spread", "to that without", "1e9 multiply-adds per second, forward"]
     if options.device == "cuda":
         how = f"{torch.cuda.get_device_name()}, bfloat16 by autocast, channels_last, compiled"
     else:
@@ -164,71 +159,6 @@ def synchronise(device: str) -> None:
 def spread(seconds: list[float]) -> str:
     median = statistics.median(seconds)
     return f"{100 * max(abs(s - median) for s in seconds) / median:.0f} %"
-
-
-def memory(options: argparse.Namespace) -> str:
-    """Peak memory of a training step, each in a process of its own."""
-    rows = []
-    for network in NETWORKS:
-        plain, checkpointed = (ask(network, kind, options) for kind in ("no", "yes"))
-        cells = [f"{m / 2**20:.0f}" for m in (plain["bytes"], checkpointed["bytes"])]
-        slower = checkpointed["seconds"] / plain["seconds"]
-        rows.append([network, *cells, f"{checkpointed['bytes'] / plain['bytes']:.2f}", f"{slower:.2f}"])
-    header = ["network", "peak, MiB", "with activation checkpointing", "ratio", "time of a step, ratio"]
-    kind = "allocated by torch" if options.device == "cuda" else "resident"
-    note = (
-        f"Memory {kind} at the peak of a training step above that before it, {memory_batch(options)} images: what the\n"
-    )
-    note += "network computes, gradients and work space of the convolutions. Each value is from a process of its own;\n"
-    note += "the ratio of times is that of single steps after a warm-up."
-    return report.table(header, rows) + "\n\n" + note
-
-
-def memory_batch(options: argparse.Namespace) -> int:
-    return 2 * options.batch if options.device == "cpu" else options.batch
-
-
-def ask(network: str, checkpointing: str, options: argparse.Namespace) -> dict[str, float]:
-    """`peak_memory` in a fresh process."""
-    command = [sys.executable, __file__, "--memory-of", network, checkpointing, "--device", options.device]
-    command += ["--batch", str(memory_batch(options)), "--threads", str(options.threads)]
-    command += ["--quick"] if options.quick else []
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise RuntimeError(f"{network}, checkpointing {checkpointing}: {run.stderr.strip()}")
-    result: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
-    return result
-
-
-def peak_memory(model: Any, options: argparse.Namespace) -> dict[str, float]:
-    """Bytes that a training step needs above what is there before it, and the seconds of a second step."""
-    model, x = placed(model, options), images(options)
-    step(model, x[:2], options)()  # loads what the first step loads
-    model.zero_grad(set_to_none=True)
-    run = step(model, x, options)
-    if options.device == "cuda":
-        run()  # compiles
-        model.zero_grad(set_to_none=True)
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run()
-        peak = torch.cuda.max_memory_allocated()
-    else:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-        before = status("VmRSS")
-        run()
-        peak = status("VmHWM")
-    synchronise(options.device)
-    began = time.perf_counter()
-    run()
-    synchronise(options.device)
-    return {"bytes": peak - before, "seconds": time.perf_counter() - began}
-
-
-def status(name: str) -> int:
-    """A number of bytes from Linux's record of this process."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
-    return 1024 * int(line.split()[1])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from nets import data
 from nets.config import MgNetConfig
 from nets.cost import multiply_adds, parameters
 from nets.densenet import DenseNet, DenseNetConfig
+from nets.memory import TrainingMemory, training_memory
 from nets.mgnet import MgNet
 from nets.network import FeatureInfo, Network
 from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
@@ -53,6 +54,7 @@ __all__ = [
     "Summary",
     "TrainingError",
     "TrainingInterrupted",
+    "TrainingMemory",
     "TrainingResult",
     "Transform",
     "VMgNet",
@@ -67,4 +69,5 @@ __all__ = [
     "predict",
     "summary",
     "train",
+    "training_memory",
 ]

@@ -14,7 +14,7 @@ from mgcore import Visit
 from nets.activations import create_activations
 from nets.inputs import check_features, check_input
 from nets.operators import MAX_POOL, convolution, normalisation
-from nets.recompute import recomputed, recomputed_levels
+from nets.recompute import recomputed, recomputed_level
 from nets.states import check_state
 from nets.transform import Transform
 
@@ -94,7 +94,7 @@ class Network(nn.Module):
         """The levels to run, and the data of the finest."""
         check_input(self, x)
         if self.activation_checkpointing:
-            return recomputed_levels(self, self.levels), recomputed(self, self._data, x)
+            return [recomputed_level(level) for level in self.levels], recomputed(self._data, x)
         return self.levels, self._data(x)
 
     def _data(self, x: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ class Network(nn.Module):
         return self.head(u.mean(dim=tuple(range(2, u.ndim))))
 
     def set_activation_checkpointing(self, enable: bool = True) -> None:
-        """Whether the backward pass computes again what a level computed, instead of keeping it.
+        """Whether the backward pass computes again what the maps of a level computed, instead of keeping it.
 
         Values, gradients and batch-norm statistics are the same to the bit; see `nets.recompute`.
         """

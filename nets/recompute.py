@@ -1,71 +1,76 @@
-"""Activation checkpointing: a level keeps the state it starts from, and the backward pass computes the rest again.
+"""Activation checkpointing: every map of a level keeps its input, and the backward pass computes the rest again.
 
-Between the passes memory falls to one state per level. The peak of a training step remains that of the level that
-computes most, as a rule the finest: where the finest has most of the pixels and sweeps, little is saved. A step costs
-about one forward pass more.
+Of a sweep u <- u + B r, r <- r - A B r, that is r and B r instead of all that B computes on its way; of a block of a
+ResNet its input. The backward pass holds the inside of one map at a time, so that the peak of a training step falls
+too. A step costs about one forward pass more; the linear maps A and P keep nothing but their input anyway, and are not
+computed again.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.utils.checkpoint import checkpoint
 
-from mgcore import Delegate, Moves
+from mgcore import ResidualLevel
+from nets.data_level import DataLevel
 
 
-@dataclass(frozen=True)
-class Recomputed(Delegate):
-    """The moves of a level, computed again where a gradient needs what they computed.
-
-    `model` is whose batch norms the level uses: they count a batch once, however often it is computed.
-    """
-
-    model: nn.Module
-
-    def smooth(self, state: Any) -> Any:
-        return recomputed(self.model, self.level.smooth, state)
-
-    def restrict(self, state: Any, coarse: Moves[Any]) -> Any:
-        return recomputed(self.model, self.level.restrict, state, coarse)
-
-    def correct(self, state: Any, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True) -> Any:
-        return recomputed(self.model, self.level.correct, state, coarse, before, after, post=post)
+def recomputed_level(level: Any) -> Any:
+    """The same level, whose maps are computed again where a gradient needs what they computed."""
+    if isinstance(level, ResidualLevel):
+        return replace(level, level=recomputed_level(level.level))
+    if isinstance(level, DataLevel):
+        return replace(level, steps=_each(level.steps), pool=_each(level.pool))
+    maps: dict[str, Any] = {name: _each(getattr(level, name)) for name in ("B", "B_post", "R", "Pi")}
+    return replace(level, A=level.A if level.linear else _each(level.A), **maps)
 
 
-def recomputed_levels(model: nn.Module, levels: Sequence[Moves[Any]]) -> list[Recomputed]:
-    return [Recomputed(level, model) for level in levels]
-
-
-def recomputed(model: nn.Module, move: Callable[..., Any], *inputs: Any, **settings: Any) -> Any:
+def recomputed(move: Callable[..., Any], *inputs: Any) -> Any:
     """move(*inputs), of which only the inputs are kept for the backward pass; without gradients, just that."""
     if not torch.is_grad_enabled():
-        return move(*inputs, **settings)
+        return move(*inputs)
 
     if torch.compiler.is_compiling():  # the statistics are written once there anyway
-        return checkpoint(move, *inputs, use_reentrant=False, **settings)
+        return checkpoint(move, *inputs, use_reentrant=False)
 
     def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
-        return nullcontext(), statistics_kept(model)
+        return nullcontext(), statistics_kept()
 
-    return checkpoint(move, *inputs, use_reentrant=False, context_fn=contexts, **settings)
+    return checkpoint(move, *inputs, use_reentrant=False, context_fn=contexts)
 
 
 @contextmanager
-def statistics_kept(model: nn.Module) -> Iterator[None]:
-    """Batch norms write into copies of their running statistics, and have their own back at the end."""
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
-    own = [dict(norm._buffers) for norm in norms]
-    for norm in norms:
-        norm._buffers.update({name: None if b is None else b.clone() for name, b in norm._buffers.items()})
+def statistics_kept() -> Iterator[None]:
+    """Batch norms that run here write into copies of their running statistics, and have their own back at the end."""
+    own: dict[_BatchNorm, dict[str, Any]] = {}
+    thread = threading.get_ident()
+
+    def copy_buffers(norm: nn.Module, inputs: Any) -> None:
+        if isinstance(norm, _BatchNorm) and norm not in own and threading.get_ident() == thread:
+            own[norm] = dict(norm._buffers)
+            norm._buffers.update({name: None if b is None else b.clone() for name, b in norm._buffers.items()})
+
+    handle = register_module_forward_pre_hook(copy_buffers)
     try:
         yield
     finally:
-        for norm, buffers in zip(norms, own, strict=True):
+        handle.remove()
+        for norm, buffers in own.items():
             norm._buffers.update(buffers)
+
+
+def _each(maps: Any) -> Any:
+    """Every map of a list, or of lists of them; None stays None."""
+    if isinstance(maps, Sequence):
+        return [_each(map_) for map_ in maps]
+    return None if maps is None else partial(recomputed, maps)

@@ -60,6 +60,16 @@ def trace(model: Network, input_size: Sequence[int]) -> list[Call]:
 
 def run_without_storage(model: nn.Module, input_size: Sequence[int]) -> None:
     """A forward pass for images of shape (channels, n, ...) on the meta device."""
+    check_input_size(model, input_size)
+    weights = {name: w.detach().to("meta") for name, w in [*model.named_parameters(), *model.named_buffers()]}
+    # two images: batch norm in training mode refuses a single value per channel
+    x = torch.empty((2, *input_size), device="meta", dtype=next(model.parameters()).dtype)
+    with torch.no_grad():
+        functional_call(model, weights, (x,))
+
+
+def check_input_size(model: nn.Module, input_size: Sequence[int]) -> None:
+    """Refuse what is no shape (channels, n, ...) of an image of the model."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a network; got {type(model).__name__}")
     if not isinstance(input_size, Sequence) or not all(isinstance(n, int) and n > 0 for n in input_size):
@@ -68,11 +78,6 @@ def run_without_storage(model: nn.Module, input_size: Sequence[int]) -> None:
     if config is not None and (len(input_size) != config.dims + 1 or input_size[0] != config.in_channels):
         need = f"({config.in_channels}{', n' * config.dims})"
         raise ValueError(f"input_size must be {need}, the shape of an image of {config}; got {tuple(input_size)}")
-    weights = {name: w.detach().to("meta") for name, w in [*model.named_parameters(), *model.named_buffers()]}
-    # two images: batch norm in training mode refuses a single value per channel
-    x = torch.empty((2, *input_size), device="meta", dtype=next(model.parameters()).dtype)
-    with torch.no_grad():
-        functional_call(model, weights, (x,))
 
 
 def _cost(module: Any, x: Tensor, y: Tensor) -> int:

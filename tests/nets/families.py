@@ -19,7 +19,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "Mg-ResNet": ("Mg-ResNet[2,2]-[6,8]-B^l", {}),
     "V-MgNet, fixed transfers": ("V-MgNet[2,1,1;1,0]-[6]-B^l", {"transfers": "bilinear"}),
     "LM-ResNet": ("LM-ResNet[3,2]-[6,8]", {}),
-    "WideResNet": ("WideResNet[1,2]-[6,8]", {}),
+    "WideResNet": ("WideResNet[2,1]-[6,8]", {}),
     "DenseNet": ("DenseNet[2,2]-[(6,4),(8,4)]", {}),
     "VGG": ("VGG[3,3]-[6,8]", {}),
 }
