@@ -13,9 +13,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from nets.accuracies import Published, published
+from nets.train.record import FILE, FORMAT
 
-FILE = "record.json"
-FORMAT = "mgnet-multigrid record 1"
 STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 
 

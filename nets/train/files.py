@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from nets.train import card, record
 from nets.train import checkpoint as checkpoints
-from nets.train import record
 from nets.train.checkpoint import CheckpointError
 from nets.train.evaluation import Evaluation
 from nets.train.every import Every
@@ -26,7 +26,7 @@ HISTORY, CURVE = "history.csv", "learning_curve.png"
 
 
 class RunFolder:
-    """checkpoint.pt, checkpoint.previous.pt, record.json, history.csv and learning_curve.png of one run.
+    """checkpoint.pt, checkpoint.previous.pt, record.json, history.csv, learning_curve.png and model_card.md of one run.
 
     `with` locks it; where an exception ends the block, the record says so. A file that cannot be written, as on a full
     disk, is a warning and the training goes on; only the last checkpoint of a run must be written.
@@ -126,6 +126,7 @@ class RunFolder:
                 ) from error
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
         self._try(CURVE, lambda: _draw(run.history, self.path / CURVE))
+        self._try(card.FILE, lambda: write_atomically(self.path / card.FILE, card.model_card(self._record).encode()))
 
     def last(self) -> str:
         """Where the last checkpoint is, in words."""
