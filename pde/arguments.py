@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pde.arrays import cast, is_tensor, namespace, numpy_dtype
 from pde.grid import Array
 
 
@@ -32,8 +33,8 @@ def count(name: str, value: Any, least: int) -> int:
 
 def real_array(name: str, values: Any) -> Array:
     """`values` as an array of real numbers."""
-    if type(values).__module__.split(".")[0] == "torch":
-        raise TypeError(f"{name}: NumPy arrays are solved in this version, got a torch tensor; use {name}.numpy()")
+    if is_tensor(values):
+        raise TypeError(f"{name} must be a number or a NumPy array here, got a torch tensor; see {name}.numpy()")
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked entries, and a value is needed at every point; see numpy.ma.filled")
     try:
@@ -62,14 +63,15 @@ def evaluate(name: str, function: Callable[..., Any], points: Sequence[Array]) -
 
 def finite(name: str, array: Array, dtype: np.dtype) -> Array:
     """`array` in `dtype`, refused where a value is not finite, there or already before."""
-    wrong = ~np.isfinite(array)
+    xp = namespace(array)
+    wrong = ~xp.isfinite(array)
     if wrong.any():
-        first = tuple(np.argwhere(wrong)[0].tolist())
+        first = tuple(xp.argwhere(wrong)[0].tolist())
         raise ValueError(f"{name} must be finite, got {wrong.sum()} NaN or infinite values, the first at index {first}")
     with np.errstate(over="ignore", under="ignore"):
-        result = array.astype(dtype, copy=False)
-    if result is not array and not np.isfinite(result).all():
-        raise ValueError(f"{name} must fit into {dtype.name}, got values of size {np.max(np.abs(array)):.1e}")
+        result: Array = cast(array, dtype)
+    if result is not array and not xp.isfinite(result).all():
+        raise ValueError(f"{name} must fit into {dtype.name}, got values of size {float(xp.max(xp.abs(array))):.1e}")
     return result
 
 
@@ -98,13 +100,16 @@ def read_omega(omega: float | None) -> float | None:
     return float(omega)
 
 
-def read_dtype(dtype: Any) -> np.dtype:
-    """float64 or float32, by name or as a type."""
+def read_precision(dtype: Any, default: str) -> tuple[np.dtype, bool]:
+    """The dtype of data and residuals by name or as a type, and whether cycles are in float32 ("mixed")."""
     try:
-        name = None if dtype is None else np.dtype(dtype).name
+        name = dtype if dtype in ("auto", "mixed") else numpy_dtype(dtype).name
     except TypeError:
         name = dtype
-    return np.dtype(choose("dtype", name, ("float64", "float32")))
+    if dtype is None:
+        name = None
+    chosen = choose("dtype", default if name == "auto" else name, ("mixed", "float64", "float32"), auto="auto")
+    return np.dtype("float64" if chosen == "mixed" else chosen), chosen == "mixed"
 
 
 def _is_count(n: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mgcore import Progress, Solution
+from pde.arrays import copied, is_tensor, namespace, zeros
 from pde.grid import Array, Sides
 
 
@@ -16,15 +17,21 @@ def select(v: Array, members: Any) -> Array:
     """A copy of one member or of some, that keeps nothing else in memory; a view where there is but one."""
     if len(v) == 1:
         return v if np.ndim(members) else v[0]
-    return np.take(v, members, axis=0)
+    return v[members] if np.ndim(members) else copied(v[members])
 
 
 def stack(members: Sequence[Array | None], like: Array, own: Array | None) -> Array:
     """A batch of these members, None being zero, that shares no memory with `own`, an array of the user's."""
-    arrays = [np.zeros(like.shape[1:], like.dtype) if u is None else u for u in members]
-    if len(arrays) == 1 and (own is None or not np.shares_memory(arrays[0], own)):
+    arrays = [zeros(like.shape[1:], like) if u is None else u for u in members]
+    if len(arrays) == 1 and (own is None or not _share_memory(arrays[0], own)):
         return arrays[0][None]
-    return np.stack(arrays)
+    return namespace(like).stack(arrays)
+
+
+def _share_memory(v: Array, w: Array) -> bool:
+    if is_tensor(v):
+        return v.untyped_storage().data_ptr() == w.untyped_storage().data_ptr()  # type: ignore[attr-defined]
+    return np.shares_memory(v, w)
 
 
 def one_batch_axis(sides: Sides, ndim: int) -> Sides:

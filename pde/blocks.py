@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
+from pde.arrays import is_tensor
 from pde.grid import Array, Grid
 from pde.operators import Operator
 
@@ -35,6 +36,9 @@ class Zebra:
             rest = flat[g] - rows @ d if number else flat[g]
             d[g] += self.omega * factor.solve(rest)
         return np.ascontiguousarray(d.T).reshape(r.shape).astype(r.dtype)
+
+    def moved(self, leaf: Callable[[Any], Any]) -> Zebra:
+        return _on_host(self, leaf, "zebra")
 
     def adjoint(self) -> Zebra:
         return Zebra(self.A, self.omega, self.axis, not self.backwards)
@@ -75,6 +79,9 @@ class Lexicographic:
         flat = r.reshape(-1, self.A.grid.size).T.astype(float)
         return np.ascontiguousarray(self._factor.solve(flat).T).reshape(r.shape).astype(r.dtype)
 
+    def moved(self, leaf: Callable[[Any], Any]) -> Lexicographic:
+        return _on_host(self, leaf, "gauss-seidel")
+
     def adjoint(self) -> Lexicographic:
         return Lexicographic(self.A, self.omega, not self.backwards)
 
@@ -101,6 +108,16 @@ def line_groups(grid: Grid, axis: int) -> list[Array]:
         seam = sum(2**a for a, kind in enumerate(kinds) if kind == 2)
         groups.setdefault((seam, sum(kind % 2 for kind in kinds) % 2), []).append(numbers[block].ravel())
     return [np.concatenate(groups[key]) for key in sorted(groups)]
+
+
+def _on_host(smoother: Any, leaf: Callable[[Any], Any], name: str) -> Any:
+    """The smoother itself, whose factors take any dtype of the host; refused for tensors."""
+    if is_tensor(leaf(np.zeros(()))):
+        raise ValueError(
+            f"smoother={name!r} uses sparse factors of the host and is not there for tensors; "
+            "use 'sor', 'red-black', 'jacobi', 'two-step jacobi' or 'chebyshev'"
+        )
+    return smoother
 
 
 def _factor(matrix: sp.spmatrix) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pde.arguments import evaluate, finite, real_array
+from pde.arrays import cast, copied, expand, like
 from pde.grid import Array, Axis, Grid, Sides, trailing, window
 from pde.terms import Terms, grid_coefficients
 
@@ -64,11 +65,11 @@ def fold(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
     """f plus what the boundary data contribute to the equations beside them; f itself if there are none."""
     if not sides:
         return f
-    f = f.copy()
+    f = copied(f)
     for (axis, side), values in sides.items():
         c = grid_coefficients(grid, terms, axis)
-        f[window(axis, grid.ndim, slice(-1, None) if side else slice(0, 1))] += np.expand_dims(
-            ((c.high if side else c.low) * values).astype(f.dtype), axis - grid.ndim
+        f[window(axis, grid.ndim, slice(-1, None) if side else slice(0, 1))] += expand(
+            cast(like(np.asarray(c.high if side else c.low), values) * values, f.dtype), axis - grid.ndim
         )
     return f
 

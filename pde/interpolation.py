@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pde.arrays import expand, like, namespace, numpy_dtype, zeros
 from pde.grid import Array, Grid, Sides, window
 from pde.one_axis import (
     Gather,
@@ -47,12 +48,12 @@ class CubicInterpolation:
                 continue
             values = sides.get((a, side))
             if values is None:
-                end = np.zeros_like(u[window(a, ndim, slice(0, 1))])
+                end = namespace(u).zeros_like(u[window(a, ndim, slice(0, 1))])
             else:
-                end = np.expand_dims(coarsen_side(values, self.fine, a, waiting), a - ndim)
-                end = np.broadcast_to(end, u[window(a, ndim, slice(0, 1))].shape)
+                end = expand(coarsen_side(values, self.fine, a, waiting), a - ndim)
+                end = namespace(u).broadcast_to(end, u[window(a, ndim, slice(0, 1))].shape)
             parts.insert(0 if side == 0 else len(parts), end)
-        return np.concatenate(parts, axis=a - ndim)
+        return namespace(u).concatenate(parts, axis=a - ndim)
 
 
 class BoundaryTerm:
@@ -84,12 +85,12 @@ class BoundaryTerm:
         """E g of f's batch axes, for the boundary data `sides` of the fine grid."""
         ndim = self.fine.ndim
         done: list[int] = []
-        e = np.zeros(f.shape[: f.ndim - ndim] + self._shape, dtype=f.dtype)
+        e = zeros(f.shape[: f.ndim - ndim] + self._shape, like=f)
         for a, (prolong, Q) in self._axes.items():
             e = prolong(e)
             for side in (0, 1):
                 if (a, side) in sides:
-                    values = np.expand_dims(self._linear(sides[a, side], a, done), a - ndim)
+                    values = expand(self._linear(sides[a, side], a, done), a - ndim)
                     e += values * Q[:, side].reshape((-1,) + (1,) * (ndim - 1 - a))
             done.append(a)
         return e
@@ -146,5 +147,6 @@ def coarsen_side(values: Array, fine: Grid, across: int, halved: Sequence[int]) 
     for position, a in enumerate(others):
         if a in halved:
             indices, weights = fine.axes[a].injection()
-            values = Gather(indices, weights, position, len(others), values.dtype)(values)
+            gather = Gather(indices, weights, position, len(others), numpy_dtype(values.dtype))
+            values = like(gather, values)(values)
     return values

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
+from pde.arrays import cast
 from pde.grid import Array
 from pde.norms import Volumes
 
@@ -51,9 +50,9 @@ class ConjugateGradients:
     def _dot(self, v: Array, w: Array) -> Array:
         """The inner product, shaped to multiply grid functions."""
         product = self._volumes.mean(v * w)
-        return np.reshape(product, product.shape + (1,) * (v.ndim - product.ndim)).astype(v.dtype)
+        return cast(product.reshape(product.shape + (1,) * (v.ndim - product.ndim)), v.dtype)
 
 
 def _ratio(a: Array, b: Array) -> Array:
     """a / b, and 0 where a member of the batch has nothing left to do."""
-    return np.divide(a, b, out=np.zeros_like(a), where=b != 0)
+    return (b != 0) * a / (b + (b == 0))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,18 +13,21 @@ from scipy.sparse.linalg import LinearOperator
 
 import mgcore
 from mgcore import Progress, Solution, SolveError
-from pde.arguments import choose, count, number, read_dtype, read_nu, read_omega
+from pde.arguments import choose, count, number, read_nu, read_omega, read_precision
+from pde.arrays import as_numpy, is_tensor, numpy_dtype
 from pde.batch import delivered, one_batch_axis, select, select_sides, stack, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.cycles import CYCLES, work_units
-from pde.fast import Fast, Measured
+from pde.fast import Measured
 from pde.grid import Array, Sides
 from pde.hierarchy import Choices, Tables, boundary_terms, build_levels, symmetric
 from pde.krylov import ConjugateGradients
 from pde.nested import NestedIteration
 from pde.norms import Volumes
+from pde.place import Place, host, read_device
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
+from pde.running import run_on
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.summary import table
 from pde.trace import Trace, Verbose
@@ -76,7 +80,7 @@ class Multigrid:
         levels: int | None = None,
         threads: int | None = None,
         device: str = "cpu",
-        dtype: str | np.dtype = "float64",
+        dtype: str | np.dtype = "auto",
         kernels: str = "auto",
     ) -> None:
         if not isinstance(problem, Poisson):
@@ -86,11 +90,14 @@ class Multigrid:
         self._transfer = choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto")
         self.nu = read_nu(nu)
         self.omega = read_omega(omega)
-        choose("device", device, ("cpu",))
+        device = read_device(device)
         self._threads = None if threads is None else count("threads", threads, least=1)
-        self._kernels = choose("kernels", kernels, ("numba", "numpy"), auto="auto")
+        self._kernels = choose("kernels", kernels, ("numba", "numpy", "torch"), auto="auto")
+        if device != "cpu" and self._kernels in ("numba", "numpy"):
+            raise ValueError(f"kernels={kernels!r} run on the host, and device is {device!r}; use 'auto' or 'torch'")
+        self._place = Place(device, self._kernels == "torch" or device != "cpu")
         self._limit = 64 if levels is None else count("levels", levels, least=1)
-        self.dtype = read_dtype(dtype)
+        self.dtype, self._mixed = read_precision(dtype, "float64" if device == "cpu" else "mixed")
         self._tables = Tables()
         self._build(problem)
 
@@ -100,7 +107,8 @@ class Multigrid:
         rough = terms.is_rough(grid)
         stretched = grid.is_stretched()
         smoother = _automatic(self._smoother, "zebra" if stretched or terms.turns(grid) else "sor")
-        problem.check_fits(self.dtype)
+        for dtype in {self.dtype, np.dtype("float32" if self._mixed else self.dtype)}:
+            problem.check_fits(dtype)
         jumps = rough or terms.reaction_jumps(grid)
         lines = smoother == "zebra" and stretched and sum(n > 1 for n in problem.shape) == 2
         unlike = lines and not problem.has_dirichlet  # there full multigrid needs rediscretised sides
@@ -112,29 +120,32 @@ class Multigrid:
         choices = Choices(smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular)
         tables = Tables(self._tables)
         levels, interpolations = build_levels(grid, terms, choices, self._limit, tables)
-        fused = Fast(self._kernels, self.dtype, self._threads, levels, interpolations)
         data = boundary_terms(levels, interpolations, self.dtype, tables) if coarse == "galerkin" else []
+        volumes = [Volumes(level.info.operator.volumes) for level in levels]
+        parts = levels, interpolations, data, volumes
+        cycles, *here = run_on(self._place, self.dtype, self._mixed, self._kernels, self._threads, *parts)
         tables.close()
-        self.problem, self._tables, self._fused = problem, tables, fused
+        self.problem, self._tables, self._cycles = problem, tables, cycles
         self.smoother, self.coarse, self.transfer = smoother, coarse, transfer
-        self.levels, self._interpolations = levels, interpolations
-        self._volumes = [Volumes(level.info.operator.volumes) for level in self.levels]
-        linear, singular = transfer == "operator", problem.singular
-        self._nested = NestedIteration(levels, interpolations, data, self._volumes, linear, singular, fused)
+        self.levels, self._interpolations, self._volumes = levels, interpolations, here[-1]
+        levels, interpolations, data, volumes = here
+        self._nested = NestedIteration(
+            levels, interpolations, data, volumes, transfer == "operator", problem.singular, cycles
+        )
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
 
         `verbose` as in `solve`.
         """
-        trace = self._trace(verbose)
-        run = CYCLES[choose("cycle", cycle, CYCLES)]
-        f = self.problem.read("f", f, self.dtype)
+        trace, as_tensor = self._trace(verbose), is_tensor(f)
+        choose("cycle", cycle, CYCLES)
+        f = self._read("f", f)
         u = self._read_guess("u", u, f)
-        with _quiet():
-            if not trace.watches and self._fused.ready():
-                return self._fused.cycle(cycle, f, u)[0]
-            return run(trace.watch(self.levels, f), f, u)
+        with self._quiet():
+            fused = not trace.watches and self._cycles.ready()
+            levels = trace.watch(self._cycles.levels, f)
+            return self._place.give(self._cycles(cycle, levels, f, u, fused)[0], as_tensor)
 
     def full_multigrid(
         self,
@@ -154,15 +165,16 @@ class Multigrid:
             out: where to write the result; it has the shape of f and the dtype of the solver.
             incompatible, verbose: as in `solve`.
         """
-        incompatible, trace = _read_share(incompatible), self._trace(verbose)
+        incompatible, trace, as_tensor = _read_share(incompatible), self._trace(verbose), is_tensor(f)
         f, sides = self._read_data(f, g)
-        self._check_out(out, f.shape)
-        with _quiet():
+        self._check_out(out, f.shape, as_tensor)
+        with self._quiet():
             folded = fold(f, sides, self.problem.grid, self.problem.terms)
             self._compatible(folded, incompatible)
-            levels = trace.watch(self.levels, folded)
-            fused = not trace.watches and self._fused.ready()
-            return _deliver(self._mean_free(self._nested(levels, f, sides, fused)[0]), out)
+            levels = trace.watch(self._cycles.levels, folded)
+            fused = not trace.watches and self._cycles.ready()
+            u = self._mean_free(self._nested(levels, f, sides, fused)[0])
+            return _deliver(self._place.give(u, as_tensor), out)
 
     def solve(
         self,
@@ -224,14 +236,15 @@ class Multigrid:
         max_cycles = count("max_cycles", max_cycles, least=0)
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable or None, got {callback!r}")
-        incompatible, trace = _read_share(incompatible), self._trace(verbose)
+        incompatible, trace, as_tensor = _read_share(incompatible), self._trace(verbose), is_tensor(f)
+        callback = self._place.showing(callback, as_tensor)
         f, sides = self._read_data(f, g)
         u0 = self._read_guess("u0", u0, f)
-        self._check_out(out, f.shape)
+        self._check_out(out, f.shape, as_tensor)
         if accel is not None:
             cycle = "W" if cycle == "W" else "V"
         nested = cycle == "fmg" and u0 is None
-        with _quiet(), ProgressBar(progress, rtol) as bar:
+        with self._quiet(), ProgressBar(progress, rtol) as bar:
             solution = self._solve_members(
                 f.reshape(-1, *self.problem.shape),
                 one_batch_axis(sides, self.problem.ndim),
@@ -247,7 +260,8 @@ class Multigrid:
                 patience=5 if accel is None else 20,
                 work_units=partial(self.work_units, "V" if cycle == "fmg" and not nested else cycle),
             )
-        solution = delivered(solution, _deliver(solution.u.reshape(f.shape), out), self.problem.ndim)
+        u = self._place.give(solution.u.reshape(f.shape), as_tensor)
+        solution = delivered(solution, _deliver(u, out), self.problem.ndim)
         if strict and not solution.converged:
             raise SolveError(solution)
         return solution
@@ -264,12 +278,13 @@ class Multigrid:
         **options: Any,
     ) -> Solution:
         """`solve` for f of shape (members, *shape) that has been read; u too has this shape."""
-        A, volumes, mean_free = self.levels[0].A, self._volumes[0], self._mean_free
+        A, volumes, mean_free = self._nested.levels[0].A, self._volumes[0], self._mean_free
         folded, removed = self._compatible(fold(f, sides, self.problem.grid, self.problem.terms), incompatible)
         scales, active = volumes.rms(folded), np.arange(len(f))
-        levels = trace.watch(self.levels if accel is None else symmetric(self.levels), folded)
+        levels = self._cycles.levels if accel is None else symmetric(list(self._cycles.levels))
+        levels = trace.watch(levels, folded)
         kind, accelerate = "V" if cycle == "fmg" else cycle, None
-        fused, measured = not trace.watches and self._fused.ready(symmetric=accel is not None), Measured()
+        fused, measured = not trace.watches and self._cycles.ready(symmetric=accel is not None), Measured()
         if accel is not None:
             accelerate = ConjugateGradients(A, self._symmetric_cycle(cycle, levels, fused), volumes, mean_free)
 
@@ -280,10 +295,9 @@ class Multigrid:
             elif u is None and cycle == "fmg":
                 some = select(f, active), select_sides(sides, active, self.problem.ndim)
                 u, norms = self._nested(levels, *some, fused)
-            elif fused:
-                u, norms = self._fused.cycle(kind, folded, u, in_place=u is not u0 and options["callback"] is None)
             else:
-                u = CYCLES[kind](levels, folded, u)
+                in_place = u is not u0 and options["callback"] is None
+                u, norms = self._cycles(kind, levels, folded, u, fused, in_place=in_place)
             return measured.keep(mean_free(u), norms)
 
         def keep(members: list[int]) -> None:
@@ -319,13 +333,13 @@ class Multigrid:
         """
         self._check_symmetric(cycle)
         choose("cycle", cycle, ("V", "W"))
-        fused = self._fused.ready(symmetric=True)
-        W, shape, M = self._W, self.problem.shape, self._symmetric_cycle(cycle, symmetric(self.levels), fused)
+        fused, levels = self._cycles.ready(symmetric=True), symmetric(list(self._cycles.levels))
+        W, shape, M = self._W, self.problem.shape, self._symmetric_cycle(cycle, levels, fused)
         free = self._mean_free
 
         def apply(y: Array) -> Array:
-            r = y.astype(self.dtype).T.reshape(-1, *shape) / W
-            return free(M(free(r))).reshape(-1, W.size).T.reshape(y.shape)
+            r = self._place.put(y.astype(self.dtype).T.reshape(-1, *shape) / W, self.dtype)
+            return as_numpy(free(M(free(r)))).reshape(-1, W.size).T.reshape(y.shape)
 
         return LinearOperator(
             (W.size, W.size), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype
@@ -336,9 +350,7 @@ class Multigrid:
         return self.levels[0].info.operator.volumes
 
     def _symmetric_cycle(self, cycle: str, levels: Levels, fused: bool) -> Callable[[Array], Array]:
-        if fused:
-            return lambda r: self._mean_free(self._fused.cycle(cycle, r, symmetric=True)[0])
-        return lambda r: self._mean_free(CYCLES[cycle](levels, r))
+        return lambda r: self._mean_free(self._cycles(cycle, levels, r, None, fused, symmetric=True)[0])
 
     def _check_symmetric(self, cycle: str) -> None:
         if cycle in ("F", "backslash"):
@@ -380,7 +392,7 @@ class Multigrid:
             h = max(float(axis.spacing.max() / axis.length) for axis in self.problem.grid.axes)
             allowed = max(1e-2, 10 * h**2)
         size = self._volumes[0].rms(f)
-        share = abs(self._volumes[0].mean(f)) / np.where(size > 0, size, 1)
+        share = abs(as_numpy(self._volumes[0].mean(f))) / np.where(size > 0, size, 1)
         if np.max(share) > allowed:
             raise ValueError(
                 "f does not fit this singular problem (no Dirichlet or Robin side, no reaction): the mean of f, with g "
@@ -444,14 +456,23 @@ class Multigrid:
         return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"
 
     def __str__(self) -> str:
+        precision = "float32 cycles in a float64 residual" if self._mixed else self.dtype.name
+        runs_in = f"torch {self._place.device}" if self._place.on_tensors else "Numba" if self._cycles.ready() else None
         return (
-            f"Multigrid for {self.problem!r}\n{table(self.levels, self._interpolations, self._fused.ready())}\n"
-            f"{self.coarse} coarse operators, {self.transfer} transfers, {self.dtype.name}, {self._fused.describe()}"
+            f"Multigrid for {self.problem!r}\n{table(self.levels, self._interpolations, runs_in)}\n"
+            f"{self.coarse} coarse operators, {self.transfer} transfers, {precision}, {self._cycles.describe()}"
         )
 
     def _read_data(self, f: Any, g: BoundaryData) -> tuple[Array, Sides]:
-        f = self.problem.read("f", f, self.dtype)
-        return f, read_sides(g, self.problem.grid, self.dtype, f.shape[: f.ndim - self.problem.ndim])
+        f = self._read("f", f)
+        g = host(self._place.read("g", g))
+        sides = read_sides(g, self.problem.grid, self.dtype, tuple(f.shape[: f.ndim - self.problem.ndim]))
+        return f, {key: self._place.put(values, self.dtype) for key, values in sides.items()}
+
+    def _read(self, name: str, values: Any) -> Array:
+        """Nodal values where the cycles run."""
+        values = self.problem.read(name, self._place.read(name, values), self.dtype, tensors=True)
+        return self._place.put(values, self.dtype)
 
     def _trace(self, verbose: Verbose) -> Trace:
         return Trace(verbose, self.levels, self._volumes)
@@ -461,30 +482,35 @@ class Multigrid:
 
         D is the diagonal of A. Where a jumps that is far less than with ||A||, which is the largest a everywhere.
         """
-        size = self._volumes[0].rms(self.levels[0].info.operator.diagonal * u)
+        A: Any = self._nested.levels[0].A
+        size = self._volumes[0].rms(A.diagonal * u)
         return np.asarray(np.finfo(self.dtype).eps * (2 * size + scales))
+
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Infinite values are a reason why a solve ends, not a warning on the way there; no gradients are recorded."""
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"), self._place.without_gradients():
+            yield
 
     def _read_guess(self, name: str, u: Any, f: Array) -> Array | None:
         if u is None:
             return None
-        u = self.problem.read(name, u, self.dtype)
+        u = self._read(name, u)
         if u.shape != f.shape:
-            raise ValueError(f"{name} must have the shape of f, {f.shape}; got {u.shape}")
+            raise ValueError(f"{name} must have the shape of f, {tuple(f.shape)}; got {tuple(u.shape)}")
         return u
 
-    def _check_out(self, out: Array | None, shape: tuple[int, ...]) -> None:
+    def _check_out(self, out: Any, shape: Sequence[int], as_tensor: bool) -> None:
         if out is None:
             return
-        if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != self.dtype:
+        out = self._place.read("out", out)
+        fits = is_tensor(out) if as_tensor and self._place.device != "cpu" else isinstance(out, np.ndarray)
+        if not fits or tuple(out.shape) != tuple(shape) or numpy_dtype(out.dtype) != self.dtype:
+            kind, shape = "a tensor" if as_tensor else "an array", tuple(shape)
             came = f"{type(out).__name__} of shape {getattr(out, 'shape', None)}, dtype {getattr(out, 'dtype', None)}"
-            raise ValueError(f"out must be an array of shape {shape} and dtype {self.dtype.name}, got {came}")
-        if not out.flags.writeable:
+            raise ValueError(f"out must be {kind} of shape {shape} and dtype {self.dtype.name}, got {came}")
+        if isinstance(out, np.ndarray) and not out.flags.writeable:
             raise ValueError("out must be writeable, got a read-only array")
-
-
-def _quiet() -> np.errstate:
-    """Infinite values are a reason why a solve ends, not a warning on the way there."""
-    return np.errstate(over="ignore", under="ignore", invalid="ignore")
 
 
 def _deliver(u: Array, out: Array | None) -> Array:

@@ -11,11 +11,12 @@ import numpy as np
 
 import mgcore
 from mgcore import Level
+from pde.arrays import like, namespace, numpy_dtype
 from pde.boundary import fold
-from pde.fast import Fast
 from pde.grid import Array, Sides
 from pde.interpolation import BoundaryTerm, CubicInterpolation, coarsen_sides
 from pde.norms import Volumes
+from pde.running import Cycles, MixedCycles
 
 Levels = Sequence[Any]
 
@@ -31,7 +32,7 @@ class NestedIteration:
         volumes: one per level.
         linear: interpolate u by P u + E g, which follows a coefficient that jumps as cubics do not.
         singular: whether constants solve A u = 0.
-        fast: the compiled kernels of the levels.
+        cycles: what makes a cycle on these levels.
     """
 
     levels: Sequence[Level]
@@ -40,7 +41,7 @@ class NestedIteration:
     volumes: Sequence[Volumes]
     linear: bool
     singular: bool
-    fast: Fast
+    cycles: Cycles | MixedCycles
 
     def __call__(self, levels: Levels, f: Array, sides: Sides, fused: bool) -> tuple[Array, list[float] | None]:
         """u, and the norms of the residuals where kernels have measured them.
@@ -49,10 +50,11 @@ class NestedIteration:
             levels: those of the solver, or others that make the same moves.
             f: nodal values (..., *shape), without the boundary data.
             sides: the boundary data of the finest grid.
-            fused: whether to use `fast`.
+            fused: whether to use compiled kernels.
         """
-        if fused and not (self.singular or self.boundary_terms or any(np.any(g) for g in sides.values())):
-            return self.fast.full_multigrid(f)
+        plain = not (self.singular or self.boundary_terms or any(np.any(g) for g in sides.values())) if fused else False
+        if plain and isinstance(self.cycles, Cycles) and self.cycles.fast is not None:
+            return self.cycles.fast.full_multigrid(f)
         every = [sides]
         for each in self.interpolations:
             every.append(coarsen_sides(every[-1], each.fine, each.which))
@@ -72,10 +74,8 @@ class NestedIteration:
             f = self._fold(l, f, sides[l])
             if self.singular:
                 f = self.volumes[l].without_mean(f)
-            if fused and len(levels) > 1:
-                u, norms = self.fast.cycle("V", f, u, start=l)
-                return u
-            return mgcore.v_cycle(levels, f, u)
+            u, norms = self.cycles("V", levels, f, u, fused)
+            return u
 
         u = mgcore.full_multigrid(
             levels,
@@ -95,6 +95,7 @@ class NestedIteration:
             self.volumes[0].without_mean(f) if self.singular else f,
             interpolate=[partial(_prolong, *each) for each in parts] if self.linear else self._cubic(sides),
             restrict_data=[partial(_restrict_without, *each) for each in parts],
+            cycle=lambda levels, f, u: self.cycles("V", levels, f, u)[0],
         )
 
     def _fold(self, l: int, f: Array, sides: Sides) -> Array:
@@ -115,8 +116,9 @@ def _restrict_without(level: Level, term: BoundaryTerm, sides: Sides, f: Array) 
     if not sides:
         return level.R(f)
     grid, A = level.info.grid, level.info.operator
-    between = fold(np.zeros_like(f), term.between(sides), grid, A.terms) * (grid.volumes() / A.volumes).astype(f.dtype)
-    return level.R(f - between - A(term(f, sides)))
+    between = fold(namespace(f).zeros_like(f), term.between(sides), grid, A.terms)
+    share = like((grid.volumes() / A.volumes).astype(numpy_dtype(f.dtype)), f)
+    return level.R(f - share * between - level.A(term(f, sides)))
 
 
 def _prolong(level: Level, term: BoundaryTerm, sides: Sides, u: Array) -> Array:

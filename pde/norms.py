@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from pde.arrays import as_numpy, cast, is_tensor, namespace
 from pde.grid import Array, is_constant
 
 
@@ -20,15 +21,18 @@ class Volumes:
     def mean(self, u: Array) -> Array:
         """sum W u / sum W."""
         if self._uniform:
-            return np.mean(u, axis=self._axes)
-        return np.sum(self._weights * u, axis=self._axes)
+            return namespace(u).mean(u, axis=self._axes)
+        return namespace(u).sum(self._weights * u, axis=self._axes)
 
     def without_mean(self, u: Array) -> Array:
         """u less its mean."""
-        return u - self.mean(u).reshape(u.shape[: u.ndim - len(self._shape)] + (1,) * len(self._shape)).astype(u.dtype)
+        mean = self.mean(u).reshape(u.shape[: u.ndim - len(self._shape)] + (1,) * len(self._shape))
+        return u - cast(mean, u.dtype)
 
     def rms(self, u: Array) -> Array:
-        """sqrt(sum W u^2 / sum W): the same for every grid size and dtype."""
+        """sqrt(sum W u^2 / sum W): the same for every grid size and dtype; an array on the host also of tensors."""
+        if is_tensor(u):
+            return as_numpy(self._rms_of_any_size(u)).astype(float)
         flat = u.reshape(-1, math.prod(self._shape))
         with np.errstate(over="ignore", under="ignore"):
             if self._uniform:
@@ -43,6 +47,7 @@ class Volumes:
         return result.reshape(u.shape[: u.ndim - len(self._shape)])
 
     def _rms_of_any_size(self, u: Array) -> Array:
-        largest = np.max(np.abs(u), axis=self._axes, keepdims=True).astype(float)
-        scaled = u / np.where(largest > 0, largest, 1)
-        return np.squeeze(largest, self._axes) * np.sqrt(self.mean(scaled**2))
+        xp = namespace(u)
+        largest = cast(xp.amax(xp.abs(u), axis=self._axes, keepdims=True), np.dtype(float))
+        scaled = u / xp.where(largest > 0, largest, 1)
+        return largest.reshape(largest.shape[: -len(self._shape)]) * xp.sqrt(self.mean(scaled**2))

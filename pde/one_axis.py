@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from pde.arrays import take
 from pde.grid import Array, Axis, Side, along, window
 
 
@@ -29,7 +30,7 @@ class Gather:
     def __call__(self, u: Array) -> Array:
         total: Any = None
         for i, w in self._terms:
-            old = u[window(0, -self._axis, i)] if isinstance(i, slice) else np.take(u, i, self._axis)
+            old = u[window(0, -self._axis, i)] if isinstance(i, slice) else take(u, i, self._axis)
             if total is None:
                 total = w * old
             else:

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import scipy.sparse as sp
 
+from pde.arrays import contiguous, zeros
 from pde.grid import Array, Axis, Grid, along, trailing, window
 from pde.terms import Terms, grid_coefficients
 
@@ -52,7 +53,7 @@ class StencilOperator:
         opposite order.
         """
         ndim = self.grid.ndim
-        padded = np.zeros(r.shape[:-ndim] + tuple(n + 2 for n in r.shape[-ndim:]), dtype=r.dtype)
+        padded = zeros(r.shape[:-ndim] + tuple(n + 2 for n in r.shape[-ndim:]), like=r)
         d = padded[trailing((slice(1, -1),) * ndim)]
         for number, blocks in enumerate(reversed(self._blocks) if reverse else self._blocks):
             if number > 0:
@@ -60,7 +61,7 @@ class StencilOperator:
             for block in blocks:
                 total = r[trailing(block)] if number == 0 else r[trailing(block)] + self._neighbours(padded, block)
                 d[trailing(block)] = (omega / _block(self.diagonal, block)) * total
-        return np.ascontiguousarray(d)
+        return contiguous(d)
 
     def _wrap(self, padded: Array) -> None:
         """Fill the halo of periodic axes."""
@@ -80,7 +81,7 @@ class StencilOperator:
                     for s, o in zip(block, _unit(self.grid.ndim, a, offset), strict=True)
                 ]
                 total = total + _block(coefficient, block) * padded[trailing(index)]
-        return np.asarray(total)
+        return total  # type: ignore[return-value]
 
     def matrix(self) -> sp.csr_matrix:
         """A as a sparse matrix on the flattened unknowns (C order)."""
@@ -118,15 +119,15 @@ class MatrixOperator:
 
     def __call__(self, u: Array) -> Array:
         flat = u.reshape(-1, self.grid.size)
-        return np.ascontiguousarray((self._matrix @ flat.T).T).reshape(u.shape)
+        return contiguous((self._matrix @ flat.T).T).reshape(u.shape)
 
     def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
         """One multicolour Gauss-Seidel sweep with relaxation omega on A d = r from d = 0."""
         flat = r.reshape(-1, self.grid.size).T
-        d = np.zeros_like(flat)
+        d = zeros(tuple(flat.shape), like=r)
         for rows, block, centre in reversed(self._colours) if reverse else self._colours:
             d[rows] += omega * (flat[rows] - block @ d) / centre[:, None]
-        return np.ascontiguousarray(d.T).reshape(r.shape)
+        return contiguous(d.T).reshape(r.shape)
 
     def matrix(self) -> sp.csr_matrix:
         return self._matrix

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pde.arguments import count, evaluate, finite, number, real_array
+from pde.arrays import is_tensor, numpy_dtype
 from pde.boundary import BoundaryData, embed, read_sides
 from pde.grid import Array, Axis, Grid, Side
 from pde.operators import StencilOperator
@@ -176,21 +177,29 @@ class Poisson:
         batch = values.shape[: values.ndim - self.ndim]
         return embed(values, read_sides(g, self.grid, values.dtype, batch), self.grid, self.terms)
 
-    def read(self, name: str, values: Any, dtype: np.dtype | str | None = None) -> Array:
+    def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, tensors: bool = False) -> Array:
         """`values` (array or callable of the coordinates) as a finite real array of shape (..., *shape).
+
+        `tensors` says that a tensor may stay what it is.
 
         Raises:
             TypeError, ValueError: naming the argument, what came and what is allowed.
         """
-        array = self._evaluate(name, values) if callable(values) else real_array(name, values)
+        if tensors and is_tensor(values):
+            array = values
+        else:
+            array = self._evaluate(name, values) if callable(values) else real_array(name, values)
         if array.shape[array.ndim - self.ndim :] != self.shape or array.ndim < self.ndim:
             raise ValueError(
-                f"{name} must have the problem's shape {self.shape}, after any leading batch axes; got {array.shape}"
+                f"{name} must have the problem's shape {self.shape}, after any leading batch axes; "
+                f"got {tuple(array.shape)}"
             )
-        if array.size == 0:
-            raise ValueError(f"{name}: a batch axis has length 0: shape {array.shape}")
-        kind = np.promote_types(array.dtype, np.float32) if array.dtype.kind == "f" else np.dtype(float)
-        return finite(name, array, kind if dtype is None else np.dtype(dtype))
+        if 0 in array.shape:
+            raise ValueError(f"{name}: a batch axis has length 0: shape {tuple(array.shape)}")
+        if dtype is None:
+            given = numpy_dtype(array.dtype)
+            dtype = np.promote_types(given, np.float32) if given.kind == "f" else np.dtype(float)
+        return finite(name, array, np.dtype(dtype))
 
     def _evaluate(self, name: str, function: Callable[..., Any]) -> Array:
         """The values of a callable at the unknowns; a constant may come as a scalar."""

@@ -18,7 +18,7 @@ TITLES = ("level", "shape", "unknowns", "spacing", "aspect", "halves", "operator
 LEFT = ("shape", "spacing", "halves", "operator", "runs in", "smoother")
 
 
-def table(levels: Sequence[Level], extras: Sequence[Any] = (), fused: bool = False) -> str:
+def table(levels: Sequence[Level], extras: Sequence[Any] = (), runs_in: str | None = None) -> str:
     """The levels as a table, with complexities and the bytes that are held.
 
     Grid complexity is the sum of unknowns over those of the finest level, operator complexity the same for the
@@ -27,11 +27,11 @@ def table(levels: Sequence[Level], extras: Sequence[Any] = (), fused: bool = Fal
 
     Args:
         extras: what is held beside each level, such as the interpolation of full multigrid.
-        fused: whether the cycles run on compiled kernels.
+        runs_in: the library whose loops do the work; None says it level by level.
     """
     counter = Counter()
     held = [counter.add(level, *extras[l : l + 1]) for l, level in enumerate(levels)]
-    rows = [TITLES, *(_row(levels, l, held[l], fused) for l in range(len(levels)))]
+    rows = [TITLES, *(_row(levels, l, held[l], runs_in) for l in range(len(levels)))]
     widths = [max(len(row[c]) for row in rows) for c in range(len(TITLES))]
     lines = ["  ".join(_pad(*cell) for cell in zip(TITLES, row, widths, strict=True)).rstrip() for row in rows]
     infos = [level.info for level in levels]
@@ -42,7 +42,7 @@ def table(levels: Sequence[Level], extras: Sequence[Any] = (), fused: bool = Fal
     return "\n".join([*lines, f"{ends}, memory {readable(sum(held))} ({per_unknown:.3g} bytes per unknown)"])
 
 
-def _row(levels: Sequence[Level], l: int, held: int, fused: bool) -> tuple[str, ...]:
+def _row(levels: Sequence[Level], l: int, held: int, runs_in: str | None) -> tuple[str, ...]:
     info = levels[l].info
     below = levels[l + 1].info.grid.shape if l + 1 < len(levels) else info.grid.shape
     halves = [name for name, n, m in zip("xyz", info.grid.shape, below, strict=False) if m < n]
@@ -55,7 +55,7 @@ def _row(levels: Sequence[Level], l: int, held: int, fused: bool) -> tuple[str, 
         f"{aspect:.3g}",
         " ".join(halves),
         info.kind,
-        "Numba" if fused else _runs_in(levels[l]),
+        runs_in or _runs_in(levels[l]),
         info.smoother,
         readable(held),
     )

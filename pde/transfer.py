@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
+from pde.arrays import contiguous
 from pde.grid import Array, Axis, Grid
 from pde.one_axis import Gather, adjoint, as_weights, linear_matrix
 
@@ -136,4 +137,4 @@ def _unknown(axis: Axis, node: Array) -> tuple[Array, Array]:
 
 def _apply(matrix: sp.csr_matrix, u: Array, source: tuple[int, ...], target: tuple[int, ...]) -> Array:
     flat = u.reshape(-1, int(np.prod(source)))
-    return np.ascontiguousarray((matrix @ flat.T).T).reshape(u.shape[: -len(source)] + target)
+    return contiguous((matrix @ flat.T).T).reshape(u.shape[: -len(source)] + target)

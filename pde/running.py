@@ -1,0 +1,150 @@
+"""The cycles of a solver: on NumPy arrays, compiled kernels or tensors, in one precision or float32 inside float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mgcore import Level
+from mgcore.trace import TracedLevel
+from pde.arrays import arrays, cast, like, moved
+from pde.cycles import CYCLES
+from pde.fast import Fast
+from pde.interpolation import BoundaryTerm, CubicInterpolation
+from pde.norms import Volumes
+from pde.place import Place
+
+Levels = Sequence[Any]
+Measured = tuple[Any, list[float] | None]
+"""u, and the norms of its residuals where kernels have measured them."""
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """One cycle on arrays or tensors, whichever the levels hold.
+
+    Args:
+        levels: those that the cycles run on, finest first.
+        fast: their compiled kernels; None on tensors.
+        captured: makes of a function of (f, u) a faster one with the same results; see `pde.capture`.
+    """
+
+    levels: Sequence[Level]
+    fast: Fast | None = None
+    captured: Callable[..., Any] | None = None
+
+    def ready(self, symmetric: bool = False) -> bool:
+        """Whether there are compiled kernels for the cycle, or for the one that conjugate gradients use."""
+        return self.fast is not None and self.fast.ready(symmetric)
+
+    def describe(self) -> str:
+        """What runs, and why."""
+        return "torch operations" if self.fast is None else self.fast.describe()
+
+    def __call__(
+        self,
+        kind: str,
+        levels: Levels,
+        f: Any,
+        u: Any = None,
+        fused: bool = False,
+        symmetric: bool = False,
+        in_place: bool = False,
+    ) -> Measured:
+        """A cycle from u (None: zero) on `levels`, the coarsest of the solver's or others that make the same moves.
+
+        Args:
+            kind: one of `CYCLES`.
+            fused: take the compiled kernels; `symmetric` then tells which, and `in_place` that u may be overwritten.
+        """
+        if fused and len(levels) > 1:
+            assert self.fast is not None
+            start = len(self.levels) - len(levels)
+            return self.fast.cycle(kind, f, u, start=start, symmetric=symmetric, in_place=in_place)
+        if self.captured is not None:
+            return self.captured(kind, levels, f, u), None
+        return CYCLES[kind](levels, f, u), None
+
+
+@dataclass(frozen=True)
+class MixedCycles:
+    """Cycles in float32 inside a residual in float64: u <- u + B(f - A u), where B is a cycle of `inner` from zero.
+
+    The residual is scaled by a power of two on its way into float32, each member of a batch by its own, so that it
+    loses no digits however small it has become.
+
+    Args:
+        operators: A of each level in float64, finest first.
+        volumes: of each level.
+        inner: the cycles in float32.
+    """
+
+    operators: Sequence[Callable[[Any], Any]]
+    volumes: Sequence[Volumes]
+    inner: Cycles
+
+    @property
+    def levels(self) -> Sequence[Level]:
+        return self.inner.levels
+
+    def ready(self, symmetric: bool = False) -> bool:
+        return self.inner.ready(symmetric)
+
+    def describe(self) -> str:
+        return self.inner.describe()
+
+    def __call__(
+        self,
+        kind: str,
+        levels: Levels,
+        f: Any,
+        u: Any = None,
+        fused: bool = False,
+        symmetric: bool = False,
+        in_place: bool = False,
+    ) -> Measured:
+        """As `Cycles`; f and u in float64, the moves of `levels` in float32."""
+        l = len(self.operators) - len(levels)
+        r = f if u is None else f - self.operators[l](u)
+        scale = 1.0 if isinstance(levels[0], TracedLevel) else self._scale(l, r)  # who watches sees r itself
+        d, _ = self.inner(kind, levels, cast(r / scale, np.dtype("float32")), None, fused, symmetric)
+        d = scale * cast(d, f.dtype)
+        return d if u is None else u + d, None
+
+    def _scale(self, l: int, r: Any) -> Any:
+        """The power of two next to the size of each member, and 1 where that is 0 or not finite."""
+        size = np.asarray(self.volumes[l].rms(r))
+        size = np.where((size > 0) & np.isfinite(size), size, 1.0)
+        scale = np.exp2(np.clip(np.round(np.log2(size)), -1000, 1000))
+        return like(scale.reshape(scale.shape + (1,) * (r.ndim - scale.ndim)), r)
+
+
+def run_on(
+    place: Place,
+    dtype: np.dtype,
+    mixed: bool,
+    kernels: str,
+    threads: int | None,
+    levels: Sequence[Level],
+    interpolations: Sequence[CubicInterpolation],
+    boundary_terms: Sequence[BoundaryTerm],
+    volumes: Sequence[Volumes],
+) -> tuple[Any, ...]:
+    """The cycles of a solver, and its plain levels with what belongs to them where the cycles run.
+
+    Args:
+        dtype: of data and residuals; `mixed` says that cycles are in float32 nevertheless.
+        kernels, threads: as in `pde.Multigrid`.
+        levels, ...: NumPy's, in `dtype`.
+    """
+    parts = tuple(place.put(list(part), dtype) for part in (levels, interpolations, boundary_terms, volumes))
+    low = np.dtype("float32") if mixed else dtype
+    inner = parts[0] if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
+    fast = None if place.on_tensors else Fast(kernels, low, threads, inner, interpolations)
+    cycles = Cycles(inner, fast)
+    if not mixed:
+        return cycles, *parts
+    return MixedCycles([level.A for level in parts[0]], parts[-1], cycles), *parts
