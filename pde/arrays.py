@@ -94,7 +94,9 @@ def tensors(device: Any, dtype: Any) -> Callable[[Any], Any]:
                 return torch.sparse_csr_tensor(
                     indptr, indices, data.to(_torch_dtype(dtype)), x.shape, check_invariants=True
                 )
-        x = torch.from_numpy(np.ascontiguousarray(x)) if isinstance(x, np.ndarray) else x
+        if isinstance(x, np.ndarray):
+            x = np.ascontiguousarray(x)
+            x = torch.from_numpy(x if x.flags.writeable else x.copy())
         return x.to(device=device, dtype=_torch_dtype(dtype) if x.is_floating_point() else x.dtype)
 
     return leaf

@@ -56,6 +56,7 @@ class Choices:
     transfer: str
     dtype: np.dtype
     singular: bool
+    largest_direct: int = LARGEST_DIRECT
 
 
 class Tables:
@@ -84,7 +85,7 @@ def build_levels(
     A: Operator = StencilOperator(grid, choices.dtype, terms)
     levels: list[Level] = []
     interpolations: list[CubicInterpolation] = []
-    smallest = _coarsest_size(grid) if choices.transfer == "operator" else COARSEST_SIZE
+    smallest = _coarsest_size(grid, choices.largest_direct) if choices.transfer == "operator" else COARSEST_SIZE
     while True:
         which = A.grid.axes_to_coarsen(terms.typical)
         last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
@@ -111,10 +112,10 @@ def boundary_terms(
     return result
 
 
-def _coarsest_size(grid: Grid) -> int:
+def _coarsest_size(grid: Grid, largest: int) -> int:
     """How many unknowns go to the direct solver where the coefficient jumps; factors fill up in three dimensions."""
     plane = sum(n > 1 for n in grid.shape) < 3
-    share = min(grid.size // COARSEST_SHARE_ROUGH, LARGEST_DIRECT) if plane else 0
+    share = min(grid.size // COARSEST_SHARE_ROUGH, largest) if plane else 0
     return max(COARSEST_SIZE_ROUGH, share)
 
 

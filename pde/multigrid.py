@@ -18,9 +18,10 @@ from pde.arrays import as_numpy, is_tensor, numpy_dtype
 from pde.batch import delivered, one_batch_axis, select, select_sides, stack, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.cycles import CYCLES, work_units
+from pde.direct import LARGEST_DENSE
 from pde.fast import Measured
 from pde.grid import Array, Sides
-from pde.hierarchy import Choices, Tables, boundary_terms, build_levels, symmetric
+from pde.hierarchy import LARGEST_DIRECT, Choices, Tables, boundary_terms, build_levels, symmetric
 from pde.krylov import ConjugateGradients
 from pde.nested import NestedIteration
 from pde.norms import Volumes
@@ -55,11 +56,17 @@ class Multigrid:
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
             "auto" is the last where the coefficient is rough, else the first.
         levels: the number of levels at most; None coarsens as far as it goes.
-        threads: for the compiled kernels; None takes the cores that this process may use. device: "cpu".
-        dtype: "float64" or "float32", in which cycles and residuals are computed.
+        threads: for the compiled kernels; None takes the cores that this process may use.
+        device: "cpu", or "cuda" ("cuda:1", ...) for the same cycles on torch tensors of a GPU. Not GPU-tested.
+        dtype: "float64", "float32", or "mixed": float32 cycles inside a float64 residual, which reaches what float64
+            does. "auto" is float64 on the CPU and mixed on a GPU.
         kernels: "numba" runs the cycles of constant coefficients and red-black sweeps in two and three dimensions on
-            compiled kernels, several sweeps and transfers in one pass over a grid; "numpy" never does; "auto" does
-            from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
+            compiled kernels, several sweeps and transfers in one pass over a grid; "numpy" never does; "torch" runs
+            them on tensors. "auto" is torch on a GPU, and elsewhere Numba from `SMALLEST` unknowns on. The iterates
+            agree to rounding; `print(mg)` tells what is used.
+
+    f, g, u0 and out may be torch tensors on `device`: the result is one too then, and otherwise an array. On the CPU
+    they share their memory with the arrays that the cycles work on; on a GPU no cycle copies to the host.
 
     The unknowns 2, 4, ... of an axis make the next coarser one, whatever their number; an axis with weak coupling
     waits until the others have caught up (semicoarsening).
@@ -117,7 +124,8 @@ class Multigrid:
         transfer = _automatic(self._transfer, "operator" if coarse == "galerkin" and rough else "bilinear")
         if transfer == "operator" and coarse == "rediscretised":
             raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")
-        choices = Choices(smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular)
+        direct = LARGEST_DENSE if self._place.on_tensors else LARGEST_DIRECT
+        choices = Choices(smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular, direct)
         tables = Tables(self._tables)
         levels, interpolations = build_levels(grid, terms, choices, self._limit, tables)
         data = boundary_terms(levels, interpolations, self.dtype, tables) if coarse == "galerkin" else []
@@ -127,11 +135,10 @@ class Multigrid:
         tables.close()
         self.problem, self._tables, self._cycles = problem, tables, cycles
         self.smoother, self.coarse, self.transfer = smoother, coarse, transfer
-        self.levels, self._interpolations, self._volumes = levels, interpolations, here[-1]
-        levels, interpolations, data, volumes = here
-        self._nested = NestedIteration(
-            levels, interpolations, data, volumes, transfer == "operator", problem.singular, cycles
-        )
+        self.levels, self._interpolations = levels, interpolations
+        levels, interpolations, data, self._volumes = here
+        linear, singular = transfer == "operator", problem.singular
+        self._nested = NestedIteration(levels, interpolations, data, self._volumes, linear, singular, cycles)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).

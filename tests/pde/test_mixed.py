@@ -1,0 +1,105 @@
+"""Mixed precision: float32 cycles inside a float64 residual."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import pde
+from tests.pde.reference import EPS
+from tests.pde.test_torch import problems
+
+KERNELS = ["numpy", "torch"]
+
+
+def volumes_norm(problem, r):
+    W = problem.control_volumes()
+    return np.sqrt(np.sum(W * r**2) / np.sum(W))
+
+
+@pytest.mark.parametrize("kernels", [*KERNELS, "numba"])
+def test_reaches_what_float32_does_not(kernels):
+    problem = pde.Poisson((255, 255))
+    f = np.exp(np.prod(problem.points(), axis=0))
+    solution = pde.Multigrid(problem, dtype="mixed", kernels=kernels).solve(f, rtol=1e-12)
+    assert solution.converged
+    assert solution.u.dtype == np.float64
+    assert volumes_norm(problem, f - problem.apply(solution.u)) <= 1.001e-12 * volumes_norm(problem, f)
+    low = pde.Multigrid(problem, dtype="float32", kernels=kernels).solve(f, rtol=1e-12)
+    assert low.reason == "rounding"
+    assert low.residual_norms[-1] > 1e-8
+    exact = pde.Multigrid(problem, kernels="numpy").solve(f, rtol=1e-12)
+    assert abs(solution.cycles - exact.cycles) <= 1
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_ends_at_the_rounding_of_float64(kernels):
+    """Beyond 1e-12: the attainable residual is that of float64, and it is reached."""
+    problem = pde.Poisson((511, 200), extent=(1.0, 0.4))
+    f = np.ones(problem.shape)
+    solution = pde.Multigrid(problem, dtype="mixed", kernels=kernels).solve(f, rtol=1e-16)
+    assert solution.reason == "rounding"
+    assert solution.residual_norms[-1] <= solution.attainable
+    size = volumes_norm(problem, 4 * 512**2 * solution.u) / volumes_norm(problem, f)
+    assert solution.attainable == pytest.approx(EPS * (2 * size + 1), rel=0.02)
+
+
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@given(
+    problem=problems(),
+    kernels=st.sampled_from(KERNELS),
+    batch=st.sampled_from([(), (2,), (1, 2)]),
+    cycle=st.sampled_from(["fmg", "V", "W"]),
+    accel=st.sampled_from([None, "cg"]),
+    scale=st.sampled_from([1e-60, 1.0, 1e60]),
+    seed=st.integers(0, 2**31),
+)
+def test_converges_as_float64_does(problem, kernels, batch, cycle, accel, scale, seed):
+    """On every kind of problem, singular ones among them, and whatever the size of f, which float32 could not hold."""
+    f = np.random.default_rng(seed).standard_normal(batch + problem.shape)
+    scales = scale * 10.0 ** np.arange(f[..., 0].size).reshape(f[..., 0].shape)[..., None] if batch == (2,) else scale
+    f = f * (np.max(scales) if np.ndim(scales) else scale)
+    options = {"rtol": 1e-11, "cycle": cycle, "accel": accel, "incompatible": np.inf}
+    exact = pde.Multigrid(problem, kernels="numpy").solve(f, **options)
+    solution = pde.Multigrid(problem, dtype="mixed", kernels=kernels).solve(f, **options)
+    assert solution.converged == exact.converged
+    if exact.converged:
+        assert solution.cycles <= exact.cycles + 2
+        W = problem.control_volumes()
+        r = (f - problem.apply(solution.u)) / np.max(np.abs(f))
+        if problem.singular:
+            r = r - np.sum(W * r, axis=tuple(range(-problem.ndim, 0)), keepdims=True) / np.sum(W)
+        assert np.max(np.abs(r)) <= 1e-9
+
+
+def test_three_dimensions_to_the_discretisation_error():
+    """One pass of full multigrid, with boundary data: as near to the exact discrete solution as float64 comes."""
+    problem = pde.Poisson((31, 31, 31))
+    x, y, z = problem.points()
+    f, g = -6.0 * np.ones(problem.shape), lambda x, y, z: x**2 + y**2 + z**2 + np.sin(5 * x) * np.cosh(5 * y)
+    exact = pde.Multigrid(problem).solve(f, g, rtol=1e-11).u
+    discretisation = volumes_norm(problem, exact - g(x, y, z))
+    for kernels in KERNELS:
+        mg = pde.Multigrid(problem, dtype="mixed", kernels=kernels)
+        assert volumes_norm(problem, mg.full_multigrid(f, g) - exact) <= 0.5 * discretisation
+        assert mg.solve(f, g, rtol=1e-12).converged
+
+
+def test_members_of_a_batch_keep_their_own_scale():
+    """Residuals that differ by 10^80 would be lost in float32 beside each other."""
+    problem = pde.Poisson((31, 31))
+    f = np.random.default_rng(0).standard_normal((3, 31, 31)) * np.array([1e-80, 0.0, 1e20])[:, None, None]
+    together = pde.Multigrid(problem, dtype="mixed").solve(f, rtol=1e-11)
+    assert together.converged
+    for i in range(3):
+        alone = pde.Multigrid(problem, dtype="mixed").solve(f[i], rtol=1e-11)
+        np.testing.assert_array_equal(together.u[i], alone.u)
+
+
+def test_print_tells_and_pure_float32_range_is_checked():
+    mg = pde.Multigrid(pde.Poisson((15, 15)), dtype="mixed")
+    assert "float32 cycles in a float64 residual" in str(mg)
+    assert mg.dtype == np.float64
+    with pytest.raises(ValueError, match=r"leaves the range of float32"):
+        pde.Multigrid(pde.Poisson((15, 15), extent=1e-22), dtype="mixed")
+    assert pde.Multigrid(pde.Poisson((15, 15), extent=1e-22)).dtype == np.float64

@@ -1,0 +1,256 @@
+"""The solver on torch tensors against the same one on NumPy arrays; nothing here needs a GPU."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import pde
+from pde.arrays import cast, like, moved, tensors
+from pde.place import read_device
+
+ENDS = ["dirichlet", "neumann", ("robin", 2.0)]
+FIELDS = {
+    "constant": lambda *x: 2.0,
+    "smooth": lambda *x: 1 + 0.5 * np.sin(3 * x[0]) * x[-1],
+    "jump": lambda *x: np.where(x[0] < 0.4, 30.0, 1.0),
+}
+
+
+@st.composite
+def problems(draw):
+    ndim = draw(st.sampled_from([1, 2, 2, 3]))
+    axes = [
+        "periodic" if draw(st.integers(0, 3)) == 0 else (draw(st.sampled_from(ENDS)), draw(st.sampled_from(ENDS)))
+        for _ in range(ndim)
+    ]
+    return pde.Poisson(
+        [draw(st.integers(2, (60, 20, 8)[ndim - 1])) for _ in range(ndim)],
+        boundary=axes,
+        centering=draw(st.sampled_from(["vertex", "cell"])),
+        coefficient=FIELDS[draw(st.sampled_from(list(FIELDS)))],
+        reaction=draw(st.sampled_from([0.0, 1.0, lambda *x: 1.0 + x[0]])),
+    )
+
+
+def pair(problem, **options):
+    """The solver on arrays, and the same one on tensors."""
+    return (pde.Multigrid(problem, kernels=kernels, **options) for kernels in ("numpy", "torch"))
+
+
+def boundary_data(problem, rng, batch=()):
+    """Random data on every side that takes some."""
+    sides = [(a, s) for a, axis in enumerate(problem.grid.axes) if not axis.periodic for s in (0, 1)]
+    shapes = {(a, s): tuple(n for b, n in enumerate(problem.shape) if b != a) for a, s in sides}
+    return {key: rng.standard_normal(batch + shape) for key, shape in shapes.items()}
+
+
+def tolerance(mg, *values):
+    """What rounding may change in a cycle: a few hundred roundings, times the root of the condition of a sweep."""
+    condition = max(float(np.max(level.info.operator.diagonal)) for level in mg.levels) ** 0.5
+    return 100 * np.finfo(mg.dtype).eps * (1 + condition) * max(float(np.max(np.abs(v))) for v in values)
+
+
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@given(
+    problem=problems(),
+    dtype=st.sampled_from(["float64", "float32", "mixed"]),
+    smoother=st.sampled_from(["sor", "red-black", "jacobi", "two-step jacobi", "chebyshev"]),
+    nu=st.sampled_from([(1, 1), (2, 1), (0, 1)]),
+    batch=st.sampled_from([(), (2,), (1, 3)]),
+    cycle=st.sampled_from(["V", "W", "F", "backslash"]),
+    seed=st.integers(0, 2**31),
+)
+def test_a_cycle_and_full_multigrid_are_those_on_arrays(problem, dtype, smoother, nu, batch, cycle, seed):
+    plain, mg = pair(problem, dtype=dtype, smoother=smoother, nu=nu)
+    rng = np.random.default_rng(seed)
+    f, u = (rng.standard_normal(batch + problem.shape).astype(mg.dtype) for _ in range(2))
+    before = f.copy(), u.copy()
+    expected, came = plain.cycle(f, u, cycle), mg.cycle(torch.from_numpy(f), torch.from_numpy(u), cycle)
+    assert isinstance(came, torch.Tensor)
+    assert came.dtype == getattr(torch, mg.dtype.name)
+    coarse = np.finfo("float32").eps / np.finfo("float64").eps if dtype == "mixed" else 1
+    assert np.max(np.abs(came.numpy() - expected)) <= coarse * tolerance(mg, expected, u)
+    for kept, now in zip(before, (f, u), strict=True):
+        np.testing.assert_array_equal(now, kept)
+
+    g = {key: values.astype(mg.dtype) for key, values in boundary_data(problem, rng, batch).items()}
+    on_tensors = {key: torch.from_numpy(values) for key, values in g.items()}
+    expected = plain.full_multigrid(f, g, incompatible=np.inf)
+    came = mg.full_multigrid(torch.from_numpy(f), on_tensors, incompatible=np.inf).numpy()
+    assert np.max(np.abs(came - expected)) <= coarse * tolerance(mg, expected, *g.values(), f)
+
+
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
+@given(
+    problem=problems(),
+    batch=st.sampled_from([(), (3,), (2, 1)]),
+    accel=st.sampled_from([None, "cg"]),
+    seed=st.integers(0, 2**31),
+)
+def test_a_solve_is_that_on_arrays(problem, batch, accel, seed):
+    plain, mg = pair(problem)
+    rng = np.random.default_rng(seed)
+    f = rng.standard_normal(batch + problem.shape)
+    options = {"accel": accel, "incompatible": np.inf, "rtol": 1e-9}
+    expected, came = plain.solve(f, **options), mg.solve(torch.from_numpy(f), **options)
+    assert came.converged == expected.converged
+    assert abs(came.cycles - expected.cycles) <= 1  # where a residual is just at the tolerance
+    assert isinstance(came.u, torch.Tensor)
+    assert came.u.shape == f.shape
+    if expected.converged:
+        np.testing.assert_allclose(came.u, expected.u, atol=1e-6 * np.max(np.abs(expected.u)))
+    members = came.members or (came,)
+    assert all(isinstance(member.u, torch.Tensor) for member in members)
+    residual = np.sqrt(np.mean((f - problem.apply(came.u.numpy())) ** 2)) if not problem.singular else 0
+    assert residual <= 1e-8 * np.sqrt(np.mean(f**2)) or not came.converged
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "torch"])
+def test_a_tensor_comes_back_as_a_tensor_and_an_array_as_an_array(kernels):
+    mg = pde.Multigrid(pde.Poisson((15, 16)), kernels=kernels)
+    f = np.random.default_rng(0).standard_normal((2, 15, 16))
+    t, shown = torch.from_numpy(f), []
+    for x, kind in ((f, np.ndarray), (t, torch.Tensor)):
+        out = x * 0
+        solution = mg.solve(x, u0=x, out=out, callback=lambda progress: shown.append(type(progress.u)) and False)
+        assert solution.u is out
+        assert shown.pop() is kind
+        assert isinstance(mg.cycle(x), kind)
+        assert isinstance(mg.full_multigrid(x, g=torch.tensor(1.0)), kind)
+        np.testing.assert_array_equal(np.asarray(mg.solve(x).u), np.asarray(mg.solve(f).u))
+    assert isinstance(mg.solve(lambda x, y: x * y).u, np.ndarray)
+    whole = mg.solve(torch.ones(15, 16, dtype=torch.int64))
+    assert whole.u.dtype == torch.float64
+
+
+def test_nothing_is_copied_on_the_host():
+    f, out = torch.ones(31, 31, dtype=torch.float64), torch.zeros(31, 31, dtype=torch.float64)
+    mg = pde.Multigrid(pde.Poisson((31, 31)))
+    u = mg.solve(f, out=out).u
+    assert u.data_ptr() == out.data_ptr()
+    for kernels in ("numpy", "torch"):  # nor shared with what the user gave
+        mg = pde.Multigrid(pde.Poisson((31, 31)), kernels=kernels)
+        start = mg.solve(f).u
+        again = mg.solve(f, u0=start, max_cycles=0).u
+        assert again.data_ptr() != start.data_ptr()
+        np.testing.assert_array_equal(again, start)
+
+
+def test_print_pickle_update_and_preconditioner_on_tensors():
+    problem = pde.Poisson((24, 24), coefficient=FIELDS["smooth"])
+    plain, mg = pair(problem)
+    assert "torch cpu" in str(mg)
+    assert "torch operations" in str(mg)
+    y = np.random.default_rng(1).standard_normal(24 * 24)
+    expected = plain.as_preconditioner() @ y
+    np.testing.assert_allclose(mg.as_preconditioner() @ y, expected, atol=tolerance(mg, expected))
+    f = torch.ones(24, 24, dtype=torch.float64)
+    mg.update(coefficient=2.0)
+    once = mg.solve(f).u
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(mg)).solve(f).u, once)
+    np.testing.assert_allclose(once, plain.update(coefficient=2.0).solve(f.numpy()).u, atol=1e-12)
+
+
+def test_verbose_changes_no_bit_on_tensors():
+    mg = pde.Multigrid(pde.Poisson((20, 20)), kernels="torch", dtype="mixed")
+    f, events = torch.ones(20, 20, dtype=torch.float64), []
+    watched = mg.solve(f, verbose=events.append)
+    assert events
+    assert events[0].level == 1 or events[0].level == len(mg.levels)
+    np.testing.assert_array_equal(watched.u, mg.solve(f).u)
+
+
+def test_errors_name_the_tensor():
+    mg = pde.Multigrid(pde.Poisson((7, 7)))
+    good = torch.ones(7, 7)
+    with pytest.raises(TypeError, match=r"f wants a gradient.*pde.solve_poisson"):
+        mg.solve(good.clone().requires_grad_())
+    with torch.no_grad():
+        mg.solve(good.clone().requires_grad_())
+    with pytest.raises(TypeError, match=r"g\[\(0, 1\)\] wants a gradient"):
+        mg.solve(good, g={(0, 1): torch.ones(7, requires_grad=True)})
+    with pytest.raises(TypeError, match=r"f must hold real numbers.*complex64"):
+        mg.solve(good + 0j)
+    with pytest.raises(TypeError, match=r"f must be float32, float64 or whole numbers.*bfloat16"):
+        mg.solve(good.bfloat16())
+    with pytest.raises(TypeError, match="f must hold real numbers in a dense tensor"):
+        mg.solve(good.to_sparse())
+    with pytest.raises(ValueError, match=r"f must have the problem's shape \(7, 7\).*got \(7, 8\)"):
+        mg.solve(torch.ones(7, 8))
+    with pytest.raises(ValueError, match=r"f must be finite.*first at index \(1, 2\)"):
+        mg.solve(torch.where(torch.arange(49).reshape(7, 7) == 9, torch.inf, good))
+    with pytest.raises(ValueError, match="f is a tensor on meta, and this solver works on cpu"):
+        mg.solve(good.to("meta"))
+    with pytest.raises(ValueError, match=r"u0 must have the shape of f, \(7, 7\); got \(2, 7, 7\)"):
+        mg.solve(good, u0=torch.ones(2, 7, 7))
+    with pytest.raises(ValueError, match="out must be a tensor of shape"):
+        mg.solve(good, out=torch.ones(7, 7, dtype=torch.float32))
+    with pytest.raises(TypeError, match="coefficient must be a number or a NumPy array here, got a torch tensor"):
+        pde.Poisson((7, 7), coefficient=good)
+
+
+def test_what_a_gpu_would_be_given_is_read_without_numpy():
+    """`Poisson.read` takes tensors as they are, which is the way of those on a GPU."""
+    problem = pde.Poisson((7, 7))
+    read = problem.read("f", torch.ones(2, 7, 7), "float64", tensors=True)
+    assert isinstance(read, torch.Tensor)
+    assert read.dtype == torch.float64
+    with pytest.raises(
+        ValueError, match=r"f must be finite, got 1 NaN or infinite values, the first at index \(0, 3\)"
+    ):
+        problem.read(
+            "f", torch.ones(7, 7).index_put((torch.tensor(0), torch.tensor(3)), torch.tensor(torch.nan)), tensors=True
+        )
+    with pytest.raises(ValueError, match="f must fit into float32"):
+        problem.read("f", torch.full((7, 7), 1e300, dtype=torch.float64), "float32", tensors=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"device": "gpu"}, "device must be 'cpu', 'cuda' or 'cuda:N', got 'gpu'"),
+        ({"device": "cpu:3"}, "device must be 'cpu'"),
+        ({"device": "cuda:x"}, "device must be 'cpu'"),
+        ({"dtype": "float16"}, "dtype must be one of 'auto', 'mixed', 'float64', 'float32'; got 'float16'"),
+        ({"kernels": "torch", "smoother": "zebra"}, "smoother='zebra' uses sparse factors of the host"),
+        ({"kernels": "torch", "smoother": "gauss-seidel"}, "smoother='gauss-seidel' uses sparse factors"),
+        ({"kernels": "torch", "levels": 1}, "levels: on tensors the coarsest level.*it has 10000 here"),
+    ],
+)
+def test_bad_choices(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        pde.Multigrid(pde.Poisson((100, 100)), **arguments)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu():
+    with pytest.raises(ValueError, match="device='cuda': torch finds no GPU"):
+        pde.Multigrid(pde.Poisson((7, 7)), device="cuda")
+    assert read_device(torch.device("cpu")) == "cpu"
+
+
+def test_moved_leaves_the_original_alone():
+    level = pde.Multigrid(pde.Poisson((9, 9), coefficient=FIELDS["smooth"]), kernels="numpy").levels[0]
+    other = moved(level, tensors("cpu", np.dtype("float32")))
+    assert isinstance(level.A.diagonal, np.ndarray)
+    assert other.A.diagonal.dtype == torch.float32
+    assert other.info is level.info
+    assert like(level, np.ones(1)) is level
+    assert cast(np.ones(1), torch.float32).dtype == np.float32
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("dtype", ["float64", "float32", "mixed"])
+def test_on_a_gpu(dtype):
+    problem = pde.Poisson((63, 40), boundary=("dirichlet", "neumann"), coefficient=FIELDS["smooth"])
+    f = torch.randn(2, 63, 40, dtype=torch.float64)
+    rtol = 1e-4 if dtype == "float32" else 1e-10
+    on_gpu = pde.Multigrid(problem, device="cuda", dtype=dtype).solve(f.cuda(), rtol=rtol)
+    assert on_gpu.converged
+    assert on_gpu.u.device.type == "cuda"
+    expected = pde.Multigrid(problem).solve(f, rtol=rtol).u
+    np.testing.assert_allclose(on_gpu.u.cpu(), expected, atol=1e3 * rtol * float(expected.abs().max()))
