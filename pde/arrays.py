@@ -40,7 +40,8 @@ def cast(x: Any, dtype: Any) -> Any:
 
 def numpy_dtype(dtype: Any) -> np.dtype:
     """The NumPy dtype that a torch dtype is called after; a NumPy dtype is itself."""
-    return np.dtype(str(dtype).removeprefix("torch."))
+    name = str(dtype)
+    return np.dtype(name.removeprefix("torch.") if name.startswith("torch.") else dtype)
 
 
 def zeros(shape: tuple[int, ...], like: Any) -> Any:
@@ -95,7 +96,7 @@ def tensors(device: Any, dtype: Any) -> Callable[[Any], Any]:
                     indptr, indices, data.to(_torch_dtype(dtype)), x.shape, check_invariants=True
                 )
         if isinstance(x, np.ndarray):
-            x = np.ascontiguousarray(x)
+            x = np.asarray(x, order="C")
             x = torch.from_numpy(x if x.flags.writeable else x.copy())
         return x.to(device=device, dtype=_torch_dtype(dtype) if x.is_floating_point() else x.dtype)
 

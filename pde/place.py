@@ -122,5 +122,6 @@ def read_device(device: Any) -> str:
 
     there = torch.cuda.device_count()
     if int(number or 0) >= there:
-        raise ValueError(f"device={str(device)!r}: torch finds {there or 'no'} GPU{'s' * (there != 1)} on this machine")
+        found = f"{there} GPU{'s' * (there > 1)}" if there else "no GPU"
+        raise ValueError(f"device={str(device)!r}: torch finds {found} on this machine; use 'cpu'")
     return str(device)

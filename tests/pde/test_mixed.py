@@ -17,7 +17,7 @@ def volumes_norm(problem, r):
     return np.sqrt(np.sum(W * r**2) / np.sum(W))
 
 
-@pytest.mark.parametrize("kernels", [*KERNELS, "numba"])
+@pytest.mark.parametrize("kernels", [*KERNELS, pytest.param("numba", marks=pytest.mark.slow)])
 def test_reaches_what_float32_does_not(kernels):
     problem = pde.Poisson((255, 255))
     f = np.exp(np.prod(problem.points(), axis=0))
@@ -44,7 +44,7 @@ def test_ends_at_the_rounding_of_float64(kernels):
     assert solution.attainable == pytest.approx(EPS * (2 * size + 1), rel=0.02)
 
 
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, suppress_health_check=list(HealthCheck))
 @given(
     problem=problems(),
     kernels=st.sampled_from(KERNELS),
