@@ -1,4 +1,4 @@
-"""python -m nets list | summary | train | evaluate | predict | report | theorems | tables"""
+"""python -m nets list | summary | data | train | evaluate | predict | report | theorems | tables"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from signal import SIGINT
 
+from nets.commands.data import add_data
 from nets.commands.evaluate import add_evaluate
 from nets.commands.predict import add_predict
 from nets.commands.report import add_report
@@ -15,7 +16,7 @@ from nets.commands.train import add_train
 from nets.train import TrainingError
 
 TITLE = "MgNet: image classifiers that are multigrid cycles with trained convolutions."
-COMMANDS = (add_list, add_summary, add_train, add_evaluate, add_predict, add_report, add_theorems, add_tables)
+COMMANDS = (add_list, add_summary, add_train, add_data, add_evaluate, add_predict, add_report, add_theorems, add_tables)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

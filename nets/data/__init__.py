@@ -6,7 +6,7 @@ from nets.data.dataset import Dataset, Images, SourceFile
 from nets.data.digits import digits
 from nets.data.folder import image_folder, imagenet
 from nets.data.images import ImageFiles
-from nets.data.sets import DATA, PREFIX, excluded, is_known, load
+from nets.data.sets import DATA, PREFIX, excluded, found_in, is_known, load
 from nets.data.validation import validation_split
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "SourceFile",
     "digits",
     "excluded",
+    "found_in",
     "image_folder",
     "imagenet",
     "is_known",

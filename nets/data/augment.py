@@ -29,9 +29,10 @@ class Augmentation:
         crop_fill: "zero" (black) or "reflect", what is added.
         flip: "none", "random" (left and right are exchanged in every other image), or "alternating" (the same in the
             first epoch; from then on an image is flipped in every other epoch).
-        shift: largest shift in pixels along each axis, not a whole number of them; rotation: largest angle in degrees;
-            scaling: largest relative change of size. One bilinear interpolation; what comes into view takes the value
-            of the nearest pixel.
+        shift: largest shift in pixels along each axis, not a whole number of them.
+        rotation: largest rotation in degrees. Shift, rotation and scaling are one bilinear interpolation; what comes
+            into view takes the value of the nearest pixel.
+        scaling: largest relative change of size.
         cutout: side in pixels of a square set to the mean, its centre anywhere in the image (DeVries and Taylor,
             arXiv 1708.04552).
         resized_crop: smallest share of the area of a piece cut at random and resized, 0.08 for ImageNet, before all

@@ -71,12 +71,16 @@ class Dataset:
     def in_channels(self) -> int:
         return self.train_images.shape[1]
 
-    def normalise(self, raw: Tensor) -> Tensor:
+    def normalise(self, raw: Images) -> Tensor:
         """What a network sees of raw images (N, channels, ...): (raw - mean) / std, with raw / 255 for raw where uint8.
+
+        Images in files are read here.
 
         Raises:
             ValueError: where the images have other channels, or are neither uint8 nor floats.
         """
+        if isinstance(raw, ImageFiles):
+            raw = raw.read_all(progress=False)
         if raw.ndim < 2 or raw.shape[1] != self.in_channels:
             raise ValueError(
                 f"raw must hold images (N, {self.in_channels}, ...), as data {self.name!r}; got {tuple(raw.shape)}"
@@ -102,8 +106,7 @@ class Dataset:
                     raise ValueError(f"{part} must hold indices from 0 to {len(labels) - 1}; got {index}")
                 keep[index] = False
             if not keep.all():
-                images = images[keep] if isinstance(images, Tensor) else images.select(keep)
-                kept |= {f"{part}_images": images, f"{part}_labels": labels[keep]}
+                kept |= {f"{part}_images": images[keep], f"{part}_labels": labels[keep]}
         return replace(self, **kept) if kept else self
 
     def checksums(self) -> dict[str, int]:

@@ -69,9 +69,9 @@ def image_folder(
     if (len(images) + len(test_images)) * images.shape[1:].numel() > MEMORY:
         mean, std = (IMAGENET_MEAN, IMAGENET_STD) if channels == 3 else ((0.5,), (0.25,))
         return Dataset(train_images=images, test_images=test_images, mean=mean, std=std, **common)
-    pixels = images.in_memory(progress)
+    pixels = images.read_all(progress)
     mean, std = statistics(pixels)
-    return Dataset(train_images=pixels, test_images=test_images.in_memory(progress), mean=mean, std=std, **common)
+    return Dataset(train_images=pixels, test_images=test_images.read_all(progress), mean=mean, std=std, **common)
 
 
 def imagenet(data_dir: str | os.PathLike[str] | None = None, size: int = 224) -> Dataset:
@@ -84,13 +84,11 @@ def imagenet(data_dir: str | os.PathLike[str] | None = None, size: int = 224) ->
         ValueError: naming a folder that is not as it should be.
     """
     check_integer("size", size, 1)
-    places = [
-        place for root in roots(data_dir) for place in ((root / "imagenet", root) if data_dir else (root / "imagenet",))
-    ]
-    folder = next((place for place in places if (place / "train").is_dir() and (place / "val").is_dir()), None)
+    folder = imagenet_folder(data_dir)
     if folder is None:
+        places = ", ".join(map(str, _places(data_dir)))
         raise FileNotFoundError(
-            f"data 'imagenet' was not found (looked for train/ and val/ in {', '.join(map(str, places))}). Get it from "
+            f"data 'imagenet' was not found (looked for train/ and val/ in {places}). Get it from "
             f"https://www.image-net.org (an account is needed); --data-dir (data_dir) or ${VARIABLE} names "
             "another folder"
         )
@@ -105,6 +103,16 @@ def imagenet(data_dir: str | os.PathLike[str] | None = None, size: int = 224) ->
         _files(part, list(train), size, 3, round(size * 256 / 224)) for part in (train, test)
     )
     return Dataset("imagenet", images, labels, test_images, test_labels, tuple(train), IMAGENET_MEAN, IMAGENET_STD)
+
+
+def imagenet_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
+    """The folder with train/ and val/, if there is one."""
+    return next((p for p in _places(data_dir) if (p / "train").is_dir() and (p / "val").is_dir()), None)
+
+
+def _places(data_dir: str | os.PathLike[str] | None) -> list[Path]:
+    below = [root / "imagenet" for root in roots(data_dir)]
+    return below if data_dir is None else [*below, Path(data_dir)]
 
 
 def _classes(folder: Path, like: Path | None = None) -> dict[str, list[str]]:

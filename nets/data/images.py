@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from math import exp, log, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ RATIO = 4 / 3
 class ImageFiles:
     """Images that stay in their files: as many, of the same shape and type as a tensor (N, channels, size, size).
 
-    An index gives the images as they are for testing: resized so that the shorter side has `resize` pixels, and cut in
-    the middle to `size`. Images of `size` None must be of one size and stay as they are.
+    `read` gives an image as it is for testing: resized so that the shorter side has `resize` pixels, and cut in the
+    middle to `size`. Images of `size` None must be of one size and stay as they are.
 
     Args:
         paths: of the files.
@@ -40,39 +41,38 @@ class ImageFiles:
         self.size = size
         self.resize = size if resize is None else resize
         self.channels = channels
-        sides = (size, size) if size is not None else _size(self.paths[0])
-        self.shape = torch.Size((len(self.paths), channels, *sides))
+        self.sides = (size, size) if size is not None else _size(self.paths[0])
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((len(self.paths), self.channels, *self.sides))
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: Any) -> Tensor:
-        """The images of a slice or of a tensor of indices, or a single one, uint8."""
+    def __getitem__(self, index: Any) -> Any:
+        """A single image, read; or those of a slice, a mask or a tensor of indices, which stay in their files."""
         if isinstance(index, int):
             return self.read(range(len(self))[index])
-        chosen = torch.arange(len(self))[index].flatten().tolist()
-        return (
-            torch.stack([self.read(i) for i in chosen])
-            if chosen
-            else torch.empty((0, *self.shape[1:]), dtype=self.dtype)
-        )
+        chosen = copy(self)
+        chosen.paths = [self.paths[i] for i in torch.arange(len(self))[index].tolist()]
+        return chosen
+
+    def tensor_split(self, count: int) -> list[ImageFiles]:
+        """As that of a tensor: `count` pieces, of which the first may be longer by one."""
+        return [self[index] for index in torch.arange(len(self)).tensor_split(count)]
 
     def is_floating_point(self) -> bool:
         return False
-
-    def select(self, keep: Tensor) -> ImageFiles:
-        """Those images alone for which `keep` (N,) is True."""
-        paths = [path for path, kept in zip(self.paths, keep.tolist(), strict=True) if kept]
-        return ImageFiles(paths, self.size, self.resize, self.channels)
 
     def read(self, index: int) -> Tensor:
         """One image (channels, height, width)."""
         image = self._open(index)
         if self.size is not None:
             image = _cut(image, self.size, self.resize or self.size)
-        elif (image.height, image.width) != tuple(self.shape[2:]):
+        elif (image.height, image.width) != self.sides:
             raise ValueError(
-                f"images must be of one size: {self.paths[0]} has {self.shape[3]} x {self.shape[2]} pixels, "
+                f"images must be of one size: {self.paths[0]} has {self.sides[1]} x {self.sides[0]} pixels, "
                 f"{self.paths[index]} has {image.width} x {image.height}; give size (--size) to resize them"
             )
         return _tensor(image)
@@ -93,32 +93,41 @@ class ImageFiles:
         width = min(max(round(sqrt(area * ratio)), 1), image.width)
         height = min(max(round(sqrt(area / ratio)), 1), image.height)
         left, top = int(across * (image.width - width + 1)), int(down * (image.height - height + 1))
-        sides = (self.shape[3], self.shape[2])
-        return _tensor(image.resize(sides, _bilinear(), box=(left, top, left + width, top + height)))
+        return _tensor(image.resize(self.sides[::-1], _bilinear(), box=(left, top, left + width, top + height)))
 
-    def in_memory(self, progress: bool | None = None) -> Tensor:
-        """All of them, decoded by several threads."""
+    def read_all(self, progress: bool | None = None) -> Tensor:
+        """All of them, uint8, decoded by several threads."""
         from tqdm import tqdm
 
         disable = None if progress is None else not progress
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
             images = threads.map(self.read, range(len(self)))
-            return torch.stack(list(tqdm(images, total=len(self), unit=" images", desc="reading", disable=disable)))
+            try:
+                return torch.stack(list(tqdm(images, total=len(self), unit=" images", desc="reading", disable=disable)))
+            finally:
+                threads.shutdown(cancel_futures=True)  # an image that cannot be read stops the others
 
     def checksum(self) -> int:
         """CRC-32 of their names, each in its folder."""
         return zlib.crc32("\n".join("/".join(path.split(os.sep)[-2:]) for path in self.paths).encode())
 
     def _open(self, index: int) -> Image:
-        image = _opened(self.paths[index])
         try:
-            return image.convert("RGB" if self.channels == 3 else "L")
+            with _opened(self.paths[index]) as image:
+                return image.convert("RGB" if self.channels == 3 else "L")
+        except _NoImageError:
+            raise
         except (OSError, ValueError, SyntaxError) as error:
             raise ValueError(f"{self.paths[index]} is truncated or damaged ({error})") from error
 
 
+class _NoImageError(ValueError):
+    """A file that is something else."""
+
+
 def is_grey(path: str) -> bool:
-    return _opened(path).mode in ("1", "L", "LA", "I", "I;16", "F")
+    with _opened(path) as image:
+        return image.mode in ("1", "L", "LA", "I", "I;16", "F")
 
 
 def _opened(path: str) -> Image:
@@ -131,12 +140,12 @@ def _opened(path: str) -> Image:
     except OSError as error:
         if not os.path.exists(path):
             raise
-        raise ValueError(f"{path} is no image that Pillow reads") from error
+        raise _NoImageError(f"{path} is no image that Pillow reads") from error
 
 
 def _size(path: str) -> tuple[int, int]:
-    image = _opened(path)
-    return image.height, image.width
+    with _opened(path) as image:
+        return image.height, image.width
 
 
 def _cut(image: Image, size: int, resize: int) -> Image:

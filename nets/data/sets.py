@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from nets.data.dataset import Dataset, SourceFile, statistics
 from nets.data.digits import digits
 from nets.data.download import download as fetch
 from nets.data.files import Files
-from nets.data.folder import image_folder, imagenet
+from nets.data.folder import image_folder, imagenet, imagenet_folder
 from nets.data.part import Array
 from nets.data.places import download_folder, find_files, missing
 from nets.data.published import PUBLISHED, Published
@@ -32,6 +33,17 @@ DATA = {
 def is_known(name: str) -> bool:
     """Whether `load` takes this name."""
     return name in DATA or (name.startswith(PREFIX) and len(name) > len(PREFIX))
+
+
+def found_in(name: str, data_dir: str | os.PathLike[str] | None = None) -> str | None:
+    """Where `load` finds a data set, or None."""
+    if name == "digits":
+        return "scikit-learn" if find_spec("sklearn") else None
+    if name in PUBLISHED:
+        files = find_files(PUBLISHED[name], data_dir)
+        return None if files is None else str(files.where)
+    folder = imagenet_folder(data_dir) if name == "imagenet" else Path(name.removeprefix(PREFIX))
+    return str(folder) if folder is not None and folder.is_dir() else None
 
 
 def load(
@@ -176,7 +188,7 @@ def _check_source(known: Published, files: Files, source: tuple[SourceFile, ...]
         warnings.warn(
             f"data {known.name!r}: {', '.join(file.name for file in strange)} in {files.where} are not the published "
             "files (their checksums differ; sizes and labels are in order)",
-            stacklevel=4,
+            stacklevel=5,  # whoever calls load
         )
 
 

@@ -1,0 +1,138 @@
+"""Downloads: nothing without being asked, nothing without its checksum, from a server on this machine."""
+
+import re
+import threading
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+import nets
+from nets.data.download import DownloadError, download
+from nets.data.published import CIFAR10, PUBLISHED
+from tests.nets.data_files import archive, cifar_files, published, small
+
+NAME = "cifar-10-binary.tar.gz"
+
+
+class Server(BaseHTTPRequestHandler):
+    """Gives the contents of `files`, from the byte that is asked for, up to the byte `ends`."""
+
+    def __init__(self, state, *arguments):
+        self.state = state
+        super().__init__(*arguments)
+
+    def do_GET(self):
+        self.state["requests"].append((self.path, self.headers.get("Range")))
+        content = self.state["files"].get(self.path.lstrip("/"))
+        if content is None:
+            self.send_error(404)
+            return
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked and self.state["ranges"] else 0
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        self.wfile.write(content[start : self.state["ends"]])
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A small CIFAR-10 as its publisher would serve it; the address is state["url"]."""
+    files, parts = cifar_files()
+    content = archive(files)
+    known = small(CIFAR10, downloads=(published(NAME, content),), mirrors=("https://localhost:1/",), checksums={})
+    monkeypatch.setitem(PUBLISHED, "cifar-10", known)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("MGNET_DATA", raising=False)
+    state = {"files": {NAME: content}, "requests": [], "ranges": True, "ends": None, "parts": parts}
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Server, state)) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        state["url"] = f"http://127.0.0.1:{http.server_port}"
+        yield state
+        http.shutdown()
+        thread.join()
+
+
+def load(server, **settings):
+    return nets.data.load("cifar-10", base_url=server["url"], progress=False, **{"download": True, **settings})
+
+
+def test_nothing_is_fetched_without_being_asked(server, tmp_path):
+    with pytest.raises(FileNotFoundError, match="Add --download"):
+        load(server, download=False)
+    assert server["requests"] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_set_is_fetched_once_and_verified(server, tmp_path):
+    data = load(server)
+    assert (data.train_images.numpy() == server["parts"]["train"][0]).all()
+    assert all(file.as_published for file in data.source)
+    assert [p.name for p in (tmp_path / "cache" / "mgnet" / "cifar-10").iterdir()] == [NAME]
+    load(server)
+    load(server, download=False)
+    assert len(server["requests"]) == 1
+    load(server, data_dir=tmp_path / "here")
+    assert (tmp_path / "here" / "cifar-10" / NAME).exists()
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_interrupted_transfer_is_continued(server, tmp_path, ranges):
+    """Or begun again where the server cannot continue."""
+    content = server["files"][NAME]
+    server |= {"ends": 1000, "ranges": ranges}
+    with pytest.raises(DownloadError, match=rf"ended after 1,000 of {len(content):,} bytes"):
+        load(server)
+    folder = tmp_path / "cache" / "mgnet" / "cifar-10"
+    assert [(p.name, p.stat().st_size) for p in folder.iterdir()] == [(NAME + ".part", 1000)]
+    server["ends"] = None
+    load(server)
+    assert [p.name for p in folder.iterdir()] == [NAME]
+    assert (folder / NAME).read_bytes() == content
+    assert server["requests"] == [(f"/{NAME}", None), (f"/{NAME}", "bytes=1000-")]
+
+
+@pytest.mark.parametrize("change", ["bits", "longer", "other part"])
+def test_what_was_not_published_is_not_kept(server, tmp_path, change):
+    content = server["files"][NAME]
+    folder = tmp_path / "cache" / "mgnet" / "cifar-10"
+    if change == "other part":
+        folder.mkdir(parents=True)
+        (folder / (NAME + ".part")).write_bytes(b"x" * 100)
+    else:
+        server["files"][NAME] = content + b"x" if change == "longer" else b"x" + content[1:]
+    with pytest.raises(DownloadError, match=rf"{NAME}: [\d,]+ bytes with checksum \w+; published are"):
+        load(server)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_in_the_way_is_not_overwritten(server, tmp_path):
+    folder = tmp_path / "there"
+    folder.mkdir()
+    (folder / NAME).write_bytes(b"mine")
+    with pytest.raises(DownloadError, match=r"not the published file .* nothing is overwritten"):
+        download(PUBLISHED["cifar-10"], folder, server["url"], progress=False)
+    assert (folder / NAME).read_bytes() == b"mine"
+    assert server["requests"] == []
+
+
+def test_failures_name_the_addresses(server):
+    del server["files"][NAME]
+    with pytest.raises(DownloadError, match=rf"{server['url']}/{NAME}: HTTP Error 404"):
+        load(server)
+    with pytest.raises(DownloadError, match=rf"https://localhost:1/{NAME}: .*refused"):
+        nets.data.load("cifar-10", download=True, progress=False)
+
+
+def test_mirrors_are_https_and_checksums_are_known():
+    for known in (CIFAR10, *PUBLISHED.values()):
+        assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in known.mirrors)
+        assert all(re.fullmatch("[0-9a-f]{32}", file.md5) for file in (*known.downloads, *known.archives))
