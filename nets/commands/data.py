@@ -10,10 +10,10 @@ from nets.data import DATA, Dataset, is_known
 
 DESCRIPTION = """The data sets and where each was found. With a name: read it, verify it and say what it holds."""
 OPTIONS: dict[str, dict[str, Any]] = {
-    "data_dir": {"type": Path, "metavar": "FOLDER", "help": "where the data is ($MGNET_DATA, ./data, ~/.cache/mgnet)"},
-    "download": {"action": argparse.BooleanOptionalAction, "help": "fetch and verify data that is not there (no)"},
-    "exclude": {"type": Path, "metavar": "FILE", "help": "images to leave out: lines of file name and record"},
-    "size": {"type": int, "metavar": "N", "help": "of data in image files: resize and cut to N pixels per side"},
+    "data_dir": {"type": Path, "metavar": "FOLDER", "help": "where the data are ($MGNET_DATA, ./data, ~/.cache/mgnet)"},
+    "download": {"action": argparse.BooleanOptionalAction, "help": "fetch and verify the data where they are not found"},
+    "exclude": {"type": Path, "metavar": "FILE", "help": "images to leave out, a line for each: file and place in it"},
+    "size": {"type": int, "metavar": "N", "help": "pixels per side, to which images of a folder are resized and cut"},
 }
 """Keyword arguments of `nets.data.load`, as options."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nets.checks import suggestion
+from nets.commands import data
 from nets.data import DATA, Augmentation
 from nets.scanner import EXAMPLE
 from nets.train import RECIPES, Recipe
@@ -19,10 +20,7 @@ from nets.train import RECIPES, Recipe
 RUN: dict[str, dict[str, Any]] = {
     "model": {"metavar": "NAME", "help": f"such as {EXAMPLE} (MgNet[2,2]-[32]-B^{{l,i}})"},
     "data": {"metavar": "NAME", "help": f"one of {', '.join(DATA)} (digits)"},
-    "data_dir": {"type": Path, "metavar": "FOLDER", "help": "where the data are ($MGNET_DATA, ./data, ~/.cache/mgnet)"},
-    "download": {"action": argparse.BooleanOptionalAction, "help": "fetch the data where they are not found"},
-    "exclude": {"type": Path, "metavar": "FILE", "help": "images to leave out, a line for each: file and place in it"},
-    "size": {"type": int, "metavar": "N", "help": "pixels per side, to which images of a folder are resized and cut"},
+    **data.OPTIONS,
     "recipe": {"metavar": "NAME", "help": f"one of {', '.join(RECIPES)}; see --list-recipes (the one for the data)"},
     "seed": {"type": int, "metavar": "N", "help": "of the split and of every random choice (0)"},
     "output": {"type": Path, "metavar": "FOLDER", "help": "folder for checkpoint, history and pictures"},

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from nets.commands.data import OPTIONS
 from nets.commands.evaluate import draw_evaluation, print_evaluation
 from nets.commands.settings import NETWORK, add_options, settings
 from nets.train import RECIPES, Recipe
@@ -46,7 +47,7 @@ def _run(given: dict[str, Any]) -> None:
 
     name, seed = given.pop("model", "MgNet[2,2]-[32]-B^{l,i}"), given.pop("seed", 0)
     network = {key: given.pop(key) for key in NETWORK if key in given}
-    places = {key: given.pop(key) for key in ("data_dir", "download", "exclude", "size") if key in given}
+    places = {key: given.pop(key) for key in OPTIONS if key in given}
     data = nets.data.load(given.pop("data", "digits"), seed, **places)
     overrides = {key: given[key] for key in asdict(Recipe()) if key in given}
     recipe = recipe_for(data.name, given.get("recipe"), overrides)
