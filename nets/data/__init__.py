@@ -4,9 +4,10 @@ from nets.data.augment import Augmentation
 from nets.data.batches import Batches
 from nets.data.dataset import Dataset, Images, SourceFile
 from nets.data.digits import digits
+from nets.data.exclusions import excluded
 from nets.data.folder import image_folder, imagenet
 from nets.data.images import ImageFiles
-from nets.data.sets import DATA, PREFIX, excluded, found_in, is_known, load
+from nets.data.sets import DATA, PREFIX, found_in, is_known, load
 from nets.data.validation import validation_split
 
 __all__ = [

@@ -25,7 +25,8 @@ class Batches:
 
     Args:
         part: "train" or "test"; only the training part is augmented.
-        workers: processes that decode images in files; 0 decodes here, None takes one per core, up to 16.
+        workers: processes that decode images in files; 0 decodes here, None takes as many as there are cores for this
+            process of torchrun, up to 16.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Batches:
         self.augmentation = None if augmentation is None or augmentation.is_none else augmentation
         self.seed = seed
         self.device = torch.device(device)
-        self.workers = min(16, os.cpu_count() or 1) if workers is None else workers
+        self.workers = _cores() if workers is None else workers
         images = getattr(data, f"{part}_images")
         self.images: Tensor | ImageFiles = images.to(self.device) if isinstance(images, Tensor) else images
         self.labels: Tensor = getattr(data, f"{part}_labels").to(self.device)
@@ -85,12 +86,17 @@ class Batches:
                 index = index.to(self.device, non_blocking=True)
                 yield self.images[index], index
         else:
-            for raw, index in _decoded(self.images, self.augmentation, batches, table, self.workers):
+            for raw, index in _decoded(self.images, self.augmentation, batches, table, self.workers, self.device):
                 yield raw.to(self.device, non_blocking=True), index.to(self.device, non_blocking=True)
 
 
 def _decoded(
-    images: ImageFiles, augmentation: Augmentation | None, batches: Iterable[Tensor], table: Tensor | None, workers: int
+    images: ImageFiles,
+    augmentation: Augmentation | None,
+    batches: Iterable[Tensor],
+    table: Tensor | None,
+    workers: int,
+    device: torch.device,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     from torch.utils.data import DataLoader
 
@@ -102,9 +108,14 @@ def _decoded(
         numbers = [[None] * len(index) for index in indices]
     plan = [list(zip(*pair, strict=True)) for pair in zip(indices, numbers, strict=True)]
     loader: Any = DataLoader(
-        _Decoder(images, smallest), batch_sampler=plan, num_workers=workers, pin_memory=torch.cuda.is_available()
+        _Decoder(images, smallest), batch_sampler=plan, num_workers=workers, pin_memory=device.type == "cuda"
     )
     yield from loader
+
+
+def _cores() -> int:
+    cores = os.cpu_count() or 1
+    return max(1, min(16, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
 
 
 class _Decoder(torch.utils.data.Dataset[tuple[Tensor, int]]):

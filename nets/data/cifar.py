@@ -57,12 +57,12 @@ def read_batch(content: bytes, name: str, count: int, classes: int) -> tuple[Arr
 def read_cifar_part(files: Files, part: str, count: int, classes: int) -> Part:
     """The part "train" or "test", from whichever of the two forms is there."""
     stems = _stems(part, classes)
-    binary = files.find(f"{stems[0]}.bin") is not None
+    forms = [form for form in (".bin", "") if files.find(stems[0] + form)][:1] or [".bin", ""]
     images, labels, source = [], [], []
     for stem in stems:
-        name, content = files.read(f"{stem}.bin" if binary else stem)
+        name, content = files.read(*(stem + form for form in forms))
         share = count // len(stems)
-        if binary:
+        if forms == [".bin"]:
             pair = read_records(content, files.path(name), share, 1 if classes == 10 else 2, classes)
         else:
             pair = read_batch(content, files.path(name), share, classes)

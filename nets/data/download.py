@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -35,9 +37,21 @@ def download(known: Published, folder: Path, base_url: str | None = None, progre
     """
     folder.mkdir(parents=True, exist_ok=True)
     mirrors = known.mirrors if base_url is None else (base_url.rstrip("/") + "/",)
-    for file in known.downloads:
-        if not _is_whole(folder / file.name, file):
-            _fetch(file, folder / file.name, mirrors, base_url is None, progress)
+    with _alone(folder):
+        for file in known.downloads:
+            if not _is_whole(folder / file.name, file):
+                _fetch(file, folder / file.name, mirrors, base_url is None, progress)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Other processes that download into this folder wait; they then find the files there."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _is_whole(path: Path, file: Download) -> bool:

@@ -8,12 +8,14 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from nets.data.dataset import Dataset, SourceFile, statistics
 from nets.data.digits import digits
 from nets.data.download import download as fetch
+from nets.data.exclusions import excluded
 from nets.data.files import Files
 from nets.data.folder import image_folder, imagenet, imagenet_folder
 from nets.data.part import Array
@@ -42,7 +44,7 @@ def found_in(name: str, data_dir: str | os.PathLike[str] | None = None) -> str |
     if name in PUBLISHED:
         files = find_files(PUBLISHED[name], data_dir)
         return None if files is None else str(files.where)
-    folder = imagenet_folder(data_dir) if name == "imagenet" else Path(name.removeprefix(PREFIX))
+    folder = imagenet_folder(data_dir) if name == "imagenet" else _folder(name, data_dir)
     return str(folder) if folder is not None and folder.is_dir() else None
 
 
@@ -60,7 +62,7 @@ def load(
     """The data set of this name.
 
     Args:
-        name: a name in `DATA`, "folder:" followed by a path for a folder of images.
+        name: a name in `DATA`, or "folder:" followed by the path of a folder of images, below data_dir if given.
         seed: splits digits and folders that have no test part; the others come with theirs.
         data_dir: the folder of the set, or one with a folder of that name. Without it $MGNET_DATA, ./data and
             ~/.cache/mgnet are searched, in this order.
@@ -76,6 +78,7 @@ def load(
         FileNotFoundError: where the files are not found, saying where to get them and where to put them.
     """
     data = _load(name, seed, data_dir, download, size, base_url, progress)
+    _warn_of_other_files(data)
     return data if exclude is None else data.without(**excluded(exclude, data))
 
 
@@ -95,16 +98,28 @@ def _load(
     if name == "digits":
         return digits(seed)
     if name.startswith(PREFIX):
-        return image_folder(Path(name.removeprefix(PREFIX)), seed, size=size)
+        return image_folder(_folder(name, data_dir), seed, size=size, progress=progress)
     if name == "imagenet":
         return imagenet(data_dir, size=224 if size is None else size)
     known = PUBLISHED[name]
     if download and data_dir is not None:
         Path(data_dir).mkdir(parents=True, exist_ok=True)
+    try:
+        return _found(known, data_dir)
+    except FileNotFoundError:
+        if not download:
+            raise
+    fetch(known, download_folder(name, data_dir), base_url, progress)
+    return _found(known, data_dir)
+
+
+def _folder(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
+    """The folder behind the prefix, below data_dir where it is given."""
+    return Path("." if data_dir is None else data_dir) / Path(name.removeprefix(PREFIX)).expanduser()
+
+
+def _found(known: Published, data_dir: str | os.PathLike[str] | None) -> Dataset:
     files = find_files(known, data_dir)
-    if files is None and download:
-        fetch(known, download_folder(name, data_dir), base_url, progress)
-        files = find_files(known, data_dir)
     if files is None:
         raise FileNotFoundError(missing(known, data_dir))
     return read(known, files)
@@ -131,69 +146,26 @@ def read(known: Published, files: Files) -> Dataset:
     )
 
 
-def excluded(path: str | os.PathLike[str], data: Dataset) -> dict[str, list[int]]:
-    """The indices in the parts "train" and "test" of the images that a file lists, for `Dataset.without`.
-
-    A line holds the name of a file of the set, the place of the image in there, from 0, and perhaps its label, which is
-    compared; # begins a comment.
-
-    Raises:
-        ValueError: naming the line that fits no image of `data`.
-    """
-    places = _places(data)
-    indices: dict[str, list[int]] = {"train": [], "test": []}
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-        words = line.partition("#")[0].split()
-        if not words:
-            continue
-        where = f"exclude: {path}, line {number} ({' '.join(words)!r})"
-        if len(words) not in (2, 3) or not all(word.isdecimal() for word in words[1:]):
-            raise ValueError(f"{where} must be a file name, a record and perhaps a label")
-        if _stem(words[0]) not in places:
-            raise ValueError(f"{where}: data {data.name!r} was read from {', '.join(places) or 'no file'}")
-        part, first, count = places[_stem(words[0])]
-        if int(words[1]) >= count:
-            raise ValueError(f"{where}: the records of {words[0]} run from 0 to {count - 1}")
-        index = first + int(words[1])
-        label = int(getattr(data, f"{part}_labels")[index])
-        if len(words) == 3 and int(words[2]) != label:
-            raise ValueError(f"{where}: the label of this record is {label}")
-        indices[part].append(index)
-    return indices
-
-
-def _places(data: Dataset) -> dict[str, tuple[str, int, int]]:
-    """Part, first index and number of the images of every file that holds images."""
-    places, counts = {}, {"train": 0, "test": 0}
-    for file in data.source:
-        if file.images:
-            places[_stem(file.name)] = (file.part, counts[file.part], file.images)
-            counts[file.part] += file.images
-    return places
-
-
-def _stem(name: str) -> str:
-    """The name of a file in any of its forms."""
-    return name.removesuffix(".gz").removesuffix(".bin")
-
-
 def _check_source(known: Published, files: Files, source: tuple[SourceFile, ...]) -> None:
-    """Refuse the files of another set; warn where checksums are not the published ones."""
-    strange = [file for file in source if file.as_published is False]
-    for file in strange:
+    """Refuse the files of another set, which may have the same names."""
+    for file in source:
         for other in PUBLISHED.values():
-            if file.md5 in other.checksums.values():
+            if file.as_published is False and file.md5 in other.checksums.values():
                 raise ValueError(f"{files.path(file.name)} belongs to {other.name!r}, not to {known.name!r}")
+
+
+def _warn_of_other_files(data: Dataset) -> None:
+    strange = ", ".join(file.name for file in data.source if file.as_published is False)
     if strange:
         warnings.warn(
-            f"data {known.name!r}: {', '.join(file.name for file in strange)} in {files.where} are not the published "
-            "files (their checksums differ; sizes and labels are in order)",
-            stacklevel=5,  # whoever calls load
+            f"data {data.name!r}: {strange} are not the published files: their checksums differ, though sizes and "
+            "labels are in order",
+            stacklevel=3,
         )
 
 
 def _tensor(array: Array) -> Tensor:
-    return torch.from_numpy(array.copy())  # what was read is one block that must not be written to
+    return torch.from_numpy(np.require(array, requirements=("C", "W")))  # what a file held must not be written to
 
 
 def _nearest(name: object) -> str:

@@ -9,8 +9,8 @@ import pytest
 
 import nets
 from nets.data.download import DownloadError, download
-from nets.data.published import CIFAR10, PUBLISHED
-from tests.nets.data_files import archive, cifar_files, published, small
+from nets.data.published import CIFAR10, CIFAR100, PUBLISHED
+from tests.nets.data_files import archive, cifar_files, published, small, write
 
 NAME = "cifar-10-binary.tar.gz"
 
@@ -136,3 +136,34 @@ def test_mirrors_are_https_and_checksums_are_known():
     for known in (CIFAR10, *PUBLISHED.values()):
         assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in known.mirrors)
         assert all(re.fullmatch("[0-9a-f]{32}", file.md5) for file in (*known.downloads, *known.archives))
+
+
+def test_a_set_of_which_files_are_missing_is_completed(server, tmp_path, monkeypatch):
+    files, parts = cifar_files(100)
+    downloads = tuple(published(name, content) for name, content in files.items())
+    known = small(CIFAR100, downloads=downloads, checksums={file.name: file.md5 for file in downloads})
+    monkeypatch.setitem(PUBLISHED, "cifar-100", known)
+    server["files"] |= files
+    write(tmp_path / "cache" / "mgnet" / "cifar-100", {"train.bin": files["train.bin"]})
+    with pytest.raises(FileNotFoundError, match=r"lacks test\.bin"):
+        nets.data.load("cifar-100")
+    data = nets.data.load("cifar-100", download=True, base_url=server["url"], progress=False)
+    assert (data.test_images.numpy() == parts["test"][0]).all()
+    assert [path for path, _ in server["requests"]] == ["/test.bin"]
+
+
+def test_two_processes_do_not_download_at_once(server, tmp_path):
+    """The second waits, and finds the file of the first."""
+    barrier = threading.Barrier(2)
+
+    def fetch():
+        barrier.wait()
+        download(PUBLISHED["cifar-10"], tmp_path / "both", server["url"], progress=False)
+
+    threads = [threading.Thread(target=fetch) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(server["requests"]) == 1
+    assert [path.name for path in (tmp_path / "both").iterdir()] == [NAME]
