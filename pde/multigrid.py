@@ -60,7 +60,7 @@ class Multigrid:
         device: "cpu", or "cuda" ("cuda:1", ...) for the same cycles on torch tensors of a GPU. Not GPU-tested.
         dtype: "float64", "float32", or "mixed": float32 cycles inside a float64 residual, which reaches what float64
             does. "auto" is float64 on the CPU and mixed on a GPU.
-        kernels: "numba" runs the cycles of constant coefficients and red-black sweeps in two and three dimensions on
+        kernels: "numba" runs the cycles of rediscretised operators and red-black sweeps in two and three dimensions on
             compiled kernels, several sweeps and transfers in one pass over a grid; "numpy" never does; "torch" runs
             them on tensors. "auto" is torch on a GPU, and elsewhere Numba from `SMALLEST` unknowns on. The iterates
             agree to rounding; `print(mg)` tells what is used.

@@ -132,6 +132,20 @@ def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
     return c._replace(**{name: np.moveaxis(getattr(c, name), 0, axis) for name in ("lower", "centre", "upper")})
 
 
+def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
+    """a/h at the faces across one axis, its two ends among them: (n + 1,), or where a varies of the grid's shape with
+    one more along the axis. The flux through a face is that times the difference of u, which is zero outside."""
+    a, ends = terms.diffusion[axis], grid.axes[axis]
+    a = np.full(ends.n, a) if isinstance(a, float) else np.moveaxis(a, axis, 0)
+    inner = _conductances(ends, a)
+    if ends.periodic:
+        flux = np.concatenate((inner[-1:], inner)) * (ends.n > 1)  # alone it is its own neighbour
+    else:
+        low, high = (_end(ends, side, a[-side])[0] for side in (0, 1))
+        flux = np.concatenate((low[None], inner, high[None]))
+    return np.moveaxis(flux, 0, axis) if flux.ndim > 1 else flux
+
+
 def _conductances(axis: Axis, a: Array) -> Array:
     """a/h between neighbours, from the resistances of the two halves of the way."""
     before, after = (axis.width / 2, axis.width / 2) if axis.cell else _halves(axis.gaps, axis.n, axis.periodic)

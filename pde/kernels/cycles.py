@@ -38,7 +38,7 @@ def step(op: int, **fields: Any) -> np.ndarray:
 
 
 @compiled
-def execute(records, reals, integers, deep, program, inverse, w):
+def execute(records, reals, integers, deep, varying, program, inverse, w):
     """Make all steps; returns what the last pass does: the sum of W (f - A u)^2, where it is asked for."""
     total = np.float64(0)
     for k in range(len(program)):
@@ -51,8 +51,8 @@ def execute(records, reals, integers, deep, program, inverse, w):
             if s.copies != 0:
                 copy_planes(records, s.level, s.u, s.halo, 2 * s.count + 4, w)
             total = sweeps(
-                records, reals, integers, s.level, deep, s.count, s.flip, s.f, s.f_split != 0, s.source, s.u, s.halo,
-                s.coarse, s.correct != 0, s.sink, s.out, s.f_coarse, s.norm != 0, s.first, s.last, w,
+                records, reals, integers, s.level, deep, varying, s.count, s.flip, s.f, s.f_split != 0, s.source, s.u,
+                s.halo, s.coarse, s.correct != 0, s.sink, s.out, s.f_coarse, s.norm != 0, s.first, s.last, w,
             )  # fmt: skip
     return total
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -102,14 +102,28 @@ class Sweeping:
         return self.nu, self.nu_post, int(self.flip), int(self.flip_post)
 
 
+class Packed(NamedTuple):
+    """What `cycles.execute` reads of all levels; the numbers of `records` among them are addresses in `faces`."""
+
+    records: Array
+    reals: Array
+    integers: Array
+    deep: Any
+    varying: Any
+    faces: Sequence[Array]
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        return self[:5]
+
+
 class FusedLevel:
     """The moves of a plain `Level` of two or three dimensions, in passes over its planes."""
 
-    def __init__(self, level: Level, packed: Any, index: int, sweeping: Sweeping, threads: int) -> None:
+    def __init__(self, level: Level, packed: Packed, index: int, sweeping: Sweeping, threads: int) -> None:
         self.level, self.packed, self.index, self.sweeping, self.threads = level, packed, index, sweeping, threads
-        self.shape, self.dtype, self.size = level.info.grid.shape, packed[1].dtype, level.info.grid.size
-        self.deep = None if len(self.shape) == 2 else True
-        self.periodic = bool(packed[0][index]["periodic"][0])
+        self.shape, self.dtype, self.size = level.info.grid.shape, packed.reals.dtype, level.info.grid.size
+        self.periodic = bool(packed.records[index]["periodic"][0])
         self.room = Storage(self.size, self.dtype)
         self._work: list[Array] = []
 
@@ -143,7 +157,7 @@ class FusedLevel:
     def restrict_data(self, f: Any, coarse: Any) -> Rows:
         """The data of full multigrid on the next coarser grid."""
         f, out = _rows(f), coarse.room["f"]
-        m0 = int(self.packed[0][self.index]["m"][0])
+        m0 = int(self.packed.records[self.index]["m"][0])
         self._in_blocks(
             m0,
             lambda first, last, w: self._execute(
@@ -197,7 +211,7 @@ class FusedLevel:
         return sum(self._in_blocks(n0, block, before, 4 * state.sweeps + 8, state.sweeps))
 
     def _execute(self, program: Array, w: Array) -> float:
-        return cycles.execute(*self.packed, self.deep, program, _NOTHING[self.dtype], w)
+        return cycles.execute(*self.packed.arguments, program, _NOTHING[self.dtype], w)
 
     def _sweep(self, state: State, count: int, flip: bool) -> State:
         if state.sweeps and count and state.flip != flip:
@@ -214,7 +228,7 @@ class FusedLevel:
         return [run(*jobs[0]), *(each.result() for each in waiting)]
 
     def _space(self, k: int, sweeps: int) -> Array:
-        needed = passes.space_needed(self.packed[0][self.index], sweeps)
+        needed = passes.space_needed(self.packed.records[self.index], sweeps)
         while len(self._work) <= k:
             self._work.append(np.zeros(0, self.dtype))
         if len(self._work[k]) < needed:
@@ -225,20 +239,19 @@ class FusedLevel:
 class Tail:
     """The coarse grids of a V-cycle as one level, whose smoother is a V-cycle over them in one call."""
 
-    def __init__(self, levels: Sequence[Level], packed: Any, index: int, sweeping: Sweeping) -> None:
+    def __init__(self, levels: Sequence[Level], packed: Packed, index: int, sweeping: Sweeping) -> None:
         self.packed, self.index, self.sweeping = packed, index, sweeping
-        dtype, grids = packed[1].dtype, [level.info.grid for level in levels]
-        self.deep = None if len(grids[0].shape) == 2 else True
+        dtype, grids = packed.reals.dtype, [level.info.grid for level in levels]
         self._rooms = [Storage(grid.size, dtype) for grid in grids]
         self._planes = [grid.shape[0] for grid in grids]
         sweeps = max(sweeping.nu, sweeping.nu_post, 1)
         self._halos = [
             np.zeros((4 * sweeps + 8) * (grid.size // grid.shape[0]) * int(record["periodic"][0]), dtype)
-            for grid, record in zip(grids, packed[0][index:], strict=False)
+            for grid, record in zip(grids, packed.records[index:], strict=False)
         ]
         self._order = _order(levels[-1])
         self._inverse = _inverse(levels[-1], self._order, dtype)
-        needed = [passes.space_needed(record, sweeps) for record in packed[0][index:]]
+        needed = [passes.space_needed(record, sweeps) for record in packed.records[index:]]
         self._work = np.zeros(max(needed, default=1), dtype)
         self._programs: dict[str, Array] = {}
 
@@ -293,7 +306,7 @@ class Tail:
             program[order][here] = ZERO if rows is None else rows.split if name == "f" else rows.order
         program["copies"] &= program["source"] != ZERO
         program["norm"][-1] = norm
-        return cycles.execute(*self.packed, self.deep, program, self._inverse, self._work)
+        return cycles.execute(*self.packed.arguments, program, self._inverse, self._work)
 
     def _v_cycle(self, top: int, source: int, out: int) -> list[Array]:
         """The steps of a V-cycle from grid `top`; `source` and `out` are GIVEN, or CUBIC and an address."""

@@ -1,9 +1,12 @@
 """The arithmetic along a row, the only place where the stencil is written. Rows are addresses in a work space.
 
 In three dimensions a row has four neighbours; in two, `front` and `behind` are None and their terms are not compiled.
+Coefficients that are alike along a row are numbers, `known`; others are rows themselves, `balance`.
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +38,131 @@ def residual_inside(r, x, left, right, below, above, front, behind, f, centre, c
         r[k] = known(k, left, right, below, above, front, behind, f, c) - centre * x[k]
 
 
+class Faces(NamedTuple):
+    """The coefficients of a row of points, or of those of one colour in it; all but the last four are addresses.
+
+    left, right, below, above, front, behind: a/h between each point and that neighbour. shrink: 1 over the widths along
+    the row. reaction: c. lower0, upper0, lower1, upper1: 1 over the widths of the row across, one number for each side.
+    """
+
+    left: Any
+    right: Any
+    below: Any
+    above: Any
+    front: Any
+    behind: Any
+    shrink: Any
+    reaction: Any
+    lower0: Any
+    upper0: Any
+    lower1: Any
+    upper1: Any
+
+
+@compiled
+def of_parity(a, parity, n):
+    """The coefficients of the points of a row with this parity; those along it are n + 1 numbers."""
+    g = n // 2
+    h, even = n - g, (n + 2) // 2
+    if parity == 0:
+        return Faces(
+            a.left, ahead(a.left, even), a.below, a.above, a.front, a.behind, a.shrink, a.reaction,
+            a.lower0, a.upper0, a.lower1, a.upper1,
+        )  # fmt: skip
+    return Faces(
+        ahead(a.left, even), ahead(a.left, 1), ahead(a.below, h), ahead(a.above, h), ahead(a.front, h),
+        ahead(a.behind, h), ahead(a.shrink, h), ahead(a.reaction, h), a.lower0, a.upper0, a.lower1, a.upper1,
+    )  # fmt: skip
+
+
+@compiled
+def balance(k, left, right, below, above, front, behind, f, a):
+    """(`known`, the coefficient of point k itself): a flux is a/h times a difference, and it is beside each width."""
+    lower0, upper0 = a.lower0 * a.below[k], a.upper0 * a.above[k]
+    total = f[k] + a.shrink[k] * (a.left[k] * left[k] + a.right[k] * right[k]) + (lower0 * below[k] + upper0 * above[k])
+    centre = a.reaction[k] + a.shrink[k] * (a.left[k] + a.right[k]) + (lower0 + upper0)
+    if front is not None:
+        lower1, upper1 = a.lower1 * a.front[k], a.upper1 * a.behind[k]
+        total += lower1 * front[k] + upper1 * behind[k]
+        centre += lower1 + upper1
+    return total, centre
+
+
+@compiled
+def relax_varying(row, below, above, front, behind, f, L, faces, parity):
+    """`relax` with coefficients that vary along the row."""
+    n = L.n[2]
+    x, left, right, count = _colour(parity, n)
+    _relax_varying(
+        ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x), ahead(front, x),
+        ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), 1 - L.omega, L.omega, count,
+    )  # fmt: skip
+    if L.periodic[2] != 0:
+        wrap(row, n)
+
+
+@compiled
+def _relax_varying(x, left, right, below, above, front, behind, f, a, keep, omega, count):
+    for k in range(count):
+        total, centre = balance(k, left, right, below, above, front, behind, f, a)
+        x[k] = keep * x[k] + omega * (total / centre)
+
+
+@compiled
+def residual_varying(r, row, below, above, front, behind, f, L, faces):
+    """`residual` with coefficients that vary along the row."""
+    n = L.n[2]
+    for parity in range(2):
+        x, left, right, count = _colour(parity, n)
+        _residual_varying(
+            ahead(r, x), ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
+            ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), count,
+        )  # fmt: skip
+    if L.periodic[2] != 0:
+        wrap(r, n)
+
+
+@compiled
+def _residual_varying(r, x, left, right, below, above, front, behind, f, a, count):
+    for k in range(count):
+        total, centre = balance(k, left, right, below, above, front, behind, f, a)
+        r[k] = total - centre * x[k]
+
+
+@compiled
+def squares_varying(r, width, n):
+    """`squares` with widths that vary along the row."""
+    h = n - n // 2
+    return _weighted_squares(ahead(r, EVEN), width, h) + _weighted_squares(ahead(r, odd(n)), ahead(width, h), n - h)
+
+
+@compiled
+def _weighted_squares(r, width, count):
+    total = np.float64(0)
+    for k in range(count):
+        total += np.float64(width[k]) * np.float64(r[k]) * np.float64(r[k])
+    return total
+
+
+@inline
+def _colour(parity, n):
+    """Where the points of a row with this parity begin, and their neighbours on the left and on the right; how many."""
+    if parity == 0:
+        return EVEN, odd(n) - 1, odd(n), n - n // 2
+    return odd(n), EVEN, EVEN + 1, n // 2
+
+
+@inline
+def ends(row, n, periodic):
+    """The values beyond the ends of a row: those on the other side of a periodic one, else zero."""
+    if periodic:
+        wrap(row, n)
+    else:
+        row[odd(n) - 1] = 0
+        row[EVEN + (n + 1) // 2] = 0
+        row[odd(n) + n // 2] = 0
+
+
 @compiled
 def known_at(j, row, below, above, front, behind, f, n, lower, upper, c):
     """`known` of point j of a row, which has its own lower and upper coefficient."""
@@ -58,17 +186,13 @@ def wrap(row, n):
 def relax(row, below, above, front, behind, f, L, special, values, centre, c, parity, scratch):
     """Half a red-black sweep: the points of a row whose index has this parity."""
     n, count = L.n[2], L.specials
-    O, g = odd(n), n // 2
     keep = 1 - L.omega
     for s in range(count):
         j = special[s]
         if j % 2 == parity:
             total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
             scratch[s] = keep * row[point(j, n)] + L.omega / (centre + values[count + s]) * total
-    if parity == 0:
-        x, left, right, length = EVEN, O - 1, O, n - g
-    else:
-        x, left, right, length = O, EVEN, EVEN + 1, g
+    x, left, right, length = _colour(parity, n)
     relax_inside(
         ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x), ahead(front, x),
         ahead(behind, x), ahead(f, x), keep, L.omega / (centre + L.centre), c, length,
@@ -85,8 +209,8 @@ def relax(row, below, above, front, behind, f, L, special, values, centre, c, pa
 def residual(r, row, below, above, front, behind, f, L, special, values, centre, c):
     """r <- f - A u on a row."""
     n, count = L.n[2], L.specials
-    O, g = odd(n), n // 2
-    for x, left, right, length in ((EVEN, O - 1, O, n - g), (O, EVEN, EVEN + 1, g)):
+    for parity in range(2):
+        x, left, right, length = _colour(parity, n)
         residual_inside(
             ahead(r, x), ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
             ahead(front, x), ahead(behind, x), ahead(f, x), centre + L.centre, c, length,

@@ -11,17 +11,21 @@ import numpy as np
 from pde.kernels.jit import compiled, inline
 from pde.kernels.layout import EVEN, copy, fill, join, odd, row_length, split, stream, stream_joined
 from pde.kernels.lines import (
+    Faces,
     add,
     add_correction,
+    ends,
     four,
     interpolate,
     relax,
+    relax_varying,
     residual,
+    residual_varying,
     restrict,
     restrict_data,
     squares,
+    squares_varying,
     two,
-    wrap,
 )
 from pde.kernels.pointers import ahead, at, pointer, unless_none
 
@@ -134,8 +138,23 @@ def bring(parent, L, count, i, coarse, w, S, tags, slots):
 
 
 @compiled
-def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, source, u, halo, coarse, correct, sink, out,
-           f_coarse, norm, first, last, w):  # fmt: skip
+def faces_of(w, L, deep, i, j, width, lower0, upper0, lower1, upper1):
+    """The coefficients of row j of plane i."""
+    n1, n = L.n[1], L.n[2]
+    rows = i * n1 + j
+    below = ahead(pointer(w, L.faces[0]), rows * L.face_row[0])
+    front = ahead(pointer(w, L.faces[1]), (i * (n1 + 1) + j) * L.face_row[1])
+    left = ahead(pointer(w, L.faces[2]), rows * L.face_row[2])
+    return Faces(
+        left, left, below, ahead(below, n1 * L.face_row[0]), unless_none(deep, front),
+        unless_none(deep, ahead(front, L.face_row[1])), ahead(width, n),
+        ahead(pointer(w, L.faces[3]), rows * L.face_row[3]), lower0, upper0, lower1, upper1,
+    )  # fmt: skip
+
+
+@compiled
+def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_split, source, u, halo, coarse, correct,
+           sink, out, f_coarse, norm, first, last, w):  # fmt: skip
     """One pass over the planes first, ..., last - 1 of a level.
 
     Takes u from `source` (outside of these planes from `halo`), adds P coarse where `correct`, makes `count` red-black
@@ -143,6 +162,7 @@ def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, sourc
 
     Args:
         deep: None in two dimensions, else anything.
+        varying: None where the coefficients are alike along a row, else anything.
         flip: 0 begins with the colour of the first point, 1 with the other one (the adjoint order).
         f, u, halo, coarse, out, f_coarse: addresses; 0 where there is none.
         w: the work space, `space_needed` long; its numbers are those of the grid.
@@ -163,6 +183,7 @@ def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, sourc
     lower1, centre1, upper1 = at(reals, L.at_lower[1]), at(reals, L.at_centre[1]), at(reals, L.at_upper[1])
     width0, width1 = at(reals, L.at_width[0]), at(reals, L.at_width[1])
     special, values = at(integers, L.at_special), at(reals, L.at_special_values)
+    width2 = at(reals, L.at_widths)
     parent0, prolong0, restrict0 = at(integers, L.at_parent[0]), at(reals, L.at_prolong[0]), at(reals, L.at_restrict[0])
     parent1, prolong1, restrict1 = at(integers, L.at_parent[1]), at(reals, L.at_prolong[1]), at(reals, L.at_restrict[1])
     first0, last0 = at(integers, L.at_first[0]), at(integers, L.at_last[0])
@@ -248,8 +269,7 @@ def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, sourc
                         row, mixed, L, at(integers, L.prolonged), at(integers, L.prolonged_from),
                         at(reals, L.prolonged_weight), scratch,
                     )  # fmt: skip
-                if L.periodic[2] != 0:
-                    wrap(row, n)
+                ends(row, n, L.periodic[2] != 0)
         for q in range(H + 1):
             k = t - 1 - q
             if q < H:
@@ -273,13 +293,22 @@ def sweeps(records, reals, integers, level, deep, count, flip, f, f_split, sourc
                 before = at(w, plane + (j - 1) % n1 * length) if around or j > 0 else zero
                 after = at(w, plane + (j + 1) % n1 * length) if around or j + 1 < n1 else zero
                 front, behind = unless_none(deep, before), unless_none(deep, after)
-                if q < H:
-                    parity = (i + j + q + flip) % 2
-                    relax(row, below, above, front, behind, f_row, L, special, values, centre, c, parity, scratch)
-                    continue
-                residual(r_row, row, below, above, front, behind, f_row, L, special, values, centre, c)
-                if norm and first <= k < last:
-                    total += np.float64(width0[i]) * np.float64(width1[j]) * squares(r_row, L, special, values)
+                parity = (i + j + q + flip) % 2
+                if varying is None:
+                    if q < H:
+                        relax(row, below, above, front, behind, f_row, L, special, values, centre, c, parity, scratch)
+                        continue
+                    residual(r_row, row, below, above, front, behind, f_row, L, special, values, centre, c)
+                    if norm and first <= k < last:
+                        total += np.float64(width0[i]) * np.float64(width1[j]) * squares(r_row, L, special, values)
+                else:
+                    faces = faces_of(w, L, deep, i, j, width2, lower0[i], upper0[i], lower1[j], upper1[j])
+                    if q < H:
+                        relax_varying(row, below, above, front, behind, f_row, L, faces, parity)
+                        continue
+                    residual_varying(r_row, row, below, above, front, behind, f_row, L, faces)
+                    if norm and first <= k < last:
+                        total += np.float64(width0[i]) * np.float64(width1[j]) * squares_varying(r_row, width2, n)
                 if not restricted:
                     continue
                 r_coarse = at(w, S.r_coarse)

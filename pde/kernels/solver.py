@@ -14,8 +14,8 @@ import mgcore
 from mgcore import Level
 from pde.grid import Array
 from pde.interpolation import CubicInterpolation
-from pde.kernels.level import FusedLevel, Interpolated, Pending, Rows, State, Sweeping, Tail
-from pde.kernels.tables import Tables
+from pde.kernels.level import FusedLevel, Interpolated, Packed, Pending, Rows, State, Sweeping, Tail
+from pde.kernels.tables import Tables, is_alike
 from pde.operators import StencilOperator
 from pde.smoothers import red_black
 from pde.transfer import BilinearTransfer
@@ -33,7 +33,7 @@ class Fused:
     The levels own the storage that their cycles work in: two cycles at once wait for each other.
     """
 
-    def __init__(self, levels: Sequence[Level], packed: Any, sweeping: Sweeping, threads: int) -> None:
+    def __init__(self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int) -> None:
         sizes = [level.info.grid.size for level in levels]
         last = len(levels) - 1
         first = next(l for l, size in enumerate(sizes) if size <= TAIL or l == last)
@@ -106,18 +106,17 @@ def fuse(
         return "they make red-black sweeps, and the smoother is another"
     if infos[-1].grid.size > LARGEST_DIRECT:
         return f"the coarsest level has more than {LARGEST_DIRECT} unknowns"
-    tables = Tables(dtype)
+    varying = not all(is_alike(info.grid, info.operator.terms) for info in infos[:-1])
+    tables = Tables(dtype, varying)
     for level, interpolation in zip(levels[:-1], interpolations, strict=True):
         info, terms = level.info, level.info.operator.terms
         if not isinstance(info.operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):
             return "they are for rediscretised operators and bilinear transfers"
-        if terms.varies or not isinstance(terms.reaction, float):
-            return "they are for constant coefficients"
         if any(axis.periodic and axis.n % 2 and axis.n > 1 for axis in info.grid.axes):
             return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
-        if not tables.add(info.grid, terms, _smoother(level).args[1], interpolation.which, info.to_coarse.along):
-            return "the last axis is stretched"
-    return Fused(levels, tables.pack(), _sweeping(levels[0]), threads)
+        tables.add(info.grid, terms, _smoother(level).args[1], interpolation.which, info.to_coarse.along)
+    packed = Packed(*tables.pack(), None if ndim == 2 else True, True if varying else None, tables.faces)
+    return Fused(levels, packed, _sweeping(levels[0]), threads)
 
 
 def _smoother(level: Level) -> Any:

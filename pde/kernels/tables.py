@@ -1,6 +1,7 @@
 """What the kernels need to know of a level: a record of numbers, and the few small arrays that it points to.
 
-A row is alike inside: one set of coefficients, and beside its ends some special points that have their own.
+A row is alike inside: one set of coefficients, and beside its ends some special points that have their own. Or it
+varies: then there are a/h at the faces of every point, split by parity as the rows of u are, and a pass streams them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid
 from pde.one_axis import cubic_matrix, data_matrix
-from pde.terms import Terms, grid_coefficients
+from pde.terms import Terms, grid_coefficients, grid_fluxes
 
 MOST_SPECIAL = 8
-"""A row with more points than this where its coefficients differ from those inside is none for these kernels."""
+"""A row with more points than this where its coefficients differ from those inside is one that varies."""
 
 STREAMED = 1 << 25
 """Bytes of a grid from which on it is written past the cache, as no cache keeps it until the next pass."""
@@ -32,6 +33,7 @@ def record(dtype: np.dtype) -> np.dtype:
     rows = [("at_lower", count, 2), ("at_centre", count, 2), ("at_upper", count, 2), ("at_width", count, 2)]
     line = [("lower", real), ("centre", real), ("upper", real), ("width", real), ("omega", real), ("streamed", count)]
     special = [("specials", count), ("at_special", count), ("at_special_values", count)]
+    varying = [("at_widths", count), ("faces", count, 4), ("face_row", count, 4)]
     parents = [("at_parent", count, 2), ("at_prolong", count, 2), ("at_restrict", count, 2)]
     spans = [("at_first", count, 2), ("at_last", count, 2)]
     taps = [("e", real, 2), ("o", real, 2), ("r", real, 4)]
@@ -39,7 +41,7 @@ def record(dtype: np.dtype) -> np.dtype:
     ends = [(f"{name}{part}", count) for name in ("prolonged", "restricted", "cubic", "data") for part in parts]
     cubic = [("at_cubic_parent", count, 2), ("at_cubic", count, 2), ("ce", real, 4), ("co", real, 4)]
     data = [("at_data_from", count, 2), ("at_data", count, 2), ("rows_most", count, 2), ("d", real, 8)]
-    every: Any = axis + rows + line + special + parents + spans + taps + ends + cubic + data
+    every: Any = axis + rows + line + special + varying + parents + spans + taps + ends + cubic + data
     # Numba looks at the file of a cached function alone: a type that changes with all files has it compiled anew
     return np.dtype([*every, (f"sources_{digest(Path(__file__).parent)}", np.int8)], align=True)
 
@@ -54,10 +56,14 @@ class Tables:
     """Records of levels, with their arrays one after the other in `reals` and `integers`.
 
     Grids of two dimensions are planes of one row each: axes (rows, 1, points).
+
+    Args:
+        varying: whether coefficients may differ from point to point along a row.
     """
 
-    def __init__(self, dtype: np.dtype) -> None:
-        self.dtype = dtype
+    def __init__(self, dtype: np.dtype, varying: bool) -> None:
+        self.dtype, self.varying = dtype, varying
+        self.faces: list[Array] = []
         self._reals: list[Array] = []
         self._integers: list[Array] = []
         self._records: list[Any] = []
@@ -68,8 +74,8 @@ class Tables:
         integers = np.concatenate([*self._integers, np.zeros(1, np.int64)])
         return np.concatenate(self._records), reals, integers
 
-    def add(self, grid: Grid, terms: Terms, omega: float, which: Sequence[bool], P: Mapping[int, Any]) -> bool:
-        """Add a level with its way to the next coarser one; False where its rows are not alike inside.
+    def add(self, grid: Grid, terms: Terms, omega: float, which: Sequence[bool], P: Mapping[int, Any]) -> None:
+        """Add a level with its way to the next coarser one.
 
         Args:
             which: the axes that are halved.
@@ -78,22 +84,17 @@ class Tables:
         level = np.zeros(1, record(self.dtype))
         self._level = level[0]
         axes = _three(grid.axes)
-        coefficients = [None if a is None else grid_coefficients(grid, terms, a) for a in _numbers(grid.ndim)]
         for a, axis in enumerate(axes):
             self._level["n"][a] = 1 if axis is None else axis.n
             self._level["periodic"][a] = axis is not None and axis.periodic and axis.n > 1
-        if not self._line(axes[2], coefficients[2]):
-            return False
+            if a < 2:
+                self._level["at_width"][a] = self._real(np.ones(1) if axis is None else axis.width)
         self._level["omega"] = omega
         self._level["streamed"] = grid.size * self.dtype.itemsize >= STREAMED
-        reaction = float(terms.reaction)
-        for a in range(2):
-            axis, c = axes[a], coefficients[a]
-            lower, centre, upper = np.zeros((3, 1)) if axis is None else _without_ends(c, axis)
-            self._level["at_lower"][a] = self._real(lower)
-            self._level["at_centre"][a] = self._real(centre + (reaction if a == 0 else 0.0))
-            self._level["at_upper"][a] = self._real(upper)
-            self._level["at_width"][a] = self._real(np.ones(1) if axis is None else axis.width)
+        if self.varying:
+            self._fields(grid, terms)
+        else:
+            self._alike(grid, terms)
         for a, number in enumerate(_numbers(grid.ndim)):
             halved = number is not None and bool(which[number])
             coarse = axes[a].coarsen() if halved else axes[a]
@@ -104,7 +105,6 @@ class Tables:
             elif halved:
                 self._along(axes[a], coarse, P[number])
         self._records.append(level)
-        return True
 
     def _real(self, values: Any) -> int:
         return _append(self._reals, np.asarray(values, dtype=float))
@@ -112,18 +112,48 @@ class Tables:
     def _integer(self, values: Any) -> int:
         return _append(self._integers, np.asarray(values, dtype=np.int64))
 
-    def _line(self, axis: Any, c: Any) -> bool:
-        values = np.stack((*_without_ends(c, axis), axis.width))
-        middle = axis.n // 2
+    def _alike(self, grid: Grid, terms: Terms) -> None:
+        """Coefficients that are alike along a row, but for its special points."""
+        coefficients = [None if a is None else grid_coefficients(grid, terms, a) for a in _numbers(grid.ndim)]
+        for a, axis in enumerate(_three(grid.axes)[:2]):
+            lower, centre, upper = np.zeros((3, 1)) if axis is None else _without_ends(coefficients[a], axis)
+            self._level["at_lower"][a] = self._real(lower)
+            self._level["at_centre"][a] = self._real(centre + (float(terms.reaction) if a == 0 else 0.0))
+            self._level["at_upper"][a] = self._real(upper)
+        axis = grid.axes[-1]
+        values, middle = _line(axis, coefficients[2]), axis.n // 2
         special = _columns_that_differ(values, middle)
-        if len(special) > MOST_SPECIAL:
-            return False
         for name, value in zip(("lower", "centre", "upper", "width"), values[:, middle], strict=True):
             self._level[name] = value
         self._level["specials"] = len(special)
         self._level["at_special"] = self._integer(special)
         self._level["at_special_values"] = self._real(values[:, special])
-        return True
+
+    def _fields(self, grid: Grid, terms: Terms) -> None:
+        """Coefficients from point to point; those that do not vary along an axis are one row for all of them."""
+        shape = [1 if axis is None else axis.n for axis in _three(grid.axes)]
+        for a, number in enumerate(_numbers(grid.ndim)):
+            flux = np.zeros(2) if number is None else grid_fluxes(grid, terms, number)
+            if a == 2:
+                self._rows_of(a, flux.reshape(-1, shape[2] + 1))
+                continue
+            width = np.ones(1) if number is None else grid.axes[number].width
+            lower, upper = (1 / width, 1 / width) if flux.ndim > 1 else (flux[:-1] / width, flux[1:] / width)
+            self._rows_of(a, flux.reshape(-1, shape[2]) if flux.ndim > 1 else np.ones((1, shape[2])))
+            self._level["at_lower"][a], self._level["at_upper"][a] = self._real(lower), self._real(upper)
+            self._level["at_centre"][a] = self._real(np.zeros(shape[a]))
+        self._rows_of(3, np.broadcast_to(terms.reaction, grid.shape if np.ndim(terms.reaction) else (1, shape[2])))
+        width = np.concatenate((grid.axes[-1].width[::2], grid.axes[-1].width[1::2]))
+        self._level["at_widths"] = self._real(np.concatenate((width, 1 / width)))
+
+    def _rows_of(self, which: int, values: Array) -> None:
+        """Rows, split by parity; one row stands for all."""
+        values, half = values.reshape(-1, values.shape[-1]), (values.shape[-1] + 1) // 2
+        rows = np.empty(values.shape, self.dtype)
+        rows[:, :half], rows[:, half:] = values[:, ::2], values[:, 1::2]
+        self.faces.append(rows)
+        self._level["faces"][which] = rows.__array_interface__["data"][0]
+        self._level["face_row"][which] = rows.shape[1] if len(rows) > 1 else 0
 
     def _rows(self, a: int, fine: Any, coarse: Any, P: Any) -> None:
         """Two parents of each row in linear interpolation, four in cubic, and the rows that make each coarse row."""
@@ -178,6 +208,18 @@ class Tables:
             strict=True,
         ):
             self._level[name + field] = value
+
+
+def is_alike(grid: Grid, terms: Terms) -> bool:
+    """Whether the coefficients are alike along each row, but for a few special points."""
+    if terms.varies or not isinstance(terms.reaction, float):
+        return False
+    values = _line(grid.axes[-1], grid_coefficients(grid, terms, grid.ndim - 1))
+    return len(_columns_that_differ(values, grid.axes[-1].n // 2)) <= MOST_SPECIAL
+
+
+def _line(axis: Axis, c: Any) -> Array:
+    return np.stack((*_without_ends(c, axis), axis.width))
 
 
 def _three(values: Sequence[Any]) -> list[Any]:

@@ -17,6 +17,27 @@ from pde.kernels import solver, tables
 ENDS = ["dirichlet", "neumann", ("robin", 2.0)]
 
 
+def constant(draw, shape):
+    return {
+        "coefficient": [draw(st.sampled_from([0.5, 1.0, 2.0])) for _ in shape],
+        "reaction": draw(st.sampled_from([0.5, 3.0])),
+    }
+
+
+def varying(draw, shape):
+    """Coefficients that change from point to point, as far as the operators of coarse grids are rediscretised."""
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    one, two, three = (1 + 0.5 * rng.random(shape) for _ in range(3))
+    return {
+        "coefficient": draw(st.sampled_from([one, [one, two, three][: len(shape)], [2.0, one, two][: len(shape)]])),
+        "reaction": draw(st.sampled_from([0.5, three])),
+    }
+
+
+def reacting(draw, shape):
+    return {"reaction": 1 + 0.5 * np.random.default_rng(draw(st.integers(0, 99))).random(shape)}
+
+
 @st.composite
 def solvers(draw):
     """A solver on plain levels, of a problem that there are kernels for."""
@@ -32,8 +53,7 @@ def solvers(draw):
         extent=[draw(st.sampled_from([0.5, 1.0, 3.0])) for _ in shape],
         boundary=axes,
         centering=draw(st.sampled_from(["vertex", "cell"])),
-        coefficient=[draw(st.sampled_from([0.5, 1.0, 2.0])) for _ in shape],
-        reaction=draw(st.sampled_from([0.5, 3.0])),
+        **draw(st.sampled_from([constant, constant, varying, varying, reacting]))(draw, shape),
     )
     return pde.Multigrid(
         problem,
@@ -133,6 +153,8 @@ CASES = [
     ({"shape": (24, 31), "boundary": "neumann", "centering": "cell"}, None),
     ({"shape": (16, 32), "boundary": "periodic"}, None),
     ({"shape": (9, 17, 12), "boundary": ("robin", 2.0), "centering": "cell"}, 1.0),
+    ({"shape": (33, 20), "coefficient": lambda x, y: 1 + x * y}, lambda x, y: x * y + 1),
+    ({"shape": (20, 33), "coordinates": (None, np.linspace(0, 1, 35) ** 1.1)}, None),
 ]
 HOW = [{}, {"cycle": "W"}, {"cycle": "backslash"}, {"accel": "cg"}, {"callback": lambda progress: None}]
 
@@ -190,7 +212,7 @@ REFUSED = [
     ({"shape": (31,)}, {}, "two and three dimensions"),
     ({"shape": (31, 31)}, {"smoother": "jacobi"}, "red-black sweeps"),
     ({"shape": (31, 31)}, {"coarse": "galerkin"}, "rediscretised"),
-    ({"shape": (31, 31), "coefficient": lambda x, y: 1 + x}, {}, "constant coefficients"),
+    ({"shape": (31, 31), "coefficient": lambda x, y: np.exp(9 * x)}, {}, "one level"),
     ({"shape": (12, 12), "boundary": "periodic"}, {}, "odd number"),
     ({"shape": (31, 31)}, {"levels": 2}, "coarsest level"),
     ({"shape": (31, 31)}, {"levels": 1}, "one level"),
@@ -232,8 +254,8 @@ def test_an_update_that_has_no_kernels_leaves_the_solver_as_it_was():
     mg = pde.Multigrid(pde.Poisson((33, 40), reaction=1.0), kernels="numba")
     f = np.ones((33, 40))
     u = mg.solve(f).u
-    with pytest.raises(ValueError, match="constant coefficients"):
-        mg.update(coefficient=lambda x, y: 1 + x)
+    with pytest.raises(ValueError, match="one level"):
+        mg.update(coefficient=lambda x, y: np.exp(9 * x))
     np.testing.assert_array_equal(mg.solve(f).u, u)
     fresh = pde.Multigrid(pde.Poisson((33, 40), reaction=50.0), kernels="numba").solve(f).u
     np.testing.assert_array_equal(mg.update(reaction=50.0).solve(f).u, fresh)
