@@ -1,4 +1,4 @@
-"""python -m nets list | summary | data | train | evaluate | predict | report | theorems | tables"""
+"""python -m nets list | summary | data | train | evaluate | look | predict | report | theorems | tables"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from signal import SIGINT
 
 from nets.commands.data import add_data
 from nets.commands.evaluate import add_evaluate
+from nets.commands.look import add_look
 from nets.commands.predict import add_predict
 from nets.commands.report import add_report
 from nets.commands.show import add_list, add_summary, add_tables, add_theorems
@@ -16,7 +17,10 @@ from nets.commands.train import add_train
 from nets.train import TrainingError
 
 TITLE = "MgNet: image classifiers that are multigrid cycles with trained convolutions."
-COMMANDS = (add_list, add_summary, add_train, add_data, add_evaluate, add_predict, add_report, add_theorems, add_tables)
+COMMANDS = (
+    *(add_list, add_summary, add_data, add_train, add_evaluate, add_look, add_predict),
+    *(add_report, add_theorems, add_tables),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

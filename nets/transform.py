@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +13,8 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from nets.data import Dataset
 
 MODES = {1: "L", 3: "RGB"}
 
@@ -68,6 +70,22 @@ class Transform:
             torch.tensor(v, dtype=pixels.dtype, device=pixels.device).reshape(size) for v in (self.mean, self.std)
         )
         return (self.white * pixels - mean) / std
+
+    def apply_to(self, data: Dataset) -> Dataset:
+        """A data set whose images are normalised as those that the network was trained on, whatever set it is.
+
+        Raises:
+            ValueError: where its images have other channels.
+        """
+        if data.in_channels != self.shape[0]:
+            raise ValueError(
+                f"data {data.name!r} has {data.in_channels} channels, and the network was trained on {self.shape[0]}, "
+                f"those of {self.data!r}"
+            )
+        images = data.train_images
+        white = images.max().item() if isinstance(images, Tensor) and images.is_floating_point() else 1.0
+        scale = white / self.white
+        return replace(data, mean=tuple(scale * m for m in self.mean), std=tuple(scale * s for s in self.std))
 
     def read(self, path: str | os.PathLike[str], *, invert: bool = False) -> Picture:
         """The image in a file, of the channels and the size that the network takes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,26 +21,57 @@ class Evaluation:
     """How images were classified.
 
     Attributes:
-        accuracy: in [0, 1].
-        confusion: counts (classes, classes), rows the truth, columns the prediction.
-        predictions: (N,).
-        top5: share of the images whose class is among the five with the highest scores; None up to five classes.
+        predictions, labels: (N,).
+        in_top5: (N,), whether the class of an image is among the five with the highest scores; None up to five classes.
+        classes: how many the network tells apart.
     """
 
-    accuracy: float
-    confusion: Tensor
     predictions: Tensor
-    top5: float | None = None
+    labels: Tensor
+    in_top5: Tensor | None
+    classes: int
 
     @property
     def count(self) -> int:
-        return len(self.predictions)
+        return len(self.labels)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images that are right, in [0, 1]."""
+        return int((self.predictions == self.labels).sum()) / self.count
+
+    @property
+    def top5(self) -> float | None:
+        """Share of the images whose class is among the five with the highest scores; None up to five classes."""
+        return None if self.in_top5 is None else int(self.in_top5.sum()) / self.count
+
+    @property
+    def confusion(self) -> Tensor:
+        """Counts (classes, classes), rows the truth, columns the prediction."""
+        places = self.labels * self.classes + self.predictions
+        return torch.bincount(places, minlength=self.classes**2).reshape(self.classes, self.classes)
 
     @property
     def per_class(self) -> list[float | None]:
         """Accuracy among the images of each class; None where there are none."""
         hits, counts = self.confusion.diagonal().tolist(), self.confusion.sum(1).tolist()
         return [hit / count if count else None for hit, count in zip(hits, counts, strict=True)]
+
+    def without(self, indices: Iterable[int]) -> Evaluation:
+        """The same without these images.
+
+        Raises:
+            ValueError: where there is no image of that index, or none is left.
+        """
+        keep = torch.ones(self.count, dtype=torch.bool)
+        for index in indices:
+            if not 0 <= index < self.count:
+                raise ValueError(f"indices must lie in 0 ... {self.count - 1}; got {index}")
+            keep[index] = False
+        if not keep.any():
+            raise ValueError("indices must leave an image; got all of them")
+        in_top5 = None if self.in_top5 is None else self.in_top5[keep]
+        return Evaluation(self.predictions[keep], self.labels[keep], in_top5, self.classes)
 
 
 def evaluate(
@@ -72,10 +103,7 @@ def evaluate(
         raise ValueError(f"model gives scores that are not finite, first for image {wrong} of data")
     classes = scores.shape[1]
     _check_classes(data, labels, classes)
-    predictions = scores.argmax(1)
-    confusion = torch.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
-    hits = int((predictions == labels).sum())
-    return Evaluation(hits / len(labels), confusion, predictions, _top5(scores, labels))
+    return Evaluation(scores.argmax(1), labels, _in_top5(scores, labels), classes)
 
 
 def _check_classes(data: Dataset | tuple[Tensor, Tensor], labels: Tensor, classes: int) -> None:
@@ -87,10 +115,8 @@ def _check_classes(data: Dataset | tuple[Tensor, Tensor], labels: Tensor, classe
         raise ValueError(f"data has labels up to {int(labels.max())}, and the model tells {classes} classes apart")
 
 
-def _top5(scores: Tensor, labels: Tensor) -> float | None:
-    if scores.shape[1] <= TOP:
-        return None
-    return int((scores.topk(TOP, dim=1).indices == labels[:, None]).sum()) / len(labels)
+def _in_top5(scores: Tensor, labels: Tensor) -> Tensor | None:
+    return None if scores.shape[1] <= TOP else (scores.topk(TOP, dim=1).indices == labels[:, None]).any(1)
 
 
 def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:

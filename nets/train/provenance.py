@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
@@ -27,8 +28,16 @@ def describe(data: Dataset) -> dict[str, Any]:
     return {"name": data.name, "split": data.split, "classes": names, **pixels, **data.checksums()}
 
 
-def held_out(checkpoint: str | PathLike[str], data_dir: str | PathLike[str] | None = None) -> Dataset:
+def held_out(
+    checkpoint: str | PathLike[str],
+    data_dir: str | PathLike[str] | None = None,
+    *,
+    exclude: str | PathLike[str] | None = None,
+) -> Dataset:
     """The data set of a checkpoint, split as it was for training; `data_dir` as for `nets.data.load`.
+
+    Args:
+        exclude: a file of images without which the network may have been trained; the set returned has them.
 
     Raises:
         CheckpointError: where the data set is not one of `nets.data.DATA`, or has other images now.
@@ -40,8 +49,16 @@ def held_out(checkpoint: str | PathLike[str], data_dir: str | PathLike[str] | No
     height, width = (*recorded["shape"][1:], None, None)[:2]
     size = height if height == width and recorded["name"].startswith(datasets.PREFIX) else None
     data = datasets.load(recorded["name"], recorded["split"], data_dir, size=size)
-    if describe(data) != recorded:
+    if recorded not in (describe(part) for part in _parts(data, exclude)):
         raise CheckpointError(
-            f"checkpoint: {checkpoint} was trained on other images than {recorded['name']!r} has here"
+            f"checkpoint: {checkpoint} was trained on other images than {recorded['name']!r} has here; where some were "
+            "left out give the same exclude (--exclude), or name the data to evaluate on (--data)"
         )
     return data
+
+
+def _parts(data: Dataset, exclude: str | PathLike[str] | None) -> Iterator[Dataset]:
+    """The set, and where there is a file of them the set without those images."""
+    yield data
+    if exclude is not None:
+        yield data.without(**datasets.excluded(exclude, data))

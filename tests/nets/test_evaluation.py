@@ -1,13 +1,21 @@
 """How a network classifies: counted image by image here, in batches there."""
 
+import json
+import warnings
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from torch import nn
 
 import nets
+from nets.__main__ import main
 from nets.data import Dataset
+from nets.data.published import CIFAR10, PUBLISHED
+from tests.nets.data_files import cifar_files, small
+from tests.nets.data_files import write as write_files
 
 
 class Table(nn.Module):
@@ -57,3 +65,80 @@ def test_flip_is_true_or_false():
     images, labels, scores = numbered(6, 3, 0)
     with pytest.raises(TypeError, match="flip must be True or False; got 1"):
         nets.evaluate(Table(scores), (images, labels), flip=1)
+
+
+def test_images_are_left_out():
+    images, labels, scores = numbered(30, 7, 5)
+    whole = nets.evaluate(Table(scores), (images, labels))
+    left = [i for i in range(30) if i not in (0, 3, 29)]
+    part, alone = whole.without([0, 3, 29]), nets.evaluate(Table(scores), (images[left], labels[left]))
+    assert (part.accuracy, part.top5, part.count) == (alone.accuracy, alone.top5, 27)
+    assert torch.equal(part.confusion, alone.confusion)
+    with pytest.raises(ValueError, match=r"indices must lie in 0 \.\.\. 29; got 30"):
+        whole.without([30])
+    with pytest.raises(ValueError, match="must leave an image"):
+        whole.without(range(30))
+
+
+@pytest.fixture
+def cifar(tmp_path, monkeypatch):
+    """A small CIFAR-10, a file that lists one training and two test images of it, and a run trained without them."""
+    known = small(CIFAR10)
+    monkeypatch.setitem(PUBLISHED, "cifar-10", known)
+    files, _ = cifar_files()
+    write_files(tmp_path / "data" / "cifar-10", files)
+    (tmp_path / "out.txt").write_text("test_batch 1 1\ntest_batch 4\ndata_batch_2 3\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the files are not the published ones
+        data = nets.data.load("cifar-10", data_dir=tmp_path / "data", exclude=tmp_path / "out.txt")
+        settings = {"epochs": 1, "batch": 16, "output": tmp_path / "run", "progress": False}
+        nets.train("MgNet[1,1]-[4]-B^l", data, recipe=nets.Recipe(), **settings)
+        yield tmp_path
+
+
+def test_command_with_and_without_excluded_images(cifar, capsys):
+    arguments = ["evaluate", str(cifar / "run"), "--data-dir", str(cifar / "data")]
+    assert main(arguments) == 2
+    assert "--exclude" in capsys.readouterr().err
+    arguments += ["--exclude", str(cifar / "out.txt"), "--flip", "--output", str(cifar / "pictures")]
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "of 10 images, top-5" in lines[0]
+    assert any(line.startswith("without the 2 test images") and "of 8 images" in line for line in lines)
+    assert any(line.startswith("with test-time augmentation") and "of 10 images" in line for line in lines)
+    assert {path.name for path in (cifar / "pictures").iterdir()} == {"confusion_matrix.png", "misclassified.png"}
+    assert main([*arguments, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["images"] == 10
+    assert sum(map(sum, values["confusion"])) == 10
+    assert [other["images"] for other in values["others"].values()] == [8, 10]
+    assert lines[0].startswith(f"held-out accuracy {100 * values['accuracy']:.2f} %")
+
+
+def test_command_on_other_data(cifar, capsys):
+    named = ["--data", "cifar-10", "--data-dir", str(cifar / "data")]
+    assert main(["evaluate", str(cifar / "run"), *named]) == 0  # the images that were left out are no obstacle
+    assert "of 10 images" in capsys.readouterr().out
+    assert main(["evaluate", str(cifar / "run"), "--data", "digits"]) == 2
+    assert "data 'digits' has 1 channels, and the network was trained on 3" in capsys.readouterr().err
+
+
+def test_look(cifar, capsys):
+    out = ["--output", str(cifar / "look"), "--channels", "2", "--kernels", "2"]
+    run = ["look", str(cifar / "run")]
+    image = cifar / "image.png"
+    Image.new("RGB", (40, 32), "red").save(image)
+    assert main([*run, "--image", str(image), *out]) == 0
+    assert {path.name for path in (cifar / "look").iterdir()} == {"features.png", "kernels.png"}
+    assert main([*run, "--index", "10", "--data-dir", str(cifar / "data"), *out]) == 2
+    assert "other images" in capsys.readouterr().err
+
+
+def test_other_data_are_normalised_as_in_training():
+    """A white pixel is white, whether it is 255, 16 or 1."""
+    transform = nets.Transform("digits", (1, 2, 2), (5.0,), (6.0,), ("a", "b"), white=16.0)
+    labels = torch.tensor([0, 1])
+    for white in (torch.full((2, 1, 2, 2), 255, dtype=torch.uint8), torch.full((2, 1, 2, 2), 7.0)):
+        data = transform.apply_to(Dataset("other", white, labels, white, labels, ("a", "b")))
+        # one rounding each in the scale, mean and std, the difference and the quotient
+        assert data.normalise(white).unique().tolist() == pytest.approx([11 / 6], rel=8 * 2**-23)
