@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
+from functools import partial
 from signal import SIGINT
 
 from nets.commands.data import add_data
@@ -27,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors of the user are one line and exit code 2."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_show_warning, options.command)
+            options.run(options)
     except (ValueError, TypeError, ImportError, OSError, TrainingError) as error:
         print(f"python -m nets {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
@@ -35,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"python -m nets {options.command}: interrupted {interrupt}".strip(), file=sys.stderr)
         return 128 + getattr(interrupt, "signal", SIGINT)
     return 0
+
+
+def _show_warning(command: str, message: Warning | str, *_: object) -> None:
+    print(f"python -m nets {command}: warning: {message}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -56,7 +56,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             record = _record(previous)
         except CheckpointError as second:
             raise CheckpointError(f"{error}; {second}") from second
-        warnings.warn(f"{error}; {previous} (epoch {record['epoch']}) is used instead", stacklevel=3)
+        where = f"epoch {record['epoch']}, step {record['step']}"
+        warnings.warn(f"{error}; {previous} ({where}) is used instead", stacklevel=3)
         return record
 
 

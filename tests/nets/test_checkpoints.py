@@ -34,7 +34,13 @@ def record(epoch):
     """A whole record of a small network."""
     model = nets.create_model("MgNet[1]-[2]-B^l", num_classes=3, in_channels=1)
     rest = dict.fromkeys(checkpoints.KEYS)
-    return {**rest, "model": checkpoints.describe(model), "weights": model.state_dict(), "epoch": epoch}
+    return {
+        **rest,
+        "model": checkpoints.describe(model),
+        "weights": model.state_dict(),
+        "epoch": epoch,
+        "step": 4 * epoch,
+    }
 
 
 def test_torch_reads_a_sealed_file(file):
@@ -89,7 +95,7 @@ def test_the_one_before_is_used(tmp_path, damage):
         middle = len(content) // 2
         flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
         path.write_bytes(flipped if damage == "flipped" else content[:middle])
-    with pytest.warns(UserWarning, match=rf"{FILE}.*{PREVIOUS} \(epoch 1\) is used instead"):
+    with pytest.warns(UserWarning, match=rf"{FILE}.*{PREVIOUS} \(epoch 1, step 4\) is used instead"):
         assert read(tmp_path)["epoch"] == 1
     with pytest.raises(CheckpointError, match=FILE):
         read(path)  # this file and no other was asked for

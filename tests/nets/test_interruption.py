@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets import TrainingInterrupted
+from nets.__main__ import main
 from nets.train import sealed
-from nets.train.checkpoint import FILE, read
+from nets.train.checkpoint import FILE, PREVIOUS, read
 from nets.train.every import Every
 from nets.train.files import RunFolder
 from nets.train.signals import Stop
@@ -58,6 +59,24 @@ def test_a_signal_writes_a_checkpoint(tmp_path, whole, number, step, monkeypatch
     train(folder, resume=True)
     assert_same(whole, folder)
     assert record(folder)["status"] == "finished"
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_exit_codes(tmp_path, number, code, monkeypatch, capsys):
+    command = ["train", "--model", "MgNet[1]-[2]-B^l", "--epochs", "1", "--batch", "500", "--output", f"{tmp_path}/run"]
+    during(monkeypatch, 2, lambda: os.kill(os.getpid(), number))
+    assert main(command) == code
+    words = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}[number]
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"python -m nets train: interrupted by {words} after step 2 of 3; the last checkpoint is ")
+    monkeypatch.undo()
+    (tmp_path / "run" / FILE).rename(tmp_path / "run" / PREVIOUS)
+    (tmp_path / "run" / FILE).write_bytes(b"damaged")
+    assert main([*command, "--resume"]) == 0
+    warning = next(line for line in capsys.readouterr().err.splitlines() if "warning" in line)
+    assert warning.startswith("python -m nets train: warning: checkpoint: ")
+    assert warning.endswith(f"{PREVIOUS} (epoch 0, step 2) is used instead")
 
 
 def interrupt_at_once(stop):
