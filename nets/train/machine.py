@@ -35,7 +35,6 @@ def hardware(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": str(device),
         "gpu": gpu,
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),
     }
 
 

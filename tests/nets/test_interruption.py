@@ -61,6 +61,50 @@ def test_a_signal_writes_a_checkpoint(tmp_path, whole, number, step, monkeypatch
     assert record(folder)["status"] == "finished"
 
 
+EVERYTHING = [
+    {
+        **{"momentum_form": "S19", "nesterov": False, "schedule": "step", "step_epochs": 1, "clip_grad": 1.0},
+        **{"crop_padding": 1, "flip": "alternating", "cutout": 2, "grad_accum": 2, "averaging": 0.0},
+        **{"drop_last": True, "val_fraction": 0.2},
+    },
+    {"precision": "bf16", "channels_last": True, "norm_batches": 2, "whitening": True, "decay_norms": True},
+    pytest.param({"compile": True}, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("settings", EVERYTHING)
+def test_every_setting_resumes_to_the_same_bits(tmp_path, settings, monkeypatch):
+    """On a CPU; in the middle of an epoch."""
+    train(tmp_path / "whole", **settings)
+    during(monkeypatch, 5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(TrainingInterrupted, match="after step 5 of"):
+        train(tmp_path / "run", **settings)
+    monkeypatch.undo()
+    train(tmp_path / "run", resume=True, **settings)
+    assert_same(tmp_path / "whole", tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(
+    ("settings", "tolerance"),
+    [({}, 1e-5), ({"compile": True}, 1e-5), ({"compile": True, "precision": "bf16", "channels_last": True}, 1e-2)],
+)
+def test_the_first_steps_after_a_break_on_a_gpu(tmp_path, settings, tolerance, monkeypatch):
+    """docs/runs.md states the tolerances; TF32 is off, as torch has it for products of matrices by default."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    settings = {**settings, "device": "cuda"}
+    train(tmp_path / "whole", **settings)
+    during(monkeypatch, 6, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(TrainingInterrupted):
+        train(tmp_path / "run", **settings)
+    train(tmp_path / "run", resume=True, **settings)
+    ours, theirs = (read(tmp_path / name)["weights"] for name in ("run", "whole"))
+    for name, weight in theirs.items():
+        difference = (ours[name].double() - weight.double()).norm()
+        assert difference <= tolerance * weight.double().norm(), name
+
+
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_exit_codes(tmp_path, number, code, monkeypatch, capsys):

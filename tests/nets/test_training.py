@@ -43,7 +43,8 @@ def assert_same(a, b):
         record["history"] = [{k: v for k, v in row.items() if k not in TIMES} for row in record["history"]]
     for key in ("history", "epoch", "step", "recipe", "model", "seed", "data"):
         assert a[key] == b[key], key
-    for key in ("weights", "averaged"):
+    assert (a["averaged"] is None) == (b["averaged"] is None)
+    for key in ("weights", "averaged") if a["averaged"] is not None else ("weights",):
         assert all(torch.equal(a[key][name], tensor) for name, tensor in b[key].items()), key
     for x, y in zip(a["optimizer"]["state"].values(), b["optimizer"]["state"].values(), strict=True):
         assert torch.equal(x["momentum_buffer"], y["momentum_buffer"])
@@ -123,6 +124,7 @@ def test_files_of_a_run(tmp_path):
         "checkpoint.pt",
         "history.csv",
         "learning_curve.png",
+        "model_card.md",
         "record.json",
     ]
     with open(tmp_path / "run" / "history.csv", newline="") as file:
