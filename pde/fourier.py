@@ -294,8 +294,8 @@ class Analysis:
         if isinstance(B, Alternating):
             return Alternating(A, [self._sweep(each, A, omega) for each in B.sweeps])
         if isinstance(B, Zebra):
-            axis = self._axes.index(B.axis) if B.axis in self._axes else None
-            return SymbolZebra(A, B.omega if omega is None else omega, axis, B.backwards)
+            axes = tuple(self._axes.index(a) for a in B.axes if a in self._axes)
+            return SymbolZebra(A, B.omega if omega is None else omega, axes, B.backwards)
         if isinstance(B, Lexicographic):
             return SymbolLexicographic(A, B.omega if omega is None else omega, B.backwards)
         if isinstance(B, partial) and B.func in (jacobi, two_step_jacobi, red_black):

@@ -117,6 +117,14 @@ class Axis:
         return float(1 / np.median(self.spacing) ** 2)
 
     @property
+    def unevenness(self) -> float:
+        """The largest ratio of two intervals that follow each other, 1 where all are equal."""
+        h = np.append(self.spacing, self.spacing[:1]) if self.periodic else self.spacing
+        if is_constant(h):
+            return 1.0
+        return float(np.exp(np.abs(np.diff(np.log(h))).max()))
+
+    @property
     def can_coarsen(self) -> bool:
         return self.n > 1 and 1 <= self.coarsen().n < self.n
 
@@ -244,13 +252,19 @@ class Grid:
         couplings = [c for axis, c in zip(self.axes, self.couplings(diffusion), strict=True) if axis.n > 1]
         return len(couplings) < 2 or max(couplings) <= SAME_COUPLING * min(couplings)
 
-    def is_stretched(self) -> bool:
-        """Whether the spacing of an axis varies by more than `STRETCHED` while another axis is there to couple with.
+    def is_stretched(self, factor: float = STRETCHED) -> bool:
+        """Whether the spacing of an axis varies by more than `factor` while another axis is there to couple with.
 
         The last interval does not count: coarsening may have shortened it.
         """
-        varies = any(len(h := axis.spacing[:-1]) > 1 and h.max() > STRETCHED * h.min() for axis in self.axes)
+        varies = any(len(h := axis.spacing[:-1]) > 1 and h.max() > factor * h.min() for axis in self.axes)
         return varies and sum(axis.n > 1 for axis in self.axes) > 1
+
+    @property
+    def evenest(self) -> int:
+        """The axis with more than one unknown whose spacing changes least between neighbours, the longest of them."""
+        axes = [a for a, n in enumerate(self.shape) if n > 1]
+        return min(axes, key=lambda a: (self.axes[a].unevenness, -self.shape[a], a))
 
 
 def is_constant(values: Array) -> bool:

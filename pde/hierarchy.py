@@ -18,7 +18,7 @@ from pde.grid import Array, Grid
 from pde.interpolation import BoundaryTerm, CubicInterpolation
 from pde.one_axis import Gather, feels_diffusion
 from pde.operators import MatrixOperator, Operator, StencilOperator
-from pde.smoothers import iteration, make_smoother, symmetric_pair
+from pde.smoothers import axis_of, iteration, make_smoother, symmetric_pair
 from pde.terms import Terms
 from pde.transfer import TRANSFERS, BilinearTransfer, LinearTransfer
 
@@ -32,6 +32,15 @@ COARSEST_SIZE_ROUGH = 5000
 
 COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 50, 100_000
 """In two dimensions it is one in so many unknowns, at most so many: three coarsenings see what is eight points wide."""
+
+
+SPACING_OF_PLANES = 5.0
+"""In three dimensions lines along each axis take up to 0.3 per V(1,1) where spacings vary by this, and then up to 0.98:
+nothing smooths along the weakest of three axes. Planes and semicoarsening across them do not depend on it.
+"""
+
+LARGEST_PLANES = 1 << 19
+"""So many unknowns at most for planes by default: their factors hold 1 to 2 kB per unknown."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,7 @@ def build_levels(
     interpolations: list[CubicInterpolation] = []
     smallest = _coarsest_size(grid, choices.largest_direct) if choices.transfer == "operator" else COARSEST_SIZE
     while True:
-        which = A.grid.axes_to_coarsen(terms.typical)
+        which = _axes_to_coarsen(A.grid, terms, choices.smoother)
         last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
         transfer = None if last else _transfer(A, which, choices, tables)
@@ -98,6 +107,23 @@ def build_levels(
         interpolations.append(tables.find(CubicInterpolation, fine, which, choices.dtype))
         terms = _coarse_terms(terms, A.grid, which, transfer)
         A = _coarse_operator(A, transfer, terms, choices)
+
+
+def automatic_smoother(grid: Grid, terms: Terms) -> str:
+    """Points, or lines and planes where the strong axis is one here and another there."""
+    turns = terms.turns(grid)
+    if not turns and not grid.is_stretched():
+        return "sor"
+    space = sum(n > 1 for n in grid.shape) == 3 and grid.size <= LARGEST_PLANES
+    return f"planes {grid.evenest}" if space and (turns or grid.is_stretched(SPACING_OF_PLANES)) else "zebra"
+
+
+def _axes_to_coarsen(grid: Grid, terms: Terms, smoother: str) -> tuple[bool, ...]:
+    """Of planes the axis across them, along which alone they do not solve."""
+    across = axis_of(smoother, grid)
+    if smoother.startswith("planes"):
+        return tuple(a == across and axis.can_coarsen for a, axis in enumerate(grid.axes))
+    return grid.axes_to_coarsen(terms.typical)
 
 
 def boundary_terms(
@@ -121,8 +147,8 @@ def _coarsest_size(grid: Grid, largest: int) -> int:
 
 def _is_one_line(grid: Grid, smoother: str) -> bool:
     """Whether a line of the smoother holds every unknown, so that its matrix is singular where A is."""
-    lines = range(grid.ndim) if smoother == "zebra" else [a for a in range(grid.ndim) if smoother == f"zebra {a}"]
-    return any(grid.shape[a] == grid.size for a in lines)
+    lines = range(grid.ndim) if smoother == "zebra" else [axis_of(smoother, grid)]
+    return smoother.startswith("zebra") and any(grid.shape[a] == grid.size for a in lines if a is not None)
 
 
 def symmetric(levels: list[Level]) -> list[Level]:

@@ -21,7 +21,15 @@ from pde.cycles import CYCLES, work_units
 from pde.direct import LARGEST_DENSE
 from pde.fast import Measured
 from pde.grid import Array, Sides
-from pde.hierarchy import LARGEST_DIRECT, Choices, Tables, boundary_terms, build_levels, symmetric
+from pde.hierarchy import (
+    LARGEST_DIRECT,
+    Choices,
+    Tables,
+    automatic_smoother,
+    boundary_terms,
+    build_levels,
+    symmetric,
+)
 from pde.krylov import ConjugateGradients
 from pde.nested import NestedIteration
 from pde.norms import Volumes
@@ -42,17 +50,18 @@ class Multigrid:
 
     Args:
         problem: what to solve.
-        smoother: "auto" ("sor"; "zebra" on stretched axes, and where the strong axis of a tensor coefficient is one
-            here and another there: in three dimensions that may need accel="cg" to solve), "jacobi" (5.6), "two-step
-            jacobi" (5.7), "chebyshev" (nu Jacobi sweeps combined by (3.23)), "red-black" (Gauss-Seidel), "sor"
-            (red-black with over-relaxation), "gauss-seidel" (in C order; SOR with omega), "zebra 0", "zebra 1",
-            "zebra 2" (lines along that axis) or "zebra" (lines along each axis in turn).
+        smoother: "auto" ("sor"; on stretched axes, and where the strong axis of a tensor coefficient is one here and
+            another there, "zebra", or in three dimensions up to half a million unknowns planes, if spacings vary by
+            more than five), "jacobi" (5.6), "two-step jacobi" (5.7), "chebyshev" (nu Jacobi sweeps combined by (3.23)),
+            "red-black" (Gauss-Seidel), "sor" (red-black with over-relaxation), "gauss-seidel" (in C order; SOR with
+            omega), "zebra 0", "zebra 1", "zebra 2" (lines along that axis), "zebra" (lines along each axis in turn),
+            "planes 0", "planes 1" or "planes 2" (planes across that axis, which alone is coarsened).
         omega: relaxation parameter in (0, 2); None takes what suits the smoother and the dimension.
         nu: sweeps before and after the coarse-grid correction.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
             is rough (it changes by a factor of two between neighbours, or of ten over the box), the reaction jumps by
-            half of its largest value, two stretched axes have no Dirichlet side (rediscretised cycles may diverge), or
-            transfer is "operator".
+            half of its largest value, lines in two dimensions or planes in three are relaxed on stretched axes
+            (rediscretised cycles take up to 0.9 there), or transfer is "operator".
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
             "auto" is the last where the coefficient is rough, else the first.
         levels: the number of levels at most; None coarsens as far as it goes.
@@ -112,13 +121,12 @@ class Multigrid:
         """Take `problem` and its levels, all of it or, where something raises, nothing."""
         grid, terms = problem.grid, problem.terms
         rough = terms.is_rough(grid)
-        stretched = grid.is_stretched()
-        smoother = _automatic(self._smoother, "zebra" if stretched or terms.turns(grid) else "sor")
+        smoother = _automatic(self._smoother, automatic_smoother(grid, terms))
         for dtype in {self.dtype, np.dtype("float32" if self._mixed else self.dtype)}:
             problem.check_fits(dtype)
         jumps = rough or terms.reaction_jumps(grid)
-        lines = smoother == "zebra" and stretched and sum(n > 1 for n in problem.shape) == 2
-        unlike = lines and not problem.has_dirichlet  # there full multigrid needs rediscretised sides
+        lines = smoother == "zebra" and sum(n > 1 for n in problem.shape) == 2
+        unlike = (lines or smoother.startswith("planes")) and grid.is_stretched()
         products = jumps or unlike or self._transfer == "operator"
         coarse = _automatic(self._coarse, "galerkin" if products else "rediscretised")
         transfer = _automatic(self._transfer, "operator" if coarse == "galerkin" and rough else "bilinear")

@@ -30,13 +30,24 @@ def red_black(A: Operator, omega: float, r: Array, reverse: bool = False) -> Arr
     return A.coloured_sweep(r, omega, reverse)
 
 
-def _zebra(axis: int) -> Callable[[Operator, float], Smoother]:
-    def make(A: Operator, omega: float) -> Smoother:
-        if axis >= A.grid.ndim:
-            raise ValueError(f"smoother 'zebra {axis}' needs an axis {axis}; the grid has shape {A.grid.shape}")
-        return Zebra(A, omega, axis)
+def _lines(axis: int) -> Callable[[Operator, float], Smoother]:
+    return lambda A, omega: Zebra(A, omega, (axis,))
 
-    return make
+
+def _planes(axis: int) -> Callable[[Operator, float], Smoother]:
+    return lambda A, omega: Zebra(A, omega, tuple(a for a in range(A.grid.ndim) if a != axis))
+
+
+def axis_of(name: str, grid: Grid) -> int | None:
+    """The axis that a smoother's name ends with.
+
+    Raises:
+        ValueError: the grid has no such axis.
+    """
+    axis = int(name[-1]) if name[-1].isdigit() else None
+    if axis is not None and axis >= grid.ndim:
+        raise ValueError(f"smoother {name!r} needs an axis {axis}; the grid has shape {grid.shape}")
+    return axis
 
 
 SMOOTHERS: dict[str, Callable[[Operator, float], Smoother]] = {
@@ -47,7 +58,8 @@ SMOOTHERS: dict[str, Callable[[Operator, float], Smoother]] = {
     "sor": partial(partial, red_black),
     "gauss-seidel": Lexicographic,
     "zebra": alternating_zebra,
-    **{f"zebra {axis}": _zebra(axis) for axis in range(3)},
+    **{f"zebra {axis}": _lines(axis) for axis in range(3)},
+    **{f"planes {axis}": _planes(axis) for axis in range(3)},
 }
 """name -> make(A, omega) -> B."""
 

@@ -65,10 +65,10 @@ class Stencil:
         return result
 
     def within(self, axes: Sequence[int]) -> Stencil:
-        """The entries that keep the parity of the index sum over `axes`: A among the points of one such colour."""
+        """The entries that do not lead along `axes`: A within the lines or planes across them."""
         kernel, total = self.kernel.copy(), self.total
         for offset, k in _beside(self.kernel):
-            if sum(offset[a] for a in axes) % 2:
+            if any(offset[a] for a in axes):
                 kernel[tuple(o + 1 for o in offset)] = 0
                 total -= k
         return Stencil(kernel, total)
@@ -132,16 +132,16 @@ class SymbolOperator:
     def __init__(
         self, stencil: Stencil, theta: Sequence[Array], origin: Sequence[int], multicolour: bool = False
     ) -> None:
-        self.stencil, self.theta, self._origin = stencil, theta, origin
+        self.stencil, self.theta, self._origin, self._multicolour = stencil, theta, origin, multicolour
         self.symbol = stencil.symbol(theta)
         self.diagonal = stencil.centre
-        if multicolour:
-            parities = product(*((o, 1 - o) for o in origin))
-            self._colours: list[Colour] = [[((a,), p) for a, p in enumerate(row)] for row in parities]
-        else:
-            self._colours = self._two_colours(range(len(theta)))
+        self._colours = self._colours_of(range(len(theta)))
 
-    def _two_colours(self, axes: Sequence[int]) -> list[Colour]:
+    def _colours_of(self, axes: Sequence[int]) -> list[Colour]:
+        """The colours of points, lines or planes that have an index along each of these axes."""
+        if self._multicolour:
+            parities = product(*((self._origin[a], 1 - self._origin[a]) for a in axes))
+            return [[((a,), p) for a, p in zip(axes, row, strict=True)] for row in parities]
         first = sum(self._origin[a] for a in axes) % 2
         return [[(tuple(axes), first)], [(tuple(axes), 1 - first)]]
 
@@ -161,11 +161,11 @@ class SymbolOperator:
         """One sweep with relaxation omega on A d = r from d = 0: each colour corrects the residual on its points."""
         return self._sweep(r, omega / self.diagonal, self._colours, reverse)
 
-    def line_sweep(self, r: Array, omega: float, axis: int | None, reverse: bool = False) -> Array:
-        """The same with lines along `axis` (None: along one that the analysis leaves out), solved for exactly."""
-        others = [a for a in range(len(self.theta)) if a != axis]
-        lines = self.stencil.within(others).symbol(self.theta)
-        return self._sweep(r, omega * _reciprocal(lines), self._two_colours(others), reverse)
+    def block_sweep(self, r: Array, omega: float, axes: Sequence[int], reverse: bool = False) -> Array:
+        """The same with the lines or planes along `axes` solved for exactly."""
+        others = [a for a in range(len(self.theta)) if a not in axes]
+        blocks = self.stencil.within(others).symbol(self.theta)
+        return self._sweep(r, omega * _reciprocal(blocks), self._colours_of(others), reverse)
 
     def _sweep(self, r: Array, inverse: Array | float, colours: Sequence[Colour], reverse: bool) -> Array:
         """Colour after colour d <- d + inverse (r - A d) on its points; `inverse` does not lead out of a colour."""
@@ -184,11 +184,11 @@ class SymbolZebra:
 
     A: SymbolOperator
     omega: float
-    axis: int | None
+    axes: tuple[int, ...]
     backwards: bool = False
 
     def __call__(self, r: Array) -> Array:
-        return self.A.line_sweep(r, self.omega, self.axis, self.backwards)
+        return self.A.block_sweep(r, self.omega, self.axes, self.backwards)
 
     def adjoint(self) -> SymbolZebra:
         return replace(self, backwards=not self.backwards)

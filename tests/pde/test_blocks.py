@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pde
-from pde.blocks import Alternating, Lexicographic, Zebra, line_groups
+from pde.blocks import Alternating, Lexicographic, Zebra, block_groups
 from pde.smoothers import CHEBYSHEV_RATIO, SMOOTHERS
 
 EPS = float(np.finfo(float).eps)
+COARSE_OPERATORS = ("rediscretised", "galerkin")
+BLOCKS = [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)]
 SHAPES = [(7,), (8,), (5, 6), (9, 4), (1, 5), (3, 4, 5)]
 
 
@@ -33,32 +35,35 @@ def block_gauss_seidel(A, r, groups, omega):
 @given(
     shape=st.sampled_from(SHAPES),
     boundary=st.sampled_from(["dirichlet", "periodic", ("robin", 1.0)]),
-    axis=st.integers(0, 2),
+    axes=st.sampled_from(BLOCKS),
     omega=st.floats(0.5, 1.5),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_zebra_is_block_gauss_seidel_by_lines(shape, boundary, axis, omega, seed):
+def test_zebra_is_block_gauss_seidel_by_lines_and_planes(shape, boundary, axes, omega, seed):
     if boundary == "periodic":
         boundary = ("dirichlet", *("periodic",) * (len(shape) - 1))
-    A, axis = operator(shape, boundary), axis % len(shape)
+    A, axes = operator(shape, boundary), tuple(a for a in axes if a < len(shape))
     r = np.random.default_rng(seed).standard_normal(shape)
     dense = A.matrix().toarray()
-    expected = block_gauss_seidel(dense, r.ravel(), line_groups(A.grid, axis), omega)
-    found = Zebra(A, omega, axis)(r).ravel()
+    expected = block_gauss_seidel(dense, r.ravel(), block_groups(A, axes), omega)
+    found = Zebra(A, omega, axes)(r).ravel()
     assert np.linalg.norm(found - expected) <= 64 * EPS * np.linalg.cond(dense) * np.linalg.norm(expected)
 
 
-@given(shape=st.sampled_from(SHAPES), axis=st.integers(0, 2))
-def test_lines_of_a_group_do_not_couple(shape, axis):
-    A, axis = operator(shape, "neumann"), axis % len(shape)
+@given(
+    shape=st.sampled_from([*SHAPES, (6, 7, 8)]), axes=st.sampled_from(BLOCKS), coarse=st.sampled_from(COARSE_OPERATORS)
+)
+def test_lines_and_planes_of_a_group_do_not_couple(shape, axes, coarse):
+    A = operator(shape, "neumann", coarse)
+    shape, axes = A.grid.shape, tuple(a for a in axes if a < len(shape))
     index = np.stack(np.unravel_index(np.arange(A.grid.size), shape))
-    groups = line_groups(A.grid, axis)
+    groups = block_groups(A, axes)
     np.testing.assert_array_equal(np.sort(np.concatenate(groups)), np.arange(A.grid.size))
     matrix = A.matrix().tocoo()
     for g in groups:
         inside = np.isin(matrix.row, g) & np.isin(matrix.col, g) & (matrix.data != 0)
         moved = index[:, matrix.row[inside]] != index[:, matrix.col[inside]]
-        assert not np.delete(moved, axis, axis=0).any()
+        assert not np.delete(moved, axes, axis=0).any()
 
 
 @given(
@@ -90,7 +95,7 @@ def test_the_adjoint_in_the_inner_product_of_volumes(shape, name, coarse):
 def test_alternating_is_one_sweep_after_the_other():
     A = operator((6, 5))
     r = np.random.default_rng(2).standard_normal((6, 5))
-    first, second = Zebra(A, 1.0, 0), Zebra(A, 1.0, 1)
+    first, second = Zebra(A, 1.0, (0,)), Zebra(A, 1.0, (1,))
     u = first(r)
     u = u + second(r - A(u))
     np.testing.assert_array_equal(Alternating(A, [first, second])(r), u)
@@ -115,7 +120,7 @@ def test_chebyshev_sweeps_make_the_chebyshev_polynomial(sweeps):
 @pytest.mark.parametrize("name", SMOOTHERS)
 @pytest.mark.parametrize("shape", [(31,), (24, 31), (9, 8, 11)])
 def test_every_smoother_solves(name, shape):
-    if name.startswith("zebra ") and int(name[-1]) >= len(shape):
+    if name[-1].isdigit() and int(name[-1]) >= len(shape):
         with pytest.raises(ValueError, match=name):
             pde.Multigrid(pde.Poisson(shape), smoother=name)
         return
@@ -150,6 +155,32 @@ def test_the_automatic_choice_on_stretched_axes(name):
     mg = pde.Multigrid(pde.Poisson((63, 63), coordinates=STRETCHED[name]))
     assert mg.smoother == "zebra"
     assert mg.measure_factor(cycles=12) <= 0.1
+
+
+def spaced(n, ratio, middle=False):
+    """n + 1 nodes on [0, 1]; the spacing grows by this ratio, or from the middle to both ends."""
+    t = np.abs(np.linspace(-1, 1, n)) if middle else np.linspace(0, 1, n)
+    return np.cumsum(np.r_[0, ratio**t]) / np.sum(ratio**t)
+
+
+@pytest.mark.parametrize("ratios", [(3, 4, 5), (1, 1, 100), (1, 300, 30), (1000, 1000, 2), (1000, 100, 1000)])
+@pytest.mark.parametrize("boundary", ["dirichlet", ("neumann", ("neumann", "dirichlet"), "periodic")])
+def test_the_automatic_choice_on_stretched_axes_in_space(ratios, boundary):
+    """Where all three axes change lines took up to 0.98 per cycle: none of them smooths along the weakest axis."""
+    nodes = [spaced(14, ratio, middle=a == 1) for a, ratio in enumerate(ratios)]
+    mg = pde.Multigrid(pde.Poisson((14, 14, 14), boundary=boundary, centering="cell", coordinates=nodes))
+    if 1 in ratios:
+        assert mg.smoother == "planes 0"  # across an axis with equal spacing
+    else:
+        assert mg.smoother.startswith("zebra" if max(ratios) <= 5 else "planes")
+    assert mg.measure_factor(cycles=10) <= 0.3
+
+
+def test_planes_coarsen_the_axis_across_them_alone():
+    mg = pde.Multigrid(pde.Poisson((9, 10, 11)), smoother="planes 2")
+    assert [level.info.grid.shape for level in mg.levels] == [(9, 10, 11), (9, 10, 5), (9, 10, 2), (9, 10, 1)]
+    with pytest.raises(ValueError, match="'planes 2' needs an axis 2"):
+        pde.Multigrid(pde.Poisson((9, 9)), smoother="planes 2")
 
 
 @pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic", ("robin", 100.0)])

@@ -458,11 +458,11 @@ def turning(shape: tuple[int, ...], strong: float) -> tuple[np.ndarray, ...]:
 @pytest.mark.parametrize("shape", [(96, 80), (20, 21, 20)])
 @pytest.mark.parametrize("boundary", ["dirichlet", "neumann"])
 @pytest.mark.parametrize("centering", ["vertex", "cell"])
-def test_a_strong_axis_that_changes_takes_lines_along_every_axis(shape, boundary, centering):
+def test_a_strong_axis_that_changes_takes_lines_or_planes(shape, boundary, centering):
     """No order of semicoarsening suits both halves: "sor" took 0.9 per cycle."""
     problem = pde.Poisson(shape, boundary=boundary, centering=centering, coefficient=turning(shape, 100.0))
     mg = pde.Multigrid(problem)
-    assert mg.smoother == "zebra"
+    assert mg.smoother == ("zebra" if len(shape) == 2 else "planes 1")
     assert len(mg.levels) > 1
     f = np.random.default_rng(0).standard_normal(shape)
     W = problem.control_volumes()
