@@ -4,6 +4,7 @@ from typing import Any
 
 from mgcore import Progress, Solution, SolveError
 from pde.arguments import real_array
+from pde.arrays import is_tensor
 from pde.multigrid import Multigrid
 from pde.poisson import Poisson
 
@@ -11,19 +12,28 @@ __all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "solve_
 
 
 def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
-    """Solve -Laplace u = f in one call.
+    """Solve -div(a grad u) + c u = f in one call; with torch tensors the solution is differentiable.
+
+    f, the boundary data g (a number or the values in a dictionary), the coefficient and the reaction may be tensors,
+    all on one device. Where one of them wants a gradient, `Solution.u` has one: the adjoint equation is solved once in
+    `backward`, to the tolerances of this solve, and derivatives of any order are possible. Of a singular problem they
+    are those of the solution of zero mean for f less its mean.
 
     Args:
-        f: nodal values at the interior points, or a callable of the coordinates; then `shape` is needed too.
+        f: nodal values at the unknowns, or a callable of the coordinates; then `shape` is needed too.
         shape: unknowns per axis; None takes the shape of f (no batch axes).
         **options: anything that `Poisson`, `Multigrid` and `Multigrid.solve` take, by name.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed. SolveError: from `backward`, where
+            the adjoint solve does not converge.
     """
     import inspect
 
     if shape is None:
         if callable(f):
             raise ValueError("shape: a callable f does not tell the number of unknowns; give shape=(n, ...)")
-        shape = real_array("f", f).shape
+        shape = tuple(f.shape) if is_tensor(f) else real_array("f", f).shape
     parts: dict[Any, dict[str, Any]] = {Poisson: {}, Multigrid: {}, Multigrid.solve: {}}
     names = {part: set(inspect.signature(part).parameters) - {"self", "problem", "f"} for part in parts}
     for name, value in options.items():
@@ -34,6 +44,15 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
         else:
             known = ", ".join(sorted(set.union(*names.values())))
             raise TypeError(f"solve_poisson: unknown option {name!r}; it takes {known}")
+    if any(map(_holds_tensors, (f, *(options.get(name) for name in ("g", "coefficient", "reaction"))))):
+        from pde import autograd
+
+        return autograd.solve_poisson(f, shape, parts[Poisson], parts[Multigrid], parts[Multigrid.solve])
     problem = Poisson(shape, **parts[Poisson])
     f = problem.read("f", f)
     return Multigrid(problem, **parts[Multigrid]).solve(f, **parts[Multigrid.solve])
+
+
+def _holds_tensors(values: Any) -> bool:
+    parts = values.values() if isinstance(values, dict) else values if isinstance(values, list | tuple) else [values]
+    return any(map(is_tensor, parts))

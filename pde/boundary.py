@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pde.arguments import evaluate, finite, real_array
-from pde.arrays import cast, copied, expand, like
+from pde.arrays import cast, copied, expand, is_tensor, like
 from pde.grid import Array, Axis, Grid, Sides, trailing, window
 from pde.terms import Terms, grid_coefficients
 
@@ -68,8 +68,11 @@ def fold(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
     f = copied(f)
     for (axis, side), values in sides.items():
         c = grid_coefficients(grid, terms, axis)
+        factor = c.high if side else c.low
+        if not is_tensor(factor):
+            factor = like(np.asarray(factor), values)
         f[window(axis, grid.ndim, slice(-1, None) if side else slice(0, 1))] += expand(
-            cast(like(np.asarray(c.high if side else c.low), values) * values, f.dtype), axis - grid.ndim
+            cast(factor * values, f.dtype), axis - grid.ndim
         )
     return f
 

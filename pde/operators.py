@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import scipy.sparse as sp
 
-from pde.arrays import contiguous, zeros
+from pde.arrays import cast, contiguous, is_tensor, zeros
 from pde.grid import Array, Axis, Grid, along, trailing, window
 from pde.terms import Terms, grid_coefficients
 
@@ -22,11 +22,11 @@ class StencilOperator:
         ndim = grid.ndim
         coefficients = [grid_coefficients(grid, self.terms, a) for a in range(ndim)]
         self.lower, self.upper, centre = (
-            [_shaped(getattr(c, name).astype(dtype), a, ndim) for a, c in enumerate(coefficients)]
+            [_shaped(cast(getattr(c, name), dtype), a, ndim) for a, c in enumerate(coefficients)]
             for name in ("lower", "upper", "centre")
         )
         c = self.terms.reaction
-        self.diagonal = sum(centre) + (c if isinstance(c, float) else np.asarray(c, dtype=dtype))
+        self.diagonal = sum(centre) + (c if isinstance(c, float) else cast(c, dtype))
         self.nonzeros = grid.size * (2 * ndim + 1)
         self._blocks = coloured_blocks(grid)
 
@@ -163,7 +163,7 @@ def _unit(ndim: int, axis: int, offset: int) -> list[int]:
 
 def _shaped(values: Array, axis: int, ndim: int) -> Array | float:
     """Coefficients of an axis, (n,) or of the grid's shape, ready to multiply a grid function."""
-    return along(values, axis, ndim) if values.ndim == 1 else values
+    return values if is_tensor(values) or values.ndim > 1 else along(values, axis, ndim)
 
 
 def _part(coefficient: Array | float, axis: int, ndim: int, part: slice) -> Array | float:

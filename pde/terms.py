@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from pde.arrays import is_tensor, like, namespace
 from pde.grid import Array, Axis, Grid
 
 ROUGH, RANGE = 2.0, 10.0
@@ -100,23 +101,25 @@ class AxisCoefficients(NamedTuple):
     high: float | Array
 
 
-def axis_coefficients(axis: Axis, a: float | Array = 1.0) -> AxisCoefficients:
+def axis_coefficients(axis: Axis, a: Any = 1.0) -> AxisCoefficients:
     """-d/dx (a d/dx) by finite volumes along one axis, with its ends; a varies over (n, ...) or is one number.
 
     Between two unknowns a is their harmonic mean, which keeps the flux right where a jumps.
     """
-    a = np.broadcast_to(np.asarray(a, dtype=float), (axis.n, *np.shape(a)[1:]))
+    if not is_tensor(a):
+        a = np.broadcast_to(np.asarray(a, dtype=float), (axis.n, *np.shape(a)[1:]))
+    xp: Any = namespace(a)
     w = _column(axis.width, a)
     if axis.periodic:
         flux = _conductances(axis, a)
         if axis.n == 1:  # its own neighbour
-            flux = np.zeros_like(flux)
-        upper, lower = flux / w, np.roll(flux, 1, axis=0) / w
+            flux = xp.zeros_like(flux)
+        upper, lower = flux / w, xp.roll(flux, 1, 0) / w
         return AxisCoefficients(lower, lower + upper, upper, 0.0, 0.0)
     inner = _conductances(axis, a)
     (low, low_data), (high, high_data) = (_end(axis, side, a[-side]) for side in (0, 1))
-    flux = np.concatenate((low[None], inner, high[None]))
-    beside = np.concatenate((inner[:1], inner, inner[-1:])) if len(inner) else np.zeros_like(flux)
+    flux = xp.concatenate((low[None], inner, high[None]))
+    beside = xp.concatenate((inner[:1], inner, inner[-1:])) if len(inner) else xp.zeros_like(flux)
     w_low, w_high = float(axis.width[0]), float(axis.width[-1])
     return AxisCoefficients(
         beside[:-1] / w, (flux[:-1] + flux[1:]) / w, beside[1:] / w, low_data / w_low, high_data / w_high
@@ -128,8 +131,9 @@ def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
     a = terms.diffusion[axis]
     if isinstance(a, float):
         return axis_coefficients(grid.axes[axis], a)
-    c = axis_coefficients(grid.axes[axis], np.moveaxis(a, axis, 0))
-    return c._replace(**{name: np.moveaxis(getattr(c, name), 0, axis) for name in ("lower", "centre", "upper")})
+    xp: Any = namespace(a)
+    c = axis_coefficients(grid.axes[axis], xp.moveaxis(a, axis, 0))
+    return c._replace(**{name: xp.moveaxis(getattr(c, name), 0, axis) for name in ("lower", "centre", "upper")})
 
 
 def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
@@ -149,14 +153,14 @@ def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
 def _conductances(axis: Axis, a: Array) -> Array:
     """a/h between neighbours, from the resistances of the two halves of the way."""
     before, after = (axis.width / 2, axis.width / 2) if axis.cell else _halves(axis.gaps, axis.n, axis.periodic)
-    following, behind = np.roll(a, -1, axis=0), np.roll(before, -1)
+    following, behind = namespace(a).roll(a, -1, 0), np.roll(before, -1)
     flux = 1 / (_column(after, a) / a + _column(behind, a) / following)
     return flux if axis.periodic else flux[:-1]
 
 
 def _halves(gaps: Array, n: int, periodic: bool) -> tuple[Array, Array]:
-    """Half the distance from each point to the one before it and to the one after it."""
-    after = gaps / 2 if periodic else np.append(gaps, np.inf) / 2
+    """Half the distance from each point to the one before it and to the one after it; any number where none is."""
+    after = gaps / 2 if periodic else np.append(gaps, 1.0) / 2
     return np.roll(after, 1), after
 
 
@@ -166,10 +170,10 @@ def _end(axis: Axis, side: int, a: Array) -> tuple[Array, Array]:
     if kind == "dirichlet":
         return a / d, a / d
     if kind == "neumann":
-        return np.zeros_like(a), np.ones_like(a)
+        return namespace(a).zeros_like(a), namespace(a).ones_like(a)
     share = 1 / (1 + beta * d / a)  # a (u_b - u) / d = g - beta u_b, solved for u_b
     return beta * share, share
 
 
 def _column(values: Array, a: Array) -> Array:
-    return values.reshape((-1,) + (1,) * (a.ndim - 1))
+    return like(values.reshape((-1,) + (1,) * (a.ndim - 1)), a)
