@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from nets.checks import check_integer
+from nets.data.decode import ImageFileError
 from nets.network import Network
-from nets.transform import ImageFileError
 
 BATCH = 64
 

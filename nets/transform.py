@@ -11,16 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from nets.data.decode import MODES, convert_image, fit_image, open_image
+
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from nets.data import Dataset
-
-MODES = {1: "L", 3: "RGB"}
-
-
-class ImageFileError(ValueError):
-    """A file that is missing, damaged, or no image; the message names it."""
 
 
 class Picture(NamedTuple):
@@ -104,67 +98,9 @@ class Transform:
             raise ValueError(
                 f"transform: image files have 1 or 3 channels in two dimensions; {self.data!r} has {self.shape}"
             )
-        image, changes = _converted(_open(Path(path)), MODES[self.shape[0]], Path(path))
-        image, resized = _fitted(image, self.shape[1], self.shape[2], self.resize)
+        image, changes = convert_image(open_image(Path(path)), MODES[self.shape[0]], Path(path))
+        image, resized = fit_image(image, self.shape[1], self.shape[2], self.resize)
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
         pixels = pixels.reshape(image.height, image.width, self.shape[0]).permute(2, 0, 1).float() / 255
         changes += resized + (["inverted"] if invert else [])
         return Picture(1 - pixels if invert else pixels, tuple(changes))
-
-
-def _open(path: Path) -> Image:
-    try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
-        raise ImportError("image files are read by Pillow: pip install pillow") from error
-    if not path.is_file():
-        raise ImageFileError(f"{path}: there is no such file")
-    try:
-        with Image.open(path) as image:
-            turned = ImageOps.exif_transpose(image)
-            turned.load()
-            return turned
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageFileError(f"{path} is damaged or no image that Pillow reads ({error})") from error
-
-
-def _converted(image: Image, mode: str, path: Path) -> tuple[Image, list[str]]:
-    """In grey or RGB of 8 bits."""
-    from PIL import Image
-
-    changes = []
-    if image.mode.startswith("I"):  # 16 bits, or 16 bits in 32
-        low, high = image.getextrema()
-        if low < 0 or high > 65535:  # type: ignore[operator]
-            raise ImageFileError(f"{path} has values from {low} to {high}; grey images have 8 or 16 bits")
-        image = image.convert("F").point(lambda value: value / 257).convert("L")
-        changes.append("16 bits to 8")
-    elif image.mode == "F":
-        raise ImageFileError(f"{path} holds floating-point numbers, of which nobody says what is white")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        colours = image.convert("RGBA")
-        if min(colours.getchannel("A").tobytes()) < 255:
-            paper = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(paper, colours).convert("RGB")
-            changes.append("transparent to white")
-    if image.mode != mode:
-        was_grey = image.mode in ("1", "L", "LA")
-        image = image.convert(mode)
-        if was_grey != (mode == "L"):
-            changes.append("colour to grey" if mode == "L" else "grey to colour")
-    return image, changes
-
-
-def _fitted(image: Image, height: int, width: int, resize: int | None) -> tuple[Image, list[str]]:
-    """Resized so that the shorter side has `resize` pixels, and cut in the middle."""
-    from PIL.Image import Resampling
-
-    if (image.height, image.width) == (height, width):
-        return image, []
-    was = f"{image.width} x {image.height}"
-    scale = max(height / image.height, width / image.width) if resize is None else resize / min(image.size)
-    sides = max(round(image.width * scale), width), max(round(image.height * scale), height)
-    image = image.resize(sides, Resampling.BILINEAR)  # over as many pixels as become one: no aliasing
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    cut = " and cut" if (image.width, image.height) != (width, height) else ""
-    return image.crop((left, top, left + width, top + height)), [f"resized{cut} from {was} to {width} x {height}"]

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from math import exp, log, sqrt
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from nets.data.decode import MODES, convert_image, fit_image, open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,8 +27,8 @@ RATIO = 4 / 3
 class ImageFiles:
     """Images that stay in their files: as many, of the same shape and type as a tensor (N, channels, size, size).
 
-    `read` gives an image as it is for testing: resized so that the shorter side has `resize` pixels, and cut in the
-    middle to `size`. Images of `size` None must be of one size and stay as they are.
+    `read` gives an image as it is for testing: resized so that the shorter side has `resize` pixels (None: `size`), and
+    cut in the middle to `size`. Images of `size` None must be of one size and stay as they are.
 
     Args:
         paths: of the files.
@@ -39,7 +42,7 @@ class ImageFiles:
     def __init__(self, paths: Sequence[str], size: int | None, resize: int | None = None, channels: int = 3) -> None:
         self.paths = list(paths)
         self.size = size
-        self.resize = size if resize is None else resize
+        self.resize = resize
         self.channels = channels
         self.sides = (size, size) if size is not None else _size(self.paths[0])
 
@@ -69,7 +72,7 @@ class ImageFiles:
         """One image (channels, height, width)."""
         image = self._open(index)
         if self.size is not None:
-            image = _cut(image, self.size, self.resize or self.size)
+            image, _ = fit_image(image, self.size, self.size, self.resize)
         elif (image.height, image.width) != self.sides:
             raise ValueError(
                 f"images must be of one size: {self.paths[0]} has {self.sides[1]} x {self.sides[0]} pixels, "
@@ -86,6 +89,8 @@ class ImageFiles:
         Args:
             numbers: in [-1, 1), for area, ratio, and the place down and across.
         """
+        from PIL.Image import Resampling
+
         image = self._open(index)
         area, ratio, down, across = ((number + 1) / 2 for number in numbers)
         area = (smallest + (1 - smallest) * area) * image.width * image.height
@@ -93,7 +98,7 @@ class ImageFiles:
         width = min(max(round(sqrt(area * ratio)), 1), image.width)
         height = min(max(round(sqrt(area / ratio)), 1), image.height)
         left, top = int(across * (image.width - width + 1)), int(down * (image.height - height + 1))
-        return _tensor(image.resize(self.sides[::-1], _bilinear(), box=(left, top, left + width, top + height)))
+        return _tensor(image.resize(self.sides[::-1], Resampling.BILINEAR, box=(left, top, left + width, top + height)))
 
     def read_all(self, progress: bool | None = None) -> Tensor:
         """All of them, uint8, decoded by several threads."""
@@ -112,54 +117,17 @@ class ImageFiles:
         return zlib.crc32("\n".join("/".join(path.split(os.sep)[-2:]) for path in self.paths).encode())
 
     def _open(self, index: int) -> Image:
-        try:
-            with _opened(self.paths[index]) as image:
-                return image.convert("RGB" if self.channels == 3 else "L")
-        except _NoImageError:
-            raise
-        except (OSError, ValueError, SyntaxError) as error:
-            raise ValueError(f"{self.paths[index]} is truncated or damaged ({error})") from error
-
-
-class _NoImageError(ValueError):
-    """A file that is something else."""
+        path = Path(self.paths[index])
+        return convert_image(open_image(path), MODES[self.channels], path)[0]
 
 
 def is_grey(path: str) -> bool:
-    with _opened(path) as image:
-        return image.mode in ("1", "L", "LA", "I", "I;16", "F")
-
-
-def _opened(path: str) -> Image:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError("images in files are read by Pillow: pip install pillow") from error
-    try:
-        return Image.open(path)
-    except OSError as error:
-        if not os.path.exists(path):
-            raise
-        raise _NoImageError(f"{path} is no image that Pillow reads") from error
+    return open_image(Path(path)).mode in ("1", "L", "LA", "I", "I;16")
 
 
 def _size(path: str) -> tuple[int, int]:
-    with _opened(path) as image:
-        return image.height, image.width
-
-
-def _cut(image: Image, size: int, resize: int) -> Image:
-    scale = resize / min(image.size)
-    width, height = (max(round(side * scale), resize) for side in image.size)
-    left, top = (width - size) // 2, (height - size) // 2
-    return image.resize((width, height), _bilinear()).crop((left, top, left + size, top + size))
-
-
-def _bilinear() -> Any:
-    """Bilinear, over as many pixels as become one: no aliasing."""
-    from PIL.Image import Resampling
-
-    return Resampling.BILINEAR
+    image = open_image(Path(path))
+    return image.height, image.width
 
 
 def _tensor(image: Image) -> Tensor:

@@ -11,7 +11,7 @@ import nets
 from nets import Transform
 from nets.__main__ import main
 from nets.data import Dataset
-from nets.transform import ImageFileError
+from nets.data.decode import ImageFileError
 
 NAMES = tuple("abcdefg")
 
