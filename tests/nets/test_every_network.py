@@ -170,6 +170,18 @@ def test_exports_for_any_batch_and_size(family):
         torch.testing.assert_close(program(x), model(x))
 
 
+SMALLEST = ("MgNet[1,1]-[2]-B^l", "V-MgNet[1,1]-[2]-B^l-Pi_0", "ResNet[1,1]-[2]", "DenseNet[1,1]-[2]")
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_is_one_graph(name):
+    """What torch.compile traces; the slow tests compile it, for every family."""
+    torch._dynamo.reset()
+    model, x = nets.create_model(name), images(5, 4)
+    compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(x), model(x))
+
+
 @pytest.mark.slow
 @every_family
 @pytest.mark.parametrize("checkpointing", [False, True])

@@ -97,15 +97,9 @@ SCALED = ("MgNet[2,1]-[(2,3),(3,2)]-a_iB^l", {"iteration": "multi-step", "activa
 VARIABLE = ("MgNet[1,2]-[2]-B^{l,i}-Pi_2", {"iteration": "chebyshev"})
 
 
-@pytest.mark.parametrize(
-    ("name", "settings", "form", "training"),
-    [
-        (*SCALED, "residual", True),
-        (*VARIABLE, "feature", False),
-        pytest.param(*SCALED, "feature", False, marks=pytest.mark.slow),
-        pytest.param(*VARIABLE, "residual", True, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "settings"), [SCALED, VARIABLE])
+@pytest.mark.parametrize(("form", "training"), [("residual", True), ("feature", False)])
 def test_compiles_as_one_graph(name, settings, form, training):
     torch._dynamo.reset()
     model = nets.create_model(name, form=form, **settings).train(training)

@@ -157,7 +157,8 @@ def test_heads_and_checkpoints():
         nets.train(model, "digits")
 
 
-@pytest.mark.parametrize("iteration", ["single", pytest.param("multi-step", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("iteration", ["single", "multi-step"])
 def test_compiles_as_one_graph(iteration):
     torch._dynamo.reset()
     model = nets.create_model("V-MgNet[2,1]-[2,3]-B^l", iteration=iteration).eval()
