@@ -95,6 +95,8 @@ def test_adjoint_defect(element, exponents, seed):
 
 
 def test_kernels_of_the_paper():
+    assert stencils.BILINEAR == ((1 / 4, 1 / 2, 1 / 4), (1 / 2, 1, 1 / 2), (1 / 4, 1 / 2, 1 / 4))  # (4.13)
+    assert stencils.LINEAR == ((0, 1 / 2, 1 / 2), (1 / 2, 1, 1 / 2), (1 / 2, 1 / 2, 0))  # (4.14)
     assert stencils.POISSON == ((0, -1, 0), (-1, 4, -1), (0, -1, 0))  # (5.4)
     w = 0.75  # dyadic
     side, centre = w**2 / 16, w * (2 - w) / 4
