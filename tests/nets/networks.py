@@ -163,3 +163,12 @@ def tolerance(config: MgNetConfig) -> float:
 
 def norm(v: torch.Tensor) -> float:
     return float(v.detach().norm())
+
+
+def check_registered_once_and_used(config: Any) -> None:
+    """No tensor of a network is registered twice, and every parameter has a gradient."""
+    model = zoo.network(config).train()
+    tensors = list(model.state_dict(keep_vars=True).values())
+    assert len({id(t) for t in tensors}) == len(tensors)
+    model(torch.randn(3, config.in_channels, 9, 8)).square().sum().backward()
+    assert all(p.grad is not None for p in model.parameters())

@@ -11,7 +11,7 @@ import nets
 from mgcore.iteration import multi_step
 from nets import MgNetConfig
 from nets.data_level import HistoryLevel
-from tests.nets.networks import EPS, densenets, images, network
+from tests.nets.networks import EPS, check_registered_once_and_used, densenets, images, network
 from tests.nets.test_forms import activation
 
 SEEDS = st.integers(0, 2**16)
@@ -61,11 +61,7 @@ def test_densenet_is_7_5(config, seed):
 
 @given(densenets())
 def test_nothing_is_registered_twice_and_everything_is_used(config):
-    model = nets.zoo.network(config).train()
-    tensors = list(model.state_dict(keep_vars=True).values())
-    assert len({id(t) for t in tensors}) == len(tensors)
-    model(torch.randn(3, config.in_channels, 9, 8)).square().sum().backward()
-    assert all(p.grad is not None for p in model.parameters())
+    check_registered_once_and_used(config)
 
 
 @given(SEEDS, st.integers(1, 4), st.integers(1, 4), st.data())

@@ -136,17 +136,6 @@ def test_gradients(extractor):
     assert torch.autograd.gradcheck(run, (images(config, size=3, count=1).requires_grad_(), *weights.values()))
 
 
-@pytest.mark.parametrize("dims", [1, 2, 3])
-@pytest.mark.parametrize("input", ["cifar", "imagenet"])
-@pytest.mark.parametrize("transfers", ["trained", "bilinear"])
-def test_dimensions(dims, input, transfers):
-    model = nets.create_model("MgNet[1,2]-[3]-B^l", dims=dims, input=input, transfers=transfers, num_classes=5)
-    x = torch.randn(2, 3, *(9 + i for i in range(dims)))
-    assert model(x).shape == (2, 5)
-    halvings = 3 if input == "imagenet" else 1
-    assert model.forward_features(x).shape == (2, 3, *(-(-(9 + i) // 2**halvings) for i in range(dims)))
-
-
 def test_feature_and_data_channels_may_differ():
     model = nets.create_model("MgNet[1,1]-[(2,5),(7,3)]-B^{l,i}")
     visits = model.visits(torch.randn(1, 3, 8, 8))

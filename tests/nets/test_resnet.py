@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import nets
 from nets import ResNetConfig
-from tests.nets.networks import EPS, images, network, norm, resnets
+from tests.nets.networks import EPS, check_registered_once_and_used, images, network, norm, resnets
 from tests.nets.test_forms import activation
 
 SEEDS = st.integers(0, 2**16)
@@ -89,11 +89,7 @@ def test_network_is_the_papers_iteration(config, seed):
 
 @given(resnets())
 def test_nothing_is_registered_twice_and_everything_is_used(config):
-    model = nets.zoo.network(config).train()
-    tensors = list(model.state_dict(keep_vars=True).values())
-    assert len({id(t) for t in tensors}) == len(tensors)
-    model(torch.randn(3, config.in_channels, 9, 8)).square().sum().backward()
-    assert all(p.grad is not None for p in model.parameters())
+    check_registered_once_and_used(config)
 
 
 @pytest.mark.parametrize("name", ["ResNet18-A^l-B^l", "pre-act ResNet18-A^l-B^l"])
@@ -105,17 +101,6 @@ def test_one_batch_norm_per_use(name):
     assert sum(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules()) == 16 + extra
     # stem, one A per grid, B^l and B^{l,0}, R
     assert sum(isinstance(m, torch.nn.Conv2d) for m in model.modules()) == 1 + 4 + 4 + 3 + 3
-
-
-@pytest.mark.parametrize("dims", [1, 2, 3])
-@pytest.mark.parametrize("input", ["cifar", "imagenet"])
-@pytest.mark.parametrize("sharing", ["literal", "tables"])
-def test_dimensions(dims, input, sharing):
-    model = nets.create_model("ResNet[1,2]-[3,4]-B^l", dims=dims, input=input, sharing=sharing, num_classes=5)
-    x = torch.randn(2, 3, *(9 + i for i in range(dims)))
-    assert model(x).shape == (2, 5)
-    halvings = 3 if input == "imagenet" else 1
-    assert model.forward_features(x).shape == (2, 4, *(-(-(9 + i) // 2**halvings) for i in range(dims)))
 
 
 @pytest.mark.slow
