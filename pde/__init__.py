@@ -11,6 +11,18 @@ from pde.poisson import Poisson
 __all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "solve_poisson"]
 
 
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up when it is asked for: importing `importlib.metadata` takes a while."""
+    if name != "__version__":
+        raise AttributeError(f"module 'pde' has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("mgnet-multigrid")
+    except PackageNotFoundError:  # a checkout that is on the path and not installed
+        return "0+unknown"
+
+
 def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     """Solve -div(a grad u) + c u = f in one call; with torch tensors the solution is differentiable.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -221,6 +222,9 @@ class Multigrid:
             g: boundary data: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}.
             u0: first guess (..., *shape); None is zero.
             out: where to write u; it has the shape of f and the dtype of the solver.
+            rtol, atol: the residual to stop at. In float32 rounding keeps it above 1e-8, near 1e-4 on 255^2 unknowns,
+                and such a solve ends with reason "rounding": give a larger rtol, or take dtype="mixed".
+            max_cycles: how many cycles, or iterations of conjugate gradients, at most.
             cycle: "fmg" (one full multigrid pass, then V-cycles; V-cycles alone where u0 is given), "V", "W", "F" or
                 "backslash".
             accel: None, or "cg": conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing
@@ -301,7 +305,7 @@ class Multigrid:
         kind, accelerate = "V" if cycle == "fmg" else cycle, None
         fused, measured = not trace.watches and self._cycles.ready(symmetric=accel is not None), Measured()
         if accel is not None:
-            accelerate = ConjugateGradients(A, self._symmetric_cycle(cycle, levels, fused), volumes, mean_free)
+            accelerate = ConjugateGradients(A, partial(self._symmetric_cycle, cycle, levels, fused), volumes, mean_free)
 
         def one_cycle(folded: Array, u: Array | None) -> Array:
             norms = None
@@ -344,28 +348,28 @@ class Multigrid:
         """One symmetric cycle as an approximate inverse of `problem.matrix(symmetric=True)`, for SciPy's solvers.
 
         Symmetric and positive definite; where the problem is singular, on the vectors of zero mean. It acts on
-        flattened unknowns, with matvec, rmatvec and matmat.
+        flattened unknowns, with matvec, rmatvec and matmat; it can be pickled, and an `update` leaves it as it is.
         """
         self._check_symmetric(cycle)
         choose("cycle", cycle, ("V", "W"))
         fused, levels = self._cycles.ready(symmetric=True), symmetric(list(self._cycles.levels))
-        W, shape, M = self._W, self.problem.shape, self._symmetric_cycle(cycle, levels, fused)
-        free = self._mean_free
+        apply = partial(copy.copy(self)._precondition, cycle, levels, fused)
+        shape = (self._W.size, self._W.size)
+        return LinearOperator(shape, matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
 
-        def apply(y: Array) -> Array:
-            r = self._place.put(y.astype(self.dtype).T.reshape(-1, *shape) / W, self.dtype)
-            return as_numpy(free(M(free(r)))).reshape(-1, W.size).T.reshape(y.shape)
-
-        return LinearOperator(
-            (W.size, W.size), matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype
-        )
+    def _precondition(self, cycle: str, levels: Levels, fused: bool, y: Array) -> Array:
+        """The cycle for W^-1 y, of flattened unknowns (n,) or (n, members)."""
+        W = self._W
+        r = self._place.put(y.astype(self.dtype).T.reshape(-1, *W.shape) / W, self.dtype)
+        u = self._symmetric_cycle(cycle, levels, fused, self._mean_free(r))
+        return as_numpy(u).reshape(-1, W.size).T.reshape(y.shape)
 
     @property
     def _W(self) -> Array:
         return self.levels[0].info.operator.volumes
 
-    def _symmetric_cycle(self, cycle: str, levels: Levels, fused: bool) -> Callable[[Array], Array]:
-        return lambda r: self._mean_free(self._cycles(cycle, levels, r, None, fused, symmetric=True)[0])
+    def _symmetric_cycle(self, cycle: str, levels: Levels, fused: bool, r: Array) -> Array:
+        return self._mean_free(self._cycles(cycle, levels, r, None, fused, symmetric=True)[0])
 
     def _check_symmetric(self, cycle: str) -> None:
         if cycle in ("F", "backslash"):

@@ -329,6 +329,22 @@ def test_lines_and_lexicographic_sweeps_within_ten_per_cent(shape, smoother):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("extent", [1.0, (1.0, 10.0)])
+def test_lexicographic_sweeps_come_to_the_prediction_as_grids_grow(extent):
+    """What the beginning of a sweep changes is felt less on longer axes."""
+    gaps = {"two": [], "V": []}
+    for n in (64, 128, 256):
+        for name, levels in (("two", 2), ("V", None)):
+            mg = periodic((n, n), extent, smoother="gauss-seidel", nu=(1, 1), levels=levels)
+            grids = Analysis(mg).grids()
+            predicted = Analysis(mg).factor("V", grids, own_frequencies(mg, grids))
+            gaps[name].append(abs(mg.measure_factor("V", 60) / predicted - 1))
+    assert gaps["two"][2] < gaps["two"][1] < gaps["two"][0]
+    assert gaps["two"][2] <= 0.02
+    assert gaps["V"][2] <= 0.05
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("smoother", EVERY)
 @pytest.mark.parametrize("nu", [(1, 0), (0, 1), (1, 1), (2, 1), (2, 2)])
 @pytest.mark.parametrize(("shape", "extent"), [((256,), 1.0), ((64, 64), 1.0), ((64, 64), (1.0, 10.0))])

@@ -201,6 +201,8 @@ def test_a_pickled_solver_gives_the_same(kinds, cell, field):
     box, f, g = case(kinds, cell, field)
     mg = Multigrid(Poisson(**box.arguments()))
     again = pickle.loads(pickle.dumps(mg))
+    M, y = mg.as_preconditioner(), np.random.default_rng(2).standard_normal(mg.problem.matrix().shape[0])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(M)) @ y, M @ y)
     for options in ({}, {"accel": "cg"}):
         u, v = (solver.solve(f, g, max_cycles=4, rtol=0, **options) for solver in (mg, again))
         np.testing.assert_array_equal(u.u, v.u)

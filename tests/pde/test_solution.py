@@ -1,5 +1,7 @@
 """The solution against spsolve and against sine transforms, over the crossed table of problems and options."""
 
+from importlib import metadata
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -208,3 +210,16 @@ def test_solve_poisson_is_the_three_steps_in_one_call():
     by_callable = pde.solve_poisson(lambda x, y: x + y, shape=(9, 14))
     np.testing.assert_array_equal(by_callable.u, pde.solve_poisson(sum(Poisson((9, 14)).points())).u)
     assert pde.solve_poisson([1, 2, 3]).converged
+
+
+def test_the_version_is_that_of_the_package(monkeypatch):
+    monkeypatch.setattr(metadata, "version", {"mgnet-multigrid": "1.2.3"}.__getitem__)
+    assert pde.__version__ == "1.2.3"
+
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    assert pde.__version__ == "0+unknown"
+    with pytest.raises(AttributeError, match="nothing"):
+        pde.nothing  # noqa: B018
