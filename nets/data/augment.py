@@ -27,7 +27,7 @@ class Augmentation:
     Args:
         crop_padding: pixels added on every side before a crop of the old size is taken at random.
         crop_fill: "zero" (black) or "reflect", what is added.
-        flip: "none", "random" (left and right are exchanged in every other image), or "alternating" (the same in the
+        flip: "none", "random" (left and right are exchanged with probability 1/2), or "alternating" (the same in the
             first epoch; from then on an image is flipped in every other epoch).
         shift: largest shift in pixels along each axis, not a whole number of them.
         rotation: largest rotation in degrees. Shift, rotation and scaling are one bilinear interpolation; what comes
@@ -102,7 +102,7 @@ class Augmentation:
     def _crop_and_flip(self, raw: Tensor, numbers: Tensor) -> Tensor:
         """One gather: row i of the result is row i + dy of the image, and so for columns."""
         height, width = raw.shape[2:]
-        offsets = ((numbers[:, CROP] + 1) / 2 * (2 * self.crop_padding + 1)).long() - self.crop_padding
+        offsets = _choice(numbers[:, CROP], 2 * self.crop_padding + 1) - self.crop_padding
         across = torch.arange(width, device=raw.device).expand(len(raw), -1)
         if self.flip != "none":
             across = torch.where(numbers[:, FLIP, None] < 0, across.flip(1), across)
@@ -128,10 +128,15 @@ class Augmentation:
         inside = []
         for axis, number in zip((2, 3), numbers[:, CUTOUT].unbind(1), strict=True):
             extent = images.shape[axis]
-            start = ((number[:, None] + 1) / 2 * extent).long() - self.cutout // 2
+            start = _choice(number[:, None], extent) - self.cutout // 2
             position = torch.arange(extent, device=images.device)
             inside.append((position >= start) & (position < start + self.cutout))
         return images.masked_fill((inside[0][:, :, None] & inside[1][:, None, :])[:, None], 0)
+
+
+def _choice(numbers: Tensor, count: int) -> Tensor:
+    """Numbers in [-1, 1) as integers from 0 to count - 1, of which the last must not be passed by rounding."""
+    return ((numbers + 1) / 2 * count).long().clamp(max=count - 1)
 
 
 def _outside(index: Tensor, extent: int) -> Tensor:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from nets.data import Augmentation, Batches, Dataset
-from nets.data.augment import COLUMNS, CROP, CUTOUT, FLIP, _reflected
+from nets.data.augment import COLUMNS, CROP, CUTOUT, FLIP, _choice, _reflected
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -77,6 +77,13 @@ def test_reflection(index, extent):
         assert reflected == -index
     elif extent <= index < 2 * extent - 1:
         assert reflected == 2 * (extent - 1) - index
+
+
+def test_the_largest_number_is_the_last_choice():
+    """It is the float32 below 1; times 9 it rounds to 9."""
+    numbers = torch.tensor([-1.0, 0.0, 1 - 2**-23])
+    assert _choice(numbers, 9).tolist() == [0, 4, 8]
+    assert _choice(numbers, 1).tolist() == [0, 0, 0]
 
 
 def test_cutout_sets_one_square_to_the_mean():
