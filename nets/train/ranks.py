@@ -15,6 +15,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 T = TypeVar("T")
+TORCHRUN = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+"""Variables that tell a process which one it is and where the first one listens."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     """
     if dist.is_available() and dist.is_initialized():
         yield Ranks(dist.get_rank(), dist.get_world_size())
-    elif int(os.environ.get("WORLD_SIZE", "1")) > 1 and dist.is_torchelastic_launched():
+    elif os.environ.keys() >= TORCHRUN and int(os.environ["WORLD_SIZE"]) > 1:
         if device.type == "cuda":
             torch.cuda.set_device(device)
         backend = "nccl" if device.type == "cuda" else "gloo"

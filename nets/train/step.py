@@ -35,12 +35,12 @@ def gradient(
     for number, (images, labels) in enumerate(parts, 1):
         if recipe.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        with autocast(recipe, images.device), _sum_later(model, number < len(parts)):
-            scores = model(images)
-            loss = functional.cross_entropy(
-                scores.float(), labels, label_smoothing=recipe.label_smoothing, reduction="sum"
-            )
-        (loss * (ranks / count)).backward()
+        with _sum_later(model, number < len(parts)):
+            with autocast(recipe, images.device):
+                scores = model(images)
+            scores = scores.float() if scores.dtype == torch.bfloat16 else scores
+            loss = functional.cross_entropy(scores, labels, label_smoothing=recipe.label_smoothing, reduction="sum")
+            (loss * (ranks / count)).backward()
         losses.append(loss.detach())
         hits.append((scores.detach().argmax(1) == labels).sum())
     return torch.stack(losses).sum(), torch.stack(hits).sum()

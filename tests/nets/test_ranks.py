@@ -1,0 +1,165 @@
+"""Several processes: the gradients of their shares of a batch, averaged, and files written by the first alone."""
+
+import copy
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional
+
+import nets
+from nets import Recipe, randomness
+from tests.nets.test_training import blobs
+
+NAME = "MgNet[1,2]-[4]-B^l"
+RECIPE = Recipe(epochs=2, batch=16, label_smoothing=0.0, schedule="constant", warmup=0.0)
+DECAY = 5e-4
+
+CHILD = """
+import sys, torch
+torch.set_num_threads(1)
+from tests.nets.test_ranks import train
+for batch_norm in (True, False):
+    result = train(batch_norm, output=f"{sys.argv[1]}/{batch_norm}")
+"""
+
+
+def double_blobs():
+    """61 training images: the last batch of 16 has 13, 7 for one process and 6 for the other."""
+    data = blobs(81)
+    return replace(data, train_images=data.train_images.double(), test_images=data.test_images.double())
+
+
+def model_of(batch_norm):
+    torch.manual_seed(3)
+    return nets.create_model(NAME, num_classes=3, in_channels=1, batch_norm=batch_norm).double()
+
+
+def train(batch_norm, **settings):
+    return nets.train(model_of(batch_norm), double_blobs(), recipe=RECIPE, progress=False, **settings)
+
+
+def start(code, folder, *arguments):
+    """Two processes that know of each other as torchrun's do."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code, str(folder), *arguments]
+    return [
+        subprocess.Popen(command, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, stderr=subprocess.PIPE)
+        for rank in range(2)
+    ]
+
+
+def by_hand(batch_norm):
+    """Two copies with the same weights and their own batch norms' statistics, one for each half of a batch."""
+    copies = [model_of(batch_norm).train() for _ in range(2)]
+    optimizers = [torch.optim.SGD(_groups(m), lr=0.1, momentum=0.9, nesterov=True) for m in copies]
+    data = double_blobs()
+    for epoch in range(RECIPE.epochs):
+        for batch in randomness.order(0, epoch, 61).split(RECIPE.batch):
+            for model, half in zip(copies, (batch[: -(-len(batch) // 2)], batch[-(-len(batch) // 2) :]), strict=True):
+                model.zero_grad()
+                scores = model(data.train_images[half])
+                (functional.cross_entropy(scores, data.train_labels[half], reduction="sum") / len(batch)).backward()
+            for one, other in zip(copies[0].parameters(), copies[1].parameters(), strict=True):
+                if one.grad is not None:
+                    one.grad += other.grad
+                    other.grad = one.grad.clone()
+            for optimizer in optimizers:
+                optimizer.step()
+    states = [model.state_dict() for model in copies]
+    return {name: (states[0][name] + states[1][name]) / 2 for name in states[0]}
+
+
+def _groups(model):
+    return [
+        {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": DECAY},
+        {"params": [p for p in model.parameters() if p.ndim == 1], "weight_decay": 0.0},
+    ]
+
+
+def test_two_processes_are_one_that_averages_the_gradients_of_half_batches(tmp_path):
+    children = start(CHILD, tmp_path)
+    reference = {batch_norm: by_hand(batch_norm) for batch_norm in (True, False)}
+    alone = train(False)
+    for child in children:
+        _, errors = child.communicate(timeout=500)
+        assert child.returncode == 0, errors.decode()
+    # rounding grows with steps and with the sums of a few hundred terms in each
+    tolerance = {"rtol": 0, "atol": 1e4 * torch.finfo(torch.float64).eps}
+    for batch_norm in (True, False):
+        saved = _weights(tmp_path / str(batch_norm))
+        for name, value in reference[batch_norm].items():
+            torch.testing.assert_close(saved[name].double(), value.double(), **tolerance)
+    for name, value in alone.model.state_dict().items():  # without batch norm the halves do not matter
+        torch.testing.assert_close(_weights(tmp_path / "False")[name], value, **tolerance)
+    record = json.loads((tmp_path / "False" / "record.json").read_text())
+    assert record["hardware"]["processes"] == 2
+    assert record["status"] == "finished"
+    assert record["result"]["accuracy"] == alone.accuracy
+    for ours, theirs in zip(alone.history, record["history"], strict=True):
+        for key in ("loss", "accuracy", "test_accuracy", "learning_rate"):
+            assert theirs[key] == pytest.approx(ours[key], rel=1e-10)
+
+
+def _weights(folder):
+    from nets.train.checkpoint import read
+
+    return read(folder)["weights"]
+
+
+LONG = """
+import sys, torch
+torch.set_num_threads(1)
+from tests.nets.test_ranks import double_blobs, model_of
+import nets
+try:
+    nets.train(model_of(True), double_blobs(), epochs=100000, batch=16, progress=False, output=sys.argv[1])
+except nets.TrainingInterrupted as stopped:
+    print(stopped, file=sys.stderr)
+    sys.exit(128 + stopped.signal)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_signal_to_one_process_stops_all_of_them(tmp_path, rank):
+    children = start(LONG, tmp_path / "run")
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "checkpoint.pt").exists():
+        assert time.monotonic() < deadline
+        assert all(child.poll() is None for child in children)
+        time.sleep(0.05)
+    children[rank].send_signal(signal.SIGTERM)
+    errors = [child.communicate(timeout=60)[1].decode() for child in children]
+    assert [child.returncode for child in children] == [143, 143], errors
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert record["status"] == "interrupted"
+    assert "checkpoint.pt" in errors[0]
+
+
+def test_a_batch_must_be_shared_out_evenly():
+    from nets.train.fit import check_fit
+
+    model, data = model_of(True), double_blobs()
+    check_fit(model, data, RECIPE, 2)
+    with pytest.raises(ValueError, match="batch must be a multiple of 3, 3 processes times grad_accum 1; got 16"):
+        check_fit(model, data, RECIPE, 3)
+
+
+def test_buffers_are_left_alone_by_one_process():
+    from nets.train.ranks import Ranks
+
+    model = model_of(True)
+    before = copy.deepcopy(model.state_dict())
+    Ranks().average_buffers(model, None)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
