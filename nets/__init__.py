@@ -8,6 +8,7 @@ from nets import data
 from nets.config import MgNetConfig
 from nets.cost import multiply_adds, parameters
 from nets.densenet import DenseNet, DenseNetConfig
+from nets.exporting import Exported, ExportError, export
 from nets.memory import TrainingMemory, training_memory
 from nets.mgnet import MgNet
 from nets.network import FeatureInfo, Network
@@ -39,6 +40,8 @@ __all__ = [
     "DenseNetArchitecture",
     "DenseNetConfig",
     "Evaluation",
+    "ExportError",
+    "Exported",
     "FeatureInfo",
     "MgNet",
     "MgNetConfig",
@@ -61,6 +64,7 @@ __all__ = [
     "create_model",
     "data",
     "evaluate",
+    "export",
     "list_models",
     "load",
     "multiply_adds",

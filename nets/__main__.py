@@ -1,4 +1,4 @@
-"""python -m nets list | summary | data | train | evaluate | look | predict | report | theorems | tables"""
+"""python -m nets list | summary | data | train | evaluate | look | predict | export | report | theorems | tables"""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from signal import SIGINT
 
 from nets.commands.data import add_data
 from nets.commands.evaluate import add_evaluate
+from nets.commands.export import add_export
 from nets.commands.look import add_look
 from nets.commands.predict import add_predict
 from nets.commands.report import add_report
 from nets.commands.show import add_list, add_summary, add_tables, add_theorems
 from nets.commands.train import add_train
+from nets.exporting import ExportError
 from nets.train import TrainingError
 
 TITLE = "MgNet: image classifiers that are multigrid cycles with trained convolutions."
 COMMANDS = (
-    *(add_list, add_summary, add_data, add_train, add_evaluate, add_look, add_predict),
+    *(add_list, add_summary, add_data, add_train, add_evaluate, add_look, add_predict, add_export),
     *(add_report, add_theorems, add_tables),
 )
 
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, options.command)
             options.run(options)
-    except (ValueError, TypeError, ImportError, OSError, TrainingError) as error:
+    except (ValueError, TypeError, ImportError, OSError, TrainingError, ExportError) as error:
         print(f"python -m nets {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
