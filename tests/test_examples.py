@@ -74,3 +74,11 @@ def test_heat(tmp_path: Path) -> None:
     assert found["error of the balance"] <= 1e-7
     assert heat.START < found["sleeping room"] < found["living room"] < 20
     assert (tmp_path / "heat.png").stat().st_size > 0
+
+
+def test_recover_coefficient(tmp_path: Path) -> None:
+    from examples import recover_coefficient
+
+    errors = recover_coefficient.run(n=15, steps=8, output=tmp_path)
+    assert errors["found"] < 0.6 * errors["a = 1"]
+    assert (tmp_path / "recover_coefficient.png").stat().st_size > 0
