@@ -74,7 +74,7 @@ def draw(exact: torch.Tensor, found: torch.Tensor, measured: torch.Tensor, histo
         axes, (measured, exact, found), ("measured u", "coefficient", "recovered"), strict=False
     ):
         limited = {} if title.startswith("measured") else dict(zip(("vmin", "vmax"), limits, strict=True))
-        shown = ax.imshow(image.T, origin="lower", extent=(0, 1, 0, 1), **limited)
+        shown = ax.imshow(image.T.numpy(), origin="lower", extent=(0, 1, 0, 1), **limited)
         figure.colorbar(shown, ax=ax)
         ax.set_title(title)
     axes[3].semilogy(range(1, len(history) + 1), history)
