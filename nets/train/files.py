@@ -84,8 +84,11 @@ class RunFolder:
         Raises:
             OSError: nothing can be written here.
         """
-        content = {**record.describe(run, recipe), "status": "running", "message": "", **record.progress(run)}
-        record.write(self.path / record.FILE, content)
+        path = self.path / record.FILE
+        content = {"format": record.FORMAT, "status": "running", "message": "", **record.describe(run, recipe)}
+        if run.step:
+            content |= record.resume(path, run)
+        record.write(path, content | record.progress(run))
         self._record = content
         self._kept = (run.epoch, run.step) if run.step else None
         self._tried = (run.epoch, run.step, time.monotonic())

@@ -34,7 +34,6 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
     data, config = run.whole, run.model.config
     files = [file._asdict() for file in data.source]
     return {
-        "format": FORMAT,
         "model": config.notation,
         "settings": config.settings(),
         "parameters": parameters(run.model),
@@ -51,13 +50,31 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": {"name": recipe["name"], "source": recipe["source"], **asdict(run.recipe)},
         "overrides": recipe["overrides"],
         "seed": run.seed,
+        **circumstances(run),
+        "started": run.started,
+    }
+
+
+def circumstances(run: Run) -> dict[str, Any]:
+    """Of this process."""
+    return {
         "command": machine.command(),
         "commit": machine.commit(),
         "versions": machine.versions(),
         "hardware": {**machine.hardware(run.device), "processes": run.ranks.count},
         "process": {"id": os.getpid(), "host": platform.node()},
-        "started": run.started,
     }
+
+
+def resume(path: Path, run: Run) -> dict[str, Any]:
+    """What the record of the run that goes on says of its first process, and a list of those that resumed it."""
+    try:
+        before = json.loads(path.read_text())
+        kept = {name: before[name] for name in ("command", "commit", "versions", "hardware", "process")}
+        resumed = [*before.get("resumed", ()), {"from_step": run.step, "at": now(), **circumstances(run)}]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # lost: the checkpoint has all that is needed
+        return {}
+    return {**kept, "resumed": resumed}
 
 
 def progress(run: Run) -> dict[str, Any]:

@@ -193,6 +193,7 @@ def test_killed_again_and_again(tmp_path, whole, seed):
     kills = killed_at_random(tmp_path / "run", seed, kills=8)
     assert kills > 0
     assert_same(whole, tmp_path / "run")
+    assert sorted(os.listdir(tmp_path / "run")) == sorted(os.listdir(whole))
     assert record(tmp_path / "run")["status"] == "finished"
 
 
@@ -227,11 +228,11 @@ def test_training_goes_on_while_the_disk_is_full(tmp_path, whole, monkeypatch):
     real = loop._step
     monkeypatch.setattr(loop, "_step", lambda run, *rest: (step(run), real(run, *rest))[1])
     full_disk(monkeypatch, lambda: full[0])
-    words = (
-        r"checkpoint\.pt cannot be written \(No space left on device\); the last checkpoint is .*\(epoch 1, step 4\)"
-    )
-    with pytest.warns(UserWarning, match=words):
+    words = r"cannot be written \(No space left on device\); the last checkpoint is .*\(epoch 1, step 4\)"
+    with pytest.warns(UserWarning, match=words) as warned:
         train(tmp_path / "run")
+    names = [str(warning.message).partition(" cannot")[0].rpartition("/")[2] for warning in warned]
+    assert names == ["checkpoint.pt", "history.csv", "record.json"]
     assert steps == list(range(12))
     assert_same(whole, tmp_path / "run")
     assert sorted(os.listdir(tmp_path / "run")) == sorted(os.listdir(whole))

@@ -62,6 +62,9 @@ def test_a_resumed_run_keeps_its_start_and_adds_its_time(tmp_path):
     assert after["started"] == before["started"]
     assert after["seconds"] >= sum(row["seconds"] for row in before["history"])
     assert after["result"] == before["result"]
+    same = ("command", "commit", "versions", "hardware", "process")
+    assert {name: after[name] for name in same} == {name: before[name] for name in same}
+    assert [(piece["from_step"], piece["command"]) for piece in after["resumed"]] == [(12, machine.command())]
 
 
 def test_another_number_of_threads_is_said(tmp_path):
