@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 import warnings
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 FILE = "run.lock"
 
@@ -19,7 +23,7 @@ class Lock:
     """A lock on a folder until `release` or until the process ends, however it ends.
 
     The file holds the process that has the lock, for the message; the lock itself is the system's, so that no file that
-    is left behind keeps anybody out.
+    is left behind keeps anybody out. Windows has no such locks, and nobody is kept out there.
 
     Raises:
         FolderInUseError: another process has it.
@@ -39,6 +43,8 @@ class Lock:
         os.write(self._file, f"process {os.getpid()} on {platform.node()}".encode())
 
     def _take(self, file: int) -> None:
+        if fcntl is None:
+            return
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -50,7 +56,8 @@ class Lock:
 
     def release(self) -> None:
         if self._file is not None:
-            self.path.unlink(missing_ok=True)
+            if fcntl is not None:  # Windows removes no open file
+                self.path.unlink(missing_ok=True)
             os.close(self._file)
             self._file = None
 

@@ -67,6 +67,8 @@ def write_atomically(path: Path, content: bytes, previous: Path | None = None) -
     except OSError:
         temporary.unlink(missing_ok=True)  # a full disk has better uses for the space
         raise
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # the new names themselves

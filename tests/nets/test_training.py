@@ -2,10 +2,7 @@
 
 import csv
 import os
-import signal
-import subprocess
 import sys
-import time
 import zipfile
 from contextlib import nullcontext
 from dataclasses import replace
@@ -91,30 +88,6 @@ def stop_after(monkeypatch, epochs):
         return step(run, *rest)
 
     monkeypatch.setattr(loop, "_step", counted)
-
-
-CHILD = """
-import sys, torch
-torch.set_num_threads(1)
-from tests.nets.test_training import train
-train(sys.argv[1], epochs=25)
-"""
-
-
-def test_killed_run_resumes_to_the_same_bits(tmp_path):
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path / "killed")], cwd=os.getcwd())
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "killed" / "checkpoint.pt").exists():
-        assert child.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    time.sleep(0.05)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
-    assert 1 <= read(tmp_path / "killed")["epoch"] < 25
-    train(tmp_path / "killed", epochs=25, resume=True)
-    train(tmp_path / "whole", epochs=25)
-    assert_same(tmp_path / "whole", tmp_path / "killed")
 
 
 def test_files_of_a_run(tmp_path):
