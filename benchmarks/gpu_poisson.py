@@ -1,6 +1,6 @@
 """Unknowns per second of one full multigrid pass on a GPU, beside what the measured copy bandwidth allows.
 
-python benchmarks/gpu_poisson.py [--device cuda] [--shape 16383 16383 ...] [--rounds 5] [--output FOLDER]
+python benchmarks/gpu_poisson.py [--device cuda] [--kernels 'torch graph'] [--shape 16383 16383] [--rounds 5] [--output FOLDER]
 
 -Laplace u = f with zero Dirichlet data on the unit square and cube; u is a product of sines of two frequencies. The
 pass must come below twice the discretisation error, or the benchmark stops. Without a GPU it says so and measures
@@ -29,6 +29,7 @@ DTYPES = ("float64", "mixed", "float32")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", help="cuda (default), cuda:N, or cpu for a rehearsal")
+    parser.add_argument("--kernels", default="torch", choices=("torch", "torch graph"), help="as in pde.Multigrid")
     parser.add_argument("--shape", type=int, nargs="+", help="one grid instead of the list")
     parser.add_argument("--rounds", type=int, default=5, help="timed passes; the table has medians (default 5)")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="folder (default: benchmarks/results)")
@@ -37,18 +38,20 @@ def main() -> None:
         print("not run: torch finds no GPU on this machine")
         return
     shapes = [tuple(options.shape)] if options.shape else REHEARSAL if options.device == "cpu" else SHAPES
-    rows = [measure(shape, dtype, options.device, options.rounds) for shape in shapes for dtype in DTYPES]
+    rows = [
+        measure(shape, dtype, options.device, options.kernels, options.rounds) for shape in shapes for dtype in DTYPES
+    ]
     header = ("grid", "precision", "M unknowns/s", "ms", "grid copies", "copy GB/s", "error over discretisation error")
     name = "cpu (a rehearsal)" if options.device == "cpu" else torch.cuda.get_device_name(options.device)
     body = f"{name}, medians of {options.rounds}.\n\n{report.table(header, rows)}"
     report.write("gpu_poisson", "Full multigrid on a GPU", body, options.output)
 
 
-def measure(shape: Sequence[int], dtype: str, device: str, rounds: int) -> tuple[object, ...]:
+def measure(shape: Sequence[int], dtype: str, device: str, kernels: str, rounds: int) -> tuple[object, ...]:
     """One row of the table."""
     place = torch.device(device)
     u, f = manufactured(shape, place)
-    mg = pde.Multigrid(pde.Poisson(shape), device=device, dtype=dtype, kernels="torch")
+    mg = pde.Multigrid(pde.Poisson(shape), device=device, dtype=dtype, kernels=kernels)
     f = f.to(getattr(torch, mg.dtype.name))
     seconds = timed(lambda: mg.full_multigrid(f), place, rounds)
     target = torch.empty_like(f)

@@ -72,8 +72,8 @@ class Multigrid:
             does. "auto" is float64 on the CPU and mixed on a GPU.
         kernels: "numba" runs the cycles of rediscretised operators and red-black sweeps in two and three dimensions on
             compiled kernels, several sweeps and transfers in one pass over a grid; "numpy" never does; "torch" runs
-            them on tensors. "auto" is torch on a GPU, and elsewhere Numba from `SMALLEST` unknowns on. The iterates
-            agree to rounding; `print(mg)` tells what is used.
+            them on tensors, "torch graph" each cycle as one CUDA graph (not GPU-tested). "auto" is torch on a GPU, and
+            elsewhere Numba from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
 
     f, g, u0 and out may be torch tensors on `device`: the result is one too then, and otherwise an array. On the CPU
     they share their memory with the arrays that the cycles work on; on a GPU no cycle copies to the host.
@@ -109,10 +109,12 @@ class Multigrid:
         self.omega = read_omega(omega)
         device = read_device(device)
         self._threads = None if threads is None else count("threads", threads, least=1)
-        self._kernels = choose("kernels", kernels, ("numba", "numpy", "torch"), auto="auto")
+        self._kernels = choose("kernels", kernels, ("numba", "numpy", "torch", "torch graph"), auto="auto")
         if device != "cpu" and self._kernels in ("numba", "numpy"):
             raise ValueError(f"kernels={kernels!r} run on the host, and device is {device!r}; use 'auto' or 'torch'")
-        self._place = Place(device, self._kernels == "torch" or device != "cpu")
+        if device == "cpu" and self._kernels == "torch graph":
+            raise ValueError("kernels='torch graph' captures cycles of a GPU, and device is 'cpu'; use 'torch'")
+        self._place = Place(device, self._kernels in ("torch", "torch graph") or device != "cpu")
         self._limit = 64 if levels is None else count("levels", levels, least=1)
         self.dtype, self._mixed = read_precision(dtype, "float64" if device == "cpu" else "mixed")
         self._tables = Tables()

@@ -29,7 +29,7 @@ class Cycles:
     Args:
         levels: those that the cycles run on, finest first.
         fast: their compiled kernels; None on tensors.
-        captured: makes of a function of (f, u) a faster one with the same results; see `pde.capture`.
+        captured: runs the solver's own levels from CUDA graphs; see `pde.capture`.
     """
 
     levels: Sequence[Level]
@@ -42,7 +42,9 @@ class Cycles:
 
     def describe(self) -> str:
         """What runs, and why."""
-        return "torch operations" if self.fast is None else self.fast.describe()
+        if self.fast is not None:
+            return self.fast.describe()
+        return "torch operations" if self.captured is None else "torch operations in CUDA graphs"
 
     def __call__(
         self,
@@ -64,7 +66,7 @@ class Cycles:
             assert self.fast is not None
             start = len(self.levels) - len(levels)
             return self.fast.cycle(kind, f, u, start=start, symmetric=symmetric, in_place=in_place)
-        if self.captured is not None:
+        if self.captured is not None and any(levels[0] is own for own in self.levels):
             return self.captured(kind, levels, f, u), None
         return CYCLES[kind](levels, f, u), None
 
@@ -144,7 +146,12 @@ def run_on(
     low = np.dtype("float32") if mixed else dtype
     inner = parts[0] if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
     fast = None if place.on_tensors else Fast(kernels, low, threads, inner, interpolations)
-    cycles = Cycles(inner, fast)
+    captured = None
+    if kernels == "torch graph":
+        from pde.capture import Captured
+
+        captured = Captured()
+    cycles = Cycles(inner, fast, captured)
     if not mixed:
         return cycles, *parts
     return MixedCycles([level.A for level in parts[0]], parts[-1], cycles), *parts

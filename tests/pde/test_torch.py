@@ -1,6 +1,7 @@
 """The solver on torch tensors against the same one on NumPy arrays; nothing here needs a GPU."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 import pde
 from pde.arrays import cast, like, moved, tensors
+from pde.capture import Captured
 from pde.place import read_device
+from pde.running import Cycles
 
 ENDS = ["dirichlet", "neumann", ("robin", 2.0)]
 FIELDS = {
@@ -254,3 +257,32 @@ def test_on_a_gpu(dtype):
     assert on_gpu.u.device.type == "cuda"
     expected = pde.Multigrid(problem).solve(f, rtol=rtol).u
     np.testing.assert_allclose(on_gpu.u.cpu(), expected, atol=1e3 * rtol * float(expected.abs().max()))
+
+
+def test_captured_cycles_are_those_that_were_captured(monkeypatch):
+    """Everything but the capture itself, for which the stand-in runs the cycle anew into the same result."""
+
+    def stand_in(run):
+        captures.append(1)
+        result = run()
+        return lambda: result.copy_(run()), result
+
+    captures: list[int] = []
+    mg = pde.Multigrid(pde.Poisson((21, 17)), kernels="torch")
+    fs = torch.randn(2, 21, 17, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    expected = [(mg.solve(f, rtol=1e-11).u, mg.cycle(f, f)) for f in fs]
+    cycles = Cycles(mg._cycles.levels, None, Captured(stand_in))
+    monkeypatch.setattr(mg, "_cycles", cycles)
+    monkeypatch.setattr(mg, "_nested", replace(mg._nested, cycles=cycles))
+    first = mg.cycle(fs[0])
+    kept = first.clone()
+    for f, (solved, cycled) in zip(fs, expected, strict=True):
+        np.testing.assert_array_equal(mg.cycle(f, f), cycled)
+        np.testing.assert_array_equal(mg.solve(f, rtol=1e-11).u, solved)
+    np.testing.assert_array_equal(first, kept)  # a later replay does not write to what was given
+    before = len(captures)
+    mg.solve(fs[0], rtol=1e-11)
+    assert len(captures) == before
+    assert pickle.loads(pickle.dumps(Captured())) is not None
+    with pytest.raises(ValueError, match="kernels='torch graph' captures cycles of a GPU"):
+        pde.Multigrid(pde.Poisson((7, 7)), kernels="torch graph")
