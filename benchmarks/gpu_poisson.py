@@ -1,6 +1,6 @@
 """Unknowns per second of one full multigrid pass on a GPU, beside what the measured copy bandwidth allows.
 
-python benchmarks/gpu_poisson.py [--device cuda] [--kernels 'torch graph'] [--shape 16383 16383] [--rounds 5] [--output FOLDER]
+python benchmarks/gpu_poisson.py [--device cuda] [--kernels 'torch graph'] [--shape 16383 16383] [--output FOLDER]
 
 -Laplace u = f with zero Dirichlet data on the unit square and cube; u is a product of sines of two frequencies. The
 pass must come below twice the discretisation error, or the benchmark stops. Without a GPU it says so and measures
