@@ -108,9 +108,17 @@ def _decoded(
         numbers = [[None] * len(index) for index in indices]
     plan = [list(zip(*pair, strict=True)) for pair in zip(indices, numbers, strict=True)]
     loader: Any = DataLoader(
-        _Decoder(images, smallest), batch_sampler=plan, num_workers=workers, pin_memory=device.type == "cuda"
+        _Decoder(images, smallest),
+        batch_sampler=plan,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # or the loader would draw from the caller's stream
     )
-    yield from loader
+    try:
+        yield from loader
+    except ValueError as error:  # of a worker: its traceback, and what was wrong in the last line
+        last = str(error).strip().splitlines()[-1]
+        raise ValueError(last.partition("Error: ")[2] or last) from error
 
 
 def _cores() -> int:

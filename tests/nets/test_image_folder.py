@@ -162,6 +162,20 @@ def test_random_crop_takes_the_piece_that_its_numbers_say(tmp_path):
     assert pytest.approx(4 / 3) == RATIO
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_decoding_leaves_the_callers_stream_alone_and_names_a_bad_file(tmp_path, monkeypatch, workers):
+    make(tmp_path, ("train", "test"), count=2)
+    monkeypatch.setattr(folder, "MEMORY", 0)
+    batches = Batches(image_folder(tmp_path), workers=workers)
+    state = torch.get_rng_state()
+    assert len(list(batches.in_order(torch.arange(4).split(2)))) == 2
+    assert torch.equal(torch.get_rng_state(), state)
+    (tmp_path / "train" / "dog" / "1.png").write_bytes(b"text")
+    with pytest.raises(ValueError, match=r"^/.*dog/1\.png is damaged or no image that Pillow reads .*$") as caught:
+        list(batches.in_order([torch.tensor([3])]))
+    assert "\n" not in str(caught.value)
+
+
 def test_resized_crop_belongs_to_the_image(tmp_path, monkeypatch):
     make(tmp_path, ("train", "test"), width=30, height=20)
     monkeypatch.setattr(folder, "MEMORY", 0)
