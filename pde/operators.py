@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -30,7 +29,7 @@ class StencilOperator:
         self.nonzeros = grid.size * (2 * ndim + 1)
         self._blocks = coloured_blocks(grid)
 
-    @cached_property
+    @property
     def volumes(self) -> Array:
         """W: the control volume of each unknown."""
         return self.grid.volumes()

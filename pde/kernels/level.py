@@ -4,8 +4,9 @@ sweeps, correction, residual and restriction that follow each other on a level a
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -83,6 +84,18 @@ class Storage:
         self._size, self._dtype = size, dtype
         self._arrays: dict[str, Rows] = {}
 
+    @contextmanager
+    def lend(self, name: str, values: Array) -> Iterator[None]:
+        """Room in an array of the size of the level for a while."""
+        own = self._arrays.get(name)
+        self._arrays[name] = Rows(values.reshape(-1), True)
+        try:
+            yield
+        finally:
+            del self._arrays[name]
+            if own is not None:
+                self._arrays[name] = own
+
     def __getitem__(self, name: str) -> Rows:
         if name not in self._arrays:
             self._arrays[name] = Rows(np.zeros(self._size, self._dtype), True)
@@ -135,6 +148,10 @@ class FusedLevel:
 
     def smooth(self, state: State) -> State:
         return self._sweep(state, self.sweeping.nu, self.sweeping.flip)
+
+    def working_in(self, out: Array) -> AbstractContextManager[None]:
+        """Keep u in `out`, split, until it is written there in natural order: no room besides is needed."""
+        return self.room.lend("u", out)
 
     def restrict(self, state: State, coarse: Any) -> State:
         self.run(state, self.room["u"], coarse.room["f"])
@@ -258,6 +275,10 @@ class Tail:
     @property
     def room(self) -> Storage:
         return self._rooms[0]
+
+    def working_in(self, out: Array) -> AbstractContextManager[None]:
+        """Programs hold the addresses of their own room."""
+        return nullcontext()
 
     def coarser(self, count: int) -> Tail:
         """The same without its `count` finest grids."""

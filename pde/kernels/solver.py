@@ -40,7 +40,7 @@ class Fused:
         passes = [FusedLevel(level, packed, l, sweeping, threads) for l, level in enumerate(levels[:-1])]
         self._every: list[Any] = [*passes, Tail(levels[last:], packed, last, sweeping)]
         self._short: list[Any] = [*passes[:first], Tail(levels[first:], packed, first, sweeping)]
-        self._volumes = [float(np.sum(level.info.operator.volumes)) for level in levels]
+        self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
         self._lock = Lock()
 
     def cycle(self, cycle: str, f: Array, u: Array | None, out: Array, start: int = 0) -> float:
@@ -52,14 +52,14 @@ class Fused:
         run, levels = _CYCLES[cycle], self._every[start:]
         if cycle == "V":
             levels = self._short[start:] or [self._short[-1].coarser(start - len(self._short) + 1)]
-        with self._lock:
+        with self._lock, levels[0].working_in(out):
             pending: Pending = run(levels, f, u)
             return self._rms(pending.write(out, norm=True), start)
 
     def full_multigrid(self, f: Array, out: Array) -> float:
         """One pass of full multigrid for zero boundary data; returns what `cycle` does."""
         levels = self._short
-        with self._lock:
+        with self._lock, levels[0].working_in(out):
             if len(levels) == 1:
                 return self._rms(levels[0].nested(f, Rows(out.reshape(-1), False), norm=True), 0)
             u: Any = mgcore.full_multigrid(

@@ -78,7 +78,9 @@ def fused(mg, levels, threads):
 
 def rounding(mg, *arrays):
     """What rounding may change of u in a cycle from random values: a few hundred roundings of the largest number."""
-    condition = max(float(np.max(level.info.operator.diagonal)) for level in mg.levels) ** 0.5
+    largest = max(float(np.max(level.info.operator.diagonal)) for level in mg.levels)
+    smallest = min(1.0, float(np.min(mg.problem.terms.reaction)))  # no eigenvalue of A lies below
+    condition = (largest / smallest) ** 0.5
     return 50 * np.finfo(mg.dtype).eps * (1 + condition) * max(float(np.max(np.abs(a))) for a in arrays)
 
 
