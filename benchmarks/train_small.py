@@ -5,7 +5,8 @@ python benchmarks/train_small.py mnist | fashion | digits | schemes | ladder [--
 Every run leaves its folder with record.json under --output (out/train_small), for `python -m nets report`, and
 a run that is there is not computed again: after an interruption the same command goes on. Accuracies are those of the
 test part after the last epoch. The learning rate of a scheme, 0.1 or 0.01, is the one with the better accuracy on a
-validation part, a fifth of the training images; the scheme is then trained on all of them.
+validation part, a fifth of the training images of a split of its own (seed 1000), which shares images with the test
+parts; the scheme is then trained on all training images.
 """
 
 from __future__ import annotations
