@@ -21,7 +21,7 @@ from nets.data.published import CIFAR10, CIFAR100, FASHION_MNIST, MNIST, PUBLISH
 from nets.data.unpickle import read_pickle
 from tests.nets.data_files import SMALL, archive, cifar_files, idx, published, small, write, write_mnist
 
-PLACES = [Path(p) for p in (os.environ.get("MGNET_DATA"), "data", "../shared/data") if p]
+PLACES = [Path(p) for p in (os.environ.get("MGNET_DATA"), "data") if p]
 
 
 @pytest.fixture(autouse=True)
