@@ -119,12 +119,8 @@ def gap(a, b):
     return 0.0 if a is None else float((a - b).abs().max())
 
 
-@given(all_configs(), st.sampled_from(("feature", "residual")), SEEDS)
-@torch.no_grad()
-def test_network_is_algorithm_3(config, form, seed):
-    model = network(replace(config, form=form if config.linear else "feature"), seed)
-    x = images(config)
-    expected = algorithm_3(config, model.state_dict(), x)
+def check_algorithm_3(model, x):
+    config, expected = model.config, algorithm_3(model.config, model.state_dict(), x)
     size = max(float(v.abs().max()) for visit in expected for v in visit)
     for visit, (u0, u, f) in zip(model.visits(x), expected, strict=True):
         for got, want in ((visit.u0, u0), (visit.u, u), (visit.f, f)):
@@ -132,6 +128,22 @@ def test_network_is_algorithm_3(config, form, seed):
                 assert float(want.abs().max()) == 0
             else:
                 assert gap(got, want) <= tolerance(config) * size
+
+
+@given(all_configs(), st.sampled_from(("feature", "residual")), SEEDS)
+@torch.no_grad()
+def test_network_is_algorithm_3(config, form, seed):
+    check_algorithm_3(network(replace(config, form=form if config.linear else "feature"), seed), images(config))
+
+
+@pytest.mark.parametrize("activation", ["prelu", "hat-trained"])
+@torch.no_grad()
+def test_transfers_end_in_the_activation_of_the_coarser_grid(activation):
+    """Each grid has its own: slopes, or supports below the largest values, that differ."""
+    model = network(MgNetConfig((1, 1, 1), (3, 3, 3), (4, 4, 4), activation=activation), seed=1)
+    for name, weight in model.s.named_parameters():
+        weight.fill_(-0.5 * float(name[0]))
+    check_algorithm_3(model, images(model.config))
 
 
 @given(all_configs(), SEEDS)
