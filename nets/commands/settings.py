@@ -35,7 +35,7 @@ RUN: dict[str, dict[str, Any]] = {
 }
 NETWORK: dict[str, dict[str, Any]] = {
     "activation": {"metavar": "NAME", "help": "relu, hat, ... (relu)"},
-    "input": {"choices": ("cifar", "imagenet"), "help": "the stem (cifar)"},
+    "input": {"choices": ("cifar", "imagenet"), "help": "the stem (imagenet for data of that name, else cifar)"},
     "iteration": {"metavar": "NAME", "help": "of MgNet: single, multi, ... (single)"},
     "transfers": {"metavar": "NAME", "help": "of MgNet: trained, bilinear or linear (trained)"},
     "form": {"choices": ("auto", "residual", "feature"), "help": "of MgNet (auto)"},

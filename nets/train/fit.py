@@ -27,6 +27,7 @@ def network_for(
     if not isinstance(model, str):
         raise TypeError(f"model must be a nets.Network or a name; got {type(model).__name__}")
     dims = data.train_images.ndim - 2
+    settings.setdefault("input", "imagenet" if data.name == "imagenet" else "cifar")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = create_model(
