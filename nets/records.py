@@ -93,7 +93,9 @@ class Record:
         if hardware.get("gpu"):
             return str(hardware["gpu"])
         threads = hardware.get("threads")
-        return f"{hardware.get('cpu') or 'unknown'}" + (f", {threads} threads" if threads else "")
+        return f"{hardware.get('cpu') or 'unknown'}" + (
+            f", {threads} thread{'s' if threads > 1 else ''}" if threads else ""
+        )
 
     def kind(self) -> tuple[Any, ...]:
         """What runs have in common that are repetitions of one another, the seed apart."""

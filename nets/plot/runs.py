@@ -19,16 +19,18 @@ LETTERS = 46
 
 
 def learning_curves(groups: Sequence[Group], path: str | PathLike[str]) -> None:
-    """Error on the test set over the epochs: a curve per group, the mean of its runs, in a band from best to worst.
+    """Held-out error over the epochs: a curve per group, the mean of its runs, in a band from best to worst.
+
+    It is that on the test set, or of runs with a validation split that on the split.
 
     A run that did not finish is a thin line of its own with a cross where it ended.
 
     Raises:
-        ValueError: where no run has a history with an accuracy on the test set.
+        ValueError: where no run has a history with a held-out accuracy.
     """
     shown = [group for group in groups if any(_errors(record.history) for record in group.records)]
     if not shown:
-        raise ValueError("runs: none has a history with an accuracy on the test set")
+        raise ValueError("runs: none has a history with a held-out accuracy")
     picture, parts = _per_data_set(shown)
     for axes, name, part in parts:
         for group, colour in zip(part, _colours(len(part)), strict=True):
@@ -36,7 +38,7 @@ def learning_curves(groups: Sequence[Group], path: str | PathLike[str]) -> None:
         percent_wrong(axes)
         lines(axes)
         axes.locator_params(axis="x", integer=True)
-        axes.set(xlabel="epoch", title=f"{name}: error on the test set in %")
+        axes.set(xlabel="epoch", title=f"{name}: held-out error in %")
         low, high = axes.dataLim.intervaly
         axes.set_ylim(0.7 * low, min(100.0, 1.3 * max(high, 0.2)))
         _legend(axes, crosses=any(group.others for group in part))
@@ -115,8 +117,8 @@ def _logarithmic(axes: Axes, values: Sequence[float]) -> None:
 
 
 def _errors(history: Sequence[Mapping[str, Any]]) -> dict[int, float]:
-    """Error in percent by epoch, where the run measured it."""
-    rows = {row["epoch"]: row.get("test_accuracy") for row in history if "epoch" in row}
+    """Error in percent by epoch, where the run measured it: on the test set, or on its validation split."""
+    rows = {row["epoch"]: row.get("test_accuracy", row.get("validation_accuracy")) for row in history if "epoch" in row}
     return {
         int(epoch): 100 * (1 - float(value))
         for epoch, value in rows.items()

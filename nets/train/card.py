@@ -61,7 +61,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         "settings": ", ".join(f"{name} = {value}" for name, value in settings.items()),
         "data": _data(data),
         "files": ", ".join(_file(file) for file in data.get("files") or ()),
-        "recipe": ", ".join(filter(None, [str(recipe.get("name") or ""), _source(recipe), overrides])),
+        "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{_source(recipe)}", overrides])),
         "seed": str(record.get("seed", "")),
         "time": f"{time}, and {duration(float(compiling))} of compilation" if time and compiling else time,
         "hardware": ", ".join(filter(None, machine)),
@@ -77,6 +77,8 @@ def _data(data: Mapping[str, Any]) -> str:
     parts = [str(data["name"])]
     if data.get("train") is not None:
         parts.append(f"{data['train']:,} training and {data.get('test', 0):,} test images")
+    if data.get("validation"):
+        parts.append(f"{data['validation']:,} for validation")
     return ", ".join(parts + ([f"split {data['split']}"] if data.get("split") else []))
 
 
@@ -87,7 +89,7 @@ def _file(file: Mapping[str, Any]) -> str:
 
 
 def _source(recipe: Mapping[str, Any]) -> str:
-    return f"from {recipe['source']}" if recipe.get("source") else ""
+    return f" ({recipe['source']})" if recipe.get("source") else ""
 
 
 def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
