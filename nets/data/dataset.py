@@ -128,7 +128,8 @@ def statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _mean_and_deviation(values: Tensor) -> tuple[float, float]:
     if values.dtype != torch.uint8:
-        return values.double().mean().item(), values.double().std(correction=0).item()
+        array = values.double().numpy()  # sums of torch depend on the number of threads
+        return float(array.mean()), float(array.std())
     share = torch.bincount(values.flatten(), minlength=256).double() / values.numel()
     levels = torch.arange(256, dtype=torch.float64) / 255
     mean = (share * levels).sum()

@@ -58,8 +58,8 @@ def held_out(
 
 
 def _held_out_part(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what a validation split changes: the images that are left for training."""
-    return {name: value for name, value in description.items() if name not in ("train_images", "white")}
+    """Without what the images for training decide: a validation split changes them, and leaves mean and std."""
+    return {name: value for name, value in description.items() if name not in ("train_images", "white", "mean", "std")}
 
 
 def _parts(data: Dataset, exclude: str | PathLike[str] | None) -> Iterator[Dataset]:
