@@ -118,8 +118,7 @@ def residual_varying(r, row, below, above, front, behind, f, L, faces):
             ahead(r, x), ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
             ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), count,
         )  # fmt: skip
-    if L.periodic[2] != 0:
-        wrap(r, n)
+    ends(r, n, L.periodic[2] != 0)
 
 
 @compiled
@@ -219,8 +218,7 @@ def residual(r, row, below, above, front, behind, f, L, special, values, centre,
         j = special[s]
         total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
         r[point(j, n)] = total - (centre + values[count + s]) * row[point(j, n)]
-    if L.periodic[2] != 0:
-        wrap(r, n)
+    ends(r, n, L.periodic[2] != 0)
 
 
 @compiled
