@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -106,9 +107,12 @@ def joined(device: torch.device) -> Iterator[Ranks]:
             torch.cuda.set_device(device)
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, timeout=timedelta(minutes=10))
-        try:
-            yield Ranks(dist.get_rank(), dist.get_world_size())
-        finally:
-            dist.destroy_process_group()
+        atexit.register(_leave)  # not before: the processes could not meet a second time under the same address
+        yield Ranks(dist.get_rank(), dist.get_world_size())
     else:
         yield Ranks()
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -91,9 +91,13 @@ def test_two_processes_are_one_that_averages_the_gradients_of_half_batches(tmp_p
     children = start(CHILD, tmp_path)
     reference = {batch_norm: by_hand(batch_norm) for batch_norm in (True, False)}
     alone = train(False)
-    for child in children:
-        _, errors = child.communicate(timeout=500)
-        assert child.returncode == 0, errors.decode()
+    try:
+        for child in children:
+            _, errors = child.communicate(timeout=240)
+            assert child.returncode == 0, errors.decode()
+    finally:
+        for child in children:
+            child.kill()
     # rounding grows with steps and with the sums of a few hundred terms in each
     tolerance = {"rtol": 0, "atol": 1e4 * torch.finfo(torch.float64).eps}
     for batch_norm in (True, False):
