@@ -142,7 +142,7 @@ def run_on(
         kernels, threads: as in `pde.Multigrid`.
         levels, ...: NumPy's, in `dtype`.
     """
-    parts = tuple(place.put(list(part), dtype) for part in (levels, interpolations, boundary_terms, volumes))
+    parts = tuple(place.put(part, dtype) for part in (levels, interpolations, boundary_terms, volumes))
     low = np.dtype("float32") if mixed else dtype
     inner = parts[0] if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
     fast = None if place.on_tensors else Fast(kernels, low, threads, inner, interpolations)
