@@ -14,7 +14,7 @@ from pde.grid import Array
 from pde.hierarchy import symmetric as symmetric_levels
 from pde.interpolation import CubicInterpolation
 
-SMALLEST = 1 << 16
+SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
 
 
@@ -63,10 +63,14 @@ class Fast:
         )
         return out, [run(cycle, f_i, u_i, out_i, start) for f_i, u_i, out_i in members]
 
-    def full_multigrid(self, f: Array) -> tuple[Array, list[float]]:
-        """One pass of full multigrid for zero boundary data; returns what `cycle` does."""
-        run, out, shape = self._make(False).full_multigrid, np.empty_like(f), self.levels[0].info.grid.shape
-        return out, [run(f_i, out_i) for f_i, out_i in zip(_members(f, shape), _members(out, shape), strict=True)]
+    def full_multigrid(
+        self, f: Array, out: Array | None = None, norms: bool = True
+    ) -> tuple[Array, list[float] | None]:
+        """One pass of full multigrid for zero boundary data, to `out` if given; returns what `cycle` does."""
+        run, shape = self._make(False).full_multigrid, self.levels[0].info.grid.shape
+        out = np.empty_like(f, order="C") if out is None else out
+        measured = [run(*pair, norms) for pair in zip(_members(f, shape), _members(out, shape), strict=True)]
+        return out, measured if norms else None
 
     def describe(self) -> str:
         """What runs, and why."""

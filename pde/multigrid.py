@@ -191,7 +191,7 @@ class Multigrid:
             self._compatible(folded, incompatible)
             levels = trace.watch(self._cycles.levels, folded)
             fused = not trace.watches and self._cycles.ready()
-            u = self._mean_free(self._nested(levels, f, sides, fused)[0])
+            u = self._mean_free(self._nested(levels, f, sides, fused, _room(out, f), norms=False)[0])
             return _deliver(self._place.give(u, as_tensor), out)
 
     def solve(
@@ -274,6 +274,7 @@ class Multigrid:
                 accel,
                 incompatible,
                 trace,
+                _room(out, f, u0),
                 rtol=rtol,
                 atol=atol,
                 max_cycles=max_cycles,
@@ -296,9 +297,13 @@ class Multigrid:
         accel: str | None,
         incompatible: float | None,
         trace: Trace,
+        room: Array | None,
         **options: Any,
     ) -> Solution:
-        """`solve` for f of shape (members, *shape) that has been read; u too has this shape."""
+        """`solve` for f of shape (members, *shape) that has been read; u too has this shape.
+
+        `room` is an array in which the iterates of kernels may be.
+        """
         A, volumes, mean_free = self._nested.levels[0].A, self._volumes[0], self._mean_free
         folded, removed = self._compatible(fold(f, sides, self.problem.grid, self.problem.terms), incompatible)
         scales, active = volumes.rms(folded), np.arange(len(f))
@@ -315,7 +320,8 @@ class Multigrid:
                 u = accelerate(folded, u)
             elif u is None and cycle == "fmg":
                 some = select(f, active), select_sides(sides, active, self.problem.ndim)
-                u, norms = self._nested(levels, *some, fused)
+                whole = None if room is None or len(active) < len(f) else room.reshape(f.shape)
+                u, norms = self._nested(levels, *some, fused, whole)
             else:
                 in_place = u is not u0 and options["callback"] is None
                 u, norms = self._cycles(kind, levels, folded, u, fused, in_place=in_place)
@@ -537,8 +543,22 @@ class Multigrid:
 def _deliver(u: Array, out: Array | None) -> Array:
     if out is None:
         return u
-    out[...] = u
+    if not _is(u, out):
+        out[...] = u
     return out
+
+
+def _is(u: Any, out: Any) -> bool:
+    """Whether these are the same numbers in memory, in the same order."""
+    same = isinstance(u, np.ndarray) and isinstance(out, np.ndarray)
+    return same and u.__array_interface__["data"] == out.__array_interface__["data"] and u.strides == out.strides
+
+
+def _room(out: Any, *inputs: Any) -> Array | None:
+    """`out` where kernels may work in it: a contiguous array that shares no memory with what they read."""
+    if not isinstance(out, np.ndarray) or not out.flags.c_contiguous:
+        return None
+    return None if any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in inputs) else out
 
 
 def _read_share(incompatible: float | None) -> float | None:

@@ -43,7 +43,9 @@ class NestedIteration:
     singular: bool
     cycles: Cycles | MixedCycles
 
-    def __call__(self, levels: Levels, f: Array, sides: Sides, fused: bool) -> tuple[Array, list[float] | None]:
+    def __call__(
+        self, levels: Levels, f: Array, sides: Sides, fused: bool, out: Array | None = None, norms: bool = True
+    ) -> tuple[Array, list[float] | None]:
         """u, and the norms of the residuals where kernels have measured them.
 
         Args:
@@ -51,10 +53,12 @@ class NestedIteration:
             f: nodal values (..., *shape), without the boundary data.
             sides: the boundary data of the finest grid.
             fused: whether to use compiled kernels.
+            out: a contiguous array where they may leave u.
+            norms: whether they shall measure.
         """
         plain = not (self.singular or self.boundary_terms or any(np.any(g) for g in sides.values())) if fused else False
         if plain and isinstance(self.cycles, Cycles) and self.cycles.fast is not None:
-            return self.cycles.fast.full_multigrid(f)
+            return self.cycles.fast.full_multigrid(f, out, norms)
         every = [sides]
         for each in self.interpolations:
             every.append(coarsen_sides(every[-1], each.fine, each.which))

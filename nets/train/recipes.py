@@ -36,7 +36,7 @@ RECIPES = {
     "code-cifar": replace(_CODE, **STANDARD),
     "digits": Recipe(epochs=30, shift=1.0),
     "mnist": Recipe(
-        epochs=10, batch=128, shift=2.0, rotation=10.0, scaling=0.1, label_smoothing=0.05, channels_last=True
+        epochs=7, batch=128, shift=2.0, rotation=10.0, scaling=0.1, label_smoothing=0.05, channels_last=True
     ),
     "fast": Recipe(
         epochs=45,

@@ -4,9 +4,10 @@ sweeps, correction, residual and restriction that follow each other on a level a
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -25,6 +26,9 @@ GIVEN = -1
 
 PARALLEL = 1 << 17
 """Unknowns from which on a pass is worth more than one thread."""
+
+SHARES, LONG = 4, 16
+"""Blocks per thread at most, so that no thread waits long for a slower one; a block has LONG times its seam, if so."""
 
 
 @dataclass(frozen=True)
@@ -236,13 +240,24 @@ class FusedLevel:
         return replace(state, sweeps=state.sweeps + count, flip=flip if count else state.flip)
 
     def _in_blocks(self, planes: int, run: Any, before: Any = None, least: int = 8, sweeps: int = 2) -> list[float]:
-        count = max(1, min(self.threads, planes // least)) if self.size >= PARALLEL else 1
+        threads = max(1, min(self.threads, planes // least)) if self.size >= PARALLEL else 1
+        count = threads * max(1, min(SHARES, planes // (LONG * least * threads))) if threads > 1 else 1
         ends = [planes * k // count for k in range(count + 1)]
         if before is not None:
             before(ends)
-        jobs: list[Any] = [(ends[k], ends[k + 1], self._space(k, sweeps)) for k in range(count)]
-        waiting = [_pool(count).submit(run, *job) for job in jobs[1:]]
-        return [run(*jobs[0]), *(each.result() for each in waiting)]
+        left, results = deque(range(count)), [0.0] * count
+
+        def work(w: Array) -> None:
+            while left:
+                with suppress(IndexError):  # another thread has taken the last one
+                    k = left.popleft()
+                    results[k] = run(ends[k], ends[k + 1], w)
+
+        waiting = [_pool(threads).submit(work, self._space(k, sweeps)) for k in range(1, threads)]
+        work(self._space(0, sweeps))
+        for each in waiting:
+            each.result()
+        return results
 
     def _space(self, k: int, sweeps: int) -> Array:
         needed = passes.space_needed(self.packed.records[self.index], sweeps)

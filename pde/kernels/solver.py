@@ -20,7 +20,7 @@ from pde.operators import StencilOperator
 from pde.smoothers import red_black
 from pde.transfer import BilinearTransfer
 
-TAIL = 1 << 13
+TAIL = 1 << 17
 """Levels with at most so many unknowns go into one call."""
 
 LARGEST_DIRECT = 64
@@ -56,12 +56,12 @@ class Fused:
             pending: Pending = run(levels, f, u)
             return self._rms(pending.write(out, norm=True), start)
 
-    def full_multigrid(self, f: Array, out: Array) -> float:
-        """One pass of full multigrid for zero boundary data; returns what `cycle` does."""
+    def full_multigrid(self, f: Array, out: Array, norm: bool = True) -> float:
+        """One pass of full multigrid for zero boundary data; returns what `cycle` does where `norm` asks for it."""
         levels = self._short
         with self._lock, levels[0].working_in(out):
             if len(levels) == 1:
-                return self._rms(levels[0].nested(f, Rows(out.reshape(-1), False), norm=True), 0)
+                return self._rms(levels[0].nested(f, Rows(out.reshape(-1), False), norm), 0)
             u: Any = mgcore.full_multigrid(
                 levels,
                 f,
@@ -69,7 +69,7 @@ class Fused:
                 restrict_data=[partial(a.restrict_data, coarse=b) for a, b in pairwise(levels)],
                 cycle=_nested,
             )
-            return self._rms(u.write(out, norm=True), 0)
+            return self._rms(u.write(out, norm), 0)
 
     def _rms(self, total: float, level: int) -> float:
         return float(np.sqrt(total / self._volumes[level]))

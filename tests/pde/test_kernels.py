@@ -105,6 +105,14 @@ def test_every_cycle_of_every_kind_is_that_of_the_plain_levels(mg, threads, tail
     check_every_cycle(mg, threads, tail, streamed, seed)
 
 
+@pytest.mark.parametrize("shape", [(4, 8, 6), (4, 1, 6)])
+@pytest.mark.parametrize("nu", [(1, 1), (2, 1), (0, 1)])
+def test_coarse_grids_do_not_see_what_another_level_has_left_in_the_work_space(shape, nu):
+    boundary = [("neumann", ("robin", 2.0)), "periodic", ("neumann", "dirichlet")]
+    problem = pde.Poisson(shape, boundary=boundary, centering="cell", reaction=0.5)
+    check_every_cycle(pde.Multigrid(problem, nu=nu, kernels="numpy"), 1, 1 << 13, 1 << 30, 3)
+
+
 def check_every_cycle(mg, threads, tail, streamed, seed):
     if len(mg.levels) == 1:
         return
