@@ -336,7 +336,7 @@ class Multigrid:
         solution = mgcore.solve_batch(
             one_cycle,
             lambda f, u: measured.residual(u) or (f if u is None else f - A(u)),
-            lambda r: r if isinstance(r, list) else volumes.rms(r).tolist(),
+            lambda r: r if isinstance(r, list) else (scales if r is folded else volumes.rms(r)).tolist(),
             folded,
             u0,
             select=select,

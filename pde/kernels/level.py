@@ -143,6 +143,7 @@ class FusedLevel:
         self.periodic = bool(packed.records[index]["periodic"][0])
         self.room = Storage(self.size, self.dtype)
         self._work: list[Array] = []
+        self._needed: dict[int, int] = {}
 
     def start(self, f: Any, u: Any = None) -> State:
         return State(_rows(f), u if u is None or isinstance(u, Interpolated) else _rows(u))
@@ -260,7 +261,9 @@ class FusedLevel:
         return results
 
     def _space(self, k: int, sweeps: int) -> Array:
-        needed = passes.space_needed(self.packed.records[self.index], sweeps)
+        if sweeps not in self._needed:
+            self._needed[sweeps] = passes.space_needed(self.packed.records[self.index], sweeps)
+        needed = self._needed[sweeps]
         while len(self._work) <= k:
             self._work.append(np.zeros(0, self.dtype))
         if len(self._work[k]) < needed:

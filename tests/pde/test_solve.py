@@ -200,7 +200,7 @@ level  shape  unknowns  spacing     aspect  halves  operator  runs in  smoother
     3  5x4          20  0.19 0.2      1.05  x y     stencil   NumPy    sor omega=1.15 (2,1)
     4  2x2           4  0.381 0.4     1.05          stencil   SuperLU  direct
 grid complexity 1.63, operator complexity 1.63
-rediscretised coarse operators, bilinear transfers, float64, no compiled kernels: fewer than 65,536 unknowns"""
+rediscretised coarse operators, bilinear transfers, float64, no compiled kernels: fewer than 32,768 unknowns"""
 
 
 def without_memory(mg):
