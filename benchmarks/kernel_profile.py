@@ -17,7 +17,7 @@ import numpy as np
 import report
 
 import pde
-from pde.kernels.level import Interpolated, Rows, State
+from pde.kernels.states import Interpolated, Rows, State
 
 SIZES = [(4095,) * 2, (255,) * 3]
 QUICK = [(255,) * 2, (31,) * 3]

@@ -14,8 +14,10 @@ import mgcore
 from mgcore import Level
 from pde.grid import Array
 from pde.interpolation import CubicInterpolation
-from pde.kernels.level import FusedLevel, Interpolated, Packed, Pending, Rows, State, Sweeping, Tail
+from pde.kernels.level import FusedLevel
+from pde.kernels.states import Interpolated, Packed, Pending, Rows, State, Sweeping
 from pde.kernels.tables import Tables, is_alike
+from pde.kernels.tail import Tail
 from pde.operators import StencilOperator
 from pde.smoothers import red_black
 from pde.transfer import BilinearTransfer
