@@ -34,15 +34,6 @@ COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 50, 100_000
 """In two dimensions it is one in so many unknowns, at most so many: three coarsenings see what is eight points wide."""
 
 
-SPACING_OF_PLANES = 5.0
-"""In three dimensions lines along each axis take up to 0.3 per V(1,1) where spacings vary by this, and then up to 0.98:
-nothing smooths along the weakest of three axes. Planes and semicoarsening across them do not depend on it.
-"""
-
-LARGEST_PLANES = 1 << 19
-"""So many unknowns at most for planes by default: their factors hold 1 to 2 kB per unknown."""
-
-
 @dataclass(frozen=True)
 class LevelInfo:
     """What `print(mg)` tells of a level."""
@@ -107,15 +98,6 @@ def build_levels(
         interpolations.append(tables.find(CubicInterpolation, fine, which, choices.dtype))
         terms = _coarse_terms(terms, A.grid, which, transfer)
         A = _coarse_operator(A, transfer, terms, choices)
-
-
-def automatic_smoother(grid: Grid, terms: Terms) -> str:
-    """Points, or lines and planes where the strong axis is one here and another there."""
-    turns = terms.turns(grid)
-    if not turns and not grid.is_stretched():
-        return "sor"
-    space = sum(n > 1 for n in grid.shape) == 3 and grid.size <= LARGEST_PLANES
-    return f"planes {grid.evenest}" if space and (turns or grid.is_stretched(SPACING_OF_PLANES)) else "zebra"
 
 
 def _axes_to_coarsen(grid: Grid, terms: Terms, smoother: str) -> tuple[bool, ...]:

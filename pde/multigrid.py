@@ -5,40 +5,38 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-import mgcore
 from mgcore import Progress, Solution, SolveError
 from pde.arguments import choose, count, number, read_nu, read_omega, read_precision
-from pde.arrays import as_numpy, is_tensor, numpy_dtype
-from pde.batch import delivered, one_batch_axis, select, select_sides, stack, with_shape
+from pde.arrays import as_numpy, is_tensor
+from pde.automatic import automatic
+from pde.batch import delivered, one_batch_axis, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.cycles import CYCLES, work_units
 from pde.direct import LARGEST_DENSE
-from pde.fast import Measured
 from pde.grid import Array, Sides
 from pde.hierarchy import (
     LARGEST_DIRECT,
     Choices,
     Tables,
-    automatic_smoother,
     boundary_terms,
     build_levels,
     symmetric,
 )
-from pde.krylov import ConjugateGradients
 from pde.nested import NestedIteration
 from pde.norms import Volumes
+from pde.out import check_out, deliver, room_in
 from pde.place import Place, host, read_device
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
 from pde.running import run_on
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
+from pde.solving import BatchSolver
 from pde.summary import table
 from pde.trace import Trace, Verbose
 from pde.transfer import TRANSFERS
@@ -123,18 +121,9 @@ class Multigrid:
     def _build(self, problem: Poisson) -> None:
         """Take `problem` and its levels, all of it or, where something raises, nothing."""
         grid, terms = problem.grid, problem.terms
-        rough = terms.is_rough(grid)
-        smoother = _automatic(self._smoother, automatic_smoother(grid, terms))
         for dtype in {self.dtype, np.dtype("float32" if self._mixed else self.dtype)}:
             problem.check_fits(dtype)
-        jumps = rough or terms.reaction_jumps(grid)
-        lines = smoother == "zebra" and sum(n > 1 for n in problem.shape) == 2
-        unlike = (lines or smoother.startswith("planes")) and grid.is_stretched()
-        products = jumps or unlike or self._transfer == "operator"
-        coarse = _automatic(self._coarse, "galerkin" if products else "rediscretised")
-        transfer = _automatic(self._transfer, "operator" if coarse == "galerkin" and rough else "bilinear")
-        if transfer == "operator" and coarse == "rediscretised":
-            raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")
+        smoother, coarse, transfer = automatic(grid, terms, self._smoother, self._coarse, self._transfer)
         direct = LARGEST_DENSE if self._place.on_tensors else LARGEST_DIRECT
         choices = Choices(smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular, direct)
         tables = Tables(self._tables)
@@ -150,6 +139,7 @@ class Multigrid:
         levels, interpolations, data, self._volumes = here
         linear, singular = transfer == "operator", problem.singular
         self._nested = NestedIteration(levels, interpolations, data, self._volumes, linear, singular, cycles)
+        self._solver = BatchSolver(problem, self._nested, cycles, self._volumes[0], self.dtype)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
@@ -185,14 +175,14 @@ class Multigrid:
         """
         incompatible, trace, as_tensor = _read_share(incompatible), self._trace(verbose), is_tensor(f)
         f, sides = self._read_data(f, g)
-        self._check_out(out, f.shape, as_tensor)
+        check_out(self._place, out, f.shape, self.dtype, as_tensor)
         with self._quiet():
             folded = fold(f, sides, self.problem.grid, self.problem.terms)
-            self._compatible(folded, incompatible)
+            self._solver.compatible(folded, incompatible)
             levels = trace.watch(self._cycles.levels, folded)
             fused = not trace.watches and self._cycles.ready()
-            u = self._mean_free(self._nested(levels, f, sides, fused, _room(out, f), norms=False)[0])
-            return _deliver(self._place.give(u, as_tensor), out)
+            u = self._solver.mean_free(self._nested(levels, f, sides, fused, room_in(out, f), norms=False)[0])
+            return deliver(self._place.give(u, as_tensor), out)
 
     def solve(
         self,
@@ -261,12 +251,12 @@ class Multigrid:
         callback = self._place.showing(callback, as_tensor)
         f, sides = self._read_data(f, g)
         u0 = self._read_guess("u0", u0, f)
-        self._check_out(out, f.shape, as_tensor)
+        check_out(self._place, out, f.shape, self.dtype, as_tensor)
         if accel is not None:
             cycle = "W" if cycle == "W" else "V"
         nested = cycle == "fmg" and u0 is None
         with self._quiet(), ProgressBar(progress, rtol) as bar:
-            solution = self._solve_members(
+            solution = self._solver(
                 f.reshape(-1, *self.problem.shape),
                 one_batch_axis(sides, self.problem.ndim),
                 None if u0 is None else u0.reshape(-1, *self.problem.shape),
@@ -274,7 +264,7 @@ class Multigrid:
                 accel,
                 incompatible,
                 trace,
-                _room(out, f, u0),
+                room_in(out, f, u0),
                 rtol=rtol,
                 atol=atol,
                 max_cycles=max_cycles,
@@ -283,74 +273,10 @@ class Multigrid:
                 work_units=partial(self.work_units, "V" if cycle == "fmg" and not nested else cycle),
             )
         u = self._place.give(solution.u.reshape(f.shape), as_tensor)
-        solution = delivered(solution, _deliver(u, out), self.problem.ndim)
+        solution = delivered(solution, deliver(u, out), self.problem.ndim)
         if strict and not solution.converged:
             raise SolveError(solution)
         return solution
-
-    def _solve_members(
-        self,
-        f: Array,
-        sides: Sides,
-        u0: Array | None,
-        cycle: str,
-        accel: str | None,
-        incompatible: float | None,
-        trace: Trace,
-        room: Array | None,
-        **options: Any,
-    ) -> Solution:
-        """`solve` for f of shape (members, *shape) that has been read; u too has this shape.
-
-        `room` is an array in which the iterates of kernels may be.
-        """
-        A, volumes, mean_free = self._nested.levels[0].A, self._volumes[0], self._mean_free
-        folded, removed = self._compatible(fold(f, sides, self.problem.grid, self.problem.terms), incompatible)
-        scales, active = volumes.rms(folded), np.arange(len(f))
-        levels = self._cycles.levels if accel is None else symmetric(list(self._cycles.levels))
-        levels = trace.watch(levels, folded)
-        kind, accelerate = "V" if cycle == "fmg" else cycle, None
-        fused, measured = not trace.watches and self._cycles.ready(symmetric=accel is not None), Measured()
-        if accel is not None:
-            accelerate = ConjugateGradients(A, partial(self._symmetric_cycle, cycle, levels, fused), volumes, mean_free)
-
-        def one_cycle(folded: Array, u: Array | None) -> Array:
-            norms = None
-            if accelerate is not None:
-                u = accelerate(folded, u)
-            elif u is None and cycle == "fmg":
-                some = select(f, active), select_sides(sides, active, self.problem.ndim)
-                whole = None if room is None or len(active) < len(f) else room.reshape(f.shape)
-                u, norms = self._nested(levels, *some, fused, whole)
-            else:
-                in_place = u is not u0 and options["callback"] is None
-                u, norms = self._cycles(kind, levels, folded, u, fused, in_place=in_place)
-            return measured.keep(mean_free(u), norms)
-
-        def keep(members: list[int]) -> None:
-            nonlocal active
-            active = active[members]
-            if accelerate is not None:
-                accelerate.keep(members)
-
-        solution = mgcore.solve_batch(
-            one_cycle,
-            lambda f, u: measured.residual(u) or (f if u is None else f - A(u)),
-            lambda r: r if isinstance(r, list) else (scales if r is folded else volumes.rms(r)).tolist(),
-            folded,
-            u0,
-            select=select,
-            stack=partial(stack, like=f, own=u0),
-            keep=keep,
-            rounding=lambda u: self._rounding(scales[active], u).tolist(),
-            **options,
-        )
-        if self.problem.singular and u0 is not None:  # a first guess that no cycle has changed
-            solution.u[:] = mean_free(solution.u)
-        if removed is None:
-            return solution
-        members = (replace(m, removed=float(share)) for m, share in zip(solution.members, removed, strict=True))
-        return replace(solution, removed=float(np.max(removed)), members=tuple(members))
 
     def as_preconditioner(self, cycle: str = "V") -> LinearOperator:
         """One symmetric cycle as an approximate inverse of `problem.matrix(symmetric=True)`, for SciPy's solvers.
@@ -369,15 +295,12 @@ class Multigrid:
         """The cycle for W^-1 y, of flattened unknowns (n,) or (n, members)."""
         W = self._W
         r = self._place.put(y.astype(self.dtype).T.reshape(-1, *W.shape) / W, self.dtype)
-        u = self._symmetric_cycle(cycle, levels, fused, self._mean_free(r))
+        u = self._solver.symmetric_cycle(cycle, levels, fused, self._solver.mean_free(r))
         return as_numpy(u).reshape(-1, W.size).T.reshape(y.shape)
 
     @property
     def _W(self) -> Array:
         return self.levels[0].info.operator.volumes
-
-    def _symmetric_cycle(self, cycle: str, levels: Levels, fused: bool, r: Array) -> Array:
-        return self._mean_free(self._cycles(cycle, levels, r, None, fused, symmetric=True)[0])
 
     def _check_symmetric(self, cycle: str) -> None:
         if cycle in ("F", "backslash"):
@@ -402,31 +325,6 @@ class Multigrid:
         """
         self._build(self.problem.with_terms(coefficient, reaction))
         return self
-
-    def _mean_free(self, u: Array) -> Array:
-        """u, of zero mean where the problem is singular."""
-        return self._volumes[0].without_mean(u) if self.problem.singular else u
-
-    def _compatible(self, f: Array, allowed: float | None) -> tuple[Array, Array | None]:
-        """f without its mean where the problem is singular, and the means that it had, relative to its norms.
-
-        Raises:
-            ValueError: f has more of a mean than `allowed`.
-        """
-        if not self.problem.singular:
-            return f, None
-        if allowed is None:
-            h = max(float(axis.spacing.max() / axis.length) for axis in self.problem.grid.axes)
-            allowed = max(1e-2, 10 * h**2)
-        size = self._volumes[0].rms(f)
-        share = abs(as_numpy(self._volumes[0].mean(f))) / np.where(size > 0, size, 1)
-        if np.max(share) > allowed:
-            raise ValueError(
-                "f does not fit this singular problem (no Dirichlet or Robin side, no reaction): the mean of f, with g "
-                f"folded in, must be zero; it is {np.max(share):.1e} of the norm, and incompatible={allowed:.1e} may "
-                "be removed"
-            )
-        return self._volumes[0].without_mean(f), share
 
     def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
         """The asymptotic error reduction per cycle by local Fourier analysis, before any run; see `measure_factor`.
@@ -461,7 +359,7 @@ class Multigrid:
         u = np.random.default_rng(seed).standard_normal(self.problem.shape).astype(self.dtype)
         factors: list[float] = []
         for _ in range(count("cycles", cycles, least=1)):
-            u = self._mean_free(run(self.levels, f, u))
+            u = self._solver.mean_free(run(self.levels, f, u))
             factors.append(float(self._volumes[0].rms(u)))
             if factors[-1] == 0:  # a direct solver
                 return 0.0
@@ -504,15 +402,6 @@ class Multigrid:
     def _trace(self, verbose: Verbose) -> Trace:
         return Trace(verbose, self.levels, self._volumes)
 
-    def _rounding(self, scales: Array, u: Array) -> Array:
-        """What rounding leaves of the residual of each member: eps (2 ||D u|| + ||f||); `scales` are the ||f||.
-
-        D is the diagonal of A. Where a jumps that is far less than with ||A||, which is the largest a everywhere.
-        """
-        A: Any = self._nested.levels[0].A
-        size = self._volumes[0].rms(A.diagonal * u)
-        return np.asarray(np.finfo(self.dtype).eps * (2 * size + scales))
-
     @contextmanager
     def _quiet(self) -> Iterator[None]:
         """Infinite values are a reason why a solve ends, not a warning on the way there; no gradients are recorded."""
@@ -527,43 +416,6 @@ class Multigrid:
             raise ValueError(f"{name} must have the shape of f, {tuple(f.shape)}; got {tuple(u.shape)}")
         return u
 
-    def _check_out(self, out: Any, shape: Sequence[int], as_tensor: bool) -> None:
-        if out is None:
-            return
-        out = self._place.read("out", out)
-        fits = is_tensor(out) if as_tensor and self._place.device != "cpu" else isinstance(out, np.ndarray)
-        if not fits or tuple(out.shape) != tuple(shape) or numpy_dtype(out.dtype) != self.dtype:
-            kind, shape = "a tensor" if as_tensor else "an array", tuple(shape)
-            came = f"{type(out).__name__} of shape {getattr(out, 'shape', None)}, dtype {getattr(out, 'dtype', None)}"
-            raise ValueError(f"out must be {kind} of shape {shape} and dtype {self.dtype.name}, got {came}")
-        if isinstance(out, np.ndarray) and not out.flags.writeable:
-            raise ValueError("out must be writeable, got a read-only array")
-
-
-def _deliver(u: Array, out: Array | None) -> Array:
-    if out is None:
-        return u
-    if not _is(u, out):
-        out[...] = u
-    return out
-
-
-def _is(u: Any, out: Any) -> bool:
-    """Whether these are the same numbers in memory, in the same order."""
-    same = isinstance(u, np.ndarray) and isinstance(out, np.ndarray)
-    return same and u.__array_interface__["data"] == out.__array_interface__["data"] and u.strides == out.strides
-
-
-def _room(out: Any, *inputs: Any) -> Array | None:
-    """`out` where kernels may work in it: a contiguous array that shares no memory with what they read."""
-    if not isinstance(out, np.ndarray) or not out.flags.c_contiguous:
-        return None
-    return None if any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in inputs) else out
-
 
 def _read_share(incompatible: float | None) -> float | None:
     return None if incompatible is None else number("incompatible", incompatible, least=0)
-
-
-def _automatic(value: str, automatic: str) -> str:
-    return automatic if value == "auto" else value
