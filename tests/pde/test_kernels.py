@@ -298,3 +298,19 @@ def test_another_source_is_another_type(tmp_path):
     a, b, c = (tables.digest(tmp_path / folder) for folder in "abc")
     assert a == b != c
     assert any(tables.digest(Path(tables.__file__).parent) in name for name in tables.record(np.dtype(float)).names)
+
+
+@pytest.mark.parametrize("shape", [(33, 20), (3, 33, 20)])
+def test_the_result_may_go_into_f_into_u0_or_into_every_second_number(shape):
+    mg = pde.Multigrid(pde.Poisson(shape[-2:]), kernels="numba", threads=2)
+    f, wide = np.random.default_rng(4).standard_normal(shape), np.zeros((*shape[:-1], 2 * shape[-1]))
+    nested, solved = mg.full_multigrid(f), mg.solve(f).u
+    for out in (np.full(shape, np.nan), wide[..., ::2], f.copy()):
+        np.testing.assert_array_equal(mg.full_multigrid(out if np.array_equal(out, f) else f, out=out), nested)
+    for out in (np.full(shape, np.nan), wide[..., ::2], f.copy()):
+        solution = mg.solve(out if np.array_equal(out, f) else f, out=out)
+        assert solution.u is out
+        np.testing.assert_array_equal(out, solved)
+    u0 = nested.copy()
+    again = mg.solve(f, u0=nested).u
+    np.testing.assert_array_equal(mg.solve(f, u0=u0, out=u0).u, again)
