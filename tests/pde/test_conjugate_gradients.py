@@ -1,0 +1,66 @@
+"""One cycle as a preconditioner, SciPy's solvers around it, and our own conjugate gradients."""
+
+import numpy as np
+import pytest
+import scipy.sparse.linalg as sla
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.linalg import norm
+
+import pde
+from pde.krylov import ConjugateGradients
+from tests.pde.media import blocks
+from tests.pde.reference import EPS, SEEDS
+
+
+@pytest.mark.parametrize("smoother", ["auto", "jacobi", "two-step jacobi", "red-black"])
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", ("periodic", "dirichlet")])
+@pytest.mark.parametrize("field", ["one", "blocks"])
+def test_the_preconditioner_is_symmetric_and_positive(smoother, boundary, field):
+    shape, rng = (9, 11), np.random.default_rng(6)
+    problem = pde.Poisson(shape, boundary=boundary, coefficient=blocks(shape, 3, 100) if field == "blocks" else None)
+    M = pde.Multigrid(problem, smoother=smoother).as_preconditioner()
+    dense = M.matmat(np.eye(99))
+    assert norm(dense - dense.T) <= 1e3 * EPS * norm(dense)
+    eigenvalues = np.linalg.eigvalsh((dense + dense.T) / 2)
+    assert eigenvalues[1 if problem.singular else 0] > 0
+    y = rng.standard_normal(99)
+    np.testing.assert_allclose(M.matvec(y), dense @ y, atol=1e3 * EPS * norm(dense) * norm(y))
+    np.testing.assert_allclose(M.rmatvec(y), dense.T @ y, atol=1e3 * EPS * norm(dense) * norm(y))
+
+
+@pytest.mark.parametrize("solver", [sla.cg, sla.minres, sla.gmres])
+def test_scipy_takes_the_preconditioner(solver):
+    problem = pde.Poisson((40, 31), coefficient=blocks((40, 31), 8))
+    A, M = problem.matrix(symmetric=True), pde.Multigrid(problem).as_preconditioner()
+    b = np.random.default_rng(0).standard_normal(A.shape[0])
+    steps = []
+    options = {"callback_type": "pr_norm"} if solver is sla.gmres else {}
+    x, info = solver(A, b, rtol=1e-8, M=M, maxiter=40, callback=lambda _: steps.append(1), **options)
+    assert info == 0
+    assert norm(A @ x - b) <= 1e-5 * norm(b)
+    assert len(steps) <= 25
+
+
+@given(seed=SEEDS, members=st.integers(1, 3))
+def test_conjugate_gradients_on_a_batch_are_those_of_each_member(seed, members):
+    rng = np.random.default_rng(seed)
+    problem = pde.Poisson((12, 9), coefficient=10 ** rng.uniform(0, 1, (12, 9)))
+    mg = pde.Multigrid(problem)
+    f = rng.standard_normal((members, 12, 9))
+    together = mg.solve(f, accel="cg", rtol=1e-9).u
+    for one, u in zip(f, together, strict=True):
+        alone = mg.solve(one, accel="cg", rtol=1e-9).u
+        assert norm(u - alone) <= 1e-6 * norm(alone)
+
+
+def test_conjugate_gradients_end_where_nothing_is_left():
+    """With the exact inverse one step solves; a member that is solved stays as it is."""
+    A = np.diag([1.0, 2.0, 5.0])
+    problem = pde.Poisson(3)
+    volumes = pde.Multigrid(problem)._volumes[0]
+    step = ConjugateGradients(lambda u: u @ A, lambda r: r @ np.linalg.inv(A), volumes, lambda u: u)
+    f = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
+    u = step(f, None)
+    np.testing.assert_allclose(u @ A, f, atol=8 * EPS)
+    np.testing.assert_allclose(step(f, u), u, atol=8 * EPS)
