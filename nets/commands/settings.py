@@ -49,7 +49,7 @@ NETWORK: dict[str, dict[str, Any]] = {
 
 def recipe_options() -> dict[str, dict[str, Any]]:
     """One option per setting of a recipe; its help is the setting's own documentation."""
-    help_texts = {**_documented(Augmentation), **_documented(Recipe)}
+    help_texts = {**_documented(Recipe), **_documented(Augmentation)}  # the recipe only refers to the latter
     options: dict[str, dict[str, Any]] = {}
     for field in fields(Recipe):
         kind: dict[str, Any] = {"type": type(field.default), "metavar": "X"}

@@ -155,10 +155,16 @@ def test_unknown_recipe_suggests_names():
         recipe_for("digits", "n23_cifar", {})
 
 
+def test_a_recipe_changes_images_as_augmentation_does():
+    assert Recipe().augmentation == nets.data.Augmentation()
+    assert Recipe(cutout=3, flip="random").augmentation == nets.data.Augmentation(cutout=3, flip="random")
+
+
 def test_every_setting_is_an_option_with_words(capsys):
     options = recipe_options()
     assert list(options) == [field.name for field in fields(Recipe)]
     assert all(len(option["help"]) > 10 for option in options.values())
+    assert not any(option["help"].startswith("see ") for option in options.values())
     assert main(["train", "--list-recipes"]) == 0
     printed = capsys.readouterr().out
     assert all(f"\n{name}: {source}" in printed for name, source in SOURCES.items())
