@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from math import inf, isfinite
 from typing import Any
 
 
@@ -22,6 +23,18 @@ def check_integer(name: str, value: Any, least: int) -> None:
         raise TypeError(f"{name} must be an integer >= {least}; got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be an integer >= {least}; got {value}")
+
+
+def check_number(name: str, value: Any, least: float = 0, below: float = inf, *, above_least: bool = False) -> None:
+    """A finite number in [least, below), or of `above_least` in (least, below)."""
+    if isfinite(below):
+        allowed = f"a number in {'(' if above_least else '['}{least:g}, {below:g})"
+    else:
+        allowed = f"a number {'>' if above_least else '>='} {least:g}"
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{name} must be {allowed}; got {value!r}")
+    if not isfinite(value) or not least <= value < below or (above_least and value == least):
+        raise ValueError(f"{name} must be {allowed}; got {value!r}")
 
 
 def check_choices(config: Any, choices: Mapping[str, tuple[Any, ...]]) -> None:

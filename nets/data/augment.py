@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from math import isfinite, radians
-from typing import Any
+from math import radians
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from nets import randomness
-from nets.checks import check_choices, check_integer
+from nets.checks import check_choices, check_integer, check_number
 from nets.data.dataset import Dataset
 
 ACROSS, DOWN, ROTATION, SCALING, CROP, FLIP, CUTOUT = 0, 1, 2, 3, slice(4, 6), 6, slice(7, 9)
@@ -52,10 +51,10 @@ class Augmentation:
         check_choices(self, {"crop_fill": ("zero", "reflect"), "flip": ("none", "random", "alternating")})
         for name in ("crop_padding", "cutout"):
             check_integer(name, getattr(self, name), 0)
-        _check_number("shift", self.shift, "a number >= 0", float("inf"))
-        _check_number("rotation", self.rotation, "a number >= 0", float("inf"))
+        for name in ("shift", "rotation"):
+            check_number(name, getattr(self, name))
         for name in ("scaling", "resized_crop"):
-            _check_number(name, getattr(self, name), "a number in [0, 1)", 1.0)
+            check_number(name, getattr(self, name), below=1)
 
     @property
     def is_none(self) -> bool:
@@ -148,10 +147,3 @@ def _reflected(index: Tensor, extent: int) -> Tensor:
     period = max(2 * (extent - 1), 1)
     index = index.remainder(period)
     return torch.minimum(index, period - index).clamp(max=extent - 1)
-
-
-def _check_number(name: str, value: Any, allowed: str, below: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"{name} must be {allowed}; got {value!r}")
-    if not isfinite(value) or not 0 <= value < below:
-        raise ValueError(f"{name} must be {allowed}; got {value!r}")

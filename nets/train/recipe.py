@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from math import cos, isfinite, pi
+from math import cos, pi
 from typing import Any
 
-from nets.checks import check_choices
+from nets.checks import check_choices, check_integer, check_number
 from nets.data import Augmentation
 
 CHOICES: dict[str, tuple[Any, ...]] = {
@@ -95,15 +95,15 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "step_epochs", "grad_accum"):
-            _check(name, getattr(self, name), int, "an integer >= 1", lambda v: v >= 1)
+            check_integer(name, getattr(self, name), 1)
         for name in ("norm_batches", "limit_batches"):
-            _check(name, getattr(self, name), int, "an integer >= 0", lambda v: v >= 0)
-        _check("learning_rate", self.learning_rate, float, "a number > 0", lambda v: v > 0)
-        _check("step_factor", self.step_factor, float, "a number >= 1", lambda v: v >= 1)
+            check_integer(name, getattr(self, name), 0)
+        check_number("learning_rate", self.learning_rate, above_least=True)
+        check_number("step_factor", self.step_factor, 1)
         for name in ("warmup", "momentum", "label_smoothing", "averaging", "val_fraction"):
-            _check(name, getattr(self, name), float, "a number in [0, 1)", lambda v: 0 <= v < 1)
+            check_number(name, getattr(self, name), below=1)
         for name in ("weight_decay", "clip_grad"):
-            _check(name, getattr(self, name), float, "a number >= 0", lambda v: v >= 0)
+            check_number(name, getattr(self, name))
         check_choices(self, CHOICES)
         if self.norm_batches and not self.averaging:
             raise ValueError(f"norm_batches must be 0 where averaging is 0; got {self.norm_batches}")
@@ -131,11 +131,3 @@ class Recipe:
                 epoch = step * self.epochs // steps
                 return self.learning_rate / self.step_factor ** (epoch // self.step_epochs)
         return self.learning_rate
-
-
-def _check(name: str, value: Any, kind: type, allowed: str, holds: Any) -> None:
-    kinds = (int,) if kind is int else (int, float)
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        raise TypeError(f"{name} must be {allowed}; got {value!r}")
-    if not isfinite(value) or not holds(value):
-        raise ValueError(f"{name} must be {allowed}; got {value!r}")
