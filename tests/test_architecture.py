@@ -72,6 +72,11 @@ def test_mgcore_imports_without(blocked):
     assert blocked not in loaded
 
 
+def test_nets_imports_without_what_windows_lacks():
+    code = BLOCKER.format(blocked={"fcntl", "grp", "pwd", "resource", "termios"}) + "import nets.__main__; print(1)"
+    assert python(code) == "1\n"
+
+
 def test_blocker_blocks():
     code = BLOCKER.format(blocked={"numpy"}) + "import numpy"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import urllib.error
 import urllib.request
@@ -14,6 +13,11 @@ from typing import Any
 
 from nets.data.files import file_digest
 from nets.data.published import Download, Published
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 TIMEOUT = 30.0
 CHUNK = 1 << 18
@@ -45,7 +49,10 @@ def download(known: Published, folder: Path, base_url: str | None = None, progre
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Other processes that download into this folder wait; they then find the files there."""
+    """Other processes that download into this folder wait; they then find the files there. On Windows none waits."""
+    if fcntl is None:
+        yield
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

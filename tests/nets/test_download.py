@@ -1,6 +1,7 @@
 """Downloads: nothing without being asked, nothing without its checksum, from a server on this machine."""
 
 import re
+import sys
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -82,6 +83,12 @@ def test_a_set_is_fetched_once_and_verified(server, tmp_path):
     assert len(server["requests"]) == 1
     load(server, data_dir=tmp_path / "here")
     assert (tmp_path / "here" / "cifar-10" / NAME).exists()
+
+
+def test_a_set_is_fetched_where_there_are_no_file_locks(server, monkeypatch):
+    monkeypatch.setattr(sys.modules["nets.data.download"], "fcntl", None)
+    data = load(server)
+    assert (data.train_images.numpy() == server["parts"]["train"][0]).all()
 
 
 @pytest.mark.parametrize("ranges", [True, False])

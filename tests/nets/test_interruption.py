@@ -282,6 +282,14 @@ def test_two_processes_in_one_folder(tmp_path, monkeypatch):
     train(tmp_path, epochs=1)
 
 
+def test_nobody_is_kept_out_where_there_are_no_file_locks(tmp_path, monkeypatch):
+    """As on Windows, where a file that is open cannot be removed either."""
+    monkeypatch.setattr(sys.modules["nets.train.lock"], "fcntl", None)
+    for _ in range(2):  # the second time the file is there
+        with RunFolder(tmp_path, Every(steps=1)), RunFolder(tmp_path, Every(steps=1)):
+            assert os.listdir(tmp_path) == ["run.lock"]
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
