@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -157,36 +158,54 @@ class Group:
         return published(self.first.data, self.first.model, self.first.activation)
 
 
-def find(paths: Iterable[str | PathLike[str]]) -> list[Path]:
-    """The record.json files that are given, or lie in the folders given, at any depth.
+class NoRecordError(ValueError):
+    """A file that is no record of a run; the message names it."""
+
+
+def runs(paths: Iterable[str | PathLike[str]]) -> list[Group]:
+    """The runs whose records are given, or lie in the folders given, at any depth; repetitions together.
+
+    What holds no run is passed over with a warning, as long as something else does.
 
     Raises:
-        ValueError: naming a path that does not exist, or a folder without records.
+        ValueError: naming a path that does not exist, or a record.json that is none; or where there is no run at all.
     """
-    found: dict[Path, Path] = {}
+    found: dict[Path, Record] = {}
+    others: list[str] = []
     for path in map(Path, paths):
         if not path.exists():
             raise ValueError(f"runs: there is no file or folder {path}")
         files = sorted(path.rglob(FILE)) if path.is_dir() else [path]
         if not files:
-            raise ValueError(f"runs: {path} holds no {FILE}; runs are written with --output, and have one")
-        found |= {file.resolve(): file for file in files}
-    return list(found.values())
+            others.append(f"runs: {path} holds no {FILE}; runs are written with --output, and have one")
+        for file in files:
+            try:
+                found[file.resolve()] = read(file)
+            except NoRecordError as error:
+                if file.name == FILE:
+                    raise
+                others.append(str(error))
+    if others and not found:
+        raise ValueError(others[0])
+    for words in others:
+        warnings.warn(f"{words} (passed over)", stacklevel=2)
+    return groups(found.values())
 
 
 def read(path: str | PathLike[str]) -> Record:
     """The record in a file.
 
     Raises:
-        ValueError: naming the file, where it is no record, or one that says less than a record must.
+        NoRecordError: a ValueError that names the file, where it is no record.
+        ValueError: naming the file, where it says less than a record must.
     """
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"runs: {path} cannot be read as JSON: {error}") from error
+        raise NoRecordError(f"runs: {path} cannot be read as JSON: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ValueError(f"runs: {path} is no record of a run ({FORMAT!r})")
+        raise NoRecordError(f"runs: {path} is no record of a run ({FORMAT!r})")
     problem = _missing(content)
     if problem:
         raise ValueError(f"runs: {path} {problem}")

@@ -9,32 +9,30 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from math import isnan
-from os import PathLike
 from typing import Any
 
 from nets.accuracies import Published, all_published, plain
-from nets.records import Group, find, groups, read
+from nets.records import Group
 
 HEADINGS = ("data", "network", "parameters", "recipe", "epochs", "accuracy in %", "runs", "published in %", "time")
 EMPTY = "–"
 CHOSEN = "Accuracy on the test set after the last epoch, as mean ± standard deviation of the sample over n runs."
 
 
-def table(paths: Iterable[str | PathLike[str]], form: str = "text", *, not_run: bool = False) -> str:
-    """The table of all runs in the files and folders given.
+def table(found: Sequence[Group], form: str = "text", *, not_run: bool = False) -> str:
+    """The table of runs, as `nets.records.runs` gives them.
 
     Args:
         form: "text", "markdown", "csv" or "json"; the last two have a row per group of repeated runs, in full digits.
         not_run: whether published networks on the same data sets that nobody ran have a row too.
 
     Raises:
-        ValueError: naming the argument, or the file that is no record.
+        ValueError: naming the argument.
     """
     if form not in FORMS:
         raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}; got {form!r}")
-    found = groups(map(read, find(paths)))
     return FORMS[form](found, _not_run(found) if not_run else [])
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nets import report
+from nets import records, report
 
 DESCRIPTION = """Mean, standard deviation and number of runs beside the published values, from the record.json of every
-run. Runs that failed, diverged or did not finish are in the table as such."""
+run. Runs that failed, diverged or did not finish are in the table as such; what is no run is passed over."""
 PLOTS = ("learning_curves", "accuracy_parameters", "accuracy_time")
 
 
@@ -26,7 +27,8 @@ def add_report(commands: Any) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    text = report.table(options.runs, options.format, not_run=options.not_run)
+    found = records.runs(options.runs)
+    text = report.table(found, options.format, not_run=options.not_run)
     if options.output is None:
         print(text)
     else:
@@ -34,13 +36,12 @@ def _report(options: argparse.Namespace) -> None:
         options.output.write_text(text + "\n", encoding="utf-8")
         print(f"written: {options.output}")
     if options.plots is not None:
-        _plot(options.runs, options.plots)
+        _plot(found, options.plots)
 
 
-def _plot(runs: list[Path], folder: Path) -> None:
-    from nets import plot, records
+def _plot(found: Sequence[records.Group], folder: Path) -> None:
+    from nets import plot
 
-    found = records.groups(map(records.read, records.find(runs)))
     folder.mkdir(parents=True, exist_ok=True)
     for name in PLOTS:
         try:

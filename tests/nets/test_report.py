@@ -55,8 +55,12 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
+def table(paths, *settings, **named):
+    return report.table(records.runs(paths), *settings, **named)
+
+
 def test_mean_deviation_and_n(runs):
-    found = records.groups(map(records.read, records.find([runs])))
+    found = records.runs([runs])
     assert [(g.first.data, g.n, len(g.others)) for g in found] == [
         ("cifar10", 3, 1),
         ("cifar10", 0, 1),
@@ -71,7 +75,7 @@ def test_mean_deviation_and_n(runs):
 
 
 def test_text_has_every_run_and_what_was_published(runs):
-    lines = report.table([runs]).splitlines()
+    lines = table([runs]).splitlines()
     assert "96.03 ± 0.25 (n = 3)" in lines[1]
     assert "3 finished, 1 diverged" in lines[1]
     assert "96.00 (N23, L23), 93.04 (S19)" in lines[1]
@@ -81,14 +85,14 @@ def test_text_has_every_run_and_what_was_published(runs):
 
 
 def test_markdown_is_one_table(runs):
-    table = [line for line in report.table([runs], "markdown").splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in table} == {len(report.HEADINGS) + 1}
-    assert len(table) == 5
+    lines = [line for line in table([runs], "markdown").splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in lines} == {len(report.HEADINGS) + 1}
+    assert len(lines) == 5
 
 
 def test_csv_and_json_hold_the_same_numbers(runs):
-    rows = list(csv.DictReader(io.StringIO(report.table([runs], "csv"))))
-    values = json.loads(report.table([runs], "json"))
+    rows = list(csv.DictReader(io.StringIO(table([runs], "csv"))))
+    values = json.loads(table([runs], "json"))
     assert len(rows) == len(values) == 3
     for row, value in zip(rows, values, strict=True):
         assert row["model"] == value["model"]
@@ -102,11 +106,11 @@ def test_other_settings_are_another_row(tmp_path):
     write(tmp_path / "b", 1, overrides={"epochs": 3})
     write(tmp_path / "c", 2, settings={"activation": "hat:5"})
     write(tmp_path / "d", 3, result={"which": "averaged weights", "accuracy": 0.9})
-    assert len(report.table([tmp_path], "csv").splitlines()) == 5
+    assert len(table([tmp_path], "csv").splitlines()) == 5
 
 
 def test_published_networks_that_nobody_ran(runs):
-    text = report.table([runs], not_run=True)
+    text = table([runs], not_run=True)
     absent = [line for line in text.splitlines() if "not run" in line]
     assert any("pre-act ResNet18-A^l-B^{l,i}" in line and "94.54 (N23, L23), 93.83 (A19)" in line for line in absent)
     assert not any(MGNET in line.replace("{l}", "l") and "96.00" in line for line in absent)
@@ -115,11 +119,30 @@ def test_published_networks_that_nobody_ran(runs):
 def test_a_seed_that_counts_twice_is_named(tmp_path):
     write(tmp_path / "a", 4)
     write(tmp_path / "b", 4)
-    assert "seed 4 counts more than once" in report.table([tmp_path])
+    assert "seed 4 counts more than once" in table([tmp_path])
 
 
 def test_a_file_and_its_folder_are_one_run(runs):
-    assert len(records.find([runs, runs / "b", runs / "b" / records.FILE])) == 6
+    found = records.runs([runs, runs / "b", runs / "b" / records.FILE])
+    assert sum(len(group.records) for group in found) == 6
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_is_no_run_is_passed_over(runs, capsys):
+    """As the shell gives it for runs/*."""
+    (runs / "notes.md").write_text("seed 3 diverged")
+    (runs / "settings.json").write_text("{}")
+    (runs / "pictures").mkdir()
+    assert main(["report", *map(str, sorted(runs.iterdir()))]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == table([runs]) + "\n"
+    warned = printed.err.splitlines()
+    assert all(line.endswith("(passed over)") for line in warned)
+    for line, words in zip(warned, ("notes.md cannot", "pictures holds no", "settings.json is no record"), strict=True):
+        assert words in line
+    (runs / "a0" / records.FILE).write_text("{")
+    assert main(["report", *map(str, sorted(runs.iterdir()))]) == 2  # a run whose record is damaged is not
+    assert "a0/record.json cannot be read as JSON" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -136,21 +159,21 @@ def test_a_file_and_its_folder_are_one_run(runs):
 def test_what_is_no_record_is_named(tmp_path, change, words):
     path = write(tmp_path, **change)
     with pytest.raises(ValueError, match=words) as caught:
-        report.table([path])
+        table([path])
     assert str(path) in str(caught.value)
 
 
 def test_bad_arguments(tmp_path, runs):
     with pytest.raises(ValueError, match="there is no file or folder"):
-        report.table([tmp_path / "nowhere"])
+        table([tmp_path / "nowhere"])
     with pytest.raises(ValueError, match="form must be one of 'text'"):
-        report.table([runs], "latex")
+        table([runs], "latex")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"holds no record\.json"):
-        report.table([tmp_path / "empty"])
+        table([tmp_path / "empty"])
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(ValueError, match=r"broken\.json cannot be read as JSON"):
-        report.table([tmp_path / "broken.json"])
+        table([tmp_path / "broken.json"])
 
 
 def test_command(runs, tmp_path, capsys):
