@@ -84,8 +84,7 @@ class Record:
 
     @property
     def epochs(self) -> int | None:
-        recipe = self.content.get("recipe") or {}
-        return recipe.get("epochs", (recipe.get("settings") or {}).get("epochs"))
+        return (self.content.get("recipe") or {}).get("epochs")
 
     @property
     def hardware(self) -> str:

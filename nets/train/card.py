@@ -136,7 +136,6 @@ def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
 
 def _recipe(record: Mapping[str, Any]) -> list[str]:
     settings = {k: v for k, v in (record.get("recipe") or {}).items() if k not in ("name", "source")}
-    settings |= settings.pop("settings", {})
     return ["| setting | value |", "|---|---|", *(f"| {k} | {_cell(str(v))} |" for k, v in settings.items())]
 
 

@@ -31,7 +31,7 @@ def write(folder, seed=0, accuracy=0.96, status="finished", model=MGNET, data="c
         "settings": {"activation": "relu"},
         "parameters": 8_278_794,
         "data": {"name": data, "split": seed, "train": 50000, "test": 10000} if isinstance(data, str) else data,
-        "recipe": {"name": "fast", "settings": {"epochs": epochs}},
+        "recipe": {"name": "fast", "epochs": epochs},
         "overrides": {},
         "seed": seed,
         "hardware": {"cpu": "a processor", "threads": 2, "gpu": None},
