@@ -15,6 +15,7 @@ from typing import Any
 
 from nets.accuracies import Published, published
 from nets.train.record import FILE, FORMAT
+from nets.words import threads
 
 STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 
@@ -77,6 +78,11 @@ class Record:
         return str((self.content.get("settings") or {}).get("activation", "relu"))
 
     @property
+    def network(self) -> str:
+        """The model, and its activation where that is not ReLU."""
+        return self.model if self.activation == "relu" else f"{self.model}, {self.activation}"
+
+    @property
     def recipe(self) -> str:
         """Its name, and the settings that were replaced: "digits, epochs=3"."""
         recipe, overrides = self.content.get("recipe") or {}, self.content.get("overrides") or {}
@@ -92,10 +98,7 @@ class Record:
         hardware = self.content.get("hardware") or {}
         if hardware.get("gpu"):
             return str(hardware["gpu"])
-        threads = hardware.get("threads")
-        return f"{hardware.get('cpu') or 'unknown'}" + (
-            f", {threads} thread{'s' if threads > 1 else ''}" if threads else ""
-        )
+        return ", ".join(filter(None, [str(hardware.get("cpu") or "unknown"), threads(hardware)]))
 
     def kind(self) -> tuple[Any, ...]:
         """What runs have in common that are repetitions of one another, the seed apart."""

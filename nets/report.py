@@ -15,9 +15,9 @@ from typing import Any
 
 from nets.accuracies import Published, all_published, plain
 from nets.records import Group
+from nets.words import EMPTY, duration
 
 HEADINGS = ("data", "network", "parameters", "recipe", "epochs", "accuracy in %", "runs", "published in %", "time")
-EMPTY = "–"
 CHOSEN = "Accuracy on the test set after the last epoch, as mean ± standard deviation of the sample over n runs."
 
 
@@ -74,11 +74,10 @@ def _rows(found: Sequence[Group], absent: Sequence[list[Published]]) -> list[tup
 
 def _row(group: Group) -> tuple[str, ...]:
     record = group.first
-    name = record.model if record.activation == "relu" else f"{record.model}, {record.activation}"
     parameters = EMPTY if record.parameters is None else f"{record.parameters:,}"
     epochs = EMPTY if record.epochs is None else str(record.epochs)
     result = _accuracy(group), _runs(group), _printed(group.published), duration(group.seconds)
-    return record.data, name, parameters, record.recipe, epochs, *result
+    return record.data, record.network, parameters, record.recipe, epochs, *result
 
 
 def _accuracy(group: Group) -> str:
@@ -99,15 +98,6 @@ def _printed(entries: Sequence[Published]) -> str:
     for entry in entries:
         sources.setdefault(entry.accuracy, {})[entry.source] = None
     return ", ".join(f"{accuracy:.2f} ({', '.join(names)})" for accuracy, names in sources.items()) or EMPTY
-
-
-def duration(seconds: float) -> str:
-    """ "45 s", "12.3 min" or "2.1 h"."""
-    if isnan(seconds):
-        return EMPTY
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _notes(found: Sequence[Group]) -> list[str]:

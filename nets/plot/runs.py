@@ -127,9 +127,7 @@ def _errors(history: Sequence[Mapping[str, Any]]) -> dict[int, float]:
 
 
 def _label(group: Group) -> str:
-    record = group.first
-    words = [record.model, *([record.activation] if record.activation != "relu" else []), record.recipe]
-    text = " ".join(words)
+    text = f"{group.first.network} {group.first.recipe}"
     return (text if len(text) <= LETTERS else text[: LETTERS - 1] + "…") + (f", n = {group.n}" if group.n else "")
 
 

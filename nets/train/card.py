@@ -7,7 +7,7 @@ from math import sqrt
 from typing import Any
 
 from nets.accuracies import published
-from nets.report import duration
+from nets.words import duration, threads
 
 FILE = "model_card.md"
 WORST = 5
@@ -48,8 +48,7 @@ def _opening(record: Mapping[str, Any]) -> list[str]:
 def _facts(record: Mapping[str, Any]) -> dict[str, str]:
     data, recipe, hardware = record["data"], record.get("recipe") or {}, record.get("hardware") or {}
     overrides = ", ".join(f"{name} = {value}" for name, value in (record.get("overrides") or {}).items())
-    gpu, threads = hardware.get("gpu"), hardware.get("threads")
-    machine = [gpu, hardware.get("cpu"), f"{threads} thread{'s' if threads > 1 else ''}" if threads else None]
+    machine = [hardware.get("gpu"), hardware.get("cpu"), threads(hardware)]
     if (hardware.get("processes") or 1) > 1:
         machine.append(f"{hardware['processes']} processes")
     seconds, compiling = record.get("seconds"), record.get("compile_seconds")

@@ -1,0 +1,24 @@
+"""Numbers and things of a run in words, for tables and cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isnan
+from typing import Any
+
+EMPTY = "–"
+
+
+def duration(seconds: float) -> str:
+    """ "45 s", "12.3 min" or "2.1 h"; a dash where nobody knows."""
+    if isnan(seconds):
+        return EMPTY
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def threads(hardware: Mapping[str, Any]) -> str | None:
+    """ "2 threads", where the hardware of a record says so."""
+    count = hardware.get("threads")
+    return f"{count} thread{'s' if count > 1 else ''}" if count else None
