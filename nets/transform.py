@@ -76,9 +76,7 @@ class Transform:
                 f"data {data.name!r} has {data.in_channels} channels, and the network was trained on {self.shape[0]}, "
                 f"those of {self.data!r}"
             )
-        images = data.train_images
-        white = images.max().item() if isinstance(images, Tensor) and images.is_floating_point() else 1.0
-        scale = white / self.white
+        scale = data.white / self.white
         return replace(data, mean=tuple(scale * m for m in self.mean), std=tuple(scale * s for s in self.std))
 
     def read(self, path: str | os.PathLike[str], *, invert: bool = False) -> Picture:

@@ -71,6 +71,13 @@ class Dataset:
     def in_channels(self) -> int:
         return self.train_images.shape[1]
 
+    @property
+    def white(self) -> float:
+        """What a white pixel is before mean and std come off: 1 for bytes, which are divided by 255, and the largest
+        value of the training images where they are floats."""
+        images = self.train_images
+        return images.max().item() if isinstance(images, Tensor) and images.is_floating_point() else 1.0
+
     def normalise(self, raw: Images) -> Tensor:
         """What a network sees of raw images (N, channels, ...): (raw - mean) / std, with raw / 255 for raw where uint8.
 

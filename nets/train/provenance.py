@@ -16,15 +16,12 @@ from nets.train.checkpoint import CheckpointError, read
 def describe(data: Dataset) -> dict[str, Any]:
     """A data set as plain values, with checksums of the images: two splits of one set are different data.
 
-    `shape` is that of an image, `white` what a white pixel is before mean and std come off: 1 for bytes, which are
-    divided by 255, and the largest value of the training images where they are floats. `resize` is what the shorter
-    side of an image file is resized to.
+    `shape` is that of an image, `resize` what the shorter side of an image file is resized to.
     """
     names, mean, std = map(list, (data.class_names, data.mean, data.std))
     images = data.train_images
-    white = images.max().item() if isinstance(images, Tensor) and images.is_floating_point() else 1.0
     resize = None if isinstance(images, Tensor) else images.resize
-    pixels = {"shape": list(images.shape[1:]), "white": white, "mean": mean, "std": std, "resize": resize}
+    pixels = {"shape": list(images.shape[1:]), "white": data.white, "mean": mean, "std": std, "resize": resize}
     return {"name": data.name, "split": data.split, "classes": names, **pixels, **data.checksums()}
 
 
