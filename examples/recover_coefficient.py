@@ -47,11 +47,13 @@ def variation(m: torch.Tensor) -> torch.Tensor:
 def recover(
     f: torch.Tensor, measured: torch.Tensor, steps: int = 40, weight: float = 1e-3
 ) -> tuple[torch.Tensor, list[float]]:
-    """The coefficient (n, n) for measurements of u, both (sources, n, n), and the objective after each step."""
+    """The coefficient (n, n) for measurements of u, both (sources, n, n), and the objective at each evaluation."""
     m = torch.zeros(f.shape[1:], dtype=f.dtype, requires_grad=True)
     scale = measured.std(dim=(1, 2), keepdim=True)
-    options = {"max_iter": 1, "history_size": 20, "tolerance_grad": 0, "tolerance_change": 0}
+    options = {"max_iter": steps, "history_size": 20, "tolerance_grad": 0, "tolerance_change": 0}
     optimiser = torch.optim.LBFGS([m], line_search_fn="strong_wolfe", **options)
+    history: list[float] = []
+    bar = tqdm(desc="recover", unit="gradient")
 
     def objective() -> torch.Tensor:
         optimiser.zero_grad()
@@ -60,9 +62,12 @@ def recover(
         misfit = ((u - measured) / scale).square().mean()
         total = f.numel() * (misfit + weight * variation(m))  # L-BFGS takes curvatures below 1e-10 for rounding
         total.backward()
+        history.append(float(total.detach()))
+        bar.update()
         return total.detach()
 
-    history = [float(optimiser.step(objective)) for _ in tqdm(range(steps), desc="recover", unit="step")]
+    with bar:
+        optimiser.step(objective)
     return torch.exp(RANGE * torch.tanh(m.detach() / RANGE)), history
 
 
@@ -79,7 +84,7 @@ def draw(exact: torch.Tensor, found: torch.Tensor, measured: torch.Tensor, histo
         figure.colorbar(shown, ax=ax)
         ax.set_title(title)
     axes[3].semilogy(range(1, len(history) + 1), history)
-    axes[3].set(title="objective", xlabel="step of L-BFGS")
+    axes[3].set(title="objective", xlabel="solve and adjoint solve")
     figure.savefig(path, dpi=150)
 
 

@@ -79,6 +79,6 @@ def test_heat(tmp_path: Path) -> None:
 def test_recover_coefficient(tmp_path: Path) -> None:
     from examples import recover_coefficient
 
-    errors = recover_coefficient.run(n=11, steps=4, output=tmp_path)
-    assert errors["found"] < 0.8 * errors["a = 1"]
+    errors = recover_coefficient.run(n=11, steps=12, output=tmp_path)
+    assert errors["found"] < 0.06 < errors["a = 1"]  # noise of 0.2 percent leaves 0.03
     assert (tmp_path / "recover_coefficient.png").stat().st_size > 0
