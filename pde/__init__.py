@@ -4,7 +4,7 @@ from typing import Any
 
 from mgcore import Progress, Solution, SolveError
 from pde.arguments import real_array
-from pde.arrays import is_tensor
+from pde.arrays import is_tensor, tensors_in
 from pde.multigrid import Multigrid
 from pde.poisson import Poisson
 
@@ -56,15 +56,10 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
         else:
             known = ", ".join(sorted(set.union(*names.values())))
             raise TypeError(f"solve_poisson: unknown option {name!r}; it takes {known}")
-    if any(map(_holds_tensors, (f, *(options.get(name) for name in ("g", "coefficient", "reaction"))))):
+    if tensors_in(f, *(options.get(name) for name in ("g", "coefficient", "reaction"))):
         from pde import autograd
 
         return autograd.solve_poisson(f, shape, parts[Poisson], parts[Multigrid], parts[Multigrid.solve])
     problem = Poisson(shape, **parts[Poisson])
     f = problem.read("f", f)
     return Multigrid(problem, **parts[Multigrid]).solve(f, **parts[Multigrid.solve])
-
-
-def _holds_tensors(values: Any) -> bool:
-    parts = values.values() if isinstance(values, dict) else values if isinstance(values, list | tuple) else [values]
-    return any(map(is_tensor, parts))

@@ -74,6 +74,23 @@ def as_numpy(x: Any) -> np.ndarray:
     return x.detach().cpu().numpy() if is_tensor(x) else np.asarray(x)
 
 
+def tensors_in(*values: Any) -> list[Any]:
+    """The tensors among these values, in dictionaries, lists and tuples too."""
+    found: list[Any] = []
+    for value in values:
+        each_tensor(value, found.append)
+    return found
+
+
+def each_tensor(x: Any, change: Callable[[Any], Any]) -> Any:
+    """x with change(t) in the place of each tensor t, in dictionaries, lists and tuples too."""
+    if isinstance(x, Mapping):
+        return {key: each_tensor(value, change) for key, value in x.items()}
+    if isinstance(x, list | tuple):
+        return type(x)(each_tensor(value, change) for value in x)
+    return change(x) if is_tensor(x) else x
+
+
 def like(thing: Any, x: Any) -> Any:
     """`thing`, an array or an object that holds arrays, with the library, device and dtype of x."""
     if is_tensor(x):

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from mgcore import Solution, SolveError
-from pde.arrays import as_numpy, cast, is_tensor, like
+from pde.arrays import cast, each_tensor, is_tensor, like, tensors, tensors_in
 from pde.boundary import fold, read_sides
 from pde.multigrid import Multigrid
 from pde.operators import StencilOperator
@@ -24,19 +24,6 @@ from pde.poisson import Poisson
 from pde.terms import Terms
 
 Tensor = torch.Tensor
-
-
-def wanted(*values: Any) -> list[Tensor]:
-    """The tensors among these values, in dictionaries, lists and tuples too."""
-    found: list[Tensor] = []
-    for value in values:
-        if is_tensor(value):
-            found.append(value)
-        elif isinstance(value, Mapping):
-            found += wanted(*value.values())
-        elif isinstance(value, list | tuple):
-            found += wanted(*value)
-    return found
 
 
 def solve_poisson(
@@ -50,26 +37,25 @@ def solve_poisson(
     coefficient, reaction = problem_options.get("coefficient"), problem_options.get("reaction", 0.0)
     g = solve_options.pop("g", None)
     device = _device({"f": f, "g": g, "coefficient": coefficient, "reaction": reaction}, solver_options)
-    fields = {"coefficient": _on_host(coefficient), "reaction": _on_host(reaction)}
+    fields = {"coefficient": host(coefficient), "reaction": host(reaction)}
     problem = Poisson(shape, **{**problem_options, **fields})
     mg = Multigrid(problem, **{**solver_options, "device": device})
-    if any(t.requires_grad for t in wanted(solve_options.get("u0"))):
+    if _wants_gradient(solve_options.get("u0")):
         raise ValueError("u0: the solution does not depend on the first guess; give u0.detach()")
-    values: dict[str, Any] = {"f": _detached(f) if is_tensor(f) else problem.read("f", f, mg.dtype)}
     if not is_tensor(f):
-        values["f"] = torch.from_numpy(values["f"]).to(device)
-    run = _Forward(mg, values["f"], _detached(g), solve_options)
-    if not torch.is_grad_enabled() or not any(t.requires_grad for t in wanted(f, g, coefficient, reaction)):
+        f = tensors(device, mg.dtype)(problem.read("f", f, mg.dtype))
+    run = _Forward(mg, f.detach(), each_tensor(g, Tensor.detach), solve_options)
+    if not torch.is_grad_enabled() or not _wants_gradient(f, g, coefficient, reaction):
         return run.solution()
     if solve_options.get("out") is not None:
         raise ValueError("out: a result that is written there has no gradient; leave it out, or use torch.no_grad()")
-    varies = any(t.requires_grad for t in wanted(coefficient, reaction))
-    if problem.singular and any(t.requires_grad for t in wanted(reaction)):
+    varies = _wants_gradient(coefficient, reaction)
+    if problem.singular and _wants_gradient(reaction):
         raise ValueError(
             "reaction: where it is zero and no side fixes u the problem is singular, and the solution has no "
             "derivative in the reaction; detach it, or make it positive somewhere"
         )
-    data = cast(f, mg.dtype) if is_tensor(f) else values["f"]
+    data = cast(f, mg.dtype)
     terms = _terms(coefficient, reaction, problem, data) if varies else problem.terms
     b = fold(data, _sides(g, problem, data), problem.grid, terms)
     kept = ("rtol", "max_cycles", "cycle", "accel")
@@ -169,7 +155,7 @@ def _device(given: dict[str, Any], options: dict[str, Any]) -> str:
     """The device of the tensors, which all lie on the same one."""
     places = {}
     for name, value in given.items():
-        for t in wanted(value):
+        for t in tensors_in(value):
             with torch.no_grad():
                 check_tensor(name, t)
             places[name] = t.device
@@ -183,18 +169,8 @@ def _device(given: dict[str, Any], options: dict[str, Any]) -> str:
     return str(device)
 
 
-def _detached(values: Any) -> Any:
-    """The same values without gradients."""
-    if isinstance(values, Mapping):
-        return {key: _detached(value) for key, value in values.items()}
-    return values.detach() if is_tensor(values) else values
-
-
-def _on_host(values: Any) -> Any:
-    """Coefficients for NumPy."""
-    if isinstance(values, list | tuple):
-        return type(values)(map(_on_host, values))
-    return as_numpy(values) if is_tensor(values) else values
+def _wants_gradient(*values: Any) -> bool:
+    return any(t.requires_grad for t in tensors_in(*values))
 
 
 def _terms(coefficient: Any, reaction: Any, problem: Poisson, x: Tensor) -> Terms:

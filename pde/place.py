@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mgcore import Progress
-from pde.arrays import as_numpy, is_tensor, moved, tensors
+from pde.arrays import as_numpy, each_tensor, is_tensor, moved, tensors
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,8 @@ class Place:
 
 
 def host(x: Any) -> Any:
-    """Tensors as arrays of the host, alone or in a dictionary."""
-    if isinstance(x, Mapping):
-        return {key: host(value) for key, value in x.items()}
-    return as_numpy(x) if is_tensor(x) else x
+    """Tensors as arrays of the host, alone or in dictionaries, lists and tuples."""
+    return each_tensor(x, as_numpy)
 
 
 def check_tensor(name: str, x: Any) -> None:

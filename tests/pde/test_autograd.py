@@ -114,6 +114,8 @@ def test_the_solution_around_the_tensor():
     np.testing.assert_array_equal(solution.u.detach(), plain)
     callables = pde.solve_poisson(lambda x, y: x * y, (7, 6), reaction=torch.tensor(2.0, requires_grad=True)).u
     assert callables.requires_grad
+    read_only = pde.solve_poisson(np.broadcast_to(1.0, (5, 5)), reaction=torch.tensor(2.0, requires_grad=True)).u
+    read_only.sum().backward()
     single = pde.solve_poisson(torch.ones(5, 5, requires_grad=True)).u
     single.sum().backward()
 
