@@ -67,6 +67,15 @@ def matrix(indices: Array, weights: Array, columns: int) -> sp.csr_matrix:
     return sp.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(indices.shape[1], columns))
 
 
+def without_rounding(weights: sp.spmatrix) -> sp.csr_matrix:
+    """The weights without those that rounding has made of zeros, sorted by column."""
+    result = sp.csr_matrix(weights)
+    result.data[abs(result.data) < 1e-14] = 0
+    result.eliminate_zeros()
+    result.sort_indices()
+    return result
+
+
 def with_dirichlet_ends(axis: Axis) -> Array:
     """The points of an axis with those ends at which the boundary value is known."""
     low, high = (side.kind == "dirichlet" for side in axis.sides)
@@ -114,11 +123,7 @@ def linear(fine: Axis, coarse: Axis, diffusion: tuple[float, float]) -> tuple[sp
         values = sp.vstack([values, row] if side else [row, values])
         data = np.concatenate((data, new) if side else (new, data))
     through = matrix(*lagrange(nodes, fine.points, 2, fine.length if fine.periodic else None), len(nodes))
-    P = sp.csr_matrix(through @ values)
-    P.data[abs(P.data) < 1e-14] = 0
-    P.eliminate_zeros()
-    P.sort_indices()
-    return P, through @ data
+    return without_rounding(through @ values), through @ data
 
 
 def feels_diffusion(coarse: Axis) -> bool:
@@ -148,14 +153,9 @@ def linear_along_side(fine: Axis, coarse: Axis) -> sp.csr_matrix:
 
 def cubic_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     """Cubic interpolation as a matrix; the columns of Dirichlet ends, as for zero boundary values, are dropped."""
-    indices, weights = lagrange(with_dirichlet_ends(coarse), fine.points, 4, fine.length if fine.periodic else None)
-    rows = np.tile(np.arange(fine.n), len(indices))
-    first = int(coarse.sides[0].kind == "dirichlet")
-    columns = coarse.n + sum(side.kind == "dirichlet" for side in coarse.sides)
-    C = sp.csr_matrix((weights.ravel(), (rows, indices.ravel())), shape=(fine.n, columns))[:, first : first + coarse.n]
-    C.data[abs(C.data) < 1e-14] = 0
-    C.eliminate_zeros()
-    return sp.csr_matrix(C)
+    nodes, first = with_dirichlet_ends(coarse), int(coarse.sides[0].kind == "dirichlet")
+    C = matrix(*lagrange(nodes, fine.points, 4, fine.length if fine.periodic else None), len(nodes))
+    return without_rounding(C[:, first : first + coarse.n])
 
 
 def adjoint(P: sp.csr_matrix, fine: Array, coarse: Array) -> sp.csr_matrix:
@@ -167,11 +167,9 @@ def data_matrix(fine: Axis) -> sp.csr_matrix:
     """`DataRestriction` along one axis."""
     if not fine.cell:
         return _sharpened_adjoint(fine, fine.coarsen())
-    indices, weights = fine.injection()
-    rows = np.broadcast_to(np.arange(indices.shape[1]), indices.shape)
-    matrix = sp.csr_matrix((weights.ravel(), (rows.ravel(), indices.ravel())), shape=(indices.shape[1], fine.n))
-    matrix.eliminate_zeros()
-    return matrix
+    means = matrix(*fine.injection(), fine.n)
+    means.eliminate_zeros()
+    return means
 
 
 def _sharpened_adjoint(fine: Axis, coarse: Axis) -> sp.csr_matrix:
