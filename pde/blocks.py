@@ -40,7 +40,7 @@ class Zebra:
         return np.ascontiguousarray(d.T).reshape(r.shape).astype(r.dtype)
 
     def moved(self, leaf: Callable[[Any], Any]) -> Zebra:
-        return _on_host(self, leaf, "zebra" if len(self.axes) < 2 else "planes")
+        return _for_arrays_only(self, leaf, "zebra" if len(self.axes) < 2 else "planes")
 
     def adjoint(self) -> Zebra:
         return Zebra(self.A, self.omega, self.axes, not self.backwards)
@@ -82,7 +82,7 @@ class Lexicographic:
         return np.ascontiguousarray(self._factor.solve(flat).T).reshape(r.shape).astype(r.dtype)
 
     def moved(self, leaf: Callable[[Any], Any]) -> Lexicographic:
-        return _on_host(self, leaf, "gauss-seidel")
+        return _for_arrays_only(self, leaf, "gauss-seidel")
 
     def adjoint(self) -> Lexicographic:
         return Lexicographic(self.A, self.omega, not self.backwards)
@@ -119,7 +119,7 @@ def block_groups(A: Operator, axes: tuple[int, ...]) -> list[Array]:
     return [group for key in sorted(groups) if (group := np.concatenate(groups[key])).size]
 
 
-def _on_host(smoother: Any, leaf: Callable[[Any], Any], name: str) -> Any:
+def _for_arrays_only(smoother: Any, leaf: Callable[[Any], Any], name: str) -> Any:
     """The smoother itself, whose factors take any dtype of the host; refused for tensors."""
     if is_tensor(leaf(np.zeros(()))):
         raise ValueError(
