@@ -11,6 +11,7 @@ import mgcore
 from pde import Multigrid, Poisson, SolveError
 from tests.pde.reference import EPS, SEEDS
 from tests.pde.sides_reference import make_box
+from tests.pde.solvers import RANDOM, solver
 
 KINDS = [("D",), ("P",), ("NR",), ("D", "D"), ("N", "P"), ("R", "DN"), ("P", "P"), ("N", "N", "N"), ("D", "P", "R")]
 
@@ -228,3 +229,31 @@ def test_a_batch_needs_no_arrays():
     assert [m.cycles for m in solution.members] == [3, 9, 0]
     assert solution.u == pytest.approx([2.0, 3.0, 0.0], rel=2e-3)
     assert solution.reason == "converged"
+
+
+@pytest.mark.parametrize("shape", [(31,), (9, 14), (5, 6, 7)])
+def test_boundary_data_may_differ_between_the_members_of_a_batch(shape):
+    rng, extent = np.random.default_rng(4), (1.0,) * len(shape)
+    f = rng.standard_normal((3, *shape))
+    sides = {(a, s): (3, *shape[:a], *shape[a + 1 :]) for a in range(len(shape)) for s in (0, 1)}
+    g = {key: rng.standard_normal(size) for key, size in sides.items()}
+    mg = solver(shape)
+    together, common = mg.solve(f, g, rtol=1e-12), mg.solve(f, {key: v[0] for key, v in g.items()}, rtol=1e-12)
+    for i in range(3):
+        alone = mg.solve(f[i], {key: v[i] for key, v in g.items()}, rtol=1e-12)
+        np.testing.assert_allclose(together.u[i], alone.u, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(common.u[0], together.u[0], rtol=0, atol=1e-10)
+    whole = mg.problem.embed(together.u, g)
+    inside = (slice(None), 0, *(slice(1, -1),) * (len(shape) - 1))
+    np.testing.assert_array_equal(whole[inside], g[0, 0])
+    assert extent == mg.problem.extent
+
+
+def test_a_batch_with_members_of_every_size():
+    f = np.stack([RANDOM, 0 * RANDOM, 1e-200 * RANDOM, 1e200 * RANDOM])
+    solution = solver((63, 63)).solve(f, rtol=1e-10)
+    expected = solver((63, 63)).solve(RANDOM, rtol=1e-10)
+    assert solution.cycles == expected.cycles
+    assert not solution.u[1].any()
+    for member, scale in ((0, 1), (2, 1e-200), (3, 1e200)):
+        np.testing.assert_allclose(solution.u[member] / scale, expected.u, rtol=0, atol=1e-14)
