@@ -172,6 +172,11 @@ def close(
     assert error <= residual / low + rounding, f"{error} > {residual / low} + {rounding}"
 
 
+def weighted(W: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
+    """The inner product in which transfers are adjoint, W being the control volumes."""
+    return float(np.sum(W * a * b))
+
+
 def residual_norm(solution: Any, f: np.ndarray) -> float:
     """The last residual of a solution as an absolute 2-norm, f being the folded data."""
     return float(solution.residual_norms[-1] * np.linalg.norm(f))

@@ -14,8 +14,6 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import spsolve
 
-EPS = float(np.finfo(float).eps)
-
 SIDES: dict[str, tuple[Any, Any]] = {
     "D": ("dirichlet", "dirichlet"),
     "N": ("neumann", "neumann"),

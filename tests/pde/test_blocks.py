@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import pde
 from pde.blocks import Alternating, Lexicographic, Zebra, block_groups
 from pde.smoothers import CHEBYSHEV_RATIO, SMOOTHERS
+from tests.pde.reference import EPS
 
-EPS = float(np.finfo(float).eps)
 COARSE_OPERATORS = ("rediscretised", "galerkin")
 BLOCKS = [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)]
 SHAPES = [(7,), (8,), (5, 6), (9, 4), (1, 5), (3, 4, 5)]

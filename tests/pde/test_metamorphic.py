@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pde import Multigrid, Poisson
-from tests.pde.sides_reference import EPS, Box, Line, make_box
+from tests.pde.reference import EPS
+from tests.pde.sides_reference import Box, Line, make_box
 
 KINDS = [
     ("D",),

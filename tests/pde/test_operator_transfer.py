@@ -1,5 +1,7 @@
 """Transfers that follow from the operator: adjoint, exact on constants, and with the coarse operators R A P."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.linalg import norm
@@ -7,7 +9,7 @@ from numpy.linalg import norm
 import pde
 from mgcore import checks
 from pde.dendy import OperatorTransfer
-from tests.pde.reference import EPS
+from tests.pde.reference import EPS, weighted
 
 
 @pytest.mark.parametrize("shape", [(15,), (9, 12), (7, 6, 5)])
@@ -20,16 +22,9 @@ def test_operator_dependent_transfers(shape, boundary, centering):
     A = pde.Multigrid(problem, levels=1).levels[0].info.operator
     which = (True,) * len(shape)
     transfer = OperatorTransfer(A, which, np.dtype(float))
-    W, W_c = problem.control_volumes(), transfer.volumes
     r, e = rng.standard_normal(shape), rng.standard_normal(transfer.coarse.shape)
-    defect = checks.adjoint_defect(
-        transfer.restrict,
-        transfer.prolong,
-        r,
-        e,
-        lambda v, w: float((W * v * w).sum()),
-        lambda v, w: float((W_c * v * w).sum()),
-    )
+    inner = partial(weighted, problem.control_volumes()), partial(weighted, transfer.volumes)
+    defect = checks.adjoint_defect(transfer.restrict, transfer.prolong, r, e, *inner)
     assert defect <= 32 * EPS * r.size**0.5
     if boundary != "dirichlet":
         ones = transfer.prolong(np.ones(transfer.coarse.shape))

@@ -11,13 +11,9 @@ from pde import Poisson
 from pde.grid import Axis, Grid, Side
 from pde.interpolation import CubicInterpolation, DataRestriction
 from pde.transfer import BilinearTransfer
-from tests.pde.reference import EPS, F8, SEEDS, halvings
+from tests.pde.reference import EPS, F8, SEEDS, halvings, weighted
 from tests.pde.sides_reference import SIDES, Manufactured, make_box, smooth
 from tests.pde.sides_table import boxes_of_any_sides
-
-
-def weighted(W, a, b):
-    return float(np.sum(W * a * b))
 
 
 @given(boxes_of_any_sides(), SEEDS)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pde import Multigrid, Poisson
-from tests.pde.sides_reference import EPS, SIDES, make_box, smooth
+from tests.pde.reference import EPS
+from tests.pde.sides_reference import SIDES, make_box, smooth
 
 CLOSED = {"N", "P", "R0"}
 FREE = [("N",), ("P",), ("R0",), ("N", "N"), ("P", "P"), ("N", "P"), ("R0", "N"), ("N", "P", "R0")]

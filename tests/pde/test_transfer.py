@@ -13,7 +13,7 @@ from pde import Poisson
 from pde.grid import Axis, Grid
 from pde.interpolation import CubicInterpolation, coarsen_sides
 from pde.transfer import BilinearTransfer, LinearTransfer
-from tests.pde.reference import EPS, F8, SEEDS, boxes, halvings, nonuniform_grids
+from tests.pde.reference import EPS, F8, SEEDS, boxes, halvings, nonuniform_grids, weighted
 
 TRANSFERS = {"bilinear": BilinearTransfer, "linear": LinearTransfer}
 
@@ -23,10 +23,6 @@ def volumes(grid):
     for axis in grid.axes:
         result = np.multiply.outer(result, (axis.nodes[2:] - axis.nodes[:-2]) / 2)
     return result
-
-
-def weighted(W, a, b):
-    return float(np.sum(W * a * b))
 
 
 @st.composite
