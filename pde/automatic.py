@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pde.coarse_terms import at_coarse_points
 from pde.grid import Grid
-from pde.terms import Terms
+from pde.hierarchy import COARSEST_SIZE_STEEP
+from pde.terms import ROUGH, STEEP, Terms
 
 SPACING_OF_PLANES = 5.0
 """In three dimensions lines along each axis take up to 0.3 per V(1,1) where spacings vary by this, and then up to 0.98:
@@ -20,7 +22,7 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
     Raises:
         ValueError: transfers that follow the coefficient without Galerkin operators.
     """
-    rough = terms.is_rough(grid)
+    rough = is_rough(grid, terms)
     smoother = _unless_given(smoother, automatic_smoother(grid, terms))
     lines = smoother == "zebra" and sum(n > 1 for n in grid.shape) == 2
     unlike = (lines or smoother.startswith("planes")) and grid.is_stretched()
@@ -30,6 +32,18 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
     if transfer == "operator" and coarse == "rediscretised":
         raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")
     return smoother, coarse, transfer
+
+
+def is_rough(grid: Grid, terms: Terms) -> bool:
+    """Whether the diffusion jumps between neighbours, or is too steep for a grid that would have to be coarsened."""
+    if terms.largest_ratio(grid) > ROUGH:
+        return True
+    while terms.varies and grid.size > COARSEST_SIZE_STEEP and any(which := grid.axes_to_coarsen(terms.typical)):
+        terms = Terms(tuple(at_coarse_points(a, grid, which) for a in terms.diffusion))
+        grid = grid.coarsen(which)
+        if terms.largest_ratio(grid) > STEEP:
+            return True
+    return False
 
 
 def automatic_smoother(grid: Grid, terms: Terms) -> str:

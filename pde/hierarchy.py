@@ -12,20 +12,24 @@ import numpy as np
 import scipy.sparse as sp
 
 from mgcore import Level
+from pde.coarse_terms import coarse_terms
 from pde.dendy import OperatorTransfer, through_points
 from pde.direct import DirectSolver
-from pde.grid import Array, Grid
+from pde.grid import Grid
 from pde.interpolation import BoundaryTerm, CubicInterpolation
-from pde.one_axis import Gather, feels_diffusion
+from pde.one_axis import feels_diffusion
 from pde.operators import MatrixOperator, Operator, StencilOperator
 from pde.smoothers import axis_of, iteration, make_smoother, symmetric_pair
-from pde.terms import Terms
+from pde.terms import STEEP, Terms
 from pde.transfer import TRANSFERS, BilinearTransfer, LinearTransfer
 
 Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
 
 COARSEST_SIZE = 8
 """Coarsening goes on while more unknowns than this are left; the last level is solved directly."""
+
+COARSEST_SIZE_STEEP = 5000
+"""The same where the coefficient would be too steep for a coarser grid."""
 
 COARSEST_SIZE_ROUGH = 5000
 """The same at least where the coefficient jumps: coarser grids would lose sight of whole inclusions and layers."""
@@ -91,12 +95,16 @@ def build_levels(
         last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
         transfer = None if last else _transfer(A, which, choices, tables)
+        if transfer is not None:
+            coarser = coarse_terms(terms, A.grid, which, transfer, choices.coarse == "rediscretised")
+            if A.grid.size <= COARSEST_SIZE_STEEP and coarser.largest_ratio(transfer.coarse) > STEEP:
+                transfer = None
         levels.append(_level(A, transfer, choices))
         if transfer is None:
             return levels, interpolations
         fine = through_points(A.grid, which) if choices.transfer == "operator" else A.grid
         interpolations.append(tables.find(CubicInterpolation, fine, which, choices.dtype))
-        terms = _coarse_terms(terms, A.grid, which, transfer)
+        terms = coarser
         A = _coarse_operator(A, transfer, terms, choices)
 
 
@@ -185,27 +193,3 @@ def _level(A: Operator, transfer: Transfer | None, choices: Choices) -> Level:
 def _omega(B: Any) -> str:
     omega = B.args[1] if isinstance(B, partial) else getattr(B, "omega", None)
     return "" if omega is None else f" omega={omega:.3g}"
-
-
-def _coarse_terms(terms: Terms, grid: Grid, which: tuple[bool, ...], transfer: Transfer) -> Terms:
-    """The coefficients at the coarse points, or their means over merged cells.
-
-    The reaction at the points is a weighted mean, so that the coarse one has the same integral.
-    """
-
-    def inject(values: float | Array) -> float | Array:
-        if isinstance(values, float):
-            return values
-        if isinstance(transfer, OperatorTransfer):
-            return values[np.ix_(*transfer.places)]
-        for a, halve in enumerate(which):
-            if halve:
-                values = Gather(*grid.axes[a].injection(), a, grid.ndim, np.dtype(float))(values)
-        return values
-
-    def reaction(values: float | Array) -> float | Array:
-        at_points = isinstance(transfer, BilinearTransfer | LinearTransfer) and not any(axis.cell for axis in grid.axes)
-        weighted = at_points or isinstance(transfer, OperatorTransfer)
-        return transfer.restrict(values) if weighted and not isinstance(values, float) else inject(values)
-
-    return Terms(tuple(inject(a) for a in terms.diffusion), reaction(terms.reaction))

@@ -58,9 +58,9 @@ class Multigrid:
         omega: relaxation parameter in (0, 2); None takes what suits the smoother and the dimension.
         nu: sweeps before and after the coarse-grid correction.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
-            is rough (it changes by a factor of two between neighbours, or of ten over the box), the reaction jumps by
-            half of its largest value, lines in two dimensions or planes in three are relaxed on stretched axes
-            (rediscretised cycles take up to 0.9 there), or transfer is "operator".
+            is rough (it changes by a factor of two between neighbours, or would by 2.5 on grids of thousands of
+            unknowns), the reaction jumps by half of its largest value, lines in two dimensions or planes in three are
+            relaxed on stretched axes (rediscretised cycles take up to 0.9 there), or transfer is "operator".
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
             "auto" is the last where the coefficient is rough, else the first.
         levels: the number of levels at most; None coarsens as far as it goes.

@@ -17,16 +17,13 @@ from pde.interpolation import CubicInterpolation
 from pde.kernels.level import FusedLevel
 from pde.kernels.states import Interpolated, Packed, Pending, Rows, State, Sweeping
 from pde.kernels.tables import Tables, is_alike
-from pde.kernels.tail import Tail
+from pde.kernels.tail import LARGEST_INVERSE, Tail
 from pde.operators import StencilOperator
 from pde.smoothers import red_black
 from pde.transfer import BilinearTransfer
 
 TAIL = 1 << 17
 """Levels with at most so many unknowns go into one call."""
-
-LARGEST_DIRECT = 64
-"""Unknowns of the coarsest level at most: it is solved with a dense inverse."""
 
 
 class Fused:
@@ -38,7 +35,8 @@ class Fused:
     def __init__(self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int) -> None:
         sizes = [level.info.grid.size for level in levels]
         last = len(levels) - 1
-        first = next(l for l, size in enumerate(sizes) if size <= TAIL or l == last)
+        small = TAIL if sizes[last] <= LARGEST_INVERSE else 0  # else what solves the coarsest grid is not compiled
+        first = next(l for l, size in enumerate(sizes) if size <= small or l == last)
         passes = [FusedLevel(level, packed, l, sweeping, threads) for l, level in enumerate(levels[:-1])]
         self._every: list[Any] = [*passes, Tail(levels[last:], packed, last, sweeping)]
         self._short: list[Any] = [*passes[:first], Tail(levels[first:], packed, first, sweeping)]
@@ -106,8 +104,6 @@ def fuse(
         return f"they are for two and three dimensions, and the grid has {ndim}"
     if not all(getattr(_smoother(level), "func", None) is red_black for level in levels[:-1]):
         return "they make red-black sweeps, and the smoother is another"
-    if infos[-1].grid.size > LARGEST_DIRECT:
-        return f"the coarsest level has more than {LARGEST_DIRECT} unknowns"
     varying = not all(is_alike(info.grid, info.operator.terms) for info in infos[:-1])
     tables = Tables(dtype, varying)
     for level, interpolation in zip(levels[:-1], interpolations, strict=True):

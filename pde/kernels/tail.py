@@ -20,6 +20,9 @@ from pde.kernels.states import Packed, Pending, Rows, State, Storage, Sweeping, 
 GIVEN = -1
 """In place of an address in a program: that of what is given when it is run."""
 
+LARGEST_INVERSE = 512
+"""Unknowns of the coarsest grid at most for its inverse as a matrix; a larger one is solved by its sparse factors."""
+
 
 class Tail:
     """The coarse grids of a V-cycle as one level, whose smoother is a V-cycle over them in one call."""
@@ -35,7 +38,9 @@ class Tail:
             for grid, record in zip(grids, packed.records[index:], strict=False)
         ]
         self._order = _order(levels[-1])
-        self._inverse = _inverse(levels[-1], self._order, dtype)
+        self._shape, self._solver = grids[-1].shape, levels[-1].B[0]
+        small = grids[-1].size <= LARGEST_INVERSE
+        self._inverse = _inverse(levels[-1], self._order, dtype) if small else np.zeros((0, 0), dtype)
         needed = [passes.space_needed(record, sweeps) for record in packed.records[index:]]
         self._work = np.zeros(max(needed, default=1), dtype)
         self._programs: dict[str, Array] = {}
@@ -172,7 +177,14 @@ class Tail:
 
     def _directly(self, f: Rows, out: Rows) -> float:
         order = self._order
-        values = self._inverse @ (f.values if f.split else f.values[order])
+        if len(self._inverse):
+            values = self._inverse @ (f.values if f.split else f.values[order])
+        else:
+            natural = f.values
+            if f.split:
+                natural = np.empty_like(natural)
+                natural[order] = f.values
+            values = self._solver(natural.reshape(self._shape)).ravel()[order]
         if out.split:
             out.values[:] = values
         else:
@@ -189,5 +201,5 @@ def _order(level: Level) -> Array:
 def _inverse(level: Level, order: Array, dtype: np.dtype) -> Array:
     """A^-1 of the coarsest level as a matrix on split rows."""
     shape, size = level.info.grid.shape, level.info.grid.size
-    inverse = np.stack([level.B[0](row.reshape(shape)).ravel() for row in np.eye(size)], axis=1)
+    inverse = level.B[0](np.eye(size).reshape(size, *shape)).reshape(size, size).T
     return np.ascontiguousarray(inverse[np.ix_(order, order)], dtype=dtype)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 import pde
+from tests.pde.media import blocks
 
 SMOOTH = {
     "exp(6 x)": lambda x, y: np.exp(6 * x),
@@ -17,7 +19,7 @@ SMOOTH = {
 @pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic", ("robin", 1.0)])
 @pytest.mark.parametrize("centering", ["vertex", "cell"])
 def test_smooth_coefficients_that_vary_much(kind, boundary, centering):
-    """Rediscretised coarse operators diverged, or took up to 47 cycles: on the coarsest grids they see jumps."""
+    """With values at coarse points alone they diverged, or took up to 47 cycles: coarse grids saw jumps."""
     problem = pde.Poisson((96, 70), boundary=boundary, centering=centering, coefficient=SMOOTH[kind])
     f = np.random.default_rng(6).standard_normal(problem.shape)
     if problem.singular:
@@ -25,15 +27,48 @@ def test_smooth_coefficients_that_vary_much(kind, boundary, centering):
         f -= (W * f).sum() / W.sum()
     mg = pde.Multigrid(problem)
     assert len(mg.levels) > 1
-    assert mg.transfer == "operator"
     solution = mg.solve(f)
     assert solution.converged
     assert solution.cycles <= 10
 
 
-def test_smooth_coefficients_that_vary_little_keep_stencils():
-    mg = pde.Multigrid(pde.Poisson((33, 20), coefficient=lambda x, y: 1 + 8 * x * y))
+def random_field(shape: tuple[int, ...], span: float, length: float, periodic: bool) -> np.ndarray:
+    """A smooth random field from 1 to `span` with this correlation length, relative to the longest axis."""
+    noise = np.random.default_rng(0).standard_normal(shape if periodic else [2 * n for n in shape])
+    smooth = gaussian_filter(noise, length * max(shape) / 2, mode="wrap")[tuple(slice(0, n) for n in shape)]
+    return span ** ((smooth - smooth.min()) / np.ptp(smooth))
+
+
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic", ("robin", 1.0)])
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+@pytest.mark.parametrize(
+    ("shape", "span", "length"),
+    [((100, 96), 10.0, 0.1), ((100, 96), 10.0, 1.0), ((100, 96), 1e5, 0.6), ((28, 25, 24), 10.0, 0.6)],
+)
+def test_smooth_coefficients_keep_stencils_and_their_factor(shape, span, length, boundary, centering):
+    """Values at coarse points alone took 0.2 to 0.36 per cycle where a varies by 10, and diverged where by 10^5."""
+    a = random_field(shape, span, length, boundary == "periodic")
+    mg = pde.Multigrid(pde.Poisson(shape, boundary=boundary, centering=centering, coefficient=a))
     assert (mg.coarse, mg.transfer) == ("rediscretised", "bilinear")
+    assert len(mg.levels) > 1
+    assert mg.measure_factor(cycles=9) <= 0.2
+
+
+def test_coefficients_too_steep_for_a_large_grid_are_rough():
+    """Neighbours differ by 1.7, which coarsening makes 2.8; as steep a coefficient on a small grid goes to factors."""
+    steep = lambda x, y: np.exp(50 * x)  # noqa: E731
+    assert pde.Multigrid(pde.Poisson((96, 70), coefficient=steep)).transfer == "operator"
+    small = pde.Multigrid(pde.Poisson((95, 50), coefficient=steep))
+    assert (small.transfer, len(small.levels)) == ("bilinear", 1)
+    for size in (8, 11):
+        jumps = blocks((96, 70), size)
+        assert pde.Multigrid(pde.Poisson((96, 70), coefficient=jumps)).transfer == "operator"
+
+
+def test_coarsening_ends_where_a_coefficient_is_steep():
+    mg = pde.Multigrid(pde.Poisson((127, 127), coefficient=lambda x, y: np.exp(12 * x)))
+    shapes = [level.info.grid.shape for level in mg.levels]
+    assert shapes == [(127, 127), (63, 63), (31, 31), (15, 15)]  # exp(12 / 16) = 2.1, exp(12 / 8) = 4.5
 
 
 def test_automatic_coarse_operators_for_a_reaction():
