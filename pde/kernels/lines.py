@@ -25,10 +25,14 @@ def known(k, left, right, below, above, front, behind, f, c):
 
 
 @compiled
-def relax_inside(x, left, right, below, above, front, behind, f, keep, scale, c, count):
-    """x <- keep x + scale (f + neighbours), for points of one colour."""
+def relax_inside(x, r, left, right, below, above, front, behind, f, keep, scale, centre, c, count):
+    """x <- keep x + scale (f + neighbours), for points of one colour; r <- f - A x there, unless it is None."""
     for k in range(count):
-        x[k] = keep * x[k] + scale * known(k, left, right, below, above, front, behind, f, c)
+        total = known(k, left, right, below, above, front, behind, f, c)
+        new = keep * x[k] + scale * total
+        x[k] = new
+        if r is not None:
+            r[k] = total - centre * new
 
 
 @compiled
@@ -89,30 +93,33 @@ def balance(k, left, right, below, above, front, behind, f, a):
 
 
 @compiled
-def relax_varying(row, below, above, front, behind, f, L, faces, parity):
+def relax_varying(row, r, below, above, front, behind, f, L, faces, parity):
     """`relax` with coefficients that vary along the row."""
     n = L.n[2]
     x, left, right, count = _colour(parity, n)
     _relax_varying(
-        ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x), ahead(front, x),
-        ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), 1 - L.omega, L.omega, count,
+        ahead(row, x), ahead(r, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
+        ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), 1 - L.omega, L.omega, count,
     )  # fmt: skip
     if L.periodic[2] != 0:
         wrap(row, n)
 
 
 @compiled
-def _relax_varying(x, left, right, below, above, front, behind, f, a, keep, omega, count):
+def _relax_varying(x, r, left, right, below, above, front, behind, f, a, keep, omega, count):
     for k in range(count):
         total, centre = balance(k, left, right, below, above, front, behind, f, a)
-        x[k] = keep * x[k] + omega * (total / centre)
+        new = keep * x[k] + omega * (total / centre)
+        x[k] = new
+        if r is not None:
+            r[k] = total - centre * new
 
 
 @compiled
-def residual_varying(r, row, below, above, front, behind, f, L, faces):
+def residual_varying(r, row, below, above, front, behind, f, L, faces, first, last):
     """`residual` with coefficients that vary along the row."""
     n = L.n[2]
-    for parity in range(2):
+    for parity in range(first, last):
         x, left, right, count = _colour(parity, n)
         _residual_varying(
             ahead(r, x), ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
@@ -182,8 +189,8 @@ def wrap(row, n):
 
 
 @compiled
-def relax(row, below, above, front, behind, f, L, special, values, centre, c, parity, scratch):
-    """Half a red-black sweep: the points of a row whose index has this parity."""
+def relax(row, r, below, above, front, behind, f, L, special, values, centre, c, parity, scratch):
+    """Half a red-black sweep: the points of a row whose index has this parity; their residual to r, unless None."""
     n, count = L.n[2], L.specials
     keep = 1 - L.omega
     for s in range(count):
@@ -191,24 +198,29 @@ def relax(row, below, above, front, behind, f, L, special, values, centre, c, pa
         if j % 2 == parity:
             total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
             scratch[s] = keep * row[point(j, n)] + L.omega / (centre + values[count + s]) * total
+            if r is not None:
+                scratch[count + s] = total - (centre + values[count + s]) * scratch[s]
     x, left, right, length = _colour(parity, n)
     relax_inside(
-        ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x), ahead(front, x),
-        ahead(behind, x), ahead(f, x), keep, L.omega / (centre + L.centre), c, length,
+        ahead(row, x), ahead(r, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
+        ahead(front, x), ahead(behind, x), ahead(f, x), keep, L.omega / (centre + L.centre), centre + L.centre, c,
+        length,
     )  # fmt: skip
     for s in range(count):
         j = special[s]
         if j % 2 == parity:
             row[point(j, n)] = scratch[s]
+            if r is not None:
+                r[point(j, n)] = scratch[count + s]
     if L.periodic[2] != 0:
         wrap(row, n)
 
 
 @compiled
-def residual(r, row, below, above, front, behind, f, L, special, values, centre, c):
-    """r <- f - A u on a row."""
+def residual(r, row, below, above, front, behind, f, L, special, values, centre, c, first, last):
+    """r <- f - A u on a row, for the points whose index has a parity from `first` to `last` - 1."""
     n, count = L.n[2], L.specials
-    for parity in range(2):
+    for parity in range(first, last):
         x, left, right, length = _colour(parity, n)
         residual_inside(
             ahead(r, x), ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
@@ -216,8 +228,9 @@ def residual(r, row, below, above, front, behind, f, L, special, values, centre,
         )  # fmt: skip
     for s in range(count):
         j = special[s]
-        total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
-        r[point(j, n)] = total - (centre + values[count + s]) * row[point(j, n)]
+        if first <= j % 2 < last:
+            total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
+            r[point(j, n)] = total - (centre + values[count + s]) * row[point(j, n)]
     ends(r, n, L.periodic[2] != 0)
 
 
@@ -242,15 +255,53 @@ def _squares(r, count):
 
 
 @compiled
+def start_from_zero(row, f, L, special, values, centre, parity):
+    """`relax` of a row of zeros between rows of zeros."""
+    n, count = L.n[2], L.specials
+    x, _, _, length = _colour(parity, n)
+    times(ahead(row, x), ahead(f, x), L.omega / (centre + L.centre), length)
+    for s in range(count):
+        p = point(special[s], n)
+        if special[s] % 2 == parity:
+            row[p] = L.omega / (centre + values[count + s]) * f[p]
+    if L.periodic[2] != 0:
+        wrap(row, n)
+
+
+@compiled
+def times(out, p, a, count):
+    """out <- a p."""
+    for k in range(count):
+        out[k] = a * p[k]
+
+
+@compiled
 def four(out, p, a, q, b, s, c, t, d, count):
     """out <- a p + b q + c s + d t."""
+    if a == 0 and d == 0 and b * c == 0:  # a point of the coarse grid
+        times(out, q if c == 0 else s, b + c, count)
+        return
     for k in range(count):
         out[k] = (a * p[k] + b * q[k]) + (c * s[k] + d * t[k])
 
 
 @compiled
+def eight(out, rows, weights, count):
+    """out <- the sum of eight rows, each times its weight."""
+    p0, p1, p2, p3, p4, p5, p6, p7 = rows
+    w0, w1, w2, w3, w4, w5, w6, w7 = weights
+    for k in range(count):
+        out[k] = ((w0 * p0[k] + w1 * p1[k]) + (w2 * p2[k] + w3 * p3[k])) + (
+            (w4 * p4[k] + w5 * p5[k]) + (w6 * p6[k] + w7 * p7[k])
+        )
+
+
+@compiled
 def two(out, p, a, q, b, count):
     """out <- a p + b q."""
+    if a * b == 0:
+        times(out, p if b == 0 else q, a + b, count)
+        return
     for k in range(count):
         out[k] = a * p[k] + b * q[k]
 
@@ -258,6 +309,9 @@ def two(out, p, a, q, b, count):
 @compiled
 def add_two(out, p, a, q, b, count):
     """out <- out + a p + b q."""
+    if a * b == 0:
+        add(out, p if b == 0 else q, a + b, count)
+        return
     for k in range(count):
         out[k] += a * p[k] + b * q[k]
 
@@ -342,10 +396,12 @@ def restrict_data(out, r, L, special, sources, weights):
     if L.halved[2] == 0:
         join(out, ahead(r, E), ahead(r, O), n)
         return
-    # O(k-2) E(k-1) O(k-1) E(k) O(k) E(k+1) O(k+1) E(k+2): d belongs to 2 k - 3, ..., 2 k + 4
-    four(out, ahead(r, O - 2), d[0], ahead(r, E - 1), d[1], ahead(r, O - 1), d[2], ahead(r, E), d[3], L.m[2])
-    add_two(out, ahead(r, O), d[4], ahead(r, E + 1), d[5], L.m[2])
-    add_two(out, ahead(r, O + 1), d[6], ahead(r, E + 2), d[7], L.m[2])
+    # d belongs to the points 2 k - 3, ..., 2 k + 4
+    rows = (
+        ahead(r, O - 2), ahead(r, E - 1), ahead(r, O - 1), ahead(r, E), ahead(r, O), ahead(r, E + 1), ahead(r, O + 1),
+        ahead(r, E + 2),
+    )  # fmt: skip
+    eight(out, rows, (d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]), L.m[2])
     for s in range(L.data_count):
         out[special[s]] = 0
         for t in range(s * most, (s + 1) * most):

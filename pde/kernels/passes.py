@@ -14,6 +14,7 @@ from pde.kernels.lines import (
     Faces,
     add,
     add_correction,
+    eight,
     ends,
     four,
     interpolate,
@@ -25,6 +26,7 @@ from pde.kernels.lines import (
     restrict_data,
     squares,
     squares_varying,
+    start_from_zero,
     two,
 )
 from pde.kernels.pointers import ahead, at, pointer, unless_none
@@ -67,7 +69,7 @@ def space(n1, n, m1, m, sweeps):
     zero = ring * plane
     f = zero + row
     r = f + ring * plane
-    r_coarse = r + row
+    r_coarse = r + 2 * plane
     scratch = r_coarse + coarse_row
     v = scratch + row + 64
     mixed = v + coarse_row
@@ -189,10 +191,11 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
     first0, last0 = at(integers, L.at_first[0]), at(integers, L.at_last[0])
     cubic0, cubic_weight0 = at(integers, L.at_cubic_parent[0]), at(reals, L.at_cubic[0])
     cubic1, cubic_weight1 = at(integers, L.at_cubic_parent[1]), at(reals, L.at_cubic[1])
-    zero, r_row, v, scratch = at(w, S.zero), at(w, S.r), at(w, S.v + 2), at(w, S.scratch)
+    zero, v, scratch = at(w, S.zero), at(w, S.v + 2), at(w, S.scratch)
     fill(zero, S.row)
 
     restricted = f_coarse != 0
+    measured = restricted or norm
     r_first, r_last, c_first, c_last = first, last, 0, 0
     if restricted:  # the coarse planes that begin in this block
         m0 = L.m[0]
@@ -202,7 +205,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
         while c_last < m0 and (last == n0 or first0[c_last] < last):
             r_first, r_last = min(r_first, first0[c_last]), max(r_last, last0[c_last] + 1)
             c_last += 1
-    u_first, u_last = (r_first - 1, r_last + 1) if restricted or norm else (first, last)
+    u_first, u_last = (r_first - 1, r_last + 1) if measured else (first, last)
     begin, end = u_first - H, u_last + H
     if not periodic:
         begin, end = max(begin, 0), min(end, n0)
@@ -278,7 +281,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                     low, high = max(low, 0), min(high, n0)
             else:
                 low, high = r_first, r_last
-                if not (restricted or norm):
+                if not measured:
                     break
             if not low <= k < high:
                 continue
@@ -294,19 +297,38 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                 after = at(w, plane + (j + 1) % n1 * length) if around or j + 1 < n1 else zero
                 front, behind = unless_none(deep, before), unless_none(deep, after)
                 parity = (i + j + q + flip) % 2
+                r_row = at(w, S.r + k % 2 * S.plane + j * length)
+                since, until = (parity, parity + 1) if H > 0 else (0, 2)  # the last half sweep left the rest of r
                 if varying is None:
-                    if q < H:
-                        relax(row, below, above, front, behind, f_row, L, special, values, centre, c, parity, scratch)
+                    if q == 0 and H > 0 and source == ZERO and not correct:
+                        start_from_zero(row, f_row, L, special, values, centre, parity)
                         continue
-                    residual(r_row, row, below, above, front, behind, f_row, L, special, values, centre, c)
+                    if q < H:
+                        if measured and q == H - 1:
+                            relax(
+                                row, r_row, below, above, front, behind, f_row, L, special, values, centre, c, parity,
+                                scratch,
+                            )  # fmt: skip
+                        else:
+                            relax(
+                                row, None, below, above, front, behind, f_row, L, special, values, centre, c, parity,
+                                scratch,
+                            )  # fmt: skip
+                        continue
+                    residual(
+                        r_row, row, below, above, front, behind, f_row, L, special, values, centre, c, since, until
+                    )
                     if norm and first <= k < last:
                         total += np.float64(width0[i]) * np.float64(width1[j]) * squares(r_row, L, special, values)
                 else:
                     faces = faces_of(w, L, deep, i, j, width2, lower0[i], upper0[i], lower1[j], upper1[j])
                     if q < H:
-                        relax_varying(row, below, above, front, behind, f_row, L, faces, parity)
+                        if measured and q == H - 1:
+                            relax_varying(row, r_row, below, above, front, behind, f_row, L, faces, parity)
+                        else:
+                            relax_varying(row, None, below, above, front, behind, f_row, L, faces, parity)
                         continue
-                    residual_varying(r_row, row, below, above, front, behind, f_row, L, faces)
+                    residual_varying(r_row, row, below, above, front, behind, f_row, L, faces, since, until)
                     if norm and first <= k < last:
                         total += np.float64(width0[i]) * np.float64(width1[j]) * squares_varying(r_row, width2, n)
                 if not restricted:
@@ -354,17 +376,11 @@ def restrict_planes(records, reals, integers, level, deep, f, f_split, out, firs
     rows, natural, line = at(w, n1 * n + 8), at(w, n1 * n + 16 + length), at(w, n1 * n + 24 + 2 * length)
     mixed = at(w, 0)
     for i in range(first, last):
-        fill(mixed, size)
-        for s in range(L.rows_most[0]):
-            if weight0[s * m0 + i] != 0:
-                add(mixed, ahead(f, from0[s * m0 + i] * size), weight0[s * m0 + i], size)
+        combine(mixed, f, from0, weight0, L.rows_most[0], m0, i, size)
         for j in range(m1):
             source = mixed
             if deep is not None:
-                fill(natural, n)
-                for s in range(L.rows_most[1]):
-                    if weight1[s * m1 + j] != 0:
-                        add(natural, ahead(mixed, from1[s * m1 + j] * n), weight1[s * m1 + j], n)
+                combine(natural, mixed, from1, weight1, L.rows_most[1], m1, j, n)
                 source = natural
             fill(rows, length)
             load(rows, source, f_split, n)
@@ -373,6 +389,33 @@ def restrict_planes(records, reals, integers, level, deep, f, f_split, out, firs
             restrict_data(line, rows, L, at(integers, L.data), at(integers, L.data_from), at(reals, L.data_weight))
             target = ahead(out, (i * m1 + j) * m)
             split(target, ahead(target, m - m // 2), line, m)
+
+
+@compiled
+def combine(out, rows, origin, weight, most, m, i, count):
+    """out <- row i of a restriction to m rows, of `most` entries at most, times rows of `count` numbers."""
+    p0, w0 = entry(rows, origin, weight, 0, most, m, i, count)
+    p1, w1 = entry(rows, origin, weight, 1, most, m, i, count)
+    if most <= 2:
+        two(out, p0, w0, p1, w1, count)
+        return
+    p2, w2 = entry(rows, origin, weight, 2, most, m, i, count)
+    p3, w3 = entry(rows, origin, weight, 3, most, m, i, count)
+    p4, w4 = entry(rows, origin, weight, 4, most, m, i, count)
+    p5, w5 = entry(rows, origin, weight, 5, most, m, i, count)
+    p6, w6 = entry(rows, origin, weight, 6, most, m, i, count)
+    p7, w7 = entry(rows, origin, weight, 7, most, m, i, count)
+    eight(out, (p0, p1, p2, p3, p4, p5, p6, p7), (w0, w1, w2, w3, w4, w5, w6, w7), count)
+    for s in range(8, most):
+        p, w = entry(rows, origin, weight, s, most, m, i, count)
+        add(out, p, w, count)
+
+
+@inline
+def entry(rows, origin, weight, s, most, m, i, count):
+    """The row that entry s takes, and its weight; a row with the weight zero if there are not so many."""
+    k = (s if s < most else 0) * m + i
+    return ahead(rows, origin[k] * count), weight[k] if s < most else weight[k] - weight[k]
 
 
 @inline
