@@ -113,6 +113,18 @@ def store(target, row, is_split, streamed, n):
         join(target, even, odds, n)
 
 
+@inline
+def around_axis(k, n):
+    """k modulo n, without the division where it is not needed."""
+    return k if 0 <= k < n else k % n
+
+
+@inline
+def earlier(turn, count, ring):
+    """The place in a ring of planes of the one that was loaded `count` < `ring` planes earlier."""
+    return turn - count if turn >= count else turn - count + ring
+
+
 @compiled
 def bring(parent, L, count, i, coarse, w, S, tags, slots):
     """See to it that the coarse planes that plane i comes from are in the work space; `slots` tells where."""
@@ -214,8 +226,9 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
     tags, slots = np.full(SLOTS, -2, np.int64), np.zeros(4, np.int64)
 
     for t in range(begin, r_last + H + 2):
+        turn = t % R
         if t < end:
-            i = t % n0
+            i = around_axis(t, n0)
             if source == CUBIC or correct:
                 if source == CUBIC:
                     bring(cubic0, L, 4, i, coarse, w, S, tags, slots)
@@ -236,7 +249,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                             at(w, slots[1] + o), prolong0[n0 + i], m,
                         )  # fmt: skip
             for j in range(n1):
-                row, f_row = at(w, t % R * S.plane + j * length), at(w, S.f + t % R * S.plane + j * length)
+                row, f_row = at(w, turn * S.plane + j * length), at(w, S.f + turn * S.plane + j * length)
                 load(f_row, ahead(f, (i * n1 + j) * n), f_split, n)
                 mixed = at(w, S.mixed + 2)
                 if source == CUBIC:
@@ -285,19 +298,21 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                     break
             if not low <= k < high:
                 continue
-            i = k % n0
-            plane, f_plane = k % R * S.plane, S.f + k % R * S.plane
+            i = around_axis(k, n0)
+            plane = earlier(turn, 1 + q, R) * S.plane
+            f_plane = S.f + plane
+            plane_below, plane_above = earlier(turn, 2 + q, R) * S.plane, earlier(turn, q, R) * S.plane
             for j in range(n1):
                 row, f_row = at(w, plane + j * length), at(w, f_plane + j * length)
-                below = at(w, (k - 1) % R * S.plane + j * length) if periodic or k > 0 else zero
-                above = at(w, (k + 1) % R * S.plane + j * length) if periodic or k + 1 < n0 else zero
+                below = at(w, plane_below + j * length) if periodic or k > 0 else zero
+                above = at(w, plane_above + j * length) if periodic or k + 1 < n0 else zero
                 c = (L.lower, L.upper, lower0[i], upper0[i], lower1[j], upper1[j])
                 centre = centre0[i] + centre1[j]
-                before = at(w, plane + (j - 1) % n1 * length) if around or j > 0 else zero
-                after = at(w, plane + (j + 1) % n1 * length) if around or j + 1 < n1 else zero
+                before = at(w, plane + around_axis(j - 1, n1) * length) if around or j > 0 else zero
+                after = at(w, plane + around_axis(j + 1, n1) * length) if around or j + 1 < n1 else zero
                 front, behind = unless_none(deep, before), unless_none(deep, after)
-                parity = (i + j + q + flip) % 2
-                r_row = at(w, S.r + k % 2 * S.plane + j * length)
+                parity = (i + j + q + flip) & 1
+                r_row = at(w, S.r + (k & 1) * S.plane + j * length)
                 since, until = (parity, parity + 1) if H > 0 else (0, 2)  # the last half sweep left the rest of r
                 if varying is None:
                     if q == 0 and H > 0 and source == ZERO and not correct:
@@ -358,7 +373,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                     store(ahead(out, (i * n1 + j) * n), at(w, plane + j * length), sink == SPLIT, streamed, n)
         if H == 0 and sink != ZERO and first <= t < last:
             for j in range(n1):
-                store(ahead(out, (t * n1 + j) * n), at(w, t % R * S.plane + j * length), sink == SPLIT, streamed, n)
+                store(ahead(out, (t * n1 + j) * n), at(w, turn * S.plane + j * length), sink == SPLIT, streamed, n)
     return total
 
 
