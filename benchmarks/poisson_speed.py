@@ -33,6 +33,8 @@ QUICK = [(255,) * 2, (511,) * 2, (63,) * 3]
 ALGEBRAIC = [(1023,) * 2, (63,) * 3]
 """Grids on which PyAMG and PETSc run too: each takes the most part of a minute there."""
 THREADS = 2
+REST = 0.3
+"""Seconds after a peer: OpenMP's threads stay busy for 0.2 s after their work, and would slow the next method down."""
 FACTORS = [
     (lambda x: x * (1 - x) * np.exp(x), lambda x: -(x * x + 3 * x) * np.exp(x)),
     (
@@ -100,6 +102,7 @@ def measure(shape: tuple[int, ...]) -> dict[str, Any]:
         for peer in peers:
             peer.load(f)
             times[peer.name].append(seconds(peer.solve))
+            time.sleep(REST)
     assert solution is not None
     return {
         "shape": shape,
