@@ -56,19 +56,21 @@ def test_ends_at_the_rounding_of_float64(kernels):
 )
 def test_converges_as_float64_does(problem, kernels, batch, cycle, accel, scale, seed):
     """On every kind of problem, singular ones among them, and whatever the size of f, which float32 could not hold."""
-    f = np.random.default_rng(seed).standard_normal(batch + problem.shape)
-    scales = scale * 10.0 ** np.arange(f[..., 0].size).reshape(f[..., 0].shape)[..., None] if batch == (2,) else scale
-    f = f * (np.max(scales) if np.ndim(scales) else scale)
+    f = scale * np.random.default_rng(seed).standard_normal(batch + problem.shape)
+    if batch:
+        f[..., -1:, *(slice(None),) * problem.ndim] *= 1e9  # the last member has a size of its own
     options = {"rtol": 1e-11, "cycle": cycle, "accel": accel, "incompatible": np.inf}
     exact = pde.Multigrid(problem, kernels="numpy").solve(f, **options)
-    solution = pde.Multigrid(problem, dtype="mixed", kernels=kernels).solve(f, **options)
+    mg = pde.Multigrid(problem, dtype="mixed", kernels=kernels)
+    solution = mg.solve(f, **options)
     assert solution.converged == exact.converged
     if exact.converged:
-        assert solution.cycles <= exact.cycles + 2
-        W = problem.control_volumes()
-        r = (f - problem.apply(solution.u)) / np.max(np.abs(f))
+        # a single level is solved directly, in float32 to a digit and a half or better: then the residual is solved for
+        assert solution.cycles <= (exact.cycles + 2 if len(mg.levels) > 1 else 8)
+        W, axes = problem.control_volumes(), tuple(range(-problem.ndim, 0))
+        r = (f - problem.apply(solution.u)) / np.max(np.abs(f), axis=axes, keepdims=True)
         if problem.singular:
-            r = r - np.sum(W * r, axis=tuple(range(-problem.ndim, 0)), keepdims=True) / np.sum(W)
+            r = r - np.sum(W * r, axis=axes, keepdims=True) / np.sum(W)
         assert np.max(np.abs(r)) <= 1e-9
 
 
