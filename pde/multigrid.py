@@ -74,7 +74,7 @@ class Multigrid:
             elsewhere Numba from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
 
     f, g, u0 and out may be torch tensors on `device`: the result is one too then, and otherwise an array. On the CPU
-    they share their memory with the arrays that the cycles work on; on a GPU no cycle copies to the host.
+    they share their memory with the arrays that the cycles work on; of cycles on a GPU norms alone come to the host.
 
     The unknowns 2, 4, ... of an axis make the next coarser one, whatever their number; an axis with weak coupling
     waits until the others have caught up (semicoarsening).
