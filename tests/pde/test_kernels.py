@@ -14,8 +14,7 @@ from pde.hierarchy import symmetric
 from pde.kernels import level as kernels
 from pde.kernels import solver, tables
 from pde.kernels.tail import LARGEST_INVERSE
-
-ENDS = ["dirichlet", "neumann", ("robin", 2.0)]
+from tests.pde.problems import ENDS
 
 
 def constant(draw, shape):

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pde
+from tests.pde.problems import problems
 from tests.pde.reference import EPS
-from tests.pde.test_torch import problems
 
 KERNELS = ["numpy", "torch"]
 
