@@ -28,7 +28,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]], path: str | PathLike[st
     last = 100 * (1 - history[-1][held_out])
     errors.annotate(f"{last:.2f} %", (epochs[-1], last), (6, 6), textcoords="offset points", color=BLUE, va="center")
     percent_wrong(errors)
-    errors.set(ylim=(0, 100), xlabel="epoch", title="error in %")
+    errors.set(xlabel="epoch", title="error in %")
     errors.legend(frameon=False)
     losses.plot(epochs, [row["loss"] for row in history], color=GREY, lw=2)
     losses.set(xlabel="epoch", title="training loss")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LETTERS = 46
+LETTERS = 48
 """A longer label ends in dots."""
 
 
@@ -39,8 +39,6 @@ def learning_curves(groups: Sequence[Group], path: str | PathLike[str]) -> None:
         lines(axes)
         axes.locator_params(axis="x", integer=True)
         axes.set(xlabel="epoch", title=f"{name}: held-out error in %")
-        low, high = axes.dataLim.intervaly
-        axes.set_ylim(0.7 * low, min(100.0, 1.3 * max(high, 0.2)))
         _legend(axes, crosses=any(group.others for group in part))
     save(picture, path)
 
@@ -127,7 +125,7 @@ def _errors(history: Sequence[Mapping[str, Any]]) -> dict[int, float]:
 
 
 def _label(group: Group) -> str:
-    text = f"{group.first.network} {group.first.recipe}"
+    text = f"{group.first.network}, {group.first.recipe}"
     return (text if len(text) <= LETTERS else text[: LETTERS - 1] + "…") + (f", n = {group.n}" if group.n else "")
 
 

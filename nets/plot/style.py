@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#1f5a93", "#c8641b", "#3a7d44", "#7a4f9a", "#606060"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, "#a03c4c", "#3f8f9c", "#8a6d1f", "#606060", "#222222", "#9a9a9a")
 """Colours of several curves, in this order."""
+PERCENT = (0, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+"""Ticks of a logarithmic axis of percent."""
 
 
 def figure(width: float, height: float) -> Figure:
@@ -34,11 +36,14 @@ def lines(axes: Axes) -> None:
 
 
 def percent_wrong(axes: Axes) -> None:
-    """A logarithmic axis of errors in percent on which 0 has its place."""
+    """A logarithmic axis of errors in percent on which 0 has its place, from tick to tick around what is drawn."""
+    low, high = axes.dataLim.intervaly
     axes.set_yscale("symlog", linthresh=0.2, linscale=0.3)
-    axes.set_yticks([0, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100], minor=False)
+    axes.set_yticks(PERCENT, minor=False)
     axes.set_yticks([], minor=True)
     axes.yaxis.set_major_formatter("{x:g}")
+    bottom = max(tick for tick in PERCENT[:-1] if tick <= low)
+    axes.set_ylim(bottom, min(tick for tick in PERCENT if tick >= high and tick > bottom))
 
 
 def save(picture: Figure, path: str | PathLike[str]) -> None:

@@ -117,7 +117,7 @@ def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
 def _worst(data: Mapping[str, Any], per_class: Any) -> str:
     names = data.get("classes") or [f"class {k}" for k in range(len(per_class))]
     known = [(share, name) for share, name in zip(per_class, names, strict=False) if share is not None]
-    return ", ".join(f"{name} {100 * share:.1f} %" for share, name in sorted(known, key=lambda pair: pair[0])[:WORST])
+    return ", ".join(f"{name} ({100 * share:.1f} %)" for share, name in sorted(known, key=lambda pair: pair[0])[:WORST])
 
 
 def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:

@@ -35,7 +35,7 @@ def test_classes_that_are_worst_come_first(tmp_path):
     result = {"accuracy": 0.5, "which": "last epoch", "per_class": [0.9, None, 0.1, 0.5]}
     data = {"name": "animals", "train": 5, "test": 4, "classes": ["cat", "dog", "elk", "fox"]}
     text = model_card(record(tmp_path, data=data, result=result))
-    assert "elk 10.0 %, fox 50.0 %, cat 90.0 %." in text
+    assert "elk (10.0 %), fox (50.0 %), cat (90.0 %)." in text
 
 
 def test_a_run_without_a_result_says_so(tmp_path):

@@ -12,6 +12,7 @@ from nets import plot, records, report
 from nets.__main__ import main
 from nets.accuracies import COLUMNS, all_published, published
 from nets.notation import SCHEMES, parse
+from nets.plot.style import figure, percent_wrong
 from nets.published import ROWS
 
 MGNET, RESNET = "MgNet[2,2,2,2]-[256]-B^l", "ResNet18-A^l-B^{l,i}"
@@ -197,6 +198,18 @@ def test_runs_without_results_are_not_drawn(tmp_path, capsys):
     assert capsys.readouterr().out.count("not drawn") == 3
     with pytest.raises(ValueError, match="none has a history"):
         plot.learning_curves(records.groups([records.read(tmp_path / "a" / records.FILE)]), tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("errors", "limits"),
+    [((55, 80), (50, 100)), ((0.3, 12), (0.2, 20)), ((0, 0), (0, 0.2)), ((50, 50), (50, 100)), ((100, 100), (50, 100))],
+)
+def test_the_axis_of_errors_has_a_tick_at_both_ends(errors, limits):
+    axes = figure(4, 3).subplots()
+    axes.plot([1, 2], errors)
+    percent_wrong(axes)
+    assert axes.get_ylim() == limits
+    assert set(limits) <= set(axes.get_yticks())
 
 
 def test_every_row_with_parameters_has_its_accuracies():
