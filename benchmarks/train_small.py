@@ -12,9 +12,9 @@ parts; the scheme is then trained on all training images.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ import report
 import torch
 
 import nets
+from nets.accuracies import all_published
 from nets.notation import SCHEMES
-from nets.train.record import FILE as RECORD
+from nets.records import FILE, Group, Record, read
+from nets.words import threads
 
 MNIST = "MgNet[1,2,2]-[16,32,64]-B^{l,i}"
 DIGITS = {
@@ -33,32 +35,27 @@ DIGITS = {
     "pre-activation ResNet": "pre-act ResNet[2,2]-[32]-A^{l,i}-B^{l,i}",
 }
 RATES = (0.1, 0.01)
-LADDER = {"logistic regression": 92.56, "linear SVM": 87.73, "polynomial SVM": 97.71, "one hidden layer, 1000": 98.75}
+LADDER = {entry.model: entry.accuracy for entry in all_published() if entry.table == "models on MNIST"}
 """Test accuracy in percent on MNIST, as the slides (2023) print it."""
 
 
-def run(options: argparse.Namespace, model: str, data: nets.data.Dataset, seed: int, **settings: Any) -> dict[str, Any]:
-    """One run, or what its folder has of it: its record."""
-    import json
-
+def run(options: argparse.Namespace, model: str, data: nets.data.Dataset, seed: int, **settings: Any) -> Record:
+    """One run, or what its folder has of it."""
     if options.epochs:
         settings["epochs"] = options.epochs
     words = "-".join(f"{key}={value}" for key, value in settings.items())
     name = f"{data.name}-{model}-{words}-seed{seed}".replace(" ", "_").replace(":", "=")
     folder = options.output / name
-    nets.train(model, data, seed=seed, output=folder, resume=(folder / RECORD).exists(), **settings)
-    record: dict[str, Any] = json.loads((folder / RECORD).read_text())
-    return record
+    nets.train(model, data, seed=seed, output=folder, resume=(folder / FILE).exists(), **settings)
+    return read(folder / FILE)
 
 
-def summary(records: Iterable[dict[str, Any]]) -> list[str]:
-    """Mean, deviation, number and time of runs."""
-    records = list(records)
-    accuracies = [100 * record["result"]["accuracy"] for record in records]
-    spread = f"{statistics.stdev(accuracies):.2f}" if len(accuracies) > 1 else "-"
-    seconds = statistics.mean(record["seconds"] for record in records)
-    single = ", ".join(f"{accuracy:.2f}" for accuracy in accuracies)
-    return [f"{statistics.mean(accuracies):.2f}", spread, str(len(records)), single, f"{seconds:.0f}"]
+def summary(records: Sequence[Record]) -> list[str]:
+    """Mean, deviation, number and time of finished runs."""
+    group = Group(tuple(records), ())
+    spread = "-" if isnan(group.deviation) else f"{group.deviation:.2f}"
+    single = ", ".join(f"{accuracy:.2f}" for accuracy in group.accuracies)
+    return [f"{group.mean:.2f}", spread, str(group.n), single, f"{group.seconds:.0f}"]
 
 
 HEADER = ["mean %", "std", "n", "runs", "seconds per run"]
@@ -68,7 +65,7 @@ def images(options: argparse.Namespace, name: str) -> None:
     """MNIST or Fashion-MNIST with the recipe "mnist"."""
     data = nets.data.load(name, data_dir=options.data_dir)
     records = [run(options, MNIST, data, seed) for seed in range(options.seeds)]
-    rows = [[f"`{MNIST}`", f"{records[0]['parameters']:,}", *summary(records)]]
+    rows = [[f"`{MNIST}`", f"{records[0].parameters:,}", *summary(records)]]
     write(options, name, f"{data.name} with a small MgNet on a CPU", ["network", "parameters", *HEADER], rows)
 
 
@@ -77,7 +74,7 @@ def digits(options: argparse.Namespace) -> None:
     rows = []
     for title, model in DIGITS.items():
         records = [run(options, model, nets.data.digits(seed), seed) for seed in range(options.seeds)]
-        rows.append([title, f"`{model}`", f"{records[0]['parameters']:,}", *summary(records)])
+        rows.append([title, f"`{model}`", f"{records[0].parameters:,}", *summary(records)])
     header = ["", "network", "parameters", *HEADER]
     write(options, "digits_networks", "Digits: networks of one width and recipe, over splits", header, rows)
 
@@ -106,7 +103,7 @@ def validated(options: argparse.Namespace, model: str, rate: float) -> float:
         record = run(options, model, nets.data.digits(1000), 1000, learning_rate=rate, val_fraction=0.2)
     except nets.TrainingError:
         return 0.0
-    return float(record["history"][-1]["validation_accuracy"])
+    return float(record.history[-1]["validation_accuracy"])
 
 
 def ladder(options: argparse.Namespace) -> None:
@@ -121,9 +118,9 @@ def ladder(options: argparse.Namespace) -> None:
     labels, truth = data.train_labels[:count].numpy(), data.test_labels.numpy()
     models = {
         "logistic regression": LogisticRegression(max_iter=200),
-        "linear SVM": LinearSVC(),
-        "polynomial SVM": SVC(kernel="poly", degree=3),
-        "one hidden layer, 1000": MLPClassifier((1000,), batch_size=128, max_iter=30, random_state=0),
+        "SVM without kernel": LinearSVC(),
+        "SVM with polynomial kernel": SVC(kernel="poly", degree=3),
+        "one hidden layer of 1000 neurons": MLPClassifier((1000,), batch_size=128, max_iter=30, random_state=0),
     }
     rows = []
     for name, model in models.items():
@@ -138,7 +135,7 @@ def ladder(options: argparse.Namespace) -> None:
 def write(options: argparse.Namespace, name: str, title: str, header: list[str], rows: list[list[str]]) -> None:
     rehearsal = options.epochs or options.images or options.seeds < SEEDS[options.experiment]
     folder = options.output if rehearsal else report.RESULTS
-    end = f"\n\ntorch with {torch.get_num_threads()} threads. Last epoch, full test part, no test-time augmentation."
+    end = f"\n\ntorch with {threads(torch.get_num_threads())}. Last epoch, full test part, no test-time augmentation."
     report.write(name, title, report.table(header, rows) + end, folder)
 
 

@@ -98,7 +98,7 @@ class Record:
         hardware = self.content.get("hardware") or {}
         if hardware.get("gpu"):
             return str(hardware["gpu"])
-        return ", ".join(filter(None, [str(hardware.get("cpu") or "unknown"), threads(hardware)]))
+        return ", ".join(filter(None, [str(hardware.get("cpu") or "unknown"), threads(hardware.get("threads"))]))
 
     def kind(self) -> tuple[Any, ...]:
         """What runs have in common that are repetitions of one another, the seed apart."""

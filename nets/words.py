@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isnan
-from typing import Any
 
 EMPTY = "–"
 
@@ -18,7 +16,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def threads(hardware: Mapping[str, Any]) -> str | None:
-    """ "2 threads", where the hardware of a record says so."""
-    count = hardware.get("threads")
+def threads(count: int | None) -> str | None:
+    """ "2 threads"; None where nobody knows."""
     return f"{count} thread{'s' if count > 1 else ''}" if count else None

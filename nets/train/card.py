@@ -48,7 +48,7 @@ def _opening(record: Mapping[str, Any]) -> list[str]:
 def _facts(record: Mapping[str, Any]) -> dict[str, str]:
     data, recipe, hardware = record["data"], record.get("recipe") or {}, record.get("hardware") or {}
     overrides = ", ".join(f"{name} = {value}" for name, value in (record.get("overrides") or {}).items())
-    machine = [hardware.get("gpu"), hardware.get("cpu"), threads(hardware)]
+    machine = [hardware.get("gpu"), hardware.get("cpu"), threads(hardware.get("threads"))]
     if (hardware.get("processes") or 1) > 1:
         machine.append(f"{hardware['processes']} processes")
     seconds, compiling = record.get("seconds"), record.get("compile_seconds")
