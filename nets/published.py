@@ -57,6 +57,8 @@ def _inferred(ours: str, remark: str) -> dict[str, str]:
     return {"ours": ours, "verdict": "not specified", "remark": remark}
 
 
+INFERRED_WIDTHS = _inferred("MgNet[2,2,2,2]-[32,64,128,256]-B^{l,i}", "widths inferred from the count")
+
 MODIFIED = (
     ("ResNet18-A^{l,i}-B^{l,i}", "11M", 94.22, 76.08),
     ("ResNet18-A^l-B^{l,i}", "8.1M", 94.34, 76.32),
@@ -300,53 +302,23 @@ ROWS = (
     *_rows(
         ("L23", "Hat versus ReLU", "CIFAR10", 10),
         ("ResNet (ReLU)", "11.2M", 94.64, {"ours": "ResNet18"}),
-        (
-            "MgNet (ReLU)",
-            "3.1M",
-            94.74,
-            _inferred("MgNet[2,2,2,2]-[32,64,128,256]-B^{l,i}", "widths inferred from the count"),
-        ),
+        ("MgNet (ReLU)", "3.1M", 94.74, INFERRED_WIDTHS),
         ("ResNet (Hat)", "11.2M", 94.79, {"ours": "ResNet18"}),
-        (
-            "MgNet (Hat)",
-            "3.1M",
-            94.95,
-            _inferred("MgNet[2,2,2,2]-[32,64,128,256]-B^{l,i}", "widths inferred from the count"),
-        ),
+        ("MgNet (Hat)", "3.1M", 94.95, INFERRED_WIDTHS),
     ),
     *_rows(
         ("L23", "Hat versus ReLU", "CIFAR100", 100),
         ("ResNet (ReLU)", "11.2M", 76.21, {"ours": "ResNet18"}),
-        (
-            "MgNet (ReLU)",
-            "5.7M",
-            77.07,
-            _inferred("MgNet[2,2,2,2]-[32,64,128,256]-B^{l,i}", "no structure of the papers fits 5.7M"),
-        ),
+        ("MgNet (ReLU)", "5.7M", 77.07, INFERRED_WIDTHS | {"remark": "no structure of the papers fits 5.7M"}),
         ("ResNet (Hat)", "11.2M", 76.47, {"ours": "ResNet18"}),
-        (
-            "MgNet (Hat)",
-            "5.7M",
-            77.54,
-            _inferred("MgNet[2,2,2,2]-[32,64,128,256]-B^{l,i}", "no structure of the papers fits 5.7M"),
-        ),
+        ("MgNet (Hat)", "5.7M", 77.54, INFERRED_WIDTHS | {"remark": "no structure of the papers fits 5.7M"}),
     ),
     *_rows(
         ("L23", "Hat versus ReLU", "ImageNet", 1000),
         ("ResNet (ReLU)", "11.2M", 72.12, _misprinted("11.2M is the count on CIFAR", "ResNet18")),
-        (
-            "MgNet (ReLU)",
-            "9.9M",
-            72.36,
-            _inferred("MgNet[2,2,2,2]-[64,128,256,512]-B^l", "widths inferred from the count"),
-        ),
+        ("MgNet (ReLU)", "9.9M", 72.36, INFERRED_WIDTHS | {"ours": "MgNet[2,2,2,2]-[64,128,256,512]-B^l"}),
         ("ResNet (Hat)", "11.2M", 72.46, _misprinted("11.2M is the count on CIFAR", "ResNet18")),
-        (
-            "MgNet (Hat)",
-            "9.9M",
-            72.69,
-            _inferred("MgNet[2,2,2,2]-[64,128,256,512]-B^l", "widths inferred from the count"),
-        ),
+        ("MgNet (Hat)", "9.9M", 72.69, INFERRED_WIDTHS | {"ours": "MgNet[2,2,2,2]-[64,128,256,512]-B^l"}),
     ),
     *_rows(
         ("L23", "MgNet versus transformers", "ImageNet", 1000),
