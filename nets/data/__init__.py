@@ -7,12 +7,11 @@ from nets.data.digits import digits
 from nets.data.exclusions import excluded
 from nets.data.folder import image_folder, imagenet
 from nets.data.images import ImageFiles
-from nets.data.sets import DATA, PREFIX, found_in, is_known, load
+from nets.data.sets import DATA, found_in, is_known, load, takes_size
 from nets.data.validation import validation_split
 
 __all__ = [
     "DATA",
-    "PREFIX",
     "Augmentation",
     "Batches",
     "Dataset",
@@ -26,5 +25,6 @@ __all__ = [
     "imagenet",
     "is_known",
     "load",
+    "takes_size",
     "validation_split",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nets.checks import suggestion
 from nets.data.dataset import Dataset, SourceFile, statistics
 from nets.data.digits import digits
 from nets.data.download import download as fetch
@@ -35,6 +35,11 @@ DATA = {
 def is_known(name: str) -> bool:
     """Whether `load` takes this name."""
     return name in DATA or (name.startswith(PREFIX) and len(name) > len(PREFIX))
+
+
+def takes_size(name: str) -> bool:
+    """Whether `load` resizes the images of this set, which are in files, to a size."""
+    return name == "imagenet" or name.startswith(PREFIX)
 
 
 def found_in(name: str, data_dir: str | os.PathLike[str] | None = None) -> str | None:
@@ -92,8 +97,8 @@ def _load(
     progress: bool | None,
 ) -> Dataset:
     if not isinstance(name, str) or not is_known(name):
-        raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{_nearest(name)}")
-    if size is not None and not (name == "imagenet" or name.startswith(PREFIX)):
+        raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{suggestion(str(name), DATA)}")
+    if size is not None and not takes_size(name):
         raise ValueError(f"size must be None: data {name!r} has images of one size; got {size!r}")
     if name == "digits":
         return digits(seed)
@@ -166,16 +171,3 @@ def _warn_of_other_files(data: Dataset) -> None:
 
 def _tensor(array: Array) -> Tensor:
     return torch.from_numpy(np.require(array, requirements=("C", "W")))  # what a file held must not be written to
-
-
-def _nearest(name: object) -> str:
-    """The name that was meant, perhaps: upper case, - and _ do not count."""
-    if not isinstance(name, str):
-        return ""
-    plain = {_plain(known): known for known in DATA}
-    near = get_close_matches(_plain(name), plain, n=2)
-    return f"; did you mean {' or '.join(repr(plain[match]) for match in near)}?" if near else ""
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "").replace(" ", "")

@@ -44,7 +44,7 @@ def held_out(
     if not datasets.is_known(recorded["name"]):
         raise CheckpointError(f"checkpoint: {checkpoint} was trained on data of its own, {recorded['name']!r}")
     height, width = (*recorded["shape"][1:], None, None)[:2]
-    size = height if height == width and recorded["name"].startswith(datasets.PREFIX) else None
+    size = height if height == width and datasets.takes_size(recorded["name"]) else None
     data = datasets.load(recorded["name"], recorded["split"], data_dir, size=size)
     if _held_out_part(recorded) not in (_held_out_part(describe(part)) for part in _parts(data, exclude)):
         raise CheckpointError(

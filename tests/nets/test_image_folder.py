@@ -10,6 +10,7 @@ from PIL import Image
 import nets
 from nets.data import Augmentation, Batches, ImageFiles, folder, image_folder
 from nets.data.images import RATIO
+from nets.train import provenance
 
 
 def paint(path, width=12, height=12, colour=None, mode="RGB", seed=0):
@@ -207,3 +208,13 @@ def test_imagenet(tmp_path, monkeypatch):
     assert data.normalise(data.test_images[:2]).shape == (2, 3, 224, 224)
     with pytest.raises(FileNotFoundError, match=r"'imagenet' was not found .*image-net\.org"):
         nets.data.load("imagenet", data_dir=tmp_path / "imagenet" / "train")
+
+
+def test_what_imagenet_of_another_size_was_held_out(tmp_path, monkeypatch):
+    make(tmp_path / "imagenet", ("train", "val"), count=1, width=40, height=30)
+    monkeypatch.setattr(folder, "IMAGENET_CLASSES", 3)
+    data = nets.data.load("imagenet", data_dir=tmp_path, size=32)
+    monkeypatch.setattr(provenance, "read", lambda checkpoint: {"data": provenance.describe(data)})
+    again = provenance.held_out("checkpoint", tmp_path)
+    assert again.test_images.shape == data.test_images.shape == (3, 3, 32, 32)
+    assert again.test_images.resize == data.test_images.resize == 37
