@@ -35,17 +35,18 @@ def gradients(model):
     return found
 
 
-@pytest.mark.parametrize("parts", [1, 3, 5])
-def test_parts_of_a_batch_have_the_gradient_of_the_whole(parts):
+@pytest.mark.parametrize(("parts", "smoothing"), [(1, 0.0), (3, 0.3), (5, 0.1)])
+def test_parts_of_a_batch_have_the_gradient_of_the_whole(parts, smoothing):
     model, images, labels = model_and_images()
-    functional.cross_entropy(model(images), labels).backward()
+    functional.cross_entropy(model(images), labels, label_smoothing=smoothing).backward()
     whole = gradients(model)
     pieces = list(zip(images.tensor_split(parts), labels.tensor_split(parts), strict=True))
-    loss, hits = gradient(model, pieces, 12, PLAIN)
+    loss, hits = gradient(model, pieces, 12, Recipe(label_smoothing=smoothing))
     for ours, theirs in zip(gradients(model), whole, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e3 * EPS)
     scores = model(images)
-    assert float(loss) == pytest.approx(12 * functional.cross_entropy(scores, labels).item(), rel=1e-13)
+    mean = functional.cross_entropy(scores, labels, label_smoothing=smoothing).item()
+    assert float(loss) == pytest.approx(12 * mean, rel=1e-13)
     assert int(hits) == int((scores.argmax(1) == labels).sum())
 
 
