@@ -13,7 +13,7 @@ from nets.notation import Architecture, parse
 from nets.published import ROWS
 
 
-class Published(NamedTuple):
+class PublishedAccuracy(NamedTuple):
     """An accuracy in percent as a source prints it; `model` is our name of the network, or what the source calls it."""
 
     source: str
@@ -63,12 +63,12 @@ GDFI = {  # CIFAR10; rows A, columns B, both in the order of the tables: K, sigm
 COLUMNS = ("K", "sigma.K", "K.sigma", "sigma.K.sigma")
 
 
-def all_published() -> list[Published]:
+def all_published() -> list[PublishedAccuracy]:
     """Every published accuracy, table by table."""
-    return [*_of_rows(), *_of_schemes(), *(Published(*entry) for entry in OTHERS)]
+    return [*_of_rows(), *_of_schemes(), *(PublishedAccuracy(*entry) for entry in OTHERS)]
 
 
-def published(data: str, model: str, activation: str = "relu") -> list[Published]:
+def published(data: str, model: str, activation: str = "relu") -> list[PublishedAccuracy]:
     """What the papers print for this network, by its name in our notation, on this data set; as a rule nothing.
 
     A GDFI network stands for its schemes of A and B, at any nu and width. Case and hyphens of `data` do not matter.
@@ -86,12 +86,12 @@ def plain(data: str) -> str:
     return "".join(character for character in data.lower() if character.isalnum())
 
 
-def _of_rows() -> Iterator[Published]:
+def _of_rows() -> Iterator[PublishedAccuracy]:
     for row in ROWS:
         ours = row.model if row.ours in ("", "-") else row.ours
         ours += ", hat" if "(Hat)" in row.model else ""
         for data, accuracy in zip(row.dataset.split("/"), row.accuracies, strict=True):
-            yield Published(row.source, row.table, _full(row.dataset, data), ours, accuracy, row.remark)
+            yield PublishedAccuracy(row.source, row.table, _full(row.dataset, data), ours, accuracy, row.remark)
 
 
 def _full(both: str, data: str) -> str:
@@ -99,14 +99,14 @@ def _full(both: str, data: str) -> str:
     return f"CIFAR{data}" if both == "CIFAR10/100" and data == "100" else data
 
 
-def _of_schemes() -> Iterator[Published]:
+def _of_schemes() -> Iterator[PublishedAccuracy]:
     for (source, table), rows in GDFI.items():
         for A, accuracies in rows.items():
             for B, accuracy in zip(COLUMNS, accuracies, strict=True):
-                yield Published(source, table, "CIFAR10", f"GDFI-A:{A}-B:{B}", accuracy, OPEN)
+                yield PublishedAccuracy(source, table, "CIFAR10", f"GDFI-A:{A}-B:{B}", accuracy, OPEN)
 
 
-def _is_hat(entry: Published) -> bool:
+def _is_hat(entry: PublishedAccuracy) -> bool:
     return ", hat" in entry.model
 
 

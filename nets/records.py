@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from nets.accuracies import Published, published
+from nets.accuracies import PublishedAccuracy, published
 from nets.train.record import FILE, FORMAT
 from nets.words import threads
 
@@ -156,7 +156,7 @@ class Group:
         return [seed for seed, count in Counter(record.seed for record in self.finished).items() if count > 1]
 
     @property
-    def published(self) -> list[Published]:
+    def published(self) -> list[PublishedAccuracy]:
         return published(self.first.data, self.first.model, self.first.activation)
 
 

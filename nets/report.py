@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from math import isnan
 from typing import Any
 
-from nets.accuracies import Published, all_published, plain
+from nets.accuracies import PublishedAccuracy, all_published, plain
 from nets.records import Group
 from nets.words import EMPTY, duration
 
@@ -36,18 +36,18 @@ def table(found: Sequence[Group], form: str = "text", *, not_run: bool = False) 
     return FORMS[form](found, _not_run(found) if not_run else [])
 
 
-def _not_run(found: Sequence[Group]) -> list[list[Published]]:
+def _not_run(found: Sequence[Group]) -> list[list[PublishedAccuracy]]:
     """Published accuracies on these data sets that belong to none of the groups; entries of one network together."""
     data = {plain(group.first.data) for group in found}
     seen = {entry for group in found for entry in group.published}
-    together: dict[Any, list[Published]] = {}
+    together: dict[Any, list[PublishedAccuracy]] = {}
     for entry in all_published():
         if plain(entry.data) in data and entry not in seen:
             together.setdefault((plain(entry.data), entry.model), []).append(entry)
     return list(together.values())
 
 
-def _text(found: Sequence[Group], absent: Sequence[list[Published]]) -> str:
+def _text(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> str:
     rows = [HEADINGS, *_rows(found, absent)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     right = {HEADINGS.index(name) for name in ("parameters", "epochs", "time")}
@@ -58,13 +58,13 @@ def _text(found: Sequence[Group], absent: Sequence[list[Published]]) -> str:
     return "\n".join([line.rstrip() for line in lines] + ["", *_notes(found)])
 
 
-def _markdown(found: Sequence[Group], absent: Sequence[list[Published]]) -> str:
+def _markdown(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> str:
     rows = [HEADINGS, ("---",) * len(HEADINGS), *_rows(found, absent)]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join([*lines, "", *(f"- {note}" for note in _notes(found))])
 
 
-def _rows(found: Sequence[Group], absent: Sequence[list[Published]]) -> list[tuple[str, ...]]:
+def _rows(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> list[tuple[str, ...]]:
     rows = [_row(group) for group in found]
     for entries in absent:
         name = entries[0].model
@@ -92,7 +92,7 @@ def _runs(group: Group) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 
-def _printed(entries: Sequence[Published]) -> str:
+def _printed(entries: Sequence[PublishedAccuracy]) -> str:
     """ "96.00 (N23, L23), 93.04 (S19)"."""
     sources: dict[float, dict[str, None]] = {}
     for entry in entries:
@@ -153,7 +153,7 @@ def _number(value: float) -> float | None:
     return None if isnan(value) else value
 
 
-def _json(found: Sequence[Group], absent: Sequence[list[Published]]) -> str:
+def _json(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> str:
     rows = [_values(group) for group in found]
     rows += [
         {"data": e[0].data, "model": e[0].model, "n": 0, "published": [one._asdict() for one in e]} for e in absent
@@ -161,7 +161,7 @@ def _json(found: Sequence[Group], absent: Sequence[list[Published]]) -> str:
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
-def _csv(found: Sequence[Group], absent: Sequence[list[Published]]) -> str:
+def _csv(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> str:
     text = io.StringIO()
     names = [name for name in _values(found[0]) if name != "records"] if found else ["data", "model"]
     writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
@@ -176,7 +176,7 @@ def _csv(found: Sequence[Group], absent: Sequence[list[Published]]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-FORMS: dict[str, Callable[[Sequence[Group], Sequence[list[Published]]], str]] = {
+FORMS: dict[str, Callable[[Sequence[Group], Sequence[list[PublishedAccuracy]]], str]] = {
     "text": _text,
     "markdown": _markdown,
     "csv": _csv,

@@ -12,6 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from nets.data.dataset import SourceFile
 
+ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}
+"""Kinds of checksums by their hexadecimal digits."""
+
 
 @dataclass(frozen=True)
 class Files:
@@ -58,12 +61,12 @@ class Files:
 
 def digest(content: bytes, like: str) -> str:
     """The checksum of the kind of `like`, told by its length."""
-    return hashlib.new({32: "md5", 40: "sha1", 64: "sha256"}[len(like)], content).hexdigest()
+    return hashlib.new(ALGORITHMS[len(like)], content).hexdigest()
 
 
 def file_digest(path: Path, like: str) -> str:
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, {32: "md5", 40: "sha1", 64: "sha256"}[len(like)]).hexdigest()
+        return hashlib.file_digest(file, ALGORITHMS[len(like)]).hexdigest()
 
 
 def folder_files(folder: Path, checksums: Mapping[str, str]) -> Files:

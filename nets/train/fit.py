@@ -14,14 +14,13 @@ from nets.inputs import check_input
 from nets.network import Network
 from nets.train.recipe import Recipe
 from nets.vmgnet import VMgNet
+from nets.zoo import create_model
 
 
 def network_for(
     model: Network | str, data: Dataset, seed: int, initialization: str = "kaiming", **settings: Any
 ) -> Network:
     """The network itself, or the one of a name, made from the seed for the data; settings are those of create_model."""
-    from nets.zoo import create_model
-
     if isinstance(model, Network):
         return model
     if not isinstance(model, str):
