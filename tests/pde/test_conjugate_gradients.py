@@ -29,6 +29,16 @@ def test_the_preconditioner_is_symmetric_and_positive(smoother, boundary, field)
     np.testing.assert_allclose(M.rmatvec(y), dense.T @ y, atol=1e3 * EPS * norm(dense) * norm(y))
 
 
+def test_the_preconditioner_is_not_over_relaxed():
+    """I - M A has eigenvalues from 0 to 0.26; with omega = 1.15, which the plain cycle takes, to 0.29."""
+    problem = pde.Poisson((23, 23))
+    M = pde.Multigrid(problem).as_preconditioner().matmat(np.eye(problem.grid.size))
+    L = np.linalg.cholesky(problem.matrix(symmetric=True).toarray())
+    eigenvalues = 1 - np.linalg.eigvalsh(L.T @ M @ L)
+    assert eigenvalues.max() <= 0.275
+    assert eigenvalues.min() >= -1e3 * EPS
+
+
 @pytest.mark.parametrize("solver", [sla.cg, sla.minres, sla.gmres])
 def test_scipy_takes_the_preconditioner(solver):
     problem = pde.Poisson((40, 31), coefficient=blocks((40, 31), 8))
