@@ -69,6 +69,25 @@ def test_singular_problems_on_the_solutions_of_zero_mean(boundary):
     assert abs((W * u(f, a)).sum()) <= 1e-12
 
 
+def test_the_gradient_of_a_point_value_of_a_singular_problem():
+    """The mean of such a cotangent is more than what a solve removes by itself."""
+    f = random(33, 33)
+    pde.solve_poisson(f, boundary="neumann", incompatible=np.inf).u[3, 4].backward()
+    assert abs(f.grad.sum()) <= 1e-6 * f.grad.abs().max()
+
+
+@pytest.mark.parametrize("rtol", [1e-4, 1e-11])
+def test_the_adjoint_solve_has_the_tolerance_of_the_solve(rtol):
+    f, v = random(31, 31), random(31, 31, seed=1).detach()
+    problem = pde.Poisson((31, 31), boundary=("robin", 2.0))
+    W = problem.control_volumes()
+    pde.solve_poisson(f, boundary=("robin", 2.0), rtol=rtol).u.backward(v)
+    b = v.numpy() / W
+    r = b - problem.apply(f.grad.numpy() / W)
+    share = np.sqrt(np.sum(W * r**2) / np.sum(W * b**2))
+    assert 1e-3 * rtol < share <= 1.01 * rtol
+
+
 def test_against_the_dense_inverse_under_autograd():
     """The matrix is built here from the coefficient by torch itself: fluxes with harmonic means, in one dimension."""
     n, h = 9, 0.1
