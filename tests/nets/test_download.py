@@ -3,6 +3,7 @@
 import re
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -137,6 +138,13 @@ def test_failures_name_the_addresses(server):
         load(server)
     with pytest.raises(DownloadError, match=rf"https://localhost:1/{NAME}: .*refused"):
         nets.data.load("cifar-10", download=True, progress=False)
+
+
+def test_a_mirror_that_leads_away_from_https_is_refused(server, tmp_path):
+    known = replace(PUBLISHED["cifar-10"], mirrors=(server["url"] + "/",))
+    with pytest.raises(DownloadError, match=rf"led to {server['url']}/{NAME}, which is not https"):
+        download(known, tmp_path / "there", progress=False)
+    assert list((tmp_path / "there").iterdir()) == []
 
 
 def test_mirrors_are_https_and_checksums_are_known():
