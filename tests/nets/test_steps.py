@@ -107,6 +107,18 @@ def test_other_ways_to_compute_learn_as_well(settings):
     assert abs(other[-1]["loss"] - plain[-1]["loss"]) < 0.3
 
 
+@pytest.mark.parametrize("bf16", [True, False])
+@pytest.mark.parametrize("last", [True, False])
+def test_precision_and_layout_are_those_of_the_recipe(bf16, last):
+    model = nets.create_model("MgNet[1,1]-[4]-B^l", in_channels=2, num_classes=3)
+    seen = []
+    model.register_forward_hook(lambda _, inputs, scores: seen.append((scores.dtype, inputs[0].stride())))
+    recipe = Recipe(precision="bf16" if bf16 else "float32", channels_last=last)
+    loss, _ = gradient(model, [(torch.randn(6, 2, 5, 5), torch.arange(6) % 3)], 6, recipe)
+    assert seen == [(torch.bfloat16 if bf16 else torch.float32, (50, 1, 10, 2) if last else (50, 25, 5, 1))]
+    assert {loss.dtype, *(g.dtype for g in gradients(model))} == {torch.float32}
+
+
 @pytest.mark.slow
 def test_compiled_steps():
     recipe = replace(RECIPE, compile=True, drop_last=True, precision="bf16", epochs=2)
