@@ -76,7 +76,7 @@ def _row(group: Group) -> tuple[str, ...]:
     record = group.first
     parameters = EMPTY if record.parameters is None else f"{record.parameters:,}"
     epochs = EMPTY if record.epochs is None else str(record.epochs)
-    result = _accuracy(group), _runs(group), _printed(group.published), duration(group.seconds)
+    result = _accuracy(group), _runs(group), _printed(group.published) or EMPTY, duration(group.seconds)
     return record.data, record.network, parameters, record.recipe, epochs, *result
 
 
@@ -93,11 +93,11 @@ def _runs(group: Group) -> str:
 
 
 def _printed(entries: Sequence[PublishedAccuracy]) -> str:
-    """ "96.00 (N23, L23), 93.04 (S19)"."""
+    """ "96.00 (N23, L23), 93.04 (S19)"; "" where there is none."""
     sources: dict[float, dict[str, None]] = {}
     for entry in entries:
         sources.setdefault(entry.accuracy, {})[entry.source] = None
-    return ", ".join(f"{accuracy:.2f} ({', '.join(names)})" for accuracy, names in sources.items()) or EMPTY
+    return ", ".join(f"{accuracy:.2f} ({', '.join(names)})" for accuracy, names in sources.items())
 
 
 def _notes(found: Sequence[Group]) -> list[str]:

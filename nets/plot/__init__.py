@@ -1,7 +1,4 @@
-"""Pictures: a network as a cycle over its levels, what it does with an image, how runs went.
-
-Figures are made directly, without pyplot: no window, no global state.
-"""
+"""Pictures: a network as a cycle over its levels, what it does with an image, how runs went."""
 
 from nets.plot.levels import features, kernels, on_grids
 from nets.plot.network import cycle

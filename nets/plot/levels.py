@@ -178,7 +178,9 @@ def kernels(model: Network, path: str | PathLike[str], *, count: int = 8, levels
     side = 1.55
     columns = max(min(len(row), BLOCKS) for row in blocks.values())
     sheet = _Sheet(LABEL + columns * (side + 0.16) + 0.75, HEAD + len(blocks) * (side + 0.42))
-    sheet.text(GAP, 0.16, f"{model.config}: kernels of the first {count} channels", size=11, weight="bold")
+    most = max(max(weight.shape[:2]) for number in numbers for _, weight in rows[number])
+    which = f" of the first {count} channels" if count < most else ""
+    sheet.text(GAP, 0.16, f"{model.config}: kernels{which}", size=11, weight="bold")
     for i, (number, row) in enumerate(blocks.items()):
         y = HEAD + 0.28 + i * (side + 0.42)
         sheet.text(GAP, y + side / 2, f"grid {number}", size=9, weight="bold")

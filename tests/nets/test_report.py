@@ -100,6 +100,7 @@ def test_csv_and_json_hold_the_same_numbers(runs):
         assert (float(row["mean"]) if row["mean"] else None) == value["mean"]
     assert rows[0]["seeds"] == "0 1 2"
     assert rows[0]["not_finished"] == "diverged:3"
+    assert [row["published"] for row in rows] == ["96.00 (N23, L23), 93.04 (S19)", "94.34 (N23, L23), 93.54 (A19)", ""]
 
 
 def test_other_settings_are_another_row(tmp_path):
