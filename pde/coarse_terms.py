@@ -6,7 +6,7 @@ import numpy as np
 
 from pde.dendy import OperatorTransfer
 from pde.grid import Array, Axis, Grid
-from pde.one_axis import Gather, adjoint, as_weights, linear_matrix
+from pde.one_axis import Gather, as_weights, restriction_matrix
 from pde.terms import Terms, grid_resistances
 from pde.transfer import BilinearTransfer, LinearTransfer, MatrixTransfer
 
@@ -100,5 +100,5 @@ def _mean(fine: Axis) -> tuple[Array, Array]:
     coarse = fine.coarsen()
     if coarse.cell:
         return fine.injection()
-    indices, weights = as_weights(adjoint(linear_matrix(fine, coarse), fine.width, coarse.width))
+    indices, weights = as_weights(restriction_matrix(fine, coarse))
     return indices, weights / weights.sum(axis=0)

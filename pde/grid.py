@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,9 @@ class Axis:
     cell: bool = False
 
     @classmethod
+    @lru_cache(maxsize=16)
     def uniform(cls, n: int, length: float, sides: tuple[Side, Side] = (Side(), Side()), cell: bool = False) -> Axis:
-        """n unknowns with equal spacing on [0, length]."""
+        """n unknowns with equal spacing on [0, length]; axes that are alike are one object, with all that it keeps."""
         dirichlet = sum(side.kind == "dirichlet" for side in sides)
         periodic = sides[0].kind == "periodic"
         if not cell and not periodic and n + dirichlet < 2:

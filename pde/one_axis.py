@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import scipy.sparse as sp
 
 from pde.arrays import take
 from pde.grid import Array, Axis, Side, along, window
+
+Made = TypeVar("Made")
+
+MOST = 16
+"""So many maps of an axis are kept at most: those of cells beside Robin sides change with the coefficient there."""
+
+
+def once_per_axis(make: Callable[..., Made]) -> Callable[..., Made]:
+    """make(axis, ...), kept as long as the axis: grids of a box share those that are alike, and levels ask again."""
+    kept: WeakKeyDictionary[Axis, dict[Any, Made]] = WeakKeyDictionary()
+
+    @wraps(make)
+    def find(axis: Axis, *others: Any) -> Made:
+        made = kept.setdefault(axis, {})
+        if others not in made:
+            if len(made) >= MOST:
+                made.clear()
+            made[others] = make(axis, *others)
+        return made[others]
+
+    return find
 
 
 class Gather:
@@ -50,14 +74,12 @@ def _progression(indices: Array) -> Array | slice:
 
 def as_weights(matrix: sp.csr_matrix) -> tuple[Array, Array]:
     """(indices, weights), (k, rows), of a sparse matrix with at most k entries in a row; entry k follows a pattern."""
-    n = matrix.shape[0]
-    count = np.diff(matrix.indptr)
-    k = max(1, int(count.max()))
-    indices, weights = np.zeros((k, n), dtype=np.intp), np.zeros((k, n))
-    for row in range(n):
-        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        order = np.argsort(matrix.indices[part])
-        indices[: count[row], row], weights[: count[row], row] = matrix.indices[part][order], matrix.data[part][order]
+    matrix = matrix.sorted_indices()
+    n, count = matrix.shape[0], np.diff(matrix.indptr)
+    indices, weights = (np.zeros((max(1, int(count.max())), n), kind) for kind in (np.intp, float))
+    rows = np.repeat(np.arange(n), count)
+    place = np.arange(matrix.nnz) - matrix.indptr[rows], rows
+    indices[place], weights[place] = matrix.indices, matrix.data
     return indices, weights
 
 
@@ -106,6 +128,7 @@ def linear_matrix(fine: Axis, coarse: Axis, diffusion: tuple[float, float] = (1.
     return linear(fine, coarse, diffusion)[0]
 
 
+@once_per_axis
 def linear(fine: Axis, coarse: Axis, diffusion: tuple[float, float]) -> tuple[sp.csr_matrix, Array]:
     """(P, Q): P u + Q (g_low, g_high) interpolates linearly through the coarse unknowns and the values at the ends.
 
@@ -124,6 +147,12 @@ def linear(fine: Axis, coarse: Axis, diffusion: tuple[float, float]) -> tuple[sp
         data = np.concatenate((data, new) if side else (new, data))
     through = matrix(*lagrange(nodes, fine.points, 2, fine.length if fine.periodic else None), len(nodes))
     return without_rounding(through @ values), through @ data
+
+
+@once_per_axis
+def restriction_matrix(fine: Axis, coarse: Axis, diffusion: tuple[float, float] = (1.0, 1.0)) -> sp.csr_matrix:
+    """R = W_c^-1 P^T W_f, the adjoint of linear interpolation."""
+    return adjoint(linear_matrix(fine, coarse, diffusion), fine.width, coarse.width)
 
 
 def feels_diffusion(coarse: Axis) -> bool:
@@ -151,6 +180,7 @@ def linear_along_side(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     return sp.csr_matrix(matrix(*lagrange(nodes[order], fine.points, 2, period), len(nodes)) @ values[order])
 
 
+@once_per_axis
 def cubic_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     """Cubic interpolation as a matrix; the columns of Dirichlet ends, as for zero boundary values, are dropped."""
     nodes, first = with_dirichlet_ends(coarse), int(coarse.sides[0].kind == "dirichlet")
@@ -163,6 +193,7 @@ def adjoint(P: sp.csr_matrix, fine: Array, coarse: Array) -> sp.csr_matrix:
     return sp.csr_matrix(sp.diags(1 / coarse) @ P.T @ sp.diags(fine))
 
 
+@once_per_axis
 def data_matrix(fine: Axis) -> sp.csr_matrix:
     """`DataRestriction` along one axis."""
     if not fine.cell:
@@ -181,7 +212,7 @@ def _sharpened_adjoint(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     n = coarse.n
     D = _differences(len(coarse.gaps), n)
     sharpen = sp.identity(n) + sp.diags(1 / coarse.width) @ D.T @ sp.diags(coarse.gaps / 16) @ D
-    data = sp.lil_matrix(sharpen @ adjoint(linear_matrix(fine, coarse), fine.width, coarse.width))
+    data = sp.lil_matrix(sharpen @ restriction_matrix(fine, coarse))
     kept = fine.injection()[0][0]
     for side, end in zip(coarse.sides, (0, -1), strict=True):
         if side.kind == "dirichlet":

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from pde.arrays import contiguous
 from pde.grid import Array, Axis, Grid
-from pde.one_axis import Gather, adjoint, as_weights, linear_matrix
+from pde.one_axis import Gather, adjoint, as_weights, linear_matrix, restriction_matrix
 
 
 class BilinearTransfer:
@@ -32,8 +32,13 @@ class BilinearTransfer:
         }
         self._prolong = [Gather(*as_weights(P), a, fine.ndim, dtype) for a, P in self.along.items()]
         self._restrict = [
-            Gather(*as_weights(adjoint(P, fine.axes[a].width, self.coarse.axes[a].width)), a, fine.ndim, dtype)
-            for a, P in self.along.items()
+            Gather(
+                *as_weights(restriction_matrix(fine.axes[a], self.coarse.axes[a], *diffusion[a : a + 1])),
+                a,
+                fine.ndim,
+                dtype,
+            )
+            for a in self.along
         ]
 
     def prolong(self, e: Array, like: Array | None = None) -> Array:

@@ -291,8 +291,9 @@ def _entries(matrix: sp.csr_matrix, most: int | None) -> tuple[Array, Array]:
     count = np.diff(matrix.indptr)
     k = most or max(1, int(count.max(initial=1)))
     index, weight = np.zeros((k, matrix.shape[0]), dtype=np.int64), np.zeros((k, matrix.shape[0]))
-    for row in range(matrix.shape[0]):
-        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        index[:, row] = matrix.indices[part][0] if count[row] else 0
-        index[: count[row], row], weight[: count[row], row] = matrix.indices[part], matrix.data[part]
+    some = count > 0
+    index[:, some] = matrix.indices[matrix.indptr[:-1][some]]
+    rows = np.repeat(np.arange(matrix.shape[0]), count)
+    place = np.arange(matrix.nnz) - matrix.indptr[rows], rows
+    index[place], weight[place] = matrix.indices, matrix.data
     return index, weight
