@@ -8,7 +8,8 @@ jumps.
 
 from __future__ import annotations
 
-from itertools import product
+from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,10 +34,15 @@ it, to points which are no tips, at least the second share of what holds it. See
 class OperatorTransfer(MatrixTransfer):
     """P from the stencil of A; the coarse control volumes are `volumes` = P^T W 1."""
 
-    def __init__(self, A: Operator, which: tuple[bool, ...], dtype: np.dtype) -> None:
+    def __init__(
+        self, A: Operator, which: tuple[bool, ...], dtype: np.dtype, matrix: sp.csr_matrix | None = None
+    ) -> None:
+        """`matrix` is that of A, where it is at hand."""
         self.coarse, self.places = coarse_points(A.grid, which)
-        reaction = np.broadcast_to(A.terms.reaction, A.grid.shape).ravel()
-        P = _prolongation((A.matrix() - sp.diags(reaction)).tocoo(), A.grid, which, self.places)
+        matrix = A.matrix() if matrix is None else matrix
+        if A.terms.has_reaction:
+            matrix = sp.csr_matrix(matrix - sp.diags(np.broadcast_to(A.terms.reaction, A.grid.shape).ravel()))
+        P = _prolongation(matrix, A.grid, which, self.places)
         self.volumes = (P.T @ A.volumes.ravel()).reshape(self.coarse.shape)
         super().__init__(P, A.volumes, self.volumes, dtype)
 
@@ -55,62 +61,131 @@ def through_points(grid: Grid, which: tuple[bool, ...]) -> Grid:
     return Grid(tuple(axis.at_points() if halve else axis for axis, halve in zip(grid.axes, which, strict=True)))
 
 
-def _prolongation(A: sp.coo_matrix, grid: Grid, which: tuple[bool, ...], places: list[Array]) -> sp.csr_matrix:
+@dataclass
+class Between:
+    """The points that lie between coarse ones along the same axes, with their rows of A.
+
+    Args:
+        points: their numbers.
+        row: the point of each entry, by its place among them.
+        data: the entries.
+        column: where an entry leads.
+        target: where it leads once it is summed up across the other axes.
+        along: whether it leads away along the axes between.
+        count: of these axes.
+    """
+
+    points: Array
+    row: Array
+    data: Array
+    column: Array
+    target: Array
+    along: Array
+    count: int
+
+    def total(self, entries: Array) -> Array:
+        """The sum of the chosen entries of each point."""
+        return np.bincount(self.row[entries], weights=self.data[entries], minlength=len(self.points))
+
+
+def _prolongation(A: sp.csr_matrix, grid: Grid, which: tuple[bool, ...], places: list[Array]) -> sp.csr_matrix:
     """P: identity on coarse points; then, by the number of axes along which a point lies between, from those before."""
-    ndim, size = grid.ndim, grid.size
-    between = [np.ones(n, dtype=bool) for n in grid.shape]
-    for b, kept in zip(between, places, strict=True):
-        b[kept] = False
-    lies = np.stack(np.meshgrid(*between, indexing="ij")).reshape(ndim, size)
-    numbers = np.arange(size).reshape(grid.shape)[np.ix_(*places)].ravel()
-    P = sp.csr_matrix((np.ones(len(numbers)), (numbers, np.arange(len(numbers)))), shape=(size, len(numbers)))
-    rows, columns = (np.stack(np.unravel_index(index, grid.shape)) for index in (A.row, A.col))
-    moved = rows != columns
-    tip, held = _tips(A, lies, moved)
-    total = P
-    for kind in sorted(product((False, True), repeat=ndim), key=sum):
-        if not any(kind) or any(k and not w for k, w in zip(kind, which, strict=True)):
-            continue
-        own = (lies[:, A.row] == np.array(kind)[:, None]).all(axis=0)
-        along = moved & np.array(kind)[:, None] & ~held
-        centre = own & ~along.any(axis=0)
-        diagonal = np.bincount(A.row[centre], weights=A.data[centre], minlength=size)
-        outside = own & along.any(axis=0)
-        target = np.where(np.array(kind)[:, None], columns, rows)[:, outside]  # summed up across the other axes
-        neighbours = -np.bincount(A.row[outside], weights=A.data[outside], minlength=size)
+    kept = np.arange(grid.size, dtype=np.int32).reshape(grid.shape)[np.ix_(*places)].ravel()
+    between = [_between(A, grid, axes, places) for axes in _ways_to_lie_between(which)]
+    tips = _tips(A, grid, between)
+    found = np.full(grid.size, -1, dtype=np.int32)  # the row of a point in P so far
+    found[kept] = np.arange(len(kept))
+    P = sp.identity(len(kept), format="csr")
+    for group in between:
+        away = group.along & ~tips.held(group)
+        diagonal, neighbours = group.total(~away), -group.total(away)
         inside = (neighbours > 0) & (abs(diagonal - neighbours) <= INTERIOR * diagonal)
         scale = np.where(inside, neighbours, np.maximum(diagonal, neighbours))
-        weights = -A.data[outside] / scale[A.row[outside]]
-        M = sp.csr_matrix(
-            (weights, (A.row[outside], np.ravel_multi_index(tuple(target), grid.shape))), shape=(size, size)
-        )
-        total = total + M @ total
-    ends = tip[A.row] & ~tip[A.col]
-    weights = -A.data[ends] / -np.bincount(A.row[ends], weights=A.data[ends], minlength=size)[A.row[ends]]
-    M = sp.csr_matrix((weights, (A.row[ends], A.col[ends])), shape=(size, size))
-    return sp.csr_matrix(sp.diags(1.0 - tip) @ total + M @ total)
+        away &= found[group.target] >= 0
+        row = group.row[away]
+        P = _with_rows(P, -group.data[away] / scale[row], row, found[group.target[away]], len(group.points))
+        found[group.points] = P.shape[0] - len(group.points) + np.arange(len(group.points))
+    if len(tips.points):
+        row, column, weights = tips.means(A)
+        P = _with_rows(P, weights, row, found[column], len(tips.points))
+        found[tips.points] = P.shape[0] - len(tips.points) + np.arange(len(tips.points))
+    return P[found]
 
 
-def _tips(A: sp.coo_matrix, lies: Array, moved: Array) -> tuple[Array, Array]:
-    """(tip, held): which points are tips, and which entries of A lead to one from a point that lies between more ones.
+def _with_rows(P: sp.csr_matrix, weights: Array, row: Array, column: Array, count: int) -> sp.csr_matrix:
+    """P with `count` further rows, each a sum of those there are."""
+    M = sp.csr_matrix((weights, (row, column)), shape=(count, P.shape[0]))
+    return sp.vstack((P, M @ P), format="csr")
 
-    A tip is the end of something narrow with a large coefficient: its one strong coupling leads across, away from the
-    coarse points that it lies between. Summed up across the other axes its equation would take the value from outside,
-    and the inside, constant on its own, would be tied to it by 10^6. So it takes the mean of all its neighbours once
-    they have their values, and they do without it.
+
+def _ways_to_lie_between(which: tuple[bool, ...]) -> list[tuple[int, ...]]:
+    """The axes along which a point may lie between coarse ones, one of them first."""
+    halved = [a for a, halve in enumerate(which) if halve]
+    return [axes for count in range(1, len(halved) + 1) for axes in combinations(halved, count)]
+
+
+def _between(A: sp.csr_matrix, grid: Grid, axes: tuple[int, ...], places: list[Array]) -> Between:
+    lines = [
+        np.setdiff1d(np.arange(n), p) if a in axes else p
+        for a, (n, p) in enumerate(zip(grid.shape, places, strict=True))
+    ]
+    points = np.arange(grid.size, dtype=np.int32).reshape(grid.shape)[np.ix_(*lines)].ravel()
+    rows = A[points]
+    row = np.repeat(np.arange(len(points), dtype=np.int32), np.diff(rows.indptr))
+    column, target = rows.indices, rows.indices
+    along, stride = np.zeros(len(row), dtype=bool), 1
+    for a in reversed(range(grid.ndim)):
+        shift = (points // stride % grid.shape[a])[row] - column // stride % grid.shape[a]
+        if a in axes:
+            along |= shift != 0
+        else:
+            target = target + shift * stride
+        stride *= grid.shape[a]
+    return Between(points, row, rows.data, column, target, along, len(axes))
+
+
+class Tips:
+    """Points that are the end of something narrow with a large coefficient.
+
+    Its one strong coupling leads across, away from the coarse points that it lies between. Summed up across the other
+    axes its equation would take the value from outside, and the inside, constant on its own, would be tied to it by
+    10^6. So it takes the mean of all its neighbours once they have their values, and they do without it.
     """
-    size, count = lies.shape[1], lies.sum(axis=0)
 
-    def coupling(entries: Array) -> Array:
-        return -np.bincount(A.row[entries], weights=A.data[entries], minlength=size)
+    def __init__(self, points: Array, size: int, count: Array, firm: Array) -> None:
+        """Of every point: along how many axes it lies between, and the sum of its couplings to points not weak."""
+        self.points, self._count, self._firm = points, count, firm
+        self._is_tip = np.zeros(size, dtype=bool)
+        self._is_tip[points] = True
 
-    other = A.row != A.col
-    all_of_them = coupling(other)
-    weak = (count > 0) & (coupling(other & (moved & lies[:, A.row]).any(axis=0)) < WEAK * all_of_them)
-    firm = coupling(other & ~weak[A.col])
-    strong = other & (-A.data > FIRM * all_of_them[A.row])
-    once = np.bincount(A.row[strong], minlength=size) == 1  # two of them are a neck, which may tie two insides
-    up = strong & (count[A.col] > count[A.row]) & weak[A.row] & ~weak[A.col] & (firm[A.col] > FIRM * -A.data)
-    tip = np.zeros(size, dtype=bool)
-    tip[A.row[up & once[A.row]]] = True
-    return tip, other & tip[A.col] & (count[A.row] > count[A.col]) & (firm[A.row] > FIRM * -A.data)
+    def held(self, group: Between) -> Array:
+        """Which entries lead to a tip from a point that lies between along more axes, and is held by others."""
+        if not len(self.points):
+            return np.zeros(len(group.row), dtype=bool)
+        to_tip = self._is_tip[group.column] & (group.count > self._count[group.column])
+        return to_tip & (self._firm[group.points][group.row] > FIRM * -group.data)
+
+    def means(self, A: sp.csr_matrix) -> tuple[Array, Array, Array]:
+        """(row, column, weights) of the means over all neighbours that are no tips."""
+        rows = A[self.points].tocoo()
+        row, column, data = (values[~self._is_tip[rows.col]] for values in (rows.row, rows.col, rows.data))
+        return row, column, data / np.bincount(row, weights=data, minlength=len(self.points))[row]
+
+
+def _tips(A: sp.csr_matrix, grid: Grid, between: list[Between]) -> Tips:
+    count, weak = np.zeros(grid.size, dtype=np.int8), np.zeros(grid.size, dtype=bool)
+    diagonal = A.diagonal()
+    all_of_them = diagonal - A @ np.ones(grid.size)
+    for group in between:
+        count[group.points] = group.count
+        weak[group.points] = -group.total(group.along) < WEAK * all_of_them[group.points]
+    candidates = np.flatnonzero(weak)
+    if not len(candidates):
+        return Tips(candidates, grid.size, count, all_of_them)
+    firm = np.where(weak, 0.0, diagonal) - A @ np.where(weak, 0.0, 1.0)
+    rows = A[candidates].tocoo()
+    row, column, coupling = candidates[rows.row], rows.col, -rows.data
+    strong = (row != column) & (coupling > FIRM * all_of_them[row])
+    once = np.bincount(rows.row[strong], minlength=len(candidates)) == 1  # two are a neck, which may tie two insides
+    up = strong & (count[column] > count[row]) & ~weak[column] & (firm[column] > FIRM * coupling)
+    return Tips(np.unique(row[up & once[rows.row]]), grid.size, count, firm)

@@ -94,7 +94,8 @@ def build_levels(
         which = _axes_to_coarsen(A.grid, terms, choices.smoother)
         last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
-        transfer = None if last else _transfer(A, which, choices, tables)
+        matrix = None if last or choices.coarse == "rediscretised" else A.matrix()
+        transfer = None if last else _transfer(A, matrix, which, choices, tables)
         if transfer is not None:
             coarser = coarse_terms(terms, A.grid, which, transfer, choices.coarse == "rediscretised")
             if A.grid.size <= COARSEST_SIZE_STEEP and coarser.largest_ratio(transfer.coarse) > STEEP:
@@ -105,7 +106,7 @@ def build_levels(
         fine = through_points(A.grid, which) if choices.transfer == "operator" else A.grid
         interpolations.append(tables.find(CubicInterpolation, fine, which, choices.dtype))
         terms = coarser
-        A = _coarse_operator(A, transfer, terms, choices)
+        A = _coarse_operator(A, matrix, transfer, terms, choices)
 
 
 def _axes_to_coarsen(grid: Grid, terms: Terms, smoother: str) -> tuple[bool, ...]:
@@ -153,9 +154,11 @@ def symmetric(levels: list[Level]) -> list[Level]:
     return result
 
 
-def _transfer(A: Operator, which: tuple[bool, ...], choices: Choices, tables: Tables) -> Transfer:
+def _transfer(
+    A: Operator, matrix: sp.csr_matrix | None, which: tuple[bool, ...], choices: Choices, tables: Tables
+) -> Transfer:
     if choices.transfer == "operator":
-        return OperatorTransfer(A, which, choices.dtype)
+        return OperatorTransfer(A, which, choices.dtype, matrix)
     sides = tuple(
         A.terms.at_sides(a) if halve and feels_diffusion(axis.coarsen()) else (1.0, 1.0)
         for a, (axis, halve) in enumerate(zip(A.grid.axes, which, strict=True))
@@ -163,13 +166,15 @@ def _transfer(A: Operator, which: tuple[bool, ...], choices: Choices, tables: Ta
     return tables.find(TRANSFERS[choices.transfer], A.grid, which, choices.dtype, sides)
 
 
-def _coarse_operator(A: Operator, transfer: Transfer, terms: Terms, choices: Choices) -> Operator:
-    if choices.coarse == "rediscretised":
+def _coarse_operator(
+    A: Operator, matrix: sp.csr_matrix | None, transfer: Transfer, terms: Terms, choices: Choices
+) -> Operator:
+    """With the `matrix` of A it is R A P (5.11)."""
+    if matrix is None:
         return StencilOperator(transfer.coarse, choices.dtype, terms)
-    P = transfer.matrix()
     volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
-    R = sp.diags(1 / volumes.ravel()) @ P.T @ sp.diags(A.volumes.ravel())
-    return MatrixOperator(transfer.coarse, (R @ A.matrix() @ P).astype(choices.dtype), terms, volumes)  # (5.11)
+    product = transfer.restriction() @ (matrix @ transfer.matrix())
+    return MatrixOperator(transfer.coarse, product.astype(choices.dtype, copy=False), terms, volumes)
 
 
 def _level(A: Operator, transfer: Transfer | None, choices: Choices) -> Level:

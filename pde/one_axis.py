@@ -190,7 +190,9 @@ def cubic_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
 
 def adjoint(P: sp.csr_matrix, fine: Array, coarse: Array) -> sp.csr_matrix:
     """W_c^-1 P^T W_f."""
-    return sp.csr_matrix(sp.diags(1 / coarse) @ P.T @ sp.diags(fine))
+    R = sp.csr_matrix(P.T)
+    R.data = np.repeat(1 / coarse, np.diff(R.indptr)) * R.data * fine[R.indices]
+    return R
 
 
 @once_per_axis

@@ -85,18 +85,25 @@ class StencilOperator:
     def matrix(self) -> sp.csr_matrix:
         """A as a sparse matrix on the flattened unknowns (C order)."""
         grid, ndim = self.grid, self.grid.ndim
-        numbers = np.arange(grid.size).reshape(grid.shape)
-        rows, columns = [numbers.ravel()], [numbers.ravel()]
-        values = [np.broadcast_to(self.diagonal, grid.shape).ravel().astype(float)]
+        numbers = np.arange(grid.size, dtype=np.int32 if grid.size < 2**31 else np.int64).reshape(grid.shape)
+        columns = np.empty((*grid.shape, 2 * ndim + 1), dtype=numbers.dtype)
+        values = np.zeros(columns.shape)
+        columns[...], values[..., ndim] = numbers[..., None], self.diagonal
+        there_is = np.zeros(columns.shape, dtype=bool)
+        there_is[..., ndim] = True
         for a, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
             for here, there in _pairs(grid.axes[a]):
-                first, last = numbers[window(a, ndim, here)], numbers[window(a, ndim, there)]
-                rows += [last.ravel(), first.ravel()]
-                columns += [first.ravel(), last.ravel()]
-                for coefficient, part in ((lower, there), (upper, here)):
-                    values.append(-np.broadcast_to(_part(coefficient, a, ndim, part), first.shape).ravel())
-        entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
-        return sp.csr_matrix(entries, shape=(grid.size, grid.size))
+                first, last = (window(a, ndim, part)[1:] for part in (here, there))
+                for k, at, to, part, coefficient in (
+                    (a, last, first, there, lower),
+                    (2 * ndim - a, first, last, here, upper),
+                ):
+                    columns[(*at, k)], there_is[(*at, k)] = numbers[to], True
+                    values[(*at, k)] = -_part(coefficient, a, ndim, part)
+        starts = np.concatenate(([0], np.cumsum(there_is.reshape(grid.size, -1).sum(axis=1))))
+        result = sp.csr_matrix((values[there_is], columns[there_is], starts), shape=(grid.size, grid.size))
+        result.sum_duplicates()  # around a periodic axis of two both neighbours are one
+        return result
 
 
 class MatrixOperator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -43,10 +44,11 @@ class Terms:
     def has_reaction(self) -> bool:
         return bool(np.any(np.asarray(self.reaction) != 0))
 
-    @property
+    @cached_property
     def typical(self) -> tuple[float, ...]:
         """One number per axis for the diffusion: its geometric mean."""
-        return tuple(a if isinstance(a, float) else float(np.exp(np.mean(np.log(a)))) for a in self.diffusion)
+        means = {id(a): float(np.exp(np.mean(np.log(a)))) for a in self._fields()}
+        return tuple(a if isinstance(a, float) else means[id(a)] for a in self.diffusion)
 
     def at_sides(self, axis: int) -> tuple[float, float]:
         """One number for the diffusion across each of the two sides of an axis: its geometric mean there."""

@@ -60,6 +60,10 @@ class BilinearTransfer:
             result = sp.kron(result, self.along[a] if self.which[a] else sp.identity(axis.n))
         return sp.csr_matrix(result)
 
+    def restriction(self) -> sp.csr_matrix:
+        """R as a sparse matrix."""
+        return adjoint(self.matrix(), self.fine.volumes().ravel(), self.coarse.volumes().ravel())
+
 
 class MatrixTransfer:
     """P as a sparse matrix on flattened unknowns, and R = W_c^-1 P^T W_f."""
@@ -78,6 +82,10 @@ class MatrixTransfer:
 
     def matrix(self) -> sp.csr_matrix:
         return self._P
+
+    def restriction(self) -> sp.csr_matrix:
+        """R as a sparse matrix."""
+        return self._R
 
 
 class LinearTransfer(MatrixTransfer):

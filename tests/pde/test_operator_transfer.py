@@ -8,7 +8,7 @@ from numpy.linalg import norm
 
 import pde
 from mgcore import checks
-from pde.dendy import OperatorTransfer
+from pde.dendy import INTERIOR, OperatorTransfer
 from tests.pde.reference import EPS, weighted
 
 
@@ -37,6 +37,45 @@ def test_operator_dependent_transfers(shape, boundary, centering):
         e = rng.standard_normal(coarse.info.grid.shape)
         defect = checks.galerkin_defect(fine.A, coarse.A, fine.R, lambda e: fine.P(e, e), e, norm)
         assert defect <= 1e4 * EPS
+
+
+def value(point, A, shape, places, e, which, found):
+    """P e at a point: e itself, or what its equation, summed up across the axes along which it does not lie between,
+    makes of the points beyond."""
+    if point in found:
+        return found[point]
+    between = [a for a, halve in enumerate(which) if halve and point[a] not in places[a]]
+    if not between:
+        return e[tuple(list(p).index(i) for p, i in zip(places, point, strict=True))]
+    i, total, neighbours, diagonal = np.ravel_multi_index(point, shape), 0.0, 0.0, 0.0
+    for j in np.flatnonzero(A[i]):
+        other = np.unravel_index(j, shape)
+        if all(other[a] == point[a] for a in between):
+            diagonal += A[i, j]
+            continue
+        target = tuple(int(other[a] if a in between else point[a]) for a in range(len(shape)))
+        neighbours -= A[i, j]
+        total -= A[i, j] * value(target, A, shape, places, e, which, found)
+    inside = neighbours > 0 and abs(diagonal - neighbours) <= INTERIOR * diagonal
+    found[point] = total / (neighbours if inside else max(diagonal, neighbours))
+    return found[point]
+
+
+@pytest.mark.parametrize("shape", [(8,), (7, 6), (6, 5, 4)])
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", "periodic", ("robin", 2.0)])
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+def test_prolongation_is_that_by_the_local_equations(shape, boundary, centering):
+    rng = np.random.default_rng(7)
+    a = 10 ** rng.uniform(-0.5, 0.5, shape)  # without tips
+    problem = pde.Poisson(shape, boundary=boundary, centering=centering, coefficient=a, reaction=2.0)
+    which = (True,) * len(shape)
+    transfer = OperatorTransfer(pde.Multigrid(problem, levels=1).levels[0].A, which, np.dtype(float))
+    A = problem.matrix().toarray() - 2.0 * np.eye(problem.grid.size)
+    e, found = rng.standard_normal(transfer.coarse.shape), {}
+    Pe = transfer.prolong(e)
+    for point in np.ndindex(*shape):
+        expected = value(point, A, shape, transfer.places, e, which, found)
+        assert abs(Pe[point] - expected) <= 256 * EPS * abs(e).max()  # three sums of nine in a row, and theirs
 
 
 @pytest.mark.parametrize("axis", [0, 1])
