@@ -51,10 +51,13 @@ def test_zebra_is_block_gauss_seidel_by_lines_and_planes(shape, boundary, axes, 
 
 
 @given(
-    shape=st.sampled_from([*SHAPES, (6, 7, 8)]), axes=st.sampled_from(BLOCKS), coarse=st.sampled_from(COARSE_OPERATORS)
+    shape=st.sampled_from([*SHAPES, (6, 7, 8)]),
+    boundary=st.sampled_from(["neumann", "periodic"]),
+    axes=st.sampled_from(BLOCKS),
+    coarse=st.sampled_from(COARSE_OPERATORS),
 )
-def test_lines_and_planes_of_a_group_do_not_couple(shape, axes, coarse):
-    A = operator(shape, "neumann", coarse)
+def test_lines_and_planes_of_a_group_do_not_couple(shape, boundary, axes, coarse):
+    A = operator(shape, boundary, coarse)
     shape, axes = A.grid.shape, tuple(a for a in axes if a < len(shape))
     index = np.stack(np.unravel_index(np.arange(A.grid.size), shape))
     groups = block_groups(A, axes)
