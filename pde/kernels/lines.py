@@ -25,14 +25,16 @@ def known(k, left, right, below, above, front, behind, f, c):
 
 
 @compiled
-def relax_inside(x, r, left, right, below, above, front, behind, f, keep, scale, centre, c, count):
-    """x <- keep x + scale (f + neighbours), for points of one colour; r <- f - A x there, unless it is None."""
-    for k in range(count):
-        total = known(k, left, right, below, above, front, behind, f, c)
-        new = keep * x[k] + scale * total
-        x[k] = new
-        if r is not None:
-            r[k] = total - centre * new
+def relax_inside(x, r, kept, left, right, below, above, front, behind, f, keep, scale, centre, c, count):
+    """x <- keep x + scale (f + neighbours), for points of one colour; r <- f - A x there, if it is kept."""
+    if kept:
+        for k in range(count):
+            total = known(k, left, right, below, above, front, behind, f, c)
+            x[k] = keep * x[k] + scale * total
+            r[k] = total - centre * x[k]
+    else:
+        for k in range(count):
+            x[k] = keep * x[k] + scale * known(k, left, right, below, above, front, behind, f, c)
 
 
 @compiled
@@ -93,12 +95,12 @@ def balance(k, left, right, below, above, front, behind, f, a):
 
 
 @compiled
-def relax_varying(row, r, below, above, front, behind, f, L, faces, parity):
+def relax_varying(row, r, kept, below, above, front, behind, f, L, faces, parity):
     """`relax` with coefficients that vary along the row."""
     n = L.n[2]
     x, left, right, count = _colour(parity, n)
     _relax_varying(
-        ahead(row, x), ahead(r, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
+        ahead(row, x), ahead(r, x), kept, ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
         ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), 1 - L.omega, L.omega, count,
     )  # fmt: skip
     if L.periodic[2] != 0:
@@ -106,13 +108,12 @@ def relax_varying(row, r, below, above, front, behind, f, L, faces, parity):
 
 
 @compiled
-def _relax_varying(x, r, left, right, below, above, front, behind, f, a, keep, omega, count):
+def _relax_varying(x, r, kept, left, right, below, above, front, behind, f, a, keep, omega, count):
     for k in range(count):
         total, centre = balance(k, left, right, below, above, front, behind, f, a)
-        new = keep * x[k] + omega * (total / centre)
-        x[k] = new
-        if r is not None:
-            r[k] = total - centre * new
+        x[k] = keep * x[k] + omega * (total / centre)
+        if kept:
+            r[k] = total - centre * x[k]
 
 
 @compiled
@@ -189,8 +190,8 @@ def wrap(row, n):
 
 
 @compiled
-def relax(row, r, below, above, front, behind, f, L, special, values, centre, c, parity, scratch):
-    """Half a red-black sweep: the points of a row whose index has this parity; their residual to r, unless None."""
+def relax(row, r, kept, below, above, front, behind, f, L, special, values, centre, c, parity, scratch):
+    """Half a red-black sweep: the points of a row whose index has this parity; their residual to r, if kept."""
     n, count = L.n[2], L.specials
     keep = 1 - L.omega
     for s in range(count):
@@ -198,11 +199,11 @@ def relax(row, r, below, above, front, behind, f, L, special, values, centre, c,
         if j % 2 == parity:
             total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
             scratch[s] = keep * row[point(j, n)] + L.omega / (centre + values[count + s]) * total
-            if r is not None:
+            if kept:
                 scratch[count + s] = total - (centre + values[count + s]) * scratch[s]
     x, left, right, length = _colour(parity, n)
     relax_inside(
-        ahead(row, x), ahead(r, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
+        ahead(row, x), ahead(r, x), kept, ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
         ahead(front, x), ahead(behind, x), ahead(f, x), keep, L.omega / (centre + L.centre), centre + L.centre, c,
         length,
     )  # fmt: skip
@@ -210,7 +211,7 @@ def relax(row, r, below, above, front, behind, f, L, special, values, centre, c,
         j = special[s]
         if j % 2 == parity:
             row[point(j, n)] = scratch[s]
-            if r is not None:
+            if kept:
                 r[point(j, n)] = scratch[count + s]
     if L.periodic[2] != 0:
         wrap(row, n)

@@ -230,10 +230,8 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
         if t < end:
             i = around_axis(t, n0)
             if source == CUBIC or correct:
-                if source == CUBIC:
-                    bring(cubic0, L, 4, i, coarse, w, S, tags, slots)
-                else:
-                    bring(parent0, L, 2, i, coarse, w, S, tags, slots)
+                parents, parent_count = (cubic0, 4) if source == CUBIC else (parent0, 2)
+                bring(parents, L, parent_count, i, coarse, w, S, tags, slots)
                 for j in range(m1):
                     o = j * S.coarse_row + 2
                     if source == CUBIC:
@@ -313,22 +311,17 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                 front, behind = unless_none(deep, before), unless_none(deep, after)
                 parity = (i + j + q + flip) & 1
                 r_row = at(w, S.r + (k & 1) * S.plane + j * length)
+                kept = measured and q == H - 1
                 since, until = (parity, parity + 1) if H > 0 else (0, 2)  # the last half sweep left the rest of r
                 if varying is None:
                     if q == 0 and H > 0 and source == ZERO and not correct:
                         start_from_zero(row, f_row, L, special, values, centre, parity)
                         continue
                     if q < H:
-                        if measured and q == H - 1:
-                            relax(
-                                row, r_row, below, above, front, behind, f_row, L, special, values, centre, c, parity,
-                                scratch,
-                            )  # fmt: skip
-                        else:
-                            relax(
-                                row, None, below, above, front, behind, f_row, L, special, values, centre, c, parity,
-                                scratch,
-                            )  # fmt: skip
+                        relax(
+                            row, r_row, kept, below, above, front, behind, f_row, L, special, values, centre, c, parity,
+                            scratch,
+                        )  # fmt: skip
                         continue
                     residual(
                         r_row, row, below, above, front, behind, f_row, L, special, values, centre, c, since, until
@@ -338,10 +331,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                 else:
                     faces = faces_of(w, L, deep, i, j, width2, lower0[i], upper0[i], lower1[j], upper1[j])
                     if q < H:
-                        if measured and q == H - 1:
-                            relax_varying(row, r_row, below, above, front, behind, f_row, L, faces, parity)
-                        else:
-                            relax_varying(row, None, below, above, front, behind, f_row, L, faces, parity)
+                        relax_varying(row, r_row, kept, below, above, front, behind, f_row, L, faces, parity)
                         continue
                     residual_varying(r_row, row, below, above, front, behind, f_row, L, faces, since, until)
                     if norm and first <= k < last:
@@ -409,28 +399,22 @@ def restrict_planes(records, reals, integers, level, deep, f, f_split, out, firs
 @compiled
 def combine(out, rows, origin, weight, most, m, i, count):
     """out <- row i of a restriction to m rows, of `most` entries at most, times rows of `count` numbers."""
-    p0, w0 = entry(rows, origin, weight, 0, most, m, i, count)
-    p1, w1 = entry(rows, origin, weight, 1, most, m, i, count)
-    if most <= 2:
-        two(out, p0, w0, p1, w1, count)
+    if most == 2:
+        two(out, ahead(rows, origin[i] * count), weight[i], ahead(rows, origin[m + i] * count), weight[m + i], count)
         return
-    p2, w2 = entry(rows, origin, weight, 2, most, m, i, count)
-    p3, w3 = entry(rows, origin, weight, 3, most, m, i, count)
-    p4, w4 = entry(rows, origin, weight, 4, most, m, i, count)
-    p5, w5 = entry(rows, origin, weight, 5, most, m, i, count)
-    p6, w6 = entry(rows, origin, weight, 6, most, m, i, count)
-    p7, w7 = entry(rows, origin, weight, 7, most, m, i, count)
-    eight(out, (p0, p1, p2, p3, p4, p5, p6, p7), (w0, w1, w2, w3, w4, w5, w6, w7), count)
+    p, w = ahead(origin, i), ahead(weight, i)
+    eight(
+        out,
+        (
+            ahead(rows, p[0] * count), ahead(rows, p[m] * count), ahead(rows, p[2 * m] * count),
+            ahead(rows, p[3 * m] * count), ahead(rows, p[4 * m] * count), ahead(rows, p[5 * m] * count),
+            ahead(rows, p[6 * m] * count), ahead(rows, p[7 * m] * count),
+        ),
+        (w[0], w[m], w[2 * m], w[3 * m], w[4 * m], w[5 * m], w[6 * m], w[7 * m]),
+        count,
+    )  # fmt: skip
     for s in range(8, most):
-        p, w = entry(rows, origin, weight, s, most, m, i, count)
-        add(out, p, w, count)
-
-
-@inline
-def entry(rows, origin, weight, s, most, m, i, count):
-    """The row that entry s takes, and its weight; a row with the weight zero if there are not so many."""
-    k = (s if s < most else 0) * m + i
-    return ahead(rows, origin[k] * count), weight[k] if s < most else weight[k] - weight[k]
+        add(out, ahead(rows, p[s * m] * count), w[s * m], count)
 
 
 @inline

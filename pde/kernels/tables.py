@@ -174,7 +174,8 @@ class Tables:
         self._level["at_cubic_parent"][a] = self._integer(np.where(weight == 0, -1, parent))
         self._level["at_cubic"][a] = self._real(weight)
         D = data_matrix(fine) if halved else same
-        origin, weight = _entries(D, None)
+        most = int(np.diff(sp.csr_matrix(D).indptr).max(initial=1))
+        origin, weight = _entries(D, 2 if most <= 2 else max(8, most))
         self._level["at_data_from"][a], self._level["at_data"][a] = self._integer(origin), self._real(weight)
         self._level["rows_most"][a] = len(origin)
 
