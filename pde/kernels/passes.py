@@ -87,7 +87,7 @@ def space_needed(L, sweeps):
     return space(L.n[1], L.n[2], L.m[1], L.m[2], sweeps).total + L.n[1] * L.n[2] + 64
 
 
-@inline
+@compiled
 def load(row, source, is_split, n):
     """A stored row into the work space."""
     if is_split:
@@ -97,7 +97,7 @@ def load(row, source, is_split, n):
         split(ahead(row, EVEN), ahead(row, odd(n)), source, n)
 
 
-@inline
+@compiled
 def store(target, row, is_split, streamed, n):
     """A row of the work space to where it is kept."""
     even, odds, h = ahead(row, EVEN), ahead(row, odd(n)), n - n // 2
@@ -113,13 +113,13 @@ def store(target, row, is_split, streamed, n):
         join(target, even, odds, n)
 
 
-@inline
+@compiled
 def around_axis(k, n):
     """k modulo n, without the division where it is not needed."""
     return k if 0 <= k < n else k % n
 
 
-@inline
+@compiled
 def earlier(turn, count, ring):
     """The place in a ring of planes of the one that was loaded `count` < `ring` planes earlier."""
     return turn - count if turn >= count else turn - count + ring
