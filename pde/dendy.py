@@ -9,7 +9,7 @@ jumps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, groupby
 
 import numpy as np
 import scipy.sparse as sp
@@ -96,26 +96,31 @@ def _prolongation(A: sp.csr_matrix, grid: Grid, which: tuple[bool, ...], places:
     found = np.full(grid.size, -1, dtype=np.int32)  # the row of a point in P so far
     found[kept] = np.arange(len(kept))
     P = sp.identity(len(kept), format="csr")
-    for group in between:
-        away = group.along & ~tips.held(group)
-        diagonal, neighbours = group.total(~away), -group.total(away)
-        inside = (neighbours > 0) & (abs(diagonal - neighbours) <= INTERIOR * diagonal)
-        scale = np.where(inside, neighbours, np.maximum(diagonal, neighbours))
-        away &= found[group.target] >= 0
-        row = group.row[away]
-        P = _with_rows(P, -group.data[away] / scale[row], row, found[group.target[away]], len(group.points))
-        found[group.points] = P.shape[0] - len(group.points) + np.arange(len(group.points))
+    for _, groups in groupby(between, key=lambda group: group.count):  # those of one count do not need each other
+        further = []
+        for group in groups:
+            away = group.along & ~tips.held(group)
+            diagonal, neighbours = group.total(~away), -group.total(away)
+            inside = (neighbours > 0) & (abs(diagonal - neighbours) <= INTERIOR * diagonal)
+            scale = np.where(inside, neighbours, np.maximum(diagonal, neighbours))
+            away &= found[group.target] >= 0
+            row = group.row[away]
+            sums = _sums(P, -group.data[away] / scale[row], row, found[group.target[away]], len(group.points))
+            further.append((group.points, sums))
+        points = np.concatenate([points for points, _ in further])
+        found[points] = np.arange(P.shape[0], P.shape[0] + len(points))
+        P = sp.vstack((P, *(sums for _, sums in further)), format="csr")
     if len(tips.points):
         row, column, weights = tips.means(A)
-        P = _with_rows(P, weights, row, found[column], len(tips.points))
-        found[tips.points] = P.shape[0] - len(tips.points) + np.arange(len(tips.points))
+        means = _sums(P, weights, row, found[column], len(tips.points))
+        found[tips.points] = np.arange(P.shape[0], P.shape[0] + len(tips.points))
+        P = sp.vstack((P, means), format="csr")
     return P[found]
 
 
-def _with_rows(P: sp.csr_matrix, weights: Array, row: Array, column: Array, count: int) -> sp.csr_matrix:
-    """P with `count` further rows, each a sum of those there are."""
-    M = sp.csr_matrix((weights, (row, column)), shape=(count, P.shape[0]))
-    return sp.vstack((P, M @ P), format="csr")
+def _sums(P: sp.csr_matrix, weights: Array, row: Array, column: Array, count: int) -> sp.csr_matrix:
+    """`count` weighted sums of rows of P."""
+    return sp.csr_matrix((weights, (row, column)), shape=(count, P.shape[0])) @ P
 
 
 def _ways_to_lie_between(which: tuple[bool, ...]) -> list[tuple[int, ...]]:

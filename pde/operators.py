@@ -85,25 +85,17 @@ class StencilOperator:
     def matrix(self) -> sp.csr_matrix:
         """A as a sparse matrix on the flattened unknowns (C order)."""
         grid, ndim = self.grid, self.grid.ndim
-        numbers = np.arange(grid.size, dtype=np.int32 if grid.size < 2**31 else np.int64).reshape(grid.shape)
-        columns = np.empty((*grid.shape, 2 * ndim + 1), dtype=numbers.dtype)
-        values = np.zeros(columns.shape)
-        columns[...], values[..., ndim] = numbers[..., None], self.diagonal
-        there_is = np.zeros(columns.shape, dtype=bool)
-        there_is[..., ndim] = True
+        diagonals = {0: np.array(np.broadcast_to(self.diagonal, grid.shape), dtype=float)}  # by offset, each by column
+        stride = grid.size
         for a, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
-            for here, there in _pairs(grid.axes[a]):
-                first, last = (window(a, ndim, part)[1:] for part in (here, there))
-                for k, at, to, part, coefficient in (
-                    (a, last, first, there, lower),
-                    (2 * ndim - a, first, last, here, upper),
-                ):
-                    columns[(*at, k)], there_is[(*at, k)] = numbers[to], True
-                    values[(*at, k)] = -_part(coefficient, a, ndim, part)
-        starts = np.concatenate(([0], np.cumsum(there_is.reshape(grid.size, -1).sum(axis=1))))
-        result = sp.csr_matrix((values[there_is], columns[there_is], starts), shape=(grid.size, grid.size))
-        result.sum_duplicates()  # around a periodic axis of two both neighbours are one
-        return result
+            stride //= grid.shape[a]
+            for way, (here, there) in enumerate(_pairs(grid.axes[a])):
+                step = (grid.shape[a] - 1) * stride if way else -stride  # from the last to the first, or to the next
+                for offset, row, column, coefficient in ((step, there, here, lower), (-step, here, there, upper)):
+                    values = diagonals.setdefault(offset, np.zeros(grid.shape))
+                    values[window(a, ndim, column)] -= _part(coefficient, a, ndim, row)
+        parts = np.stack([values.ravel() for values in diagonals.values()])
+        return sp.csr_matrix(sp.dia_matrix((parts, list(diagonals)), shape=(grid.size, grid.size)))
 
 
 class MatrixOperator:
