@@ -1,5 +1,6 @@
 """What a step does with a batch: parts, clipping, precision, compilation, whitening, validation, looks."""
 
+import copy
 import json
 import sys
 import warnings
@@ -8,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.nn import functional
+from torch.optim.swa_utils import update_bn
 
 import nets
 from nets import Recipe, TrainingError
@@ -156,6 +158,13 @@ def test_whitening_and_averaging_with_new_statistics():
     run = Run.start(nets.create_model(NAME, num_classes=3, in_channels=1), blobs(), recipe, 0, Ranks())
     fresh = run.model.stem.conv.weight
     torch.testing.assert_close(result.model.stem.conv.weight, fresh)  # frozen: as it was before the first step
+    run.epoch = recipe.epochs - 1
+    expected = copy.deepcopy(result.model)
+    for buffer in expected.buffers():
+        buffer.zero_()
+    update_bn((images for images, _ in run.parts(run.batches()[:3])), expected)
+    for ours, theirs in zip(result.model.buffers(), expected.buffers(), strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_validation_split():
