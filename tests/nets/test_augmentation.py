@@ -1,5 +1,7 @@
 """Augmentation: what each choice does, and that it belongs to the image."""
 
+from math import cos, radians, sin
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from nets.data import Augmentation, Batches, Dataset
-from nets.data.augment import COLUMNS, CROP, CUTOUT, FLIP, _choice, _reflected
+from nets.data.augment import ACROSS, COLUMNS, CROP, CUTOUT, DOWN, FLIP, ROTATION, SCALING, _choice, _reflected
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -120,6 +122,26 @@ def test_shift_by_whole_pixels_moves_the_picture():
     moved, plain = Augmentation(shift=1.0)(data.train_images, numbers, data), data.normalise(data.train_images)
     # coordinates near 1 are rounded, times the width, times the step from one pixel to the next, below 2
     torch.testing.assert_close(moved[..., :-1], plain[..., 1:], rtol=0, atol=4 * 7 * 2 * EPS)
+
+
+UNIT = st.floats(-1, 1)
+
+
+@given(UNIT, UNIT, UNIT, UNIT)
+def test_rotation_scaling_and_shift_of_a_plane(rotation, scaling, across, down):
+    """Bilinear interpolation is exact for x and y themselves: every pixel tells the place that it comes from."""
+    y, x = torch.meshgrid(torch.arange(-4.0, 5).double(), torch.arange(-3.0, 4).double(), indexing="ij")
+    image, label = torch.stack((x, y))[None], torch.zeros(1, dtype=torch.int64)
+    data = Dataset("plane", image, label, image, label, ("a",))
+    numbers = torch.zeros(1, COLUMNS, dtype=torch.float64)
+    numbers[0, [ROTATION, SCALING, ACROSS, DOWN]] = torch.tensor([rotation, scaling, across, down]).double()
+    result = Augmentation(rotation=30.0, scaling=0.3, shift=2.0)(image, numbers, data)[0]
+    angle, size = radians(30 * float(numbers[0, ROTATION])), 1 + 0.3 * float(numbers[0, SCALING])
+    c, s = size * cos(angle), size * sin(angle)
+    from_x, from_y = c * x - s * y + 2 * numbers[0, ACROSS], s * x + c * y + 2 * numbers[0, DOWN]
+    expected = torch.stack((from_x.clamp(-3, 3), from_y.clamp(-4, 4)))  # beyond the edge, the nearest pixel
+    # some ten roundings of coordinates below 8
+    torch.testing.assert_close(result, expected, rtol=0, atol=80 * torch.finfo(torch.float64).eps)
 
 
 def test_nothing_is_changed_where_nothing_is_asked_for():
