@@ -9,6 +9,7 @@ from PIL import Image
 
 import nets
 from nets.data import Augmentation, Batches, ImageFiles, folder, image_folder
+from nets.data.decode import open_image
 from nets.data.images import RATIO
 from nets.train import provenance
 
@@ -133,6 +134,14 @@ def test_images_that_stay_in_their_files_train_as_those_in_memory(tmp_path, monk
     settings = {"recipe": nets.Recipe(epochs=1, batch=5), "seed": 1, "progress": False}
     result = nets.train("MgNet[1]-[4]-B^l", files, **settings)
     assert result.evaluation.confusion.sum() == 15
+
+
+def test_a_photograph_is_turned_as_its_camera_says(tmp_path):
+    pixels = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held so that the picture is to be turned clockwise
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), np.rot90(pixels, -1))
 
 
 numbers = st.lists(st.floats(-1, 1, exclude_max=True, width=32), min_size=4, max_size=4)
