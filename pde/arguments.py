@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
@@ -15,7 +16,7 @@ from pde.grid import Array
 
 def number(name: str, value: Any, least: float | None = None) -> float:
     """`value` as a float; NaN is none, and neither is a number below `least`."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+    if type(value) is not float and (isinstance(value, bool | np.bool_) or not isinstance(value, Real)):
         raise TypeError(f"{name} must be a real number, got {value!r}")
     if least is not None and not float(value) >= least:
         raise ValueError(f"{name} must be {'zero or positive' if least == 0 else f'at least {least}'}, got {value!r}")
@@ -24,7 +25,7 @@ def number(name: str, value: Any, least: float | None = None) -> float:
 
 def count(name: str, value: Any, least: int) -> int:
     """`value` as an integer of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
@@ -64,16 +65,25 @@ def evaluate(name: str, function: Callable[..., Any], points: Sequence[Array]) -
 def finite(name: str, array: Array, dtype: np.dtype) -> Array:
     """`array` in `dtype`, refused where a value is not finite, there or already before."""
     xp = namespace(array)
-    with np.errstate(over="ignore", invalid="ignore"):
-        all_are = bool(xp.isfinite(array.sum()))  # a sum costs one look at each number; it may be too large itself
-    if not all_are and (wrong := ~xp.isfinite(array)).any():
+    if not _has_finite_sum(array) and (wrong := ~xp.isfinite(array)).any():
         first = tuple(xp.argwhere(wrong)[0].tolist())
         raise ValueError(f"{name} must be finite, got {wrong.sum()} NaN or infinite values, the first at index {first}")
+    if numpy_dtype(array.dtype) == dtype:
+        return array
     with np.errstate(over="ignore", under="ignore"):
         result: Array = cast(array, dtype)
     if result is not array and not xp.isfinite(result).all():
         raise ValueError(f"{name} must fit into {dtype.name}, got values of size {float(xp.max(xp.abs(array))):.1e}")
     return result
+
+
+def _has_finite_sum(array: Array) -> bool:
+    """Whether a sum of the values, or of their squares, is finite: then all of them are, at one look at each."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.flags.c_contiguous:
+            flat = array.reshape(-1)
+            return math.isfinite(np.dot(flat, flat))  # on all threads of the BLAS
+        return bool(namespace(array).isfinite(array.sum()))
 
 
 def choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any:

@@ -40,6 +40,8 @@ def cast(x: Any, dtype: Any) -> Any:
 
 def numpy_dtype(dtype: Any) -> np.dtype:
     """The NumPy dtype that a torch dtype is called after; a NumPy dtype is itself."""
+    if isinstance(dtype, np.dtype):
+        return dtype
     name = str(dtype)
     return np.dtype(name.removeprefix("torch.") if name.startswith("torch.") else dtype)
 

@@ -53,6 +53,6 @@ def delivered(solution: Solution, u: Array, ndim: int) -> Solution:
     """The solution of a batch with u in its final place and shape; without batch axes, that of the only member."""
     batch = u.shape[: u.ndim - ndim]
     if not batch:
-        return replace(solution.members[0], u=u)
+        return solution.members[0].changed(u=u)
     places = zip(np.ndindex(*batch), solution.members, strict=True)
-    return replace(solution, u=u, members=tuple(replace(member, u=u[index]) for index, member in places))
+    return solution.changed(u=u, members=tuple(member.changed(u=u[index]) for index, member in places))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import mgcore
@@ -17,7 +18,8 @@ VISITS = {"V": lambda l: 1, "W": lambda l: 2**l, "F": lambda l: l + 1, "backslas
 """How often a cycle visits level l, counted from 0."""
 
 
-def work_units(nonzeros: Sequence[int], sweeps: tuple[int, int], cycle: str, cycles: int) -> float:
+@cache
+def work_units(nonzeros: tuple[int, ...], sweeps: tuple[int, int], cycle: str, cycles: int) -> float:
     """See `Multigrid.work_units`; `nonzeros` are those of the operators per level, `sweeps` those down and up."""
 
     def cost(kind: str, start: int) -> float:

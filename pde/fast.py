@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from mgcore import Level
+from mgcore.solve import Remaining
 from pde.grid import Array
 from pde.hierarchy import symmetric as symmetric_levels
 from pde.interpolation import CubicInterpolation
 
 SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
+
+SMALL, LARGE = 1e-100, 1e100
+"""Norms whose squares are in the range of numbers, those of residuals far below them too."""
 
 
 @dataclass
@@ -53,15 +58,15 @@ class Fast:
         start: int = 0,
         symmetric: bool = False,
         in_place: bool = False,
-    ) -> tuple[Array, list[float]]:
-        """A cycle for arrays (..., *shape), beginning on level `start`; the norms of f - A u, one per member."""
+    ) -> tuple[Array, list[float] | None]:
+        """A cycle for arrays (..., *shape), beginning on level `start`; the norms of f - A u, one per member.
+
+        The norms are None where squares have left the range of numbers.
+        """
         run = self._make(symmetric).cycle
         out = u if in_place and u is not None else np.empty_like(f)
-        shape = self.levels[start].info.grid.shape
-        members = zip(
-            _members(f, shape), _members(u, shape, len(f.reshape(-1, *shape))), _members(out, shape), strict=True
-        )
-        return out, [run(cycle, f_i, u_i, out_i, start) for f_i, u_i, out_i in members]
+        members = _triples(f, u, out, self.levels[start].info.grid.shape)
+        return out, _exact([run(cycle, *each, start) for each in members])
 
     def full_multigrid(
         self, f: Array, out: Array | None = None, norms: bool = True
@@ -70,7 +75,24 @@ class Fast:
         run, shape = self._make(False).full_multigrid, self.levels[0].info.grid.shape
         out = np.empty_like(f, order="C") if out is None else out
         measured = [run(*pair, norms) for pair in zip(_members(f, shape), _members(out, shape), strict=True)]
-        return out, measured if norms else None
+        return out, _exact(measured) if norms else None
+
+    def at_hand(self, members: Sequence[Remaining]) -> bool:
+        """Whether there is `solve` for them: the grid is small, and squares are numbers like others."""
+        return bool(self._make(False).at_hand and all(SMALL < member.scale < LARGE for member in members))
+
+    def solve(
+        self, kind: str, f: Array, u: Array | None, out: Array, members: Sequence[Remaining]
+    ) -> tuple[Array, list[list[float]]]:
+        """Cycles of a kind ("fmg": full multigrid for zero boundary data, then V-cycles) as `mgcore.solve_batch` wants
+        them, to `out`."""
+        run, f = self._make(False).solve, np.ascontiguousarray(f)
+        guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
+        return out, [run(kind, *each) for each in zip(f, guesses, out, members, strict=True)]
+
+    def held(self) -> list[Any]:
+        """What has been made so far: levels with the room that their passes work in."""
+        return [made for made in self._made.values() if not isinstance(made, str)]
 
     def describe(self) -> str:
         """What runs, and why."""
@@ -122,6 +144,15 @@ class Measured:
     def residual(self, u: Array | None) -> list[float] | None:
         """The norms for this very u, None where they are not known."""
         return self._norms if u is not None and u is self._u else None
+
+
+def _exact(norms: list[float]) -> list[float] | None:
+    """The norms, None where one is too small or too large for its square to be exact."""
+    return norms if all(SMALL < norm < LARGE for norm in norms) else None
+
+
+def _triples(f: Array, u: Array | None, out: Array, shape: tuple[int, ...]) -> Any:
+    return zip(_members(f, shape), _members(u, shape, f.size // math.prod(shape)), _members(out, shape), strict=True)
 
 
 def _members(v: Array | None, shape: tuple[int, ...], count: int = 0) -> Any:

@@ -56,8 +56,7 @@ class NestedIteration:
             out: a contiguous array where they may leave u.
             norms: whether they shall measure.
         """
-        plain = not (self.singular or self.boundary_terms or any(np.any(g) for g in sides.values())) if fused else False
-        if plain and isinstance(self.cycles, Cycles) and self.cycles.fast is not None:
+        if fused and isinstance(self.cycles, Cycles) and self.cycles.fast is not None and self.is_plain(sides):
             return self.cycles.fast.full_multigrid(f, out, norms)
         every = [sides]
         for each in self.interpolations:
@@ -65,6 +64,10 @@ class NestedIteration:
         if self.boundary_terms:
             return self._galerkin(levels, f, every), None
         return self._rediscretised(levels, f, every, fused)
+
+    def is_plain(self, sides: Sides) -> bool:
+        """Whether this is full multigrid on rediscretised levels without boundary data: kernels make it as a whole."""
+        return not (self.singular or self.boundary_terms or any(np.any(g) for g in sides.values()))
 
     def _rediscretised(
         self, levels: Levels, f: Array, sides: list[Sides], fused: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -36,13 +37,13 @@ class Volumes:
         flat = u.reshape(-1, math.prod(self._shape))
         with np.errstate(over="ignore", under="ignore"):
             if self._uniform:
-                squares = np.array([np.dot(v, v) for v in flat], dtype=float) / math.prod(self._shape)
+                squares = [float(np.dot(v, v)) / flat.shape[1] for v in flat]
             else:
-                squares = np.array([np.dot(self._weights.ravel() * v, v) for v in flat], dtype=float)
-        limits = np.finfo(u.dtype).tiny * 1e8, np.finfo(u.dtype).max / math.prod(self._shape)
-        result = np.sqrt(squares)
-        outside = np.flatnonzero(~((squares > limits[0]) & (squares < limits[1])))
-        if len(outside):
+                squares = [float(np.dot(self._weights.ravel() * v, v)) for v in flat]
+        small, large = _limits(u.dtype)
+        result = np.array([math.sqrt(square) if square >= 0 else math.nan for square in squares])
+        outside = [i for i, square in enumerate(squares) if not small < square < large / flat.shape[1]]
+        if outside:
             result[outside] = self._rms_of_any_size(flat[outside].reshape(-1, *self._shape))
         return result.reshape(u.shape[: u.ndim - len(self._shape)])
 
@@ -51,3 +52,9 @@ class Volumes:
         largest = cast(xp.amax(xp.abs(u), axis=self._axes, keepdims=True), np.dtype(float))
         scaled = u / xp.where(largest > 0, largest, 1)
         return largest.reshape(largest.shape[: -len(self._shape)]) * xp.sqrt(self.mean(scaled**2))
+
+
+@cache
+def _limits(dtype: np.dtype) -> tuple[float, float]:
+    """Squares between these numbers are exact."""
+    return float(np.finfo(dtype).tiny) * 1e8, float(np.finfo(dtype).max)

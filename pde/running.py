@@ -40,6 +40,10 @@ class Cycles:
         """Whether there are compiled kernels for the cycle, or for the one that conjugate gradients use."""
         return self.fast is not None and self.fast.ready(symmetric)
 
+    def held(self) -> list[Any]:
+        """The compiled kernels' objects, whose arrays no level holds."""
+        return [] if self.fast is None else self.fast.held()
+
     def describe(self) -> str:
         """What runs, and why."""
         if self.fast is not None:
@@ -94,6 +98,9 @@ class MixedCycles:
 
     def ready(self, symmetric: bool = False) -> bool:
         return self.inner.ready(symmetric)
+
+    def held(self) -> list[Any]:
+        return self.inner.held()
 
     def describe(self) -> str:
         return self.inner.describe()

@@ -10,6 +10,7 @@ import numpy as np
 
 import mgcore
 from mgcore import Solution
+from mgcore.solve import Remaining
 from pde.arrays import as_numpy
 from pde.batch import select, select_sides, stack
 from pde.boundary import fold
@@ -70,18 +71,30 @@ class BatchSolver:
         if accel is not None:
             accelerate = ConjugateGradients(A, partial(self.symmetric_cycle, cycle, levels, fused), volumes, mean_free)
 
+        fast = self.cycles.fast if isinstance(self.cycles, Cycles) and fused else None
+
+        def whole() -> Array | None:
+            return None if room is None or len(active) < len(f) else room.reshape(f.shape)
+
         def one_cycle(folded: Array, u: Array | None) -> Array:
             norms = None
             if accelerate is not None:
                 u = accelerate(folded, u)
             elif u is None and cycle == "fmg":
                 some = select(f, active), select_sides(sides, active, self.problem.ndim)
-                whole = None if room is None or len(active) < len(f) else room.reshape(f.shape)
-                u, norms = self.nested(levels, *some, fused, whole)
+                u, norms = self.nested(levels, *some, fused, whole())
             else:
                 in_place = u is not u0 and options["callback"] is None
                 u, norms = self.cycles(kind, levels, folded, u, fused, in_place=in_place)
             return measured.keep(mean_free(u), norms)
+
+        def several(folded: Array, u: Array | None, members: list[Remaining]) -> tuple[Array, list[list[float]]] | None:
+            nested = u is None and cycle == "fmg"
+            if fast is None or (nested and not self.nested.is_plain(sides)) or not fast.at_hand(members):
+                return None
+            out = u if u is not None and u is not u0 else whole()
+            out = np.empty_like(folded) if out is None else out
+            return fast.solve(cycle if nested else kind, folded, u, out, members)
 
         def keep(members: list[int]) -> None:
             nonlocal active
@@ -98,10 +111,11 @@ class BatchSolver:
             select=select,
             stack=partial(stack, like=f, own=u0),
             keep=keep,
+            several=None if fast is None or accel is not None or self.nested.singular else several,
             rounding=lambda u: self._rounding(scales[active], u).tolist(),
             **options,
         )
-        if self.problem.singular and u0 is not None:  # a first guess that no cycle has changed
+        if self.nested.singular and u0 is not None:  # a first guess that no cycle has changed
             solution.u[:] = mean_free(solution.u)
         if removed is None:
             return solution
@@ -113,7 +127,7 @@ class BatchSolver:
 
     def mean_free(self, u: Array) -> Array:
         """u, of zero mean where the problem is singular."""
-        return self.volumes.without_mean(u) if self.problem.singular else u
+        return self.volumes.without_mean(u) if self.nested.singular else u
 
     def compatible(self, f: Array, allowed: float | None) -> tuple[Array, Array | None]:
         """f without its mean where the problem is singular, and the means that it had, relative to its norms.
@@ -121,7 +135,7 @@ class BatchSolver:
         Raises:
             ValueError: f has more of a mean than `allowed`.
         """
-        if not self.problem.singular:
+        if not self.nested.singular:
             return f, None
         if allowed is None:
             h = max(float(axis.spacing.max() / axis.length) for axis in self.problem.grid.axes)

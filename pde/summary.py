@@ -18,7 +18,9 @@ TITLES = ("level", "shape", "unknowns", "spacing", "aspect", "halves", "operator
 LEFT = ("shape", "spacing", "halves", "operator", "runs in", "smoother")
 
 
-def table(levels: Sequence[Level], extras: Sequence[Any] = (), runs_in: str | None = None) -> str:
+def table(
+    levels: Sequence[Level], extras: Sequence[Any] = (), runs_in: str | None = None, kernels: Sequence[Any] = ()
+) -> str:
     """The levels as a table, with complexities and the bytes that are held.
 
     Grid complexity is the sum of unknowns over those of the finest level, operator complexity the same for the
@@ -28,18 +30,21 @@ def table(levels: Sequence[Level], extras: Sequence[Any] = (), runs_in: str | No
     Args:
         extras: what is held beside each level, such as the interpolation of full multigrid.
         runs_in: the library whose loops do the work; None says it level by level.
+        kernels: the objects of compiled kernels. They hold u and f of their levels from the first cycle on.
     """
     counter = Counter()
     held = [counter.add(level, *extras[l : l + 1]) for l, level in enumerate(levels)]
+    space = counter.add(*kernels)
     rows = [TITLES, *(_row(levels, l, held[l], runs_in) for l in range(len(levels)))]
     widths = [max(len(row[c]) for row in rows) for c in range(len(TITLES))]
     lines = ["  ".join(_pad(*cell) for cell in zip(TITLES, row, widths, strict=True)).rstrip() for row in rows]
     infos = [level.info for level in levels]
     grid = sum(info.grid.size for info in infos) / infos[0].grid.size
     operator = sum(info.operator.nonzeros for info in infos) / infos[0].operator.nonzeros
-    per_unknown = sum(held) / infos[0].grid.size
-    ends = f"grid complexity {grid:.2f}, operator complexity {operator:.2f}"
-    return "\n".join([*lines, f"{ends}, memory {readable(sum(held))} ({per_unknown:.3g} bytes per unknown)"])
+    total = sum(held) + space
+    ends = f"grid complexity {grid:.2f}, operator complexity {operator:.2f}, memory {readable(total)} "
+    ends += f"({total / infos[0].grid.size:.3g} bytes per unknown"
+    return "\n".join([*lines, ends + (f", work space of the kernels {readable(space)})" if kernels else ")")])
 
 
 def _row(levels: Sequence[Level], l: int, held: int, runs_in: str | None) -> tuple[str, ...]:

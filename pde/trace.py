@@ -26,6 +26,8 @@ class Trace:
 
     def __init__(self, verbose: Verbose, levels: Sequence[Level], volumes: Sequence[Volumes]) -> None:
         self._tell, self._write = _reader(verbose)
+        if self._tell is None:
+            return
         self._shapes = ["x".join(map(str, level.info.grid.shape)) for level in levels]
         self._volumes, self._scale, self._cycle = volumes, 1.0, 1
         self._told = 0

@@ -5,16 +5,19 @@ A program is an array of steps. Everything compiled is reached through `execute`
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pde.kernels.jit import compiled
-from pde.kernels.passes import restrict_planes, sweeps
+from pde.kernels.passes import CUBIC, ZERO, restrict_planes, sweeps
 from pde.kernels.pointers import pointer
 
 PASS, DATA, DIRECT = 0, 1, 2
 """What a step does: `sweeps`, `restrict_planes` (from f to `out`), or the direct solution on the coarsest level."""
+
+GIVEN = -1
+"""In place of a number in a program: that of `Given` when it is run."""
 
 STEP = np.dtype(
     [
@@ -37,24 +40,69 @@ def step(op: int, **fields: Any) -> np.ndarray:
     return program
 
 
+class Given(NamedTuple):
+    """What a program is run with, as `sweeps` has it: addresses of arrays, and the order of the numbers in each."""
+
+    f: int = 0
+    f_split: int = 0
+    source: int = ZERO
+    u: int = 0
+    sink: int = ZERO
+    out: int = 0
+    norm: int = 0
+
+
+NOTHING_GIVEN, NO_NORMS, NO_SCALE = np.array(Given(), np.int64), np.zeros(0), np.ones(2)
+"""For a program that is run once and holds everything itself."""
+
+
 @compiled
-def execute(records, reals, integers, deep, varying, program, inverse, w):
-    """Make all steps; returns what the last pass does: the sum of W (f - A u)^2, where it is asked for."""
-    total = np.float64(0)
-    for k in range(len(program)):
-        s = program[k]
-        if s.op == DIRECT:
-            solve_directly(records, inverse, s.f, s.out, w)
-        elif s.op == DATA:
-            restrict_planes(records, reals, integers, s.level, deep, s.f, s.f_split != 0, s.out, s.first, s.last, w)
-        else:
-            if s.copies != 0:
-                copy_planes(records, s.level, s.u, s.halo, 2 * s.count + 4, w)
-            total = sweeps(
-                records, reals, integers, s.level, deep, varying, s.count, s.flip, s.f, s.f_split != 0, s.source, s.u,
-                s.halo, s.coarse, s.correct != 0, s.sink, s.out, s.f_coarse, s.norm != 0, s.first, s.last, w,
-            )  # fmt: skip
-    return total
+def execute(records, reals, integers, deep, varying, program, inverse, w, given, again, norms, scale, tolerance):
+    """Make all steps, or where there are `norms` several runs: all after the first take u from `out`.
+
+    Args:
+        again: the first run ends before this step, and all others begin with it; 0: each run makes all steps.
+        given: a `Given` as an array.
+        norms: the first is that of the residual before; the others are filled, one per run, while there is room, the
+            norm is above the tolerance and it has halved.
+        scale: a norm is the square root of the sum of W (f - A u)^2 over scale[0], over scale[1].
+
+    Returns:
+        What the last pass does, the sum of W (f - A u)^2 where it is asked for; how many norms have been filled.
+    """
+    total, runs = np.float64(0), 0
+    begin, end = 0, again if again > 0 else len(program)
+    f, f_split, source, u = given[0], given[1], given[2], given[3]
+    sink, out, norm = given[4], given[5], given[6]
+    while True:
+        for k in range(begin, end):
+            s = program[k]
+            f_here, split_here = (f, f_split) if s.f == GIVEN else (s.f, s.f_split)
+            source_here, u_here = (source, u) if s.u == GIVEN else (s.source, s.u)
+            sink_here, out_here = (sink, out) if s.out == GIVEN else (s.sink, s.out)
+            if s.op == DIRECT:
+                solve_directly(records, inverse, f_here, out_here, w)
+            elif s.op == DATA:
+                restrict_planes(
+                    records, reals, integers, s.level, deep, f_here, split_here != 0, out_here, s.first, s.last, w
+                )
+            else:
+                if s.copies != 0 and source_here != ZERO and source_here != CUBIC:
+                    copy_planes(records, s.level, u_here, s.halo, 2 * s.count + 4, w)
+                measured = norm if s.norm == GIVEN else s.norm
+                total = sweeps(
+                    records, reals, integers, s.level, deep, varying, s.count, s.flip, f_here, split_here != 0,
+                    source_here, u_here, s.halo, s.coarse, s.correct != 0, sink_here, out_here, s.f_coarse,
+                    measured != 0, s.first, s.last, w,
+                )  # fmt: skip
+        if len(norms) == 0:
+            break
+        runs += 1
+        norms[runs] = np.sqrt(total / scale[0]) / scale[1]
+        if runs + 1 == len(norms) or not tolerance < norms[runs] <= 0.5 * norms[runs - 1]:
+            break
+        source, u, begin, end = sink, out, again, len(program)
+    return total, runs
 
 
 @compiled

@@ -17,7 +17,7 @@ import numpy as np
 from mgcore import Level
 from pde.grid import Array
 from pde.kernels import cycles, passes
-from pde.kernels.cycles import DATA, PASS, step
+from pde.kernels.cycles import DATA, NO_NORMS, NO_SCALE, NOTHING_GIVEN, PASS, step
 from pde.kernels.passes import CUBIC, ZERO
 from pde.kernels.states import Interpolated, Packed, Pending, Rows, State, Storage, Sweeping, as_rows
 
@@ -127,7 +127,8 @@ class FusedLevel:
         return sum(self._in_blocks(n0, block, before, 4 * state.sweeps + 8, state.sweeps))
 
     def _execute(self, program: Array, w: Array) -> float:
-        return cycles.execute(*self.packed.arguments, program, _NOTHING[self.dtype], w)
+        here = _NOTHING[self.dtype], w, NOTHING_GIVEN, 0, NO_NORMS, NO_SCALE, 0.0
+        return float(cycles.execute(*self.packed.arguments, program, *here)[0])
 
     def _sweep(self, state: State, count: int, flip: bool) -> State:
         if state.sweeps and count and state.flip != flip:

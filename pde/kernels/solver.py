@@ -12,10 +12,11 @@ import numpy as np
 
 import mgcore
 from mgcore import Level
+from mgcore.solve import Remaining
 from pde.grid import Array
 from pde.interpolation import CubicInterpolation
 from pde.kernels.level import FusedLevel
-from pde.kernels.states import Interpolated, Packed, Pending, Rows, State, Sweeping
+from pde.kernels.states import Interpolated, Packed, Pending, Rows, State, Sweeping, as_rows
 from pde.kernels.tables import Tables, is_alike
 from pde.kernels.tail import LARGEST_INVERSE, Tail
 from pde.operators import StencilOperator
@@ -40,6 +41,7 @@ class Fused:
         passes = [FusedLevel(level, packed, l, sweeping, threads) for l, level in enumerate(levels[:-1])]
         self._every: list[Any] = [*passes, Tail(levels[last:], packed, last, sweeping)]
         self._short: list[Any] = [*passes[:first], Tail(levels[first:], packed, first, sweeping)]
+        self._rest: dict[int, Tail] = {}
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
         self._lock = Lock()
 
@@ -49,10 +51,10 @@ class Fused:
         Returns:
             The root mean square of f - A u over the box.
         """
-        run, levels = _CYCLES[cycle], self._every[start:]
-        if cycle == "V":
-            levels = self._short[start:] or [self._short[-1].coarser(start - len(self._short) + 1)]
+        run, levels = _CYCLES[cycle], self._levels(cycle, start)
         with self._lock, levels[0].working_in(out):
+            if len(levels) == 1:
+                return self._rms(levels[0].cycle(cycle, *_rows(f, u, out), norm=True), start)
             pending: Pending = run(levels, f, u)
             return self._rms(pending.write(out, norm=True), start)
 
@@ -71,8 +73,43 @@ class Fused:
             )
             return self._rms(u.write(out, norm), 0)
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether there is `solve`: all grids are in one call."""
+        return len(self._short) == 1 and self._short[0].at_hand
+
+    def solve(self, kind: str, f: Array, u: Array | None, out: Array, remaining: Remaining) -> list[float]:
+        """Cycles from u to `out` in one call, until the residual is small enough or does not halve.
+
+        Args:
+            kind: of the cycles, or "fmg": full multigrid for zero boundary data, then V-cycles.
+
+        Returns:
+            The relative norm after each cycle.
+        """
+        norms = np.empty(remaining.cycles + 1)
+        norms[0] = remaining.last
+        scale = np.array((self._volumes[0], remaining.scale))
+        with self._lock:
+            count = self._short[0].solve(kind, *_rows(f, u, out), norms, scale, remaining.tolerance)
+        return norms[1 : count + 1].tolist()
+
+    def _levels(self, cycle: str, start: int) -> list[Any]:
+        """The levels of a cycle: those that are in one call count as one where it passes them but once."""
+        if cycle != "V" and not (start == 0 and self.at_hand):
+            return self._every[start:]
+        if start < len(self._short):
+            return self._short[start:]
+        if start not in self._rest:
+            self._rest[start] = self._short[-1].coarser(start - len(self._short) + 1)
+        return [self._rest[start]]
+
     def _rms(self, total: float, level: int) -> float:
         return float(np.sqrt(total / self._volumes[level]))
+
+
+def _rows(f: Array, u: Array | None, out: Array) -> tuple[Rows, Rows | None, Rows]:
+    return as_rows(f), None if u is None else as_rows(u), as_rows(out)
 
 
 _CYCLES: dict[str, Any] = {

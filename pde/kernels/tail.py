@@ -1,4 +1,5 @@
-"""The coarse grids of a cycle as one level: their passes are one program, run in one call."""
+"""The coarse grids of a cycle as one level: their passes are one program, run in one call. A small problem is coarse
+already on its finest grid: then a call makes any cycle, or all cycles to a tolerance."""
 
 from __future__ import annotations
 
@@ -13,19 +14,22 @@ import numpy as np
 from mgcore import Level
 from pde.grid import Array
 from pde.kernels import cycles, passes
-from pde.kernels.cycles import DATA, DIRECT, PASS, step
+from pde.kernels.cycles import DATA, DIRECT, GIVEN, NO_NORMS, NO_SCALE, PASS, Given, step
 from pde.kernels.passes import CUBIC, SPLIT, ZERO
 from pde.kernels.states import Packed, Pending, Rows, State, Storage, Sweeping, as_rows
 
-GIVEN = -1
-"""In place of an address in a program: that of what is given when it is run."""
+VISITS = {"V": ("V",), "W": ("W", "W"), "F": ("F", "V"), "backslash": ("backslash",)}
+"""The cycles by which a level of a cycle visits the next coarser one."""
 
 LARGEST_INVERSE = 512
 """Unknowns of the coarsest grid at most for its inverse as a matrix; a larger one is solved by its sparse factors."""
 
 
 class Tail:
-    """The coarse grids of a V-cycle as one level, whose smoother is a V-cycle over them in one call."""
+    """The coarse grids of a V-cycle as one level, whose smoother is a V-cycle over them in one call.
+
+    Where it holds all grids of a solver, `cycle`, `nested` and `solve` take their f, u and `out` from the user.
+    """
 
     def __init__(self, levels: Sequence[Level], packed: Packed, index: int, sweeping: Sweeping) -> None:
         self.packed, self.index, self.sweeping = packed, index, sweeping
@@ -48,6 +52,11 @@ class Tail:
     @property
     def room(self) -> Storage:
         return self._rooms[0]
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether there is more than one grid: else a call for it costs more than its product with a matrix."""
+        return len(self._rooms) > 1
 
     def working_in(self, out: Array) -> AbstractContextManager[None]:
         """Programs hold the addresses of their own room."""
@@ -79,64 +88,88 @@ class Tail:
 
     def run(self, state: State, out: Rows, f_coarse: None = None, norm: bool = False) -> float:
         """One V-cycle."""
-        if "V-cycle" not in self._programs:
-            self._programs["V-cycle"] = np.concatenate(self._v_cycle(0, GIVEN, GIVEN))
-        return self._execute(self._programs["V-cycle"], state.f, state.u, out, norm)
+        return self.cycle("V", state.f, state.u, out, norm)
+
+    def cycle(self, kind: str, f: Rows, u: Any, out: Rows, norm: bool = False) -> float:
+        """One cycle from u (None: zero); returns the sum of W (f - A u)^2 where `norm` asks for it."""
+        return self._directly(f, out) if not self.at_hand else self._execute(self._program(kind), f, u, out, norm)[0]
 
     def nested(self, f: Any, out: Rows | None = None, norm: bool = False) -> float:
         """Full multigrid on these grids."""
-        if "nested" not in self._programs:
-            self._programs["nested"] = np.concatenate(self._nested())
-        return self._execute(self._programs["nested"], as_rows(f), None, self.room["u"] if out is None else out, norm)
+        f, out = as_rows(f), self.room["u"] if out is None else out
+        return self._directly(f, out) if not self.at_hand else self._execute(self._program(), f, None, out, norm)[0]
 
-    def _execute(self, program: Array, f: Rows, u: Any, out: Rows, norm: bool) -> float:
-        """A program in which f, u and `out` of the finest of these grids are those that are given."""
-        if len(self._rooms) == 1:
-            return self._directly(f, out)
-        program = program.copy()
-        for name, order, rows in (("f", "f_split", f), ("u", "source", u), ("out", "sink", out)):
-            here = program[name] == GIVEN
-            program[name][here] = 0 if rows is None else rows.address
-            program[order][here] = ZERO if rows is None else rows.split if name == "f" else rows.order
-        program["copies"] &= program["source"] != ZERO
-        program["norm"][-1] = norm
-        return cycles.execute(*self.packed.arguments, program, self._inverse, self._work)
+    def solve(self, kind: str, f: Rows, u: Any, out: Rows, norms: Array, scale: Array, tolerance: float) -> int:
+        """Cycles of a kind, the first of them `nested` where it is "fmg"; for the rest see `cycles.execute`."""
+        program, again = (self._program(kind), 0) if kind != "fmg" else self._then_v_cycles()
+        return int(self._execute(program, f, u, out, True, again, norms, scale, tolerance)[1])
 
-    def _v_cycle(self, top: int, source: int, out: int) -> list[Array]:
-        """The steps of a V-cycle from grid `top`; `source` and `out` are GIVEN, or CUBIC and an address."""
+    def _execute(
+        self,
+        program: Array,
+        f: Rows,
+        u: Any,
+        out: Rows,
+        norm: bool,
+        again: int = 0,
+        norms: Array = NO_NORMS,
+        scale: Array = NO_SCALE,
+        tolerance: float = 0.0,
+    ) -> tuple[float, int]:
+        source, address = (ZERO, 0) if u is None else (u.order, u.address)
+        given = np.array(Given(f.address, f.split, source, address, out.order, out.address, norm), np.int64)
+        result: tuple[float, int] = cycles.execute(
+            *self.packed.arguments, program, self._inverse, self._work, given, again, norms, scale, tolerance
+        )
+        return result
+
+    def _program(self, kind: str = "nested") -> Array:
+        if kind not in self._programs:
+            self._programs[kind] = np.concatenate(self._nested() if kind == "nested" else self._cycle(kind, 0, GIVEN))
+        return self._programs[kind]
+
+    def _then_v_cycles(self) -> tuple[Array, int]:
+        """`nested` with a V-cycle after it, and where that begins."""
+        first = self._program()
+        if "fmg" not in self._programs:
+            self._programs["fmg"] = np.concatenate((first, self._program("V")))
+        return self._programs["fmg"], len(first)
+
+    def _cycle(self, kind: str, top: int, out: int, **source: int) -> list[Array]:
+        """The steps of a cycle from grid `top`, which takes u from `source` (default: GIVEN) to `out`."""
         last = len(self._rooms) - 1
-        steps = []
-        for l in range(top, last):
-            first_guess = (
-                {"u": GIVEN} if source == GIVEN else {"source": CUBIC, "coarse": self._rooms[l + 1]["u"].address}
+        if top == last:
+            return [self._solve()]
+        source = source or {"u": GIVEN}
+        u, u_coarse = self._rooms[top]["u"].address, self._rooms[top + 1]["u"].address
+        steps = [
+            self._pass(
+                top,
+                self.sweeping.nu,
+                self.sweeping.flip,
+                **source,
+                sink=SPLIT,
+                out=u,
+                f_coarse=self._rooms[top + 1]["f"].address,
             )
-            steps.append(
-                self._pass(
-                    l,
-                    self.sweeping.nu,
-                    self.sweeping.flip,
-                    **(first_guess if l == top else {}),
-                    sink=SPLIT,
-                    out=self._rooms[l]["u"].address,
-                    f_coarse=self._rooms[l + 1]["f"].address,
-                )
+        ]
+        for number, visit in enumerate(VISITS[kind] if top + 1 < last else VISITS[kind][:1]):
+            again = {"source": SPLIT, "u": u_coarse} if number else {"source": ZERO, "u": 0}
+            steps += self._cycle(visit, top + 1, u_coarse, **again)
+        steps.append(
+            self._pass(
+                top,
+                0 if kind == "backslash" else self.sweeping.nu_post,
+                self.sweeping.flip_post,
+                source=SPLIT,
+                u=u,
+                coarse=u_coarse,
+                correct=True,
+                sink=SPLIT,
+                out=out,
+                norm=GIVEN if top == 0 else 0,
             )
-        steps.append(self._solve())
-        for l in range(last - 1, top - 1, -1):
-            u = self._rooms[l]["u"].address
-            steps.append(
-                self._pass(
-                    l,
-                    self.sweeping.nu_post,
-                    self.sweeping.flip_post,
-                    source=SPLIT,
-                    u=u,
-                    coarse=self._rooms[l + 1]["u"].address,
-                    correct=True,
-                    sink=SPLIT,
-                    out=out if l == top else u,
-                )
-            )
+        )
         return steps
 
     def _nested(self) -> list[Array]:
@@ -155,7 +188,8 @@ class Tail:
         ]
         steps.append(self._solve())
         for l in range(last - 1, -1, -1):
-            steps += self._v_cycle(l, CUBIC, self._rooms[l]["u"].address if l else GIVEN)
+            out, u_coarse = self._rooms[l]["u"].address if l else GIVEN, self._rooms[l + 1]["u"].address
+            steps += self._cycle("V", l, out, source=CUBIC, coarse=u_coarse)
         return steps
 
     def _pass(self, l: int, count: int, flip: bool, **fields: int) -> Array:
@@ -167,7 +201,7 @@ class Tail:
             f=self._rooms[l]["f"].address if l else GIVEN,
             f_split=True,
             halo=Rows(self._halos[l], True).address,
-            copies=len(self._halos[l]) > 0 and fields.get("source") != CUBIC,
+            copies=len(self._halos[l]) > 0,
             last=self._planes[l],
             **fields,
         )

@@ -1,6 +1,7 @@
 """The compiled kernels against the plain levels that specify them, and the solver that runs on them."""
 
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -320,3 +321,59 @@ def test_the_result_may_go_into_f_into_u0_or_into_every_second_number(shape):
     u0 = nested.copy()
     again = mg.solve(f, u0=nested).u
     np.testing.assert_array_equal(mg.solve(f, u0=u0, out=u0).u, again)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    mg=solvers(),
+    cycle=st.sampled_from(["fmg", "V", "W", "F", "backslash"]),
+    rtol=st.sampled_from([1e-3, 1e-8, 1e-30]),
+    max_cycles=st.sampled_from([1, 2, 50]),
+    guess=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_cycles_in_one_call_are_those_made_one_by_one(mg, cycle, rtol, max_cycles, guess, seed):
+    """To the last bit, for a batch whose members need different numbers of them; who has a callback gets each alone."""
+    if len(mg.levels) == 1:
+        return
+    how = {"smoother": mg.smoother, "nu": mg.nu, "dtype": mg.dtype}
+    mg = pde.Multigrid(mg.problem, kernels="numba", **how)
+    f = np.random.default_rng(seed).standard_normal((3, *mg.problem.shape)).astype(mg.dtype)
+    f[1] = mg.problem.apply(np.full(mg.problem.shape, 7.0))
+    options = {"u0": np.ones_like(f) if guess else None, "cycle": cycle, "rtol": rtol, "max_cycles": max_cycles}
+    calls = []
+    with pytest.MonkeyPatch.context() as patch:
+        real = solver.Fused.solve
+        patch.setattr(solver.Fused, "solve", lambda *args: calls.append(1) or real(*args))
+        at_once, one_by_one = mg.solve(f, **options), mg.solve(f, **options, callback=lambda progress: None)
+    assert len(calls) >= 3
+    np.testing.assert_array_equal(at_once.u, one_by_one.u)
+    for a, b in zip(at_once.members, one_by_one.members, strict=True):
+        assert a.residual_norms == b.residual_norms
+        assert (a.reason, a.cycles, a.attainable) == (b.reason, b.cycles, b.attainable)
+        assert a.work_units == b.work_units
+
+
+@pytest.mark.parametrize("size", [1e-280, 1e-200, 1e-120, 1e120, 1e200, 1e290])
+def test_numbers_whose_squares_overflow_or_vanish(size):
+    f, problem = np.random.default_rng(1).standard_normal((2, 31, 20)), pde.Poisson((31, 20))
+    f[0] *= size
+    plain, compiled = (pde.Multigrid(problem, kernels=kernels).solve(f) for kernels in ("numpy", "numba"))
+    assert compiled.converged
+    for a, b in zip(plain.members, compiled.members, strict=True):
+        assert a.cycles == b.cycles
+        np.testing.assert_allclose(b.residual_norms, a.residual_norms, rtol=1e-3)
+    np.testing.assert_allclose(compiled.u[0] / size, plain.u[0] / size, atol=1e-12)
+
+
+def test_the_table_counts_the_memory_of_the_kernels():
+    mg = pde.Multigrid(pde.Poisson((31, 31)), kernels="numba")
+    before = str(mg)
+    mg.solve(np.ones((31, 31)))
+    kinds = [re.search(r"work space of the kernels ([\d.]+) (kB|MB)", text) for text in (before, str(mg))]
+    assert all(kinds)
+    assert "work space" not in str(pde.Multigrid(pde.Poisson((31, 31)), kernels="numpy"))
+    sizes = [float(kind[1]) for kind in kinds]
+    # u and f of every level, and no less: the finest f and u are the user's, its u once more between the passes
+    assert sizes[1] >= sizes[0] > 0
+    assert sizes[1] >= 8 * (31 * 31 + 2 * 15 * 15) / 1000
