@@ -32,6 +32,8 @@ SIZES = [(255,) * 2, (511,) * 2, (1023,) * 2, (2047,) * 2, (4095,) * 2, (8191,) 
 QUICK = [(255,) * 2, (511,) * 2, (63,) * 3]
 ALGEBRAIC = [(1023,) * 2, (63,) * 3]
 """Grids on which PyAMG and PETSc run too: each takes the most part of a minute there."""
+SMALL = [(31,) * 2, (63,) * 2, (127,) * 2, (15,) * 3]
+"""Grids on which a solve takes less than a millisecond or two: what is around the cycles counts."""
 THREADS = 2
 REST = 0.3
 """Seconds after a peer: OpenMP's threads stay busy for 0.2 s after their work, and would slow the next method down."""
@@ -57,7 +59,9 @@ def main() -> None:
         print(report.grid(shape), flush=True)
         records.append(measure(shape))
     algebraic = [row for shape in ([QUICK[0]] if options.quick else ALGEBRAIC) for row in against_algebraic(shape)]
-    report.write("poisson_speed", "Compiled kernels beside other solvers", text(records, algebraic), options.output)
+    small = [against_fourier(shape) for shape in SMALL]
+    body = text(records, algebraic, small)
+    report.write("poisson_speed", "Compiled kernels beside other solvers", body, options.output)
     draw(records, options.output / "poisson_speed.png")
 
 
@@ -110,6 +114,31 @@ def measure(shape: tuple[int, ...]) -> dict[str, Any]:
         "ratio": errors["full multigrid"] / discretisation,
         "cycles": f"{solution.cycles}" + ("" if solution.converged else f" ({solution.reason})"),
     }
+
+
+def against_fourier(shape: tuple[int, ...], rounds: int = 500) -> list[str]:
+    """A row: a solve to 1e-8 on a small grid beside the sine transforms of one thread, the medians of the rounds."""
+    problem = pde.Poisson(shape)
+    f, _ = data(problem)
+    mg, peer, out = pde.Multigrid(problem, kernels="numba"), Fourier(shape, 1), np.empty_like(f)
+    times: list[list[float]] = [[], []]
+    for _ in range(rounds + 1):  # the first of them to warm up
+        peer.load(f)
+        times[0].append(seconds(lambda: mg.solve(f, rtol=1e-8, out=out)))
+        times[1].append(seconds(peer.solve))
+    difference = float(np.max(np.abs(out - peer.u)) / np.max(np.abs(peer.u)))
+    if difference > 1e-6:
+        raise SystemExit(f"{shape}: a solve to 1e-8 and sine transforms differ by {difference:.1e}")
+    ours, theirs = (1e3 * statistics.median(each[1:]) for each in times)
+    cycles = mg.solve(f, rtol=1e-8).cycles
+    return [
+        report.grid(shape),
+        f"{cycles}",
+        f"{ours:.3f}",
+        f"{theirs:.3f}",
+        f"{ours / theirs:.1f}",
+        f"{difference:.0e}",
+    ]
 
 
 def available(kind: Any, shape: tuple[int, ...]) -> Any:
@@ -190,7 +219,7 @@ def data(problem: pde.Poisson) -> tuple[np.ndarray, np.ndarray]:
     return f, exact
 
 
-def text(records: list[dict[str, Any]], algebraic: list[list[str]]) -> str:
+def text(records: list[dict[str, Any]], algebraic: list[list[str]], small: list[list[str]]) -> str:
     methods = [name for name in records[0]["seconds"] if name != "copy"]
 
     def cell(record: dict[str, Any], name: str, value: Callable[[float], float]) -> str:
@@ -213,6 +242,8 @@ def text(records: list[dict[str, Any]], algebraic: list[list[str]]) -> str:
     if algebraic:
         columns = ["grid", "solver", "set-up, s", "solve to 1e-8, s", "times ours", ""]
         parts += ["Solvers for any matrix:", report.table(columns, algebraic)]
+    columns = ["grid", "cycles", "solve to 1e-8, ms", f"{Fourier.name}, ms", "ratio", "largest difference in u"]
+    parts += ['Small grids, kernels="numba", one thread:', report.table(columns, small)]
     return "\n\n".join([*parts, "![time against unknowns](poisson_speed.png)", NOTES])
 
 
