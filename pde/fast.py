@@ -64,7 +64,7 @@ class Fast:
         The norms are None where squares have left the range of numbers.
         """
         run = self._make(symmetric).cycle
-        out = u if in_place and u is not None else np.empty_like(f)
+        out = u if in_place and u is not None and u.flags.c_contiguous else np.empty_like(f, order="C")
         members = _triples(f, u, out, self.levels[start].info.grid.shape)
         return out, _exact([run(cycle, *each, start) for each in members])
 
@@ -82,11 +82,12 @@ class Fast:
         return bool(self._make(False).at_hand and all(SMALL < member.scale < LARGE for member in members))
 
     def solve(
-        self, kind: str, f: Array, u: Array | None, out: Array, members: Sequence[Remaining]
+        self, kind: str, f: Array, u: Array | None, out: Array | None, members: Sequence[Remaining]
     ) -> tuple[Array, list[list[float]]]:
         """Cycles of a kind ("fmg": full multigrid for zero boundary data, then V-cycles) as `mgcore.solve_batch` wants
-        them, to `out`."""
+        them, to `out` where it is contiguous."""
         run, f = self._make(False).solve, np.ascontiguousarray(f)
+        out = out if out is not None and out.flags.c_contiguous else np.empty_like(f, order="C")
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
         return out, [run(kind, *each) for each in zip(f, guesses, out, members, strict=True)]
 

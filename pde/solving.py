@@ -93,7 +93,6 @@ class BatchSolver:
             if fast is None or (nested and not self.nested.is_plain(sides)) or not fast.at_hand(members):
                 return None
             out = u if u is not None and u is not u0 else whole()
-            out = np.empty_like(folded) if out is None else out
             return fast.solve(cycle if nested else kind, folded, u, out, members)
 
         def keep(members: list[int]) -> None:

@@ -12,3 +12,5 @@ compiled: Any = numba.njit(
 inline: Any = numba.njit(
     inline="always", cache=True, boundscheck=False, error_model="numpy", fastmath={"contract", "nsz", "reassoc"}
 )
+exact: Any = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+"""Arithmetic that a compiler must not reorder."""

@@ -354,6 +354,25 @@ def test_cycles_in_one_call_are_those_made_one_by_one(mg, cycle, rtol, max_cycle
         assert a.work_units == b.work_units
 
 
+@pytest.mark.parametrize("cycle", ["fmg", "V"])
+@pytest.mark.parametrize("options", [{}, {"callback": lambda progress: None}])
+def test_f_and_u0_in_the_order_of_fortran(cycle, options):
+    mg, rng = pde.Multigrid(pde.Poisson((33, 20)), kernels="numba"), np.random.default_rng(5)
+    f, u0 = rng.standard_normal((2, 3, 33, 20))
+    fortran = lambda v: None if v is None else np.asfortranarray(v)  # noqa: E731
+    for guess in (None, u0):
+        expected = mg.solve(f, u0=guess, cycle=cycle, **options)
+        turned = mg.solve(np.asfortranarray(f), u0=fortran(guess), cycle=cycle, **options)
+        np.testing.assert_array_equal(turned.u, expected.u)
+    for one in (f[0], np.moveaxis(f, 0, -1)[..., 0]):
+        other = np.asfortranarray(one)
+        np.testing.assert_array_equal(
+            mg.solve(other, cycle=cycle, **options).u, mg.solve(one, cycle=cycle, **options).u
+        )
+        np.testing.assert_array_equal(mg.cycle(other, other), mg.cycle(one, one))
+        np.testing.assert_array_equal(mg.full_multigrid(other), mg.full_multigrid(one))
+
+
 @pytest.mark.parametrize("size", [1e-280, 1e-200, 1e-120, 1e120, 1e200, 1e290])
 def test_numbers_whose_squares_overflow_or_vanish(size):
     f, problem = np.random.default_rng(1).standard_normal((2, 31, 20)), pde.Poisson((31, 20))
