@@ -66,7 +66,7 @@ class Fast:
         run = self._make(symmetric).cycle
         out = u if in_place and u is not None and u.flags.c_contiguous else np.empty_like(f, order="C")
         members = _triples(f, u, out, self.levels[start].info.grid.shape)
-        return out, _exact([run(cycle, *each, start) for each in members])
+        return out, _exact([run(cycle, *each, start) for each in members], f)
 
     def full_multigrid(
         self, f: Array, out: Array | None = None, norms: bool = True
@@ -75,7 +75,7 @@ class Fast:
         run, shape = self._make(False).full_multigrid, self.levels[0].info.grid.shape
         out = np.empty_like(f, order="C") if out is None else out
         measured = [run(*pair, norms) for pair in zip(_members(f, shape), _members(out, shape), strict=True)]
-        return out, _exact(measured) if norms else None
+        return out, _exact(measured, f) if norms else None
 
     def at_hand(self, members: Sequence[Remaining]) -> bool:
         """Whether there is `solve` for them: the grid is small, and squares are numbers like others."""
@@ -147,9 +147,11 @@ class Measured:
         return self._norms if u is not None and u is self._u else None
 
 
-def _exact(norms: list[float]) -> list[float] | None:
-    """The norms, None where one is too small or too large for its square to be exact."""
-    return norms if all(SMALL < norm < LARGE for norm in norms) else None
+def _exact(norms: list[float], f: Array) -> list[float] | None:
+    """The norms, None where one has no exact square; zero has, unless f is as small."""
+    pairs = zip(norms, f.reshape(len(norms), -1), strict=True)
+    inside = (SMALL < norm < LARGE or (norm == 0 and np.max(np.abs(f_i)) > SMALL) for norm, f_i in pairs)
+    return norms if all(inside) else None
 
 
 def _triples(f: Array, u: Array | None, out: Array, shape: tuple[int, ...]) -> Any:
