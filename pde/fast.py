@@ -149,9 +149,11 @@ class Measured:
 
 def _exact(norms: list[float], f: Array) -> list[float] | None:
     """The norms, None where one has no exact square; zero has, unless f is as small."""
-    pairs = zip(norms, f.reshape(len(norms), -1), strict=True)
-    inside = (SMALL < norm < LARGE or (norm == 0 and np.max(np.abs(f_i)) > SMALL) for norm, f_i in pairs)
-    return norms if all(inside) else None
+    wrong = [i for i, norm in enumerate(norms) if not SMALL < norm < LARGE]
+    if not wrong:
+        return norms
+    f = f.reshape(len(norms), -1)
+    return norms if all(norms[i] == 0 and np.max(np.abs(f[i])) > SMALL for i in wrong) else None
 
 
 def _triples(f: Array, u: Array | None, out: Array, shape: tuple[int, ...]) -> Any:

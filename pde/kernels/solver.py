@@ -26,6 +26,9 @@ from pde.transfer import BilinearTransfer
 TAIL = 1 << 17
 """Levels with at most so many unknowns go into one call."""
 
+MOST = 64
+"""Cycles in one call, in which no signal is looked at."""
+
 
 class Fused:
     """The cycles of a solver on fused levels, for one right-hand side at a time; made by `fuse`.
@@ -87,7 +90,7 @@ class Fused:
         Returns:
             The relative norm after each cycle.
         """
-        norms = np.empty(remaining.cycles + 1)
+        norms = np.empty(min(remaining.cycles, MOST) + 1)
         norms[0] = remaining.last
         scale = np.array((self._volumes[0], remaining.scale))
         with self._lock:
