@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from mgcore import Progress, Solution, SolveError
-from pde.arguments import choose, count, number, read_nu, read_omega, read_precision
+from pde.arguments import choose, count, finite, number, read_nu, read_omega, read_precision
 from pde.arrays import as_numpy, is_tensor
 from pde.automatic import automatic
 from pde.batch import delivered, one_batch_axis, with_shape
@@ -179,12 +179,18 @@ class Multigrid:
         incompatible, trace, as_tensor = _read_share(incompatible), self._trace(verbose), is_tensor(f)
         f, sides = self._read_data(f, g)
         check_out(self._place, out, f.shape, self.dtype, as_tensor)
+        fused = not trace.watches and self._cycles.ready()
+        measured = fused and self._nested.is_plain(sides)
+        if not measured:
+            finite("f", f, self.dtype)
         with self._quiet():
             folded = fold(f, sides, self.problem.grid, self.problem.terms)
             self._solver.compatible(folded, incompatible)
             levels = trace.watch(self._cycles.levels, folded)
-            fused = not trace.watches and self._cycles.ready()
-            u = self._solver.mean_free(self._nested(levels, f, sides, fused, room_in(out, f), norms=False)[0])
+            u, norms = self._nested(levels, f, sides, fused, room_in(out, f), norms=measured)
+            u = self._solver.mean_free(u)
+            if measured and norms is None:
+                finite("f", f, self.dtype)
             return deliver(self._place.give(u, as_tensor), out)
 
     def solve(
@@ -276,6 +282,8 @@ class Multigrid:
                 work_units=partial(self.work_units, "V" if cycle == "fmg" and not nested else cycle),
             )
         u = self._place.give(solution.u.reshape(f.shape), as_tensor)
+        if any(member.reason == "non-finite" for member in solution.members):
+            finite("f", f, self.dtype)
         solution = delivered(solution, deliver(u, out), self.problem.ndim)
         if strict and not solution.converged:
             raise SolveError(solution)
@@ -393,14 +401,15 @@ class Multigrid:
         )
 
     def _read_data(self, f: Any, g: BoundaryData) -> tuple[Array, Sides]:
-        f = self._read("f", f)
+        """f, in which a later look will find what is not finite, and g."""
+        f = self._read("f", f, look=False)
         g = host(self._place.read("g", g))
         sides = read_sides(g, self.problem.grid, self.dtype, tuple(f.shape[: f.ndim - self.problem.ndim]))
         return f, {key: self._place.put(values, self.dtype) for key, values in sides.items()}
 
-    def _read(self, name: str, values: Any) -> Array:
+    def _read(self, name: str, values: Any, look: bool = True) -> Array:
         """Nodal values where the cycles run."""
-        values = self.problem.read(name, self._place.read(name, values), self.dtype, tensors=True)
+        values = self.problem.read(name, self._place.read(name, values), self.dtype, tensors=True, look=look)
         return self._place.put(values, self.dtype)
 
     def _trace(self, verbose: Verbose) -> Trace:

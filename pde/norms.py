@@ -37,9 +37,9 @@ class Volumes:
         flat = u.reshape(-1, math.prod(self._shape))
         with np.errstate(over="ignore", under="ignore"):
             if self._uniform:
-                squares = [float(np.dot(v, v)) / flat.shape[1] for v in flat]
+                squares = [_dot(v, v) / flat.shape[1] for v in flat]
             else:
-                squares = [float(np.dot(self._weights.ravel() * v, v)) for v in flat]
+                squares = [_dot(self._weights.ravel() * v, v) for v in flat]
         small, large = _limits(u.dtype)
         result = np.array([math.sqrt(square) if square >= 0 else math.nan for square in squares])
         outside = [i for i, square in enumerate(squares) if not small < square < large / flat.shape[1]]
@@ -52,6 +52,14 @@ class Volumes:
         largest = cast(xp.amax(xp.abs(u), axis=self._axes, keepdims=True), np.dtype(float))
         scaled = u / xp.where(largest > 0, largest, 1)
         return largest.reshape(largest.shape[: -len(self._shape)]) * xp.sqrt(self.mean(scaled**2))
+
+
+PIECE = 1 << 13
+"""Numbers that a BLAS multiplies on one thread: more would stay busy for a while, and cycles need the cores."""
+
+
+def _dot(u: Array, v: Array) -> float:
+    return sum(float(np.dot(u[k : k + PIECE], v[k : k + PIECE])) for k in range(0, len(u), PIECE))
 
 
 @cache

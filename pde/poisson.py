@@ -177,10 +177,14 @@ class Poisson:
         batch = values.shape[: values.ndim - self.ndim]
         return embed(values, read_sides(g, self.grid, values.dtype, batch), self.grid, self.terms)
 
-    def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, tensors: bool = False) -> Array:
+    def read(
+        self, name: str, values: Any, dtype: np.dtype | str | None = None, tensors: bool = False, look: bool = True
+    ) -> Array:
         """`values` (array or callable of the coordinates) as a finite real array of shape (..., *shape).
 
-        `tensors` says that a tensor may stay what it is.
+        Args:
+            tensors: whether a tensor may stay what it is.
+            look: whether to look for values that are not finite in an array that has the dtype already.
 
         Raises:
             TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -199,7 +203,7 @@ class Poisson:
         if dtype is None:
             given = numpy_dtype(array.dtype)
             dtype = np.promote_types(given, np.float32) if given.kind == "f" else np.dtype(float)
-        return finite(name, array, np.dtype(dtype))
+        return array if not look and array.dtype == dtype else finite(name, array, np.dtype(dtype))
 
     def _evaluate(self, name: str, function: Callable[..., Any]) -> Array:
         """The values of a callable at the unknowns; a constant may come as a scalar."""

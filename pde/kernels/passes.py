@@ -69,7 +69,7 @@ def space(n1, n, m1, m, sweeps):
     zero = ring * plane
     f = zero + row
     r = f + ring * plane
-    r_coarse = r + 2 * plane
+    r_coarse = r + 2 * row
     scratch = r_coarse + coarse_row
     v = scratch + row + 64
     mixed = v + coarse_row
@@ -310,9 +310,10 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                 after = at(w, plane + around_axis(j + 1, n1) * length) if around or j + 1 < n1 else zero
                 front, behind = unless_none(deep, before), unless_none(deep, after)
                 parity = (i + j + q + flip) & 1
-                r_row = at(w, S.r + (k & 1) * S.plane + j * length)
-                kept = measured and q == H - 1
-                since, until = (parity, parity + 1) if H > 0 else (0, 2)  # the last half sweep left the rest of r
+                r_row = at(w, S.r + (k & 1) * length)
+                # in a plane of the cache, the last half sweep leaves the residual of its colour
+                kept = measured and q == H - 1 and deep is None
+                since, until = (parity, parity + 1) if H > 0 and deep is None else (0, 2)
                 if varying is None:
                     if q == 0 and H > 0 and source == ZERO and not correct:
                         start_from_zero(row, f_row, L, special, values, centre, parity)
