@@ -13,6 +13,7 @@ import numpy as np
 import mgcore
 from mgcore import Level
 from mgcore.solve import Remaining
+from pde.cycles import CYCLES
 from pde.grid import Array
 from pde.interpolation import CubicInterpolation
 from pde.kernels.level import FusedLevel
@@ -54,7 +55,7 @@ class Fused:
         Returns:
             The root mean square of f - A u over the box.
         """
-        run, levels = _CYCLES[cycle], self._levels(cycle, start)
+        run, levels = CYCLES[cycle], self._levels(cycle, start)
         with self._lock, levels[0].working_in(out):
             if len(levels) == 1:
                 return self._rms(levels[0].cycle(cycle, *_rows(f, u, out), norm=True), start)
@@ -113,14 +114,6 @@ class Fused:
 
 def _rows(f: Array, u: Array | None, out: Array) -> tuple[Rows, Rows | None, Rows]:
     return as_rows(f), None if u is None else as_rows(u), as_rows(out)
-
-
-_CYCLES: dict[str, Any] = {
-    "V": mgcore.v_cycle,
-    "W": mgcore.w_cycle,
-    "F": mgcore.f_cycle,
-    "backslash": mgcore.backslash_cycle,
-}
 
 
 def _nested(levels: Sequence[Any], f: Any, u: Any) -> Pending:
