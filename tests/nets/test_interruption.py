@@ -43,6 +43,14 @@ def during(monkeypatch, step, action):
     monkeypatch.setattr(loop, "_step", lambda run, *rest: (run.step == step - 1 and action(), real(run, *rest))[1])
 
 
+@pytest.fixture(autouse=True)
+def an_interrupt_is_heard():
+    """Also where a shell has started the tests in the background, with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("number", "step"), [(signal.SIGINT, 1), (signal.SIGTERM, 6), (signal.SIGINT, 12)])
 def test_a_signal_writes_a_checkpoint(tmp_path, whole, number, step, monkeypatch):
     during(monkeypatch, step, lambda: os.kill(os.getpid(), number))
