@@ -9,6 +9,8 @@ per sweep (i numbers for sweep i), Chebyshev one number per sweep, both as many 
 
 from __future__ import annotations
 
+from math import isfinite
+
 import torch
 from torch import Tensor, nn
 
@@ -90,6 +92,8 @@ def check_iteration(name: str, nu: tuple[int, ...]) -> None:
     count, what = (len(rows), "rows") if kind == "multi-step" else (len(rows[0]), "weights")
     if count != sweeps or (kind == "chebyshev" and len(rows) != 1):
         raise ValueError(f"iteration must give {sweeps} {what}, one per sweep of nu={nu}; got {name!r}")
+    if not all(isfinite(weight) for row in rows for weight in row):
+        raise ValueError(f"iteration: weights must be finite; got {name!r}")
     try:
         mgcore.multi_step(rows) if kind == "multi-step" else mgcore.chebyshev(rows[0])
     except ValueError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 from nets.places import place
 
 if TYPE_CHECKING:
@@ -25,13 +27,13 @@ def check_state(model: Network, state: Mapping[str, Any], *, strict: bool = True
     if not isinstance(state, Mapping) or not all(isinstance(name, str) for name in state):
         raise TypeError(f"state_dict must map names to tensors; got {type(state).__name__}")
     own = model.state_dict()
-    wrong = next((name for name, weight in state.items() if name in own and not hasattr(weight, "shape")), None)
+    wrong = next((name for name, weight in state.items() if name in own and not isinstance(weight, Tensor)), None)
     if wrong is not None:
         raise TypeError(f"state_dict must map names to tensors; {wrong} is a {type(state[wrong]).__name__}")
     differences = _differences(model, state, strict)
     if differences:
         raise RuntimeError(
-            f"state_dict does not fit {model.config}: {differences[0]}{_others(differences)}{_hint(state)}"
+            f"state_dict does not fit {model.config}: {differences[0]}{_others(differences)}{hint(state)}"
         )
 
 
@@ -67,7 +69,8 @@ def _others(differences: list[str]) -> str:
     return f"; {len(differences)} weights differ in all" if len(differences) > 1 else ""
 
 
-def _hint(state: Mapping[str, Any]) -> str:
+def hint(state: Mapping[str, Any]) -> str:
+    """What wrote the names of a state, where that is why they do not fit; "" elsewhere."""
     for prefix, writer in WRAPPERS.items():
         if state and all(name.startswith(prefix) for name in state if name != "n_averaged"):
             return (

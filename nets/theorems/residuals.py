@@ -27,6 +27,8 @@ def residual_levels(model: MgNet) -> list[DataLevel]:
 
     It shares the modules of the network, whose iteration must be the single step.
     """
+    if not isinstance(model, MgNet):
+        raise ValueError(f"model: Theorem 8.1 needs an MgNet; got {type(model).__name__}")
     if model.config.iteration != "single":
         raise ValueError(f'model: Theorem 8.1 is about the iteration "single"; got {model.config.iteration!r}')
     if not model.config.linear:

@@ -34,6 +34,7 @@ from torch import Tensor, nn
 
 import mgcore
 from mgcore import Level
+from nets.checks import integers
 from nets.operators import CONVOLUTION, MAX_POOL, TRANSPOSED
 from nets.theorems.deviation import largest
 
@@ -45,13 +46,19 @@ class UNet(nn.Module):
         channels: per grid, finest first.
         in_channels, out_channels: of images (N, in_channels, n, ...) and of what it makes of every pixel.
         dims: 1, 2 or 3.
+
+    Raises:
+        TypeError, ValueError: where the channels are no positive integers.
     """
 
     def __init__(self, channels: Sequence[int], in_channels: int = 3, out_channels: int = 2, dims: int = 2) -> None:
         super().__init__()
+        channels = integers("channels", channels, 1)
+        if not channels:
+            raise ValueError("channels must hold at least one grid, as in (8, 16, 32); got ()")
         make, up = CONVOLUTION[dims], TRANSPOSED[dims]
         before = (in_channels, *channels[:-1])
-        self.channels, self.dims = tuple(channels), dims
+        self.channels, self.dims = channels, dims
         self.encode = nn.ModuleList(make(a, b, 3, padding=1) for a, b in zip(before, channels, strict=True))
         self.pool = MAX_POOL[dims](2)
         self.up = nn.ModuleList(up(b, a, 2, 2, bias=False) for a, b in pairwise(channels))

@@ -13,7 +13,7 @@ import torch
 from nets import zoo
 from nets.network import Network
 from nets.resnet_config import ResNetConfig
-from nets.states import first_difference
+from nets.states import first_difference, hint
 from nets.train import sealed
 from nets.transform import Transform
 
@@ -144,7 +144,7 @@ def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
         _check_architecture(model, content["model"], state, path)
     own = model.state_dict()
     theirs, ours = ({name: tuple(w.shape) for name, w in s.items() if name.startswith(HEAD)} for s in (state, own))
-    if theirs != ours:
+    if theirs != ours and not hint(state):
         state = {name: w for name, w in state.items() if name not in theirs} | {name: own[name] for name in ours}
     try:
         model.load_state_dict(state)

@@ -45,6 +45,8 @@ GOOD = {"nu": (2, 2), "channels_u": (4, 4), "channels_f": (4, 4)}
         ({"iteration": "chebyshev:1"}, ValueError, r"must give 2 weights.*nu=\(2, 2\); got 'chebyshev:1'"),
         ({"iteration": "chebyshev:2,1"}, ValueError, r"iteration: weights\[0\] must be 1"),
         ({"iteration": "chebyshev:1,x"}, ValueError, "'1,x' is no list of numbers"),
+        ({"iteration": "chebyshev:1,nan"}, ValueError, "iteration: weights must be finite"),
+        ({"iteration": "chebyshev:1,inf"}, ValueError, "iteration: weights must be finite"),
         ({"iteration": "multi-step:1"}, ValueError, "must give 2 rows"),
         ({"iteration": "multi-step:1;1,1"}, ValueError, r"iteration: weights\[1\] must be non-negative with sum 1"),
         ({"iteration": "multi-step:1;1"}, ValueError, r"iteration: weights\[1\] must hold 2"),

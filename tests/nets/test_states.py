@@ -54,12 +54,21 @@ def test_stem_and_head_have_names():
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
-def test_states_of_wrapped_models(prefix):
-    """As AveragedModel, DataParallel and torch.compile write them."""
+def test_states_of_wrapped_models(prefix, tmp_path):
+    """As AveragedModel, DataParallel and torch.compile write them; in a file as in memory."""
     model = nets.create_model(NAME)
     state = AveragedModel(model).state_dict() if prefix == "module." else model.state_dict(prefix=prefix)
     with pytest.raises(RuntimeError, match=rf"stem: stem\.conv\.weight is missing.* begin with '{prefix}'"):
         model.load_state_dict(state)
+    torch.save(state, tmp_path / "weights.pt")
+    with pytest.raises(CheckpointError, match=rf"weights\.pt: .*stem\.conv\.weight is missing.* begin with '{prefix}'"):
+        nets.create_model(NAME, weights=tmp_path / "weights.pt")
+
+
+def test_arrays_are_no_tensors():
+    model = nets.create_model(NAME)
+    with pytest.raises(TypeError, match=r"must map names to tensors; stem\.conv\.weight is a ndarray"):
+        model.load_state_dict({name: w.numpy() for name, w in model.state_dict().items()})
 
 
 def test_a_loose_load_takes_what_fits():

@@ -13,7 +13,7 @@ from torch import nn
 
 import mgcore
 from mgcore import checks
-from nets import MgNetConfig, ResNetConfig, theorems
+from nets import MgNetConfig, ResNet, ResNetConfig, theorems
 from tests.nets.networks import BATCH_NORMS, CONVOLUTIONS, EPS, configs, images, network, norm, resnets, tolerance
 
 SEEDS = st.integers(0, 2**16)
@@ -320,6 +320,7 @@ def test_two_jacobi_steps_are_one_kernel(omega, n, m, seed):
     ("call", "words"),
     [
         (lambda: theorems.lemma_8_2(network(MODELS[0]), None), "Lemma 8.2 needs a sigma-ResNet"),
+        (lambda: theorems.theorem_8_1(ResNet(ResNetConfig((1,), (4,))), None), "8.1 needs an MgNet; got ResNet"),
         (lambda: theorems.residual_levels(network(MODELS[1])), 'about the iteration "single"; got'),
         (lambda: theorems.residual_levels(network(MODELS[2])), "Theorem 8.1 needs a linear A"),
         (lambda: theorems.multi_step_is_dense(network(MODELS[2]), None), 'about the iteration "multi-step"'),

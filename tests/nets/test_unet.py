@@ -101,3 +101,17 @@ def test_every_part_counts(part):
     levels[0] = replace(levels[0], **{part: other})
     y = unet(x)
     assert float((unet.head(mgcore.v_cycle(levels, f)[:, -4:]) - y).abs().max()) > 0.01 * float(y.abs().max())
+
+
+@pytest.mark.parametrize(
+    ("channels", "error", "words"),
+    [
+        ((), ValueError, "channels must hold at least one grid"),
+        ("8", TypeError, "channels must be a sequence of integers"),
+        ((8.0, 4), TypeError, r"channels\[0\] must be an integer >= 1; got 8.0"),
+        ((8, 0), ValueError, r"channels\[1\] must be an integer >= 1; got 0"),
+    ],
+)
+def test_channels_are_positive_integers(channels, error, words):
+    with pytest.raises(error, match=words):
+        theorems.UNet(channels)
