@@ -44,7 +44,7 @@ def recomputed(move: Callable[..., Any], *inputs: Any) -> Any:
         return checkpoint(move, *inputs, use_reentrant=False)
 
     def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
-        return nullcontext(), statistics_kept()
+        return nullcontext(), _EachTime()
 
     return checkpoint(move, *inputs, use_reentrant=False, context_fn=contexts)
 
@@ -67,6 +67,20 @@ def statistics_kept() -> Iterator[None]:
         handle.remove()
         for norm, buffers in own.items():
             norm._buffers.update(buffers)
+
+
+class _EachTime(AbstractContextManager[None]):
+    """`statistics_kept` for as many backward passes as go through what is computed again."""
+
+    def __init__(self) -> None:
+        self.entered: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> None:
+        self.entered.append(statistics_kept())
+        self.entered[-1].__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self.entered.pop().__exit__(*error)
 
 
 def _each(maps: Any) -> Any:

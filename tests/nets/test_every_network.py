@@ -280,3 +280,19 @@ def test_statistics_are_kept_in_their_own_thread_alone():
 def test_activation_checkpointing_is_true_or_false():
     with pytest.raises(TypeError, match="enable must be True or False; got 1"):
         create("MgNet", activation_checkpointing=1)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_checkpointing_with_several_backward_passes(name):
+    """A graph that is kept, and gradients of gradients: values and statistics as without checkpointing."""
+    results = []
+    for checkpointing in (False, True):
+        torch.manual_seed(0)
+        model = nets.create_model(name, activation_checkpointing=checkpointing).train()
+        x = images(5, 4).requires_grad_()
+        loss = model(x).square().mean()
+        loss.backward(retain_graph=True)
+        (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+        gradient.square().sum().backward()
+        results.append([p.grad for p in model.parameters() if p.grad is not None] + list(model.buffers()))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
