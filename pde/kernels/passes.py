@@ -311,7 +311,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                 front, behind = unless_none(deep, before), unless_none(deep, after)
                 parity = (i + j + q + flip) & 1
                 r_row = at(w, S.r + (k & 1) * length)
-                # in a plane of the cache, the last half sweep leaves the residual of its colour
+                # in two dimensions the last half sweep leaves the residual of its colour
                 kept = measured and q == H - 1 and deep is None
                 since, until = (parity, parity + 1) if H > 0 and deep is None else (0, 2)
                 if varying is None:

@@ -1,6 +1,7 @@
 """Batches: every member is solved as it would be alone, and left alone once it has ended."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -206,26 +207,30 @@ def test_a_bad_member_is_refused_by_its_index():
         Multigrid(Poisson((9, 9))).solve(f)
 
 
-def test_a_batch_needs_no_arrays():
-    """mgcore's loop knows lists as well: u = f for numbers, each with its own rate."""
-    rates = {2.0: 0.1, 3.0: 0.5, 0.0: 0.9}
+def cycle_of_numbers(rates, f, u):
+    """u = f for numbers, each with its own rate."""
+    u = [0.0] * len(f) if u is None else u
+    return [a - rates[a] * (a - b) for a, b in zip(f, u, strict=True)]
 
-    def residual(f, u):
-        return f if u is None else [a - b for a, b in zip(f, u, strict=True)]
 
-    def cycle(f, u):
-        u = [0.0] * len(f) if u is None else u
-        return [a - rates[a] * (a - b) for a, b in zip(f, u, strict=True)]
-
-    solution = mgcore.solve_batch(
-        cycle,
-        residual,
+def solve_numbers(rates, **options):
+    return mgcore.solve_batch(
+        partial(cycle_of_numbers, rates),
+        lambda f, u: f if u is None else [a - b for a, b in zip(f, u, strict=True)],
         lambda r: [abs(v) for v in r],
         list(rates),
         select=lambda v, which: v[which] if isinstance(which, int) else [v[i] for i in which],
         stack=lambda us: [0.0 if u is None else u for u in us],
         rtol=2e-3,
+        **options,
     )
+
+
+def test_a_batch_needs_no_arrays():
+    """mgcore's loop knows lists as well."""
+    rates = {2.0: 0.1, 3.0: 0.5, 0.0: 0.9}
+
+    solution = solve_numbers(rates)
     assert [m.cycles for m in solution.members] == [3, 9, 0]
     assert solution.u == pytest.approx([2.0, 3.0, 0.0], rel=2e-3)
     assert solution.reason == "converged"
@@ -260,16 +265,9 @@ def test_a_batch_with_members_of_every_size():
 
 
 def test_several_cycles_at_once_are_those_of_the_loop():
-    """`several` of `solve_batch`: u = f for numbers again; it may decline, and a callback has each cycle made alone."""
+    """`several` of `solve_batch` may decline, and a callback has each cycle made alone."""
     rates = {2.0: 0.1, 3.0: 0.45, 5.0: 0.7, 0.0: 0.9}
     asked = []
-
-    def residual(f, u):
-        return f if u is None else [a - b for a, b in zip(f, u, strict=True)]
-
-    def cycle(f, u):
-        u = [0.0] * len(f) if u is None else u
-        return [a - rates[a] * (a - b) for a, b in zip(f, u, strict=True)]
 
     def several(f, u, members):
         asked.append(members)
@@ -279,29 +277,17 @@ def test_several_cycles_at_once_are_those_of_the_loop():
         for i, (last, scale, tolerance, cycles) in enumerate(members):
             norms = [last]
             while len(norms) == 1 or (len(norms) <= cycles and tolerance < norms[-1] <= 0.5 * norms[-2]):
-                u = [*u[:i], cycle(f[i : i + 1], u[i : i + 1])[0], *u[i + 1 :]]
+                u = [*u[:i], cycle_of_numbers(rates, f[i : i + 1], u[i : i + 1])[0], *u[i + 1 :]]
                 norms.append(abs(f[i] - u[i]) / scale)
             histories.append(norms[1:])
         return u, histories
 
-    def run(**options):
-        return mgcore.solve_batch(
-            cycle,
-            residual,
-            lambda r: [abs(v) for v in r],
-            list(rates),
-            select=lambda v, which: v[which] if isinstance(which, int) else [v[i] for i in which],
-            stack=lambda us: [0.0 if u is None else u for u in us],
-            rtol=2e-3,
-            **options,
-        )
-
     for most in (1, 3, 50):
-        plain, quick = run(max_cycles=most), run(max_cycles=most, several=several)
+        plain, quick = solve_numbers(rates, max_cycles=most), solve_numbers(rates, max_cycles=most, several=several)
         assert quick.u == plain.u
         for a, b in zip(plain.members, quick.members, strict=True):
             assert (a.reason, a.cycles, a.residual_norms) == (b.reason, b.cycles, b.residual_norms)
     assert [len(members) for members in asked[-3:]] == [1, 1, 1]  # the slow one, cycle by cycle
     asked.clear()
-    run(several=several, callback=lambda progress: None)
+    solve_numbers(rates, several=several, callback=lambda progress: None)
     assert not asked
