@@ -23,11 +23,27 @@ RECIPE = Recipe(epochs=2, batch=16, label_smoothing=0.0, schedule="constant", wa
 DECAY = 5e-4
 
 CHILD = """
-import sys, torch
+import os, signal, sys, torch
 torch.set_num_threads(1)
+from nets import TrainingInterrupted
+from nets.train import loop
 from tests.nets.test_ranks import train
 for batch_norm in (True, False):
-    result = train(batch_norm, output=f"{sys.argv[1]}/{batch_norm}")
+    train(batch_norm, output=f"{sys.argv[1]}/{batch_norm}")
+update, steps = loop.update, []
+def stopped(*arguments):
+    update(*arguments)
+    steps.append(None)
+    if len(steps) == 5 and os.environ["RANK"] == "1":  # heard in the next step, the second of the second epoch
+        os.kill(os.getpid(), signal.SIGTERM)
+loop.update = stopped
+try:
+    train(True, output=f"{sys.argv[1]}/broken")
+except TrainingInterrupted:
+    assert len(steps) == 6
+loop.update = update
+train(True, output=f"{sys.argv[1]}/broken", resume=True)
+assert len(steps) == 6
 """
 
 
@@ -87,10 +103,11 @@ def _groups(model):
     ]
 
 
-def test_two_processes_are_one_that_averages_the_gradients_of_half_batches(tmp_path):
-    children = start(CHILD, tmp_path)
-    reference = {batch_norm: by_hand(batch_norm) for batch_norm in (True, False)}
-    alone = train(False)
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """The runs of two processes: "True" and "False", with and without batch norm, and "broken", resumed."""
+    folder = tmp_path_factory.mktemp("ranks")
+    children = start(CHILD, folder)
     try:
         for child in children:
             _, errors = child.communicate(timeout=240)
@@ -98,15 +115,23 @@ def test_two_processes_are_one_that_averages_the_gradients_of_half_batches(tmp_p
     finally:
         for child in children:
             child.kill()
-    # rounding grows with steps and with the sums of a few hundred terms in each
-    tolerance = {"rtol": 0, "atol": 1e4 * torch.finfo(torch.float64).eps}
+    return folder
+
+
+# rounding grows with steps and with the sums of a few hundred terms in each
+TOLERANCE = {"rtol": 0, "atol": 1e4 * torch.finfo(torch.float64).eps}
+
+
+def test_two_processes_are_one_that_averages_the_gradients_of_half_batches(folders):
+    reference = {batch_norm: by_hand(batch_norm) for batch_norm in (True, False)}
+    alone = train(False)
     for batch_norm in (True, False):
-        saved = _weights(tmp_path / str(batch_norm))
+        saved = _weights(folders / str(batch_norm))
         for name, value in reference[batch_norm].items():
-            torch.testing.assert_close(saved[name].double(), value.double(), **tolerance)
+            torch.testing.assert_close(saved[name].double(), value.double(), **TOLERANCE)
     for name, value in alone.model.state_dict().items():  # without batch norm the halves do not matter
-        torch.testing.assert_close(_weights(tmp_path / "False")[name], value, **tolerance)
-    record = json.loads((tmp_path / "False" / "record.json").read_text())
+        torch.testing.assert_close(_weights(folders / "False")[name], value, **TOLERANCE)
+    record = json.loads((folders / "False" / "record.json").read_text())
     assert record["hardware"]["processes"] == 2
     assert record["status"] == "finished"
     assert record["result"]["accuracy"] == alone.accuracy
@@ -119,6 +144,16 @@ def _weights(folder):
     from nets.train.checkpoint import read
 
     return read(folder)["weights"]
+
+
+def test_two_processes_go_on_together_where_they_were_stopped(folders):
+    whole, broken = _weights(folders / "True"), _weights(folders / "broken")
+    for name, value in whole.items():  # statistics of batch norms are averaged at the break too, which rounds them
+        torch.testing.assert_close(broken[name], value, **TOLERANCE)
+    records = [json.loads((folders / name / "record.json").read_text()) for name in ("True", "broken")]
+    for one, other in zip(*(record["history"] for record in records), strict=True):
+        for key in ("epoch", "loss", "accuracy", "test_accuracy", "learning_rate"):
+            assert other[key] == pytest.approx(one[key], rel=1e-10)
 
 
 LONG = """
