@@ -72,11 +72,11 @@ def convert_image(image: Image, mode: str, path: Path) -> tuple[Image, list[str]
 def fit_image(image: Image, height: int, width: int, resize: int | None) -> tuple[Image, list[str]]:
     """Resized so that the shorter side has `resize` pixels, None the least that fits, and cut in the middle.
 
-    Of the right size already it stays as it is. The second result says what was done.
+    With None an image of the right size stays as it is. The second result says what was done.
     """
     from PIL.Image import Resampling
 
-    if (image.height, image.width) == (height, width):
+    if resize is None and (image.height, image.width) == (height, width):
         return image, []
     was = f"{image.width} x {image.height}"
     scale = max(height / image.height, width / image.width) if resize is None else resize / min(image.size)

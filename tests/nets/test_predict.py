@@ -118,6 +118,13 @@ def test_sizes_are_fitted(tmp_path, height, width, resize):
     assert f"from {width} x {height} to 8 x 6" in picture.changes[0]
 
 
+def test_an_image_of_the_right_size_is_enlarged_and_cut_like_any_other(tmp_path):
+    path = save(tmp_path / "a.png", noise(6, 8))
+    with Image.open(path) as image:
+        expected = image.resize((9, 7), Image.Resampling.BILINEAR).crop((0, 0, 8, 6))
+    assert transform(1, resize=7).read(path).pixels.mul(255).round().flatten().tolist() == list(expected.tobytes())
+
+
 def test_the_middle_is_cut_out(tmp_path):
     pixels = noise(6, 20)
     path = save(tmp_path / "a.png", pixels)

@@ -19,7 +19,7 @@ from nets.train.run import Run, Sums
 from nets.train.step import gradient, update
 from nets.train.tally import NotFiniteError, Tally
 from nets.train.whitening import EPSILON, whiten
-from tests.nets.test_training import NAME, RECIPE, blobs
+from tests.nets.test_training import NAME, RECIPE, blobs, stop_after
 
 EPS = torch.finfo(torch.float64).eps
 PLAIN = Recipe(label_smoothing=0.0)
@@ -221,6 +221,24 @@ def test_missing_tensorboard(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r"pip install 'mgnet-multigrid\[tensorboard\]'"):
         nets.train(NAME, blobs(), tensorboard=True, output=tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
+
+
+def test_tensorboard_reads_the_history_of_a_resumed_run(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = {"recipe": RECIPE, "tensorboard": True, "output": tmp_path, "progress": False}
+    stop_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        nets.train(NAME, blobs(), **settings)
+    monkeypatch.undo()
+    history = nets.train(NAME, blobs(), **settings, resume=True).history
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert set(events.Tags()["scalars"]) == set(history[0]) - {"epoch"}
+    for tag in ("loss", "accuracy", "test_accuracy"):
+        assert [event.step for event in events.Scalars(tag)] == [1, 2, 3]
+        # events hold float32
+        assert [event.value for event in events.Scalars(tag)] == pytest.approx([row[tag] for row in history], rel=1e-7)
 
 
 def test_torch_s_initialization_is_another_and_seeded():
