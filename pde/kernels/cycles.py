@@ -5,7 +5,8 @@ A program is an array of steps. Everything compiled is reached through `execute`
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,25 +20,44 @@ PASS, DATA, DIRECT = 0, 1, 2
 GIVEN = -1
 """In place of a number in a program: that of `Given` when it is run."""
 
-STEP = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            *("op", "level", "count", "flip", "f", "f_split", "source", "u", "halo", "copies", "coarse", "correct"),
-            *("sink", "out", "f_coarse", "norm", "first", "last"),
-        )
-    ]
-)
-"""A step: the arguments of `sweeps`; with `copies`, the planes beyond a periodic axis are copied to `halo` before."""
+
+class Step(NamedTuple):
+    """The arguments of `sweeps`, or of what else a step does.
+
+    With `copies`, the planes beyond a periodic axis are copied to `halo` before.
+    """
+
+    op: int
+    level: int = 0
+    sweeps: int = 0
+    flip: int = 0
+    f: int = 0
+    f_split: int = 0
+    source: int = ZERO
+    u: int = 0
+    halo: int = 0
+    copies: int = 0
+    coarse: int = 0
+    correct: int = 0
+    sink: int = ZERO
+    out: int = 0
+    f_coarse: int = 0
+    norm: int = 0
+    first: int = 0
+    last: int = 0
+
+    @property
+    def depth(self) -> int:
+        """How many planes there are in `halo` beyond either end."""
+        return 2 * self.sweeps + 4
 
 
-def step(op: int, **fields: Any) -> np.ndarray:
-    """A program of one step."""
-    program = np.zeros(1, STEP)
-    program["op"] = op
-    for name, value in fields.items():
-        program[name] = value
-    return program
+STEP = np.dtype([(name, np.int64) for name in Step._fields])
+
+
+def program_of(steps: Sequence[Step]) -> np.ndarray:
+    """The steps as `execute` takes them."""
+    return np.array(steps, STEP)
 
 
 class Given(NamedTuple):
@@ -88,10 +108,10 @@ def execute(records, reals, integers, deep, varying, program, inverse, w, given,
                 )
             else:
                 if s.copies != 0 and source_here != ZERO and source_here != CUBIC:
-                    copy_planes(records, s.level, u_here, s.halo, 2 * s.count + 4, w)
+                    copy_planes(records, s.level, u_here, s.halo, 2 * s.sweeps + 4, w)
                 measured = norm if s.norm == GIVEN else s.norm
                 total = sweeps(
-                    records, reals, integers, s.level, deep, varying, s.count, s.flip, f_here, split_here != 0,
+                    records, reals, integers, s.level, deep, varying, s.sweeps, s.flip, f_here, split_here != 0,
                     source_here, u_here, s.halo, s.coarse, s.correct != 0, sink_here, out_here, s.f_coarse,
                     measured != 0, s.first, s.last, w,
                 )  # fmt: skip

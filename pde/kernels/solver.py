@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from itertools import pairwise
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-import mgcore
 from mgcore import Level
 from mgcore.solve import Remaining
 from pde.cycles import CYCLES
 from pde.grid import Array
 from pde.interpolation import CubicInterpolation
+from pde.kernels.lazy import full_multigrid
 from pde.kernels.level import FusedLevel
-from pde.kernels.states import Interpolated, Packed, Pending, Rows, State, Sweeping, as_rows
+from pde.kernels.states import Packed, Pending, Rows, State, Sweeping, as_rows
 from pde.kernels.tables import Tables, is_alike
 from pde.kernels.tail import LARGEST_INVERSE, Tail
 from pde.operators import StencilOperator
@@ -68,14 +66,7 @@ class Fused:
         with self._lock, levels[0].working_in(out):
             if len(levels) == 1:
                 return self._rms(levels[0].nested(f, Rows(out.reshape(-1), False), norm), 0)
-            u: Any = mgcore.full_multigrid(
-                levels,
-                f,
-                interpolate=[lambda u: Interpolated(u.stored())] * (len(levels) - 1),
-                restrict_data=[partial(a.restrict_data, coarse=b) for a, b in pairwise(levels)],
-                cycle=_nested,
-            )
-            return self._rms(u.write(out, norm), 0)
+            return self._rms(full_multigrid(levels, f, _nested).write(out, norm), 0)
 
     @property
     def at_hand(self) -> bool:
@@ -119,7 +110,7 @@ def _rows(f: Array, u: Array | None, out: Array) -> tuple[Rows, Rows | None, Row
 def _nested(levels: Sequence[Any], f: Any, u: Any) -> Pending:
     """A V-cycle; on the coarse grids that are one level, full multigrid."""
     if len(levels) > 1:
-        finest: Any = mgcore.v_cycle(levels, f, u)
+        finest: Pending = CYCLES["V"](levels, f, u)
         return finest
     levels[0].nested(f)
     return Pending(levels[0], State(f, levels[0].room["u"]))

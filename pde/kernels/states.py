@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ class Rows:
     values: Array
     split: bool
 
-    @property
+    @cached_property
     def address(self) -> int:
         return int(self.values.__array_interface__["data"][0])
 
@@ -62,9 +63,9 @@ class Pending:
         """u in the storage of its level."""
         return self.level.stored(self.state)
 
-    def write(self, out: Array, norm: bool = False) -> float:
-        """u in natural order to `out`; returns the sum of W (f - A u)^2 where `norm` asks for it."""
-        return self.level.run(self.state, Rows(out.reshape(-1), False), norm=norm)
+    def write(self, out: Array | Rows, norm: int = False) -> float:
+        """u to `out`, an array in natural order; returns the sum of W (f - A u)^2 where `norm` asks for it."""
+        return self.level.run(self.state, as_rows(out), norm=norm)
 
 
 class Storage:

@@ -6,52 +6,41 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mgcore import Level
 from pde.grid import Array
-from pde.kernels import cycles, passes
-from pde.kernels.cycles import DATA, DIRECT, GIVEN, NO_NORMS, NO_SCALE, PASS, Given, step
-from pde.kernels.passes import CUBIC, SPLIT, ZERO
-from pde.kernels.states import Packed, Pending, Rows, State, Storage, Sweeping, as_rows
-
-VISITS = {"V": ("V",), "W": ("W", "W"), "F": ("F", "V"), "backslash": ("backslash",)}
-"""The cycles by which a level of a cycle visits the next coarser one."""
+from pde.kernels import cycles
+from pde.kernels.cycles import DIRECT, NO_NORMS, NO_SCALE, Given, program_of
+from pde.kernels.lazy import LastLevel
+from pde.kernels.passes import ZERO, space_needed
+from pde.kernels.recording import Halos, record
+from pde.kernels.states import Packed, Rows, State, Storage, Sweeping, as_rows
 
 LARGEST_INVERSE = 512
 """Unknowns of the coarsest grid at most for its inverse as a matrix; a larger one is solved by its sparse factors."""
 
 
-class Tail:
+class Tail(LastLevel):
     """The coarse grids of a V-cycle as one level, whose smoother is a V-cycle over them in one call.
 
     Where it holds all grids of a solver, `cycle`, `nested` and `solve` take their f, u and `out` from the user.
     """
 
     def __init__(self, levels: Sequence[Level], packed: Packed, index: int, sweeping: Sweeping) -> None:
-        self.packed, self.index, self.sweeping = packed, index, sweeping
         dtype, grids = packed.reals.dtype, [level.info.grid for level in levels]
         self._rooms = [Storage(grid.size, dtype) for grid in grids]
-        self._planes = [grid.shape[0] for grid in grids]
-        sweeps = max(sweeping.nu, sweeping.nu_post, 1)
-        self._halos = [
-            np.zeros((4 * sweeps + 8) * (grid.size // grid.shape[0]) * int(record["periodic"][0]), dtype)
-            for grid, record in zip(grids, packed.records[index:], strict=False)
-        ]
+        super().__init__(self._rooms[0])
+        self.packed, self.index, self.sweeping = packed, index, sweeping
         self._order = _order(levels[-1])
         self._shape, self._solver = grids[-1].shape, levels[-1].B[0]
         small = grids[-1].size <= LARGEST_INVERSE
         self._inverse = _inverse(levels[-1], self._order, dtype) if small else np.zeros((0, 0), dtype)
-        needed = [passes.space_needed(record, sweeps) for record in packed.records[index:]]
-        self._work = np.zeros(max(needed, default=1), dtype)
+        self._work = np.zeros(1, dtype)
+        self._halos: Halos = {}
         self._programs: dict[str, Array] = {}
-
-    @property
-    def room(self) -> Storage:
-        return self._rooms[0]
 
     @property
     def at_hand(self) -> bool:
@@ -66,35 +55,18 @@ class Tail:
         """The same without its `count` finest grids."""
         rest = copy.copy(self)
         rest.index, rest._rooms, rest._programs = self.index + count, self._rooms[count:], {}
-        rest._planes, rest._halos = self._planes[count:], self._halos[count:]
+        rest.room = rest._rooms[0]
         return rest
 
-    def start(self, f: Any, u: Any = None) -> State:
-        return State(as_rows(f), None if u is None else as_rows(u))
-
-    def start_from_residual(self, r: Rows, u: Any) -> State:
-        return State(r, u)
-
-    def smooth(self, state: State) -> State:
-        return replace(state, sweeps=1)
-
-    def feature(self, state: State) -> Pending:
-        return Pending(self, state)
-
-    def stored(self, state: State) -> Rows:
-        if state.sweeps:
-            self.run(state, self.room["u"])
-        return self.room["u"]
-
-    def run(self, state: State, out: Rows, f_coarse: None = None, norm: bool = False) -> float:
+    def run(self, state: State, out: Rows, f_coarse: None = None, norm: int = False) -> float:
         """One V-cycle."""
         return self.cycle("V", state.f, state.u, out, norm)
 
-    def cycle(self, kind: str, f: Rows, u: Any, out: Rows, norm: bool = False) -> float:
+    def cycle(self, kind: str, f: Rows, u: Any, out: Rows, norm: int = False) -> float:
         """One cycle from u (None: zero); returns the sum of W (f - A u)^2 where `norm` asks for it."""
         return self._directly(f, out) if not self.at_hand else self._execute(self._program(kind), f, u, out, norm)[0]
 
-    def nested(self, f: Any, out: Rows | None = None, norm: bool = False) -> float:
+    def nested(self, f: Any, out: Rows | None = None, norm: int = False) -> float:
         """Full multigrid on these grids."""
         f, out = as_rows(f), self.room["u"] if out is None else out
         return self._directly(f, out) if not self.at_hand else self._execute(self._program(), f, None, out, norm)[0]
@@ -110,7 +82,7 @@ class Tail:
         f: Rows,
         u: Any,
         out: Rows,
-        norm: bool,
+        norm: int,
         again: int = 0,
         norms: Array = NO_NORMS,
         scale: Array = NO_SCALE,
@@ -125,7 +97,12 @@ class Tail:
 
     def _program(self, kind: str = "nested") -> Array:
         if kind not in self._programs:
-            self._programs[kind] = np.concatenate(self._nested() if kind == "nested" else self._cycle(kind, 0, GIVEN))
+            steps = record(kind, self._rooms, self.packed, self.index, self.sweeping, self._halos)
+            passes = {(step.level, max(step.sweeps, 1)) for step in steps if step.op != DIRECT}
+            space = max(space_needed(self.packed.records[l], sweeps) for l, sweeps in passes)
+            if len(self._work) < space:
+                self._work = np.zeros(space, self._work.dtype)
+            self._programs[kind] = program_of(steps)
         return self._programs[kind]
 
     def _then_v_cycles(self) -> tuple[Array, int]:
@@ -134,80 +111,6 @@ class Tail:
         if "fmg" not in self._programs:
             self._programs["fmg"] = np.concatenate((first, self._program("V")))
         return self._programs["fmg"], len(first)
-
-    def _cycle(self, kind: str, top: int, out: int, **source: int) -> list[Array]:
-        """The steps of a cycle from grid `top`, which takes u from `source` (default: GIVEN) to `out`."""
-        last = len(self._rooms) - 1
-        if top == last:
-            return [self._solve()]
-        source = source or {"u": GIVEN}
-        u, u_coarse = self._rooms[top]["u"].address, self._rooms[top + 1]["u"].address
-        steps = [
-            self._pass(
-                top,
-                self.sweeping.nu,
-                self.sweeping.flip,
-                **source,
-                sink=SPLIT,
-                out=u,
-                f_coarse=self._rooms[top + 1]["f"].address,
-            )
-        ]
-        for number, visit in enumerate(VISITS[kind] if top + 1 < last else VISITS[kind][:1]):
-            again = {"source": SPLIT, "u": u_coarse} if number else {"source": ZERO, "u": 0}
-            steps += self._cycle(visit, top + 1, u_coarse, **again)
-        steps.append(
-            self._pass(
-                top,
-                0 if kind == "backslash" else self.sweeping.nu_post,
-                self.sweeping.flip_post,
-                source=SPLIT,
-                u=u,
-                coarse=u_coarse,
-                correct=True,
-                sink=SPLIT,
-                out=out,
-                norm=GIVEN if top == 0 else 0,
-            )
-        )
-        return steps
-
-    def _nested(self) -> list[Array]:
-        """The steps of full multigrid: data down, then a V-cycle from each grid."""
-        last = len(self._rooms) - 1
-        steps = [
-            step(
-                DATA,
-                level=self.index + l,
-                f=self._rooms[l]["f"].address if l else GIVEN,
-                f_split=True,
-                out=self._rooms[l + 1]["f"].address,
-                last=self._planes[l + 1],
-            )
-            for l in range(last)
-        ]
-        steps.append(self._solve())
-        for l in range(last - 1, -1, -1):
-            out, u_coarse = self._rooms[l]["u"].address if l else GIVEN, self._rooms[l + 1]["u"].address
-            steps += self._cycle("V", l, out, source=CUBIC, coarse=u_coarse)
-        return steps
-
-    def _pass(self, l: int, count: int, flip: bool, **fields: int) -> Array:
-        return step(
-            PASS,
-            level=self.index + l,
-            count=count,
-            flip=flip,
-            f=self._rooms[l]["f"].address if l else GIVEN,
-            f_split=True,
-            halo=Rows(self._halos[l], True).address,
-            copies=len(self._halos[l]) > 0,
-            last=self._planes[l],
-            **fields,
-        )
-
-    def _solve(self) -> Array:
-        return step(DIRECT, f=self._rooms[-1]["f"].address, out=self._rooms[-1]["u"].address)
 
     def _directly(self, f: Rows, out: Rows) -> float:
         order = self._order

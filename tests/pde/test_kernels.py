@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 import mgcore
 import pde
+from pde.cycles import CYCLES
 from pde.hierarchy import symmetric
 from pde.kernels import level as kernels
 from pde.kernels import solver, tables
+from pde.kernels.cycles import DIRECT, PASS
 from pde.kernels.tail import LARGEST_INVERSE
 from tests.pde.problems import ENDS
 
@@ -104,6 +106,41 @@ def test_factors_solve_a_coarsest_grid_that_is_not_small(dtype):
     mg = pde.Multigrid(pde.Poisson((63, 59), reaction=3.0), levels=2, kernels="numpy", dtype=dtype)
     assert mg.levels[-1].info.grid.size > LARGEST_INVERSE
     check_every_cycle(mg, 1, 1 << 13, 1 << 30, seed=0)
+
+
+@pytest.mark.parametrize("other", ["W", "F", "backslash"])
+def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
+    """There is no second copy of a cycle: with another one in the place of "V" that one is made, in one call or not."""
+    mg = pde.Multigrid(pde.Poisson((33, 40)), kernels="numpy")
+    f = np.random.default_rng(0).standard_normal((33, 40))
+    before = [np.empty_like(f), np.empty_like(f)]
+    fused(mg, mg.levels, 1).cycle("V", f, None, before[0])
+    fused(mg, mg.levels, 1).full_multigrid(f, before[1])
+    monkeypatch.setitem(CYCLES, "V", CYCLES[other])
+    for tail in (1, 300, 1 << 13):
+        check_every_cycle(mg, 1, tail, 1 << 30, seed=0)
+    after = [np.empty_like(f), np.empty_like(f)]
+    mine = fused(mg, mg.levels, 1)
+    assert mine.at_hand
+    mine.cycle("V", f, None, after[0])
+    mine.full_multigrid(f, after[1])
+    for a, b in zip(before, after, strict=True):
+        assert np.max(np.abs(a - b)) > 1e-4 * np.max(np.abs(a))
+
+
+def test_a_program_has_no_pass_too_many():
+    """Down and up are a pass each; where a level is visited again, up and down together are one."""
+    mg = pde.Multigrid(pde.Poisson((63, 63)), kernels="numpy")
+    mine, last = fused(mg, mg.levels, 1)._levels("V", 0)[0], len(mg.levels) - 1
+    for kind, passes in (
+        ("V", lambda l: 2),
+        ("W", lambda l: 3 * 2 ** (l - 1) if l else 2),
+        ("F", lambda l: 2 * l + 1 if l else 2),
+    ):
+        program = mine._program(kind)
+        for l in range(last):
+            assert np.sum((program["op"] == PASS) & (program["level"] == l)) == passes(l)
+    assert [int(np.sum(mine._program(kind)["op"] == DIRECT)) for kind in ("V", "nested")] == [1, 1 + last]
 
 
 @pytest.mark.slow
