@@ -110,14 +110,14 @@ def test_factors_solve_a_coarsest_grid_that_is_not_small(dtype):
 
 @pytest.mark.parametrize("other", ["W", "F", "backslash"])
 def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
-    """There is no second copy of a cycle: with another one in the place of "V" that one is made, in one call or not."""
-    mg = pde.Multigrid(pde.Poisson((33, 40)), kernels="numpy")
+    """There is no second copy of a cycle: with another one in the place of "V" that one is made, in one call or in many."""
+    mg = pde.Multigrid(pde.Poisson((33, 40), reaction=1.0), kernels="numpy")
     f = np.random.default_rng(0).standard_normal((33, 40))
     before = [np.empty_like(f), np.empty_like(f)]
     fused(mg, mg.levels, 1).cycle("V", f, None, before[0])
     fused(mg, mg.levels, 1).full_multigrid(f, before[1])
     monkeypatch.setitem(CYCLES, "V", CYCLES[other])
-    for tail in (1, 300, 1 << 13):
+    for tail in (1, 1 << 13):
         check_every_cycle(mg, 1, tail, 1 << 30, seed=0)
     after = [np.empty_like(f), np.empty_like(f)]
     mine = fused(mg, mg.levels, 1)
