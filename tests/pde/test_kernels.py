@@ -110,7 +110,7 @@ def test_factors_solve_a_coarsest_grid_that_is_not_small(dtype):
 
 @pytest.mark.parametrize("other", ["W", "F", "backslash"])
 def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
-    """There is no second copy of a cycle: with another one in the place of "V" that one is made, in one call or in many."""
+    """There is no second copy of a cycle: with another one in the place of "V" that one is made."""
     mg = pde.Multigrid(pde.Poisson((33, 40), reaction=1.0), kernels="numpy")
     f = np.random.default_rng(0).standard_normal((33, 40))
     before = [np.empty_like(f), np.empty_like(f)]
