@@ -11,10 +11,11 @@ from mgcore.moves import Moves, Vector
 
 
 class State(NamedTuple):
-    """Feature form: the iterate u (None is zero) and the data f."""
+    """Feature form: the iterate u = u^{l,i} (None is zero), the data f, and i."""
 
     u: Vector | None
     f: Vector
+    i: int = 0
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Level:
     """The operators of one grid; u lives in its feature space, f and residuals in its data space.
 
     Args:
-        A: u -> f, the data-feature map (6.1).
+        A: u -> f, the data-feature map (6.1); or a sequence, A[i] for u^{l,i}, the correction of a cycle counting as a
+            step: a map whose batch norm differs from iterate to iterate.
         B: one smoother or extractor r -> u per pre-smoothing sweep, (5.12), (6.4); () means none.
         R: restriction of residuals to the next coarser level, (6.6). None on the coarsest.
         Pi: map of features to the next coarser level, (6.5); None is the zero map, which is MG0.
@@ -36,7 +38,7 @@ class Level:
         info: anything that describes the level (shape, channels); the algebra does not read it.
     """
 
-    A: Callable[[Vector], Vector]
+    A: Any
     B: Sequence[Any]
     R: Callable[[Vector], Vector] | None = None
     Pi: Callable[[Vector], Vector] | None = None
@@ -53,15 +55,19 @@ class Level:
 
     def start_from_residual(self, r: Vector, u: Vector | None) -> State:
         u = self.start(r, u).u
-        return State(u, r if u is None else r + self.A(u))  # (6.6)
+        return State(u, r if u is None else r + self._A(0)(u))  # (6.6)
 
     def residual(self, state: State) -> Vector:
-        u, f = state
-        return f if u is None else f - self.A(u)
+        u, f, i = state
+        return f if u is None else f - self._A(i)(u)
+
+    def _A(self, i: int) -> Callable[[Vector], Vector]:
+        A: Callable[[Vector], Vector] = self.A if callable(self.A) else self.A[i]
+        return A
 
     def combine(self, weights: Sequence[Any], history: Sequence[tuple[State, Vector]], d: Vector) -> State:
         u = total([scaled(w, x.u) for w, (x, _) in zip(weights, history, strict=True)])
-        return State(total((u, d)), history[0][0].f)
+        return State(total((u, d)), history[0][0].f, 1 + max(x.i for x, _ in history))
 
     def smooth(self, state: State) -> State:
         return self.iterate(self, state, self.B)
@@ -75,7 +81,7 @@ class Level:
         e = coarse.change(before, after)
         if e is not None:
             like = state.f if state.u is None else state.u
-            state = State(total((state.u, _transfer(self.P, "P")(e, like))), state.f)  # (6.15)
+            state = State(total((state.u, _transfer(self.P, "P")(e, like))), state.f, state.i + 1)  # (6.15)
         return self.iterate_post(self, state, self.B_post) if post else state  # (6.16)
 
     def change(self, before: State, after: State) -> Vector | None:
@@ -111,6 +117,8 @@ class ResidualLevel:
             raise ValueError("level: the residual form needs a linear A, and this level says linear=False")
         if self.level.zero is not None:
             raise ValueError("level: the residual form needs A(0) = 0, and this level has a zero(f)")
+        if not callable(self.level.A):
+            raise ValueError("level: the residual form needs one A, and this level has a sequence of them")
 
     def start(self, f: Vector, u: Vector | None = None) -> ResidualState:
         return ResidualState(u, f, u)

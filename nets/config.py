@@ -46,7 +46,7 @@ class MgNetConfig(Settings):
         norm: "inside", sigma is s after batch norm, or "after", batch norm follows every convolution.
         family: "MgNet"; "V-MgNet", Algorithm 4, with the way back up; or "GDFI", where A and B are any of 16 schemes.
         A: "K" a convolution; "K.sigma", "sigma.K", "sigma.K.sigma" in GDFI; "xi.sigma.eta" in MgNet, nonlinear, with
-            eta: c_u -> c_f and xi: c_f -> c_f. The batch norm of A is part of A: one per grid.
+            eta: c_u -> c_f and xi: c_f -> c_f. A batch norm in A is one per iterate u^{l,i}.
         B: "sigma.K.sigma" (section 6.5); in GDFI also the other schemes.
         iteration: "single" (6.7), "multi-step" (6.8) or "chebyshev" (6.9), a name of `nets.iterations`.
         form: "residual" (8.1), for linear A, or "feature", Algorithm 3 to the letter; the same function to rounding.

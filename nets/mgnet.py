@@ -25,7 +25,8 @@ class MgNet(Network):
     Every convolution lives once and every batch norm once per use, in lists by grid (finest first) and use of B (one
     per sweep, in a multi-step iteration one per sweep and predecessor): `A[l]`, `B[l][i]`, `norm_f[l][i]`,
     `norm_u[l][i]`, and by transition `R[l]`, `Pi[l]`, `norm_R[l]`, `norm_Pi[l]`. `s[l]` is the activation and
-    `iteration[l]` the weights of the iteration. A's batch norms, where it has some, are `norm_A_u[l]`, `norm_A_f[l]`.
+    `iteration[l]` the weights of the iteration. A's batch norms, where it has some, are `norm_A_u[l][i]` and
+    `norm_A_f[l][i]` for A u^{l,i}: iterates differ in mean and size, which no one pair of statistics describes.
     `levels` reads them anew every time, so that a replaced module takes part in the next forward pass.
     """
 
@@ -43,8 +44,10 @@ class MgNet(Network):
         self.iteration = nn.ModuleList(create_iteration(config.iteration, nu_l) for nu_l in nu)
         before, after = _norms(config.A, config.norm)
         self.A = nn.ModuleList(_data_map(config.A, dims, c_u[l], c_f[l]) for l in grids)
-        self.norm_A_u = nn.ModuleList(norm(c_u[l], before) for l in grids)
-        self.norm_A_f = nn.ModuleList(norm(c_f[l], after) for l in grids)
+        self._A_has_norms = config.batch_norm and (before or after)
+        images = [self._images(l) if self._A_has_norms else 0 for l in grids]
+        self.norm_A_u = lists(images, lambda l: norm(c_u[l], before))
+        self.norm_A_f = lists(images, lambda l: norm(c_f[l], after))
         before, after = _norms(config.B, config.norm)
         self.B = lists([extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
         self.norm_f = lists(count, lambda l: norm(c_f[l], before))
@@ -72,11 +75,11 @@ class MgNet(Network):
 
     def _level(self, l: int) -> Level:
         last, iteration = l + 1 == len(self.config.nu), self.iteration[l]
-        linear = self.config.A == "K" and is_linear(self.A[l]) and is_linear(self.norm_A_f[l])
+        linear = self.config.A == "K" and is_linear(self.A[l]) and not self._A_has_norms
         steps = uses(self.config.iteration, self.config.nu[l])
         B: list[Any] = [[self._extractor(l, k) for k in step] for step in steps]
         return Level(
-            A=self._data_map(l),
+            A=[self._data_map(l, i) for i in range(self._images(l))] if self._A_has_norms else self._data_map(l),
             B=B if isinstance(iteration, MultiStep) else [step[0] for step in B],
             R=None if last else self._transfer(self.R[l], self.norm_R[l], l),
             Pi=None if last or self.config.pi == "0" else self._transfer(self.Pi[l], self.norm_Pi[l], l),
@@ -85,9 +88,15 @@ class MgNet(Network):
             zero=None if linear else (lambda f: _zero(f, self.config.channels_u[l])),
         )
 
-    def _data_map(self, l: int) -> Map:
-        """A: u -> f (6.1), a convolution, one of GDFI's schemes, or the nonlinear xi . sigma . eta."""
-        K, s, norm_u, norm_f = self.A[l], self.s[l], self.norm_A_u[l], self.norm_A_f[l]
+    def _images(self, l: int) -> int:
+        """Of how many iterates u^{l,0}, u^{l,1}, ... a forward pass takes A u, in feature form."""
+        nu = self.config.nu[l]
+        return max(nu, 1) if l + 1 == len(self.config.nu) else nu + 1
+
+    def _data_map(self, l: int, i: int | None = None) -> Map:
+        """A: u^{l,i} -> f (6.1), a convolution, one of GDFI's schemes, or the nonlinear xi . sigma . eta."""
+        K, s = self.A[l], self.s[l]
+        norm_u, norm_f = (nn.Identity(), nn.Identity()) if i is None else (self.norm_A_u[l][i], self.norm_A_f[l][i])
         if self.config.A == NONLINEAR:
             return chain(K.eta, norm_f, s, K.xi)  # type: ignore[arg-type]
         return _scheme(self.config.A, norm_u, s, (K, norm_f))

@@ -76,6 +76,18 @@ def test_every_flipped_bit_is_seen(file, data):
     assert seen(path, content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
 
 
+def test_damaged_numbers_of_a_plain_file_are_seen(tmp_path):
+    """torch.load itself reads them without a word."""
+    torch.save(CONTENT, tmp_path / "plain.pt")
+    assert not sealed.read(tmp_path / "plain.pt")[1]
+    content = bytearray((tmp_path / "plain.pt").read_bytes())
+    content[content.index(CONTENT["numbers"].numpy().tobytes()) + 8] ^= 1
+    (tmp_path / "damaged.pt").write_bytes(content)
+    assert not torch.equal(torch.load(tmp_path / "damaged.pt")["numbers"], CONTENT["numbers"])
+    with pytest.raises(sealed.DamagedFileError, match=r"damaged\.pt is damaged: the checksum of .* is wrong"):
+        sealed.read(tmp_path / "damaged.pt")
+
+
 def test_the_last_two_are_kept(tmp_path):
     for epoch in (1, 2, 3):
         checkpoints.save(tmp_path, record(epoch))

@@ -159,6 +159,31 @@ def test_replaced_modules_take_part(family):
     assert unused <= {"norm_A_f", "norm_A_u", "norm_Pi"}
 
 
+@every_family
+def test_evaluation_repeats_training(family):
+    """With the statistics of one batch a network evaluates that batch as in training, or two uses of a batch norm on
+    different inputs share them."""
+    model, x = create(family).double().train(), images(8, 8, count=16).double()
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    for norm in norms:
+        norm.momentum = 1.0
+        norm.weight.data.uniform_(0.5, 2.0)
+        norm.bias.data.normal_()
+        norm.register_forward_hook(_without_correction)
+    expected = model(x).detach()
+    for norm in norms:
+        norm._forward_hooks.clear()
+    y = model.eval()(x).detach()
+    # rounding of a few hundred sums in sequence, of up to 1e3 terms each
+    torch.testing.assert_close(y, expected, rtol=0, atol=1e6 * torch.finfo(y.dtype).eps * float(expected.abs().max()))
+
+
+def _without_correction(norm, inputs, output):
+    """Training divides by the variance of n numbers, evaluation by n / (n - 1) times that."""
+    n = inputs[0].numel() // inputs[0].shape[1]
+    norm.running_var *= (n - 1) / n
+
+
 EXPORTED = ("MgNet, Pi_2", "V-MgNet", "ResNet", "LM-ResNet", "DenseNet", "VGG")  # the others are built of the same
 
 

@@ -74,10 +74,10 @@ def algorithm_3(config, weights, x):
             v = norm(after, v)
         return s(l, v) if kind in ("sigma.K", "sigma.K.sigma") else v
 
-    def A(l, v):
+    def A(l, v, i):
         if config.A == "xi.sigma.eta":
-            return conv(f"A.{l}.xi", s(l, norm(f"norm_A_f.{l}", conv(f"A.{l}.eta", v))))
-        return scheme(config.A, l, lambda v: conv(f"A.{l}", v), f"norm_A_u.{l}", f"norm_A_f.{l}", v)
+            return conv(f"A.{l}.xi", s(l, norm(f"norm_A_f.{l}.{i}", conv(f"A.{l}.eta", v))))
+        return scheme(config.A, l, lambda v: conv(f"A.{l}", v), f"norm_A_u.{l}.{i}", f"norm_A_f.{l}.{i}", v)
 
     def B(l, k, v):
         def K(v):
@@ -91,23 +91,23 @@ def algorithm_3(config, weights, x):
     visits = []
     for l, nu in enumerate(config.nu):
         if l > 0:
-            r = f - A(l - 1, u)
+            r = f - A(l - 1, u, config.nu[l - 1])
             if config.pi == "0":
                 size = [(n + 1) // 2 for n in f.shape[2:]]
                 u = f.new_zeros(len(f), config.channels_u[l], *size)
             else:
                 u = s_transfer(l, norm(f"norm_Pi.{l - 1}", conv(f"Pi.{l - 1}", u, 2)))  # (6.5)
-            f = s_transfer(l, norm(f"norm_R.{l - 1}", conv(f"R.{l - 1}", r, 2))) + A(l, u)  # (6.6)
+            f = s_transfer(l, norm(f"norm_R.{l - 1}", conv(f"R.{l - 1}", r, 2))) + A(l, u, 0)  # (6.6)
         us, k = [u], 0
         for i, row in enumerate(iteration_weights(config, weights, l, nu)):
             new = torch.zeros_like(u)
             for j, a in enumerate(row):
                 if config.iteration.startswith("multi-step"):
-                    new = new + a * (us[j] + B(l, k + j, f - A(l, us[j])))  # (6.8)
+                    new = new + a * (us[j] + B(l, k + j, f - A(l, us[j], j)))  # (6.8)
                 else:
                     new = new + a * us[j]
             if not config.iteration.startswith("multi-step"):
-                new = new + row[-1] * B(l, i, f - A(l, us[-1]))  # (6.7), (6.9)
+                new = new + row[-1] * B(l, i, f - A(l, us[-1], i))  # (6.7), (6.9)
             k += i + 1
             us.append(new)
         u = us[-1]

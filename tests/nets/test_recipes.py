@@ -102,6 +102,20 @@ def test_what_decays(decay_norms):
     assert sum(p.numel() for group in groups for p in group["params"]) == nets.parameters(model)
 
 
+@pytest.mark.parametrize("form", ["torch", "S19"])
+def test_decay_alone_shrinks_what_decays(form):
+    model = nets.create_model(MODEL, in_channels=1)
+    recipe = Recipe(momentum_form=form, learning_rate=0.5, weight_decay=0.125, decay_norms=False)
+    before = [w.detach().clone() for w in model.parameters()]
+    optimizer = create_optimizer(model, recipe)
+    for w in model.parameters():
+        w.grad = torch.zeros_like(w)
+    optimizer.step()
+    for w, old in zip(model.parameters(), before, strict=True):  # Nesterov takes 1 + momentum times the first step
+        share = 1 - 0.5 * 0.125 * (1 + recipe.momentum * recipe.nesterov) if w.ndim > 1 else 1.0
+        torch.testing.assert_close(w.detach(), share * old, rtol=4 * torch.finfo(w.dtype).eps, atol=0)
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     count=st.integers(1, 200),
