@@ -23,7 +23,7 @@ class BilinearTransfer:
     def __init__(
         self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]] = ()
     ) -> None:
-        self.fine, self.which = fine, which
+        self.fine, self.which, self.diffusion = fine, which, tuple(diffusion)
         self.coarse = fine.coarsen(which)
         self.along = {
             a: linear_matrix(fine.axes[a], self.coarse.axes[a], *diffusion[a : a + 1])

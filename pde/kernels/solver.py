@@ -130,13 +130,13 @@ def fuse(
         return "they make red-black sweeps, and the smoother is another"
     varying = not all(is_alike(info.grid, info.operator.terms) for info in infos[:-1])
     tables = Tables(dtype, varying)
-    for level, interpolation in zip(levels[:-1], interpolations, strict=True):
+    for level in levels[:-1]:
         info, terms = level.info, level.info.operator.terms
         if not isinstance(info.operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):
             return "they are for rediscretised operators and bilinear transfers"
         if any(axis.periodic and axis.n % 2 and axis.n > 1 for axis in info.grid.axes):
             return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
-        tables.add(info.grid, terms, _smoother(level).args[1], interpolation.which, info.to_coarse.along)
+        tables.add(info.grid, terms, _smoother(level).args[1], info.to_coarse)
     packed = Packed(*tables.pack(), None if ndim == 2 else True, True if varying else None, tables.faces)
     return Fused(levels, packed, _sweeping(levels[0]), threads)
 

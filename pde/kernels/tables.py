@@ -6,18 +6,19 @@ varies: then there are a/h at the faces of every point, split by parity as the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid
-from pde.one_axis import cubic_matrix, data_matrix
+from pde.one_axis import adjoint, cubic_matrix, data_matrix, linear_matrix, once_per_axis
 from pde.terms import Terms, grid_coefficients, grid_fluxes
+from pde.transfer import BilinearTransfer
 
 MOST_SPECIAL = 8
 """A row with more points than this where its coefficients differ from those inside is one that varies."""
@@ -64,23 +65,15 @@ class Tables:
     def __init__(self, dtype: np.dtype, varying: bool) -> None:
         self.dtype, self.varying = dtype, varying
         self.faces: list[Array] = []
-        self._reals: list[Array] = []
-        self._integers: list[Array] = []
+        self._reals, self._integers = Pieces(float), Pieces(np.int64)
         self._records: list[Any] = []
 
     def pack(self) -> tuple[Array, Array, Array]:
         """(records, reals, integers)."""
-        reals = np.concatenate([*self._reals, np.zeros(1)]).astype(self.dtype)
-        integers = np.concatenate([*self._integers, np.zeros(1, np.int64)])
-        return np.concatenate(self._records), reals, integers
+        return np.concatenate(self._records), self._reals.joined().astype(self.dtype), self._integers.joined()
 
-    def add(self, grid: Grid, terms: Terms, omega: float, which: Sequence[bool], P: Mapping[int, Any]) -> None:
-        """Add a level with its way to the next coarser one.
-
-        Args:
-            which: the axes that are halved.
-            P: linear interpolation along each of them, a sparse matrix.
-        """
+    def add(self, grid: Grid, terms: Terms, omega: float, transfer: BilinearTransfer) -> None:
+        """Add a level with its way to the next coarser one."""
         level = np.zeros(1, record(self.dtype))
         self._level = level[0]
         axes = _three(grid.axes)
@@ -96,21 +89,22 @@ class Tables:
         else:
             self._alike(grid, terms)
         for a, number in enumerate(_numbers(grid.ndim)):
-            halved = number is not None and bool(which[number])
+            halved = number is not None and bool(transfer.which[number])
             coarse = axes[a].coarsen() if halved else axes[a]
             self._level["halved"][a] = halved
             self._level["m"][a] = 1 if coarse is None else coarse.n
+            sides = transfer.diffusion[number : number + 1] if halved else ()
             if a < 2:
-                self._rows(a, axes[a], coarse, P[number] if halved else None)
+                self._rows(a, halved_rows(axes[a], coarse, *sides) if halved else same_rows(self._level["n"][a]))
             elif halved:
-                self._along(axes[a], coarse, P[number])
+                self._along(halved_line(axes[a], coarse, self.dtype, *sides))
         self._records.append(level)
 
     def _real(self, values: Any) -> int:
-        return _append(self._reals, np.asarray(values, dtype=float))
+        return self._reals.add(values)
 
     def _integer(self, values: Any) -> int:
-        return _append(self._integers, np.asarray(values, dtype=np.int64))
+        return self._integers.add(values)
 
     def _alike(self, grid: Grid, terms: Terms) -> None:
         """Coefficients that are alike along a row, but for its special points."""
@@ -155,60 +149,166 @@ class Tables:
         self._level["faces"][which] = rows.__array_interface__["data"][0]
         self._level["face_row"][which] = rows.shape[1] if len(rows) > 1 else 0
 
-    def _rows(self, a: int, fine: Any, coarse: Any, P: Any) -> None:
-        """Two parents of each row in linear interpolation, four in cubic, and the rows that make each coarse row."""
-        halved, same = P is not None, sp.identity(1 if fine is None else fine.n, format="csr")
-        P = P if halved else same
-        parent, weight = _entries(P, 2)
-        ratio = 1.0 if fine is None else fine.width / coarse.width[parent]
-        self._level["at_parent"][a] = self._integer(parent)
-        self._level["at_prolong"][a] = self._real(weight)
-        self._level["at_restrict"][a] = self._real(weight * ratio)
-        columns = sp.csr_matrix(P).T.tocsr()
-        columns.eliminate_zeros()
-        spans = [_span(columns.indices[columns.indptr[c] : columns.indptr[c + 1]], c, fine) for c in range(P.shape[1])]
-        self._level["at_first"][a] = self._integer([span[0] for span in spans])
-        self._level["at_last"][a] = self._integer([span[1] for span in spans])
-        C = cubic_matrix(fine, coarse) if halved else same
-        parent, weight = _entries(C, 4)
-        self._level["at_cubic_parent"][a] = self._integer(np.where(weight == 0, -1, parent))
-        self._level["at_cubic"][a] = self._real(weight)
-        D = data_matrix(fine) if halved else same
-        most = int(np.diff(sp.csr_matrix(D).indptr).max(initial=1))
-        origin, weight = _entries(D, 2 if most <= 2 else max(8, most))
-        self._level["at_data_from"][a], self._level["at_data"][a] = self._integer(origin), self._real(weight)
-        self._level["rows_most"][a] = len(origin)
+    def _rows(self, a: int, rows: RowMaps) -> None:
+        level = self._level
+        level["at_parent"][a] = self._integer(rows.parent)
+        level["at_prolong"][a], level["at_restrict"][a] = self._real(rows.prolong), self._real(rows.restrict)
+        level["at_first"][a], level["at_last"][a] = self._integer(rows.first), self._integer(rows.last)
+        level["at_cubic_parent"][a], level["at_cubic"][a] = self._integer(rows.cubic_parent), self._real(rows.cubic)
+        level["at_data_from"][a], level["at_data"][a] = self._integer(rows.data_from), self._real(rows.data)
+        level["rows_most"][a] = len(rows.data_from)
 
-    def _along(self, fine: Axis, coarse: Axis, P: Any) -> None:
-        """Transfers along a row: the taps inside, and the points that have others."""
-        k, level = coarse.n // 2, self._level
-        level["e"], level["o"] = _at(P, 2 * k, k - 1, 2), _at(P, 2 * k + 1, k, 2)
-        self._ends("prolonged", P, {(0, -1): level["e"], (1, 0): level["o"]}, fine, 2)
-        R = sp.diags(1 / coarse.width) @ P.T @ sp.diags(fine.width)
-        level["r"] = _at(R, k, 2 * k - 1, 4)
-        self._ends("restricted", R.T, {(t - 1, 0): level["r"][t : t + 1] for t in range(4)}, fine, None)
-        C = cubic_matrix(fine, coarse)
-        level["ce"], level["co"] = _at(C, 2 * k, k - 2, 4), _at(C, 2 * k + 1, k - 1, 4)
-        self._ends("cubic", C, {(0, -2): level["ce"], (1, -1): level["co"]}, fine, 4)
-        D = data_matrix(fine)
-        level["d"] = _at(D, k, 2 * k - 3, 8)
-        self._ends("data", D.T, {(t - 3, 0): level["d"][t : t + 1] for t in range(8)}, fine, None)
+    def _along(self, line: LineMaps) -> None:
+        for name, taps in line.taps.items():
+            self._level[name] = taps
+        for name in ("prolonged", "restricted", "cubic", "data"):
+            points, index, weight = line.ends[name]
+            places = len(points), self._integer(points), self._integer(index.T), self._real(weight.T), len(index)
+            for part, value in zip(("_count", "", "_from", "_weight", "_most"), places, strict=True):
+                self._level[name + part] = value
 
-    def _ends(self, name: str, matrix: Any, taps: Any, fine: Axis, most: int | None) -> None:
-        """The points that the taps inside do not give: rows of a prolongation, columns of a transposed restriction."""
-        tolerance = 16 * float(np.finfo(self.dtype).eps) * max(matrix.shape)
-        model = _banded(matrix.shape, taps, fine.periodic)
-        wrong = sp.coo_matrix(abs(matrix - model) > tolerance)
-        if name in ("restricted", "data"):
-            wrong, matrix = wrong.T, matrix.T
-        special = np.unique(wrong.row)
-        index, weight = _entries(sp.csr_matrix(sp.csr_matrix(matrix)[special]), most)
-        for field, value in zip(
-            ("_count", "", "_from", "_weight", "_most"),
-            (len(special), self._integer(special), self._integer(index.T), self._real(weight.T), len(index)),
-            strict=True,
-        ):
-            self._level[name + field] = value
+
+class Pieces:
+    """Arrays that will lie one after the other in one."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._dtype, self._parts, self._size = dtype, [], 0
+
+    def add(self, values: Any) -> int:
+        """The place of the first of these values."""
+        part, place = np.asarray(values, self._dtype).ravel(), self._size
+        self._parts.append(part)
+        self._size += part.size
+        return place
+
+    def joined(self) -> Array:
+        """All of them and a zero, so that there is something to point to."""
+        return np.concatenate([*self._parts, np.zeros(1, self._dtype)])
+
+
+class RowMaps(NamedTuple):
+    """How rows of a grid make those of the next coarser one and the other way round, by their numbers along an axis.
+
+    Attributes:
+        parent, prolong, restrict: (2, n): the coarse rows that a fine one is interpolated from, with the weights; and
+            its weights in them.
+        first, last: (m,): the fine rows that make each coarse one; those beyond the seam of a periodic axis counted on.
+        cubic_parent, cubic: (4, n): the same for cubic interpolation; -1 where there is no parent.
+        data_from, data: (k, m): the fine rows that the data of a coarse one come from, with the weights.
+    """
+
+    parent: Array
+    prolong: Array
+    restrict: Array
+    first: Array
+    last: Array
+    cubic_parent: Array
+    cubic: Array
+    data_from: Array
+    data: Array
+
+
+@once_per_axis
+def halved_rows(fine: Axis, coarse: Axis, *sides: tuple[float, float]) -> RowMaps:
+    """The maps along an axis that is halved; `sides` as in `linear_matrix`."""
+    P = linear_matrix(fine, coarse, *sides)
+    R = adjoint(P, fine.width, coarse.width)
+    parent, prolong = _entries(P, 2)
+    restrict = prolong * (fine.width / coarse.width[parent])
+    first, last = R.indices[R.indptr[:-1]].astype(int), R.indices[R.indptr[1:] - 1].astype(int)
+    if fine.periodic and fine.n > 4:
+        for c in np.flatnonzero(last - first > fine.n // 2):
+            first[c], last[c] = _around(R.indices[R.indptr[c] : R.indptr[c + 1]], c, fine.n)
+    cubic_parent, cubic = _entries(cubic_matrix(fine, coarse), 4)
+    D = data_matrix(fine)
+    most = int(np.diff(D.indptr).max(initial=1))
+    data_from, data = _entries(D, 2 if most <= 2 else max(8, most))
+    return RowMaps(
+        parent, prolong, restrict, first, last, np.where(cubic == 0, -1, cubic_parent), cubic, data_from, data
+    )
+
+
+def _around(rows: Array, c: int, n: int) -> tuple[int, int]:
+    """The first and the last of the fine rows of coarse row c, on both sides of the seam."""
+    low, high = int(rows[rows > n // 2].min()), int(rows[rows <= n // 2].max())
+    return (low - n, high) if c == 0 else (low, high + n)
+
+
+def same_rows(n: int) -> RowMaps:
+    """The maps along an axis that stays as it is: each row is made from itself."""
+    row = np.arange(n)
+    parent, weight = np.tile(row, (4, 1)), np.repeat([[1.0], [0.0], [0.0], [0.0]], n, axis=1)
+    cubic_parent = np.where(weight == 0, -1, parent)
+    return RowMaps(parent[:2], weight[:2], weight[:2], row, row, cubic_parent, weight, parent[:2], weight[:2])
+
+
+class Ends(NamedTuple):
+    """Points of a row that the taps inside do not give, with what they are made from: (k, points), missing ones
+    weighing 0."""
+
+    points: Array
+    index: Array
+    weight: Array
+
+
+class LineMaps(NamedTuple):
+    """The maps between a row and its coarse one: `taps` inside, by the names that they have in a record, and `ends`."""
+
+    taps: dict[str, Array]
+    ends: dict[str, Ends]
+
+
+@once_per_axis
+def halved_line(fine: Axis, coarse: Axis, dtype: np.dtype, *sides: tuple[float, float]) -> LineMaps:
+    """The maps along a row that is halved; `sides` as in `linear_matrix`."""
+    n, m, k = fine.n, coarse.n, coarse.n // 2
+    P = linear_matrix(fine, coarse, *sides)
+    C, R, D = cubic_matrix(fine, coarse), adjoint(P, fine.width, coarse.width), data_matrix(fine)
+    i, c = np.arange(n), np.arange(m)
+    even, tolerance = (i % 2 == 0)[:, None], 16 * float(np.finfo(dtype).eps) * max(n, m)
+    taps: dict[str, Array] = {}
+    ends: dict[str, Ends] = {}
+    for name, M, (e, o), start, most in (("prolonged", P, ("e", "o"), 1, 2), ("cubic", C, ("ce", "co"), 2, 4)):
+        first = i // 2 - np.where(i % 2 == 0, start, start - 1)  # row 2 k begins `start` before column k, row 2 k + 1 one on
+        taps[e] = _row(M, 2 * k, k - start, most).astype(dtype)
+        taps[o] = _row(M, 2 * k + 1, k - start + 1, most).astype(dtype)
+        ends[name] = _ends(M, first, np.where(even, taps[e], taps[o]), fine.periodic, tolerance, most)
+    for name, M, tap, start, count in (("restricted", R, "r", 1, 4), ("data", D, "d", 3, 8)):
+        taps[tap] = _row(M, k, 2 * k - start, count).astype(dtype)
+        ends[name] = _ends(M, 2 * c - start, np.tile(taps[tap], (m, 1)), fine.periodic, tolerance)
+    return LineMaps(taps, ends)
+
+
+def _row(M: sp.csr_matrix, row: int, first: int, count: int) -> Array:
+    """`count` entries of a row from column `first` on, zero where there are none."""
+    entries = np.zeros(count)
+    if row < M.shape[0]:
+        own = slice(M.indptr[row], M.indptr[row + 1])
+        place, data = M.indices[own] - first, M.data[own]
+        inside = (place >= 0) & (place < count)
+        entries[place[inside]] = data[inside]
+    return entries
+
+
+def _ends(
+    M: sp.csr_matrix, first: Array, taps: Array, around: bool, tolerance: float, most: int | None = None
+) -> Ends:
+    """The rows of M that differ from `taps`, (rows, count), from their columns `first` on."""
+    row, columns = np.repeat(np.arange(len(first)), np.diff(M.indptr)), M.shape[1]
+    place = M.indices - first[row]
+    if around:
+        place %= columns
+        taps = np.stack([taps[:, t::columns].sum(axis=1) for t in range(min(columns, taps.shape[1]))], axis=1)
+    else:
+        column = first[:, None] + np.arange(taps.shape[1])
+        taps = np.where((column >= 0) & (column < columns), taps, 0)
+    inside = (place >= 0) & (place < taps.shape[1])
+    rest = -taps.astype(float)
+    rest[row[inside], place[inside]] += M.data[inside]
+    wrong = (abs(rest) > tolerance).any(axis=1)
+    wrong[row[~inside & (abs(M.data) > tolerance)]] = True
+    points = np.flatnonzero(wrong)
+    return Ends(points, *_entries(M, most, points))
 
 
 def is_alike(grid: Grid, terms: Terms) -> bool:
@@ -232,12 +332,6 @@ def _numbers(ndim: int) -> list[Any]:
     return _three(range(ndim))
 
 
-def _append(parts: list[Array], values: Array) -> int:
-    place = sum(part.size for part in parts)
-    parts.append(values.ravel())
-    return place
-
-
 def _without_ends(c: Any, axis: Axis) -> tuple[Array, Array, Array]:
     """The coefficients, those that lead out of the grid being zero."""
     lower, upper = c.lower.copy(), c.upper.copy()
@@ -253,48 +347,17 @@ def _columns_that_differ(values: Array, middle: int) -> Array:
     return np.flatnonzero((abs(values - reference) > tolerance).any(axis=0))
 
 
-def _span(rows: Array, c: int, fine: Any) -> tuple[int, int]:
-    """The first and the last fine row of coarse row c, those beyond the seam of a periodic axis counted on."""
-    first, last = int(rows.min()), int(rows.max())
-    if fine is not None and fine.periodic and last - first > fine.n // 2 and fine.n > 4:
-        low, high = int(rows[rows > fine.n // 2].min()), int(rows[rows <= fine.n // 2].max())
-        return (low - fine.n, high) if c == 0 else (low, high + fine.n)
-    return first, last
-
-
-def _at(matrix: Any, row: int, column: int, count: int) -> list[float]:
-    """`count` entries of a row, zero where there are none."""
-    rows, columns = matrix.shape
-    entries = np.zeros(columns) if row >= rows else sp.csr_matrix(matrix)[row].toarray().ravel()
-    return [float(entries[j]) if 0 <= j < columns else 0.0 for j in range(column, column + count)]
-
-
-def _banded(shape: tuple[int, int], taps: Any, around: bool) -> sp.csr_matrix:
-    """The matrix with taps at (2 k + a, k + b), (2 k + a, k + b + 1), ... for all k."""
-    n, m = shape
-    k = np.arange(m) if around else np.arange(-2, m + 3)
-    rows, columns, values = [], [], []
-    for (a, b), row in taps.items():
-        for t, tap in enumerate(row):
-            i, j = 2 * k + a, k + b + t
-            i, j = (i % n, j % m) if around else (i, j)
-            inside = (i >= 0) & (i < n) & (j >= 0) & (j < m)
-            rows.append(i[inside])
-            columns.append(j[inside])
-            values.append(np.full(int(inside.sum()), float(tap)))
-    entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
-    return sp.csr_matrix(entries, shape=shape)
-
-
-def _entries(matrix: sp.csr_matrix, most: int | None) -> tuple[Array, Array]:
-    """(indices, weights), (k, rows), of a matrix with at most k entries per row; missing ones weigh 0."""
-    matrix = sp.csr_matrix(matrix)
-    count = np.diff(matrix.indptr)
-    k = most or max(1, int(count.max(initial=1)))
-    index, weight = np.zeros((k, matrix.shape[0]), dtype=np.int64), np.zeros((k, matrix.shape[0]))
-    some = count > 0
-    index[:, some] = matrix.indices[matrix.indptr[:-1][some]]
-    rows = np.repeat(np.arange(matrix.shape[0]), count)
-    place = np.arange(matrix.nnz) - matrix.indptr[rows], rows
-    index[place], weight[place] = matrix.indices, matrix.data
+def _entries(M: sp.csr_matrix, most: int | None = None, rows: Array | None = None) -> tuple[Array, Array]:
+    """(indices, weights), (k, rows), of the chosen rows, all by default; they have at most k = `most` entries, missing ones
+    weigh 0."""
+    start, count = M.indptr[:-1], np.diff(M.indptr)
+    if rows is not None:
+        start, count = start[rows], count[rows]
+    k, some = most or int(count.max(initial=1)), count > 0
+    index, weight = np.zeros((k, len(count)), dtype=np.int64), np.zeros((k, len(count)))
+    index[:, some] = M.indices[start[some]]
+    row = np.repeat(np.arange(len(count)), count)
+    place = np.arange(len(row)) - (np.cumsum(count) - count)[row]
+    entry = start[row] + place
+    index[place, row], weight[place, row] = M.indices[entry], M.data[entry]
     return index, weight
