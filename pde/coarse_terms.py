@@ -6,7 +6,7 @@ import numpy as np
 
 from pde.dendy import OperatorTransfer
 from pde.grid import Array, Axis, Grid
-from pde.one_axis import Gather, as_weights, restriction_matrix
+from pde.one_axis import Gather, as_weights, parts_of, restriction_matrix
 from pde.terms import Terms, grid_resistances
 from pde.transfer import BilinearTransfer, LinearTransfer, MatrixTransfer
 
@@ -49,7 +49,7 @@ def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...])
     if not isinstance(values, float):
         for a, halve in enumerate(which):
             if halve:
-                values = Gather(*grid.axes[a].injection(), a, grid.ndim, F8)(values)
+                values = Gather(parts_of(grid.axes[a], F8, Axis.injection), a, grid.ndim)(values)
     return values
 
 
@@ -60,11 +60,11 @@ def _coarse_resistances(fine: Array, grid: Grid, which: tuple[bool, ...], axis: 
     took up to 0.36 per cycle in the place of 0.17.
     """
     if which[axis]:
-        fine = Gather(*_series(grid.axes[axis]), axis, grid.ndim, F8)(fine)
+        fine = Gather(parts_of(grid.axes[axis], F8, _series), axis, grid.ndim)(fine)
     conductance = _inverse(fine)
     for a, across in enumerate(grid.axes):
         if which[a] and a != axis:
-            conductance = Gather(*_mean(across), a, grid.ndim, F8)(conductance)
+            conductance = Gather(parts_of(across, F8, _mean), a, grid.ndim)(conductance)
     return _inverse(conductance)
 
 

@@ -112,7 +112,7 @@ class Axis:
         """The distances of the first and the last unknown from their ends; 0 where the end itself is unknown."""
         return float(self.points[0] - self.nodes[0]), float(self.nodes[-1] - self.points[-1])
 
-    @property
+    @cached_property
     def coupling(self) -> float:
         """1/h^2 of a typical interval."""
         return float(1 / np.median(self.spacing) ** 2)
@@ -226,6 +226,14 @@ class Grid:
             volume = np.multiply.outer(volume, axis.width)
         return volume
 
+    @property
+    def volumes_are_equal(self) -> bool:
+        """`is_constant` of the volumes, without making them: products of widths grow with every factor."""
+        least, largest, first = (
+            float(np.prod([choose(axis.width) for axis in self.axes])) for choose in (np.min, np.max, lambda w: w[0])
+        )
+        return largest - least <= _roundings(self.size) * first
+
     def fits(self, dtype: np.dtype, diffusion: Sequence[float | Array] | None = None) -> bool:
         """Whether the coefficients, from a/L^2 to some a/h^2, keep a distance from the limits of `dtype`."""
         limits, a = np.finfo(dtype), diffusion or (1.0,) * self.ndim
@@ -270,7 +278,12 @@ class Grid:
 
 def is_constant(values: Array) -> bool:
     """Whether values made from equal intervals are equal: the difference of two of n nodes carries n roundings."""
-    return bool(np.ptp(values) <= 16 * np.finfo(values.dtype).eps * len(values) * abs(values[0]))
+    return bool(np.ptp(values) <= _roundings(len(values), values.dtype) * abs(values[0]))
+
+
+def _roundings(count: int, dtype: Any = float) -> float:
+    """What so many values made from equal intervals may differ by, relative to them."""
+    return 16 * float(np.finfo(dtype).eps) * count
 
 
 def along(values: Array, axis: int, ndim: int) -> Array | float:

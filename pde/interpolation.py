@@ -7,16 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from pde.arrays import expand, like, namespace, numpy_dtype, zeros
-from pde.grid import Array, Grid, Sides, window
-from pde.one_axis import (
-    Gather,
-    as_weights,
-    data_matrix,
-    lagrange,
-    linear,
-    linear_along_side,
-    with_dirichlet_ends,
-)
+from pde.grid import Array, Axis, Grid, Sides, window
+from pde.one_axis import Gather, cubic, data_matrix, linear, linear_along_side, linear_matrix, parts_of
 
 
 class CubicInterpolation:
@@ -28,9 +20,7 @@ class CubicInterpolation:
         self._axes: dict[int, Gather] = {}
         for a, axis in enumerate(fine.axes):
             if which[a]:
-                nodes = with_dirichlet_ends(axis.coarsen())
-                period = axis.length if axis.periodic else None
-                self._axes[a] = Gather(*lagrange(nodes, axis.points, 4, period), a, fine.ndim, dtype)
+                self._axes[a] = Gather(parts_of(axis, dtype, cubic, axis.coarsen()), a, fine.ndim)
 
     def __call__(self, u: Array, sides: Sides) -> Array:
         """From the coarse unknowns u to the fine ones; `sides` are the boundary data of the fine grid."""
@@ -70,11 +60,12 @@ class BoundaryTerm:
         self._axes: dict[int, tuple[Gather, Array]] = {}
         for a, axis in enumerate(fine.axes):
             if which[a]:
-                P, Q = linear(axis, axis.coarsen(), diffusion[a])
-                self._axes[a] = Gather(*as_weights(P), a, fine.ndim, dtype), Q.astype(dtype)
+                _, Q = linear(axis, axis.coarsen(), diffusion[a])
+                P = parts_of(axis, dtype, linear_matrix, axis.coarsen(), diffusion[a])
+                self._axes[a] = Gather(P, a, fine.ndim), Q.astype(dtype)
         self._along = {
             (across, a): Gather(
-                *as_weights(linear_along_side(axis, axis.coarsen())), a - (a > across), fine.ndim - 1, dtype
+                parts_of(axis, dtype, linear_along_side, axis.coarsen()), a - (a > across), fine.ndim - 1
             )
             for across in self._axes
             for a, axis in enumerate(fine.axes)
@@ -127,7 +118,7 @@ class DataRestriction:
         self._steps = []
         for a, axis in enumerate(fine.axes):
             if which[a]:
-                self._steps.append(Gather(*as_weights(data_matrix(axis)), a, fine.ndim, dtype))
+                self._steps.append(Gather(parts_of(axis, dtype, data_matrix), a, fine.ndim))
 
     def __call__(self, f: Array) -> Array:
         for step in self._steps:
@@ -146,7 +137,7 @@ def coarsen_side(values: Array, fine: Grid, across: int, halved: Sequence[int]) 
     others = [a for a in range(fine.ndim) if a != across]
     for position, a in enumerate(others):
         if a in halved:
-            indices, weights = fine.axes[a].injection()
-            gather = Gather(indices, weights, position, len(others), numpy_dtype(values.dtype))
+            parts = parts_of(fine.axes[a], numpy_dtype(values.dtype), Axis.injection)
+            gather = Gather(parts, position, len(others))
             values = like(gather, values)(values)
     return values

@@ -30,6 +30,7 @@ from pde.hierarchy import (
 )
 from pde.nested import NestedIteration
 from pde.norms import Volumes
+from pde.operators import StencilOperator
 from pde.out import check_out, deliver, room_in
 from pde.place import Place, host, read_device
 from pde.poisson import Poisson
@@ -132,7 +133,8 @@ class Multigrid:
         tables = Tables(self._tables)
         levels, interpolations = build_levels(grid, terms, choices, self._limit, tables)
         data = boundary_terms(levels, interpolations, self.dtype, tables) if coarse == "galerkin" else []
-        volumes = [Volumes(level.info.operator.volumes) for level in levels]
+        operators = [level.info.operator for level in levels]
+        volumes = [Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes) for A in operators]
         parts = levels, interpolations, data, volumes
         cycles, *here = run_on(self._place, self.dtype, self._mixed, self._kernels, self._threads, *parts)
         tables.close()

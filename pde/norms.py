@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from functools import cache
+from collections.abc import Callable
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
 from pde.arrays import as_numpy, cast, is_tensor, namespace
-from pde.grid import Array, is_constant
+from pde.grid import Array, Grid, is_constant
 
 
 class Volumes:
-    """The inner product (u, v) = sum W u v / sum W with control volumes W; results have the shape of the batch axes."""
+    """The inner product (u, v) = sum W u v / sum W with control volumes W; results have the shape of the batch axes.
 
-    def __init__(self, W: Array) -> None:
+    Args:
+        W: an array, or the grid that has these control volumes: the array is then made when it is first needed.
+    """
+
+    def __init__(self, W: Array | Grid) -> None:
+        self._W = W
         self._shape, self._axes = W.shape, tuple(range(-W.ndim, 0))
-        self._uniform = is_constant(W.ravel())
-        self._weights = np.ones(()) if self._uniform else W / W.sum()
+        self._uniform = W.volumes_are_equal if isinstance(W, Grid) else is_constant(W.ravel())
+
+    @cached_property
+    def _weights(self) -> Array:
+        W = self._W.volumes() if isinstance(self._W, Grid) else self._W
+        return W / W.sum()
+
+    def moved(self, leaf: Callable[[Any], Any]) -> Volumes:
+        """The same for tensors; see `pde.arrays.moved`."""
+        result = copy.copy(self)
+        if not self._uniform:
+            result._weights = leaf(self._weights)
+        return result
 
     def mean(self, u: Array) -> Array:
         """sum W u / sum W."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -35,31 +35,48 @@ def once_per_axis(make: Callable[..., Made]) -> Callable[..., Made]:
     return find
 
 
+Part = tuple[Array | slice, Array | float]
+"""Which old values make the new ones, a slice where they are an arithmetic progression, and their weights, a number
+where all are equal."""
+
+
 class Gather:
     """A linear map along one axis: each new value is a weighted sum of a few old ones.
 
     Args:
-        indices, weights: (k, n): new value j is sum_k weights[k, j] * old[indices[k, j]].
+        parts: the summands; see `parts` and `parts_of`.
         axis: which of the ndim trailing axes.
     """
 
-    def __init__(self, indices: Array, weights: Array, axis: int, ndim: int, dtype: np.dtype) -> None:
+    def __init__(self, parts: Sequence[Part], axis: int, ndim: int) -> None:
         self._axis = axis - ndim
-        self._terms = [
-            (_progression(i), along(w.astype(dtype), axis, ndim))
-            for i, w in zip(indices, weights, strict=True)
-            if w.any()
-        ]
+        behind = (1,) * (ndim - 1 - axis)
+        self._parts = [(i, w if isinstance(w, float) else w.reshape((-1, *behind))) for i, w in parts]
 
     def __call__(self, u: Array) -> Array:
         total: Any = None
-        for i, w in self._terms:
+        for i, w in self._parts:
             old = u[window(0, -self._axis, i)] if isinstance(i, slice) else take(u, i, self._axis)
             if total is None:
                 total = w * old
             else:
                 total += w * old
         return total
+
+
+def parts(indices: Array, weights: Array, dtype: np.dtype) -> list[Part]:
+    """(indices, weights), (k, n): new value j is sum_k weights[k, j] * old[indices[k, j]]."""
+    used = weights.any(axis=1)
+    weights = weights.astype(dtype)
+    return [(_progression(i), along(w, 0, 1)) for i, w in zip(indices[used], weights[used], strict=True)]
+
+
+@once_per_axis
+def parts_of(fine: Axis, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> list[Part]:
+    """Those of make(fine, *arguments), which is a sparse matrix or (indices, weights)."""
+    made = make(fine, *arguments)
+    indices, weights = made if isinstance(made, tuple) else as_weights(made)
+    return parts(indices, weights, dtype)
 
 
 def _progression(indices: Array) -> Array | slice:
@@ -72,14 +89,23 @@ def _progression(indices: Array) -> Array | slice:
     return slice(int(indices[0]), int(indices[-1]) + 1, step)
 
 
-def as_weights(matrix: sp.csr_matrix) -> tuple[Array, Array]:
-    """(indices, weights), (k, rows), of a sparse matrix with at most k entries in a row; entry k follows a pattern."""
-    matrix = matrix.sorted_indices()
-    n, count = matrix.shape[0], np.diff(matrix.indptr)
-    indices, weights = (np.zeros((max(1, int(count.max())), n), kind) for kind in (np.intp, float))
-    rows = np.repeat(np.arange(n), count)
-    place = np.arange(matrix.nnz) - matrix.indptr[rows], rows
-    indices[place], weights[place] = matrix.indices, matrix.data
+def as_weights(M: sp.csr_matrix, most: int | None = None, rows: Array | None = None) -> tuple[Array, Array]:
+    """(indices, weights), (k, rows), of a sparse matrix: entry k of each row, or of the chosen `rows`.
+
+    They have at most k = `most` entries; those that are missing weigh 0.
+    """
+    if not M.has_sorted_indices:
+        M = M.sorted_indices()
+    start, count = M.indptr[:-1], np.diff(M.indptr)
+    if rows is not None:
+        start, count = start[rows], count[rows]
+    k, some = most or max(1, int(count.max(initial=1))), count > 0
+    indices, weights = np.zeros((k, len(count)), dtype=np.int64), np.zeros((k, len(count)))
+    indices[:, some] = M.indices[start[some]]
+    row = np.repeat(np.arange(len(count)), count)
+    place = np.arange(len(row)) - (np.cumsum(count) - count)[row]
+    entry = start[row] + place
+    indices[place, row], weights[place, row] = M.indices[entry], M.data[entry]
     return indices, weights
 
 
@@ -183,9 +209,14 @@ def linear_along_side(fine: Axis, coarse: Axis) -> sp.csr_matrix:
 @once_per_axis
 def cubic_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     """Cubic interpolation as a matrix; the columns of Dirichlet ends, as for zero boundary values, are dropped."""
-    nodes, first = with_dirichlet_ends(coarse), int(coarse.sides[0].kind == "dirichlet")
-    C = matrix(*lagrange(nodes, fine.points, 4, fine.length if fine.periodic else None), len(nodes))
+    first = int(coarse.sides[0].kind == "dirichlet")
+    C = matrix(*cubic(fine, coarse), len(with_dirichlet_ends(coarse)))
     return without_rounding(C[:, first : first + coarse.n])
+
+
+def cubic(fine: Axis, coarse: Axis) -> tuple[Array, Array]:
+    """(indices, weights) of cubic interpolation through the coarse unknowns and those ends that are Dirichlet."""
+    return lagrange(with_dirichlet_ends(coarse), fine.points, 4, fine.length if fine.periodic else None)
 
 
 def adjoint(P: sp.csr_matrix, fine: Array, coarse: Array) -> sp.csr_matrix:

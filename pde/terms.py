@@ -11,6 +11,7 @@ import numpy as np
 
 from pde.arrays import is_tensor, like, namespace
 from pde.grid import Array, Axis, Grid
+from pde.one_axis import once_per_axis
 
 ROUGH, STEEP = 2.0, 2.5
 """A coefficient is rough that changes by more than the first factor between neighbours on the finest grid, and is too
@@ -137,10 +138,13 @@ def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
     """The coefficients along one axis of a grid; where a varies, of the grid's shape, `low` and `high` of a side's."""
     a = terms.diffusion[axis]
     if isinstance(a, float):
-        return axis_coefficients(grid.axes[axis], a)
+        return _constant_coefficients(grid.axes[axis], a)
     xp: Any = namespace(a)
     c = axis_coefficients(grid.axes[axis], xp.moveaxis(a, axis, 0), _moved_to_front(terms, axis))
     return c._replace(**{name: xp.moveaxis(getattr(c, name), 0, axis) for name in ("lower", "centre", "upper")})
+
+
+_constant_coefficients = once_per_axis(axis_coefficients)
 
 
 def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:

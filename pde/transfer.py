@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from pde.arrays import contiguous
 from pde.grid import Array, Axis, Grid
-from pde.one_axis import Gather, adjoint, as_weights, linear_matrix, restriction_matrix
+from pde.one_axis import Gather, adjoint, linear_matrix, parts_of, restriction_matrix
 
 
 class BilinearTransfer:
@@ -30,16 +30,13 @@ class BilinearTransfer:
             for a in range(fine.ndim)
             if which[a]
         }
-        self._prolong = [Gather(*as_weights(P), a, fine.ndim, dtype) for a, P in self.along.items()]
-        self._restrict = [
-            Gather(
-                *as_weights(restriction_matrix(fine.axes[a], self.coarse.axes[a], *diffusion[a : a + 1])),
-                a,
-                fine.ndim,
-                dtype,
-            )
-            for a in self.along
-        ]
+        self._prolong, self._restrict = (
+            [
+                Gather(parts_of(fine.axes[a], dtype, make, self.coarse.axes[a], *diffusion[a : a + 1]), a, fine.ndim)
+                for a in self.along
+            ]
+            for make in (linear_matrix, restriction_matrix)
+        )
 
     def prolong(self, e: Array, like: Array | None = None) -> Array:
         """P e on the fine grid."""

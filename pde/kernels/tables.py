@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid
-from pde.one_axis import adjoint, cubic_matrix, data_matrix, linear_matrix, once_per_axis
+from pde.one_axis import adjoint, as_weights, cubic_matrix, data_matrix, linear_matrix, once_per_axis
 from pde.terms import Terms, grid_coefficients, grid_fluxes
 from pde.transfer import BilinearTransfer
 
@@ -162,8 +162,8 @@ class Tables:
         for name, taps in line.taps.items():
             self._level[name] = taps
         for name in ("prolonged", "restricted", "cubic", "data"):
-            points, index, weight = line.ends[name]
-            places = len(points), self._integer(points), self._integer(index.T), self._real(weight.T), len(index)
+            points, origins, weights = line.ends[name]
+            places = len(points), self._integer(points), self._integer(origins.T), self._real(weights.T), len(origins)
             for part, value in zip(("_count", "", "_from", "_weight", "_most"), places, strict=True):
                 self._level[name + part] = value
 
@@ -172,7 +172,8 @@ class Pieces:
     """Arrays that will lie one after the other in one."""
 
     def __init__(self, dtype: Any) -> None:
-        self._dtype, self._parts, self._size = dtype, [], 0
+        self._dtype, self._size = dtype, 0
+        self._parts: list[Array] = []
 
     def add(self, values: Any) -> int:
         """The place of the first of these values."""
@@ -213,16 +214,16 @@ def halved_rows(fine: Axis, coarse: Axis, *sides: tuple[float, float]) -> RowMap
     """The maps along an axis that is halved; `sides` as in `linear_matrix`."""
     P = linear_matrix(fine, coarse, *sides)
     R = adjoint(P, fine.width, coarse.width)
-    parent, prolong = _entries(P, 2)
+    parent, prolong = as_weights(P, 2)
     restrict = prolong * (fine.width / coarse.width[parent])
     first, last = R.indices[R.indptr[:-1]].astype(int), R.indices[R.indptr[1:] - 1].astype(int)
     if fine.periodic and fine.n > 4:
-        for c in np.flatnonzero(last - first > fine.n // 2):
+        for c in map(int, np.flatnonzero(last - first > fine.n // 2)):
             first[c], last[c] = _around(R.indices[R.indptr[c] : R.indptr[c + 1]], c, fine.n)
-    cubic_parent, cubic = _entries(cubic_matrix(fine, coarse), 4)
+    cubic_parent, cubic = as_weights(cubic_matrix(fine, coarse), 4)
     D = data_matrix(fine)
     most = int(np.diff(D.indptr).max(initial=1))
-    data_from, data = _entries(D, 2 if most <= 2 else max(8, most))
+    data_from, data = as_weights(D, 2 if most <= 2 else max(8, most))
     return RowMaps(
         parent, prolong, restrict, first, last, np.where(cubic == 0, -1, cubic_parent), cubic, data_from, data
     )
@@ -247,8 +248,8 @@ class Ends(NamedTuple):
     weighing 0."""
 
     points: Array
-    index: Array
-    weight: Array
+    origins: Array
+    weights: Array
 
 
 class LineMaps(NamedTuple):
@@ -269,7 +270,8 @@ def halved_line(fine: Axis, coarse: Axis, dtype: np.dtype, *sides: tuple[float, 
     taps: dict[str, Array] = {}
     ends: dict[str, Ends] = {}
     for name, M, (e, o), start, most in (("prolonged", P, ("e", "o"), 1, 2), ("cubic", C, ("ce", "co"), 2, 4)):
-        first = i // 2 - np.where(i % 2 == 0, start, start - 1)  # row 2 k begins `start` before column k, row 2 k + 1 one on
+        # Row 2 k begins `start` columns before column k, and row 2 k + 1 one further on
+        first = i // 2 - np.where(i % 2 == 0, start, start - 1)
         taps[e] = _row(M, 2 * k, k - start, most).astype(dtype)
         taps[o] = _row(M, 2 * k + 1, k - start + 1, most).astype(dtype)
         ends[name] = _ends(M, first, np.where(even, taps[e], taps[o]), fine.periodic, tolerance, most)
@@ -290,9 +292,7 @@ def _row(M: sp.csr_matrix, row: int, first: int, count: int) -> Array:
     return entries
 
 
-def _ends(
-    M: sp.csr_matrix, first: Array, taps: Array, around: bool, tolerance: float, most: int | None = None
-) -> Ends:
+def _ends(M: sp.csr_matrix, first: Array, taps: Array, around: bool, tolerance: float, most: int | None = None) -> Ends:
     """The rows of M that differ from `taps`, (rows, count), from their columns `first` on."""
     row, columns = np.repeat(np.arange(len(first)), np.diff(M.indptr)), M.shape[1]
     place = M.indices - first[row]
@@ -305,10 +305,10 @@ def _ends(
     inside = (place >= 0) & (place < taps.shape[1])
     rest = -taps.astype(float)
     rest[row[inside], place[inside]] += M.data[inside]
-    wrong = (abs(rest) > tolerance).any(axis=1)
+    wrong = np.any(abs(rest) > tolerance, axis=1)
     wrong[row[~inside & (abs(M.data) > tolerance)]] = True
     points = np.flatnonzero(wrong)
-    return Ends(points, *_entries(M, most, points))
+    return Ends(points, *as_weights(M, most, points))
 
 
 def is_alike(grid: Grid, terms: Terms) -> bool:
@@ -345,19 +345,3 @@ def _columns_that_differ(values: Array, middle: int) -> Array:
     reference = values[:, middle : middle + 1]
     tolerance = 16 * np.finfo(float).eps * values.shape[1] * abs(reference)
     return np.flatnonzero((abs(values - reference) > tolerance).any(axis=0))
-
-
-def _entries(M: sp.csr_matrix, most: int | None = None, rows: Array | None = None) -> tuple[Array, Array]:
-    """(indices, weights), (k, rows), of the chosen rows, all by default; they have at most k = `most` entries, missing ones
-    weigh 0."""
-    start, count = M.indptr[:-1], np.diff(M.indptr)
-    if rows is not None:
-        start, count = start[rows], count[rows]
-    k, some = most or int(count.max(initial=1)), count > 0
-    index, weight = np.zeros((k, len(count)), dtype=np.int64), np.zeros((k, len(count)))
-    index[:, some] = M.indices[start[some]]
-    row = np.repeat(np.arange(len(count)), count)
-    place = np.arange(len(row)) - (np.cumsum(count) - count)[row]
-    entry = start[row] + place
-    index[place, row], weight[place, row] = M.indices[entry], M.data[entry]
-    return index, weight
