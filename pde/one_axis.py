@@ -15,7 +15,7 @@ from pde.grid import Array, Axis, Side, along, window
 
 Made = TypeVar("Made")
 
-MOST = 16
+MOST = 32
 """So many maps of an axis are kept at most: those of cells beside Robin sides change with the coefficient there."""
 
 
@@ -160,19 +160,19 @@ def linear(fine: Axis, coarse: Axis, diffusion: tuple[float, float]) -> tuple[sp
 
     The value at an end is share u + q g; see `_share`.
     """
-    n = coarse.n
-    nodes, values, data = coarse.points, sp.identity(n, format="csr"), np.zeros((n, 2))
+    n, nodes, values = coarse.n, coarse.points, np.arange(coarse.n)
+    shares, data = np.ones(n), np.zeros((n, 2))
     for side, d, a in zip((0, 1), coarse.ends, diffusion, strict=True):
         if coarse.periodic or d == 0:
             continue
         share, q = _share(coarse.sides[side], d, a)
-        row = sp.csr_matrix(([share], ([0], [-side % n])), shape=(1, n))
-        new = np.where(np.arange(2) == side, q, 0.0)[None]
-        nodes = np.append(nodes, coarse.nodes[-1]) if side else np.append(coarse.nodes[:1], nodes)
-        values = sp.vstack([values, row] if side else [row, values])
-        data = np.concatenate((data, new) if side else (new, data))
-    through = matrix(*lagrange(nodes, fine.points, 2, fine.length if fine.periodic else None), len(nodes))
-    return without_rounding(through @ values), through @ data
+        place = len(nodes) if side else 0
+        nodes = np.insert(nodes, place, coarse.nodes[-side])
+        values, shares = np.insert(values, place, -side % n), np.insert(shares, place, share)
+        data = np.insert(data, place, np.where(np.arange(2) == side, q, 0.0), axis=0)
+    through, weights = lagrange(nodes, fine.points, 2, fine.length if fine.periodic else None)
+    P = without_rounding(matrix(values[through], weights * shares[through], n))
+    return P, (weights[:, :, None] * data[through]).sum(axis=0)
 
 
 @once_per_axis
@@ -242,19 +242,18 @@ def _sharpened_adjoint(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     There is no flux through the ends, which keeps the sum of f; beside a Dirichlet end, where u does not feel a point
     more or less, it is f itself.
     """
-    n = coarse.n
-    D = _differences(len(coarse.gaps), n)
-    sharpen = sp.identity(n) + sp.diags(1 / coarse.width) @ D.T @ sp.diags(coarse.gaps / 16) @ D
-    data = sp.lil_matrix(sharpen @ restriction_matrix(fine, coarse))
-    kept = fine.injection()[0][0]
-    for side, end in zip(coarse.sides, (0, -1), strict=True):
+    flux = coarse.gaps / 16
+    closed = len(flux) == coarse.n
+    after = flux if closed else np.append(flux, 0.0)
+    before = np.roll(after, 1)
+    i, w = np.arange(coarse.n), 1 / coarse.width
+    neighbours = np.stack((i - 1, i, i + 1)) % coarse.n
+    sharpen = matrix(neighbours, np.stack((-w * before, 1 + (w * before + w * after), -w * after)), coarse.n)
+    data = sp.csr_matrix(sharpen @ restriction_matrix(fine, coarse, (1.0, 1.0)))
+    row, kept = np.repeat(i, np.diff(data.indptr)), fine.injection()[0][0]
+    for side, end in zip(coarse.sides, (0, coarse.n - 1), strict=True):
         if side.kind == "dirichlet":
-            data[end] = 0
-            data[end, kept[end]] = 1
-    return sp.csr_matrix(data)
-
-
-def _differences(m: int, n: int) -> sp.csr_matrix:
-    """m differences u_{i+1} - u_i of n values, around the end where m = n."""
-    i = np.arange(m)
-    return sp.csr_matrix((np.repeat([-1.0, 1.0], m), (np.tile(i, 2), np.append(i, (i + 1) % n))), shape=(m, n))
+            data.data[row == end] = (data.indices == kept[end])[row == end]
+    data.eliminate_zeros()
+    data.sort_indices()
+    return data

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid
-from pde.one_axis import adjoint, as_weights, cubic_matrix, data_matrix, linear_matrix, once_per_axis
+from pde.one_axis import as_weights, cubic_matrix, data_matrix, linear_matrix, once_per_axis, restriction_matrix
 from pde.terms import Terms, grid_coefficients, grid_fluxes
 from pde.transfer import BilinearTransfer
 
@@ -212,8 +212,7 @@ class RowMaps(NamedTuple):
 @once_per_axis
 def halved_rows(fine: Axis, coarse: Axis, *sides: tuple[float, float]) -> RowMaps:
     """The maps along an axis that is halved; `sides` as in `linear_matrix`."""
-    P = linear_matrix(fine, coarse, *sides)
-    R = adjoint(P, fine.width, coarse.width)
+    P, R = linear_matrix(fine, coarse, *sides), restriction_matrix(fine, coarse, *sides)
     parent, prolong = as_weights(P, 2)
     restrict = prolong * (fine.width / coarse.width[parent])
     first, last = R.indices[R.indptr[:-1]].astype(int), R.indices[R.indptr[1:] - 1].astype(int)
@@ -263,8 +262,8 @@ class LineMaps(NamedTuple):
 def halved_line(fine: Axis, coarse: Axis, dtype: np.dtype, *sides: tuple[float, float]) -> LineMaps:
     """The maps along a row that is halved; `sides` as in `linear_matrix`."""
     n, m, k = fine.n, coarse.n, coarse.n // 2
-    P = linear_matrix(fine, coarse, *sides)
-    C, R, D = cubic_matrix(fine, coarse), adjoint(P, fine.width, coarse.width), data_matrix(fine)
+    P, R = linear_matrix(fine, coarse, *sides), restriction_matrix(fine, coarse, *sides)
+    C, D = cubic_matrix(fine, coarse), data_matrix(fine)
     i, c = np.arange(n), np.arange(m)
     even, tolerance = (i % 2 == 0)[:, None], 16 * float(np.finfo(dtype).eps) * max(n, m)
     taps: dict[str, Array] = {}
