@@ -14,7 +14,6 @@ from mgcore import Level
 from mgcore.solve import Remaining
 from pde.grid import Array
 from pde.hierarchy import symmetric as symmetric_levels
-from pde.interpolation import CubicInterpolation
 
 SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
@@ -39,7 +38,6 @@ class Fast:
     dtype: np.dtype
     threads: int | None
     levels: Sequence[Level]
-    interpolations: Sequence[CubicInterpolation]
     _made: dict[bool, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -120,7 +118,7 @@ class Fast:
                 raise
             return f"Numba cannot be imported: {error}"
         levels = symmetric_levels(list(self.levels)) if symmetric else self.levels
-        return fuse(levels, self.interpolations, self.dtype, self._cores())
+        return fuse(levels, self.dtype, self._cores())
 
     def _cores(self) -> int:
         if self.threads is not None:

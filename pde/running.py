@@ -152,7 +152,7 @@ def run_on(
     parts = tuple(place.put(part, dtype) for part in (levels, interpolations, boundary_terms, volumes))
     low = np.dtype("float32") if mixed else dtype
     inner = parts[0] if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
-    fast = None if place.on_tensors else Fast(kernels, low, threads, inner, interpolations)
+    fast = None if place.on_tensors else Fast(kernels, low, threads, inner)
     captured = None
     if kernels == "torch graph":
         from pde.capture import Captured

@@ -12,7 +12,6 @@ from mgcore import Level
 from mgcore.solve import Remaining
 from pde.cycles import CYCLES
 from pde.grid import Array
-from pde.interpolation import CubicInterpolation
 from pde.kernels.lazy import full_multigrid
 from pde.kernels.level import FusedLevel
 from pde.kernels.states import Packed, Pending, Rows, State, Sweeping, as_rows
@@ -116,9 +115,7 @@ def _nested(levels: Sequence[Any], f: Any, u: Any) -> Pending:
     return Pending(levels[0], State(f, levels[0].room["u"]))
 
 
-def fuse(
-    levels: Sequence[Level], interpolations: Sequence[CubicInterpolation], dtype: np.dtype, threads: int
-) -> Fused | str:
+def fuse(levels: Sequence[Level], dtype: np.dtype, threads: int) -> Fused | str:
     """Fused levels for plain ones, or the reason why there are none."""
     infos = [level.info for level in levels]
     ndim = infos[0].grid.ndim

@@ -74,7 +74,7 @@ def solvers(draw, every=False):
 
 
 def fused(mg, levels, threads):
-    made = solver.fuse(levels, mg._interpolations, mg.dtype, threads)
+    made = solver.fuse(levels, mg.dtype, threads)
     assert not isinstance(made, str), made
     return made
 
