@@ -3,14 +3,15 @@
     activation = "relu" | "prelu" | "gelu" | "identity" | hat ;
     hat        = "hat" [ "-height" ] [ "-trained" ] [ ":" support { "," support } ] ;
 
-One support alone stands for every grid; where none is given it is 5 l on grid l (5, 10, 15, 20 in the 2023 lectures).
+A support is from 0.01 to 10000. One alone stands for every grid; where none is given it is 5 l on grid l (5, 10, 15, 20
+in the 2023 lectures).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from math import isfinite, log
+from math import log
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "identity": nn.Identity,
 }
+LEAST, LARGEST = 1e-2, 1e4
+"""Supports with which the hat and its derivatives, as large as 2 / support^2, are finite in half precision."""
 _HAT = re.compile(r"hat(?P<height>-height)?(?P<trained>-trained)?(?::(?P<supports>.*))?")
 
 
@@ -74,8 +77,12 @@ def _supports(name: str, text: str | None, grids: int) -> list[float]:
         supports = [float(number) for number in text.split(",")]
     except ValueError:
         supports = []
-    if not supports or not all(isfinite(support) and support > 0 for support in supports):
-        raise ValueError(f"activation: the supports of a hat must be positive numbers, as in 'hat:5,10'; got {name!r}")
+    if not supports or not all(LEAST <= support <= LARGEST for support in supports):
+        raise ValueError(
+            f"activation: the supports of a hat must be numbers from {LEAST:g} to {LARGEST:g}, as in 'hat:5,10'; "
+            f"got {name!r}"
+        )
     if len(supports) not in (1, grids):
-        raise ValueError(f"activation must give 1 or {grids} supports, one per grid; got {len(supports)} in {name!r}")
+        allowed = "1 support" if grids == 1 else f"1 or {grids} supports"
+        raise ValueError(f"activation must give {allowed}, one per grid; got {len(supports)} in {name!r}")
     return supports * grids if len(supports) == 1 else supports

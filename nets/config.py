@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from nets.checks import check_choices, integers
 from nets.iterations import check_iteration
-from nets.notation import NONLINEAR, SCHEMES, Architecture, parse
+from nets.notation import NONLINEAR, SCHEMES, Architecture
 from nets.scanner import EXAMPLE
-from nets.settings import Settings, check_settings
+from nets.settings import Settings, check_settings, settle_text
+from nets.words import counted
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "extractor": ("constant", "scaled", "variable"),
@@ -33,7 +34,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class MgNetConfig(Settings):
-    """An MgNet (Algorithm 3) as plain values; `str` gives the papers' notation of its architecture.
+    """An MgNet (Algorithm 3) as plain values; `notation` is the papers' name of its architecture.
 
     Args:
         nu: sweeps per grid, finest first.
@@ -59,6 +60,7 @@ class MgNetConfig(Settings):
 
     Architecture: ClassVar[Any] = Architecture
     title: ClassVar[str] = "an MgNet, V-MgNet or GDFI"
+    settled: ClassVar[tuple[str, ...]] = ("form",)
 
     nu: tuple[int, ...]
     channels_u: tuple[int, ...]
@@ -86,14 +88,14 @@ class MgNetConfig(Settings):
         _check_transfers(self)
         _check_family(self)
         check_settings(self)
+        settle_text(self, "iteration")
         check_iteration(self.iteration, self.nu + self.nu_post)
         _settle_form(self)
 
     @classmethod
-    def parse(cls, name: str, **settings: Any) -> Self:
-        """The configuration of a name in the papers' notation (`nets.notation`), and further settings by keyword."""
-        family = getattr(parse(name), "family", "MgNet")
-        return super().parse(name, **{**DEFAULTS[family], **settings})
+    def defaults(cls, architecture: Architecture) -> dict[str, Any]:
+        """Those of the family."""
+        return DEFAULTS[architecture.family]
 
     @property
     def linear(self) -> bool:
@@ -108,7 +110,8 @@ def _check_lengths(config: MgNetConfig) -> None:
     for name in ("channels_u", "channels_f"):
         channels = getattr(config, name)
         if len(channels) != grids:
-            raise ValueError(f"{name} must hold {grids} widths, one per grid of nu={config.nu}; got {channels}")
+            need = f"{counted(grids, 'width')}, one per grid of nu={config.nu}"
+            raise ValueError(f"{name} must hold {need}; got {channels}")
 
 
 def _settle_post(config: MgNetConfig) -> None:
@@ -116,8 +119,10 @@ def _settle_post(config: MgNetConfig) -> None:
     down = config.nu[:-1] if config.family == "V-MgNet" else ()
     post = down if config.nu_post is None else integers("nu_post", config.nu_post, 0)
     if len(post) != len(down):
-        what = f"{len(down)} numbers, one per grid of nu={config.nu} but the coarsest" if down else "empty or None"
-        raise ValueError(f'nu_post must be {what}, in the family "{config.family}"; got {post}')
+        need = f"{counted(len(down), 'number')}, one per grid of nu={config.nu} but the coarsest"
+        raise ValueError(
+            f'nu_post must be {need if down else "empty or None"}, in the family "{config.family}"; got {post}'
+        )
     object.__setattr__(config, "nu_post", post)
 
 

@@ -20,7 +20,7 @@ History = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class DenseNetConfig(Settings):
-    """DenseNet as (7.5) has it; `str` gives its name, such as "DenseNet[2,2]-[(16,12),(32,12)]".
+    """DenseNet as (7.5) has it; `notation` is its name, such as "DenseNet[2,2]-[(16,12),(32,12)]".
 
     Args:
         nu: steps per grid, finest first.

@@ -1,8 +1,10 @@
 """The papers' names of networks.
 
+    model     = name { "," setting } ;                  what `create_model` takes and str(model.config) prints
+    setting   = key "=" value ;        a setting of the network's configuration that is not its default: "dims=1"
     name      = mgnet | gdfi | resnet | wide | densenet | plain ;
     mgnet     = ( "MgNet" nu | "V-MgNet" v_nu ) "-" channels "-" extractor [ "-" pi ] [ "-A:xi.sigma.eta" ] ;
-    gdfi      = "GDFI" nu "-" channels "-A:" scheme "-B:" scheme ;
+    gdfi      = ( "GDFI" | "FB-ResNet" ) nu "-" channels "-A:" scheme "-B:" scheme ;
     nu        = "[" integer { "," integer } "]" ;
     v_nu      = "[" integer { "," integer } [ ";" integer { "," integer } ] "]" ;
                                         down; and up, the coarsest grid left out, where it is not as on the way down
@@ -22,8 +24,9 @@
     densenet  = "DenseNet" nu "-" channels ;            a width (k_0, k): of f^{l,0}, and of every f^{l,i} that follows
     plain     = "LeNet-5" | "AlexNet" | "VGG" ( "11" | "13" | "16" | "19" | nu "-" channels ) ;
 
-iResNet is pre-act ResNet. The channels of ResNets and VGG are integers, not pairs. Spaces are allowed anywhere but
-inside an integer.
+iResNet is pre-act ResNet, FB-ResNet is GDFI. The channels of ResNets and VGG are integers, not pairs. Spaces may stand
+anywhere but inside an integer. For "sigma", "Pi", "xi", "eta" and "." the papers' "σ", "Π", "ξ", "η" and "∘" will do:
+"σ-ResNet18", "GDFI[2]-[8]-A:K-B:σ∘K". A value is as in the keyword of that name, "hat:5,10" or "False", without "=".
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nets.scanner import EXAMPLE, Scanner
+from nets.words import counted
 
 EXTRACTORS = {
     "B^{l,i}": "variable",
@@ -39,6 +43,7 @@ EXTRACTORS = {
     "B^{l}": "constant",
     "B^l": "constant",
 }
+GRIDS = {"MgNet": "MgNet", "V-MgNet": "V-MgNet", "GDFI": "GDFI", "FB-ResNet": "GDFI"}
 PI = {"Pi_0": "0", "Pi_1": "1", "Pi_2": "2"}
 SCHEMES = ("K", "K.sigma", "sigma.K", "sigma.K.sigma")
 NONLINEAR = "xi.sigma.eta"
@@ -131,14 +136,24 @@ def parse(name: str) -> AnyArchitecture:
 
     Raises:
         TypeError: where `name` is not a string.
-        ValueError: where it does not parse; the message shows the part that fails and a correct example.
+        ValueError: where it does not parse, or settings follow; the message shows the part that fails and a correct
+            example.
+    """
+    architecture, text = begin(name)
+    text.end()
+    return architecture
+
+
+def begin(name: str) -> tuple[AnyArchitecture, Scanner]:
+    """The architecture with which a name begins, and the name, read up to there.
+
+    Raises:
+        TypeError, ValueError: as `parse`.
     """
     if not isinstance(name, str):
         raise TypeError(f"name must be a string such as {EXAMPLE!r}; got {type(name).__name__}")
     text = Scanner(name)
-    architecture = _architecture(text, text.choice(("MgNet", "V-MgNet", "GDFI", "DenseNet", *PLAIN, *KINDS)))
-    text.end()
-    return architecture
+    return _architecture(text, text.choice((*GRIDS, "DenseNet", *PLAIN, *KINDS))), text
 
 
 def _architecture(text: Scanner, family: str) -> AnyArchitecture:
@@ -150,7 +165,7 @@ def _architecture(text: Scanner, family: str) -> AnyArchitecture:
         nu = _numbers(text, "nu", least=1)
         text.expect("-")
         return DenseNetArchitecture(nu, *_channels(text, nu, ("k_0", "k")))
-    return _grids(text, family)
+    return _grids(text, GRIDS[family])
 
 
 def _joined(numbers: tuple[int, ...]) -> str:
@@ -192,9 +207,14 @@ def _channels(
     start = text.position
     widths = _widths(text, pair)
     if len(widths) not in (1, len(nu)):
-        text.fail(f"1 or {len(nu)} widths, one per grid of nu = {list(nu)}, not {len(widths)},", start)
+        text.fail(f"{_or_one(nu)}, one per grid of nu = {list(nu)}, not {len(widths)},", start)
     widths = widths * len(nu) if len(widths) == 1 else widths
     return tuple(a for a, _ in widths), tuple(b for _, b in widths)
+
+
+def _or_one(nu: tuple[int, ...]) -> str:
+    """How many widths there may be."""
+    return "1 width" if len(nu) == 1 else f"1 or {len(nu)} widths"
 
 
 def _sweeps(text: Scanner, family: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -206,7 +226,8 @@ def _sweeps(text: Scanner, family: str) -> tuple[tuple[int, ...], tuple[int, ...
     start = text.position
     nu_post = _list(text, "nu_post", least=0) if text.take(";") else nu[:-1]
     if len(nu_post) != len(nu) - 1:
-        text.fail(f"{len(nu) - 1} sweeps on the way up, one per grid but the coarsest, not {len(nu_post)},", start)
+        count = counted(len(nu) - 1, "number")
+        text.fail(f"{count} of sweeps on the way up, one per grid but the coarsest, not {len(nu_post)},", start)
     text.expect("]", '",", ";" or "]"')
     return nu, nu_post
 
@@ -254,7 +275,7 @@ def _depth(text: Scanner, depths: Depths, widths: tuple[int, ...]) -> tuple[tupl
     start = text.position
     channels = _numbers(text, "a channel count", least=1)
     if len(channels) not in (1, len(nu)):
-        text.fail(f"1 or {len(nu)} widths, one per grid of nu = {list(nu)}, not {len(channels)},", start)
+        text.fail(f"{_or_one(nu)}, one per grid of nu = {list(nu)}, not {len(channels)},", start)
     return nu, channels * len(nu) if len(channels) == 1 else channels
 
 

@@ -73,7 +73,7 @@ PLANS: dict[tuple[str, str], Plan] = {
 
 @dataclass(frozen=True)
 class PlainConfig(Settings):
-    """A plain network; `str` gives its name: "LeNet-5", "AlexNet", "VGG19", "VGG[2,2]-[8,16]".
+    """A plain network; `notation` is its name: "LeNet-5", "AlexNet", "VGG19", "VGG[2,2]-[8,16]".
 
     Args:
         kind: "LeNet-5", "AlexNet" or "VGG".
@@ -88,6 +88,7 @@ class PlainConfig(Settings):
 
     Architecture: ClassVar[Any] = PlainArchitecture
     title: ClassVar[str] = "a LeNet-5, AlexNet or VGG"
+    settled: ClassVar[tuple[str, ...]] = ("batch_norm",)
 
     kind: str
     nu: tuple[int, ...] = ()

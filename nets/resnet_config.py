@@ -25,7 +25,7 @@ ONLY: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class ResNetConfig(Settings):
-    """A network of two-convolution blocks in data space; `str` gives the papers' notation of its architecture.
+    """A network of two-convolution blocks in data space; `notation` is the papers' name of its architecture.
 
     Args:
         nu: blocks per grid, finest first; on every grid but the finest the first block leads to it.

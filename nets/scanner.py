@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NoReturn
 
 from nets.names import nearest
 
 EXAMPLE = "MgNet[2,2,2,2]-[64,128,256,512]-B^{l,i}"
+GREEK = {"sigma": "σ", "Pi": "Π", "xi": "ξ", "eta": "η", ".": "∘"}
+"""What the papers print for parts of a token."""
 
 
 class Scanner:
@@ -19,12 +22,15 @@ class Scanner:
         self._skip()
 
     def take(self, token: str) -> bool:
-        """Whether the token stands here, spaces apart; if so, go past it."""
+        """Whether the token stands here, spaces apart, in letters or in Greek; if so, go past it."""
         start = self.position
-        for character in token:
-            if not self.text.startswith(character, self.position):
+        while token:
+            names = [name for name in GREEK if token.startswith(name)]
+            greek = next((name for name in names if self.text.startswith(GREEK[name], self.position)), None)
+            if greek is None and not self.text.startswith(token[0], self.position):
                 self.position = start
                 return False
+            token = token[len(greek or token[0]) :]
             self.position += 1
             self._skip()
         return True
@@ -48,14 +54,29 @@ class Scanner:
         self._skip()
         return int(self.text[start:end])
 
-    def end(self) -> None:
-        if self.position < len(self.text):
-            self.fail("the end of the name")
+    def matched(self, pattern: re.Pattern[str]) -> str:
+        """What the pattern matches here, "" where it does not; go past it."""
+        found = pattern.match(self.text, self.position)
+        if found is None:
+            return ""
+        self.position = found.end()
+        self._skip()
+        return found.group()
 
-    def fail(self, expected: str, position: int | None = None) -> NoReturn:
+    @property
+    def ended(self) -> bool:
+        return self.position == len(self.text)
+
+    def end(self) -> None:
+        if not self.ended:
+            self.fail("the end of the name (settings behind it are for create_model)")
+
+    def fail(self, expected: str, position: int | None = None, near: str | None = None) -> NoReturn:
+        """An error at the position; `near` is what may be meant, None looks for a name of a network."""
         at = self.position if position is None else position
         found = f'"{self.text[at:]}"' if at < len(self.text) else "the end"
-        near = "; did you mean " + " or ".join(names) + "?" if (names := nearest(self.text)) else ""
+        if near is None:
+            near = "; did you mean " + " or ".join(names) + "?" if (names := nearest(self.text)) else ""
         raise ValueError(
             f"name: {expected} is expected at position {at + 1} of {self.text!r}, where {found} stands; "
             f"a correct example is {EXAMPLE}{near}\n  {self.text}\n  {' ' * at}^"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 from nets.activations import create_activations
 from nets.checks import check_choices, check_integer, integers
-from nets.notation import parse
+from nets.name_settings import read_settings
+from nets.notation import begin
+from nets.words import counted
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "batch_norm": (True, False),
@@ -18,7 +20,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of every network; `str` gives the name of its architecture.
+    """The settings of every network; `str` gives its name and the settings that are not the default ones.
 
     Args:
         activation: s, a name of `nets.activations`; each grid has its own.
@@ -33,6 +35,8 @@ class Settings:
     """The named tuple that `nets.notation.parse` makes of a name; its fields are fields of the configuration."""
     title: ClassVar[str]
     """The family, in an error."""
+    settled: ClassVar[tuple[str, ...]] = ()
+    """Settings whose default depends on the others."""
 
     activation: str = "relu"
     batch_norm: bool = True
@@ -43,11 +47,29 @@ class Settings:
 
     @classmethod
     def parse(cls, name: str, **settings: Any) -> Self:
-        """The configuration of a name in the papers' notation (`nets.notation`), and further settings by keyword."""
-        architecture = parse(name)
+        """The configuration of a name in the papers' notation (`nets.notation`), with settings in it or by keyword.
+
+        Raises:
+            TypeError, ValueError: where the name does not parse, or gives a setting that a keyword gives otherwise.
+        """
+        architecture, text = begin(name)
         if not isinstance(architecture, cls.Architecture):
             raise ValueError(f"name must be that of {cls.title}; got {name!r}: use nets.create_model")
-        return cls(**{**architecture._asdict(), **settings})
+        named = read_settings(text, cls.types(), cls.title)
+        for key in named.keys() & settings.keys():
+            if named[key] != settings[key]:
+                raise ValueError(f"{key} is given twice: {named[key]!r} in {name!r}, and {settings[key]!r}")
+        return cls(**{**architecture._asdict(), **cls.defaults(architecture), **named, **settings})
+
+    @classmethod
+    def defaults(cls, architecture: Any) -> dict[str, Any]:
+        """Settings of an architecture whose defaults are not those of the class."""
+        return {}
+
+    @classmethod
+    def types(cls) -> dict[str, str]:
+        """The settings that may follow a name, with the names of their types."""
+        return {field.name: str(field.type) for field in fields(cls) if field.name not in cls.Architecture._fields}
 
     @property
     def architecture(self) -> Any:
@@ -59,7 +81,14 @@ class Settings:
         return str(self.architecture)
 
     def __str__(self) -> str:
-        return self.notation
+        """The name and the settings that are not the default ones; it parses back to an equal configuration."""
+        default = self.parse(self.notation).settings()
+        said = {key: value for key, value in self.settings().items() if value != default[key]}
+        free = {key: value for key, value in said.items() if key not in self.settled}
+        implied = self.parse(self.notation, **free).settings()
+        said = {key: value for key, value in said.items() if key in free}
+        said |= {key: getattr(self, key) for key in self.settled if getattr(self, key) != implied[key]}
+        return self.notation + "".join(f", {key}={value}" for key, value in said.items())
 
     def settings(self) -> dict[str, Any]:
         """What the name does not say, as plain values: parse(notation, **settings) is equal."""
@@ -71,7 +100,15 @@ def check_settings(config: Any) -> None:
     check_choices(config, CHOICES)
     check_integer("in_channels", config.in_channels, 1)
     check_integer("num_classes", config.num_classes, 0)
+    settle_text(config, "activation")
     create_activations(config.activation, len(config.nu))
+
+
+def settle_text(config: Any, name: str) -> None:
+    """A setting that is a text, without its blanks."""
+    text = getattr(config, name)
+    if isinstance(text, str):
+        object.__setattr__(config, name, "".join(text.split()))
 
 
 def settle_grids(config: Any, example: str, *widths: str) -> None:
@@ -84,5 +121,5 @@ def settle_grids(config: Any, example: str, *widths: str) -> None:
         channels = getattr(config, name)
         if len(channels) != len(config.nu):
             raise ValueError(
-                f"{name} must hold {len(config.nu)} widths, one per grid of nu={config.nu}; got {channels}"
+                f"{name} must hold {counted(len(config.nu), 'width')}, one per grid of nu={config.nu}; got {channels}"
             )

@@ -16,6 +16,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def counted(count: int, one: str) -> str:
+    """ "1 sweep", "2 sweeps"."""
+    return f"{count} {one}{'' if count == 1 else 's'}"
+
+
 def threads(count: int | None) -> str | None:
     """ "2 threads"; None where nobody knows."""
-    return f"{count} thread{'s' if count > 1 else ''}" if count else None
+    return counted(count, "thread") if count else None

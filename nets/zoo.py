@@ -10,9 +10,10 @@ from typing import Any
 from nets.config import MgNetConfig
 from nets.densenet import DenseNet, DenseNetConfig
 from nets.mgnet import MgNet
+from nets.name_settings import read_settings
 from nets.names import MODELS
 from nets.network import Network
-from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
+from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, begin
 from nets.plain import PlainConfig, PlainNet
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
@@ -71,7 +72,9 @@ def create_model(
 ) -> Network:
     """The network of a name in the papers' notation (`nets.notation`).
 
-    The settings are those of `MgNetConfig`, `ResNetConfig`, `DenseNetConfig` and `PlainConfig`.
+    The settings are those of `MgNetConfig`, `ResNetConfig`, `DenseNetConfig` and `PlainConfig`. They may stand behind
+    the name too, "MgNet[2,2]-[8]-B^l, activation=gelu, num_classes=100", as str(model.config) prints them; there they
+    count for more than the defaults below, and another keyword for the same setting is an error.
 
     Args:
         transfer_activation, norm, batch_norm: None takes what the family of the name has (True and "inside" for MgNet,
@@ -84,9 +87,13 @@ def create_model(
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
     settings = {key: value for key, value in locals().items() if key not in NOT_SETTINGS}
-    family = FAMILIES[type(parse(name))][0]
-    _refuse_foreign_settings(name, settings, family)
-    own = {field.name for field in fields(family)} - {key for key in OPEN if settings[key] is None}
+    architecture, text = begin(name)
+    family = FAMILIES[type(architecture)][0]
+    _refuse_foreign_settings(text.text[: text.position], settings, family)
+    named = read_settings(text, family.types(), family.title)
+    defaults: Any = create_model.__kwdefaults__
+    left = {key for key in settings if settings[key] == defaults[key] and (key in named or key in OPEN)}
+    own = {field.name for field in fields(family)} - left
     given = {key: value for key, value in settings.items() if key in own}
     model = network(configuration(name, **given))
     model.set_activation_checkpointing(activation_checkpointing)
@@ -98,8 +105,8 @@ def create_model(
 
 
 def configuration(name: str, **settings: Any) -> Config:
-    """The configuration of a name, with the family's own defaults."""
-    config: Config = FAMILIES[type(parse(name))][0].parse(name, **settings)
+    """The configuration of a name, with settings in it or by keyword, and the family's own defaults."""
+    config: Config = FAMILIES[type(begin(name)[0])][0].parse(name, **settings)
     return config
 
 

@@ -38,7 +38,7 @@ def _look(options: argparse.Namespace) -> None:
 
     model = nets.load(options.checkpoint)
     picture, x, words = _image(options, model)
-    title = f"{model.config}: {words}"
+    title = f"{model.config.notation}: {words}"
     options.output.mkdir(parents=True, exist_ok=True)
     features, kernels = (options.output / f"{name}.{options.format}" for name in ("features", "kernels"))
     plot.features(model, x, features, channels=options.channels, picture=picture, title=title)

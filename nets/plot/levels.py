@@ -110,7 +110,7 @@ def features(
     shown = min(channels, max(len(part) for grid in grids for part in grid))
     block = shown * (TILE + GAP) + SCALE
     sheet = _Sheet(LABEL + TILE + 0.35 + 2 * block, HEAD + len(grids) * (TILE * _ratio(image) + 0.30))
-    sheet.text(GAP, 0.16, str(model.config) if title is None else title, size=11, weight="bold")
+    sheet.text(GAP, 0.16, model.config.notation if title is None else title, size=11, weight="bold")
     for l, grid in enumerate(grids):
         y = HEAD + 0.22 + l * (TILE * _ratio(image) + 0.30)
         middle = y + TILE * _ratio(image) / 2
@@ -180,7 +180,7 @@ def kernels(model: Network, path: str | PathLike[str], *, count: int = 8, levels
     sheet = _Sheet(LABEL + columns * (side + 0.16) + 0.75, HEAD + len(blocks) * (side + 0.42))
     most = max(max(weight.shape[:2]) for number in numbers for _, weight in rows[number])
     which = f" of the first {count} channels" if count < most else ""
-    sheet.text(GAP, 0.16, f"{model.config}: kernels{which}", size=11, weight="bold")
+    sheet.text(GAP, 0.16, f"{model.config.notation}: kernels{which}", size=11, weight="bold")
     for i, (number, row) in enumerate(blocks.items()):
         y = HEAD + 0.28 + i * (side + 0.42)
         sheet.text(GAP, y + side / 2, f"grid {number}", size=9, weight="bold")

@@ -146,7 +146,7 @@ def cycle(
     axes: Any = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(left, right), ylim=(bottom - 0.4, top), aspect="equal")
     axes.set_axis_off()
-    _labels(axes, costs, left, right, str(config) if title is None else title)
+    _labels(axes, costs, left, right, config.notation if title is None else title)
     picture.draw(axes)
     for x, line, kernel, text in legend:
         y = -PITCH * (len(table) - 0.5) - 0.75 - LINE * (line - 1)

@@ -276,6 +276,6 @@ def _bar(progress: bool | None, run: Run) -> Any:
         initial=run.epoch * images + run.sums.images,
         unit=" images",
         unit_scale=True,
-        desc=str(run.model.config),
+        desc=run.model.config.notation,
         disable=shown if run.ranks.first else True,
     )

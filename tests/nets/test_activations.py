@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
-from nets.activations import Hat, create_activations
+from nets.activations import LARGEST, LEAST, Hat, create_activations
 from tests.nets.networks import ACTIVATIONS, EPS, all_configs, network
 
 POINTS = torch.linspace(-3, 12, 301, dtype=torch.float64)
@@ -87,3 +87,19 @@ def test_activations_stand_per_grid(config):
     after = model.visits(x)
     for a, b in list(zip(before, after, strict=True))[:-1]:
         assert (a.u is None and b.u is None) or torch.equal(a.u, b.u)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("support", [LEAST, LARGEST])
+@pytest.mark.parametrize("trained", [False, True])
+def test_every_support_that_is_allowed_works_in_every_precision(dtype, support, trained):
+    """Values and gradients are finite, and the peak of unit height is 1 up to the roundings of its few operations."""
+    hat = Hat(support, unit_height=True, trained=trained).to(dtype)
+    x = (torch.linspace(0, 1, 65) * support).to(dtype).requires_grad_()
+    y = hat(x)
+    y.mean().backward()
+    assert y.isfinite().all()
+    assert all(v.grad.isfinite().all() for v in (x, *hat.parameters()))
+    exponent = 1 + abs(log(support))  # exp of a rounded logarithm
+    rounding = 4 * exponent * torch.finfo(dtype).eps
+    assert float(y.max().detach()) == pytest.approx(1, abs=rounding)

@@ -1,5 +1,9 @@
 """The papers' names: they parse, print back, and say what is wrong with them."""
 
+import re
+from contextlib import suppress
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -8,6 +12,7 @@ from hypothesis import strategies as st
 import nets
 from nets import Architecture, parse, zoo
 from nets.notation import PLAIN, RESNETS
+from tests.nets.families import FAMILIES, create
 from tests.nets.networks import all_configs, configs, densenets, plains, resnets
 
 
@@ -38,10 +43,121 @@ def test_names_of_the_papers(name, expected):
     assert parse(name) == expected
 
 
-@given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet"), densenets(), plains()))
+NUMBER = st.floats(1e-3, 1e3).map(repr)
+TEXTS = {
+    "activation": st.builds("hat{}:{}".format, st.sampled_from(("", "-height", "-trained")), NUMBER),
+    "iteration": st.builds("chebyshev:1,{},{}".format, NUMBER, NUMBER),
+    "input": st.sampled_from(("cifar", "imagenet")),
+    "form": st.sampled_from(("auto", "residual", "feature")),
+    "dims": st.sampled_from((1, 2, 3)),
+    "num_classes": st.integers(0, 10**9 - 1),
+}
+
+
+@st.composite
+def every_setting(draw):
+    """Configurations of every family, with any of their settings as far as they allow each other."""
+    config = draw(st.one_of(all_configs(), resnets(), configs(family="V-MgNet"), densenets(), plains()))
+    for name in draw(st.lists(st.sampled_from(sorted(TEXTS)), unique=True)):
+        if hasattr(config, name):
+            with suppress(ValueError):
+                config = replace(config, **{name: draw(TEXTS[name])})
+    return config
+
+
+@given(every_setting())
 def test_round_trip(config):
-    assert parse(str(config)) == config.architecture
+    assert parse(config.notation) == config.architecture
     assert zoo.configuration(config.notation, **config.settings()) == config
+    assert type(config).parse(str(config)) == zoo.configuration(str(config)) == config
+
+
+@given(every_setting())
+def test_default_settings_are_not_printed(config):
+    """Every setting that is printed is needed."""
+    said = re.split(r", (?=\w+=)", str(config))
+    assert said[0] == config.notation
+    for left_out in said[1:]:
+        rest = ", ".join(part for part in said if part != left_out)
+        with suppress(ValueError):  # where the rest contradicts itself without it
+            assert zoo.configuration(rest) != config
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_from_what_another_one_prints(family):
+    model = create(family, num_classes=3, in_channels=1)
+    other = nets.create_model(str(model.config))
+    assert str(model.config).endswith("num_classes=3") or "in_channels=1, num_classes=3, " in str(model.config)
+    assert other.config == model.config
+    assert other.load_state_dict(model.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "printed"),
+    [
+        ("MgNet[2]-[8]-B^l,dims=1 , activation = hat: 5", {}, "MgNet[2]-[8]-B^l, activation=hat:5, dims=1"),
+        ("MgNet[2]-[8]-B^l, num_classes=10", {}, "MgNet[2]-[8]-B^l"),
+        ("MgNet[2]-[8]-B^l, num_classes=7", {"num_classes": 7}, "MgNet[2]-[8]-B^l, num_classes=7"),
+        ("MgNet[2]-[8]-B^l", {"iteration": "chebyshev: 1, 1.5"}, "MgNet[2]-[8]-B^l, iteration=chebyshev:1,1.5"),
+        ("MgNet[2]-[8]-B^l, form=residual", {}, "MgNet[2]-[8]-B^l"),
+        ("GDFI[1]-[8]-A:K-B:K, norm=inside", {}, "GDFI[1]-[8]-A:K-B:K, norm=inside"),
+        ("GDFI[1]-[8]-A:K-B:K", {"norm": "after", "form": "feature"}, "GDFI[1]-[8]-A:K-B:K"),
+        ("VGG[1]-[8], input=imagenet, batch_norm=False", {}, "VGG[1]-[8], input=imagenet"),
+        ("VGG[1]-[8]", {"batch_norm": False}, "VGG[1]-[8], batch_norm=False"),
+        ("LeNet-5, batch_norm=true", {}, "LeNet-5, batch_norm=True"),
+    ],
+)
+def test_settings_behind_a_name(name, settings, printed):
+    config = zoo.configuration(name, **settings)
+    assert str(config) == printed
+    if "VGG[1]-[8], input" not in name:  # its fully connected layers take 100 million weights
+        assert str(nets.create_model(name, **settings).config) == printed
+
+
+@pytest.mark.parametrize(
+    ("tail", "settings", "words"),
+    [
+        (", activaton=gelu", {}, r"one of activation, batch_norm, .*, norm, the settings of an MgNet.*'activation'"),
+        (" activation=gelu", {}, r'the end of the name, or "," and a setting'),
+        (",", {}, "one of activation"),
+        (", dims", {}, r'"=" and a value of dims is expected at position 25'),
+        (", dims=", {}, "an integer from 0 to 999999999 for dims"),
+        (", dims=x", {}, 'an integer from 0 to 999999999 for dims is expected at position 26 .* "x" stands'),
+        (", dims=4", {}, "dims must be 1 or 2 or 3; got 4"),
+        (", dims=1, dims=1", {}, "one value of dims alone"),
+        (", batch_norm=no", {}, "True or False for batch_norm"),
+        (", activation=", {}, "a value of activation"),
+        (", activation=a=b", {}, "a value of activation"),
+        (", activation=swish", {}, "activation must be 'relu', .*; got 'swish'"),
+        (", sharing=tables", {}, "sharing must be 'literal'; got 'tables'"),
+        (", nu=2", {}, "one of activation"),
+        (", weights=a.pt", {}, "one of activation"),
+        (", dims=1", {"dims": 3}, "dims is given twice: 1 in 'MgNet.*', and 3"),
+    ],
+)
+def test_settings_that_do_not_parse(tail, settings, words):
+    with pytest.raises(ValueError, match=words):
+        nets.create_model("MgNet[2,2]-[8]-B^l" + tail, **settings)
+
+
+def test_settings_of_another_family():
+    with pytest.raises(ValueError, match="the settings of a ResNet, is expected at position 11"):
+        nets.create_model("ResNet18, iteration=single")
+    with pytest.raises(ValueError, match="settings behind it are for create_model"):
+        parse("ResNet18, dims=1")
+
+
+@pytest.mark.parametrize(
+    ("greek", "name"),
+    [
+        ("σ-ResNet18", "sigma-ResNet18-A^{l,i}-B^{l,i}"),
+        ("MgNet[2,2]-[8]-B^l-Π_0", "MgNet[2,2]-[8]-B^l-Pi_0"),
+        ("MgNet[2,2]-[8]-B^l-A: ξ∘σ ∘ η", "MgNet[2,2]-[8]-B^l-A:xi.sigma.eta"),
+        ("FB-ResNet[2,2]-[8]-A:K∘σ-B:σ∘K.sigma", "GDFI[2,2]-[8]-A:K.sigma-B:sigma.K.sigma"),
+    ],
+)
+def test_as_the_papers_print_them(greek, name):
+    assert str(parse(greek)) == name
 
 
 @pytest.mark.parametrize(
@@ -97,7 +213,7 @@ def test_any_text_parses_or_is_refused_with_an_example(length, tail):
         (
             "",
             1,
-            "one of AlexNet, DenseNet, GDFI, LM-ResNet, LeNet-5, Mg-ResNet, Mg-iResNet, MgNet, ResNet, V-MgNet, VGG",
+            "one of AlexNet, DenseNet, FB-ResNet, GDFI, LM-ResNet, LeNet-5, Mg-ResNet, Mg-iResNet, MgNet, ResNet",
         ),
         ("ResNext50", 1, "one of AlexNet"),
         ("ResNet50", 7, r'18, 34 or "\[".*only the parameters of bottleneck ResNets are known'),
@@ -121,7 +237,7 @@ def test_any_text_parses_or_is_refused_with_an_example(length, tail):
         ("MgNet", 6, r'"\["'),
         ("MgNet[2,x]-[8]-B^l", 9, "nu, an integer"),
         ("MgNet[-1,2]-[8]-B^l", 7, "nu, an integer from 0"),
-        ("V-MgNet[2,2;1,1]-[8]-B^l", 12, "1 sweeps on the way up, one per grid but the coarsest, not 2"),
+        ("V-MgNet[2,2;1,1]-[8]-B^l", 12, "1 number of sweeps on the way up, one per grid but the coarsest, not 2"),
         ("V-MgNet[2,2:1]-[8]-B^l", 12, '",", ";" or "]"'),
         ("MgNet[2;2]-[8]-B^l", 8, '"," or "]"'),
         ("MgNet[2,2]-[64,0]-B^l", 16, "a channel count"),
