@@ -15,7 +15,7 @@ from nets.activations import create_activations
 from nets.inputs import check_features, check_input
 from nets.operators import MAX_POOL, convolution, normalisation
 from nets.recompute import recomputed, recomputed_level
-from nets.states import check_state
+from nets.states import check_state, describe
 from nets.transform import Transform
 
 
@@ -46,6 +46,7 @@ class Network(nn.Module):
     def __init__(self, config: Any, c_in: int, c_out: int, *, stem_norm: bool) -> None:
         super().__init__()
         self.config, self.features = config, c_out
+        self.register_state_dict_post_hook(describe)
         dims = config.dims
         self.stem = _stem(config, c_in, stem_norm)
         self.pool: nn.Module = MAX_POOL[dims](3, stride=2, padding=1) if config.input == "imagenet" else nn.Identity()
@@ -127,8 +128,12 @@ class Network(nn.Module):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As in torch, but nothing is loaded where the state does not fit.
 
+        The states of these networks say which network they are from. A plain dict of tensors does not: it fits where
+        names and shapes do, also where that network has other activations or another scheme; and so does any state of
+        a module that this network is a part of.
+
         Raises:
-            RuntimeError: naming the first level and weight that differ.
+            RuntimeError: naming the first level and weight that differ, or else what the other network is.
         """
         check_state(self, state_dict, strict=strict)
         return super().load_state_dict(state_dict, strict, assign)

@@ -90,6 +90,19 @@ class Settings:
         said |= {key: getattr(self, key) for key in self.settled if getattr(self, key) != implied[key]}
         return self.notation + "".join(f", {key}={value}" for key, value in said.items())
 
+    @property
+    def description(self) -> dict[str, Any]:
+        """The configuration as plain values, for files; `nets.zoo.described` makes it again."""
+        return {"family": self.kind_of_network, "notation": self.notation, "settings": self.settings()}
+
+    @property
+    def kind_of_network(self) -> str:
+        """With what the name begins: "MgNet", "pre-act ResNet", "DenseNet", "VGG"."""
+        for field in ("family", "kind"):
+            if hasattr(self, field):
+                return str(getattr(self, field))
+        return "DenseNet"
+
     def settings(self) -> dict[str, Any]:
         """What the name does not say, as plain values: parse(notation, **settings) is equal."""
         return {name: value for name, value in asdict(self).items() if name not in self.Architecture._fields}

@@ -1,24 +1,35 @@
-"""In which level and weight a state_dict differs from a network's."""
+"""In which level and weight a state_dict differs from a network's, and what it says of its own network.
+
+Networks may have weights of equal names and shapes and be others all the same: the schemes of GDFI, Mg-ResNet and
+Mg-iResNet, activations. So the metadata of a state_dict, which `torch.save` keeps, hold the description of the network.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from nets.places import place
 
 if TYPE_CHECKING:
     from nets.network import Network
+    from nets.settings import Settings
 
+DESCRIPTION = "network"
+"""Key of the description in the metadata of a state_dict."""
+SAME_FUNCTION = ("num_classes", "form")
+"""Settings whose weights are the same, the head apart."""
 COUNTER = "num_batches_tracked"
 """Batch norms load without it, as state_dicts of old versions of torch are."""
 WRAPPERS = {"module.": "DataParallel or AveragedModel", "_orig_mod.": "torch.compile"}
 
 
 def check_state(model: Network, state: Mapping[str, Any], *, strict: bool = True) -> None:
-    """Refuse a state whose names or shapes are not those of the model; strict=False looks at shapes alone.
+    """Refuse a state of another network; strict=False looks at shapes alone.
+
+    A state without a description, such as a plain dict, can differ in names and shapes alone.
 
     Raises:
         TypeError: the state holds something else than tensors by name.
@@ -35,6 +46,34 @@ def check_state(model: Network, state: Mapping[str, Any], *, strict: bool = True
         raise RuntimeError(
             f"state_dict does not fit {model.config}: {differences[0]}{_others(differences)}{hint(state)}"
         )
+    words = other_network(described_network(state), model.config) if strict else None
+    if words:
+        raise RuntimeError(f"state_dict does not fit {model.config}: it holds {words}; strict=False takes its weights")
+
+
+def describe(model: nn.Module, state: Any, prefix: str, metadata: dict[str, Any]) -> None:
+    """A hook of state_dict, which puts the description of the network into its metadata."""
+    network: Any = model
+    metadata[DESCRIPTION] = network.config.description
+
+
+def described_network(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The description in a state, None where it has none."""
+    found: Mapping[str, Any] | None = getattr(state, "_metadata", {}).get("", {}).get(DESCRIPTION)
+    return found
+
+
+def other_network(description: Mapping[str, Any] | None, config: Settings) -> str | None:
+    """What a description says otherwise than a configuration, in words, None where both have the same weights."""
+    if description is None:
+        return None
+    if description["notation"] != config.notation:
+        return f"{description['notation']}, the model is {config.notation}"
+    for name, need in config.settings().items():
+        got = description["settings"].get(name, need)
+        if name not in SAME_FUNCTION and got != need:
+            return f"a network with {name}={got!r}, the model has {need!r}"
+    return None
 
 
 def first_difference(model: Network, state: Mapping[str, Any]) -> str | None:

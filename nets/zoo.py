@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from fnmatch import fnmatchcase
 from os import PathLike
@@ -108,6 +109,11 @@ def configuration(name: str, **settings: Any) -> Config:
     """The configuration of a name, with settings in it or by keyword, and the family's own defaults."""
     config: Config = FAMILIES[type(begin(name)[0])][0].parse(name, **settings)
     return config
+
+
+def described(description: Mapping[str, Any]) -> Config:
+    """The configuration of a `Settings.description`."""
+    return configuration(description["notation"], **description["settings"])
 
 
 def network(config: Config) -> Network:

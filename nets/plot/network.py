@@ -155,6 +155,8 @@ def cycle(
     figure.savefig(path)
 
 
+TURN = 0.45
+"""From the end of a row to where the way to another one begins."""
 UNIT = 0.29
 """Inches per unit; a square is one unit wide."""
 PITCH = 3.1
@@ -175,6 +177,7 @@ class _Picture:
         self.arches: list[tuple[float, float, float]] = []
         self.dots: list[tuple[float, float]] = []
         self.notes: list[tuple[float, float, str]] = []
+        self.starts: list[float] = []
         self.right = 0.0
 
     def network(self, model: Network, table: Sequence[Row]) -> None:
@@ -188,6 +191,8 @@ class _Picture:
                 x, steps = self.descent(x, y + PITCH, y, row.from_finer, steps)
             x = self.steps(x, y, steps, history)
             ends.append(x)
+            if hasattr(model, "theta") and l + 1 < len(table):  # R of a DenseNet reads all that its steps have read
+                self.arches += [(start, x + TURN, y) for start in self.starts]
         for l in reversed(range(len(table) - 1)) if way_up else ():
             y = -PITCH * l
             x = self.transition((x, y - PITCH), y, [(kernel, 0.0, x + 2.3) for kernel in table[l].from_coarser])
@@ -207,13 +212,13 @@ class _Picture:
     def steps(self, x: float, y: float, steps: Sequence[Sequence[Kernel]], history: int) -> float:
         """The steps one after the other from x, each after an arrow; returns where they end.
 
-        A step adds to, and where it ends in theta reads, as many states as `history` says.
+        A step adds to, and where it ends in theta reads, as many states as `history` says. `starts` is where they are.
         """
         shown: list[Sequence[Kernel] | None] = list(steps)
         if len(steps) > SHOWN + 1:
             last = 1 if len(steps[-1]) > 1 else 2
             shown = [*steps[:2], None, *steps[-last:]]
-        starts = []
+        self.starts = starts = []
         for step in shown:
             self.arrows.append(((x, y), (x + GAP, y), "flow"))
             starts.append(x + GAP / 2)
@@ -258,12 +263,12 @@ class _Picture:
     ) -> float:
         """Paths (kernel, shift to the right, end) from a row to another one; returns the last end."""
         x, y = start
-        self.arrows.append(((x, y), (x + 0.45, y), "line"))
-        self.dots.append((x + 0.45, y))
+        self.arrows.append(((x, y), (x + TURN, y), "line"))
+        self.dots.append((x + TURN, y))
         for kernel, shift, end in paths:
-            middle = ((x + 0.45 + end) / 2 + shift, (y + target) / 2)
+            middle = ((x + TURN + end) / 2 + shift, (y + target) / 2)
             self.squares.append((*middle, kernel))
-            self.arrows += [((x + 0.45, y), middle, "line"), (middle, (end, target), "flow")]
+            self.arrows += [((x + TURN, y), middle, "line"), (middle, (end, target), "flow")]
         self.dots.append((paths[-1][2], target))
         return paths[-1][2]
 

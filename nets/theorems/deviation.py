@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=nn.Module)
 def with_weights(other: Model, model: nn.Module, weights: Mapping[str, Tensor]) -> Model:
     """`other` with these weights, and with the dtype, mode and batch-norm eps of `model`."""
     other.to(next(model.parameters())).train(model.training)
-    other.load_state_dict(weights)
+    other.load_state_dict(dict(weights))  # a plain dict, since it is another network on purpose
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm):
             part = other.get_submodule(name)

@@ -13,7 +13,9 @@ from mgcore import Level, checks, stencils
 from nets.mgnet import MgNet
 from nets.operators import TRANSPOSED, restriction, restriction_kernel
 from nets.theorems.deviation import largest
+from nets.theorems.needs import check_network, finest_data
 from nets.theorems.residuals import with_form
+from nets.vmgnet import VMgNet
 
 
 def norm(v: Tensor) -> float:
@@ -23,12 +25,14 @@ def norm(v: Tensor) -> float:
 
 def theorem_6_1(model: MgNet, x: Tensor) -> float:
     """Theorem 6.1, (6.10): the MgNet of a network, with its Pi, is MG0, its descent with Pi = 0, for linear A."""
-    return checks.theorem_6_1(with_form(model, "feature").levels, model.pool(model.s[0](model.stem(x))), norm)
+    check_network(model, MgNet, "Theorem 6.1", linear=True)
+    return checks.theorem_6_1(with_form(model, "feature").levels, finest_data(model, x), norm)
 
 
 def theorem_6_1_v(model: MgNet, x: Tensor) -> float:
     """Theorem 6.1 on the way up: u^1 of a V-MgNet (Algorithm 4) is that of the V-cycle with Pi = 0, for linear A."""
-    return checks.theorem_6_1_v(with_form(model, "feature").levels, model.pool(model.s[0](model.stem(x))), norm)
+    check_network(model, VMgNet, "Theorem 6.1 on the way up", linear=True)
+    return checks.theorem_6_1_v(with_form(model, "feature").levels, finest_data(model, x), norm)
 
 
 def lemma_4_1(transfers: str, r: Tensor, e: Tensor) -> float:
@@ -38,6 +42,11 @@ def lemma_4_1(transfers: str, r: Tensor, e: Tensor) -> float:
         transfers: "bilinear" (4.13) or "linear" (4.14).
         r, e: (N, 1, n, ...) on the fine grid, (N, 1, ceil(n / 2), ...) on the coarse one.
     """
+    if transfers not in ("bilinear", "linear"):
+        raise ValueError(f"transfers must be 'bilinear' or 'linear'; got {transfers!r}")
+    for name, v in (("r", r), ("e", e)):
+        if not isinstance(v, Tensor) or v.ndim not in (3, 4, 5) or v.shape[1] != 1:
+            raise ValueError(f"{name} must be a tensor of shape (N, 1, n, ...); got {getattr(v, 'shape', v)!r}")
     dims = r.ndim - 2
     R = restriction(transfers, dims, 1, 1).to(r)
     P: Any = TRANSPOSED[dims](1, 1, 3, stride=2, padding=1, bias=False).to(r)

@@ -19,9 +19,11 @@ from torch.nn import functional
 
 import mgcore
 from nets.data_level import DataLevel, Map
+from nets.network import Network
 from nets.operators import ADAPTIVE_POOL, CONVOLUTION
 from nets.plain import PlainNet
 from nets.theorems.deviation import largest
+from nets.theorems.needs import check_network
 from nets.theorems.plain_parts import ACTIVATIONS, Channels, Same, Subsample, ToPixel, parts
 
 
@@ -128,7 +130,7 @@ def as_mgnet(cnn: nn.Sequential | PlainNet) -> FixedXiMgNet:
     Raises:
         TypeError, ValueError: naming the module that a plain network does not have.
     """
-    sequence = parts(as_sequential(cnn) if isinstance(cnn, PlainNet) else cnn)
+    sequence = parts(as_sequential(cnn) if isinstance(cnn, Network) else cnn)
     grids, pools = _split(sequence)
     width = [max(max(chi.in_channels, chi.out_channels) for chi, _, _ in steps) for steps in grids]
     ends = [steps[-1][0].out_channels for steps in grids]
@@ -144,6 +146,7 @@ def as_mgnet(cnn: nn.Sequential | PlainNet) -> FixedXiMgNet:
 
 def as_sequential(model: PlainNet) -> nn.Sequential:
     """The layers of LeNet-5, AlexNet or VGG one after the other, sharing its modules."""
+    check_network(model, PlainNet, "Theorem 8.3")
     net: Any = model
     layers: list[nn.Module] = [net.stem]
     for l, (convolutions, norms) in enumerate(zip(net.chi, net.norm, strict=True)):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from nets.resnet import ResNet
 from nets.theorems.deviation import largest
+from nets.theorems.needs import check_network
 
 
 def subsample(r: Tensor) -> Tensor:
@@ -29,7 +30,7 @@ def subsample(r: Tensor) -> Tensor:
 
 def strided_is_subsampled(K: nn.Module, r: Tensor) -> float:
     """(6.7): K *_2 r = S(K * r), for a given convolution K of stride 2 with odd kernels and "same" padding."""
-    convolution: Any = K
+    convolution: Any = _checked("K", K)
     return largest([K(r)], [subsample(_with(convolution, stride=1)(r))])
 
 
@@ -39,7 +40,7 @@ def restricted_is_dilated(B: nn.Module, R: nn.Module, r: Tensor) -> float:
     So the two sides of (6.8) are strided convolutions whose kernels meet in their centres alone.
     """
     first: Any = _checked_1x1(R)
-    second: Any = _linear(B)
+    second: Any = _checked("B", B)
     weight = torch.einsum("oc...,ci->oi...", second.weight, first.weight.flatten(1))
     dilated: Any = _with(second, in_channels=first.in_channels, stride=2, dilation=2)
     dilated.weight.data = weight
@@ -54,6 +55,7 @@ def responses(model: ResNet, l: int, size: int) -> Tensor:
     Raises:
         ValueError: for a network in training mode, where the batch norms see all pixels, and for the coarsest grid.
     """
+    check_network(model, ResNet, "Appendix A")
     if model.training:
         raise ValueError("model must be in evaluation mode; got training mode")
     if not 0 <= l < len(model.config.nu) - 1:
@@ -74,6 +76,9 @@ def appendix_a(model: ResNet, size: int = 8) -> float:
 
     0 for a network that restricts first (`sharing="tables"` with B^l), of the order of 1 for pooling blocks.
     """
+    check_network(model, ResNet, "Appendix A")
+    if len(model.config.nu) < 2:
+        raise ValueError(f"model: Appendix A needs two grids or more; got {model.config}")
     worst = 0.0
     for l in range(len(model.config.nu) - 1):
         change = responses(model, l, size)
@@ -83,14 +88,14 @@ def appendix_a(model: ResNet, size: int = 8) -> float:
     return worst
 
 
-def _linear(K: Any) -> Any:
+def _checked(name: str, K: Any) -> Any:
     if not isinstance(K, (nn.Conv1d, nn.Conv2d, nn.Conv3d)) or K.bias is not None:
-        raise ValueError(f"B and R must be convolutions without bias; got {K}")
+        raise ValueError(f"{name} must be a convolution without bias; got {K}")
     return K
 
 
 def _checked_1x1(R: Any) -> Any:
-    K = _linear(R)
+    K = _checked("R", R)
     if set(K.kernel_size) != {1} or set(K.stride) != {2}:
         raise ValueError(f"R must be a 1 x 1 convolution with stride 2; got {R}")
     return K

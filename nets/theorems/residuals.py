@@ -18,6 +18,7 @@ from nets.mgnet import MgNet
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
 from nets.theorems.deviation import largest, with_weights
+from nets.theorems.needs import check_network, finest_data
 
 History = tuple[Tensor, ...]
 
@@ -27,12 +28,7 @@ def residual_levels(model: MgNet) -> list[DataLevel]:
 
     It shares the modules of the network, whose iteration must be the single step.
     """
-    if not isinstance(model, MgNet):
-        raise ValueError(f"model: Theorem 8.1 needs an MgNet; got {type(model).__name__}")
-    if model.config.iteration != "single":
-        raise ValueError(f'model: Theorem 8.1 is about the iteration "single"; got {model.config.iteration!r}')
-    if not model.config.linear:
-        raise ValueError(f"model: Theorem 8.1 needs a linear A; got A={model.config.A!r}")
+    check_network(model, MgNet, "Theorem 8.1", linear=True, iteration="single")
     levels = with_form(model, "feature").levels
     return [DataLevel([_minus(level.A, B_i) for B_i in level.B], level.R) for level in levels]
 
@@ -51,11 +47,12 @@ def theorem_4_1(model: MgNet, x: Tensor) -> float:
     Raises:
         ValueError: where A is no square matrix; without an inverse A u, not u, is what the residuals know.
     """
+    check_network(model, MgNet, "Theorem 4.1", linear=True, iteration="single")
     if model.config.channels_u != model.config.channels_f:
         raise ValueError(f"model: A needs as many channels of u as of f; got {model.config}")
     feature = with_form(model, "feature")
     u, recovered = [], []
-    data = mgcore.descend(residual_levels(model), model.pool(model.s[0](model.stem(x))))
+    data = mgcore.descend(residual_levels(model), finest_data(model, x))
     for level, visit, r in zip(feature.levels, feature.visits(x), data, strict=True):
         u.append(visit.u)
         recovered.append(_solve(level.A, visit.f - r.u))
@@ -67,6 +64,7 @@ def residual_form(model: MgNet, x: Tensor) -> float:
 
     In residual form f is r + A u, so that f and A u are measured together: f may be zero where A u is not.
     """
+    check_network(model, MgNet, "the residual form", linear=True)
     feature, residual = with_form(model, "feature"), with_form(model, "residual")
     a, b = feature.visits(x), residual.visits(x)
     data = [[*(v.f for v in visits), *_images(feature.levels, visits)] for visits in (a, b)]
@@ -79,10 +77,9 @@ def multi_step_is_dense(model: MgNet, x: Tensor) -> float:
     Where s is the identity and there is no batch norm, theta is linear; the identity holds for any B. Where A is 1 x 1
     besides, theta is one convolution, and the network a `nets.densenet.DenseNet`.
     """
-    if not all(
-        isinstance(part, MultiStep) for part, nu in zip(model.iteration, model.config.nu, strict=True) if nu > 1
-    ):
-        raise ValueError(f'model: (3.22) is about the iteration "multi-step"; got {model.config.iteration!r}')
+    check_network(model, MgNet, "(3.22)", linear=True)
+    if not model.config.iteration.startswith("multi-step"):
+        raise ValueError(f'model: (3.22) needs the iteration "multi-step"; got {model.config}')
     levels = with_form(model, "feature").levels
     rows = [part.weights() if isinstance(part, MultiStep) else [(1,)] for part in model.iteration]
 
@@ -108,6 +105,9 @@ def lm_resnet(model: MgNet, l: int) -> ResNet:
 
     It has k^i = 1 - omega^i and A^i = -omega^i A, and shares the other modules of the network.
     """
+    check_network(model, MgNet, "(3.24)", linear=True)
+    if l not in range(len(model.config.nu)):
+        raise ValueError(f"l must be a grid, 0 ... {len(model.config.nu) - 1}; got {l!r}")
     nu, c, part = model.config.nu[l], model.config.channels_f[l], model.iteration[l]
     omega = part.weights() if isinstance(part, Chebyshev) else (1,)
     config = ResNetConfig((nu,), (c,), "LM-ResNet", batch_norm=False, dims=model.config.dims)
@@ -131,8 +131,9 @@ def chebyshev_is_lm_resnet(model: MgNet, x: Tensor) -> float:
 
     On every grid it is the `lm_resnet`. Between grids it is R r, as for every MgNet; a ResNet has its pooling block.
     """
+    check_network(model, MgNet, "(3.24)", linear=True)
     if not model.config.iteration.startswith("chebyshev"):
-        raise ValueError(f'model: (3.24) is about the iteration "chebyshev"; got {model.config.iteration!r}')
+        raise ValueError(f'model: (3.24) needs the iteration "chebyshev"; got {model.config}')
     levels: list[DataLevel] = []
     for l, level in enumerate(with_form(model, "feature").levels):
         steps = lm_resnet(model, l).levels[0].steps if model.config.nu[l] > 0 else []
@@ -145,9 +146,8 @@ def gdfi_is_mgnet(model: MgNet, x: Tensor) -> float:
 
     That MgNet has B^{l,i}, Pi_1, and no activation on R and Pi.
     """
+    check_network(model, MgNet, "GDFI as MgNet", linear=True, family="GDFI", A="K", B="sigma.K.sigma")
     c = model.config
-    if (c.family, c.A, c.B) != ("GDFI", "K", "sigma.K.sigma") or (c.batch_norm and c.norm != "inside"):
-        raise ValueError(f'model must be a GDFI with A:K, B:sigma.K.sigma and norm="inside"; got {c}')
     other = with_weights(MgNet(replace(c, family="MgNet")), model, model.state_dict())
     a, b = model.visits(x), other.visits(x)
     return max(largest([v.u for v in a], [v.u for v in b]), largest([v.f for v in a], [v.f for v in b]))
@@ -155,6 +155,7 @@ def gdfi_is_mgnet(model: MgNet, x: Tensor) -> float:
 
 def with_form(model: MgNet, form: str) -> MgNet:
     """The same network, sharing all modules, in "feature" or "residual" form."""
+    check_network(model, MgNet, "a form")
     other = copy.copy(model)
     other.config = replace(model.config, form=form)
     return other
@@ -164,8 +165,7 @@ def _dual(model: MgNet, x: Tensor, levels: Sequence[DataLevel]) -> float:
     """How far the residuals f - A u of an MgNet are from the data of these levels."""
     feature = with_form(model, "feature")
     residuals = [_residual(level, visit) for level, visit in zip(feature.levels, feature.visits(x), strict=True)]
-    f = model.pool(model.s[0](model.stem(x)))
-    return largest(residuals, [visit.u for visit in mgcore.descend(levels, f)])
+    return largest(residuals, [visit.u for visit in mgcore.descend(levels, finest_data(model, x))])
 
 
 def _residual(level: Level, visit: Visit) -> Tensor:

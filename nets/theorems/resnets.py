@@ -13,6 +13,7 @@ from mgcore import Level
 from nets.data_level import DataLevel, Map
 from nets.resnet import ResNet
 from nets.theorems.deviation import largest, with_weights
+from nets.theorems.needs import check_network, finest_data
 
 
 def lemma_8_2(model: ResNet, x: Tensor) -> float:
@@ -20,8 +21,7 @@ def lemma_8_2(model: ResNet, x: Tensor) -> float:
 
     (7.8) has a plus, and with it the printed lemma is false: it needs f <- s(f - A s(B f)).
     """
-    if model.config.kind != "sigma-ResNet" or model.config.batch_norm:
-        raise ValueError(f"model: Lemma 8.2 needs a sigma-ResNet with batch_norm=False; got {model.config}")
+    check_network(model, ResNet, "Lemma 8.2", kind="sigma-ResNet", batch_norm=False)
     other = negated(model, kind="ResNet")
     tilde = [model.s[l](visit.u) for l, visit in enumerate(model.visits(x))]
     return largest(tilde, [visit.u for visit in other.visits(x)])
@@ -29,12 +29,14 @@ def lemma_8_2(model: ResNet, x: Tensor) -> float:
 
 def sign_of_A(model: ResNet, x: Tensor) -> float:
     """(8.7): Mg-iResNet is pre-act ResNet (7.9) with -A and one A per grid; the sign is a choice of weights."""
+    check_network(model, ResNet, "the sign of A in (8.7)", kind="Mg-iResNet")
     other = negated(model, kind="pre-act ResNet")
     return largest([visit.u for visit in model.visits(x)], [visit.u for visit in other.visits(x)])
 
 
 def shared_A(model: ResNet, x: Tensor) -> float:
     """(8.7): Mg-ResNet, or any kind with A^l, is the network with A^{l,i} whose kernels on each grid are equal."""
+    check_network(model, ResNet, "the shared A of (8.7)", A="A^l")
     kind = "sigma-ResNet" if model.config.kind == "Mg-ResNet" else model.config.kind
     ours, other = model.state_dict(), ResNet(replace(model.config, kind=kind, A="A^{l,i}"))
     with_weights(other, model, {name: ours.get(name, ours[_first_of_grid(name)]) for name in other.state_dict()})
@@ -46,8 +48,7 @@ def skip_activation(model: ResNet, x: Tensor) -> float:
 
     So they agree where f >= 0; this arrow of (8.7) replaces s(f) by f, it is no identity.
     """
-    if model.config.kind != "Mg-ResNet" or model.config.batch_norm:
-        raise ValueError(f"model: this is about a Mg-ResNet with batch_norm=False; got {model.config}")
+    check_network(model, ResNet, "Mg-ResNet against Mg-iResNet in (8.7)", kind="Mg-ResNet", batch_norm=False)
     other = with_weights(ResNet(replace(model.config, kind="Mg-iResNet")), model, model.state_dict())
     gaps, expected = [], []
     for s, level, plain, visit in zip(model.s, model.levels, other.levels, model.visits(x), strict=True):
@@ -66,15 +67,14 @@ def wide_levels(model: ResNet) -> list[Level]:
     Putting A^{l,i} for A^l in (6.4), as (6.25) does, gives something else: f - A^{l,i} u^{l,i} is then no iResNet. The
     way to the next grid is that of the ResNet. It shares the modules of the network.
     """
-    if model.config.kind not in ("pre-act ResNet", "Mg-iResNet"):
-        raise ValueError(f"model must be a pre-act ResNet or Mg-iResNet; got {model.config}")
+    check_network(model, ResNet, "Theorem 8.1 with A^{l,i}", kind=("pre-act ResNet", "Mg-iResNet"))
     return [_wide_level(model, l, level) for l, level in enumerate(model.levels)]
 
 
 def iresnet_is_mgnet(model: ResNet, x: Tensor) -> float:
     """Theorem 8.1 with A^{l,i}: iResNet's data are the residuals f - A u of `wide_levels`."""
     levels, data = wide_levels(model), [visit.u for visit in model.visits(x)]
-    visits = mgcore.descend(levels, model.pool(model.s[0](model.stem(x))))
+    visits = mgcore.descend(levels, finest_data(model, x))
     residuals = [v.f if v.u is None else v.f - level.A(v.u) for level, v in zip(levels, visits, strict=True)]
     return largest(residuals, data)
 
@@ -103,6 +103,7 @@ def _wide_level(model: ResNet, l: int, level: DataLevel) -> Level:
 
 def negated(model: ResNet, kind: str) -> ResNet:
     """A ResNet of another kind with the same weights, but -A."""
+    check_network(model, ResNet, "the sign of A")
     weights = {name: -w if name.startswith("A.") else w for name, w in model.state_dict().items()}
     return with_weights(ResNet(replace(model.config, kind=kind)), model, weights)
 

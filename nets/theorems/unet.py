@@ -78,14 +78,16 @@ class UNet(nn.Module):
 
 def unet_levels(unet: UNet) -> list[Level]:
     """The U-Net as `mgcore` levels, finest first; u has the channels (a, z, o), f those of x and of u."""
+    if not isinstance(unet, UNet):
+        raise TypeError(f"unet must be a nets.theorems.UNet; got {type(unet).__name__}")
     return [_level(unet, l) for l in range(len(unet.channels))]
 
 
 def unet_is_v_mgnet(unet: UNet, x: Tensor) -> float:
     """How far the outputs of a U-Net are from those of its V-MgNet, Algorithm 4 as `mgcore.v_cycle`."""
-    c = unet.channels[0]
+    levels, c = unet_levels(unet), unet.channels[0]
     f = torch.cat((x, _zeros(x, 3 * c)), 1)
-    u: Any = mgcore.v_cycle(unet_levels(unet), f)
+    u: Any = mgcore.v_cycle(levels, f)
     return largest([unet(x)], [unet.head(u[:, -c:])])
 
 

@@ -12,8 +12,7 @@ import torch
 
 from nets import zoo
 from nets.network import Network
-from nets.resnet_config import ResNetConfig
-from nets.states import first_difference, hint
+from nets.states import described_network, first_difference, hint, other_network
 from nets.train import sealed
 from nets.transform import Transform
 
@@ -89,23 +88,9 @@ def _is_record(content: Any) -> bool:
     return isinstance(content, dict) and content.get("format") == FORMAT and content.keys() >= KEYS
 
 
-def describe(model: Network) -> dict[str, Any]:
-    """The model as plain values, from which `build` makes it again."""
-    return _describe(model.config)
-
-
-def _describe(config: zoo.Config) -> dict[str, Any]:
-    family = "ResNet" if isinstance(config, ResNetConfig) else "MgNet"
-    return {"family": family, "notation": config.notation, "settings": config.settings()}
-
-
 def build(description: Mapping[str, Any]) -> Network:
-    """A model with fresh weights."""
-    return zoo.network(_configuration(description))
-
-
-def _configuration(description: Mapping[str, Any]) -> zoo.Config:
-    return zoo.configuration(description["notation"], **description["settings"])
+    """A model with fresh weights, from its `config.description`."""
+    return zoo.network(zoo.described(description))
 
 
 def load(checkpoint: str | os.PathLike[str]) -> Network:
@@ -140,8 +125,9 @@ def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
     state = trained(content) if _is_record(content) else content
     if not isinstance(state, Mapping) or not state or not all(isinstance(w, torch.Tensor) for w in state.values()):
         raise CheckpointError(f"weights: {path} holds neither a checkpoint of nets.train nor a state_dict")
-    if _is_record(content):
-        _check_architecture(model, content["model"], state, path)
+    description = content["model"] if _is_record(content) else described_network(state)
+    if description is not None:
+        _check_architecture(model, description, state, path)
     own = model.state_dict()
     theirs, ours = ({name: tuple(w.shape) for name, w in s.items() if name.startswith(HEAD)} for s in (state, own))
     if theirs != ours and not hint(state):
@@ -155,15 +141,11 @@ def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
 
 
 def _check_architecture(model: Network, description: Mapping[str, Any], state: Mapping[str, Any], path: Path) -> None:
-    theirs, ours = _describe(_configuration(description)), describe(model)
-    if theirs["notation"] != ours["notation"]:
+    # written anew, since the file may be older than some settings
+    words = other_network(zoo.described(description).description, model.config)
+    if words:
         first = first_difference(model, state)
-        where = f"; {first}" if first else ""
-        raise CheckpointError(f"weights: {path} holds {theirs['notation']}, the model is {ours['notation']}{where}")
-    for name, need in ours["settings"].items():
-        if name not in ("num_classes", "form") and theirs["settings"][name] != need:
-            got = theirs["settings"][name]
-            raise CheckpointError(f"weights: {path} holds a network with {name}={got!r}, the model has {need!r}")
+        raise CheckpointError(f"weights: {path} holds {words}{f'; {first}' if first else ''}")
 
 
 def _left_out(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:

@@ -15,7 +15,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from nets import randomness
 from nets.data import Batches, Dataset, validation_split
 from nets.network import Network
-from nets.train import checkpoint as checkpoints
 from nets.train import machine, provenance, record
 from nets.train.checkpoint import CheckpointError
 from nets.train.optimizer import create_optimizer
@@ -134,7 +133,7 @@ class Run:
     def identity(self) -> dict[str, Any]:
         """What makes this run another than any other one, as plain values."""
         return {
-            "model": checkpoints.describe(self.model),
+            "model": self.model.config.description,
             "recipe": asdict(self.recipe),
             "data": provenance.describe(self.whole),
             "seed": self.seed,

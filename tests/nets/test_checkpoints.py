@@ -36,7 +36,7 @@ def record(epoch):
     rest = dict.fromkeys(checkpoints.KEYS)
     return {
         **rest,
-        "model": checkpoints.describe(model),
+        "model": model.config.description,
         "weights": model.state_dict(),
         "epoch": epoch,
         "step": 4 * epoch,

@@ -9,7 +9,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 import nets
-from nets import CheckpointError
+from nets import CheckpointError, zoo
 from tests.nets.families import FAMILIES, create
 
 NAME = "MgNet[2,1,1,1]-[4,4,6,6]-B^l"
@@ -65,6 +65,52 @@ def test_states_of_wrapped_models(prefix, tmp_path):
         nets.create_model(NAME, weights=tmp_path / "weights.pt")
 
 
+EQUAL = (  # names and shapes of weights are the same
+    ("GDFI[2,1]-[6]-A:K.sigma-B:K", {}, "GDFI[2,1]-[6]-A:sigma.K-B:K", {}),
+    ("Mg-ResNet[2,2]-[6,8]", {}, "Mg-iResNet[2,2]-[6,8]", {}),
+    ("MgNet[2,1]-[6]-B^l", {"activation": "relu"}, "MgNet[2,1]-[6]-B^l", {"activation": "gelu"}),
+    ("MgNet[2,1]-[6]-B^l", {"activation": "hat:5,10"}, "MgNet[2,1]-[6]-B^l", {"activation": "hat:10,5"}),
+    ("MgNet[1]-[6]-B^l", {"iteration": "single"}, "MgNet[1]-[6]-B^l", {"iteration": "chebyshev"}),
+    ("VGG[2,1]-[6,8]", {"activation": "relu"}, "VGG[2,1]-[6,8]", {"activation": "identity"}),
+)
+
+
+@pytest.mark.parametrize(("name", "settings", "other", "others"), EQUAL)
+def test_weights_that_fit_another_network(name, settings, other, others, tmp_path):
+    """A state says which network it is from, also from a file; a plain dict of tensors does not."""
+    model, state = nets.create_model(name, **settings), nets.create_model(other, **others).state_dict()
+    before = copy.deepcopy(model.state_dict())
+    difference = re.escape(other) if name != other else rf"a network with {next(iter(others))}='"
+    path = tmp_path / "weights.pt"
+    torch.save(state, path)
+    for found in (state, copy.deepcopy(state), torch.load(path, weights_only=True)):
+        with pytest.raises(RuntimeError, match=f"state_dict does not fit {re.escape(name)}.*: it holds {difference}"):
+            model.load_state_dict(found)
+    assert all(torch.equal(w, before[key]) for key, w in model.state_dict().items())
+    for classes in (10, 7):  # with its head, and without
+        with pytest.raises(CheckpointError, match=rf"weights\.pt holds {difference}"):
+            nets.create_model(name, num_classes=classes, weights=path, **settings)
+    assert model.load_state_dict(state, strict=False)
+    assert model.load_state_dict(dict(state))
+    assert torch.equal(model.head.weight, state["head.weight"])
+
+
+def test_another_form_or_head_is_no_other_network():
+    model = nets.create_model(NAME, form="feature")
+    assert model.load_state_dict(nets.create_model(NAME, form="residual").state_dict())
+    model.reset_classifier(7)
+    with pytest.raises(RuntimeError, match=r"head: head\.weight has shape"):
+        model.load_state_dict(nets.create_model(NAME).state_dict())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_descriptions_name_the_family(family):
+    description = create(family).config.description
+    kind = description["family"]
+    assert description["notation"].startswith(kind)
+    assert zoo.described(description) == create(family).config
+
+
 def test_arrays_are_no_tensors():
     model = nets.create_model(NAME)
     with pytest.raises(TypeError, match=r"must map names to tensors; stem\.conv\.weight is a ndarray"):
@@ -102,7 +148,8 @@ def test_a_file_of_weights(family, tmp_path):
 def test_a_file_of_other_weights(tmp_path):
     path = tmp_path / "weights.pt"
     torch.save(nets.create_model("MgNet[1,1]-[4,6]-B^l").state_dict(), path)
-    with pytest.raises(CheckpointError, match=r"weights.pt: .*level 2 of 2: A\.1\.weight has shape \(6, 6, 3, 3\)"):
+    words = r"weights\.pt holds MgNet.*, the model is MgNet.*; level 2 of 2: A\.1\.weight has shape \(6, 6, 3, 3\)"
+    with pytest.raises(CheckpointError, match=words):
         nets.create_model("MgNet[1,1]-[4,5]-B^l", weights=path)
     for content in ([1, 2], {}, {"lr": 0.1}):
         torch.save(content, path)

@@ -3,7 +3,9 @@
 Theorems 6.1 and 8.1 need A linear, and nothing of B, R and Pi.
 """
 
+import re
 from dataclasses import replace
+from inspect import signature
 
 import pytest
 import torch
@@ -12,8 +14,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 import mgcore
+import nets
 from mgcore import checks
-from nets import MgNetConfig, ResNet, ResNetConfig, theorems
+from nets import MgNetConfig, ResNetConfig, theorems
+from tests.nets.families import FAMILIES
 from tests.nets.networks import BATCH_NORMS, CONVOLUTIONS, EPS, configs, images, network, norm, resnets, tolerance
 
 SEEDS = st.integers(0, 2**16)
@@ -319,16 +323,24 @@ def test_two_jacobi_steps_are_one_kernel(omega, n, m, seed):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: theorems.lemma_8_2(network(MODELS[0]), None), "Lemma 8.2 needs a sigma-ResNet"),
-        (lambda: theorems.theorem_8_1(ResNet(ResNetConfig((1,), (4,))), None), "8.1 needs an MgNet; got ResNet"),
-        (lambda: theorems.residual_levels(network(MODELS[1])), 'about the iteration "single"; got'),
-        (lambda: theorems.residual_levels(network(MODELS[2])), "Theorem 8.1 needs a linear A"),
-        (lambda: theorems.multi_step_is_dense(network(MODELS[2]), None), 'about the iteration "multi-step"'),
-        (lambda: theorems.chebyshev_is_lm_resnet(network(MODELS[2]), None), 'about the iteration "chebyshev"'),
-        (lambda: theorems.gdfi_is_mgnet(network(MODELS[1]), None), "must be a GDFI with A:K, B:sigma.K.sigma"),
-        (lambda: theorems.wide_levels(network(MODELS[0])), "must be a pre-act ResNet or Mg-iResNet"),
-        (lambda: theorems.skip_activation(network(MODELS[0]), None), "about a Mg-ResNet with batch_norm=False"),
+        (lambda: theorems.lemma_8_2(network(MODELS[0]), None), "Lemma 8.2 needs kind='sigma-ResNet'; got 'ResNet' in"),
+        (lambda: theorems.lemma_8_2(network(MODELS[4]), None), "Lemma 8.2 needs batch_norm=False; got True in sigma-"),
+        (lambda: theorems.residual_levels(network(MODELS[1])), "8.1 needs iteration='single'; got 'chebyshev' in"),
+        (lambda: theorems.residual_levels(network(MODELS[2])), "Theorem 8.1 needs a linear A; got MgNet.*eta"),
+        (lambda: theorems.multi_step_is_dense(network(MODELS[2]), None), r"\(3.22\) needs a linear A"),
+        (lambda: theorems.multi_step_is_dense(network(MODELS[1]), None), 'needs the iteration "multi-step"; got MgNet'),
+        (lambda: theorems.chebyshev_is_lm_resnet(network(MODELS[3]), None), 'needs the iteration "chebyshev"; got Mg'),
+        (lambda: theorems.gdfi_is_mgnet(network(MODELS[1]), None), "GDFI as MgNet needs family='GDFI'; got 'MgNet'"),
+        (lambda: theorems.wide_levels(network(MODELS[0])), "needs kind='pre-act ResNet' or 'Mg-iResNet'; got 'ResNet'"),
+        (lambda: theorems.skip_activation(network(MODELS[0]), None), "needs kind='Mg-ResNet'; got"),
+        (lambda: theorems.sign_of_A(network(MODELS[0]), None), "needs kind='Mg-iResNet'; got 'ResNet'"),
+        (lambda: theorems.shared_A(network(MODELS[0]), None), r"needs A='A\^l'; got 'A\^{l,i}'"),
+        (lambda: theorems.appendix_a(network(MODELS[0])), r"Appendix A needs two grids or more; got ResNet\[1\]"),
         (lambda: theorems.theorem_4_1(network(MODELS[3]), None), "as many channels of u as of f"),
+        (lambda: theorems.theorem_6_1_v(network(MODELS[3]), None), "on the way up needs a V-MgNet; got MgNet MgNet"),
+        (lambda: theorems.lm_resnet(network(MODELS[1]), 1), r"l must be a grid, 0 \.\.\. 0; got 1"),
+        (lambda: theorems.lemma_4_1("trained", None, None), "transfers must be 'bilinear' or 'linear'; got 'trained'"),
+        (lambda: theorems.lemma_4_1("linear", torch.ones(3), None), r"r must be a tensor of shape \(N, 1, n, ...\)"),
     ],
 )
 def test_theorems_say_what_they_need(call, words):
@@ -341,7 +353,42 @@ MODELS = (
     MgNetConfig((2,), (2,), (2,), iteration="chebyshev"),
     MgNetConfig((2,), (2,), (2,), A="xi.sigma.eta"),
     MgNetConfig((2,), (2,), (3,)),
+    ResNetConfig((1,), (2,), "sigma-ResNet"),
 )
+MGNET = (
+    *("theorem_6_1", "theorem_6_1_v", "theorem_8_1", "theorem_4_1", "residual_form", "multi_step_is_dense"),
+    *("chebyshev_is_lm_resnet", "gdfi_is_mgnet", "residual_levels", "lm_resnet", "with_form"),
+)
+RESNET = (
+    *("lemma_8_2", "sign_of_A", "shared_A", "skip_activation", "wide_levels", "iresnet_is_mgnet", "negated"),
+    *("responses", "appendix_a"),
+)
+
+
+@pytest.mark.parametrize(
+    ("theorem", "other"),
+    [*((name, FAMILIES["VGG"]) for name in (*MGNET, *RESNET)), *((name, FAMILIES["MgNet"]) for name in RESNET)]
+    + [(name, FAMILIES["ResNet"]) for name in (*MGNET, "as_sequential", "as_mgnet", "theorem_8_3")],
+)
+def test_another_network_is_refused(theorem, other):
+    """What is no network of this package at all is a TypeError."""
+    call = getattr(theorems, theorem)
+    more = [None] * (len(signature(call).parameters) - 1)
+    name, settings = other
+    with pytest.raises(ValueError, match=r"^model: .* needs an? \w.*; got .*" + re.escape(name)):
+        call(nets.create_model(name, **settings), *more)
+    for wrong in (None, "MgNet[2]-[8]-B^l", nn.Linear(2, 2)):
+        with pytest.raises(TypeError, match=f"got {type(wrong).__name__}"):
+            call(wrong, *more)
+
+
+def test_images_that_do_not_fit_are_refused():
+    model = network(MgNetConfig((2,), (2,), (2,)))
+    for theorem in (theorems.theorem_6_1, theorems.theorem_8_1, theorems.theorem_4_1, theorems.residual_form):
+        with pytest.raises(ValueError, match=r"x must have shape \(N, 3, n, n\)"):
+            theorem(model, torch.zeros(1, 4, 8, 8, dtype=torch.float64))
+    with pytest.raises(TypeError, match=r"unet must be a nets\.theorems\.UNet; got MgNet"):
+        theorems.unet_levels(model)
 
 
 def test_the_command_prints_every_theorem(capsys):
