@@ -34,5 +34,5 @@ def test_shapes_and_shared_weights(input, pixels):
     resnet = nets.summary(nets.create_model("ResNet18-A^l-B^{l,i}"), (3, 32, 32))
     assert [row.shared for row in resnet.rows[1:5]] == [{f"A.{l}.0": 2} for l in range(4)]
     text = str(table)
-    assert text.startswith("MgNet[2,2,2,2]-[8]-B^l\n")
+    assert text.startswith("MgNet[2,2,2,2]-[8]-B^l" + (", input=imagenet\n" if input == "imagenet" else "\n"))
     assert f"{table.parameters:,}" in text.splitlines()[-1]
