@@ -22,6 +22,10 @@ SMALL, LARGE = 1e-100, 1e100
 """Norms whose squares are in the range of numbers, those of residuals far below them too."""
 
 
+Norms = list[float] | None
+"""Norms of residuals, one per member of a batch, where kernels have measured them."""
+
+
 @dataclass
 class Fast:
     """Cycles on compiled kernels, for batches (members, *shape); see `pde.kernels`.
@@ -56,7 +60,7 @@ class Fast:
         start: int = 0,
         symmetric: bool = False,
         in_place: bool = False,
-    ) -> tuple[Array, list[float] | None]:
+    ) -> tuple[Array, Norms]:
         """A cycle for arrays (..., *shape), beginning on level `start`; the norms of f - A u, one per member.
 
         The norms are None where squares have left the range of numbers.
@@ -66,9 +70,7 @@ class Fast:
         members = _triples(f, u, out, self.levels[start].info.grid.shape)
         return out, _exact([run(cycle, *each, start) for each in members], f)
 
-    def full_multigrid(
-        self, f: Array, out: Array | None = None, norms: bool = True
-    ) -> tuple[Array, list[float] | None]:
+    def full_multigrid(self, f: Array, out: Array | None = None, norms: bool = True) -> tuple[Array, Norms]:
         """One pass of full multigrid for zero boundary data, to `out` if given; returns what `cycle` does."""
         run, shape = self._make(False).full_multigrid, self.levels[0].info.grid.shape
         out = np.empty_like(f, order="C") if out is None else out
@@ -134,18 +136,18 @@ class Measured:
 
     def __init__(self) -> None:
         self._u: Array | None = None
-        self._norms: list[float] | None = None
+        self._norms: Norms = None
 
-    def keep(self, u: Array, norms: list[float] | None) -> Array:
+    def keep(self, u: Array, norms: Norms) -> Array:
         self._u, self._norms = u, norms
         return u
 
-    def residual(self, u: Array | None) -> list[float] | None:
+    def residual(self, u: Array | None) -> Norms:
         """The norms for this very u, None where they are not known."""
         return self._norms if u is not None and u is self._u else None
 
 
-def _exact(norms: list[float], f: Array) -> list[float] | None:
+def _exact(norms: list[float], f: Array) -> Norms:
     """The norms, None where one has no exact square; zero has, unless f is as small."""
     wrong = [i for i, norm in enumerate(norms) if not SMALL < norm < LARGE]
     if not wrong:

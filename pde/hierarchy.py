@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from pde.dendy import OperatorTransfer, through_points
 from pde.direct import DirectSolver
 from pde.grid import Grid
 from pde.interpolation import BoundaryTerm, CubicInterpolation
+from pde.norms import Volumes
 from pde.one_axis import feels_diffusion
 from pde.operators import MatrixOperator, Operator, StencilOperator
 from pde.smoothers import axis_of, iteration, make_smoother, symmetric_pair
@@ -63,6 +64,24 @@ class Choices:
     largest_direct: int = LARGEST_DIRECT
 
 
+@dataclass(frozen=True)
+class Hierarchy:
+    """Levels, finest first, with what full multigrid and norms take besides.
+
+    Args:
+        levels: the moves of each grid.
+        interpolations: of full multigrid, one per pair of levels.
+        boundary_terms: what boundary data add to Galerkin right-hand sides, one per pair of levels; empty where the
+            operators are rediscretised.
+        volumes: one per level.
+    """
+
+    levels: list[Level]
+    interpolations: Sequence[CubicInterpolation]
+    boundary_terms: Sequence[BoundaryTerm]
+    volumes: Sequence[Volumes]
+
+
 class Tables:
     """Transfers of one hierarchy by what they depend on, for the next one on the same grid to find them there."""
 
@@ -82,7 +101,16 @@ class Tables:
         self._before = {}
 
 
-def build_levels(
+def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int, tables: Tables) -> Hierarchy:
+    """At most `limit` levels, with what belongs to them."""
+    levels, interpolations = _build_levels(grid, terms, choices, limit, tables)
+    data = _boundary_terms(levels, interpolations, choices.dtype, tables) if choices.coarse == "galerkin" else []
+    operators = [level.info.operator for level in levels]
+    volumes = [Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes) for A in operators]
+    return Hierarchy(levels, interpolations, data, volumes)
+
+
+def _build_levels(
     grid: Grid, terms: Terms, choices: Choices, limit: int, tables: Tables
 ) -> tuple[list[Level], list[CubicInterpolation]]:
     """At most `limit` levels, finest first, and the interpolations of full multigrid between them."""
@@ -117,7 +145,7 @@ def _axes_to_coarsen(grid: Grid, terms: Terms, smoother: str) -> tuple[bool, ...
     return grid.axes_to_coarsen(terms.typical)
 
 
-def boundary_terms(
+def _boundary_terms(
     levels: list[Level], interpolations: list[CubicInterpolation], dtype: np.dtype, tables: Tables
 ) -> list[BoundaryTerm]:
     """What boundary data add to Galerkin right-hand sides, between each pair of levels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -20,29 +20,18 @@ from pde.boundary import BoundaryData, fold, read_sides
 from pde.cycles import CYCLES, work_units
 from pde.direct import LARGEST_DENSE
 from pde.grid import Array, Sides
-from pde.hierarchy import (
-    LARGEST_DIRECT,
-    Choices,
-    Tables,
-    boundary_terms,
-    build_levels,
-    symmetric,
-)
+from pde.hierarchy import LARGEST_DIRECT, Choices, Tables, build_hierarchy, symmetric
 from pde.nested import NestedIteration
-from pde.norms import Volumes
-from pde.operators import StencilOperator
 from pde.out import check_out, deliver, room_in
 from pde.place import Place, host, read_device
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
-from pde.running import run_on
+from pde.running import Levels, run_on
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.solving import BatchSolver
 from pde.summary import table
 from pde.trace import Trace, Verbose
 from pde.transfer import TRANSFERS
-
-Levels = Sequence[Any]
 
 
 class Multigrid:
@@ -131,19 +120,13 @@ class Multigrid:
         direct = LARGEST_DENSE if self._place.on_tensors else LARGEST_DIRECT
         choices = Choices(smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular, direct)
         tables = Tables(self._tables)
-        levels, interpolations = build_levels(grid, terms, choices, self._limit, tables)
-        data = boundary_terms(levels, interpolations, self.dtype, tables) if coarse == "galerkin" else []
-        operators = [level.info.operator for level in levels]
-        volumes = [Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes) for A in operators]
-        parts = levels, interpolations, data, volumes
-        cycles, *here = run_on(self._place, self.dtype, self._mixed, self._kernels, self._threads, *parts)
+        hierarchy = build_hierarchy(grid, terms, choices, self._limit, tables)
+        cycles, here = run_on(self._place, self.dtype, self._mixed, self._kernels, self._threads, hierarchy)
         tables.close()
         self.problem, self._tables, self._cycles = problem, tables, cycles
         self.smoother, self.coarse, self.transfer = smoother, coarse, transfer
-        self.levels, self._interpolations = levels, interpolations
-        levels, interpolations, data, self._volumes = here
-        linear, singular = transfer == "operator", problem.singular
-        self._nested = NestedIteration(levels, interpolations, data, self._volumes, linear, singular, cycles)
+        self._hierarchy, self.levels, self._volumes = hierarchy, hierarchy.levels, here.volumes
+        self._nested = NestedIteration(here, transfer == "operator", problem.singular, cycles)
         self._solver = BatchSolver(problem, self._nested, cycles, self._volumes[0], self.dtype)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
@@ -396,7 +379,7 @@ class Multigrid:
     def __str__(self) -> str:
         precision = "float32 cycles in a float64 residual" if self._mixed else self.dtype.name
         runs_in = f"torch {self._place.device}" if self._place.on_tensors else "Numba" if self._cycles.ready() else None
-        levels = table(self.levels, self._interpolations, runs_in, self._cycles.held())
+        levels = table(self.levels, self._hierarchy.interpolations, runs_in, self._cycles.held())
         return (
             f"Multigrid for {self.problem!r}\n{levels}\n"
             f"{self.coarse} coarse operators, {self.transfer} transfers, {precision}, {self._cycles.describe()}"

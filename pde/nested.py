@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,12 +12,11 @@ import mgcore
 from mgcore import Level
 from pde.arrays import like, namespace, numpy_dtype
 from pde.boundary import fold
+from pde.fast import Norms
 from pde.grid import Array, Sides
+from pde.hierarchy import Hierarchy
 from pde.interpolation import BoundaryTerm, CubicInterpolation, coarsen_sides
-from pde.norms import Volumes
-from pde.running import Cycles, MixedCycles
-
-Levels = Sequence[Any]
+from pde.running import Cycles, Levels, MixedCycles
 
 
 @dataclass(frozen=True)
@@ -26,26 +24,20 @@ class NestedIteration:
     """One pass from the coarsest grid to the finest: u interpolated, then one V-cycle, on each.
 
     Args:
-        levels: those of the solver.
-        interpolations: one per pair of levels, as `restrict_data`, and as the way up of rediscretised levels.
-        boundary_terms: one per pair of levels where the operators are R A P, else none.
-        volumes: one per level.
+        hierarchy: that of the solver, where the cycles run.
         linear: interpolate u by P u + E g, which follows a coefficient that jumps as cubics do not.
         singular: whether constants solve A u = 0.
         cycles: what makes a cycle on these levels.
     """
 
-    levels: Sequence[Level]
-    interpolations: Sequence[CubicInterpolation]
-    boundary_terms: Sequence[BoundaryTerm]
-    volumes: Sequence[Volumes]
+    hierarchy: Hierarchy
     linear: bool
     singular: bool
     cycles: Cycles | MixedCycles
 
     def __call__(
         self, levels: Levels, f: Array, sides: Sides, fused: bool, out: Array | None = None, norms: bool = True
-    ) -> tuple[Array, list[float] | None]:
+    ) -> tuple[Array, Norms]:
         """u, and the norms of the residuals where kernels have measured them.
 
         Args:
@@ -59,28 +51,26 @@ class NestedIteration:
         if fused and isinstance(self.cycles, Cycles) and self.cycles.fast is not None and self.is_plain(sides):
             return self.cycles.fast.full_multigrid(f, out, norms)
         every = [sides]
-        for each in self.interpolations:
+        for each in self.hierarchy.interpolations:
             every.append(coarsen_sides(every[-1], each.fine, each.which))
-        if self.boundary_terms:
+        if self.hierarchy.boundary_terms:
             return self._galerkin(levels, f, every), None
         return self._rediscretised(levels, f, every, fused)
 
     def is_plain(self, sides: Sides) -> bool:
         """Whether this is full multigrid on rediscretised levels without boundary data: kernels make it as a whole."""
-        return not (self.singular or self.boundary_terms or any(np.any(g) for g in sides.values()))
+        return not (self.singular or self.hierarchy.boundary_terms or any(np.any(g) for g in sides.values()))
 
-    def _rediscretised(
-        self, levels: Levels, f: Array, sides: list[Sides], fused: bool
-    ) -> tuple[Array, list[float] | None]:
+    def _rediscretised(self, levels: Levels, f: Array, sides: list[Sides], fused: bool) -> tuple[Array, Norms]:
         """Every level has the equation itself, with f and the boundary data of its grid."""
-        norms: list[float] | None = None
+        norms: Norms = None
 
         def cycle(levels: Levels, f: Array, u: Array | None) -> Any:
             nonlocal norms
-            l = len(self.levels) - len(levels)
+            l = len(self.hierarchy.levels) - len(levels)
             f = self._fold(l, f, sides[l])
             if self.singular:
-                f = self.volumes[l].without_mean(f)
+                f = self.hierarchy.volumes[l].without_mean(f)
             u, norms = self.cycles("V", levels, f, u, fused)
             return u
 
@@ -88,7 +78,7 @@ class NestedIteration:
             levels,
             f,
             interpolate=self._cubic(sides),
-            restrict_data=[each.restrict_data for each in self.interpolations],
+            restrict_data=[each.restrict_data for each in self.hierarchy.interpolations],
             cycle=cycle,
         )
         return u, norms
@@ -96,21 +86,21 @@ class NestedIteration:
     def _galerkin(self, levels: Levels, f: Array, sides: list[Sides]) -> Array:
         """Operators R A P with right-hand sides R (f - A E g), f with g folded in; see `BoundaryTerm`."""
         f = self._fold(0, f, sides[0])
-        parts = list(zip(self.levels, self.boundary_terms, sides, strict=False))
+        parts = list(zip(self.hierarchy.levels, self.hierarchy.boundary_terms, sides, strict=False))
         return mgcore.full_multigrid(
             levels,
-            self.volumes[0].without_mean(f) if self.singular else f,
+            self.hierarchy.volumes[0].without_mean(f) if self.singular else f,
             interpolate=[partial(_prolong, *each) for each in parts] if self.linear else self._cubic(sides),
             restrict_data=[partial(_restrict_without, *each) for each in parts],
             cycle=lambda levels, f, u: self.cycles("V", levels, f, u)[0],
         )
 
     def _fold(self, l: int, f: Array, sides: Sides) -> Array:
-        info = self.levels[l].info
+        info = self.hierarchy.levels[l].info
         return fold(f, sides, info.grid, info.operator.terms)
 
     def _cubic(self, sides: list[Sides]) -> list[Any]:
-        return [partial(_call_with, each, g) for each, g in zip(self.interpolations, sides, strict=False)]
+        return [partial(_call_with, each, g) for each, g in zip(self.hierarchy.interpolations, sides, strict=False)]
 
 
 def _call_with(interpolation: CubicInterpolation, sides: Sides, u: Array) -> Array:

@@ -12,14 +12,13 @@ from mgcore import Level
 from mgcore.trace import TracedLevel
 from pde.arrays import arrays, cast, like, moved
 from pde.cycles import CYCLES
-from pde.fast import Fast
-from pde.interpolation import BoundaryTerm, CubicInterpolation
+from pde.fast import Fast, Norms
+from pde.hierarchy import Hierarchy
 from pde.norms import Volumes
 from pde.place import Place
 
 Levels = Sequence[Any]
-Measured = tuple[Any, list[float] | None]
-"""u, and the norms of its residuals where kernels have measured them."""
+"""Those of a solver from some level on, or others that make the same moves."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Cycles:
         fused: bool = False,
         symmetric: bool = False,
         in_place: bool = False,
-    ) -> Measured:
+    ) -> tuple[Any, Norms]:
         """A cycle from u (None: zero) on `levels`, the coarsest of the solver's or others that make the same moves.
 
         Args:
@@ -114,7 +113,7 @@ class MixedCycles:
         fused: bool = False,
         symmetric: bool = False,
         in_place: bool = False,
-    ) -> Measured:
+    ) -> tuple[Any, Norms]:
         """As `Cycles`; f and u in float64, the moves of `levels` in float32."""
         l = len(self.operators) - len(levels)
         r = f if u is None else f - self.operators[l](u)
@@ -137,21 +136,18 @@ def run_on(
     mixed: bool,
     kernels: str,
     threads: int | None,
-    levels: Sequence[Level],
-    interpolations: Sequence[CubicInterpolation],
-    boundary_terms: Sequence[BoundaryTerm],
-    volumes: Sequence[Volumes],
-) -> tuple[Any, ...]:
+    hierarchy: Hierarchy,
+) -> tuple[Cycles | MixedCycles, Hierarchy]:
     """The cycles of a solver, and its plain levels with what belongs to them where the cycles run.
 
     Args:
         dtype: of data and residuals; `mixed` says that cycles are in float32 nevertheless.
         kernels, threads: as in `pde.Multigrid`.
-        levels, ...: NumPy's, in `dtype`.
+        hierarchy: NumPy's, in `dtype`.
     """
-    parts = tuple(place.put(part, dtype) for part in (levels, interpolations, boundary_terms, volumes))
+    levels, here = hierarchy.levels, place.put(hierarchy, dtype)
     low = np.dtype("float32") if mixed else dtype
-    inner = parts[0] if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
+    inner = here.levels if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
     fast = None if place.on_tensors else Fast(kernels, low, threads, inner)
     captured = None
     if kernels == "torch graph":
@@ -160,5 +156,5 @@ def run_on(
         captured = Captured()
     cycles = Cycles(inner, fast, captured)
     if not mixed:
-        return cycles, *parts
-    return MixedCycles([level.A for level in parts[0]], parts[-1], cycles), *parts
+        return cycles, here
+    return MixedCycles([level.A for level in here.levels], here.volumes, cycles), here

@@ -18,10 +18,10 @@ from pde.fast import Measured
 from pde.grid import Array, Sides
 from pde.hierarchy import symmetric
 from pde.krylov import ConjugateGradients
-from pde.nested import Levels, NestedIteration
+from pde.nested import NestedIteration
 from pde.norms import Volumes
 from pde.poisson import Poisson
-from pde.running import Cycles, MixedCycles
+from pde.running import Cycles, Levels, MixedCycles
 from pde.trace import Trace
 
 
@@ -61,7 +61,7 @@ class BatchSolver:
             room: an array in which the iterates of kernels may be.
             options: those of `mgcore.solve_batch`.
         """
-        A, volumes, mean_free = self.nested.levels[0].A, self.volumes, self.mean_free
+        A, volumes, mean_free = self.nested.hierarchy.levels[0].A, self.volumes, self.mean_free
         folded, removed = self.compatible(fold(f, sides, self.problem.grid, self.problem.terms), incompatible)
         scales, active = volumes.rms(folded), np.arange(len(f))
         levels: Levels = self.cycles.levels if accel is None else symmetric(list(self.cycles.levels))
@@ -154,6 +154,6 @@ class BatchSolver:
 
         D is the diagonal of A. Where a jumps that is far less than with ||A||, which is the largest a everywhere.
         """
-        A: Any = self.nested.levels[0].A
+        A: Any = self.nested.hierarchy.levels[0].A
         size = self.volumes.rms(A.diagonal * u)
         return np.asarray(np.finfo(self.dtype).eps * (2 * size + scales))
