@@ -35,8 +35,8 @@ COARSEST_SIZE_STEEP = 5000
 COARSEST_SIZE_ROUGH = 5000
 """The same at least where the coefficient jumps: coarser grids would lose sight of whole inclusions and layers."""
 
-COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 50, 100_000
-"""In two dimensions it is one in so many unknowns, at most so many: three coarsenings see what is eight points wide."""
+COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 15, 100_000
+"""In two dimensions it is one in so many unknowns, at most so many: two coarsenings see what is eight points wide."""
 
 
 @dataclass(frozen=True)
