@@ -240,7 +240,8 @@ def _sharpened_adjoint(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     """(1 - H^2/16 d^2/dx^2) R: on equal intervals H, R f = f + H^2/16 f'' + ...
 
     There is no flux through the ends, which keeps the sum of f; beside a Dirichlet end, where u does not feel a point
-    more or less, it is f itself.
+    more or less, it is f itself. A shorter interval there would give R f a term in f': for the difference across the
+    last gap, R f is f and what R has added in the point before.
     """
     flux = coarse.gaps / 16
     closed = len(flux) == coarse.n
@@ -249,8 +250,13 @@ def _sharpened_adjoint(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     i, w = np.arange(coarse.n), 1 / coarse.width
     neighbours = np.stack((i - 1, i, i + 1)) % coarse.n
     sharpen = matrix(neighbours, np.stack((-w * before, 1 + (w * before + w * after), -w * after)), coarse.n)
-    data = sp.csr_matrix(sharpen @ restriction_matrix(fine, coarse, (1.0, 1.0)))
-    row, kept = np.repeat(i, np.diff(data.indptr)), fine.injection()[0][0]
+    kept, beside, fixed = fine.injection()[0][0], i.copy(), np.zeros(coarse.n)
+    for side, end, inwards in zip(coarse.sides, (0, coarse.n - 1), (1, -1), strict=True):
+        if side.kind == "dirichlet" and coarse.n > 2:
+            beside[end], fixed[end] = end + inwards, 1.0
+    R = matrix(beside[None], np.ones((1, coarse.n)), coarse.n) @ restriction_matrix(fine, coarse, (1.0, 1.0))
+    data = sp.csr_matrix(sharpen @ (R + matrix(np.stack((kept, kept[beside])), np.stack((fixed, -fixed)), fine.n)))
+    row = np.repeat(i, np.diff(data.indptr))
     for side, end in zip(coarse.sides, (0, coarse.n - 1), strict=True):
         if side.kind == "dirichlet":
             data.data[row == end] = (data.indices == kept[end])[row == end]
