@@ -132,7 +132,9 @@ def _build_levels(
         if transfer is None:
             return levels, interpolations
         fine = through_points(A.grid, which) if choices.transfer == "operator" else A.grid
-        interpolations.append(tables.find(CubicInterpolation, fine, which, choices.dtype))
+        interpolations.append(
+            tables.find(CubicInterpolation, fine, which, choices.dtype, choices.coarse == "rediscretised")
+        )
         terms = coarser
         A = _coarse_operator(A, matrix, transfer, terms, choices)
 

@@ -14,13 +14,14 @@ from pde.one_axis import Gather, cubic, data_matrix, linear, linear_along_side, 
 class CubicInterpolation:
     """Interpolation for full multigrid: cubic along each coarsened axis, through the boundary values of its ends."""
 
-    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
+    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, rediscretised: bool = True) -> None:
+        """`rediscretised` as in `one_axis.cubic`."""
         self.fine, self.which = fine, which
         self.restrict_data = DataRestriction(fine, which, dtype)
         self._axes: dict[int, Gather] = {}
         for a, axis in enumerate(fine.axes):
             if which[a]:
-                self._axes[a] = Gather(parts_of(axis, dtype, cubic, axis.coarsen()), a, fine.ndim)
+                self._axes[a] = Gather(parts_of(axis, dtype, cubic, axis.coarsen(), rediscretised), a, fine.ndim)
 
     def __call__(self, u: Array, sides: Sides) -> Array:
         """From the coarse unknowns u to the fine ones; `sides` are the boundary data of the fine grid."""

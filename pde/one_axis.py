@@ -132,6 +132,12 @@ def with_dirichlet_ends(axis: Axis) -> Array:
 
 def lagrange(nodes: Array, x: Array, size: int, period: float | None = None) -> tuple[Array, Array]:
     """(indices, weights), (size, len(x)): interpolation at x through the `size` nodes around each x."""
+    indices, windows = _around(nodes, x, size, period)
+    return indices, _lagrange_weights(windows, x)
+
+
+def _around(nodes: Array, x: Array, size: int, period: float | None) -> tuple[Array, Array]:
+    """(indices, coordinates), (size, len(x)), of the `size` nodes around each x, or of as many as there are."""
     size = min(size, len(nodes) if period is None else 4)
     index = np.arange(len(nodes))
     if period is not None:
@@ -140,13 +146,41 @@ def lagrange(nodes: Array, x: Array, size: int, period: float | None = None) -> 
         nodes = np.concatenate([nodes + k * period for k in range(-turns, turns + 1)])
     bracket = np.searchsorted(nodes, x, side="right") - 1
     starts = np.clip(bracket - (size // 2 - 1), 0, len(nodes) - size)
-    windows = nodes[starts + np.arange(size)[:, None]]
-    weights = np.ones((size, len(x)))
-    for j in range(size):
-        for k in range(size):
+    window = starts + np.arange(size)[:, None]
+    return index[window], nodes[window]
+
+
+def _lagrange_weights(windows: Array, x: Array) -> Array:
+    weights = np.ones(windows.shape)
+    for j in range(len(windows)):
+        for k in range(len(windows)):
             if k != j:
                 weights[j] *= (x - windows[k]) / (windows[j] - windows[k])
-    return index[starts + np.arange(size)[:, None]], weights
+    return weights
+
+
+def cubic(fine: Axis, coarse: Axis, rediscretised: bool = True) -> tuple[Array, Array]:
+    """(indices, weights), (4, fine n): cubic interpolation through the points of `with_dirichlet_ends(coarse)`.
+
+    Finite volumes take the difference of two cells for the flux at their face. Where their widths are H and h, the last
+    one's by coarsening, the face lies (H - h)/4 off the middle of their centres, so that the last value is not u but
+    u + (H^2 - h^2)/8 u'' beside the others. That of the coarse axis is taken out, that of the fine one put in, with the
+    u'' of the three other values; `rediscretised` tells that coarse values come from finite volumes.
+    """
+    nodes, period = with_dirichlet_ends(coarse), fine.length if fine.periodic else None
+    indices, windows = _around(nodes, fine.points, 4, period)
+    weights = _lagrange_weights(windows, fine.points)
+    if not rediscretised or coarse.n < 4 or coarse.left_over == fine.left_over == 0:
+        return indices, weights
+    last = indices == len(nodes) - 1
+    others = (np.where(last.any(axis=0), last.argmax(axis=0), 3) + np.arange(1, 4)[:, None]) % 4
+    a, b, c = np.take_along_axis(windows, others, axis=0)
+    second = np.zeros(weights.shape)
+    parts = 2 / ((a - b) * (a - c)), 2 / ((b - a) * (b - c)), 2 / ((c - a) * (c - b))
+    np.put_along_axis(second, others, np.stack(parts), axis=0)
+    weights = weights - coarse.left_over * np.sum(weights * last, axis=0) * second
+    weights[:, -1] += fine.left_over * second[:, -1]
+    return indices, weights
 
 
 def linear_matrix(fine: Axis, coarse: Axis, diffusion: tuple[float, float] = (1.0, 1.0)) -> sp.csr_matrix:
@@ -212,11 +246,6 @@ def cubic_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     first = int(coarse.sides[0].kind == "dirichlet")
     C = matrix(*cubic(fine, coarse), len(with_dirichlet_ends(coarse)))
     return without_rounding(C[:, first : first + coarse.n])
-
-
-def cubic(fine: Axis, coarse: Axis) -> tuple[Array, Array]:
-    """(indices, weights) of cubic interpolation through the coarse unknowns and those ends that are Dirichlet."""
-    return lagrange(with_dirichlet_ends(coarse), fine.points, 4, fine.length if fine.periodic else None)
 
 
 def adjoint(P: sp.csr_matrix, fine: Array, coarse: Array) -> sp.csr_matrix:

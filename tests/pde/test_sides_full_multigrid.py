@@ -10,9 +10,9 @@ from tests.pde.sides_table import MIXED
 FULL = [
     *((1, n, 0.5) for n in (255, 256)),
     *((2, n, 1.0) for n in (64, 128)),
-    *((2, n, 1.5) for n in (53, 127)),
+    *((2, n, 1.0) for n in (53, 127)),
     (3, 32, 1.0),
-    (3, 27, 3.0),
+    (3, 27, 2.0),
 ]
 
 
@@ -20,7 +20,7 @@ FULL = [
 @pytest.mark.parametrize("kinds", MIXED, ids="/".join)
 @pytest.mark.parametrize("cell", [False, True], ids=["vertex", "cell"])
 def test_full_multigrid_reaches_the_discretisation_error(kinds, cell, ndim, intervals, bound):
-    """One V(1,1) per level; beside a left-over cell at an end that is not fixed it comes near it only."""
+    """One V(1,1) per level; of 27 cells per axis the grids with odd last cells are too coarse for it in 3-D."""
     box = make_box(kinds[:ndim], [intervals] * ndim, cell, by_intervals=True)
     exact, problem = Manufactured(box), Poisson(**box.arguments())
     mg, u = Multigrid(problem), exact.u(*problem.points())

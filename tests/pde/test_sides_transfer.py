@@ -68,8 +68,26 @@ def test_cubic_interpolation_reproduces_cubics(kind, cell, n, stretch):
     grid = Poisson(**box.arguments()).grid
     u = lambda x: 1 - 2 * x + 3 * x**2 - 1.5 * x**3  # noqa: E731
     sides = {(0, s): np.array(u(box.lines[0].ends[s])) for s in (0, 1) if box.lines[0].kinds[s] == "dirichlet"}
-    result = CubicInterpolation(grid, (True,), F8)(u(grid.coarsen((True,)).axes[0].points), sides)
+    result = CubicInterpolation(grid, (True,), F8, False)(u(grid.coarsen((True,)).axes[0].points), sides)
     np.testing.assert_allclose(result, u(grid.axes[0].points), rtol=0, atol=(256 + 8 * n) * 30 * EPS)
+
+
+@pytest.mark.parametrize("kind", ["N", "R", "DN", "NR"])
+@pytest.mark.parametrize("n", [9, 13, 18, 33, 40])
+def test_cubic_interpolation_takes_finite_volumes_to_finite_volumes(kind, n):
+    """Of a quadratic u every flux is exact: differences of cells are u' at their face times the distance of centres."""
+
+    def discrete(axis):
+        steps = (2 - 5 * axis.nodes[1:-1]) * np.diff(axis.points)  # of u = 3 + 2 x - 2.5 x^2
+        values = np.cumsum(np.append(0, steps))
+        return values + 3 + 2 * axis.points[0] - 2.5 * axis.points[0] ** 2
+
+    axis = Poisson(**make_box([kind], [n], True).arguments()).grid.axes[0]
+    ends = {(0, 0): np.array(3.0)} if kind == "DN" else {}
+    while axis.coarsen().n >= 4:
+        result = CubicInterpolation(Grid((axis,)), (True,), F8)(discrete(axis.coarsen()), ends)
+        np.testing.assert_allclose(result, discrete(axis), rtol=0, atol=(256 + 8 * n) * 30 * EPS)
+        axis = axis.coarsen()
 
 
 @pytest.mark.parametrize("cell", [False, True], ids=["vertex", "cell"])
@@ -80,7 +98,7 @@ def test_cubic_interpolation_has_order_four_around_a_period(cell, odd, stretch):
     for n in (128 + odd, 256 + odd):
         grid = Poisson(**make_box(["P"], [n], cell, stretch=stretch).arguments()).grid
         u = lambda x: np.sin(2 * np.pi * x + 0.3)  # noqa: E731
-        result = CubicInterpolation(grid, (True,), F8)(u(grid.coarsen((True,)).axes[0].points), {})
+        result = CubicInterpolation(grid, (True,), F8, False)(u(grid.coarsen((True,)).axes[0].points), {})
         errors.append(np.abs(result - u(grid.axes[0].points)).max())
     assert abs(np.log2(errors[0] / errors[1]) - 4) <= 0.15
 
