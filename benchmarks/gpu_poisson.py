@@ -1,6 +1,6 @@
 """Unknowns per second of one full multigrid pass on a GPU, beside what the measured copy bandwidth allows.
 
-python benchmarks/gpu_poisson.py [--device cuda] [--kernels 'torch graph'] [--shape 16383 16383] [--output FOLDER]
+python benchmarks/gpu_poisson.py [--device cuda] [--kernels 'torch compiled graph'] [--shape N N] [--output FOLDER]
 
 -Laplace u = f with zero Dirichlet data on the unit square and cube; u is a product of sines of two frequencies. The
 pass must come below twice the discretisation error, or the benchmark stops. Without a GPU it says so and measures
@@ -23,13 +23,14 @@ import pde
 
 SHAPES = [(4095, 4095), (16383, 16383), (255, 255, 255), (511, 511, 511)]
 REHEARSAL = [(63, 63), (15, 15, 15)]
+CHOICES = ("torch", "torch compiled", "torch graph", "torch compiled graph")
 DTYPES = ("float64", "mixed", "float32")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", help="cuda (default), cuda:N, or cpu for a rehearsal")
-    parser.add_argument("--kernels", default="torch", choices=("torch", "torch graph"), help="as in pde.Multigrid")
+    parser.add_argument("--kernels", default="torch", choices=CHOICES, help="as in pde.Multigrid")
     parser.add_argument("--shape", type=int, nargs="+", help="one grid instead of the list")
     parser.add_argument("--rounds", type=int, default=5, help="timed passes; the table has medians (default 5)")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="folder (default: benchmarks/results)")

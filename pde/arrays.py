@@ -106,7 +106,8 @@ def tensors(device: Any, dtype: Any) -> Callable[[Any], Any]:
 
     def leaf(x: Any) -> Any:
         if sp.issparse(x):
-            x = sp.csr_matrix(x)
+            x = sp.csr_matrix(x, copy=True)
+            x.sum_duplicates()  # torch wants the columns of a row in order
             parts = (torch.from_numpy(np.ascontiguousarray(v)) for v in (x.indptr, x.indices, x.data))
             indptr, indices, data = (v.to(device) for v in parts)
             with warnings.catch_warnings():

@@ -33,6 +33,8 @@ from pde.summary import table
 from pde.trace import Trace, Verbose
 from pde.transfer import TRANSFERS
 
+KERNELS = ("numba", "numpy", "torch", "torch compiled", "torch graph", "torch compiled graph")
+
 
 class Multigrid:
     """Multigrid for a `Poisson` problem; see `solve`, `full_multigrid`, `cycle` and `print(mg)`.
@@ -60,7 +62,8 @@ class Multigrid:
             does. "auto" is float64 on the CPU and mixed on a GPU.
         kernels: "numba" runs the cycles of rediscretised operators and red-black sweeps in two and three dimensions on
             compiled kernels, several sweeps and transfers in one pass over a grid; "numpy" never does; "torch" runs
-            them on tensors, "torch graph" each cycle as one CUDA graph (not GPU-tested). "auto" is torch on a GPU, and
+            them on tensors, "torch compiled" with the moves of each level compiled by torch.compile, and "torch graph"
+            or "torch compiled graph" each cycle as one CUDA graph (not GPU-tested). "auto" is torch on a GPU, and
             elsewhere Numba from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
             Ask for "numba" where a process solves on a small grid hundreds of times: up to 131,072 unknowns a solve is
             one compiled call, some ten times as fast as NumPy. It is not the default there because the first use costs
@@ -100,12 +103,13 @@ class Multigrid:
         self.omega = read_omega(omega)
         device = read_device(device)
         self._threads = None if threads is None else count("threads", threads, least=1)
-        self._kernels = choose("kernels", kernels, ("numba", "numpy", "torch", "torch graph"), auto="auto")
+        self._kernels = choose("kernels", kernels, KERNELS, auto="auto")
         if device != "cpu" and self._kernels in ("numba", "numpy"):
             raise ValueError(f"kernels={kernels!r} run on the host, and device is {device!r}; use 'auto' or 'torch'")
-        if device == "cpu" and self._kernels == "torch graph":
-            raise ValueError("kernels='torch graph' captures cycles of a GPU, and device is 'cpu'; use 'torch'")
-        self._place = Place(device, self._kernels in ("torch", "torch graph") or device != "cpu")
+        if device == "cpu" and self._kernels.endswith("graph"):
+            instead = self._kernels.removesuffix(" graph")
+            raise ValueError(f"kernels={kernels!r} captures cycles of a GPU, and device is 'cpu'; use {instead!r}")
+        self._place = Place(device, self._kernels.startswith("torch") or device != "cpu")
         self._limit = 64 if levels is None else count("levels", levels, least=1)
         self.dtype, self._mixed = read_precision(dtype, "float64" if device == "cpu" else "mixed")
         self._tables = Tables()

@@ -27,7 +27,7 @@ class StencilOperator:
         c = self.terms.reaction
         self.diagonal = sum(centre) + (c if isinstance(c, float) else cast(c, dtype))
         self.nonzeros = grid.size * (2 * ndim + 1)
-        self._blocks = coloured_blocks(grid)
+        self.colours = coloured_blocks(grid)
 
     @property
     def volumes(self) -> Array:
@@ -54,7 +54,7 @@ class StencilOperator:
         ndim = self.grid.ndim
         padded = zeros(r.shape[:-ndim] + tuple(n + 2 for n in r.shape[-ndim:]), like=r)
         d = padded[trailing((slice(1, -1),) * ndim)]
-        for number, blocks in enumerate(reversed(self._blocks) if reverse else self._blocks):
+        for number, blocks in enumerate(reversed(self.colours) if reverse else self.colours):
             if number > 0:
                 self._wrap(padded)
             for block in blocks:

@@ -28,12 +28,12 @@ class Cycles:
     Args:
         levels: those that the cycles run on, finest first.
         fast: their compiled kernels; None on tensors.
-        captured: runs the solver's own levels from CUDA graphs; see `pde.capture`.
+        compiled: runs them compiled or from CUDA graphs; see `pde.capture.TensorCycles`.
     """
 
     levels: Sequence[Level]
     fast: Fast | None = None
-    captured: Callable[..., Any] | None = None
+    compiled: Any = None
 
     def ready(self, symmetric: bool = False) -> bool:
         """Whether there are compiled kernels for the cycle, or for the one that conjugate gradients use."""
@@ -47,7 +47,7 @@ class Cycles:
         """What runs, and why."""
         if self.fast is not None:
             return self.fast.describe()
-        return "torch operations" if self.captured is None else "torch operations in CUDA graphs"
+        return "torch operations" if self.compiled is None else self.compiled.describe()
 
     def __call__(
         self,
@@ -69,8 +69,8 @@ class Cycles:
             assert self.fast is not None
             start = len(self.levels) - len(levels)
             return self.fast.cycle(kind, f, u, start=start, symmetric=symmetric, in_place=in_place)
-        if self.captured is not None and any(levels[0] is own for own in self.levels):
-            return self.captured(kind, levels, f, u), None
+        if self.compiled is not None and not isinstance(levels[0], TracedLevel):
+            return self.compiled(kind, len(self.levels) - len(levels), f, u, symmetric), None
         return CYCLES[kind](levels, f, u), None
 
 
@@ -149,12 +149,18 @@ def run_on(
     low = np.dtype("float32") if mixed else dtype
     inner = here.levels if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
     fast = None if place.on_tensors else Fast(kernels, low, threads, inner)
-    captured = None
-    if kernels == "torch graph":
-        from pde.capture import Captured
-
-        captured = Captured()
-    cycles = Cycles(inner, fast, captured)
+    cycles = Cycles(inner, fast, _compiled(kernels, inner))
     if not mixed:
         return cycles, here
     return MixedCycles([level.A for level in here.levels], here.volumes, cycles), here
+
+
+def _compiled(kernels: str, levels: Sequence[Level]) -> Any:
+    """What `kernels` asks for beyond torch operations, or None."""
+    words = kernels.split()[1:]
+    if not words:
+        return None
+    from pde.capture import TensorCycles, cuda_graph
+    from pde.compiled import compiled
+
+    return TensorCycles(levels, compiled if "compiled" in words else None, cuda_graph if "graph" in words else None)

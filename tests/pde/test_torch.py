@@ -1,7 +1,6 @@
 """The solver on torch tensors against the same one on NumPy arrays; nothing here needs a GPU."""
 
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +10,9 @@ from hypothesis import strategies as st
 
 import pde
 from pde.arrays import cast, like, moved, tensors
-from pde.capture import Captured
 from pde.place import read_device
-from pde.running import Cycles
 from tests.pde.problems import FIELDS, problems
+from tests.pde.solvers import tolerance
 
 
 def pair(problem, **options):
@@ -27,12 +25,6 @@ def boundary_data(problem, rng, batch=()):
     sides = [(a, s) for a, axis in enumerate(problem.grid.axes) if not axis.periodic for s in (0, 1)]
     shapes = {(a, s): tuple(n for b, n in enumerate(problem.shape) if b != a) for a, s in sides}
     return {key: rng.standard_normal(batch + shape) for key, shape in shapes.items()}
-
-
-def tolerance(mg, *values):
-    """What rounding may change in a cycle: a few hundred roundings, times the root of the condition of a sweep."""
-    condition = max(float(np.max(level.info.operator.diagonal)) for level in mg.levels) ** 0.5
-    return 100 * np.finfo(mg.dtype).eps * (1 + condition) * max(float(np.max(np.abs(v))) for v in values)
 
 
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
@@ -139,6 +131,15 @@ def test_print_pickle_update_and_preconditioner_on_tensors():
     np.testing.assert_allclose(once, plain.update(coefficient=2.0).solve(f.numpy()).u, atol=1e-12)
 
 
+@pytest.mark.parametrize("problem", [pde.Poisson((31, 31)), pde.Poisson((9, 8), boundary="periodic", reaction=1.0)])
+def test_galerkin_operators_on_tensors(problem):
+    """The columns of R A P come in any order."""
+    plain, mg = pair(problem, coarse="galerkin", transfer="linear" if problem.shape == (31, 31) else "bilinear")
+    f = np.random.default_rng(0).standard_normal(problem.shape)
+    expected = plain.cycle(f, f)
+    assert np.max(np.abs(mg.cycle(torch.from_numpy(f), f).numpy() - expected)) <= tolerance(mg, expected, f)
+
+
 def test_verbose_changes_no_bit_on_tensors():
     mg = pde.Multigrid(pde.Poisson((20, 20)), kernels="torch", dtype="mixed")
     f, events = torch.ones(20, 20, dtype=torch.float64), []
@@ -238,33 +239,3 @@ def test_on_a_gpu(dtype):
     assert on_gpu.u.device.type == "cuda"
     expected = pde.Multigrid(problem).solve(f, rtol=rtol).u
     np.testing.assert_allclose(on_gpu.u.cpu(), expected, atol=1e3 * rtol * float(expected.abs().max()))
-
-
-def test_captured_cycles_are_those_that_were_captured(monkeypatch):
-    """Everything but the capture itself, for which the stand-in runs the cycle anew into the same result."""
-
-    def stand_in(run):
-        captures.append(1)
-        result = run()
-        return lambda: result.copy_(run()), result
-
-    captures: list[int] = []
-    mg = pde.Multigrid(pde.Poisson((21, 17)), kernels="torch")
-    fs = torch.randn(2, 21, 17, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    expected = [(mg.solve(f, rtol=1e-11).u, mg.cycle(f, f)) for f in fs]
-    cycles = Cycles(mg._cycles.levels, None, Captured(stand_in))
-    monkeypatch.setattr(mg, "_cycles", cycles)
-    monkeypatch.setattr(mg, "_nested", replace(mg._nested, cycles=cycles))
-    first = mg.cycle(fs[0])
-    kept = first.clone()
-    for f, (solved, cycled) in zip(fs, expected, strict=True):
-        mg.cycle(f)
-        np.testing.assert_array_equal(mg.cycle(f, f), cycled)
-        np.testing.assert_array_equal(mg.solve(f, rtol=1e-11).u, solved)
-    np.testing.assert_array_equal(first, kept)  # a later replay does not write to what was given
-    before = len(captures)
-    mg.solve(fs[0], rtol=1e-11)
-    assert len(captures) == before
-    assert pickle.loads(pickle.dumps(Captured())) is not None
-    with pytest.raises(ValueError, match="kernels='torch graph' captures cycles of a GPU"):
-        pde.Multigrid(pde.Poisson((7, 7)), kernels="torch graph")
