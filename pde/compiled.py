@@ -139,7 +139,7 @@ class Stencil:
 
 def without_writes(level: Level, device: torch.device) -> Level:
     """The level with `Stencil` for its operator, in its smoothers too."""
-    A = Stencil(level.A, device)  # type: ignore[arg-type]
+    A = Stencil(level.A, device)
 
     def again(sweeps: Sequence[Any]) -> list[Any]:
         return [partial(B.func, A, *B.args[1:], **B.keywords) for B in sweeps]
