@@ -15,9 +15,10 @@ from pde.grid import Array, Sides
 
 def select(v: Array, members: Any) -> Array:
     """A copy of one member or of some, that keeps nothing else in memory; a view where there is but one."""
+    one = isinstance(members, int)
     if len(v) == 1:
-        return v if np.ndim(members) else v[0]
-    return v[members] if np.ndim(members) else copied(v[members])
+        return v[0] if one else v
+    return copied(v[members]) if one else v[members]
 
 
 def stack(members: Sequence[Array | None], like: Array, own: Array | None) -> Array:

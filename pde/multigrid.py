@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -34,6 +33,9 @@ from pde.trace import Trace, Verbose
 from pde.transfer import TRANSFERS
 
 KERNELS = ("numba", "numpy", "torch", "torch compiled", "torch graph", "torch compiled graph")
+
+QUIET: Any = {"over": "ignore", "under": "ignore", "invalid": "ignore"}
+"""Infinite values are a reason why a solve ends, not a warning on the way there."""
 
 
 class Multigrid:
@@ -131,6 +133,7 @@ class Multigrid:
         self.smoother, self.coarse, self.transfer = smoother, coarse, transfer
         self._hierarchy, self.levels, self._volumes = hierarchy, hierarchy.levels, here.volumes
         self._nested = NestedIteration(here, transfer == "operator", problem.singular, cycles)
+        self._nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
         self._solver = BatchSolver(problem, self._nested, cycles, self._volumes[0], self.dtype)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
@@ -142,7 +145,7 @@ class Multigrid:
         choose("cycle", cycle, CYCLES)
         f = self._read("f", f)
         u = self._read_guess("u", u, f)
-        with self._quiet():
+        with np.errstate(**QUIET), self._place.without_gradients():
             fused = not trace.watches and self._cycles.ready()
             levels = trace.watch(self._cycles.levels, f)
             return self._place.give(self._cycles(cycle, levels, f, u, fused)[0], as_tensor)
@@ -172,7 +175,7 @@ class Multigrid:
         measured = fused and self._nested.is_plain(sides)
         if not measured:
             finite("f", f, self.dtype)
-        with self._quiet():
+        with np.errstate(**QUIET), self._place.without_gradients():
             folded = fold(f, sides, self.problem.grid, self.problem.terms)
             self._solver.compatible(folded, incompatible)
             levels = trace.watch(self._cycles.levels, folded)
@@ -253,7 +256,7 @@ class Multigrid:
         if accel is not None:
             cycle = "W" if cycle == "W" else "V"
         nested = cycle == "fmg" and u0 is None
-        with self._quiet(), ProgressBar(progress, rtol) as bar:
+        with np.errstate(**QUIET), self._place.without_gradients(), ProgressBar(progress, rtol) as bar:
             solution = self._solver(
                 f.reshape(-1, *self.problem.shape),
                 one_batch_axis(sides, self.problem.ndim),
@@ -373,9 +376,8 @@ class Multigrid:
         """
         choose("cycle", cycle, ("fmg", *CYCLES))
         cycles = count("cycles", cycles, least=0)
-        nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
         sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
-        return work_units(nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
+        return work_units(self._nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
 
     def __repr__(self) -> str:
         return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"
@@ -403,12 +405,6 @@ class Multigrid:
 
     def _trace(self, verbose: Verbose) -> Trace:
         return Trace(verbose, self.levels, self._volumes)
-
-    @contextmanager
-    def _quiet(self) -> Iterator[None]:
-        """Infinite values are a reason why a solve ends, not a warning on the way there; no gradients are recorded."""
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"), self._place.without_gradients():
-            yield
 
     def _read_guess(self, name: str, u: Any, f: Array) -> Array | None:
         if u is None:

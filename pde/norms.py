@@ -23,7 +23,7 @@ class Volumes:
 
     def __init__(self, W: Array | Grid) -> None:
         self._W = W
-        self._shape, self._axes = W.shape, tuple(range(-W.ndim, 0))
+        self._shape, self._axes, self._size = W.shape, tuple(range(-W.ndim, 0)), W.size
         self._uniform = W.volumes_are_equal if isinstance(W, Grid) else is_constant(W.ravel())
 
     @cached_property
@@ -53,15 +53,15 @@ class Volumes:
         """sqrt(sum W u^2 / sum W): the same for every grid size and dtype; an array on the host also of tensors."""
         if is_tensor(u):
             return as_numpy(self._rms_of_any_size(u)).astype(float)
-        flat = u.reshape(-1, math.prod(self._shape))
+        flat = u.reshape(-1, self._size)
         with np.errstate(over="ignore", under="ignore"):
             if self._uniform:
-                squares = [_dot(v, v) / flat.shape[1] for v in flat]
+                squares = [_dot(v, v) / self._size for v in flat]
             else:
                 squares = [_dot(self._weights.ravel() * v, v) for v in flat]
         small, large = _limits(u.dtype)
         result = np.array([math.sqrt(square) if square >= 0 else math.nan for square in squares])
-        outside = [i for i, square in enumerate(squares) if not small < square < large / flat.shape[1]]
+        outside = [i for i, square in enumerate(squares) if not small < square < large / self._size]
         if outside:
             result[outside] = self._rms_of_any_size(flat[outside].reshape(-1, *self._shape))
         return result.reshape(u.shape[: u.ndim - len(self._shape)])
@@ -78,6 +78,8 @@ PIECE = 1 << 13
 
 
 def _dot(u: Array, v: Array) -> float:
+    if len(u) <= PIECE:
+        return float(np.dot(u, v))
     return sum(float(np.dot(u[k : k + PIECE], v[k : k + PIECE])) for k in range(0, len(u), PIECE))
 
 

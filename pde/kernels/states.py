@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +20,7 @@ class Rows:
     values: Array
     split: bool
 
-    @cached_property
+    @property
     def address(self) -> int:
         return int(self.values.__array_interface__["data"][0])
 
