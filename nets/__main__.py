@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from nets.commands.train import add_train
 from nets.exporting import ExportError
 from nets.train import TrainingError
 
+SIGPIPE = 13
+"""The number that shells know; Windows has no such signal."""
 TITLE = "MgNet: image classifiers that are multigrid cycles with trained convolutions."
 COMMANDS = (
     *(add_list, add_summary, add_data, add_train, add_evaluate, add_look, add_predict, add_export),
@@ -34,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, options.command)
             options.run(options)
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the interpreter flushes at its end
+        return 128 + SIGPIPE
     except (ValueError, TypeError, ImportError, OSError, TrainingError, ExportError) as error:
         print(f"python -m nets {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
         return 2

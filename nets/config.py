@@ -89,7 +89,7 @@ class MgNetConfig(Settings):
         _check_family(self)
         check_settings(self)
         settle_text(self, "iteration")
-        check_iteration(self.iteration, self.nu + self.nu_post)
+        check_iteration(self.iteration, self.nu, self.nu_post)
         _settle_form(self)
 
     @classmethod

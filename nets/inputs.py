@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,6 +38,8 @@ def check_features(u: Tensor, dims: int, channels: int) -> None:
         raise TypeError(f"u must be a torch.Tensor; got {type(u).__name__}")
     if u.ndim != dims + 2 or u.shape[1] != channels:
         raise ValueError(f"u must be features of shape (N, {channels}{', n' * dims}); got {tuple(u.shape)}")
+    if 0 in u.shape[2:]:
+        raise ValueError(f"u must have a pixel or more, of which the mean is taken; got {tuple(u.shape)}")
 
 
 def _check_shape(model: Network, x: Tensor) -> None:
@@ -46,12 +49,17 @@ def _check_shape(model: Network, x: Tensor) -> None:
             f"x must have shape (N, {config.in_channels}{', n' * config.dims}), "
             f"that is in_channels={config.in_channels} and dims={config.dims}; got {tuple(x.shape)}"
         )
-    sizes = model.grid_sizes(x.shape[2:])
-    for l, size in enumerate(sizes, 1):
-        if min(size) < 1 or (max(size) <= 1 and l < len(sizes)):
+    check_pixels(model, "x", tuple(x.shape), x.shape[2:])
+
+
+def check_pixels(model: Network, name: str, shape: Sequence[int], size: Sequence[int]) -> None:
+    """Refuse images of this size, of an argument of this name and shape, that leave a grid without pixels."""
+    sizes = model.grid_sizes(size)
+    for l, left in enumerate(sizes, 1):
+        if min(left) < 1 or (max(left) <= 1 and l < len(sizes)):
             raise ValueError(
-                f"x is too small: grid {l} of {len(sizes)} would have {'x'.join(map(str, size))} pixels, "
-                f"and every grid but the coarsest needs more than one; got {tuple(x.shape)}"
+                f"{name} is too small: grid {l} of {len(sizes)} would have {'x'.join(map(str, left))} pixels, "
+                f"and every grid but the coarsest needs more than one; got {tuple(shape)}"
             )
 
 

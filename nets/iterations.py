@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import mgcore
 from mgcore.iteration import Iterate
+from nets.words import counted
 
 KINDS = ("single", "multi-step", "chebyshev")
 Rows = tuple[tuple[float, ...], ...]
@@ -79,8 +80,8 @@ def uses(name: str, nu: int) -> list[list[int]]:
     return [[i * (i + 1) // 2 + j for j in range(i + 1)] for i in range(nu)]
 
 
-def check_iteration(name: str, nu: tuple[int, ...]) -> None:
-    """Refuse a name outside the grammar, and weights that do not fit the sweeps.
+def check_iteration(name: str, nu: tuple[int, ...], nu_post: tuple[int, ...] = ()) -> None:
+    """Refuse a name outside the grammar, and weights that do not fit the sweeps on the way down and up.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -88,10 +89,12 @@ def check_iteration(name: str, nu: tuple[int, ...]) -> None:
     kind, rows = _parse(name)
     if rows is None:
         return
-    sweeps = max(nu, default=0)
-    count, what = (len(rows), "rows") if kind == "multi-step" else (len(rows[0]), "weights")
+    sweeps = max(nu + nu_post, default=0)
+    count, what = (len(rows), "row") if kind == "multi-step" else (len(rows[0]), "weight")
     if count != sweeps or (kind == "chebyshev" and len(rows) != 1):
-        raise ValueError(f"iteration must give {sweeps} {what}, one per sweep of nu={nu}; got {name!r}")
+        which = f"nu={nu} and nu_post={nu_post}" if nu_post else f"nu={nu}"
+        need = f"{counted(sweeps, what)}, one per sweep of the grid with most in {which}"
+        raise ValueError(f"iteration must give {need}; got {name!r}")
     if not all(isfinite(weight) for row in rows for weight in row):
         raise ValueError(f"iteration: weights must be finite; got {name!r}")
     try:

@@ -109,7 +109,8 @@ class Network(nn.Module):
     def set_activation_checkpointing(self, enable: bool = True) -> None:
         """Whether the backward pass computes again what the maps of a level computed, instead of keeping it.
 
-        Values, gradients and batch-norm statistics are the same to the bit; see `nets.recompute`.
+        Values, gradients and batch-norm statistics are the same to the bit; see `nets.recompute`. Compiled with
+        backend="eager" a network cannot be trained so, see docs/networks.md.
         """
         if not isinstance(enable, bool):
             raise TypeError(f"activation_checkpointing: enable must be True or False; got {enable!r}")

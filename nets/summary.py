@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from nets.network import Network
 from nets.places import place
-from nets.trace import trace
+from nets.trace import KERNELS, trace
 
 
 class SummaryRow(NamedTuple):
@@ -22,6 +22,7 @@ class SummaryRow(NamedTuple):
         parameters: trained parameters.
         multiply_adds: of the convolutions and the linear layer, for one image.
         shared: kernels that are applied more than once, with how often.
+        unused: trained kernels that are never applied, and so have no gradient: A of a coarsest grid with one sweep.
     """
 
     name: str
@@ -30,6 +31,7 @@ class SummaryRow(NamedTuple):
     parameters: int
     multiply_adds: int
     shared: dict[str, int]
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ class Summary:
         return sum(row.multiply_adds for row in self.rows)
 
     def __str__(self) -> str:
-        lines = [self.title, _line("", "pixels", "channels", "parameters", "multiply-adds", "used often")]
+        lines = [self.title, _line("", "pixels", "channels", "parameters", "multiply-adds", "uses")]
         for row in self.rows:
-            used = ", ".join(f"{name} {uses} times" for name, uses in row.shared.items())
+            uses = [f"{name} {uses} times" for name, uses in row.shared.items()]
+            used = ", ".join(uses + [f"{name} never" for name in row.unused])
             pixels, numbers = "x".join(map(str, row.shape)), (f"{row.parameters:,}", f"{row.multiply_adds:,}")
             lines.append(_line(row.name, pixels, row.channels, *numbers, used))
         lines.append(_line("sum", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", ""))
@@ -71,6 +74,8 @@ def summary(model: Network, input_size: Sequence[int]) -> Summary:
     """
     calls, pixels = trace(model, input_size), model.grid_sizes(input_size[1:])
     names = ["stem", *(f"grid {l + 1}" for l in range(len(pixels))), "head"]
+    kernels = [(name, module) for name, module in model.named_modules() if isinstance(module, KERNELS)]
+    trained = [name for name, module in kernels if next(module.parameters(), None) is not None]
     rows = []
     for name in names:
         mine = [call for call in calls if _row(call.name) == name]
@@ -84,6 +89,7 @@ def summary(model: Network, input_size: Sequence[int]) -> Summary:
                 sum(p.numel() for weight, p in model.named_parameters() if _row(weight) == name),
                 sum(call.multiply_adds for call in mine),
                 {kernel: count for kernel, count in uses.items() if count > 1},
+                tuple(kernel for kernel in trained if kernel not in uses and _row(kernel) == name),
             )
         )
     return Summary(str(model.config), tuple(rows))

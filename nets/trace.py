@@ -9,10 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from nets.inputs import check_pixels
 from nets.operators import CONVOLUTION, TRANSPOSED, Interpolation, SharedKernel
 
 if TYPE_CHECKING:
     from nets.network import Network
+
+
+KERNELS: Any = (*CONVOLUTION.values(), *TRANSPOSED.values(), SharedKernel, nn.Linear)
+"""Modules whose every use is a call."""
 
 
 class Call(NamedTuple):
@@ -47,8 +52,8 @@ def trace(model: Network, input_size: Sequence[int]) -> list[Call]:
 
         return hook
 
-    kinds: Any = (*CONVOLUTION.values(), *TRANSPOSED.values(), SharedKernel, nn.Linear)
-    modules = [(name, module) for name, module in model.named_modules() if isinstance(module, kinds) or name == "pool"]
+    named = model.named_modules()
+    modules = [(name, module) for name, module in named if isinstance(module, KERNELS) or name == "pool"]
     handles = [module.register_forward_hook(recorder(name)) for name, module in modules]
     try:
         run_without_storage(model, input_size)
@@ -78,6 +83,8 @@ def check_input_size(model: nn.Module, input_size: Sequence[int]) -> None:
     if config is not None and (len(input_size) != config.dims + 1 or input_size[0] != config.in_channels):
         need = f"({config.in_channels}{', n' * config.dims})"
         raise ValueError(f"input_size must be {need}, the shape of an image of {config}; got {tuple(input_size)}")
+    if hasattr(model, "grid_sizes"):
+        check_pixels(model, "input_size", input_size, input_size[1:])  # type: ignore[arg-type]
 
 
 def _cost(module: Any, x: Tensor, y: Tensor) -> int:

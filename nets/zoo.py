@@ -77,6 +77,9 @@ def create_model(
     the name too, "MgNet[2,2]-[8]-B^l, activation=gelu, num_classes=100", as str(model.config) prints them; there they
     count for more than the defaults below, and another keyword for the same setting is an error.
 
+    In an MgNet or GDFI with one sweep on the coarsest grid A of that grid has no gradient: its only residual is what R
+    gives, since A u^0 cancels (docs/networks.md).
+
     Args:
         transfer_activation, norm, batch_norm: None takes what the family of the name has (True and "inside" for MgNet,
             False and "after" for GDFI; batch norm in all but LeNet-5, AlexNet and, for input="imagenet", VGG).

@@ -34,10 +34,19 @@ RUN: dict[str, dict[str, Any]] = {
     "progress": {"action": argparse.BooleanOptionalAction, "help": "progress bar (where stderr is a terminal)"},
 }
 NETWORK: dict[str, dict[str, Any]] = {
-    "activation": {"metavar": "NAME", "help": "relu, hat, ... (relu)"},
-    "input": {"choices": ("cifar", "imagenet"), "help": "the stem (imagenet for data of that name, else cifar)"},
-    "iteration": {"metavar": "NAME", "help": "of MgNet: single, multi, ... (single)"},
+    "activation": {"metavar": "NAME", "help": "relu, prelu, gelu, identity, hat:5,10, hat-trained, ... (relu)"},
+    "input": {
+        "choices": ("cifar", "imagenet"),
+        "help": "the stem (cifar; imagenet where the data are)",
+    },
+    "iteration": {"metavar": "NAME", "help": "of MgNet: single, multi-step or chebyshev (single)"},
     "transfers": {"metavar": "NAME", "help": "of MgNet: trained, bilinear or linear (trained)"},
+    "transfer_activation": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "of MgNet: an activation after R and Pi (yes; GDFI no)",
+    },
+    "batch_norm": {"action": argparse.BooleanOptionalAction, "help": "(as the network's paper has it)"},
+    "norm": {"choices": ("inside", "after"), "help": "of GDFI: batch norm in the activation, or after K (after)"},
     "form": {"choices": ("auto", "residual", "feature"), "help": "of MgNet (auto)"},
     "sharing": {"choices": ("literal", "tables"), "help": "of ResNets (literal)"},
     "activation_checkpointing": {
@@ -79,6 +88,16 @@ def add_options(command: argparse.ArgumentParser) -> None:
         target = command.add_argument_group(title)
         for name, options in group.items():
             target.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **options)
+
+
+def add_network_options(group: Any) -> None:
+    """Those of a network that is drawn or counted; none has a default here, and create_model looks at the choices."""
+    for name, options in NETWORK.items():
+        if name == "activation_checkpointing":
+            continue
+        choices = {"metavar": "|".join(options["choices"])} if "choices" in options else {}
+        rest = {key: value for key, value in options.items() if key != "choices"}
+        group.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **rest, **choices)
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:

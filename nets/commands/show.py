@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from nets.commands.settings import add_network_options
 from nets.scanner import EXAMPLE
 
 THEOREMS = "What connects the networks: both sides on random networks, and the largest deviation. Docs: docs/papers.md."
@@ -20,16 +21,12 @@ def add_list(commands: Any) -> None:
 def add_summary(commands: Any) -> None:
     description = "What each level of a network holds and costs, and which weights it uses more than once."
     command = commands.add_parser("summary", help="table and drawing of a network", description=description)
-    command.add_argument("name", help=f"such as {EXAMPLE}")
+    command.add_argument("name", help=f"such as {EXAMPLE}, settings and all: '..., activation=gelu'")
     command.add_argument("--size", help='pixels of an image: 32, or 32,48 (default: 32, for --input "imagenet" 224)')
-    command.add_argument("--dims", type=int, default=2, help="space dimensions, 1, 2 or 3 (default: %(default)s)")
-    command.add_argument("--in-channels", type=int, default=3, help="channels of the image (default: %(default)s)")
-    command.add_argument("--num-classes", type=int, default=10, help="0 leaves the head out (default: %(default)s)")
-    command.add_argument("--input", default="cifar", help='"cifar" or "imagenet", the stem (default: %(default)s)')
-    command.add_argument("--form", default="auto", help='of MgNet: "residual" or "feature" (default: %(default)s)')
-    command.add_argument(
-        "--sharing", default="literal", help='of ResNets: "literal" or "tables" (default: %(default)s)'
-    )
+    counts = {"dims": "space dimensions, 1, 2 or 3 (2)", "in-channels": "channels of the image (3)"}
+    for name, text in (counts | {"num-classes": "0 leaves the head out (10)"}).items():
+        command.add_argument(f"--{name}", type=int, default=argparse.SUPPRESS, metavar="N", help=text)
+    add_network_options(command)
     command.add_argument("--plot", type=Path, help="draw the network as a cycle into this file (.png, .pdf, .svg)")
     command.set_defaults(run=_summary)
 
@@ -58,10 +55,12 @@ def _list(options: argparse.Namespace) -> None:
 
 def _summary(options: argparse.Namespace) -> None:
     import nets
+    from nets.zoo import create_model
 
-    names = ("dims", "in_channels", "num_classes", "input", "form", "sharing")
-    model = nets.create_model(options.name, **{name: getattr(options, name) for name in names})
-    size = (options.in_channels, *_size(options.size or ("224" if options.input == "imagenet" else "32"), options.dims))
+    known: Any = create_model.__kwdefaults__
+    model = create_model(options.name, **{name: value for name, value in vars(options).items() if name in known})
+    config = model.config
+    size = (config.in_channels, *_size(options.size or ("224" if config.input == "imagenet" else "32"), config.dims))
     print(nets.summary(model, size))
     if options.plot is not None:
         from nets import plot
@@ -73,9 +72,9 @@ def _summary(options: argparse.Namespace) -> None:
 def _size(text: str, dims: int) -> tuple[int, ...]:
     numbers = text.split(",")
     if len(numbers) not in (1, dims) or not all(n.strip().isdecimal() and int(n) > 0 for n in numbers):
-        raise ValueError(
-            f"size must be 1 or {dims} positive integers, such as 32 or {','.join(['32'] * dims)}; got {text!r}"
-        )
+        each = f"1 or {dims} positive integers, such as 32 or {','.join(['32'] * dims)}"
+        need = each if dims > 1 else "1 positive integer, since the network has dims=1"
+        raise ValueError(f"size must be {need}; got {text!r}")
     return tuple(map(int, numbers)) * (dims if len(numbers) == 1 else 1)
 
 

@@ -124,7 +124,9 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a network; got {type(model).__name__}")
     if isinstance(model, Network) and model.config.num_classes == 0:
-        raise ValueError(f"model must have a head; {model.config} has num_classes=0: call model.reset_classifier")
+        raise ValueError(
+            f"model must have a head; {model.config.notation} has num_classes=0: call model.reset_classifier"
+        )
     check_integer("batch", batch, 1)
     if isinstance(data, Dataset):
         return data.test_images, data.test_labels

@@ -1,5 +1,8 @@
 """What a hostile new user tries: every error names the argument, what came and what is allowed."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -183,7 +186,7 @@ def test_evaluation_of_what_classifies_nothing():
         (["train", "--epochs", "0"], "epochs must be an integer >= 1"),
         (["train", "--device", "gpu", "--epochs", "1"], "device 'gpu' cannot be used here"),
         (["evaluate", "/nowhere"], "there is no file /nowhere"),
-        (["summary", "MgNet[2,2]-[8]-B^l", "--size", "1"], "x is too small"),
+        (["summary", "MgNet[2,2]-[8]-B^l", "--size", "1"], "input_size is too small: grid 1 of 2"),
         (["summary", "MgNet[2,2]-[8]-B^l", "--plot", "/nowhere/x.png"], "/nowhere/x.png"),
     ],
 )
@@ -193,3 +196,27 @@ def test_command_line(arguments, words, capsys):
     assert error.startswith(f"python -m nets {arguments[0]}: error: ")
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_a_reader_that_leaves():
+    """As `| head` does: no traceback, no word, and the status that shells give a program that SIGPIPE ends."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "nets", "list"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@every_family
+def test_features_without_pixels(family):
+    model = create(family)
+    u = model.forward_features(f32(2, 3, 8, 8))
+    with pytest.raises(ValueError, match="u must have a pixel or more"):
+        model.forward_head(u[..., :0])
+
+
+def test_given_weights_of_a_way_up():
+    with pytest.raises(ValueError, match=r"3 weights, one per sweep .* nu=\(2, 1\) and nu_post=\(3,"):
+        nets.create_model("V-MgNet[2,1;3]-[8]-B^l", iteration="chebyshev:1,1.5")
+    assert nets.create_model("V-MgNet[2,1;3]-[8]-B^l", iteration="chebyshev:1,1.5,1.2")

@@ -47,7 +47,7 @@ def test_weights_of_the_last_iterate_alone_are_the_single_step(iteration):
     single = network(nets.MgNetConfig((3, 2), (4, 4), (4, 4), "constant", batch_norm=False))
     other = nets.MgNet(nets.MgNetConfig((3, 2), (4, 4), (4, 4), "constant", batch_norm=False, iteration=iteration))
     other = other.double().eval()
-    other.load_state_dict(single.state_dict())
+    other.load_state_dict(single.state_dict(), strict=False)
     x = images(single.config)
     assert norm(other(x) - single(x)) <= 100 * EPS * norm(single(x))
 

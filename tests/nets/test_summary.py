@@ -1,11 +1,13 @@
 """The table of a network adds up, and names the weights that are used more than once."""
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nets
 from nets import zoo
+from nets.__main__ import main
 from tests.nets.networks import all_configs, configs, densenets, plains, resnets
 
 
@@ -36,3 +38,28 @@ def test_shapes_and_shared_weights(input, pixels):
     text = str(table)
     assert text.startswith("MgNet[2,2,2,2]-[8]-B^l" + (", input=imagenet\n" if input == "imagenet" else "\n"))
     assert f"{table.parameters:,}" in text.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "name", ["MgNet[2,1]-[4]-B^l", "V-MgNet[2,1]-[4]-B^l", "GDFI[1,1]-[4]-A:K-B:K", "MgNet[2,2]-[4]-B^l"]
+)
+@pytest.mark.parametrize("form", ["auto", "feature"])
+def test_kernels_without_use_are_those_without_gradient(name, form):
+    model = nets.create_model(name, form=form)
+    model(torch.randn(2, 3, 8, 8)).square().sum().backward()
+    unused = {kernel for row in nets.summary(model, (3, 8, 8)).rows for kernel in row.unused}
+    assert {f"{kernel}.weight" for kernel in unused} == {n for n, p in model.named_parameters() if p.grad is None}
+    assert ("A.1 never" in str(nets.summary(model, (3, 8, 8)))) == ("A.1" in unused)
+    assert unused == ({"A.1"} if model.config.form == "residual" and model.config.nu[-1] == 1 else set())
+
+
+def test_the_command_takes_the_settings_of_create_model(capsys):
+    arguments = ["--activation", "gelu", "--iteration", "chebyshev", "--dims", "1", "--no-batch-norm", "--size", "20"]
+    assert main(["summary", "MgNet[2,2]-[8]-B^l", *arguments, "--transfers", "bilinear"]) == 0
+    title = "MgNet[2,2]-[8]-B^l, activation=gelu, batch_norm=False, dims=1, transfers=bilinear, iteration=chebyshev"
+    text = capsys.readouterr().out
+    assert text.splitlines()[0] == title
+    assert main(["summary", title, "--size", "20"]) == 0
+    assert capsys.readouterr().out == text
+    assert main(["summary", title, "--size", "20,20"]) == 2
+    assert "size must be 1 positive integer, since the network has dims=1; got '20,20'" in capsys.readouterr().err
