@@ -16,7 +16,7 @@ from pde.kernels.states import Interpolated, Packed, Pending, Rows, State, Stora
 
 
 class LazyLevel:
-    """The moves of a level that is not the coarsest. What becomes of a pass is for its classes to say."""
+    """The moves of a level that is not the coarsest. Subclasses say what becomes of a pass."""
 
     def __init__(self, packed: Packed, index: int, sweeping: Sweeping, room: Storage) -> None:
         self.packed, self.index, self.sweeping, self.room = packed, index, sweeping, room
