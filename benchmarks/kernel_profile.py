@@ -42,7 +42,7 @@ def profile(shape: tuple[int, ...]) -> str:
     mg = pde.Multigrid(pde.Poisson(shape), kernels="numba", threads=THREADS)
     f, out = rng.standard_normal(shape), np.zeros(shape)
     mg.full_multigrid(f, out=out)
-    fine, coarse = mg._cycles.fast._make(False)._short[:2]
+    fine, coarse = mg._cycles.fast._make(False)._every[:2]
     data, u, other = Rows(f.reshape(-1), False), fine.room["u"], Rows(out.reshape(-1), False)
     below = 8 / 2 ** len(shape)  # bytes of a number on the coarse grid, per number of the fine one
 
