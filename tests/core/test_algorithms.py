@@ -20,10 +20,8 @@ from mgcore import (
     v_cycle,
     w_cycle,
 )
-from tests.helpers import BACKENDS, EPS, SEEDS, Hierarchy, hierarchies, norm
-
-every_backend = pytest.mark.parametrize("backend", list(BACKENDS))
-every_form = pytest.mark.parametrize("form", [list, residual_form], ids=["feature", "residual"])
+from tests.core.choices import every_backend, every_form
+from tests.helpers import EPS, SEEDS, Hierarchy, hierarchies, norm
 
 
 def algorithm_1(h: Hierarchy, f, u0):

@@ -7,10 +7,8 @@ from hypothesis import strategies as st
 from numpy.polynomial.chebyshev import chebval
 
 from mgcore import Level, chebyshev, chebyshev_weights, checks, descend, multi_step, residual_form, single_step
-from tests.helpers import BACKENDS, EPS, SEEDS, hierarchies, nonlinear_extractor, norm
-
-every_backend = pytest.mark.parametrize("backend", list(BACKENDS))
-every_form = pytest.mark.parametrize("form", [list, residual_form], ids=["feature", "residual"])
+from tests.core.choices import every_backend, every_form
+from tests.helpers import EPS, SEEDS, hierarchies, nonlinear_extractor, norm
 
 
 class Sweeps:

@@ -1,4 +1,4 @@
-"""The loop sees moves only: levels with other state, None as zero, and what levels say when a part is missing."""
+"""The loop sees moves only: levels with other state, None as zero, and what is recorded."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,21 +13,11 @@ from mgcore import (
     backslash_cycle,
     checks,
     descend,
-    f_cycle,
-    full_multigrid,
-    mg0,
-    mgnet,
     residual_form,
     v_cycle,
-    w_cycle,
 )
+from tests.core.choices import every_backend, every_cycle, every_form
 from tests.helpers import BACKENDS, EPS, Counted, hierarchies, norm
-
-every_backend = pytest.mark.parametrize("backend", list(BACKENDS))
-every_form = pytest.mark.parametrize("form", [list, residual_form], ids=["feature", "residual"])
-CYCLES = {"backslash": backslash_cycle, "V": v_cycle, "W": w_cycle, "F": f_cycle}
-every_cycle = pytest.mark.parametrize("cycle", list(CYCLES.values()), ids=list(CYCLES))
-
 
 # ---- another state -------------------------------------------------------------------------------------------------
 
@@ -240,116 +230,3 @@ def test_residual_form_computes_f_when_it_is_read(backend, data, guess):
     for l, A in enumerate(h.A):
         pending = len(h.B[l]) > 0 or (l == 0 and guess)
         assert A.count - before[l] == pending + (visits[l].u is not None)
-
-
-# ---- what is missing -----------------------------------------------------------------------------------------------
-
-
-def identity(v, like=None):
-    return v
-
-
-@every_form
-@every_cycle
-def test_missing_transfers_are_named(form, cycle):
-    f = np.ones(3)
-    coarse = Level(identity, [identity])
-    with pytest.raises(ValueError, match=r"^R: .* got None"):
-        cycle(form([Level(identity, [identity], None, None, identity), coarse]), f)
-    with pytest.raises(ValueError, match=r"^P: .* got None"):
-        cycle(form([Level(identity, [identity], identity, None, None), coarse]), f)
-    with pytest.raises(ValueError, match=r"^R: .* got None"):
-        descend(form([Level(identity, [identity]), coarse]), f)
-    assert len(descend(form([Level(identity, [identity], identity), coarse]), f)) == 2  # a descent needs no P
-
-
-every_run = pytest.mark.parametrize(
-    "run",
-    [
-        *CYCLES.values(),
-        descend,
-        mg0,
-        mgnet,
-        lambda levels, f: full_multigrid(levels, f, interpolate=[], restrict_data=[]),
-    ],
-)
-
-
-@every_run
-def test_levels_are_a_sequence(run):
-    for levels in (None, Level(identity, [identity]), iter([])):
-        with pytest.raises(TypeError, match=f"levels must be a sequence.*got {type(levels).__name__}"):
-            run(levels, np.ones(3))
-
-
-@every_run
-def test_no_levels(run):
-    with pytest.raises(ValueError, match="at least one level"):
-        run([], np.ones(3))
-
-
-@pytest.mark.parametrize(
-    ("interpolate", "restrict_data", "message"),
-    [([], [identity], "interpolate must hold 1"), ([identity], [identity] * 2, "restrict_data must hold 1")],
-)
-def test_full_multigrid_needs_a_map_per_pair(interpolate, restrict_data, message):
-    levels = [Level(identity, [identity], identity, None, identity), Level(identity, [identity])]
-    with pytest.raises(ValueError, match=message):
-        full_multigrid(levels, np.ones(3), interpolate=interpolate, restrict_data=restrict_data)
-
-
-# ---- full approximation scheme -------------------------------------------------------------------------------------
-
-
-@every_backend
-@every_cycle
-@given(data=st.data())
-def test_the_solution_is_a_fixed_point_for_nonlinear_A(backend, cycle, data):
-    """f = A(u*): every residual is exactly zero, on the coarse grids by (6.6), so nothing moves."""
-    h = data.draw(
-        hierarchies(backend, nonlinear_A=True, nonlinear_B=None, post=True, pi=["nodal", "transposed P", "random"])
-    )
-    exact = h.grids[0].features()
-    result = cycle(h.levels(linear=False), h.A[0](exact), exact)
-    assert bool((result == exact).all())
-
-
-@given(seed=st.integers(0, 10**6))
-def test_full_approximation_scheme_solves_a_nonlinear_problem(seed):
-    """-u'' + u^3 = f in one dimension: V-cycles with A(Pi u) in (6.6) converge as for u^3 = 0, without they do not."""
-    n = 31
-    h = 1 / (n + 1)
-
-    def make_A(h):
-        def A(u):
-            padded = np.pad(u, 1)
-            return (2 * u - padded[:-2] - padded[2:]) / h**2 + u**3
-
-        return A
-
-    def make_B(h):
-        return [lambda r: r * (2 / 3) * h**2 / 2] * 3
-
-    def R(r):
-        return (r[:-2:2] + 2 * r[1:-1:2] + r[2::2]) / 4
-
-    def P(e, like):
-        padded, fine = np.pad(e, 1), np.zeros(like.shape)
-        fine[1::2], fine[::2] = e, (padded[:-1] + padded[1:]) / 2
-        return fine
-
-    def levels(Pi):
-        spacings = [h * 2**l for l in range(4)]
-        result = [Level(make_A(s), make_B(s), R, Pi, P, make_B(s), linear=False) for s in spacings[:-1]]
-        return [*result, Level(make_A(spacings[-1]), make_B(spacings[-1]) * 20, linear=False)]
-
-    exact = np.random.default_rng(seed).uniform(1.5, 2.5) * np.sin(np.pi * h * np.arange(1, n + 1))
-    f = make_A(h)(exact)
-    errors = []
-    for Pi in (lambda u: u[1::2], None):
-        u = None
-        for _ in range(12):
-            u = v_cycle(levels(Pi), f, u)
-        errors.append(norm(u - exact) / norm(exact))
-    assert errors[0] < 1e-12
-    assert errors[1] > 1e-7

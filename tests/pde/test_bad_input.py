@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-import mgcore
 import pde
 from pde import Multigrid, Poisson
+from tests.pde.refusals import ids, refused
 
 F = np.ones((7, 9))
 NAN, INF = np.where(np.eye(7, 9) > 0, np.nan, 1.0), np.where(np.eye(7, 9) > 0, np.inf, 1.0)
@@ -19,69 +19,6 @@ def read_only():
     array.flags.writeable = False
     return array
 
-
-PROBLEM = [  # shape and the rest of Poisson; what the message must hold
-    ({"shape": 0}, ValueError, ["shape[0]", "0"]),
-    ({"shape": (4, 0)}, ValueError, ["shape[1]", "0"]),
-    ({"shape": (4, -3)}, ValueError, ["shape[1]", "-3"]),
-    ({"shape": 4.0}, TypeError, ["shape", "4.0"]),
-    ({"shape": (4, 2.5)}, TypeError, ["shape[1]", "2.5"]),
-    ({"shape": (True, 4)}, TypeError, ["shape[0]", "True"]),
-    ({"shape": True}, TypeError, ["shape", "True"]),
-    ({"shape": np.True_}, TypeError, ["shape", "True"]),
-    ({"shape": None}, TypeError, ["shape", "None"]),
-    ({"shape": "ab"}, TypeError, ["shape", "'a'"]),
-    ({"shape": ()}, ValueError, ["shape", "1, 2 or 3", "0"]),
-    ({"shape": (2, 2, 2, 2)}, ValueError, ["shape", "1, 2 or 3", "4"]),
-    ({"shape": [[3, 4]]}, TypeError, ["shape", "[3, 4]"]),
-    ({"extent": 0}, ValueError, ["extent", "0"]),
-    ({"extent": (1, -2)}, ValueError, ["extent", "-2"]),
-    ({"extent": (1, 2, 3)}, ValueError, ["extent", "(1, 2, 3)"]),
-    ({"extent": [[1, 2]]}, ValueError, ["extent", "[[1, 2]]"]),
-    ({"extent": np.nan}, ValueError, ["extent", "nan"]),
-    ({"extent": np.inf}, ValueError, ["extent", "inf"]),
-    ({"extent": 1e-160}, ValueError, ["extent", "1e-160"]),
-    ({"extent": 1e200}, ValueError, ["extent", "1e+200"]),
-    ({"extent": "wide"}, TypeError, ["extent"]),
-    ({"extent": 1j}, TypeError, ["extent", "complex"]),
-    ({"extent": None}, TypeError, ["extent"]),
-    ({"boundary": "noymann"}, ValueError, ["boundary", "'noymann'", "'dirichlet'", "'neumann'", "'periodic'", "robin"]),
-    ({"boundary": ("dirichlet",)}, ValueError, ["boundary", "1"]),
-    ({"boundary": (("dirichlet", "periodic"), "dirichlet")}, ValueError, ["boundary[0]", "'periodic'"]),
-    ({"boundary": (("dirichlet",) * 3, "dirichlet")}, ValueError, ["boundary", "pair"]),
-    ({"boundary": None}, ValueError, ["boundary", "None"]),
-    ({"boundary": ("dirichlet", 3)}, ValueError, ["boundary", "3"]),
-    ({"boundary": "robin"}, ValueError, ["boundary", "'robin'", "beta"]),
-    ({"boundary": ("robin", -1.0)}, ValueError, ["boundary", "beta", "-1.0"]),
-    ({"boundary": ("robin", np.nan)}, ValueError, ["boundary", "nan"]),
-    ({"boundary": ("robin", np.inf)}, ValueError, ["boundary", "inf"]),
-    ({"boundary": ("robin", "x")}, ValueError, ["boundary", "('robin', beta)"]),
-    ({"centering": "face"}, ValueError, ["centering", "'face'", "'vertex'", "'cell'"]),
-    ({"coordinates": [None, np.r_[0, 1e-200, np.arange(1, 10)]]}, ValueError, ["coordinates", "1/h^2", "1e-200"]),
-    ({"coefficient": 1e305}, ValueError, ["coefficient", "float64", "1e+305"]),
-    ({"coefficient": (1.0, 1e-308)}, ValueError, ["coefficient", "float64", "1e-308"]),
-    ({"coefficient": lambda x: x}, TypeError, ["coefficient", "2 arguments"]),
-    ({"reaction": lambda x: x}, TypeError, ["reaction", "2 arguments"]),
-    ({"reaction": 1e307}, ValueError, ["reaction", "float64", "1e+307"]),
-    ({"coefficient": 0.0}, ValueError, ["coefficient", "0.0", "positive"]),
-    ({"coefficient": (1.0, -2.0)}, ValueError, ["coefficient", "-2.0", "positive"]),
-    ({"coefficient": np.nan}, ValueError, ["coefficient", "NaN"]),
-    ({"coefficient": np.ones(3)}, ValueError, ["coefficient", "3"]),
-    ({"coefficient": lambda x, y: x - 0.5}, ValueError, ["coefficient", "positive", "-0.375"]),
-    ({"coefficient": lambda x, y: x[:3]}, ValueError, ["coefficient", "(7, 9)", "(3, 9)"]),
-    ({"coefficient": [1.0, np.zeros((7, 9))]}, ValueError, ["coefficient[1]", "positive"]),
-    ({"coefficient": (1.0, 2.0, 3.0)}, ValueError, ["coefficient", "2", "3"]),
-    ({"coefficient": "one"}, TypeError, ["coefficient"]),
-    ({"reaction": -1.0}, ValueError, ["reaction", "-1.0", "zero or positive"]),
-    ({"reaction": np.nan}, ValueError, ["reaction", "NaN"]),
-    ({"reaction": np.ones(3)}, ValueError, ["reaction", "(3,)", "(7, 9)"]),
-    ({"reaction": "one"}, TypeError, ["reaction"]),
-    ({"coordinates": [1, 2, 3]}, ValueError, ["coordinates", "3"]),
-    ({"coordinates": [np.linspace(0, 1, 8), None]}, ValueError, ["coordinates[0]", "9 nodes", "(8,)"]),
-    ({"coordinates": [None, np.linspace(1, 0, 11)]}, ValueError, ["coordinates[1]", "increase"]),
-    ({"coordinates": [None, np.full(11, np.nan)]}, ValueError, ["coordinates[1]", "NaN"]),
-    ({"coordinates": 3.0}, ValueError, ["coordinates", "3.0"]),
-]
 
 SOLVER = [
     ({"smoother": "gauss"}, ValueError, ["smoother", "'gauss'", "'red-black'"]),
@@ -196,42 +133,9 @@ SOLVE = [
 ]
 
 
-def ids(table):
-    return [str(n) for n in range(len(table))]
-
-
-@pytest.fixture
-def no_work(monkeypatch):
-    """Factorisations, cycles and nested iteration are work."""
-
-    def work(*_, **__):
-        pytest.fail("work was done before the input was refused")
-
-    monkeypatch.setattr("pde.direct.splu", work)
-    for name in ("full_multigrid", "solve"):
-        monkeypatch.setattr(mgcore, name, work)
-    monkeypatch.setattr("pde.running.CYCLES", dict.fromkeys(("V", "W", "F", "backslash"), work))
-
-
 @pytest.fixture(scope="module")
 def mg():
     return Multigrid(Poisson((7, 9)))
-
-
-def refused(kind, named, call, *arguments, **options):
-    with pytest.raises(kind) as caught:
-        call(*arguments, **options)
-    assert caught.type in (ValueError, TypeError)
-    for part in named:
-        assert part in str(caught.value), str(caught.value)
-
-
-@pytest.mark.parametrize(("options", "kind", "named"), PROBLEM, ids=ids(PROBLEM))
-def test_problem(options, kind, named):
-    options = {"shape": (7, 9), **options}
-    refused(kind, named, Poisson, **options)
-    if options["shape"] is not None:  # which means the shape of f
-        refused(kind, named, pde.solve_poisson, F, **options)
 
 
 @pytest.mark.parametrize(("options", "kind", "named"), SOLVER, ids=ids(SOLVER))

@@ -1,0 +1,21 @@
+import pytest
+
+import mgcore
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Factorisations, cycles and nested iteration are work."""
+
+    def work(*_, **__):
+        pytest.fail("work was done before the input was refused")
+
+    monkeypatch.setattr("pde.direct.splu", work)
+    for name in ("full_multigrid", "solve"):
+        monkeypatch.setattr(mgcore, name, work)
+    monkeypatch.setattr("pde.running.CYCLES", dict.fromkeys(("V", "W", "F", "backslash"), work))
+
+
+@pytest.fixture
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)

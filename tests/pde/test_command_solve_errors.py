@@ -1,0 +1,90 @@
+"""python -m pde solve: a mistake is told in one line, and nothing is written."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.pde.command import run, toml
+
+pytestmark = pytest.mark.usefixtures("in_a_folder_of_its_own")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("", "--shape is needed"),
+        ("--shape 4 4 4 4", "shape"),
+        ("--shape 0", "shape[0]"),
+        ("--dims 2 --shape 4 5 6", "--shape"),
+        ("--shape 8 --f sin(q)", "'q' at column 5"),
+        ("--shape 8 --f y", "there are x, pi, e"),
+        ("--shape 8 --f 9**9**9**9", "is infinite"),
+        ("--shape 8 --f 1/(x-x)", "'1/(x-x)' is infinite at x = 0.1111"),
+        ("--shape 8 --f nothing.npy", "there is no file nothing.npy"),
+        ("--shape 8 --f short.npy", "short.npy cannot be read"),
+        ("--shape 8 --f words.npy", "words.npy"),
+        ("--shape 8 --f objects.npy", "objects.npy cannot be read"),
+        ("--shape 8 --f text.npy", "text.npy cannot be read"),
+        ("--shape 8 --f nan.npy", "f must be finite"),
+        ("--shape 9 --f eight.npy", "f must have the problem's shape (9,)"),
+        ("--shape 8 --f several.npz", "several.npz holds several arrays"),
+        ("--shape 8 8 --g q-low=1", "unknown side 'q-low'; there are x-low"),
+        ("--shape 8 --g y-low=1", "unknown side 'y-low'"),
+        ("--shape 8 --g x-low=1 2", "names its side"),
+        ("--shape 8 --g x-low=1 x-low=2", "twice"),
+        ("--shape 8 --g x-low=foo(x)", "g of x-low"),
+        ("--shape 8 --boundary robin:x", "robin"),
+        ("--shape 8 --boundary robin", "robin:2.5"),
+        ("--shape 8 8 --boundary robin", "robin:2.5"),
+        ("--shape 8 8 --boundary robin,dirichlet neumann", "robin:2.5"),
+        ("--shape 8 --boundary magic", "boundary must be"),
+        ("--shape 8 --boundary periodic,neumann", "periodic on both sides"),
+        ("--shape 8 --coefficient -1", "coefficient must be positive"),
+        ("--shape 8 --coordinates eight.npy", "coordinates[0] must hold 10 nodes"),
+        ("--shape 8 --coordinates 3", "coordinates[0] must be a .npy file"),
+        ("--shape 8 --omega 3", "omega must lie in (0, 2)"),
+        ("--shape 8 --rtol x", "--rtol"),
+        ("--shape 8 --cycle F --accel cg", "cycle"),
+        ("--shape 8 --boundary periodic --f 1", "f does not fit this singular problem"),
+        ("--shape 8 --output u.txt", "--output: u.txt must end with .npy, .npz"),
+        ("--shape 8 --plot u", "--plot: u must end with .png"),
+        ("--shape 8 --output eight.npy", "is there already; give --force"),
+        ("--shape 8 --output folder.npy", "folder.npy is a folder"),
+        ("--shape 8 --output eight.npy/u.npy", "cannot be written"),
+        ("--shape 8 --plot a.png --plot-history ./a.png", "to be written twice"),
+        ("--shape 8 --f batch.npy --plot u.png", "--plot shows one solution"),
+        ("--shape 4 --plot-smoothing s.png", "one level"),
+        ("--shape 4 --f 1 --output u.npy --plot-smoothing s.png", "one level"),
+        ("--shape 100000 100000 100000 --f 1", "not enough memory"),
+        ("nothing.toml", "there is no file nothing.toml"),
+        ("broken.toml", "broken.toml is no TOML file"),
+        ("binary.toml", "binary.toml cannot be read"),
+        ("typo.toml", "unknown key 'max_cycle'; did you mean 'max_cycles'?"),
+        ("kinds.toml", "verbose must be true or false, got 1"),
+        ("true.toml", "rtol cannot be True"),
+        ("table.toml", "f must hold real numbers"),
+        ("number.toml", "output must be the name of a file, got 3"),
+        ("--shape 8 --unknown", "--unknown"),
+    ],
+)
+def test_errors_are_one_line_that_names_the_mistake(words, named, capsys):
+    np.save("eight.npy", np.ones(8))
+    np.save("batch.npy", np.ones((2, 8)))
+    np.save("nan.npy", np.full(8, np.nan))
+    np.save("words.npy", np.array(["a"] * 8))
+    np.save("objects.npy", np.array([{}] * 8), allow_pickle=True)
+    Path("short.npy").write_bytes(Path("eight.npy").read_bytes()[:-9])
+    Path("text.npy").write_text("1 2 3")
+    np.savez("several.npz", a=1)
+    Path("folder.npy").mkdir()
+    texts = {"broken": "f = ", "typo": "max_cycle = 3", "kinds": "shape = 8\nverbose = 1", "number": "output = 3"}
+    for name, text in (texts | {"true": "rtol = true", "table": "shape = 8\nf = {a = 1}"}).items():
+        toml(text, f"{name}.toml")
+    Path("binary.toml").write_bytes(b"\xff\xfe\x00")
+    before = sorted(Path().rglob("*"))
+    assert run(words) == 2
+    printed = capsys.readouterr()
+    assert len(printed.err.splitlines()) == 1
+    assert named in printed.err
+    assert sorted(Path().rglob("*")) == before
