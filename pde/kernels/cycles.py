@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pde.kernels.jit import compiled, exact
+from pde.kernels.jit import called, compiled, exact
 from pde.kernels.passes import CUBIC, ZERO, restrict_planes, sweeps
 from pde.kernels.pointers import pointer
 
@@ -76,7 +76,7 @@ NOTHING_GIVEN, NO_NORMS, NO_SCALE = np.array(Given(), np.int64), np.zeros(0), np
 """For a program that is run once and holds everything itself."""
 
 
-@compiled
+@called
 def execute(records, reals, integers, deep, varying, program, inverse, w, given, again, norms, scale, tolerance):
     """Make all steps, or where there are `norms` several runs: all after the first take u from `out`.
 

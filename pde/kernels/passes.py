@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pde.kernels.jit import compiled, inline
+from pde.kernels.jit import called, compiled, inline
 from pde.kernels.layout import EVEN, copy, fill, join, odd, row_length, split, stream, stream_joined
 from pde.kernels.lines import (
     Faces,
@@ -81,7 +81,7 @@ def space(n1, n, m1, m, sweeps):
     )
 
 
-@compiled
+@called
 def space_needed(L, sweeps):
     """The length of the work space of a pass."""
     return space(L.n[1], L.n[2], L.m[1], L.m[2], sweeps).total + L.n[1] * L.n[2] + 64
