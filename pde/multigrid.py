@@ -25,7 +25,7 @@ from pde.out import check_out, deliver, room_in
 from pde.place import Place, host, read_device
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
-from pde.running import Levels, run_on
+from pde.running import How, Levels, run_on
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.solving import BatchSolver
 from pde.summary import table
@@ -148,7 +148,7 @@ class Multigrid:
         with np.errstate(**QUIET), self._place.without_gradients():
             fused = not trace.watches and self._cycles.ready()
             levels = trace.watch(self._cycles.levels, f)
-            return self._place.give(self._cycles(cycle, levels, f, u, fused)[0], as_tensor)
+            return self._place.give(self._cycles(cycle, levels, f, u, How(fused))[0], as_tensor)
 
     def full_multigrid(
         self,

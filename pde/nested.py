@@ -16,7 +16,7 @@ from pde.fast import Norms
 from pde.grid import Array, Sides
 from pde.hierarchy import Hierarchy
 from pde.interpolation import BoundaryTerm, CubicInterpolation, coarsen_sides
-from pde.running import Cycles, Levels, MixedCycles
+from pde.running import Cycles, How, Levels, MixedCycles
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class NestedIteration:
             f = self._fold(l, f, sides[l])
             if self.singular:
                 f = self.hierarchy.volumes[l].without_mean(f)
-            u, norms = self.cycles("V", levels, f, u, fused)
+            u, norms = self.cycles("V", levels, f, u, How(fused))
             return u
 
         u = mgcore.full_multigrid(

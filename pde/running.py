@@ -22,6 +22,24 @@ Levels = Sequence[Any]
 
 
 @dataclass(frozen=True)
+class How:
+    """How a cycle is made.
+
+    Args:
+        fused: by the compiled kernels.
+        symmetric: with adjoint post-smoothing, as for conjugate gradients.
+        in_place: u may be overwritten.
+    """
+
+    fused: bool = False
+    symmetric: bool = False
+    in_place: bool = False
+
+
+PLAIN = How()
+
+
+@dataclass(frozen=True)
 class Cycles:
     """One cycle on arrays or tensors, whichever the levels hold.
 
@@ -49,28 +67,18 @@ class Cycles:
             return self.fast.describe()
         return "torch operations" if self.compiled is None else self.compiled.describe()
 
-    def __call__(
-        self,
-        kind: str,
-        levels: Levels,
-        f: Any,
-        u: Any = None,
-        fused: bool = False,
-        symmetric: bool = False,
-        in_place: bool = False,
-    ) -> tuple[Any, Norms]:
+    def __call__(self, kind: str, levels: Levels, f: Any, u: Any = None, how: How = PLAIN) -> tuple[Any, Norms]:
         """A cycle from u (None: zero) on `levels`, the coarsest of the solver's or others that make the same moves.
 
         Args:
             kind: one of `CYCLES`.
-            fused: take the compiled kernels; `symmetric` then tells which, and `in_place` that u may be overwritten.
         """
-        if fused and len(levels) > 1:
+        if how.fused and len(levels) > 1:
             assert self.fast is not None
             start = len(self.levels) - len(levels)
-            return self.fast.cycle(kind, f, u, start=start, symmetric=symmetric, in_place=in_place)
+            return self.fast.cycle(kind, f, u, start=start, symmetric=how.symmetric, in_place=how.in_place)
         if self.compiled is not None and not isinstance(levels[0], TracedLevel):
-            return self.compiled(kind, len(self.levels) - len(levels), f, u, symmetric), None
+            return self.compiled(kind, len(self.levels) - len(levels), f, u, how.symmetric), None
         return CYCLES[kind](levels, f, u), None
 
 
@@ -104,21 +112,12 @@ class MixedCycles:
     def describe(self) -> str:
         return self.inner.describe()
 
-    def __call__(
-        self,
-        kind: str,
-        levels: Levels,
-        f: Any,
-        u: Any = None,
-        fused: bool = False,
-        symmetric: bool = False,
-        in_place: bool = False,
-    ) -> tuple[Any, Norms]:
+    def __call__(self, kind: str, levels: Levels, f: Any, u: Any = None, how: How = PLAIN) -> tuple[Any, Norms]:
         """As `Cycles`; f and u in float64, the moves of `levels` in float32."""
         l = len(self.operators) - len(levels)
         r = f if u is None else f - self.operators[l](u)
         scale = 1.0 if isinstance(levels[0], TracedLevel) else self._scale(l, r)  # who watches sees r itself
-        d, _ = self.inner(kind, levels, cast(r / scale, np.dtype("float32")), None, fused, symmetric)
+        d, _ = self.inner(kind, levels, cast(r / scale, np.dtype("float32")), None, how)
         d = scale * cast(d, f.dtype)
         return d if u is None else u + d, None
 

@@ -21,7 +21,7 @@ from pde.krylov import ConjugateGradients
 from pde.nested import NestedIteration
 from pde.norms import Volumes
 from pde.poisson import Poisson
-from pde.running import Cycles, Levels, MixedCycles
+from pde.running import Cycles, How, Levels, MixedCycles
 from pde.trace import Trace
 
 
@@ -85,7 +85,7 @@ class BatchSolver:
                 u, norms = self.nested(levels, *some, fused, whole())
             else:
                 in_place = u is not u0 and options["callback"] is None
-                u, norms = self.cycles(kind, levels, folded, u, fused, in_place=in_place)
+                u, norms = self.cycles(kind, levels, folded, u, How(fused, in_place=in_place))
             return measured.keep(mean_free(u), norms)
 
         def several(folded: Array, u: Array | None, members: list[Remaining]) -> tuple[Array, list[list[float]]] | None:
@@ -122,7 +122,7 @@ class BatchSolver:
         return replace(solution, removed=float(np.max(removed)), members=tuple(members))
 
     def symmetric_cycle(self, cycle: str, levels: Levels, fused: bool, r: Array) -> Array:
-        return self.mean_free(self.cycles(cycle, levels, r, None, fused, symmetric=True)[0])
+        return self.mean_free(self.cycles(cycle, levels, r, None, How(fused, symmetric=True))[0])
 
     def mean_free(self, u: Array) -> Array:
         """u, of zero mean where the problem is singular."""
