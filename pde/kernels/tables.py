@@ -252,7 +252,14 @@ class Ends(NamedTuple):
 
 
 class LineMaps(NamedTuple):
-    """The maps between a row and its coarse one: `taps` inside, by the names that they have in a record, and `ends`."""
+    """The maps between a row and its coarse one.
+
+    Attributes:
+        taps: the weights inside, by their names in a record: e and o of points 2 k and 2 k + 1 in linear interpolation,
+            from the coarse points k - 1 and k on; ce and co in cubic, from k - 2 and k - 1 on; r and d of coarse point
+            k in restriction and in that of data, from the points 2 k - 1 and 2 k - 3 on.
+        ends: the points that have others, by the name of the map.
+    """
 
     taps: dict[str, Array]
     ends: dict[str, Ends]
@@ -295,7 +302,7 @@ def _ends(M: sp.csr_matrix, first: Array, taps: Array, around: bool, tolerance: 
     """The rows of M that differ from `taps`, (rows, count), from their columns `first` on."""
     row, columns = np.repeat(np.arange(len(first)), np.diff(M.indptr)), M.shape[1]
     place = M.indices - first[row]
-    if around:
+    if around:  # on a short axis several taps meet in a column
         place %= columns
         taps = np.stack([taps[:, t::columns].sum(axis=1) for t in range(min(columns, taps.shape[1]))], axis=1)
     else:
