@@ -1,7 +1,8 @@
 """Twelve kinds of Poisson problems: predicted and measured convergence, beside PyAMG on the same matrices.
 
 pip install 'mgnet-multigrid[bench]'
-python benchmarks/poisson_kinds.py [--quick] [--kinds WORD ...] [--repeats 3] [--memory 12] [--output FOLDER]
+python benchmarks/poisson_kinds.py [--quick] [--kinds WORD ...] [--repeats 3] [--memory 12] [--minutes 10]
+                                  [--output FOLDER]
 """
 
 from __future__ import annotations
@@ -196,37 +197,54 @@ def methods(kind: Kind, n: int) -> tuple[System, Ours, list[Ours | Algebraic]]:
     return system, own, [own, *(Algebraic(name, system) for name in PYAMG)]
 
 
-def memory(kind: Kind, n: int) -> dict[str, float]:
-    """The memory in GiB that each method should take with n unknowns per axis, from its peak on a quarter of them."""
+class Needs(NamedTuple):
+    """The memory in GiB and the seconds of one run that a method should take."""
+
+    memory: float
+    seconds: float
+
+    def beyond(self, limits: Needs) -> str:
+        """What it needs too much of, or nothing."""
+        if self.memory > limits.memory:
+            return f"needs {self.memory:.2g} GiB"
+        return f"needs {self.seconds / 60:.0f} min" if self.seconds > limits.seconds else ""
+
+
+def needs(kind: Kind, n: int) -> dict[str, Needs]:
+    """What each method should need with n unknowns per axis: in proportion to unknowns, from a quarter per axis."""
     result, small = {}, min(n, max(n // 4, 31))
+    share = (n / small) ** kind.dimension
     for method in methods(kind, small)[2]:
+        run = method()  # of PyAMG it knows its iterations from now on
         tracemalloc.start()
         method()
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        result[method.name] = peak * (n / small) ** kind.dimension / GIB
+        result[method.name] = Needs(peak * share / GIB, (run.set_up + run.seconds) * share)
     return result
 
 
-def measure(kind: Kind, n: int, repeats: int, limit: float) -> tuple[list[str], list[str]]:
+def measure(kind: Kind, n: int, repeats: int, limits: Needs) -> tuple[list[str], list[str]]:
     """The row of `pde`, and the row of all three beside each other."""
-    needs = memory(kind, n)
+    beyond = {name: need.beyond(limits) for name, need in needs(kind, n).items()}
     _, own, everyone = methods(kind, n)
-    runs: dict[str, list[Run]] = {method.name: [] for method in everyone if needs[method.name] <= limit}
+    runs: dict[str, list[Run]] = {method.name: [] for method in everyone if not beyond[method.name]}
     for _ in range(repeats):  # interleaved, so that a slower minute of the machine is everyone's
         for method in everyone:
             done = runs.get(method.name)
             spent = sum(run.set_up + run.seconds for run in done or ())
             if done is not None and spent < PATIENCE and all(run.converged for run in done):
                 done.append(method())
-    cells = [cell for method in everyone for cell in outcome(runs.get(method.name), needs[method.name])]
+                last = done[-1]
+                print(f"  {method.name}: {last.set_up:.2f} s, {last.cycles}, {last.seconds:.2f} s", flush=True)
+    cells = [cell for method in everyone for cell in outcome(runs.get(method.name), beyond[method.name])]
     return own_row(kind, own, runs.get(own.name)), [kind.name, *cells]
 
 
-def outcome(runs: list[Run] | None, needs: float) -> list[str]:
+def outcome(runs: list[Run] | None, beyond: str) -> list[str]:
     """Set-up seconds, iterations, seconds of the solve; or why there are none."""
     if runs is None:
-        return [f"needs {needs:.2g} GiB", "not run", "–"]
+        return [beyond, "not run", "–"]
     set_up, last = f"{median(run.set_up for run in runs):.2f}", runs[-1]
     if not last.converged:
         trouble = f"{last.trouble} " if last.trouble else ""
@@ -255,13 +273,14 @@ def own_row(kind: Kind, own: Ours, runs: list[Run] | None) -> list[str]:
     ]
 
 
-def main(quick: bool, kinds: Sequence[str], repeats: int, limit: float, folder: Path) -> None:
+def main(quick: bool, kinds: Sequence[str], repeats: int, limits: Needs, folder: Path) -> None:
     rows: list[tuple[list[str], list[str]]] = []
     for number, kind in enumerate(KINDS, start=1):
         if kinds and not any(word in kind.name for word in kinds):
             continue
-        rows.append(measure(kind, SIZES[quick][kind.dimension], repeats, limit))
-        print(f"{number}/{len(KINDS)}", " | ".join([*rows[-1][0], *rows[-1][1][1:]]), flush=True)
+        print(f"{number}/{len(KINDS)} {kind.name}", flush=True)
+        rows.append(measure(kind, SIZES[quick][kind.dimension], repeats, limits))
+        print(" | ".join([*rows[-1][0], *rows[-1][1][1:]]), flush=True)
         write(rows, repeats, folder, show=False)
     write(rows, repeats, folder, show=True)
 
@@ -308,7 +327,8 @@ if __name__ == "__main__":
     parser.add_argument("--kinds", nargs="*", default=(), help="only problems whose name has one of these words")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs of each method (default 3)")
     parser.add_argument("--memory", type=float, default=12.0, help="GiB above which a method is not run (default 12)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of a run above which it is not made (default 10)")
     parser.add_argument("--output", type=Path, help="folder for the table (default benchmarks/results; --quick: out)")
     given = parser.parse_args()
     folder = given.output or (Path("out") if given.quick else report.RESULTS)
-    main(given.quick, given.kinds, given.repeats, given.memory, folder)
+    main(given.quick, given.kinds, given.repeats, Needs(given.memory, 60 * given.minutes), folder)
