@@ -10,7 +10,7 @@ import numpy as np
 from pde.arguments import evaluate, finite, real_array
 from pde.arrays import cast, copied, expand, is_tensor, like
 from pde.grid import Array, Axis, Grid, Sides, trailing, window
-from pde.terms import Terms, grid_coefficients
+from pde.terms import Terms, side_weights
 
 BoundaryData = float | Callable[..., Any] | Mapping[tuple[int, int], Any] | None
 
@@ -67,8 +67,7 @@ def fold(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
         return f
     f = copied(f)
     for (axis, side), values in sides.items():
-        c = grid_coefficients(grid, terms, axis)
-        factor = c.high if side else c.low
+        factor = side_weights(grid, terms, axis, side)
         if not is_tensor(factor):
             factor = like(np.asarray(factor), values)
         f[window(axis, grid.ndim, slice(-1, None) if side else slice(0, 1))] += expand(

@@ -147,6 +147,14 @@ def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
 _constant_coefficients = once_per_axis(axis_coefficients)
 
 
+def side_weights(grid: Grid, terms: Terms, axis: int, side: int) -> Any:
+    """`low` or `high` of `grid_coefficients`, without those inside: a number, or an array of the side's shape."""
+    line, a = grid.axes[axis], terms.diffusion[axis]
+    a = np.full(1, a) if isinstance(a, float) else namespace(a).moveaxis(a, axis, 0)
+    _, data = _end(line, side, _outermost(line, side, a, _moved_to_front(terms, axis)))
+    return data / float(line.width[-side])
+
+
 def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
     """a/h at the faces across one axis, its two ends among them: (n + 1,), or where a varies of the grid's shape with
     one more along the axis. The flux through a face is that times the difference of u, which is zero outside."""

@@ -63,9 +63,9 @@ def test_conjugate_gradients_on_grids_of_511(field, boundary, centering):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("boundary", "seed"), [("neumann", 3), ("periodic", 3), ("dirichlet", 5)])
+@pytest.mark.parametrize(("boundary", "seed"), [("neumann", 3), ("periodic", 17), ("dirichlet", 17)])
 def test_conjugate_gradients_on_a_binary_random_field(boundary, seed):
-    """Correlation length 8 on 511^2: tips tied to what is around them made it 22 iterations."""
+    """Correlation length 8 on 511^2: tips tied to what is around them, or a third coarsening, made it 22 iterations."""
     noise = np.random.default_rng(seed).standard_normal((511, 511))
     a = np.where(gaussian_filter(noise, 4, mode="wrap") > 0, 1e6, 1.0)
     problem = pde.Poisson((511, 511), boundary=boundary, coefficient=a)
@@ -73,7 +73,7 @@ def test_conjugate_gradients_on_a_binary_random_field(boundary, seed):
     f -= np.sum(W * f) / W.sum() if problem.singular else 0.0
     solution = pde.Multigrid(problem).solve(f, accel="cg")
     assert solution.converged
-    assert solution.cycles <= 18
+    assert solution.cycles <= 14
 
 
 @pytest.mark.parametrize("reaction", [0.0, 1.0, 1e5, 1e7])
