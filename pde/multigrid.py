@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from mgcore import Progress, Solution, SolveError
-from pde.arguments import choose, count, finite, number, read_nu, read_omega, read_precision
+from pde.arguments import choose, count, finite, number, read_nu, read_omega, read_precision, real_array
 from pde.arrays import as_numpy, is_tensor
 from pde.automatic import automatic
 from pde.batch import delivered, one_batch_axis, with_shape
@@ -297,6 +297,7 @@ class Multigrid:
     def _precondition(self, cycle: str, levels: Levels, fused: bool, y: Array) -> Array:
         """The cycle for W^-1 y, of flattened unknowns (n,) or (n, members)."""
         W = self._W
+        y = real_array("y", y)  # a cast would drop imaginary parts
         r = self._place.put(y.astype(self.dtype).T.reshape(-1, *W.shape) / W, self.dtype)
         u = self._solver.symmetric_cycle(cycle, levels, fused, self._solver.mean_free(r))
         return as_numpy(u).reshape(-1, W.size).T.reshape(y.shape)

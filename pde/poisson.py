@@ -298,8 +298,9 @@ def _words(pair: tuple[Side, Side]) -> Any:
 def _per_axis(name: str, values: Any, ndim: int) -> list[Any]:
     if values is None:
         return [None] * ndim
-    if not isinstance(values, list | tuple) or len(values) != ndim:
-        came = f"{len(values)} entries" if hasattr(values, "__len__") else repr(values)
+    several = isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim > 0)
+    if not several or len(values) != ndim:
+        came = f"{len(values)} entries" if several else repr(values)
         raise ValueError(f"{name} must hold {ndim} entries, one per axis; got {came}")
     return list(values)
 

@@ -47,7 +47,10 @@ SOLVER: dict[str, dict[str, Any]] = {
     "coarse": {"choices": ("auto", "rediscretised", "galerkin"), "help": "coarse operators (auto)"},
     "transfer": {"choices": ("auto", *TRANSFERS, "operator"), "help": "restriction and prolongation (auto)"},
     "levels": {"type": int, "metavar": "J", "help": "levels at most (as far as it goes)"},
-    "dtype": {"choices": ("float64", "float32"), "help": "(float64)"},
+    "dtype": {
+        "choices": ("float64", "float32", "mixed"),
+        "help": "mixed is float32 cycles inside a float64 residual (float64)",
+    },
 }
 SOLVE: dict[str, dict[str, Any]] = {
     "cycle": {"choices": ("fmg", *CYCLES), "help": "fmg is one full multigrid pass, then V-cycles (fmg)"},

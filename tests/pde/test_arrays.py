@@ -69,6 +69,12 @@ def test_other_real_dtypes_are_converted(dtype):
     np.testing.assert_array_equal(solution.u, solver().solve(f.astype(float)).u)
 
 
+def test_coordinates_may_be_the_rows_of_an_array():
+    nodes = np.linspace([0, 0], [1, 2], 9, axis=1) ** 2
+    rows = [a.nodes for a in Poisson((7, 7), coordinates=nodes).grid.axes]
+    np.testing.assert_array_equal(rows, nodes)
+
+
 def test_a_callable_is_evaluated_at_the_points():
     problem = Poisson((9, 14), (1, 2))
     x, y = problem.points()

@@ -199,6 +199,12 @@ def test_cycles_and_factors(mg, no_work):
         refused(ValueError, ["cycle", repr(cycle), "'V'", "'W'"], mg.as_preconditioner, cycle)
 
 
+@pytest.mark.parametrize("columns", [(), (2,)])
+def test_the_preconditioner_refuses_complex_vectors(mg, columns):
+    y = np.ones((F.size, *columns)) * 1j
+    refused(TypeError, ["y", "complex128"], mg.as_preconditioner().dot, y)
+
+
 @pytest.mark.parametrize("extent", [1e-25, 1e25])
 def test_values_and_boxes_beyond_single_precision(extent):
     refused(ValueError, ["float32", "extent", str(extent)], Multigrid, Poisson((7, 9), extent), dtype="float32")

@@ -70,6 +70,8 @@ PROBLEM = [  # shape and the rest of Poisson; what the message must hold
     ({"coordinates": [None, np.linspace(1, 0, 11)]}, ValueError, ["coordinates[1]", "increase"]),
     ({"coordinates": [None, np.full(11, np.nan)]}, ValueError, ["coordinates[1]", "NaN"]),
     ({"coordinates": 3.0}, ValueError, ["coordinates", "3.0"]),
+    ({"coordinates": np.array(3.0)}, ValueError, ["coordinates", "array(3.)"]),
+    ({"coordinates": np.zeros((3, 9))}, ValueError, ["coordinates", "2 entries", "3 entries"]),
 ]
 
 

@@ -66,6 +66,13 @@ def test_every_part_of_a_problem_arrives(words, more, problem, options):
     np.testing.assert_allclose(np.load("u.npy"), expected.u, rtol=0, atol=1e-12 * np.abs(expected.u).max())
 
 
+def test_mixed_precision():
+    """It reaches what float32 does not."""
+    assert run("--shape 15 20 --f x --dtype mixed --rtol 1e-11 --output u.npy") == 0
+    assert run("--shape 15 20 --f x --dtype float32 --rtol 1e-11") == 1
+    assert np.load("u.npy").dtype == np.float64
+
+
 def test_the_error_against_an_exact_solution(capsys):
     """The discretisation error of sin(pi x) sin(pi y) is (A's eigenvalue over 2 pi^2)^-1 - 1, at the middle."""
     assert run("--dims 2 --shape 31 --rtol 1e-12 --f 2*pi**2*sin(pi*x)*sin(pi*y) --exact sin(pi*x)*sin(pi*y)") == 0
