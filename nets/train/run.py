@@ -131,12 +131,12 @@ class Run:
         return "validation_accuracy" if self.recipe.val_fraction else "test_accuracy"
 
     def identity(self) -> dict[str, Any]:
-        """What makes this run another than any other one, as plain values."""
+        """What makes this run another than any other one, as plain values; what decides on others comes first."""
         return {
+            "seed": self.seed,
+            "data": provenance.describe(self.whole),
             "model": self.model.config.description,
             "recipe": asdict(self.recipe),
-            "data": provenance.describe(self.whole),
-            "seed": self.seed,
         }
 
     def record(self) -> dict[str, Any]:

@@ -197,10 +197,10 @@ def test_output_of_another_run_is_left_alone(tmp_path):
             train(tmp_path / "run", **{"epochs": 1, **settings})
     for model, data, words in (
         ("MgNet[1,1]-[4]-B^l", blobs(), "another model: notation is"),
-        (NAME, blobs(seed=1), "data"),
-    ):
+        (NAME, blobs(seed=1), "another data"),
+    ):  # the recipe, which data may decide on, is named last
         with pytest.raises(CheckpointError, match=words):
-            nets.train(model, data, recipe=replace(RECIPE, epochs=1), output=tmp_path / "run", resume=True)
+            nets.train(model, data, recipe=replace(RECIPE, epochs=2), output=tmp_path / "run", resume=True)
     assert {p: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="output must be a folder"):
