@@ -57,9 +57,12 @@ def check_pixels(model: Network, name: str, shape: Sequence[int], size: Sequence
     sizes = model.grid_sizes(size)
     for l, left in enumerate(sizes, 1):
         if min(left) < 1 or (max(left) <= 1 and l < len(sizes)):
+            # windows that do not pad can miss more pixels than there are
+            pixels = "x".join(str(max(n, 0)) for n in left)
+            need = "every grid but the coarsest needs more than one" if l < len(sizes) else "it needs one or more"
             raise ValueError(
-                f"{name} is too small: grid {l} of {len(sizes)} would have {'x'.join(map(str, left))} pixels, "
-                f"and every grid but the coarsest needs more than one; got {tuple(shape)}"
+                f"{name} is too small: grid {l} of {len(sizes)} would have {pixels} pixels, "
+                f"and {need}; got {tuple(shape)}"
             )
 
 

@@ -11,6 +11,9 @@ from nets.network import Network
 from nets.places import place
 from nets.trace import KERNELS, trace
 
+WIDTHS = (12, 12, 14, 17)
+"""Of pixels, channels, parameters and multiply-adds in a table, at the least."""
+
 
 class SummaryRow(NamedTuple):
     """Stem, a grid with what leads to it, or the head.
@@ -50,18 +53,24 @@ class Summary:
         return sum(row.multiply_adds for row in self.rows)
 
     def __str__(self) -> str:
-        lines = [self.title, _line("", "pixels", "channels", "parameters", "multiply-adds", "uses")]
+        lines = [("", "pixels", "channels", "parameters", "multiply-adds", "uses")]
         for row in self.rows:
             uses = [f"{name} {uses} times" for name, uses in row.shared.items()]
             used = ", ".join(uses + [f"{name} never" for name in row.unused])
             pixels, numbers = "x".join(map(str, row.shape)), (f"{row.parameters:,}", f"{row.multiply_adds:,}")
-            lines.append(_line(row.name, pixels, row.channels, *numbers, used))
-        lines.append(_line("sum", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", ""))
-        return "\n".join(lines)
+            lines.append((row.name, pixels, row.channels, *numbers, used))
+        lines.append(("sum", "", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", ""))
+        return "\n".join([self.title, *_aligned(lines)])
 
 
-def _line(name: str, pixels: str, channels: str, parameters: str, cost: str, used: str) -> str:
-    return f"{name:<8}{pixels:>12}{channels:>12}{parameters:>14}{cost:>17}  {used}".rstrip()
+def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
+    """A name, numbers at the right of columns that are wide enough for them, and the uses."""
+    columns = list(zip(*lines, strict=True))[1:-1]
+    widths = [max(least, 2 + max(map(len, column))) for least, column in zip(WIDTHS, columns, strict=True)]
+    return [
+        f"{name:<8}{''.join(f'{cell:>{width}}' for cell, width in zip(cells, widths, strict=True))}  {used}".rstrip()
+        for name, *cells, used in lines
+    ]
 
 
 def summary(model: Network, input_size: Sequence[int]) -> Summary:

@@ -11,6 +11,7 @@ from torch import Tensor
 import mgcore
 from mgcore import Level
 from nets.data_level import DataLevel, Map
+from nets.notation import RESNETS
 from nets.resnet import ResNet
 from nets.theorems.deviation import largest, with_weights
 from nets.theorems.needs import check_network, finest_data
@@ -35,8 +36,12 @@ def sign_of_A(model: ResNet, x: Tensor) -> float:
 
 
 def shared_A(model: ResNet, x: Tensor) -> float:
-    """(8.7): Mg-ResNet, or any kind with A^l, is the network with A^{l,i} whose kernels on each grid are equal."""
-    check_network(model, ResNet, "the shared A of (8.7)", A="A^l")
+    """(8.7): Mg-ResNet, or any kind with A^l, is the network with A^{l,i} whose kernels on each grid are equal.
+
+    Not Mg-iResNet, for which `sign_of_A` goes to pre-act ResNet first.
+    """
+    kinds = tuple(kind for kind in RESNETS if kind not in ("Mg-iResNet", "WideResNet"))
+    check_network(model, ResNet, "the shared A of (8.7)", A="A^l", kind=kinds)
     kind = "sigma-ResNet" if model.config.kind == "Mg-ResNet" else model.config.kind
     ours, other = model.state_dict(), ResNet(replace(model.config, kind=kind, A="A^{l,i}"))
     with_weights(other, model, {name: ours.get(name, ours[_first_of_grid(name)]) for name in other.state_dict()})

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+import nets
 from nets import theorems
 from tests.nets.networks import BATCH_NORMS, CONVOLUTIONS, EPS
 
@@ -124,6 +125,12 @@ def vgg() -> nn.Sequential:
         layers += [nn.Conv2d(c_in, c_out, 3, padding=1), nn.ReLU(True), nn.Conv2d(c_out, c_out, 3, padding=1)]
         layers += [nn.ReLU(True), nn.MaxPool2d(2)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(6 * 3 * 3, 10))
+
+
+def test_an_image_that_a_window_misses_has_no_pixels_left():
+    """Not a negative number of them; and of the coarsest grid one pixel is enough."""
+    with pytest.raises(ValueError, match="grid 2 of 2 would have 0x0 pixels, and it needs one or more; got"):
+        nets.create_model("LeNet-5")(torch.zeros(2, 3, 8, 8))
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,15 @@ def test_shapes_and_shared_weights(input, pixels):
     assert f"{table.parameters:,}" in text.splitlines()[-1]
 
 
+def test_columns_are_apart_however_long_the_numbers():
+    model = nets.create_model("MgNet[1,1]-[(100,200)]-B^l", dims=3)
+    table = nets.summary(model, (3, 1024, 1024, 10240))
+    for line, row in zip(str(table).splitlines()[2:], table.rows, strict=False):
+        pixels, numbers = "x".join(map(str, row.shape)), (f"{row.parameters:,}", f"{row.multiply_adds:,}")
+        cells = [*row.name.split(), *pixels.split(), row.channels, *numbers]
+        assert line.split()[: len(cells)] == cells
+
+
 @pytest.mark.parametrize(
     "name", ["MgNet[2,1]-[4]-B^l", "V-MgNet[2,1]-[4]-B^l", "GDFI[1,1]-[4]-A:K-B:K", "MgNet[2,2]-[4]-B^l"]
 )

@@ -335,6 +335,7 @@ def test_two_jacobi_steps_are_one_kernel(omega, n, m, seed):
         (lambda: theorems.skip_activation(network(MODELS[0]), None), "needs kind='Mg-ResNet'; got"),
         (lambda: theorems.sign_of_A(network(MODELS[0]), None), "needs kind='Mg-iResNet'; got 'ResNet'"),
         (lambda: theorems.shared_A(network(MODELS[0]), None), r"needs A='A\^l'; got 'A\^{l,i}'"),
+        (lambda: theorems.shared_A(nets.create_model("Mg-iResNet[2]-[4]"), None), "needs kind=.*; got 'Mg-iResNet'"),
         (lambda: theorems.appendix_a(network(MODELS[0])), r"Appendix A needs two grids or more; got ResNet\[1\]"),
         (lambda: theorems.theorem_4_1(network(MODELS[3]), None), "as many channels of u as of f"),
         (lambda: theorems.theorem_6_1_v(network(MODELS[3]), None), "on the way up needs a V-MgNet; got MgNet MgNet"),
