@@ -16,6 +16,7 @@ from typing import Any
 from nets.accuracies import PublishedAccuracy, published
 from nets.train.record import FILE, FORMAT
 from nets.words import threads
+from nets.zoo import own_settings
 
 STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 
@@ -79,8 +80,11 @@ class Record:
 
     @property
     def network(self) -> str:
-        """The model, and its activation where that is not ReLU."""
-        return self.model if self.activation == "relu" else f"{self.model}, {self.activation}"
+        """The model, its activation where that is not ReLU, and other settings that are not the default ones."""
+        words = own_settings(self.model, self.content.get("settings") or {})
+        words.pop("activation", None)
+        activation = () if self.activation == "relu" else (self.activation,)
+        return ", ".join((self.model, *activation, *(f"{key}={value}" for key, value in words.items())))
 
     @property
     def recipe(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -56,9 +57,7 @@ class Settings:
         if not isinstance(architecture, cls.Architecture):
             raise ValueError(f"name must be that of {cls.title}; got {name!r}: use nets.create_model")
         named = read_settings(text, cls.types(), cls.title)
-        for key in named.keys() & settings.keys():
-            if named[key] != settings[key]:
-                raise ValueError(f"{key} is given twice: {named[key]!r} in {name!r}, and {settings[key]!r}")
+        refuse_twice(name, named, settings)
         return cls(**{**architecture._asdict(), **cls.defaults(architecture), **named, **settings})
 
     @classmethod
@@ -106,6 +105,13 @@ class Settings:
     def settings(self) -> dict[str, Any]:
         """What the name does not say, as plain values: parse(notation, **settings) is equal."""
         return {name: value for name, value in asdict(self).items() if name not in self.Architecture._fields}
+
+
+def refuse_twice(name: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse a setting that the name gives otherwise than a keyword or an option."""
+    for key, value in named.items():
+        if given.get(key, value) != value:
+            raise ValueError(f"{key} is given twice: {value!r} in {name!r}, and {given[key]!r}")
 
 
 def check_settings(config: Any) -> None:

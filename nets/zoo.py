@@ -18,6 +18,7 @@ from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture,
 from nets.plain import PlainConfig, PlainNet
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
+from nets.settings import refuse_twice
 from nets.vmgnet import VMgNet
 
 
@@ -50,6 +51,7 @@ FAMILIES: dict[Any, tuple[Any, Any]] = {
 """Configuration and network of what a name says."""
 Config = MgNetConfig | ResNetConfig | DenseNetConfig | PlainConfig
 
+OF_DATA = ("num_classes", "in_channels", "dims", "input")
 NOT_SETTINGS = ("name", "weights", "activation_checkpointing")
 
 
@@ -112,6 +114,23 @@ def configuration(name: str, **settings: Any) -> Config:
     """The configuration of a name, with settings in it or by keyword, and the family's own defaults."""
     config: Config = FAMILIES[type(begin(name)[0])][0].parse(name, **settings)
     return config
+
+
+def check_once(name: str, given: Mapping[str, Any]) -> None:
+    """Refuse options that a name contradicts, default or not: `create_model` cannot tell a default from no keyword."""
+    architecture, text = begin(name)
+    family = FAMILIES[type(architecture)][0]
+    refuse_twice(name, read_settings(text, family.types(), family.title), given)
+
+
+def own_settings(notation: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a record that are not the default ones, without what the data decide; {} where they are of another
+    version."""
+    try:
+        default, config = configuration(notation).settings(), configuration(notation, **settings)
+    except (TypeError, ValueError):
+        return {}
+    return {key: v for key, v in config.settings().items() if v != default[key] and key not in (*OF_DATA, "form")}
 
 
 def described(description: Mapping[str, Any]) -> Config:

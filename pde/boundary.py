@@ -23,12 +23,15 @@ def read_sides(g: BoundaryData, grid: Grid, dtype: np.dtype, batch: tuple[int, .
             leading batch axes of f, if it differs between them), or callable}; side 0 is low, 1 is high.
 
     Raises:
-        TypeError, ValueError: an unknown side, a wrong shape, or non-finite values; the message names the side.
+        TypeError, ValueError: an unknown side, data where there is no side, a wrong shape, or non-finite values; the
+            message names the side.
     """
     if g is None or (np.isscalar(g) and g == 0):
         return {}
     sides: Sides = {}
     allowed = [(a, s) for a, axis in enumerate(grid.axes) for s in (0, 1) if not axis.periodic]
+    if not allowed and not isinstance(g, Mapping):
+        raise ValueError(f"g must be None or 0 where all axes are periodic: there is no side; got {g!r}")
     given = g if isinstance(g, Mapping) else dict.fromkeys(allowed, g)
     for key, value in given.items():
         if key not in allowed:

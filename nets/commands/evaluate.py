@@ -47,7 +47,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     others: dict[str, Evaluation] = {}
     if options.exclude is not None:
         left_out = nets.data.excluded(options.exclude, data)["test"]
-        others[f"without the {len(left_out)} test images in {options.exclude}"] = evaluation.without(left_out)
+        others[f"without the {len(set(left_out))} test images in {options.exclude}"] = evaluation.without(left_out)
     if options.flip:
         flipped = nets.evaluate(model, data, batch=options.batch, flip=True)
         others["with test-time augmentation (mirror images)"] = flipped

@@ -8,6 +8,7 @@ from typing import Any
 
 from nets.accuracies import published
 from nets.words import duration, threads
+from nets.zoo import own_settings
 
 FILE = "model_card.md"
 WORST = 5
@@ -33,7 +34,8 @@ USE = (
     'model = nets.load("checkpoint.pt")      # its class names and test transform are in model.transform',
     "```",
     "",
-    "`python -m nets predict . image.png` classifies image files, `python -m nets evaluate .` repeats the evaluation.",
+    "`python -m nets predict . image.png` classifies image files, `python -m nets evaluate .` repeats the evaluation,",
+    "with `--exclude` where the command has it.",
 )
 
 
@@ -53,7 +55,9 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         machine.append(f"{hardware['processes']} processes")
     seconds, compiling = record.get("seconds"), record.get("compile_seconds")
     time = duration(float(seconds)) if seconds else ""
-    settings = {k: v for k, v in (record.get("settings") or {}).items() if k in ("activation", "input", "in_channels")}
+    settings = record.get("settings") or {}
+    always = {name: settings[name] for name in ("activation", "input", "in_channels") if name in settings}
+    settings = always | own_settings(record["model"], settings)
     return {
         "parameters": _number(record.get("parameters")),
         "multiply-adds per image": _number(record.get("multiply_adds")),

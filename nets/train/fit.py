@@ -14,7 +14,7 @@ from nets.inputs import check_input
 from nets.network import Network
 from nets.train.recipe import Recipe
 from nets.vmgnet import VMgNet
-from nets.zoo import create_model
+from nets.zoo import check_once, create_model
 
 
 def network_for(
@@ -25,6 +25,7 @@ def network_for(
         return model
     if not isinstance(model, str):
         raise TypeError(f"model must be a nets.Network or a name; got {type(model).__name__}")
+    check_once(model, settings)
     dims = data.train_images.ndim - 2
     settings.setdefault("input", "imagenet" if data.name == "imagenet" else "cifar")
     with torch.random.fork_rng(devices=[]):

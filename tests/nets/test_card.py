@@ -3,6 +3,7 @@
 import json
 
 import nets
+from nets import records
 from nets.train import card
 from nets.train.card import model_card
 from tests.nets.test_report import MGNET, write
@@ -21,6 +22,14 @@ def test_a_run_leaves_its_card(tmp_path):
     assert f"**{100 * result.accuracy:.2f} %** of 20 test images" in text
     assert f"| parameters | {nets.parameters(result.model)} |" in text
     assert "| batch | 16 |" in text
+
+
+def test_settings_that_make_it_another_network_are_said(tmp_path):
+    settings = {"activation": "gelu", "in_channels": 1, "transfers": "bilinear", "iteration": "single"}
+    path = write(tmp_path, settings=settings, model="MgNet[2,2]-[8]-B^l")
+    text = model_card(json.loads(path.read_text()))
+    assert "| settings | activation = gelu, in_channels = 1, transfers = bilinear |" in text
+    assert records.read(path).network == "MgNet[2,2]-[8]-B^l, gelu, transfers=bilinear"
 
 
 def test_results_and_what_is_published(tmp_path):

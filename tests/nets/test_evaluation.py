@@ -87,7 +87,7 @@ def cifar(tmp_path, monkeypatch):
     monkeypatch.setitem(PUBLISHED, "cifar-10", known)
     files, _ = cifar_files()
     write_files(tmp_path / "data" / "cifar-10", files)
-    (tmp_path / "out.txt").write_text("test_batch 1 1\ntest_batch 4\ndata_batch_2 3\n")
+    (tmp_path / "out.txt").write_text("test_batch 1 1\ntest_batch 4\ntest_batch 4\ndata_batch_2 3\n")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the files are not the published ones
         data = nets.data.load("cifar-10", data_dir=tmp_path / "data", exclude=tmp_path / "out.txt")

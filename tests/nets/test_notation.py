@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import nets
 from nets import Architecture, parse, zoo
+from nets.__main__ import main
 from nets.notation import PLAIN, RESNETS
 from tests.nets.families import FAMILIES, create
 from tests.nets.networks import all_configs, configs, densenets, plains, resnets
@@ -138,6 +139,13 @@ def test_settings_behind_a_name(name, settings, printed):
 def test_settings_that_do_not_parse(tail, settings, words):
     with pytest.raises(ValueError, match=words):
         nets.create_model("MgNet[2,2]-[8]-B^l" + tail, **settings)
+
+
+@pytest.mark.parametrize("command", ["summary", "train --limit-batches 1 --epochs 1 --model"])
+def test_an_option_that_the_name_contradicts_is_refused_though_it_is_the_default(command, capsys):
+    name = "MgNet[1,1]-[4]-B^l, activation=gelu"
+    assert main([*command.split(), name, "--activation", "relu"]) == 2
+    assert "activation is given twice: 'gelu' in" in capsys.readouterr().err
 
 
 def test_settings_of_another_family():

@@ -205,6 +205,13 @@ def test_the_preconditioner_refuses_complex_vectors(mg, columns):
     refused(TypeError, ["y", "complex128"], mg.as_preconditioner().dot, y)
 
 
+@pytest.mark.parametrize("g", [1.0, lambda x, y: x])
+def test_boundary_data_without_a_side(g):
+    mg = Multigrid(Poisson((8, 8), boundary="periodic"))
+    refused(ValueError, ["g must be None or 0", "periodic", repr(g)], mg.solve, np.zeros((8, 8)), g)
+    assert mg.solve(np.zeros((8, 8)), 0).converged
+
+
 @pytest.mark.parametrize("extent", [1e-25, 1e25])
 def test_values_and_boxes_beyond_single_precision(extent):
     refused(ValueError, ["float32", "extent", str(extent)], Multigrid, Poisson((7, 9), extent), dtype="float32")
