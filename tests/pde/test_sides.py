@@ -36,11 +36,11 @@ def test_the_operator_is_the_balance_of_every_control_volume(kinds, cell, reacti
 def data(box, kind, rng):
     """(g as a user gives it, {(axis, side): array})."""
     if kind == "scalar":
-        return 1.5, {key: np.full(np.delete(box.shape, key[0]), 1.5) for key in box.sides}
+        return (1.5 if box.sides else 0.0), {key: np.full(np.delete(box.shape, key[0]), 1.5) for key in box.sides}
     wave = lambda *x: 1 + np.cos(sum((a + 1) * v for a, v in enumerate(x)))  # noqa: E731
     arrays = {key: wave(*box.side_coordinates(*key)) for key in box.sides}
     if kind == "callable":
-        return wave, arrays
+        return (wave if box.sides else None), arrays
     if kind == "callables":
         return dict.fromkeys(box.sides, wave), arrays
     arrays = {key: rng.standard_normal(v.shape) for key, v in arrays.items()}
