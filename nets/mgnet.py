@@ -45,9 +45,9 @@ class MgNet(Network):
         before, after = _norms(config.A, config.norm)
         self.A = nn.ModuleList(_data_map(config.A, dims, c_u[l], c_f[l]) for l in grids)
         self._A_has_norms = config.batch_norm and (before or after)
-        images = [self._images(l) if self._A_has_norms else 0 for l in grids]
-        self.norm_A_u = lists(images, lambda l: norm(c_u[l], before))
-        self.norm_A_f = lists(images, lambda l: norm(c_f[l], after))
+        iterates = [self._iterates(l) if self._A_has_norms else 0 for l in grids]
+        self.norm_A_u = lists(iterates, lambda l: norm(c_u[l], before))
+        self.norm_A_f = lists(iterates, lambda l: norm(c_f[l], after))
         before, after = _norms(config.B, config.norm)
         self.B = lists([extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
         self.norm_f = lists(count, lambda l: norm(c_f[l], before))
@@ -79,7 +79,7 @@ class MgNet(Network):
         steps = uses(self.config.iteration, self.config.nu[l])
         B: list[Any] = [[self._extractor(l, k) for k in step] for step in steps]
         return Level(
-            A=[self._data_map(l, i) for i in range(self._images(l))] if self._A_has_norms else self._data_map(l),
+            A=[self._data_map(l, i) for i in range(self._iterates(l))] if self._A_has_norms else self._data_map(l),
             B=B if isinstance(iteration, MultiStep) else [step[0] for step in B],
             R=None if last else self._transfer(self.R[l], self.norm_R[l], l),
             Pi=None if last or self.config.pi == "0" else self._transfer(self.Pi[l], self.norm_Pi[l], l),
@@ -88,8 +88,8 @@ class MgNet(Network):
             zero=None if linear else (lambda f: _zero(f, self.config.channels_u[l])),
         )
 
-    def _images(self, l: int) -> int:
-        """Of how many iterates u^{l,0}, u^{l,1}, ... a forward pass takes A u, in feature form."""
+    def _iterates(self, l: int) -> int:
+        """Of how many iterates u^{l,0}, u^{l,1}, ... a forward pass in feature form needs A u."""
         nu = self.config.nu[l]
         return max(nu, 1) if l + 1 == len(self.config.nu) else nu + 1
 

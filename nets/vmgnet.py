@@ -77,9 +77,9 @@ class VMgNet(MgNet):
         make, c = CONVOLUTION[self.config.dims], self.config.channels_u[0]
         return make(c, num_classes, 1) if num_classes > 0 else nn.Identity()
 
-    def _images(self, l: int) -> int:
+    def _iterates(self, l: int) -> int:
         """The corrected iterate and those of the way up are more of them, but the last."""
-        return super()._images(l) + (0 if l + 1 == len(self.config.nu) else self.config.nu_post[l])
+        return super()._iterates(l) + (0 if l + 1 == len(self.config.nu) else self.config.nu_post[l])
 
     def _level(self, l: int) -> Level:
         level = super()._level(l)

@@ -18,7 +18,6 @@ from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture,
 from nets.plain import PlainConfig, PlainNet
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
-from nets.settings import refuse_twice
 from nets.vmgnet import VMgNet
 
 
@@ -96,7 +95,7 @@ def create_model(
     architecture, text = begin(name)
     family = FAMILIES[type(architecture)][0]
     _refuse_foreign_settings(text.text[: text.position], settings, family)
-    named = read_settings(text, family.types(), family.title)
+    named = named_settings(name)
     defaults: Any = create_model.__kwdefaults__
     left = {key for key in settings if settings[key] == defaults[key] and (key in named or key in OPEN)}
     own = {field.name for field in fields(family)} - left
@@ -116,11 +115,11 @@ def configuration(name: str, **settings: Any) -> Config:
     return config
 
 
-def check_once(name: str, given: Mapping[str, Any]) -> None:
-    """Refuse options that a name contradicts, default or not: `create_model` cannot tell a default from no keyword."""
+def named_settings(name: str) -> dict[str, Any]:
+    """The settings behind a name."""
     architecture, text = begin(name)
     family = FAMILIES[type(architecture)][0]
-    refuse_twice(name, read_settings(text, family.types(), family.title), given)
+    return read_settings(text, family.types(), family.title)
 
 
 def own_settings(notation: str, settings: Mapping[str, Any]) -> dict[str, Any]:

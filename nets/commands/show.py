@@ -55,11 +55,12 @@ def _list(options: argparse.Namespace) -> None:
 
 def _summary(options: argparse.Namespace) -> None:
     import nets
-    from nets.zoo import check_once, create_model
+    from nets.settings import refuse_twice
+    from nets.zoo import create_model, named_settings
 
     known: Any = create_model.__kwdefaults__
     given = {name: value for name, value in vars(options).items() if name in known}
-    check_once(options.name, given)
+    refuse_twice(options.name, named_settings(options.name), given)
     model = create_model(options.name, **given)
     config = model.config
     size = (config.in_channels, *_size(options.size or ("224" if config.input == "imagenet" else "32"), config.dims))

@@ -12,9 +12,10 @@ from nets.checks import check_integer
 from nets.data import Dataset
 from nets.inputs import check_input
 from nets.network import Network
+from nets.settings import refuse_twice
 from nets.train.recipe import Recipe
 from nets.vmgnet import VMgNet
-from nets.zoo import check_once, create_model
+from nets.zoo import create_model, named_settings
 
 
 def network_for(
@@ -25,7 +26,7 @@ def network_for(
         return model
     if not isinstance(model, str):
         raise TypeError(f"model must be a nets.Network or a name; got {type(model).__name__}")
-    check_once(model, settings)
+    refuse_twice(model, named_settings(model), settings)  # create_model cannot tell a default from no keyword
     dims = data.train_images.ndim - 2
     settings.setdefault("input", "imagenet" if data.name == "imagenet" else "cifar")
     with torch.random.fork_rng(devices=[]):
