@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.network import Network
+from nets.output import make_folder_of
 from nets.transform import Transform
 
 BATCH, OTHER = 3, 5
@@ -93,11 +94,12 @@ def export(
     if to not in WRITERS:
         raise ValueError(f"to must be one of {', '.join(map(repr, WRITERS))}; got {to!r}")
     path = Path(path)
-    if path.is_dir() or (path.exists() and not overwrite):
+    if path.is_file() and not overwrite:
         raise ValueError(f"output: {path} exists already; choose another name, or overwrite=True (--overwrite)")
     transform = model.transform
     if transform is None and (normalise or shape is None):
         raise ValueError("model must know its transform, as from nets.load; or give shape and normalise=False")
+    make_folder_of("output", path)
     wrapped = Classifier(model, transform if normalise else None)
     size = tuple(shape) if shape is not None else transform.shape  # type: ignore[union-attr]
     with _as_it_runs(wrapped), _temporary(path) as file:
@@ -130,7 +132,6 @@ def _as_it_runs(wrapped: Classifier) -> Iterator[None]:
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     """A file beside `path` that is gone afterwards, unless it was moved."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     file = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
         yield file

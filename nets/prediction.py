@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nets.checks import check_integer
 from nets.data.decode import ImageFileError
+from nets.data.folder import images_in
 from nets.network import Network
 
 BATCH = 64
@@ -39,20 +40,26 @@ def predict(
 ) -> Iterator[Prediction]:
     """Classify image files, in order; a file that cannot be read gets an error, and the others go on.
 
+    A folder stands for the image files in it and in its folders, by their endings.
+
     Args:
         model: a network that `nets.load` has read, which has its `transform`.
         top: how many classes of an image; at most all of them.
         invert: black for white.
 
     Raises:
-        TypeError, ValueError: naming the argument, before any work.
+        TypeError, ValueError: naming the argument, or a folder without an image file, before any work.
     """
     check_integer("top", top, 1)
     if not isinstance(model, Network):
         raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
     if model.transform is None:
         raise ValueError("model must know how images are prepared: read it with nets.load, or set model.transform")
-    return _predictions(model, [Path(path) for path in paths], top, invert)
+    return _predictions(model, [file for path in paths for file in _files(Path(path))], top, invert)
+
+
+def _files(path: Path) -> list[Path]:
+    return [Path(file) for file in images_in(path)] if path.is_dir() else [path]
 
 
 def _predictions(model: Network, paths: list[Path], top: int, invert: bool) -> Iterator[Prediction]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from fnmatch import fnmatchcase
+from functools import wraps
 from os import PathLike
-from typing import Any
+from typing import Any, ParamSpec
 
 from nets.config import MgNetConfig
 from nets.densenet import DenseNet, DenseNetConfig
@@ -18,6 +19,7 @@ from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture,
 from nets.plain import PlainConfig, PlainNet
 from nets.resnet import ResNet
 from nets.resnet_config import ResNetConfig
+from nets.settings import refuse_twice
 from nets.vmgnet import VMgNet
 
 
@@ -54,6 +56,23 @@ OF_DATA = ("num_classes", "in_channels", "dims", "input")
 NOT_SETTINGS = ("name", "weights", "activation_checkpointing")
 
 
+P = ParamSpec("P")
+
+
+def _once(make: Callable[P, Network]) -> Callable[P, Network]:
+    """Refuse a keyword that the name gives otherwise; the function itself cannot tell a default from a keyword."""
+
+    @wraps(make)
+    def checked(*args: P.args, **keywords: P.kwargs) -> Network:
+        name: Any = args[0] if args else keywords.get("name")
+        if name is not None:
+            refuse_twice(name, named_settings(name), {key: v for key, v in keywords.items() if v is not None})
+        return make(*args, **keywords)
+
+    return checked
+
+
+@_once
 def create_model(
     name: str,
     *,
@@ -76,7 +95,7 @@ def create_model(
 
     The settings are those of `MgNetConfig`, `ResNetConfig`, `DenseNetConfig` and `PlainConfig`. They may stand behind
     the name too, "MgNet[2,2]-[8]-B^l, activation=gelu, num_classes=100", as str(model.config) prints them; there they
-    count for more than the defaults below, and another keyword for the same setting is an error.
+    count for more than the defaults below, and a keyword with another value for the same setting is an error.
 
     In an MgNet or GDFI with one sweep on the coarsest grid A of that grid has no gradient: its only residual is what R
     gives, since A u^0 cancels (docs/networks.md).
@@ -96,8 +115,7 @@ def create_model(
     family = FAMILIES[type(architecture)][0]
     _refuse_foreign_settings(text.text[: text.position], settings, family)
     named = named_settings(name)
-    defaults: Any = create_model.__kwdefaults__
-    left = {key for key in settings if settings[key] == defaults[key] and (key in named or key in OPEN)}
+    left = {key for key in settings if key in named or (key in OPEN and settings[key] is None)}
     own = {field.name for field in fields(family)} - left
     given = {key: value for key, value in settings.items() if key in own}
     model = network(configuration(name, **given))

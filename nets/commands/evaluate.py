@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from nets.commands.data import OPTIONS
-from nets.data import DATA, Dataset
+from nets.data import DATA, Dataset, excluded
 from nets.network import Network
-from nets.train import Evaluation, held_out
+from nets.output import make_folder
+from nets.train import Evaluation, excluded_images, held_out
+from nets.words import counted
 
 DESCRIPTION = """Top-1, top-5 and per-class accuracy of a checkpoint on the held-out part of its data, or of other
 data."""
@@ -27,7 +29,10 @@ def add_evaluate(commands: Any) -> None:
         command.add_argument(f"--{name.replace('_', '-')}", **OPTIONS[name])
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the split of --data (default: 0)")
     command.add_argument(
-        "--exclude", type=Path, metavar="FILE", help="also say the accuracy without these images, a line for each"
+        "--exclude",
+        type=Path,
+        metavar="FILE",
+        help="also say the accuracy without these images, a line for each (default: those that the run left out)",
     )
     command.add_argument("--flip", action="store_true", help="also say it with mirror images (test-time augmentation)")
     command.add_argument("--batch", type=int, default=512, metavar="N", help="images at a time (default: 512)")
@@ -45,15 +50,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     data = _data(options, model)
     evaluation = nets.evaluate(model, data, batch=options.batch)
     others: dict[str, Evaluation] = {}
-    if options.exclude is not None:
-        left_out = nets.data.excluded(options.exclude, data)["test"]
-        others[f"without the {len(set(left_out))} test images in {options.exclude}"] = evaluation.without(left_out)
+    left_out, which = _left_out(options, data)
+    if which:
+        others[f"without the {counted(len(left_out), 'test image')} {which}"] = evaluation.without(left_out)
     if options.flip:
         flipped = nets.evaluate(model, data, batch=options.batch, flip=True)
         others["with test-time augmentation (mirror images)"] = flipped
     if options.output is not None:
-        options.output.mkdir(parents=True, exist_ok=True)
-        draw_evaluation(evaluation, data, options.output)
+        draw_evaluation(evaluation, data, make_folder("output", options.output))
     if options.json:
         values = {"checkpoint": str(options.checkpoint), "data": data.name, **_values(evaluation, data.class_names)}
         others_values = {words: _numbers(other) for words, other in others.items()}
@@ -77,6 +81,14 @@ def _data(options: argparse.Namespace, model: Network) -> Dataset:
     assert model.transform is not None
     data = nets.data.load(options.data, options.seed, options.data_dir, bool(options.download), size=options.size)
     return model.transform.apply_to(data)
+
+
+def _left_out(options: argparse.Namespace, data: Dataset) -> tuple[set[int], str]:
+    """The test images without which the accuracy is to be said as well, and which those are; "" for no such line."""
+    if options.exclude is not None:
+        return set(excluded(options.exclude, data)["test"]), f"in {options.exclude}"
+    images = set() if options.data else set(excluded_images(options.checkpoint).get("test", ()))
+    return images, "that the run left out" if images else ""
 
 
 def _numbers(evaluation: Evaluation) -> dict[str, Any]:

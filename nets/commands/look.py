@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nets.commands.data import OPTIONS
 from nets.network import Network
+from nets.output import make_folder
 from nets.train import held_out
 
 DESCRIPTION = """Draw features.png, the features u^l and the residuals r^l = f^l - A^l u^l of one image on every grid,
@@ -35,12 +36,14 @@ def add_look(commands: Any) -> None:
 def _look(options: argparse.Namespace) -> None:
     import nets
     from nets import plot
+    from nets.plot.style import check_format
 
+    check_format("format", options.format)
     model = nets.load(options.checkpoint)
     picture, x, words = _image(options, model)
     title = f"{model.config.notation}: {words}"
-    options.output.mkdir(parents=True, exist_ok=True)
-    features, kernels = (options.output / f"{name}.{options.format}" for name in ("features", "kernels"))
+    folder = make_folder("output", options.output)
+    features, kernels = (folder / f"{name}.{options.format}" for name in ("features", "kernels"))
     plot.features(model, x, features, channels=options.channels, picture=picture, title=title)
     plot.kernels(model, kernels, count=options.kernels)
     print(f"written: {features}\nwritten: {kernels}")

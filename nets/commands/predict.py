@@ -15,7 +15,7 @@ def add_predict(commands: Any) -> None:
     the size that the network was trained on, which the table says."""
     command = commands.add_parser("predict", help="classify image files", description=description)
     command.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
-    command.add_argument("images", nargs="+", type=Path, help="image files that Pillow reads")
+    command.add_argument("images", nargs="+", type=Path, help="image files that Pillow reads, or folders of them")
     command.add_argument("--top", type=int, default=5, help="classes per image (default: %(default)s)")
     command.add_argument("--invert", action="store_true", help="black for white, for ink on paper")
     command.add_argument("--device", default="cpu", help="(default: cpu)")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nets import records, report
+from nets.output import make_folder, make_folder_of
 
 DESCRIPTION = """Mean, standard deviation and number of runs beside the published values, from the record.json of every
 run. Runs that failed, diverged or did not finish are in the table as such; what is no run is passed over."""
@@ -32,8 +33,7 @@ def _report(options: argparse.Namespace) -> None:
     if options.output is None:
         print(text)
     else:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(text + "\n", encoding="utf-8")
+        make_folder_of("output", options.output).write_text(text + "\n", encoding="utf-8")
         print(f"written: {options.output}")
     if options.plots is not None:
         _plot(found, options.plots)
@@ -42,7 +42,7 @@ def _report(options: argparse.Namespace) -> None:
 def _plot(found: Sequence[records.Group], folder: Path) -> None:
     from nets import plot
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder("plots", folder)
     for name in PLOTS:
         try:
             getattr(plot, name)(found, folder / f"{name}.png")

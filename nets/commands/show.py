@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from nets.commands.settings import add_network_options
+from nets.notation import begin
+from nets.output import make_folder_of
 from nets.scanner import EXAMPLE
 
 THEOREMS = "What connects the networks: both sides on random networks, and the largest deviation. Docs: docs/papers.md."
+SWEEPS = 2000
+"""Of all grids of a network that is summed up: the network runs once, about 10 ms a sweep."""
 
 
 def add_list(commands: Any) -> None:
@@ -55,21 +60,31 @@ def _list(options: argparse.Namespace) -> None:
 
 def _summary(options: argparse.Namespace) -> None:
     import nets
-    from nets.settings import refuse_twice
-    from nets.zoo import create_model, named_settings
 
-    known: Any = create_model.__kwdefaults__
+    if options.plot is not None:
+        from nets import plot
+        from nets.plot.style import check_format
+
+        check_format("the ending of plot", options.plot.suffix[1:])
+        make_folder_of("plot", options.plot)
+    _check_sweeps(options.name)
+    known = signature(nets.create_model).parameters.keys() - {"name"}
     given = {name: value for name, value in vars(options).items() if name in known}
-    refuse_twice(options.name, named_settings(options.name), given)
-    model = create_model(options.name, **given)
+    model = nets.create_model(options.name, **given)
     config = model.config
     size = (config.in_channels, *_size(options.size or ("224" if config.input == "imagenet" else "32"), config.dims))
     print(nets.summary(model, size))
     if options.plot is not None:
-        from nets import plot
-
         plot.cycle(model, options.plot, size)
         print(f"written: {options.plot}")
+
+
+def _check_sweeps(name: str) -> None:
+    """Refuse a network of which the table would take more than minutes."""
+    architecture, _ = begin(name)
+    sweeps = sum(architecture.nu) + sum(getattr(architecture, "nu_post", ()))
+    if sweeps > SWEEPS:
+        raise ValueError(f"name must be that of a network with at most {SWEEPS:,} sweeps in all; got {sweeps:,}")
 
 
 def _size(text: str, dims: int) -> tuple[int, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
@@ -39,6 +39,7 @@ class Dataset:
             floats; without them 0 and 1.
         split: the seed of the split, where the set is split by a seed.
         source: the files that were read.
+        excluded: images of them that were left out: their indices in the parts "train" and "test" as they were read.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Dataset:
     std: tuple[float, ...] = ()
     split: int = 0
     source: tuple[SourceFile, ...] = ()
+    excluded: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_part("train", self.train_images, self.train_labels, len(self.class_names))

@@ -27,6 +27,8 @@ def open_image(path: Path) -> Image:
         from PIL import Image, ImageOps
     except ImportError as error:
         raise ImportError("image files are read by Pillow: pip install pillow") from error
+    if path.is_dir():
+        raise ImageFileError(f"{path} is a folder, not an image file")
     if not path.is_file():
         raise ImageFileError(f"{path}: there is no such file")
     try:

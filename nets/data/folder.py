@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nets import randomness
-from nets.checks import check_integer
+from nets.checks import check_integer, suggestion
 from nets.data.dataset import Dataset, statistics
 from nets.data.images import ImageFiles, is_grey
 from nets.data.places import VARIABLE, roots
@@ -50,6 +50,11 @@ def image_folder(
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction must lie strictly between 0 and 1; got {test_fraction}")
     test_folder = next((folder / name for name in TEST_PARTS if (folder / name).is_dir()), None)
+    if test_folder is None and _has_folders(folder / "train"):  # images alone: a class of that name
+        raise ValueError(
+            f"{folder} has a folder train/ of classes, and none for testing ({', '.join(TEST_PARTS)}): add one, or "
+            f"take 'folder:{folder / 'train'}', of which a fifth of every class is held out"
+        )
     if (folder / "train").is_dir() and test_folder is not None:
         train, test = _classes(folder / "train"), _classes(test_folder, folder / "train")
     else:
@@ -118,23 +123,37 @@ def _places(data_dir: str | os.PathLike[str] | None) -> list[Path]:
 def _classes(folder: Path, like: Path | None = None) -> dict[str, list[str]]:
     """The paths of the images of each class, in the order of their names; the classes are those of `like`."""
     if not folder.is_dir():
-        raise FileNotFoundError(f"data: there is no folder {folder}")
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+        if folder.is_file():
+            raise ValueError(f"data: {folder} is a file, not a folder of images")
+        beside = _folders(folder.parent) if folder.parent.is_dir() else []
+        raise FileNotFoundError(f"data: there is no folder {folder}{suggestion(folder.name, beside)}")
+    names = _folders(folder)
     if len(names) < 2:
         raise ValueError(
-            f"{folder} must hold a folder of images for each of at least two classes; found {names or 'none'}"
+            f"{folder} must hold a folder of images for each of at least two classes, as in {folder / 'cat' / '1.png'} "
+            f"and {folder / 'dog' / '1.png'}; found {', '.join(names) or 'no folder'}"
         )
     if like is not None:
-        known = sorted(entry.name for entry in os.scandir(like) if entry.is_dir() and not entry.name.startswith("."))
+        known = _folders(like)
         unlike = sorted(set(names) ^ set(known))
         if unlike:
             raise ValueError(
                 f"{folder} must hold the classes of {like}; {', '.join(unlike[:5])} is in one of them only"
             )
-    return {name: _images(folder / name) for name in names}
+    return {name: images_in(folder / name) for name in names}
 
 
-def _images(folder: Path) -> list[str]:
+def _folders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, sorted."""
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _has_folders(folder: Path) -> bool:
+    return folder.is_dir() and bool(_folders(folder))
+
+
+def images_in(folder: Path) -> list[str]:
+    """The image files in a folder and in its folders, by their endings, sorted."""
     found = [
         os.path.join(place, name)
         for place, _, names in os.walk(folder)

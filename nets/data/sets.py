@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -84,7 +85,10 @@ def load(
     """
     data = _load(name, seed, data_dir, download, size, base_url, progress)
     _warn_of_other_files(data)
-    return data if exclude is None else data.without(**excluded(exclude, data))
+    if exclude is None:
+        return data
+    indices = excluded(exclude, data)
+    return replace(data.without(**indices), excluded={part: sorted(set(images)) for part, images in indices.items()})
 
 
 def _load(
@@ -97,7 +101,7 @@ def _load(
     progress: bool | None,
 ) -> Dataset:
     if not isinstance(name, str) or not is_known(name):
-        raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{suggestion(str(name), DATA)}")
+        raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{_hint(name, data_dir)}")
     if size is not None and not takes_size(name):
         raise ValueError(f"size must be None: data {name!r} has images of one size; got {size!r}")
     if name == "digits":
@@ -116,6 +120,18 @@ def _load(
             raise
     fetch(known, download_folder(name, data_dir), base_url, progress)
     return _found(known, data_dir)
+
+
+def _hint(name: object, data_dir: str | os.PathLike[str] | None) -> str:
+    """What somebody may have meant who gave a name that there is none of, or a path."""
+    if not isinstance(name, str) or not name or name == PREFIX:
+        return suggestion(str(name), DATA)
+    path = _folder(name, data_dir)
+    if os.path.isdir(path):  # no error of a name that is too long
+        return f"; did you mean {PREFIX + name!r}?"
+    if os.sep in name:
+        return f"; {path} is a file" if os.path.isfile(path) else f"; there is no folder {path}"
+    return suggestion(name, DATA)
 
 
 def _folder(name: str, data_dir: str | os.PathLike[str] | None) -> Path:

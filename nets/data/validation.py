@@ -17,15 +17,25 @@ def validation_split(data: Dataset, fraction: float, seed: int) -> Dataset:
         ValueError: where no image of the training part would be held out, or none would be left.
     """
     held_out: list[int] = []
-    for label in range(len(data.class_names)):
+    for label, count in enumerate(held_out_counts(data, fraction)):
         images = (data.train_labels == label).nonzero().flatten()
         shuffled = images[torch.randperm(len(images), generator=randomness.generator(seed, "validation", label))]
-        held_out += shuffled[: round(fraction * len(images))].tolist()
+        held_out += shuffled[:count].tolist()
     rest = sorted(set(range(len(data.train_labels))).difference(held_out))
-    if not held_out or not rest:
-        count = len(data.train_labels)
-        raise ValueError(
-            f"val_fraction must hold out an image of {count} and leave one; {fraction} holds out {len(held_out)}"
-        )
     twice = replace(data, test_images=data.train_images, test_labels=data.train_labels)
     return twice.without(train=held_out, test=rest)
+
+
+def held_out_counts(data: Dataset, fraction: float) -> list[int]:
+    """How many training images of each class a split of this fraction holds out.
+
+    Raises:
+        ValueError: where it is none of them, or all.
+    """
+    images = torch.bincount(data.train_labels, minlength=len(data.class_names)).tolist()
+    counts = [round(fraction * count) for count in images]
+    if not 0 < sum(counts) < sum(images):
+        raise ValueError(
+            f"val_fraction must hold out an image of {sum(images)} and leave one; {fraction} holds out {sum(counts)}"
+        )
+    return counts

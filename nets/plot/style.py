@@ -46,6 +46,13 @@ def percent_wrong(axes: Axes) -> None:
     axes.set_ylim(bottom, min(tick for tick in PERCENT if tick >= high and tick > bottom))
 
 
+def check_format(argument: str, name: str) -> None:
+    """Refuse a format, such as "png", that matplotlib does not write."""
+    known = figure(1, 1).canvas.get_supported_filetypes()
+    if name.lower() not in known:
+        raise ValueError(f"{argument} must be one of {', '.join(known)}; got {name!r}")
+
+
 def save(picture: Figure, path: str | PathLike[str]) -> None:
     """Write it with titles and labels of one size, into a file of any format that matplotlib writes."""
     for axes in picture.axes:

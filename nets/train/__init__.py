@@ -3,7 +3,7 @@
 from nets.train.checkpoint import CheckpointError, load
 from nets.train.evaluation import Evaluation, evaluate
 from nets.train.loop import TrainingError, TrainingResult, train
-from nets.train.provenance import held_out
+from nets.train.provenance import excluded_images, held_out
 from nets.train.recipe import Recipe
 from nets.train.recipes import RECIPES
 from nets.train.signals import TrainingInterrupted
@@ -17,6 +17,7 @@ __all__ = [
     "TrainingInterrupted",
     "TrainingResult",
     "evaluate",
+    "excluded_images",
     "held_out",
     "load",
     "train",

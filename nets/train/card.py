@@ -11,6 +11,7 @@ from nets.words import duration, threads
 from nets.zoo import own_settings
 
 FILE = "model_card.md"
+PARTS = {"train": "training", "test": "test"}
 WORST = 5
 """Classes with the lowest accuracy that are named."""
 
@@ -34,8 +35,7 @@ USE = (
     'model = nets.load("checkpoint.pt")      # its class names and test transform are in model.transform',
     "```",
     "",
-    "`python -m nets predict . image.png` classifies image files, `python -m nets evaluate .` repeats the evaluation,",
-    "with `--exclude` where the command has it.",
+    "`python -m nets predict . image.png` classifies image files, `python -m nets evaluate .` repeats the evaluation.",
 )
 
 
@@ -82,6 +82,9 @@ def _data(data: Mapping[str, Any]) -> str:
         parts.append(f"{data['train']:,} training and {data.get('test', 0):,} test images")
     if data.get("validation"):
         parts.append(f"{data['validation']:,} for validation")
+    if data.get("excluded"):
+        counts = (f"{count} {PARTS[part]}" for part, count in data["excluded"].items())
+        parts.append(f"{' and '.join(counts)} images left out")
     return ", ".join(parts + ([f"split {data['split']}"] if data.get("split") else []))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from nets.output import make_folder
 from nets.train import card, record
 from nets.train import checkpoint as checkpoints
 from nets.train.checkpoint import CheckpointError
@@ -45,10 +46,8 @@ class RunFolder:
 
     def __enter__(self) -> Self:
         """Raises FolderInUseError, a ValueError, where another process writes there."""
-        if self.path.exists() and not self.path.is_dir():
-            raise ValueError(f"output must be a folder; {self.path} is a file")
         self._made = not self.path.exists()
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder("output", self.path)
         self._lock = Lock(self.path)
         return self
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from nets.checks import check_integer
 from nets.data import Dataset
+from nets.data.validation import held_out_counts
 from nets.inputs import check_input
 from nets.network import Network
-from nets.settings import refuse_twice
 from nets.train.recipe import Recipe
 from nets.vmgnet import VMgNet
 from nets.zoo import create_model, named_settings
@@ -26,14 +26,16 @@ def network_for(
         return model
     if not isinstance(model, str):
         raise TypeError(f"model must be a nets.Network or a name; got {type(model).__name__}")
-    refuse_twice(model, named_settings(model), settings)  # create_model cannot tell a default from no keyword
-    dims = data.train_images.ndim - 2
-    settings.setdefault("input", "imagenet" if data.name == "imagenet" else "cifar")
+    named, dims = named_settings(model), data.train_images.ndim - 2
+    needed: dict[str, Any] = {"num_classes": len(data.class_names), "in_channels": data.in_channels, "dims": dims}
+    for key, value in needed.items():
+        if named.get(key, value) != value:
+            raise ValueError(f"model {model!r} has {key}={named[key]}, and data {data.name!r} needs {value}")
+    if "input" not in named:
+        settings.setdefault("input", "imagenet" if data.name == "imagenet" else "cifar")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = create_model(
-            model, num_classes=len(data.class_names), in_channels=data.in_channels, dims=dims, **settings
-        )
+        network = create_model(model, **needed, **settings)
         if initialization == "default":
             for module in network.modules():
                 if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
@@ -67,9 +69,13 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None
             f"call model.reset_classifier({classes}) first"
         )
     check_input(model, data.normalise(data.train_images[:1]).to(next(model.parameters()).device))
-    images = len(data.train_images) - round(recipe.val_fraction * len(data.train_images))
-    if recipe.batch > images:
-        raise ValueError(f"batch must be at most {images}, the training images; got {recipe.batch}")
+    count = len(data.train_labels)
+    held_out = sum(held_out_counts(data, recipe.val_fraction)) if recipe.val_fraction else 0
+    if recipe.batch > count - held_out:
+        less = f", less the {held_out} that val_fraction {recipe.val_fraction} holds out" if held_out else ""
+        raise ValueError(
+            f"batch must be at most {count - held_out}, the {count} training images{less}; got {recipe.batch}"
+        )
     if recipe.batch % (ranks * recipe.grad_accum):
         raise ValueError(
             f"batch must be a multiple of {ranks * recipe.grad_accum}, {ranks} processes times grad_accum "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -12,17 +12,28 @@ from nets import data as datasets
 from nets.data import Dataset
 from nets.train.checkpoint import CheckpointError, read
 
+NOT_HELD_OUT = ("train_images", "white", "mean", "std", "excluded")
+"""What the images for training decide, and which images are not there."""
+
 
 def describe(data: Dataset) -> dict[str, Any]:
     """A data set as plain values, with checksums of the images: two splits of one set are different data.
 
-    `shape` is that of an image, `resize` what the shorter side of an image file is resized to.
+    `shape` is that of an image, `resize` what the shorter side of an image file is resized to, `excluded` which images
+    were left out, by index, where any were.
     """
     names, mean, std = map(list, (data.class_names, data.mean, data.std))
     images = data.train_images
     resize = None if isinstance(images, Tensor) else images.resize
     pixels = {"shape": list(images.shape[1:]), "white": data.white, "mean": mean, "std": std, "resize": resize}
-    return {"name": data.name, "split": data.split, "classes": names, **pixels, **data.checksums()}
+    left_out = {part: list(indices) for part, indices in data.excluded.items() if indices}
+    excluded = {"excluded": left_out} if left_out else {}
+    return {"name": data.name, "split": data.split, "classes": names, **pixels, **data.checksums(), **excluded}
+
+
+def excluded_images(checkpoint: str | PathLike[str]) -> dict[str, list[int]]:
+    """The indices in the parts "train" and "test" of the images that a run left out, as its checkpoint says."""
+    return dict(read(checkpoint)["data"].get("excluded", {}))
 
 
 def held_out(
@@ -31,10 +42,11 @@ def held_out(
     *,
     exclude: str | PathLike[str] | None = None,
 ) -> Dataset:
-    """The data set of a checkpoint, split as it was for training; `data_dir` as for `nets.data.load`.
+    """The data set of a checkpoint, split as it was for training, with the images that the run left out
+    (`excluded_images`); `data_dir` as for `nets.data.load`.
 
     Args:
-        exclude: a file of images without which the network may have been trained; the set returned has them.
+        exclude: a file of images without which the network may have been trained, where the checkpoint names none.
 
     Raises:
         CheckpointError: where the data set is not one of `nets.data.DATA`, or has other images now.
@@ -46,7 +58,8 @@ def held_out(
     height, width = (*recorded["shape"][1:], None, None)[:2]
     size = height if height == width and datasets.takes_size(recorded["name"]) else None
     data = datasets.load(recorded["name"], recorded["split"], data_dir, size=size)
-    if _held_out_part(recorded) not in (_held_out_part(describe(part)) for part in _parts(data, exclude)):
+    parts = _parts(data, recorded.get("excluded"), exclude)
+    if _held_out_part(recorded) not in (_held_out_part(describe(part)) for part in parts):
         raise CheckpointError(
             f"checkpoint: {checkpoint} was trained on other images than {recorded['name']!r} has here; where some were "
             "left out give the same exclude (--exclude), or name the data to evaluate on (--data)"
@@ -56,11 +69,17 @@ def held_out(
 
 def _held_out_part(description: Mapping[str, Any]) -> dict[str, Any]:
     """Without what the images for training decide: a validation split changes them, and leaves mean and std."""
-    return {name: value for name, value in description.items() if name not in ("train_images", "white", "mean", "std")}
+    return {name: value for name, value in description.items() if name not in NOT_HELD_OUT}
 
 
-def _parts(data: Dataset, exclude: str | PathLike[str] | None) -> Iterator[Dataset]:
-    """The set, and where there is a file of them the set without those images."""
+def _parts(
+    data: Dataset, recorded: Mapping[str, Sequence[int]] | None, exclude: str | PathLike[str] | None
+) -> Iterator[Dataset]:
+    """The set, and the set without the images that the checkpoint, or else a file, names."""
     yield data
-    if exclude is not None:
+    if recorded is not None:
+        counts = {"train": len(data.train_labels), "test": len(data.test_labels)}
+        if all(max(indices) < counts[part] for part, indices in recorded.items()):  # or it is another set
+            yield data.without(**recorded)
+    elif exclude is not None:
         yield data.without(**datasets.excluded(exclude, data))

@@ -44,6 +44,7 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
             "train": len(run.data.train_labels),
             "validation": len(run.data.test_labels) if run.recipe.val_fraction else 0,
             "test": len(data.test_labels),
+            "excluded": {part: len(images) for part, images in data.excluded.items() if images},
             "classes": list(data.class_names),
             "files": files,
         },

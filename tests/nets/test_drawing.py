@@ -83,7 +83,7 @@ def test_bad_input(tmp_path):
 
 
 def test_command_line(tmp_path, capsys):
-    path = tmp_path / "cycle.png"
+    path = tmp_path / "new" / "folder" / "cycle.png"
     assert main(["summary", "MgNet[2,1]-[8]-B^l", "--size", "16,12", "--plot", str(path)]) == 0
     text = capsys.readouterr().out
     assert text.startswith("MgNet[2,1]-[8]-B^l\n")
@@ -94,6 +94,11 @@ def test_command_line(tmp_path, capsys):
         (["--size", "-3"], "size must be"),
         (["--dims", "4"], "dims must be 1 or 2 or 3; got 4"),
         (["--sharing", "all"], "sharing must be 'literal'; got 'all'"),
+        (["--plot", str(tmp_path / "new" / "cycle")], "the ending of plot must be one of"),
+        (["--plot", str(tmp_path / "new" / "cycle.xyz")], "; got 'xyz'"),
+        (["--plot", str(path / "cycle.png")], "plot must be a file in a folder; "),
     ):
         assert main(["summary", "MgNet[2,1]-[8]-B^l", *arguments]) == 2
-        assert words in capsys.readouterr().err
+        printed, error = capsys.readouterr()
+        assert words in error
+        assert printed == ""

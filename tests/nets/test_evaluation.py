@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -98,8 +99,14 @@ def cifar(tmp_path, monkeypatch):
 
 def test_command_with_and_without_excluded_images(cifar, capsys):
     arguments = ["evaluate", str(cifar / "run"), "--data-dir", str(cifar / "data")]
-    assert main(arguments) == 2
-    assert "--exclude" in capsys.readouterr().err
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "of 10 images, top-5" in lines[0]
+    record = json.loads((cifar / "run" / "record.json").read_text())
+    accuracy = f"{100 * record['result']['accuracy']:.2f} %"
+    assert lines[-1].startswith(f"without the 2 test images that the run left out: {accuracy} of 8 images, top-5 ")
+    assert record["data"]["excluded"] == {"train": 1, "test": 2}
+    assert "1 training and 2 test images left out" in (cifar / "run" / "model_card.md").read_text()
     arguments += ["--exclude", str(cifar / "out.txt"), "--flip", "--output", str(cifar / "pictures")]
     assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -113,6 +120,17 @@ def test_command_with_and_without_excluded_images(cifar, capsys):
     assert sum(map(sum, values["confusion"])) == 10
     assert [other["images"] for other in values["others"].values()] == [8, 10]
     assert lines[0].startswith(f"held-out accuracy {100 * values['accuracy']:.2f} %")
+
+
+def test_a_run_that_does_not_say_which_images_it_left_out(cifar, capsys):
+    data = nets.data.load("cifar-10", data_dir=cifar / "data", exclude=cifar / "out.txt")
+    settings = {"epochs": 1, "batch": 16, "output": cifar / "silent", "progress": False}
+    nets.train("MgNet[1,1]-[4]-B^l", replace(data, excluded={}), recipe=nets.Recipe(), **settings)
+    arguments = ["evaluate", str(cifar / "silent"), "--data-dir", str(cifar / "data")]
+    assert main(arguments) == 2
+    assert "--exclude" in capsys.readouterr().err
+    assert main([*arguments, "--exclude", str(cifar / "out.txt")]) == 0
+    assert "without the 2 test images in" in capsys.readouterr().out
 
 
 def test_command_on_other_data(cifar, capsys):
@@ -131,7 +149,7 @@ def test_look(cifar, capsys):
     assert main([*run, "--image", str(image), *out]) == 0
     assert {path.name for path in (cifar / "look").iterdir()} == {"features.png", "kernels.png"}
     assert main([*run, "--index", "10", "--data-dir", str(cifar / "data"), *out]) == 2
-    assert "other images" in capsys.readouterr().err
+    assert "index must lie in 0 ... 9; got 10" in capsys.readouterr().err
 
 
 def test_other_data_are_normalised_as_in_training():

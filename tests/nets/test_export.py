@@ -133,3 +133,7 @@ def test_command(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "run" / "model.pt2").exists()
     assert main(["export", str(tmp_path / "run")]) == 2
     assert "--overwrite" in capsys.readouterr().err
+    assert main(["export", str(tmp_path / "run"), "--output", str(tmp_path / "new" / "folder" / "a.pt2")]) == 0
+    assert (tmp_path / "new" / "folder" / "a.pt2").exists()
+    assert main(["export", str(tmp_path / "run"), "--output", str(tmp_path / "run" / "record.json" / "a.pt2")]) == 2
+    assert "record.json is a file" in capsys.readouterr().err

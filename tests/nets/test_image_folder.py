@@ -1,5 +1,7 @@
 """Folders of images, in memory and in their files."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from PIL import Image
 
 import nets
 from nets.data import Augmentation, Batches, ImageFiles, folder, image_folder
+from nets.data.augment import RESIZED_CROP
 from nets.data.decode import open_image
 from nets.data.images import RATIO
 from nets.train import provenance
@@ -75,12 +78,45 @@ def test_images_of_other_sizes(tmp_path):
     assert np.array_equal(wide.numpy(), middle.transpose(2, 0, 1))
 
 
+def test_a_folder_for_training_alone_is_refused_and_a_class_of_that_name_is_not(tmp_path):
+    make(tmp_path / "parts", ("train",), count=2)
+    with pytest.raises(
+        ValueError, match=r"has a folder train/ of classes, and none for testing \(test, val, .*parts/train'"
+    ):
+        image_folder(tmp_path / "parts")
+    assert image_folder(tmp_path / "parts" / "train").class_names == ("cat", "dog", "eel")
+    make(tmp_path / "vehicles", classes=("car", "train"), count=2)
+    assert image_folder(tmp_path / "vehicles").class_names == ("car", "train")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("here", "got 'here'; did you mean 'folder:here'?"),
+        ("here/there", "got 'here/there'; there is no folder "),
+        ("here/a.txt", "a.txt is a file"),
+        ("folder:", "did you mean 'folder:PATH'?"),
+        ("mnst", "did you mean 'mnist'"),
+        ("", "got ''"),
+    ],
+)
+def test_a_path_without_its_prefix_is_no_name(tmp_path, name, words):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "a.txt").write_text("text")
+    with pytest.raises(ValueError, match=re.escape(words)):
+        nets.data.load(name, data_dir=tmp_path)
+
+
 def test_bad_folders(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere"):
         nets.data.load(f"folder:{tmp_path / 'nowhere'}")
     paint(tmp_path / "one" / "0.png")
-    with pytest.raises(ValueError, match="at least two classes; found"):
+    with pytest.raises(ValueError, match=r"at least two classes, as in .*cat/1\.png and .*; found one$"):
         image_folder(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*onee; did you mean 'one'\?"):
+        nets.data.load("folder:onee", data_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"one/0\.png is a file, not a folder of images"):
+        nets.data.load("folder:one/0.png", data_dir=tmp_path)
     (tmp_path / "two").mkdir()
     with pytest.raises(ValueError, match=r"two must hold images \(.png"):
         image_folder(tmp_path)
@@ -197,6 +233,11 @@ def test_resized_crop_belongs_to_the_image(tmp_path, monkeypatch):
     ((other, _),) = batches.epoch(4, [torch.arange(15)])
     assert not torch.equal(whole, other)
     monkeypatch.undo()
+    one = Augmentation(resized_crop=0.2)
+    ((crops, _),) = Batches(data, augmentation=one, seed=2, workers=0).epoch(3, [torch.arange(15)])
+    numbers = one.numbers(2, 3, 15)[:, RESIZED_CROP].tolist()
+    pieces = [data.train_images.read_crop(i, row, 0.2) for i, row in enumerate(numbers)]
+    assert torch.equal(crops, data.normalise(torch.stack(pieces)))
     with pytest.raises(ValueError, match=r"resized_crop must be 0: .* in memory"):
         Batches(image_folder(tmp_path, size=8), augmentation=augmentation)
     with pytest.raises(ValueError, match="workers must be an integer >= 0"):

@@ -134,6 +134,9 @@ def test_settings_behind_a_name(name, settings, printed):
         (", nu=2", {}, "one of activation"),
         (", weights=a.pt", {}, "one of activation"),
         (", dims=1", {"dims": 3}, "dims is given twice: 1 in 'MgNet.*', and 3"),
+        (", dims=1", {"dims": 2}, "dims is given twice: 1 in 'MgNet.*', and 2"),  # though 2 is the default
+        (", activation=gelu", {"activation": "relu"}, "activation is given twice: 'gelu' in 'MgNet.*', and 'relu'"),
+        (", batch_norm=False", {"batch_norm": True}, "batch_norm is given twice: False in 'MgNet.*', and True"),
     ],
 )
 def test_settings_that_do_not_parse(tail, settings, words):

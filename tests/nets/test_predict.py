@@ -176,3 +176,19 @@ def test_command(run, tmp_path, capsys):
     assert "bad.png" in rows[0]["error"]
     assert captured.err.count("\n") == 1
     assert "1 of 2 images could not be read" in captured.err
+
+
+def test_a_folder_stands_for_the_images_in_it(run, tmp_path, capsys):
+    (tmp_path / "some" / "more").mkdir(parents=True)
+    (tmp_path / "some" / "notes.txt").write_text("no image")
+    for name in ("b.png", "a.png", "more/c.png"):
+        save(tmp_path / "some" / name, noise(6, 8))
+    alone = save(tmp_path / "d.png", noise(6, 8))
+    paths = [tmp_path / "some" / name for name in ("a.png", "b.png", "more/c.png")]
+    found = nets.predict(nets.load(run), [tmp_path / "some", alone])
+    assert [prediction.path for prediction in found] == [*paths, alone]
+    (tmp_path / "none").mkdir()
+    assert main(["predict", str(run), str(tmp_path / "none"), str(alone)]) == 2
+    assert "none must hold images" in capsys.readouterr().err
+    with pytest.raises(ImageFileError, match="none is a folder, not an image file"):
+        transform(1).read(tmp_path / "none")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -184,6 +185,22 @@ def test_a_signal_to_one_process_stops_all_of_them(tmp_path, rank):
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     assert record["status"] == "interrupted"
     assert "checkpoint.pt" in errors[0]
+
+
+def test_each_process_classifies_its_share_of_the_images(monkeypatch):
+    from nets.train import loop
+    from nets.train.ranks import Ranks
+    from nets.train.run import Run
+    from nets.train.signals import Stop
+
+    seen, evaluate = [], loop.evaluate
+    monkeypatch.setattr(loop, "evaluate", lambda model, data: seen.append(data.test_images) or evaluate(model, data))
+    run = Run.start(model_of(True), double_blobs(), RECIPE, 0, Ranks())
+    for rank in range(3):
+        run.ranks = SimpleNamespace(count=3, rank=rank, sum=lambda counts: counts)
+        loop._accuracy(run, Stop())
+    assert [len(images) for images in seen] == [7, 7, 6]
+    assert torch.equal(torch.cat(seen).flatten(1).unique(dim=0), run.data.test_images.flatten(1).unique(dim=0))
 
 
 def test_a_batch_must_be_shared_out_evenly():

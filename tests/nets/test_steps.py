@@ -167,6 +167,36 @@ def test_whitening_and_averaging_with_new_statistics():
         torch.testing.assert_close(ours, theirs)
 
 
+def test_averaged_weights_follow_their_recursion(monkeypatch):
+    loop = sys.modules["nets.train.loop"]
+    model, seen, change = nets.create_model(NAME, num_classes=3, in_channels=1), [], loop.update
+
+    def recorded(*arguments):
+        change(*arguments)
+        seen.append({name: w.detach().clone() for name, w in model.named_parameters()})
+
+    monkeypatch.setattr(loop, "update", recorded)
+    result = nets.train(model, blobs(), recipe=replace(RECIPE, epochs=1, averaging=0.7), progress=False)
+    expected = seen[0]
+    for weights in seen[1:]:
+        expected = {name: 0.7 * average + 0.3 * weights[name] for name, average in expected.items()}
+    assert len(seen) == 4
+    for name, weight in result.model.named_parameters():
+        bound = 4 * len(seen) * torch.finfo(torch.float32).eps * float(expected[name].abs().max())
+        torch.testing.assert_close(weight.detach(), expected[name], rtol=0, atol=bound)
+
+
+@pytest.mark.parametrize("fraction", [0.7, 0.9])
+def test_a_batch_is_at_most_what_a_validation_split_leaves(fraction):
+    data = blobs(81)  # 21, 20 and 20 images of the classes: each is rounded by itself
+    left = len(validation_split(data, fraction, 0).train_labels)
+    settings = {"recipe": replace(RECIPE, epochs=1, limit_batches=1, val_fraction=fraction), "progress": False}
+    nets.train(NAME, data, batch=left, **settings)
+    words = f"batch must be at most {left}, the 61 training images, less the {61 - left} that val_fraction {fraction}"
+    with pytest.raises(ValueError, match=words):
+        nets.train(NAME, data, batch=left + 1, **settings)
+
+
 def test_validation_split():
     data = blobs(200)
     part = validation_split(data, 0.25, 3)
@@ -180,6 +210,8 @@ def test_validation_split():
         ValueError, match=r"val_fraction must hold out an image of 180 and leave one; 0\.001 holds out 0"
     ):
         validation_split(data, 0.001, 3)
+    with pytest.raises(ValueError, match=r"val_fraction must .* leave one; 0\.999 holds out 180"):
+        nets.train(NAME, data, recipe=RECIPE, val_fraction=0.999)
 
 
 def test_the_test_part_is_seen_at_the_end_only(monkeypatch):

@@ -72,3 +72,9 @@ def test_the_command_takes_the_settings_of_create_model(capsys):
     assert capsys.readouterr().out == text
     assert main(["summary", title, "--size", "20,20"]) == 2
     assert "size must be 1 positive integer, since the network has dims=1; got '20,20'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["MgNet[100000,2]-[4]-B^l", "DenseNet[1999,2]-[4]", "ResNet[2001]-[4]-A^l-B^l"])
+def test_the_command_refuses_what_would_take_hours(name, capsys):
+    assert main(["summary", name]) == 2
+    assert "name must be that of a network with at most 2,000 sweeps in all; got " in capsys.readouterr().err

@@ -56,6 +56,7 @@ def test_seeds_decide_everything(tmp_path):
     assert torch.equal(torch.get_rng_state(), state)  # the caller's stream is left alone
     assert_same(tmp_path / "a", tmp_path / "b")
     other = train(seed=1)
+    assert not other.model.training
     assert not torch.equal(other.model.head.weight, nets.load(tmp_path / "a").head.weight)
 
 
