@@ -187,7 +187,7 @@ def test_evaluation_of_what_classifies_nothing():
         (["train", "--device", "gpu", "--epochs", "1"], "device 'gpu' cannot be used here"),
         (["evaluate", "/nowhere"], "there is no file /nowhere"),
         (["summary", "MgNet[2,2]-[8]-B^l", "--size", "1"], "input_size is too small: grid 1 of 2"),
-        (["summary", "MgNet[2,2]-[8]-B^l", "--plot", "/nowhere/x.png"], "/nowhere/x.png"),
+        (["summary", "MgNet[2,2]-[8]-B^l", "--plot", "/dev/null/x.png"], "plot must be a file in a folder; /dev/null"),
     ],
 )
 def test_command_line(arguments, words, capsys):
