@@ -56,14 +56,14 @@ OF_DATA = ("num_classes", "in_channels", "dims", "input")
 NOT_SETTINGS = ("name", "weights", "activation_checkpointing")
 
 
-P = ParamSpec("P")
+Arguments = ParamSpec("Arguments")
 
 
-def _once(make: Callable[P, Network]) -> Callable[P, Network]:
+def _refusing_twice(make: Callable[Arguments, Network]) -> Callable[Arguments, Network]:
     """Refuse a keyword that the name gives otherwise; the function itself cannot tell a default from a keyword."""
 
     @wraps(make)
-    def checked(*args: P.args, **keywords: P.kwargs) -> Network:
+    def checked(*args: Arguments.args, **keywords: Arguments.kwargs) -> Network:
         name: Any = args[0] if args else keywords.get("name")
         if name is not None:
             refuse_twice(name, named_settings(name), {key: v for key, v in keywords.items() if v is not None})
@@ -72,7 +72,7 @@ def _once(make: Callable[P, Network]) -> Callable[P, Network]:
     return checked
 
 
-@_once
+@_refusing_twice
 def create_model(
     name: str,
     *,
@@ -115,6 +115,7 @@ def create_model(
     family = FAMILIES[type(architecture)][0]
     _refuse_foreign_settings(text.text[: text.position], settings, family)
     named = named_settings(name)
+    # what the name says, which a keyword has not contradicted, or what the family has
     left = {key for key in settings if key in named or (key in OPEN and settings[key] is None)}
     own = {field.name for field in fields(family)} - left
     given = {key: value for key, value in settings.items() if key in own}

@@ -61,21 +61,21 @@ def _list(options: argparse.Namespace) -> None:
 def _summary(options: argparse.Namespace) -> None:
     import nets
 
-    if options.plot is not None:
-        from nets import plot
-        from nets.plot.style import check_format
-
-        check_format("the ending of plot", options.plot.suffix[1:])
-        make_folder_of("plot", options.plot)
     _check_sweeps(options.name)
     known = signature(nets.create_model).parameters.keys() - {"name"}
     given = {name: value for name, value in vars(options).items() if name in known}
     model = nets.create_model(options.name, **given)
     config = model.config
     size = (config.in_channels, *_size(options.size or ("224" if config.input == "imagenet" else "32"), config.dims))
-    print(nets.summary(model, size))
+    table = nets.summary(model, size)
     if options.plot is not None:
-        plot.cycle(model, options.plot, size)
+        from nets import plot
+        from nets.plot.style import check_format
+
+        check_format("the ending of plot", options.plot.suffix[1:])
+        plot.cycle(model, make_folder_of("plot", options.plot), size)
+    print(table)
+    if options.plot is not None:
         print(f"written: {options.plot}")
 
 
