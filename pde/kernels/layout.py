@@ -1,7 +1,8 @@
 """Where a row of unknowns lies in memory: points with an even index first, then those with an odd one.
 
 Relaxing one colour of a row in natural order takes every second number; here the colours are apart, and every pass is
-over neighbouring numbers. A stored row is [E | O]. In the work space of a pass it has room for values beyond its ends:
+over neighbouring numbers. A stored row is [E | O]. In the work space of a pass it has room for values beyond its ends,
+and for loops that end at whole LANES:
 
     . . E(0) E(1) ... E(h-1) E(h) . . . O(0) O(1) ... O(g-1) . . .        h = (n + 1) // 2, g = n // 2
 """
@@ -9,22 +10,29 @@ over neighbouring numbers. A stored row is [E | O]. In the work space of a pass 
 from __future__ import annotations
 
 from pde.kernels.jit import compiled, inline
+from pde.kernels.lanes import LANES, every_second, put, put_by_turns, several
 from pde.kernels.pointers import write_through
 
-EVEN = 2
+EVEN = LANES
 """Where E(0) lies in a row of the work space."""
+
+
+@inline
+def whole(count):
+    """A number of lanes that has room for so many numbers."""
+    return (count + LANES - 1) // LANES * LANES
 
 
 @inline
 def odd(n):
     """Where O(0) lies in a row of the work space."""
-    return EVEN + (n + 1) // 2 + 4
+    return EVEN + whole((n + 1) // 2) + LANES
 
 
 @inline
 def row_length(n):
-    """Room for a row of the work space, in whole cache lines."""
-    return (n + 14 + 7) // 8 * 8
+    """Room for a row of the work space."""
+    return odd(n) + whole(n // 2) + LANES
 
 
 @inline
@@ -35,7 +43,12 @@ def point(j, n):
 
 @compiled
 def copy(target, source, count):
-    """target <- source."""
+    """target <- source, apart from each other."""
+    if count >= LANES:
+        for k in range(0, count - LANES, LANES):
+            put(target, k, several(source, k))
+        put(target, count - LANES, several(source, count - LANES))
+        return
     for k in range(count):
         target[k] = source[k]
 
@@ -49,29 +62,46 @@ def stream(target, source, count):
 
 @compiled
 def fill(target, count):
-    """target <- 0."""
-    for k in range(count):
-        target[k] = 0
+    """target <- 0, up to whole lanes."""
+    for k in range(0, count, LANES):
+        put(target, k, 0)
 
 
 @compiled
 def split(even, odds, source, n):
-    """n numbers in natural order to two halves."""
+    """n numbers in natural order to two halves, apart from them."""
     g = n // 2
-    for k in range(g):
-        even[k] = source[2 * k]
-        odds[k] = source[2 * k + 1]
+    if g >= LANES:
+        for k in range(0, g - LANES, LANES):
+            split_lanes(even, odds, source, k)
+        split_lanes(even, odds, source, g - LANES)
+    else:
+        for k in range(g):
+            even[k] = source[2 * k]
+            odds[k] = source[2 * k + 1]
     if n > 2 * g:
         even[g] = source[2 * g]
 
 
+@inline
+def split_lanes(even, odds, source, k):
+    one, other = every_second(source, 2 * k)
+    put(even, k, one)
+    put(odds, k, other)
+
+
 @compiled
 def join(target, even, odds, n):
-    """Two halves to n numbers in natural order."""
+    """Two halves to n numbers in natural order, apart from them."""
     g = n // 2
-    for k in range(g):
-        target[2 * k] = even[k]
-        target[2 * k + 1] = odds[k]
+    if g >= LANES:
+        for k in range(0, g - LANES, LANES):
+            put_by_turns(target, 2 * k, several(even, k), several(odds, k))
+        put_by_turns(target, 2 * (g - LANES), several(even, g - LANES), several(odds, g - LANES))
+    else:
+        for k in range(g):
+            target[2 * k] = even[k]
+            target[2 * k + 1] = odds[k]
     if n > 2 * g:
         target[2 * g] = even[g]
 

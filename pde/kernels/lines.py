@@ -11,37 +11,50 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pde.kernels.jit import compiled, inline
+from pde.kernels.lanes import LANES, put, several
 from pde.kernels.layout import EVEN, join, odd, point, split
 from pde.kernels.pointers import ahead
 
 
-@compiled
-def known(k, left, right, below, above, front, behind, f, c):
-    """f and the neighbours of point k, each times its coefficient: all of f - A x but centre x."""
-    total = f[k] + (c[0] * left[k] + c[1] * right[k]) + (c[2] * below[k] + c[3] * above[k])
+@inline
+def known(left, right, below, above, front, behind, f, c):
+    """f and the neighbours of a point, each times its coefficient: all of f - A x but centre x."""
+    total = f + (c[0] * left + c[1] * right) + (c[2] * below + c[3] * above)
     if front is not None:
-        total += c[4] * front[k] + c[5] * behind[k]
+        total += c[4] * front + c[5] * behind
     return total
 
 
-@compiled
+@inline
+def known_lanes(k, left, right, below, above, front, behind, f, c):
+    """`known` of the points from k on, with the rows of their neighbours."""
+    return known(
+        several(left, k), several(right, k), several(below, k), several(above, k), several(front, k),
+        several(behind, k), several(f, k), c,
+    )  # fmt: skip
+
+
+@inline
 def relax_inside(x, r, kept, left, right, below, above, front, behind, f, keep, scale, centre, c, count):
     """x <- keep x + scale (f + neighbours), for points of one colour; r <- f - A x there, if it is kept."""
     if kept:
-        for k in range(count):
-            total = known(k, left, right, below, above, front, behind, f, c)
-            x[k] = keep * x[k] + scale * total
-            r[k] = total - centre * x[k]
+        for k in range(0, count, LANES):
+            total = known_lanes(k, left, right, below, above, front, behind, f, c)
+            new = keep * several(x, k) + scale * total
+            put(x, k, new)
+            put(r, k, total - centre * new)
     else:
-        for k in range(count):
-            x[k] = keep * x[k] + scale * known(k, left, right, below, above, front, behind, f, c)
+        for k in range(0, count, LANES):
+            total = known_lanes(k, left, right, below, above, front, behind, f, c)
+            put(x, k, keep * several(x, k) + scale * total)
 
 
-@compiled
+@inline
 def residual_inside(r, x, left, right, below, above, front, behind, f, centre, c, count):
     """r <- f - A x, for points of one colour."""
-    for k in range(count):
-        r[k] = known(k, left, right, below, above, front, behind, f, c) - centre * x[k]
+    for k in range(0, count, LANES):
+        total = known_lanes(k, left, right, below, above, front, behind, f, c)
+        put(r, k, total - centre * several(x, k))
 
 
 class Faces(NamedTuple):
@@ -81,15 +94,18 @@ def of_parity(a, parity, n):
     )  # fmt: skip
 
 
-@compiled
+@inline
 def balance(k, left, right, below, above, front, behind, f, a):
-    """(`known`, the coefficient of point k itself): a flux is a/h times a difference, and it is beside each width."""
-    lower0, upper0 = a.lower0 * a.below[k], a.upper0 * a.above[k]
-    total = f[k] + a.shrink[k] * (a.left[k] * left[k] + a.right[k] * right[k]) + (lower0 * below[k] + upper0 * above[k])
-    centre = a.reaction[k] + a.shrink[k] * (a.left[k] + a.right[k]) + (lower0 + upper0)
+    """(`known`, the coefficient of the points themselves) from point k on: a flux is a/h times a difference, and it is
+    beside each width."""
+    lower0, upper0 = a.lower0 * several(a.below, k), a.upper0 * several(a.above, k)
+    lower, upper, shrink = several(a.left, k), several(a.right, k), several(a.shrink, k)
+    total = several(f, k) + shrink * (lower * several(left, k) + upper * several(right, k))
+    total += lower0 * several(below, k) + upper0 * several(above, k)
+    centre = several(a.reaction, k) + shrink * (lower + upper) + (lower0 + upper0)
     if front is not None:
-        lower1, upper1 = a.lower1 * a.front[k], a.upper1 * a.behind[k]
-        total += lower1 * front[k] + upper1 * behind[k]
+        lower1, upper1 = a.lower1 * several(a.front, k), a.upper1 * several(a.behind, k)
+        total += lower1 * several(front, k) + upper1 * several(behind, k)
         centre += lower1 + upper1
     return total, centre
 
@@ -103,17 +119,17 @@ def relax_varying(row, r, kept, below, above, front, behind, f, L, faces, parity
         ahead(row, x), ahead(r, x), kept, ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
         ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), 1 - L.omega, L.omega, count,
     )  # fmt: skip
-    if L.periodic[2] != 0:
-        wrap(row, n)
+    ends(row, n, L.periodic[2] != 0)
 
 
-@compiled
+@inline
 def _relax_varying(x, r, kept, left, right, below, above, front, behind, f, a, keep, omega, count):
-    for k in range(count):
+    for k in range(0, count, LANES):
         total, centre = balance(k, left, right, below, above, front, behind, f, a)
-        x[k] = keep * x[k] + omega * (total / centre)
+        new = keep * several(x, k) + omega * (total / centre)
+        put(x, k, new)
         if kept:
-            r[k] = total - centre * x[k]
+            put(r, k, total - centre * new)
 
 
 @compiled
@@ -129,11 +145,11 @@ def residual_varying(r, row, below, above, front, behind, f, L, faces, first, la
     ends(r, n, L.periodic[2] != 0)
 
 
-@compiled
+@inline
 def _residual_varying(r, x, left, right, below, above, front, behind, f, a, count):
-    for k in range(count):
+    for k in range(0, count, LANES):
         total, centre = balance(k, left, right, below, above, front, behind, f, a)
-        r[k] = total - centre * x[k]
+        put(r, k, total - centre * several(x, k))
 
 
 @compiled
@@ -175,10 +191,10 @@ def known_at(j, row, below, above, front, behind, f, n, lower, upper, c):
     """`known` of point j of a row, which has its own lower and upper coefficient."""
     p, O = point(j, n), odd(n)
     left, right = (O + j // 2 - 1, O + j // 2) if j % 2 == 0 else (EVEN + j // 2, EVEN + j // 2 + 1)
-    return known(
-        0, ahead(row, left), ahead(row, right), ahead(below, p), ahead(above, p), ahead(front, p), ahead(behind, p),
-        ahead(f, p), (lower, upper, c[2], c[3], c[4], c[5]),
-    )  # fmt: skip
+    here = (lower, upper, c[2], c[3], c[4], c[5])
+    if front is None:
+        return known(row[left], row[right], below[p], above[p], None, None, f[p], here)
+    return known(row[left], row[right], below[p], above[p], front[p], behind[p], f[p], here)
 
 
 @inline
@@ -213,8 +229,7 @@ def relax(row, r, kept, below, above, front, behind, f, L, special, values, cent
             row[point(j, n)] = scratch[s]
             if kept:
                 r[point(j, n)] = scratch[count + s]
-    if L.periodic[2] != 0:
-        wrap(row, n)
+    ends(row, n, L.periodic[2] != 0)
 
 
 @compiled
@@ -265,15 +280,14 @@ def start_from_zero(row, f, L, special, values, centre, parity):
         p = point(special[s], n)
         if special[s] % 2 == parity:
             row[p] = L.omega / (centre + values[count + s]) * f[p]
-    if L.periodic[2] != 0:
-        wrap(row, n)
+    ends(row, n, L.periodic[2] != 0)
 
 
 @compiled
 def times(out, p, a, count):
     """out <- a p."""
-    for k in range(count):
-        out[k] = a * p[k]
+    for k in range(0, count, LANES):
+        put(out, k, a * several(p, k))
 
 
 @compiled
@@ -282,19 +296,25 @@ def four(out, p, a, q, b, s, c, t, d, count):
     if a == 0 and d == 0 and b * c == 0:  # a point of the coarse grid
         times(out, q if c == 0 else s, b + c, count)
         return
-    for k in range(count):
-        out[k] = (a * p[k] + b * q[k]) + (c * s[k] + d * t[k])
+    for k in range(0, count, LANES):
+        put(out, k, (a * several(p, k) + b * several(q, k)) + (c * several(s, k) + d * several(t, k)))
 
 
 @compiled
 def eight(out, rows, weights, count):
     """out <- the sum of eight rows, each times its weight."""
     p0, p1, p2, p3, p4, p5, p6, p7 = rows
-    w0, w1, w2, w3, w4, w5, w6, w7 = weights
-    for k in range(count):
-        out[k] = ((w0 * p0[k] + w1 * p1[k]) + (w2 * p2[k] + w3 * p3[k])) + (
-            (w4 * p4[k] + w5 * p5[k]) + (w6 * p6[k] + w7 * p7[k])
-        )
+    for k in range(0, count, LANES):
+        put(out, k, of_eight(
+            several(p0, k), several(p1, k), several(p2, k), several(p3, k), several(p4, k), several(p5, k),
+            several(p6, k), several(p7, k), weights,
+        ))  # fmt: skip
+
+
+@inline
+def of_eight(a0, a1, a2, a3, a4, a5, a6, a7, w):
+    """The sum of eight numbers, each times its weight."""
+    return ((w[0] * a0 + w[1] * a1) + (w[2] * a2 + w[3] * a3)) + ((w[4] * a4 + w[5] * a5) + (w[6] * a6 + w[7] * a7))
 
 
 @compiled
@@ -303,8 +323,8 @@ def two(out, p, a, q, b, count):
     if a * b == 0:
         times(out, p if b == 0 else q, a + b, count)
         return
-    for k in range(count):
-        out[k] = a * p[k] + b * q[k]
+    for k in range(0, count, LANES):
+        put(out, k, a * several(p, k) + b * several(q, k))
 
 
 @compiled
@@ -313,15 +333,15 @@ def add_two(out, p, a, q, b, count):
     if a * b == 0:
         add(out, p if b == 0 else q, a + b, count)
         return
-    for k in range(count):
-        out[k] += a * p[k] + b * q[k]
+    for k in range(0, count, LANES):
+        put(out, k, several(out, k) + (a * several(p, k) + b * several(q, k)))
 
 
 @compiled
 def add(out, p, a, count):
     """out <- out + a p."""
-    for k in range(count):
-        out[k] += a * p[k]
+    for k in range(0, count, LANES):
+        put(out, k, several(out, k) + a * several(p, k))
 
 
 @compiled

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pde.kernels.jit import called, compiled, inline
+from pde.kernels.lanes import LANES
 from pde.kernels.layout import EVEN, copy, fill, join, odd, row_length, split, stream, stream_joined
 from pde.kernels.lines import (
     Faces,
@@ -18,6 +19,7 @@ from pde.kernels.lines import (
     ends,
     four,
     interpolate,
+    of_eight,
     relax,
     relax_varying,
     residual,
@@ -399,23 +401,32 @@ def restrict_planes(records, reals, integers, level, deep, f, f_split, out, firs
 
 @compiled
 def combine(out, rows, origin, weight, most, m, i, count):
-    """out <- row i of a restriction to m rows, of `most` entries at most, times rows of `count` numbers."""
+    """out <- row i of a restriction to m rows, of `most` entries at most, times rows of `count` numbers.
+
+    No number beyond these rows is read.
+    """
+    p, w, inside = ahead(origin, i), ahead(weight, i), count // LANES * LANES
     if most == 2:
-        two(out, ahead(rows, origin[i] * count), weight[i], ahead(rows, origin[m + i] * count), weight[m + i], count)
+        one, other = ahead(rows, p[0] * count), ahead(rows, p[m] * count)
+        two(out, one, w[0], other, w[m], inside)
+        for k in range(inside, count):
+            out[k] = w[0] * one[k] + w[m] * other[k]
         return
-    p, w = ahead(origin, i), ahead(weight, i)
-    eight(
-        out,
-        (
-            ahead(rows, p[0] * count), ahead(rows, p[m] * count), ahead(rows, p[2 * m] * count),
-            ahead(rows, p[3 * m] * count), ahead(rows, p[4 * m] * count), ahead(rows, p[5 * m] * count),
-            ahead(rows, p[6 * m] * count), ahead(rows, p[7 * m] * count),
-        ),
-        (w[0], w[m], w[2 * m], w[3 * m], w[4 * m], w[5 * m], w[6 * m], w[7 * m]),
-        count,
+    places = (
+        ahead(rows, p[0] * count), ahead(rows, p[m] * count), ahead(rows, p[2 * m] * count),
+        ahead(rows, p[3 * m] * count), ahead(rows, p[4 * m] * count), ahead(rows, p[5 * m] * count),
+        ahead(rows, p[6 * m] * count), ahead(rows, p[7 * m] * count),
     )  # fmt: skip
+    weights = w[0], w[m], w[2 * m], w[3 * m], w[4 * m], w[5 * m], w[6 * m], w[7 * m]
+    eight(out, places, weights, inside)
+    p0, p1, p2, p3, p4, p5, p6, p7 = places
+    for k in range(inside, count):
+        out[k] = of_eight(p0[k], p1[k], p2[k], p3[k], p4[k], p5[k], p6[k], p7[k], weights)
     for s in range(8, most):
-        add(out, ahead(rows, p[s * m] * count), w[s * m], count)
+        more, factor = ahead(rows, p[s * m] * count), w[s * m]
+        add(out, more, factor, inside)
+        for k in range(inside, count):
+            out[k] += factor * more[k]
 
 
 @inline
