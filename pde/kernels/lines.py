@@ -205,7 +205,7 @@ def wrap(row, n):
     row[EVEN + n // 2] = row[EVEN]
 
 
-@compiled
+@inline
 def relax(row, r, kept, below, above, front, behind, f, L, special, values, centre, c, parity, scratch):
     """Half a red-black sweep: the points of a row whose index has this parity; their residual to r, if kept."""
     n, count = L.n[2], L.specials
@@ -232,7 +232,7 @@ def relax(row, r, kept, below, above, front, behind, f, L, special, values, cent
     ends(row, n, L.periodic[2] != 0)
 
 
-@compiled
+@inline
 def residual(r, row, below, above, front, behind, f, L, special, values, centre, c, first, last):
     """r <- f - A u on a row, for the points whose index has a parity from `first` to `last` - 1."""
     n, count = L.n[2], L.specials
@@ -270,7 +270,7 @@ def _squares(r, count):
     return total
 
 
-@compiled
+@inline
 def start_from_zero(row, f, L, special, values, centre, parity):
     """`relax` of a row of zeros between rows of zeros."""
     n, count = L.n[2], L.specials
@@ -344,7 +344,7 @@ def add(out, p, a, count):
         put(out, k, several(out, k) + a * several(p, k))
 
 
-@compiled
+@inline
 def restrict(out, r, L, special, sources, weights):
     """Full weighting along a row: r to coarse values in natural order."""
     n, most = L.n[2], L.restricted_most
@@ -369,7 +369,7 @@ def beyond(v, m, periodic):
         v[-2] = v[-1] = v[m] = v[m + 1] = 0
 
 
-@compiled
+@inline
 def add_correction(row, v, L, special, sources, weights, scratch):
     """row <- row + P v along the row."""
     n = L.n[2]
@@ -390,7 +390,7 @@ def add_correction(row, v, L, special, sources, weights, scratch):
         row[point(special[s], n)] = scratch[s]
 
 
-@compiled
+@inline
 def interpolate(row, v, L, special, sources, weights):
     """row <- cubic interpolation of the coarse values v."""
     n = L.n[2]
@@ -409,7 +409,7 @@ def interpolate(row, v, L, special, sources, weights):
             row[p] += weights[t] * v[sources[t]]
 
 
-@compiled
+@inline
 def restrict_data(out, r, L, special, sources, weights):
     """Data of full multigrid along a row: r to coarse values in natural order."""
     n, most, d = L.n[2], L.data_most, L.d

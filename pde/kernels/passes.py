@@ -227,8 +227,9 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
     total = np.float64(0)
     tags, slots = np.full(SLOTS, -2, np.int64), np.zeros(4, np.int64)
 
+    turn = (begin - 1) % R
     for t in range(begin, r_last + H + 2):
-        turn = t % R
+        turn = turn + 1 if turn + 1 < R else 0
         if t < end:
             i = around_axis(t, n0)
             if source == CUBIC or correct:

@@ -326,7 +326,8 @@ def is_alike(grid: Grid, terms: Terms) -> bool:
 
 
 def _line(axis: Axis, c: Any) -> Array:
-    return np.stack((*_without_ends(c, axis), axis.width))
+    """Lower, centre, upper and width along a row, whose values beyond its ends are zero."""
+    return np.stack((c.lower, c.centre, c.upper, axis.width))
 
 
 def _three(values: Sequence[Any]) -> list[Any]:
