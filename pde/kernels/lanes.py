@@ -64,8 +64,9 @@ def _all_alike(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
 
 
-for _function, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
-    _operation(_function, _name)
+for _names, _instruction in (("add iadd", "fadd"), ("sub", "fsub"), ("mul", "fmul"), ("truediv", "fdiv")):
+    for _name in _names.split():
+        _operation(getattr(operator, _name), _instruction)
 
 
 def _place(context: Any, builder: Any, pointer: Any, address: Any, offset: Any, count: int) -> tuple[Any, int]:
