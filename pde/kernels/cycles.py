@@ -1,6 +1,7 @@
-"""Passes one after the other in one call: on coarse grids a pass is so short that a call from Python would cost more.
+"""Passes one after the other in one call, by one thread or several.
 
-A program is an array of steps. Everything compiled is reached through `execute`, so that it is compiled once.
+A program is an array of steps, and a step is done in blocks of planes. Everything compiled is reached through
+`execute`, so that it is compiled once.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ import numpy as np
 from pde.kernels.jit import called, compiled, exact
 from pde.kernels.passes import CUBIC, ZERO, restrict_planes, sweeps
 from pde.kernels.pointers import pointer
+from pde.kernels.turns import DONE, RUNS, STOP, TAKEN, raise_by, read, wait
 
-PASS, DATA, DIRECT = 0, 1, 2
-"""What a step does: `sweeps`, `restrict_planes` (from f to `out`), or the direct solution on the coarsest level."""
+PASS, DATA, DIRECT, HALO = 0, 1, 2, 3
+"""What a step does: `sweeps`, `restrict_planes` (from f to `out`), the direct solution on the coarsest level, or a copy
+of the planes of u beside each block to `halo`, before the next step overwrites them."""
 
-GIVEN = -1
-"""In place of a number in a program: that of `Given` when it is run."""
+GIVEN, ROOM = -1, -2
+"""In place of an address in a program: that of `Given` when it is run; that of its `out`, with rows split."""
 
 
 class Step(NamedTuple):
-    """The arguments of `sweeps`, or of what else a step does.
+    """The arguments of `sweeps`, or of what else a step does; `planes` of its grid in so many blocks.
 
-    With `copies`, the planes beyond a periodic axis are copied to `halo` before.
+    `beside` planes on either side of a block are in `halo`. A step with 0 blocks is one block, and done at once after
+    the step before by the same thread.
     """
 
     op: int
@@ -36,28 +40,26 @@ class Step(NamedTuple):
     source: int = ZERO
     u: int = 0
     halo: int = 0
-    copies: int = 0
+    beside: int = 0
     coarse: int = 0
     correct: int = 0
     sink: int = ZERO
     out: int = 0
     f_coarse: int = 0
     norm: int = 0
-    first: int = 0
-    last: int = 0
-
-    @property
-    def depth(self) -> int:
-        """How many planes there are in `halo` beyond either end."""
-        return 2 * self.sweeps + 4
+    planes: int = 0
+    blocks: int = 1
 
 
 STEP = np.dtype([(name, np.int64) for name in Step._fields])
 
 
 def program_of(steps: Sequence[Step]) -> np.ndarray:
-    """The steps as `execute` takes them."""
-    return np.array(steps, STEP)
+    """The steps as `execute` takes them; undivided ones that follow each other go together."""
+    program = np.array(steps, STEP)
+    undivided = program["blocks"] == 1
+    program["blocks"][1:][undivided[1:] & undivided[:-1]] = 0
+    return program
 
 
 class Given(NamedTuple):
@@ -72,13 +74,17 @@ class Given(NamedTuple):
     norm: int = 0
 
 
-NOTHING_GIVEN, NO_NORMS, NO_SCALE = np.array(Given(), np.int64), np.zeros(0), np.ones(2)
-"""For a program that is run once and holds everything itself."""
+NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
+"""For a program that is run once."""
 
 
 @called
-def execute(records, reals, integers, deep, varying, program, inverse, w, given, again, norms, scale, tolerance):
+def execute(
+    records, reals, integers, deep, varying, program, inverse, given, again, norms, scale, tolerance, sums, team, w
+):
     """Make all steps, or where there are `norms` several runs: all after the first take u from `out`.
+
+    Several threads make the same call, each with a work space of its own; when one returns, all is done.
 
     Args:
         again: the first run ends before this step, and all others begin with it; 0: each run makes all steps.
@@ -86,43 +92,81 @@ def execute(records, reals, integers, deep, varying, program, inverse, w, given,
         norms: the first is that of the residual before; the others are filled, one per run, while there is room, the
             norm is above the tolerance and it has halved.
         scale: a norm is the square root of the sum of W (f - A u)^2 over scale[0], over scale[1].
-
-    Returns:
-        What the last pass does, the sum of W (f - A u)^2 where it is asked for; how many norms have been filled.
+        sums: what the blocks of the last step return: their sums of W (f - A u)^2, where they are asked for.
+        team: counters, `new_team`; that of RUNS is the number of norms that have been filled.
+        w: the work space.
     """
-    total, runs = np.float64(0), 0
-    begin, end = 0, again if again > 0 else len(program)
-    f, f_split, source, u = given[0], given[1], given[2], given[3]
-    sink, out, norm = given[4], given[5], given[6]
+    k, later, before = 0, False, 0
+    end = again if again > 0 else len(program)
     while True:
-        for k in range(begin, end):
-            s = program[k]
-            f_here, split_here = (f, f_split) if s.f == GIVEN else (s.f, s.f_split)
-            source_here, u_here = (source, u) if s.u == GIVEN else (s.source, s.u)
-            sink_here, out_here = (sink, out) if s.out == GIVEN else (s.sink, s.out)
-            if s.op == DIRECT:
-                solve_directly(records, inverse, f_here, out_here, w)
-            elif s.op == DATA:
-                restrict_planes(
-                    records, reals, integers, s.level, deep, f_here, split_here != 0, out_here, s.first, s.last, w
+        turn = raise_by(team, TAKEN, 1)
+        while True:  # which step is it of?
+            count = 1 if k == end else program[k].blocks
+            if turn < before + count:
+                break
+            before += count
+            k += 1
+            if k > end:
+                k, end, later = again, len(program), True
+        if not wait(team, before):
+            return
+        if k == end:
+            if not another(program, norms, scale, tolerance, sums, team):
+                raise_by(team, STOP, 1)
+                return
+        else:
+            sums[turn - before] = block(
+                records, reals, integers, deep, varying, program[k], inverse, given, later, turn - before, w
+            )
+            follower = k + 1
+            while follower < end and program[follower].blocks == 0:
+                sums[0] = block(
+                    records, reals, integers, deep, varying, program[follower], inverse, given, later, 0, w
                 )
-            else:
-                if s.copies != 0 and source_here != ZERO and source_here != CUBIC:
-                    copy_planes(records, s.level, u_here, s.halo, 2 * s.sweeps + 4, w)
-                measured = norm if s.norm == GIVEN else s.norm
-                total = sweeps(
-                    records, reals, integers, s.level, deep, varying, s.sweeps, s.flip, f_here, split_here != 0,
-                    source_here, u_here, s.halo, s.coarse, s.correct != 0, sink_here, out_here, s.f_coarse,
-                    measured != 0, s.first, s.last, w,
-                )  # fmt: skip
-        if len(norms) == 0:
-            break
-        runs += 1
-        norms[runs] = relative(total, scale)
-        if runs + 1 == len(norms) or not tolerance < norms[runs] <= 0.5 * norms[runs - 1]:
-            break
-        source, u, begin, end = sink, out, again, len(program)
-    return total, runs
+                follower += 1
+        raise_by(team, DONE, 1)
+
+
+@compiled
+def another(program, norms, scale, tolerance, sums, team):
+    """Note the norm after a run, and say whether there is another one."""
+    if len(norms) == 0:
+        return False
+    total = np.float64(0)
+    for b in range(max(program[-1].blocks, 1)):
+        total += sums[b]
+    runs = read(team, RUNS) + 1
+    raise_by(team, RUNS, 1)
+    norms[runs] = relative(total, scale)
+    return runs + 1 < len(norms) and tolerance < norms[runs] <= 0.5 * norms[runs - 1]
+
+
+@compiled
+def block(records, reals, integers, deep, varying, s, inverse, given, later, number, w):
+    """One block of a step; returns what `sweeps` does."""
+    f, f_split = (given[0], given[1]) if s.f == GIVEN else (s.f, s.f_split)
+    sink, out = (given[4], given[5]) if s.out == GIVEN else (s.sink, given[5] if s.out == ROOM else s.out)
+    source, u = s.source, given[5] if s.u == ROOM else s.u
+    if s.u == GIVEN:
+        source, u = (given[4], given[5]) if later else (given[2], given[3])
+    count = max(s.blocks, 1)
+    first, last = s.planes * number // count, s.planes * (number + 1) // count
+    size = records[s.level].n[1] * records[s.level].n[2]
+    halo = s.halo + number * 2 * s.beside * size * w.itemsize
+    if s.op == HALO:
+        if source != ZERO:
+            copy_planes(u, halo, first, last, s.beside, s.planes, size, records[s.level].periodic[0] != 0, w)
+    elif s.op == DIRECT:
+        solve_directly(inverse, f, out, w)
+    elif s.op == DATA:
+        restrict_planes(records, reals, integers, s.level, deep, f, f_split != 0, out, first, last, w)
+    else:
+        norm = given[6] if s.norm == GIVEN else s.norm
+        return sweeps(
+            records, reals, integers, s.level, deep, varying, s.sweeps, s.flip, f, f_split != 0, source, u, halo,
+            s.coarse, s.correct != 0, sink, out, s.f_coarse, norm != 0, first, last, w,
+        )  # fmt: skip
+    return np.float64(0)
 
 
 @exact
@@ -132,18 +176,20 @@ def relative(total, scale):
 
 
 @compiled
-def copy_planes(records, level, u, halo, depth, w):
-    """The planes beyond both ends of a periodic axis, `depth` of them on either side."""
-    n0, size = records[level].n[0], records[level].n[1] * records[level].n[2]
+def copy_planes(u, halo, first, last, beside, planes, size, periodic, w):
+    """`beside` planes on either side of the planes first, ..., last - 1, where there are any."""
     values, target = pointer(w, u), pointer(w, halo)
-    for k in range(2 * depth):
-        place = (k - depth) % n0
+    for k in range(2 * beside):
+        place = first - beside + k if k < beside else last + k - beside
+        if not periodic and not 0 <= place < planes:
+            continue
+        place %= planes
         for x in range(size):
             target[k * size + x] = values[place * size + x]
 
 
 @compiled
-def solve_directly(records, inverse, f, u, w):
+def solve_directly(inverse, f, u, w):
     """u <- inverse f."""
     data, result = pointer(w, f), pointer(w, u)
     for i in range(len(inverse)):

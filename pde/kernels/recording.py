@@ -1,83 +1,200 @@
-"""Programs of cycles, recorded: a cycle of `mgcore` runs on levels that note their passes instead of making them."""
+"""Programs of cycles, recorded: a cycle of `mgcore` runs on levels whose moves only note what there is to do.
+
+Sweeps, correction, residual and restriction that follow each other on a level become one pass over its planes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+import mgcore
 from pde.cycles import CYCLES
-from pde.kernels.cycles import DIRECT, GIVEN, Step
-from pde.kernels.lazy import LastLevel, LazyLevel, full_multigrid
-from pde.kernels.states import Packed, Pending, Rows, State, Storage, Sweeping
+from pde.kernels.cycles import DATA, DIRECT, GIVEN, HALO, PASS, ROOM, Step
+from pde.kernels.passes import CUBIC, ZERO
+from pde.kernels.states import Interpolated, Packed, Pending, Rows, State, Storage, Sweeping, as_rows
 
-Halos = dict[tuple[int, int], Rows]
-"""Room for the planes beyond both ends of a periodic axis, by level and depth."""
+PARALLEL = 1 << 13
+"""Unknowns from which on a pass is worth more than one thread."""
+
+SHARES, LONG = 4, 16
+"""Blocks per thread at most, so that no thread waits long for a slower one; a block has LONG times its seam, if so."""
 
 
-class GivenRows(Rows):
-    """Numbers that a program is given when it is run."""
+@dataclass(frozen=True)
+class Known(Rows):
+    """Numbers whose address is known when a program is run, and what stands for it until then."""
+
+    place: int
 
     @property
     def address(self) -> int:
-        return GIVEN
+        return self.place
 
 
-GIVEN_ROWS = GivenRows(np.zeros(0), False)
+GIVEN_ROWS, LENT = Known(np.zeros(0), False, GIVEN), {"u": Known(np.zeros(0), True, ROOM)}
+"""What a program is given; and room for u on its finest level, which is in its `out` until that is written."""
 
 
-class RecordedLevel(LazyLevel):
-    """Notes its passes in `program`."""
+class Recorder:
+    """The steps of a program.
 
-    def __init__(
-        self, program: list[Step], packed: Packed, index: int, sweeping: Sweeping, room: Storage, halos: Halos
-    ) -> None:
-        super().__init__(packed, index, sweeping, room)
-        self._program, self._halos = program, halos
+    Args:
+        halos: room for planes beside blocks, by level and number; new ones are added.
+    """
 
-    def _make_pass(self, step: Step, u: Rows | None) -> float:
-        step = step._replace(last=self.planes)
-        if self.periodic and u is not None:
-            step = step._replace(halo=self._halo(step.depth).address, copies=True)
-        self._program.append(step)
-        return 0.0
+    def __init__(self, packed: Packed, threads: int, halos: dict[tuple[int, int], Rows]) -> None:
+        self.packed, self.steps = packed, list[Step]()
+        self._threads, self._halos = threads, halos
 
-    def _make_data(self, step: Step) -> None:
-        self._program.append(step._replace(last=self.planes_coarse))
+    def add(self, step: Step, u: bool = False) -> None:
+        """Add a step over `planes` in as many blocks as suit it; u: it takes u from where it may leave it."""
+        n = self.packed.records[step.level]["n"]
+        least = 4 * step.sweeps + 8  # planes: fewer are not worth what a block computes again of its neighbours
+        many = int(np.prod(n)) >= PARALLEL and step.op != DIRECT
+        threads = max(1, min(self._threads, step.planes // least)) if many else 1
+        blocks = threads * max(1, min(SHARES, step.planes // (LONG * least * threads))) if threads > 1 else 1
+        step = step._replace(blocks=blocks)
+        if u and (blocks > 1 or self.packed.records[step.level]["periodic"][0]):
+            beside = 2 * step.sweeps + 4
+            step = step._replace(beside=beside, halo=self._halo(step.level, 2 * beside * blocks, n))
+            self.steps.append(step._replace(op=HALO))
+        self.steps.append(step)
 
-    def _halo(self, depth: int) -> Rows:
-        key = self.index, depth
+    def _halo(self, level: int, planes: int, n: Any) -> int:
+        key = level, planes
         if key not in self._halos:
-            plane = int(np.prod(self.packed.records[self.index]["n"][1:]))
-            self._halos[key] = Rows(np.zeros(2 * depth * plane, self.packed.reals.dtype), True)
-        return self._halos[key]
+            self._halos[key] = Rows(np.zeros(planes * int(n[1] * n[2]), self.packed.reals.dtype), True)
+        return self._halos[key].address
 
 
-class RecordedSolution(LastLevel):
-    """Notes the direct solution of the coarsest grid in `program`."""
+class RecordedLevel:
+    """The moves of a level that is not the coarsest."""
 
-    def __init__(self, program: list[Step], room: Storage) -> None:
-        super().__init__(room)
-        self._program = program
+    def __init__(self, recorder: Recorder, index: int, sweeping: Sweeping, room: Any) -> None:
+        self.recorder, self.index, self.sweeping, self.room = recorder, index, sweeping, room
+        record = recorder.packed.records[index]
+        self.planes, self.planes_coarse = int(record["n"][0]), int(record["m"][0])
 
-    def run(self, state: State, out: Rows, f_coarse: None = None, norm: int = False) -> float:
-        self._program.append(Step(DIRECT, f=state.f.address, out=out.address))
-        return 0.0
+    def start(self, f: Any, u: Any = None) -> State:
+        return State(as_rows(f), u if u is None or isinstance(u, Interpolated) else as_rows(u))
+
+    def start_from_residual(self, r: Rows, u: Any) -> State:
+        return State(r, u)
+
+    def smooth(self, state: State) -> State:
+        return self._sweep(state, self.sweeping.nu, self.sweeping.flip)
+
+    def restrict(self, state: State, coarse: Any) -> State:
+        self.run(state, self.room["u"], coarse.room["f"])
+        return coarse.start_from_residual(coarse.room["f"], None)
+
+    def correct(self, state: State, coarse: Any, before: State, after: State, *, post: bool = True) -> State:
+        state = State(state.f, self.room["u"], coarse.stored(after))
+        return self._sweep(state, self.sweeping.nu_post, self.sweeping.flip_post) if post else state
+
+    def feature(self, state: State) -> Pending:
+        return Pending(self, state)
+
+    def stored(self, state: State) -> Rows:
+        """u in the storage of the level."""
+        if isinstance(state.u, Rows) and state.u.split and state.correction is None and not state.sweeps:
+            return state.u
+        self.run(state, self.room["u"])
+        return self.room["u"]
+
+    def restrict_data(self, f: Any, coarse: Any) -> Rows:
+        """The data of full multigrid on the next coarser grid."""
+        f, out = as_rows(f), coarse.room["f"]
+        step = Step(DATA, self.index, f=f.address, f_split=f.split, out=out.address, planes=self.planes_coarse)
+        self.recorder.add(step)
+        return out
+
+    def run(self, state: State, out: Rows, f_coarse: Rows | None = None, norm: int = False) -> None:
+        """Do what there is to do, in one pass that leaves the sum of W r^2 where `norm` asks for it."""
+        u, coarse = state.u, state.correction
+        source, values = ZERO, None
+        if isinstance(u, Interpolated):
+            source, coarse = CUBIC, u.coarse
+        elif u is not None:
+            source, values = u.order, u
+        step = Step(
+            PASS,
+            self.index,
+            sweeps=state.sweeps,
+            flip=state.flip,
+            f=state.f.address,
+            f_split=state.f.split,
+            source=source,
+            u=0 if values is None else values.address,
+            coarse=0 if coarse is None else coarse.address,
+            correct=state.correction is not None,
+            sink=out.order,
+            out=out.address,
+            f_coarse=0 if f_coarse is None else f_coarse.address,
+            norm=norm,
+            planes=self.planes,
+        )
+        self.recorder.add(step, u=values is not None)
+
+    def _sweep(self, state: State, count: int, flip: bool) -> State:
+        if state.sweeps and count and state.flip != flip:
+            state = State(state.f, self.stored(state))
+        return replace(state, sweeps=state.sweeps + count, flip=flip if count else state.flip)
+
+
+class RecordedSolution:
+    """The moves of the coarsest level: to smooth it, however often, is to solve it once."""
+
+    def __init__(self, recorder: Recorder, room: Storage) -> None:
+        self.recorder, self.room = recorder, room
+
+    def start(self, f: Any, u: Any = None) -> State:
+        return State(as_rows(f), None if u is None else as_rows(u))
+
+    def start_from_residual(self, r: Rows, u: Any) -> State:
+        return State(r, u)
+
+    def smooth(self, state: State) -> State:
+        return replace(state, sweeps=1)
+
+    def feature(self, state: State) -> Pending:
+        return Pending(self, state)
+
+    def stored(self, state: State) -> Rows:
+        if state.sweeps:
+            self.recorder.add(Step(DIRECT, f=state.f.address, out=self.room["u"].address))
+        return self.room["u"]
+
+
+def full_multigrid(levels: Sequence[Any], f: Any, cycle: Callable[..., Pending]) -> Pending:
+    """Full multigrid for zero boundary data on such levels, with this cycle on each."""
+    u: Pending = mgcore.full_multigrid(
+        levels,
+        f,
+        interpolate=[lambda u: Interpolated(u.stored())] * (len(levels) - 1),
+        restrict_data=[partial(a.restrict_data, coarse=b) for a, b in pairwise(levels)],
+        cycle=cycle,
+    )
+    return u
 
 
 def record(
-    kind: str, rooms: Sequence[Storage], packed: Packed, index: int, sweeping: Sweeping, halos: Halos
+    kind: str, recorder: Recorder, rooms: Sequence[Storage], index: int, sweeping: Sweeping
 ) -> list[Step]:
     """The steps of a cycle from and to what is given, or of "nested": full multigrid with V-cycles.
 
     Args:
-        rooms: of its levels, which begin with number `index`.
-        halos: those there are; new ones are added.
+        rooms: of its levels, which begin with number `index`; the first is not needed.
     """
-    program: list[Step] = []
     levels = [
-        *(RecordedLevel(program, packed, index + l, sweeping, room, halos) for l, room in enumerate(rooms[:-1])),
-        RecordedSolution(program, rooms[-1]),
+        *(RecordedLevel(recorder, index + l, sweeping, room if l else LENT) for l, room in enumerate(rooms[:-1])),
+        RecordedSolution(recorder, rooms[-1]),
     ]
     u: Pending
     if kind == "nested":
@@ -85,4 +202,4 @@ def record(
     else:
         u = CYCLES[kind](levels, GIVEN_ROWS, GIVEN_ROWS)
     u.write(GIVEN_ROWS, GIVEN)
-    return program
+    return recorder.steps

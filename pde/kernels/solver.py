@@ -1,4 +1,4 @@
-"""A solver's levels as fused ones, and its cycles on them."""
+"""A solver's levels compiled into programs, and its cycles by them."""
 
 from __future__ import annotations
 
@@ -10,39 +10,29 @@ import numpy as np
 
 from mgcore import Level
 from mgcore.solve import Remaining
-from pde.cycles import CYCLES
 from pde.grid import Array
-from pde.kernels.lazy import full_multigrid
-from pde.kernels.level import FusedLevel
-from pde.kernels.states import Packed, Pending, Rows, State, Sweeping, as_rows
+from pde.kernels.programs import Programs
+from pde.kernels.states import Packed, Rows, Sweeping, as_rows
 from pde.kernels.tables import Tables, is_alike
-from pde.kernels.tail import LARGEST_INVERSE, Tail
 from pde.operators import StencilOperator
 from pde.smoothers import red_black
 from pde.transfer import BilinearTransfer
 
-TAIL = 1 << 17
-"""Levels with at most so many unknowns go into one call."""
+AT_HAND = 1 << 17
+"""Unknowns at most for all cycles in one call."""
 
 MOST = 64
 """Cycles in one call, in which no signal is looked at."""
 
 
 class Fused:
-    """The cycles of a solver on fused levels, for one right-hand side at a time; made by `fuse`.
+    """The cycles of a solver by programs, for one right-hand side at a time; made by `fuse`.
 
-    The levels own the storage that their cycles work in: two cycles at once wait for each other.
+    The programs own the storage that they work in: two cycles at once wait for each other.
     """
 
     def __init__(self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int) -> None:
-        sizes = [level.info.grid.size for level in levels]
-        last = len(levels) - 1
-        small = TAIL if sizes[last] <= LARGEST_INVERSE else 0  # else what solves the coarsest grid is not compiled
-        first = next(l for l, size in enumerate(sizes) if size <= small or l == last)
-        passes = [FusedLevel(level, packed, l, sweeping, threads) for l, level in enumerate(levels[:-1])]
-        self._every: list[Any] = [*passes, Tail(levels[last:], packed, last, sweeping)]
-        self._short: list[Any] = [*passes[:first], Tail(levels[first:], packed, first, sweeping)]
-        self._rest: dict[int, Tail] = {}
+        self.programs, self._size = Programs(levels, packed, sweeping, threads), levels[0].info.grid.size
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
         self._lock = Lock()
 
@@ -52,25 +42,18 @@ class Fused:
         Returns:
             The root mean square of f - A u over the box.
         """
-        run, levels = CYCLES[cycle], self._levels(cycle, start)
-        with self._lock, levels[0].working_in(out):
-            if len(levels) == 1:
-                return self._rms(levels[0].cycle(cycle, *_rows(f, u, out), norm=True), start)
-            pending: Pending = run(levels, f, u)
-            return self._rms(pending.write(out, norm=True), start)
+        with self._lock:
+            return self._rms(self.programs.cycle(cycle, start, *_rows(f, u, out)), start)
 
     def full_multigrid(self, f: Array, out: Array, norm: bool = True) -> float:
         """One pass of full multigrid for zero boundary data; returns what `cycle` does where `norm` asks for it."""
-        levels = self._short
-        with self._lock, levels[0].working_in(out):
-            if len(levels) == 1:
-                return self._rms(levels[0].nested(f, Rows(out.reshape(-1), False), norm), 0)
-            return self._rms(full_multigrid(levels, f, _nested).write(out, norm), 0)
+        with self._lock:
+            return self._rms(self.programs.cycle("nested", 0, *_rows(f, None, out), norm), 0)
 
     @property
     def at_hand(self) -> bool:
-        """Whether there is `solve`: all grids are in one call."""
-        return len(self._short) == 1 and self._short[0].at_hand
+        """Whether there is `solve`: the grid is small, and a program is one call."""
+        return self._size <= AT_HAND and self.programs.whole
 
     def solve(self, kind: str, f: Array, u: Array | None, out: Array, remaining: Remaining) -> list[float]:
         """Cycles from u to `out` in one call, until the residual is small enough or does not halve.
@@ -85,18 +68,8 @@ class Fused:
         norms[0] = remaining.last
         scale = np.array((self._volumes[0], remaining.scale))
         with self._lock:
-            count = self._short[0].solve(kind, *_rows(f, u, out), norms, scale, remaining.tolerance)
+            count = self.programs.solve(kind, *_rows(f, u, out), norms, scale, remaining.tolerance)
         return norms[1 : count + 1].tolist()
-
-    def _levels(self, cycle: str, start: int) -> list[Any]:
-        """The levels of a cycle: those that are in one call count as one where it passes them but once."""
-        if cycle != "V" and not (start == 0 and self.at_hand):
-            return self._every[start:]
-        if start < len(self._short):
-            return self._short[start:]
-        if start not in self._rest:
-            self._rest[start] = self._short[-1].coarser(start - len(self._short) + 1)
-        return [self._rest[start]]
 
     def _rms(self, total: float, level: int) -> float:
         return float(np.sqrt(total / self._volumes[level]))
@@ -104,15 +77,6 @@ class Fused:
 
 def _rows(f: Array, u: Array | None, out: Array) -> tuple[Rows, Rows | None, Rows]:
     return as_rows(f), None if u is None else as_rows(u), as_rows(out)
-
-
-def _nested(levels: Sequence[Any], f: Any, u: Any) -> Pending:
-    """A V-cycle; on the coarse grids that are one level, full multigrid."""
-    if len(levels) > 1:
-        finest: Pending = CYCLES["V"](levels, f, u)
-        return finest
-    levels[0].nested(f)
-    return Pending(levels[0], State(f, levels[0].room["u"]))
 
 
 def fuse(levels: Sequence[Level], dtype: np.dtype, threads: int) -> Fused | str:

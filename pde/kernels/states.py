@@ -1,9 +1,8 @@
-"""What fused levels pass on: rows of numbers, states whose work is still to be done, and room for both."""
+"""What recorded levels pass on: rows of numbers, states whose work is still to be done, and room for both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -62,9 +61,9 @@ class Pending:
         """u in the storage of its level."""
         return self.level.stored(self.state)
 
-    def write(self, out: Array | Rows, norm: int = False) -> float:
-        """u to `out`, an array in natural order; returns the sum of W (f - A u)^2 where `norm` asks for it."""
-        return self.level.run(self.state, as_rows(out), norm=norm)
+    def write(self, out: Rows, norm: int = False) -> None:
+        """u to `out`; leaves the sum of W (f - A u)^2 where `norm` asks for it."""
+        self.level.run(self.state, out, norm=norm)
 
 
 class Storage:
@@ -73,18 +72,6 @@ class Storage:
     def __init__(self, size: int, dtype: np.dtype) -> None:
         self._size, self._dtype = size, dtype
         self._arrays: dict[str, Rows] = {}
-
-    @contextmanager
-    def lend(self, name: str, values: Array) -> Iterator[None]:
-        """Room in an array of the size of the level for a while."""
-        own = self._arrays.get(name)
-        self._arrays[name] = Rows(values.reshape(-1), True)
-        try:
-            yield
-        finally:
-            del self._arrays[name]
-            if own is not None:
-                self._arrays[name] = own
 
     def __getitem__(self, name: str) -> Rows:
         if name not in self._arrays:

@@ -1,0 +1,154 @@
+"""The programs of a solver's cycles: recorded when they are first asked for, run by all threads in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from mgcore import Level
+from pde.grid import Array
+from pde.kernels import cycles
+from pde.kernels.cycles import DIRECT, NO_NORMS, NO_SCALE, Given, program_of
+from pde.kernels.passes import ZERO, space_needed
+from pde.kernels.recording import Recorder, record
+from pde.kernels.states import Packed, Rows, Storage, Sweeping
+from pde.kernels.turns import RUNS, new_team
+
+LARGEST_INVERSE = 512
+"""Unknowns of the coarsest grid at most for its inverse as a matrix; a larger one is solved by its sparse factors."""
+
+
+class Programs:
+    """Cycles over levels, and full multigrid ("nested"), from and to arrays of the user."""
+
+    def __init__(self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int) -> None:
+        dtype, grids = packed.reals.dtype, [level.info.grid for level in levels]
+        self.packed, self.sweeping, self.threads = packed, sweeping, threads
+        self._rooms = [Storage(grid.size, dtype) for grid in grids]
+        self._order = _order(levels[-1])
+        self._shape, self._solver = grids[-1].shape, levels[-1].B[0]
+        self.whole = grids[-1].size <= LARGEST_INVERSE
+        """Whether a program is one call: nothing in it is solved by sparse factors."""
+        self._inverse = _inverse(levels[-1], self._order, dtype) if self.whole else np.zeros((0, 0), dtype)
+        self._work = [np.zeros(1, dtype)]
+        self._halos: dict[tuple[int, int], Rows] = {}
+        self._programs: dict[tuple[str, int], Array] = {}
+
+    def cycle(self, kind: str, start: int, f: Rows, u: Rows | None, out: Rows, norm: bool = True) -> float:
+        """A cycle that begins on level `start`, from u (None: zero); returns the sum of W (f - A u)^2 where `norm`
+        asks for it."""
+        if start == len(self._rooms) - 1:
+            self._solve_coarsest(f, out)
+            return 0.0
+        total, program = 0.0, self._program(kind, start)
+        for part in self._parts(program):
+            if part is None:
+                self._solve_coarsest(self._rooms[-1]["f"], self._rooms[-1]["u"])
+            else:
+                total, _ = self._execute(part, f, u, out, norm)
+        return total
+
+    def solve(
+        self, kind: str, f: Rows, u: Rows | None, out: Rows, norms: Array, scale: Array, tolerance: float
+    ) -> int:
+        """Cycles of a kind, the first of them "nested" where it is "fmg"; for the rest see `cycles.execute`."""
+        if kind == "fmg":
+            first, rest = self._program("nested", 0), self._program("V", 0)
+            program, again = np.concatenate((first, rest)), len(first)
+        else:
+            program, again = self._program(kind, 0), 0
+        return self._execute(program, f, u, out, True, again, norms, scale, tolerance)[1]
+
+    def _execute(
+        self,
+        program: Array,
+        f: Rows,
+        u: Rows | None,
+        out: Rows,
+        norm: bool,
+        again: int = 0,
+        norms: Array = NO_NORMS,
+        scale: Array = NO_SCALE,
+        tolerance: float = 0.0,
+    ) -> tuple[float, int]:
+        source, address = (ZERO, 0) if u is None else (u.order, u.address)
+        given = np.array(Given(f.address, f.split, source, address, out.order, out.address, norm), np.int64)
+        blocks, team = int(program["blocks"].max()), new_team()
+        sums = np.zeros(max(blocks, 1))
+        call = (*self.packed.arguments, program, self._inverse, given, again, norms, scale, tolerance, sums, team)
+        threads = min(self.threads, blocks)
+        for k in range(1, threads):  # one that comes late finds nothing left to do
+            _pool(self.threads).submit(cycles.execute, *call, self._work[k])
+        cycles.execute(*call, self._work[0])
+        return float(sums[: max(int(program["blocks"][-1]), 1)].sum()), int(team[RUNS])
+
+    def _program(self, kind: str, start: int) -> Array:
+        key = kind, start
+        if key not in self._programs:
+            recorder = Recorder(self.packed, self.threads, self._halos)
+            steps = record(kind, recorder, self._rooms[start:], start, self.sweeping)
+            passes = {(step.level, max(step.sweeps, 1)) for step in steps if step.op != DIRECT}
+            space = max(space_needed(self.packed.records[l], sweeps) for l, sweeps in passes)
+            self._make_room(space, max(step.blocks for step in steps))
+            self._programs[key] = program_of(steps)
+        return self._programs[key]
+
+    def _make_room(self, space: int, blocks: int) -> None:
+        while len(self._work) < min(self.threads, blocks):
+            self._work.append(np.zeros(1, self._work[0].dtype))
+        for k, work in enumerate(self._work):
+            if len(work) < space:
+                self._work[k] = np.zeros(space, work.dtype)
+
+    def _parts(self, program: Array) -> list[Any]:
+        """What is run in one call, and None in the place of each direct solution by sparse factors."""
+        if self.whole:
+            return [program]
+        parts: list[Any] = []
+        ends = [-1, *np.flatnonzero(program["op"] == DIRECT), len(program)]
+        for a, b in pairwise(ends):
+            if parts:
+                parts.append(None)
+            if b > a + 1:
+                part = program[a + 1 : b].copy()
+                part["blocks"][0] = max(part["blocks"][0], 1)
+                parts.append(part)
+        return parts
+
+    def _solve_coarsest(self, f: Rows, out: Rows) -> None:
+        order = self._order
+        if self.whole:
+            values = self._inverse @ (f.values if f.split else f.values[order])
+        else:
+            natural = f.values
+            if f.split:
+                natural = np.empty_like(natural)
+                natural[order] = f.values
+            values = self._solver(natural.reshape(self._shape)).ravel()[order]
+        if out.split:
+            out.values[:] = values
+        else:
+            out.values[order] = values
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads - 1, thread_name_prefix="pde")
+
+
+def _order(level: Level) -> Array:
+    """Which unknown stands at each place of split rows."""
+    natural = np.arange(level.info.grid.size).reshape(-1, level.info.grid.shape[-1])
+    return np.concatenate((natural[:, ::2], natural[:, 1::2]), axis=1).ravel()
+
+
+def _inverse(level: Level, order: Array, dtype: np.dtype) -> Array:
+    """A^-1 of the coarsest level as a matrix on split rows."""
+    shape, size = level.info.grid.shape, level.info.grid.size
+    inverse = level.B[0](np.eye(size).reshape(size, *shape)).reshape(size, size).T
+    return np.ascontiguousarray(inverse[np.ix_(order, order)], dtype=dtype)
