@@ -71,7 +71,7 @@ def space(n1, n, m1, m, sweeps):
     zero = ring * plane
     f = zero + row
     r = f + ring * plane
-    r_coarse = r + 2 * row
+    r_coarse = r + 2 * plane
     scratch = r_coarse + coarse_row
     v = scratch + row + 64
     mixed = v + coarse_row
@@ -129,7 +129,10 @@ def earlier(turn, count, ring):
 
 @compiled
 def bring(parent, L, count, i, coarse, w, S, tags, slots):
-    """See to it that the coarse planes that plane i comes from are in the work space; `slots` tells where."""
+    """See to it that the coarse planes that plane i comes from are in the work space; `slots` tells where.
+
+    Missing ones, which weigh nothing, are in the first slot: whatever is there is a number.
+    """
     n0, m1, m = L.n[0], L.m[1], L.m[2]
     for s in range(count):
         place = parent[s * n0 + i]
@@ -226,6 +229,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
     depth = 2 * count + 4
     total = np.float64(0)
     tags, slots = np.full(SLOTS, -2, np.int64), np.zeros(4, np.int64)
+    fill(at(w, S.coarse), S.coarse_plane)
 
     turn = (begin - 1) % R
     for t in range(begin, r_last + H + 2):
@@ -313,10 +317,10 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                 after = at(w, plane + around_axis(j + 1, n1) * length) if around or j + 1 < n1 else zero
                 front, behind = unless_none(deep, before), unless_none(deep, after)
                 parity = (i + j + q + flip) & 1
-                r_row = at(w, S.r + (k & 1) * length)
-                # in two dimensions the last half sweep leaves the residual of its colour
-                kept = measured and q == H - 1 and deep is None
-                since, until = (parity, parity + 1) if H > 0 and deep is None else (0, 2)
+                r_row = at(w, S.r + (k & 1) * S.plane + j * length)
+                # the last half sweep leaves the residual of its colour
+                kept = measured and q == H - 1
+                since, until = (parity, parity + 1) if H > 0 else (0, 2)
                 if varying is None:
                     if q == 0 and H > 0 and source == ZERO and not correct:
                         start_from_zero(row, f_row, L, special, values, centre, parity)

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid
+from pde.kernels.lanes import LANES
 from pde.one_axis import as_weights, cubic_matrix, data_matrix, linear_matrix, once_per_axis, restriction_matrix
 from pde.terms import Terms, grid_coefficients, grid_fluxes
 from pde.transfer import BilinearTransfer
@@ -138,15 +139,16 @@ class Tables:
             self._level["at_centre"][a] = self._real(np.zeros(shape[a]))
         self._rows_of(3, np.broadcast_to(terms.reaction, grid.shape if np.ndim(terms.reaction) else (1, shape[2])))
         width = np.concatenate((grid.axes[-1].width[::2], grid.axes[-1].width[1::2]))
-        self._level["at_widths"] = self._real(np.concatenate((width, 1 / width)))
+        self._level["at_widths"] = self._real(np.concatenate((width, 1 / width, np.ones(LANES))))
 
     def _rows_of(self, which: int, values: Array) -> None:
         """Rows, split by parity; one row stands for all."""
         values, half = values.reshape(-1, values.shape[-1]), (values.shape[-1] + 1) // 2
-        rows = np.empty(values.shape, self.dtype)
+        room = np.ones(values.size + LANES, self.dtype)  # a loop over the last row ends at whole lanes
+        rows = room[: values.size].reshape(values.shape)
         rows[:, :half], rows[:, half:] = values[:, ::2], values[:, 1::2]
-        self.faces.append(rows)
-        self._level["faces"][which] = rows.__array_interface__["data"][0]
+        self.faces.append(room)
+        self._level["faces"][which] = room.__array_interface__["data"][0]
         self._level["face_row"][which] = rows.shape[1] if len(rows) > 1 else 0
 
     def _rows(self, a: int, rows: RowMaps) -> None:

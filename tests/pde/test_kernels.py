@@ -13,10 +13,9 @@ import mgcore
 import pde
 from pde.cycles import CYCLES
 from pde.hierarchy import symmetric
-from pde.kernels import level as kernels
-from pde.kernels import solver, tables
+from pde.kernels import recording, solver, tables
 from pde.kernels.cycles import DIRECT, PASS
-from pde.kernels.tail import LARGEST_INVERSE
+from pde.kernels.programs import LARGEST_INVERSE
 from tests.pde.problems import ENDS
 
 
@@ -89,7 +88,7 @@ def rounding(mg, *arrays):
 
 HOW_THEY_RUN = {
     "threads": st.integers(1, 3),
-    "tail": st.sampled_from([1, 60, 1 << 13]),
+    "shares": st.sampled_from([1, 4]),
     "streamed": st.sampled_from([1, 1 << 30]),
     "seed": st.integers(0, 2**31),
 }
@@ -97,15 +96,15 @@ HOW_THEY_RUN = {
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mg=solvers(), **HOW_THEY_RUN)
-def test_every_cycle_is_that_of_the_plain_levels(mg, threads, tail, streamed, seed):
-    check_every_cycle(mg, threads, tail, streamed, seed)
+def test_every_cycle_is_that_of_the_plain_levels(mg, threads, shares, streamed, seed):
+    check_every_cycle(mg, threads, shares, streamed, seed)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_factors_solve_a_coarsest_grid_that_is_not_small(dtype):
     mg = pde.Multigrid(pde.Poisson((63, 59), reaction=3.0), levels=2, kernels="numpy", dtype=dtype)
     assert mg.levels[-1].info.grid.size > LARGEST_INVERSE
-    check_every_cycle(mg, 1, 1 << 13, 1 << 30, seed=0)
+    check_every_cycle(mg, 1, 4, 1 << 30, seed=0)
 
 
 @pytest.mark.parametrize("other", ["W", "F", "backslash"])
@@ -117,8 +116,7 @@ def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
     fused(mg, mg.levels, 1).cycle("V", f, None, before[0])
     fused(mg, mg.levels, 1).full_multigrid(f, before[1])
     monkeypatch.setitem(CYCLES, "V", CYCLES[other])
-    for tail in (1, 1 << 13):
-        check_every_cycle(mg, 1, tail, 1 << 30, seed=0)
+    check_every_cycle(mg, 1, 4, 1 << 30, seed=0)
     after = [np.empty_like(f), np.empty_like(f)]
     mine = fused(mg, mg.levels, 1)
     assert mine.at_hand
@@ -131,23 +129,23 @@ def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
 def test_a_program_has_no_pass_too_many():
     """Down and up are a pass each; where a level is visited again, up and down together are one."""
     mg = pde.Multigrid(pde.Poisson((63, 63)), kernels="numpy")
-    mine, last = fused(mg, mg.levels, 1)._levels("V", 0)[0], len(mg.levels) - 1
+    mine, last = fused(mg, mg.levels, 1).programs, len(mg.levels) - 1
     for kind, passes in (
         ("V", lambda l: 2),
         ("W", lambda l: 3 * 2 ** (l - 1) if l else 2),
         ("F", lambda l: 2 * l + 1 if l else 2),
     ):
-        program = mine._program(kind)
+        program = mine._program(kind, 0)
         for l in range(last):
             assert np.sum((program["op"] == PASS) & (program["level"] == l)) == passes(l)
-    assert [int(np.sum(mine._program(kind)["op"] == DIRECT)) for kind in ("V", "nested")] == [1, 1 + last]
+    assert [int(np.sum(mine._program(kind, 0)["op"] == DIRECT)) for kind in ("V", "nested")] == [1, 1 + last]
 
 
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mg=solvers(every=True), **HOW_THEY_RUN)
-def test_every_cycle_of_every_kind_is_that_of_the_plain_levels(mg, threads, tail, streamed, seed):
-    check_every_cycle(mg, threads, tail, streamed, seed)
+def test_every_cycle_of_every_kind_is_that_of_the_plain_levels(mg, threads, shares, streamed, seed):
+    check_every_cycle(mg, threads, shares, streamed, seed)
 
 
 @pytest.mark.parametrize("shape", [(4, 8, 6), (4, 1, 6)])
@@ -155,7 +153,7 @@ def test_every_cycle_of_every_kind_is_that_of_the_plain_levels(mg, threads, tail
 def test_coarse_grids_do_not_see_what_another_level_has_left_in_the_work_space(shape, nu):
     boundary = [("neumann", ("robin", 2.0)), "periodic", ("neumann", "dirichlet")]
     problem = pde.Poisson(shape, boundary=boundary, centering="cell", reaction=0.5)
-    check_every_cycle(pde.Multigrid(problem, nu=nu, kernels="numpy"), 1, 1 << 13, 1 << 30, 3)
+    check_every_cycle(pde.Multigrid(problem, nu=nu, kernels="numpy"), 1, 4, 1 << 30, 3)
 
 
 def test_coefficients_that_vary_in_space():
@@ -164,10 +162,10 @@ def test_coefficients_that_vary_in_space():
     one, two, three, reaction = (1 + 0.5 * rng.random((9, 10, 16)) for _ in range(4))
     boundary = ["neumann", ("dirichlet", ("robin", 2.0)), "periodic"]
     problem = pde.Poisson(one.shape, boundary=boundary, coefficient=[one, two, three], reaction=reaction)
-    check_every_cycle(pde.Multigrid(problem, kernels="numpy"), 1, 1 << 13, 1 << 30, seed=0)
+    check_every_cycle(pde.Multigrid(problem, kernels="numpy"), 1, 4, 1 << 30, seed=0)
 
 
-def check_every_cycle(mg, threads, tail, streamed, seed):
+def check_every_cycle(mg, threads, shares, streamed, seed):
     if len(mg.levels) == 1:
         return
     rng = np.random.default_rng(seed)
@@ -176,8 +174,8 @@ def check_every_cycle(mg, threads, tail, streamed, seed):
     f.flags.writeable = False
     A, W = mg.levels[0].A, mg.levels[0].info.operator.volumes
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(solver, "TAIL", tail)
-        patch.setattr(kernels, "PARALLEL", 1)
+        patch.setattr(recording, "SHARES", shares)
+        patch.setattr(recording, "PARALLEL", 1)
         patch.setattr(tables, "STREAMED", streamed)
         mine = fused(mg, mg.levels, threads)
         for cycle, guess in (("V", None), ("V", u), ("W", u), ("F", u), ("backslash", None)):
@@ -220,7 +218,7 @@ def test_threads_change_nothing(mg, seed):
         return
     f = np.random.default_rng(seed).standard_normal(mg.problem.shape).astype(mg.dtype)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "PARALLEL", 1)
+        patch.setattr(recording, "PARALLEL", 1)
         results = []
         for threads in (1, 2, 4):
             out = np.empty_like(f)
