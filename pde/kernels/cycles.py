@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pde.kernels.jit import called, compiled, exact
+from pde.kernels.jit import called, compiled, exact, merged
 from pde.kernels.passes import CUBIC, ZERO, restrict_planes, sweeps
 from pde.kernels.pointers import pointer
 from pde.kernels.turns import DONE, RUNS, STOP, TAKEN, raise_by, read, wait
@@ -80,7 +80,7 @@ NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
 
 @called
 def execute(
-    records, reals, integers, deep, varying, program, inverse, given, again, norms, scale, tolerance, sums, team, w
+    records, reals, integers, deep, varying, program, inverse, given, again, norms, scale, tolerance, sums, team, places, w
 ):
     """Make all steps, or where there are `norms` several runs: all after the first take u from `out`.
 
@@ -94,7 +94,7 @@ def execute(
         scale: a norm is the square root of the sum of W (f - A u)^2 over scale[0], over scale[1].
         sums: what the blocks of the last step return: their sums of W (f - A u)^2, where they are asked for.
         team: counters, `new_team`; that of RUNS is the number of norms that have been filled.
-        w: the work space.
+        places, w: the work space.
     """
     k, later, before = 0, False, 0
     end = again if again > 0 else len(program)
@@ -115,15 +115,12 @@ def execute(
                 raise_by(team, STOP, 1)
                 return
         else:
-            sums[turn - before] = block(
-                records, reals, integers, deep, varying, program[k], inverse, given, later, turn - before, w
-            )
-            follower = k + 1
-            while follower < end and program[follower].blocks == 0:
-                sums[0] = block(
-                    records, reals, integers, deep, varying, program[follower], inverse, given, later, 0, w
+            for each in range(k, end):
+                if each > k and program[each].blocks != 0:
+                    break
+                sums[turn - before] = block(
+                    records, reals, integers, deep, varying, program[each], inverse, given, later, turn - before, places, w
                 )
-                follower += 1
         raise_by(team, DONE, 1)
 
 
@@ -141,8 +138,8 @@ def another(program, norms, scale, tolerance, sums, team):
     return runs + 1 < len(norms) and tolerance < norms[runs] <= 0.5 * norms[runs - 1]
 
 
-@compiled
-def block(records, reals, integers, deep, varying, s, inverse, given, later, number, w):
+@merged
+def block(records, reals, integers, deep, varying, s, inverse, given, later, number, places, w):
     """One block of a step; returns what `sweeps` does."""
     f, f_split = (given[0], given[1]) if s.f == GIVEN else (s.f, s.f_split)
     sink, out = (given[4], given[5]) if s.out == GIVEN else (s.sink, given[5] if s.out == ROOM else s.out)
@@ -164,7 +161,8 @@ def block(records, reals, integers, deep, varying, s, inverse, given, later, num
         norm = given[6] if s.norm == GIVEN else s.norm
         return sweeps(
             records, reals, integers, s.level, deep, varying, s.sweeps, s.flip, f, f_split != 0, source, u, halo,
-            s.coarse, s.correct != 0, sink, out, s.f_coarse, norm != 0, first, last, w,
+            s.coarse, s.correct != 0, sink, out, s.f_coarse, norm != 0, first, last,
+            places, w,
         )  # fmt: skip
     return np.float64(0)
 

@@ -173,7 +173,7 @@ def faces_of(w, L, deep, i, j, width, lower0, upper0, lower1, upper1):
 
 @compiled
 def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_split, source, u, halo, coarse, correct,
-           sink, out, f_coarse, norm, first, last, w):  # fmt: skip
+           sink, out, f_coarse, norm, first, last, places, w):  # fmt: skip
     """One pass over the planes first, ..., last - 1 of a level.
 
     Takes u from `source` (outside of these planes from `halo`), adds P coarse where `correct`, makes `count` red-black
@@ -184,6 +184,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
         varying: None where the coefficients are alike along a row, else anything.
         flip: 0 begins with the colour of the first point, 1 with the other one (the adjoint order).
         f, u, halo, coarse, out, f_coarse: addresses; 0 where there is none.
+        places: room for 2 SLOTS integers.
         w: the work space, `space_needed` long; its numbers are those of the grid.
 
     Returns:
@@ -228,7 +229,8 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
         begin, end = max(begin, 0), min(end, n0)
     depth = 2 * count + 4
     total = np.float64(0)
-    tags, slots = np.full(SLOTS, -2, np.int64), np.zeros(4, np.int64)
+    tags, slots = places[:SLOTS], places[SLOTS:]
+    tags[:] = -2
     fill(at(w, S.coarse), S.coarse_plane)
 
     turn = (begin - 1) % R

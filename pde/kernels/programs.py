@@ -14,7 +14,7 @@ from mgcore import Level
 from pde.grid import Array
 from pde.kernels import cycles
 from pde.kernels.cycles import DIRECT, NO_NORMS, NO_SCALE, Given, program_of
-from pde.kernels.passes import ZERO, space_needed
+from pde.kernels.passes import SLOTS, ZERO, space_needed
 from pde.kernels.recording import Recorder, record
 from pde.kernels.states import Packed, Rows, Storage, Sweeping
 from pde.kernels.turns import RUNS, new_team
@@ -35,7 +35,7 @@ class Programs:
         self.whole = grids[-1].size <= LARGEST_INVERSE
         """Whether a program is one call: nothing in it is solved by sparse factors."""
         self._inverse = _inverse(levels[-1], self._order, dtype) if self.whole else np.zeros((0, 0), dtype)
-        self._work = [np.zeros(1, dtype)]
+        self._work = [_work_space(dtype, 0)]
         self._halos: dict[tuple[int, int], Rows] = {}
         self._programs: dict[tuple[str, int], Array] = {}
 
@@ -57,12 +57,8 @@ class Programs:
         self, kind: str, f: Rows, u: Rows | None, out: Rows, norms: Array, scale: Array, tolerance: float
     ) -> int:
         """Cycles of a kind, the first of them "nested" where it is "fmg"; for the rest see `cycles.execute`."""
-        if kind == "fmg":
-            first, rest = self._program("nested", 0), self._program("V", 0)
-            program, again = np.concatenate((first, rest)), len(first)
-        else:
-            program, again = self._program(kind, 0), 0
-        return self._execute(program, f, u, out, True, again, norms, scale, tolerance)[1]
+        again = len(self._program("nested", 0)) if kind == "fmg" else 0
+        return self._execute(self._program(kind, 0), f, u, out, True, again, norms, scale, tolerance)[1]
 
     def _execute(
         self,
@@ -83,12 +79,14 @@ class Programs:
         call = (*self.packed.arguments, program, self._inverse, given, again, norms, scale, tolerance, sums, team)
         threads = min(self.threads, blocks)
         for k in range(1, threads):  # one that comes late finds nothing left to do
-            _pool(self.threads).submit(cycles.execute, *call, self._work[k])
-        cycles.execute(*call, self._work[0])
+            _pool(self.threads).submit(cycles.execute, *call, *self._work[k])
+        cycles.execute(*call, *self._work[0])
         return float(sums[: max(int(program["blocks"][-1]), 1)].sum()), int(team[RUNS])
 
     def _program(self, kind: str, start: int) -> Array:
         key = kind, start
+        if key not in self._programs and kind == "fmg":
+            self._programs[key] = np.concatenate([self._program(each, start) for each in ("nested", "V")])
         if key not in self._programs:
             recorder = Recorder(self.packed, self.threads, self._halos)
             steps = record(kind, recorder, self._rooms[start:], start, self.sweeping)
@@ -99,11 +97,10 @@ class Programs:
         return self._programs[key]
 
     def _make_room(self, space: int, blocks: int) -> None:
-        while len(self._work) < min(self.threads, blocks):
-            self._work.append(np.zeros(1, self._work[0].dtype))
-        for k, work in enumerate(self._work):
-            if len(work) < space:
-                self._work[k] = np.zeros(space, work.dtype)
+        have = [len(w) for _, w in self._work]
+        for k in range(max(len(have), min(self.threads, blocks))):
+            if k == len(have) or have[k] < space:
+                self._work[k : k + 1] = [_work_space(self._inverse.dtype, space)]
 
     def _parts(self, program: Array) -> list[Any]:
         """What is run in one call, and None in the place of each direct solution by sparse factors."""
@@ -134,6 +131,11 @@ class Programs:
             out.values[:] = values
         else:
             out.values[order] = values
+
+
+def _work_space(dtype: np.dtype, space: int) -> tuple[Array, Array]:
+    """(places, w) of `cycles.execute` for one thread."""
+    return np.zeros(2 * SLOTS, np.int64), np.zeros(space, dtype)
 
 
 @cache
