@@ -13,7 +13,7 @@ import numpy as np
 from pde.kernels.jit import compiled, inline
 from pde.kernels.lanes import LANES, put, several
 from pde.kernels.layout import EVEN, join, odd, point, split
-from pde.kernels.pointers import ahead
+from pde.kernels.pointers import ahead, fetch
 
 
 @inline
@@ -35,7 +35,7 @@ def known_lanes(k, left, right, below, above, front, behind, f, c):
 
 
 @inline
-def relax_inside(x, r, kept, left, right, below, above, front, behind, f, keep, scale, centre, c, count):
+def relax_inside(x, r, kept, left, right, below, above, front, behind, f, keep, scale, centre, c, count, coming):
     """x <- keep x + scale (f + neighbours), for points of one colour; r <- f - A x there, if it is kept."""
     if kept:
         for k in range(0, count, LANES):
@@ -43,10 +43,19 @@ def relax_inside(x, r, kept, left, right, below, above, front, behind, f, keep, 
             new = keep * several(x, k) + scale * total
             put(x, k, new)
             put(r, k, total - centre * new)
+            fetch_both(coming, k)
     else:
         for k in range(0, count, LANES):
             total = known_lanes(k, left, right, below, above, front, behind, f, c)
             put(x, k, keep * several(x, k) + scale * total)
+            fetch_both(coming, k)
+
+
+@inline
+def fetch_both(coming, k):
+    """Bring lines that are needed soon to the cache: the arithmetic of a row has half as many points as a row."""
+    fetch(coming[0], 2 * k)
+    fetch(coming[1], 2 * k)
 
 
 @inline
@@ -111,22 +120,23 @@ def balance(k, left, right, below, above, front, behind, f, a):
 
 
 @compiled
-def relax_varying(row, r, kept, below, above, front, behind, f, L, faces, parity):
+def relax_varying(row, r, kept, below, above, front, behind, f, L, faces, parity, coming):
     """`relax` with coefficients that vary along the row."""
     n = L.n[2]
     x, left, right, count = _colour(parity, n)
     _relax_varying(
         ahead(row, x), ahead(r, x), kept, ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
-        ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), 1 - L.omega, L.omega, count,
+        ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), 1 - L.omega, L.omega, count, coming,
     )  # fmt: skip
     ends(row, n, L.periodic[2] != 0)
 
 
 @inline
-def _relax_varying(x, r, kept, left, right, below, above, front, behind, f, a, keep, omega, count):
+def _relax_varying(x, r, kept, left, right, below, above, front, behind, f, a, keep, omega, count, coming):
     for k in range(0, count, LANES):
         total, centre = balance(k, left, right, below, above, front, behind, f, a)
         new = keep * several(x, k) + omega * (total / centre)
+        fetch_both(coming, k)
         put(x, k, new)
         if kept:
             put(r, k, total - centre * new)
@@ -206,7 +216,7 @@ def wrap(row, n):
 
 
 @inline
-def relax(row, r, kept, below, above, front, behind, f, L, special, values, centre, c, parity, scratch):
+def relax(row, r, kept, below, above, front, behind, f, L, special, values, centre, c, parity, scratch, coming):
     """Half a red-black sweep: the points of a row whose index has this parity; their residual to r, if kept."""
     n, count = L.n[2], L.specials
     keep = 1 - L.omega
@@ -221,7 +231,7 @@ def relax(row, r, kept, below, above, front, behind, f, L, special, values, cent
     relax_inside(
         ahead(row, x), ahead(r, x), kept, ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
         ahead(front, x), ahead(behind, x), ahead(f, x), keep, L.omega / (centre + L.centre), centre + L.centre, c,
-        length,
+        length, coming,
     )  # fmt: skip
     for s in range(count):
         j = special[s]

@@ -309,7 +309,15 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
             plane = earlier(turn, 1 + q, R) * S.plane
             f_plane = S.f + plane
             plane_below, plane_above = earlier(turn, 2 + q, R) * S.plane, earlier(turn, q, R) * S.plane
+            # the next plane comes while the arithmetic of this one goes on: half of its lines with each half sweep
+            coming_plane = t + 1 if t + 1 < min(end, last) and t + 1 >= first and q < 2 else first
             for j in range(n1):
+                f_line = ahead(f, (coming_plane * n1 + j) * n)
+                u_line = ahead(u, (coming_plane * n1 + j) * n)
+                if source == ZERO or source == CUBIC:
+                    coming = f_line, ahead(f_line, LANES)
+                else:
+                    coming = ahead(u_line, q * LANES), ahead(f_line, q * LANES)
                 row, f_row = at(w, plane + j * length), at(w, f_plane + j * length)
                 below = at(w, plane_below + j * length) if periodic or k > 0 else zero
                 above = at(w, plane_above + j * length) if periodic or k + 1 < n0 else zero
@@ -330,7 +338,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                     if q < H:
                         relax(
                             row, r_row, kept, below, above, front, behind, f_row, L, special, values, centre, c, parity,
-                            scratch,
+                            scratch, coming,
                         )  # fmt: skip
                         continue
                     residual(
@@ -341,7 +349,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                 else:
                     faces = faces_of(w, L, deep, i, j, width2, lower0[i], upper0[i], lower1[j], upper1[j])
                     if q < H:
-                        relax_varying(row, r_row, kept, below, above, front, behind, f_row, L, faces, parity)
+                        relax_varying(row, r_row, kept, below, above, front, behind, f_row, L, faces, parity, coming)
                         continue
                     residual_varying(r_row, row, below, above, front, behind, f_row, L, faces, since, until)
                     if norm and first <= k < last:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
@@ -64,3 +64,19 @@ def write_through(typing_context: Any, pointer: Any, offset: Any, value: Any) ->
         return context.get_dummy_value()
 
     return types.void(pointer, types.int64, value), generate
+
+
+@intrinsic
+def fetch(typing_context: Any, pointer: Any, offset: Any) -> Any:
+    """Begin to bring the line of pointer[offset] to the cache; any address will do."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        address = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), byte)
+        to_read, near, data = (ir.Constant(whole, value) for value in (0, 2, 1))
+        builder.call(prefetch, [address, to_read, near, data])
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64), generate
