@@ -17,6 +17,8 @@ import numpy as np
 import report
 
 import pde
+from pde.kernels.cycles import program_of
+from pde.kernels.recording import RecordedLevel, RecordedSolution, Recorder
 from pde.kernels.states import Interpolated, Rows, State
 
 SIZES = [(4095,) * 2, (255,) * 3]
@@ -42,34 +44,42 @@ def profile(shape: tuple[int, ...]) -> str:
     mg = pde.Multigrid(pde.Poisson(shape), kernels="numba", threads=THREADS)
     f, out = rng.standard_normal(shape), np.zeros(shape)
     mg.full_multigrid(f, out=out)
-    fine, coarse = mg._cycles.fast._make(False)._every[:2]
-    data, u, other = Rows(f.reshape(-1), False), fine.room["u"], Rows(out.reshape(-1), False)
+    programs = mg._cycles.fast._make(False).programs
+    coarse, sweeping = programs._rooms[1], programs.sweeping
+    coarser = RecordedSolution(Recorder(programs.packed, THREADS, {}), coarse)
+    data, other, u = Rows(f.reshape(-1), False), Rows(out.reshape(-1), False), Rows(np.zeros(f.size), True)
     below = 8 / 2 ** len(shape)  # bytes of a number on the coarse grid, per number of the fine one
 
+    def run(moves: Callable[[RecordedLevel], Any]) -> Callable[[], Any]:
+        recorder = Recorder(programs.packed, THREADS, programs._halos)
+        moves(RecordedLevel(recorder, 0, sweeping, {"u": u}))
+        program = program_of(recorder.steps)
+        return lambda: programs._execute(program, data, None, other, False)
+
     def down(start: Any) -> Callable[[], Any]:
-        return lambda: fine.run(fine.smooth(fine.start(data, start)), u, coarse.room["f"])
+        return run(lambda fine: fine.run(fine.smooth(fine.start(data, start)), u, coarse["f"]))
 
     def up(norm: bool) -> Callable[[], Any]:
-        state = State(data, u, coarse.room["u"], sweeps=fine.sweeping.nu_post)
-        return lambda: fine.run(state, other, norm=norm)
+        state = State(data, u, coarse["u"], sweeps=sweeping.nu_post)
+        return run(lambda fine: fine.run(state, other, norm=norm))
 
     passes: dict[str, tuple[float, Callable[[], Any]]] = {
         "copy of a grid": (16, lambda: np.copyto(out, f)),
-        "data to the coarse grid": (8 + below, lambda: fine.restrict_data(data, coarse)),
-        "cubic start, sweep, residual restricted": (16 + 2 * below, down(Interpolated(coarse.room["u"]))),
+        "data to the coarse grid": (8 + below, run(lambda fine: fine.restrict_data(data, coarser))),
+        "cubic start, sweep, residual restricted": (16 + 2 * below, down(Interpolated(coarse["u"]))),
         "zero start, sweep, residual restricted": (16 + below, down(None)),
         "sweep of u, residual restricted": (24 + below, down(other)),
         "correction, sweep": (24 + below, up(False)),
         "correction, sweep, norm of the residual": (24 + below, up(True)),
         "full multigrid, all of it": (0, lambda: mg.full_multigrid(f, out=out)),
     }
-    for _, run in passes.values():
-        run()
+    for _, job in passes.values():
+        job()
     times: dict[str, list[float]] = {name: [] for name in passes}
     for _ in range(ROUNDS):
-        for name, (_, run) in passes.items():
+        for name, (_, job) in passes.items():
             began = time.perf_counter()
-            run()
+            job()
             times[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(each) for name, each in times.items()}
     copy = medians["copy of a grid"]

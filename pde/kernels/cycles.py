@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pde.kernels.jit import called, compiled, exact, merged
-from pde.kernels.passes import CUBIC, ZERO, restrict_planes, sweeps
+from pde.kernels.passes import ZERO, restrict_planes, sweeps
 from pde.kernels.pointers import pointer
 from pde.kernels.turns import DONE, RUNS, STOP, TAKEN, raise_by, read, wait
 
@@ -80,7 +80,22 @@ NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
 
 @called
 def execute(
-    records, reals, integers, deep, varying, program, inverse, given, again, norms, scale, tolerance, sums, team, places, w
+    records,
+    reals,
+    integers,
+    deep,
+    varying,
+    program,
+    inverse,
+    given,
+    again,
+    norms,
+    scale,
+    tolerance,
+    sums,
+    team,
+    places,
+    w,
 ):
     """Make all steps, or where there are `norms` several runs: all after the first take u from `out`.
 
@@ -119,7 +134,18 @@ def execute(
                 if each > k and program[each].blocks != 0:
                     break
                 sums[turn - before] = block(
-                    records, reals, integers, deep, varying, program[each], inverse, given, later, turn - before, places, w
+                    records,
+                    reals,
+                    integers,
+                    deep,
+                    varying,
+                    program[each],
+                    inverse,
+                    given,
+                    later,
+                    turn - before,
+                    places,
+                    w,
                 )
         raise_by(team, DONE, 1)
 

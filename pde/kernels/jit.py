@@ -19,7 +19,7 @@ inline: Any = _inner(forceinline=True)
 """LLVM inlines it; Numba, which would type the code anew in every place, takes a fifth longer."""
 
 merged: Any = _inner(inline="always")
-"""For a large function with one caller: Numba makes them one, else LLVM goes through it alone and again in the other."""
+"""For a function with one caller, around a large one: else LLVM would go through that once more."""
 
 exact: Any = _cached()
 """Arithmetic that a compiler must not reorder."""

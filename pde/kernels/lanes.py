@@ -10,7 +10,7 @@ import operator
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.core.datamodel import models
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, register_model
@@ -33,7 +33,7 @@ class _Model(models.PrimitiveModel):
         super().__init__(manager, several, ir.VectorType(number, LANES))
 
 
-class _Arithmetic(AbstractTemplate):  # type: ignore[misc]
+class _Arithmetic(AbstractTemplate):
     """Lanes with lanes, or with one number, which then has their kind."""
 
     def generic(self, arguments: Any, keywords: Any) -> Any:
@@ -69,7 +69,7 @@ for _names, _instruction in (("add iadd", "fadd"), ("sub", "fsub"), ("mul", "fmu
         _operation(getattr(operator, _name), _instruction)
 
 
-def _place(context: Any, builder: Any, pointer: Any, address: Any, offset: Any, count: int) -> tuple[Any, int]:
+def _place(context: Any, builder: Any, pointer: Any, count: int, address: Any, offset: Any) -> tuple[Any, int]:
     """The address of `count` numbers, and how it is aligned."""
     number = context.get_value_type(pointer.dtype)
     place = builder.bitcast(builder.gep(address, [offset]), ir.VectorType(number, count).as_pointer())
@@ -83,7 +83,7 @@ def several(typing_context: Any, pointer: Any, offset: Any) -> Any:
         return types.none(pointer, types.int64), lambda context, builder, signature, arguments: arguments[0]
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place, align = _place(context, builder, pointer, *arguments, LANES)
+        place, align = _place(context, builder, pointer, LANES, *arguments)
         return builder.load(place, align=align)
 
     return Several(pointer.dtype)(pointer, types.int64), generate
@@ -94,7 +94,7 @@ def put(typing_context: Any, pointer: Any, offset: Any, values: Any) -> Any:
     """The numbers from pointer[offset] on <- values, or one value for all."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place, align = _place(context, builder, pointer, *arguments[:2], LANES)
+        place, align = _place(context, builder, pointer, LANES, *arguments[:2])
         value = arguments[2] if isinstance(values, Several) else _all_alike(builder, arguments[2])
         builder.store(value, place, align=align)
         return context.get_dummy_value()
@@ -107,7 +107,7 @@ def every_second(typing_context: Any, pointer: Any, offset: Any) -> Any:
     """Of the 2 LANES numbers from pointer[offset] on: the first, third, ...; the second, fourth, ..."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place, align = _place(context, builder, pointer, *arguments, 2 * LANES)
+        place, align = _place(context, builder, pointer, 2 * LANES, *arguments)
         both = builder.load(place, align=align)
         mask = ir.VectorType(ir.IntType(32), LANES)
         halves = [
@@ -123,7 +123,7 @@ def put_by_turns(typing_context: Any, pointer: Any, offset: Any, first: Any, sec
     """The 2 LANES numbers from pointer[offset] on <- by turns one of the first and one of the second lanes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place, align = _place(context, builder, pointer, *arguments[:2], 2 * LANES)
+        place, align = _place(context, builder, pointer, 2 * LANES, *arguments[:2])
         turns = [lane + part * LANES for lane in range(LANES) for part in range(2)]
         mask = ir.Constant(ir.VectorType(ir.IntType(32), 2 * LANES), turns)
         builder.store(builder.shuffle_vector(arguments[2], arguments[3], mask), place, align=align)

@@ -126,7 +126,8 @@ def relax_varying(row, r, kept, below, above, front, behind, f, L, faces, parity
     x, left, right, count = _colour(parity, n)
     _relax_varying(
         ahead(row, x), ahead(r, x), kept, ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
-        ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), 1 - L.omega, L.omega, count, coming,
+        ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), 1 - L.omega, L.omega, count,
+        coming,
     )  # fmt: skip
     ends(row, n, L.periodic[2] != 0)
 

@@ -309,15 +309,16 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
             plane = earlier(turn, 1 + q, R) * S.plane
             f_plane = S.f + plane
             plane_below, plane_above = earlier(turn, 2 + q, R) * S.plane, earlier(turn, q, R) * S.plane
-            # the next plane comes while the arithmetic of this one goes on: half of its lines with each half sweep
-            coming_plane = t + 1 if t + 1 < min(end, last) and t + 1 >= first and q < 2 else first
+            expected = first <= t + 1 < min(end, last) and q < 2
             for j in range(n1):
-                f_line = ahead(f, (coming_plane * n1 + j) * n)
-                u_line = ahead(u, (coming_plane * n1 + j) * n)
-                if source == ZERO or source == CUBIC:
-                    coming = f_line, ahead(f_line, LANES)
-                else:
-                    coming = ahead(u_line, q * LANES), ahead(f_line, q * LANES)
+                # the next plane comes while this one is computed, half of its lines with each half sweep
+                coming = zero, zero
+                if expected:
+                    place = ((t + 1) * n1 + j) * n
+                    if source in (ZERO, CUBIC):
+                        coming = ahead(f, place), ahead(f, place + LANES)
+                    else:
+                        coming = ahead(u, place + q * LANES), ahead(f, place + q * LANES)
                 row, f_row = at(w, plane + j * length), at(w, f_plane + j * length)
                 below = at(w, plane_below + j * length) if periodic or k > 0 else zero
                 above = at(w, plane_above + j * length) if periodic or k + 1 < n0 else zero

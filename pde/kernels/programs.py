@@ -53,9 +53,7 @@ class Programs:
                 total, _ = self._execute(part, f, u, out, norm)
         return total
 
-    def solve(
-        self, kind: str, f: Rows, u: Rows | None, out: Rows, norms: Array, scale: Array, tolerance: float
-    ) -> int:
+    def solve(self, kind: str, f: Rows, u: Rows | None, out: Rows, norms: Array, scale: Array, tolerance: float) -> int:
         """Cycles of a kind, the first of them "nested" where it is "fmg"; for the rest see `cycles.execute`."""
         again = len(self._program("nested", 0)) if kind == "fmg" else 0
         return self._execute(self._program(kind, 0), f, u, out, True, again, norms, scale, tolerance)[1]

@@ -184,9 +184,7 @@ def full_multigrid(levels: Sequence[Any], f: Any, cycle: Callable[..., Pending])
     return u
 
 
-def record(
-    kind: str, recorder: Recorder, rooms: Sequence[Storage], index: int, sweeping: Sweeping
-) -> list[Step]:
+def record(kind: str, recorder: Recorder, rooms: Sequence[Storage], index: int, sweeping: Sweeping) -> list[Step]:
     """The steps of a cycle from and to what is given, or of "nested": full multigrid with V-cycles.
 
     Args:

@@ -20,7 +20,7 @@ from pde.kernels.jit import compiled
 TAKEN, DONE, STOP, RUNS = 0, 16, 32, 48
 """Places of counters in a team, in cache lines of their own."""
 
-PATIENCE = 4096
+PATIENCE = 64
 """Looks at a counter before other threads of the machine are let in."""
 
 _PAUSES = {"x86_64": "llvm.x86.sse2.pause", "amd64": "llvm.x86.sse2.pause"}
