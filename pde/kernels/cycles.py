@@ -79,24 +79,8 @@ NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
 
 
 @called
-def execute(
-    records,
-    reals,
-    integers,
-    deep,
-    varying,
-    program,
-    inverse,
-    given,
-    again,
-    norms,
-    scale,
-    tolerance,
-    sums,
-    team,
-    places,
-    w,
-):
+def execute(records, reals, integers, deep, varying, program, inverse, given, again, norms, scale, tolerance, sums,
+            team, places, w):  # fmt: skip
     """Make all steps, or where there are `norms` several runs: all after the first take u from `out`.
 
     Several threads make the same call, each with a work space of its own; when one returns, all is done.
@@ -115,7 +99,7 @@ def execute(
     end = again if again > 0 else len(program)
     while True:
         turn = raise_by(team, TAKEN, 1)
-        while True:  # which step is it of?
+        while True:  # to the step that it belongs to
             count = 1 if k == end else program[k].blocks
             if turn < before + count:
                 break
@@ -133,19 +117,9 @@ def execute(
             for each in range(k, end):
                 if each > k and program[each].blocks != 0:
                     break
-                sums[turn - before] = block(
-                    records,
-                    reals,
-                    integers,
-                    deep,
-                    varying,
-                    program[each],
-                    inverse,
-                    given,
-                    later,
-                    turn - before,
-                    places,
-                    w,
+                number = turn - before
+                sums[number] = block(
+                    records, reals, integers, deep, varying, program[each], inverse, given, later, number, places, w
                 )
         raise_by(team, DONE, 1)
 

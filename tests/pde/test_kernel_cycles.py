@@ -1,0 +1,175 @@
+"""The cycles of the compiled kernels against the plain levels that specify them, on one thread and on several."""
+
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import mgcore
+import pde
+from pde.cycles import CYCLES
+from pde.hierarchy import symmetric
+from pde.kernels import programs, recording
+from pde.kernels.cycles import DIRECT, PASS
+from pde.kernels.programs import LARGEST_INVERSE
+from tests.pde.kernel_solvers import check_every_cycle, fused, rounding, solvers
+
+HOW_THEY_RUN = {
+    "threads": st.integers(1, 3),
+    "shares": st.sampled_from([1, 4]),
+    "streamed": st.sampled_from([1, 1 << 30]),
+    "seed": st.integers(0, 2**31),
+}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mg=solvers(), **HOW_THEY_RUN)
+def test_every_cycle_is_that_of_the_plain_levels(mg, threads, shares, streamed, seed):
+    check_every_cycle(mg, threads, shares, streamed, seed)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_factors_solve_a_coarsest_grid_that_is_not_small(dtype):
+    mg = pde.Multigrid(pde.Poisson((63, 59), reaction=3.0), levels=2, kernels="numpy", dtype=dtype)
+    assert mg.levels[-1].info.grid.size > LARGEST_INVERSE
+    check_every_cycle(mg, 1, 4, 1 << 30, seed=0)
+
+
+@pytest.mark.parametrize("other", ["W", "F", "backslash"])
+def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
+    """There is no second copy of a cycle: with another one in the place of "V" that one is made."""
+    mg = pde.Multigrid(pde.Poisson((33, 40), reaction=1.0), kernels="numpy")
+    f = np.random.default_rng(0).standard_normal((33, 40))
+    before = [np.empty_like(f), np.empty_like(f)]
+    fused(mg, mg.levels, 1).cycle("V", f, None, before[0])
+    fused(mg, mg.levels, 1).full_multigrid(f, before[1])
+    monkeypatch.setitem(CYCLES, "V", CYCLES[other])
+    check_every_cycle(mg, 1, 4, 1 << 30, seed=0)
+    after = [np.empty_like(f), np.empty_like(f)]
+    mine = fused(mg, mg.levels, 1)
+    assert mine.at_hand
+    mine.cycle("V", f, None, after[0])
+    mine.full_multigrid(f, after[1])
+    for a, b in zip(before, after, strict=True):
+        assert np.max(np.abs(a - b)) > 1e-4 * np.max(np.abs(a))
+
+
+def test_a_program_has_no_pass_too_many():
+    """Down and up are a pass each; where a level is visited again, up and down together are one."""
+    mg = pde.Multigrid(pde.Poisson((63, 63)), kernels="numpy")
+    mine, last = fused(mg, mg.levels, 1).programs, len(mg.levels) - 1
+    for kind, passes in (
+        ("V", lambda l: 2),
+        ("W", lambda l: 3 * 2 ** (l - 1) if l else 2),
+        ("F", lambda l: 2 * l + 1 if l else 2),
+    ):
+        program = mine._program(kind, 0)
+        for l in range(last):
+            assert np.sum((program["op"] == PASS) & (program["level"] == l)) == passes(l)
+    assert [int(np.sum(mine._program(kind, 0)["op"] == DIRECT)) for kind in ("V", "nested")] == [1, 1 + last]
+
+
+@pytest.mark.slow
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mg=solvers(every=True), **HOW_THEY_RUN)
+def test_every_cycle_of_every_kind_is_that_of_the_plain_levels(mg, threads, shares, streamed, seed):
+    check_every_cycle(mg, threads, shares, streamed, seed)
+
+
+@pytest.mark.parametrize("shape", [(4, 8, 6), (4, 1, 6)])
+@pytest.mark.parametrize("nu", [(1, 1), (2, 1), (0, 1)])
+def test_coarse_grids_do_not_see_what_another_level_has_left_in_the_work_space(shape, nu):
+    boundary = [("neumann", ("robin", 2.0)), "periodic", ("neumann", "dirichlet")]
+    problem = pde.Poisson(shape, boundary=boundary, centering="cell", reaction=0.5)
+    check_every_cycle(pde.Multigrid(problem, nu=nu, kernels="numpy"), 1, 4, 1 << 30, 3)
+
+
+def test_coefficients_that_vary_in_space():
+    """The kernels that a smooth coefficient takes by default in three dimensions."""
+    rng = np.random.default_rng(0)
+    one, two, three, reaction = (1 + 0.5 * rng.random((9, 10, 16)) for _ in range(4))
+    boundary = ["neumann", ("dirichlet", ("robin", 2.0)), "periodic"]
+    problem = pde.Poisson(one.shape, boundary=boundary, coefficient=[one, two, three], reaction=reaction)
+    check_every_cycle(pde.Multigrid(problem, kernels="numpy"), 1, 4, 1 << 30, seed=0)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mg=solvers(), seed=st.integers(0, 2**31))
+def test_the_symmetric_cycle_too(mg, seed):
+    if len(mg.levels) == 1 or mg.nu != (1, 1):
+        return
+    f = np.random.default_rng(seed).standard_normal(mg.problem.shape).astype(mg.dtype)
+    plain = symmetric(mg.levels)
+    expected, out = mgcore.v_cycle(plain, f), np.empty_like(f)
+    fused(mg, plain, 1).cycle("V", f, None, out)
+    assert np.max(np.abs(out - expected)) <= rounding(mg, expected)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mg=solvers(), seed=st.integers(0, 2**31))
+def test_threads_change_nothing(mg, seed):
+    """Not even the last bit of u: every block computes what it needs of its neighbours from the same numbers."""
+    if len(mg.levels) == 1:
+        return
+    f = np.random.default_rng(seed).standard_normal(mg.problem.shape).astype(mg.dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recording, "PARALLEL", 1)
+        results = []
+        for threads in (1, 2, 4):
+            out = np.empty_like(f)
+            fused(mg, mg.levels, threads).full_multigrid(f, out)
+            results.append(out)
+    for other in results[1:]:
+        np.testing.assert_array_equal(other, results[0])
+
+
+class Nobody:
+    """A pool whose threads never come."""
+
+    def submit(self, function, *arguments):
+        pass
+
+
+class Late:
+    """A pool whose threads come when the work is under way, or over."""
+
+    def __init__(self):
+        self.pool = ThreadPoolExecutor(3)
+        self.waiting = []
+
+    def submit(self, function, *arguments):
+        self.waiting.append(self.pool.submit(lambda: (sleep(0.0003 * (len(self.waiting) % 9)), function(*arguments))))
+
+
+@pytest.mark.parametrize("pool", [Nobody(), Late()])
+def test_nobody_waits_for_a_thread_that_does_not_come(pool, monkeypatch):
+    monkeypatch.setattr(recording, "PARALLEL", 1)
+    mg = pde.Multigrid(pde.Poisson((130, 67), reaction=1.0), kernels="numpy")
+    f = np.random.default_rng(0).standard_normal((130, 67))
+    expected, out = np.empty_like(f), np.empty_like(f)
+    fused(mg, mg.levels, 1).full_multigrid(f, expected)
+    mine = fused(mg, mg.levels, 4)
+    monkeypatch.setattr(programs, "_pool", lambda threads: pool)
+    for _ in range(30):
+        out[:] = np.nan
+        mine.full_multigrid(f, out)
+        np.testing.assert_array_equal(out, expected)
+    for each in getattr(pool, "waiting", ()):
+        each.result()
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("shape", [(33, 40), (9, 12, 17)])
+def test_what_is_not_finite_leaves_nothing_behind(shape):
+    mg = pde.Multigrid(pde.Poisson(shape), kernels="numpy")
+    f, expected, out = np.random.default_rng(0).standard_normal(shape), np.empty(shape), np.empty(shape)
+    mine = fused(mg, mg.levels, 1)
+    mine.full_multigrid(f, expected)
+    for wrong in (np.nan, np.inf):
+        mine.full_multigrid(np.full(shape, wrong), out)
+        assert not np.isfinite(out).any()
+        mine.full_multigrid(f, out)
+        np.testing.assert_array_equal(out, expected)
