@@ -97,7 +97,7 @@ class Programs:
     def _make_room(self, space: int, blocks: int) -> None:
         have = [len(w) for _, w in self._work]
         for k in range(max(len(have), min(self.threads, blocks))):
-            if k == len(have) or have[k] < space:
+            if k >= len(have) or have[k] < space:
                 self._work[k : k + 1] = [_work_space(self._inverse.dtype, space)]
 
     def _parts(self, program: Array) -> list[Any]:
