@@ -108,6 +108,7 @@ def validated(options: argparse.Namespace, model: str, rate: float) -> float:
 
 def ladder(options: argparse.Namespace) -> None:
     """The classifiers that the slides set beside networks, by scikit-learn."""
+    import sklearn
     from sklearn.linear_model import LogisticRegression
     from sklearn.neural_network import MLPClassifier
     from sklearn.svm import SVC, LinearSVC
@@ -129,14 +130,17 @@ def ladder(options: argparse.Namespace) -> None:
         rows.append([name, f"{LADDER[name]:.2f}", f"{accuracy:.2f}", f"{time.perf_counter() - began:.0f}"])
         print(*rows[-1], flush=True)
     title = f"MNIST: the ladder of the slides, {count} training images"
-    write(options, "mnist_ladder", title, ["classifier", "slides %", "here %", "seconds"], rows)
+    notes = f"scikit-learn {sklearn.__version__}, pixels divided by 255, its default settings but for sizes and steps."
+    write(options, "mnist_ladder", title, ["classifier", "slides %", "here %", "seconds"], rows, notes)
 
 
-def write(options: argparse.Namespace, name: str, title: str, header: list[str], rows: list[list[str]]) -> None:
+def write(
+    options: argparse.Namespace, name: str, title: str, header: list[str], rows: list[list[str]], notes: str = ""
+) -> None:
     rehearsal = options.epochs or options.images or options.seeds < SEEDS[options.experiment]
     folder = options.output if rehearsal else report.RESULTS
-    end = f"\n\ntorch with {threads(torch.get_num_threads())}. Last epoch, full test part, no test-time augmentation."
-    report.write(name, title, report.table(header, rows) + end, folder)
+    notes = notes or f"torch with {threads(torch.get_num_threads())}. Last epoch, no test-time augmentation."
+    report.write(name, title, f"{report.table(header, rows)}\n\n{notes} Full test part.", folder)
 
 
 SEEDS = {"mnist": 3, "fashion": 3, "digits": 5, "schemes": 5, "ladder": 1}
