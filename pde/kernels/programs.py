@@ -106,8 +106,8 @@ class Programs:
             return [program]
         parts: list[Any] = []
         ends = [-1, *np.flatnonzero(program["op"] == DIRECT), len(program)]
-        for a, b in pairwise(ends):
-            if parts:
+        for number, (a, b) in enumerate(pairwise(ends)):
+            if number:
                 parts.append(None)
             if b > a + 1:
                 part = program[a + 1 : b].copy()

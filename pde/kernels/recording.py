@@ -52,15 +52,15 @@ class Recorder:
         self.packed, self.steps = packed, list[Step]()
         self._threads, self._halos = threads, halos
 
-    def add(self, step: Step, u: bool = False) -> None:
-        """Add a step over `planes` in as many blocks as suit it; u: it takes u from where it may leave it."""
+    def add(self, step: Step, overwrites: bool = False) -> None:
+        """Add a step over `planes` in as many blocks as suit it; `overwrites`: it may leave u where it takes it from."""
         n = self.packed.records[step.level]["n"]
         least = 4 * step.sweeps + 8  # planes: fewer are not worth what a block computes again of its neighbours
         many = int(np.prod(n)) >= PARALLEL and step.op != DIRECT
         threads = max(1, min(self._threads, step.planes // least)) if many else 1
         blocks = threads * max(1, min(SHARES, step.planes // (LONG * least * threads))) if threads > 1 else 1
         step = step._replace(blocks=blocks)
-        if u and (blocks > 1 or self.packed.records[step.level]["periodic"][0]):
+        if overwrites and (blocks > 1 or self.packed.records[step.level]["periodic"][0]):
             beside = 2 * step.sweeps + 4
             step = step._replace(beside=beside, halo=self._halo(step.level, 2 * beside * blocks, n))
             self.steps.append(step._replace(op=HALO))
@@ -140,7 +140,7 @@ class RecordedLevel:
             norm=norm,
             planes=self.planes,
         )
-        self.recorder.add(step, u=values is not None)
+        self.recorder.add(step, overwrites=values is not None)
 
     def _sweep(self, state: State, count: int, flip: bool) -> State:
         if state.sweeps and count and state.flip != flip:
