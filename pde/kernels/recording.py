@@ -53,7 +53,7 @@ class Recorder:
         self._threads, self._halos = threads, halos
 
     def add(self, step: Step, overwrites: bool = False) -> None:
-        """Add a step over `planes` in as many blocks as suit it; `overwrites`: it may leave u where it takes it from."""
+        """Add a step over its planes in as many blocks as suit it; `overwrites`: it may leave u where it comes from."""
         n = self.packed.records[step.level]["n"]
         least = 4 * step.sweeps + 8  # planes: fewer are not worth what a block computes again of its neighbours
         many = int(np.prod(n)) >= PARALLEL and step.op != DIRECT
