@@ -298,7 +298,7 @@ class Multigrid:
         """The cycle for W^-1 y, of flattened unknowns (n,) or (n, members)."""
         W = self._W
         y = real_array("y", y)  # a cast would drop imaginary parts
-        r = self._place.put(y.astype(self.dtype).T.reshape(-1, *W.shape) / W, self.dtype)
+        r = self._place.put((y.T.reshape(-1, *W.shape) / W).astype(self.dtype), self.dtype)
         u = self._solver.symmetric_cycle(cycle, levels, fused, self._solver.mean_free(r))
         return as_numpy(u).reshape(-1, W.size).T.reshape(y.shape)
 

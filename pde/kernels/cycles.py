@@ -14,7 +14,7 @@ import numpy as np
 from pde.kernels.jit import called, compiled, exact, merged
 from pde.kernels.passes import ZERO, restrict_planes, sweeps
 from pde.kernels.pointers import pointer
-from pde.kernels.turns import DONE, RUNS, STOP, TAKEN, raise_by, read, wait
+from pde.kernels.turns import BEGUN, DONE, RUNS, STOP, TAKEN, begun, raise_by, read, wait
 
 PASS, DATA, DIRECT, HALO = 0, 1, 2, 3
 """What a step does: `sweeps`, `restrict_planes` (from f to `out`), the direct solution on the coarsest level, or a copy
@@ -80,10 +80,10 @@ NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
 
 @called
 def execute(records, reals, integers, deep, varying, program, inverse, given, again, norms, scale, tolerance, sums,
-            team, places, w):  # fmt: skip
+            team, leads, places, w):  # fmt: skip
     """Make all steps, or where there are `norms` several runs: all after the first take u from `out`.
 
-    Several threads make the same call, each with a work space of its own; when one returns, all is done.
+    Several threads make the same call, each with a work space of its own; when the one that leads returns, all is done.
 
     Args:
         again: the first run ends before this step, and all others begin with it; 0: each run makes all steps.
@@ -93,8 +93,13 @@ def execute(records, reals, integers, deep, varying, program, inverse, given, ag
         scale: a norm is the square root of the sum of W (f - A u)^2 over scale[0], over scale[1].
         sums: what the blocks of the last step return: their sums of W (f - A u)^2, where they are asked for.
         team: counters, `new_team`; that of RUNS is the number of norms that have been filled.
+        leads: whether the others depend on this thread.
         places, w: the work space.
     """
+    if leads:
+        raise_by(team, BEGUN, 1)
+    elif not begun(team):
+        return
     k, later, before = 0, False, 0
     end = again if again > 0 else len(program)
     while True:

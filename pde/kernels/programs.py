@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +12,7 @@ from mgcore import Level
 from pde.grid import Array
 from pde.kernels import cycles
 from pde.kernels.cycles import DIRECT, NO_NORMS, NO_SCALE, Given, program_of
+from pde.kernels.hands import hands
 from pde.kernels.passes import SLOTS, ZERO, space_needed
 from pde.kernels.recording import Recorder, record
 from pde.kernels.states import Packed, Rows, Storage, Sweeping
@@ -77,8 +76,8 @@ class Programs:
         call = (*self.packed.arguments, program, self._inverse, given, again, norms, scale, tolerance, sums, team)
         threads = min(self.threads, blocks)
         for k in range(1, threads):  # one that comes late finds nothing left to do
-            _pool(self.threads).submit(cycles.execute, *call, *self._work[k])
-        cycles.execute(*call, *self._work[0])
+            hands(self.threads - 1).ask(cycles.execute, *call, False, *self._work[k])
+        cycles.execute(*call, True, *self._work[0])
         return float(sums[: max(int(program["blocks"][-1]), 1)].sum()), int(team[RUNS])
 
     def _program(self, kind: str, start: int) -> Array:
@@ -134,11 +133,6 @@ class Programs:
 def _work_space(dtype: np.dtype, space: int) -> tuple[Array, Array]:
     """(places, w) of `cycles.execute` for one thread."""
     return np.zeros(2 * SLOTS, np.int64), np.zeros(space, dtype)
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads - 1, thread_name_prefix="pde")
 
 
 def _order(level: Level) -> Array:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from threading import Lock
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -35,6 +37,7 @@ class Fused:
         self.programs, self._size = Programs(levels, packed, sweeping, threads), levels[0].info.grid.size
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
         self._lock = Lock()
+        _EVERY.add(self)
 
     def cycle(self, cycle: str, f: Array, u: Array | None, out: Array, start: int = 0) -> float:
         """A cycle that begins on level `start`, from u (None: zero) to `out`, which may be u.
@@ -43,12 +46,12 @@ class Fused:
             The root mean square of f - A u over the box.
         """
         with self._lock:
-            return self._rms(self.programs.cycle(cycle, start, *_rows(f, u, out)), start)
+            return self._rms(self.programs.cycle(cycle, start, *self._rows(f, u, out)), start)
 
     def full_multigrid(self, f: Array, out: Array, norm: bool = True) -> float:
         """One pass of full multigrid for zero boundary data; returns what `cycle` does where `norm` asks for it."""
         with self._lock:
-            return self._rms(self.programs.cycle("nested", 0, *_rows(f, None, out), norm), 0)
+            return self._rms(self.programs.cycle("nested", 0, *self._rows(f, None, out), norm), 0)
 
     @property
     def at_hand(self) -> bool:
@@ -68,15 +71,31 @@ class Fused:
         norms[0] = remaining.last
         scale = np.array((self._volumes[0], remaining.scale))
         with self._lock:
-            count = self.programs.solve(kind, *_rows(f, u, out), norms, scale, remaining.tolerance)
+            count = self.programs.solve(kind, *self._rows(f, u, out), norms, scale, remaining.tolerance)
         return norms[1 : count + 1].tolist()
 
     def _rms(self, total: float, level: int) -> float:
         return float(np.sqrt(total / self._volumes[level]))
 
+    def _rows(self, f: Array, u: Array | None, out: Array) -> tuple[Rows, Rows | None, Rows]:
+        dtype = self.programs.packed.reals.dtype
+        for name, values in (("f", f), ("u", u), ("out", out)):
+            if values is not None and values.dtype != dtype:  # kernels are given addresses alone
+                raise TypeError(f"{name} must be {dtype} for these kernels, got {values.dtype}")
+        return as_rows(f), None if u is None else as_rows(u), as_rows(out)
 
-def _rows(f: Array, u: Array | None, out: Array) -> tuple[Rows, Rows | None, Rows]:
-    return as_rows(f), None if u is None else as_rows(u), as_rows(out)
+
+_EVERY: WeakSet[Fused] = WeakSet()
+
+
+def _unlock() -> None:
+    """In a child of a process one of whose threads was in a cycle: that thread is not there to end it."""
+    for each in _EVERY:
+        each._lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 def fuse(levels: Sequence[Level], dtype: np.dtype, threads: int) -> Fused | str:

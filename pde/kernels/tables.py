@@ -232,7 +232,9 @@ def halved_rows(fine: Axis, coarse: Axis, *sides: tuple[float, float]) -> RowMap
 
 def _around(rows: Array, c: int, n: int) -> tuple[int, int]:
     """The first and the last of the fine rows of coarse row c, on both sides of the seam."""
-    low, high = int(rows[rows > n // 2].min()), int(rows[rows <= n // 2].max())
+    rows = np.sort(rows)
+    k = int(np.argmax(np.diff(rows)))  # the others are between these two
+    low, high = int(rows[k + 1]), int(rows[k])
     return (low - n, high) if c == 0 else (low, high + n)
 
 

@@ -1,7 +1,8 @@
 """Several threads in one call: they take the blocks of a program in turn, each when all before its step are done.
 
 Blocks have numbers in the order of their steps. A thread takes the next number and waits until the steps before are
-done; a thread that comes late finds the rest, or nothing left, and nobody waits for it.
+done; a thread that comes late finds the rest, or nothing left, and nobody waits for it. All wait for the one that
+leads, which nothing interrupts once it has begun; where a signal or an error keeps it from that, nothing is touched.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from numba.extending import intrinsic
 
 from pde.kernels.jit import compiled
 
-TAKEN, DONE, STOP, RUNS = 0, 16, 32, 48
+TAKEN, DONE, STOP, RUNS, BEGUN = 0, 16, 32, 48, 64
 """Places of counters in a team, in cache lines of their own."""
 
 PATIENCE = 64
 """Looks at a counter before other threads of the machine are let in."""
+
+GRACE = 1 << 16
+"""Looks at a counter before a thread takes it that the one that leads will not come: some milliseconds."""
 
 _PAUSES = {"x86_64": "llvm.x86.sse2.pause", "amd64": "llvm.x86.sse2.pause"}
 _yield = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
@@ -29,7 +33,7 @@ _yield = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_
 
 def new_team() -> np.ndarray:
     """The counters of one call."""
-    return np.zeros(64, np.int64)
+    return np.zeros(80, np.int64)
 
 
 def _pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -70,15 +74,31 @@ def pause(typing_context: Any) -> Any:
 
 
 @compiled
+def begun(team):
+    """Whether the thread that leads has begun, or does so soon."""
+    for looks in range(GRACE):
+        if read(team, BEGUN) != 0:
+            return True
+        rest(looks)
+    return False
+
+
+@compiled
+def rest(looks):
+    """Between two looks at a counter."""
+    if looks % PATIENCE == PATIENCE - 1:
+        _yield()
+    else:
+        pause()
+
+
+@compiled
 def wait(team, before):
     """Whether so many blocks are done, now or after a while; False: the call has ended."""
     looks = 0
     while read(team, DONE) < before:
         if read(team, STOP) != 0:
             return False
+        rest(looks)
         looks += 1
-        if looks % PATIENCE == 0:
-            _yield()
-        else:
-            pause()
     return read(team, STOP) == 0

@@ -1,6 +1,9 @@
 """The cycles of the compiled kernels against the plain levels that specify them, on one thread and on several."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Thread
 from time import sleep
 
 import numpy as np
@@ -14,6 +17,7 @@ from pde.cycles import CYCLES
 from pde.hierarchy import symmetric
 from pde.kernels import programs, recording
 from pde.kernels.cycles import DIRECT, PASS
+from pde.kernels.hands import Hands
 from pde.kernels.programs import LARGEST_INVERSE
 from tests.pde.kernel_solvers import check_every_cycle, fused, rounding, solvers
 
@@ -127,39 +131,59 @@ def test_threads_change_nothing(mg, seed):
 
 
 class Nobody:
-    """A pool whose threads never come."""
+    """Threads that never come."""
 
-    def submit(self, function, *arguments):
+    def ask(self, function, *arguments):
         pass
 
 
 class Late:
-    """A pool whose threads come when the work is under way, or over."""
+    """Threads that come when the work is under way, or over."""
 
     def __init__(self):
         self.pool = ThreadPoolExecutor(3)
         self.waiting = []
 
-    def submit(self, function, *arguments):
+    def ask(self, function, *arguments):
         self.waiting.append(self.pool.submit(lambda: (sleep(0.0003 * (len(self.waiting) % 9)), function(*arguments))))
 
 
-@pytest.mark.parametrize("pool", [Nobody(), Late()])
-def test_nobody_waits_for_a_thread_that_does_not_come(pool, monkeypatch):
+@pytest.mark.parametrize("others", [Nobody(), Late()])
+def test_nobody_waits_for_a_thread_that_does_not_come(others, monkeypatch):
     monkeypatch.setattr(recording, "PARALLEL", 1)
     mg = pde.Multigrid(pde.Poisson((130, 67), reaction=1.0), kernels="numpy")
     f = np.random.default_rng(0).standard_normal((130, 67))
     expected, out = np.empty_like(f), np.empty_like(f)
     fused(mg, mg.levels, 1).full_multigrid(f, expected)
     mine = fused(mg, mg.levels, 4)
-    monkeypatch.setattr(programs, "_pool", lambda threads: pool)
+    monkeypatch.setattr(programs, "hands", lambda count: others)
     for _ in range(30):
         out[:] = np.nan
         mine.full_multigrid(f, out)
         np.testing.assert_array_equal(out, expected)
-    for each in getattr(pool, "waiting", ()):
+    for each in getattr(others, "waiting", ()):
         each.result()
     np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 3])
+def test_threads_that_the_system_refuses_are_not_asked(allowed, monkeypatch):
+    started, start = [], Thread.start
+
+    def refuse(thread):
+        if len(started) == allowed:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    few, made = Hands(3), SimpleQueue()
+    for k in range(100):
+        few.ask(made.put, k)
+    for _ in range(min(2 * allowed, 1)):
+        assert made.get(timeout=60) == 0
+    assert len(started) == allowed
+    assert allowed or made.empty()
 
 
 @pytest.mark.parametrize("shape", [(33, 40), (9, 12, 17)])
@@ -173,3 +197,68 @@ def test_what_is_not_finite_leaves_nothing_behind(shape):
         assert not np.isfinite(out).any()
         mine.full_multigrid(f, out)
         np.testing.assert_array_equal(out, expected)
+
+
+def test_an_interrupted_call_leaves_no_thread_at_work(monkeypatch):
+    """A signal may come when threads have been asked and their leader has not begun: they give up."""
+    monkeypatch.setattr(recording, "PARALLEL", 1)
+    mg = pde.Multigrid(pde.Poisson((130, 67), reaction=1.0), kernels="numpy")
+    f, out = np.random.default_rng(0).standard_normal((130, 67)), np.full((130, 67), 7.0)
+    mine = fused(mg, mg.levels, 2)
+    expected = np.empty_like(f)
+    mine.full_multigrid(f, expected)
+    asked = []
+
+    class Interrupted:
+        def ask(self, function, *arguments):
+            asked.append(Thread(target=function, args=arguments))
+            asked[-1].start()
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(programs, "hands", lambda count: Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            mine.full_multigrid(1e6 * f, out)
+    asked[0].join(timeout=60)
+    assert not asked[0].is_alive()
+    assert (out == 7).all()
+    mine.full_multigrid(f, out)
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_of_a_fork_solves(monkeypatch):
+    """Its parent's threads are not there, and a lock that one of them held is open."""
+    monkeypatch.setattr(recording, "PARALLEL", 1)
+    mg = pde.Multigrid(pde.Poisson((130, 67), reaction=1.0), kernels="numpy")
+    f, out, expected = np.random.default_rng(0).standard_normal((130, 67)), *np.empty((2, 130, 67))
+    mine = fused(mg, mg.levels, 2)
+    mine.full_multigrid(f, expected)
+    with mine._lock:
+        child = os.fork()
+        if child == 0:
+            for _ in range(3):
+                mine.full_multigrid(f, out)
+            os._exit(0 if np.array_equal(out, expected) else 1)
+    for _ in range(600):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        sleep(0.05)
+    else:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.parametrize(("shape", "levels"), [((24, 9), 4), ((48, 18), 5), ((12, 12), 3)])
+def test_six_rows_around_a_seam(shape, levels):
+    """The last of three coarse rows comes from four fine ones, three of them on one side of the seam."""
+    boundary = ["periodic", *["dirichlet"] * (len(shape) - 1)]
+    problem = pde.Poisson(shape, boundary=boundary, centering="cell", reaction=1.0)
+    mg = pde.Multigrid(problem, kernels="numpy", levels=levels)
+    assert any(level.info.grid.shape[0] == 6 for level in mg.levels[:-1])
+    check_every_cycle(mg, 1, 4, 1 << 30, seed=0)
+    check_every_cycle(mg, 2, 4, 1 << 30, seed=0)

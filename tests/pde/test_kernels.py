@@ -59,11 +59,21 @@ def test_iterates_that_a_callback_keeps_stay_as_they_are():
         np.testing.assert_array_equal(u, copy)
 
 
-def test_the_preconditioner_is_the_plain_one():
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("given", ["float64", "float32"])
+def test_the_preconditioner_is_the_plain_one(dtype, given):
     problem = pde.Poisson((21, 18), boundary="neumann")
-    x = np.random.default_rng(0).standard_normal(problem.grid.size)
-    a, b = (pde.Multigrid(problem, kernels=k).as_preconditioner() @ x for k in ("numpy", "numba"))
-    np.testing.assert_allclose(b, a, atol=1e-12 * np.max(np.abs(a)))
+    x = np.random.default_rng(0).standard_normal(problem.grid.size).astype(given)
+    a, b = (pde.Multigrid(problem, kernels=k, dtype=dtype).as_preconditioner() @ x for k in ("numpy", "numba"))
+    assert a.dtype == b.dtype == np.dtype(dtype)
+    np.testing.assert_allclose(b, a, atol=1e4 * np.finfo(dtype).eps * np.max(np.abs(a)))
+
+
+def test_numbers_of_another_kind_do_not_reach_the_kernels():
+    mg = pde.Multigrid(pde.Poisson((21, 18)), kernels="numba", dtype="float32")
+    f, out = np.ones((21, 18)), np.empty((21, 18), np.float32)
+    with pytest.raises(TypeError, match="f must be float32 for these kernels, got float64"):
+        mg._cycles.fast._make(False).cycle("V", f, None, out)
 
 
 def test_what_runs_is_said():

@@ -1,0 +1,49 @@
+"""Threads that make a call when they find the time. Nobody waits for them, and they hold no lock that a signal could
+leave closed, as a pool of `concurrent.futures` does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+Calls = SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]]
+
+
+class Hands:
+    """At most `count` threads; fewer, or none, where the system refuses them."""
+
+    def __init__(self, count: int) -> None:
+        self._calls: Calls = SimpleQueue()
+        self._count = 0
+        for k in range(count):
+            try:
+                Thread(target=_make_calls, args=(self._calls,), name=f"pde-{k + 1}", daemon=True).start()
+            except RuntimeError:  # at the end of a process, or beyond its limits
+                break
+            self._count += 1
+
+    def ask(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Have one of them make a call, unless all are behind already."""
+        if self._calls.qsize() < 2 * self._count:
+            self._calls.put((function, arguments))
+
+
+def _make_calls(calls: Calls) -> None:
+    while True:
+        function, arguments = calls.get()
+        function(*arguments)
+        del function, arguments  # arrays of a finished call
+
+
+@cache
+def hands(count: int) -> Hands:
+    """Those of this process."""
+    return Hands(count)
+
+
+if hasattr(os, "register_at_fork"):  # a child does not have its parent's threads
+    os.register_at_fork(after_in_child=hands.cache_clear)
