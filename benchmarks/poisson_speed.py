@@ -120,7 +120,7 @@ def against_fourier(shape: tuple[int, ...], rounds: int = 500) -> list[str]:
     """A row: a solve to 1e-8 on a small grid beside the sine transforms of one thread, the medians of the rounds."""
     problem = pde.Poisson(shape)
     f, _ = data(problem)
-    mg, peer, out = pde.Multigrid(problem, kernels="numba"), Fourier(shape, 1), np.empty_like(f)
+    mg, peer, out = pde.Multigrid(problem, kernels="numba", threads=1), Fourier(shape, 1), np.empty_like(f)
     times: list[list[float]] = [[], []]
     for _ in range(rounds + 1):  # the first of them to warm up
         peer.load(f)
