@@ -21,7 +21,7 @@ from pde.kernels.cycles import program_of
 from pde.kernels.recording import RecordedLevel, RecordedSolution, Recorder
 from pde.kernels.states import Interpolated, Rows, State
 
-SIZES = [(4095,) * 2, (255,) * 3]
+SIZES = [(4095,) * 2, (1023,) * 2, (255,) * 3, (63,) * 3]
 QUICK = [(255,) * 2, (31,) * 3]
 THREADS = 2
 ROUNDS = 15

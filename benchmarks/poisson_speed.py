@@ -100,7 +100,7 @@ def measure(shape: tuple[int, ...]) -> dict[str, Any]:
         if error > discretisation:
             raise SystemExit(f"{shape}: {name} leaves {error:.2e}, the discretisation {discretisation:.2e}")
     times: dict[str, list[float]] = {name: [] for name in (*jobs, *(peer.name for peer in peers))}
-    for _ in range(max(3, min(30, int(2e8 / f.size)))):
+    for _ in range(max(5, min(30, int(2e8 / f.size)))):
         for name, job in jobs.items():
             times[name].append(seconds(job))
         for peer in peers:
