@@ -67,9 +67,9 @@ class Multigrid:
             them on tensors, "torch compiled" with the moves of each level compiled by torch.compile, and "torch graph"
             or "torch compiled graph" each cycle as one CUDA graph (not GPU-tested). "auto" is torch on a GPU, and
             elsewhere Numba from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
-            Ask for "numba" where a process solves on a small grid hundreds of times: up to 131,072 unknowns a solve is
-            one compiled call, some ten times as fast as NumPy. It is not the default there because the first use costs
-            about a second in a process, and twenty seconds of compilation once on a machine.
+            Ask for "numba" where a process solves on a small grid hundreds of times: a solve is one compiled call then,
+            some ten times as fast as NumPy. It is not the default there because the first use costs about a second in
+            a process, and twenty seconds of compilation once on a machine.
 
     f, g, u0 and out may be torch tensors on `device`: the result is one too then, and otherwise an array. On the CPU
     they share their memory with the arrays that the cycles work on; of cycles on a GPU norms alone come to the host.

@@ -20,10 +20,10 @@ from pde.operators import StencilOperator
 from pde.smoothers import red_black
 from pde.transfer import BilinearTransfer
 
-AT_HAND = 1 << 17
+AT_HAND = 1 << 21
 """Unknowns at most for all cycles in one call."""
 
-MOST = 64
+MOST = 16
 """Cycles in one call, in which no signal is looked at."""
 
 
