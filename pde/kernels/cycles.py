@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pde.kernels.data import restrict_planes
 from pde.kernels.jit import called, compiled, exact, merged
-from pde.kernels.passes import ZERO, restrict_planes, sweeps
+from pde.kernels.passes import ZERO, sweeps
 from pde.kernels.pointers import pointer
 from pde.kernels.turns import BEGUN, DONE, RUNS, STOP, TAKEN, begun, raise_by, read, wait
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pde.kernels.jit import compiled, inline
 from pde.kernels.lanes import LANES, every_second, put, put_by_turns, several
-from pde.kernels.pointers import write_through
+from pde.kernels.pointers import ahead, write_through
 
 EVEN = LANES
 """Where E(0) lies in a row of the work space."""
@@ -115,3 +115,29 @@ def stream_joined(target, even, odds, n):
         write_through(target, 2 * k + 1, odds[k])
     if n > 2 * g:
         write_through(target, 2 * g, even[g])
+
+
+@compiled
+def load(row, source, is_split, n):
+    """A stored row into the work space."""
+    if is_split:
+        copy(ahead(row, EVEN), source, n - n // 2)
+        copy(ahead(row, odd(n)), ahead(source, n - n // 2), n // 2)
+    else:
+        split(ahead(row, EVEN), ahead(row, odd(n)), source, n)
+
+
+@compiled
+def store(target, row, is_split, streamed, n):
+    """A row of the work space to where it is kept."""
+    even, odds, h = ahead(row, EVEN), ahead(row, odd(n)), n - n // 2
+    if is_split and streamed:
+        stream(target, even, h)
+        stream(ahead(target, h), odds, n - h)
+    elif is_split:
+        copy(target, even, h)
+        copy(ahead(target, h), odds, n - h)
+    elif streamed:
+        stream_joined(target, even, odds, n)
+    else:
+        join(target, even, odds, n)

@@ -4,127 +4,19 @@ follows behind the last, is restricted at once and never stored."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from pde.kernels.jit import called, compiled, inline
+from pde.kernels.jit import compiled
 from pde.kernels.lanes import LANES
-from pde.kernels.layout import EVEN, copy, fill, join, odd, row_length, split, stream, stream_joined
-from pde.kernels.lines import (
-    Faces,
-    add,
-    add_correction,
-    eight,
-    ends,
-    four,
-    interpolate,
-    of_eight,
-    relax,
-    relax_varying,
-    residual,
-    residual_varying,
-    restrict,
-    restrict_data,
-    squares,
-    squares_varying,
-    start_from_zero,
-    two,
-)
+from pde.kernels.layout import fill, join, load, split, store
+from pde.kernels.lines import ends, relax, residual, squares, start_from_zero
 from pde.kernels.pointers import ahead, at, pointer, unless_none
+from pde.kernels.space import SLOTS, around_axis, earlier, space
+from pde.kernels.transfers import add, add_correction, four, interpolate, restrict, two
+from pde.kernels.varying import faces_of, relax_varying, residual_varying, squares_varying
 
 ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
 """Where a pass takes u from, and (ZERO: nowhere) where it leaves it: rows split by parity, or in natural order."""
-
-SLOTS = 4
-"""Coarse planes at hand: those of cubic interpolation."""
-
-
-class Space(NamedTuple):
-    """Places in the work space of a pass."""
-
-    row: int
-    plane: int
-    ring: int
-    zero: int
-    f: int
-    r: int
-    r_coarse: int
-    scratch: int
-    v: int
-    mixed: int
-    coarse: int
-    coarse_row: int
-    coarse_plane: int
-    sums: int
-    total: int
-
-
-@inline
-def space(n1, n, m1, m, sweeps):
-    """How the work space is divided for rows of n points, n1 in a plane, and their coarse counterparts."""
-    row = row_length(n)
-    plane = n1 * row
-    ring = 2 * sweeps + 3
-    coarse_row = row_length(m)
-    coarse_plane = m1 * coarse_row
-    zero = ring * plane
-    f = zero + row
-    r = f + ring * plane
-    r_coarse = r + 2 * plane
-    scratch = r_coarse + coarse_row
-    v = scratch + row + 64
-    mixed = v + coarse_row
-    coarse = mixed + coarse_plane
-    sums = coarse + SLOTS * coarse_plane
-    total = sums + 4 * coarse_plane + 64
-    return Space(
-        row, plane, ring, zero, f, r, r_coarse, scratch, v, mixed, coarse, coarse_row, coarse_plane, sums, total
-    )
-
-
-@called
-def space_needed(L, sweeps):
-    """The length of the work space of a pass."""
-    return space(L.n[1], L.n[2], L.m[1], L.m[2], sweeps).total + L.n[1] * L.n[2] + 64
-
-
-@compiled
-def load(row, source, is_split, n):
-    """A stored row into the work space."""
-    if is_split:
-        copy(ahead(row, EVEN), source, n - n // 2)
-        copy(ahead(row, odd(n)), ahead(source, n - n // 2), n // 2)
-    else:
-        split(ahead(row, EVEN), ahead(row, odd(n)), source, n)
-
-
-@compiled
-def store(target, row, is_split, streamed, n):
-    """A row of the work space to where it is kept."""
-    even, odds, h = ahead(row, EVEN), ahead(row, odd(n)), n - n // 2
-    if is_split and streamed:
-        stream(target, even, h)
-        stream(ahead(target, h), odds, n - h)
-    elif is_split:
-        copy(target, even, h)
-        copy(ahead(target, h), odds, n - h)
-    elif streamed:
-        stream_joined(target, even, odds, n)
-    else:
-        join(target, even, odds, n)
-
-
-@compiled
-def around_axis(k, n):
-    """k modulo n, without the division where it is not needed."""
-    return k if 0 <= k < n else k % n
-
-
-@compiled
-def earlier(turn, count, ring):
-    """The place in a ring of planes of the one that was loaded `count` < `ring` planes earlier."""
-    return turn - count if turn >= count else turn - count + ring
 
 
 @compiled
@@ -154,21 +46,6 @@ def bring(parent, L, count, i, coarse, w, S, tags, slots):
             for j in range(m1):
                 source = ahead(coarse, (place * m1 + j) * m)
                 join(at(w, slots[s] + j * S.coarse_row + 2), source, ahead(source, m - m // 2), m)
-
-
-@compiled
-def faces_of(w, L, deep, i, j, width, lower0, upper0, lower1, upper1):
-    """The coefficients of row j of plane i."""
-    n1, n = L.n[1], L.n[2]
-    rows = i * n1 + j
-    below = ahead(pointer(w, L.faces[0]), rows * L.face_row[0])
-    front = ahead(pointer(w, L.faces[1]), (i * (n1 + 1) + j) * L.face_row[1])
-    left = ahead(pointer(w, L.faces[2]), rows * L.face_row[2])
-    return Faces(
-        left, left, below, ahead(below, n1 * L.face_row[0]), unless_none(deep, front),
-        unless_none(deep, ahead(front, L.face_row[1])), ahead(width, n),
-        ahead(pointer(w, L.faces[3]), rows * L.face_row[3]), lower0, upper0, lower1, upper1,
-    )  # fmt: skip
 
 
 @compiled
@@ -384,73 +261,3 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
             for j in range(n1):
                 store(ahead(out, (t * n1 + j) * n), at(w, turn * S.plane + j * length), sink == SPLIT, streamed, n)
     return total
-
-
-@compiled
-def restrict_planes(records, reals, integers, level, deep, f, f_split, out, first, last, w):
-    """The data of full multigrid on the next coarser grid, planes first, ..., last - 1 of that one: f to `out`."""
-    L = records[level]
-    n1, n, m1, m = L.n[1], L.n[2], L.m[1], L.m[2]
-    m0 = L.m[0]
-    length = row_length(n)
-    f, out = pointer(w, f), pointer(w, out)
-    from0, weight0 = at(integers, L.at_data_from[0]), at(reals, L.at_data[0])
-    from1, weight1 = at(integers, L.at_data_from[1]), at(reals, L.at_data[1])
-    size = n1 * n
-    rows, natural, line = at(w, n1 * n + 8), at(w, n1 * n + 16 + length), at(w, n1 * n + 24 + 2 * length)
-    mixed = at(w, 0)
-    for i in range(first, last):
-        combine(mixed, f, from0, weight0, L.rows_most[0], m0, i, size)
-        for j in range(m1):
-            source = mixed
-            if deep is not None:
-                combine(natural, mixed, from1, weight1, L.rows_most[1], m1, j, n)
-                source = natural
-            fill(rows, length)
-            load(rows, source, f_split, n)
-            if L.periodic[2] != 0:
-                wrap_far(rows, n)
-            restrict_data(line, rows, L, at(integers, L.data), at(integers, L.data_from), at(reals, L.data_weight))
-            target = ahead(out, (i * m1 + j) * m)
-            split(target, ahead(target, m - m // 2), line, m)
-
-
-@compiled
-def combine(out, rows, origin, weight, most, m, i, count):
-    """out <- row i of a restriction to m rows, of `most` entries at most, times rows of `count` numbers.
-
-    No number beyond these rows is read.
-    """
-    p, w, inside = ahead(origin, i), ahead(weight, i), count // LANES * LANES
-    if most == 2:
-        one, other = ahead(rows, p[0] * count), ahead(rows, p[m] * count)
-        two(out, one, w[0], other, w[m], inside)
-        for k in range(inside, count):
-            out[k] = w[0] * one[k] + w[m] * other[k]
-        return
-    places = (
-        ahead(rows, p[0] * count), ahead(rows, p[m] * count), ahead(rows, p[2 * m] * count),
-        ahead(rows, p[3 * m] * count), ahead(rows, p[4 * m] * count), ahead(rows, p[5 * m] * count),
-        ahead(rows, p[6 * m] * count), ahead(rows, p[7 * m] * count),
-    )  # fmt: skip
-    weights = w[0], w[m], w[2 * m], w[3 * m], w[4 * m], w[5 * m], w[6 * m], w[7 * m]
-    eight(out, places, weights, inside)
-    p0, p1, p2, p3, p4, p5, p6, p7 = places
-    for k in range(inside, count):
-        out[k] = of_eight(p0[k], p1[k], p2[k], p3[k], p4[k], p5[k], p6[k], p7[k], weights)
-    for s in range(8, most):
-        more, factor = ahead(rows, p[s * m] * count), w[s * m]
-        add(out, more, factor, inside)
-        for k in range(inside, count):
-            out[k] += factor * more[k]
-
-
-@inline
-def wrap_far(row, n):
-    """Two values beyond each end of a periodic row with an even number of points."""
-    O, g = odd(n), n // 2
-    for k in range(2):
-        row[O - 1 - k] = row[O + (g - 1 - k) % g]
-        row[EVEN + g + k] = row[EVEN + k % g]
-    row[EVEN - 1] = row[EVEN + g - 1]
-    row[O + g] = row[O]

@@ -13,8 +13,9 @@ from pde.grid import Array
 from pde.kernels import cycles
 from pde.kernels.cycles import DIRECT, NO_NORMS, NO_SCALE, Given, program_of
 from pde.kernels.hands import hands
-from pde.kernels.passes import SLOTS, ZERO, space_needed
+from pde.kernels.passes import ZERO
 from pde.kernels.recording import Recorder, record
+from pde.kernels.space import SLOTS, space_needed
 from pde.kernels.states import Packed, Rows, Storage, Sweeping
 from pde.kernels.turns import RUNS, new_team
 
