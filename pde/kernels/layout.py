@@ -41,6 +41,33 @@ def point(j, n):
     return EVEN + j // 2 if j % 2 == 0 else odd(n) + j // 2
 
 
+@inline
+def colour(parity, n):
+    """Where the points of a row with this parity begin, and their neighbours on the left and on the right; how many."""
+    if parity == 0:
+        return EVEN, odd(n) - 1, odd(n), n - n // 2
+    return odd(n), EVEN, EVEN + 1, n // 2
+
+
+@inline
+def ends(row, n, periodic):
+    """The values beyond the ends of a row: those on the other side of a periodic one, else zero."""
+    if periodic:
+        wrap(row, n)
+    else:
+        row[odd(n) - 1] = 0
+        row[EVEN + (n + 1) // 2] = 0
+        row[odd(n) + n // 2] = 0
+
+
+@inline
+def wrap(row, n):
+    """The values beyond the ends of a periodic row with an even number of points."""
+    O = odd(n)
+    row[O - 1] = row[O + n // 2 - 1]
+    row[EVEN + n // 2] = row[EVEN]
+
+
 @compiled
 def copy(target, source, count):
     """target <- source, apart from each other."""

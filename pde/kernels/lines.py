@@ -10,8 +10,8 @@ import numpy as np
 
 from pde.kernels.jit import compiled, inline
 from pde.kernels.lanes import LANES, put, several
-from pde.kernels.layout import EVEN, odd, point
-from pde.kernels.pointers import ahead, fetch
+from pde.kernels.layout import EVEN, colour, ends, odd, point
+from pde.kernels.pointers import ahead, fetch_both
 from pde.kernels.transfers import times
 
 
@@ -51,37 +51,11 @@ def relax_inside(x, r, kept, left, right, below, above, front, behind, f, keep, 
 
 
 @inline
-def fetch_both(coming, k):
-    """Bring lines that are needed soon to the cache: the arithmetic of a row has half as many points as a row."""
-    fetch(coming[0], 2 * k)
-    fetch(coming[1], 2 * k)
-
-
-@inline
 def residual_inside(r, x, left, right, below, above, front, behind, f, centre, c, count):
     """r <- f - A x, for points of one colour."""
     for k in range(0, count, LANES):
         total = known_lanes(k, left, right, below, above, front, behind, f, c)
         put(r, k, total - centre * several(x, k))
-
-
-@inline
-def colour(parity, n):
-    """Where the points of a row with this parity begin, and their neighbours on the left and on the right; how many."""
-    if parity == 0:
-        return EVEN, odd(n) - 1, odd(n), n - n // 2
-    return odd(n), EVEN, EVEN + 1, n // 2
-
-
-@inline
-def ends(row, n, periodic):
-    """The values beyond the ends of a row: those on the other side of a periodic one, else zero."""
-    if periodic:
-        wrap(row, n)
-    else:
-        row[odd(n) - 1] = 0
-        row[EVEN + (n + 1) // 2] = 0
-        row[odd(n) + n // 2] = 0
 
 
 @compiled
@@ -93,14 +67,6 @@ def known_at(j, row, below, above, front, behind, f, n, lower, upper, c):
     if front is None:
         return known(row[left], row[right], below[p], above[p], None, None, f[p], here)
     return known(row[left], row[right], below[p], above[p], front[p], behind[p], f[p], here)
-
-
-@inline
-def wrap(row, n):
-    """The values beyond the ends of a periodic row with an even number of points."""
-    O = odd(n)
-    row[O - 1] = row[O + n // 2 - 1]
-    row[EVEN + n // 2] = row[EVEN]
 
 
 @inline

@@ -6,46 +6,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from pde.kernels.coarse import gather, mix, mixed_row, planes_begun
 from pde.kernels.jit import compiled
 from pde.kernels.lanes import LANES
-from pde.kernels.layout import fill, join, load, split, store
-from pde.kernels.lines import ends, relax, residual, squares, start_from_zero
+from pde.kernels.layout import ends, fill, load, store
+from pde.kernels.lines import relax, residual, squares, start_from_zero
 from pde.kernels.pointers import ahead, at, pointer, unless_none
 from pde.kernels.space import SLOTS, around_axis, earlier, space
-from pde.kernels.transfers import add, add_correction, four, interpolate, restrict, two
+from pde.kernels.transfers import add_correction, interpolate, restrict
 from pde.kernels.varying import faces_of, relax_varying, residual_varying, squares_varying
 
 ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
 """Where a pass takes u from, and (ZERO: nowhere) where it leaves it: rows split by parity, or in natural order."""
-
-
-@compiled
-def bring(parent, L, count, i, coarse, w, S, tags, slots):
-    """See to it that the coarse planes that plane i comes from are in the work space; `slots` tells where.
-
-    Missing ones, which weigh nothing, are in the first slot: whatever is there is a number.
-    """
-    n0, m1, m = L.n[0], L.m[1], L.m[2]
-    for s in range(count):
-        place = parent[s * n0 + i]
-        slots[s] = S.coarse
-        found = place < 0
-        for k in range(SLOTS):
-            if tags[k] == place:
-                slots[s], found = S.coarse + k * S.coarse_plane, True
-        if not found:
-            free = 0
-            for k in range(SLOTS):
-                needed = False
-                for other in range(count):
-                    needed = needed or tags[k] == parent[other * n0 + i]
-                if not needed:
-                    free = k
-            slots[s] = S.coarse + free * S.coarse_plane
-            tags[free] = place
-            for j in range(m1):
-                source = ahead(coarse, (place * m1 + j) * m)
-                join(at(w, slots[s] + j * S.coarse_row + 2), source, ahead(source, m - m // 2), m)
 
 
 @compiled
@@ -81,25 +53,12 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
     width0, width1 = at(reals, L.at_width[0]), at(reals, L.at_width[1])
     special, values = at(integers, L.at_special), at(reals, L.at_special_values)
     width2 = at(reals, L.at_widths)
-    parent0, prolong0, restrict0 = at(integers, L.at_parent[0]), at(reals, L.at_prolong[0]), at(reals, L.at_restrict[0])
-    parent1, prolong1, restrict1 = at(integers, L.at_parent[1]), at(reals, L.at_prolong[1]), at(reals, L.at_restrict[1])
-    first0, last0 = at(integers, L.at_first[0]), at(integers, L.at_last[0])
-    cubic0, cubic_weight0 = at(integers, L.at_cubic_parent[0]), at(reals, L.at_cubic[0])
-    cubic1, cubic_weight1 = at(integers, L.at_cubic_parent[1]), at(reals, L.at_cubic[1])
-    zero, v, scratch = at(w, S.zero), at(w, S.v + 2), at(w, S.scratch)
+    zero, scratch = at(w, S.zero), at(w, S.scratch)
     fill(zero, S.row)
 
     restricted = f_coarse != 0
     measured = restricted or norm
-    r_first, r_last, c_first, c_last = first, last, 0, 0
-    if restricted:  # the coarse planes that begin in this block
-        m0 = L.m[0]
-        while c_first < m0 and first > 0 and first0[c_first] < first:
-            c_first += 1
-        c_last = c_first
-        while c_last < m0 and (last == n0 or first0[c_last] < last):
-            r_first, r_last = min(r_first, first0[c_last]), max(r_last, last0[c_last] + 1)
-            c_last += 1
+    c_first, c_last, r_first, r_last = planes_begun(L, integers, first, last) if restricted else (0, 0, first, last)
     u_first, u_last = (r_first - 1, r_last + 1) if measured else (first, last)
     begin, end = u_first - H, u_last + H
     if not periodic:
@@ -116,37 +75,12 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
         if t < end:
             i = around_axis(t, n0)
             if source == CUBIC or correct:
-                parents, parent_count = (cubic0, 4) if source == CUBIC else (parent0, 2)
-                bring(parents, L, parent_count, i, coarse, w, S, tags, slots)
-                for j in range(m1):
-                    o = j * S.coarse_row + 2
-                    if source == CUBIC:
-                        four(
-                            at(w, S.mixed + o),
-                            at(w, slots[0] + o), cubic_weight0[i], at(w, slots[1] + o), cubic_weight0[n0 + i],
-                            at(w, slots[2] + o), cubic_weight0[2 * n0 + i],
-                            at(w, slots[3] + o), cubic_weight0[3 * n0 + i], m,
-                        )  # fmt: skip
-                    else:
-                        two(
-                            at(w, S.mixed + o), at(w, slots[0] + o), prolong0[i],
-                            at(w, slots[1] + o), prolong0[n0 + i], m,
-                        )  # fmt: skip
+                mix(L, integers, reals, source == CUBIC, i, coarse, w, S, tags, slots)
             for j in range(n1):
                 row, f_row = at(w, turn * S.plane + j * length), at(w, S.f + turn * S.plane + j * length)
                 load(f_row, ahead(f, (i * n1 + j) * n), f_split, n)
-                mixed = at(w, S.mixed + 2)
                 if source == CUBIC:
-                    if deep is not None:
-                        four(
-                            v,
-                            at(w, S.mixed + max(cubic1[j], 0) * S.coarse_row + 2), cubic_weight1[j],
-                            at(w, S.mixed + max(cubic1[n1 + j], 0) * S.coarse_row + 2), cubic_weight1[n1 + j],
-                            at(w, S.mixed + max(cubic1[2 * n1 + j], 0) * S.coarse_row + 2), cubic_weight1[2 * n1 + j],
-                            at(w, S.mixed + max(cubic1[3 * n1 + j], 0) * S.coarse_row + 2), cubic_weight1[3 * n1 + j],
-                            m,
-                        )  # fmt: skip
-                        mixed = v
+                    mixed = mixed_row(L, integers, reals, deep, True, j, w, S)
                     interpolate(
                         row, mixed, L, at(integers, L.cubic), at(integers, L.cubic_from), at(reals, L.cubic_weight)
                     )
@@ -158,13 +92,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                     place = (t - first if t < first else t - last) + depth
                     load(row, ahead(halo, (place * n1 + j) * n), source == SPLIT, n)
                 if correct:
-                    if deep is not None:
-                        two(
-                            v,
-                            at(w, S.mixed + parent1[j] * S.coarse_row + 2), prolong1[j],
-                            at(w, S.mixed + parent1[n1 + j] * S.coarse_row + 2), prolong1[n1 + j], m,
-                        )  # fmt: skip
-                        mixed = v
+                    mixed = mixed_row(L, integers, reals, deep, False, j, w, S)
                     add_correction(
                         row, mixed, L, at(integers, L.prolonged), at(integers, L.prolonged_from),
                         at(reals, L.prolonged_weight), scratch,
@@ -239,21 +167,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                     r_coarse, r_row, L, at(integers, L.restricted), at(integers, L.restricted_from),
                     at(reals, L.restricted_weight),
                 )  # fmt: skip
-                for s in range(2):
-                    place, weight = parent0[s * n0 + i], restrict0[s * n0 + i]
-                    if weight == 0 or not c_first <= place < c_last or not first0[place] <= k <= last0[place]:
-                        continue
-                    slot = S.sums + place % 3 * S.coarse_plane
-                    if k == first0[place] and j == 0:
-                        fill(at(w, slot), S.coarse_plane)
-                    for p in range(2):
-                        if restrict1[p * n1 + j] != 0:
-                            target = at(w, slot + parent1[p * n1 + j] * S.coarse_row)
-                            add(target, r_coarse, weight * restrict1[p * n1 + j], m)
-                    if k == last0[place] and j == n1 - 1:
-                        for x in range(m1):
-                            target = ahead(f_coarse_rows, (place * m1 + x) * m)
-                            split(target, ahead(target, m - m // 2), at(w, slot + x * S.coarse_row), m)
+                gather(L, integers, reals, r_coarse, k, i, j, c_first, c_last, f_coarse_rows, w, S)
             if q == H - 1 and sink != ZERO and first <= k < last:
                 for j in range(n1):
                     store(ahead(out, (i * n1 + j) * n), at(w, plane + j * length), sink == SPLIT, streamed, n)

@@ -8,9 +8,8 @@ import numpy as np
 
 from pde.kernels.jit import compiled, inline
 from pde.kernels.lanes import LANES, put, several
-from pde.kernels.layout import EVEN, odd
-from pde.kernels.lines import colour, ends, fetch_both
-from pde.kernels.pointers import ahead, pointer, unless_none
+from pde.kernels.layout import EVEN, colour, ends, odd
+from pde.kernels.pointers import ahead, fetch_both, pointer, unless_none
 
 
 class Faces(NamedTuple):
