@@ -21,12 +21,12 @@ ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
 
 
 @compiled
-def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_split, source, u, halo, coarse, correct,
-           sink, out, f_coarse, norm, first, last, places, w):  # fmt: skip
+def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_split, source, u, halo, beside, coarse,
+           correct, sink, out, f_coarse, norm, first, last, places, w):  # fmt: skip
     """One pass over the planes first, ..., last - 1 of a level.
 
-    Takes u from `source` (outside of these planes from `halo`), adds P coarse where `correct`, makes `count` red-black
-    sweeps and leaves u in `out`; restricts f - A u to f_coarse unless that is null.
+    Takes u from `source` (outside of these planes from `halo`, which has `beside` on either side), adds P coarse where
+    `correct`, makes `count` red-black sweeps and leaves u in `out`; restricts f - A u to f_coarse unless that is null.
 
     Args:
         deep: None in two dimensions, else anything.
@@ -63,11 +63,10 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
     begin, end = u_first - H, u_last + H
     if not periodic:
         begin, end = max(begin, 0), min(end, n0)
-    depth = 2 * count + 4
     total = np.float64(0)
     tags, slots = places[:SLOTS], places[SLOTS:]
     tags[:] = -2
-    fill(at(w, S.coarse), S.coarse_plane)
+    fill(at(w, S.coarse), S.coarse_plane)  # what weighs nothing must be a number too
 
     turn = (begin - 1) % R
     for t in range(begin, r_last + H + 2):
@@ -89,7 +88,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                 elif first <= t < last:
                     load(row, ahead(u, (i * n1 + j) * n), source == SPLIT, n)
                 else:
-                    place = (t - first if t < first else t - last) + depth
+                    place = (t - first if t < first else t - last) + beside
                     load(row, ahead(halo, (place * n1 + j) * n), source == SPLIT, n)
                 if correct:
                     mixed = mixed_row(L, integers, reals, deep, False, j, w, S)
