@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pde.kernels.jit import compiled, inline
+from pde.kernels.jit import compiled
 from pde.kernels.layout import fill, join, split
 from pde.kernels.pointers import ahead, at
 from pde.kernels.space import SLOTS
@@ -38,16 +38,14 @@ def bring(parent, L, count, i, coarse, w, S, tags, slots):
                 join(at(w, slots[s] + j * S.coarse_row + 2), source, ahead(source, m - m // 2), m)
 
 
-@inline
+@compiled
 def mix(L, integers, reals, cubic, i, coarse, w, S, tags, slots):
     """The coarse planes that plane i comes from, each times its weight: their sum, to the work space."""
     n0, m1, m = L.n[0], L.m[1], L.m[2]
+    parent, weight, count = at(integers, L.at_parent[0]), ahead(at(reals, L.at_prolong[0]), i), 2
     if cubic:
-        parent, weight = at(integers, L.at_cubic_parent[0]), ahead(at(reals, L.at_cubic[0]), i)
-        bring(parent, L, 4, i, coarse, w, S, tags, slots)
-    else:
-        parent, weight = at(integers, L.at_parent[0]), ahead(at(reals, L.at_prolong[0]), i)
-        bring(parent, L, 2, i, coarse, w, S, tags, slots)
+        parent, weight, count = at(integers, L.at_cubic_parent[0]), ahead(at(reals, L.at_cubic[0]), i), 4
+    bring(parent, L, count, i, coarse, w, S, tags, slots)
     for j in range(m1):
         o = j * S.coarse_row + 2
         p, q = at(w, slots[0] + o), at(w, slots[1] + o)
@@ -58,7 +56,7 @@ def mix(L, integers, reals, cubic, i, coarse, w, S, tags, slots):
             two(at(w, S.mixed + o), p, weight[0], q, weight[n0], m)
 
 
-@inline
+@compiled
 def mixed_row(L, integers, reals, deep, cubic, j, w, S):
     """Coarse values along row j, from the rows that `mix` has left."""
     if deep is None:
@@ -77,7 +75,7 @@ def mixed_row(L, integers, reals, deep, cubic, j, w, S):
     return v
 
 
-@inline
+@compiled
 def planes_begun(L, integers, first, last):
     """The coarse planes that begin among the planes first, ..., last - 1, and the planes that make them."""
     m0, first0, last0 = L.m[0], at(integers, L.at_first[0]), at(integers, L.at_last[0])
@@ -91,7 +89,7 @@ def planes_begun(L, integers, first, last):
     return c_first, c_last, r_first, r_last
 
 
-@inline
+@compiled
 def gather(L, integers, reals, row, k, i, j, c_first, c_last, out, w, S):
     """Add a restricted row, j of plane i (k around the axis), to its coarse planes; complete ones go to `out`."""
     n0, n1, m1, m = L.n[0], L.n[1], L.m[1], L.m[2]
