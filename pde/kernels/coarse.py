@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pde.kernels.jit import compiled
-from pde.kernels.layout import fill, join, split
+from pde.kernels.layout import ends, join, split
 from pde.kernels.pointers import ahead, at
-from pde.kernels.space import SLOTS
-from pde.kernels.transfers import add, four, two
+from pde.kernels.space import SLOTS, around_axis, earlier
+from pde.kernels.transfers import beyond, combine, four, restrict, two
 
 
 @compiled
@@ -35,44 +35,69 @@ def bring(parent, L, count, i, coarse, w, S, tags, slots):
             tags[free] = place
             for j in range(m1):
                 source = ahead(coarse, (place * m1 + j) * m)
-                join(at(w, slots[s] + j * S.coarse_row + 2), source, ahead(source, m - m // 2), m)
+                row = at(w, slots[s] + j * S.coarse_row + 2)
+                join(row, source, ahead(source, m - m // 2), m)
+                beyond(row, m, L.periodic[2] != 0)
+
+
+@compiled
+def alone(weight, apart, count):
+    """Which of some weights is 1 while the others are zero; -1: none."""
+    which = -1
+    for s in range(count):
+        if weight[s * apart] == 1 and which < 0:
+            which = s
+        elif weight[s * apart] != 0:
+            return -1
+    return which
 
 
 @compiled
 def mix(L, integers, reals, cubic, i, coarse, w, S, tags, slots):
-    """The coarse planes that plane i comes from, each times its weight: their sum, to the work space."""
+    """The coarse planes that plane i comes from, each times its weight: their sum is at the place returned."""
     n0, m1, m = L.n[0], L.m[1], L.m[2]
     parent, weight, count = at(integers, L.at_parent[0]), ahead(at(reals, L.at_prolong[0]), i), 2
     if cubic:
         parent, weight, count = at(integers, L.at_cubic_parent[0]), ahead(at(reals, L.at_cubic[0]), i), 4
     bring(parent, L, count, i, coarse, w, S, tags, slots)
+    only = alone(weight, n0, count)
+    if only >= 0:
+        return slots[only]
     for j in range(m1):
-        o = j * S.coarse_row + 2
+        o = j * S.coarse_row
         p, q = at(w, slots[0] + o), at(w, slots[1] + o)
         if cubic:
             s, t = at(w, slots[2] + o), at(w, slots[3] + o)
-            four(at(w, S.mixed + o), p, weight[0], q, weight[n0], s, weight[2 * n0], t, weight[3 * n0], m)
+            four(at(w, S.mixed + o), p, weight[0], q, weight[n0], s, weight[2 * n0], t, weight[3 * n0], m + 4)
         else:
-            two(at(w, S.mixed + o), p, weight[0], q, weight[n0], m)
+            two(at(w, S.mixed + o), p, weight[0], q, weight[n0], m + 4)
+    return S.mixed
 
 
 @compiled
-def mixed_row(L, integers, reals, deep, cubic, j, w, S):
+def mixed_row(L, integers, reals, deep, cubic, mixed, j, w, S):
     """Coarse values along row j, from the rows that `mix` has left."""
     if deep is None:
-        return at(w, S.mixed + 2)
-    n1, m, length, v = L.n[1], L.m[2], S.coarse_row, at(w, S.v + 2)
-    rows = at(w, S.mixed + 2)
+        return at(w, mixed + 2)
+    n1, m, length, v = L.n[1], L.m[2], S.coarse_row, at(w, S.v)
+    rows = at(w, mixed)
     if cubic:
         p, c = ahead(at(integers, L.at_cubic_parent[1]), j), ahead(at(reals, L.at_cubic[1]), j)
+        only = alone(c, n1, 4)
+        if only >= 0:
+            return ahead(rows, p[only * n1] * length + 2)
         four(
             v, ahead(rows, max(p[0], 0) * length), c[0], ahead(rows, max(p[n1], 0) * length), c[n1],
-            ahead(rows, max(p[2 * n1], 0) * length), c[2 * n1], ahead(rows, max(p[3 * n1], 0) * length), c[3 * n1], m,
+            ahead(rows, max(p[2 * n1], 0) * length), c[2 * n1], ahead(rows, max(p[3 * n1], 0) * length), c[3 * n1],
+            m + 4,
         )  # fmt: skip
     else:
         p, c = ahead(at(integers, L.at_parent[1]), j), ahead(at(reals, L.at_prolong[1]), j)
-        two(v, ahead(rows, p[0] * length), c[0], ahead(rows, p[n1] * length), c[n1], m)
-    return v
+        only = alone(c, n1, 2)
+        if only >= 0:
+            return ahead(rows, p[only * n1] * length + 2)
+        two(v, ahead(rows, p[0] * length), c[0], ahead(rows, p[n1] * length), c[n1], m + 4)
+    return ahead(v, 2)
 
 
 @compiled
@@ -90,23 +115,31 @@ def planes_begun(L, integers, first, last):
 
 
 @compiled
-def gather(L, integers, reals, row, k, i, j, c_first, c_last, out, w, S):
-    """Add a restricted row, j of plane i (k around the axis), to its coarse planes; complete ones go to `out`."""
-    n0, n1, m1, m = L.n[0], L.n[1], L.m[1], L.m[2]
-    first0, last0 = at(integers, L.at_first[0]), at(integers, L.at_last[0])
-    parent0, weight0 = at(integers, L.at_parent[0]), at(reals, L.at_restrict[0])
-    parent1, weight1 = at(integers, L.at_parent[1]), at(reals, L.at_restrict[1])
-    for s in range(2):
-        place, weight = parent0[s * n0 + i], weight0[s * n0 + i]
-        if weight == 0 or not c_first <= place < c_last or not first0[place] <= k <= last0[place]:
-            continue
-        slot = S.sums + place % 3 * S.coarse_plane
-        if k == first0[place] and j == 0:
-            fill(at(w, slot), S.coarse_plane)
-        for p in range(2):
-            if weight1[p * n1 + j] != 0:
-                add(at(w, slot + parent1[p * n1 + j] * S.coarse_row), row, weight * weight1[p * n1 + j], m)
-        if k == last0[place] and j == n1 - 1:
-            for x in range(m1):
-                target = ahead(out, (place * m1 + x) * m)
-                split(target, ahead(target, m - m // 2), at(w, slot + x * S.coarse_row), m)
+def restrict_plane(L, integers, reals, c, k, turn, out, w, S):
+    """Coarse plane c of the residual to `out`, once that of plane k, the last of those it is made of, is complete.
+
+    Args:
+        turn: the place of plane k in the ring of residuals.
+    """
+    n1, n, m0, m1, m = L.n[1], L.n[2], L.m[0], L.m[1], L.m[2]
+    first, weight = at(integers, L.at_first[0])[c], ahead(at(reals, L.at_restrict[0]), c)
+    first1, last1, weight1 = at(integers, L.at_first[1]), at(integers, L.at_last[1]), at(reals, L.at_restrict[1])
+    place, count, ring = earlier(turn, k - first, S.r_ring), k - first + 1, S.r_ring
+    rows, line = at(w, S.r_mixed), at(w, S.r_coarse)
+    if count == 1 and weight[0] == 1:
+        rows = at(w, S.r + place * S.plane)
+    else:
+        for j in range(n1):
+            o = j * S.row
+            combine(ahead(rows, o), at(w, S.r + o), place, ring, S.plane, weight, m0, count, S.row)
+    for x in range(m1):
+        row = combine(
+            at(w, S.r_row), rows, around_axis(first1[x], n1), n1, S.row, ahead(weight1, x), m1,
+            last1[x] - first1[x] + 1, S.row,
+        )  # fmt: skip
+        ends(row, n, L.periodic[2] != 0)
+        restrict(
+            line, row, L, at(integers, L.restricted), at(integers, L.restricted_from), at(reals, L.restricted_weight)
+        )
+        target = ahead(out, (c * m1 + x) * m)
+        split(target, ahead(target, m - m // 2), line, m)

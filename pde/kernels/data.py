@@ -63,7 +63,7 @@ def combine(out, rows, origin, weight, most, m, i, count):
         out[k] = of_eight(p0[k], p1[k], p2[k], p3[k], p4[k], p5[k], p6[k], p7[k], weights)
     for s in range(8, most):
         more, factor = ahead(rows, p[s * m] * count), w[s * m]
-        add(out, more, factor, inside)
+        add(out, out, more, factor, inside)
         for k in range(inside, count):
             out[k] += factor * more[k]
 

@@ -50,6 +50,12 @@ def colour(parity, n):
 
 
 @inline
+def half(halves, parity):
+    """The even points of a row, or the odd ones."""
+    return halves[0] if parity == 0 else halves[1]
+
+
+@inline
 def ends(row, n, periodic):
     """The values beyond the ends of a row: those on the other side of a periodic one, else zero."""
     if periodic:

@@ -1,7 +1,8 @@
 """The arithmetic along a row whose coefficients are alike, but for special points beside its ends that have their own.
 
-Rows are addresses in a work space. In three dimensions a row has four neighbours; in two, `front` and `behind` are None
-and their terms are not compiled. Here and in `varying` alone the stencil is written.
+Rows are addresses in a work space, and f those of its even and its odd points, wherever they are. In three dimensions
+a row has four neighbours; in two, `front` and `behind` are None and their terms are not compiled. Here and in `varying`
+alone the stencil is written.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import numpy as np
 
 from pde.kernels.jit import compiled, inline
 from pde.kernels.lanes import LANES, put, several
-from pde.kernels.layout import EVEN, colour, ends, odd, point
+from pde.kernels.layout import EVEN, colour, ends, half, odd, point
 from pde.kernels.pointers import ahead, fetch_both
 from pde.kernels.transfers import times
 
@@ -63,10 +64,11 @@ def known_at(j, row, below, above, front, behind, f, n, lower, upper, c):
     """`known` of point j of a row, which has its own lower and upper coefficient."""
     p, O = point(j, n), odd(n)
     left, right = (O + j // 2 - 1, O + j // 2) if j % 2 == 0 else (EVEN + j // 2, EVEN + j // 2 + 1)
+    f_here = half(f, j % 2)[j // 2]
     here = (lower, upper, c[2], c[3], c[4], c[5])
     if front is None:
-        return known(row[left], row[right], below[p], above[p], None, None, f[p], here)
-    return known(row[left], row[right], below[p], above[p], front[p], behind[p], f[p], here)
+        return known(row[left], row[right], below[p], above[p], None, None, f_here, here)
+    return known(row[left], row[right], below[p], above[p], front[p], behind[p], f_here, here)
 
 
 @inline
@@ -84,7 +86,7 @@ def relax(row, r, kept, below, above, front, behind, f, L, special, values, cent
     x, left, right, length = colour(parity, n)
     relax_inside(
         ahead(row, x), ahead(r, x), kept, ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
-        ahead(front, x), ahead(behind, x), ahead(f, x), keep, L.omega / (centre + L.centre), centre + L.centre, c,
+        ahead(front, x), ahead(behind, x), half(f, parity), keep, L.omega / (centre + L.centre), centre + L.centre, c,
         length, coming,
     )  # fmt: skip
     for s in range(count):
@@ -104,14 +106,13 @@ def residual(r, row, below, above, front, behind, f, L, special, values, centre,
         x, left, right, length = colour(parity, n)
         residual_inside(
             ahead(r, x), ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
-            ahead(front, x), ahead(behind, x), ahead(f, x), centre + L.centre, c, length,
+            ahead(front, x), ahead(behind, x), half(f, parity), centre + L.centre, c, length,
         )  # fmt: skip
     for s in range(count):
         j = special[s]
         if first <= j % 2 < last:
             total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
             r[point(j, n)] = total - (centre + values[count + s]) * row[point(j, n)]
-    ends(r, n, L.periodic[2] != 0)
 
 
 @compiled
@@ -139,9 +140,10 @@ def start_from_zero(row, f, L, special, values, centre, parity):
     """`relax` of a row of zeros between rows of zeros."""
     n, count = L.n[2], L.specials
     x, _, _, length = colour(parity, n)
-    times(ahead(row, x), ahead(f, x), L.omega / (centre + L.centre), length)
+    f = half(f, parity)
+    times(ahead(row, x), f, L.omega / (centre + L.centre), length)
     for s in range(count):
-        p = point(special[s], n)
-        if special[s] % 2 == parity:
-            row[p] = L.omega / (centre + values[count + s]) * f[p]
+        j = special[s]
+        if j % 2 == parity:
+            row[point(j, n)] = L.omega / (centre + values[count + s]) * f[j // 2]
     ends(row, n, L.periodic[2] != 0)

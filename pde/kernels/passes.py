@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from pde.kernels.coarse import gather, mix, mixed_row, planes_begun
+from pde.kernels.coarse import mix, mixed_row, planes_begun, restrict_plane
 from pde.kernels.jit import compiled
 from pde.kernels.lanes import LANES
-from pde.kernels.layout import ends, fill, load, store
+from pde.kernels.layout import EVEN, ends, fill, load, odd, store
 from pde.kernels.lines import relax, residual, squares, start_from_zero
 from pde.kernels.pointers import ahead, at, pointer, unless_none
 from pde.kernels.space import SLOTS, around_axis, earlier, space
-from pde.kernels.transfers import add_correction, interpolate, restrict
+from pde.kernels.transfers import add_correction, interpolate
 from pde.kernels.varying import faces_of, relax_varying, residual_varying, squares_varying
 
 ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
@@ -41,8 +41,8 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
     """
     L = records[level]
     n0, n1, n, m1, m = L.n[0], L.n[1], L.n[2], L.m[1], L.m[2]
-    S = space(n1, n, m1, m, count)
-    length, R, H = S.row, S.ring, 2 * count
+    S = space(n1, n, m1, m, L.span[0], count)
+    length, R, H, E, O, h = S.row, S.ring, 2 * count, EVEN, odd(n), n - n // 2
     streamed = L.streamed != 0 and out != u
     periodic, around = L.periodic[0] != 0, L.periodic[1] != 0
     f, u, halo, coarse, out, f_coarse_rows = (
@@ -68,32 +68,41 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
     tags[:] = -2
     fill(at(w, S.coarse), S.coarse_plane)  # what weighs nothing must be a number too
 
-    turn = (begin - 1) % R
+    last0 = at(integers, L.at_last[0])
+    turn, r_turn, made = R - 1, S.r_ring - 1, c_first
     for t in range(begin, r_last + H + 2):
-        turn = turn + 1 if turn + 1 < R else 0
+        # places of plane t, and of the residual of plane t - H, which the last half sweep begins
+        turn, r_turn = turn + 1 if turn + 1 < R else 0, r_turn + 1 if r_turn + 1 < S.r_ring else 0
         if t < end:
             i = around_axis(t, n0)
+            mixed_plane = S.mixed
             if source == CUBIC or correct:
-                mix(L, integers, reals, source == CUBIC, i, coarse, w, S, tags, slots)
+                mixed_plane = mix(L, integers, reals, source == CUBIC, i, coarse, w, S, tags, slots)
             for j in range(n1):
-                row, f_row = at(w, turn * S.plane + j * length), at(w, S.f + turn * S.plane + j * length)
-                load(f_row, ahead(f, (i * n1 + j) * n), f_split, n)
+                row, place = at(w, turn * S.plane + j * length), (i * n1 + j) * n
+                if not f_split:
+                    load(at(w, S.f + turn * S.plane + j * length), ahead(f, place), False, n)
+                even, odds = ahead(row, E), ahead(row, O)
                 if source == CUBIC:
-                    mixed = mixed_row(L, integers, reals, deep, True, j, w, S)
+                    mixed = mixed_row(L, integers, reals, deep, True, mixed_plane, j, w, S)
                     interpolate(
                         row, mixed, L, at(integers, L.cubic), at(integers, L.cubic_from), at(reals, L.cubic_weight)
                     )
                 elif source == ZERO:
                     fill(row, length)
-                elif first <= t < last:
-                    load(row, ahead(u, (i * n1 + j) * n), source == SPLIT, n)
                 else:
-                    place = (t - first if t < first else t - last) + beside
-                    load(row, ahead(halo, (place * n1 + j) * n), source == SPLIT, n)
+                    stored, rest = ahead(u, place), n0 * n1 * n - place
+                    if not first <= t < last:
+                        plane = (t - first if t < first else t - last) + beside
+                        stored, rest = ahead(halo, (plane * n1 + j) * n), (2 * beside * n1 - plane * n1 - j) * n
+                    if source == SPLIT and correct and rest >= n + LANES:
+                        even, odds = stored, ahead(stored, h)
+                    else:
+                        load(row, stored, source == SPLIT, n)
                 if correct:
-                    mixed = mixed_row(L, integers, reals, deep, False, j, w, S)
+                    mixed = mixed_row(L, integers, reals, deep, False, mixed_plane, j, w, S)
                     add_correction(
-                        row, mixed, L, at(integers, L.prolonged), at(integers, L.prolonged_from),
+                        row, even, odds, mixed, L, at(integers, L.prolonged), at(integers, L.prolonged_from),
                         at(reals, L.prolonged_weight), scratch,
                     )  # fmt: skip
                 ends(row, n, L.periodic[2] != 0)
@@ -123,7 +132,9 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                         coming = ahead(f, place), ahead(f, place + LANES)
                     else:
                         coming = ahead(u, place + q * LANES), ahead(f, place + q * LANES)
-                row, f_row = at(w, plane + j * length), at(w, f_plane + j * length)
+                row = at(w, plane + j * length)
+                f_even = ahead(f, (i * n1 + j) * n) if f_split else at(w, f_plane + j * length + E)
+                halves = f_even, ahead(f_even, h if f_split else O - E)
                 below = at(w, plane_below + j * length) if periodic or k > 0 else zero
                 above = at(w, plane_above + j * length) if periodic or k + 1 < n0 else zero
                 c = (L.lower, L.upper, lower0[i], upper0[i], lower1[j], upper1[j])
@@ -132,41 +143,37 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                 after = at(w, plane + around_axis(j + 1, n1) * length) if around or j + 1 < n1 else zero
                 front, behind = unless_none(deep, before), unless_none(deep, after)
                 parity = (i + j + q + flip) & 1
-                r_row = at(w, S.r + (k & 1) * S.plane + j * length)
+                r_row = at(w, S.r + (r_turn if q < H else earlier(r_turn, 1, S.r_ring)) * S.plane + j * length)
                 # the last half sweep leaves the residual of its colour
                 kept = measured and q == H - 1
                 since, until = (parity, parity + 1) if H > 0 else (0, 2)
                 if varying is None:
                     if q == 0 and H > 0 and source == ZERO and not correct:
-                        start_from_zero(row, f_row, L, special, values, centre, parity)
+                        start_from_zero(row, halves, L, special, values, centre, parity)
                         continue
                     if q < H:
                         relax(
-                            row, r_row, kept, below, above, front, behind, f_row, L, special, values, centre, c, parity,
-                            scratch, coming,
+                            row, r_row, kept, below, above, front, behind, halves, L, special, values, centre, c,
+                            parity, scratch, coming,
                         )  # fmt: skip
                         continue
                     residual(
-                        r_row, row, below, above, front, behind, f_row, L, special, values, centre, c, since, until
+                        r_row, row, below, above, front, behind, halves, L, special, values, centre, c, since, until
                     )
                     if norm and first <= k < last:
                         total += np.float64(width0[i]) * np.float64(width1[j]) * squares(r_row, L, special, values)
                 else:
                     faces = faces_of(w, L, deep, i, j, width2, lower0[i], upper0[i], lower1[j], upper1[j])
                     if q < H:
-                        relax_varying(row, r_row, kept, below, above, front, behind, f_row, L, faces, parity, coming)
+                        relax_varying(row, r_row, kept, below, above, front, behind, halves, L, faces, parity, coming)
                         continue
-                    residual_varying(r_row, row, below, above, front, behind, f_row, L, faces, since, until)
+                    residual_varying(r_row, row, below, above, front, behind, halves, L, faces, since, until)
                     if norm and first <= k < last:
                         total += np.float64(width0[i]) * np.float64(width1[j]) * squares_varying(r_row, width2, n)
-                if not restricted:
-                    continue
-                r_coarse = at(w, S.r_coarse)
-                restrict(
-                    r_coarse, r_row, L, at(integers, L.restricted), at(integers, L.restricted_from),
-                    at(reals, L.restricted_weight),
-                )  # fmt: skip
-                gather(L, integers, reals, r_coarse, k, i, j, c_first, c_last, f_coarse_rows, w, S)
+            while restricted and q == H and made < c_last and last0[made] == k:
+                r_place = earlier(r_turn, 1, S.r_ring)
+                restrict_plane(L, integers, reals, made, k, r_place, f_coarse_rows, w, S)
+                made += 1
             if q == H - 1 and sink != ZERO and first <= k < last:
                 for j in range(n1):
                     store(ahead(out, (i * n1 + j) * n), at(w, plane + j * length), sink == SPLIT, streamed, n)

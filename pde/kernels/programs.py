@@ -23,6 +23,10 @@ LARGEST_INVERSE = 512
 """Unknowns of the coarsest grid at most for its inverse as a matrix; a larger one is solved by its sparse factors."""
 
 
+LINE = 64
+"""Bytes of a line of the cache; rows of a work space begin with one."""
+
+
 class Programs:
     """Cycles over levels, and full multigrid ("nested"), from and to arrays of the user."""
 
@@ -133,7 +137,9 @@ class Programs:
 
 def _work_space(dtype: np.dtype, space: int) -> tuple[Array, Array]:
     """(places, w) of `cycles.execute` for one thread."""
-    return np.zeros(2 * SLOTS, np.int64), np.zeros(space, dtype)
+    w = np.zeros(space * dtype.itemsize + LINE, np.int8)
+    w = w[-w.__array_interface__["data"][0] % LINE :][: space * dtype.itemsize]
+    return np.zeros(2 * SLOTS, np.int64), w.view(dtype)
 
 
 def _order(level: Level) -> Array:

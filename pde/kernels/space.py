@@ -20,6 +20,9 @@ class Space(NamedTuple):
     zero: int
     f: int
     r: int
+    r_ring: int
+    r_mixed: int
+    r_row: int
     r_coarse: int
     scratch: int
     v: int
@@ -27,13 +30,16 @@ class Space(NamedTuple):
     coarse: int
     coarse_row: int
     coarse_plane: int
-    sums: int
     total: int
 
 
 @inline
-def space(n1, n, m1, m, sweeps):
-    """How the work space is divided for rows of n points, n1 in a plane, and their coarse counterparts."""
+def space(n1, n, m1, m, span, sweeps):
+    """How the work space is divided for rows of n points, n1 in a plane, and their coarse counterparts.
+
+    Args:
+        span: planes that a coarse one is made of, at most.
+    """
     row = row_length(n)
     plane = n1 * row
     ring = 2 * sweeps + 3
@@ -42,22 +48,25 @@ def space(n1, n, m1, m, sweeps):
     zero = ring * plane
     f = zero + row
     r = f + ring * plane
-    r_coarse = r + 2 * plane
+    r_ring = span + 1
+    r_mixed = r + r_ring * plane
+    r_row = r_mixed + plane
+    r_coarse = r_row + row
     scratch = r_coarse + coarse_row
     v = scratch + row + 64
     mixed = v + coarse_row
     coarse = mixed + coarse_plane
-    sums = coarse + SLOTS * coarse_plane
-    total = sums + 4 * coarse_plane + 64
+    total = coarse + SLOTS * coarse_plane + 64
     return Space(
-        row, plane, ring, zero, f, r, r_coarse, scratch, v, mixed, coarse, coarse_row, coarse_plane, sums, total
-    )
+        row, plane, ring, zero, f, r, r_ring, r_mixed, r_row, r_coarse, scratch, v, mixed, coarse, coarse_row,
+        coarse_plane, total,
+    )  # fmt: skip
 
 
 @called
 def space_needed(L, sweeps):
     """The length of the work space of a pass."""
-    return space(L.n[1], L.n[2], L.m[1], L.m[2], sweeps).total + L.n[1] * L.n[2] + 64
+    return space(L.n[1], L.n[2], L.m[1], L.m[2], L.span[0], sweeps).total + L.n[1] * L.n[2] + 64
 
 
 @compiled

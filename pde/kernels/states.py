@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pde.grid import Array
+from pde.kernels.lanes import LANES
 from pde.kernels.passes import NATURAL, SPLIT
 
 
@@ -75,7 +76,8 @@ class Storage:
 
     def __getitem__(self, name: str) -> Rows:
         if name not in self._arrays:
-            self._arrays[name] = Rows(np.zeros(self._size, self._dtype), True)
+            room = np.zeros(self._size + LANES, self._dtype)  # a loop over the last row ends at whole lanes
+            self._arrays[name] = Rows(room[: self._size], True)
         return self._arrays[name]
 
 

@@ -37,7 +37,7 @@ def record(dtype: np.dtype) -> np.dtype:
     special = [("specials", count), ("at_special", count), ("at_special_values", count)]
     varying = [("at_widths", count), ("faces", count, 4), ("face_row", count, 4)]
     parents = [("at_parent", count, 2), ("at_prolong", count, 2), ("at_restrict", count, 2)]
-    spans = [("at_first", count, 2), ("at_last", count, 2)]
+    spans = [("at_first", count, 2), ("at_last", count, 2), ("span", count, 2)]
     taps = [("e", real, 2), ("o", real, 2), ("r", real, 4)]
     parts = ("", "_from", "_weight", "_count", "_most")
     ends = [(f"{name}{part}", count) for name in ("prolonged", "restricted", "cubic", "data") for part in parts]
@@ -158,7 +158,7 @@ class Tables:
         level["at_first"][a], level["at_last"][a] = self._integer(rows.first), self._integer(rows.last)
         level["at_cubic_parent"][a], level["at_cubic"][a] = self._integer(rows.cubic_parent), self._real(rows.cubic)
         level["at_data_from"][a], level["at_data"][a] = self._integer(rows.data_from), self._real(rows.data)
-        level["rows_most"][a] = len(rows.data_from)
+        level["rows_most"][a], level["span"][a] = len(rows.data_from), len(rows.restrict)
 
     def _along(self, line: LineMaps) -> None:
         for name, taps in line.taps.items():
@@ -193,18 +193,18 @@ class RowMaps(NamedTuple):
     """How rows of a grid make those of the next coarser one and the other way round, by their numbers along an axis.
 
     Attributes:
-        parent, prolong, restrict: (2, n): the coarse rows that a fine one is interpolated from, with the weights; and
-            its weights in them.
+        parent, prolong: (2, n): the coarse rows that a fine one is interpolated from, with the weights.
         first, last: (m,): the fine rows that make each coarse one; those beyond the seam of a periodic axis counted on.
+        restrict: (k, m): the weights of the fine rows first, first + 1, ... in each coarse one; zero after the last.
         cubic_parent, cubic: (4, n): the same for cubic interpolation; -1 where there is no parent.
         data_from, data: (k, m): the fine rows that the data of a coarse one come from, with the weights.
     """
 
     parent: Array
     prolong: Array
-    restrict: Array
     first: Array
     last: Array
+    restrict: Array
     cubic_parent: Array
     cubic: Array
     data_from: Array
@@ -216,17 +216,19 @@ def halved_rows(fine: Axis, coarse: Axis, *sides: tuple[float, float]) -> RowMap
     """The maps along an axis that is halved; `sides` as in `linear_matrix`."""
     P, R = linear_matrix(fine, coarse, *sides), restriction_matrix(fine, coarse, *sides)
     parent, prolong = as_weights(P, 2)
-    restrict = prolong * (fine.width / coarse.width[parent])
     first, last = R.indices[R.indptr[:-1]].astype(int), R.indices[R.indptr[1:] - 1].astype(int)
     if fine.periodic and fine.n > 4:
         for c in map(int, np.flatnonzero(last - first > fine.n // 2)):
             first[c], last[c] = _around(R.indices[R.indptr[c] : R.indptr[c + 1]], c, fine.n)
+    each = np.repeat(np.arange(coarse.n), np.diff(R.indptr))
+    restrict = np.zeros((int((last - first).max()) + 1, coarse.n))
+    restrict[(R.indices - first[each]) % fine.n, each] = R.data
     cubic_parent, cubic = as_weights(cubic_matrix(fine, coarse), 4)
     D = data_matrix(fine)
     most = int(np.diff(D.indptr).max(initial=1))
     data_from, data = as_weights(D, 2 if most <= 2 else max(8, most))
     return RowMaps(
-        parent, prolong, restrict, first, last, np.where(cubic == 0, -1, cubic_parent), cubic, data_from, data
+        parent, prolong, first, last, restrict, np.where(cubic == 0, -1, cubic_parent), cubic, data_from, data
     )
 
 
@@ -243,7 +245,7 @@ def same_rows(n: int) -> RowMaps:
     row = np.arange(n)
     parent, weight = np.tile(row, (4, 1)), np.repeat([[1.0], [0.0], [0.0], [0.0]], n, axis=1)
     cubic_parent = np.where(weight == 0, -1, parent)
-    return RowMaps(parent[:2], weight[:2], weight[:2], row, row, cubic_parent, weight, parent[:2], weight[:2])
+    return RowMaps(parent[:2], weight[:2], row, row, weight[:1], cubic_parent, weight, parent[:2], weight[:2])
 
 
 class Ends(NamedTuple):

@@ -43,6 +43,13 @@ def of_eight(a0, a1, a2, a3, a4, a5, a6, a7, w):
 
 
 @compiled
+def three(out, p, a, q, b, s, c, count):
+    """out <- a p + b q + c s."""
+    for k in range(0, count, LANES):
+        put(out, k, (a * several(p, k) + b * several(q, k)) + c * several(s, k))
+
+
+@compiled
 def two(out, p, a, q, b, count):
     """out <- a p + b q."""
     if a * b == 0:
@@ -53,20 +60,54 @@ def two(out, p, a, q, b, count):
 
 
 @compiled
-def add_two(out, p, a, q, b, count):
-    """out <- out + a p + b q."""
+def add_two(out, u, p, a, q, b, count):
+    """out <- u + a p + b q."""
     if a * b == 0:
-        add(out, p if b == 0 else q, a + b, count)
+        add(out, u, p if b == 0 else q, a + b, count)
         return
     for k in range(0, count, LANES):
-        put(out, k, several(out, k) + (a * several(p, k) + b * several(q, k)))
+        put(out, k, several(u, k) + (a * several(p, k) + b * several(q, k)))
 
 
 @compiled
-def add(out, p, a, count):
-    """out <- out + a p."""
+def add(out, u, p, a, count):
+    """out <- u + a p."""
     for k in range(0, count, LANES):
-        put(out, k, several(out, k) + a * several(p, k))
+        put(out, k, several(u, k) + a * several(p, k))
+
+
+@compiled
+def combine(out, rows, place, ring, apart, weight, weights_apart, count, length):
+    """The sum of `count` rows from `place` on in a ring of rows, each times its weight: where it is, `out` or one of
+    these rows."""
+    p, place = following(rows, place, ring, apart)
+    if count == 1:
+        if weight[0] == 1:
+            return p
+        times(out, p, weight[0], length)
+        return out
+    q, place = following(rows, place, ring, apart)
+    if count == 2:
+        two(out, p, weight[0], q, weight[weights_apart], length)
+        return out
+    s, place = following(rows, place, ring, apart)
+    if count == 3:
+        three(out, p, weight[0], q, weight[weights_apart], s, weight[2 * weights_apart], length)
+        return out
+    t, place = following(rows, place, ring, apart)
+    four(
+        out, p, weight[0], q, weight[weights_apart], s, weight[2 * weights_apart], t, weight[3 * weights_apart], length
+    )
+    for k in range(4, count):
+        p, place = following(rows, place, ring, apart)
+        add(out, out, p, weight[k * weights_apart], length)
+    return out
+
+
+@inline
+def following(rows, place, ring, apart):
+    """A row of a ring, and the place of the next one."""
+    return ahead(rows, place * apart), place + 1 if place + 1 < ring else 0
 
 
 @inline
@@ -95,22 +136,22 @@ def beyond(v, m, periodic):
 
 
 @inline
-def add_correction(row, v, L, special, sources, weights, scratch):
-    """row <- row + P v along the row."""
+def add_correction(row, even, odds, v, L, special, sources, weights, scratch):
+    """row <- u + P v along the row, u being two halves."""
     n = L.n[2]
     O, g = odd(n), n // 2
     if L.halved[2] == 0:
         split(scratch, ahead(scratch, n - g), v, n)
-        add(ahead(row, EVEN), scratch, 1, n - g)
-        add(ahead(row, O), ahead(scratch, n - g), 1, g)
+        add(ahead(row, EVEN), even, scratch, 1, n - g)
+        add(ahead(row, O), odds, ahead(scratch, n - g), 1, g)
         return
     for s in range(L.prolonged_count):
-        scratch[s] = row[point(special[s], n)] + (
+        j = special[s]
+        scratch[s] = (even[j // 2] if j % 2 == 0 else odds[j // 2]) + (
             weights[2 * s] * v[sources[2 * s]] + weights[2 * s + 1] * v[sources[2 * s + 1]]
         )
-    beyond(v, L.m[2], L.periodic[2] != 0)
-    add_two(ahead(row, EVEN), ahead(v, -1), L.e[0], v, L.e[1], n - g)
-    add_two(ahead(row, O), v, L.o[0], ahead(v, 1), L.o[1], g)
+    add_two(ahead(row, EVEN), even, ahead(v, -1), L.e[0], v, L.e[1], n - g)
+    add_two(ahead(row, O), odds, v, L.o[0], ahead(v, 1), L.o[1], g)
     for s in range(L.prolonged_count):
         row[point(special[s], n)] = scratch[s]
 
@@ -123,7 +164,6 @@ def interpolate(row, v, L, special, sources, weights):
     if L.halved[2] == 0:
         split(ahead(row, EVEN), ahead(row, O), v, n)
         return
-    beyond(v, L.m[2], L.periodic[2] != 0)
     e, o = L.ce, L.co
     four(ahead(row, EVEN), ahead(v, -2), e[0], ahead(v, -1), e[1], v, e[2], ahead(v, 1), e[3], n - g)
     four(ahead(row, O), ahead(v, -1), o[0], v, o[1], ahead(v, 1), o[2], ahead(v, 2), o[3], g)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pde.kernels.jit import compiled, inline
 from pde.kernels.lanes import LANES, put, several
-from pde.kernels.layout import EVEN, colour, ends, odd
+from pde.kernels.layout import EVEN, colour, ends, half, odd
 from pde.kernels.pointers import ahead, fetch_both, pointer, unless_none
 
 
@@ -87,7 +87,7 @@ def relax_varying(row, r, kept, below, above, front, behind, f, L, faces, parity
     x, left, right, count = colour(parity, n)
     _relax_varying(
         ahead(row, x), ahead(r, x), kept, ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
-        ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), 1 - L.omega, L.omega, count,
+        ahead(front, x), ahead(behind, x), half(f, parity), of_parity(faces, parity, n), 1 - L.omega, L.omega, count,
         coming,
     )  # fmt: skip
     ends(row, n, L.periodic[2] != 0)
@@ -112,9 +112,8 @@ def residual_varying(r, row, below, above, front, behind, f, L, faces, first, la
         x, left, right, count = colour(parity, n)
         _residual_varying(
             ahead(r, x), ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
-            ahead(front, x), ahead(behind, x), ahead(f, x), of_parity(faces, parity, n), count,
+            ahead(front, x), ahead(behind, x), half(f, parity), of_parity(faces, parity, n), count,
         )  # fmt: skip
-    ends(r, n, L.periodic[2] != 0)
 
 
 @inline
