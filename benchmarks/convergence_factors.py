@@ -24,7 +24,7 @@ TARGETS = {2: {"red-black": 0.13, "sor": 0.06, "jacobi": 0.38}, 3: {"red-black":
 
 def factors(dimension: int, n: int) -> list[float]:
     problem = pde.Poisson((n,) * dimension)
-    return [pde.Multigrid(problem, smoother=s).measure_factor(cycle, CYCLES) for s, cycle in COLUMNS]
+    return [pde.Multigrid(problem, smoother=s, levels=64).measure_factor(cycle, CYCLES) for s, cycle in COLUMNS]
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def solver_visits() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     x, y = problem.points()
     f = np.exp(-80 * ((x - 0.35) ** 2 + (y - 0.6) ** 2)) - np.exp(-80 * ((x - 0.7) ** 2 + (y - 0.35) ** 2))
     f += 0.25 * np.random.default_rng(3).standard_normal(f.shape)
-    mg = pde.Multigrid(problem, smoother="jacobi", nu=(2, 0))
+    mg = pde.Multigrid(problem, smoother="jacobi", nu=(2, 0), levels=64)
     visits = mgcore.descend(mg.levels, f)[:GRIDS]
     return [(v.f, v.u, v.f - level.A(v.u)) for v, level in zip(visits, mg.levels, strict=False)]
 

@@ -45,7 +45,7 @@ def random_pi(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
 
 def poisson_levels(n: int, nu: int, rng: np.random.Generator) -> list[Level]:
     """The solver's own levels for n x n points, each with a random Pi."""
-    mg = pde.Multigrid(pde.Poisson((n, n)), nu=(nu, nu))
+    mg = pde.Multigrid(pde.Poisson((n, n)), nu=(nu, nu), levels=64)
     return [replace(level, Pi=random_pi(rng)) for level in mg.levels[:-1]] + mg.levels[-1:]
 
 

@@ -1,8 +1,10 @@
-"""The direct solver of the coarsest level."""
+"""Direct solvers of the coarsest level: by sparse factors, or axis by axis where the operator is separable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,9 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from pde.arrays import contiguous, is_tensor
-from pde.grid import Array
-from pde.operators import Operator
+from pde.grid import Array, Grid
+from pde.operators import Operator, StencilOperator
+from pde.terms import Terms
 
 LARGEST_DENSE = 8192
 """Unknowns at most for which tensors get a dense inverse: half a gigabyte in float64."""
@@ -58,6 +61,74 @@ class DirectSolver:
 
     def __setstate__(self, state: tuple[Operator, bool]) -> None:
         self.__init__(*state)  # type: ignore[misc]
+
+
+LONGEST = 512
+"""Unknowns along an axis at most for `SeparableSolver`: it has the eigenvectors of each axis as a matrix."""
+
+
+class SeparableSolver:
+    """B = A^-1 for A = A_0 (x) I + I (x) A_1 + c, by the eigenvectors of each axis (fast diagonalisation).
+
+    Every A_a is self-adjoint in the inner product of its widths. A singular A is treated as `DirectSolver` does it.
+    """
+
+    def __init__(self, A: StencilOperator, singular: bool = False) -> None:
+        assert isinstance(A.terms.reaction, float)
+        self._to: list[Any] = []
+        self._back: list[Any] = []
+        total: Any = np.asarray(A.terms.reaction)
+        for a, axis in enumerate(A.grid.axes):
+            line = StencilOperator(Grid((axis,)), np.dtype(float), Terms((A.terms.diffusion[a],)))
+            root = np.sqrt(axis.width)
+            values, vectors = np.linalg.eigh(root[:, None] * line.matrix().toarray() / root)
+            self._to.append(vectors.T * root)
+            self._back.append(vectors / root[:, None])
+            total = np.add.outer(total, values)
+        if singular:
+            total[(0,) * A.grid.ndim] = np.inf
+        self._inverse: Any = 1 / total
+
+    def __call__(self, r: Any) -> Any:
+        x = r if is_tensor(r) else r.astype(float)
+        d = along_axes(self._back, self._inverse * along_axes(self._to, x))
+        return contiguous(d) if is_tensor(r) else d.astype(r.dtype, copy=False)
+
+    @property
+    def parts(self) -> tuple[Sequence[Array], Array, Sequence[Array]]:
+        """(to, inverse, back): matrices to and from eigenvectors, one per axis; 1 over the eigenvalues between."""
+        return self._to, self._inverse, self._back
+
+    def moved(self, leaf: Callable[[Any], Any]) -> SeparableSolver:
+        """The same for tensors; for arrays of another dtype it computes in float64."""
+        result = self
+        if is_tensor(leaf(np.zeros(()))):
+            result = copy.copy(self)
+            result._to, result._back = [*map(leaf, self._to)], [*map(leaf, self._back)]
+            result._inverse = leaf(self._inverse)
+        return result
+
+
+def along_axes(matrices: Sequence[Any], x: Any) -> Any:
+    """x, (..., *shape), times one matrix along each axis."""
+    shape = x.shape
+    for a, M in enumerate(matrices, start=-len(matrices)):
+        behind = math.prod(shape[len(shape) + a + 1 :])
+        x = M @ x.reshape(-1, len(M), behind) if behind > 1 else x.reshape(-1, len(M)) @ M.T
+    return x.reshape(shape)
+
+
+def is_separable(A: Operator) -> bool:
+    """Whether A is a sum of operators along single axes, and none of these too long for `SeparableSolver`."""
+    alike = isinstance(A, StencilOperator) and not A.terms.varies and isinstance(A.terms.reaction, float)
+    return alike and max(A.grid.shape) <= LONGEST
+
+
+def direct_solver(A: Operator, singular: bool) -> DirectSolver | SeparableSolver:
+    """A solver of A u = f that is not iterative."""
+    if isinstance(A, StencilOperator) and is_separable(A):
+        return SeparableSolver(A, singular)
+    return DirectSolver(A, singular)
 
 
 class DenseSolver:

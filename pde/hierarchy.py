@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from mgcore import Level
 from pde.coarse_terms import coarse_terms
 from pde.dendy import OperatorTransfer, through_points
-from pde.direct import DirectSolver
+from pde.direct import direct_solver, is_separable
 from pde.grid import Grid
 from pde.interpolation import BoundaryTerm, CubicInterpolation
 from pde.norms import Volumes
@@ -28,6 +28,12 @@ Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
 
 COARSEST_SIZE = 8
 """Coarsening goes on while more unknowns than this are left; the last level is solved directly."""
+
+CHEAP = 1 << 19
+"""Multiplications at most for a separable grid to be the coarsest: its direct solution costs less than its cycle.
+
+It has up to 50 unknowns along each of two axes, or 17 along each of three.
+"""
 
 COARSEST_SIZE_STEEP = 5000
 """The same where the coefficient would be too steep for a coarser grid."""
@@ -101,8 +107,8 @@ class Tables:
         self._before = {}
 
 
-def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int, tables: Tables) -> Hierarchy:
-    """At most `limit` levels, with what belongs to them."""
+def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int | None, tables: Tables) -> Hierarchy:
+    """The levels, with what belongs to them; see `_build_levels`."""
     levels, interpolations = _build_levels(grid, terms, choices, limit, tables)
     data = _boundary_terms(levels, interpolations, choices.dtype, tables) if choices.coarse == "galerkin" else []
     operators = [level.info.operator for level in levels]
@@ -111,9 +117,12 @@ def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int, tabl
 
 
 def _build_levels(
-    grid: Grid, terms: Terms, choices: Choices, limit: int, tables: Tables
+    grid: Grid, terms: Terms, choices: Choices, limit: int | None, tables: Tables
 ) -> tuple[list[Level], list[CubicInterpolation]]:
-    """At most `limit` levels, finest first, and the interpolations of full multigrid between them."""
+    """At most `limit` levels, finest first, and the interpolations of full multigrid between them.
+
+    None: as many as are cheaper than a direct solution, and two at least.
+    """
     A: Operator = StencilOperator(grid, choices.dtype, terms)
     levels: list[Level] = []
     interpolations: list[CubicInterpolation] = []
@@ -121,6 +130,7 @@ def _build_levels(
     while True:
         which = _axes_to_coarsen(A.grid, terms, choices.smoother)
         last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
+        last = last or (limit is None and len(levels) > 0 and _is_cheap(A))
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
         matrix = None if last or choices.coarse == "rediscretised" else A.matrix()
         transfer = None if last else _transfer(A, matrix, which, choices, tables)
@@ -164,6 +174,11 @@ def _coarsest_size(grid: Grid, largest: int) -> int:
     plane = sum(n > 1 for n in grid.shape) < 3
     share = min(grid.size // COARSEST_SHARE_ROUGH, largest) if plane else 0
     return max(COARSEST_SIZE_ROUGH, share)
+
+
+def _is_cheap(A: Operator) -> bool:
+    """Whether a direct solution of A u = f costs next to nothing."""
+    return is_separable(A) and 2 * A.grid.size * sum(A.grid.shape) <= CHEAP
 
 
 def _is_one_line(grid: Grid, smoother: str) -> bool:
@@ -210,7 +225,7 @@ def _coarse_operator(
 def _level(A: Operator, transfer: Transfer | None, choices: Choices) -> Level:
     kind = "Galerkin" if isinstance(A, MatrixOperator) else "stencil"
     if transfer is None:
-        return Level(A, [DirectSolver(A, choices.singular)], info=LevelInfo(A.grid, A, kind, "direct", None))
+        return Level(A, [direct_solver(A, choices.singular)], info=LevelInfo(A.grid, A, kind, "direct", None))
     B = make_smoother(choices.smoother, A, choices.omega)
     pre, post = choices.nu
     return Level(

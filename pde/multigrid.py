@@ -57,7 +57,8 @@ class Multigrid:
             relaxed on stretched axes (rediscretised cycles take up to 0.9 there), or transfer is "operator".
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
             "auto" is the last where the coefficient is rough, else the first.
-        levels: the number of levels at most; None coarsens as far as it goes.
+        levels: the number of levels at most, which coarsen as far as it goes; None ends, where a is constant, at a
+            grid whose direct solution is as cheap as a cycle (some 50 unknowns along each of two axes, 17 of three).
         threads: for the compiled kernels; None takes the cores that this process may use.
         device: "cpu", or "cuda" ("cuda:1", ...) for the same cycles on torch tensors of a GPU. Not GPU-tested.
         dtype: "float64", "float32", or "mixed": float32 cycles inside a float64 residual, which reaches what float64
@@ -112,7 +113,7 @@ class Multigrid:
             instead = self._kernels.removesuffix(" graph")
             raise ValueError(f"kernels={kernels!r} captures cycles of a GPU, and device is 'cpu'; use {instead!r}")
         self._place = Place(device, self._kernels.startswith("torch") or device != "cpu")
-        self._limit = 64 if levels is None else count("levels", levels, least=1)
+        self._limit = None if levels is None else count("levels", levels, least=1)
         self.dtype, self._mixed = read_precision(dtype, "float64" if device == "cpu" else "mixed")
         self._tables = Tables()
         self._build(problem)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mgcore import Level
-from pde.direct import DirectSolver
+from pde.direct import DirectSolver, SeparableSolver
 from pde.grid import Axis, Grid, is_constant
 from pde.memory import Counter, readable
 from pde.operators import MatrixOperator
@@ -85,6 +85,8 @@ def _aspect(grid: Grid) -> float:
 def _runs_in(level: Level) -> str:
     """The library whose loops do the work on a level."""
     smoothers = [*level.B, *level.B_post]
+    if any(isinstance(B, SeparableSolver) for B in smoothers):
+        return "NumPy"
     if any(isinstance(B, DirectSolver) for B in smoothers):
         return "SuperLU"
     operator = "SciPy" if isinstance(level.info.operator, MatrixOperator) else "NumPy"

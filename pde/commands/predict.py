@@ -119,6 +119,7 @@ def _solver(options: argparse.Namespace) -> Multigrid:
         nu=options.nu,
         coarse=options.coarse,
         transfer=options.transfer,
+        levels=64,
     )
 
 

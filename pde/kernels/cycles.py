@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pde.kernels.data import restrict_planes
+from pde.kernels.direct import solve_directly
 from pde.kernels.jit import called, compiled, exact, merged
 from pde.kernels.passes import ZERO, sweeps
 from pde.kernels.pointers import pointer
@@ -80,7 +81,7 @@ NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
 
 
 @called
-def execute(records, reals, integers, deep, varying, program, inverse, given, again, norms, scale, tolerance, sums,
+def execute(records, reals, integers, deep, varying, program, direct, given, again, norms, scale, tolerance, sums,
             team, leads, places, w):  # fmt: skip
     """Make all steps, or where there are `norms` several runs: all after the first take u from `out`.
 
@@ -88,6 +89,7 @@ def execute(records, reals, integers, deep, varying, program, inverse, given, ag
 
     Args:
         again: the first run ends before this step, and all others begin with it; 0: each run makes all steps.
+        direct: a `Direct` for the coarsest level.
         given: a `Given` as an array.
         norms: the first is that of the residual before; the others are filled, one per run, while there is room, the
             norm is above the tolerance and it has halved.
@@ -125,7 +127,7 @@ def execute(records, reals, integers, deep, varying, program, inverse, given, ag
                     break
                 number = turn - before
                 sums[number] = block(
-                    records, reals, integers, deep, varying, program[each], inverse, given, later, number, places, w
+                    records, reals, integers, deep, varying, program[each], direct, given, later, number, places, w
                 )
         raise_by(team, DONE, 1)
 
@@ -145,7 +147,7 @@ def another(program, norms, scale, tolerance, sums, team):
 
 
 @merged
-def block(records, reals, integers, deep, varying, s, inverse, given, later, number, places, w):
+def block(records, reals, integers, deep, varying, s, direct, given, later, number, places, w):
     """One block of a step; returns what `sweeps` does."""
     f, f_split = (given[0], given[1]) if s.f == GIVEN else (s.f, s.f_split)
     sink, out = (given[4], given[5]) if s.out == GIVEN else (s.sink, given[5] if s.out == ROOM else s.out)
@@ -160,7 +162,7 @@ def block(records, reals, integers, deep, varying, s, inverse, given, later, num
         if source != ZERO:
             copy_planes(u, halo, first, last, s.beside, s.planes, size, records[s.level].periodic[0] != 0, w)
     elif s.op == DIRECT:
-        solve_directly(inverse, f, out, w)
+        solve_directly(direct, f, out, w)
     elif s.op == DATA:
         restrict_planes(records, reals, integers, s.level, deep, f, f_split != 0, out, first, last, w)
     else:
@@ -190,14 +192,3 @@ def copy_planes(u, halo, first, last, beside, planes, size, periodic, w):
         place %= planes
         for x in range(size):
             target[k * size + x] = values[place * size + x]
-
-
-@compiled
-def solve_directly(inverse, f, u, w):
-    """u <- inverse f."""
-    data, result = pointer(w, f), pointer(w, u)
-    for i in range(len(inverse)):
-        total = inverse[i, 0] * data[0]
-        for j in range(1, len(inverse)):
-            total += inverse[i, j] * data[j]
-        result[i] = total

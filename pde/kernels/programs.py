@@ -12,16 +12,13 @@ from mgcore import Level
 from pde.grid import Array
 from pde.kernels import cycles
 from pde.kernels.cycles import DIRECT, NO_NORMS, NO_SCALE, Given, program_of
+from pde.kernels.direct import direct
 from pde.kernels.hands import hands
 from pde.kernels.passes import ZERO
 from pde.kernels.recording import Recorder, record
 from pde.kernels.space import SLOTS, space_needed
 from pde.kernels.states import Packed, Rows, Storage, Sweeping
 from pde.kernels.turns import RUNS, new_team
-
-LARGEST_INVERSE = 512
-"""Unknowns of the coarsest grid at most for its inverse as a matrix; a larger one is solved by its sparse factors."""
-
 
 LINE = 64
 """Bytes of a line of the cache; rows of a work space begin with one."""
@@ -36,9 +33,9 @@ class Programs:
         self._rooms = [Storage(grid.size, dtype) for grid in grids]
         self._order = _order(levels[-1])
         self._shape, self._solver = grids[-1].shape, levels[-1].B[0]
-        self.whole = grids[-1].size <= LARGEST_INVERSE
+        self._direct = direct(levels[-1], self._order, dtype)
+        self.whole = self._direct.whole
         """Whether a program is one call: nothing in it is solved by sparse factors."""
-        self._inverse = _inverse(levels[-1], self._order, dtype) if self.whole else np.zeros((0, 0), dtype)
         self._work = [_work_space(dtype, 0)]
         self._halos: dict[tuple[int, int], Rows] = {}
         self._programs: dict[tuple[str, int], Array] = {}
@@ -78,7 +75,7 @@ class Programs:
         given = np.array(Given(f.address, f.split, source, address, out.order, out.address, norm), np.int64)
         blocks, team = int(program["blocks"].max()), new_team()
         sums = np.zeros(max(blocks, 1))
-        call = (*self.packed.arguments, program, self._inverse, given, again, norms, scale, tolerance, sums, team)
+        call = (*self.packed.arguments, program, tuple(self._direct), given, again, norms, scale, tolerance, sums, team)
         threads = min(self.threads, blocks)
         for k in range(1, threads):  # one that comes late finds nothing left to do
             hands(self.threads - 1).ask(cycles.execute, *call, False, *self._work[k])
@@ -94,7 +91,7 @@ class Programs:
             steps = record(kind, recorder, self._rooms[start:], start, self.sweeping)
             passes = {(step.level, max(step.sweeps, 1)) for step in steps if step.op != DIRECT}
             space = max(space_needed(self.packed.records[l], sweeps) for l, sweeps in passes)
-            self._make_room(space, max(step.blocks for step in steps))
+            self._make_room(max(space, self._direct.space), max(step.blocks for step in steps))
             self._programs[key] = program_of(steps)
         return self._programs[key]
 
@@ -102,7 +99,7 @@ class Programs:
         have = [len(w) for _, w in self._work]
         for k in range(max(len(have), min(self.threads, blocks))):
             if k >= len(have) or have[k] < space:
-                self._work[k : k + 1] = [_work_space(self._inverse.dtype, space)]
+                self._work[k : k + 1] = [_work_space(self.packed.reals.dtype, space)]
 
     def _parts(self, program: Array) -> list[Any]:
         """What is run in one call, and None in the place of each direct solution by sparse factors."""
@@ -121,14 +118,11 @@ class Programs:
 
     def _solve_coarsest(self, f: Rows, out: Rows) -> None:
         order = self._order
-        if self.whole:
-            values = self._inverse @ (f.values if f.split else f.values[order])
-        else:
-            natural = f.values
-            if f.split:
-                natural = np.empty_like(natural)
-                natural[order] = f.values
-            values = self._solver(natural.reshape(self._shape)).ravel()[order]
+        natural = f.values
+        if f.split:
+            natural = np.empty_like(natural)
+            natural[order] = f.values
+        values = self._solver(natural.reshape(self._shape)).ravel()[order]
         if out.split:
             out.values[:] = values
         else:
@@ -146,10 +140,3 @@ def _order(level: Level) -> Array:
     """Which unknown stands at each place of split rows."""
     natural = np.arange(level.info.grid.size).reshape(-1, level.info.grid.shape[-1])
     return np.concatenate((natural[:, ::2], natural[:, 1::2]), axis=1).ravel()
-
-
-def _inverse(level: Level, order: Array, dtype: np.dtype) -> Array:
-    """A^-1 of the coarsest level as a matrix on split rows."""
-    shape, size = level.info.grid.shape, level.info.grid.size
-    inverse = level.B[0](np.eye(size).reshape(size, *shape)).reshape(size, size).T
-    return np.ascontiguousarray(inverse[np.ix_(order, order)], dtype=dtype)

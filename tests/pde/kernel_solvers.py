@@ -58,6 +58,7 @@ def solvers(draw, every=False):
         smoother=draw(st.sampled_from(["sor", "red-black"])),
         nu=draw(st.sampled_from([(1, 1), (2, 1), (0, 2), (1, 0)])),
         dtype=draw(st.sampled_from(["float64", "float64", "float32"])) if all_kinds else "float64",
+        levels=draw(st.sampled_from([None, 64])),
         kernels="numpy",
     )
 

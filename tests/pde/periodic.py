@@ -4,6 +4,8 @@ from pde import Multigrid, Poisson
 
 
 def periodic(shape, extent=1.0, reaction=0.0, **options):
+    """With as many levels as there can be: of two, a V-cycle is a W-cycle."""
+    options = {"levels": 64, **options}
     return Multigrid(Poisson(shape, extent, "periodic", reaction=reaction), **options)
 
 

@@ -60,8 +60,10 @@ def test_a_batch_gives_what_single_solves_give(kinds, cell, members, guess, cycl
         assert found.tolerance == alone.tolerance
         assert found.work_units == alone.work_units
         # the same operations on the same numbers; sums over members side by side round differently
-        np.testing.assert_allclose(found.residual_norms, alone.residual_norms, rtol=1e-3, atol=1e-12)
-        np.testing.assert_allclose(found.u, alone.u, rtol=0, atol=1e4 * EPS * max(np.abs(alone.u).max(), 1e-300))
+        rounding = EPS * max(alone.residual_norms)  # of a first guess that is far away, in the cycle that leaves it
+        np.testing.assert_allclose(found.residual_norms, alone.residual_norms, rtol=1e-3, atol=1e-12 + rounding)
+        size = 1e4 * max(np.abs(alone.u).max(), 1e-300) + (16 * np.abs(u0[i]).max() if guess else 0)
+        np.testing.assert_allclose(found.u, alone.u, rtol=0, atol=EPS * size)
         assert np.shares_memory(found.u, together.u)
         if box.singular:
             assert found.removed == pytest.approx(alone.removed, abs=64 * EPS)

@@ -40,7 +40,7 @@ def test_command_line_keeps_a_picture_that_exists_unless_forced(capsys, tmp_path
 def test_command_line_predicts_conjugate_gradients(capsys):
     assert main(["predict", "--grids", "3", "--accel", "cg"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("conjugate gradients")]
-    expected = Multigrid(Poisson((64, 64), extent=64, boundary="periodic")).predict(grids=3, accel="cg")
+    expected = Multigrid(Poisson((64, 64), extent=64, boundary="periodic"), levels=64).predict(grids=3, accel="cg")
     assert float(line.split()[2]) == pytest.approx(expected, abs=1e-4)
 
 

@@ -70,7 +70,7 @@ def test_a_cycle_is_what_a_solve_makes():
 
 
 def test_cycles_are_those_of_mgcore():
-    mg = solver((31, 40))
+    mg = solver((31, 40), levels=64)
     f, u = RANDOM[:31, :40], RANDOM[31:62, :40]
     functions = (mgcore.v_cycle, mgcore.w_cycle, mgcore.f_cycle, mgcore.backslash_cycle)
     results = [mg.cycle(f, u, cycle) for cycle in CYCLES]

@@ -89,7 +89,7 @@ REFUSED = [
     ({"shape": (31, 31)}, {"smoother": "jacobi"}, "red-black sweeps"),
     ({"shape": (31, 31)}, {"coarse": "galerkin"}, "rediscretised"),
     ({"shape": (31, 31), "coefficient": lambda x, y: np.exp(40 * x)}, {}, "one level"),
-    ({"shape": (12, 12), "boundary": "periodic"}, {}, "odd number"),
+    ({"shape": (102, 102), "boundary": "periodic"}, {}, "odd number"),
     ({"shape": (31, 31)}, {"levels": 1}, "one level"),
 ]
 

@@ -1,0 +1,99 @@
+"""Direct solvers of the coarsest grid: the one along the axes against sparse factors, and where each is taken."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pde
+from pde.arrays import moved, tensors
+from pde.direct import DirectSolver, SeparableSolver, direct_solver
+from pde.hierarchy import CHEAP
+from pde.kernels.direct import direct, solve_directly
+from pde.kernels.jit import called
+from tests.pde.problems import ENDS
+
+EPS = float(np.finfo(float).eps)
+
+
+@st.composite
+def separable(draw):
+    """Problems with constant coefficients on boxes of any boundary, even or stretched."""
+    shape = draw(st.lists(st.integers(1, 12), min_size=1, max_size=3))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    cell, boundary, coordinates = draw(st.booleans()), [], []
+    for n in shape:
+        around = draw(st.integers(0, 3)) == 0
+        sides = "periodic" if around else (draw(st.sampled_from(ENDS)), draw(st.sampled_from(ENDS)))
+        boundary.append(sides)
+        coordinates.append(None)
+        if cell and draw(st.booleans()):
+            coordinates[-1] = np.append(0, np.cumsum(rng.uniform(0.5, 1.0, n)))
+    return pde.Poisson(
+        shape,
+        boundary=boundary,
+        coordinates=coordinates,
+        centering="cell" if cell else "vertex",
+        coefficient=[draw(st.sampled_from([0.5, 1.0, 100.0])) for _ in shape],
+        reaction=draw(st.sampled_from([0.0, 3.0])),
+    )
+
+
+def condition(A):
+    values = np.sort(np.abs(np.linalg.eigvals(A.matrix().toarray())))
+    return next((values[-1] / v for v in values if v > 1e-9 * values[-1]), 1.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(problem=separable(), seed=st.integers(0, 2**31))
+def test_solutions_along_the_axes_are_those_of_sparse_factors(problem, seed):
+    A = pde.Multigrid(problem, levels=1).levels[0].A
+    r = np.random.default_rng(seed).standard_normal((2, *problem.shape))
+    mine, factors = direct_solver(A, problem.singular), DirectSolver(A, problem.singular)
+    assert isinstance(mine, SeparableSolver)
+    expected = factors(r)
+    scale = 16 * EPS * condition(A) * r[0].size ** 0.5
+    assert np.max(np.abs(mine(r) - expected)) <= scale * np.max(np.abs(expected))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(mine))(r), mine(r))
+    on_tensors = moved(mine, tensors("cpu", np.dtype(float)))(torch.from_numpy(r)).numpy()
+    assert np.max(np.abs(on_tensors - mine(r))) <= scale * np.max(np.abs(expected))
+    assert mine(r.astype(np.float32)).dtype == np.float32
+
+
+@settings(max_examples=30, deadline=None)
+@given(problem=separable(), seed=st.integers(0, 2**31), dtype=st.sampled_from(["float64", "float32"]))
+def test_compiled_solutions_are_those_of_plain_ones(problem, seed, dtype):
+    level = pde.Multigrid(problem, levels=1).levels[0]
+    grid = level.info.grid
+    natural = np.arange(grid.size).reshape(-1, grid.shape[-1])
+    order = np.concatenate((natural[:, ::2], natural[:, 1::2]), axis=1).ravel()
+    given = direct(level, order, np.dtype(dtype))
+    assert given.whole
+    f = np.random.default_rng(seed).standard_normal(grid.size).astype(dtype)
+    stored = f[order]
+    u, w = np.full(grid.size + 1, 7, dtype), np.full(given.space, np.nan, dtype)
+    call(tuple(given), stored.ctypes.data, u.ctypes.data, w)
+    expected = level.B[0](f.reshape(grid.shape)).ravel()
+    tolerance = 16 * float(np.finfo(dtype).eps) * condition(level.A) * grid.size**0.5
+    assert np.max(np.abs(u[:-1] - expected[order])) <= tolerance * np.max(np.abs(expected))
+    assert u[-1] == 7
+
+
+@called
+def call(given, f, u, w):
+    solve_directly(given, f, u, w)
+
+
+@pytest.mark.parametrize("shape", [(63, 63), (31, 31), (255, 40), (31, 31, 31), (1000,)])
+def test_a_solver_ends_where_a_direct_solution_is_cheap(shape):
+    mg = pde.Multigrid(pde.Poisson(shape))
+    *finer, last = [level.info.grid for level in mg.levels]
+    assert 2 * last.size * sum(last.shape) <= CHEAP
+    assert finer
+    assert all(2 * grid.size * sum(grid.shape) > CHEAP for grid in finer[1:])
+    assert len(pde.Multigrid(pde.Poisson(shape), levels=64).levels) > len(mg.levels)
+    field = 1 + np.random.default_rng(0).random(shape)
+    assert pde.Multigrid(pde.Poisson(shape, coefficient=field)).levels[-1].info.grid.size <= 8
