@@ -80,7 +80,7 @@ class SeparableSolver:
         total: Any = np.asarray(A.terms.reaction)
         for a, axis in enumerate(A.grid.axes):
             line = StencilOperator(Grid((axis,)), np.dtype(float), Terms((A.terms.diffusion[a],)))
-            root = np.sqrt(axis.width)
+            root = np.sqrt(axis.width / axis.width.max())  # of size 1: h may be far from it
             values, vectors = np.linalg.eigh(root[:, None] * line.matrix().toarray() / root)
             self._to.append(vectors.T * root)
             self._back.append(vectors / root[:, None])

@@ -67,8 +67,9 @@ class Gather:
 def parts(indices: Array, weights: Array, dtype: np.dtype) -> list[Part]:
     """(indices, weights), (k, n): new value j is sum_k weights[k, j] * old[indices[k, j]]."""
     used = weights.any(axis=1)
-    weights = weights.astype(dtype)
-    return [(_progression(i), along(w, 0, 1)) for i, w in zip(indices[used], weights[used], strict=True)]
+    shaped = [along(w, 0, 1) for w in weights[used]]
+    typed = [w if isinstance(w, float) else w.astype(dtype) for w in shaped]
+    return [(_progression(i), w) for i, w in zip(indices[used], typed, strict=True)]
 
 
 @once_per_axis

@@ -21,7 +21,7 @@ class StencilOperator:
         ndim = grid.ndim
         coefficients = [grid_coefficients(grid, self.terms, a) for a in range(ndim)]
         self.lower, self.upper, centre = (
-            [_shaped(cast(getattr(c, name), dtype), a, ndim) for a, c in enumerate(coefficients)]
+            [_shaped(getattr(c, name), a, ndim, dtype) for a, c in enumerate(coefficients)]
             for name in ("lower", "upper", "centre")
         )
         c = self.terms.reaction
@@ -159,9 +159,12 @@ def _unit(ndim: int, axis: int, offset: int) -> list[int]:
     return [offset if a == axis else 0 for a in range(ndim)]
 
 
-def _shaped(values: Array, axis: int, ndim: int) -> Array | float:
-    """Coefficients of an axis, (n,) or of the grid's shape, ready to multiply a grid function."""
-    return values if is_tensor(values) or values.ndim > 1 else along(values, axis, ndim)
+def _shaped(values: Array, axis: int, ndim: int, dtype: np.dtype) -> Array | float:
+    """Coefficients of an axis, (n,) or of the grid's shape, ready to multiply a grid function of this dtype."""
+    if is_tensor(values) or values.ndim > 1:
+        return cast(values, dtype)
+    shaped = along(values, axis, ndim)  # before they are rounded: a weak Robin side differs by less than float32 shows
+    return shaped if isinstance(shaped, float) else cast(shaped, dtype)
 
 
 def _part(coefficient: Array | float, axis: int, ndim: int, part: slice) -> Array | float:

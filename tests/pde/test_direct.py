@@ -97,3 +97,18 @@ def test_a_solver_ends_where_a_direct_solution_is_cheap(shape):
     assert len(pde.Multigrid(pde.Poisson(shape), levels=64).levels) > len(mg.levels)
     field = 1 + np.random.default_rng(0).random(shape)
     assert pde.Multigrid(pde.Poisson(shape, coefficient=field)).levels[-1].info.grid.size <= 8
+
+
+@pytest.mark.parametrize(
+    ("extent", "dtype"), [(1e-12, "float32"), (1e12, "float32"), (1e-90, "float64"), (1e90, "float64")]
+)
+def test_no_number_on_the_way_leaves_the_range(extent, dtype):
+    """Solutions of scaled boxes are scaled: the cycles take as many steps."""
+    f = np.random.default_rng(0).standard_normal((20, 20, 20))
+    counts = [
+        pde.Multigrid(pde.Poisson(f.shape, extent=size), dtype=dtype, kernels=kernels).solve(f, rtol=1e-3).cycles
+        for size in (1.0, extent)
+        for kernels in ("numpy", "numba", "torch")
+    ]
+    assert len(set(counts)) == 1
+    assert counts[0] < 5

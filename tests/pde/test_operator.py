@@ -113,3 +113,15 @@ def test_apply_in_any_real_dtype(dtype):
     result = Poisson((5, 7)).apply(u)
     assert result.dtype == (np.float32 if dtype in (np.float16, np.float32) else np.float64)
     np.testing.assert_allclose(result, expected, atol=8 * np.finfo(result.dtype).eps * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("n", [61, 1023])
+@pytest.mark.parametrize("beta", [1e-3, 1.0])
+def test_a_weak_side_is_not_lost_in_float32(n, beta):
+    """Coefficients beside it differ from those inside by less than n roundings of float32."""
+    problem = Poisson((n, 8), boundary=(("neumann", ("robin", beta)), "periodic"))
+    ones = np.ones(problem.shape)
+    single, double = (StencilOperator(problem.grid, np.dtype(t), problem.terms) for t in ("float32", "float64"))
+    expected = double(ones)
+    assert expected[-1, 0] > 0
+    assert np.max(np.abs(single(ones.astype("float32")) - expected)) <= 4 * 2.0**-23 * np.max(double.diagonal)
