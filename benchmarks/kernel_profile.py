@@ -18,6 +18,7 @@ import report
 
 import pde
 from pde.kernels.cycles import program_of
+from pde.kernels.passes import ITERATE, NOTHING, RESIDUAL
 from pde.kernels.recording import RecordedLevel, RecordedSolution, Recorder
 from pde.kernels.states import Interpolated, Rows, State
 
@@ -54,12 +55,12 @@ def profile(shape: tuple[int, ...]) -> str:
         recorder = Recorder(programs.packed, THREADS, programs._halos)
         moves(RecordedLevel(recorder, 0, sweeping, {"u": u}))
         program = program_of(recorder.steps)
-        return lambda: programs._execute(program, data, None, other, False)
+        return lambda: programs._execute(program, data, None, other, NOTHING)
 
     def down(start: Any) -> Callable[[], Any]:
         return run(lambda fine: fine.run(fine.smooth(fine.start(data, start)), u, coarse["f"]))
 
-    def up(norm: bool) -> Callable[[], Any]:
+    def up(norm: int) -> Callable[[], Any]:
         state = State(data, u, coarse["u"], sweeps=sweeping.nu_post)
         return run(lambda fine: fine.run(state, other, norm=norm))
 
@@ -69,8 +70,9 @@ def profile(shape: tuple[int, ...]) -> str:
         "cubic start, sweep, residual restricted": (16 + 2 * below, down(Interpolated(coarse["u"]))),
         "zero start, sweep, residual restricted": (16 + below, down(None)),
         "sweep of u, residual restricted": (24 + below, down(other)),
-        "correction, sweep": (24 + below, up(False)),
-        "correction, sweep, norm of the residual": (24 + below, up(True)),
+        "correction, sweep": (24 + below, up(NOTHING)),
+        "correction, sweep, norm of u": (24 + below, up(ITERATE)),
+        "correction, sweep, norm of the residual": (24 + below, up(RESIDUAL)),
         "full multigrid, all of it": (0, lambda: mg.full_multigrid(f, out=out)),
     }
     for _, job in passes.values():
@@ -95,8 +97,9 @@ def profile(shape: tuple[int, ...]) -> str:
 
 NOTES = f"""\
 {THREADS} threads, medians of {ROUNDS} interleaved rounds. Bytes: each array that a pass reads or writes, once, not the
-reading of lines that are only written. Full multigrid is the data, a cubic start and a correction with the norm on the
-finest grid, the same on the coarser ones, which are visited more than once, and what is done outside of the passes."""
+reading of lines that are only written. Full multigrid is the data, a cubic start and a correction with the norm of u on
+the finest grid, the same on the coarser ones, which are visited more than once, and what is done outside of the
+passes."""
 
 
 if __name__ == "__main__":

@@ -70,12 +70,15 @@ class Fast:
         members = _triples(f, u, out, self.levels[start].info.grid.shape)
         return out, _exact([run(cycle, *each, start) for each in members], f)
 
-    def full_multigrid(self, f: Array, out: Array | None = None, norms: bool = True) -> tuple[Array, Norms]:
-        """One pass of full multigrid for zero boundary data, to `out` if given; returns what `cycle` does."""
+    def full_multigrid(self, f: Array, out: Array | None = None, of_u: bool = False) -> tuple[Array, Norms]:
+        """One pass of full multigrid for zero boundary data, to `out` if given; returns what `cycle` does, with the
+        norms of u itself where `of_u`, which are cheaper."""
+        from pde.kernels.passes import ITERATE, RESIDUAL
+
         run, shape = self._make(False).full_multigrid, self.levels[0].info.grid.shape
-        out = np.empty_like(f, order="C") if out is None else out
-        measured = [run(*pair, norms) for pair in zip(_members(f, shape), _members(out, shape), strict=True)]
-        return out, _exact(measured, f) if norms else None
+        out, norm = np.empty_like(f, order="C") if out is None else out, ITERATE if of_u else RESIDUAL
+        measured = [run(*pair, norm) for pair in zip(_members(f, shape), _members(out, shape), strict=True)]
+        return out, _exact(measured, f)
 
     def at_hand(self, members: Sequence[Remaining]) -> bool:
         """Whether there is `solve` for them: the grid is small, and squares are numbers like others."""

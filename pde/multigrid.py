@@ -180,7 +180,7 @@ class Multigrid:
             folded = fold(f, sides, self.problem.grid, self.problem.terms)
             self._solver.compatible(folded, incompatible)
             levels = trace.watch(self._cycles.levels, folded)
-            u, norms = self._nested(levels, f, sides, fused, room_in(out, f), norms=measured)
+            u, norms = self._nested(levels, f, sides, fused, room_in(out, f), of_u=True)
             u = self._solver.mean_free(u)
             if measured and norms is None:
                 finite("f", f, self.dtype)

@@ -36,7 +36,7 @@ class NestedIteration:
     cycles: Cycles | MixedCycles
 
     def __call__(
-        self, levels: Levels, f: Array, sides: Sides, fused: bool, out: Array | None = None, norms: bool = True
+        self, levels: Levels, f: Array, sides: Sides, fused: bool, out: Array | None = None, of_u: bool = False
     ) -> tuple[Array, Norms]:
         """u, and the norms of the residuals where kernels have measured them.
 
@@ -46,10 +46,10 @@ class NestedIteration:
             sides: the boundary data of the finest grid.
             fused: whether to use compiled kernels.
             out: a contiguous array where they may leave u.
-            norms: whether they shall measure.
+            of_u: whether the norms of u itself will do, which kernels measure at less cost.
         """
         if fused and isinstance(self.cycles, Cycles) and self.cycles.fast is not None and self.is_plain(sides):
-            return self.cycles.fast.full_multigrid(f, out, norms)
+            return self.cycles.fast.full_multigrid(f, out, of_u)
         every = [sides]
         for each in self.hierarchy.interpolations:
             every.append(coarsen_sides(every[-1], each.fine, each.which))

@@ -169,7 +169,7 @@ def block(records, reals, integers, deep, varying, s, direct, given, later, numb
         norm = given[6] if s.norm == GIVEN else s.norm
         return sweeps(
             records, reals, integers, s.level, deep, varying, s.sweeps, s.flip, f, f_split != 0, source, u, halo,
-            s.beside, s.coarse, s.correct != 0, sink, out, s.f_coarse, norm != 0, first, last,
+            s.beside, s.coarse, s.correct != 0, sink, out, s.f_coarse, norm, first, last,
             places, w,
         )  # fmt: skip
     return np.float64(0)

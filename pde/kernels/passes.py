@@ -19,6 +19,9 @@ from pde.kernels.varying import faces_of, relax_varying, residual_varying, squar
 ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
 """Where a pass takes u from, and (ZERO: nowhere) where it leaves it: rows split by parity, or in natural order."""
 
+NOTHING, RESIDUAL, ITERATE = 0, 1, 2
+"""Of what a pass measures the norm."""
+
 
 @compiled
 def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_split, source, u, halo, beside, coarse,
@@ -37,7 +40,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
         w: the work space, `space_needed` long; its numbers are those of the grid.
 
     Returns:
-        The sum of W (f - A u)^2 over these planes, where `norm` asks for it.
+        The sum over these planes of W (f - A u)^2, or of W u^2, as `norm` asks for it.
     """
     L = records[level]
     n0, n1, n, m1, m = L.n[0], L.n[1], L.n[2], L.m[1], L.m[2]
@@ -57,7 +60,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
     fill(zero, S.row)
 
     restricted = f_coarse != 0
-    measured = restricted or norm
+    measured = restricted or norm == RESIDUAL
     c_first, c_last, r_first, r_last = planes_begun(L, integers, first, last) if restricted else (0, 0, first, last)
     u_first, u_last = (r_first - 1, r_last + 1) if measured else (first, last)
     begin, end = u_first - H, u_last + H
@@ -160,24 +163,34 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                     residual(
                         r_row, row, below, above, front, behind, halves, L, special, values, centre, c, since, until
                     )
-                    if norm and first <= k < last:
-                        total += np.float64(width0[i]) * np.float64(width1[j]) * squares(r_row, L, special, values)
                 else:
                     faces = faces_of(w, L, deep, i, j, width2, lower0[i], upper0[i], lower1[j], upper1[j])
                     if q < H:
                         relax_varying(row, r_row, kept, below, above, front, behind, halves, L, faces, parity, coming)
                         continue
                     residual_varying(r_row, row, below, above, front, behind, halves, L, faces, since, until)
-                    if norm and first <= k < last:
-                        total += np.float64(width0[i]) * np.float64(width1[j]) * squares_varying(r_row, width2, n)
+                if norm == RESIDUAL and first <= k < last:
+                    area = np.float64(width0[i]) * np.float64(width1[j])
+                    total += area * squared(r_row, L, special, values, varying, width2)
             while restricted and q == H and made < c_last and last0[made] == k:
                 r_place = earlier(r_turn, 1, S.r_ring)
                 restrict_plane(L, integers, reals, made, k, r_place, f_coarse_rows, w, S)
                 made += 1
-            if q == H - 1 and sink != ZERO and first <= k < last:
-                for j in range(n1):
-                    store(ahead(out, (i * n1 + j) * n), at(w, plane + j * length), sink == SPLIT, streamed, n)
-        if H == 0 and sink != ZERO and first <= t < last:
-            for j in range(n1):
-                store(ahead(out, (t * n1 + j) * n), at(w, turn * S.plane + j * length), sink == SPLIT, streamed, n)
+        k = t - H  # this plane is done
+        if sink == ZERO or not first <= k < last:
+            continue
+        for j in range(n1):
+            row = at(w, earlier(turn, H, R) * S.plane + j * length)
+            store(ahead(out, (k * n1 + j) * n), row, sink == SPLIT, streamed, n)
+            if norm == ITERATE:
+                area = np.float64(width0[k]) * np.float64(width1[j])
+                total += area * squared(row, L, special, values, varying, width2)
     return total
+
+
+@compiled
+def squared(row, L, special, values, varying, width):
+    """Sum of the squares along a row, each times its width."""
+    if varying is None:
+        return squares(row, L, special, values)
+    return squares_varying(row, width, L.n[2])

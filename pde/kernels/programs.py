@@ -14,7 +14,7 @@ from pde.kernels import cycles
 from pde.kernels.cycles import DIRECT, NO_NORMS, NO_SCALE, Given, program_of
 from pde.kernels.direct import direct
 from pde.kernels.hands import hands
-from pde.kernels.passes import ZERO
+from pde.kernels.passes import RESIDUAL, ZERO
 from pde.kernels.recording import Recorder, record
 from pde.kernels.space import SLOTS, space_needed
 from pde.kernels.states import Packed, Rows, Storage, Sweeping
@@ -40,9 +40,9 @@ class Programs:
         self._halos: dict[tuple[int, int], Rows] = {}
         self._programs: dict[tuple[str, int], Array] = {}
 
-    def cycle(self, kind: str, start: int, f: Rows, u: Rows | None, out: Rows, norm: bool = True) -> float:
-        """A cycle that begins on level `start`, from u (None: zero); returns the sum of W (f - A u)^2 where `norm`
-        asks for it."""
+    def cycle(self, kind: str, start: int, f: Rows, u: Rows | None, out: Rows, norm: int = RESIDUAL) -> float:
+        """A cycle that begins on level `start`, from u (None: zero); returns the sum of W (f - A u)^2, or what
+        else `norm` asks for."""
         if start == len(self._rooms) - 1:
             self._solve_coarsest(f, out)
             return 0.0
@@ -57,7 +57,7 @@ class Programs:
     def solve(self, kind: str, f: Rows, u: Rows | None, out: Rows, norms: Array, scale: Array, tolerance: float) -> int:
         """Cycles of a kind, the first of them "nested" where it is "fmg"; for the rest see `cycles.execute`."""
         again = len(self._program("nested", 0)) if kind == "fmg" else 0
-        return self._execute(self._program(kind, 0), f, u, out, True, again, norms, scale, tolerance)[1]
+        return self._execute(self._program(kind, 0), f, u, out, RESIDUAL, again, norms, scale, tolerance)[1]
 
     def _execute(
         self,
@@ -65,7 +65,7 @@ class Programs:
         f: Rows,
         u: Rows | None,
         out: Rows,
-        norm: bool,
+        norm: int,
         again: int = 0,
         norms: Array = NO_NORMS,
         scale: Array = NO_SCALE,

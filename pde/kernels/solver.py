@@ -13,6 +13,7 @@ import numpy as np
 from mgcore import Level
 from mgcore.solve import Remaining
 from pde.grid import Array
+from pde.kernels.passes import RESIDUAL
 from pde.kernels.programs import Programs
 from pde.kernels.states import Packed, Rows, Sweeping, as_rows
 from pde.kernels.tables import Tables, is_alike
@@ -48,8 +49,8 @@ class Fused:
         with self._lock:
             return self._rms(self.programs.cycle(cycle, start, *self._rows(f, u, out)), start)
 
-    def full_multigrid(self, f: Array, out: Array, norm: bool = True) -> float:
-        """One pass of full multigrid for zero boundary data; returns what `cycle` does where `norm` asks for it."""
+    def full_multigrid(self, f: Array, out: Array, norm: int = RESIDUAL) -> float:
+        """One pass of full multigrid for zero boundary data; returns what `cycle` does, or the same of u (ITERATE)."""
         with self._lock:
             return self._rms(self.programs.cycle("nested", 0, *self._rows(f, None, out), norm), 0)
 

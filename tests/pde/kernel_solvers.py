@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 import pde
 from pde.kernels import recording, solver, tables
+from pde.kernels.passes import ITERATE
 from tests.pde.problems import ENDS
 
 
@@ -101,8 +102,12 @@ def check_every_cycle(mg, threads, shares, streamed, seed):
                 np.sqrt(np.sum(W * r**2) / np.sum(W)), abs=float(50 * np.finfo(mg.dtype).eps * scale)
             )
         expected, out = mg.full_multigrid(f), np.empty(shape, mg.dtype)
-        mine.full_multigrid(f, out)
+        size = mine.full_multigrid(f, out, ITERATE)
         assert np.max(np.abs(out - expected)) <= rounding(mg, expected)
+        assert size == pytest.approx(
+            np.sqrt(np.sum(W * out.astype(float) ** 2) / np.sum(W)),
+            rel=float(16 * np.finfo(mg.dtype).eps) + 1e-16 * out.size,
+        )
         in_place = u.copy()
         mine.cycle("V", f, in_place, in_place)
         fresh = np.empty_like(u)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import mgcore
 import pde
 from pde.cycles import CYCLES
+from pde.direct import DirectSolver
 from pde.hierarchy import symmetric
 from pde.kernels import programs, recording
 from pde.kernels.cycles import DIRECT, PASS
@@ -37,8 +38,10 @@ def test_every_cycle_is_that_of_the_plain_levels(mg, threads, shares, streamed, 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_factors_solve_a_coarsest_grid_that_is_not_small(dtype):
-    mg = pde.Multigrid(pde.Poisson((63, 59), reaction=3.0), levels=2, kernels="numpy", dtype=dtype)
+    reaction = 3 + 0.1 * np.random.default_rng(0).random((63, 59))
+    mg = pde.Multigrid(pde.Poisson((63, 59), reaction=reaction), levels=2, kernels="numpy", dtype=dtype)
     assert mg.levels[-1].info.grid.size > LARGEST_INVERSE
+    assert isinstance(mg.levels[-1].B[0], DirectSolver)
     check_every_cycle(mg, 1, 4, 1 << 30, seed=0)
 
 
