@@ -6,7 +6,7 @@ from pde.kernels.jit import compiled
 from pde.kernels.layout import ends, join, split
 from pde.kernels.pointers import ahead, at
 from pde.kernels.space import SLOTS, around_axis, earlier
-from pde.kernels.transfers import beyond, combine, four, restrict, two
+from pde.kernels.transfers import add, beyond, combine, four, restrict, times, two
 
 
 @compiled
@@ -115,31 +115,58 @@ def planes_begun(L, integers, first, last):
 
 
 @compiled
-def restrict_plane(L, integers, reals, c, k, turn, out, w, S):
-    """Coarse plane c of the residual to `out`, once that of plane k, the last of those it is made of, is complete.
+def restrict_row(L, integers, reals, c, k, turn, out, w, S):
+    """In two dimensions: coarse row c of the residual to `out`, once that of its last row, k, is complete.
 
     Args:
-        turn: the place of plane k in the ring of residuals.
+        turn: the place of row k in the ring of residuals.
     """
-    n1, n, m0, m1, m = L.n[1], L.n[2], L.m[0], L.m[1], L.m[2]
-    first, weight = at(integers, L.at_first[0])[c], ahead(at(reals, L.at_restrict[0]), c)
+    m0, m = L.m[0], L.m[2]
+    count = k - at(integers, L.at_first[0])[c] + 1
+    row = combine(
+        at(w, S.r_row), at(w, S.r), earlier(turn, count - 1, S.r_ring), S.r_ring, S.plane,
+        ahead(at(reals, L.at_restrict[0]), c), m0, count, S.row,
+    )  # fmt: skip
+    along(row, L, integers, reals, w, S)
+    target = ahead(out, c * m)
+    split(target, ahead(target, m - m // 2), at(w, S.r_coarse), m)
+
+
+@compiled
+def restrict_plane(L, integers, reals, begun, c_last, k, turn, out, w, S):
+    """In three: what the residual of plane k adds to the coarse planes from `begun` on; complete ones go to `out`.
+
+    Rows are combined within their plane, while it is in the cache; the sums of planes are coarse.
+    """
+    n1, m0, m1, m = L.n[1], L.m[0], L.m[1], L.m[2]
+    first0, last0, weight0 = at(integers, L.at_first[0]), at(integers, L.at_last[0]), at(reals, L.at_restrict[0])
     first1, last1, weight1 = at(integers, L.at_first[1]), at(integers, L.at_last[1]), at(reals, L.at_restrict[1])
-    place, count, ring = earlier(turn, k - first, S.r_ring), k - first + 1, S.r_ring
-    rows, line = at(w, S.r_mixed), at(w, S.r_coarse)
-    if count == 1 and weight[0] == 1:
-        rows = at(w, S.r + place * S.plane)
-    else:
-        for j in range(n1):
-            o = j * S.row
-            combine(ahead(rows, o), at(w, S.r + o), place, ring, S.plane, weight, m0, count, S.row)
+    rows, line = at(w, S.r + turn * S.plane), at(w, S.r_coarse)
     for x in range(m1):
         row = combine(
             at(w, S.r_row), rows, around_axis(first1[x], n1), n1, S.row, ahead(weight1, x), m1,
             last1[x] - first1[x] + 1, S.row,
         )  # fmt: skip
-        ends(row, n, L.periodic[2] != 0)
-        restrict(
-            line, row, L, at(integers, L.restricted), at(integers, L.restricted_from), at(reals, L.restricted_weight)
-        )
-        target = ahead(out, (c * m1 + x) * m)
-        split(target, ahead(target, m - m // 2), line, m)
+        along(row, L, integers, reals, w, S)
+        c = begun
+        while c < c_last and first0[c] <= k:
+            weight = weight0[(k - first0[c]) * m0 + c]
+            total = at(w, S.sums + c % 3 * S.coarse_plane + x * S.coarse_row)
+            if k == first0[c]:
+                times(total, line, weight, m)
+            else:
+                add(total, total, line, weight, m)
+            if k == last0[c]:
+                target = ahead(out, (c * m1 + x) * m)
+                split(target, ahead(target, m - m // 2), total, m)
+            c += 1
+
+
+@compiled
+def along(row, L, integers, reals, w, S):
+    """A row of the residual, restricted along itself, to the work space."""
+    ends(row, L.n[2], L.periodic[2] != 0)
+    restrict(
+        at(w, S.r_coarse), row, L, at(integers, L.restricted), at(integers, L.restricted_from),
+        at(reals, L.restricted_weight),
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pde.kernels.coarse import mix, mixed_row, planes_begun, restrict_plane
+from pde.kernels.coarse import mix, mixed_row, planes_begun, restrict_plane, restrict_row
 from pde.kernels.jit import compiled
 from pde.kernels.lanes import LANES
 from pde.kernels.layout import EVEN, ends, fill, load, odd, store
@@ -36,6 +36,7 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
         varying: None where the coefficients are alike along a row, else anything.
         flip: 0 begins with the colour of the first point, 1 with the other one (the adjoint order).
         f, u, halo, coarse, out, f_coarse: addresses; 0 where there is none.
+        norm: NOTHING, RESIDUAL or ITERATE.
         places: room for 2 SLOTS integers.
         w: the work space, `space_needed` long; its numbers are those of the grid.
 
@@ -172,10 +173,14 @@ def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_spl
                 if norm == RESIDUAL and first <= k < last:
                     area = np.float64(width0[i]) * np.float64(width1[j])
                     total += area * squared(r_row, L, special, values, varying, width2)
-            while restricted and q == H and made < c_last and last0[made] == k:
+            if restricted and q == H:
                 r_place = earlier(r_turn, 1, S.r_ring)
-                restrict_plane(L, integers, reals, made, k, r_place, f_coarse_rows, w, S)
-                made += 1
+                if deep is not None:
+                    restrict_plane(L, integers, reals, made, c_last, k, r_place, f_coarse_rows, w, S)
+                while made < c_last and last0[made] == k:
+                    if deep is None:
+                        restrict_row(L, integers, reals, made, k, r_place, f_coarse_rows, w, S)
+                    made += 1
         k = t - H  # this plane is done
         if sink == ZERO or not first <= k < last:
             continue

@@ -21,7 +21,6 @@ class Space(NamedTuple):
     f: int
     r: int
     r_ring: int
-    r_mixed: int
     r_row: int
     r_coarse: int
     scratch: int
@@ -30,6 +29,7 @@ class Space(NamedTuple):
     coarse: int
     coarse_row: int
     coarse_plane: int
+    sums: int
     total: int
 
 
@@ -38,7 +38,7 @@ def space(n1, n, m1, m, span, sweeps):
     """How the work space is divided for rows of n points, n1 in a plane, and their coarse counterparts.
 
     Args:
-        span: planes that a coarse one is made of, at most.
+        span: planes that a coarse one is made of, at most; in two dimensions they are kept until then.
     """
     row = row_length(n)
     plane = n1 * row
@@ -48,18 +48,18 @@ def space(n1, n, m1, m, span, sweeps):
     zero = ring * plane
     f = zero + row
     r = f + ring * plane
-    r_ring = span + 1
-    r_mixed = r + r_ring * plane
-    r_row = r_mixed + plane
+    r_ring = span + 1 if n1 == 1 else 2
+    r_row = r + r_ring * plane
     r_coarse = r_row + row
     scratch = r_coarse + coarse_row
     v = scratch + row + 64
     mixed = v + coarse_row
     coarse = mixed + coarse_plane
-    total = coarse + SLOTS * coarse_plane + 64
+    sums = coarse + SLOTS * coarse_plane
+    total = sums + 3 * coarse_plane + 64
     return Space(
-        row, plane, ring, zero, f, r, r_ring, r_mixed, r_row, r_coarse, scratch, v, mixed, coarse, coarse_row,
-        coarse_plane, total,
+        row, plane, ring, zero, f, r, r_ring, r_row, r_coarse, scratch, v, mixed, coarse, coarse_row,
+        coarse_plane, sums, total,
     )  # fmt: skip
 
 
