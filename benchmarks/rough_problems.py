@@ -50,7 +50,7 @@ def layers(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     values: list[float] = []
     while len(values) < shape[axis]:
         values += [rng.random()] * int(rng.integers(4, max(5, shape[axis] // 4)))
-    return np.moveaxis(np.broadcast_to(np.array(values[: shape[axis]]), np.roll(shape, -axis - 1)), -1, axis).copy()
+    return np.array(values)[np.indices(shape)[axis]]
 
 
 def thin_layers(shape: Shape, rng: np.random.Generator) -> np.ndarray:
