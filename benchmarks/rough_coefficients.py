@@ -1,6 +1,7 @@
 """Random problems with rough coefficients: which converge by automatic settings, and which with conjugate gradients.
 
-python benchmarks/rough_coefficients.py [--problems 400] [--seed 0] [--first 0] [--kinds WORD ...] [--output FOLDER]
+python benchmarks/rough_coefficients.py [--problems 400] [--seed 0] [--first 0] [--kinds WORD ...] [--levels N]
+                                       [--output FOLDER]
 
 Problem k of a seed is the same in every run of the same kinds: --seed 3 --first 17 --problems 1 solves one of them
 again. What has been solved is kept in out/, so that a run that was ended goes on from there.
@@ -21,16 +22,18 @@ from rough_problems import KINDS, LARGEST_JUMP, NOISE, SIZES, make
 import pde
 
 RTOL, CYCLES, ITERATIONS = 1e-8, 50, 25
+ONE, SEVERAL = "factorised at once", "several levels"
 TRAITS = ("2-D", "3-D", "vertex", "cell", "periodic", "unequal extents", "stretched", "tensor", "reaction", "singular")
 
 Run = dict[str, Any]
 """A problem that has been solved: number, kind, traits, text, and per method [cycles, reason, residual]."""
 
 
-def solve(seed: int, number: int, kinds: Sequence[str]) -> Run:
+def solve(seed: int, number: int, kinds: Sequence[str], levels: int | None) -> Run:
     made = make(seed, number, kinds)
-    mg = pde.Multigrid(made.problem)
-    run: Run = {"number": number, "kind": made.kind, "traits": made.traits, "text": repr(made.problem)}
+    mg = pde.Multigrid(made.problem, levels=levels)
+    traits = (*made.traits, SEVERAL if len(mg.levels) > 1 else ONE)
+    run: Run = {"number": number, "kind": made.kind, "traits": traits, "text": repr(made.problem)}
     for name, accel, most in (("cycles", None, CYCLES), ("cg", "cg", 2 * ITERATIONS)):
         solution = mg.solve(made.f, rtol=RTOL, max_cycles=most, accel=accel)
         run[name] = [solution.cycles, solution.reason, solution.residual_norms[-1]]
@@ -58,7 +61,7 @@ def tables(runs: Sequence[Run]) -> str:
     header = ["", "problems", "cycles: not converged", *counts, f"cg: not within {ITERATIONS}", *counts]
     others = [run for run in runs if run["kind"] != NOISE]
     kinds = [(kind, [run for run in runs if run["kind"] == kind]) for kind in KINDS]
-    traits = [(trait, [run for run in others if trait in run["traits"]]) for trait in TRAITS]
+    traits = [(trait, [run for run in others if trait in run["traits"]]) for trait in (*TRAITS, ONE, SEVERAL)]
     parts = []
     for title, chosen in (("coefficient", kinds), (f"all but {NOISE}", [("all", others), *traits])):
         rows = [row(name, some) for name, some in chosen if some]
@@ -75,12 +78,12 @@ def told(run: Run) -> str:
     return ", ".join("{} {} {} at {:.0e}".format(method, *run[method]) for method in ("cycles", "cg"))
 
 
-def main(seed: int, numbers: Sequence[int], kinds: Sequence[str], folder: Path, log: Path) -> None:
+def main(seed: int, numbers: Sequence[int], kinds: Sequence[str], levels: int | None, folder: Path, log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     done = {run["number"]: run for run in map(json.loads, log.read_text().splitlines())} if log.exists() else {}
     for number in numbers:
         if number not in done:
-            done[number] = solve(seed, number, kinds)
+            done[number] = solve(seed, number, kinds, levels)
             with log.open("a") as lines:
                 lines.write(json.dumps(done[number]) + "\n")
             print(f"{number}: {done[number]['kind']}, {told(done[number])}", flush=True)
@@ -90,9 +93,16 @@ centrings, a from 1 to up to 10^{LARGEST_JUMP:g} or down to 10^-{LARGEST_JUMP:g}
 automatic settings of `pde.solve_poisson`, {CYCLES} cycles at most to a true residual of {RTOL:g}; "cg" the same with
 `accel="cg"`. "By rounding" ended where float64 does: u is so large there, in an inclusion that is almost insulated say,
 that rounding it leaves more of the residual; these count as converged. White noise, where every unknown has an a of its
-own, leaves nothing for a coarse grid to see; it is listed but not counted.
+own, leaves nothing for a coarse grid to see; it is listed but not counted. {coarsest(levels)}
 """
     report.write("rough_coefficients", "Rough coefficients", notes + "\n" + tables([done[n] for n in numbers]), folder)
+
+
+def coarsest(levels: int | None) -> str:
+    """Where coarsening has ended."""
+    if levels is None:
+        return f'"{ONE.capitalize()}": the finest grid is the coarsest as well, by the automatic settings.'
+    return f"Solved with `levels={levels}`: coarsening goes on to 5000 unknowns, further than by itself."
 
 
 def sizes() -> str:
@@ -105,8 +115,10 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0, help="of the generator (default 0)")
     parser.add_argument("--first", type=int, default=0, help="the number of the first problem (default 0)")
     parser.add_argument("--kinds", nargs="*", default=(), help="only coefficients whose name has one of these words")
+    parser.add_argument("--levels", type=int, help="as in pde.Multigrid: 9 coarsens as far as it goes")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="folder for the tables")
     given = parser.parse_args()
     numbers = range(given.first, given.first + given.problems)
-    words = "-".join((str(given.seed), *given.kinds)).replace(" ", "_")
-    main(given.seed, numbers, given.kinds, given.output, Path("out") / f"rough_coefficients-{words}.jsonl")
+    words = "-".join(map(str, (given.seed, given.levels, *given.kinds))).replace(" ", "_")
+    log = Path("out") / f"rough_coefficients-{words}.jsonl"
+    main(given.seed, numbers, given.kinds, given.levels, given.output, log)
