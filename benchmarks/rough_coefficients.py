@@ -1,10 +1,10 @@
 """Random problems with rough coefficients: which converge by automatic settings, and which with conjugate gradients.
 
-python benchmarks/rough_coefficients.py [--problems 400] [--seed 0] [--first 0] [--kinds WORD ...] [--levels N]
-                                       [--output FOLDER]
+python benchmarks/rough_coefficients.py [--problems 400] [--seed 0] [--first 0] [--kinds WORD ...]
+                                       [--levels N] [--before LOG] [--output FOLDER]
 
 Problem k of a seed is the same in every run of the same kinds: --seed 3 --first 17 --problems 1 solves one of them
-again. What has been solved is kept in out/, so that a run that was ended goes on from there.
+again. What a commit has solved is kept in out/, so that a run that was ended goes on from there.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def row(name: str, runs: Sequence[Run]) -> list[str]:
 
 
 def tables(runs: Sequence[Run]) -> str:
+    """By kind and by trait."""
     counts = ("by rounding", "median", "most")
     header = ["", "problems", "cycles: not converged", *counts, f"cg: not within {ITERATIONS}", *counts]
     others = [run for run in runs if run["kind"] != NOISE]
@@ -66,11 +67,15 @@ def tables(runs: Sequence[Run]) -> str:
     for title, chosen in (("coefficient", kinds), (f"all but {NOISE}", [("all", others), *traits])):
         rows = [row(name, some) for name, some in chosen if some]
         parts.append(report.table([title, *header[1:]], rows))
+    return "\n\n".join(parts)
+
+
+def failures(runs: Sequence[Run]) -> str:
     failed = [run for run in runs if not (reached(run, "cycles") and reached(run, "cg"))]
     lines = [
         f"- {run['number']}, {run['kind']}: {told(run)}; {', '.join(run['traits'])}; {run['text']}" for run in failed
     ]
-    return "\n\n".join((*parts, "Not reached:" if lines else "All have reached it.", "\n".join(lines)))
+    return "\n\n".join(("Not reached:", "\n".join(lines))) if lines else "All have reached it."
 
 
 def told(run: Run) -> str:
@@ -78,9 +83,22 @@ def told(run: Run) -> str:
     return ", ".join("{} {} {} at {:.0e}".format(method, *run[method]) for method in ("cycles", "cg"))
 
 
-def main(seed: int, numbers: Sequence[int], kinds: Sequence[str], levels: int | None, folder: Path, log: Path) -> None:
+def read(log: Path) -> dict[int, Run]:
+    return {run["number"]: run for run in map(json.loads, log.read_text().splitlines())}
+
+
+def main(
+    seed: int,
+    numbers: Sequence[int],
+    kinds: Sequence[str],
+    levels: int | None,
+    before: Path | None,
+    folder: Path,
+    log: Path,
+) -> None:
+    earlier = None if before is None else read(before)
     log.parent.mkdir(parents=True, exist_ok=True)
-    done = {run["number"]: run for run in map(json.loads, log.read_text().splitlines())} if log.exists() else {}
+    done = read(log) if log.exists() else {}
     for number in numbers:
         if number not in done:
             done[number] = solve(seed, number, kinds, levels)
@@ -95,7 +113,11 @@ automatic settings of `pde.solve_poisson`, {CYCLES} cycles at most to a true res
 that rounding it leaves more of the residual; these count as converged. White noise, where every unknown has an a of its
 own, leaves nothing for a coarse grid to see; it is listed but not counted. {coarsest(levels)}
 """
-    report.write("rough_coefficients", "Rough coefficients", notes + "\n" + tables([done[n] for n in numbers]), folder)
+    runs = [done[n] for n in numbers]
+    parts = [notes.strip(), tables(runs), failures(runs)]
+    if before is not None and earlier is not None:
+        parts += [f"## Before: {before.stem}", tables([earlier[n] for n in numbers])]
+    report.write("rough_coefficients", "Rough coefficients", "\n\n".join(parts), folder)
 
 
 def coarsest(levels: int | None) -> str:
@@ -116,9 +138,10 @@ if __name__ == "__main__":
     parser.add_argument("--first", type=int, default=0, help="the number of the first problem (default 0)")
     parser.add_argument("--kinds", nargs="*", default=(), help="only coefficients whose name has one of these words")
     parser.add_argument("--levels", type=int, help="as in pde.Multigrid: 9 coarsens as far as it goes")
+    parser.add_argument("--before", type=Path, help="the log of another commit, out/*.jsonl: its tables are added")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="folder for the tables")
     given = parser.parse_args()
     numbers = range(given.first, given.first + given.problems)
-    words = "-".join(map(str, (given.seed, given.levels, *given.kinds))).replace(" ", "_")
+    words = "-".join(map(str, (report.commit(), given.seed, given.levels, *given.kinds))).replace(" ", "_")
     log = Path("out") / f"rough_coefficients-{words}.jsonl"
-    main(given.seed, numbers, given.kinds, given.levels, given.output, log)
+    main(given.seed, numbers, given.kinds, given.levels, given.before, given.output, log)
