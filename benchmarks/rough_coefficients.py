@@ -107,11 +107,13 @@ def main(
             print(f"{number}: {done[number]['kind']}, {told(done[number])}", flush=True)
     notes = f"""\
 {len(numbers)} problems of seed {seed}, made by `benchmarks/rough_problems.py`: {sizes()}, all kinds of sides, both
-centrings, a from 1 to up to 10^{LARGEST_JUMP:g} or down to 10^-{LARGEST_JUMP:g}, f white noise. "cycles" are the
+centrings, a from 1 to up to 10^{LARGEST_JUMP:g} or down to 10^-{LARGEST_JUMP:g}, f white noise. "Cycles" are the
 automatic settings of `pde.solve_poisson`, {CYCLES} cycles at most to a true residual of {RTOL:g}; "cg" the same with
 `accel="cg"`. "By rounding" ended where float64 does: u is so large there, in an inclusion that is almost insulated say,
 that rounding it leaves more of the residual; these count as converged. White noise, where every unknown has an a of its
-own, leaves nothing for a coarse grid to see; it is listed but not counted. {coarsest(levels)}
+own, leaves nothing for a coarse grid to see; it is listed but not counted.
+
+{coarsest(levels)}
 """
     runs = [done[n] for n in numbers]
     parts = [notes.strip(), tables(runs), failures(runs)]
