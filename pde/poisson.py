@@ -163,9 +163,12 @@ class Poisson:
         return self._operator(self.read("u", u))
 
     def matrix(self, symmetric: bool = False) -> sp.csr_matrix:
-        """A on the flattened unknowns (C order); W A, W the control volumes, where `symmetric`."""
-        A = self._operator.matrix()
-        return sp.csr_matrix(sp.diags(self.control_volumes().ravel()) @ A) if symmetric else A
+        """A on the flattened unknowns (C order); W A, W the control volumes, where `symmetric`.
+
+        Each diagonal entry is the sum of those beside it, and of c and what sides add, as it is computed; W A is
+        symmetric to the last bit.
+        """
+        return self._operator.symmetric_matrix() if symmetric else self._operator.matrix()
 
     def control_volumes(self) -> Array:
         """W: the volume that belongs to each unknown, an array of `shape`."""
