@@ -12,7 +12,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from mgcore import Progress, Solution, SolveError
 from pde.arguments import choose, count, finite, number, read_nu, read_omega, read_precision, real_array
-from pde.arrays import as_numpy, is_tensor
+from pde.arrays import as_numpy, cast, is_tensor
 from pde.automatic import automatic
 from pde.batch import delivered, one_batch_axis, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
@@ -21,10 +21,12 @@ from pde.direct import LARGEST_DENSE
 from pde.grid import Array, Sides
 from pde.hierarchy import LARGEST_DIRECT, Choices, Tables, build_hierarchy, symmetric
 from pde.nested import NestedIteration
+from pde.operators import StencilOperator
 from pde.out import check_out, deliver, room_in
 from pde.place import Place, host, read_device
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
+from pde.reduced import Reduction
 from pde.running import How, Levels, run_on
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.solving import BatchSolver
@@ -135,7 +137,8 @@ class Multigrid:
         self._hierarchy, self.levels, self._volumes = hierarchy, hierarchy.levels, here.volumes
         self._nested = NestedIteration(here, transfer == "operator", problem.singular, cycles)
         self._nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
-        self._solver = BatchSolver(problem, self._nested, cycles, self._volumes[0], self.dtype)
+        reduction = Reduction(grid, terms, self._volumes[0], self._exact_operator, problem.singular, self.dtype)
+        self._solver = BatchSolver(problem, self._nested, cycles, self._volumes[0], reduction, self.dtype)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
@@ -177,11 +180,11 @@ class Multigrid:
         if not measured:
             finite("f", f, self.dtype)
         with np.errstate(**QUIET), self._place.without_gradients():
-            folded = fold(f, sides, self.problem.grid, self.problem.terms)
-            self._solver.compatible(folded, incompatible)
-            levels = trace.watch(self._cycles.levels, folded)
+            self._solver.incompatible_share(f, sides, incompatible)
+            sides = {key: cast(values, self.dtype) for key, values in sides.items()}
+            levels = trace.watch(self._cycles.levels, fold(f, sides, self.problem.grid, self.problem.terms))
             u, norms = self._nested(levels, f, sides, fused, room_in(out, f), of_u=True)
-            u = self._solver.mean_free(u)
+            u = self._solver.reduction.mean_free(u)
             if measured and norms is None:
                 finite("f", f, self.dtype)
             return deliver(self._place.give(u, as_tensor), out)
@@ -300,7 +303,7 @@ class Multigrid:
         W = self._W
         y = real_array("y", y)  # a cast would drop imaginary parts
         r = self._place.put((y.T.reshape(-1, *W.shape) / W).astype(self.dtype), self.dtype)
-        u = self._solver.symmetric_cycle(cycle, levels, fused, self._solver.mean_free(r))
+        u = self._solver.symmetric_cycle(cycle, levels, fused, self._solver.reduction.mean_free(r))
         return as_numpy(u).reshape(-1, W.size).T.reshape(y.shape)
 
     @property
@@ -364,7 +367,7 @@ class Multigrid:
         u = np.random.default_rng(seed).standard_normal(self.problem.shape).astype(self.dtype)
         factors: list[float] = []
         for _ in range(count("cycles", cycles, least=1)):
-            u = self._solver.mean_free(run(self.levels, f, u))
+            u = self._solver.reduction.mean_free(run(self.levels, f, u))
             factors.append(float(self._volumes[0].rms(u)))
             if factors[-1] == 0:  # a direct solver
                 return 0.0
@@ -394,11 +397,19 @@ class Multigrid:
         )
 
     def _read_data(self, f: Any, g: BoundaryData) -> tuple[Array, Sides]:
-        """f, in which a later look will find what is not finite, and g."""
-        f = self._read("f", f, look=False)
+        """f, in which a later look will find what is not finite, and g in float64."""
+        f, double = self._read("f", f, look=False), np.dtype(float)
         g = host(self._place.read("g", g))
-        sides = read_sides(g, self.problem.grid, self.dtype, tuple(f.shape[: f.ndim - self.problem.ndim]))
-        return f, {key: self._place.put(values, self.dtype) for key, values in sides.items()}
+        sides = read_sides(g, self.problem.grid, double, tuple(f.shape[: f.ndim - self.problem.ndim]))
+        for key, values in sides.items():
+            finite(f"g[{key}]", values, self.dtype)
+        return f, {key: self._place.put(values, double) for key, values in sides.items()}
+
+    def _exact_operator(self) -> StencilOperator:
+        """A in float64 where the cycles run."""
+        if self.dtype == np.dtype(float):
+            return self._solver.nested.hierarchy.levels[0].A
+        return self._place.put(self.problem._operator, np.dtype(float))
 
     def _read(self, name: str, values: Any, look: bool = True) -> Array:
         """Nodal values where the cycles run."""
