@@ -66,7 +66,9 @@ def test_a_cycle_is_what_a_solve_makes():
         for _ in range(3):
             u = mg.cycle(f, u, cycle)
         np.testing.assert_array_equal(mg.solve(f, cycle=cycle, max_cycles=3, rtol=0).u, u)
-    np.testing.assert_array_equal(mg.solve(f, 1.0, max_cycles=1, rtol=0).u, mg.full_multigrid(f, 1.0))
+    np.testing.assert_array_equal(mg.solve(f, max_cycles=1, rtol=0).u, mg.full_multigrid(f))
+    g = {(0, 0): 0.01}  # small beside f: it is folded in, and not lifted
+    np.testing.assert_array_equal(mg.solve(f, g, max_cycles=1, rtol=0).u, mg.full_multigrid(f, g))
 
 
 def test_cycles_are_those_of_mgcore():

@@ -39,8 +39,7 @@ def test_an_incompatible_f_is_refused_with_its_size(kinds, cell):
     box, mg, f = problem(kinds, cell)
     with pytest.raises(ValueError, match="f does not fit") as error:
         mg.solve(f + 1)
-    rms = np.sqrt(box.mean((f + 1) ** 2))
-    assert f"{1 / rms:.1e}" in str(error.value)
+    assert f"{1 / box.mean(abs(f + 1)):.1e}" in str(error.value)
     assert "incompatible" in str(error.value)
 
 
@@ -48,10 +47,11 @@ def test_an_incompatible_f_is_refused_with_its_size(kinds, cell):
 @CENTRINGS
 def test_a_small_mean_is_removed_and_told(kinds, cell):
     box, mg, f = problem(kinds, cell)
-    rms = np.sqrt(box.mean(f**2))
-    solution, expected = mg.solve(f + 5e-3 * rms, rtol=1e-10), mg.solve(f, rtol=1e-10)
+    size = box.mean(abs(f))
+    solution, expected = mg.solve(f + 5e-3 * size, rtol=1e-10), mg.solve(f, rtol=1e-10)
     assert solution.converged
-    assert solution.removed == pytest.approx(5e-3, rel=1e-3)
+    assert solution.removed == pytest.approx(5e-3, rel=1e-2)
+    assert f"{solution.removed:.1e} of f removed" in solution.message
     assert expected.removed <= 16 * EPS * box.volumes().size
     np.testing.assert_allclose(solution.u, expected.u, rtol=0, atol=1e-8 * np.abs(expected.u).max())
     assert Multigrid(Poisson(5)).solve(np.ones(5)).removed is None
@@ -60,7 +60,7 @@ def test_a_small_mean_is_removed_and_told(kinds, cell):
 def test_what_may_be_removed_can_be_chosen():
     box, mg, f = problem(("N", "P"), False)
     f = f + 0.5
-    share = 0.5 / np.sqrt(box.mean(f**2))
+    share = 0.5 / box.mean(abs(f))
     solution = mg.solve(f, incompatible=share * 1.001)
     assert solution.converged
     assert solution.removed == pytest.approx(share)
@@ -111,11 +111,10 @@ def test_boundary_data_count_in_the_balance():
 @CENTRINGS
 def test_a_batch_is_treated_member_by_member(kinds, cell):
     box, mg, f = problem(kinds, cell)
-    rms = np.sqrt(box.mean(f**2))
-    batch = np.stack([f, 1e-3 * f + 4e-6 * rms, 0 * f])
+    batch = np.stack([f, 1e-3 * f + 4e-6 * box.mean(abs(f)), 0 * f])
     solution = mg.solve(batch, rtol=1e-10)
     assert solution.converged
-    assert solution.removed == pytest.approx(4e-3, rel=1e-3)
+    assert solution.removed == pytest.approx(4e-3, rel=1e-2)
     for member, u in zip(batch, solution.u, strict=True):
         np.testing.assert_allclose(u, mg.solve(member, rtol=1e-10).u, rtol=0, atol=1e-7 * np.abs(u).max())
         assert abs(box.mean(u)) <= 64 * EPS
