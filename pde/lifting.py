@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
     axes before have there: transfinite interpolation. It gives constants, linear functions and x^2 - y^2 as they are.
     """
     done: list[tuple[int, Coefficients]] = []
-    for a, axis in enumerate(grid.axes):
+    for a in sorted(range(grid.ndim), key=partial(_lateness, grid)):
+        axis = grid.axes[a]
         if not axis.periodic:
             low, high = (_missing(done, sides, grid, terms, a, side) for side in (0, 1))
             if not isinstance(low, float) or not isinstance(high, float):
@@ -37,6 +39,12 @@ def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
             if not isinstance(c, float):
                 w = w + c * like(power, c)
     return w
+
+
+def _lateness(grid: Grid, a: int) -> tuple[bool, bool]:
+    """Axes of one unknown between slopes come first, which those before would not see, and of them the freest."""
+    axis = grid.axes[a]
+    return axis.n > 1 or any(not side.of_flux for side in axis.sides), any(side.of_u for side in axis.sides)
 
 
 def unlifted(w: Array, sides: Sides, grid: Grid, A: StencilOperator) -> Array:

@@ -257,6 +257,8 @@ class Multigrid:
         f, sides = self._read_data(f, g)
         u0 = self._read_guess("u0", u0, f)
         check_out(self._place, out, f.shape, self.dtype, as_tensor)
+        with np.errstate(**QUIET):
+            removed = self._solver.incompatible_share(f, sides, incompatible)
         if accel is not None:
             cycle = "W" if cycle == "W" else "V"
         nested = cycle == "fmg" and u0 is None
@@ -267,7 +269,7 @@ class Multigrid:
                 None if u0 is None else u0.reshape(-1, *self.problem.shape),
                 cycle,
                 accel,
-                incompatible,
+                removed,
                 trace,
                 room_in(out, f, u0),
                 rtol=rtol,

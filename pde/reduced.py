@@ -122,7 +122,7 @@ class Reduction:
     def _is_rounding(self, left: Array, w: Array) -> Any:
         """Whether a lifting that leaves this has all that g says: one sweep would change w by its last digits."""
         largest = as_numpy(namespace(w).amax(abs(w), axis=tuple(range(-self.grid.ndim, 0))))
-        return self.volumes.rms(left / self.exact().diagonal) <= 4 * np.finfo(float).eps * largest
+        return self.volumes.rms(left / self.exact().diagonal) <= 8 * np.finfo(float).eps * largest
 
     def _of_good_size(self, reduced: Reduced) -> Reduced:
         """Members whose squares or cubes would leave the range of numbers, divided by a power of two."""

@@ -54,7 +54,7 @@ class BatchSolver:
         u0: Array | None,
         cycle: str,
         accel: str | None,
-        incompatible: float | None,
+        removed: Sizes | None,
         trace: Trace,
         room: Array | None,
         **options: Any,
@@ -62,11 +62,11 @@ class BatchSolver:
         """`pde.Multigrid.solve` for f of shape (members, *shape) that has been read; u too has this shape.
 
         Args:
+            removed: of each member, from `incompatible_share`.
             room: an array in which the iterates of kernels may be.
             options: those of `mgcore.solve_batch`.
         """
         A, volumes, mean_free = self.nested.hierarchy.levels[0].A, self.volumes, self.reduction.mean_free
-        removed = self.incompatible_share(f, sides, incompatible)
         reduced = self.reduction(f, sides, u0)
         data, guess, unit, active = reduced.data, reduced.guess, reduced.unit, np.arange(len(f))
         levels: Levels = self.cycles.levels if accel is None else symmetric(list(self.cycles.levels))
@@ -137,7 +137,8 @@ class BatchSolver:
         solution = solution.changed(u=u if reduced.w is None else mean_free(u))
         if removed is None:
             return solution
-        members = (replace(m, removed=float(share)) for m, share in zip(solution.members, removed, strict=True))
+        shares = zip(solution.members, removed.ravel().tolist(), strict=True)
+        members = (replace(m, removed=share) for m, share in shares)
         return replace(solution, removed=float(np.max(removed)), members=tuple(members))
 
     def symmetric_cycle(self, cycle: str, levels: Levels, fused: bool, r: Array) -> Array:
