@@ -151,7 +151,7 @@ class Multigrid:
         u = self._read_guess("u", u, f)
         with np.errstate(**QUIET), self._place.without_gradients():
             fused = not trace.watches and self._cycles.ready()
-            levels = trace.watch(self._cycles.levels, f)
+            levels = trace.watch(self._cycles.levels, self._volumes[0].rms(f))
             return self._place.give(self._cycles(cycle, levels, f, u, How(fused))[0], as_tensor)
 
     def full_multigrid(
@@ -182,7 +182,8 @@ class Multigrid:
         with np.errstate(**QUIET), self._place.without_gradients():
             self._solver.incompatible_share(f, sides, incompatible)
             sides = {key: cast(values, self.dtype) for key, values in sides.items()}
-            levels = trace.watch(self._cycles.levels, fold(f, sides, self.problem.grid, self.problem.terms))
+            folded = fold(f, sides, self.problem.grid, self.problem.terms) if trace.watches else f
+            levels = trace.watch(self._cycles.levels, self._volumes[0].rms(folded))
             u, norms = self._nested(levels, f, sides, fused, room_in(out, f), of_u=True)
             u = self._solver.reduction.mean_free(u)
             if measured and norms is None:
@@ -206,10 +207,15 @@ class Multigrid:
         incompatible: float | None = None,
         verbose: Verbose = False,
     ) -> Solution:
-        """Solve to ||f - A u|| <= max(rtol ||f||, atol): the true residual, g folded into f.
+        """Solve to ||r|| <= max(rtol scale, atol), where r is the true residual.
 
-        The norm is the root mean square over the box, every unknown counting by its control volume. A singular
-        problem (see `Poisson`) has a solution where the mean of f, g folded in, is zero; a small mean, as
+        scale is the size of what the data determine: max(||f||, ||f - A w||) with a lifting w of g, which is subtracted
+        from u before the cycles and added after them (g folded into f counts in its place where it is no larger than
+        ten times that). Neither g / h^2 nor u0 nor a constant makes the tolerance trivial: with f = 0 and g = 0 u is 0,
+        and g that a lifting has as it is, constants, linear functions, x^2 - y^2, costs f none of its accuracy.
+
+        The norm is the root mean square over the box, every unknown counting by its control volume. A singular problem
+        (see `Poisson`) has a solution where the integral of f, with what g brings in, is zero; a small part of it, as
         discretising f leaves it, is removed and told as `Solution.removed`, and u gets zero mean.
 
         Args:
@@ -231,9 +237,9 @@ class Multigrid:
                 residual, and the u of all members, those that have ended among them.
             progress: show a progress bar on stderr.
             strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
-            incompatible: of a singular problem, the largest mean of f, relative to its norm, that is removed; None is
-                max(1e-2, 10 h^2).
-            verbose: True prints every move on every level with the residual (relative to f) before and after it; a
+            incompatible: of a singular problem, the largest |integral of f| relative to the integral of |f|, both with
+                g, that is removed; None is max(1e-2, 10 h^2), h from the axes with more than eight unknowns.
+            verbose: True prints every move on every level with the residual (relative to scale) before and after it; a
                 stream takes the lines; a function is called with each `mgcore.Event`. The iterates stay the same to
                 the last bit, a cycle costs about three times as much.
 

@@ -70,7 +70,7 @@ class BatchSolver:
         reduced = self.reduction(f, sides, u0)
         data, guess, unit, active = reduced.data, reduced.guess, reduced.unit, np.arange(len(f))
         levels: Levels = self.cycles.levels if accel is None else symmetric(list(self.cycles.levels))
-        levels = trace.watch(levels, data)
+        levels = trace.watch(levels, reduced.sizes if unit is None else reduced.sizes / unit)
         kind, accelerate = "V" if cycle == "fmg" else cycle, None
         fused, measured = not trace.watches and self.cycles.ready(symmetric=accel is not None), Measured()
         if accel is not None:
