@@ -151,7 +151,7 @@ class Multigrid:
         u = self._read_guess("u", u, f)
         with np.errstate(**QUIET), self._place.without_gradients():
             fused = not trace.watches and self._cycles.ready()
-            levels = trace.watch(self._cycles.levels, self._volumes[0].rms(f))
+            levels = trace.watch(self._cycles.levels, self._volumes[0].rms(f)) if trace.watches else self._cycles.levels
             return self._place.give(self._cycles(cycle, levels, f, u, How(fused))[0], as_tensor)
 
     def full_multigrid(
@@ -182,8 +182,10 @@ class Multigrid:
         with np.errstate(**QUIET), self._place.without_gradients():
             self._solver.incompatible_share(f, sides, incompatible)
             sides = {key: cast(values, self.dtype) for key, values in sides.items()}
-            folded = fold(f, sides, self.problem.grid, self.problem.terms) if trace.watches else f
-            levels = trace.watch(self._cycles.levels, self._volumes[0].rms(folded))
+            levels: Levels = self._cycles.levels
+            if trace.watches:
+                folded = fold(f, sides, self.problem.grid, self.problem.terms)
+                levels = trace.watch(levels, self._volumes[0].rms(folded))
             u, norms = self._nested(levels, f, sides, fused, room_in(out, f), of_u=True)
             u = self._solver.reduction.mean_free(u)
             if measured and norms is None:
