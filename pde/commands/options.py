@@ -58,14 +58,14 @@ SOLVE: dict[str, dict[str, Any]] = {
         "choices": ("none", "cg", "auto"),
         "help": "conjugate gradients around a symmetric cycle; auto: where the coefficient is rough (none)",
     },
-    "rtol": {"type": float, "metavar": "T", "help": "residual relative to f to stop at (1e-8)"},
+    "rtol": {"type": float, "metavar": "T", "help": "residual to stop at, relative to the data (1e-8)"},
     "atol": {"type": float, "metavar": "T", "help": "absolute residual to stop at (0)"},
     "max_cycles": {"type": int, "metavar": "K", "help": "give up after so many cycles (50)"},
     "incompatible": {
         "type": float,
         "metavar": "S",
-        "help": "of a singular problem (all sides Neumann or periodic, no reaction): the mean of f, relative to its "
-        "norm, that may be removed (max(1e-2, 10 h^2))",
+        "help": "of a singular problem (all sides Neumann or periodic, no reaction): the mean of f, relative to that "
+        "of |f|, that may be removed (max(1e-2, 10 h^2))",
     },
 }
 OUTPUT: dict[str, dict[str, Any]] = {
