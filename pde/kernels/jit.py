@@ -8,10 +8,12 @@ with the function that Python calls, whose code alone is kept on disk.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 import numba
+from numba.core import event
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
@@ -71,3 +73,20 @@ merged: Any = _free(**_part, inline="always")
 
 exact: Any = _plain(**_part)
 """Arithmetic that a compiler must not reorder."""
+
+
+class _Listener(event.Listener):
+    def __init__(self, report: Callable[[int], Any]) -> None:
+        self._report, self._done = report, 0
+
+    def on_start(self, event: Any) -> None:
+        self._report(self._done)
+
+    def on_end(self, event: Any) -> None:
+        self._done += 1
+        self._report(self._done)
+
+
+def reported(report: Callable[[int], Any]) -> AbstractContextManager[Any]:
+    """While it lasts `report` is told how many functions have been compiled; nothing where all come from the cache."""
+    return event.install_listener("numba:compile", _Listener(report))
