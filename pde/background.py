@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def waiting(variant: Variant, size: int) -> str | None:
         raise ValueError(f"the environment variable {SETTING} must be one of {', '.join(MODES)}; got {mode!r}")
     if mode == "wait" or stamps.is_compiled(variant):
         return None
+    if not _installed():
+        return "Numba is not installed"
     how = "python -m pde compile does it"
     if mode == "off":
         return f"they are not compiled yet and {SETTING} is off; {how}"
@@ -65,6 +68,8 @@ def waiting(variant: Variant, size: int) -> str | None:
         return None
     if reason := no_child():
         return f"they are not compiled yet, and {reason} does not start it; {how}"
+    if not stamps.can_be_kept():
+        return "they are not compiled yet, and no folder that would keep them can be written to (see NUMBA_CACHE_DIR)"
     return MEANWHILE
 
 
@@ -82,27 +87,39 @@ def no_child() -> str | None:
     return None
 
 
-def begin(variant: Variant) -> None:
+def _installed() -> bool:
+    try:
+        return find_spec("numba") is not None
+    except ImportError:
+        return False
+
+
+def begin(variant: Variant) -> str | None:
     """Start the child process that compiles, unless one does or this process has begun one; say so on stderr.
 
-    Where the system permits none, and where no folder can be written to, nothing happens.
+    Returns:
+        The reason where there is none.
     """
     if variant in _begun:
-        return
+        return None
     _begun[variant] = None
-    with suppress(OSError):
+    try:
         lock = stamps.lock(variant)
         if lock is None:
-            return
+            return None
         try:
             _begun[variant] = _start(variant, lock)
         finally:
             os.close(lock)  # it stays locked where the child has it
+    except OSError as error:
+        return f"they are not compiled yet, and no child process can do it: {error}"
+    if sys.stderr is not None:
         print(
             f"pde: compiling kernels in the background, once on this machine ({variant}); solves run on NumPy "
             f"meanwhile ({SETTING}=off: never compile, {SETTING}=wait: compile first)",
             file=sys.stderr,
         )
+    return None
 
 
 def _start(variant: Variant, lock: int) -> Any:
@@ -116,7 +133,7 @@ def _start(variant: Variant, lock: int) -> Any:
     if inherits:
         apart: dict[str, Any] = {"start_new_session": True, "pass_fds": (lock,), "cwd": "/"}
     else:
-        flags = ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP", "IDLE_PRIORITY_CLASS")
+        flags = ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP", "BELOW_NORMAL_PRIORITY_CLASS")
         apart = {"creationflags": sum(getattr(subprocess, name) for name in flags)}
     return _Detached([sys.executable, "-P", "-c", CHILD, json.dumps(given)], env=environment, **quiet, **apart)
 
@@ -137,10 +154,10 @@ def child(given: Mapping[str, Any]) -> None:
 
 
 def _lower_priority() -> None:
-    """Give way to every other process; in a session of its own that is told to the system's groups of sessions too."""
+    """Give way to every other process; a session of its own is a group that has to be told, too."""
     with suppress(OSError, AttributeError):
-        os.nice(19)
-        Path("/proc/self/autogroup").write_text("19")
+        os.nice(10)
+        Path("/proc/self/autogroup").write_text("10")
 
 
 def _after_fork() -> None:

@@ -57,12 +57,16 @@ def compile_variant(variant: Variant, progress: bool = False) -> None:
     Raises:
         ImportError, OSError: as `compile_kernels`.
     """
-    a: Any = 1.0 if variant.coefficients == "constant" else _varying
-    problem = Poisson((20,) * variant.ndim, coefficient=a)
-    mg = Multigrid(problem, dtype=variant.dtype, kernels="numba", levels=64, threads=1)
-    mg._cycles.prepare(progress)
+    small_solver(variant)._cycles.prepare(progress)
     if not stamps.is_compiled(variant):
         raise OSError("Numba's cache cannot be written to; the environment variable NUMBA_CACHE_DIR names its folder")
+
+
+def small_solver(variant: Variant) -> Multigrid:
+    """A solver that needs these kernels."""
+    a: Any = 1.0 if variant.coefficients == "constant" else _varying
+    problem = Poisson((20,) * variant.ndim, coefficient=a)
+    return Multigrid(problem, dtype=variant.dtype, kernels="numba", levels=64, threads=1)
 
 
 def _varying(*x: np.ndarray) -> np.ndarray:

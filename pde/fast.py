@@ -78,7 +78,8 @@ class Fast:
             return
         self._prepared = True
         if self._reason == MEANWHILE:
-            begin(self._variant)
+            if failed := begin(self._variant):
+                self._reason = self.chosen[self._variant] = failed
         elif self.usable():
             with CompileBar(progress, self._variant) as bar:
                 files = self._make(False).prepare(bar)
@@ -135,7 +136,7 @@ class Fast:
         """What runs, and why."""
         made = self._make(False)
         if isinstance(made, str):
-            return f"no compiled kernels: {made}"
+            return f"no compiled kernels: {self._reason or made}"
         return f"compiled kernels, {self._cores()} thread{'s' * (self._cores() > 1)}"
 
     def _make(self, symmetric: bool) -> Any:

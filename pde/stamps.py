@@ -10,7 +10,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -34,54 +35,68 @@ def digest(folder: Path = SOURCES) -> str:
 
 def is_compiled(variant: Variant) -> bool:
     """Whether Numba's cache holds these kernels."""
-    return any(files and all(map(os.path.exists, files)) for files in _values(variant, "files"))
+    files = _read(variant).get("files") or []
+    return bool(files) and all(map(os.path.exists, files))
 
 
 def failure(variant: Variant) -> str | None:
     """Why these kernels cannot be compiled here, where that was tried."""
-    return next((str(reason) for reason in _values(variant, "failed") if reason), None)
+    return _read(variant).get("failed")
+
+
+def can_be_kept() -> bool:
+    """Whether there is a folder for compiled kernels."""
+    try:
+        return _folder().is_dir()
+    except OSError:
+        return False
 
 
 def write(variant: Variant, **values: Any) -> None:
-    """Leave a stamp: `files` of Numba's cache, or `failed`, the reason; without an error where no folder takes it."""
-    for folder in folders():
-        path = folder / _name(variant)
+    """Leave a stamp: `files` of Numba's cache, or `failed`, the reason; nothing where no folder takes it."""
+    with suppress(OSError):
+        path = _folder() / _name(variant)
         part = path.with_suffix(f".{os.getpid()}")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(values), encoding="utf-8")
-            os.replace(part, path)
-            return
-        except OSError:
-            continue
+        part.write_text(json.dumps(values), encoding="utf-8")
+        os.replace(part, path)
 
 
 def lock(variant: Variant) -> int | None:
     """An open file that this process alone has locked, until it is closed; None where another process has.
 
     Raises:
-        OSError: no folder can be written to.
+        OSError: there is no folder to write to.
     """
-    error = OSError("there is no folder for compiled kernels")
-    for folder in folders():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = os.open(folder / f"{_name(variant)}.lock", os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as reason:
-            error = reason
-            continue
-        if _locked(file):
-            return file
-        os.close(file)
-        return None
-    raise error
+    file = os.open(_folder() / f"{_name(variant)}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+    if _locked(file):
+        return file
+    os.close(file)
+    return None
 
 
-def folders() -> list[Path]:
-    """Where Numba keeps what it compiles, if it can, best first: NUMBA_CACHE_DIR, beside the sources, at home."""
+def _folder() -> Path:
+    """Of NUMBA_CACHE_DIR, a folder beside the sources and one at home the first that can be written to, as in Numba.
+
+    Raises:
+        OSError: none can.
+    """
     given = os.environ.get("NUMBA_CACHE_DIR")
     home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/.cache")
-    return [*([Path(given).absolute()] if given else []), SOURCES / "__pycache__", Path(home) / "numba"]
+    for folder in (*([Path(given).absolute()] if given else []), SOURCES / "__pycache__", Path(home) / "numba"):
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return folder
+    raise OSError("no folder for compiled kernels can be written to")
+
+
+def _read(variant: Variant) -> dict[str, Any]:
+    """What a stamp says; nothing where there is none, or a damaged one."""
+    try:
+        values = json.loads((_folder() / _name(variant)).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _locked(file: int) -> bool:
@@ -97,17 +112,6 @@ def _locked(file: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _values(variant: Variant, key: str) -> Iterator[Any]:
-    """What stamps of all folders say; nothing of those that are damaged."""
-    for folder in folders():
-        try:
-            found = json.loads((folder / _name(variant)).read_text(encoding="utf-8"))
-            value = found.get(key)
-        except (OSError, ValueError, AttributeError):
-            continue
-        yield value
 
 
 def _name(variant: Variant) -> str:
