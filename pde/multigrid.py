@@ -71,7 +71,11 @@ class Multigrid:
             elsewhere Numba from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
             Ask for "numba" where a process solves on a small grid hundreds of times: a solve is one compiled call then,
             some ten times as fast as NumPy. It is not the default there because the first use costs about a second in
-            a process, and twenty seconds of compilation once on a machine.
+            a process. Kernels are compiled once on a machine, which takes some ten seconds of one core. With "auto" a
+            child process does it in the background: solvers made until then run on NumPy, and stay with it, but for
+            grids of `background.LARGE` unknowns and more, which compile first, as "numba" does. `pde.compile_kernels`
+            does it beforehand, and the environment variable PDE_COMPILE, "off" or "wait", not at all or at once; no
+            child is started under pytest, by ranks of MPI and by worker processes.
 
     f, g, u0 and out may be torch tensors on `device`: the result is one too then, and otherwise an array. On the CPU
     they share their memory with the arrays that the cycles work on; of cycles on a GPU norms alone come to the host.
