@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import report
@@ -22,14 +23,10 @@ SNIPPET = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(enco
 CUBE = """import numpy as np, pde
 mg = pde.Multigrid(pde.Poisson((96, 96, 96)), dtype="float32")
 print(mg.solve(lambda x, y, z: np.exp(x * y * z), rtol=1e-4).message)"""
+SHELL = ["-m", "pde", "solve", "--shape", "255", "255", "--f", "exp(x*y)"]
 CALLS = (  # what is run, its arguments, and the seconds that it may take at most without and with compiled kernels
     ("README's first snippet, 1023²", ["-c", SNIPPET], 1.5, 1.6),
-    (
-        "`python -m pde solve --shape 255 255`",
-        ["-m", "pde", "solve", "--shape", "255", "255", "--f", "exp(x*y)"],
-        1.5,
-        1.6,
-    ),
+    ("`python -m pde solve --shape 255 255`", SHELL, 1.5, 1.6),
     ("96³ in float32", ["-c", CUBE], 3.0, 1.6),
 )
 NEEDED = ["--dtypes", "float64", "--coefficients", "constant"]
@@ -45,12 +42,11 @@ def call(words: list[str], folder: str) -> tuple[float, float]:
         [sys.executable, *words], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert process.stdout is not None
-    for _ in process.stdout:
-        times.append(time.perf_counter())
+    times.extend(time.perf_counter() for _ in process.stdout)
     if process.wait() != 0:
         raise RuntimeError(f"{words} failed")
     times.append(time.perf_counter())
-    return times[-1] - times[0], max(b - a for a, b in zip(times, times[1:], strict=False))
+    return times[-1] - times[0], max(b - a for a, b in pairwise(times))
 
 
 def until_compiled(folder: str) -> float:
@@ -97,8 +93,10 @@ def main() -> None:
         print(*rows[-1], flush=True)
     header = ["seconds of", "cold", "silent", "until compiled", "warm", "silent", "at most: cold, warm"]
     body = report.table(header, rows)
-    body += "\n\nCold: no compiled kernels on the machine; the solve runs on NumPy while a child process compiles\n"
-    body += "at low priority, on the other core if there is one. Silent: the longest time without a line on stdout or stderr.\n"
+    body += (
+        "\n\nCold: no compiled kernels on the machine; the solve runs on NumPy while a child process compiles at low\n"
+    )
+    body += "priority, on the other core if there is one. Silent: the longest time without a line of output.\n"
     body += "Warm: kernels from Numba's cache. Each is a new process, imports included.\n\n"
     costs = [[f"{ndim}-D", f"{statistics.median(compiling(ndim) for _ in range(runs)):.1f}"] for ndim in (2, 3)]
     body += report.table(["compiling all that a solve needs, float64, constant coefficients", "CPU seconds"], costs)

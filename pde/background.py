@@ -14,6 +14,7 @@ from typing import Any
 
 from pde import stamps
 from pde.kernels.variants import Variant
+from pde.progress import say
 
 SETTING = "PDE_COMPILE"
 MODES = ("background", "wait", "off")
@@ -113,18 +114,16 @@ def begin(variant: Variant) -> str | None:
             os.close(lock)  # it stays locked where the child has it
     except OSError as error:
         return f"they are not compiled yet, and no child process can do it: {error}"
-    if sys.stderr is not None:
-        print(
-            f"pde: compiling kernels in the background, once on this machine ({variant}); solves run on NumPy "
-            f"meanwhile ({SETTING}=off: never compile, {SETTING}=wait: compile first)",
-            file=sys.stderr,
-        )
+    say(
+        f"compiling kernels in the background, once on this machine ({variant}); solves run on NumPy meanwhile "
+        f"({SETTING}=off: never compile, {SETTING}=wait: compile first)"
+    )
     return None
 
 
 def _start(variant: Variant, lock: int) -> Any:
     inherits = sys.platform != "win32"
-    path = [os.path.abspath(each) for each in sys.path]
+    path = [os.path.abspath(each) for each in sys.path if isinstance(each, str)]
     given = {"variant": variant, "path": path, "locked": inherits}
     environment = {**os.environ, SETTING: "off"}
     if "NUMBA_CACHE_DIR" in environment:

@@ -16,9 +16,9 @@ DIMS, DTYPES, COEFFICIENTS = (tuple(dict.fromkeys(values)) for values in zip(*EV
 
 
 def compile_kernels(
-    dims: Sequence[int] = DIMS,
-    dtypes: Sequence[str] = DTYPES,
-    coefficients: Sequence[str] = COEFFICIENTS,
+    dims: int | Sequence[int] = DIMS,
+    dtypes: str | Sequence[str] = DTYPES,
+    coefficients: str | Sequence[str] = COEFFICIENTS,
     progress: bool = False,
 ) -> list[str]:
     """Compile kernels to Numba's cache, so that no solve on this machine has to wait for them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from mgcore import Progress
@@ -77,10 +78,17 @@ class CompileBar:
 
     def _begin(self) -> None:
         self._begun = True
-        title = f"pde: compiling kernels, once on this machine ({self._what})"
+        title = f"compiling kernels, once on this machine ({self._what})"
         if self._shown:
             from tqdm import tqdm
 
             self._bar = tqdm(total=FUNCTIONS, desc=title, bar_format="{desc} |{bar}| {percentage:.0f} % [{elapsed}]")
         else:
-            print(f"{title}, some 10 to 20 seconds", file=sys.stderr)
+            say(f"{title}, some 10 to 20 seconds")
+
+
+def say(text: str) -> None:
+    """One line on stderr, if that is open."""
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(f"pde: {text}", file=sys.stderr, flush=True)

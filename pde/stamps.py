@@ -6,6 +6,7 @@ settings and the sources of the kernels. One that is wrong does no harm: Numba t
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -109,8 +110,8 @@ def _locked(file: int) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:  # what else it says, as that files here have no locks, keeps nothing from going on
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
     return True
 
 

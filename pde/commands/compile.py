@@ -34,7 +34,7 @@ def add_compile(commands: Any) -> None:
         default=COEFFICIENTS,
         help="alike along rows or not (both)",
     )
-    add("--progress", action=argparse.BooleanOptionalAction, default=True, help="progress bar on stderr (shown)")
+    add("--progress", action="store_true", default=False, help="bar on stderr though it is no terminal")
     command.set_defaults(run=compile_)
 
 

@@ -215,6 +215,16 @@ def test_a_child_has_the_lock_and_a_session_of_its_own(monkeypatch, tmp_path, re
     assert not recwarn.list
 
 
+def test_a_child_in_the_background_leaves_a_stamp(monkeypatch, tmp_path):
+    """One that fails at once, as there are no kernels for this dtype: compiling takes ten seconds."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(background, "_begun", {})
+    variant = PLAIN._replace(dtype="float16")
+    assert background.begin(variant) is None
+    assert background._begun[variant].wait() == 0
+    assert "dtype must be" in stamps.failure(variant)
+
+
 def test_a_child_that_fails_says_why_and_is_not_started_again(first, monkeypatch):
     def fail(variant):
         raise ImportError("numba needs another numpy")
