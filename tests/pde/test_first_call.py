@@ -111,7 +111,7 @@ from pde import background
 def tell(): print(background.no_child(), flush=True)
 if __name__ == "__main__":
     tell()
-    worker = multiprocessing.get_context(sys.argv[1]).Process(target=tell)
+    worker = multiprocessing.get_context("spawn").Process(target=tell)
     worker.start(); worker.join()
     if hasattr(os, "fork"):
         if os.fork() == 0:
@@ -126,7 +126,7 @@ def test_no_child_of_a_worker_or_of_a_fork(tmp_path):
     hidden = (*background.RANKS, "PYTEST_VERSION")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))
-    command = [sys.executable, str(tmp_path / "workers.py"), "fork" if hasattr(os, "fork") else "spawn"]
+    command = [sys.executable, str(tmp_path / "workers.py")]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     told = run.stdout.splitlines()
     assert told[0] == "None"
@@ -215,6 +215,13 @@ def test_a_child_has_the_lock_and_a_session_of_its_own(monkeypatch, tmp_path, re
     assert not recwarn.list
 
 
+def test_a_child_outlives_its_parent_without_a_warning(recwarn):
+    child = background._Detached([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child.__del__()  # as at the end of a process
+    assert not recwarn.list
+    child.communicate(b"\n")
+
+
 def test_a_child_in_the_background_leaves_a_stamp(monkeypatch, tmp_path):
     """One that fails at once, as there are no kernels for this dtype: compiling takes ten seconds."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
@@ -291,6 +298,16 @@ def test_seconds_are_those_of_the_solve(monkeypatch):
     monkeypatch.setattr(Programs, "prepare", slow)
     assert pde.Multigrid(pde.Poisson(SHAPE), kernels="numba").solve(np.ones(SHAPE)).seconds == 0
     assert clock == [1000]
+
+
+def test_a_solve_with_progress_shows_the_bar_of_compiling_too(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        pde.fast, "CompileBar", lambda progress, what: shown.append(progress) or CompileBar(False, what)
+    )
+    for progress in (False, True):
+        pde.Multigrid(pde.Poisson(SHAPE), kernels="numba").solve(np.ones(SHAPE), progress=progress)
+    assert shown == [False, True]
 
 
 @pytest.mark.parametrize("variant", EVERY)
