@@ -242,7 +242,7 @@ class Multigrid:
                 the last bit, a cycle costs about three times as much.
 
         Returns:
-            A `Solution`; `converged` and `reason` say how it ended.
+            A `Solution`; `converged` and `reason` say how it ended, `seconds` how long it took once kernels were ready.
 
         Raises:
             ValueError, TypeError: naming the argument, what came and what is allowed; f where it does not fit a
