@@ -41,6 +41,10 @@ class Terms:
     reaction: float | Array = 0.0
     resistances: tuple[Array | None, ...] = ()
 
+    def __repr__(self) -> str:
+        values = [*self.diffusion, self.reaction]
+        return f"Terms({', '.join(str(v) if isinstance(v, float) else 'varies' for v in values)})"
+
     @property
     def has_reaction(self) -> bool:
         return bool(np.any(np.asarray(self.reaction) != 0))
