@@ -158,6 +158,8 @@ def _device(given: dict[str, Any], options: dict[str, Any]) -> str:
         for t in tensors_in(value):
             with torch.no_grad():
                 check_tensor(name, t)
+            if t.device.type not in ("cpu", "cuda"):
+                raise ValueError(f"{name} must be a tensor on the CPU or on a CUDA device, got one on {t.device}")
             places[name] = t.device
     first, device = next(iter(places.items()))
     for name, other in places.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from mgcore import Progress, Solution, SolveError
 from pde.arguments import choose, count, finite, number, read_nu, read_omega, read_precision, real_array
-from pde.arrays import as_numpy, is_tensor
+from pde.arrays import as_numpy, copied, is_tensor
 from pde.automatic import automatic
 from pde.batch import delivered, one_batch_axis, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
@@ -172,6 +173,8 @@ class Multigrid:
         incompatible, trace, as_tensor = _read_share(incompatible), self._trace(verbose), is_tensor(f)
         f, sides = self._read_data(f, g)
         check_out(self._place, out, f.shape, self.dtype, as_tensor)
+        if callable(verbose):
+            f = copied(f)
         fused = not trace.watches and self._cycles.ready()
         measured = fused and self._nested.is_plain(sides)
         if not measured:
@@ -225,7 +228,8 @@ class Multigrid:
                 is adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
                 "backslash" are not symmetric and are refused.
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
-                residual, and the u of all members, those that have ended among them.
+                residual, and the u of all members, those that have ended among them. It may write into f, which the
+                solve has copied; u is a read-only array, or a copy where it is a tensor.
             progress: show a progress bar on stderr.
             strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
             incompatible: of a singular problem, the largest mean of f, relative to its norm, that is removed; None is
@@ -254,6 +258,8 @@ class Multigrid:
         f, sides = self._read_data(f, g)
         u0 = self._read_guess("u0", u0, f)
         check_out(self._place, out, f.shape, self.dtype, as_tensor)
+        if callback is not None or callable(verbose):  # functions of the user, which may write into f
+            f = copied(f)
         if accel is not None:
             cycle = "W" if cycle == "W" else "V"
         nested = cycle == "fmg" and u0 is None
@@ -380,6 +386,11 @@ class Multigrid:
         cycles = count("cycles", cycles, least=0)
         sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
         return work_units(self._nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Multigrid:
+        # torch cannot copy sparse tensors, and pickles them
+        copied: Multigrid = pickle.loads(pickle.dumps(self))
+        return copied
 
     def __repr__(self) -> str:
         return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"

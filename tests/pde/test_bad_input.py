@@ -104,6 +104,22 @@ BOUNDARY = [
     (lambda x, y: np.sqrt(-1 - 0 * x + 0j), TypeError, ["g[(0, 0)]", "complex"]),
 ]
 
+
+def overlapping():
+    return np.lib.stride_tricks.as_strided(np.zeros(99), (7, 9), (8 * 5, 8))
+
+
+OUT = [  # besides those of SOLVE; for an array f, for a tensor f
+    (torch.zeros(7, 9, dtype=torch.float64), np.zeros((7, 9))),
+    (np.ma.zeros((7, 9)), torch.zeros(7, 9)),
+    (np.zeros((7, 9), ">f8" if np.little_endian else "<f8"), torch.zeros(7, 9, dtype=torch.bfloat16)),
+    (np.zeros((7, 9), complex), torch.zeros(7, 9, dtype=torch.complex128)),
+    (overlapping(), torch.from_numpy(overlapping())),
+    (np.zeros((1, 7, 9)), torch.zeros(9, dtype=torch.float64).expand(7, 9)),
+    (F.tolist(), torch.zeros(7, 9, dtype=torch.float64).to_sparse()),
+    (np.zeros((7, 9), int), torch.zeros(7, 9, dtype=torch.float64, requires_grad=True)),
+]
+
 SOLVE = [
     ({"u0": np.ones((2, 7, 9))}, ValueError, ["u0", "(7, 9)", "(2, 7, 9)"]),
     ({"out": np.zeros((9, 7))}, ValueError, ["out", "(7, 9)", "(9, 7)"]),
@@ -183,6 +199,16 @@ def test_solve(options, kind, named, mg, no_work):
     refused(kind, named, mg.solve, F, **options)
     if options.keys() & {"out", "incompatible"}:
         refused(kind, named, mg.full_multigrid, F, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"kernels": "numba"}, {"kernels": "torch"}])
+@pytest.mark.parametrize(("of_array", "of_tensor"), OUT, ids=ids(OUT))
+def test_out_takes_what_f_is(of_array, of_tensor, options, no_work):
+    mg = Multigrid(Poisson((7, 9)), **options)
+    for f, out in ((F, of_array), (torch.from_numpy(F), of_tensor)):
+        for call in (mg.solve, mg.full_multigrid):
+            with pytest.raises((TypeError, ValueError), match=r"^out "):
+                call(f, out=out)
 
 
 def test_cycles_and_factors(mg, no_work):
