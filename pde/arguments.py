@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
@@ -28,6 +29,8 @@ def count(name: str, value: Any, least: int) -> int:
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    if value > sys.maxsize:
+        raise ValueError(f"{name} must be at most {sys.maxsize}, got {value}")
     return int(value)
 
 
@@ -120,4 +123,4 @@ def read_precision(dtype: Any, default: str) -> tuple[np.dtype, bool]:
 
 
 def _is_count(n: Any) -> bool:
-    return isinstance(n, int | np.integer) and not isinstance(n, bool) and int(n) >= 0
+    return isinstance(n, int | np.integer) and not isinstance(n, bool) and 0 <= n <= sys.maxsize

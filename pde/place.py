@@ -102,8 +102,8 @@ def check_tensor(name: str, x: Any) -> None:
 
     if torch._C._functorch.is_functorch_wrapped_tensor(x):
         raise TypeError(
-            f"{name} is traced by torch.vmap or torch.func, which cannot see into a solve; leading axes of f are a batch "
-            "without vmap, and derivatives of pde.solve_poisson come from backward() or torch.autograd.grad"
+            f"{name} is traced by torch.vmap or torch.func, which cannot see into a solve; leading axes of f are a "
+            "batch without vmap, and derivatives of pde.solve_poisson come from backward() or torch.autograd.grad"
         )
     if x.layout != torch.strided or x.is_complex() or x.is_quantized:
         raise TypeError(f"{name} must hold real numbers in a dense tensor, got {x.dtype} and {x.layout}")

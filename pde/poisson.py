@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,8 @@ from pde.boundary import BoundaryData, embed, read_sides
 from pde.grid import Array, Axis, Grid, Side
 from pde.operators import StencilOperator
 from pde.terms import Terms
+
+LARGEST = sys.maxsize // 16  # unknowns whose numbers can be addressed
 
 BOUNDARIES = ("dirichlet", "neumann", "periodic")
 
@@ -224,7 +227,10 @@ def _read_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     given = tuple(shape) if np.iterable(shape) else (shape,)
     if len(given) not in (1, 2, 3):
         raise ValueError(f"shape must have 1, 2 or 3 entries, one per dimension; got {len(given)}: {given}")
-    return tuple(count(f"shape[{axis}]", n, least=1) for axis, n in enumerate(given))
+    sizes = tuple(count(f"shape[{axis}]", n, least=1) for axis, n in enumerate(given))
+    if math.prod(sizes) > LARGEST:
+        raise ValueError(f"shape must have at most {LARGEST} unknowns, whose numbers can be addressed; got {sizes}")
+    return sizes
 
 
 def _read_extent(extent: float | Sequence[float], ndim: int) -> tuple[float, ...]:

@@ -255,6 +255,7 @@ TRANSFORMS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
 @pytest.mark.parametrize("transform", TRANSFORMS)
 @pytest.mark.parametrize("options", [{}, {"kernels": "torch"}])
 def test_transforms_of_torch_are_told_of_batches_and_backward(transform, options):
