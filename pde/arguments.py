@@ -123,4 +123,4 @@ def read_precision(dtype: Any, default: str) -> tuple[np.dtype, bool]:
 
 
 def _is_count(n: Any) -> bool:
-    return isinstance(n, int | np.integer) and not isinstance(n, bool) and 0 <= n <= sys.maxsize
+    return isinstance(n, int | np.integer) and not isinstance(n, bool) and 0 <= int(n) <= sys.maxsize
