@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from mgcore import Progress, Solution, SolveError
-from pde.arguments import choose, count, finite, number, read_nu, read_omega, read_precision, real_array
+from pde.arguments import choose, count, described, finite, number, read_nu, read_omega, read_precision, real_array
 from pde.arrays import as_numpy, copied, is_tensor
 from pde.automatic import automatic
 from pde.batch import delivered, one_batch_axis, with_shape
@@ -21,6 +21,7 @@ from pde.cycles import CYCLES, work_units
 from pde.direct import LARGEST_DENSE
 from pde.grid import Array, Sides
 from pde.hierarchy import LARGEST_DIRECT, Choices, Tables, build_hierarchy, symmetric
+from pde.keywords import suggesting
 from pde.nested import NestedIteration
 from pde.out import check_out, deliver, room_in
 from pde.place import Place, host, read_device
@@ -83,6 +84,7 @@ class Multigrid:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
 
+    @suggesting
     def __init__(
         self,
         problem: Poisson,
@@ -145,13 +147,14 @@ class Multigrid:
         """
         trace, as_tensor = self._trace(verbose), is_tensor(f)
         choose("cycle", cycle, CYCLES)
-        f = self._read("f", f)
+        f = self._read("f", f, constant=True)
         u = self._read_guess("u", u, f)
         with np.errstate(**QUIET), self._place.without_gradients():
             fused = not trace.watches and self._cycles.ready()
             levels = trace.watch(self._cycles.levels, f)
             return self._place.give(self._cycles(cycle, levels, f, u, How(fused))[0], as_tensor)
 
+    @suggesting
     def full_multigrid(
         self,
         f: Any,
@@ -165,7 +168,7 @@ class Multigrid:
         It stays above that error where the coefficient jumps beside cell-centred sides with data g; see `solve`.
 
         Args:
-            f: nodal values (..., *shape), or a callable of the coordinates.
+            f: nodal values (..., *shape), a number for all of them, or a callable of the coordinates.
             g: boundary values, as in `solve`.
             out: where to write the result; it has the shape of f and the dtype of the solver.
             incompatible, verbose: as in `solve`.
@@ -189,6 +192,7 @@ class Multigrid:
                 finite("f", f, self.dtype)
             return deliver(self._place.give(u, as_tensor), out)
 
+    @suggesting
     def solve(
         self,
         f: Any,
@@ -213,7 +217,7 @@ class Multigrid:
         discretising f leaves it, is removed and told as `Solution.removed`, and u gets zero mean.
 
         Args:
-            f: nodal values (..., *shape) or a callable of the coordinates. Leading axes are a batch: its members are
+            f: nodal values (..., *shape), a number for all of them, or a callable of the coordinates. Leading axes are a batch: its members are
                 solved together, each until it ends as it would alone. `Solution.members` has a Solution for each, in
                 C order of the leading axes.
             g: boundary data: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}.
@@ -252,7 +256,7 @@ class Multigrid:
         rtol, atol = number("rtol", rtol, least=0), number("atol", atol, least=0)
         max_cycles = count("max_cycles", max_cycles, least=0)
         if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be callable or None, got {callback!r}")
+            raise TypeError(f"callback must be callable or None, got {described(callback)}")
         incompatible, trace, as_tensor = _read_share(incompatible), self._trace(verbose), is_tensor(f)
         callback = self._place.showing(callback, as_tensor)
         f, sides = self._read_data(f, g)
@@ -406,14 +410,15 @@ class Multigrid:
 
     def _read_data(self, f: Any, g: BoundaryData) -> tuple[Array, Sides]:
         """f, in which a later look will find what is not finite, and g."""
-        f = self._read("f", f, look=False)
+        f = self._read("f", f, look=False, constant=True)
         g = host(self._place.read("g", g))
         sides = read_sides(g, self.problem.grid, self.dtype, tuple(f.shape[: f.ndim - self.problem.ndim]))
         return f, {key: self._place.put(values, self.dtype) for key, values in sides.items()}
 
-    def _read(self, name: str, values: Any, look: bool = True) -> Array:
+    def _read(self, name: str, values: Any, look: bool = True, constant: bool = False) -> Array:
         """Nodal values where the cycles run."""
-        values = self.problem.read(name, self._place.read(name, values), self.dtype, tensors=True, look=look)
+        values = self._place.read(name, values)
+        values = self.problem.read(name, values, self.dtype, tensors=True, look=look, constant=constant)
         return self._place.put(values, self.dtype)
 
     def _trace(self, verbose: Verbose) -> Trace:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from pde.arguments import nearest
 from pde.commands.fields import resolve
 from pde.cycles import CYCLES
 from pde.smoothers import SMOOTHERS
@@ -147,8 +147,7 @@ def read_file(path: Path) -> dict[str, Any]:
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in ALL:
-            close = difflib.get_close_matches(name, list(ALL), n=1)
-            raise ValueError(f"{path}: unknown key {key!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+            raise ValueError(f"{path}: unknown key {key!r}{nearest(name, ALL)}")
         found[name] = _from_file(path, name, value)
     return found
 
