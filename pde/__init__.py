@@ -12,6 +12,10 @@ from pde.poisson import Poisson
 __all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "solve_poisson"]
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
 def __getattr__(name: str) -> str:
     """`__version__`, looked up when it is asked for: importing `importlib.metadata` takes a while."""
     if name != "__version__":

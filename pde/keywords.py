@@ -9,7 +9,8 @@ from typing import ParamSpec, TypeVar
 
 from pde.arguments import nearest
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 OTHER_NAMES = {
     "accel": "acceleration accelerator krylov outer",

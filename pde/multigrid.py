@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from mgcore import Progress, Solution, SolveError
 from pde.arguments import choose, count, described, finite, number, read_nu, read_omega, read_precision, real_array
@@ -26,6 +25,7 @@ from pde.nested import NestedIteration
 from pde.out import check_out, deliver, room_in
 from pde.place import Place, host, read_device
 from pde.poisson import Poisson
+from pde.preconditioner import Preconditioner
 from pde.progress import ProgressBar
 from pde.running import How, Levels, run_on
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
@@ -217,12 +217,13 @@ class Multigrid:
         discretising f leaves it, is removed and told as `Solution.removed`, and u gets zero mean.
 
         Args:
-            f: nodal values (..., *shape), a number for all of them, or a callable of the coordinates. Leading axes are a batch: its members are
-                solved together, each until it ends as it would alone. `Solution.members` has a Solution for each, in
-                C order of the leading axes.
+            f: nodal values (..., *shape), a number for all of them, or a callable of the coordinates. Leading axes are
+                a batch: its members are solved together, each until it ends as it would alone. `Solution.members` has a
+                Solution for each, in C order of the leading axes.
             g: boundary data: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}.
             u0: first guess (..., *shape); None is zero.
-            out: where to write u; it has the shape of f and the dtype of the solver.
+            out: where to write u: a tensor where f is one, else an array, with the shape of f and the dtype of the
+                solver, which u has whatever the dtype of f.
             rtol, atol: the residual to stop at. In float32 rounding keeps it above 1e-8, near 1e-4 on 255^2 unknowns,
                 and such a solve ends with reason "rounding": give a larger rtol, or take dtype="mixed".
             max_cycles: how many cycles, or iterations of conjugate gradients, at most.
@@ -292,18 +293,19 @@ class Multigrid:
             raise SolveError(solution)
         return solution
 
-    def as_preconditioner(self, cycle: str = "V") -> LinearOperator:
+    def as_preconditioner(self, cycle: str = "V") -> Preconditioner:
         """One symmetric cycle as an approximate inverse of `problem.matrix(symmetric=True)`, for SciPy's solvers.
 
         Symmetric and positive definite; where the problem is singular, on the vectors of zero mean. It acts on
         flattened unknowns, with matvec, rmatvec and matmat; it can be pickled, and an `update` leaves it as it is.
+        SciPy's solvers do not tell it their matrix: for the unweighted `problem.matrix()`, which is not symmetric where
+        control volumes differ, it is the wrong inverse; there it is to act on W r, W = `problem.control_volumes()`.
         """
         self._check_symmetric(cycle)
         choose("cycle", cycle, ("V", "W"))
         fused, levels = self._cycles.ready(symmetric=True), symmetric(list(self._cycles.levels))
         apply = partial(copy.copy(self)._precondition, cycle, levels, fused)
-        shape = (self._W.size, self._W.size)
-        return LinearOperator(shape, matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
+        return Preconditioner(apply, self._W.size, cycle, self.dtype)
 
     def _precondition(self, cycle: str, levels: Levels, fused: bool, y: Array) -> Array:
         """The cycle for W^-1 y, of flattened unknowns (n,) or (n, members)."""

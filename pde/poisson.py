@@ -125,7 +125,7 @@ class Poisson:
         given = 1.0 if coefficient is None else coefficient
         if _is_full_tensor(given, ndim, self.shape):
             raise ValueError(
-                "coefficient: full tensors are not supported; a diagonal one is a list of its entries, one field per axis"
+                "coefficient: full tensors are not supported; a diagonal one is a list of its entries, one per axis"
             )
         if isinstance(given, list | tuple):
             if len(given) != ndim:

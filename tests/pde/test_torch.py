@@ -290,5 +290,5 @@ def test_a_deep_copy_is_another_solver_that_gives_the_same(kernels, coarse):
 
 
 def test_a_tensor_of_another_kind_of_device_is_named():
-    with pytest.raises(ValueError, match="^f must be a tensor on the CPU or on a CUDA device, got one on meta"):
+    with pytest.raises(ValueError, match=r"^f must be a tensor on the CPU or on a CUDA device, got one on meta"):
         pde.solve_poisson(torch.ones(7, 7, device="meta"))
