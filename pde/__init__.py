@@ -43,7 +43,7 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed. SolveError: from `backward`, where
-            the adjoint solve does not converge.
+            the adjoint solve does not converge for another reason than rounding.
     """
     import inspect
 

@@ -101,7 +101,7 @@ class _Adjoint:
         """A^-1 b; where A is singular, the solution of zero mean for b less its mean.
 
         Raises:
-            SolveError: the solve has not converged; gradients from it would be wrong.
+            SolveError: the solve has not converged, nor reached its rounding error; gradients from it would be wrong.
         """
         solution = self.mg.solve(b.detach(), incompatible=np.inf, **self.options)
         if not solution.converged and solution.reason != "rounding":

@@ -38,7 +38,8 @@ class Poisson:
             the spacing is L / (n + 1), L / n or L / (n - 1) with two, one or no Dirichlet ends, L / n on a periodic
             axis. "cell": the unknowns are the centres of n cells of size L / n.
         coefficient: a > 0, a number, an array of `shape`, or a callable of the coordinates; or a tuple or list of
-            these, one per axis, for a diagonal tensor; None is 1. Between two points a is the harmonic mean.
+            these, one per axis, for a diagonal tensor; None is 1. Between two points a is the harmonic mean, exact
+            for the flux through a jump midway between them; elsewhere a jump costs an order of accuracy.
         reaction: c >= 0, a number, an array of `shape`, or a callable of the coordinates.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
