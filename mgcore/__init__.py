@@ -9,6 +9,7 @@ from mgcore.cycle import backslash_cycle, descend, f_cycle, full_multigrid, mg0,
 from mgcore.delegate import Delegate
 from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, single_step
 from mgcore.level import Level, ResidualLevel, residual_form
+from mgcore.modules import show_module
 from mgcore.moves import Moves, Visit
 from mgcore.solve import REASONS, Progress, Solution, SolveError, solve, solve_batch
 from mgcore.trace import Event, TracedLevel, traced
@@ -44,3 +45,10 @@ __all__ = [
     "v_cycle",
     "w_cycle",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+show_module(solve, "mgcore.solve")

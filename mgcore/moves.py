@@ -7,7 +7,7 @@ NumPy arrays, on Torch feature maps, in residual form, or on buffers that a fuse
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 Vector = Any
@@ -57,9 +57,9 @@ class Visit:
     In residual form f is not at hand; it is computed as r + A u when it is read.
     """
 
-    u0: Vector | None
-    u: Vector | None
-    read_data: Callable[[], Vector]
+    u0: Vector | None = field(repr=False)
+    u: Vector | None = field(repr=False)
+    read_data: Callable[[], Vector] = field(repr=False)
 
     @property
     def f(self) -> Vector:

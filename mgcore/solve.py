@@ -40,11 +40,11 @@ class Progress:
     residual: float
     factor: float
     seconds: float
-    u: Vector
-    residuals: tuple[float, ...] = ()
+    u: Vector = field(repr=False)
+    residuals: tuple[float, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Solution:
     """The result of a solve. Failure is a value here: see `converged` and `reason`, one of `REASONS`.
 
@@ -72,13 +72,21 @@ class Solution:
     attainable: float | None = None
     work_units: float | None = None
     removed: float | None = None
-    members: tuple[Solution, ...] = field(default=(), repr=False)
+    members: tuple[Solution, ...] = ()
 
     def changed(self, **values: Any) -> Solution:
         """`dataclasses.replace` at a tenth of its cost, which counts where a solve takes less than a millisecond."""
         other = object.__new__(Solution)
         vars(other).update(vars(self), **values)
         return other
+
+    def __repr__(self) -> str:
+        """One line that tells of u its shape alone."""
+        shape = getattr(self.u, "shape", None)
+        parts = [f"{self.reason} after {_cycles(self.cycles)}", f"residual {self.residual_norms[-1]:.2e}"]
+        parts += [f"{len(self.members)} members"] if len(self.members) > 1 else []
+        parts += ["u" if shape is None else f"u of shape {tuple(shape)}", f"{self.seconds:.3g} s"]
+        return f"Solution({', '.join(parts)})"
 
     @property
     def factor(self) -> float:
@@ -89,8 +97,7 @@ class Solution:
     @property
     def message(self) -> str:
         """One sentence: what happened, in how many cycles, and what it means."""
-        cycles = f"{self.cycles} cycle{'s' * (self.cycles != 1)}"
-        text = f"{self.reason} after {cycles} at relative residual {self.residual_norms[-1]:.2e}"
+        text = f"{self.reason} after {_cycles(self.cycles)} at relative residual {self.residual_norms[-1]:.2e}"
         if self.removed is not None and self.removed > self.tolerance:
             text += f", {self.removed:.1e} of f removed"
         if self.members and not self.converged:
@@ -107,6 +114,9 @@ class SolveError(ArithmeticError):
     def __init__(self, solution: Solution) -> None:
         super().__init__(solution.message)
         self.solution = solution
+
+    def __reduce__(self) -> tuple[Any, ...]:  # an exception is unpickled from its message otherwise
+        return type(self), (self.solution,), {key: v for key, v in vars(self).items() if key != "solution"}
 
 
 def solve(
@@ -339,6 +349,10 @@ def _summary(u: Vector, members: tuple[Solution, ...], seconds: float) -> Soluti
 def _largest(values: Sequence[float]) -> float:
     """The largest value; NaN where there is one."""
     return math.nan if any(math.isnan(value) for value in values) else max(values)
+
+
+def _cycles(count: int) -> str:
+    return f"{count} cycle{'s' * (count != 1)}"
 
 
 def _check_number(name: str, value: Any, kind: Any, least: int) -> None:

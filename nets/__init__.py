@@ -4,6 +4,7 @@ Imports `mgcore` and torch, never `pde`. Equation numbers without a source are t
 Math. 62 (2019); N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
 """
 
+from mgcore.modules import show_module
 from nets import data
 from nets.config import MgNetConfig
 from nets.cost import multiply_adds, parameters
@@ -75,3 +76,11 @@ __all__ = [
     "train",
     "training_memory",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+show_module(summary, "nets.summary")
+show_module(train, "nets.train")

@@ -6,10 +6,15 @@ from mgcore import Progress, Solution, SolveError
 from pde.arguments import real_array
 from pde.arrays import is_tensor, tensors_in
 from pde.compilation import compile_kernels
+from pde.keywords import unknown
 from pde.multigrid import Multigrid
 from pde.poisson import Poisson
 
 __all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "compile_kernels", "solve_poisson"]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> str:
@@ -33,20 +38,21 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     are those of the solution of zero mean for f less its mean.
 
     Args:
-        f: nodal values at the unknowns, or a callable of the coordinates; then `shape` is needed too.
+        f: nodal values at the unknowns; or a number or a callable of the coordinates, with which `shape` is needed.
         shape: unknowns per axis; None takes the shape of f (no batch axes).
         **options: anything that `Poisson`, `Multigrid` and `Multigrid.solve` take, by name.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed. SolveError: from `backward`, where
-            the adjoint solve does not converge.
+            the adjoint solve does not converge for another reason than rounding.
     """
     import inspect
 
     if shape is None:
-        if callable(f):
-            raise ValueError("shape: a callable f does not tell the number of unknowns; give shape=(n, ...)")
-        shape = tuple(f.shape) if is_tensor(f) else real_array("f", f).shape
+        shape = () if callable(f) else tuple(f.shape) if is_tensor(f) else real_array("f", f).shape
+        if not shape:
+            came = "callable" if callable(f) else "number"
+            raise ValueError(f"shape: a {came} f does not tell the number of unknowns; give shape=(n, ...)")
     parts: dict[Any, dict[str, Any]] = {Poisson: {}, Multigrid: {}, Multigrid.solve: {}}
     names = {part: set(inspect.signature(part).parameters) - {"self", "problem", "f"} for part in parts}
     for name, value in options.items():
@@ -55,12 +61,11 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
                 chosen[name] = value
                 break
         else:
-            known = ", ".join(sorted(set.union(*names.values())))
-            raise TypeError(f"solve_poisson: unknown option {name!r}; it takes {known}")
+            raise unknown("solve_poisson", name, {"f", "shape"}.union(*names.values()))
     if tensors_in(f, *(options.get(name) for name in ("g", "coefficient", "reaction"))):
         from pde import autograd
 
         return autograd.solve_poisson(f, shape, parts[Poisson], parts[Multigrid], parts[Multigrid.solve])
     problem = Poisson(shape, **parts[Poisson])
-    f = problem.read("f", f)
+    f = problem.read("f", f, constant=True)
     return Multigrid(problem, **parts[Multigrid]).solve(f, **parts[Multigrid.solve])

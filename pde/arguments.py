@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -16,18 +18,35 @@ from pde.grid import Array
 def number(name: str, value: Any, least: float | None = None) -> float:
     """`value` as a float; NaN is none, and neither is a number below `least`."""
     if type(value) is not float and (isinstance(value, bool | np.bool_) or not isinstance(value, Real)):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
+        raise TypeError(f"{name} must be a real number, got {described(value)}")
     if least is not None and not float(value) >= least:
         raise ValueError(f"{name} must be {'zero or positive' if least == 0 else f'at least {least}'}, got {value!r}")
     return float(value)
 
 
+def described(value: Any) -> str:
+    """A value as an error shows it, in one line: of arrays the shape."""
+    if is_tensor(value) or (isinstance(value, np.ndarray) and value.ndim):
+        return f"{'a tensor' if is_tensor(value) else 'an array'} of shape {tuple(value.shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 200 else f"{text[:97]}...{text[-97:]}"
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """A question after an error: the one of these words that may be meant; "" where none is near."""
+    alike = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(str(word).lower(), list(alike), n=1)
+    return f"; did you mean {alike[close[0]]!r}?" if close else ""
+
+
 def count(name: str, value: Any, least: int) -> int:
     """`value` as an integer of at least `least`."""
     if type(value) is not int and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
+        raise TypeError(f"{name} must be an integer, got {described(value)}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    if value > sys.maxsize:
+        raise ValueError(f"{name} must be at most {sys.maxsize}, got {value}")
     return int(value)
 
 
@@ -36,7 +55,10 @@ def real_array(name: str, values: Any) -> Array:
     if is_tensor(values):
         raise TypeError(f"{name} must be a number or a NumPy array here, got a torch tensor; see {name}.numpy()")
     if np.ma.is_masked(values):
-        raise ValueError(f"{name} has masked entries, and a value is needed at every point; see numpy.ma.filled")
+        raise ValueError(
+            f"{name} has masked entries, and every point of the box is an unknown: give values there too, see "
+            "numpy.ma.filled. A reaction of 1e6 * a / h**2 at some of the points keeps u near 0 at them"
+        )
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -86,7 +108,8 @@ def choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any:
     """`value`, one of `allowed`; where `auto` is given "auto" stands for it."""
     choices = (*(("auto",) if auto else ()), *allowed)
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+        allowed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} must be one of {allowed}; got {described(value)}{nearest(value, choices)}")
     return auto if value == "auto" else value
 
 
@@ -94,7 +117,7 @@ def read_nu(nu: Any) -> tuple[int, int]:
     """Sweeps before and after the correction, not both zero."""
     values = tuple(nu) if np.iterable(nu) else (nu,)
     if len(values) != 2 or not all(_is_count(n) for n in values) or sum(values) == 0:
-        raise ValueError(f"nu must be two numbers of sweeps (pre, post), not both zero; got {nu!r}")
+        raise ValueError(f"nu must be two numbers of sweeps (pre, post), not both zero; got {described(nu)}")
     return int(values[0]), int(values[1])
 
 
@@ -120,4 +143,4 @@ def read_precision(dtype: Any, default: str) -> tuple[np.dtype, bool]:
 
 
 def _is_count(n: Any) -> bool:
-    return isinstance(n, int | np.integer) and not isinstance(n, bool) and int(n) >= 0
+    return isinstance(n, int | np.integer) and not isinstance(n, bool) and 0 <= int(n) <= sys.maxsize

@@ -43,7 +43,9 @@ def solve_poisson(
     if _wants_gradient(solve_options.get("u0")):
         raise ValueError("u0: the solution does not depend on the first guess; give u0.detach()")
     if not is_tensor(f):
-        f = tensors(device, mg.dtype)(problem.read("f", f, mg.dtype))
+        f = tensors(device, mg.dtype)(problem.read("f", f, mg.dtype, constant=True))
+    if f.ndim == 0:
+        f = f.expand(problem.shape)
     run = _Forward(mg, f.detach(), each_tensor(g, Tensor.detach), solve_options)
     if not torch.is_grad_enabled() or not _wants_gradient(f, g, coefficient, reaction):
         return run.solution()
@@ -99,7 +101,7 @@ class _Adjoint:
         """A^-1 b; where A is singular, the solution of zero mean for b less its mean.
 
         Raises:
-            SolveError: the solve has not converged; gradients from it would be wrong.
+            SolveError: the solve has not converged, nor reached its rounding error; gradients from it would be wrong.
         """
         solution = self.mg.solve(b.detach(), incompatible=np.inf, **self.options)
         if not solution.converged and solution.reason != "rounding":
@@ -163,6 +165,8 @@ def _device(given: dict[str, Any], options: dict[str, Any]) -> str:
     for name, other in places.items():
         if other != device:
             raise ValueError(f"{name} is a tensor on {other}, and {first} on {device}; all must lie on one device")
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"{first} must be a tensor on the CPU or on a CUDA device, got one on {device}")
     asked = options.get("device")
     if asked is not None and torch.device(asked).type != device.type:
         raise ValueError(f"device={asked!r}, but {first} is a tensor on {device}")

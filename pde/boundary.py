@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pde.arguments import evaluate, finite, real_array
+from pde.arguments import described, evaluate, finite, real_array
 from pde.arrays import cast, copied, expand, is_tensor, like
 from pde.grid import Array, Axis, Grid, Sides, trailing, window
 from pde.terms import Terms, side_weights
@@ -31,13 +31,13 @@ def read_sides(g: BoundaryData, grid: Grid, dtype: np.dtype, batch: tuple[int, .
     sides: Sides = {}
     allowed = [(a, s) for a, axis in enumerate(grid.axes) for s in (0, 1) if not axis.periodic]
     if not allowed and not isinstance(g, Mapping):
-        raise ValueError(f"g must be None or 0 where all axes are periodic: there is no side; got {g!r}")
+        raise ValueError(f"g must be None or 0 where all axes are periodic: there is no side; got {described(g)}")
     given = g if isinstance(g, Mapping) else dict.fromkeys(allowed, g)
     for key, value in given.items():
         if key not in allowed:
             raise ValueError(
                 f"g: keys are (axis, side) with axis < {grid.ndim} and side 0 or 1, of an axis that is not periodic; "
-                f"got {key!r}"
+                f"got {described(key)}"
             )
         axis, side = allowed[allowed.index(key)]  # True and 0.0 are equal to keys, and index nothing
         sides[axis, side] = _read_side((axis, side), value, grid, dtype, batch)

@@ -94,12 +94,13 @@ class SeparableSolver:
             line = StencilOperator(Grid((axis,)), np.dtype(float), Terms((A.terms.diffusion[a],)))
             root = np.sqrt(axis.width / axis.width.max())  # of size 1: h may be far from it
             values, vectors = np.linalg.eigh(root[:, None] * line.matrix().toarray() / root)
+            values[values < np.finfo(float).eps * values.max()] = 0.0  # rounding has left nothing of them
             self._to.append(vectors.T * root)
             self._back.append(vectors / root[:, None])
             total = np.add.outer(total, values)
         if singular:
-            total[(0,) * A.grid.ndim] = np.inf
-        self._inverse: Any = 1 / total
+            total[(0,) * A.grid.ndim] = 0.0
+        self._inverse: Any = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
 
     def __call__(self, r: Any) -> Any:
         x = r if is_tensor(r) else r.astype(float)

@@ -101,9 +101,11 @@ class Expression:
         values = {**CONSTANTS, **dict(zip(self.names, points, strict=True))}
         with np.errstate(all="ignore"):
             result = np.asarray(_value(self._tree, values), dtype=float)
-            if not np.isfinite(result).all():
-                raise self._not_finite(self._tree, values)
-        return result
+            if np.isfinite(result).all():
+                return result
+            _, culprit = _traced(self._tree, values)
+        assert culprit is not None
+        raise self._not_finite(*culprit, values)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -158,12 +160,8 @@ class Expression:
     def _piece(self, node: ast.expr) -> str:
         return _short(ast.get_source_segment(self.text.strip(), node) or self.text)
 
-    def _not_finite(self, node: ast.expr, values: Mapping[str, Any]) -> ExpressionError:
-        """The error for the innermost piece that is infinite or NaN."""
-        for child in _children(node):
-            if not np.isfinite(np.asarray(_value(child, values), dtype=float)).all():
-                return self._not_finite(child, values)
-        value = np.asarray(_value(node, values), dtype=float)
+    def _not_finite(self, node: ast.expr, value: Array, values: Mapping[str, Any]) -> ExpressionError:
+        """The error for a piece with infinite or NaN among its values."""
         first = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
         at = []
         for name in self.names:
@@ -175,11 +173,28 @@ class Expression:
 
 def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     """The value of a checked tree."""
+    return _applied(node, [_value(child, values) for child in _children(node)], values)
+
+
+def _traced(node: ast.expr, values: Mapping[str, Any]) -> tuple[Any, tuple[ast.expr, Array] | None]:
+    """The value of a checked tree, and the innermost piece of it that is infinite or NaN, with its value.
+
+    The piece is the first such operand of the first such operand, and so on. Every node is computed once.
+    """
+    operands = [_traced(child, values) for child in _children(node)]
+    value = _applied(node, [operand for operand, _ in operands], values)
+    array = np.asarray(value, dtype=float)
+    if np.isfinite(array).all():
+        return value, None
+    return value, next((culprit for _, culprit in operands if culprit is not None), (node, array))
+
+
+def _applied(node: ast.expr, arguments: list[Any], values: Mapping[str, Any]) -> Any:
+    """The value of a node with the values of its operands."""
     if isinstance(node, ast.Constant):
         return np.float64(node.value)  # type: ignore[arg-type]
     if isinstance(node, ast.Name):
         return values[node.id]
-    arguments = [_value(child, values) for child in _children(node)]
     if isinstance(node, ast.Call):
         return FUNCTIONS[node.func.id][0](*arguments)  # type: ignore[attr-defined]
     if isinstance(node, ast.BinOp):

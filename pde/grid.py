@@ -63,6 +63,10 @@ class Axis:
     odd_last: bool = False
     nested: bool = False
 
+    def __repr__(self) -> str:
+        low, high = self.sides
+        return f"Axis(n={self.n}, length={self.length:.6g}, {low}, {high}, cell={self.cell})"
+
     @classmethod
     @lru_cache(maxsize=16)
     def uniform(cls, n: int, length: float, sides: tuple[Side, Side] = (Side(), Side()), cell: bool = False) -> Axis:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from mgcore import Progress, Solution, SolveError
-from pde.arguments import choose, count, finite, number, read_nu, read_omega, read_precision, real_array
-from pde.arrays import as_numpy, cast, is_tensor
+from pde.arguments import choose, count, described, finite, number, read_nu, read_omega, read_precision, real_array
+from pde.arrays import as_numpy, cast, copied, is_tensor
 from pde.automatic import automatic, is_rough
 from pde.batch import delivered, one_batch_axis, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
@@ -21,11 +21,13 @@ from pde.direct import LARGEST_DENSE
 from pde.fast import Chosen
 from pde.grid import Array, Sides
 from pde.hierarchy import LARGEST_DIRECT, Choices, Tables, build_hierarchy, symmetric
+from pde.keywords import suggesting
 from pde.nested import NestedIteration
 from pde.operators import StencilOperator
 from pde.out import check_out, deliver, room_in
 from pde.place import Place, host, read_device
 from pde.poisson import Poisson
+from pde.preconditioner import Preconditioner
 from pde.progress import ProgressBar
 from pde.reduced import Reduction
 from pde.running import How, Levels, run_on
@@ -90,6 +92,7 @@ class Multigrid:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
 
+    @suggesting
     def __init__(
         self,
         problem: Poisson,
@@ -155,13 +158,14 @@ class Multigrid:
         """
         trace, as_tensor = self._trace(verbose), is_tensor(f)
         choose("cycle", cycle, CYCLES)
-        f = self._read("f", f)
+        f = self._read("f", f, constant=True)
         u = self._read_guess("u", u, f)
         with np.errstate(**QUIET), self._place.without_gradients():
             fused = not trace.watches and self._cycles.ready()
             levels = trace.watch(self._cycles.levels, self._volumes[0].rms(f)) if trace.watches else self._cycles.levels
             return self._place.give(self._cycles(cycle, levels, f, u, How(fused))[0], as_tensor)
 
+    @suggesting
     def full_multigrid(
         self,
         f: Any,
@@ -175,7 +179,7 @@ class Multigrid:
         It stays above that error where the coefficient jumps beside cell-centred sides with data g; see `solve`.
 
         Args:
-            f: nodal values (..., *shape), or a callable of the coordinates.
+            f: nodal values (..., *shape), a number for all of them, or a callable of the coordinates.
             g: boundary values, as in `solve`.
             out: where to write the result; it has the shape of f and the dtype of the solver.
             incompatible, verbose: as in `solve`.
@@ -183,6 +187,8 @@ class Multigrid:
         incompatible, trace, as_tensor = _read_share(incompatible), self._trace(verbose), is_tensor(f)
         f, sides = self._read_data(f, g)
         check_out(self._place, out, f.shape, self.dtype, as_tensor)
+        if callable(verbose):
+            f = copied(f)
         fused = not trace.watches and self._cycles.ready()
         measured = fused and self._nested.is_plain(sides)
         if not measured:
@@ -200,6 +206,7 @@ class Multigrid:
                 finite("f", f, self.dtype)
             return deliver(self._place.give(u, as_tensor), out)
 
+    @suggesting
     def solve(
         self,
         f: Any,
@@ -229,12 +236,13 @@ class Multigrid:
         discretising f leaves it, is removed and told as `Solution.removed`, and u gets zero mean.
 
         Args:
-            f: nodal values (..., *shape) or a callable of the coordinates. Leading axes are a batch: its members are
-                solved together, each until it ends as it would alone. `Solution.members` has a Solution for each, in
-                C order of the leading axes.
+            f: nodal values (..., *shape), a number for all of them, or a callable of the coordinates. Leading axes are
+                a batch: its members are solved together, each until it ends as it would alone. `Solution.members` has a
+                Solution for each, in C order of the leading axes.
             g: boundary data: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}.
             u0: first guess (..., *shape); None is zero.
-            out: where to write u; it has the shape of f and the dtype of the solver.
+            out: where to write u: a tensor where f is one, else an array, with the shape of f and the dtype of the
+                solver, which u has whatever the dtype of f.
             rtol, atol: the residual to stop at. In float32 rounding keeps it above 1e-8, near 1e-4 on 255^2 unknowns,
                 and such a solve ends with reason "rounding": give a larger rtol, or take dtype="mixed".
             max_cycles: how many cycles, or iterations of conjugate gradients, at most.
@@ -245,7 +253,8 @@ class Multigrid:
                 "backslash" are not symmetric and are refused. "auto" is "cg" where the coefficient is rough (see
                 `coarse` of `Multigrid`), the cycle is symmetric and there are two levels or more, else None.
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
-                residual, and the u of all members, those that have ended among them.
+                residual, and the u of all members, those that have ended among them. It may write into f, which the
+                solve has copied; u is a read-only array, or a copy where it is a tensor.
             progress: show a progress bar on stderr.
             strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
             incompatible: of a singular problem, the largest |integral of f| relative to the integral of |f|, both with
@@ -266,12 +275,14 @@ class Multigrid:
         rtol, atol = number("rtol", rtol, least=0), number("atol", atol, least=0)
         max_cycles = count("max_cycles", max_cycles, least=0)
         if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be callable or None, got {callback!r}")
+            raise TypeError(f"callback must be callable or None, got {described(callback)}")
         incompatible, trace, as_tensor = _read_share(incompatible), self._trace(verbose), is_tensor(f)
         callback = self._place.showing(callback, as_tensor)
         f, sides = self._read_data(f, g)
         u0 = self._read_guess("u0", u0, f)
         check_out(self._place, out, f.shape, self.dtype, as_tensor)
+        if callback is not None or callable(verbose):  # functions of the user, which may write into f
+            f = copied(f)
         with np.errstate(**QUIET):
             removed = self._solver.incompatible_share(f, sides, incompatible)
         if accel is not None:
@@ -303,18 +314,19 @@ class Multigrid:
             raise SolveError(solution)
         return solution
 
-    def as_preconditioner(self, cycle: str = "V") -> LinearOperator:
+    def as_preconditioner(self, cycle: str = "V") -> Preconditioner:
         """One symmetric cycle as an approximate inverse of `problem.matrix(symmetric=True)`, for SciPy's solvers.
 
         Symmetric and positive definite; where the problem is singular, on the vectors of zero mean. It acts on
         flattened unknowns, with matvec, rmatvec and matmat; it can be pickled, and an `update` leaves it as it is.
+        SciPy's solvers do not tell it their matrix: for the unweighted `problem.matrix()`, which is not symmetric where
+        control volumes differ, it is the wrong inverse; there it is to act on W r, W = `problem.control_volumes()`.
         """
         self._check_symmetric(cycle)
         choose("cycle", cycle, ("V", "W"))
         fused, levels = self._cycles.ready(symmetric=True), symmetric(list(self._cycles.levels))
         apply = partial(copy.copy(self)._precondition, cycle, levels, fused)
-        shape = (self._W.size, self._W.size)
-        return LinearOperator(shape, matvec=apply, rmatvec=apply, matmat=apply, rmatmat=apply, dtype=self.dtype)
+        return Preconditioner(apply, self._W.size, cycle, self.dtype)
 
     def _precondition(self, cycle: str, levels: Levels, fused: bool, y: Array) -> Array:
         """The cycle for W^-1 y, of flattened unknowns (n,) or (n, members)."""
@@ -415,6 +427,11 @@ class Multigrid:
         sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
         return work_units(self._nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Multigrid:
+        # torch cannot copy sparse tensors, and pickles them
+        copied: Multigrid = pickle.loads(pickle.dumps(self))
+        return copied
+
     def __repr__(self) -> str:
         return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"
 
@@ -431,7 +448,7 @@ class Multigrid:
 
     def _read_data(self, f: Any, g: BoundaryData) -> tuple[Array, Sides]:
         """f, in which a later look will find what is not finite, and g in float64."""
-        f, double = self._read("f", f, look=False), np.dtype(float)
+        f, double = self._read("f", f, look=False, constant=True), np.dtype(float)
         g = host(self._place.read("g", g))
         sides = read_sides(g, self.problem.grid, double, tuple(f.shape[: f.ndim - self.problem.ndim]))
         for key, values in sides.items():
@@ -444,9 +461,10 @@ class Multigrid:
             return self._solver.nested.hierarchy.levels[0].A
         return self._place.put(self.problem._operator, np.dtype(float))
 
-    def _read(self, name: str, values: Any, look: bool = True) -> Array:
+    def _read(self, name: str, values: Any, look: bool = True, constant: bool = False) -> Array:
         """Nodal values where the cycles run."""
-        values = self.problem.read(name, self._place.read(name, values), self.dtype, tensors=True, look=look)
+        values = self._place.read(name, values)
+        values = self.problem.read(name, values, self.dtype, tensors=True, look=look, constant=constant)
         return self._place.put(values, self.dtype)
 
     def _trace(self, verbose: Verbose) -> Trace:

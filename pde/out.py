@@ -13,21 +13,35 @@ from pde.place import Place
 
 
 def check_out(place: Place, out: Any, shape: Sequence[int], dtype: np.dtype, as_tensor: bool) -> None:
-    """Refuse an array or tensor that cannot take a result of this shape and dtype.
+    """Refuse an array or tensor that cannot take a result of this shape and dtype: a tensor where f is one.
 
     Raises:
-        ValueError: naming what came and what is allowed.
+        TypeError, ValueError: naming what came and what is allowed.
     """
     if out is None:
         return
-    out = place.read("out", out)
-    fits = is_tensor(out) if as_tensor and place.device != "cpu" else isinstance(out, np.ndarray)
+    fits = is_tensor(out) if as_tensor else isinstance(out, np.ndarray) and not isinstance(out, np.ma.MaskedArray)
+    if fits:
+        place.read("out", out)
     if not fits or tuple(out.shape) != tuple(shape) or numpy_dtype(out.dtype) != dtype:
         kind, shape = "a tensor" if as_tensor else "an array", tuple(shape)
         came = f"{type(out).__name__} of shape {getattr(out, 'shape', None)}, dtype {getattr(out, 'dtype', None)}"
         raise ValueError(f"out must be {kind} of shape {shape} and dtype {dtype.name}, got {came}")
     if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
+    strides = out.stride() if is_tensor(out) else [step // out.itemsize for step in out.strides]
+    if _meets_itself(out.shape, strides):
+        raise ValueError(f"out must have memory of its own for every value, got strides {tuple(strides)}")
+
+
+def _meets_itself(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether entries of an array may lie at one place in memory; strides in entries."""
+    reach = 0
+    for step, n in sorted((abs(step), n) for step, n in zip(strides, shape, strict=True) if n > 1):
+        if step <= reach:
+            return True
+        reach += step * (n - 1)
+    return False
 
 
 def deliver(u: Array, out: Array | None) -> Array:

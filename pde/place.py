@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mgcore import Progress
-from pde.arrays import as_numpy, each_tensor, is_tensor, moved, tensors
+from pde.arrays import as_numpy, copied, each_tensor, is_tensor, moved, tensors
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Place:
         return as_numpy(u)
 
     def showing(self, callback: Callable[[Progress], Any] | None, as_tensor: bool) -> Callable[[Progress], Any] | None:
-        """A callback that is shown u as the user wants it."""
+        """A callback that is shown u as the user wants it, and cannot change that of the solve."""
         if callback is None:
             return None
-        return lambda progress: callback(replace(progress, u=self.give(progress.u, as_tensor)))
+        return lambda progress: callback(replace(progress, u=protected(self.give(progress.u, as_tensor))))
 
     def without_gradients(self) -> AbstractContextManager[Any]:
         """Tensors made in this context record no gradients."""
@@ -78,6 +78,15 @@ class Place:
         return torch.empty(0, device=self.device).device
 
 
+def protected(u: Any) -> Any:
+    """u for others to read: an array as a read-only view, a tensor, which cannot be read-only, as a copy."""
+    if is_tensor(u):
+        return copied(u)
+    view = u.view()
+    view.flags.writeable = False
+    return view
+
+
 def host(x: Any) -> Any:
     """Tensors as arrays of the host, alone or in dictionaries, lists and tuples."""
     return each_tensor(x, as_numpy)
@@ -87,10 +96,15 @@ def check_tensor(name: str, x: Any) -> None:
     """Refuse a tensor that a solver cannot take.
 
     Raises:
-        TypeError: not real numbers, or a gradient is wanted.
+        TypeError: not real numbers, or derivatives that are not recorded.
     """
     import torch
 
+    if torch._C._functorch.is_functorch_wrapped_tensor(x):
+        raise TypeError(
+            f"{name} is traced by torch.vmap or torch.func, which cannot see into a solve; leading axes of f are a "
+            "batch without vmap, and derivatives of pde.solve_poisson come from backward() or torch.autograd.grad"
+        )
     if x.layout != torch.strided or x.is_complex() or x.is_quantized:
         raise TypeError(f"{name} must hold real numbers in a dense tensor, got {x.dtype} and {x.layout}")
     if x.dtype in (torch.float16, torch.bfloat16):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,13 +12,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pde.arguments import count, evaluate, finite, number, real_array
-from pde.arrays import is_tensor, numpy_dtype
+from pde.arguments import choose, count, described, evaluate, finite, nearest, number, real_array
+from pde.arrays import contiguous, is_tensor, namespace, numpy_dtype
 from pde.boundary import BoundaryData, embed, read_sides
 from pde.grid import Array, Axis, Grid, Side
+from pde.keywords import suggesting
 from pde.norms import Volumes
 from pde.operators import StencilOperator
 from pde.terms import Terms
+
+LARGEST = sys.maxsize // 16  # unknowns whose numbers can be addressed
 
 BOUNDARIES = ("dirichlet", "neumann", "periodic")
 
@@ -38,7 +42,8 @@ class Poisson:
             the spacing is L / (n + 1), L / n or L / (n - 1) with two, one or no Dirichlet ends, L / n on a periodic
             axis. "cell": the unknowns are the centres of n cells of size L / n.
         coefficient: a > 0, a number, an array of `shape`, or a callable of the coordinates; or a tuple or list of
-            these, one per axis, for a diagonal tensor; None is 1. Between two points a is the harmonic mean.
+            these, one per axis, for a diagonal tensor; None is 1. Between two points a is the harmonic mean, exact
+            for the flux through a jump midway between them; elsewhere a jump costs an order of accuracy.
         reaction: c >= 0, a number, an array of `shape`, or a callable of the coordinates.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
@@ -52,6 +57,7 @@ class Poisson:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
 
+    @suggesting
     def __init__(
         self,
         shape: int | Sequence[int],
@@ -64,9 +70,8 @@ class Poisson:
     ) -> None:
         self.shape = _read_shape(shape)
         ndim = len(self.shape)
-        if centering not in ("vertex", "cell"):
-            raise ValueError(f"centering must be 'vertex' or 'cell', got {centering!r}")
-        self.boundary, self.centering = read_boundary(boundary, ndim), centering
+        self.centering = choose("centering", centering, ("vertex", "cell"))
+        self.boundary = read_boundary(boundary, ndim)
         lengths = _read_extent(extent, ndim)
         axes = [
             Axis.uniform(n, L, sides, centering == "cell")
@@ -131,6 +136,10 @@ class Poisson:
     def _read_diffusion(self, coefficient: Any) -> tuple[float | Array, ...]:
         ndim = self.ndim
         given = 1.0 if coefficient is None else coefficient
+        if _is_full_tensor(given, ndim, self.shape):
+            raise ValueError(
+                "coefficient: full tensors are not supported; a diagonal one is a list of its entries, one per axis"
+            )
         if isinstance(given, list | tuple):
             if len(given) != ndim:
                 raise ValueError(f"coefficient must be one field or {ndim} of them, one per axis; got {len(given)}")
@@ -193,12 +202,19 @@ class Poisson:
         return embed(values, read_sides(g, self.grid, values.dtype, batch), self.grid, self.terms)
 
     def read(
-        self, name: str, values: Any, dtype: np.dtype | str | None = None, tensors: bool = False, look: bool = True
+        self,
+        name: str,
+        values: Any,
+        dtype: np.dtype | str | None = None,
+        tensors: bool = False,
+        look: bool = True,
+        constant: bool = False,
     ) -> Array:
         """`values` (array or callable of the coordinates) as a finite real array of shape (..., *shape).
 
         Args:
             tensors: whether a tensor may stay what it is.
+            constant: whether one number may stand for all of them.
             look: whether to look for values that are not finite in an array that has the dtype already.
 
         Raises:
@@ -208,6 +224,8 @@ class Poisson:
             array = values
         else:
             array = self._evaluate(name, values) if callable(values) else real_array(name, values)
+        if constant and array.ndim == 0:
+            array = contiguous(namespace(array).broadcast_to(array, self.shape))
         if array.shape[array.ndim - self.ndim :] != self.shape or array.ndim < self.ndim:
             raise ValueError(
                 f"{name} must have the problem's shape {self.shape}, after any leading batch axes; "
@@ -239,15 +257,28 @@ def _read_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     given = tuple(shape) if np.iterable(shape) else (shape,)
     if len(given) not in (1, 2, 3):
         raise ValueError(f"shape must have 1, 2 or 3 entries, one per dimension; got {len(given)}: {given}")
-    return tuple(count(f"shape[{axis}]", n, least=1) for axis, n in enumerate(given))
+    sizes = tuple(count(f"shape[{axis}]", n, least=1) for axis, n in enumerate(given))
+    if math.prod(sizes) > LARGEST:
+        raise ValueError(f"shape must have at most {LARGEST} unknowns, whose numbers can be addressed; got {sizes}")
+    return sizes
+
+
+def _is_full_tensor(coefficient: Any, ndim: int, shape: tuple[int, ...]) -> bool:
+    """Whether this is a matrix, of numbers or fields, where one field or one per axis is meant."""
+    if ndim == 1:
+        return False
+    if isinstance(coefficient, list | tuple):
+        return all(isinstance(row, list | tuple) and len(row) == ndim for row in coefficient)
+    given = tuple(np.shape(coefficient)) if hasattr(coefficient, "shape") else ()
+    return given != shape and given in ((ndim, ndim), (ndim, ndim, *shape), (*shape, ndim, ndim))
 
 
 def _read_extent(extent: float | Sequence[float], ndim: int) -> tuple[float, ...]:
     given = np.atleast_1d(real_array("extent", extent)).astype(float)
     if given.ndim != 1 or len(given) not in (1, ndim):
-        raise ValueError(f"extent must be one length or {ndim}, one per axis; got {extent!r}")
+        raise ValueError(f"extent must be one length or {ndim}, one per axis; got {described(extent)}")
     if not (np.isfinite(given).all() and (given > 0).all()):
-        raise ValueError(f"extent must be positive and finite, got {extent!r}")
+        raise ValueError(f"extent must be positive and finite, got {described(extent)}")
     return tuple(float(L) for L in (np.repeat(given, ndim) if len(given) == 1 else given))
 
 
@@ -271,24 +302,26 @@ def read_boundary(boundary: Any, ndim: int) -> tuple[tuple[Side, Side], ...]:
     else:
         raise _boundary_error(boundary)
     if len(entries) != ndim:
-        raise ValueError(f"boundary must be one word or {ndim} entries, one per axis; got {len(entries)}: {boundary!r}")
+        raise ValueError(
+            f"boundary must be one word or {ndim} entries, one per axis; got {len(entries)}: {described(boundary)}"
+        )
     sides = []
     for a, entry in enumerate(entries):
         pair = (entry, entry) if _is_word(entry) else entry
         if not isinstance(pair, list | tuple):
             raise _boundary_error(pair)
         if len(pair) != 2:
-            raise ValueError(f"boundary[{a}] must be one word or a (low, high) pair; got {entry!r}")
+            raise ValueError(f"boundary[{a}] must be one word or a (low, high) pair; got {described(entry)}")
         low, high = (_read_side(word) for word in pair)
         if (low.kind == "periodic") != (high.kind == "periodic"):
-            raise ValueError(f"boundary[{a}] must be periodic on both sides or on none; got {entry!r}")
+            raise ValueError(f"boundary[{a}] must be periodic on both sides or on none; got {described(entry)}")
         sides.append((low, high))
     return tuple(sides)
 
 
 def _is_word(word: Any) -> bool:
     robin = isinstance(word, list | tuple) and len(word) == 2 and isinstance(word[0], str) and word[0] == "robin"
-    return isinstance(word, str) or (robin and not isinstance(word[1], str | list | tuple))
+    return isinstance(word, str) or (robin and not isinstance(word[1], str))
 
 
 def _read_side(word: Any) -> Side:
@@ -302,7 +335,8 @@ def _read_side(word: Any) -> Side:
 
 
 def _boundary_error(came: Any) -> ValueError:
-    return ValueError(f"boundary must be {', '.join(map(repr, BOUNDARIES))} or ('robin', beta); got {came!r}")
+    allowed = f"{', '.join(map(repr, BOUNDARIES))} or ('robin', beta)"
+    return ValueError(f"boundary must be {allowed}; got {described(came)}{nearest(came, BOUNDARIES)}")
 
 
 def _words(pair: tuple[Side, Side]) -> Any:
@@ -315,7 +349,7 @@ def _per_axis(name: str, values: Any, ndim: int) -> list[Any]:
         return [None] * ndim
     several = isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim > 0)
     if not several or len(values) != ndim:
-        came = f"{len(values)} entries" if several else repr(values)
+        came = f"{len(values)} entries" if several else described(values)
         raise ValueError(f"{name} must hold {ndim} entries, one per axis; got {came}")
     return list(values)
 

@@ -41,6 +41,10 @@ class Terms:
     reaction: float | Array = 0.0
     resistances: tuple[Array | None, ...] = ()
 
+    def __repr__(self) -> str:
+        values = [*self.diffusion, self.reaction]
+        return f"Terms({', '.join(str(v) if isinstance(v, float) else 'varies' for v in values)})"
+
     @property
     def has_reaction(self) -> bool:
         return bool(np.any(np.asarray(self.reaction) != 0))
@@ -111,8 +115,8 @@ class AxisCoefficients(NamedTuple):
 def axis_coefficients(axis: Axis, a: Any = 1.0, resistance: Array | None = None) -> AxisCoefficients:
     """-d/dx (a d/dx) by finite volumes along one axis, with its ends; a varies over (n, ...) or is one number.
 
-    Between two unknowns a is their harmonic mean, which keeps the flux right where a jumps; or the `resistance` there,
-    (n + 1, ...), replaces it.
+    Between two unknowns a is their harmonic mean, which keeps the flux right where a jumps midway; or the `resistance`
+    there, (n + 1, ...), replaces it.
     """
     if not is_tensor(a):
         a = np.broadcast_to(np.asarray(a, dtype=float), (axis.n, *np.shape(a)[1:]))

@@ -1,11 +1,16 @@
 """Imports point one way: {pde, nets} -> mgcore -> the standard library."""
 
 import ast
+import importlib
+import inspect
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import mgcore
 
 ROOT = Path(__file__).parent.parent
 OURS = {"mgcore", "pde", "nets"}
@@ -96,6 +101,36 @@ def test_what_is_loaded_only_when_asked_for(code, later):
     loaded = set(python(f"import sys; {code}; print(*sys.modules)").split())
     assert loaded & {"pde", "nets"}
     assert not loaded & set(later)
+
+
+@pytest.mark.parametrize("package", sorted(OURS))
+def test_every_module_can_be_imported_by_its_name(package):
+    """Though functions have the names of some: `import nets.train.recipe as recipe` and what is defined in it."""
+    names = [".".join(path.with_suffix("").relative_to(ROOT).parts) for path in sources(package)]
+    for name in names:
+        if name.endswith("__") or name.startswith("pde.kernels"):
+            continue
+        code = f"import {name}\nimport {name} as bound\nfrom importlib import import_module\nfull = {name}"
+        namespace: dict = {}
+        exec(code, namespace)
+        module = sys.modules[name]
+        for public in (key for key in vars(module) if not key.startswith("__")):
+            for found in (namespace["bound"], namespace["full"]):
+                assert getattr(found, public) is vars(module)[public], (name, public)
+
+
+@pytest.mark.parametrize("package", sorted(OURS))
+def test_what_a_package_shows_is_public(package):
+    module = importlib.import_module(package)
+    assert {*dir(module)} - {"__version__"} == {*module.__all__}
+
+
+def test_functions_that_hide_modules_stay_functions():
+    import nets
+
+    for function in (nets.train, nets.summary, nets.data.digits, mgcore.solve):
+        assert inspect.isfunction(function)
+        assert pickle.loads(pickle.dumps(function)) is function
 
 
 def test_every_subpackage_is_installed():

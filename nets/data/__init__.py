@@ -1,5 +1,6 @@
 """Data sets: raw images, augmented and normalised batch by batch."""
 
+from mgcore.modules import show_module
 from nets.data.augment import Augmentation
 from nets.data.batches import Batches
 from nets.data.dataset import Dataset, Images, SourceFile
@@ -28,3 +29,5 @@ __all__ = [
     "takes_size",
     "validation_split",
 ]
+
+show_module(digits, "nets.data.digits")

@@ -31,6 +31,9 @@ class Evaluation:
     in_top5: Tensor | None
     classes: int
 
+    def __repr__(self) -> str:
+        return f"Evaluation({self.count} images of {self.classes} classes, accuracy={self.accuracy:.4f})"
+
     @property
     def count(self) -> int:
         return len(self.labels)

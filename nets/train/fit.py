@@ -92,6 +92,8 @@ def usable_device(device: str | torch.device) -> torch.device:
     if not isinstance(device, str | torch.device):
         raise TypeError(f"device must be a name or a torch.device; got {device!r}")
     try:
-        return torch.empty(0, device=device).device
+        there = torch.zeros(1, device=device)
+        there.item()  # "meta" holds no numbers
+        return there.device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error

@@ -57,6 +57,10 @@ class TrainingResult:
     checkpoint: Path | None
     validation: Evaluation | None = None
 
+    def __repr__(self) -> str:
+        reached = f"accuracy={self.accuracy:.4f}, {len(self.history)} epochs"
+        return f"TrainingResult({type(self.model).__name__}, {reached}, checkpoint={self.checkpoint})"
+
     @property
     def accuracy(self) -> float:
         """Held-out accuracy in [0, 1] after the last epoch; never the best one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +28,37 @@ def check_targets(targets: Mapping[str, str], force: bool) -> dict[str, Path]:
         path, flag = Path(name), f"--{option.replace('_', '-')}"
         endings = ENDINGS.get(option, PICTURES)
         if path.suffix.lower() not in endings:
-            raise ValueError(f"{flag}: {path} must end with {', '.join(endings)}")
-        if path.is_dir():
-            raise ValueError(f"{flag}: {path} is a folder")
-        if path.exists() and not force:
-            raise ValueError(f"{flag}: {path} is there already; give --force to overwrite it, or another name")
-        if path.resolve() in [other.resolve() for other in found.values()]:
-            raise ValueError(f"{flag}: {path} is to be written twice")
+            raise ValueError(f"{flag}: {_shown(path)} must end with {', '.join(endings)}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _beside(path).touch()
-            _beside(path).unlink()
+            problem = _problem(path, force, list(found.values()))
         except OSError as error:
-            raise ValueError(f"{flag}: {path} cannot be written: {error.strerror}") from None
+            problem = f"cannot be written: {error.strerror}"
+        except ValueError as error:  # a name with a NUL
+            problem = f"cannot be written: {error}"
+        if problem:
+            raise ValueError(f"{flag}: {_shown(path)} {problem}")
         found[option] = path
     return found
+
+
+def _problem(path: Path, force: bool, others: Sequence[Path]) -> str | None:
+    """Why a file cannot be written, or None; its folder is made."""
+    if path.is_dir():
+        return "is a folder"
+    if path.exists() and not force:
+        return "is there already; give --force to overwrite it, or another name"
+    if path.resolve() in [other.resolve() for other in others]:
+        return "is to be written twice"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _beside(path).touch()
+    _beside(path).unlink()
+    return None
+
+
+def _shown(path: Path) -> str:
+    """A path as an error shows it: in one line, without its middle where it is long."""
+    text = str(path) if str(path).isprintable() else repr(str(path))
+    return text if len(text) <= 200 else f"{text[:97]}...{text[-97:]}"
 
 
 def write_arrays(path: Path, problem: Poisson, solution: Solution, g: BoundaryData) -> None:

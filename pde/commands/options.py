@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from pde.arguments import nearest
 from pde.commands.fields import resolve
 from pde.cycles import CYCLES
 from pde.smoothers import SMOOTHERS
@@ -138,18 +138,19 @@ def read_file(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ValueError(f"there is no file {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # tomllib.TOMLDecodeError, or a number of thousands of digits
         raise ValueError(f"{path} is no TOML file: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path} cannot be read: lists or tables are nested too deeply") from None
     found: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in ALL:
-            close = difflib.get_close_matches(name, list(ALL), n=1)
-            raise ValueError(f"{path}: unknown key {key!r}{f'; did you mean {close[0]!r}?' if close else ''}")
+            raise ValueError(f"{path}: unknown key {key!r}{nearest(name, ALL)}")
         found[name] = _from_file(path, name, value)
     return found
 

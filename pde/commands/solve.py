@@ -65,7 +65,7 @@ def solve(options: argparse.Namespace) -> int:
     arguments = {name: given[name] for name in SOLVE if name in given}
     arguments["accel"] = None if arguments.get("accel") in (None, "none") else arguments["accel"]
     g, exact = data.pop("g", None), data.pop("exact", None)
-    f = problem.read("f", data.pop("f", np.zeros(problem.shape)))
+    f = data.pop("f", np.zeros(problem.shape))
     if "plot" in given and f.ndim > problem.ndim:
         raise ValueError(f"--plot shows one solution, and f has batch axes: its shape is {f.shape}")
     if "plot_smoothing" in given and len(mg.levels) == 1:
@@ -102,13 +102,8 @@ def read_problem(given: Mapping[str, Any]) -> tuple[Poisson, dict[str, Any]]:
     problem = Poisson(shape, **rest)
     for name in ("f", "u0", "exact"):
         if name in data:
-            data[name] = _values(problem, name, data[name])
+            data[name] = problem.read(name, data[name], constant=True)
     return problem, data
-
-
-def _values(problem: Poisson, name: str, field: Any) -> np.ndarray:
-    """The nodal values of a field; a number is the same at every point."""
-    return problem.read(name, field if callable(field) or np.ndim(field) else np.full(problem.shape, field))
 
 
 def read_shape(given: Mapping[str, Any]) -> tuple[Any, ...]:

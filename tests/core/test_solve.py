@@ -1,6 +1,8 @@
 """`solve`: every reason it may end for, and what its Solution says. The problem is u = f for numbers u and f."""
 
+import copy
 import math
+import pickle
 import re
 from itertools import pairwise
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgcore import REASONS, Progress, Solution, SolveError, solve
+from mgcore import REASONS, Progress, Solution, SolveError, Visit, solve
 
 
 def residual(f, u):
@@ -199,6 +201,33 @@ def test_norms_are_numbers():
         assert type(solution.tolerance) is float
         assert type(solution.converged) is bool
         assert (solution.reason, solution.cycles) == ("stopped", 4)
+
+
+def test_errors_survive_pickling_and_copying():
+    error = SolveError(run(0.9, max_cycles=3))
+    error.add_note("a note")
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        assert type(again) is SolveError
+        assert str(again) == str(error)
+        assert again.solution == error.solution
+        assert again.__notes__ == ["a note"]
+
+
+class Grid(float):
+    shape = 3, 4
+
+    def __repr__(self):
+        pytest.fail("values of u were shown")
+
+
+def test_results_are_shown_without_the_values_of_u():
+    assert repr(run()).startswith("Solution(converged after 9 cycles, residual 1.")
+    batch = Solution(Grid(), False, "stalled", (1.0, 0.5), 1, 0.25, 1e-8)
+    batch = batch.changed(members=(batch, batch))
+    shown = "Solution(stalled after 1 cycle, residual 5.00e-01, 2 members, u of shape (3, 4), 0.25 s)"
+    assert repr(batch) == str(batch) == shown
+    assert repr(Progress(1, 0.5, 0.5, 0.1, Grid())) == "Progress(cycle=1, residual=0.5, factor=0.5, seconds=0.1)"
+    assert repr(Visit(Grid(), Grid(), Grid)) == "Visit()"
 
 
 def test_solution_is_a_value():

@@ -140,6 +140,7 @@ def test_data_sets(part):
         ({"progress": "yes"}, TypeError, "progress must be None, True or False; got 'yes'"),
         ({"device": None}, TypeError, "device must be a name or a torch.device; got None"),
         ({"device": "gpu"}, ValueError, "device 'gpu' cannot be used here"),
+        ({"device": "meta"}, ValueError, "device 'meta' cannot be used here"),
     ],
 )
 def test_training(settings, error, words):
@@ -185,6 +186,7 @@ def test_evaluation_of_what_classifies_nothing():
         (["train", "--seed", "-1"], "seed must be an integer from 0"),
         (["train", "--epochs", "0"], "epochs must be an integer >= 1"),
         (["train", "--device", "gpu", "--epochs", "1"], "device 'gpu' cannot be used here"),
+        (["train", "--device", "meta", "--epochs", "1"], "device 'meta' cannot be used here"),
         (["evaluate", "/nowhere"], "there is no file /nowhere"),
         (["summary", "MgNet[2,2]-[8]-B^l", "--size", "1"], "input_size is too small: grid 1 of 2"),
         (["summary", "MgNet[2,2]-[8]-B^l", "--plot", "/dev/null/x.png"], "plot must be a file in a folder; /dev/null"),

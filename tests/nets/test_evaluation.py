@@ -160,3 +160,10 @@ def test_other_data_are_normalised_as_in_training():
         data = transform.apply_to(Dataset("other", white, labels, white, labels, ("a", "b")))
         # one rounding each in the scale, mean and std, the difference and the quotient
         assert data.normalise(white).unique().tolist() == pytest.approx([11 / 6], rel=8 * 2**-23)
+
+
+def test_results_are_shown_without_their_tensors_and_weights():
+    evaluation = nets.Evaluation(torch.tensor([0, 1, 1, 0]), torch.tensor([0, 1, 0, 0]), None, 2)
+    assert repr(evaluation) == str(evaluation) == "Evaluation(4 images of 2 classes, accuracy=0.7500)"
+    result = nets.TrainingResult(nn.Linear(2, 2), evaluation, [{}, {}], None)
+    assert str(result) == "TrainingResult(Linear, accuracy=0.7500, 2 epochs, checkpoint=None)"

@@ -210,6 +210,16 @@ def test_features_may_be_negative_without_s():
     assert float(model.visits(images(model.config))[-1].u.min()) < 0
 
 
+@torch.no_grad()
+def test_features_may_be_negative_on_coarser_grids_without_s_around_pi():
+    x = torch.randn(2, 3, 16, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for around in (True, False):
+        model = theorems.random_network("MgNet[2,2,2]-[4]-B^{l,i}", 0, form="feature", transfer_activation=around)
+        least = [float(visit.u.min()) for visit in model.visits(x)]
+        assert least[0] >= 0
+        assert (min(least[1:]) >= 0) == around
+
+
 NO_NORM = st.booleans().map(lambda none: {"batch_norm": False} if none else {"norm": "inside"})
 
 

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 from pde import Multigrid, Poisson
 from tests.pde.reference import CYCLES, EPS, PROBLEMS, close, residual_norm
@@ -127,3 +128,41 @@ def test_float32_stays_float32(name, coarse):
         v = np.ones(level.info.grid.shape, np.float32)
         assert level.A(v).dtype == np.float32
         assert all(B(v).dtype == np.float32 for B in (*level.B, *level.B_post))
+
+
+def spoiling(f, seen):
+    """A callback that writes into f, and tries to write into u."""
+
+    def callback(progress):
+        f[...] = -1.0
+        seen.append(progress.u)
+        if isinstance(progress.u, np.ndarray):
+            with pytest.raises(ValueError, match="read-only"):
+                progress.u[...] = 0.0
+        else:
+            progress.u.zero_()
+
+    return callback
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba", "torch"])
+@pytest.mark.parametrize("options", [{}, {"accel": "cg"}, {"cycle": "W", "g": 1.0}, {"dtype": "mixed"}])
+@pytest.mark.parametrize("kind", ["array", "tensor", "batch"])
+def test_a_callback_changes_neither_f_nor_u(kernels, options, kind):
+    dtype = options.get("dtype", "float64")
+    options = {name: value for name, value in options.items() if name != "dtype"}
+    mg = Multigrid(Poisson((15, 16)), kernels=kernels, dtype=dtype)
+    given = np.random.default_rng(0).standard_normal((2, 15, 16) if kind == "batch" else (15, 16))
+    expected = mg.solve(given.copy(), callback=lambda progress: None, **options)
+    f = torch.from_numpy(given.copy()) if kind == "tensor" else given.copy()
+    seen = []
+    solution = mg.solve(f, callback=spoiling(f, seen), **options)
+    assert solution.residual_norms == expected.residual_norms
+    assert np.array_equal(solution.u, expected.u)
+    assert len(seen) == solution.cycles
+    f = given.copy()
+    solution = mg.solve(f, cycle="V", verbose=lambda event: f.fill(-1.0))
+    assert np.array_equal(solution.u, mg.solve(given, cycle="V", verbose=lambda event: None).u)
+    f = given.copy()
+    u = mg.full_multigrid(f, verbose=lambda event: f.fill(-1.0))
+    assert np.array_equal(u, mg.full_multigrid(given, verbose=lambda event: None))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import pde
-from pde import Multigrid, Poisson
+from pde import Multigrid, Poisson, keywords
 from tests.pde.refusals import ids, refused
 
 F = np.ones((7, 9))
@@ -21,6 +21,7 @@ def read_only():
 
 
 SOLVER = [
+    ({"smoother": "SOR"}, ValueError, ["smoother", "'SOR'", "did you mean 'sor'?"]),
     ({"smoother": "gauss"}, ValueError, ["smoother", "'gauss'", "'red-black'"]),
     ({"smoother": None}, ValueError, ["smoother", "None"]),
     ({"coarse": "amg"}, ValueError, ["coarse", "'amg'", "'galerkin'"]),
@@ -60,7 +61,6 @@ DATA = [  # f; also as u, u0 and u of embed where they are arrays
     (np.ones((9, 7)), ValueError, ["(7, 9)", "(9, 7)"]),
     (np.ones((7, 9, 1)), ValueError, ["(7, 9)", "(7, 9, 1)"]),
     (np.ones((0, 7, 9)), ValueError, ["(0, 7, 9)"]),
-    (1.0, ValueError, ["(7, 9)", "()"]),
     ([], ValueError, ["(7, 9)", "(0,)"]),
     (NAN, ValueError, ["finite", "7", "(0, 0)"]),
     (INF, ValueError, ["finite", "7", "(0, 0)"]),
@@ -104,6 +104,22 @@ BOUNDARY = [
     (lambda x, y: np.sqrt(-1 - 0 * x + 0j), TypeError, ["g[(0, 0)]", "complex"]),
 ]
 
+
+def overlapping():
+    return np.lib.stride_tricks.as_strided(np.zeros(99), (7, 9), (8 * 5, 8))
+
+
+OUT = [  # besides those of SOLVE; for an array f, for a tensor f
+    (torch.zeros(7, 9, dtype=torch.float64), np.zeros((7, 9))),
+    (np.ma.zeros((7, 9)), torch.zeros(7, 9)),
+    (np.zeros((7, 9), ">f8" if np.little_endian else "<f8"), torch.zeros(7, 9, dtype=torch.bfloat16)),
+    (np.zeros((7, 9), complex), torch.zeros(7, 9, dtype=torch.complex128)),
+    (overlapping(), torch.from_numpy(overlapping())),
+    (np.zeros((1, 7, 9)), torch.zeros(9, dtype=torch.float64).expand(7, 9)),
+    (F.tolist(), torch.zeros(7, 9, dtype=torch.float64).to_sparse()),
+    (np.zeros((7, 9), int), torch.zeros(7, 9, dtype=torch.float64, requires_grad=True)),
+]
+
 SOLVE = [
     ({"u0": np.ones((2, 7, 9))}, ValueError, ["u0", "(7, 9)", "(2, 7, 9)"]),
     ({"out": np.zeros((9, 7))}, ValueError, ["out", "(7, 9)", "(9, 7)"]),
@@ -127,6 +143,12 @@ SOLVE = [
     ({"accel": "cg", "cycle": "F"}, ValueError, ["cycle", "'F'", "symmetric"]),
     ({"accel": "cg", "cycle": "backslash"}, ValueError, ["cycle", "'backslash'", "symmetric"]),
     ({"callback": 3}, TypeError, ["callback", "3"]),
+    ({"callback": F}, TypeError, ["callback", "an array of shape (7, 9)"]),
+    ({"rtol": F}, TypeError, ["rtol", "an array of shape (7, 9)"]),
+    ({"max_cycles": torch.ones(3)}, TypeError, ["max_cycles", "a tensor of shape (3,)"]),
+    ({"cycle": "v"}, ValueError, ["cycle", "'v'", "did you mean 'V'?"]),
+    ({"accel": "CG"}, ValueError, ["accel", "'CG'", "did you mean 'cg'?"]),
+    ({"u0": 1.0}, ValueError, ["u0", "(7, 9)", "()"]),
     ({"incompatible": "all"}, TypeError, ["incompatible", "'all'"]),
     ({"incompatible": -1}, ValueError, ["incompatible", "-1"]),
     ({"incompatible": np.nan}, ValueError, ["incompatible", "nan"]),
@@ -165,6 +187,65 @@ def test_data(values, kind, named, mg, no_work):
     refused(kind, ["u", *named], mg.problem.embed, values)
 
 
+@pytest.mark.parametrize("options", [{}, {"kernels": "numba"}, {"kernels": "torch"}, {"dtype": "mixed"}])
+@pytest.mark.parametrize("number", [2, -0.5, np.float32(3), True, np.array(0.25), torch.tensor(2.0), 0])
+def test_a_number_is_that_right_hand_side_everywhere(number, options):
+    mg, full = Multigrid(Poisson((7, 9)), **options), np.full((7, 9), float(number))
+    tensor = isinstance(number, torch.Tensor)
+    calls = [lambda f: mg.solve(f, g=1.0).u, mg.full_multigrid, mg.cycle]
+    calls.append(lambda f: pde.solve_poisson(f, (7, 9), **options).u)
+    for call in calls:
+        u = call(number)
+        assert isinstance(u, torch.Tensor if tensor else np.ndarray)
+        np.testing.assert_array_equal(u, call(torch.from_numpy(full) if tensor else full))
+    refused(ValueError, ["u", "(7, 9)", "()"], mg.problem.apply, number if not tensor else 2.0)
+    refused(ValueError, ["u", "(7, 9)", "()"], mg.cycle, F, number)
+
+
+def test_the_derivative_in_a_number_is_the_sum_of_those_at_the_points():
+    f = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    a = torch.full((7, 9), 1.5, dtype=torch.float64, requires_grad=True)
+    pde.solve_poisson(f, (7, 9), coefficient=a, rtol=1e-12).u.sum().backward()
+    pde.solve_poisson(1.0, (7, 9), coefficient=a, rtol=1e-12).u.sum().backward()
+    assert float(f.grad) == pytest.approx(Multigrid(Poisson((7, 9), coefficient=1.5)).solve(1.0).u.sum(), rel=1e-6)
+
+
+NAMES = [  # what is called, the name that it does not know, and what it says of it
+    (Poisson, "bc", "did you mean 'boundary'?"),
+    (Poisson, "n", "did you mean 'shape'?"),
+    (Poisson, "tol", "'rtol' is an argument of Multigrid.solve"),
+    (Poisson, "reactions", "did you mean 'reaction'?"),
+    (Multigrid, "backend", "did you mean 'kernels'?"),
+    (Multigrid, "num_threads", "did you mean 'threads'?"),
+    (Multigrid, "boundary", "'boundary' is an argument of Poisson"),
+    (Multigrid.solve, "tol", "did you mean 'rtol'?"),
+    (Multigrid.solve, "rel_tol", "did you mean 'rtol'?"),
+    (Multigrid.solve, "maxiter", "did you mean 'max_cycles'?"),
+    (Multigrid.solve, "max_iter", "did you mean 'max_cycles'?"),
+    (Multigrid.solve, "x0", "did you mean 'u0'?"),
+    (Multigrid.solve, "dtype", "'dtype' is an argument of Multigrid"),
+    (Multigrid.full_multigrid, "rtol", "'rtol' is an argument of Multigrid.solve"),
+    (Multigrid.full_multigrid, "output", "did you mean 'out'?"),
+    (pde.solve_poisson, "tol", "did you mean 'rtol'?"),
+    (pde.solve_poisson, "Max_Iter", "did you mean 'max_cycles'?"),
+    (pde.solve_poisson, "permittivity", "did you mean 'coefficient'?"),
+    (pde.solve_poisson, "xyzzy", "it takes accel, "),
+]
+
+
+@pytest.mark.parametrize(("call", "name", "hint"), NAMES, ids=ids(NAMES))
+def test_arguments_by_the_names_of_other_libraries(call, name, hint, mg, no_work):
+    arguments = {Poisson: (3,), Multigrid: (Poisson(3),), pde.solve_poisson: (F,)}.get(call, (mg, F))
+    refused(TypeError, [call.__qualname__, repr(name), hint], call, *arguments, **{name: 1})
+
+
+def test_every_hint_leads_to_an_argument_and_no_argument_has_a_hint():
+    known = set().union(*keywords.ARGUMENTS.values())
+    assert known >= set(keywords.OTHER_NAMES)
+    assert not known & set(keywords.MEANT)
+    assert len(keywords.MEANT) == sum(len(others.split()) for others in keywords.OTHER_NAMES.values())
+
+
 def test_sides_may_be_told_by_whatever_equals_their_numbers(mg):
     expected = mg.solve(F, {(0, 1): 2.0}).u
     for key in ((0.0, 1.0), (False, True), (np.int64(0), np.float32(1))):
@@ -183,6 +264,16 @@ def test_solve(options, kind, named, mg, no_work):
     refused(kind, named, mg.solve, F, **options)
     if options.keys() & {"out", "incompatible"}:
         refused(kind, named, mg.full_multigrid, F, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"kernels": "numba"}, {"kernels": "torch"}])
+@pytest.mark.parametrize(("of_array", "of_tensor"), OUT, ids=ids(OUT))
+def test_out_takes_what_f_is(of_array, of_tensor, options, no_work):
+    mg = Multigrid(Poisson((7, 9)), **options)
+    for f, out in ((F, of_array), (torch.from_numpy(F), of_tensor)):
+        for call in (mg.solve, mg.full_multigrid):
+            with pytest.raises((TypeError, ValueError), match=r"^out "):
+                call(f, out=out)
 
 
 def test_cycles_and_factors(mg, no_work):
@@ -228,7 +319,8 @@ def test_one_call():
     refused(TypeError, ["'problem'"], pde.solve_poisson, F, problem=Poisson(3))
     refused(ValueError, ["shape", "callable"], pde.solve_poisson, lambda x: x)
     refused(ValueError, ["f must", "list"], pde.solve_poisson, RAGGED)
-    refused(ValueError, ["shape", "0"], pde.solve_poisson, 1.0)
+    for number in (1.0, np.float32(1), torch.tensor(1.0)):
+        refused(ValueError, ["shape", "number", "(n, ...)"], pde.solve_poisson, number)
 
 
 def test_other_coefficients_that_do_not_fit():

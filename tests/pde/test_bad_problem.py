@@ -44,6 +44,22 @@ PROBLEM = [  # shape and the rest of Poisson; what the message must hold
     ({"boundary": ("robin", -1.0)}, ValueError, ["boundary", "beta", "-1.0"]),
     ({"boundary": ("robin", np.nan)}, ValueError, ["boundary", "nan"]),
     ({"boundary": ("robin", np.inf)}, ValueError, ["boundary", "inf"]),
+    ({"boundary": "Dirichlet"}, ValueError, ["boundary", "'Dirichlet'", "did you mean 'dirichlet'?"]),
+    ({"boundary": [("PERIODIC", "periodic"), "neumann"]}, ValueError, ["'PERIODIC'", "did you mean 'periodic'?"]),
+    ({"boundary": ("robin", F[0])}, TypeError, ["boundary", "beta", "a real number", "an array of shape (9,)"]),
+    ({"boundary": [("robin", lambda x, y: x), "neumann"]}, TypeError, ["beta", "a real number", "lambda"]),
+    ({"boundary": ("robin", [1.0, 2.0])}, TypeError, ["beta", "a real number", "[1.0, 2.0]"]),
+    ({"boundary": ("robin", ["long"] * 99)}, TypeError, ["beta", "'long', ..., 'long'", "'long']"]),
+    ({"extent": np.ones(50)}, ValueError, ["extent", "an array of shape (50,)"]),
+    ({"centering": "Cell"}, ValueError, ["centering", "'Cell'", "did you mean 'cell'?"]),
+    ({"coefficient": [[2.0, 0.5], [0.5, 1.0]]}, ValueError, ["coefficient", "full tensors", "diagonal"]),
+    ({"coefficient": ((F, 0 * F), (0 * F, F))}, ValueError, ["coefficient", "full tensors", "diagonal"]),
+    ({"coefficient": np.eye(2)}, ValueError, ["coefficient", "full tensors", "diagonal"]),
+    ({"coefficient": np.ones((7, 9, 2, 2))}, ValueError, ["coefficient", "full tensors", "diagonal"]),
+    ({"coefficient": np.ones((2, 2, 7, 9))}, ValueError, ["coefficient", "full tensors", "diagonal"]),
+    ({"coefficient": np.ma.masked_array(F, F > 0)}, ValueError, ["coefficient", "masked", "filled", "reaction"]),
+    ({"shape": (2**40, 2**40)}, ValueError, ["shape", "at most", str(2**40)]),
+    ({"shape": 10**20}, ValueError, ["shape[0]", "at most", str(10**20)]),
     ({"boundary": ("robin", "x")}, ValueError, ["boundary", "('robin', beta)"]),
     ({"centering": "face"}, ValueError, ["centering", "'face'", "'vertex'", "'cell'"]),
     ({"coordinates": [None, np.r_[0, 1e-200, np.arange(1, 10)]]}, ValueError, ["coordinates", "1/h^2", "1e-200"]),
@@ -81,3 +97,8 @@ def test_problem(options, kind, named):
     refused(kind, named, Poisson, **options)
     if options["shape"] is not None:  # which means the shape of f
         refused(kind, named, pde.solve_poisson, F, **options)
+
+
+def test_a_field_of_two_by_two_points_is_no_tensor():
+    field = np.array([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(Poisson((2, 2), coefficient=field).terms.diffusion[0], field)

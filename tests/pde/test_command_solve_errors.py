@@ -52,6 +52,26 @@ pytestmark = pytest.mark.usefixtures("in_a_folder_of_its_own")
         ("--shape 8 --output eight.npy", "is there already; give --force"),
         ("--shape 8 --output folder.npy", "folder.npy is a folder"),
         ("--shape 8 --output eight.npy/u.npy", "cannot be written"),
+        (f"--shape 8 --output {'u' * 300}.npy", "--output: uuuu"),
+        (f"--shape 8 --plot {'u' * 252}.png", "cannot be written: File name too long"),
+        (f"--shape 8 --output {'u' * 5000}", "uuuu must end with .npy"),
+        (f"--shape 8 --output {'u/' * 3000}u.npy", "--output: u/u/"),
+        ("--shape 8 --output a\0b.npy", "--output: 'a\\x00b.npy' cannot be written"),
+        ("--shape 8 --plot-history a\0b/c.png", "--plot-history: 'a\\x00b/c.png' cannot be written"),
+        ("--shape 8 --f a\0b.npy", "f: a"),
+        (f"--shape 8 --f {'a' * 300}.npy", "cannot be read"),
+        ("--shape 99999999999999999999", "shape[0] must be at most"),
+        ("--shape 8 99999999999999999999", "shape[1] must be at most"),
+        ("--shape 4000000000 4000000000", "shape must have at most"),
+        ("--shape 8 --nu 99999999999999999999 1", "nu must be"),
+        ("--shape 8 --levels 99999999999999999999", "levels must be at most"),
+        ("--shape 8 --max-cycles 99999999999999999999", "max_cycles must be at most"),
+        ("deep.toml", "deep.toml cannot be read: lists or tables are nested too deeply"),
+        ("tables.toml", "tables.toml cannot be read: lists or tables are nested too deeply"),
+        ("long.toml", "long.toml is no TOML file"),
+        ("nul.toml", "--output: 'a\\x00b.npy' cannot be written"),
+        (f"{'a' * 300}.toml", "cannot be read"),
+        ("a\0b.toml", "cannot be read"),
         ("--shape 8 --plot a.png --plot-history ./a.png", "to be written twice"),
         ("--shape 8 --f batch.npy --plot u.png", "--plot shows one solution"),
         ("--shape 4 --plot-smoothing s.png", "one level"),
@@ -79,6 +99,8 @@ def test_errors_are_one_line_that_names_the_mistake(words, named, capsys):
     np.savez("several.npz", a=1)
     Path("folder.npy").mkdir()
     texts = {"broken": "f = ", "typo": "max_cycle = 3", "kinds": "shape = 8\nverbose = 1", "number": "output = 3"}
+    texts |= {"deep": f"f = {'[' * 3000}{']' * 3000}", "tables": f"f = {'{a=' * 3000}1{'}' * 3000}"}
+    texts |= {"long": f"shape = {'9' * 5000}", "nul": 'shape = 8\noutput = "a\\u0000b.npy"'}
     for name, text in (texts | {"true": "rtol = true", "table": "shape = 8\nf = {a = 1}"}).items():
         toml(text, f"{name}.toml")
     Path("binary.toml").write_bytes(b"\xff\xfe\x00")

@@ -87,6 +87,22 @@ def call(given, f, u, w):
     solve_directly(given, f, u, w)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("beta", [1e-300, 1e-16, 1e-12])
+@pytest.mark.parametrize("extent", [1.0, 1e-6])
+@pytest.mark.parametrize("shape", [(2,), (9,), (2, 1), (8, 8), (9, 10), (3, 4, 2)])
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+def test_a_side_that_holds_nearly_nothing_divides_nothing_by_zero(beta, extent, shape, centering):
+    """beta/h is lost beside 1/h^2: the smallest eigenvalue is rounding, the solution is not determined."""
+    problem = pde.Poisson(shape, extent, [("robin", beta), *["neumann"] * (len(shape) - 1)], centering)
+    solver = SeparableSolver(problem._operator)
+    assert np.isfinite(solver.parts[1]).all()
+    assert (solver.parts[1] >= 0).all()
+    f = np.cos(np.pi / extent * problem.points()[0])
+    f -= np.average(f, weights=problem.control_volumes())
+    assert np.isfinite(pde.Multigrid(problem).solve(f).u).all()
+
+
 @pytest.mark.parametrize("shape", [(63, 63), (31, 31), (255, 40), (31, 31, 31), (1000,)])
 def test_a_solver_ends_where_a_direct_solution_is_cheap(shape):
     mg = pde.Multigrid(pde.Poisson(shape))

@@ -162,3 +162,20 @@ def test_as_many_coordinates_as_names():
     with pytest.raises(TypeError, match="wants 2 coordinates"):
         Expression("x", "xy", "f")(POINTS[0])
     assert repr(Expression("x + 1")) == "Expression('x + 1')"
+
+
+@pytest.mark.parametrize(
+    ("text", "piece"),
+    [
+        ("abs(" * 150 + "1/(x-x)" + ")" * 150, "1/(x-x)"),
+        ("abs(x) + " * 190 + "abs(log(x - 9))", "log(x - 9)"),
+        ("where(abs(x) > 2, 1/abs(x-x), abs(x)) + exp(abs(x)*1e9)", "exp(abs(x)*1e9)"),
+    ],
+)
+def test_every_piece_of_a_formula_without_a_finite_value_is_computed_twice_at_most(text, piece, monkeypatch):
+    calls = []
+    monkeypatch.setitem(FUNCTIONS, "abs", (lambda v: calls.append(1) or np.abs(v), 1))
+    with pytest.raises(ExpressionError) as caught:
+        Expression(text, ("x",))(np.array([0.5, 1.0]))
+    assert f"'{piece}' is " in str(caught.value)
+    assert len(calls) <= 2 * text.count("abs")

@@ -1,5 +1,6 @@
 """Section 5 to the letter: kernels, zero padding, exactly R A P, and how its boundary rows differ from the kernel."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 import mgcore
 from mgcore import stencils
+from mgcore.stencils import BILINEAR, LINEAR, POISSON
+from pde.convolution import correlation_matrix, restriction_matrix
 from pde.section5 import section5_levels
 from tests.pde.reference import EPS
 
@@ -200,3 +203,33 @@ def test_batches_are_treated_member_by_member():
     for i in range(2):
         for j in range(3):
             np.testing.assert_allclose(together[i, j], mgcore.v_cycle(levels, f[i, j]), rtol=0, atol=1e-13)
+
+
+def neumann_elements(n, K_R):
+    """The stiffness matrix of -Laplace u = f with Neumann sides on n x n points: P1 for (4.14), Q1 for (4.13)."""
+    inside = np.ones(n - 2)
+    stiffness = np.diag(np.r_[1, 2 * inside, 1]) - np.eye(n, k=1) - np.eye(n, k=-1)
+    lumped = np.diag(np.r_[0.5, inside, 0.5])
+    mass = lumped if K_R is LINEAR else (4 * lumped + np.eye(n, k=1) + np.eye(n, k=-1)) / 6
+    return np.kron(stiffness, mass) + np.kron(mass, stiffness)
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+@pytest.mark.parametrize("K_R", [BILINEAR, LINEAR])
+def test_zero_padded_transfers_are_those_of_neumann_elements(K_R, k):
+    """R = K_R *_2 with zero padding and its transpose: R F R^T is the coarse F, P keeps constants; entries are <= 4."""
+    n, m = 2**k + 1, 2 ** (k - 1) + 1
+    R, F = restriction_matrix(K_R, (n, n)).toarray(), neumann_elements(n, K_R)
+    np.testing.assert_array_equal(R.T @ np.ones(m * m), np.ones(n * n))
+    np.testing.assert_allclose(F @ np.ones(n * n), 0, atol=100 * EPS)
+    np.testing.assert_allclose(R @ F @ R.T, neumann_elements(m, K_R), atol=1000 * EPS)
+    assert abs(correlation_matrix(POISSON, (n, n)) @ np.ones(n * n)).max() >= 1  # which is why (5.3) is another problem
+
+
+def test_jacobi_alone_converges_up_to_omega_1():
+    """I - omega/4 A on 9 x 9 points, with the largest eigenvalue 4 + 4 cos(pi/10) of A."""
+    A = correlation_matrix(POISSON, (9, 9)).toarray()
+    largest = 4 + 4 * math.cos(math.pi / 10)
+    for omega, converges in ((0.8, True), (1.0, True), (1.02, True), (1.03, False), (1.5, False), (1.9, False)):
+        radius = max(abs(1 - omega / 4 * np.linalg.eigvalsh(A)))
+        assert (radius < 1) == converges == (omega < 8 / largest)

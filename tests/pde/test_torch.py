@@ -1,5 +1,6 @@
 """The solver on torch tensors against the same one on NumPy arrays; nothing here needs a GPU."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -244,3 +245,50 @@ def test_on_a_gpu(dtype):
     assert on_gpu.u.device.type == "cuda"
     expected = pde.Multigrid(problem).solve(f, rtol=rtol).u
     np.testing.assert_allclose(on_gpu.u.cpu(), expected, atol=1e3 * rtol * float(expected.abs().max()))
+
+
+TRANSFORMS = {
+    "vmap": lambda solve: torch.vmap(solve)(torch.ones(3, 7, 7)),
+    "grad": lambda solve: torch.func.grad(lambda f: solve(f).sum())(torch.ones(7, 7)),
+    "jvp": lambda solve: torch.func.jvp(solve, (torch.ones(7, 7),), (torch.ones(7, 7),)),
+    "jacrev": lambda solve: torch.func.jacrev(solve)(torch.ones(7, 7)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("options", [{}, {"kernels": "torch"}])
+def test_transforms_of_torch_are_told_of_batches_and_backward(transform, options):
+    mg, ones = pde.Multigrid(pde.Poisson((7, 7)), **options), torch.ones(7, 7)
+    solves = (
+        (lambda f: pde.solve_poisson(f, **options).u, "f"),
+        (lambda a: pde.solve_poisson(ones, coefficient=a, **options).u, "coefficient"),
+        (lambda f: mg.solve(f).u, "f"),
+        (lambda f: mg.full_multigrid(f), "f"),
+        (lambda f: mg.cycle(f), "f"),
+    )
+    for solve, name in solves:
+        with pytest.raises(TypeError, match=rf"^{name} is traced by torch\.vmap.*batch.*backward"):
+            TRANSFORMS[transform](solve)
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "numba", "torch", "torch compiled"])
+@pytest.mark.parametrize("coarse", ["rediscretised", "galerkin"])
+def test_a_deep_copy_is_another_solver_that_gives_the_same(kernels, coarse):
+    if (kernels, coarse) == ("numba", "galerkin"):
+        pytest.skip("these kernels are for rediscretised operators")
+    mg = pde.Multigrid(pde.Poisson((8, 9)), kernels=kernels, coarse=coarse, levels=2)
+    again = copy.deepcopy({"mg": mg})["mg"]
+    assert str(again).splitlines()[-1] == str(mg).splitlines()[-1]
+    if kernels == "torch compiled":
+        return  # its first cycle takes long; see test_torch_compiled
+    f = torch.ones(8, 9)
+    u = mg.solve(f).u
+    again.update(coefficient=2.0)
+    assert torch.equal(mg.solve(f).u, u)
+    assert torch.equal(again.update(coefficient=1.0).solve(f).u, u)
+
+
+def test_a_tensor_of_another_kind_of_device_is_named():
+    with pytest.raises(ValueError, match=r"^f must be a tensor on the CPU or on a CUDA device, got one on meta"):
+        pde.solve_poisson(torch.ones(7, 7, device="meta"))
