@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nets.checks import check_integer
 from nets.data.decode import ImageFileError
-from nets.data.folder import images_in
+from nets.data.tree import images_in
 from nets.network import Network
 
 BATCH = 64
