@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nets.checks import check_integer
+from nets.checks import check_integer, suggesting
 from nets.data import Batches, Dataset, Images
 from nets.data.dataset import whole_numbers
 from nets.data.given import as_tensor, instead_of
@@ -81,10 +81,12 @@ class Evaluation:
         return Evaluation(self.predictions[keep], self.labels[keep], in_top5, self.classes)
 
 
+@suggesting
 def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 512, flip: bool = False) -> Evaluation:
     """Classify the held-out part of `data`, or the pair (images, labels) of tensors or arrays, in evaluation mode.
 
-    A last partial batch counts by its images. The model is left in the mode it was in.
+    A last partial batch counts by its images. The model is left in the mode it was in. Classes of a data set are
+    matched by name where the model knows its own (`Transform.match`).
 
     Args:
         batch: images at a time.
@@ -95,6 +97,8 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 
         TypeError: naming the argument that is no such thing.
         ValueError: where model and data differ in the number of classes, or scores are not finite.
     """
+    if isinstance(data, Dataset) and isinstance(model, Network) and model.transform is not None:
+        data = model.transform.match(data)
     images, labels = _pair(model, data, batch)
     if not isinstance(flip, bool):
         raise TypeError(f"flip must be True or False; got {flip!r}")
