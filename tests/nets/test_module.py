@@ -166,7 +166,7 @@ def test_fixed_pi_keeps_constants_inside(dims):
     means = SharedKernel(dims, K / 2**dims)(torch.ones(1, 2, *(8,) * dims))
     inner = (slice(None), slice(None)) + (slice(1, None),) * dims
     assert torch.equal(means[inner], torch.ones(1, 2, *(3,) * dims))
-    # zero padding: a window loses a quarter of its weight at a low end, where it reaches out; of 8 points 1, 3, 5, 7 are kept
+    # zero padding: a window loses a quarter of its weight where it reaches beyond the low end
     assert means[(0, 0) + (0,) * dims] == 0.75**dims
 
 
