@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
 from functools import partial
+from io import TextIOWrapper
 from signal import SIGINT
 
+from nets.checks import near_names
 from nets.commands.data import add_data
 from nets.commands.evaluate import add_evaluate
 from nets.commands.export import add_export
@@ -32,7 +35,10 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors of the user are one line and exit code 2."""
-    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of classes and files may be in any script
+    options = _parse(arguments)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, options.command)
@@ -54,11 +60,26 @@ def _show_warning(command: str, message: Warning | str, *_: object) -> None:
     print(f"python -m nets {command}: warning: {message}", file=sys.stderr)
 
 
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; of one that there is not the nearest are named."""
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        known = {name.replace("-", "_"): f"--{name}" for name in re.findall(r"--([a-z][\w-]*)", options.usage)}
+        given = unknown[0].partition("=")[0].lstrip("-").replace("-", "_")
+        near = [known[name] for name in near_names(given, known)] if unknown[0].startswith("--") else []
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m nets", description=TITLE)
     commands = parser.add_subparsers(dest="command", required=True)
     for add in COMMANDS:
         add(commands)
+    for command in commands.choices.values():
+        command.set_defaults(usage=command.format_usage())
     return parser
 
 

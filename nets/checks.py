@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import wraps
+from inspect import signature
 from math import inf, isfinite
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+USUAL = {
+    **dict.fromkeys(("lr", "rate", "max_lr", "lr0"), "learning_rate"),
+    **dict.fromkeys(("batch_size", "bs", "batchsize"), "batch"),
+    **dict.fromkeys(("num_epochs", "n_epochs", "max_epochs"), "epochs"),
+    **dict.fromkeys(("classes", "n_classes", "nb_classes"), "num_classes"),
+    **dict.fromkeys(("in_chans", "channels", "num_channels"), "in_channels"),
+    **dict.fromkeys(("wd", "l2"), "weight_decay"),
+    **dict.fromkeys(("pretrained", "checkpoint_path"), "weights"),
+    **dict.fromkeys(("out", "output_dir", "save_dir", "project"), "output"),
+    **dict.fromkeys(("act", "act_layer", "nonlinearity"), "activation"),
+    **dict.fromkeys(("image_size", "img_size", "imgsz", "input_size"), "size"),
+    "ema": "averaging",
+    "tta": "flip",
+}
+"""What other libraries call the arguments of this package."""
 
 
 def integers(name: str, values: Any, least: int) -> tuple[int, ...]:
@@ -45,7 +63,34 @@ def check_choices(config: Any, choices: Mapping[str, tuple[Any, ...]]) -> None:
             raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}; got {value!r}")
 
 
+def near_names(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that are meant by this one: what other libraries call so, or up to two that are spelled alike."""
+    known = list(known)
+    name = name.lower()
+    usual = USUAL.get(name, name)
+    return [usual] if usual in known else get_close_matches(name, known, n=2, cutoff=0.5)
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean ...?" with the known names that are spelled like this one, or nothing."""
-    close = get_close_matches(name.lower(), list(known), n=2, cutoff=0.5)
-    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+    """ "; did you mean ...?" with the known names that are meant by this one, or nothing."""
+    near = near_names(name, known)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def suggesting(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The function, which of a keyword that it does not have names the nearest ones."""
+    known = list(signature(function).parameters)
+
+    @wraps(function)
+    def checked(*args: Arguments.args, **keywords: Arguments.kwargs) -> Result:
+        for name in keywords:
+            if name not in known:
+                hint = suggestion(name, known)
+                raise TypeError(f"{function.__name__} has no argument {name!r}{hint}; it has {', '.join(known)}")
+        return function(*args, **keywords)
+
+    return checked

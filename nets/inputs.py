@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from nets.network import Network
 
 
-def check_input(model: Network, x: Tensor) -> None:
+def check_input(model: Network, x: Tensor, name: str = "x") -> None:
     """Refuse an x that is not (N, in_channels, n, ...), of the weights' dtype and device, and large enough.
+
+    Args:
+        name: what the caller knows x by.
 
     Raises:
         TypeError: x is no floating-point tensor, or dtypes or devices are mixed (dtypes are autocast's business
@@ -21,11 +24,11 @@ def check_input(model: Network, x: Tensor) -> None:
         ValueError: the wrong number of dimensions or channels, or a grid of one pixel that is not the coarsest.
     """
     if not isinstance(x, Tensor):
-        raise TypeError(f"x must be a torch.Tensor; got {type(x).__name__}")
+        raise TypeError(f"{name} must be a torch.Tensor; got {type(x).__name__}")
     if x.layout != torch.strided:
-        raise TypeError(f"x must be a dense tensor; got {x.layout}")
-    _check_shape(model, x)
-    _check_kind(model, x)
+        raise TypeError(f"{name} must be a dense tensor; got {x.layout}")
+    _check_shape(model, x, name)
+    _check_kind(model, x, name)
 
 
 def check_features(u: Tensor, dims: int, channels: int) -> None:
@@ -42,14 +45,14 @@ def check_features(u: Tensor, dims: int, channels: int) -> None:
         raise ValueError(f"u must have a pixel or more, of which the mean is taken; got {tuple(u.shape)}")
 
 
-def _check_shape(model: Network, x: Tensor) -> None:
+def _check_shape(model: Network, x: Tensor, name: str) -> None:
     config = model.config
     if x.ndim != config.dims + 2 or x.shape[1] != config.in_channels:
         raise ValueError(
-            f"x must have shape (N, {config.in_channels}{', n' * config.dims}), "
+            f"{name} must have shape (N, {config.in_channels}{', n' * config.dims}), "
             f"that is in_channels={config.in_channels} and dims={config.dims}; got {tuple(x.shape)}"
         )
-    check_pixels(model, "x", tuple(x.shape), x.shape[2:])
+    check_pixels(model, name, tuple(x.shape), x.shape[2:])
 
 
 def check_pixels(model: Network, name: str, shape: Sequence[int], size: Sequence[int]) -> None:
@@ -66,15 +69,19 @@ def check_pixels(model: Network, name: str, shape: Sequence[int], size: Sequence
             )
 
 
-def _check_kind(model: Network, x: Tensor) -> None:
+def _check_kind(model: Network, x: Tensor, name: str) -> None:
     """Batch norms (1-D weights) may be kept in another precision; convolutions and head may not."""
     if not x.is_floating_point():
-        raise TypeError(f"x must be a floating-point tensor; got {x.dtype}")
-    for name, weight in model.named_parameters():
+        raise TypeError(f"{name} must be a floating-point tensor; got {x.dtype}")
+    for part, weight in model.named_parameters():
         if weight.device != x.device:
-            raise TypeError(f"x and the weights must be on one device: x is on {x.device}, {name} on {weight.device}")
+            raise TypeError(
+                f"{name} and the weights must be on one device: {name} is on {x.device}, {part} on {weight.device}"
+            )
         if weight.ndim > 1 and weight.dtype != x.dtype and not _autocast(x.device.type):
-            raise TypeError(f"x and the weights must have one dtype: x has {x.dtype}, {name} has {weight.dtype}")
+            raise TypeError(
+                f"{name} and the weights must have one dtype: {name} has {x.dtype}, {part} has {weight.dtype}"
+            )
 
 
 def _autocast(device: str) -> bool:

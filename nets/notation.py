@@ -31,6 +31,7 @@ anywhere but inside an integer. For "sigma", "Pi", "xi", "eta" and "." the paper
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from nets.scanner import EXAMPLE, Scanner
@@ -185,9 +186,10 @@ def _depth_name(nu: tuple[int, ...], channels: tuple[int, ...], depths: Depths, 
 
 def _grids(text: Scanner, family: str) -> Architecture:
     nu, nu_post = _sweeps(text, family)
-    text.expect("-")
+    tail = "-A:K-B:sigma.K.sigma" if family == "GDFI" else "-B^l"
+    _go_on(text, "-[32]" + tail)
     u, f = _channels(text, nu)
-    text.expect("-")
+    _go_on(text, tail)
     if family == "GDFI":
         text.expect("A:")
         A = text.choice(SCHEMES)
@@ -198,6 +200,14 @@ def _grids(text: Scanner, family: str) -> Architecture:
     pi = PI[text.choice(PI)] if not nonlinear and text.take("-") else "1"
     nonlinear = nonlinear or text.take(f"-A:{NONLINEAR}")
     return Architecture(nu, u, f, extractor, pi, family, NONLINEAR if nonlinear else "K", nu_post=nu_post)
+
+
+def _go_on(text: Scanner, tail: str) -> None:
+    """Go past "-"; a name that ends here lacks `tail`, which is suggested."""
+    if text.ended or re.match(r",\s*\w+\s*=", text.text[text.position :]):
+        head, rest = text.text[: text.position].rstrip(), text.text[text.position :]
+        text.fail(f'"-", as in "{tail}",', near=f"; did you mean {head}{tail}{rest}?")
+    text.expect("-")
 
 
 def _channels(

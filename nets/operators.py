@@ -114,7 +114,8 @@ def restriction(transfers: str, dims: int, c_in: int, c_out: int) -> nn.Module:
 def feature_map(pi: str, transfers: str, dims: int, c_in: int, c_out: int) -> nn.Module:
     """Pi of (6.5): Pi_1 trained c_in -> c_out, Pi_2 one trained kernel for all channels, or K_R / 2^dims.
 
-    The fixed one is a weighted mean, so that it keeps constants.
+    The fixed one is a weighted mean, which keeps constants inside; at a side its window reaches into the zero padding:
+    of ones 3/4 are left on an edge of a plane, 9/16 in a corner.
     """
     if pi == "2":
         return SharedKernel(dims)

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nets.checks import check_integer
+from nets.checks import check_integer, suggesting
 from nets.data.decode import ImageFileError
-from nets.data.folder import images_in
+from nets.data.tree import images_in
 from nets.network import Network
 
 BATCH = 64
@@ -35,6 +35,7 @@ class Prediction:
     error: str = ""
 
 
+@suggesting
 def predict(
     model: Network, paths: Iterable[str | PathLike[str]], *, top: int = 5, invert: bool = False
 ) -> Iterator[Prediction]:

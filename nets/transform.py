@@ -66,10 +66,11 @@ class Transform:
         return (self.white * pixels - mean) / std
 
     def apply_to(self, data: Dataset) -> Dataset:
-        """A data set whose images are normalised as those that the network was trained on, whatever set it is.
+        """A data set whose images are normalised as those that the network was trained on, whatever set it is, and
+        whose classes are the network's, by name (`match`).
 
         Raises:
-            ValueError: where its images have other channels.
+            ValueError: where its images have other channels, or a class is none of the network's.
         """
         if data.in_channels != self.shape[0]:
             raise ValueError(
@@ -77,7 +78,39 @@ class Transform:
                 f"those of {self.data!r}"
             )
         scale = data.white / self.white
+        data = self.match(data)
         return replace(data, mean=tuple(scale * m for m in self.mean), std=tuple(scale * s for s in self.std))
+
+    def match(self, data: Dataset) -> Dataset:
+        """The data set with labels that count the network's classes: those of equal names, of which some may be absent.
+
+        "Cat" is "cat" where neither has both.
+
+        Raises:
+            ValueError: naming a class that the network does not know.
+        """
+        if data.class_names == self.class_names:
+            return data
+        places = [self._place(name) for name in data.class_names]
+        strange = [
+            name for name, place in zip(data.class_names, places, strict=True) if places.count(place) > 1 or place < 0
+        ]
+        if strange:
+            raise ValueError(
+                f"data {data.name!r} must hold classes of the network, each once; got "
+                f"{', '.join(map(repr, strange[:5]))}, and those of {self.data!r} are "
+                f"{', '.join(map(repr, self.class_names[:10]))}{', ...' if len(self.class_names) > 10 else ''}"
+            )
+        table = torch.tensor(places)
+        train, test = table[data.train_labels], table[data.test_labels]
+        return replace(data, class_names=self.class_names, train_labels=train, test_labels=test)
+
+    def _place(self, name: str) -> int:
+        """The number of the class of this name, -1 where there is none."""
+        if name in self.class_names:
+            return self.class_names.index(name)
+        alike = [k for k, own in enumerate(self.class_names) if own.casefold() == name.casefold()]
+        return alike[0] if len(alike) == 1 else -1
 
     def read(self, path: str | os.PathLike[str], *, invert: bool = False) -> Picture:
         """The image in a file, of the channels and the size that the network takes.

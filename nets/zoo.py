@@ -9,6 +9,7 @@ from functools import wraps
 from os import PathLike
 from typing import Any, ParamSpec
 
+from nets.checks import suggesting
 from nets.config import MgNetConfig
 from nets.densenet import DenseNet, DenseNetConfig
 from nets.mgnet import MgNet
@@ -24,10 +25,11 @@ from nets.vmgnet import VMgNet
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """The names of `MODELS` that match a shell pattern; brackets are taken as they stand, not as character sets."""
+    """List the names of `MODELS` that match a shell pattern in any case; brackets are taken as they stand."""
     if not isinstance(pattern, str):
         raise TypeError(f"pattern must be a string such as 'MgNet*'; got {type(pattern).__name__}")
-    return [name for name in MODELS if fnmatchcase(name, pattern.replace("[", "[[]"))]
+    shell = pattern.lower().replace("[", "[[]")
+    return [name for name in MODELS if fnmatchcase(name.lower(), shell)]
 
 
 FOREIGN = {
@@ -72,6 +74,7 @@ def _refusing_twice(make: Callable[Arguments, Network]) -> Callable[Arguments, N
     return checked
 
 
+@suggesting
 @_refusing_twice
 def create_model(
     name: str,

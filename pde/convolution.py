@@ -9,8 +9,19 @@ from mgcore.stencils import Kernel
 from pde.grid import Array
 
 
+def check_kernel(K: Kernel) -> None:
+    """Refuse a kernel that is not 3 x 3, the only size of (3.7)."""
+    if [len(row) for row in K] != [3, 3, 3]:
+        raise ValueError(f"K must be a 3 x 3 kernel; got rows of {', '.join(str(len(row)) for row in K)} numbers")
+
+
 def correlate(K: Kernel, g: Array) -> Array:
-    """K * g with stride 1 and zero padding (3.7); g has shape (..., m, n)."""
+    """Apply K * with stride 1 and zero padding (3.7); K is 3 x 3, g has shape (..., m, n).
+
+    Raises:
+        ValueError: where K is not 3 x 3.
+    """
+    check_kernel(K)
     m, n = g.shape[-2:]
     padded = np.zeros((*g.shape[:-2], m + 2, n + 2), dtype=g.dtype)
     padded[..., 1:-1, 1:-1] = g
@@ -29,6 +40,7 @@ def correlate_2(K: Kernel, g: Array) -> Array:
 
 def spread_2(K: Kernel, e: Array, shape: tuple[int, int]) -> Array:
     """The transpose of `correlate_2` onto a grid of `shape`: (4.7)-(4.9) for the kernels (4.13), (4.14)."""
+    check_kernel(K)
     m, n = e.shape[-2:]
     if ((shape[0] + 1) // 2, (shape[1] + 1) // 2) != (m, n):
         raise ValueError(
@@ -43,6 +55,7 @@ def spread_2(K: Kernel, e: Array, shape: tuple[int, int]) -> Array:
 
 def correlation_matrix(K: Kernel, shape: tuple[int, int]) -> sp.csr_matrix:
     """K * as a sparse matrix on the flattened grid (C order)."""
+    check_kernel(K)
     total = sp.csr_matrix((shape[0] * shape[1],) * 2)
     for p in range(3):
         for q in range(3):

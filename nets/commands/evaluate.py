@@ -61,7 +61,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.json:
         values = {"checkpoint": str(options.checkpoint), "data": data.name, **_values(evaluation, data.class_names)}
         others_values = {words: _numbers(other) for words, other in others.items()}
-        print(json.dumps({**values, "others": others_values}, indent=2, ensure_ascii=False))
+        print(json.dumps({**values, "others": others_values}, indent=2))
         return
     print_evaluation(evaluation, data.class_names)
     for words, other in others.items():

@@ -30,7 +30,7 @@ def _predict(options: argparse.Namespace) -> None:
     model = nets.load(options.checkpoint).to(usable_device(options.device))
     predictions = list(nets.predict(model, options.images, top=options.top, invert=options.invert))
     if options.json:
-        print(json.dumps([_plain(prediction) for prediction in predictions], indent=2, ensure_ascii=False))
+        print(json.dumps([_plain(prediction) for prediction in predictions], indent=2))
     else:
         _print(predictions)
     failed = [prediction.error for prediction in predictions if prediction.error]

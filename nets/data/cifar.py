@@ -60,8 +60,8 @@ def read_cifar_part(files: Files, part: str, count: int, classes: int) -> Part:
     forms = [form for form in (".bin", "") if files.find(stems[0] + form)][:1] or [".bin", ""]
     images, labels, source = [], [], []
     for stem in stems:
-        name, content = files.read(*(stem + form for form in forms))
         share = count // len(stems)
+        name, content = files.read(*(stem + form for form in forms), most=2 * share * (PIXELS + 64))  # pickles: as text
         if forms == [".bin"]:
             pair = read_records(content, files.path(name), share, 1 if classes == 10 else 2, classes)
         else:

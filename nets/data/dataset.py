@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from nets.data.given import as_tensor
 from nets.data.images import ImageFiles
 
 Images = Tensor | ImageFiles
@@ -34,6 +35,8 @@ class Dataset:
     """Raw images (N, channels, n, ...), uint8 or floats, as they were read, or still in their files, and labels (N,),
     integers from 0.
 
+    Tensors or arrays: floats are kept as float32, labels of any integer type, or bool, as int64.
+
     Args:
         mean, std: per channel, of pixels in [0, 1] where they are uint8, and of the values themselves where they are
             floats; without them 0 and 1.
@@ -55,8 +58,10 @@ class Dataset:
     excluded: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_part("train", self.train_images, self.train_labels, len(self.class_names))
-        _check_part("test", self.test_images, self.test_labels, len(self.class_names))
+        for part in ("train", "test"):
+            for name, settle in ((f"{part}_images", _raw), (f"{part}_labels", whole_numbers)):
+                object.__setattr__(self, name, settle(name, getattr(self, name)))
+            _check_part(part, getattr(self, f"{part}_images"), getattr(self, f"{part}_labels"), len(self.class_names))
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
             shapes = tuple(self.train_images.shape[1:]), tuple(self.test_images.shape[1:])
             raise ValueError(f"test_images must have the shape of train_images, {shapes[0]}; got {shapes[1]}")
@@ -165,23 +170,42 @@ def _is_raw(images: Images) -> bool:
     return images.dtype == torch.uint8 or images.is_floating_point()
 
 
-def _check_part(part: str, images: Images, labels: Tensor, classes: int) -> None:
-    for name, tensor, kinds in ((f"{part}_images", images, (Tensor, ImageFiles)), (f"{part}_labels", labels, Tensor)):
-        if not isinstance(tensor, kinds):
-            raise TypeError(f"{name} must be a torch.Tensor; got {type(tensor).__name__}")
+def _raw(name: str, images: Any) -> Images:
+    """Images in files, bytes, or float32."""
+    images = as_tensor(images)
+    if not isinstance(images, Tensor | ImageFiles):
+        raise TypeError(f"{name} must be a torch.Tensor or an array of numbers; got {type(images).__name__}")
     if not _is_raw(images) or images.ndim < 3 or len(images) == 0:
         raise ValueError(
-            f"{part}_images must be uint8 or floats of shape (N, channels, n, ...) with N >= 1; "
+            f"{name} must be uint8 or floats of shape (N, channels, n, ...) with N >= 1; "
             f"got {images.dtype} of shape {tuple(images.shape)}"
         )
+    return images.float() if isinstance(images, Tensor) and images.is_floating_point() else images
+
+
+def whole_numbers(name: str, labels: Any) -> Tensor:
+    """Labels (N,) as int64.
+
+    Raises:
+        TypeError, ValueError: naming the argument, where they are no integers.
+    """
+    labels = as_tensor(labels)
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor or an array of integers; got {type(labels).__name__}")
+    if labels.is_floating_point() or labels.is_complex() or labels.ndim != 1:
+        raise ValueError(
+            f"{name} must be integer labels (N,) from 0; got {labels.dtype} of shape {tuple(labels.shape)}"
+        )
+    return labels.long()
+
+
+def _check_part(part: str, images: Images, labels: Tensor, classes: int) -> None:
     if isinstance(images, Tensor) and images.is_floating_point() and not images.isfinite().all():
         finite = images.isfinite().flatten(1).all(1)
         wrong = int((~finite).nonzero()[0])
         raise ValueError(f"{part}_images must be finite; image {wrong} is not, and {int((~finite).sum())} in all")
-    if labels.is_floating_point() or labels.shape != images.shape[:1]:
-        raise ValueError(
-            f"{part}_labels must be {len(images)} integers; got {labels.dtype} of shape {tuple(labels.shape)}"
-        )
+    if len(labels) != len(images):
+        raise ValueError(f"{part}_labels must be {len(images)} integers, one per image; got {len(labels)}")
     if int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise ValueError(
             f"{part}_labels must lie in 0 ... {classes - 1}, one per class name; "

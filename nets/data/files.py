@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import tarfile
 import zlib
 from collections.abc import Mapping
@@ -14,6 +15,10 @@ from nets.data.dataset import SourceFile
 
 ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}
 """Kinds of checksums by their hexadecimal digits."""
+SLACK = 2**16
+"""Bytes by which a file may be too long and is still read, to say how it differs."""
+LARGEST = 2**28
+"""Bytes of all files in an archive; those of CIFAR hold 186 million."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +39,22 @@ class Files:
         """The first of these names that is there, compressed or not."""
         return next((n for name in names for n in (name, f"{name}.gz") if n in self.contents), None)
 
-    def read(self, *names: str) -> tuple[str, bytes]:
-        """Name and content of the first of these names that is there.
+    def read(self, *names: str, most: int) -> tuple[str, bytes]:
+        """Name and content of the first of these names that is there, which holds at most so many bytes.
 
         Raises:
             FileNotFoundError: where none is.
-            ValueError: where it cannot be uncompressed.
+            ValueError: where it cannot be uncompressed, or holds more, of which no more is read.
         """
         found = self.find(*names)
         if found is None:
             raise FileNotFoundError(f"{self.where} lacks {' or '.join(names)} (or the same with .gz)")
         content = self.contents[found]
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        if size > most + SLACK:  # what is compressed has not grown by more
+            raise ValueError(f"{self.path(found)} holds {size:,} bytes, expected at most {most:,}")
         content = content.read_bytes() if isinstance(content, Path) else content
-        return found, _uncompressed(content, self.path(found)) if found.endswith(".gz") else content
+        return found, _uncompressed(content, self.path(found), most) if found.endswith(".gz") else content
 
     def path(self, name: str) -> str:
         """The file in words, for an error."""
@@ -77,23 +85,32 @@ def archive_files(path: Path, checksums: Mapping[str, str], checksum: str | None
     """The files of a .tar.gz by their last name, read without unpacking it.
 
     Raises:
-        ValueError: naming the archive, where it is truncated or damaged.
+        ValueError: naming the archive, where it is truncated or damaged, or larger than any published one.
     """
     matches = None if checksum is None else file_digest(path, checksum) == checksum
     contents: dict[str, Path | bytes] = {}
+    size = 0
     try:
         with tarfile.open(path, "r:*") as archive:
             for member in archive:
+                size += member.size
+                if size > LARGEST:
+                    raise ValueError(f"{path} unpacks to more than {LARGEST:,} bytes, the last in {member.name!r}")
+                name = PurePosixPath(member.name).name
                 file = archive.extractfile(member) if member.isfile() else None
                 if file is not None:
-                    contents[PurePosixPath(member.name).name] = file.read()
+                    contents[name] = file.read()
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is truncated, damaged or no .tar.gz ({error})") from error
     return Files(path, contents, checksums, matches)
 
 
-def _uncompressed(content: bytes, name: str) -> bytes:
+def _uncompressed(content: bytes, name: str, most: int) -> bytes:
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            unpacked = file.read(most + SLACK + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f"{name} is truncated, damaged or no .gz file ({error})") from error
+    if len(unpacked) > most + SLACK:
+        raise ValueError(f"{name} unpacks to more than {most + SLACK:,} bytes, expected at most {most:,}")
+    return unpacked

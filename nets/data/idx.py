@@ -43,7 +43,8 @@ def read_idx_part(files: Files, part: str, count: int, classes: int) -> Part:
     stem = {"train": "train", "test": "t10k"}[part]
     arrays, source = [], []
     for kind, shape in (("images-idx3", (count, *SIZE)), ("labels-idx1", (count,))):
-        name, content = files.read(f"{stem}-{kind}-ubyte", f"{stem}-{kind}-ubyte".replace("-idx", ".idx"))
+        names = f"{stem}-{kind}-ubyte", f"{stem}-{kind}-ubyte".replace("-idx", ".idx")
+        name, content = files.read(*names, most=4 + 4 * len(shape) + prod(shape))
         arrays.append(read_idx(content, files.path(name), shape))
         source.append(files.source(name, content, part, count if len(shape) > 1 else 0))
     images, labels = arrays

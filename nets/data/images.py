@@ -15,13 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nets.data.decode import MODES, convert_image, fit_image, open_image
+from nets.data.decode import MODES, ImageFileError, convert_image, fit_image, image_mode, open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 RATIO = 4 / 3
 """The largest ratio of the sides of a random crop."""
+GREY = ("1", "L", "LA", "La", "I", "F")
+"""Pillow's modes of one channel, apart from those of 16 bits, "I;16" and more."""
+NAMED = 20
+"""Of the files that cannot be read, how many an error names."""
 
 
 class ImageFiles:
@@ -44,7 +48,7 @@ class ImageFiles:
         self.size = size
         self.resize = resize
         self.channels = channels
-        self.sides = (size, size) if size is not None else _size(self.paths[0])
+        self.sides = (size, size) if size is not None else _size(self.paths)
 
     @property
     def shape(self) -> torch.Size:
@@ -101,33 +105,64 @@ class ImageFiles:
         return _tensor(image.resize(self.sides[::-1], Resampling.BILINEAR, box=(left, top, left + width, top + height)))
 
     def read_all(self, progress: bool | None = None) -> Tensor:
-        """All of them, uint8, decoded by several threads."""
+        """All of them, uint8, decoded by several threads.
+
+        Raises:
+            ImageFileError: naming every file that cannot be read, up to 20 of them, with their number.
+        """
         from tqdm import tqdm
 
         disable = None if progress is None else not progress
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-            images = threads.map(self.read, range(len(self)))
+            images = threads.map(self._read_or_error, range(len(self)))
             try:
-                return torch.stack(list(tqdm(images, total=len(self), unit=" images", desc="reading", disable=disable)))
+                found = list(tqdm(images, total=len(self), unit=" images", desc="reading", disable=disable))
             finally:
-                threads.shutdown(cancel_futures=True)  # an image that cannot be read stops the others
+                threads.shutdown(cancel_futures=True)  # an image of another size stops the others
+        if errors := [image for image in found if isinstance(image, ImageFileError)]:
+            raise ImageFileError(_together(errors, len(self)))
+        return torch.stack([image for image in found if isinstance(image, Tensor)])
+
+    def _read_or_error(self, index: int) -> Tensor | ImageFileError:
+        try:
+            return self.read(index)
+        except ImageFileError as error:
+            return error
 
     def checksum(self) -> int:
         """CRC-32 of their names, each in its folder."""
-        return zlib.crc32("\n".join("/".join(path.split(os.sep)[-2:]) for path in self.paths).encode())
+        return zlib.crc32(os.fsencode("\n".join("/".join(path.split(os.sep)[-2:]) for path in self.paths)))
 
     def _open(self, index: int) -> Image:
         path = Path(self.paths[index])
         return convert_image(open_image(path), MODES[self.channels], path)[0]
 
 
-def is_grey(path: str) -> bool:
-    return open_image(Path(path)).mode in ("1", "L", "LA", "I", "I;16")
+def channels_of(paths: Sequence[str]) -> int:
+    """1 where all of these files are grey, else 3; those that cannot be read do not count."""
+    modes = (image_mode(Path(path)) for path in paths)
+    return 1 if all(mode is None or mode in GREY or mode.startswith("I;16") for mode in modes) else 3
 
 
-def _size(path: str) -> tuple[int, int]:
-    image = open_image(Path(path))
-    return image.height, image.width
+def _size(paths: Sequence[str]) -> tuple[int, int]:
+    """Of the first file that can be read."""
+    errors = []
+    for path in paths:
+        try:
+            image = open_image(Path(path))
+        except ImageFileError as error:
+            errors.append(error)
+        else:
+            return image.height, image.width
+    raise ImageFileError(_together(errors, len(paths)))
+
+
+def _together(errors: Sequence[ImageFileError], count: int) -> str:
+    if len(errors) == 1:
+        return f"{errors[0]}; mend it or move it out of the folder"
+    more = f"; and {len(errors) - NAMED} more" if len(errors) > NAMED else ""
+    named = "; ".join(map(str, errors[:NAMED]))
+    return f"{len(errors)} of {count} image files cannot be read; mend them or move them away: {named}{more}"
 
 
 def _tensor(image: Image) -> Tensor:

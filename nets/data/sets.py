@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nets.checks import suggestion
+from nets.checks import suggesting, suggestion
 from nets.data.dataset import Dataset, SourceFile, statistics
 from nets.data.digits import digits
 from nets.data.download import download as fetch
@@ -54,6 +54,7 @@ def found_in(name: str, data_dir: str | os.PathLike[str] | None = None) -> str |
     return str(folder) if folder is not None and folder.is_dir() else None
 
 
+@suggesting
 def load(
     name: str,
     seed: int = 0,

@@ -13,6 +13,17 @@ from nets.plot.style import BLUE, GREY, figure, lines, percent_wrong, photograph
 if TYPE_CHECKING:
     from nets.data import Images
 
+CELL, COLUMN, CHARACTER = 0.48, 1.5, 0.1
+"""Inches of a cell of a confusion matrix, of an image and of a letter of 11 points."""
+LONGEST = 24
+"""Letters of a class name in a picture."""
+
+
+def shortened(name: str) -> str:
+    """A class name of at most `LONGEST` letters, its middle left out."""
+    half = LONGEST // 2
+    return name if len(name) <= LONGEST else f"{name[: half - 1]}…{name[-half:]}"
+
 
 def learning_curve(history: Sequence[Mapping[str, Any]], path: str | PathLike[str]) -> None:
     """Error in percent, training (augmented) and held out or validation, and loss, over the epochs of `history`."""
@@ -43,7 +54,8 @@ def confusion_matrix(matrix: Tensor, names: Sequence[str], path: str | PathLike[
     classes = len(names)
     if tuple(matrix.shape) != (classes, classes):
         raise ValueError(f"matrix must have shape ({classes}, {classes}), as names; got {tuple(matrix.shape)}")
-    picture = figure(1.0 + 0.48 * classes, 1.3 + 0.48 * classes)
+    margin = CHARACTER * min(LONGEST, max(map(len, names)))
+    picture = figure(max(4.0, 1.0 + margin + CELL * classes), max(2.0, 1.3 + margin + CELL * classes))
     axes = picture.subplots()
     mistakes = matrix.clone().float()
     mistakes.fill_diagonal_(0)
@@ -52,8 +64,10 @@ def confusion_matrix(matrix: Tensor, names: Sequence[str], path: str | PathLike[
         for j, count in enumerate(row):
             if count:
                 axes.text(j, i, str(count), ha="center", va="center", color=GREY if i == j else "black", fontsize=11)
-    axes.set_xticks(range(classes), names)
-    axes.set_yticks(range(classes), names)
+    labels = [shortened(name) for name in names]
+    longest = max(map(len, labels))
+    axes.set_xticks(range(classes), labels, rotation=90 if CHARACTER * longest > 0.9 * CELL else 0, parse_math=False)
+    axes.set_yticks(range(classes), labels, parse_math=False)
     axes.tick_params(length=0)
     total, wrong = int(matrix.sum()), int(mistakes.sum())
     right = 100 * (1 - wrong / max(total, 1))
@@ -76,12 +90,14 @@ def misclassified(
     shown = wrong[:limit]
     columns = min(max(len(shown), 1), 6)
     rows = -(-max(len(shown), 1) // columns)
-    picture = figure(max(1.5 * columns, 4.5), 1.75 * rows + 0.5)
+    picture = figure(max(COLUMN * columns, 4.5), 2.0 * rows + 0.5)
     picture.suptitle(f"{len(wrong)} of {len(truth)} misclassified" + (f", {limit} shown" if len(wrong) > limit else ""))
     for axes in picture.subplots(rows, columns, squeeze=False).flat:
         axes.set_axis_off()
     for axes, index in zip(picture.axes, shown, strict=False):
         photograph(axes, images[index])
-        a, b = int(truth[index]), int(predicted[index])
-        axes.set_title(f"{names[a]} as {names[b]}" if names else f"{a} as {b}", fontsize=12)
+        a, b = (shortened(names[k]) if names else str(k) for k in (int(truth[index]), int(predicted[index])))
+        size = min(11.0, 8 * COLUMN / (CHARACTER * max(len(a), len(b) + 3)))
+        words = axes.text(0.5, 1.02, f"{a}\nas {b}", fontsize=size, ha="center", va="bottom", parse_math=False)
+        words.set_transform(axes.transAxes)
     save(picture, path)

@@ -9,8 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nets.checks import check_integer
+from nets.checks import check_integer, suggesting
 from nets.data import Batches, Dataset, Images
+from nets.data.dataset import whole_numbers
+from nets.data.given import as_tensor, instead_of
+from nets.inputs import check_input
 from nets.network import Network
 
 TOP = 5
@@ -51,13 +54,17 @@ class Evaluation:
     @property
     def confusion(self) -> Tensor:
         """Counts (classes, classes), rows the truth, columns the prediction."""
-        places = self.labels * self.classes + self.predictions
+        places = self.labels.long() * self.classes + self.predictions.long()
         return torch.bincount(places, minlength=self.classes**2).reshape(self.classes, self.classes)
 
     @property
     def per_class(self) -> list[float | None]:
         """Accuracy among the images of each class; None where there are none."""
-        hits, counts = self.confusion.diagonal().tolist(), self.confusion.sum(1).tolist()
+        labels = self.labels.long()
+        hits, counts = (
+            torch.bincount(part, minlength=self.classes).tolist()
+            for part in (labels[self.predictions == labels], labels)
+        )
         return [hit / count if count else None for hit, count in zip(hits, counts, strict=True)]
 
     def without(self, indices: Iterable[int]) -> Evaluation:
@@ -77,12 +84,12 @@ class Evaluation:
         return Evaluation(self.predictions[keep], self.labels[keep], in_top5, self.classes)
 
 
-def evaluate(
-    model: nn.Module, data: Dataset | tuple[Tensor, Tensor], *, batch: int = 512, flip: bool = False
-) -> Evaluation:
-    """Classify the held-out part of `data`, or the pair (images, labels), in evaluation mode.
+@suggesting
+def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 512, flip: bool = False) -> Evaluation:
+    """Classify the held-out part of `data`, or the pair (images, labels) of tensors or arrays, in evaluation mode.
 
-    A last partial batch counts by its images. The model is left in the mode it was in.
+    A last partial batch counts by its images. The model is left in the mode it was in. Classes of a data set are
+    matched by name where the model knows its own (`Transform.match`).
 
     Args:
         batch: images at a time.
@@ -93,11 +100,17 @@ def evaluate(
         TypeError: naming the argument that is no such thing.
         ValueError: where model and data differ in the number of classes, or scores are not finite.
     """
+    if isinstance(data, Dataset) and isinstance(model, Network) and model.transform is not None:
+        data = model.transform.match(data)
     images, labels = _pair(model, data, batch)
     if not isinstance(flip, bool):
         raise TypeError(f"flip must be True or False; got {flip!r}")
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(f"data must hold as many labels as images, at least one; got {len(images)}, {len(labels)}")
+    if isinstance(model, Network):
+        weight = next(model.parameters())
+        first = data.normalise(images[:1]).to(weight.dtype) if isinstance(data, Dataset) else images[:1]
+        check_input(model, first.to(weight.device), "an image of data")
     scores = _scores(model, data if isinstance(data, Dataset) else images, batch, flip)
     if scores.ndim != 2:
         raise ValueError(f"model must classify images, with scores (N, classes); it gives {tuple(scores.shape)}")
@@ -109,7 +122,7 @@ def evaluate(
     return Evaluation(scores.argmax(1), labels, _in_top5(scores, labels), classes)
 
 
-def _check_classes(data: Dataset | tuple[Tensor, Tensor], labels: Tensor, classes: int) -> None:
+def _check_classes(data: Dataset | tuple[Any, Any], labels: Tensor, classes: int) -> None:
     if isinstance(data, Dataset) and len(data.class_names) != classes:
         raise ValueError(
             f"data {data.name!r} has {len(data.class_names)} classes, and the model tells {classes} classes apart"
@@ -133,23 +146,32 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
     check_integer("batch", batch, 1)
     if isinstance(data, Dataset):
         return data.test_images, data.test_labels
-    if not isinstance(data, tuple | list) or [isinstance(part, Tensor) for part in data] != [True, True]:
-        raise TypeError(f"data must be a nets.data.Dataset or a pair of tensors (images, labels); got {data!r:.80}")
-    images, labels = data
-    if labels.is_floating_point() or labels.ndim != 1 or (len(labels) and int(labels.min()) < 0):
+    pair = [as_tensor(part) for part in data] if isinstance(data, tuple | list) else []
+    if [isinstance(part, Tensor) for part in pair] != [True, True]:
+        raise TypeError(
+            "data must be a nets.data.Dataset or a pair of tensors or arrays (images, labels); "
+            f"got {repr(data) if isinstance(data, str) else type(data).__name__}{instead_of(data)}"
+        )
+    images, labels = pair[0], whole_numbers("labels of data", pair[1])
+    if len(labels) and int(labels.min()) < 0:
+        raise ValueError(f"data must have integer labels (N,) from 0; got {int(labels.min())}")
+    weight = next(model.parameters())
+    images = images.to(weight.dtype) if images.is_floating_point() else images
+    if isinstance(model, Network) and images.dtype == torch.uint8:
         raise ValueError(
-            f"data must have integer labels (N,) from 0; got {labels.dtype} of shape {tuple(labels.shape)}"
+            "data must have images as the model takes them, normalised floats; got torch.uint8: nets.data.Dataset "
+            "normalises raw images"
         )
     return images, labels
 
 
 def _scores(model: nn.Module, images: Dataset | Images, batch: int, flip: bool) -> Tensor:
     """Scores (N, classes) on the CPU."""
-    device, training = next(model.parameters()).device, model.training
+    weight, training = next(model.parameters()), model.training
     model.eval()
     try:
         with torch.inference_mode():
-            return torch.cat([_batch(model, x, flip).cpu() for x in _batches(images, batch, device)])
+            return torch.cat([_batch(model, x, flip).cpu() for x in _batches(images, batch, weight)])
     finally:
         model.train(training)
 
@@ -159,10 +181,10 @@ def _batch(model: nn.Module, x: Tensor, flip: bool) -> Tensor:
     return scores + model(x.flip(-1)) if flip else scores
 
 
-def _batches(images: Dataset | Images, batch: int, device: torch.device) -> Iterator[Tensor]:
+def _batches(images: Dataset | Images, batch: int, weight: Tensor) -> Iterator[Tensor]:
     """What the network sees: the held-out part normalised, or the images as they are."""
     if not isinstance(images, Dataset):
-        yield from (images[i : i + batch].to(device) for i in range(0, len(images), batch))
+        yield from (images[i : i + batch].to(weight.device) for i in range(0, len(images), batch))
         return
-    part = Batches(images, "test", device=device)
-    yield from (x for x, _ in part.in_order(torch.arange(len(part)).split(batch)))
+    part = Batches(images, "test", device=weight.device)
+    yield from (x.to(weight.dtype) for x, _ in part.in_order(torch.arange(len(part)).split(batch)))

@@ -10,6 +10,7 @@ from torch import nn
 
 from nets.checks import check_integer
 from nets.data import Dataset
+from nets.data.given import instead_of
 from nets.data.validation import held_out_counts
 from nets.inputs import check_input
 from nets.network import Network
@@ -46,7 +47,7 @@ def network_for(
 def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: Any, evaluate_every: Any) -> None:
     """What can be said of train's arguments one by one."""
     if not isinstance(data, Dataset | str):
-        raise TypeError(f"data must be a nets.data.Dataset or a name; got {type(data).__name__}")
+        raise TypeError(f"data must be a nets.data.Dataset or a name; got {type(data).__name__}{instead_of(data)}")
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise TypeError(f"seed must be an integer; got {seed!r}")
     if not (output is None or isinstance(output, str | PathLike)):
@@ -68,7 +69,8 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None
             f"model has {model.config.num_classes} outputs, and data {data.name!r} has {classes} classes: "
             f"call model.reset_classifier({classes}) first"
         )
-    check_input(model, data.normalise(data.train_images[:1]).to(next(model.parameters()).device))
+    first = data.normalise(data.train_images[:1]).to(next(model.parameters()).device)
+    check_input(model, first, f"an image of data {data.name!r}")
     count = len(data.train_labels)
     held_out = sum(held_out_counts(data, recipe.val_fraction)) if recipe.val_fraction else 0
     if recipe.batch > count - held_out:

@@ -1,6 +1,7 @@
 """What a hostile new user tries: every error names the argument, what came and what is allowed."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -118,8 +119,8 @@ def broken(part):
 def test_data_sets(part):
     with pytest.raises(ValueError, match=f"{part} must be finite; image 3 is not, and 2 in all"):
         blobs(**{part: broken(part)})
-    with pytest.raises(TypeError, match=rf"{part} must be a torch\.Tensor; got ndarray"):
-        blobs(**{part: f32(12, 1, 6, 6).numpy()})
+    with pytest.raises(TypeError, match=rf"{part} must be a torch\.Tensor or an array of numbers; got list"):
+        blobs(**{part: [[1.0]]})
     with pytest.raises(ValueError, match=f"{part} must be uint8 or floats"):
         blobs(**{part: f32(12, 1, 6, 6).int()})
 
@@ -152,7 +153,7 @@ def test_training(settings, error, words):
     ("arguments", "error", "words"),
     [
         ({"data": None}, TypeError, "data must be a nets.data.Dataset or a pair of tensors"),
-        ({"data": "digits"}, TypeError, r"pair of tensors \(images, labels\); got 'digits'"),
+        ({"data": "digits"}, TypeError, r"pair of tensors or arrays \(images, labels\); got 'digits'; nets.data.load"),
         ({"data": (f32(2, 1, 6, 6), f32(2))}, ValueError, "integer labels .*; got torch.float32"),
         ({"data": (f32(2, 1, 6, 6), torch.tensor([0, -1]))}, ValueError, "integer labels"),
         ({"data": (f32(2, 1, 6, 6), torch.tensor([0]))}, ValueError, "as many labels as images"),
@@ -222,3 +223,67 @@ def test_given_weights_of_a_way_up():
     with pytest.raises(ValueError, match=r"3 weights, one per sweep .* nu=\(2, 1\) and nu_post=\(3,"):
         nets.create_model("V-MgNet[2,1;3]-[8]-B^l", iteration="chebyshev:1,1.5")
     assert nets.create_model("V-MgNet[2,1;3]-[8]-B^l", iteration="chebyshev:1,1.5,1.2")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda: nets.create_model("MgNet[1]-[2]-B^l", num_clases=3),
+            "create_model has no argument 'num_clases'; did .*'num_classes'",
+        ),
+        (lambda: nets.create_model("MgNet[1]-[2]-B^l", in_chans=3), "did you mean 'in_channels'"),
+        (
+            lambda: nets.train("MgNet[1]-[2]-B^l", blobs(), lr=0.1),
+            "train has no setting 'lr'; did you mean 'learning_rate'",
+        ),
+        (lambda: nets.train("MgNet[1]-[2]-B^l", blobs(), batch_size=4), "did you mean 'batch'"),
+        (
+            lambda: nets.evaluate(None, None, batch_size=4),
+            "evaluate has no argument 'batch_size'; did you mean 'batch'",
+        ),
+        (lambda: nets.predict(None, [], topk=4), "predict has no argument 'topk'; did you mean 'top'"),
+        (lambda: nets.data.load("digits", image_size=4), "load has no argument 'image_size'; did you mean 'size'"),
+    ],
+)
+def test_keywords_that_there_are_not(call, words):
+    with pytest.raises(TypeError, match=words):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--lr", "0.1"], "did you mean --learning-rate?"),
+        (["train", "--batch-size", "8"], "did you mean --batch?"),
+        (["train", "--learning_rate=1"], "did you mean --learning-rate?"),
+        (["evaluate", "run", "--devise", "cpu"], "did you mean --device?"),
+        (["list", "a", "b"], "unrecognized arguments: b"),
+    ],
+)
+def test_options_that_there_are_not(arguments, words, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MgNet[2,2]-[16]", "MgNet[2,2]-[16]-B^l"),
+        ("MgNet[2,1] ", "MgNet[2,1]-[32]-B^l"),
+        ("V-MgNet[2,1;1]-[(4,8)]", "V-MgNet[2,1;1]-[(4,8)]-B^l"),
+        ("GDFI[2]-[8]", "GDFI[2]-[8]-A:K-B:sigma.K.sigma"),
+        ("MgNet[2,2]-[16], num_classes=3", "MgNet[2,2]-[16]-B^l, num_classes=3"),
+    ],
+)
+def test_a_name_that_ends_too_early_is_completed(name, meant):
+    with pytest.raises(ValueError, match=re.escape(f"did you mean {meant}?")):
+        nets.create_model(name)
+    nets.create_model(meant)
+
+
+def test_patterns_in_any_case():
+    assert nets.list_models("mgnet*") == nets.list_models("MgNet*") != []
+    assert nets.list_models("*[2,2]-[32]*b^{L,i}") == ["MgNet[2,2]-[32]-B^{l,i}"]

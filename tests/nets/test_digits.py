@@ -52,7 +52,7 @@ def test_bad_fraction(fraction):
         ("train_images", torch.zeros(0, 1, 2, 2), "N >= 1"),
         ("test_images", torch.zeros(4, 1, 2, 3), "test_images must have the shape of train_images"),
         ("train_labels", torch.zeros(3, dtype=torch.long), "train_labels must be 4 integers"),
-        ("test_labels", torch.zeros(4), "test_labels must be 4 integers"),
+        ("test_labels", torch.zeros(4), "test_labels must be integer labels"),
         ("test_labels", torch.tensor([0, 1, 2, 3]), r"test_labels must lie in 0 \.\.\. 1"),
     ],
 )

@@ -1,5 +1,6 @@
 """How a network classifies: counted image by image here, in batches there."""
 
+import io
 import json
 import warnings
 from dataclasses import replace
@@ -167,3 +168,68 @@ def test_results_are_shown_without_their_tensors_and_weights():
     assert repr(evaluation) == str(evaluation) == "Evaluation(4 images of 2 classes, accuracy=0.7500)"
     result = nets.TrainingResult(nn.Linear(2, 2), evaluation, [{}, {}], None)
     assert str(result) == "TrainingResult(Linear, accuracy=0.7500, 2 epochs, checkpoint=None)"
+
+
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (("cat", "dog", "eel"), (0, 1, 2)),
+        (("eel", "cat", "dog"), (2, 0, 1)),
+        (("dog", "eel"), (1, 2)),
+        (("Cat", "EEL"), (0, 2)),
+        (("cat", "fox"), None),
+        (("apple", "pear", "plum"), None),
+        (("cat", "Cat"), None),
+    ],
+)
+def test_classes_of_other_data_are_matched_by_name(names, places):
+    transform = nets.Transform("animals", (1, 2, 2), (0.0,), (1.0,), ("cat", "dog", "eel"))
+    labels = torch.arange(6) % len(names)
+    images = torch.ones(6, 1, 2, 2)
+    data = Dataset("other", images, labels, images, labels, names)
+    if places is None:
+        with pytest.raises(ValueError, match=r"data 'other' must hold classes of the network, each once; got '"):
+            transform.apply_to(data)
+        return
+    matched = transform.apply_to(data)
+    assert matched.class_names == transform.class_names
+    assert matched.test_labels.tolist() == matched.train_labels.tolist() == [places[k] for k in labels.tolist()]
+
+
+def test_names_that_differ_in_case_alone_are_two_classes_where_both_are_known():
+    transform = nets.Transform("animals", (1, 2, 2), (0.0,), (1.0,), ("Cat", "cat"))
+    images, labels = torch.zeros(2, 1, 2, 2), torch.tensor([0, 1])
+    assert transform.match(Dataset("d", images, labels, images, labels, ("cat", "Cat"))).test_labels.tolist() == [1, 0]
+    with pytest.raises(ValueError, match="'CAT'"):
+        transform.match(Dataset("d", images, labels, images, labels, ("CAT", "cat")))
+
+
+def test_a_network_matches_classes_by_name_when_it_is_evaluated():
+    model = nets.create_model("MgNet[1]-[4]-B^l", in_channels=1, num_classes=2)
+    model.transform = nets.Transform("animals", (1, 4, 4), (0.0,), (1.0,), ("cat", "dog"))
+    images, labels = torch.rand(8, 1, 4, 4), torch.arange(8) % 2
+    straight = nets.evaluate(model, Dataset("d", images, labels, images, labels, ("cat", "dog")))
+    turned = nets.evaluate(model, Dataset("d", images, labels, images, 1 - labels, ("dog", "cat")))
+    assert torch.equal(straight.confusion, turned.confusion)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_names_in_every_script_are_printed_on_every_stream(tmp_path, encoding):
+    """A finished run ends with code 0, whatever its output can show."""
+    for i, name in enumerate(("猫", "Ünal", "$x", "plain")):
+        for k in range(2):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.new("L", (6, 6), 60 * i + k).save(tmp_path / name / f"{k}.png")
+    run = tmp_path.parent / f"{tmp_path.name}-run"
+    command = ["train", "--data", f"folder:{tmp_path}", "--model", "MgNet[1]-[2]-B^l", "--epochs", "1", "--batch", "2"]
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setattr("sys.stdout", out)
+        patch.setattr("sys.stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+        assert main([*command, "--output", str(run)]) == 0
+        assert main(["evaluate", str(run), "--json"]) == 0
+    out.flush()
+    text = out.buffer.getvalue().decode(encoding)
+    assert "plain" in text
+    assert json.loads(text[text.index("{") :])["per_class"].keys() == {"猫", "Ünal", "$x", "plain"}

@@ -5,6 +5,7 @@ import os
 import pickle
 import pickletools
 import struct
+import tarfile
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -351,3 +352,22 @@ def test_the_real_files(name, monkeypatch, request):
     assert tuple(round(m, 4) for m in data.mean) == mean
     assert tuple(round(s, 4) for s in data.std) == std
     assert all(file.as_published for file in data.source) == bool(as_published)
+
+
+def test_what_unpacks_to_more_than_the_published_files_is_not_unpacked(tmp_path):
+    folder = tmp_path / "data" / "mnist"
+    write_mnist(folder)
+    path = folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(bytes(2**24)))
+    with pytest.raises(ValueError, match=r"train-images-idx3-ubyte\.gz unpacks to more than 104,752 bytes"):
+        nets.data.load("mnist")
+    path.unlink()
+    with open(path.with_suffix(""), "wb") as file:
+        file.truncate(2**32)  # a hole: no bytes on the disk
+    with pytest.raises(ValueError, match=r"holds 4,294,967,296 bytes, expected at most 39,216"):
+        nets.data.load("mnist")
+    head = tarfile.TarInfo("cifar-10-batches-bin/film.avi")
+    head.size = 2**31
+    write(tmp_path / "data" / "cifar-10", {"cifar-10-binary.tar.gz": gzip.compress(head.tobuf())})
+    with pytest.raises(ValueError, match=r"unpacks to more than 268,435,456 bytes, .*film\.avi"):
+        nets.data.load("cifar-10")
