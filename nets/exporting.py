@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nets.modes import evaluating
 from nets.network import Network
 from nets.output import make_folder_of
 from nets.transform import Transform
@@ -118,15 +119,15 @@ def export(
 def _as_it_runs(wrapped: Classifier) -> Iterator[None]:
     """Evaluation mode on the CPU, and everything as it was afterwards."""
     weight = next(wrapped.network.parameters())
-    device, training, recompute = weight.device, wrapped.network.training, wrapped.network.activation_checkpointing
+    device, recompute = weight.device, wrapped.network.activation_checkpointing
     wrapped.network.activation_checkpointing = False
-    wrapped.eval().to("cpu")
+    wrapped.to("cpu")
     try:
-        with torch.no_grad():
+        with evaluating(wrapped), torch.no_grad():
             yield
     finally:
         wrapped.network.activation_checkpointing = recompute
-        wrapped.network.to(device).train(training)
+        wrapped.network.to(device)
 
 
 @contextmanager

@@ -42,6 +42,8 @@ class Network(nn.Module):
     activation_checkpointing = False
     transform: Transform | None = None
     """How images are prepared for it; `nets.load` sets it."""
+    origin: Mapping[str, Any] | None = None
+    """Where its weights are from, for the record of a run that starts from them; None where they are fresh."""
 
     def __init__(self, config: Any, c_in: int, c_out: int, *, stem_norm: bool) -> None:
         super().__init__()
@@ -137,7 +139,9 @@ class Network(nn.Module):
             RuntimeError: naming the first level and weight that differ, or else what the other network is.
         """
         check_state(self, state_dict, strict=strict)
-        return super().load_state_dict(state_dict, strict, assign)
+        loaded = super().load_state_dict(state_dict, strict, assign)
+        self.origin = {"from": "a state_dict"}
+        return loaded
 
     def grid_sizes(self, size: Sequence[int]) -> list[tuple[int, ...]]:
         """Pixels per axis on every grid, finest first, for an image of this size."""

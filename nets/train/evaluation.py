@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nets.checks import check_integer
 from nets.data import Batches, Dataset, Images
+from nets.modes import evaluating
 from nets.network import Network
 
 TOP = 5
@@ -79,7 +80,7 @@ def evaluate(
 ) -> Evaluation:
     """Classify the held-out part of `data`, or the pair (images, labels), in evaluation mode.
 
-    A last partial batch counts by its images. The model is left in the mode it was in.
+    A last partial batch counts by its images. Every module of the model is left in the mode that it was in.
 
     Args:
         batch: images at a time.
@@ -142,13 +143,9 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
 
 def _scores(model: nn.Module, images: Dataset | Images, batch: int, flip: bool) -> Tensor:
     """Scores (N, classes) on the CPU."""
-    device, training = next(model.parameters()).device, model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            return torch.cat([_batch(model, x, flip).cpu() for x in _batches(images, batch, device)])
-    finally:
-        model.train(training)
+    device = next(model.parameters()).device
+    with evaluating(model), torch.inference_mode():
+        return torch.cat([_batch(model, x, flip).cpu() for x in _batches(images, batch, device)])
 
 
 def _batch(model: nn.Module, x: Tensor, flip: bool) -> Tensor:

@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import update_bn
 
 from nets import data as datasets
 from nets.data import Dataset
+from nets.modes import train_mode, trained_as_before
 from nets.network import Network
+from nets.train.average import recompute_norms
 from nets.train.checkpoint import load_weights
 from nets.train.evaluation import Evaluation, evaluate
 from nets.train.events import Events, check_tensorboard
@@ -84,7 +85,9 @@ def train(
     Under torchrun the processes share every batch; batch and learning rate are those of all of them together.
 
     Args:
-        model: a network, which is trained in place, or a name for `create_model`, made from the seed.
+        model: a network, which is trained in place, or a name for `create_model`, made from the seed. Parameters with
+            requires_grad=False stay as they are, and so do the statistics of a batch norm all of whose parameters are
+            frozen: it stays in evaluation mode.
         data: a data set, or a name in `nets.data.DATA`, split by the seed.
         recipe: a `Recipe` or its name; None takes the one made for the data set.
         seed: decides every random choice, as a function of (seed, epoch, index).
@@ -134,6 +137,7 @@ def train(
         if init_from is not None and content is None:
             load_weights(model, init_from)
         stop = stack.enter_context(Stop())
+        stack.enter_context(trained_as_before(model))  # whitening freezes a layer
         run = Run.start(model.to(device), data, recipe, seed, ranks)
         run.resume(content)
         ranks.on_first(lambda: folder.begin(run, told))
@@ -146,10 +150,10 @@ def train(
             raise TrainingInterrupted(interrupted.signal, message) from None
         finally:
             run.optimizer.zero_grad()
-            model.requires_grad_()  # whitening froze a layer
         folder.finish(run, evaluation)
     if run.trained is not model:
         model.load_state_dict(run.trained.state_dict())
+    model.origin = {"from": "a training run", "model": model.config.notation, "data": data.name}
     model.eval()
     return TrainingResult(model, evaluation, run.history, folder.checkpoint, validation)
 
@@ -183,7 +187,7 @@ def _epoch(run: Run, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> dict
     batches = run.batches()[sums.steps :]
     parts = run.parts(batches)
     tally = Tally(sums, run.ranks, run.device, 1 if run.device.type == "cpu" else LOOK_EVERY)
-    run.model.train()
+    train_mode(run.model)
     run.optimizer.zero_grad()
     try:
         for number, batch in enumerate(batches, 1):
@@ -234,7 +238,7 @@ def _compile(run: Run) -> None:
     seconds, started = run.seconds, time.perf_counter()
     buffers = [buffer.clone() for buffer in run.model.buffers()]
     batch = run.batches()[0]
-    run.model.train()
+    train_mode(run.model)
     loss, _ = _step(run, list(run.parts([batch])), len(batch))
     loss.item()
     run.optimizer.zero_grad()
@@ -262,7 +266,7 @@ def _recompute_norms(run: Run) -> None:
     """Batch norms' statistics for the averaged weights, from batches of the epoch's training images."""
     assert run.average is not None
     batches = run.batches()[: run.recipe.norm_batches]
-    update_bn((images for images, _ in run.parts(batches)), run.average.module)
+    recompute_norms(run.average.module, (images for images, _ in run.parts(batches)))
     run.ranks.average_buffers(run.average)
 
 
