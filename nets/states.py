@@ -87,7 +87,7 @@ def other_network(found: Mapping[str, Any] | None, model: Network) -> str | None
 def _other_modules(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str | None:
     """Name the first module outside the head that two networks of one configuration do not share."""
     for name in differences(theirs, ours):
-        if place(name).part != "head":
+        if name.partition(".")[0] != "head":
             words = [side.get(name, "as the name builds it") for side in (theirs, ours)]
             return f"a network in which {name or 'the whole'} is {words[0]}, in the model it is {words[1]}"
     return None

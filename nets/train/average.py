@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,12 +32,12 @@ class Average(AveragedModel):
         self.averaging = averaging
 
     @torch.no_grad()
-    def _step(self, average: list[Tensor], weights: list[Tensor], _: Tensor) -> None:
+    def _step(self, average: Sequence[Tensor], weights: Sequence[Tensor], _: Tensor | int) -> None:
         if average[0].is_floating_point():
             # n_averaged lies on the CPU: on a GPU nothing waits for it
-            torch._foreach_lerp_(average, weights, 1 - decay(self.averaging, int(self.n_averaged)))
+            torch._foreach_lerp_(list(average), list(weights), 1 - decay(self.averaging, int(self.n_averaged)))
         else:
-            torch._foreach_copy_(average, weights)  # counters
+            torch._foreach_copy_(list(average), list(weights))  # counters
 
 
 @torch.no_grad()

@@ -96,7 +96,7 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None
 
 def _check_step(model: Network, image: Tensor, recipe: Recipe, ranks: int) -> None:
     """Whether a step can change a weight, and every batch norm sees more than one value per channel."""
-    stem = model.stem.conv.weight if recipe.whitening else None
+    stem = model.get_parameter("stem.conv.weight") if recipe.whitening else None
     if stem is not None and not stem.requires_grad:
         raise ValueError("whitening sets the weights of the stem, and model.stem.conv.weight is frozen")
     weights = [w for w in model.parameters() if w.requires_grad and w is not stem]
@@ -111,7 +111,7 @@ def _check_step(model: Network, image: Tensor, recipe: Recipe, ranks: int) -> No
         )
     if single and recipe.batch == ranks * recipe.grad_accum:
         raise ValueError(
-            f"batch must be at least {2 * recipe.batch}, two images for each of {counted(ranks, 'process')} times "
+            f"batch must be at least {2 * recipe.batch}, two images for each of {ranks} processes times "
             f"grad_accum {recipe.grad_accum}, since the batch norm {single[0]} sees one value per channel of an image; "
             f"got {recipe.batch}"
         )
