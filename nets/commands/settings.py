@@ -31,7 +31,10 @@ RUN: dict[str, dict[str, Any]] = {
     "tensorboard": {"action": argparse.BooleanOptionalAction, "help": "write events for TensorBoard into --output"},
     "device": {"metavar": "NAME", "help": "cpu, cuda, cuda:1, ...; under torchrun cuda is one GPU per process (cpu)"},
     "threads": {"type": int, "metavar": "N", "help": "threads of torch; one is best for digits on a busy machine"},
-    "progress": {"action": argparse.BooleanOptionalAction, "help": "progress bar (where stderr is a terminal)"},
+    "progress": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "a line for every epoch on stderr, and on a terminal a bar (yes)",
+    },
 }
 NETWORK: dict[str, dict[str, Any]] = {
     "activation": {"metavar": "NAME", "help": "relu, prelu, gelu, identity, hat:5,10, hat-trained, ... (relu)"},

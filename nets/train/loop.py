@@ -25,6 +25,7 @@ from nets.train.events import Events, check_tensorboard
 from nets.train.every import Every
 from nets.train.files import NoFolder, RunFolder
 from nets.train.fit import check_arguments, check_fit, network_for, usable_device
+from nets.train.progress import Progress
 from nets.train.ranks import joined, local_device
 from nets.train.recipe import Recipe
 from nets.train.recipes import SOURCES, name_of, recipe_for
@@ -100,7 +101,7 @@ def train(
         evaluate_every: epochs between two looks at the held-out part; the last epoch is always evaluated.
         tensorboard: write events for TensorBoard into the folder "tensorboard" of `output`.
         device: where to train. Under torchrun "cuda" is one GPU per process.
-        progress: whether to show a progress bar; None shows it on a terminal.
+        progress: whether to say on stderr how it goes, a line for every epoch, and on a terminal a bar too; None does.
         overrides: single settings of the recipe, such as epochs=10.
 
     Raises:
@@ -108,7 +109,8 @@ def train(
         ImportError: `tensorboard` is asked for and not installed.
         CheckpointError: `output` holds a run and `resume` is False, or another run than the one to resume.
         TrainingError: the loss is not finite.
-        TrainingInterrupted: by SIGINT (Ctrl-C) or SIGTERM, after a step and a checkpoint; a second signal ends at once.
+        TrainingInterrupted: by SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2, after a step and a checkpoint; a
+            second signal ends at once. The last three do what they did where the process ignores or handles them.
         OSError: the last checkpoint cannot be written; before that, a full disk is a warning.
     """
     check_arguments(data, seed, output, resume, progress, evaluate_every)
@@ -164,20 +166,21 @@ def _train(
     """All epochs that are left; returns how the network classifies the held-out and the validation part."""
     if run.recipe.compile and run.epoch < run.recipe.epochs:
         _compile(run)
-    with _bar(progress, run) as bar:
+    with Progress(progress, run) as shown:
         while run.epoch < run.recipe.epochs:
-            row = _epoch(run, bar, folder, stop)
+            row = _epoch(run, shown, folder, stop)
             if row["epoch"] == run.recipe.epochs or row["epoch"] % evaluate_every == 0:
                 row[run.held_out] = _accuracy(run, stop)
             run.end_epoch(row)
             folder.end_epoch(run)
+            shown.end_epoch(row)
             events.add(row)
     with stop.at_once(), autocast(run.recipe, run.device):
         validation = evaluate(run.trained, run.data) if run.recipe.val_fraction else None
         return evaluate(run.trained, run.whole), validation
 
 
-def _epoch(run: Run, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> dict[str, Any]:
+def _epoch(run: Run, shown: Progress, folder: RunFolder | NoFolder, stop: Stop) -> dict[str, Any]:
     """What is left of one pass over the training part; returns the row of the history."""
     if not run.step:
         run.start_clock()
@@ -199,7 +202,7 @@ def _epoch(run: Run, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> dict
                 run.average.update_parameters(run.model)
             run.step += 1
             if looked:
-                _looked(run, tally, bar, folder, stop)
+                _looked(run, tally, shown, folder, stop)
     except NotFiniteError as error:
         step, last = first + error.step, folder.last()
         raise TrainingError(f"the loss is {error.loss} at step {step} (epoch {run.epoch + 1}); {last}") from error
@@ -221,11 +224,9 @@ def _step(run: Run, parts: list[tuple[Tensor, Tensor]], count: int) -> tuple[Ten
     return gradient(run.stepped, parts, count, run.recipe, run.ranks.count)
 
 
-def _looked(run: Run, tally: Tally, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> None:
+def _looked(run: Run, tally: Tally, shown: Progress, folder: RunFolder | NoFolder, stop: Stop) -> None:
     """What all processes do together where they have looked: show the loss, keep a checkpoint, stop."""
-    loss, accuracy = f"{tally.loss:.3f}", f"{tally.accuracy:.3f}"
-    bar.set_postfix(epoch=run.epoch + 1, loss=loss, accuracy=accuracy, refresh=False)
-    bar.update(tally.images)
+    shown.looked(tally)
     if tally.keep or tally.stop:
         run.ranks.average_buffers(run.model, run.average)
         folder.keep(run, at_once=True)
@@ -268,18 +269,3 @@ def _recompute_norms(run: Run) -> None:
     batches = run.batches()[: run.recipe.norm_batches]
     recompute_norms(run.average.module, (images for images, _ in run.parts(batches)))
     run.ranks.average_buffers(run.average)
-
-
-def _bar(progress: bool | None, run: Run) -> Any:
-    from tqdm import tqdm
-
-    images = sum(map(len, run.batches()))
-    shown = None if progress is None else not progress
-    return tqdm(
-        total=run.recipe.epochs * images,
-        initial=run.epoch * images + run.sums.images,
-        unit=" images",
-        unit_scale=True,
-        desc=run.model.config.notation,
-        disable=shown if run.ranks.first else True,
-    )

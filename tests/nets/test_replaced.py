@@ -139,7 +139,7 @@ def test_a_run_with_replaced_modules(change, averaging, tmp_path, monkeypatch):
     assert torch.equal(nets.evaluate(model, blobs()).predictions, result.evaluation.predictions)
     for wrong in (fresh(), *(c(fresh()) for c in CHANGES if c is not change)):
         before = copy.deepcopy(wrong.state_dict())
-        with pytest.raises(CheckpointError, match="holds a network in which .* in the model it is"):
+        with pytest.raises(CheckpointError, match=r"holds a network in which .* in the model it is"):
             nets.load(folder, into=wrong)
         assert all(torch.equal(value, before[key]) for key, value in wrong.state_dict().items())
     with pytest.raises(CheckpointError, match="holds a network in which"):
