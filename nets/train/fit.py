@@ -55,6 +55,8 @@ def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: An
         raise TypeError(f"seed must be an integer; got {seed!r}")
     if not (output is None or isinstance(output, str | PathLike)):
         raise TypeError(f"output must be the path of a folder; got {type(output).__name__}")
+    if output == "":
+        raise ValueError("output must be the path of a folder; got ''")
     if not isinstance(resume, bool):
         raise TypeError(f"resume must be True or False; got {resume!r}")
     if not (progress is None or isinstance(progress, bool)):
