@@ -49,6 +49,7 @@ class Network(nn.Module):
         super().__init__()
         self.config, self.features = config, c_out
         self.register_state_dict_post_hook(describe)
+        self.register_load_state_dict_post_hook(_loaded)  # also where the network is a part of another module
         dims = config.dims
         self.stem = _stem(config, c_in, stem_norm)
         self.pool: nn.Module = MAX_POOL[dims](3, stride=2, padding=1) if config.input == "imagenet" else nn.Identity()
@@ -139,9 +140,7 @@ class Network(nn.Module):
             RuntimeError: naming the first level and weight that differ, or else what the other network is.
         """
         check_state(self, state_dict, strict=strict)
-        loaded = super().load_state_dict(state_dict, strict, assign)
-        self.origin = {"from": "a state_dict"}
-        return loaded
+        return super().load_state_dict(state_dict, strict, assign)
 
     def grid_sizes(self, size: Sequence[int]) -> list[tuple[int, ...]]:
         """Pixels per axis on every grid, finest first, for an image of this size."""
@@ -150,6 +149,10 @@ class Network(nn.Module):
 
     def _first_guess(self, f: Tensor) -> Tensor | None:
         return None
+
+
+def _loaded(network: nn.Module, _: Any) -> None:
+    network.origin = {"from": "a state_dict"}  # type: ignore[assignment]
 
 
 def _stem(config: Any, c: int, norm: bool) -> nn.Sequential:

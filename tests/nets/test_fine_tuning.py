@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from math import comb, prod
 
 import pytest
@@ -87,7 +88,10 @@ def test_a_state_dict_and_a_run_before(first, tmp_path):
     assert sha256(tmp_path / "weights.pt") in card
     model = nets.create_model(NAME, num_classes=3, in_channels=1)
     model.load_state_dict(torch.load(tmp_path / "weights.pt"))
-    for network, words in ((model, "a state_dict"), (result.model, "a training run")):
+    part = nets.create_model(NAME, num_classes=3, in_channels=1)
+    torch.nn.Sequential(part).load_state_dict(torch.nn.Sequential(model).state_dict())
+    for network, words in ((model, "a state_dict"), (result.model, "a training run"), (part, "a state_dict")):
+        shutil.rmtree(tmp_path / words, ignore_errors=True)
         nets.train(network, blobs(), output=tmp_path / words, **SETTINGS)
         initial, card = told(tmp_path / words)
         assert initial["from"] == words
