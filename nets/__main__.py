@@ -22,6 +22,7 @@ from nets.commands.report import add_report
 from nets.commands.show import add_list, add_summary, add_tables, add_theorems
 from nets.commands.train import add_train
 from nets.exporting import ExportError
+from nets.output import say
 from nets.train import TrainingError
 
 SIGPIPE = 13
@@ -48,16 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the interpreter flushes at its end
         return 128 + SIGPIPE
     except (ValueError, TypeError, ImportError, OSError, TrainingError, ExportError) as error:
-        print(f"python -m nets {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
+        say(f"python -m nets {options.command}: error: {str(error).splitlines()[0]}")
         return 2
     except KeyboardInterrupt as interrupt:
-        print(f"python -m nets {options.command}: interrupted {interrupt}".strip(), file=sys.stderr)
+        say(f"python -m nets {options.command}: interrupted {interrupt}".strip())
         return 128 + getattr(interrupt, "signal", SIGINT)
     return 0
 
 
 def _show_warning(command: str, message: Warning | str, *_: object) -> None:
-    print(f"python -m nets {command}: warning: {message}", file=sys.stderr)
+    say(f"python -m nets {command}: warning: {message}")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import warnings
@@ -13,6 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nets.inputs import check_pixels
+from nets.modes import evaluating
 from nets.network import Network
 from nets.output import make_folder_of
 from nets.transform import Transform
@@ -22,6 +25,14 @@ BATCH, OTHER = 3, 5
 PER_LAYER = 64
 """Roundings of a layer that another order of summation may cost, relative to the largest score, as in float32 sums of
 some thousand products of either sign."""
+
+
+PRECISIONS = {"torch": (torch.float32, torch.float64), "onnx": (torch.float32,)}
+"""Of the weights: with fewer digits the comparison would show nothing, and onnxruntime has no double convolutions."""
+
+
+CLASSES = "class_names"
+"""The name of a JSON list in the file: of an extra file in that of torch.export, of a metadata entry in ONNX."""
 
 
 class ExportError(RuntimeError):
@@ -53,8 +64,9 @@ class Classifier(nn.Module):
         self.network = network
         if transform is not None:
             size = (1, -1, *(1,) * (len(transform.shape) - 1))
+            kind = next(network.parameters()).dtype
             for name in ("mean", "std"):
-                values = torch.tensor(getattr(transform, name)) / transform.white
+                values = torch.tensor(getattr(transform, name), dtype=kind) / transform.white
                 self.register_buffer(name, values.reshape(size))
         self.normalises = transform is not None
 
@@ -75,7 +87,8 @@ def export(
 ) -> Exported:
     """Write a network in evaluation mode, read the file again, and compare its scores with the network's.
 
-    The input is called "images", the output "scores"; the number of images is open, their size is fixed.
+    The input is called "images", the output "scores"; the number of images is open, their size is fixed. Where the
+    transform is known the file holds its class names: `CLASSES` says where.
 
     Args:
         path: of the file; as a rule .pt2 for torch and .onnx for ONNX.
@@ -99,9 +112,11 @@ def export(
     transform = model.transform
     if transform is None and (normalise or shape is None):
         raise ValueError("model must know its transform, as from nets.load; or give shape and normalise=False")
+    size = transform.shape if shape is None else shape  # type: ignore[union-attr]
+    _check_shape(model, size)
+    _check_precision(model, to)
     make_folder_of("output", path)
     wrapped = Classifier(model, transform if normalise else None)
-    size = tuple(shape) if shape is not None else transform.shape  # type: ignore[union-attr]
     with _as_it_runs(wrapped), _temporary(path) as file:
         run = WRITERS[to](wrapped, _images(wrapped, BATCH, size), file)
         deviation, allowed = _compare(wrapped, run, size)
@@ -114,19 +129,39 @@ def export(
     return Exported(path, deviation, allowed)
 
 
+def _check_shape(model: Network, shape: Any) -> None:
+    dims, channels = model.config.dims, model.config.in_channels
+    need = (
+        f"shape must be the {dims + 1} integers ({channels}{', n' * dims}), since the file fixes the size of an image"
+    )
+    if not isinstance(shape, tuple | list) or not all(type(n) is int for n in shape):
+        raise TypeError(f"{need}; got {shape!r}")
+    if len(shape) != dims + 1 or shape[0] != channels or min(shape) < 1:
+        raise ValueError(f"{need}; got {shape!r}")
+    check_pixels(model, "shape", shape, shape[1:])
+
+
+def _check_precision(model: Network, to: str) -> None:
+    found, allowed = {w.dtype for w in model.parameters()}, PRECISIONS[to]
+    if len(found) != 1 or not found <= set(allowed):
+        kinds = " or all ".join(str(kind).removeprefix("torch.") for kind in allowed)
+        got = ", ".join(sorted(map(str, found)))
+        raise ValueError(f"model must have weights that are all {kinds} for a file {to!r}: model.float(); got {got}")
+
+
 @contextmanager
 def _as_it_runs(wrapped: Classifier) -> Iterator[None]:
     """Evaluation mode on the CPU, and everything as it was afterwards."""
     weight = next(wrapped.network.parameters())
-    device, training, recompute = weight.device, wrapped.network.training, wrapped.network.activation_checkpointing
+    device, recompute = weight.device, wrapped.network.activation_checkpointing
     wrapped.network.activation_checkpointing = False
-    wrapped.eval().to("cpu")
+    wrapped.to("cpu")
     try:
-        with torch.no_grad():
+        with evaluating(wrapped), torch.no_grad():
             yield
     finally:
         wrapped.network.activation_checkpointing = recompute
-        wrapped.network.to(device).train(training)
+        wrapped.network.to(device)
 
 
 @contextmanager
@@ -160,11 +195,17 @@ def _compare(wrapped: Classifier, run: Callable[[Tensor], Tensor], shape: tuple[
     return deviation, PER_LAYER * (layers + 1) * torch.finfo(scores.dtype).eps * max(largest, 1.0)
 
 
+def _class_names(wrapped: Classifier) -> dict[str, str]:
+    """Give the names of the outputs as a text that the file holds, where they are known."""
+    transform = wrapped.network.transform
+    return {} if transform is None else {CLASSES: json.dumps(list(transform.class_names))}
+
+
 def _to_torch(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tensor], Tensor]:
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(wrapped, (images,), dynamic_shapes={"images": {0: batch}})
     with open(file, "wb") as stream:  # torch.export looks at the ending of a name
-        torch.export.save(program, stream)
+        torch.export.save(program, stream, extra_files=dict(_class_names(wrapped)))
     with open(file, "rb") as stream:
         module: Any = torch.export.load(stream).module()
     return lambda x: module(x)
@@ -182,17 +223,17 @@ def _to_onnx(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tenso
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that nobody needs here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(
+        program: Any = torch.onnx.export(
             wrapped,
             (images,),
-            str(file),
             input_names=["images"],
             output_names=["scores"],
             dynamic_shapes={"images": {0: batch}},
             dynamo=True,
-            external_data=False,
             verbose=False,
         )
+    program.model.metadata_props.update(_class_names(wrapped))
+    program.save(str(file), external_data=False)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     return lambda x: torch.from_numpy(session.run(["scores"], {"images": x.numpy()})[0])
 

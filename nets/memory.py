@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from nets.checks import check_integer
+from nets.modes import train_mode
 from nets.trace import check_input_size
 
 
@@ -42,7 +43,8 @@ def training_memory(model: nn.Module, input_size: Sequence[int], batch: int = 1)
     without: dict[int, Any] = {id(b): b.detach().to("meta") for b in model.buffers()}
     for p in model.parameters():
         without[id(p)] = nn.Parameter(p.detach().to("meta"), requires_grad=p.requires_grad)
-    model = copy.deepcopy(model, without).train()
+    model = copy.deepcopy(model, without)
+    train_mode(model)
     x = torch.empty((batch, *input_size), device="meta", dtype=next(model.parameters()).dtype)
     return step_memory(model, x)
 

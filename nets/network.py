@@ -42,11 +42,14 @@ class Network(nn.Module):
     activation_checkpointing = False
     transform: Transform | None = None
     """How images are prepared for it; `nets.load` sets it."""
+    origin: Mapping[str, Any] | None = None
+    """Where its weights are from, for the record of a run that starts from them; None where they are fresh."""
 
     def __init__(self, config: Any, c_in: int, c_out: int, *, stem_norm: bool) -> None:
         super().__init__()
         self.config, self.features = config, c_out
         self.register_state_dict_post_hook(describe)
+        self.register_load_state_dict_post_hook(_loaded)  # also where the network is a part of another module
         dims = config.dims
         self.stem = _stem(config, c_in, stem_norm)
         self.pool: nn.Module = MAX_POOL[dims](3, stride=2, padding=1) if config.input == "imagenet" else nn.Identity()
@@ -146,6 +149,10 @@ class Network(nn.Module):
 
     def _first_guess(self, f: Tensor) -> Tensor | None:
         return None
+
+
+def _loaded(network: nn.Module, _: Any) -> None:
+    network.origin = {"from": "a state_dict"}  # type: ignore[assignment]
 
 
 def _stem(config: Any, c: int, norm: bool) -> nn.Sequential:

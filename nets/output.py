@@ -1,10 +1,18 @@
-"""Where results are written: folders are made where there are none, and what is in the way is named."""
+"""Where results are written: folders are made where there are none, and what is in the way is named; and stderr."""
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from os import PathLike
 from os.path import isdir, isfile  # which take a name that is too long for none
 from pathlib import Path
+
+
+def say(line: str) -> None:
+    """Print a line on stderr at once; a terminal or a reader that is gone, or a full disk, is no error."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def make_folder(argument: str, path: str | PathLike[str]) -> Path:

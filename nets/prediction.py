@@ -13,6 +13,7 @@ from torch import Tensor
 from nets.checks import check_integer, suggesting
 from nets.data.decode import ImageFileError
 from nets.data.tree import images_in
+from nets.modes import evaluating
 from nets.network import Network
 
 BATCH = 64
@@ -93,12 +94,8 @@ def _batch(model: Network, paths: list[Path], top: int, invert: bool) -> list[Pr
 
 def probabilities(model: Network, pixels: Tensor) -> Tensor:
     """Softmax (N, classes) on the CPU, of images (N, channels, height, width) with values in [0, 1]."""
-    transform, weight, training = model.transform, next(model.parameters()), model.training
+    transform, weight = model.transform, next(model.parameters())
     assert transform is not None
-    model.eval()
-    try:
-        with torch.inference_mode():
-            scores: Tensor = model(transform.normalise(pixels.to(weight.device, weight.dtype)))
-            return scores.float().softmax(1).cpu()
-    finally:
-        model.train(training)
+    with evaluating(model), torch.inference_mode():
+        scores: Tensor = model(transform.normalise(pixels.to(weight.device, weight.dtype)))
+        return scores.float().softmax(1).cpu()

@@ -14,8 +14,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from nets.accuracies import PublishedAccuracy, published
+from nets.replaced import summed_up
 from nets.train.record import FILE, FORMAT
-from nets.words import threads
+from nets.words import counted, threads
 from nets.zoo import own_settings
 
 STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
@@ -84,13 +85,21 @@ class Record:
         words = own_settings(self.model, self.content.get("settings") or {})
         words.pop("activation", None)
         activation = () if self.activation == "relu" else (self.activation,)
-        return ", ".join((self.model, *activation, *(f"{key}={value}" for key, value in words.items())))
+        replaced = [summed_up(self.content["modules"])] if self.content.get("modules") else []
+        return ", ".join((self.model, *activation, *(f"{key}={value}" for key, value in words.items()), *replaced))
 
     @property
     def recipe(self) -> str:
         """Its name, and the settings that were replaced: "digits, epochs=3"."""
         recipe, overrides = self.content.get("recipe") or {}, self.content.get("overrides") or {}
-        return ", ".join([str(recipe.get("name") or "own"), *(f"{k}={v}" for k, v in sorted(overrides.items()))])
+        words = [str(recipe.get("name") or "own"), *(f"{k}={v}" for k, v in sorted(overrides.items()))]
+        return ", ".join([*words, *self._start()])
+
+    def _start(self) -> list[str]:
+        """Say from what weights the run started, and how many parameters it left alone."""
+        initial, frozen = self.content.get("initial") or {}, self.content.get("frozen") or ()
+        trained = f"fine-tuned from {initial.get('data') or 'other weights'}"
+        return [trained] * ("from" in initial) + [f"{counted(len(frozen), 'parameter')} frozen"] * bool(frozen)
 
     @property
     def epochs(self) -> int | None:
@@ -108,7 +117,10 @@ class Record:
         """What runs have in common that are repetitions of one another, the seed apart."""
         content = self.content
         data = {key: content["data"].get(key) for key in ("name", "train", "test")}
-        parts = [data, self.model, content.get("settings"), content.get("recipe"), content.get("overrides")]
+        initial = content.get("initial") or {}
+        start = ["from" in initial, initial.get("model"), initial.get("data"), content.get("frozen") or []]
+        parts = [data, self.model, content.get("settings"), content.get("recipe"), content.get("overrides"), start]
+        parts.append(content.get("modules") or {})
         which = (content.get("result") or {}).get("which")
         return *(json.dumps(part, sort_keys=True) for part in parts), which
 

@@ -6,16 +6,17 @@ Mg-iResNet, activations. So the metadata of a state_dict, which `torch.save` kee
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from nets.places import place
+from nets.replaced import differences, replaced_modules
 
 if TYPE_CHECKING:
     from nets.network import Network
-    from nets.settings import Settings
 
 DESCRIPTION = "network"
 """Key of the description in the metadata of a state_dict."""
@@ -24,6 +25,8 @@ SAME_FUNCTION = ("num_classes", "form")
 COUNTER = "num_batches_tracked"
 """Batch norms load without it, as state_dicts of old versions of torch are."""
 WRAPPERS = {"module.": "DataParallel or AveragedModel", "_orig_mod.": "torch.compile"}
+AVERAGED = "n_averaged"
+"""The count of an AveragedModel, outside the module that it wraps."""
 
 
 def check_state(model: Network, state: Mapping[str, Any], *, strict: bool = True) -> None:
@@ -46,15 +49,19 @@ def check_state(model: Network, state: Mapping[str, Any], *, strict: bool = True
         raise RuntimeError(
             f"state_dict does not fit {model.config}: {differences[0]}{_others(differences)}{hint(state)}"
         )
-    words = other_network(described_network(state), model.config) if strict else None
+    words = other_network(described_network(state), model) if strict else None
     if words:
         raise RuntimeError(f"state_dict does not fit {model.config}: it holds {words}; strict=False takes its weights")
 
 
 def describe(model: nn.Module, state: Any, prefix: str, metadata: dict[str, Any]) -> None:
     """A hook of state_dict, which puts the description of the network into its metadata."""
-    network: Any = model
-    metadata[DESCRIPTION] = network.config.description
+    metadata[DESCRIPTION] = description(model)  # type: ignore[arg-type]
+
+
+def description(model: Network) -> dict[str, Any]:
+    """Describe a network as plain values: that of its configuration, and the modules that were replaced."""
+    return {**model.config.description, "modules": replaced_modules(model)}
 
 
 def described_network(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -63,16 +70,26 @@ def described_network(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return found
 
 
-def other_network(description: Mapping[str, Any] | None, config: Settings) -> str | None:
-    """What a description says otherwise than a configuration, in words, None where both have the same weights."""
-    if description is None:
+def other_network(found: Mapping[str, Any] | None, model: Network) -> str | None:
+    """What a description says otherwise than a model's own, in words, None where both have the same weights."""
+    if found is None:
         return None
-    if description["notation"] != config.notation:
-        return f"{description['notation']}, the model is {config.notation}"
+    config = model.config
+    if found["notation"] != config.notation:
+        return f"{found['notation']}, the model is {config.notation}"
     for name, need in config.settings().items():
-        got = description["settings"].get(name, need)
+        got = found["settings"].get(name, need)
         if name not in SAME_FUNCTION and got != need:
             return f"a network with {name}={got!r}, the model has {need!r}"
+    return None if "modules" not in found else _other_modules(found["modules"], replaced_modules(model))
+
+
+def _other_modules(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str | None:
+    """Name the first module outside the head that two networks of one configuration do not share."""
+    for name in differences(theirs, ours):
+        if name.partition(".")[0] != "head":
+            words = [side.get(name, "as the name builds it") for side in (theirs, ours)]
+            return f"a network in which {name or 'the whole'} is {words[0]}, in the model it is {words[1]}"
     return None
 
 
@@ -108,11 +125,29 @@ def _others(differences: list[str]) -> str:
     return f"; {len(differences)} weights differ in all" if len(differences) > 1 else ""
 
 
+def unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take the prefixes of wrappers off the names of a state; what its metadata say stays with it."""
+    while prefix := _wrapper(state):
+        metadata, size = getattr(state, "_metadata", {}), len(prefix)
+        inner = OrderedDict((name[size:], weight) for name, weight in state.items() if name.startswith(prefix))
+        inner._metadata = {key[size:]: v for key, v in metadata.items() if f"{key}.".startswith(prefix)}  # type: ignore[attr-defined]
+        state = inner
+    return state
+
+
 def hint(state: Mapping[str, Any]) -> str:
-    """What wrote the names of a state, where that is why they do not fit; "" elsewhere."""
-    for prefix, writer in WRAPPERS.items():
-        if state and all(name.startswith(prefix) for name in state if name != "n_averaged"):
-            return (
-                f"; all its names begin with {prefix!r}, as {writer} writes them: take the wrapped model's state_dict"
-            )
-    return ""
+    """Say what wrote the names of a state, where that is why they do not fit; "" elsewhere."""
+    names, whole, writers = list(state), "", []
+    while prefix := _wrapper(names):
+        names, whole = [name.removeprefix(prefix) for name in names if name != AVERAGED], whole + prefix
+        writers.append(WRAPPERS[prefix])
+    if not writers:
+        return ""
+    wrote = ", ".join(writers)
+    return f"; all its names begin with {whole!r}, as {wrote} writes them: take the wrapped model's state_dict"
+
+
+def _wrapper(names: Collection[str]) -> str:
+    """Give the wrapper's prefix that all names begin with, "" where there is none."""
+    names = [name for name in names if name != AVERAGED]
+    return next((prefix for prefix in WRAPPERS if names and all(name.startswith(prefix) for name in names)), "")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from nets.commands.paths import path
 from nets.data import DATA, Dataset, is_known
 
 DESCRIPTION = """The data sets and where each was found. With a name: read it, verify it and say what it holds."""
 OPTIONS: dict[str, dict[str, Any]] = {
-    "data_dir": {"type": Path, "metavar": "FOLDER", "help": "where the data are ($MGNET_DATA, ./data, ~/.cache/mgnet)"},
+    "data_dir": {"type": path, "metavar": "FOLDER", "help": "where the data are ($MGNET_DATA, ./data, ~/.cache/mgnet)"},
     "download": {
         "action": argparse.BooleanOptionalAction,
         "help": "fetch and verify the data where they are not found",
     },
-    "exclude": {"type": Path, "metavar": "FILE", "help": "images to leave out, a line for each: file and place in it"},
+    "exclude": {"type": path, "metavar": "FILE", "help": "images to leave out, a line for each: file and place in it"},
     "size": {"type": int, "metavar": "N", "help": "pixels per side, to which images of a folder are resized and cut"},
 }
 """Keyword arguments of `nets.data.load`, as options."""

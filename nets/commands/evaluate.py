@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nets.commands.data import OPTIONS
+from nets.commands.paths import path
 from nets.data import DATA, Dataset, excluded
 from nets.network import Network
 from nets.output import make_folder
@@ -23,14 +24,14 @@ CLASSES = 20
 
 def add_evaluate(commands: Any) -> None:
     command = commands.add_parser("evaluate", help="accuracy of a checkpoint", description=DESCRIPTION)
-    command.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
+    command.add_argument("checkpoint", type=path, help="a checkpoint, or the folder of a run")
     command.add_argument("--data", metavar="NAME", help=f"other data: {', '.join(DATA)} (default: those of the run)")
     for name in ("data_dir", "download", "size"):
         command.add_argument(f"--{name.replace('_', '-')}", **OPTIONS[name])
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the split of --data (default: 0)")
     command.add_argument(
         "--exclude",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="also say the accuracy without these images, a line for each (default: those that the run left out)",
     )
@@ -38,7 +39,7 @@ def add_evaluate(commands: Any) -> None:
     command.add_argument("--batch", type=int, default=512, metavar="N", help="images at a time (default: 512)")
     command.add_argument("--device", default="cpu", metavar="NAME", help="(default: cpu)")
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--output", type=Path, metavar="FOLDER", help="draw confusion matrix and misclassified images")
+    command.add_argument("--output", type=path, metavar="FOLDER", help="draw confusion matrix and misclassified images")
     command.set_defaults(run=_evaluate)
 
 

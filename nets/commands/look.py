@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from nets.commands.data import OPTIONS
+from nets.commands.paths import path
 from nets.network import Network
 from nets.output import make_folder
 from nets.train import held_out
@@ -20,13 +20,13 @@ images.)"""
 
 def add_look(commands: Any) -> None:
     command = commands.add_parser("look", help="pictures of features, residuals, kernels", description=DESCRIPTION)
-    command.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
+    command.add_argument("checkpoint", type=path, help="a checkpoint, or the folder of a run")
     which = command.add_mutually_exclusive_group()
-    which.add_argument("--image", type=Path, metavar="FILE", help="an image file")
+    which.add_argument("--image", type=path, metavar="FILE", help="an image file")
     which.add_argument("--index", type=int, default=0, metavar="N", help="the N-th test image of the run (default: 0)")
     command.add_argument("--invert", action="store_true", help="black for white in --image, for ink on paper")
     command.add_argument("--data-dir", **OPTIONS["data_dir"])
-    command.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder for the pictures")
+    command.add_argument("--output", type=path, required=True, metavar="FOLDER", help="folder for the pictures")
     command.add_argument("--channels", type=int, default=6, metavar="N", help="channels per grid (default: 6)")
     command.add_argument("--kernels", type=int, default=8, metavar="N", help="inputs and outputs (default: 8)")
     command.add_argument("--format", default="png", help="png, pdf or svg (default: png)")

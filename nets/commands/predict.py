@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
+from nets.commands.paths import path
 from nets.prediction import Prediction
 
 
@@ -14,8 +14,8 @@ def add_predict(commands: Any) -> None:
     description = """The classes of image files with the highest probabilities. Files are converted to the channels and
     the size that the network was trained on, which the table says."""
     command = commands.add_parser("predict", help="classify image files", description=description)
-    command.add_argument("checkpoint", type=Path, help="a checkpoint, or the folder of a run")
-    command.add_argument("images", nargs="+", type=Path, help="image files that Pillow reads, or folders of them")
+    command.add_argument("checkpoint", type=path, help="a checkpoint, or the folder of a run")
+    command.add_argument("images", nargs="+", type=path, help="image files that Pillow reads, or folders of them")
     command.add_argument("--top", type=int, default=5, help="classes per image (default: %(default)s)")
     command.add_argument("--invert", action="store_true", help="black for white, for ink on paper")
     command.add_argument("--device", default="cpu", help="(default: cpu)")

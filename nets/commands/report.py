@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nets import records, report
+from nets.commands.paths import path
 from nets.output import make_folder, make_folder_of
 
 DESCRIPTION = """Mean, standard deviation and number of runs beside the published values, from the record.json of every
@@ -17,10 +18,10 @@ PLOTS = ("learning_curves", "accuracy_parameters", "accuracy_time")
 
 def add_report(commands: Any) -> None:
     command = commands.add_parser("report", help="runs beside what the papers print", description=DESCRIPTION)
-    command.add_argument("runs", nargs="+", type=Path, help="folders with runs at any depth, or record.json files")
+    command.add_argument("runs", nargs="+", type=path, help="folders with runs at any depth, or record.json files")
     command.add_argument("--format", default="text", help=f"{', '.join(report.FORMS)} (default: %(default)s)")
-    command.add_argument("--output", type=Path, help="write the table into this file")
-    command.add_argument("--plots", type=Path, help=f"folder for {', '.join(f'{name}.png' for name in PLOTS)}")
+    command.add_argument("--output", type=path, help="write the table into this file")
+    command.add_argument("--plots", type=path, help=f"folder for {', '.join(f'{name}.png' for name in PLOTS)}")
     command.add_argument(
         "--not-run", action="store_true", help="a row for every published network on the same data that nobody ran"
     )

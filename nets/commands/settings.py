@@ -13,6 +13,7 @@ from typing import Any
 
 from nets.checks import suggestion
 from nets.commands import data
+from nets.commands.paths import path
 from nets.data import DATA, Augmentation
 from nets.scanner import EXAMPLE
 from nets.train import RECIPES, Recipe
@@ -23,15 +24,18 @@ RUN: dict[str, dict[str, Any]] = {
     **data.OPTIONS,
     "recipe": {"metavar": "NAME", "help": f"one of {', '.join(RECIPES)}; see --list-recipes (the one for the data)"},
     "seed": {"type": int, "metavar": "N", "help": "of the split and of every random choice (0)"},
-    "output": {"type": Path, "metavar": "FOLDER", "help": "folder for checkpoint, history and pictures"},
+    "output": {"type": path, "metavar": "FOLDER", "help": "folder for checkpoint, history and pictures"},
     "resume": {"action": argparse.BooleanOptionalAction, "help": "go on with the run in --output"},
     "checkpoint_every": {"metavar": "WHEN", "help": "such as 10 min, 500 steps or 2 epochs (1 epoch, 5 min)"},
-    "init_from": {"type": Path, "metavar": "FILE", "help": "start from these weights: a checkpoint, run or state_dict"},
+    "init_from": {"type": path, "metavar": "FILE", "help": "start from these weights: a checkpoint, run or state_dict"},
     "evaluate_every": {"type": int, "metavar": "N", "help": "epochs between two looks at the held-out part (1)"},
     "tensorboard": {"action": argparse.BooleanOptionalAction, "help": "write events for TensorBoard into --output"},
     "device": {"metavar": "NAME", "help": "cpu, cuda, cuda:1, ...; under torchrun cuda is one GPU per process (cpu)"},
     "threads": {"type": int, "metavar": "N", "help": "threads of torch; one is best for digits on a busy machine"},
-    "progress": {"action": argparse.BooleanOptionalAction, "help": "progress bar (where stderr is a terminal)"},
+    "progress": {
+        "action": argparse.BooleanOptionalAction,
+        "help": "lines on stderr, and on a terminal a bar (yes)",
+    },
 }
 NETWORK: dict[str, dict[str, Any]] = {
     "activation": {"metavar": "NAME", "help": "relu, prelu, gelu, identity, hat:5,10, hat-trained, ... (relu)"},
@@ -106,38 +110,38 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
     return {**({} if options.config is None else read_file(options.config)), **given}
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_file(file: Path) -> dict[str, Any]:
     """The keys of a TOML file; the names of files and folders in it start from its folder.
 
     Raises:
         ValueError: naming the file, and the key that there is none of, with the nearest ones, or whose value is wrong.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"config: there is no file {path}") from None
+        raise ValueError(f"config: there is no file {file}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"config: {path} cannot be read: {error}") from None
+        raise ValueError(f"config: {file} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"config: {path} is no TOML file: {error}") from None
+        raise ValueError(f"config: {file} is no TOML file: {error}") from None
     found: dict[str, Any] = {}
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in ALL:
-            raise ValueError(f"config: {path}: unknown key {key!r}{suggestion(name, ALL)}")
-        found[name] = _value(path, key, value, ALL[name])
+            raise ValueError(f"config: {file}: unknown key {key!r}{suggestion(name, ALL)}")
+        found[name] = _value(file, key, value, ALL[name])
     return found
 
 
-def _value(path: Path, key: str, value: Any, option: Mapping[str, Any]) -> Any:
+def _value(file: Path, key: str, value: Any, option: Mapping[str, Any]) -> Any:
     kind = bool if "action" in option else option.get("type", str)
-    if kind is Path and isinstance(value, str):
-        return path.parent / value
+    if kind is path and isinstance(value, str) and value:
+        return file.parent / value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:
-        names = {bool: "true or false", int: "an integer", float: "a number"}
-        raise ValueError(f"config: {path}: {key} must be {names.get(kind, 'a string')}; got {value!r}")
+        names = {bool: "true or false", int: "an integer", float: "a number", path: "a path"}
+        raise ValueError(f"config: {file}: {key} must be {names.get(kind, 'a string')}; got {value!r}")
     if "choices" in option and value not in option["choices"]:
-        raise ValueError(f"config: {path}: {key} must be one of {', '.join(option['choices'])}; got {value!r}")
+        raise ValueError(f"config: {file}: {key} must be one of {', '.join(option['choices'])}; got {value!r}")
     return value

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
+from nets.commands.paths import path
 from nets.commands.settings import add_network_options
 from nets.notation import begin
 from nets.output import make_folder_of
@@ -32,7 +32,7 @@ def add_summary(commands: Any) -> None:
     for name, text in (counts | {"num-classes": "0 leaves the head out (10)"}).items():
         command.add_argument(f"--{name}", type=int, default=argparse.SUPPRESS, metavar="N", help=text)
     add_network_options(command)
-    command.add_argument("--plot", type=Path, help="draw the network as a cycle into this file (.png, .pdf, .svg)")
+    command.add_argument("--plot", type=path, help="draw the network as a cycle into this file (.png, .pdf, .svg)")
     command.set_defaults(run=_summary)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from nets.commands.data import OPTIONS
 from nets.commands.evaluate import draw_evaluation, print_evaluation
+from nets.commands.paths import path
 from nets.commands.settings import NETWORK, add_options, settings
 from nets.train import RECIPES, Recipe
 from nets.train.fit import network_for
@@ -24,7 +24,7 @@ Under torchrun --nproc-per-node N -m nets train ... the processes share every ba
 def add_train(commands: Any) -> None:
     command = commands.add_parser("train", help="train a network", description=DESCRIPTION)
     command.add_argument("--list-recipes", action="store_true", help="print every recipe with its source, and stop")
-    command.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of the options below")
+    command.add_argument("--config", type=path, metavar="FILE", help="a TOML file of the options below")
     add_options(command)
     command.set_defaults(run=_train)
 
@@ -36,8 +36,9 @@ def _train(options: argparse.Namespace) -> None:
     given = settings(options)
     threads = given.pop("threads", None)
     if threads is not None:
-        if threads < 1:
-            raise ValueError(f"threads must be an integer >= 1; got {threads}")
+        most = max(64, 4 * (os.cpu_count() or 1))  # a system without that many to give ends the process
+        if not 1 <= threads <= most:
+            raise ValueError(f"threads must be an integer from 1 to {most}; got {threads}")
         torch.set_num_threads(threads)
     _run(given)
 

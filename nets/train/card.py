@@ -35,12 +35,15 @@ USE = (
     'model = nets.load("checkpoint.pt")      # its class names and test transform are in model.transform',
     "```",
     "",
+    "Where modules were replaced, make that network and give it: `nets.load(path, into=model)`.",
+    "",
     "`python -m nets predict . image.png` classifies image files, `python -m nets evaluate .` repeats the evaluation.",
 )
 
 
 def _opening(record: Mapping[str, Any]) -> list[str]:
-    text = "An image classifier, trained with mgnet-multigrid."
+    started = " from weights that were trained before" if initial_weights(record) else ""
+    text = f"An image classifier, trained{started} with mgnet-multigrid."
     if record.get("status") == "finished":
         return [text]
     message = f": {record['message']}" if record.get("message") else ""
@@ -56,12 +59,15 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
     seconds, compiling = record.get("seconds"), record.get("compile_seconds")
     time = duration(float(seconds)) if seconds else ""
     settings = record.get("settings") or {}
-    always = {name: settings[name] for name in ("activation", "input", "in_channels") if name in settings}
+    always = {name: settings[name] for name in ("activation", "dims", "input", "in_channels") if name in settings}
     settings = always | own_settings(record["model"], settings)
     return {
         "parameters": _number(record.get("parameters")),
         "multiply-adds per image": _number(record.get("multiply_adds")),
         "settings": ", ".join(f"{name} = {value}" for name, value in settings.items()),
+        "replaced modules": "; ".join(f"{name} is {words}" for name, words in (record.get("modules") or {}).items()),
+        "initial weights": initial_weights(record),
+        "frozen parameters": ", ".join(record.get("frozen") or ()),
         "data": _data(data),
         "files": ", ".join(_file(file) for file in data.get("files") or ()),
         "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{_source(recipe)}", overrides])),
@@ -74,6 +80,15 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         "command": f"`{record['command']}`" if record.get("command") else "",
         "licence": "code: MIT; the weights belong to who trained them, and the data have terms of their own",
     }
+
+
+def initial_weights(record: Mapping[str, Any]) -> str:
+    """Say from where a run started; "" for fresh weights, or where the record does not say."""
+    initial = record.get("initial") or {}
+    if "from" not in initial:
+        return ""
+    trained = f" ({initial['model']} trained on {initial['data']})" if "data" in initial else ""
+    return f"{initial['from']}{trained}, SHA-256 {initial.get('file_sha256', initial['sha256'])}"
 
 
 def _data(data: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ import torch
 
 from nets import zoo
 from nets.network import Network
-from nets.states import described_network, first_difference, hint, other_network
+from nets.replaced import summed_up
+from nets.states import described_network, first_difference, hint, other_network, unwrapped
 from nets.train import sealed
 from nets.transform import Transform
 
@@ -23,6 +25,8 @@ KEYS = {
     *("epoch", "step", "sums", "history", "clock", "computed_with"),
 }
 HEAD = "head."
+STATES = ("state_dict", "model_state_dict", "model")
+"""Where other programs keep a state_dict in a file."""
 
 
 class CheckpointError(ValueError):
@@ -42,12 +46,16 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         CheckpointError: naming the file, where it is missing, truncated, damaged or something else.
     """
-    path = _path(path)
+    return _found(_path(path))[0]
+
+
+def _found(path: Path) -> tuple[dict[str, Any], Path]:
+    """Read a record, and say in which file it is."""
     if not path.is_dir():
-        return _record(path)
+        return _record(path), path
     newest, previous = path / FILE, path / PREVIOUS
     try:
-        return _record(newest)
+        return _record(newest), newest
     except CheckpointError as error:
         if not previous.exists():
             raise
@@ -56,8 +64,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         except CheckpointError as second:
             raise CheckpointError(f"{error}; {second}") from second
         where = f"epoch {record['epoch']}, step {record['step']}"
-        warnings.warn(f"{error}; {previous} ({where}) is used instead", stacklevel=3)
-        return record
+        warnings.warn(f"{error}; {previous} ({where}) is used instead", stacklevel=4)
+        return record, previous
 
 
 def _path(path: Any, name: str = "checkpoint") -> Path:
@@ -78,10 +86,24 @@ def _content(path: Path) -> Any:
     try:
         content, whole = sealed.read(path)
     except sealed.DamagedFileError as error:
+        if _is_safetensors(path):
+            raise CheckpointError(
+                f"checkpoint: {path} is a safetensors file, and only files of torch.save are read here: "
+                "torch.save(safetensors.torch.load_file(path), other) writes one"
+            ) from error
         raise CheckpointError(f"checkpoint: {error}") from error
     if _is_record(content) and not whole:
         raise CheckpointError(f"checkpoint: {path} is damaged: it does not end with its SHA-256")
     return content
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Tell by its first bytes: the length of a header, and the header, which is JSON."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
 def _is_record(content: Any) -> bool:
@@ -93,41 +115,69 @@ def build(description: Mapping[str, Any]) -> Network:
     return zoo.network(zoo.described(description))
 
 
-def load(checkpoint: str | os.PathLike[str]) -> Network:
+def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Network:
     """The trained network of a checkpoint (averaged weights where there are any), in evaluation mode.
 
     Its `transform` says how images are prepared for it, and its class names.
 
+    Args:
+        into: a network that takes the weights and is returned: where modules were replaced before the training, one in
+            which the same modules are replaced.
+
     Raises:
-        CheckpointError: naming the file, where it is missing, truncated, damaged or something else.
+        TypeError: `into` is no network.
+        CheckpointError: naming the file, where it is missing, truncated, damaged or something else, or holds another
+            network than `into`, or one with replaced modules and `into` is None.
     """
-    record = read(checkpoint)
+    if not (into is None or isinstance(into, Network)):
+        raise TypeError(f"into must be a nets.Network or None; got {type(into).__name__}")
+    record, file = _found(_path(checkpoint))
+    if into is not None:
+        _check_architecture(into, record["model"], trained(record), file, "checkpoint")
+    elif replaced := record["model"].get("modules"):
+        raise CheckpointError(
+            f"checkpoint: {file} holds {record['model']['notation']} with other modules than that name builds: "
+            f"{summed_up(replaced)}; make that network, and give it as into=model"
+        )
     try:
-        model = build(record["model"])
+        model = build(record["model"]) if into is None else into
         model.load_state_dict(trained(record))
         model.transform = Transform.of(record["data"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"checkpoint: {checkpoint} does not fit its own model ({_first(error)})") from error
+        which = "its own model" if into is None else "into"
+        raise CheckpointError(f"checkpoint: {checkpoint} does not fit {which} ({_first(error)})") from error
+    model.origin = _origin(file, record)
     return model.eval()
+
+
+def _origin(file: Path, record: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Say where weights are from: the file and its SHA-256, and which network was trained on which data."""
+    with open(file, "rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    known = {} if record is None else {"model": record["model"]["notation"], "data": record["data"]["name"]}
+    return {"from": str(file.absolute()), "file_sha256": digest, **known}
 
 
 def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
     """Take the weights of the same architecture, without the head where it is another one, which a warning says.
 
     Args:
-        path: a checkpoint, the folder of a run, or a state_dict that torch.save wrote.
+        path: a checkpoint, the folder of a run, or a state_dict that torch.save wrote: alone or in a dictionary as
+            "state_dict", "model_state_dict" or "model", with the prefixes of DataParallel and torch.compile or without.
 
     Raises:
         CheckpointError: where the file cannot be read, or holds another architecture.
     """
-    path = _path(path, "weights")
-    content = read(path) if path.is_dir() else _content(path)
-    state = trained(content) if _is_record(content) else content
-    if not isinstance(state, Mapping) or not state or not all(isinstance(w, torch.Tensor) for w in state.values()):
-        raise CheckpointError(f"weights: {path} holds neither a checkpoint of nets.train nor a state_dict")
-    description = content["model"] if _is_record(content) else described_network(state)
+    path = file = _path(path, "weights")
+    if path.is_dir():
+        content, file = _found(path)
+    else:
+        content = _content(path)
+    record = content if _is_record(content) else None
+    state = _state(content, path) if record is None else trained(record)
+    description = described_network(state) if record is None else record["model"]
     if description is not None:
-        _check_architecture(model, description, state, path)
+        _check_architecture(model, description, state, path, "weights")
     own = model.state_dict()
     theirs, ours = ({name: tuple(w.shape) for name, w in s.items() if name.startswith(HEAD)} for s in (state, own))
     if theirs != ours and not hint(state):
@@ -136,16 +186,31 @@ def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise CheckpointError(f"weights: {path}: {error}") from error
+    model.origin = _origin(file, record)
     if theirs != ours:
         warnings.warn(_left_out(path, theirs, ours), stacklevel=3)
 
 
-def _check_architecture(model: Network, description: Mapping[str, Any], state: Mapping[str, Any], path: Path) -> None:
-    # written anew, since the file may be older than some settings
-    words = other_network(zoo.described(description).description, model.config)
+def _state(content: Any, path: Path) -> Mapping[str, Any]:
+    """Find the state_dict in what a file holds, without the prefixes of wrappers."""
+    found = [content, *(content[name] for name in STATES if name in content)] if isinstance(content, Mapping) else []
+    for state in found:
+        if isinstance(state, Mapping) and state and all(isinstance(w, torch.Tensor) for w in state.values()):
+            return unwrapped(state)
+    names = ", ".join(map(repr, STATES))
+    raise CheckpointError(
+        f"weights: {path} holds neither a checkpoint of nets.train nor a state_dict, alone or as one of {names}"
+    )
+
+
+def _check_architecture(
+    model: Network, description: Mapping[str, Any], state: Mapping[str, Any], path: Path, argument: str
+) -> None:
+    # settings are written anew, since the file may be older than some of them
+    words = other_network({**description, **zoo.described(description).description}, model)
     if words:
         first = first_difference(model, state)
-        raise CheckpointError(f"weights: {path} holds {words}{f'; {first}' if first else ''}")
+        raise CheckpointError(f"{argument}: {path} holds {words}{f'; {first}' if first else ''}")
 
 
 def _left_out(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:

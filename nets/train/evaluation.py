@@ -14,6 +14,7 @@ from nets.data import Batches, Dataset, Images
 from nets.data.dataset import whole_numbers
 from nets.data.given import as_tensor, instead_of
 from nets.inputs import check_input
+from nets.modes import evaluating
 from nets.network import Network
 
 TOP = 5
@@ -88,8 +89,8 @@ class Evaluation:
 def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 512, flip: bool = False) -> Evaluation:
     """Classify the held-out part of `data`, or the pair (images, labels) of tensors or arrays, in evaluation mode.
 
-    A last partial batch counts by its images. The model is left in the mode it was in. Classes of a data set are
-    matched by name where the model knows its own (`Transform.match`).
+    A last partial batch counts by its images. Every module of the model is left in the mode that it was in. Classes of
+    a data set are matched by name where the model knows its own (`Transform.match`).
 
     Args:
         batch: images at a time.
@@ -167,13 +168,9 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
 
 def _scores(model: nn.Module, images: Dataset | Images, batch: int, flip: bool) -> Tensor:
     """Scores (N, classes) on the CPU."""
-    weight, training = next(model.parameters()), model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            return torch.cat([_batch(model, x, flip).cpu() for x in _batches(images, batch, weight)])
-    finally:
-        model.train(training)
+    weight = next(model.parameters())
+    with evaluating(model), torch.inference_mode():
+        return torch.cat([_batch(model, x, flip).cpu() for x in _batches(images, batch, weight)])
 
 
 def _batch(model: nn.Module, x: Tensor, flip: bool) -> Tensor:

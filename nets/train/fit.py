@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nets.checks import check_integer
 from nets.data import Dataset
 from nets.data.given import instead_of
 from nets.data.validation import held_out_counts
 from nets.inputs import check_input
+from nets.modes import evaluating, trained_norms
 from nets.network import Network
 from nets.train.recipe import Recipe
 from nets.vmgnet import VMgNet
+from nets.words import counted
 from nets.zoo import create_model, named_settings
 
 
@@ -52,6 +56,8 @@ def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: An
         raise TypeError(f"seed must be an integer; got {seed!r}")
     if not (output is None or isinstance(output, str | PathLike)):
         raise TypeError(f"output must be the path of a folder; got {type(output).__name__}")
+    if output == "":
+        raise ValueError("output must be the path of a folder; got ''")
     if not isinstance(resume, bool):
         raise TypeError(f"resume must be True or False; got {resume!r}")
     if not (progress is None or isinstance(progress, bool)):
@@ -69,8 +75,8 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None
             f"model has {model.config.num_classes} outputs, and data {data.name!r} has {classes} classes: "
             f"call model.reset_classifier({classes}) first"
         )
-    first = data.normalise(data.train_images[:1]).to(next(model.parameters()).device)
-    check_input(model, first, f"an image of data {data.name!r}")
+    image = data.normalise(data.train_images[:1]).to(next(model.parameters()).device)
+    check_input(model, image, f"an image of data {data.name!r}")
     count = len(data.train_labels)
     held_out = sum(held_out_counts(data, recipe.val_fraction)) if recipe.val_fraction else 0
     if recipe.batch > count - held_out:
@@ -88,6 +94,48 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None
             if getattr(recipe, name):
                 raise ValueError(f"{name} is for 2-dimensional images; these have {data.train_images.ndim - 2}")
     recipe.augmentation.check(data)
+    _check_step(model, image, recipe, ranks)
+
+
+def _check_step(model: Network, image: Tensor, recipe: Recipe, ranks: int) -> None:
+    """Whether a step can change a weight, and every batch norm sees more than one value per channel."""
+    stem = model.get_parameter("stem.conv.weight") if recipe.whitening else None
+    if stem is not None and not stem.requires_grad:
+        raise ValueError("whitening sets the weights of the stem, and model.stem.conv.weight is frozen")
+    weights = [w for w in model.parameters() if w.requires_grad and w is not stem]
+    with evaluating(model), _single_values(model) as single, torch.enable_grad():
+        scores = model(image).sum()
+        used = weights and scores.requires_grad
+        gradients = torch.autograd.grad(scores, weights, allow_unused=True) if used else ()
+    if all(gradient is None for gradient in gradients):
+        which = "its scores depend on none of them" if weights else "all others are frozen (requires_grad=False)"
+        raise ValueError(
+            f"model must have a weight to train; it has {counted(len(weights), 'trained parameter')}, {which}"
+        )
+    if single and recipe.batch == ranks * recipe.grad_accum:
+        raise ValueError(
+            f"batch must be at least {2 * recipe.batch}, two images for each of {ranks} processes times "
+            f"grad_accum {recipe.grad_accum}, since the batch norm {single[0]} sees one value per channel of an image; "
+            f"got {recipe.batch}"
+        )
+
+
+@contextmanager
+def _single_values(model: Network) -> Iterator[list[str]]:
+    """List the batch norms that see one value per channel of an image while the network runs."""
+    found: list[str] = []
+    names = {module: name for name, module in model.named_modules()}
+
+    def seen(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        if inputs[0][0, 0].numel() == 1:
+            found.append(names[norm])
+
+    hooks = [norm.register_forward_pre_hook(seen) for norm in trained_norms(model)]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def usable_device(device: str | torch.device) -> torch.device:

@@ -13,17 +13,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import update_bn
 
 from nets import data as datasets
 from nets.data import Dataset
+from nets.modes import train_mode, trained_as_before
 from nets.network import Network
+from nets.train.average import recompute_norms
 from nets.train.checkpoint import load_weights
 from nets.train.evaluation import Evaluation, evaluate
 from nets.train.events import Events, check_tensorboard
 from nets.train.every import Every
 from nets.train.files import NoFolder, RunFolder
 from nets.train.fit import check_arguments, check_fit, network_for, usable_device
+from nets.train.progress import Progress
 from nets.train.ranks import joined, local_device
 from nets.train.recipe import Recipe
 from nets.train.recipes import SOURCES, name_of, recipe_for
@@ -88,7 +90,9 @@ def train(
     Under torchrun the processes share every batch; batch and learning rate are those of all of them together.
 
     Args:
-        model: a network, which is trained in place, or a name for `create_model`, made from the seed.
+        model: a network, which is trained in place, or a name for `create_model`, made from the seed. Parameters with
+            requires_grad=False stay as they are, and so do the statistics of a batch norm all of whose parameters are
+            frozen: it stays in evaluation mode.
         data: a data set, or a name in `nets.data.DATA`, split by the seed.
         recipe: a `Recipe` or its name; None takes the one made for the data set.
         seed: decides every random choice, as a function of (seed, epoch, index).
@@ -101,7 +105,7 @@ def train(
         evaluate_every: epochs between two looks at the held-out part; the last epoch is always evaluated.
         tensorboard: write events for TensorBoard into the folder "tensorboard" of `output`.
         device: where to train. Under torchrun "cuda" is one GPU per process.
-        progress: whether to show a progress bar; None shows it on a terminal.
+        progress: whether to say on stderr how it goes, a line for every epoch, and on a terminal a bar too; None does.
         overrides: single settings of the recipe, such as epochs=10.
 
     Raises:
@@ -109,7 +113,8 @@ def train(
         ImportError: `tensorboard` is asked for and not installed.
         CheckpointError: `output` holds a run and `resume` is False, or another run than the one to resume.
         TrainingError: the loss is not finite.
-        TrainingInterrupted: by SIGINT (Ctrl-C) or SIGTERM, after a step and a checkpoint; a second signal ends at once.
+        TrainingInterrupted: by SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2, after a step and a checkpoint; a
+            second signal ends at once. The last three do what they did where the process ignores or handles them.
         OSError: the last checkpoint cannot be written; before that, a full disk is a warning.
     """
     check_arguments(data, seed, output, resume, progress, evaluate_every)
@@ -138,6 +143,7 @@ def train(
         if init_from is not None and content is None:
             load_weights(model, init_from)
         stop = stack.enter_context(Stop())
+        stack.enter_context(trained_as_before(model))  # whitening freezes a layer
         run = Run.start(model.to(device), data, recipe, seed, ranks)
         run.resume(content)
         ranks.on_first(lambda: folder.begin(run, told))
@@ -150,10 +156,10 @@ def train(
             raise TrainingInterrupted(interrupted.signal, message) from None
         finally:
             run.optimizer.zero_grad()
-            model.requires_grad_()  # whitening froze a layer
         folder.finish(run, evaluation)
     if run.trained is not model:
         model.load_state_dict(run.trained.state_dict())
+    model.origin = {"from": "a training run", "model": model.config.notation, "data": data.name}
     model.eval()
     return TrainingResult(model, evaluation, run.history, folder.checkpoint, validation)
 
@@ -164,20 +170,21 @@ def _train(
     """All epochs that are left; returns how the network classifies the held-out and the validation part."""
     if run.recipe.compile and run.epoch < run.recipe.epochs:
         _compile(run)
-    with _bar(progress, run) as bar:
+    with Progress(progress, run) as shown:
         while run.epoch < run.recipe.epochs:
-            row = _epoch(run, bar, folder, stop)
+            row = _epoch(run, shown, folder, stop)
             if row["epoch"] == run.recipe.epochs or row["epoch"] % evaluate_every == 0:
                 row[run.held_out] = _accuracy(run, stop)
             run.end_epoch(row)
             folder.end_epoch(run)
+            shown.end_epoch(row)
             events.add(row)
     with stop.at_once(), autocast(run.recipe, run.device):
         validation = evaluate(run.trained, run.data) if run.recipe.val_fraction else None
         return evaluate(run.trained, run.whole), validation
 
 
-def _epoch(run: Run, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> dict[str, Any]:
+def _epoch(run: Run, shown: Progress, folder: RunFolder | NoFolder, stop: Stop) -> dict[str, Any]:
     """What is left of one pass over the training part; returns the row of the history."""
     if not run.step:
         run.start_clock()
@@ -187,7 +194,7 @@ def _epoch(run: Run, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> dict
     batches = run.batches()[sums.steps :]
     parts = run.parts(batches)
     tally = Tally(sums, run.ranks, run.device, 1 if run.device.type == "cpu" else LOOK_EVERY)
-    run.model.train()
+    train_mode(run.model)
     run.optimizer.zero_grad()
     try:
         for number, batch in enumerate(batches, 1):
@@ -199,7 +206,7 @@ def _epoch(run: Run, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> dict
                 run.average.update_parameters(run.model)
             run.step += 1
             if looked:
-                _looked(run, tally, bar, folder, stop)
+                _looked(run, tally, shown, folder, stop)
     except NotFiniteError as error:
         step, last = first + error.step, folder.last()
         raise TrainingError(f"the loss is {error.loss} at step {step} (epoch {run.epoch + 1}); {last}") from error
@@ -221,11 +228,9 @@ def _step(run: Run, parts: list[tuple[Tensor, Tensor]], count: int) -> tuple[Ten
     return gradient(run.stepped, parts, count, run.recipe, run.ranks.count)
 
 
-def _looked(run: Run, tally: Tally, bar: Any, folder: RunFolder | NoFolder, stop: Stop) -> None:
+def _looked(run: Run, tally: Tally, shown: Progress, folder: RunFolder | NoFolder, stop: Stop) -> None:
     """What all processes do together where they have looked: show the loss, keep a checkpoint, stop."""
-    loss, accuracy = f"{tally.loss:.3f}", f"{tally.accuracy:.3f}"
-    bar.set_postfix(epoch=run.epoch + 1, loss=loss, accuracy=accuracy, refresh=False)
-    bar.update(tally.images)
+    shown.looked(tally)
     if tally.keep or tally.stop:
         run.ranks.average_buffers(run.model, run.average)
         folder.keep(run, at_once=True)
@@ -238,7 +243,7 @@ def _compile(run: Run) -> None:
     seconds, started = run.seconds, time.perf_counter()
     buffers = [buffer.clone() for buffer in run.model.buffers()]
     batch = run.batches()[0]
-    run.model.train()
+    train_mode(run.model)
     loss, _ = _step(run, list(run.parts([batch])), len(batch))
     loss.item()
     run.optimizer.zero_grad()
@@ -266,20 +271,5 @@ def _recompute_norms(run: Run) -> None:
     """Batch norms' statistics for the averaged weights, from batches of the epoch's training images."""
     assert run.average is not None
     batches = run.batches()[: run.recipe.norm_batches]
-    update_bn((images for images, _ in run.parts(batches)), run.average.module)
+    recompute_norms(run.average.module, (images for images, _ in run.parts(batches)))
     run.ranks.average_buffers(run.average)
-
-
-def _bar(progress: bool | None, run: Run) -> Any:
-    from tqdm import tqdm
-
-    images = sum(map(len, run.batches()))
-    shown = None if progress is None else not progress
-    return tqdm(
-        total=run.recipe.epochs * images,
-        initial=run.epoch * images + run.sums.images,
-        unit=" images",
-        unit_scale=True,
-        desc=run.model.config.notation,
-        disable=shown if run.ranks.first else True,
-    )

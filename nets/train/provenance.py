@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from nets import data as datasets
 from nets.data import Dataset
+from nets.data.sets import PREFIX
+from nets.network import Network
 from nets.train.checkpoint import CheckpointError, read
 
 NOT_HELD_OUT = ("train_images", "white", "mean", "std", "excluded")
@@ -29,6 +35,20 @@ def describe(data: Dataset) -> dict[str, Any]:
     left_out = {part: list(indices) for part, indices in data.excluded.items() if indices}
     excluded = {"excluded": left_out} if left_out else {}
     return {"name": data.name, "split": data.split, "classes": names, **pixels, **data.checksums(), **excluded}
+
+
+def initial_weights(model: Network) -> dict[str, Any]:
+    """Say where the weights that a run starts with are from, and the SHA-256 of names and numbers."""
+    digest = hashlib.sha256()
+    for name, weight in model.state_dict().items():
+        digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return {**(model.origin or {}), "sha256": digest.hexdigest()}
+
+
+def folder(data: Dataset) -> str | None:
+    """The absolute path of a folder of images, whose name may start from the folder of the process."""
+    return os.path.abspath(data.name.removeprefix(PREFIX)) if data.name.startswith(PREFIX) else None
 
 
 def excluded_images(checkpoint: str | PathLike[str]) -> dict[str, list[int]]:
@@ -52,12 +72,14 @@ def held_out(
         CheckpointError: where the data set is not one of `nets.data.DATA`, or has other images now.
         FileNotFoundError: where it is not found.
     """
-    recorded = read(checkpoint)["data"]
+    record = read(checkpoint)
+    recorded = record["data"]
     if not datasets.is_known(recorded["name"]):
         raise CheckpointError(f"checkpoint: {checkpoint} was trained on data of its own, {recorded['name']!r}")
     height, width = (*recorded["shape"][1:], None, None)[:2]
     size = height if height == width and datasets.takes_size(recorded["name"]) else None
-    data = datasets.load(recorded["name"], recorded["split"], data_dir, size=size)
+    found = _where_it_is(recorded["name"], record.get("folder"), data_dir)
+    data = replace(datasets.load(found, recorded["split"], data_dir, size=size), name=recorded["name"])
     parts = _parts(data, recorded.get("excluded"), exclude)
     if _held_out_part(recorded) not in (_held_out_part(describe(part)) for part in parts):
         raise CheckpointError(
@@ -65,6 +87,20 @@ def held_out(
             "left out give the same exclude (--exclude), or name the data to evaluate on (--data)"
         )
     return data
+
+
+def _where_it_is(name: str, folder: str | None, data_dir: str | os.PathLike[str] | None) -> str:
+    """Name a set so that it is found: a folder of images where it was, unless `data_dir` says otherwise."""
+    if folder is None or data_dir is not None:
+        return name
+    if os.path.isdir(folder):
+        return f"{PREFIX}{folder}"
+    if not os.path.isdir(name.removeprefix(PREFIX)):
+        raise FileNotFoundError(
+            f"data: there is no folder {folder} any more, on whose images the network was trained; say where they are "
+            "now (--data folder:PATH)"
+        )
+    return name
 
 
 def _held_out_part(description: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from nets.modes import evaluating, moving_statistics
+
 T = TypeVar("T")
 TORCHRUN = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 """Variables that tell a process which one it is and where the first one listens."""
@@ -62,7 +64,7 @@ class Ranks:
         if self.count == 1:
             return
         for module in modules:
-            for buffer in () if module is None else module.buffers():
+            for buffer in () if module is None else moving_statistics(module):
                 if buffer.is_floating_point():
                     dist.all_reduce(buffer)
                     buffer /= self.count
@@ -79,11 +81,9 @@ class Ranks:
 
 def _has_unused_weights(model: nn.Module, example: Tensor) -> bool:
     """Whether some trained weight has no part in the scores, such as A of a coarsest grid with one sweep."""
-    training = model.training
     weights = [p for p in model.parameters() if p.requires_grad]
-    scores = model.eval()(example)
-    gradients = torch.autograd.grad(scores.sum(), weights, allow_unused=True)
-    model.train(training)
+    with evaluating(model):
+        gradients = torch.autograd.grad(model(example).sum(), weights, allow_unused=True)
     return any(g is None for g in gradients)
 
 

@@ -48,7 +48,8 @@ class Recipe:
         crop_padding, crop_fill, flip, shift, rotation, scaling, cutout, resized_crop: see `nets.data.Augmentation`.
         drop_last: whether a last partial batch is left out. One with less than two images for each device and part
             always is: batch norm needs two.
-        averaging: weight of the past in the exponential average of the weights per step; 0 does not average.
+        averaging: d, the largest weight of the past in the exponential average of the weights; after t steps it is
+            min(d, (1 + t) / (10 + t)). 0 does not average.
         norm_batches: batches of training images that give the batch norms of the averaged weights their statistics,
             before each evaluation; 0 averages the statistics like the weights.
         precision: "float32", or "bf16", bfloat16 where autocast uses it, with float32 weights.

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nets.cost import multiply_adds, parameters
-from nets.train import machine
+from nets.replaced import replaced_modules
+from nets.train import machine, provenance
+from nets.train.average import RULE
 from nets.train.evaluation import Evaluation
 from nets.train.sealed import write_atomically
 
@@ -47,13 +49,22 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
             "excluded": {part: len(images) for part, images in data.excluded.items() if images},
             "classes": list(data.class_names),
             "files": files,
+            "folder": provenance.folder(data),
         },
-        "recipe": {"name": recipe["name"], "source": recipe["source"], **asdict(run.recipe)},
+        "modules": replaced_modules(run.model),
+        "frozen": run.frozen,
+        "initial": run.initial,
+        "recipe": {"name": recipe["name"], "source": recipe["source"], **asdict(run.recipe), **_averaging(run)},
         "overrides": recipe["overrides"],
         "seed": run.seed,
         **circumstances(run),
         "started": run.started,
     }
+
+
+def _averaging(run: Run) -> dict[str, str]:
+    """Say how the average was taken: runs of earlier versions, where this is not said, had no warm-up."""
+    return {} if run.average is None else {"averaging_decay": RULE}
 
 
 def circumstances(run: Run) -> dict[str, Any]:

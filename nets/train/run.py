@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nets import randomness
 from nets.data import Batches, Dataset, validation_split
+from nets.modes import frozen_names
 from nets.network import Network
+from nets.states import description
 from nets.train import machine, provenance, record
+from nets.train.average import RULE, Average
 from nets.train.checkpoint import CheckpointError
 from nets.train.optimizer import create_optimizer
 from nets.train.plan import batches, share, steps_per_epoch
@@ -43,7 +45,8 @@ class Run:
     """Everything that a run changes, and what it must not change.
 
     `data` is what is learned and what is evaluated after an epoch: with `recipe.val_fraction` both from the training
-    part of `whole`, the data set as it was given. `stepped` is the model as a step calls it.
+    part of `whole`, the data set as it was given. `stepped` is the model as a step calls it. `frozen` are the names of
+    the parameters that came frozen, `initial` is where the weights are from, and their SHA-256.
     `epoch` counts the epochs that are complete, with their row in the history, `step` all steps. `seconds` go from the
     first batch on, over all pieces of a run that was resumed, each up to its last checkpoint.
     """
@@ -56,8 +59,10 @@ class Run:
     ranks: Ranks
     images: Batches
     optimizer: torch.optim.Optimizer
-    average: AveragedModel | None
+    average: Average | None
     stepped: nn.Module
+    frozen: list[str]
+    initial: dict[str, Any]
     epoch: int = 0
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -72,20 +77,19 @@ class Run:
         device = next(model.parameters()).device
         data = validation_split(whole, recipe.val_fraction, seed) if recipe.val_fraction else whole
         images = Batches(data, augmentation=recipe.augmentation, seed=seed, device=device)
+        frozen, initial = frozen_names(model), provenance.initial_weights(model)
         if recipe.whitening:
             whiten(model, images.sample(WHITENED))
         if recipe.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = None
         if recipe.averaging > 0:
-            average = AveragedModel(
-                model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=recipe.norm_batches == 0
-            )
+            average = Average(model, recipe.averaging, buffers=recipe.norm_batches == 0)
         optimizer = create_optimizer(model, recipe)
         stepped = ranks.wrapped(model, lambda: images.sample(2))
         if recipe.compile:
             stepped = torch.compile(stepped)  # type: ignore[assignment]
-        return cls(model, whole, data, recipe, seed, ranks, images, optimizer, average, stepped)
+        return cls(model, whole, data, recipe, seed, ranks, images, optimizer, average, stepped, frozen, initial)
 
     @property
     def device(self) -> torch.device:
@@ -135,8 +139,9 @@ class Run:
         return {
             "seed": self.seed,
             "data": provenance.describe(self.whole),
-            "model": self.model.config.description,
+            "model": description(self.model),
             "recipe": asdict(self.recipe),
+            "frozen": self.frozen,
         }
 
     def record(self) -> dict[str, Any]:
@@ -144,6 +149,9 @@ class Run:
             **self.identity(),
             "weights": self.model.state_dict(),
             "averaged": None if self.average is None else self.average.module.state_dict(),
+            "averaging": None if self.average is None else RULE,
+            "initial": self.initial,
+            "folder": provenance.folder(self.whole),
             "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
             "step": self.step,
@@ -171,20 +179,44 @@ class Run:
         if content is None:
             return
         for name, value in self.identity().items():
-            if content[name] != value:
-                raise CheckpointError(f"output holds a run with another {name}: {_differences(content[name], value)}")
+            theirs = self._as_written_now(name, content.get(name, value), content)
+            if theirs != value:
+                raise CheckpointError(f"output holds a run with {_other(name, theirs, value)}")
         if content["computed_with"] != self.computed_with():
             difference = _differences(content["computed_with"], self.computed_with())
             warnings.warn(f"resume: {difference}; the last bits may differ from those of an unbroken run", stacklevel=3)
         self.model.load_state_dict(content["weights"])
         self.optimizer.load_state_dict(content["optimizer"])
+        self.initial = content.get("initial", {})
         if self.average is not None:
+            if content.get("averaging") != RULE:
+                warnings.warn(f"resume: the run began with another average; it goes on with {RULE}", stacklevel=3)
             self.average.module.load_state_dict(content["averaged"])
             self.average.n_averaged.fill_(content["step"])
         self.epoch, self.step, self.history = content["epoch"], content["step"], content["history"]
         self.sums, clock = Sums(**content["sums"]), content["clock"]
         self.started, self.compile_seconds = clock["started"], clock["compile_seconds"]
         self.start_clock(clock["seconds"])
+
+    def _as_written_now(self, name: str, theirs: Any, content: dict[str, Any]) -> Any:
+        """An entry of `identity`: older files lack some, and a folder has a name from every place."""
+        if name == "model":
+            return {"modules": description(self.model)["modules"], **theirs}
+        if name == "data" and (folder := provenance.folder(self.whole)) and content.get("folder") == folder:
+            return {**theirs, "name": self.whole.name}
+        return theirs
+
+
+def _other(name: str, theirs: Any, ours: Any) -> str:
+    """Say what differs, and what works instead."""
+    if name == "frozen":
+        both = ((theirs, ours, "there"), (ours, theirs, "here"))
+        alone = next((only[0], where) for a, b, where in both if (only := [w for w in a if w not in b]))
+        return f"other frozen parameters: {alone[0]} is frozen {alone[1]} alone"
+    words = f"another {name}: {_differences(theirs, ours)}"
+    if name == "recipe" and {**theirs, "epochs": ours["epochs"]} == ours:
+        return f"{words}; to train its weights further, start a run in another folder with init_from (--init-from)"
+    return words
 
 
 def _differences(theirs: Any, ours: Any) -> str:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a run between two steps, after a checkpoint."""
+"""SIGINT, SIGTERM, and the signals of terminals and batch systems end a run between two steps, after a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ALWAYS = (signal.SIGINT, signal.SIGTERM)
+OTHERS = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
+"""Taken where they would end the process: of a terminal that closes, and of batch systems before their time is up."""
 
 
 class TrainingInterrupted(KeyboardInterrupt):
     """A signal ended the training: `signal` is its number, and the message names the step and the last checkpoint.
 
-    A command that ends with it exits with 128 + signal, as shells expect: 130 for Ctrl-C, 143 for SIGTERM.
+    A command that ends with it exits with 128 + signal, as shells expect: 130 for Ctrl-C, 143 for SIGTERM, 129 for
+    SIGHUP.
     """
 
     def __init__(self, number: int, message: str = "") -> None:
@@ -24,9 +27,10 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 class Stop:
-    """In a `with` block, the first SIGINT or SIGTERM is kept until `check`; a second one does what it did before.
+    """In a `with` block, the first signal is kept until `check`; a second one does what it did before.
 
-    Outside the main thread, where no signal arrives, and for signals that the process ignores, nothing changes.
+    Outside the main thread, where no signal arrives, and for signals that the process ignores, as under nohup, nothing
+    changes; nor for SIGHUP, SIGUSR1 and SIGUSR2 that the process handles itself.
     """
 
     def __init__(self) -> None:
@@ -36,8 +40,10 @@ class Stop:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                if (before := signal.getsignal(number)) not in (signal.SIG_IGN, None):  # None: not set by Python
+            for number in (*ALWAYS, *OTHERS):
+                before = signal.getsignal(number)
+                # None: not set by Python
+                if before == signal.SIG_DFL or (number in ALWAYS and before not in (signal.SIG_IGN, None)):
                     self._before[number] = before
                     signal.signal(number, self._receive)
         return self

@@ -1,7 +1,9 @@
 """Exported files give the network's scores, and nothing is left where they do not."""
 
 import importlib.util
+import json
 import os
+import re
 
 import pytest
 import torch
@@ -62,6 +64,72 @@ def test_other_families(tmp_path, name):
 )
 def test_onnx_file(tmp_path, name):
     check(network(name), tmp_path / "model.onnx", "onnx")
+
+
+def class_names_of(path):
+    if path.suffix == ".pt2":
+        texts = {"class_names": ""}
+        torch.export.load(path, extra_files=texts)
+        return json.loads(texts["class_names"])
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
+
+
+@pytest.mark.parametrize("to", ["torch", pytest.param("onnx", marks=needs_onnx)])
+def test_a_file_holds_the_class_names(to, tmp_path):
+    path = tmp_path / f"model.{'pt2' if to == 'torch' else to}"
+    nets.export(network(), path, to)
+    assert class_names_of(path) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "error"),
+    [
+        ((2, None, None), TypeError),
+        ("abc", TypeError),
+        (288, TypeError),
+        ((2, 9.0, 8), TypeError),
+        ((2, True, 8), TypeError),
+        ((2, 9), ValueError),
+        ((2, 9, 8, 8), ValueError),
+        ((3, 9, 8), ValueError),
+        ((2, 0, 8), ValueError),
+        ((2, -9, 8), ValueError),
+    ],
+)
+@pytest.mark.parametrize("to", ["torch", "onnx"])
+def test_bad_shapes(shape, error, to, tmp_path):
+    with pytest.raises(error, match=rf"shape must be the 3 integers \(2, n, n\).*; got {re.escape(repr(shape))}"):
+        nets.export(network(), tmp_path / "a.pt2", to, shape=shape, normalise=False)
+    with pytest.raises(ValueError, match="shape is too small: grid 1 of 2"):
+        nets.export(network(), tmp_path / "a.pt2", to, shape=(2, 1, 1), normalise=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("to", "kind"), [("torch", "bfloat16"), ("torch", "float16"), ("onnx", "bfloat16"), ("onnx", "float64")]
+)
+def test_precisions_that_a_file_cannot_have(to, kind, tmp_path):
+    model = network().to(getattr(torch, kind))
+    with pytest.raises(ValueError, match=rf"model must have weights that are all float32.*'{to}'.*; got torch\.{kind}"):
+        nets.export(model, tmp_path / "a.pt2", to)
+    mixed = network()
+    mixed.head.to(getattr(torch, kind))
+    with pytest.raises(ValueError, match=rf"; got torch\.{min(kind, 'float32')}, torch\.{max(kind, 'float32')}"):
+        nets.export(mixed, tmp_path / "a.pt2", to)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_double_precision(tmp_path):
+    model, pixels = network().double(), torch.rand(3, 2, 9, 8, dtype=torch.float64)
+    done = nets.export(model, tmp_path / "model.pt2")
+    scores = scores_of(done.path, pixels)
+    assert scores.dtype == torch.float64
+    with torch.no_grad():
+        difference = scores - model(TRANSFORM.normalise(pixels))
+    assert float(difference.abs().max()) <= done.allowed < 1e-10
 
 
 @pytest.mark.skipif(not NEEDED, reason="onnx is installed")

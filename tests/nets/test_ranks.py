@@ -141,6 +141,25 @@ def test_two_processes_are_one_that_averages_the_gradients_of_half_batches(folde
             assert theirs[key] == pytest.approx(ours[key], rel=1e-10)
 
 
+def test_accumulation_gives_the_weights_of_two_processes_and_other_statistics():
+    """One process takes the halves one after the other: batch norms apply their momentum to each of them."""
+    settings = {"recipe": replace(RECIPE, grad_accum=2), "progress": False}
+    accumulated, reference = nets.train(model_of(True), double_blobs(), **settings).model.state_dict(), by_hand(True)
+    for name, value in accumulated.items():
+        close = torch.allclose(value.double(), reference[name].double(), **TOLERANCE)
+        assert close == (not name.endswith(("running_mean", "running_var", "num_batches_tracked"))), name
+    model, halves = model_of(True), [model_of(True).train() for _ in range(2)]
+    nets.train(model, double_blobs(), epochs=1, limit_batches=1, **settings)
+    data, batch = double_blobs(), randomness.order(0, 0, 61)[: RECIPE.batch]
+    for half, images in zip(halves, batch.tensor_split(2), strict=True):
+        half(data.train_images[images])
+    fresh, (first, second) = model_of(True).state_dict(), (half.state_dict() for half in halves)
+    for name, value in model.state_dict().items():
+        if name.endswith(("running_mean", "running_var")):  # 0.9 (0.9 m + 0.1 m_1) + 0.1 m_2
+            expected = 0.9 * first[name] + second[name] - 0.9 * fresh[name]
+            torch.testing.assert_close(value, expected, **TOLERANCE)
+
+
 def _weights(folder):
     from nets.train.checkpoint import read
 

@@ -53,16 +53,43 @@ def test_stem_and_head_have_names():
         model.load_state_dict(nets.create_model(NAME, num_classes=7).state_dict())
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod."])
-def test_states_of_wrapped_models(prefix, tmp_path):
-    """As AveragedModel, DataParallel and torch.compile write them; in a file as in memory."""
+def wrapped(model, prefix):
+    """As AveragedModel, DataParallel and torch.compile write the state of a model, one around the other or alone."""
+    if prefix == "module.":
+        return AveragedModel(model).state_dict()
+    return model.state_dict(prefix=prefix)
+
+
+PREFIXES = ("", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES[1:])
+def test_states_of_wrapped_models_in_memory(prefix):
     model = nets.create_model(NAME)
-    state = AveragedModel(model).state_dict() if prefix == "module." else model.state_dict(prefix=prefix)
     with pytest.raises(RuntimeError, match=rf"stem: stem\.conv\.weight is missing.* begin with '{prefix}'"):
-        model.load_state_dict(state)
-    torch.save(state, tmp_path / "weights.pt")
-    with pytest.raises(CheckpointError, match=rf"weights\.pt: .*stem\.conv\.weight is missing.* begin with '{prefix}'"):
-        nets.create_model(NAME, weights=tmp_path / "weights.pt")
+        model.load_state_dict(wrapped(model, prefix))
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("key", [None, "state_dict", "model_state_dict", "model"])
+def test_files_of_other_programs(prefix, key, tmp_path):
+    """A state_dict alone or in a dictionary, with the prefixes of wrappers; its description still counts."""
+    model, path = nets.create_model(NAME), tmp_path / "weights.pt"
+    state = wrapped(model, prefix)
+    torch.save(state if key is None else {"epoch": 3, key: state, "optimizer": {"lr": 0.1}}, path)
+    taken = nets.create_model(NAME, weights=path).state_dict()
+    assert all(torch.equal(taken[name], w) for name, w in model.state_dict().items())
+    with pytest.raises(CheckpointError, match=r"weights\.pt holds a network with activation='relu'"):
+        nets.create_model(NAME, activation="gelu", weights=path)
+
+
+def test_a_safetensors_file_is_named(tmp_path):
+    path, header = tmp_path / "model.safetensors", b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(
+        CheckpointError, match=r"model\.safetensors is a safetensors file, and only files of torch\.save"
+    ):
+        nets.create_model(NAME, weights=path)
 
 
 EQUAL = (  # names and shapes of weights are the same

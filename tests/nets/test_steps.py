@@ -167,7 +167,9 @@ def test_whitening_and_averaging_with_new_statistics():
         torch.testing.assert_close(ours, theirs)
 
 
-def test_averaged_weights_follow_their_recursion(monkeypatch):
+@pytest.mark.parametrize("averaging", [0.1, 0.25, 0.9999])
+def test_averaged_weights_follow_their_recursion(averaging, monkeypatch):
+    """The decay warms up: min(averaging, (1 + t) / (10 + t)) after t steps."""
     loop = sys.modules["nets.train.loop"]
     model, seen, change = nets.create_model(NAME, num_classes=3, in_channels=1), [], loop.update
 
@@ -176,13 +178,16 @@ def test_averaged_weights_follow_their_recursion(monkeypatch):
         seen.append({name: w.detach().clone() for name, w in model.named_parameters()})
 
     monkeypatch.setattr(loop, "update", recorded)
-    result = nets.train(model, blobs(), recipe=replace(RECIPE, epochs=1, averaging=0.7), progress=False)
+    result = nets.train(model, blobs(), recipe=replace(RECIPE, epochs=2, averaging=averaging), progress=False)
     expected = seen[0]
-    for weights in seen[1:]:
-        expected = {name: 0.7 * average + 0.3 * weights[name] for name, average in expected.items()}
-    assert len(seen) == 4
+    for t, weights in enumerate(seen[1:], 1):
+        d = min(averaging, (1 + t) / (10 + t))
+        expected = {name: d * average + (1 - d) * weights[name] for name, average in expected.items()}
+    assert len(seen) == 8
     for name, weight in result.model.named_parameters():
-        bound = 4 * len(seen) * torch.finfo(torch.float32).eps * float(expected[name].abs().max())
+        # two products and a sum a step, of numbers no larger than the largest weight on the way
+        largest = max(float(weights[name].abs().max()) for weights in seen)
+        bound = 4 * len(seen) * torch.finfo(torch.float32).eps * largest
         torch.testing.assert_close(weight.detach(), expected[name], rtol=0, atol=bound)
 
 
