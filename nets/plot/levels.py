@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.checks import check_integer
+from nets.modes import evaluating
 from nets.network import Network
 from nets.operators import CONVOLUTION, TRANSPOSED, SharedKernel
 from nets.places import place
@@ -58,15 +59,11 @@ def on_grids(model: Network, image: Tensor) -> list[Grid]:
     if not isinstance(image, Tensor) or image.ndim != model.config.dims + 1:
         shape = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
         raise ValueError(f"image must be one image (channels, {'n, ' * model.config.dims}...); got {shape}")
-    weight, training = next(model.parameters()), model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            levels = model.levels
-            visits = model.visits(image[None].to(weight.device, weight.dtype))
-            return [Grid(*(part[0].cpu() for part in _pair(l, v))) for l, v in zip(levels, visits, strict=True)]
-    finally:
-        model.train(training)
+    weight = next(model.parameters())
+    with evaluating(model), torch.no_grad():
+        levels = model.levels
+        visits = model.visits(image[None].to(weight.device, weight.dtype))
+        return [Grid(*(part[0].cpu() for part in _pair(l, v))) for l, v in zip(levels, visits, strict=True)]
 
 
 def _pair(level: Any, visit: Any) -> tuple[Tensor, Tensor]:
