@@ -77,7 +77,18 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         reports, output = Path(folder) / "reports", Path(folder) / "output"
         reports.touch()
-        command = [sys.executable, "-m", "pytest", "-p", "tests.running", "-p", "no:cacheprovider", "-n", jobs, *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "tests.running",
+            "-p",
+            "no:cacheprovider",
+            "-n",
+            jobs,
+            *arguments,
+        ]
         with open(output, "wb") as file, open(reports, encoding="utf-8") as lines:
             child = subprocess.Popen(
                 command,

@@ -90,7 +90,9 @@ def check_every_cycle(mg, threads, shares, streamed, seed):
             norm = mine.cycle(cycle, f, guess, out)
             assert np.max(np.abs(out - expected)) <= of_cycle(mg, f, expected, u)
             r = f.astype(float) - A(out.astype(float))
-            scale = float(np.max(mg.levels[0].info.operator.diagonal)) * float(np.max(np.abs(out))) + float(np.max(np.abs(f)))
+            scale = float(np.max(mg.levels[0].info.operator.diagonal)) * float(np.max(np.abs(out))) + float(
+                np.max(np.abs(f))
+            )
             assert norm == pytest.approx(
                 np.sqrt(np.sum(W * r**2) / np.sum(W)), abs=float(50 * np.finfo(mg.dtype).eps * scale)
             )

@@ -116,7 +116,9 @@ def check_scaled(box, f, g, u, scale):
     v = solve(other, scale * f, data, rtol=1e-6)
     assert u.cycles == v.cycles
     assert u.reason == v.reason
-    np.testing.assert_allclose(v.residual_norms, u.residual_norms, rtol=1e-6, atol=OPERATIONS * of_residual(box, box.fold(f, g), u.u))
+    np.testing.assert_allclose(
+        v.residual_norms, u.residual_norms, rtol=1e-6, atol=OPERATIONS * of_residual(box, box.fold(f, g), u.u)
+    )
     assert distance(box, u.u, v.u) <= of_solution(box, box.fold(f, g), u.u, u.residual_norms[-1], v.residual_norms[-1])
 
 

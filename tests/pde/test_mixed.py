@@ -118,8 +118,14 @@ ILL_CONDITIONED = {
     "one level": ({"shape": (9, 38), "coefficient": board((9, 38), 1e4), **ENDS}, {}),
     "one level, far worse": ({"shape": (9, 38), "coefficient": board((9, 38), 1e6), **ENDS}, {}),
     "jumps": ({"shape": (90, 120), "coefficient": board((90, 120), 1e6), **ENDS}, {}),
-    "a long box": ({"shape": (24, 20), "reaction": 1e-12 * board((24, 20), 2.0), **ENDS, "extent": (1e4, 1)}, {"levels": 2}),
-    "a high box": ({"shape": (20, 24), "reaction": 1e-12 * board((20, 24), 2.0), **ENDS, "extent": (1e4, 1)}, {"levels": 2}),
+    "a long box": (
+        {"shape": (24, 20), "reaction": 1e-12 * board((24, 20), 2.0), **ENDS, "extent": (1e4, 1)},
+        {"levels": 2},
+    ),
+    "a high box": (
+        {"shape": (20, 24), "reaction": 1e-12 * board((20, 24), 2.0), **ENDS, "extent": (1e4, 1)},
+        {"levels": 2},
+    ),
     "a separable one": ({"shape": (24, 20), **ENDS, "extent": (1e4, 1)}, {"levels": 2}),
 }
 
