@@ -24,7 +24,7 @@ def symbol(
     Args:
         halved: per axis, whether the next coarser grid halves it: along another one every frequency is low. None: all.
     """
-    low = [np.pi / 2 if halve else np.pi for halve in (halved or [True] * size.ndim)]
+    low = [np.pi / 2 if halve else 0.99 * np.pi for halve in (halved or [True] * size.ndim)]
     names = [f"θ{digit}" for digit in "₁₂₃"]
     if size.ndim == 1:
         figure = Figure(figsize=(7, 4.2), layout="constrained")
@@ -43,7 +43,7 @@ def symbol(
         )
         corners = [-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1]
         frame = [low[axis] * np.array(signs) for axis, signs in zip((a, b), corners, strict=True)]
-        axes.plot(*frame, "w--", lw=1.5, label=LOW, clip_on=False)
+        axes.plot(*frame, "w--", lw=1.5, label=LOW)
         style(axes, names[a], names[b])
         axes.grid(False)
         axes.set_aspect("equal")
