@@ -239,6 +239,11 @@ class Analysis:
             return Best(float(scan[best]), factors[best])
         return Best(float(found.x), float(found.fun))
 
+    @property
+    def halved(self) -> tuple[bool, ...]:
+        """Whether the coarser grid of the analysis halves each axis."""
+        return tuple(self._steps[0].which)
+
     def error_symbol(
         self, cycle: str | None = "V", grids: int | None = None, frequencies: int | Sequence[int] | None = None
     ) -> tuple[list[Array], Array]:

@@ -11,19 +11,28 @@ from matplotlib.figure import Figure
 from pde.grid import Array
 from pde.plot.style import save, style
 
+LOW = "low frequencies: those that the coarser grid has"
 
-def symbol(theta: Sequence[Array], size: Array, path: str | Path, title: str = "") -> Path:
-    """What a cycle leaves of each Fourier mode, from `pde.fourier.Analysis.error_symbol`; the low ones are framed.
+
+def symbol(
+    theta: Sequence[Array], size: Array, path: str | Path, title: str = "", halved: Sequence[bool] | None = None
+) -> Path:
+    """Draw what a cycle leaves of each Fourier mode, from `pde.fourier.Analysis.error_symbol`, the low ones framed.
 
     A curve in 1-D, an image in 2-D, in 3-D the three planes in which one frequency is zero.
+
+    Args:
+        halved: per axis, whether the next coarser grid halves it: along another one every frequency is low. None: all.
     """
+    low = [np.pi / 2 if halve else 0.99 * np.pi for halve in (halved or [True] * size.ndim)]
     names = [f"θ{digit}" for digit in "₁₂₃"]
     if size.ndim == 1:
         figure = Figure(figsize=(7, 4.2), layout="constrained")
         axes = figure.add_subplot()
         axes.plot(theta[0], size)
-        axes.axvspan(-np.pi / 2, np.pi / 2, color="k", alpha=0.07)
+        axes.axvspan(-low[0], low[0], color="k", alpha=0.07, label=LOW)
         style(axes, names[0], "what is left of the mode", title)
+        axes.legend(loc="upper right", fontsize=8)
         return save(figure, path)
     planes = [(0, 1)] if size.ndim == 2 else [(1, 2), (0, 2), (0, 1)]
     figure = Figure(figsize=(5.2 * len(planes) + 0.8, 4.8), layout="constrained")
@@ -32,10 +41,15 @@ def symbol(theta: Sequence[Array], size: Array, path: str | Path, title: str = "
         image = axes.pcolormesh(
             theta[a], theta[b], size[middle].T, shading="nearest", vmin=0, vmax=size.max(), rasterized=True
         )
-        axes.plot(*(np.pi / 2 * np.array(s) for s in ([-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1])), "w--", lw=1)
+        corners = [-1, 1, 1, -1, -1], [-1, -1, 1, 1, -1]
+        frame = [low[axis] * np.array(signs) for axis, signs in zip((a, b), corners, strict=True)]
+        axes.plot(*frame, "w--", lw=1.5, label=LOW)
         style(axes, names[a], names[b])
         axes.grid(False)
         axes.set_aspect("equal")
     figure.colorbar(image, ax=axes, shrink=0.9, label="what is left of the mode")
     figure.suptitle(title)
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside lower center", fontsize=8, facecolor="0.4", labelcolor="w"
+    )
     return save(figure, path)

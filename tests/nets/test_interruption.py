@@ -158,35 +158,51 @@ def test_a_signal_after_the_last_check_is_not_lost(monkeypatch):
 
 
 KILLS = """
-import os, random, signal, sys, time
+import os, random, signal, stat, sys
 import matplotlib.figure, torch, torch._dynamo, torch.utils.flop_counter  # once, not in every child
 from tests.nets.test_training import train
 torch.set_num_threads(1)
 folder, seed, kills = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-numbers, fsync = random.Random(seed), os.fsync
-def slow(file):
-    time.sleep(0.01)
-    fsync(file)
-os.fsync = slow  # a slow disk is hit in the middle of a write
+numbers, left = random.Random(seed), 0
+
+def moment(file=None):
+    global left
+    left -= 1
+    if left == 0:
+        if file is not None and numbers.random() < 0.5:  # in the middle of a write: a part of it has reached the disk
+            os.ftruncate(file, numbers.randrange(os.fstat(file).st_size + 1))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def watched(owner, name, file=False):
+    real = getattr(owner, name)
+    def call(*arguments, **options):
+        moment(arguments[0] if file and stat.S_ISREG(os.fstat(arguments[0]).st_mode) else None)
+        result = real(*arguments, **options)
+        moment()
+        return result
+    setattr(owner, name, call)
+
+watched(sys.modules["nets.train.loop"], "_step")
+watched(os, "replace")
+watched(os, "fsync", file=True)
 killed = 0
 while True:
+    every, left = numbers.choice((1, 2, "1 epoch")), numbers.randint(1, 40) if killed < kills else 0
     child = os.fork()
     if child == 0:
-        train(folder, resume=True, checkpoint_every=numbers.choice((1, 2, "1 epoch")))
+        train(folder, resume=True, checkpoint_every=every)
         os._exit(0)
-    if killed < kills:
-        time.sleep(numbers.uniform(0, 0.5))
-        os.kill(child, signal.SIGKILL)
     code = os.waitpid(child, 0)[1]
     killed += code == signal.SIGKILL
     if code != signal.SIGKILL:
         print(killed)
         sys.exit(code)
 """
+"""Before and after every step and every write that has to last, a child counts; it is killed when its number is up."""
 
 
 def killed_at_random(folder, seed, kills):
-    """A run that is killed again and again; returns how often it was."""
+    """A run that is killed again and again, at moments that follow from the seed; returns how often it was."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", KILLS, str(folder), str(seed), str(kills)],
         capture_output=True,

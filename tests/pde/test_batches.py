@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import mgcore
 from pde import Multigrid, Poisson, SolveError
 from tests.pde.reference import EPS, SEEDS
+from tests.pde.rounding import OPERATIONS, norm, of_residual, of_solution
 from tests.pde.sides_reference import make_box
 from tests.pde.solvers import RANDOM, solver
 
@@ -60,10 +61,11 @@ def test_a_batch_gives_what_single_solves_give(kinds, cell, members, guess, cycl
         assert found.tolerance == alone.tolerance
         assert found.work_units == alone.work_units
         # the same operations on the same numbers; sums over members side by side round differently
-        rounding = EPS * max(alone.residual_norms)  # of a first guess that is far away, in the cycle that leaves it
-        np.testing.assert_allclose(found.residual_norms, alone.residual_norms, rtol=1e-3, atol=1e-12 + rounding)
-        size = 1e4 * max(np.abs(alone.u).max(), 1e-300) + (16 * np.abs(u0[i]).max() if guess else 0)
-        np.testing.assert_allclose(found.u, alone.u, rtol=0, atol=EPS * size)
+        iterates = [alone.u, u0[i]] if guess else [alone.u]
+        rounding = OPERATIONS * of_residual(box, f[i], *iterates)  # of a guess far away, in the cycle that leaves it
+        np.testing.assert_allclose(found.residual_norms, alone.residual_norms, rtol=1e-3, atol=rounding)
+        last = alone.residual_norms[-1], found.residual_norms[-1]
+        assert norm(box, found.u - alone.u) <= of_solution(box, f[i], alone.u, *last)
         assert np.shares_memory(found.u, together.u)
         if box.singular:
             assert found.removed == pytest.approx(alone.removed, abs=64 * EPS)

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from pde import Multigrid, Poisson
+from pde import Multigrid, Poisson, plot
 from pde.__main__ import main
 
 
@@ -93,3 +94,17 @@ def test_help_and_light_import():
     code = "import sys, pde; print('pde.fourier' in sys.modules, 'scipy.optimize' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("words", "box"), [("--aspect 1 10", (0.5, 1)), ("--aspect 10 1", (1, 0.5)), ("--aspect 1 1", (0.5, 0.5))]
+)
+def test_the_frame_holds_the_frequencies_that_the_coarser_grid_has(words, box, tmp_path, monkeypatch):
+    """Along an axis that is not halved that is every one; the legend says so."""
+    figures = []
+    monkeypatch.setattr(sys.modules[plot.symbol.__module__], "save", lambda figure, path: figures.append(figure))
+    words = ["predict", *words.split(), "--frequencies", "8", "--plot", str(tmp_path / "symbol.png")]
+    assert main(words) == 0
+    (frame,) = figures[0].axes[0].lines
+    np.testing.assert_allclose([max(v) for v in frame.get_data()], np.pi * np.array(box), rtol=0.02)
+    assert "low frequencies" in figures[0].legends[0].get_texts()[0].get_text()

@@ -105,3 +105,57 @@ def test_print_tells_and_pure_float32_range_is_checked():
     with pytest.raises(ValueError, match=r"leaves the range of float32"):
         pde.Multigrid(pde.Poisson((15, 15), extent=1e-22), dtype="mixed")
     assert pde.Multigrid(pde.Poisson((15, 15), extent=1e-22)).dtype == np.float64
+
+
+def board(shape, a, size=3):
+    """a and 1 by turns in blocks."""
+    index = np.indices(shape)
+    return np.where((index[0] // size + index[1] // size) % 2 == 0, a, 1.0)
+
+
+ENDS = {"extent": (30, 1), "boundary": [("neumann", "dirichlet"), "neumann"], "centering": "cell"}
+ILL_CONDITIONED = {
+    "one level": ({"shape": (9, 38), "coefficient": board((9, 38), 1e4), **ENDS}, {}),
+    "one level, far worse": ({"shape": (9, 38), "coefficient": board((9, 38), 1e6), **ENDS}, {}),
+    "jumps": ({"shape": (90, 120), "coefficient": board((90, 120), 1e6), **ENDS}, {}),
+    "a long box": (
+        {"shape": (24, 20), "reaction": 1e-12 * board((24, 20), 2.0), **ENDS, "extent": (1e4, 1)},
+        {"levels": 2},
+    ),
+    "a high box": (
+        {"shape": (20, 24), "reaction": 1e-12 * board((20, 24), 2.0), **ENDS, "extent": (1e4, 1)},
+        {"levels": 2},
+    ),
+    "a separable one": ({"shape": (24, 20), **ENDS, "extent": (1e4, 1)}, {"levels": 2}),
+}
+
+
+@pytest.mark.parametrize("kernels", ["numpy", "torch", "numba"])
+@pytest.mark.parametrize("name", ILL_CONDITIONED)
+def test_the_coarsest_level_is_solved_in_float64(name, kernels):
+    """Its inverse rounded to float32 makes residuals grow where eps ||A|| ||A^-1|| > 1: mixed ends as float64 does."""
+    problem, options = ILL_CONDITIONED[name]
+    if kernels == "numba" and options == {}:
+        pytest.skip("there are no kernels for one level, nor for coefficients that jump")
+    if (kernels, name) == ("torch", "jumps"):
+        pytest.skip("the inverse of its coarsest level takes ten seconds")
+    problem = pde.Poisson(**problem)
+    f = np.random.default_rng(0).standard_normal(problem.shape)
+    exact, solution = (
+        pde.Multigrid(problem, dtype=dtype, kernels=kernels, **options).solve(f, rtol=1e-12, accel="cg")
+        for dtype in ("float64", "mixed")
+    )
+    assert (exact.reason, solution.reason) == ("rounding", "rounding"), solution
+    assert solution.residual_norms[-1] <= solution.attainable
+    assert solution.cycles <= exact.cycles + 4
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+def test_one_level_is_solved_in_float64_throughout(kernels):
+    problem, _ = ILL_CONDITIONED["one level, far worse"]
+    problem = pde.Poisson(**problem)
+    f = np.random.default_rng(0).standard_normal(problem.shape)
+    exact, mixed = (pde.Multigrid(problem, dtype=dtype, kernels=kernels) for dtype in ("float64", "mixed"))
+    np.testing.assert_array_equal(mixed.solve(f).u, exact.solve(f).u)
+    assert "float64" in str(mixed)
+    assert "float32" not in str(mixed)
