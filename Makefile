@@ -7,10 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-slow lint format clean
+.PHONY: help demo bench test test-slow test-machines explore lint format clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
 
 demo: $(VENV)/.demo  ## solve a Poisson equation, clone a picture, train an MgNet; pictures land in out/
 	$(BIN)/python examples/demo.py --output out
@@ -23,6 +23,12 @@ bench: $(VENV)/.bench  ## the solver beside scipy.fft, Intel MKL, PyAMG and PETS
 
 test-slow: $(VENV)/.test  ## the slow tests alone
 	$(BIN)/python -m pytest -m slow
+
+explore: $(VENV)/.test  ## random examples for SECONDS=600 from SEED on, and how to repeat what fails
+	$(BIN)/python -m tests.explore --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED))
+
+test-machines: $(VENV)/.test  ## what depends on rounding, as other processors, thread counts and seeds would run it
+	$(BIN)/python -m tests.machines
 
 lint: $(VENV)/.lint  ## ruff and mypy
 	$(BIN)/ruff check .
