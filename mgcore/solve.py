@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -350,7 +351,9 @@ def _reason(
         if last > 1e6 * norms[0]:
             return "diverged"
         if cycles >= patience and last > 0.99 * norms[-1 - patience] and last > 0.9 * norms[-2]:
-            return "diverged" if last > norms[-2] and last > 1.01 * norms[-1 - patience] else "stalled"
+            rises = last > norms[-2] and last > 1.01 * norms[-1 - patience]
+            steadily = all(b > a for a, b in pairwise(norms[-1 - patience :]))  # rounding makes it go up and down
+            return "diverged" if rises and (steadily or last > norms[0]) else "stalled"
     return "max_cycles" if cycles >= max_cycles else None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from pde.arrays import contiguous, is_tensor
+from pde.arrays import cast, contiguous, is_tensor
 from pde.grid import Array, Grid
 from pde.operators import Operator, StencilOperator
 from pde.terms import Terms
@@ -54,7 +54,7 @@ class DirectSolver:
                 f"most; it has {size} here, allow more levels"
             )
         columns = self(np.eye(size).reshape(-1, *self.A.grid.shape)).reshape(size, size)
-        return DenseSolver(leaf(columns))
+        return DenseSolver(cast(leaf(columns[:0]), columns.dtype).new_tensor(columns))
 
     def __getstate__(self) -> tuple[Operator, bool]:
         return self.A, self.singular
@@ -132,10 +132,15 @@ def direct_solver(A: Operator, singular: bool) -> DirectSolver | SeparableSolver
 
 
 class DenseSolver:
-    """B = A^-1 as a matrix, for tensors; `columns` is its transpose."""
+    """B = A^-1 as a matrix, for tensors; `columns` is its transpose, in float64 whatever the dtype of r.
+
+    Rounded to float32 it would leave eps ||A|| ||A^-1|| of a residual, which grows from cycle to cycle where that
+    is above 1; what rounding does to r and to A^-1 r the next cycle takes away.
+    """
 
     def __init__(self, columns: Any) -> None:
         self._columns = columns
 
     def __call__(self, r: Any) -> Any:
-        return contiguous(r.reshape(-1, len(self._columns)) @ self._columns).reshape(r.shape)
+        x = cast(r.reshape(-1, len(self._columns)), self._columns.dtype)
+        return cast(contiguous(x @ self._columns), r.dtype).reshape(r.shape)

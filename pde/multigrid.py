@@ -25,7 +25,7 @@ from pde.out import check_out, deliver, room_in
 from pde.place import Place, host, read_device
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
-from pde.running import How, Levels, run_on
+from pde.running import How, Levels, MixedCycles, run_on
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.solving import BatchSolver
 from pde.summary import table
@@ -385,7 +385,7 @@ class Multigrid:
         return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"
 
     def __str__(self) -> str:
-        precision = "float32 cycles in a float64 residual" if self._mixed else self.dtype.name
+        precision = "float32 cycles in a float64 residual" if isinstance(self._cycles, MixedCycles) else self.dtype.name
         runs_in = f"torch {self._place.device}" if self._place.on_tensors else "Numba" if self._cycles.ready() else None
         levels = table(self.levels, self._hierarchy.interpolations, runs_in, self._cycles.held())
         return (

@@ -140,11 +140,13 @@ def run_on(
     """The cycles of a solver, and its plain levels with what belongs to them where the cycles run.
 
     Args:
-        dtype: of data and residuals; `mixed` says that cycles are in float32 nevertheless.
+        dtype: of data and residuals; `mixed` says that cycles are in float32 nevertheless, where there is more than
+            the direct solution of one level.
         kernels, threads: as in `pde.Multigrid`.
         hierarchy: NumPy's, in `dtype`.
     """
     levels, here = hierarchy.levels, place.put(hierarchy, dtype)
+    mixed = mixed and len(levels) > 1
     low = np.dtype("float32") if mixed else dtype
     inner = here.levels if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
     fast = None if place.on_tensors else Fast(kernels, low, threads, inner)

@@ -22,7 +22,8 @@ class Direct(NamedTuple):
     """What `solve_directly` reads; rows of unknowns are split by parity.
 
     Attributes:
-        inverse: A^-1; empty where there are `modes`, or where the grid is too large for both.
+        inverse: A^-1, in float64 as that of `pde.direct.DenseSolver`; empty where there are `modes`, or where the grid
+            is too large for both.
         shape: of the grid, in three numbers.
         modes: the matrices to the eigenvectors of the last axis (transposed), the second and the first; 1 over the
             eigenvalues of all; and the matrices back in the opposite order. Rows of the last axis end at whole lanes.
@@ -47,13 +48,13 @@ def direct(level: Level, order: Array, dtype: np.dtype) -> Direct:
     """That of the coarsest level, whose unknowns are stored in this order."""
     grid, B = level.info.grid, level.B[0]
     shape = np.array([1] * (3 - grid.ndim) + [*grid.shape], np.int64)
-    none = Direct(np.zeros((0, 0), dtype), shape, np.zeros(0, dtype))
+    none = Direct(np.zeros((0, 0)), shape, np.zeros(0, dtype))
     if isinstance(B, SeparableSolver):
         return none._replace(modes=_modes(B, shape).astype(dtype))
     if grid.size > LARGEST_INVERSE:
         return none
     inverse = B(np.eye(grid.size).reshape(-1, *grid.shape)).reshape(grid.size, grid.size).T
-    return none._replace(inverse=np.ascontiguousarray(inverse[np.ix_(order, order)], dtype=dtype))
+    return none._replace(inverse=np.ascontiguousarray(inverse[np.ix_(order, order)]))
 
 
 def _modes(B: SeparableSolver, shape: Array) -> Array:
