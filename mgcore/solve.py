@@ -30,7 +30,7 @@ class Progress:
 
     Attributes:
         cycle: cycles made so far.
-        residual: norm of f - A u relative to that of f (absolute where f = 0).
+        residual: norm of f - A u relative to the scale of the solve, which is that of f if no other is given.
         factor: this residual over the one before.
         seconds: since the start of the solve.
         u: the current iterate; read it, do not change it.
@@ -51,11 +51,12 @@ class Solution:
 
     Attributes:
         u: the last iterate; None if it is the zero vector that no cycle had to change.
-        residual_norms: of the true residual f - A u, relative to f; the first before any cycle, then one per cycle.
+        residual_norms: of the true residual f - A u, relative to the scale of the solve (that of f if no other is
+            given); the first before any cycle, then one per cycle.
         tolerance: the relative residual that was asked for.
         attainable: an estimate of the relative residual that rounding lets through, where one was asked for.
         work_units: cost in evaluations of the finest residual, where the solver counts it.
-        removed: of a singular problem, the size relative to f of the part that no u can give and that was removed.
+        removed: of a singular problem, the share of f that no u can give and that was removed.
         members: of a batch, a Solution for each member, as a solve of its own would give it. The whole is then
             converged where all are, ends for the worst of their reasons, and has the largest of their residuals after
             each cycle (a member that has ended keeps its last), of their cycles, tolerances, `attainable` and
@@ -91,6 +92,8 @@ class Solution:
         """One sentence: what happened, in how many cycles, and what it means."""
         cycles = f"{self.cycles} cycle{'s' * (self.cycles != 1)}"
         text = f"{self.reason} after {cycles} at relative residual {self.residual_norms[-1]:.2e}"
+        if self.removed is not None and self.removed > self.tolerance:
+            text += f", {self.removed:.1e} of f removed"
         if self.members and not self.converged:
             text += f", {sum(member.converged for member in self.members)} of {len(self.members)} members converged"
         if not self.converged:
@@ -121,8 +124,10 @@ def solve(
     rounding: Callable[[Vector], float] | None = None,
     work_units: Callable[[int], float] | None = None,
     patience: int = 5,
+    scale: float | None = None,
+    doubt: bool = False,
 ) -> Solution:
-    """Repeat u <- cycle(f, u) until norm(f - A u) <= max(rtol norm(f), atol).
+    """Repeat u <- cycle(f, u) until norm(f - A u) <= max(rtol scale, atol).
 
     Args:
         cycle: cycle(f, u) -> u, with u = None for the zero vector.
@@ -134,6 +139,8 @@ def solve(
         work_units: work_units(cycles) is the cost of so many cycles.
         patience: how many cycles without progress make a solve "stalled" or "diverged". Cycles lower the residual one
             by one; conjugate gradients lower another norm, and need more patience.
+        scale: what residuals are relative to; None is norm(f), or the norm of the first residual where that is 0.
+        doubt: ask for `rounding` before a small residual is believed: u may be so large that all of f is lost in it.
 
     Raises:
         TypeError, ValueError: naming the tolerance or number that is none, or is negative.
@@ -153,6 +160,8 @@ def solve(
         rounding=None if rounding is None else lambda u: (rounding(u),),
         work_units=work_units,
         patience=patience,
+        scales=None if scale is None else (scale,),
+        doubt=doubt,
     ).members[0]
 
 
@@ -174,11 +183,13 @@ def solve_batch(
     rounding: Callable[[Vector], Sequence[float]] | None = None,
     work_units: Callable[[int], float] | None = None,
     patience: int = 5,
+    scales: Sequence[float] | None = None,
+    doubt: bool = False,
 ) -> Solution:
     """`solve` for many f at once, each as if alone: a member that ends is left out of the cycles that follow.
 
     Args as in `solve`, besides:
-        norms: the norm of each member. rounding too gives a number for each.
+        norms: the norm of each member. `rounding` and `scales` too have a number for each.
         select: select(v, i) is member i of v, and select(v, [i, j, ...]) a batch of these members.
         stack: stack([v, w, ...]) is the batch of these members; None is the zero vector.
         keep: keep([i, j, ...]) is called where only these members of the last cycle go on, for a cycle that remembers.
@@ -197,8 +208,10 @@ def solve_batch(
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None, got {callback!r}")
     began = time.perf_counter()
-    scales = [float(scale) or 1.0 for scale in norms(f)]
-    records = [_Record(scale, max(rtol, atol / scale)) for scale in scales]
+    first = [float(norm) for norm in norms(residual(f, u))]
+    given = norms(f) if scales is None else scales
+    every = [float(scale) or norm or 1.0 for scale, norm in zip(given, first, strict=True)]
+    records = [_Record(scale, max(rtol, atol / scale)) for scale in every]
     active, results = list(range(len(records))), [u] * len(records)
 
     def look(measured: Sequence[Sequence[float]] | None = None) -> None:
@@ -209,14 +222,15 @@ def solve_batch(
             measured = [[float(norm) / record.scale] for record, norm in new]
         for record, values in zip(here, measured, strict=True):
             record.norms += values
-        if rounding is not None and any(_stagnates(record.norms, patience) for record in here):
-            for record, estimate in zip(here, rounding(u), strict=True):
-                if _stagnates(record.norms, patience):
+        asked = [_stagnates(r.norms, patience) or (doubt and r.norms[-1] <= r.tolerance) for r in here]
+        if rounding is not None and u is not None and any(asked):
+            for record, estimate, ask in zip(here, rounding(u), asked, strict=True):
+                if ask:
                     record.attainable = float(estimate) / record.scale
         for record in here:
             record.reason = _reason(record.norms, record.tolerance, record.attainable, max_cycles, patience)
 
-    look()
+    look([[norm / record.scale] for norm, record in zip(first, records, strict=True)])
     while True:
         going = [place for place, i in enumerate(active) if records[i].reason is None]
         if len(going) < len(active):
@@ -259,7 +273,7 @@ class Remaining(NamedTuple):
 
 @dataclass
 class _Record:
-    """The residuals of one member so far, relative to its f, and why it ends."""
+    """The residuals of one member so far, relative to its scale, and why it ends."""
 
     scale: float
     tolerance: float
@@ -343,7 +357,7 @@ def _reason(
     if not math.isfinite(last):
         return "non-finite"
     if last <= tolerance:
-        return "converged"
+        return "converged" if attainable is None or attainable < 1 else "rounding"
     if cycles > 0:
         if attainable is not None and last <= attainable and _stagnates(norms, patience):
             return "rounding"

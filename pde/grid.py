@@ -28,6 +28,16 @@ class Side:
     kind: str = "dirichlet"
     beta: float = 0.0
 
+    @property
+    def of_u(self) -> float:
+        """The coefficient of u in the condition that g is given for: 1 at a Dirichlet side, 0 at a Neumann side."""
+        return 1.0 if self.kind == "dirichlet" else self.beta
+
+    @property
+    def of_flux(self) -> float:
+        """The coefficient of a du/dn there."""
+        return 0.0 if self.kind == "dirichlet" else 1.0
+
 
 Sides = dict[tuple[int, int], Array]
 """Boundary values {(axis, side): array}, side 0 low and 1 high; a missing side is zero."""

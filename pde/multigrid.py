@@ -12,7 +12,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from mgcore import Progress, Solution, SolveError
 from pde.arguments import choose, count, finite, number, read_nu, read_omega, read_precision, real_array
-from pde.arrays import as_numpy, is_tensor
+from pde.arrays import as_numpy, cast, is_tensor
 from pde.automatic import automatic
 from pde.batch import delivered, one_batch_axis, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
@@ -21,10 +21,12 @@ from pde.direct import LARGEST_DENSE
 from pde.grid import Array, Sides
 from pde.hierarchy import LARGEST_DIRECT, Choices, Tables, build_hierarchy, symmetric
 from pde.nested import NestedIteration
+from pde.operators import StencilOperator
 from pde.out import check_out, deliver, room_in
 from pde.place import Place, host, read_device
 from pde.poisson import Poisson
 from pde.progress import ProgressBar
+from pde.reduced import Reduction
 from pde.running import How, Levels, MixedCycles, run_on
 from pde.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.solving import BatchSolver
@@ -135,7 +137,8 @@ class Multigrid:
         self._hierarchy, self.levels, self._volumes = hierarchy, hierarchy.levels, here.volumes
         self._nested = NestedIteration(here, transfer == "operator", problem.singular, cycles)
         self._nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
-        self._solver = BatchSolver(problem, self._nested, cycles, self._volumes[0], self.dtype)
+        reduction = Reduction(grid, terms, self._volumes[0], self._exact_operator, problem.singular, self.dtype)
+        self._solver = BatchSolver(problem, self._nested, cycles, self._volumes[0], reduction, self.dtype)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
@@ -148,7 +151,7 @@ class Multigrid:
         u = self._read_guess("u", u, f)
         with np.errstate(**QUIET), self._place.without_gradients():
             fused = not trace.watches and self._cycles.ready()
-            levels = trace.watch(self._cycles.levels, f)
+            levels = trace.watch(self._cycles.levels, self._volumes[0].rms(f)) if trace.watches else self._cycles.levels
             return self._place.give(self._cycles(cycle, levels, f, u, How(fused))[0], as_tensor)
 
     def full_multigrid(
@@ -177,11 +180,14 @@ class Multigrid:
         if not measured:
             finite("f", f, self.dtype)
         with np.errstate(**QUIET), self._place.without_gradients():
-            folded = fold(f, sides, self.problem.grid, self.problem.terms)
-            self._solver.compatible(folded, incompatible)
-            levels = trace.watch(self._cycles.levels, folded)
+            self._solver.incompatible_share(f, sides, incompatible)
+            sides = {key: cast(values, self.dtype) for key, values in sides.items()}
+            levels: Levels = self._cycles.levels
+            if trace.watches:
+                folded = fold(f, sides, self.problem.grid, self.problem.terms)
+                levels = trace.watch(levels, self._volumes[0].rms(folded))
             u, norms = self._nested(levels, f, sides, fused, room_in(out, f), of_u=True)
-            u = self._solver.mean_free(u)
+            u = self._solver.reduction.mean_free(u)
             if measured and norms is None:
                 finite("f", f, self.dtype)
             return deliver(self._place.give(u, as_tensor), out)
@@ -203,10 +209,15 @@ class Multigrid:
         incompatible: float | None = None,
         verbose: Verbose = False,
     ) -> Solution:
-        """Solve to ||f - A u|| <= max(rtol ||f||, atol): the true residual, g folded into f.
+        """Solve to ||r|| <= max(rtol scale, atol), where r is the true residual.
 
-        The norm is the root mean square over the box, every unknown counting by its control volume. A singular
-        problem (see `Poisson`) has a solution where the mean of f, g folded in, is zero; a small mean, as
+        scale is the size of what the data determine: max(||f||, ||f - A w||) with a lifting w of g, which is subtracted
+        from u before the cycles and added after them (g folded into f counts in its place where it is no larger than
+        ten times that). Neither g / h^2 nor u0 nor a constant makes the tolerance trivial: with f = 0 and g = 0 u is 0,
+        and g that a lifting has as it is, constants, linear functions, x^2 - y^2, costs f none of its accuracy.
+
+        The norm is the root mean square over the box, every unknown counting by its control volume. A singular problem
+        (see `Poisson`) has a solution where the integral of f, with what g brings in, is zero; a small part of it, as
         discretising f leaves it, is removed and told as `Solution.removed`, and u gets zero mean.
 
         Args:
@@ -228,9 +239,9 @@ class Multigrid:
                 residual, and the u of all members, those that have ended among them.
             progress: show a progress bar on stderr.
             strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
-            incompatible: of a singular problem, the largest mean of f, relative to its norm, that is removed; None is
-                max(1e-2, 10 h^2).
-            verbose: True prints every move on every level with the residual (relative to f) before and after it; a
+            incompatible: of a singular problem, the largest |integral of f| relative to the integral of |f|, both with
+                g, that is removed; None is max(1e-2, 10 h^2), h from the axes with more than eight unknowns.
+            verbose: True prints every move on every level with the residual (relative to scale) before and after it; a
                 stream takes the lines; a function is called with each `mgcore.Event`. The iterates stay the same to
                 the last bit, a cycle costs about three times as much.
 
@@ -254,6 +265,8 @@ class Multigrid:
         f, sides = self._read_data(f, g)
         u0 = self._read_guess("u0", u0, f)
         check_out(self._place, out, f.shape, self.dtype, as_tensor)
+        with np.errstate(**QUIET):
+            removed = self._solver.incompatible_share(f, sides, incompatible)
         if accel is not None:
             cycle = "W" if cycle == "W" else "V"
         nested = cycle == "fmg" and u0 is None
@@ -264,7 +277,7 @@ class Multigrid:
                 None if u0 is None else u0.reshape(-1, *self.problem.shape),
                 cycle,
                 accel,
-                incompatible,
+                removed,
                 trace,
                 room_in(out, f, u0),
                 rtol=rtol,
@@ -300,7 +313,7 @@ class Multigrid:
         W = self._W
         y = real_array("y", y)  # a cast would drop imaginary parts
         r = self._place.put((y.T.reshape(-1, *W.shape) / W).astype(self.dtype), self.dtype)
-        u = self._solver.symmetric_cycle(cycle, levels, fused, self._solver.mean_free(r))
+        u = self._solver.symmetric_cycle(cycle, levels, fused, self._solver.reduction.mean_free(r))
         return as_numpy(u).reshape(-1, W.size).T.reshape(y.shape)
 
     @property
@@ -364,7 +377,7 @@ class Multigrid:
         u = np.random.default_rng(seed).standard_normal(self.problem.shape).astype(self.dtype)
         factors: list[float] = []
         for _ in range(count("cycles", cycles, least=1)):
-            u = self._solver.mean_free(run(self.levels, f, u))
+            u = self._solver.reduction.mean_free(run(self.levels, f, u))
             factors.append(float(self._volumes[0].rms(u)))
             if factors[-1] == 0:  # a direct solver
                 return 0.0
@@ -394,11 +407,19 @@ class Multigrid:
         )
 
     def _read_data(self, f: Any, g: BoundaryData) -> tuple[Array, Sides]:
-        """f, in which a later look will find what is not finite, and g."""
-        f = self._read("f", f, look=False)
+        """f, in which a later look will find what is not finite, and g in float64."""
+        f, double = self._read("f", f, look=False), np.dtype(float)
         g = host(self._place.read("g", g))
-        sides = read_sides(g, self.problem.grid, self.dtype, tuple(f.shape[: f.ndim - self.problem.ndim]))
-        return f, {key: self._place.put(values, self.dtype) for key, values in sides.items()}
+        sides = read_sides(g, self.problem.grid, double, tuple(f.shape[: f.ndim - self.problem.ndim]))
+        for key, values in sides.items():
+            finite(f"g[{key}]", values, self.dtype)
+        return f, {key: self._place.put(values, double) for key, values in sides.items()}
+
+    def _exact_operator(self) -> StencilOperator:
+        """A in float64 where the cycles run."""
+        if self.dtype == np.dtype(float):
+            return self._solver.nested.hierarchy.levels[0].A
+        return self._place.put(self.problem._operator, np.dtype(float))
 
     def _read(self, name: str, values: Any, look: bool = True) -> Array:
         """Nodal values where the cycles run."""

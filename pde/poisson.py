@@ -15,10 +15,14 @@ from pde.arguments import count, evaluate, finite, number, real_array
 from pde.arrays import is_tensor, numpy_dtype
 from pde.boundary import BoundaryData, embed, read_sides
 from pde.grid import Array, Axis, Grid, Side
+from pde.norms import Volumes
 from pde.operators import StencilOperator
 from pde.terms import Terms
 
 BOUNDARIES = ("dirichlet", "neumann", "periodic")
+
+UNSEEN = 64 * float(np.finfo(float).eps)
+"""Reactions and Robin sides that are this weak beside the diagonal of A are lost in the rounding of A u."""
 
 
 class Poisson:
@@ -40,7 +44,9 @@ class Poisson:
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
 
     With no Dirichlet or Robin side and c = 0 the problem is singular: u is determined up to a constant, and f has to
-    fit. See `Multigrid.solve`.
+    fit; see `Multigrid.solve`. It is taken as singular too where c and beta are there, but so small that rounding hides
+    them: the mean of c, with beta / L of the sides, is at most 64 eps (1.4e-14) of the diagonal of A, 2 a / h^2
+    summed over the axes.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -105,11 +111,17 @@ class Poisson:
 
     @property
     def singular(self) -> bool:
-        """Whether u is determined up to a constant only."""
-        insulated = all(side.kind in ("neumann", "periodic") for pair in self.boundary for side in pair)
-        beta = [side.beta for pair in self.boundary for side in pair if side.kind == "robin"]
-        closed = insulated or (not self.has_dirichlet and not any(beta))
-        return closed and not self.terms.has_reaction
+        """Whether u is determined up to a constant only, or by less than rounding leaves."""
+        return self.hold <= UNSEEN
+
+    @property
+    def hold(self) -> float:
+        """How firmly sides and reaction hold a constant: the mean of A 1 relative to the diagonal of A."""
+        if self.has_dirichlet:
+            return math.inf
+        c, diagonal = self.terms.reaction, 2 * sum(self.grid.couplings(self.terms.typical))
+        mean = c if isinstance(c, float) else float(Volumes(self.grid).mean(c))
+        return (mean + sum(side.beta / axis.length for axis in self.grid.axes for side in axis.sides)) / diagonal
 
     @property
     def has_dirichlet(self) -> bool:
@@ -163,9 +175,12 @@ class Poisson:
         return self._operator(self.read("u", u))
 
     def matrix(self, symmetric: bool = False) -> sp.csr_matrix:
-        """A on the flattened unknowns (C order); W A, W the control volumes, where `symmetric`."""
-        A = self._operator.matrix()
-        return sp.csr_matrix(sp.diags(self.control_volumes().ravel()) @ A) if symmetric else A
+        """A on the flattened unknowns (C order); W A, W the control volumes, where `symmetric`.
+
+        Each diagonal entry is the sum of those beside it, and of c and what sides add, as it is computed; W A is
+        symmetric to the last bit.
+        """
+        return self._operator.symmetric_matrix() if symmetric else self._operator.matrix()
 
     def control_volumes(self) -> Array:
         """W: the volume that belongs to each unknown, an array of `shape`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import numpy as np
 
 import mgcore
-from mgcore import Solution
+from mgcore import Progress, Solution
 from mgcore.solve import Remaining
-from pde.arrays import as_numpy
+from pde.arrays import copied
 from pde.batch import select, select_sides, stack
-from pde.boundary import fold
+from pde.compatibility import incompatible_share
 from pde.fast import Measured
 from pde.grid import Array, Sides
 from pde.hierarchy import symmetric
@@ -21,6 +22,7 @@ from pde.krylov import ConjugateGradients
 from pde.nested import NestedIteration
 from pde.norms import Volumes
 from pde.poisson import Poisson
+from pde.reduced import Reduced, Reduction, Sizes
 from pde.running import Cycles, How, Levels, MixedCycles
 from pde.trace import Trace
 
@@ -34,6 +36,7 @@ class BatchSolver:
         nested: the pass of full multigrid.
         cycles: the cycles after it.
         volumes: of the finest grid.
+        reduction: makes of f, g and u0 what the cycles take.
         dtype: of data and residuals.
     """
 
@@ -41,6 +44,7 @@ class BatchSolver:
     nested: NestedIteration
     cycles: Cycles | MixedCycles
     volumes: Volumes
+    reduction: Reduction
     dtype: np.dtype
 
     def __call__(
@@ -50,7 +54,7 @@ class BatchSolver:
         u0: Array | None,
         cycle: str,
         accel: str | None,
-        incompatible: float | None,
+        removed: Sizes | None,
         trace: Trace,
         room: Array | None,
         **options: Any,
@@ -58,14 +62,15 @@ class BatchSolver:
         """`pde.Multigrid.solve` for f of shape (members, *shape) that has been read; u too has this shape.
 
         Args:
+            removed: of each member, from `incompatible_share`.
             room: an array in which the iterates of kernels may be.
             options: those of `mgcore.solve_batch`.
         """
-        A, volumes, mean_free = self.nested.hierarchy.levels[0].A, self.volumes, self.mean_free
-        folded, removed = self.compatible(fold(f, sides, self.problem.grid, self.problem.terms), incompatible)
-        scales, active = volumes.rms(folded), np.arange(len(f))
+        A, volumes, mean_free = self.nested.hierarchy.levels[0].A, self.volumes, self.reduction.mean_free
+        reduced = self.reduction(f, sides, u0)
+        data, guess, unit, active = reduced.data, reduced.guess, reduced.unit, np.arange(len(f))
         levels: Levels = self.cycles.levels if accel is None else symmetric(list(self.cycles.levels))
-        levels = trace.watch(levels, folded)
+        levels = trace.watch(levels, reduced.sizes if unit is None else reduced.sizes / unit)
         kind, accelerate = "V" if cycle == "fmg" else cycle, None
         fused, measured = not trace.watches and self.cycles.ready(symmetric=accel is not None), Measured()
         if accel is not None:
@@ -76,24 +81,34 @@ class BatchSolver:
         def whole() -> Array | None:
             return None if room is None or len(active) < len(f) else room.reshape(f.shape)
 
-        def one_cycle(folded: Array, u: Array | None) -> Array:
+        def one_cycle(data: Array, u: Array | None) -> Array:
             norms = None
             if accelerate is not None:
-                u = accelerate(folded, u)
+                u = accelerate(data, u)
             elif u is None and cycle == "fmg":
-                some = select(f, active), select_sides(sides, active, self.problem.ndim)
+                some = select(reduced.f, active), select_sides(reduced.sides, active, self.problem.ndim)
                 u, norms = self.nested(levels, *some, fused, whole())
             else:
                 in_place = u is not u0 and options["callback"] is None
-                u, norms = self.cycles(kind, levels, folded, u, How(fused, in_place=in_place))
+                u, norms = self.cycles(kind, levels, data, u, How(fused, in_place=in_place))
             return measured.keep(mean_free(u), norms)
 
-        def several(folded: Array, u: Array | None, members: list[Remaining]) -> tuple[Array, list[list[float]]] | None:
+        def several(data: Array, u: Array | None, members: list[Remaining]) -> tuple[Array, list[list[float]]] | None:
             nested = u is None and cycle == "fmg"
-            if fast is None or (nested and not self.nested.is_plain(sides)) or not fast.at_hand(members):
+            if unit is not None:
+                members = [m._replace(scale=m.scale / k) for m, k in zip(members, unit[active], strict=True)]
+            if fast is None or (nested and not self.nested.is_plain(reduced.sides)) or not fast.at_hand(members):
                 return None
             out = u if u is not None and u is not u0 else whole()
-            return fast.solve(cycle if nested else kind, folded, u, out, members)
+            return fast.solve(cycle if nested else kind, data, u, out, members)
+
+        def residuals(data: Array, u: Array | None) -> np.ndarray:
+            """The norms of the residuals of u; infinite where u is."""
+            norms = np.asarray(measured.residual(u) or volumes.rms(data if u is None else data - A(u)))
+            if unit is None:
+                return norms
+            norms = norms * unit[active]
+            return norms if u is None else np.where(reduced.overflows(u, active), np.inf, norms)
 
         def keep(members: list[int]) -> None:
             nonlocal active
@@ -101,59 +116,51 @@ class BatchSolver:
             if accelerate is not None:
                 accelerate.keep(members)
 
+        if options["callback"] is not None:
+            options["callback"] = showing(options["callback"], reduced)
         solution = mgcore.solve_batch(
             one_cycle,
-            lambda f, u: measured.residual(u) or (f if u is None else f - A(u)),
-            lambda r: r if isinstance(r, list) else (scales if r is folded else volumes.rms(r)).tolist(),
-            folded,
-            u0,
+            residuals,
+            np.ndarray.tolist,
+            data,
+            guess,
             select=select,
             stack=partial(stack, like=f, own=u0),
             keep=keep,
             several=None if fast is None or accel is not None or self.nested.singular else several,
-            rounding=lambda u: self._rounding(scales[active], u).tolist(),
+            rounding=lambda u: self._rounding(u, reduced.sizes[active], 1.0 if unit is None else unit[active]).tolist(),
+            scales=reduced.sizes.tolist(),
+            doubt=not self.nested.singular and self.problem.hold <= 4 * np.finfo(self.dtype).eps,
             **options,
         )
-        if self.nested.singular and u0 is not None:  # a first guess that no cycle has changed
-            solution.u[:] = mean_free(solution.u)
+        u = reduced.restored(solution.u)
+        solution = solution.changed(u=u if reduced.w is None else mean_free(u))
         if removed is None:
             return solution
-        members = (replace(m, removed=float(share)) for m, share in zip(solution.members, removed, strict=True))
+        shares = zip(solution.members, removed.ravel().tolist(), strict=True)
+        members = (replace(m, removed=share) for m, share in shares)
         return replace(solution, removed=float(np.max(removed)), members=tuple(members))
 
     def symmetric_cycle(self, cycle: str, levels: Levels, fused: bool, r: Array) -> Array:
-        return self.mean_free(self.cycles(cycle, levels, r, None, How(fused, symmetric=True))[0])
+        return self.reduction.mean_free(self.cycles(cycle, levels, r, None, How(fused, symmetric=True))[0])
 
-    def mean_free(self, u: Array) -> Array:
-        """u, of zero mean where the problem is singular."""
-        return self.volumes.without_mean(u) if self.nested.singular else u
-
-    def compatible(self, f: Array, allowed: float | None) -> tuple[Array, Array | None]:
-        """f without its mean where the problem is singular, and the means that it had, relative to its norms.
-
-        Raises:
-            ValueError: f has more of a mean than `allowed`.
-        """
+    def incompatible_share(self, f: Array, sides: Sides, allowed: float | None) -> Sizes | None:
+        """As `pde.compatibility.incompatible_share` where the problem is singular, else None."""
         if not self.nested.singular:
-            return f, None
-        if allowed is None:
-            h = max(float(axis.spacing.max() / axis.length) for axis in self.problem.grid.axes)
-            allowed = max(1e-2, 10 * h**2)
-        size = self.volumes.rms(f)
-        share = abs(as_numpy(self.volumes.mean(f))) / np.where(size > 0, size, 1)
-        if np.max(share) > allowed:
-            raise ValueError(
-                "f does not fit this singular problem (no Dirichlet or Robin side, no reaction): the mean of f, with g "
-                f"folded in, must be zero; it is {np.max(share):.1e} of the norm, and incompatible={allowed:.1e} may "
-                "be removed"
-            )
-        return self.volumes.without_mean(f), share
+            return None
+        return incompatible_share(f, sides, self.problem.grid, self.problem.terms, self.volumes, allowed)
 
-    def _rounding(self, scales: Array, u: Array) -> Array:
-        """What rounding leaves of the residual of each member: eps (2 ||D u|| + ||f||); `scales` are the ||f||.
+    def _rounding(self, u: Array, sizes: Sizes, unit: Any) -> Sizes:
+        """What rounding leaves of the residual of each member: eps (2 ||D u|| + ||f||), where `sizes` are the ||f||.
 
         D is the diagonal of A. Where a jumps that is far less than with ||A||, which is the largest a everywhere.
         """
         A: Any = self.nested.hierarchy.levels[0].A
-        size = self.volumes.rms(A.diagonal * u)
-        return np.asarray(np.finfo(self.dtype).eps * (2 * size + scales))
+        return np.asarray(np.finfo(self.dtype).eps * (2 * unit * self.volumes.rms(A.diagonal * u) + sizes))
+
+
+def showing(callback: Callable[[Progress], Any], reduced: Reduced) -> Callable[[Progress], Any]:
+    """A callback that is shown u itself."""
+    if reduced.w is None and reduced.unit is None:
+        return callback
+    return lambda progress: callback(replace(progress, u=reduced.restored(copied(progress.u))))

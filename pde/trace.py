@@ -19,7 +19,7 @@ Verbose = bool | TextIO | Callable[[Event], Any]
 
 
 class Trace:
-    """Levels that tell of their moves, the residuals being root mean squares relative to that of f.
+    """Levels that tell of their moves, the residuals being root mean squares relative to the size of the data.
 
     Of a batch the largest residual counts.
     """
@@ -37,11 +37,14 @@ class Trace:
         """Whether anybody is told of the moves."""
         return self._tell is not None
 
-    def watch(self, levels: Sequence[Level], f: Array) -> Sequence[Level] | list[TracedLevel]:
-        """The levels, which from now on tell of their moves; residuals are relative to f. Silent: as they are."""
+    def watch(self, levels: Sequence[Level], sizes: Array) -> Sequence[Level] | list[TracedLevel]:
+        """The levels, which from now on tell of their moves; residuals are relative to the largest of these sizes.
+
+        Silent: as they are.
+        """
         if self._tell is None:
             return levels
-        self._scale = float(np.max(self._volumes[0].rms(f))) or 1.0
+        self._scale = float(np.max(sizes)) or 1.0
         return traced(levels, self._report, self._norm)
 
     def wrap(self, callback: Callable[[Progress], Any] | None) -> Callable[[Progress], Any] | None:

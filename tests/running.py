@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -77,7 +78,8 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         reports, output = Path(folder) / "reports", Path(folder) / "output"
         reports.touch()
-        command = [sys.executable, "-m", "pytest", "-p", "tests.running", "-p", "no:cacheprovider", "-n", jobs, *arguments]
+        plugins = ("-p", "tests.running", "-p", "no:cacheprovider")
+        command = [sys.executable, "-m", "pytest", *plugins, "-n", jobs, *arguments]
         with open(output, "wb") as file, open(reports, encoding="utf-8") as lines:
             child = subprocess.Popen(
                 command,
@@ -120,10 +122,8 @@ def _stop(child: subprocess.Popen[bytes]) -> int | None:
             break
         except subprocess.TimeoutExpired:
             continue
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)  # workers that have outlived it
-    except ProcessLookupError:
-        pass
     return None
 
 

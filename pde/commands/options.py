@@ -55,14 +55,14 @@ SOLVER: dict[str, dict[str, Any]] = {
 SOLVE: dict[str, dict[str, Any]] = {
     "cycle": {"choices": ("fmg", *CYCLES), "help": "fmg is one full multigrid pass, then V-cycles (fmg)"},
     "accel": {"choices": ("none", "cg"), "help": "conjugate gradients around a symmetric cycle (none)"},
-    "rtol": {"type": float, "metavar": "T", "help": "residual relative to f to stop at (1e-8)"},
+    "rtol": {"type": float, "metavar": "T", "help": "residual to stop at, relative to the data (1e-8)"},
     "atol": {"type": float, "metavar": "T", "help": "absolute residual to stop at (0)"},
     "max_cycles": {"type": int, "metavar": "K", "help": "give up after so many cycles (50)"},
     "incompatible": {
         "type": float,
         "metavar": "S",
-        "help": "of a singular problem (all sides Neumann or periodic, no reaction): the mean of f, relative to its "
-        "norm, that may be removed (max(1e-2, 10 h^2))",
+        "help": "of a singular problem (all sides Neumann or periodic, no reaction): the mean of f, relative to that "
+        "of |f|, that may be removed (max(1e-2, 10 h^2))",
     },
 }
 OUTPUT: dict[str, dict[str, Any]] = {

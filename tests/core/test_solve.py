@@ -103,10 +103,26 @@ def test_exact_start_makes_no_cycle():
         assert "after 0 cycles" in solution.message
 
 
-def test_zero_f_measures_the_residual_itself():
-    solution = run(0.1, f=0.0, u=5.0, rtol=1e-3)
-    assert solution.residual_norms == pytest.approx((5, 0.5, 0.05, 0.005, 0.0005))
+@pytest.mark.parametrize("size", [5.0, 5e-9, 5e9])
+def test_zero_f_measures_by_the_first_residual(size):
+    solution = run(0.1, f=0.0, u=size, rtol=1.5e-4)
+    assert solution.residual_norms == pytest.approx((1, 0.1, 0.01, 0.001, 0.0001))
     assert solution.reason == "converged"
+
+
+@pytest.mark.parametrize("scale", [1.0, 10.0, 1e6])
+def test_a_scale_that_is_given_measures(scale):
+    solution = run(0.1, f=2.0, u=3.0, rtol=0, atol=0.05, scale=scale)
+    assert solution.residual_norms[0] == pytest.approx(1 / scale)
+    assert solution.tolerance == pytest.approx(0.05 / scale)
+    assert solution.cycles == 2
+
+
+@pytest.mark.parametrize(("lost", "reason"), [(0.5, "converged"), (2.0, "rounding")])
+def test_a_residual_in_which_all_of_f_is_lost_is_doubted(lost, reason):
+    solution = run(0.1, f=2.0, rtol=1e-3, rounding=lambda u: 2 * lost, doubt=True)
+    assert (solution.reason, solution.attainable) == (reason, pytest.approx(lost))
+    assert run(0.1, f=2.0, rtol=1e-3, rounding=lambda u: 2 * lost).reason == "converged"
 
 
 def test_first_guess_and_first_norm():

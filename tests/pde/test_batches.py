@@ -148,9 +148,9 @@ def test_a_callback_stops_the_members_that_go_on():
 
 
 def test_one_bad_member_does_not_spoil_the_others():
-    mg = Multigrid(Poisson((20, 20)))
+    mg = Multigrid(Poisson((20, 20), extent=100.0))
     f = np.random.default_rng(5).standard_normal((3, 20, 20))
-    f[1] = 1e308
+    f[1] = 1e308  # u is larger
     solution = mg.solve(f)
     assert [m.reason for m in solution.members] == ["converged", "non-finite", "converged"]
     assert (solution.reason, solution.converged) == ("non-finite", False)
@@ -192,9 +192,9 @@ def test_what_is_removed_of_a_singular_problem_is_told_member_by_member(boundary
     W = mg.problem.control_volumes()
     f = np.random.default_rng(8).standard_normal((3, 16, 16))
     f -= np.average(f.reshape(3, -1), axis=1, weights=W.ravel())[:, None, None]
-    f[1] += 4e-3 * np.sqrt(np.average(f[1] ** 2, weights=W))
+    f[1] += 4e-3 * np.average(abs(f[1]), weights=W)
     solution = mg.solve(f)
-    assert solution.members[1].removed == solution.removed == pytest.approx(4e-3, rel=1e-3)
+    assert solution.members[1].removed == solution.removed == pytest.approx(4e-3, rel=1e-2)
     assert solution.members[0].removed <= 64 * EPS
     u0 = solution.u + np.array([3.0, 5.0, 7.0])[:, None, None]  # no cycle is needed, but a mean is to go
     again = mg.solve(f, u0=u0)

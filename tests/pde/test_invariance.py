@@ -34,6 +34,31 @@ def test_scaling_the_data_scales_the_solution_and_nothing_else(scale, smoother):
     np.testing.assert_allclose(solution.residual_norms, expected.residual_norms, rtol=1e-4)
 
 
+@pytest.mark.parametrize("kernels", ["numpy", "numba", "torch"])
+@pytest.mark.parametrize("accel", [None, "cg"])
+@pytest.mark.parametrize("dtype", ["float64", "mixed", "float32"])
+def test_data_of_any_size_are_solved_alike(dtype, accel, kernels):
+    """Powers of two, so that f says the same to the last bit, denormal numbers and guesses among them."""
+    if kernels == "torch":
+        pytest.importorskip("torch")
+    f = np.round(64 * RANDOM[:40, :50]) / 64
+    mg = solver((40, 50), dtype=dtype, kernels=kernels)
+    smallest, largest = (-126, 120) if dtype == "float32" else (-1022, 1000)
+    for u0 in (None, RANDOM[20:60, :50]):
+        expected = mg.solve(f, u0=u0, rtol=1e-4, accel=accel)
+        for power in (smallest, smallest // 2 - 10, smallest // 3 - 5, largest // 3 + 5, largest // 2 + 10, largest):
+            scale = 2.0**power
+            solution = mg.solve(scale * f, u0=None if u0 is None else scale * u0, rtol=1e-4, accel=accel)
+            assert solution.converged
+            assert solution.cycles == expected.cycles
+            rounding = 64 * np.finfo(mg.dtype).eps * expected.residual_norms[0]
+            np.testing.assert_allclose(solution.residual_norms, expected.residual_norms, rtol=1e-3, atol=rounding)
+            lost = np.finfo(mg.dtype).smallest_subnormal / scale
+            size = np.abs(expected.u).max() * max(1.0, expected.residual_norms[0])
+            atol = 1e4 * np.finfo(mg.dtype).eps * size + 4 * lost
+            np.testing.assert_allclose(solution.u / mg.dtype.type(scale), expected.u, rtol=0, atol=atol)
+
+
 @pytest.mark.parametrize("length", [1e-150, 1e-90, 1e-6, 1e6, 1e90, 1e149])
 @pytest.mark.parametrize("coarse", ["rediscretised", "galerkin"])
 def test_scaling_the_box_scales_the_solution_by_its_square(length, coarse):
@@ -66,7 +91,9 @@ def test_a_cycle_is_what_a_solve_makes():
         for _ in range(3):
             u = mg.cycle(f, u, cycle)
         np.testing.assert_array_equal(mg.solve(f, cycle=cycle, max_cycles=3, rtol=0).u, u)
-    np.testing.assert_array_equal(mg.solve(f, 1.0, max_cycles=1, rtol=0).u, mg.full_multigrid(f, 1.0))
+    np.testing.assert_array_equal(mg.solve(f, max_cycles=1, rtol=0).u, mg.full_multigrid(f))
+    g = {(0, 0): 0.01}  # small beside f: it is folded in, and not lifted
+    np.testing.assert_array_equal(mg.solve(f, g, max_cycles=1, rtol=0).u, mg.full_multigrid(f, g))
 
 
 def test_cycles_are_those_of_mgcore():

@@ -1,13 +1,14 @@
 """Poisson: its operator in three independent ways, control volumes and coordinates."""
 
 from itertools import product
+from math import fsum
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pde import Poisson
+from pde import Multigrid, Poisson
 from pde.operators import MatrixOperator, StencilOperator
 from tests.pde.reference import (
     EPS,
@@ -21,6 +22,8 @@ from tests.pde.reference import (
     laplacian,
     nonuniform_grids,
 )
+from tests.pde.sides_reference import make_box, smooth
+from tests.pde.sides_table import boxes_of_any_sides
 
 
 def columns(apply, shape):
@@ -125,3 +128,53 @@ def test_a_weak_side_is_not_lost_in_float32(n, beta):
     expected = double(ones)
     assert expected[-1, 0] > 0
     assert np.max(np.abs(single(ones.astype("float32")) - expected)) <= 4 * 2.0**-23 * np.max(double.diagonal)
+
+
+@st.composite
+def closed_problems(draw):
+    """Insulated boxes of any size, centring and spacing, whose coefficient may jump by 10^6."""
+    ndim = draw(st.integers(1, 3))
+    rng = np.random.default_rng(draw(SEEDS))
+    kinds = [draw(st.sampled_from(["N", "P", "R0"])) for _ in range(ndim)]
+    sizes = rng.integers(1, {1: 130, 2: 40, 3: 9}[ndim], ndim).tolist()
+    stretch = draw(st.sampled_from([None, smooth]))
+    box = make_box(kinds, sizes, draw(st.booleans()), lengths=rng.uniform(0.3, 4, ndim), stretch=stretch)
+    field = draw(st.sampled_from([None, 0.7, "jumps", "tensor"]))
+    if field == "jumps":
+        field = 10 ** rng.uniform(-3, 3, sizes)
+    elif field == "tensor":
+        field = [10 ** rng.uniform(-1, 1, sizes) for _ in range(ndim)]
+    return box.arguments() | {"coefficient": field}
+
+
+@settings(max_examples=100)
+@given(closed_problems(), st.sampled_from([1.0, 101325.3, 1e-30]))
+def test_constants_flow_nowhere(arguments, level):
+    problem = Poisson(**arguments)
+    for dtype in ("float64", "float32"):
+        ones = np.full(problem.shape, level, dtype)
+        assert not StencilOperator(problem.grid, np.dtype(dtype), problem.terms)(ones).any()
+    for level in Multigrid(problem, coarse="rediscretised", transfer="bilinear").levels:
+        assert not level.A(np.ones(level.info.grid.shape)).any()
+
+
+def row_sums(A):
+    return np.array([fsum(A.data[slice(*A.indptr[i : i + 2])]) for i in range(A.shape[0])])
+
+
+@settings(max_examples=100)
+@given(closed_problems())
+def test_rows_sum_to_zero_and_the_weighted_matrix_is_symmetric_to_the_last_bit(arguments):
+    problem = Poisson(**arguments)
+    A, WA = problem.matrix(), problem.matrix(symmetric=True)
+    for matrix in (A, WA):
+        assert np.all(np.abs(row_sums(matrix)) <= (2 * problem.ndim + 1) * EPS * matrix.diagonal())
+    assert (WA != WA.T).nnz == 0
+    W = problem.control_volumes().ravel()
+    same(WA, W[:, None] * A.toarray(), max(problem.shape))
+
+
+@given(boxes_of_any_sides())
+def test_the_weighted_matrix_is_symmetric_to_the_last_bit_beside_every_side(box):
+    WA = Poisson(**box.arguments()).matrix(symmetric=True)
+    assert (WA != WA.T).nnz == 0
