@@ -5,10 +5,11 @@ from typing import Any
 from mgcore import Progress, Solution, SolveError
 from pde.arguments import real_array
 from pde.arrays import is_tensor, tensors_in
+from pde.compilation import compile_kernels
 from pde.multigrid import Multigrid
 from pde.poisson import Poisson
 
-__all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "solve_poisson"]
+__all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "compile_kernels", "solve_poisson"]
 
 
 def __getattr__(name: str) -> str:

@@ -1,4 +1,4 @@
-"""python -m pde solve | predict"""
+"""python -m pde solve | predict | compile"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from pde.commands.compile import add_compile
 from pde.commands.options import join_minus
 from pde.commands.predict import add_predict
 from pde.commands.solve import add_solve
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     add_solve(commands)
     add_predict(commands)
+    add_compile(commands)
     return parser
 
 

@@ -12,8 +12,12 @@ import numpy as np
 
 from mgcore import Level
 from mgcore.solve import Remaining
+from pde import stamps
+from pde.background import MEANWHILE, begin, waiting
 from pde.grid import Array
 from pde.hierarchy import symmetric as symmetric_levels
+from pde.kernels.variants import Variant, variant_of
+from pde.progress import CompileBar
 
 SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
@@ -21,6 +25,9 @@ SMALLEST = 1 << 15
 SMALL, LARGE = 1e-100, 1e100
 """Norms whose squares are in the range of numbers, those of residuals far below them too."""
 
+
+Chosen = dict[Variant, str | None]
+"""For each variant of the kernels that a solver has needed, why it runs on NumPy (None: it does not)."""
 
 Norms = list[float] | None
 """Norms of residuals, one per member of a batch, where kernels have measured them."""
@@ -33,6 +40,7 @@ class Fast:
     Args:
         kernels: "auto", "numba" or "numpy".
         threads: None is the number of cores that this process may use.
+        chosen: what the solver has chosen before; a new choice is added.
 
     Raises:
         ValueError: kernels="numba" and the problem is not one for them. ImportError: or Numba is not there.
@@ -42,15 +50,41 @@ class Fast:
     dtype: np.dtype
     threads: int | None
     levels: Sequence[Level]
+    chosen: Chosen = field(default_factory=dict)
     _made: dict[bool, Any] = field(default_factory=dict)
+    _prepared: bool = False
 
     def __post_init__(self) -> None:
+        self._variant, self._reason = self._choose()
         if self.kernels == "numba" and isinstance(reason := self._make(False), str):
             raise ValueError(f'kernels="numba": {reason}')
 
-    def ready(self, symmetric: bool = False) -> bool:
-        """Whether there are kernels for the cycle, or for the one that conjugate gradients use."""
+    def usable(self, symmetric: bool = False) -> bool:
+        """Whether kernels run the cycle, or the one that conjugate gradients use; they may be not compiled yet."""
         return not isinstance(self._make(symmetric), str)
+
+    def ready(self, symmetric: bool = False) -> bool:
+        """As `usable`, and they are compiled."""
+        self.prepare()
+        return self.usable(symmetric)
+
+    def prepare(self, progress: bool = False) -> None:
+        """Have the kernels compiled: here, or in the background where the cycles run on NumPy meanwhile.
+
+        Args:
+            progress: show a bar where stderr is no terminal too.
+        """
+        if self._prepared or self._variant is None:
+            return
+        self._prepared = True
+        if self._reason == MEANWHILE:
+            if failed := begin(self._variant):
+                self._reason = self.chosen[self._variant] = failed
+        elif self.usable():
+            with CompileBar(progress, self._variant) as bar:
+                files = self._make(False).prepare(bar)
+            if files and not stamps.is_compiled(self._variant):
+                stamps.write(self._variant, files=files)
 
     def cycle(
         self,
@@ -102,7 +136,7 @@ class Fast:
         """What runs, and why."""
         made = self._make(False)
         if isinstance(made, str):
-            return f"no compiled kernels: {made}"
+            return f"no compiled kernels: {self._reason or made}"
         return f"compiled kernels, {self._cores()} thread{'s' * (self._cores() > 1)}"
 
     def _make(self, symmetric: bool) -> Any:
@@ -110,12 +144,23 @@ class Fast:
             self._made[symmetric] = self._fuse(symmetric)
         return self._made[symmetric]
 
-    def _fuse(self, symmetric: bool) -> Any:
+    def _choose(self) -> tuple[Variant | None, str | None]:
+        """The variant of the kernels, if there is one, and the reason why they do not run the cycles, if there is."""
         size = self.levels[0].info.grid.size
         if self.kernels == "numpy":
-            return 'kernels="numpy"'
+            return None, 'kernels="numpy"'
         if self.kernels == "auto" and size < SMALLEST:
-            return f"fewer than {SMALLEST:,} unknowns"
+            return None, f"fewer than {SMALLEST:,} unknowns"
+        variant = variant_of(self.levels, self.dtype)
+        if isinstance(variant, str):
+            return None, variant
+        if variant not in self.chosen:
+            self.chosen[variant] = waiting(variant, size) if self.kernels == "auto" else None
+        return variant, self.chosen[variant]
+
+    def _fuse(self, symmetric: bool) -> Any:
+        if self._reason is not None:
+            return self._reason
         try:
             from pde.kernels.solver import fuse
         except ImportError as error:
@@ -131,7 +176,7 @@ class Fast:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_made": {}}
+        return {**vars(self), "_made": {}, "_prepared": False}
 
 
 class Measured:

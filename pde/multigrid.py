@@ -18,6 +18,7 @@ from pde.batch import delivered, one_batch_axis, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.cycles import CYCLES, work_units
 from pde.direct import LARGEST_DENSE
+from pde.fast import Chosen
 from pde.grid import Array, Sides
 from pde.hierarchy import LARGEST_DIRECT, Choices, Tables, build_hierarchy, symmetric
 from pde.nested import NestedIteration
@@ -72,7 +73,11 @@ class Multigrid:
             elsewhere Numba from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
             Ask for "numba" where a process solves on a small grid hundreds of times: a solve is one compiled call then,
             some ten times as fast as NumPy. It is not the default there because the first use costs about a second in
-            a process, and twenty seconds of compilation once on a machine.
+            a process. Kernels are compiled once on a machine, which takes some ten seconds of one core. With "auto" a
+            child process does it in the background: solvers made until then run on NumPy, and stay with it, but for
+            grids of `background.LARGE` unknowns and more, which compile first, as "numba" does. `pde.compile_kernels`
+            does it beforehand, and the environment variable PDE_COMPILE, "off" or "wait", not at all or at once; no
+            child is started under pytest, by ranks of MPI and by worker processes.
 
     f, g, u0 and out may be torch tensors on `device`: the result is one too then, and otherwise an array. On the CPU
     they share their memory with the arrays that the cycles work on; of cycles on a GPU norms alone come to the host.
@@ -117,7 +122,7 @@ class Multigrid:
         self._place = Place(device, self._kernels.startswith("torch") or device != "cpu")
         self._limit = None if levels is None else count("levels", levels, least=1)
         self.dtype, self._mixed = read_precision(dtype, "float64" if device == "cpu" else "mixed")
-        self._tables = Tables()
+        self._tables, self._chosen = Tables(), Chosen()
         self._build(problem)
 
     def _build(self, problem: Poisson) -> None:
@@ -130,7 +135,9 @@ class Multigrid:
         choices = Choices(smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular, direct)
         tables = Tables(self._tables)
         hierarchy = build_hierarchy(grid, terms, choices, self._limit, tables)
-        cycles, here = run_on(self._place, self.dtype, self._mixed, self._kernels, self._threads, hierarchy)
+        cycles, here = run_on(
+            self._place, self.dtype, self._mixed, self._kernels, self._threads, hierarchy, self._chosen
+        )
         tables.close()
         self.problem, self._tables, self._cycles = problem, tables, cycles
         self.smoother, self.coarse, self.transfer = smoother, coarse, transfer
@@ -246,7 +253,7 @@ class Multigrid:
                 the last bit, a cycle costs about three times as much.
 
         Returns:
-            A `Solution`; `converged` and `reason` say how it ended.
+            A `Solution`; `converged` and `reason` say how it ended, `seconds` how long it took once kernels were ready.
 
         Raises:
             ValueError, TypeError: naming the argument, what came and what is allowed; f where it does not fit a
@@ -270,6 +277,7 @@ class Multigrid:
         if accel is not None:
             cycle = "W" if cycle == "W" else "V"
         nested = cycle == "fmg" and u0 is None
+        self._cycles.prepare(progress)
         with np.errstate(**QUIET), self._place.without_gradients(), ProgressBar(progress, rtol) as bar:
             solution = self._solver(
                 f.reshape(-1, *self.problem.shape),
@@ -399,7 +407,9 @@ class Multigrid:
 
     def __str__(self) -> str:
         precision = "float32 cycles in a float64 residual" if isinstance(self._cycles, MixedCycles) else self.dtype.name
-        runs_in = f"torch {self._place.device}" if self._place.on_tensors else "Numba" if self._cycles.ready() else None
+        runs_in = (
+            f"torch {self._place.device}" if self._place.on_tensors else "Numba" if self._cycles.on_kernels() else None
+        )
         levels = table(self.levels, self._hierarchy.interpolations, runs_in, self._cycles.held())
         return (
             f"Multigrid for {self.problem!r}\n{levels}\n"

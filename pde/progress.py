@@ -1,9 +1,11 @@
-"""A progress bar for a solve: it fills with the digits that the residual has lost."""
+"""Progress bars: of a solve, which fills with the digits that the residual has lost, and of compiling kernels."""
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from mgcore import Progress
@@ -39,3 +41,54 @@ class ProgressBar:
             return callback(progress) if callback is not None else None
 
         return show
+
+
+FUNCTIONS = 80
+"""About so many functions are compiled for one solver."""
+
+
+class CompileBar:
+    """Context manager; called with a number of functions, it shows a bar, or where there is no terminal says one line.
+
+    Nothing is shown before the first call.
+
+    Args:
+        shown: show the bar where stderr is no terminal too.
+        what: is compiled.
+    """
+
+    def __init__(self, shown: bool, what: object) -> None:
+        self._what, self._begun = what, False
+        self._bar: Any = None
+        self._shown = sys.stderr is not None and (shown or sys.stderr.isatty())
+
+    def __enter__(self) -> CompileBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, done: int) -> None:
+        if not self._begun:
+            self._begin()
+        if self._bar is not None:
+            self._bar.n = min(done, FUNCTIONS)
+            self._bar.refresh()
+
+    def _begin(self) -> None:
+        self._begun = True
+        title = f"compiling kernels, once on this machine ({self._what})"
+        if self._shown:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=FUNCTIONS, desc=title, bar_format="{desc} |{bar}| {percentage:.0f} % [{elapsed}]")
+        else:
+            say(f"{title}, some 10 to 20 seconds")
+
+
+def say(text: str) -> None:
+    """One line on stderr, if that is open."""
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(f"pde: {text}", file=sys.stderr, flush=True)

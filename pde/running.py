@@ -12,7 +12,7 @@ from mgcore import Level
 from mgcore.trace import TracedLevel
 from pde.arrays import arrays, cast, like, moved
 from pde.cycles import CYCLES
-from pde.fast import Fast, Norms
+from pde.fast import Chosen, Fast, Norms
 from pde.hierarchy import Hierarchy
 from pde.norms import Volumes
 from pde.place import Place
@@ -54,8 +54,17 @@ class Cycles:
     compiled: Any = None
 
     def ready(self, symmetric: bool = False) -> bool:
-        """Whether there are compiled kernels for the cycle, or for the one that conjugate gradients use."""
+        """Whether compiled kernels run the cycle, or the one that conjugate gradients use; they are then compiled."""
         return self.fast is not None and self.fast.ready(symmetric)
+
+    def prepare(self, progress: bool = False) -> None:
+        """Have the kernels compiled, in this process or another; see `Fast.prepare`."""
+        if self.fast is not None:
+            self.fast.prepare(progress)
+
+    def on_kernels(self) -> bool:
+        """Whether compiled kernels run the cycles, or will when they are compiled."""
+        return self.fast is not None and self.fast.usable()
 
     def held(self) -> list[Any]:
         """The compiled kernels' objects, whose arrays no level holds."""
@@ -106,6 +115,12 @@ class MixedCycles:
     def ready(self, symmetric: bool = False) -> bool:
         return self.inner.ready(symmetric)
 
+    def prepare(self, progress: bool = False) -> None:
+        self.inner.prepare(progress)
+
+    def on_kernels(self) -> bool:
+        return self.inner.on_kernels()
+
     def held(self) -> list[Any]:
         return self.inner.held()
 
@@ -136,6 +151,7 @@ def run_on(
     kernels: str,
     threads: int | None,
     hierarchy: Hierarchy,
+    chosen: Chosen,
 ) -> tuple[Cycles | MixedCycles, Hierarchy]:
     """The cycles of a solver, and its plain levels with what belongs to them where the cycles run.
 
@@ -144,12 +160,13 @@ def run_on(
             the direct solution of one level.
         kernels, threads: as in `pde.Multigrid`.
         hierarchy: NumPy's, in `dtype`.
+        chosen: what the solver has chosen for earlier coefficients.
     """
     levels, here = hierarchy.levels, place.put(hierarchy, dtype)
     mixed = mixed and len(levels) > 1
     low = np.dtype("float32") if mixed else dtype
     inner = here.levels if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
-    fast = None if place.on_tensors else Fast(kernels, low, threads, inner)
+    fast = None if place.on_tensors else Fast(kernels, low, threads, inner, chosen)
     cycles = Cycles(inner, fast, _compiled(kernels, inner))
     if not mixed:
         return cycles, here

@@ -1,5 +1,6 @@
 """The same examples for everybody: on every machine, in whatever order tests run, with or without a CI variable."""
 
+import os
 from importlib import import_module
 
 from hypothesis import HealthCheck, settings
@@ -23,3 +24,4 @@ settings.register_profile(
 # for `make explore`: no database, so that a seed says everything
 settings.register_profile("explore", settings.get_profile("same"), derandomize=False, database=None)
 settings.load_profile("same")
+os.environ["PDE_COMPILE"] = "wait"  # solvers take compiled kernels whether or not this machine has them yet

@@ -1,25 +1,92 @@
-"""How kernels are compiled: cached on disk, without the interpreter's lock, free to contract and reorder sums."""
+"""How kernels are compiled: cached on disk, without the interpreter's lock, free to contract and reorder sums.
+
+Numba optimises each function with all that it calls, and makes machine code of it, before its caller is compiled, where
+all of that happens again. Here a function that Python never calls is lowered and no more: LLVM goes through it once,
+with the function that Python calls, whose code alone is kept on disk.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 import numba
+from numba.core import event
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import register_pass
+from numba.core.typed_passes import NativeLowering
 
-_cached = partial(numba.njit, cache=True, nogil=True, boundscheck=False, error_model="numpy")
-_free = partial(_cached, fastmath={"contract", "nsz", "reassoc"})
-_inner = partial(_free, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
-called: Any = _free()
-"""For functions that Python calls: the others have no way in from there, which takes a tenth of their compilation."""
+class _Part(JITCodeLibrary):
+    """A function and what it calls, as they were lowered: to be linked into a caller."""
 
-compiled: Any = _inner()
-inline: Any = _inner(forceinline=True)
+    def finalize(self) -> None:
+        for library in dict.fromkeys(self._linking_libraries):
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _LowerPart(NativeLowering):
+    _name = "lower_part"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
+        super().run_pass(state)
+        key: Any = [].append  # callers find the function by the builtin that enters it: this one is nothing else's
+        state.targetctx.insert_user_function(key, state.cr.fndesc, [state.library])
+        state.cr = state.cr._replace(cfunc=key)
+        return True
+
+
+class _Parts(CompilerBase):
+    def define_pipelines(self) -> list[Any]:
+        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        pipeline.passes = [(_LowerPart if each is NativeLowering else each, why) for each, why in pipeline.passes]
+        pipeline.finalize()
+        return [pipeline]
+
+
+_plain = partial(numba.njit, nogil=True, boundscheck=False, error_model="numpy")
+_free = partial(_plain, fastmath={"contract", "nsz", "reassoc"})
+_part = {"pipeline_class": _Parts, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def called(function: Callable[..., Any]) -> Any:
+    """For functions that Python calls: the others have no way in from there."""
+    try:
+        return _free(cache=True)(function)
+    except RuntimeError:  # there is no folder that a cache could be written to
+        return _free()(function)
+
+
+compiled: Any = _free(**_part)
+inline: Any = _free(**_part, forceinline=True)
 """LLVM inlines it; Numba, which would type the code anew in every place, takes a fifth longer."""
 
-merged: Any = _inner(inline="always")
+merged: Any = _free(**_part, inline="always")
 """For a function with one caller, around a large one: else LLVM would go through that once more."""
 
-exact: Any = _cached()
+exact: Any = _plain(**_part)
 """Arithmetic that a compiler must not reorder."""
+
+
+class _Listener(event.Listener):
+    def __init__(self, report: Callable[[int], Any]) -> None:
+        self._report, self._done = report, 0
+
+    def on_start(self, event: Any) -> None:
+        self._report(self._done)
+
+    def on_end(self, event: Any) -> None:
+        self._done += 1
+        self._report(self._done)
+
+
+def reported(report: Callable[[int], Any]) -> AbstractContextManager[Any]:
+    """While it lasts `report` is told how many functions have been compiled; nothing where all come from the cache."""
+    return event.install_listener("numba:compile", _Listener(report))

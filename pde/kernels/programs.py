@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 
 from mgcore import Level
 from pde.grid import Array
 from pde.kernels import cycles
-from pde.kernels.cycles import DIRECT, NO_NORMS, NO_SCALE, Given, program_of
+from pde.kernels.cycles import DIRECT, NO_NORMS, NO_SCALE, STEP, Given, program_of
 from pde.kernels.direct import direct
 from pde.kernels.hands import hands
 from pde.kernels.passes import RESIDUAL, ZERO
@@ -39,6 +42,18 @@ class Programs:
         self._work = [_work_space(dtype, 0)]
         self._halos: dict[tuple[int, int], Rows] = {}
         self._programs: dict[tuple[str, int], Array] = {}
+
+    def prepare(self) -> list[str]:
+        """Have all that programs call loaded from Numba's cache or compiled; the files in which the cache keeps it."""
+        given, norms, sums, team = np.array(Given(), np.int64), NO_NORMS, np.zeros(1), new_team()
+        data = (*self.packed.arguments, np.zeros(1, STEP), tuple(self._direct))
+        call = (*data, given, 0, norms, NO_SCALE, 0.0, sums, team, True)
+        with suppress(OSError):  # a full disk: what is compiled runs, and is not kept
+            cycles.execute.compile(tuple(map(numba.typeof, (*call, *self._work[0]))))
+        with suppress(OSError):
+            space_needed.compile((numba.typeof(self.packed.records[0]), numba.typeof(0)))
+        folder = cycles.execute.stats.cache_path
+        return [] if folder is None else [str(path) for path in Path(folder).glob("cycles.execute-*.nbi")]
 
     def cycle(self, kind: str, start: int, f: Rows, u: Rows | None, out: Rows, norm: int = RESIDUAL) -> float:
         """A cycle that begins on level `start`, from u (None: zero); returns the sum of W (f - A u)^2, or what

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 from weakref import WeakSet
@@ -13,13 +13,12 @@ import numpy as np
 from mgcore import Level
 from mgcore.solve import Remaining
 from pde.grid import Array
+from pde.kernels.jit import reported
 from pde.kernels.passes import RESIDUAL
 from pde.kernels.programs import Programs
 from pde.kernels.states import Packed, Rows, Sweeping, as_rows
-from pde.kernels.tables import Tables, is_alike
-from pde.operators import StencilOperator
-from pde.smoothers import red_black
-from pde.transfer import BilinearTransfer
+from pde.kernels.tables import Tables
+from pde.kernels.variants import smoother, variant_of
 
 AT_HAND = 1 << 21
 """Unknowns at most for all cycles in one call."""
@@ -39,6 +38,11 @@ class Fused:
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
         self._lock = Lock()
         _EVERY.add(self)
+
+    def prepare(self, report: Callable[[int], Any]) -> list[str]:
+        """As `Programs.prepare`; `report` is told how many functions have been compiled, from 0 on if there is one."""
+        with self._lock, reported(report):
+            return self.programs.prepare()
 
     def cycle(self, cycle: str, f: Array, u: Array | None, out: Array, start: int = 0) -> float:
         """A cycle that begins on level `start`, from u (None: zero) to `out`, which may be u.
@@ -101,29 +105,16 @@ if hasattr(os, "register_at_fork"):
 
 def fuse(levels: Sequence[Level], dtype: np.dtype, threads: int) -> Fused | str:
     """Fused levels for plain ones, or the reason why there are none."""
-    infos = [level.info for level in levels]
-    ndim = infos[0].grid.ndim
-    if len(levels) == 1:
-        return "there is one level only"
-    if ndim not in (2, 3):
-        return f"they are for two and three dimensions, and the grid has {ndim}"
-    if not all(getattr(_smoother(level), "func", None) is red_black for level in levels[:-1]):
-        return "they make red-black sweeps, and the smoother is another"
-    varying = not all(is_alike(info.grid, info.operator.terms) for info in infos[:-1])
+    variant = variant_of(levels, dtype)
+    if isinstance(variant, str):
+        return variant
+    varying = variant.coefficients == "varying"
     tables = Tables(dtype, varying)
     for level in levels[:-1]:
-        info, terms = level.info, level.info.operator.terms
-        if not isinstance(info.operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):
-            return "they are for rediscretised operators and bilinear transfers"
-        if any(axis.periodic and axis.n % 2 and axis.n > 1 for axis in info.grid.axes):
-            return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
-        tables.add(info.grid, terms, _smoother(level).args[1], info.to_coarse)
-    packed = Packed(*tables.pack(), None if ndim == 2 else True, True if varying else None, tables.faces)
+        info = level.info
+        tables.add(info.grid, info.operator.terms, smoother(level).args[1], info.to_coarse)
+    packed = Packed(*tables.pack(), None if variant.ndim == 2 else True, True if varying else None, tables.faces)
     return Fused(levels, packed, _sweeping(levels[0]), threads)
-
-
-def _smoother(level: Level) -> Any:
-    return [*level.B, *level.B_post][0]
 
 
 def _sweeping(level: Level) -> Sweeping:

@@ -7,9 +7,6 @@ varies: then there are a/h at the faces of every point, split by parity as the r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +14,11 @@ import scipy.sparse as sp
 
 from pde.grid import Array, Axis, Grid
 from pde.kernels.lanes import LANES
+from pde.kernels.variants import columns_that_differ, line_values
 from pde.one_axis import as_weights, cubic_matrix, data_matrix, linear_matrix, once_per_axis, restriction_matrix
+from pde.stamps import digest
 from pde.terms import Terms, grid_coefficients, grid_fluxes
 from pde.transfer import BilinearTransfer
-
-MOST_SPECIAL = 8
-"""A row with more points than this where its coefficients differ from those inside is one that varies."""
 
 STREAMED = 1 << 25
 """Bytes of a grid from which on it is written past the cache, as no cache keeps it until the next pass."""
@@ -45,13 +41,7 @@ def record(dtype: np.dtype) -> np.dtype:
     data = [("at_data_from", count, 2), ("at_data", count, 2), ("rows_most", count, 2), ("d", real, 8)]
     every: Any = axis + rows + line + special + varying + parents + spans + taps + ends + cubic + data
     # Numba looks at the file of a cached function alone: a type that changes with all files has it compiled anew
-    return np.dtype([*every, (f"sources_{digest(Path(__file__).parent)}", np.int8)], align=True)
-
-
-@cache
-def digest(folder: Path) -> str:
-    """A name for the state of the source files in a folder."""
-    return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:12]
+    return np.dtype([*every, (f"sources_{digest()}", np.int8)], align=True)
 
 
 class Tables:
@@ -116,8 +106,8 @@ class Tables:
             self._level["at_centre"][a] = self._real(centre + (float(terms.reaction) if a == 0 else 0.0))
             self._level["at_upper"][a] = self._real(upper)
         axis = grid.axes[-1]
-        values, middle = _line(axis, coefficients[2]), axis.n // 2
-        special = _columns_that_differ(values, middle)
+        values, middle = line_values(axis, coefficients[2]), axis.n // 2
+        special = columns_that_differ(values, middle)
         for name, value in zip(("lower", "centre", "upper", "width"), values[:, middle], strict=True):
             self._level[name] = value
         self._level["specials"] = len(special)
@@ -323,19 +313,6 @@ def _ends(M: sp.csr_matrix, first: Array, taps: Array, around: bool, tolerance: 
     return Ends(points, *as_weights(M, most, points))
 
 
-def is_alike(grid: Grid, terms: Terms) -> bool:
-    """Whether the coefficients are alike along each row, but for a few special points."""
-    if terms.varies or not isinstance(terms.reaction, float):
-        return False
-    values = _line(grid.axes[-1], grid_coefficients(grid, terms, grid.ndim - 1))
-    return len(_columns_that_differ(values, grid.axes[-1].n // 2)) <= MOST_SPECIAL
-
-
-def _line(axis: Axis, c: Any) -> Array:
-    """Lower, centre, upper and width along a row, whose values beyond its ends are zero."""
-    return np.stack((c.lower, c.centre, c.upper, axis.width))
-
-
 def _three(values: Sequence[Any]) -> list[Any]:
     """(rows, None, points) in two dimensions, (planes, rows, points) in three."""
     return [values[0], None, values[1]] if len(values) == 2 else list(values)
@@ -351,10 +328,3 @@ def _without_ends(c: Any, axis: Axis) -> tuple[Array, Array, Array]:
     if not axis.periodic:
         lower[0] = upper[-1] = 0
     return lower, c.centre, upper
-
-
-def _columns_that_differ(values: Array, middle: int) -> Array:
-    """Columns that differ from the middle one by more than the rounding of equal intervals."""
-    reference = values[:, middle : middle + 1]
-    tolerance = 16 * np.finfo(float).eps * values.shape[1] * abs(reference)
-    return np.flatnonzero((abs(values - reference) > tolerance).any(axis=0))
