@@ -20,7 +20,8 @@ from pde.kernels import programs, recording
 from pde.kernels.cycles import DIRECT, PASS
 from pde.kernels.direct import LARGEST_INVERSE
 from pde.kernels.hands import Hands
-from tests.pde.kernel_solvers import check_every_cycle, fused, rounding, solvers
+from tests.pde import rounding
+from tests.pde.kernel_solvers import check_every_cycle, fused, solvers
 
 HOW_THEY_RUN = {
     "threads": st.integers(1, 3),
@@ -112,7 +113,7 @@ def test_the_symmetric_cycle_too(mg, seed):
     plain = symmetric(mg.levels)
     expected, out = mgcore.v_cycle(plain, f), np.empty_like(f)
     fused(mg, plain, 1).cycle("V", f, None, out)
-    assert np.max(np.abs(out - expected)) <= rounding(mg, expected)
+    assert np.max(np.abs(out - expected)) <= rounding.of_a_cycle(mg, f, expected, levels=plain)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
