@@ -109,6 +109,11 @@ class Analysis:
         """The number of axes that the analysis has: those with more than one unknown."""
         return len(self._axes)
 
+    @property
+    def halved(self) -> Which:
+        """Whether the next coarser grid halves each of these axes."""
+        return self._steps[0].which if self._steps else (False,) * self.ndim
+
     def _is_whole(self, level: Level) -> bool:
         """Whether the level still has all axes: where one has shrunk to a point, the solver halves weaker ones."""
         return all(level.info.grid.shape[a] > 1 for a in self._axes)

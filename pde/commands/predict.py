@@ -87,7 +87,8 @@ def predict(options: argparse.Namespace) -> int:
         from pde import plot
 
         theta, size = analysis.error_symbol(options.cycle, options.grids, options.frequencies)
-        print(f"written: {plot.symbol(theta, size, path, f'{options.cycle}{mg.nu} {mg.smoother}')}")
+        title = f"{options.cycle}{mg.nu} {mg.smoother}"
+        print(f"written: {plot.symbol(theta, size, path, title, analysis.halved)}")
     return 0
 
 

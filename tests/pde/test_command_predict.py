@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from pde import Multigrid, Poisson
@@ -24,6 +25,16 @@ def test_command_line_plots_in_other_dimensions(dims, capsys, tmp_path):
     target = tmp_path / "symbol.png"
     assert main(["predict", "--dims", str(dims), "--grids", "2", "--frequencies", "8", "--plot", str(target)]) == 0
     assert target.stat().st_size > 5000
+
+
+@pytest.mark.parametrize(("words", "ends"), [("1 10", (0.5, 1)), ("10 1", (1, 0.5)), ("1 1", (0.5, 0.5))])
+def test_the_frame_in_a_picture_holds_the_modes_of_the_coarse_grid(words, ends, monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr("pde.plot.symbols.save", lambda figure, path: drawn.append(figure.axes[0]))
+    assert main(["predict", "--aspect", *words.split(), "--grids", "2", "--plot", str(tmp_path / "symbol.png")]) == 0
+    (frame,) = drawn[0].lines
+    assert [np.ptp(frame.get_data()[k]) for k in (0, 1)] == pytest.approx([2 * np.pi * end for end in ends])
+    assert [text.get_text() for text in drawn[0].get_legend().get_texts()] == ["modes that the coarse grid has"]
 
 
 def test_command_line_keeps_a_picture_that_exists_unless_forced(capsys, tmp_path):
