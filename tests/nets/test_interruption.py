@@ -158,25 +158,35 @@ def test_a_signal_after_the_last_check_is_not_lost(monkeypatch):
 
 
 KILLS = """
-import os, random, signal, sys, time
+import os, random, signal, sys
 import matplotlib.figure, torch, torch._dynamo, torch.utils.flop_counter  # once, not in every child
 from tests.nets.test_training import train
 torch.set_num_threads(1)
 folder, seed, kills = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-numbers, fsync = random.Random(seed), os.fsync
-def slow(file):
-    time.sleep(0.01)
-    fsync(file)
-os.fsync = slow  # a slow disk is hit in the middle of a write
-killed = 0
+numbers, killed = random.Random(seed), 0
+def kill_in_a_call(names, left):
+    # ends this process before or after one of its next calls of these functions of os: while it writes a file
+    def wrapped(real, before):
+        def call(*arguments, **options):
+            nonlocal left
+            left -= 1
+            if left == 0 and before:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = real(*arguments, **options)
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+        return call
+    for name in names:
+        setattr(os, name, wrapped(getattr(os, name), numbers.random() < 0.5))
 while True:
+    left, every = numbers.randint(1, 9), numbers.choice((1, 2, "1 epoch"))
     child = os.fork()
     if child == 0:
-        train(folder, resume=True, checkpoint_every=numbers.choice((1, 2, "1 epoch")))
+        if killed < kills:
+            kill_in_a_call(("fsync", "replace"), left)
+        train(folder, resume=True, checkpoint_every=every)
         os._exit(0)
-    if killed < kills:
-        time.sleep(numbers.uniform(0, 0.5))
-        os.kill(child, signal.SIGKILL)
     code = os.waitpid(child, 0)[1]
     killed += code == signal.SIGKILL
     if code != signal.SIGKILL:
