@@ -46,7 +46,7 @@ def circumstances() -> str:
             f"- date: {datetime.date.today().isoformat()}",
             f"- hardware: {_processor()}, {os.cpu_count()} cores, {_memory()}",
             f"- versions: Python {platform.python_version()}, {versions}",
-            f"- commit: {_commit()}",
+            f"- commit: {commit()}",
             f"- command: `{command}`",
         )
     )
@@ -73,7 +73,8 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit that is checked out, and whether files have changed since."""
     run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     changed = subprocess.run(["git", "status", "--porcelain", "*.py"], capture_output=True, text=True, check=False)
     return (run.stdout.strip() or "unknown") + (" with local changes" if changed.stdout.strip() else "")

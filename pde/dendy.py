@@ -70,7 +70,8 @@ class Between:
         row: the point of each entry, by its place among them.
         data: the entries.
         column: where an entry leads.
-        target: where it leads once it is summed up across the other axes.
+        target: the next point on the way there, once it is summed up across the other axes: tips make entries that lead
+            further on coarse grids.
         along: whether it leads away along the axes between.
         count: of these axes.
     """
@@ -103,7 +104,6 @@ def _prolongation(A: sp.csr_matrix, grid: Grid, which: tuple[bool, ...], places:
             diagonal, neighbours = group.total(~away), -group.total(away)
             inside = (neighbours > 0) & (abs(diagonal - neighbours) <= INTERIOR * diagonal)
             scale = np.where(inside, neighbours, np.maximum(diagonal, neighbours))
-            away &= found[group.target] >= 0
             row = group.row[away]
             sums = _sums(P, -group.data[away] / scale[row], row, found[group.target[away]], len(group.points))
             further.append((group.points, sums))
@@ -137,14 +137,16 @@ def _between(A: sp.csr_matrix, grid: Grid, axes: tuple[int, ...], places: list[A
     points = np.arange(grid.size, dtype=np.int32).reshape(grid.shape)[np.ix_(*lines)].ravel()
     rows = A[points]
     row = np.repeat(np.arange(len(points), dtype=np.int32), np.diff(rows.indptr))
-    column, target = rows.indices, rows.indices
+    column, target = rows.indices, points[row]
     along, stride = np.zeros(len(row), dtype=bool), 1
     for a in reversed(range(grid.ndim)):
-        shift = (points // stride % grid.shape[a])[row] - column // stride % grid.shape[a]
         if a in axes:
+            n, here = grid.shape[a], (points // stride % grid.shape[a])[row]
+            shift = column // stride % n - here
+            if grid.axes[a].periodic:
+                shift = (shift + n // 2) % n - n // 2  # the shorter way around
             along |= shift != 0
-        else:
-            target = target + shift * stride
+            target = target + ((here + np.sign(shift)) % n - here) * stride
         stride *= grid.shape[a]
     return Between(points, row, rows.data, column, target, along, len(axes))
 

@@ -24,23 +24,29 @@ class DirectSolver:
     """B = A^-1; the factorisation is made anew where the object is unpickled.
 
     Where A is singular (constants are its null space) it solves for the d of zero mean, after taking from r what no d
-    can give: both in the inner product of control volumes.
+    can give: both in the inner product of control volumes. The equation of one unknown then follows from the others;
+    without it and with that unknown zero the factors are those of a definite matrix, and the mean goes afterwards.
     """
 
     def __init__(self, A: Operator, singular: bool = False) -> None:
         self.A, self.singular = A, singular
         matrix = A.matrix().astype(float)
+        self._share = A.volumes.ravel() / A.volumes.sum()
+        self._free = np.arange(A.grid.size)
         if singular:
-            volumes = A.volumes.ravel()
-            border = np.full((A.grid.size, 1), abs(matrix.diagonal()).max() or 1.0)
-            matrix = sp.bmat([[matrix, border], [(volumes / volumes.sum())[None, :], None]])
-        self._factor = splu(sp.csc_matrix(matrix))
+            self._free = np.delete(self._free, np.argmax(matrix.diagonal()))  # where it is tied to others most strongly
+            matrix = matrix[self._free][:, self._free]
+        self._factor = _factor_of_definite(matrix) if len(self._free) else None
 
     def __call__(self, r: Array) -> Array:
         flat = r.reshape(-1, self.A.grid.size).astype(float)
         if self.singular:
-            flat = np.concatenate((flat, np.zeros((len(flat), 1))), axis=1)
-        d = self._factor.solve(flat.T).T[:, : self.A.grid.size]
+            flat = flat - (flat @ self._share)[:, None]
+        d = np.zeros_like(flat)
+        if self._factor is not None:
+            d[:, self._free] = self._factor.solve(flat[:, self._free].T).T
+        if self.singular:
+            d -= (d @ self._share)[:, None]
         return np.ascontiguousarray(d).reshape(r.shape).astype(r.dtype)
 
     def moved(self, leaf: Callable[[Any], Any]) -> DirectSolver | DenseSolver:
@@ -61,6 +67,12 @@ class DirectSolver:
 
     def __setstate__(self, state: tuple[Operator, bool]) -> None:
         self.__init__(*state)  # type: ignore[misc]
+
+
+def _factor_of_definite(matrix: sp.spmatrix) -> Any:
+    """LU of a matrix that volumes make symmetric and definite: in an order of minimum degree, without pivots."""
+    options = {"SymmetricMode": True}
+    return splu(sp.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
 
 
 LONGEST = 512

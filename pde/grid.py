@@ -54,12 +54,14 @@ class Axis:
         sides: the low and the high end.
         cell: whether the unknowns are the centres of cells.
         odd_last: whether coarsening has made the last interval of another number of intervals than those before.
+        nested: whether one unknown at most may lie between two that stay when it coarsens; see `_kept`.
     """
 
     nodes: Array
     sides: tuple[Side, Side] = (Side(), Side())
     cell: bool = False
     odd_last: bool = False
+    nested: bool = False
 
     @classmethod
     @lru_cache(maxsize=16)
@@ -163,7 +165,7 @@ class Axis:
         if self._two_ends:
             return Axis(self.nodes, self.sides, cell=True)
         kept = self._kept
-        return Axis(self.nodes[kept], self.sides, self.cell, self.odd_last or kept[-1] - kept[-2] != 2)
+        return Axis(self.nodes[kept], self.sides, self.cell, self.odd_last or kept[-1] - kept[-2] != 2, self.nested)
 
     @property
     def _two_ends(self) -> bool:
@@ -174,7 +176,8 @@ class Axis:
         """The indices of the nodes that stay.
 
         An interval that was left over before is not left over again, where an unknown lies on either side: it would be
-        far shorter than those beside it, and its two unknowns coupled too strongly for any point smoother.
+        far shorter than those beside it, and its two unknowns coupled too strongly for any point smoother. It joins
+        the two before it, or, where these would leave two unknowns between coarse ones, one of them.
         """
         last = len(self.nodes) - 1
         kept = np.arange(0, last + 1, 2)
@@ -182,20 +185,22 @@ class Axis:
             return kept
         between_unknowns = self.cell or self.sides[1].kind != "dirichlet"
         if between_unknowns and len(kept) > 2 and self.spacing[-1] < SHORTEST * self.spacing[-3:-1].sum():
-            kept = kept[:-1]
+            kept = np.append(kept[:-1], last - 2) if self.nested else kept[:-1]
         return np.append(kept, last)
 
     def at_points(self) -> Axis:
-        """A vertex-centred axis through the same unknowns: itself, or the one through the centres of its cells."""
-        return self._through_points if self.cell else self
+        """A vertex-centred axis through the same unknowns, of cells through their centres, that coarsens `nested`."""
+        return self if self.nested and not self.cell else self._through_points
 
     @cached_property
     def _through_points(self) -> Axis:
         if self.periodic:
-            return Axis(np.append(self.points, self.points[0] + self.length), self.sides)
-        low, high = (side.kind == "dirichlet" for side in self.sides)
-        ends = self.nodes[:1] if low else self.nodes[:0], self.nodes[-1:] if high else self.nodes[:0]
-        return Axis(np.concatenate((ends[0], self.points, ends[1])), self.sides)
+            nodes = np.append(self.points, self.points[0] + self.length)
+        else:
+            low, high = (side.kind == "dirichlet" for side in self.sides)
+            ends = self.nodes[:1] if low else self.nodes[:0], self.nodes[-1:] if high else self.nodes[:0]
+            nodes = np.concatenate((ends[0], self.points, ends[1]))
+        return Axis(nodes, self.sides, nested=True)
 
     def injection(self) -> tuple[Array, Array]:
         """(indices, weights), (k, coarse n): a function at the coarse points, or the means of merged cells."""

@@ -41,6 +41,13 @@ COARSEST_SIZE_STEEP = 5000
 COARSEST_SIZE_ROUGH = 5000
 """The same at least where the coefficient jumps: coarser grids would lose sight of whole inclusions and layers."""
 
+CHEAP_ROUGH, CHEAP_LINES = 10_000, 32_000
+"""The same where no number of levels is asked for, and where lines or planes are relaxed besides.
+
+Factors of 10,000 unknowns cost as much as levels. Across jumps on stretched axes, or of a tensor whose strong axis
+turns, no coarse grid knows what strong couplings tie together; they take at most a second there.
+"""
+
 COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 15, 100_000
 """In two dimensions it is one in so many unknowns, at most so many: two coarsenings see what is eight points wide."""
 
@@ -126,7 +133,7 @@ def _build_levels(
     A: Operator = StencilOperator(grid, choices.dtype, terms)
     levels: list[Level] = []
     interpolations: list[CubicInterpolation] = []
-    smallest = _coarsest_size(grid, choices.largest_direct) if choices.transfer == "operator" else COARSEST_SIZE
+    smallest = _coarsest_size(grid, choices, limit)
     while True:
         which = _axes_to_coarsen(A.grid, terms, choices.smoother)
         last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
@@ -169,11 +176,14 @@ def _boundary_terms(
     return result
 
 
-def _coarsest_size(grid: Grid, largest: int) -> int:
+def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
     """How many unknowns go to the direct solver where the coefficient jumps; factors fill up in three dimensions."""
+    if choices.transfer != "operator":
+        return COARSEST_SIZE
     plane = sum(n > 1 for n in grid.shape) < 3
-    share = min(grid.size // COARSEST_SHARE_ROUGH, largest) if plane else 0
-    return max(COARSEST_SIZE_ROUGH, share)
+    lines = choices.smoother.startswith(("zebra", "planes"))
+    least = COARSEST_SIZE_ROUGH if limit else CHEAP_LINES if lines else CHEAP_ROUGH
+    return min(max(least, grid.size // COARSEST_SHARE_ROUGH if plane else 0), choices.largest_direct)
 
 
 def _is_cheap(A: Operator) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pde.arrays import cast
+import numpy as np
+
+from pde.arrays import cast, namespace, numpy_dtype
 from pde.grid import Array
 from pde.norms import Volumes
-
-DRIFT = 1e-5
-"""Updates of the residual may bring it down by this factor before it is computed anew."""
 
 
 class ConjugateGradients:
@@ -19,7 +18,7 @@ class ConjugateGradients:
 
     `project` takes what rounding adds outside of the range of a singular A away again. Made anew for each solve, since
     it remembers the residual and the direction of the last step. The residual is updated step by step, and computed
-    from u where it has become so small that rounding may have carried it away from the true one.
+    from u where it has come down by the root of eps; directions begin anew where rounding had carried it away.
     """
 
     def __init__(
@@ -36,17 +35,24 @@ class ConjugateGradients:
         self._computed: Any = None  # (r, M r) of the last residual that was computed
 
     def __call__(self, f: Array, u: Array | None) -> Array:
-        if self._r is None or (self._rz < DRIFT**2 * self._computed).any():
-            self._r, self._computed = f if u is None else f - self._A(u), None
-        self._r = self._project(self._r)
+        if self._r is None or (self._rz < _eps(f) * self._computed).any():
+            self._compute(f, u)
         z = self._project(self._M(self._r))
         rz = self._dot(self._r, z)
         self._computed = rz if self._computed is None else self._computed
         self._p = z if self._p is None else z + _ratio(rz, self._rz) * self._p
         Ap = self._A(self._p)
         step = _ratio(rz, self._dot(self._p, Ap))
-        self._r, self._rz = self._r - step * Ap, rz
+        self._r, self._rz = self._project(self._r - step * Ap), rz
         return step * self._p if u is None else u + step * self._p
+
+    def _compute(self, f: Array, u: Array | None) -> None:
+        """The residual of u."""
+        r = self._project(f if u is None else f - self._A(u))
+        if self._r is not None:
+            away = self._dot(r - self._r, r - self._r) > 1e-2 * self._dot(r, r)
+            self._rz = namespace(r).where(away, np.inf, self._rz)
+        self._r, self._computed = r, None
 
     def keep(self, members: Sequence[int]) -> None:
         """Go on with these members of the batch alone."""
@@ -59,6 +65,10 @@ class ConjugateGradients:
         """The inner product, shaped to multiply grid functions."""
         product = self._volumes.mean(v * w)
         return cast(product.reshape(product.shape + (1,) * (v.ndim - product.ndim)), v.dtype)
+
+
+def _eps(f: Array) -> float:
+    return float(np.finfo(numpy_dtype(f.dtype)).eps)
 
 
 def _ratio(a: Array, b: Array) -> Array:

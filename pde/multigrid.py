@@ -13,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 from mgcore import Progress, Solution, SolveError
 from pde.arguments import choose, count, finite, number, read_nu, read_omega, read_precision, real_array
 from pde.arrays import as_numpy, cast, is_tensor
-from pde.automatic import automatic
+from pde.automatic import automatic, is_rough
 from pde.batch import delivered, one_batch_axis, with_shape
 from pde.boundary import BoundaryData, fold, read_sides
 from pde.cycles import CYCLES, work_units
@@ -60,8 +60,9 @@ class Multigrid:
             relaxed on stretched axes (rediscretised cycles take up to 0.9 there), or transfer is "operator".
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
             "auto" is the last where the coefficient is rough, else the first.
-        levels: the number of levels at most, which coarsen as far as it goes; None ends, where a is constant, at a
-            grid whose direct solution is as cheap as a cycle (some 50 unknowns along each of two axes, 17 of three).
+        levels: the number of levels at most, which coarsen as far as it goes; None ends at a grid whose direct solution
+            is cheap: where a is constant some 50 unknowns along each of two axes, 17 of three; where transfers follow
+            the coefficient 10,000 unknowns, and 32,000 where lines or planes are relaxed.
         threads: for the compiled kernels; None takes the cores that this process may use.
         device: "cpu", or "cuda" ("cuda:1", ...) for the same cycles on torch tensors of a GPU. Not GPU-tested.
         dtype: "float64", "float32", or "mixed": float32 cycles inside a float64 residual, which reaches what float64
@@ -241,7 +242,8 @@ class Multigrid:
                 "backslash".
             accel: None, or "cg": conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing
                 is adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
-                "backslash" are not symmetric and are refused.
+                "backslash" are not symmetric and are refused. "auto" is "cg" where the coefficient is rough (see
+                `coarse` of `Multigrid`), the cycle is symmetric and there are two levels or more, else None.
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
                 residual, and the u of all members, those that have ended among them.
             progress: show a progress bar on stderr.
@@ -260,9 +262,7 @@ class Multigrid:
                 singular problem.
         """
         choose("cycle", cycle, ("fmg", *CYCLES))
-        if accel is not None:
-            choose("accel", accel, ("cg",))
-            self._check_symmetric(cycle)
+        accel = self.acceleration(accel, cycle)
         rtol, atol = number("rtol", rtol, least=0), number("atol", atol, least=0)
         max_cycles = count("max_cycles", max_cycles, least=0)
         if callback is not None and not callable(callback):
@@ -328,6 +328,21 @@ class Multigrid:
     def _W(self) -> Array:
         return self.levels[0].info.operator.volumes
 
+    def acceleration(self, accel: str | None, cycle: str = "fmg") -> str | None:
+        """The `accel` of a solve with these cycles, None or "cg", where "auto" is replaced by what suits.
+
+        Raises:
+            ValueError: "cg" around a cycle that is not symmetric.
+        """
+        if accel is None:
+            return None
+        if choose("accel", accel, ("cg", "auto")) == "cg":
+            self._check_symmetric(cycle)
+            return "cg"
+        symmetric = cycle not in ("F", "backslash") and self.nu[0] == self.nu[1]
+        rough = len(self.levels) > 1 and symmetric and is_rough(self.problem.grid, self.problem.terms)
+        return "cg" if rough else None
+
     def _check_symmetric(self, cycle: str) -> None:
         if cycle in ("F", "backslash"):
             raise ValueError(
@@ -368,10 +383,8 @@ class Multigrid:
         """
         from pde.fourier import Analysis
 
-        if accel is None:
+        if self.acceleration(accel, cycle) is None:
             return Analysis(self).factor(cycle, grids)
-        choose("accel", accel, ("cg",))
-        self._check_symmetric(cycle)
         return Analysis(self, symmetric=True).conjugate_gradients_factor(cycle, grids)
 
     def measure_factor(self, cycle: str = "V", cycles: int = 30, seed: int = 20) -> float:

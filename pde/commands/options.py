@@ -54,7 +54,10 @@ SOLVER: dict[str, dict[str, Any]] = {
 }
 SOLVE: dict[str, dict[str, Any]] = {
     "cycle": {"choices": ("fmg", *CYCLES), "help": "fmg is one full multigrid pass, then V-cycles (fmg)"},
-    "accel": {"choices": ("none", "cg"), "help": "conjugate gradients around a symmetric cycle (none)"},
+    "accel": {
+        "choices": ("none", "cg", "auto"),
+        "help": "conjugate gradients around a symmetric cycle; auto: where the coefficient is rough (none)",
+    },
     "rtol": {"type": float, "metavar": "T", "help": "residual to stop at, relative to the data (1e-8)"},
     "atol": {"type": float, "metavar": "T", "help": "absolute residual to stop at (0)"},
     "max_cycles": {"type": int, "metavar": "K", "help": "give up after so many cycles (50)"},

@@ -51,6 +51,7 @@ def history(
     Args:
         cycle, accel: as they were given to `mg.solve`.
     """
+    accel = mg.acceleration(accel, cycle)
     label = {"fmg": "full multigrid, then V-cycles"}.get(cycle, f"{cycle}-cycles")
     if accel is not None:
         label = f"conjugate gradients, {'V' if cycle == 'fmg' else cycle}-cycles"

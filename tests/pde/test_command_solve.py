@@ -30,6 +30,15 @@ def test_a_formula_and_the_library_give_the_same(capsys):
     assert expected.message in capsys.readouterr().out
 
 
+def test_automatic_acceleration(capsys):
+    """Conjugate gradients, since a is rough."""
+    a = "where(hypot(x-0.5, y-0.5) < 0.3, 1000, 1)"
+    assert run("--shape 127 127 --f x --accel auto --coefficient", a) == 0
+    disc = pde.Poisson((127, 127), coefficient=lambda x, y: np.where(np.hypot(x - 0.5, y - 0.5) < 0.3, 1e3, 1.0))
+    expected = pde.Multigrid(disc).solve(lambda x, y: x, accel="cg")
+    assert expected.message in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "more", "problem", "options"),
     [

@@ -74,3 +74,27 @@ def test_conjugate_gradients_end_where_nothing_is_left():
     u = step(f, None)
     np.testing.assert_allclose(u @ A, f, atol=8 * EPS)
     np.testing.assert_allclose(step(f, u), u, atol=8 * EPS)
+
+
+def test_automatic_acceleration_where_the_coefficient_is_rough():
+    """ "auto" is "cg" to the bit where a is rough, the cycle symmetric and there is a coarse grid, and else no more."""
+    shape = (127, 127)
+    rough = pde.Poisson(shape, coefficient=blocks(shape, 16, 1e3))
+    f = np.random.default_rng(3).standard_normal(shape)
+    mg = pde.Multigrid(rough)
+    assert mg.acceleration("auto") == mg.acceleration("auto", "W") == "cg"
+    assert np.array_equal(mg.solve(f, accel="auto").u, mg.solve(f, accel="cg").u)
+    assert mg.acceleration("auto", "F") is mg.acceleration("auto", "backslash") is mg.acceleration(None) is None
+    assert np.array_equal(mg.solve(f, accel="auto", cycle="F").u, mg.solve(f, cycle="F").u)
+    assert pde.Multigrid(rough, nu=(1, 2)).acceleration("auto") is None
+    assert pde.Multigrid(rough, transfer="bilinear").acceleration("auto") == "cg"
+    small = pde.Multigrid(pde.Poisson((31, 31), coefficient=blocks((31, 31), 8)))
+    assert len(small.levels) == 1
+    assert small.acceleration("auto") is None
+    even = pde.Multigrid(pde.Poisson(shape, coefficient=lambda x, y: 1 + x + y))
+    assert even.acceleration("auto") is None
+    assert np.array_equal(even.solve(f, accel="auto").u, even.solve(f).u)
+    constant = pde.Multigrid(pde.Poisson((63, 63)))
+    assert constant.predict(accel="auto") == constant.predict()
+    even.update(coefficient=blocks(shape, 16, 1e3))
+    assert even.acceleration("auto") == "cg"

@@ -24,6 +24,8 @@ from tests.pde.reference import (
     residual_norm,
     with_boundary,
 )
+from tests.pde.sides_reference import SIDES
+from tests.pde.sides_table import random_box
 
 RTOL = 1e-11  # below it, rounding may end a solve on the finer grids of the table
 
@@ -223,3 +225,31 @@ def test_the_version_is_that_of_the_package(monkeypatch):
     assert pde.__version__ == "0+unknown"
     with pytest.raises(AttributeError, match="nothing"):
         pde.nothing  # noqa: B018
+
+
+@settings(max_examples=30)
+@given(
+    kinds=st.lists(st.sampled_from(list(SIDES)), min_size=1, max_size=3),
+    cell=st.booleans(),
+    jump=st.sampled_from([None, 1.0, 1e3, 1e6]),
+    guess=st.sampled_from([None, 1.0, 1e8]),
+    seed=SEEDS,
+)
+def test_every_solve_reaches_what_it_calls_attainable(kinds, cell, jump, guess, seed):
+    """Data of any size, a guess far away, every precision: no solve ends as stalled or diverged before rounding."""
+    box, rng = random_box(seed, kinds, cell, sizes=(3, 5, 8, 16, 17, 31))
+    arguments = box.arguments()
+    if jump is not None:
+        arguments["coefficient"] = np.where(sum(i // 3 for i in np.indices(box.shape)) % 2 == 0, jump, 1.0)
+    problem = Poisson(**arguments)
+    f = rng.standard_normal(problem.shape)
+    g = {key: 10.0 ** rng.integers(-2, 5) * rng.standard_normal(np.delete(problem.shape, key[0])) for key in box.sides}
+    if problem.singular:
+        g, f = None, f - np.average(f, weights=problem.control_volumes())
+    u0 = None if guess is None else guess * rng.standard_normal(problem.shape)
+    for dtype in ("float64", "mixed", "float32"):
+        mg = Multigrid(problem, dtype=dtype)
+        for accel in (None, "cg"):
+            solution = mg.solve(f, g, u0=u0, rtol=0, max_cycles=100, accel=accel)
+            assert solution.converged or solution.reason == "rounding", solution.message
+            assert solution.converged or solution.residual_norms[-1] <= solution.attainable

@@ -48,7 +48,7 @@ def test_update_keeps_what_does_not_depend_on_the_coefficient(shape, centering, 
 
 def test_update_keeps_the_interpolations_of_a_rough_problem():
     shape = (90, 80)
-    mg = pde.Multigrid(pde.Poisson(shape, coefficient=blocks(shape, 6)))
+    mg = pde.Multigrid(pde.Poisson(shape, coefficient=blocks(shape, 6)), levels=9)
     interpolations = list(mg._hierarchy.interpolations)
     mg.update(coefficient=blocks(shape, 9))
     assert mg.transfer == "operator"
