@@ -23,6 +23,9 @@ NAME = "MgNet[1,2]-[4]-B^l"
 RECIPE = Recipe(epochs=2, batch=16, label_smoothing=0.0, schedule="constant", warmup=0.0)
 DECAY = 5e-4
 
+HANGS = 1000
+"""Seconds after which a process hangs, on the slowest machine too."""
+
 CHILD = """
 import os, signal, sys, torch
 torch.set_num_threads(1)
@@ -111,7 +114,7 @@ def folders(tmp_path_factory):
     children = start(CHILD, folder)
     try:
         for child in children:
-            _, errors = child.communicate(timeout=240)
+            _, errors = child.communicate(timeout=HANGS)
             assert child.returncode == 0, errors.decode()
     finally:
         for child in children:
@@ -174,13 +177,13 @@ except nets.TrainingInterrupted as stopped:
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_signal_to_one_process_stops_all_of_them(tmp_path, rank):
     children = start(LONG, tmp_path / "run")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + HANGS
     while not (tmp_path / "run" / "checkpoint.pt").exists():
         assert time.monotonic() < deadline
         assert all(child.poll() is None for child in children)
         time.sleep(0.05)
     children[rank].send_signal(signal.SIGTERM)
-    errors = [child.communicate(timeout=60)[1].decode() for child in children]
+    errors = [child.communicate(timeout=HANGS)[1].decode() for child in children]
     assert [child.returncode for child in children] == [143, 143], errors
     record = json.loads((tmp_path / "run" / "record.json").read_text())
     assert record["status"] == "interrupted"

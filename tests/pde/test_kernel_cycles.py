@@ -1,10 +1,11 @@
 """The cycles of the compiled kernels against the plain levels that specify them, on one thread and on several."""
 
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
-from time import sleep
 
 import numpy as np
 import pytest
@@ -22,6 +23,9 @@ from pde.kernels.direct import LARGEST_INVERSE
 from pde.kernels.hands import Hands
 from tests.pde import rounding
 from tests.pde.kernel_solvers import check_every_cycle, fused, solvers
+
+HANGS = 1000
+"""Seconds after which a thread or a process hangs, on the slowest machine too."""
 
 HOW_THEY_RUN = {
     "threads": st.integers(1, 3),
@@ -142,17 +146,32 @@ class Nobody:
 
 
 class Late:
-    """Threads that come when the work is under way, or over."""
+    """Threads that come whenever the system lets them: when the work begins, is under way, or over."""
 
     def __init__(self):
         self.pool = ThreadPoolExecutor(3)
         self.waiting = []
 
     def ask(self, function, *arguments):
-        self.waiting.append(self.pool.submit(lambda: (sleep(0.0003 * (len(self.waiting) % 9)), function(*arguments))))
+        self.waiting.append(self.pool.submit(function, *arguments))
 
 
-@pytest.mark.parametrize("others", [Nobody(), Late()])
+class Over:
+    """Threads that come when the work is over."""
+
+    def __init__(self):
+        self.asked = []
+
+    def ask(self, function, *arguments):
+        self.asked.append(partial(function, *arguments))
+
+    @property
+    def waiting(self):
+        with ThreadPoolExecutor(3) as pool:
+            return [pool.submit(each) for each in self.asked]
+
+
+@pytest.mark.parametrize("others", [Nobody(), Late(), Over()])
 def test_nobody_waits_for_a_thread_that_does_not_come(others, monkeypatch):
     monkeypatch.setattr(recording, "PARALLEL", 1)
     mg = pde.Multigrid(pde.Poisson((130, 67), reaction=1.0), kernels="numpy")
@@ -185,7 +204,7 @@ def test_threads_that_the_system_refuses_are_not_asked(allowed, monkeypatch):
     for k in range(100):
         few.ask(made.put, k)
     for _ in range(min(2 * allowed, 1)):
-        assert made.get(timeout=60) == 0
+        assert made.get(timeout=HANGS) == 0
     assert len(started) == allowed
     assert allowed or made.empty()
 
@@ -223,7 +242,7 @@ def test_an_interrupted_call_leaves_no_thread_at_work(monkeypatch):
         patch.setattr(programs, "hands", lambda count: Interrupted())
         with pytest.raises(KeyboardInterrupt):
             mine.full_multigrid(1e6 * f, out)
-    asked[0].join(timeout=60)
+    asked[0].join(timeout=HANGS)
     assert not asked[0].is_alive()
     assert (out == 7).all()
     mine.full_multigrid(f, out)
@@ -242,19 +261,12 @@ def test_a_child_of_a_fork_solves(monkeypatch):
     with mine._lock:
         child = os.fork()
         if child == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(HANGS)  # ends it where it hangs
             for _ in range(3):
                 mine.full_multigrid(f, out)
             os._exit(0 if np.array_equal(out, expected) else 1)
-    for _ in range(600):
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        sleep(0.05)
-    else:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-        pytest.fail("the child hangs")
-    assert os.waitstatus_to_exitcode(status) == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize(("shape", "levels"), [((24, 9), 4), ((48, 18), 5), ((12, 12), 3)])

@@ -74,6 +74,38 @@ def test_converges_as_float64_does(problem, kernels, batch, cycle, accel, scale,
         assert np.max(np.abs(r)) <= 1e-9
 
 
+def coarse_grids():
+    """Problems whose coarsest matrix has a condition beyond that of float32, and options."""
+    i, j = np.indices((9, 38)) // 3
+    sides = [("neumann", "dirichlet"), "neumann"]
+    for jump in (1e4, 1e5, 1e6):
+        a = np.where((i + j) % 2 == 0, jump, 1.0)
+        yield f"jump {jump:.0e}", pde.Poisson((9, 38), (30, 1), sides, "cell", a), {}
+        yield f"jump {jump:.0e}, two levels", pde.Poisson((18, 38), (30, 1), sides, "cell", np.repeat(a, 2, 0)), LEVELS
+    for c in (1e-2, 1e-4, 1e-6):
+        varying = c * (1 + 0.5 * np.random.default_rng(0).random((24, 20)))
+        yield f"reaction {c:.0e}", pde.Poisson((24, 20), (0.1, 1), "neumann", reaction=varying), LEVELS
+
+
+LEVELS = {"levels": 2}
+
+
+@pytest.mark.parametrize(("problem", "options"), [pytest.param(*rest, id=name) for name, *rest in coarse_grids()])
+@pytest.mark.parametrize("kernels", [*KERNELS, "numba"])
+def test_the_coarsest_grid_is_solved_as_in_float64(problem, options, kernels):
+    """Its condition is no matter: each cycle leaves the share of the residual that it leaves in float64."""
+    if kernels == "numba" and np.ndim(problem.terms.reaction) == 0:
+        kernels = "auto"  # there are none for jumps
+    exact, mixed = (pde.Multigrid(problem, dtype=dtype, kernels=kernels, **options) for dtype in ("float64", "mixed"))
+    for seed in range(3):
+        f = np.random.default_rng(seed).standard_normal(problem.shape)
+        expected, found = exact.solve(f, rtol=0), mixed.solve(f, rtol=0)
+        assert (expected.reason, found.reason) == ("rounding", "rounding")
+        assert found.residual_norms[-1] <= found.attainable
+        assert found.attainable == pytest.approx(expected.attainable, rel=0.1)
+        assert found.cycles <= expected.cycles + 3
+
+
 def test_three_dimensions_to_the_discretisation_error():
     """One pass of full multigrid, with boundary data: as near to the exact discrete solution as float64 comes."""
     problem = pde.Poisson((31, 31, 31))
