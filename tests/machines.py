@@ -18,13 +18,8 @@ from fnmatch import fnmatch
 from tests.explore import options
 from tests.running import EXAMPLES, ROOT, environment, repeat, run, tell
 
-ROUNDING = (
-    "tests/core",
-    "tests/pde",
-    "tests/nets/test_theorems.py",
-    "tests/nets/test_plain.py",
-    "tests/test_across.py",
-)
+NETS = ("tests/nets/test_theorems.py", "tests/nets/test_plain.py")
+ROUNDING = ("tests/core", "tests/pde", *NETS, "tests/test_across.py")
 TEXT = ("command_*", "bad_*", "fourier_bad_input", "expression", "plot", "reports")  # of tests/pde: no rounding
 
 PROBE = """

@@ -1,50 +1,42 @@
-"""What rounding may change, from the problem: eps times the size of what is added, and the condition."""
-
-from __future__ import annotations
-
-from typing import Any
+"""Bounds on what rounding may change, from eps, the size of what is added and the condition of the problem."""
 
 import numpy as np
 
-from tests.pde.reference import EPS
-from tests.pde.sides_reference import Box
+import mgcore
 
-OPERATIONS = 256
-"""Roundings of a few cycles that one number of the result may take part in, each at its worst."""
+EPS = float(np.finfo(float).eps)
 
 
-def norm(box: Box, v: np.ndarray) -> float:
-    """That of control volumes, in which A is symmetric."""
-    return float(np.linalg.norm(np.sqrt(box.volumes()) * v))
+def roundings(mg, nu):
+    """Four deviations of the sum of all roundings, independent of each other, in an entry of one level's data.
 
-
-def of_residual(box: Box, folded: np.ndarray, *iterates: np.ndarray) -> float:
-    """What it leaves of f - A u relative to f: both are added, A u as large as D u with the diagonal D of A."""
-    size = norm(box, folded)
-    diagonal = box.matrix().diagonal().reshape(box.shape)
-    largest = max(norm(box, diagonal * u) for u in iterates)
-    return EPS * (2 * largest / size + 1) if size > 0 else 0.0
-
-
-def of_solution(box: Box, folded: np.ndarray, expected: np.ndarray, *residuals: float) -> float:
-    """|A^-1| times these residuals, relative to f, and rounding: of f, and of u times the condition of A."""
-    root = np.sqrt(box.volumes()).ravel()
-    values = abs(np.linalg.eigvalsh(root[:, None] * box.matrix().toarray() / root))[int(box.singular) :]
-    if len(values) == 0:
-        return OPERATIONS * EPS * max(1.0, float(np.abs(folded).max()))
-    smallest, condition = values.min(), values.max() / values.min()
-    of_f = (sum(residuals) + OPERATIONS * EPS) * norm(box, folded) / smallest
-    return float(of_f + OPERATIONS * EPS * condition * norm(box, expected))
-
-
-def of_cycle(mg: Any, f: np.ndarray, *iterates: np.ndarray) -> float:
-    """What it changes of u in a cycle, most: every number that is added, f among them, is rounded a few hundred times.
-
-    Roundings of A u are as rough as the grid, of which A^-1 keeps the root of the condition; those of f reach the
-    coarsest grid, where they are divided by the smallest eigenvalue: none lies below the reaction.
+    They come from its sweeps, residual and transfers, and each is at most eps / 2.
     """
-    largest = max(float(np.max(level.info.operator.diagonal)) for level in mg.levels)
-    smallest = min(1.0, float(np.min(mg.problem.terms.reaction)))
-    condition = (largest / smallest) ** 0.5
-    size = (1 + condition) * max(float(np.max(np.abs(u))) for u in iterates) + float(np.max(np.abs(f))) / smallest
-    return float(OPERATIONS * np.finfo(mg.dtype).eps * size)
+    return 2 * float(np.finfo(mg.dtype).eps) * ((2 * mg.problem.ndim + 3) * (sum(nu) + 2)) ** 0.5
+
+
+def largest(mg):
+    """The largest diagonal of A, half of a bound on |A|."""
+    return float(np.max(mg.levels[0].info.operator.diagonal))
+
+
+def of_a_cycle(mg, f, *us, levels=None):
+    """The most that rounding changes u in a cycle or a pass of full multigrid.
+
+    A rounding on a level is a change of its data by eps (|f| + |A| |u|); the cycle from there on says by how much that
+    changes u. `us`: iterates and boundary data, each with all that is added to it.
+    """
+    levels = mg.levels if levels is None else levels
+    u = max((float(np.max(np.abs(v))) for v in us if np.size(v)), default=0.0)
+    size, signs = float(np.max(np.abs(f))) + 2 * largest(mg) * u, np.random.default_rng(0)
+    made = 0.0
+    for l, level in enumerate(levels):
+        change = signs.choice([-1.0, 1.0], level.info.grid.shape).astype(mg.dtype)
+        made += float(np.max(np.abs(mgcore.v_cycle(levels[l:], change))))
+    return roundings(mg, mg.nu) * (size * made + u)
+
+
+def of_a_residual(mg, f, *us):
+    """The most that rounding changes an entry of f - A u, for all of these u and boundary data."""
+    size = float(np.max(np.abs(f))) + 2 * largest(mg) * max(float(np.max(np.abs(u))) for u in us)
+    return roundings(mg, (0, 0)) * size

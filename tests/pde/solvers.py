@@ -16,9 +16,3 @@ def solver(shape=(15, 20), extent=1.0, **options):
 
 def without_memory(mg):
     return re.sub(r"(, )?(  +)?(memory|[\d.]+ k?B)(?= |$).*$", "", str(mg), flags=re.MULTILINE)
-
-
-def tolerance(mg, *values):
-    """What rounding may change in a cycle: a few hundred roundings, times the root of the condition of a sweep."""
-    condition = max(float(np.max(level.info.operator.diagonal)) for level in mg.levels) ** 0.5
-    return 100 * np.finfo(mg.dtype).eps * (1 + condition) * max(float(np.max(np.abs(v))) for v in values)

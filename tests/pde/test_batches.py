@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import mgcore
 from pde import Multigrid, Poisson, SolveError
 from tests.pde.reference import EPS, SEEDS
-from tests.pde.rounding import OPERATIONS, norm, of_residual, of_solution
+from tests.pde.rounding import of_a_cycle, of_a_residual
 from tests.pde.sides_reference import make_box
 from tests.pde.solvers import RANDOM, solver
 
@@ -57,19 +57,26 @@ def test_a_batch_gives_what_single_solves_give(kinds, cell, members, guess, cycl
     assert len(together.members) == len(f)
     for i, found in enumerate(together.members):
         alone = mg.solve(f[i], u0=u0[i] if guess else None, **options)
-        assert (found.cycles, found.reason, found.converged) == (alone.cycles, alone.reason, alone.converged)
-        assert found.tolerance == alone.tolerance
-        assert found.work_units == alone.work_units
-        # the same operations on the same numbers; sums over members side by side round differently
-        iterates = [alone.u, u0[i]] if guess else [alone.u]
-        rounding = OPERATIONS * of_residual(box, f[i], *iterates)  # of a guess far away, in the cycle that leaves it
-        np.testing.assert_allclose(found.residual_norms, alone.residual_norms, rtol=1e-3, atol=rounding)
-        last = alone.residual_norms[-1], found.residual_norms[-1]
-        assert norm(box, found.u - alone.u) <= of_solution(box, f[i], alone.u, *last)
+        check_member(mg, f[i], u0[i] if guess else 0 * f[i], found, alone)
         assert np.shares_memory(found.u, together.u)
         if box.singular:
             assert found.removed == pytest.approx(alone.removed, abs=64 * EPS)
     check_summary(together)
+
+
+def check_member(mg, f, guess, found, alone):
+    """The same operations on the same numbers; but sums over members side by side round differently."""
+    assert found.tolerance == alone.tolerance
+    common = min(found.cycles, alone.cycles)
+    size = np.sqrt(np.mean(f**2)) or 1.0
+    lost = of_a_residual(mg, f, guess, alone.u) / size
+    norms, expected = (np.array(solution.residual_norms) for solution in (found, alone))
+    np.testing.assert_allclose(norms[: common + 1], expected[: common + 1], rtol=64 * EPS, atol=lost)
+    if np.all(abs(expected - alone.tolerance) > lost):  # else it is by rounding that one more cycle is made
+        assert (found.cycles, found.reason, found.converged) == (alone.cycles, alone.reason, alone.converged)
+        assert found.work_units == alone.work_units
+        rounding = max(1, alone.cycles) * of_a_cycle(mg, f, guess, alone.u)
+        np.testing.assert_allclose(found.u, alone.u, rtol=0, atol=rounding)
 
 
 def check_summary(together):
@@ -248,11 +255,12 @@ def test_boundary_data_may_differ_between_the_members_of_a_batch(shape):
     g = {key: rng.standard_normal(size) for key, size in sides.items()}
     mg = solver(shape)
     together, common = mg.solve(f, g, rtol=1e-12), mg.solve(f, {key: v[0] for key, v in g.items()}, rtol=1e-12)
+    whole = mg.problem.embed(together.u, g)
+    rounding = together.cycles * of_a_cycle(mg, f, whole)
     for i in range(3):
         alone = mg.solve(f[i], {key: v[i] for key, v in g.items()}, rtol=1e-12)
-        np.testing.assert_allclose(together.u[i], alone.u, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(common.u[0], together.u[0], rtol=0, atol=1e-10)
-    whole = mg.problem.embed(together.u, g)
+        np.testing.assert_allclose(together.u[i], alone.u, rtol=0, atol=rounding)
+    np.testing.assert_allclose(common.u[0], together.u[0], rtol=0, atol=rounding)
     inside = (slice(None), 0, *(slice(1, -1),) * (len(shape) - 1))
     np.testing.assert_array_equal(whole[inside], g[0, 0])
     assert extent == mg.problem.extent
@@ -265,7 +273,8 @@ def test_a_batch_with_members_of_every_size():
     assert solution.cycles == expected.cycles
     assert not solution.u[1].any()
     for member, scale in ((0, 1), (2, 1e-200), (3, 1e200)):
-        np.testing.assert_allclose(solution.u[member] / scale, expected.u, rtol=0, atol=1e-14)
+        rounding = expected.cycles * of_a_cycle(solver((63, 63)), RANDOM, expected.u)
+        np.testing.assert_allclose(solution.u[member] / scale, expected.u, rtol=0, atol=rounding)
 
 
 def test_several_cycles_at_once_are_those_of_the_loop():

@@ -8,6 +8,7 @@ import pytest
 
 import mgcore
 from tests.pde.reference import CYCLES, PROBLEMS, SMOOTHERS, by_sines, close, residual_norm
+from tests.pde.rounding import EPS, of_a_cycle, of_a_residual
 from tests.pde.solvers import RANDOM, solver, without_memory
 
 
@@ -30,8 +31,10 @@ def test_scaling_the_data_scales_the_solution_and_nothing_else(scale, smoother):
     expected, solution = mg.solve(f, 1.0), mg.solve(scale * f, scale)
     assert solution.converged
     assert solution.cycles == expected.cycles
-    np.testing.assert_allclose(solution.u / scale, expected.u, rtol=0, atol=1e-12 * np.abs(expected.u).max())
-    np.testing.assert_allclose(solution.residual_norms, expected.residual_norms, rtol=1e-4)
+    rounding = expected.cycles * of_a_cycle(mg, f, expected.u)
+    np.testing.assert_allclose(solution.u / scale, expected.u, rtol=0, atol=rounding)
+    lost = of_a_residual(mg, f, expected.u) / np.sqrt(np.mean(f**2))
+    np.testing.assert_allclose(solution.residual_norms, expected.residual_norms, rtol=64 * EPS, atol=lost)
 
 
 @pytest.mark.parametrize("kernels", ["numpy", "numba", "torch"])
