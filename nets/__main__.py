@@ -8,9 +8,10 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
-from io import TextIOWrapper
 from signal import SIGINT
+from typing import Any
 
 from nets.checks import near_names
 from nets.commands.data import add_data
@@ -36,8 +37,9 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors of the user are one line and exit code 2."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
+    streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
+    for stream in streams:
+        with suppress(AttributeError, OSError, ValueError):  # no stream, or one that is gone
             stream.reconfigure(errors="backslashreplace")  # names of classes and files may be in any script
     options = _parse(arguments)
     try:

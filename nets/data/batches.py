@@ -25,6 +25,7 @@ class Batches:
 
     Args:
         part: "train" or "test"; only the training part is augmented.
+        dtype: of the images that come out: that of the network's weights.
         workers: processes that decode images in files; 0 decodes here, None takes as many as there are cores for this
             process of torchrun, up to 16.
     """
@@ -37,6 +38,7 @@ class Batches:
         augmentation: Augmentation | None = None,
         seed: int = 0,
         device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
         workers: int | None = None,
     ) -> None:
         if part not in ("train", "test"):
@@ -50,7 +52,7 @@ class Batches:
         self.data = data
         self.augmentation = None if augmentation is None or augmentation.is_none else augmentation
         self.seed = seed
-        self.device = torch.device(device)
+        self.device, self.dtype = torch.device(device), dtype
         self.workers = _cores() if workers is None else workers
         images = getattr(data, f"{part}_images")
         self.images: Tensor | ImageFiles = images.to(self.device) if isinstance(images, Tensor) else images
@@ -68,12 +70,12 @@ class Batches:
         table = self.augmentation.numbers(self.seed, epoch, len(self))
         rows = table.to(self.device)
         for raw, index in self._raw(batches, table):
-            yield self.augmentation(raw, rows[index], self.data), self.labels[index]
+            yield self.augmentation(raw, rows[index], self.data).to(self.dtype), self.labels[index]
 
     def in_order(self, batches: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and their labels for each tensor of indices, not augmented."""
         for raw, index in self._raw(batches, None):
-            yield self.data.normalise(raw), self.labels[index]
+            yield self.data.normalise(raw).to(self.dtype), self.labels[index]
 
     def sample(self, count: int) -> Tensor:
         """Images as they are, drawn by the seed: `count` of them, or all."""

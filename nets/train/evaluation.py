@@ -183,5 +183,5 @@ def _batches(images: Dataset | Images, batch: int, weight: Tensor) -> Iterator[T
     if not isinstance(images, Dataset):
         yield from (images[i : i + batch].to(weight.device) for i in range(0, len(images), batch))
         return
-    part = Batches(images, "test", device=weight.device)
-    yield from (x.to(weight.dtype) for x, _ in part.in_order(torch.arange(len(part)).split(batch)))
+    part = Batches(images, "test", device=weight.device, dtype=weight.dtype)
+    yield from (x for x, _ in part.in_order(torch.arange(len(part)).split(batch)))

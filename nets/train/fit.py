@@ -75,7 +75,7 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None
             f"model has {model.config.num_classes} outputs, and data {data.name!r} has {classes} classes: "
             f"call model.reset_classifier({classes}) first"
         )
-    image = data.normalise(data.train_images[:1]).to(next(model.parameters()).device)
+    image = data.normalise(data.train_images[:1]).to(next(model.parameters()))
     check_input(model, image, f"an image of data {data.name!r}")
     count = len(data.train_labels)
     held_out = sum(held_out_counts(data, recipe.val_fraction)) if recipe.val_fraction else 0

@@ -74,9 +74,9 @@ class Run:
     @classmethod
     def start(cls, model: Network, whole: Dataset, recipe: Recipe, seed: int, ranks: Ranks) -> Run:
         """A run before its first step; the model lies on its device."""
-        device = next(model.parameters()).device
+        weight = next(model.parameters())
         data = validation_split(whole, recipe.val_fraction, seed) if recipe.val_fraction else whole
-        images = Batches(data, augmentation=recipe.augmentation, seed=seed, device=device)
+        images = Batches(data, augmentation=recipe.augmentation, seed=seed, device=weight.device, dtype=weight.dtype)
         frozen, initial = frozen_names(model), provenance.initial_weights(model)
         if recipe.whitening:
             whiten(model, images.sample(WHITENED))

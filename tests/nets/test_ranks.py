@@ -50,10 +50,9 @@ assert len(steps) == 6
 """
 
 
-def double_blobs():
+def blobs_of_61():
     """61 training images: the last batch of 16 has 13, 7 for one process and 6 for the other."""
-    data = blobs(81)
-    return replace(data, train_images=data.train_images.double(), test_images=data.test_images.double())
+    return blobs(81)
 
 
 def model_of(batch_norm):
@@ -62,7 +61,7 @@ def model_of(batch_norm):
 
 
 def train(batch_norm, **settings):
-    return nets.train(model_of(batch_norm), double_blobs(), recipe=RECIPE, progress=False, **settings)
+    return nets.train(model_of(batch_norm), blobs_of_61(), recipe=RECIPE, progress=False, **settings)
 
 
 def start(code, folder, *arguments):
@@ -82,12 +81,12 @@ def by_hand(batch_norm):
     """Two copies with the same weights and their own batch norms' statistics, one for each half of a batch."""
     copies = [model_of(batch_norm).train() for _ in range(2)]
     optimizers = [torch.optim.SGD(_groups(m), lr=0.1, momentum=0.9, nesterov=True) for m in copies]
-    data = double_blobs()
+    data = blobs_of_61()
     for epoch in range(RECIPE.epochs):
         for batch in randomness.order(0, epoch, 61).split(RECIPE.batch):
             for model, half in zip(copies, (batch[: -(-len(batch) // 2)], batch[-(-len(batch) // 2) :]), strict=True):
                 model.zero_grad()
-                scores = model(data.train_images[half])
+                scores = model(data.train_images[half].double())
                 (functional.cross_entropy(scores, data.train_labels[half], reduction="sum") / len(batch)).backward()
             for one, other in zip(copies[0].parameters(), copies[1].parameters(), strict=True):
                 if one.grad is not None:
@@ -146,15 +145,15 @@ def test_two_processes_are_one_that_averages_the_gradients_of_half_batches(folde
 def test_accumulation_gives_the_weights_of_two_processes_and_other_statistics():
     """One process takes the halves one after the other: batch norms apply their momentum to each of them."""
     settings = {"recipe": replace(RECIPE, grad_accum=2), "progress": False}
-    accumulated, reference = nets.train(model_of(True), double_blobs(), **settings).model.state_dict(), by_hand(True)
+    accumulated, reference = nets.train(model_of(True), blobs_of_61(), **settings).model.state_dict(), by_hand(True)
     for name, value in accumulated.items():
         close = torch.allclose(value.double(), reference[name].double(), **TOLERANCE)
         assert close == (not name.endswith(("running_mean", "running_var", "num_batches_tracked"))), name
     model, halves = model_of(True), [model_of(True).train() for _ in range(2)]
-    nets.train(model, double_blobs(), epochs=1, limit_batches=1, **settings)
-    data, batch = double_blobs(), randomness.order(0, 0, 61)[: RECIPE.batch]
+    nets.train(model, blobs_of_61(), epochs=1, limit_batches=1, **settings)
+    data, batch = blobs_of_61(), randomness.order(0, 0, 61)[: RECIPE.batch]
     for half, images in zip(halves, batch.tensor_split(2), strict=True):
-        half(data.train_images[images])
+        half(data.train_images[images].double())
     fresh, (first, second) = model_of(True).state_dict(), (half.state_dict() for half in halves)
     for name, value in model.state_dict().items():
         if name.endswith(("running_mean", "running_var")):  # 0.9 (0.9 m + 0.1 m_1) + 0.1 m_2
@@ -181,10 +180,10 @@ def test_two_processes_go_on_together_where_they_were_stopped(folders):
 LONG = """
 import sys, torch
 torch.set_num_threads(1)
-from tests.nets.test_ranks import double_blobs, model_of
+from tests.nets.test_ranks import blobs_of_61, model_of
 import nets
 try:
-    nets.train(model_of(True), double_blobs(), epochs=100000, batch=16, progress=False, output=sys.argv[1])
+    nets.train(model_of(True), blobs_of_61(), epochs=100000, batch=16, progress=False, output=sys.argv[1])
 except nets.TrainingInterrupted as stopped:
     print(stopped, file=sys.stderr)
     sys.exit(128 + stopped.signal)
@@ -216,7 +215,7 @@ def test_each_process_classifies_its_share_of_the_images(monkeypatch):
 
     seen, evaluate = [], loop.evaluate
     monkeypatch.setattr(loop, "evaluate", lambda model, data: seen.append(data.test_images) or evaluate(model, data))
-    run = Run.start(model_of(True), double_blobs(), RECIPE, 0, Ranks())
+    run = Run.start(model_of(True), blobs_of_61(), RECIPE, 0, Ranks())
     for rank in range(3):
         run.ranks = SimpleNamespace(count=3, rank=rank, sum=lambda counts: counts)
         loop._accuracy(run, Stop())
@@ -227,7 +226,7 @@ def test_each_process_classifies_its_share_of_the_images(monkeypatch):
 def test_a_batch_must_be_shared_out_evenly():
     from nets.train.fit import check_fit
 
-    model, data = model_of(True), double_blobs()
+    model, data = model_of(True), blobs_of_61()
     check_fit(model, data, RECIPE, 2)
     with pytest.raises(ValueError, match="batch must be a multiple of 3, 3 processes times grad_accum 1; got 16"):
         check_fit(model, data, RECIPE, 3)
