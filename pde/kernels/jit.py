@@ -8,12 +8,13 @@ Python calls, and that alone is kept on disk.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any
 
 import numba
 from numba.core import event
+from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
@@ -61,10 +62,25 @@ _part = {"pipeline_class": _Parts, "no_cpython_wrapper": True, "no_cfunc_wrapper
 
 def called(function: Callable[..., Any]) -> Any:
     """For functions that Python calls: the others have no way in from there."""
-    try:
-        return _free(cache=True)(function)
-    except RuntimeError:  # there is no folder that a cache could be written to
-        return _free()(function)
+    dispatcher: Any = _free()(function)
+    with suppress(RuntimeError, AttributeError):  # no folder takes a cache; Numba is told not to compile
+        dispatcher._cache = _Cache(dispatcher.py_func)
+    return dispatcher
+
+
+class _Cache(FunctionCache):
+    """Numba's, in which a file that is damaged, not readable or another function's is as good as none."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            found = super().load_overload(sig, target_context)
+            if found is None or tuple(found.signature.args) == tuple(sig):
+                return found
+        except Exception:  # whatever pickle makes of damage
+            pass
+        with suppress(OSError):
+            self.flush()  # else it could not be saved anew
+        return None
 
 
 compiled: Any = _free(**_part)
