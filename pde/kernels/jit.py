@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial
+from itertools import count
+from secrets import randbits
 from typing import Any
 
 import numba
 from numba.core import event
+from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -54,6 +57,10 @@ class _Parts(CompilerBase):
         pipeline.finalize()
         return [pipeline]
 
+
+FunctionIdentity._unique_ids = count(randbits(48))
+"""Part of the name of a compiled function. Numba numbers functions and types anew in each process, where another may
+have compiled for another dtype by the same names; of two functions with one name in a process, one would be run."""
 
 _plain = partial(numba.njit, nogil=True, boundscheck=False, error_model="numpy")
 _free = partial(_plain, fastmath={"contract", "nsz", "reassoc"})

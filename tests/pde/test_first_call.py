@@ -546,3 +546,14 @@ def test_numba_that_must_not_compile_runs_no_kernels(monkeypatch):
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     with pytest.raises(ValueError, match="NUMBA_DISABLE_JIT keeps Numba from compiling"):
         pde.Multigrid(pde.Poisson(SHAPE), kernels="numba")
+
+
+def test_functions_that_two_processes_compile_have_different_names():
+    """Numba numbers types as they come: by its names alone float32 kernels would call those for float64."""
+    code = "import pde.kernels.jit; from numba.core.bytecode import FunctionIdentity as F; print(next(F._unique_ids))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    runs = [
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True) for _ in "12"
+    ]
+    first, second = (int(run.stdout) for run in runs)
+    assert abs(first - second) > 1000
