@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,23 @@ MODES = ("background", "wait", "off")
 
 MEANWHILE = "NumPy while they are compiled in the background"
 
+HOW = "python -m pde compile does it"
+OFF = f"they are not compiled yet and {SETTING} is off; {HOW}"
+NOT_HERE = f"they are not compiled yet, and {{}} does not start it; {HOW}"
+
 LARGE = 15_000_000
 """Unknowns from which on a solve compiles first: NumPy would take as long as compiling, some ten seconds."""
 
-RANKS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALNRANKS", "SLURM_PROCID")
+RANKS = (
+    "OMPI_COMM_WORLD_SIZE",
+    "PMI_SIZE",
+    "PMI_RANK",
+    "PMIX_RANK",
+    "MV2_COMM_WORLD_RANK",
+    "PALS_RANKID",
+    "MPI_LOCALNRANKS",
+    "SLURM_PROCID",
+)
 """Environment variables of a process that MPI has started."""
 
 CHILD = """import json, sys
@@ -51,24 +63,21 @@ def waiting(variant: Variant, size: int) -> str | None:
     Raises:
         ValueError: the environment variable says something else than it may.
     """
-    for process in filter(None, _begun.values()):
-        process.poll()  # one that has ended is let go
     mode = os.environ.get(SETTING) or "background"
     if mode not in MODES:
         raise ValueError(f"the environment variable {SETTING} must be one of {', '.join(MODES)}; got {mode!r}")
     if mode == "wait" or stamps.is_compiled(variant):
         return None
-    if not _installed():
+    if stamps.spec_of("numba") is None:
         return "Numba is not installed"
-    how = "python -m pde compile does it"
     if mode == "off":
-        return f"they are not compiled yet and {SETTING} is off; {how}"
+        return OFF
     if reason := stamps.failure(variant):
-        return f"compiling them has failed ({reason}); {how} again"
+        return f"compiling them has failed ({reason}); {HOW} again"
     if size >= LARGE:
         return None
     if reason := no_child():
-        return f"they are not compiled yet, and {reason} does not start it; {how}"
+        return NOT_HERE.format(reason)
     if not stamps.can_be_kept():
         return "they are not compiled yet, and no folder that would keep them can be written to (see NUMBA_CACHE_DIR)"
     return MEANWHILE
@@ -88,19 +97,20 @@ def no_child() -> str | None:
     return None
 
 
-def _installed() -> bool:
-    try:
-        return find_spec("numba") is not None
-    except ImportError:
-        return False
-
-
 def begin(variant: Variant) -> str | None:
     """Start the child process that compiles, unless one does or this process has begun one; say so on stderr.
+
+    A child that has ended is let go; called again and again, this leaves no zombie.
 
     Returns:
         The reason where there is none.
     """
+    if os.environ.get(SETTING) == "off":
+        return OFF
+    if reason := no_child():  # a solver may have been made in another process
+        return NOT_HERE.format(reason)
+    for process in filter(None, _begun.values()):
+        process.poll()
     if variant in _begun:
         return None
     _begun[variant] = None
@@ -112,7 +122,7 @@ def begin(variant: Variant) -> str | None:
             _begun[variant] = _start(variant, lock)
         finally:
             os.close(lock)  # it stays locked where the child has it
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # limits; the end of this process
         return f"they are not compiled yet, and no child process can do it: {error}"
     say(
         f"compiling kernels in the background, once on this machine ({variant}); solves run on NumPy meanwhile "

@@ -76,7 +76,6 @@ class Fast:
         """
         if self._prepared or self._variant is None:
             return
-        self._prepared = True
         if self._reason == MEANWHILE:
             if failed := begin(self._variant):
                 self._reason = self.chosen[self._variant] = failed
@@ -85,6 +84,7 @@ class Fast:
                 files = self._make(False).prepare(bar)
             if files and not stamps.is_compiled(self._variant):
                 stamps.write(self._variant, files=files)
+            self._prepared = True  # not where it was interrupted
 
     def cycle(
         self,

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
@@ -68,11 +69,19 @@ def lock(variant: Variant) -> int | None:
     Raises:
         OSError: there is no folder to write to.
     """
-    file = os.open(_folder() / f"{_name(variant)}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+    file = _beyond_streams(os.open(_folder() / f"{_name(variant)}.lock", os.O_RDWR | os.O_CREAT, 0o666))
     if _locked(file):
         return file
     os.close(file)
     return None
+
+
+def spec_of(package: str) -> ModuleSpec | None:
+    """Where a package is, without importing it; None where it cannot be found."""
+    try:
+        return find_spec(package)
+    except (ImportError, ValueError):  # an import hook refuses it; it is a stand-in
+        return None
 
 
 def _folder() -> Path:
@@ -98,6 +107,16 @@ def _read(variant: Variant) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def _beyond_streams(file: int) -> int:
+    """The open file under a number that a child process does not need for its streams, as where stdin is closed."""
+    if file > 2:
+        return file
+    try:
+        return _beyond_streams(os.dup(file))
+    finally:
+        os.close(file)
 
 
 def _locked(file: int) -> bool:
@@ -133,7 +152,7 @@ def _circumstances() -> str:
 
 def _version(package: str) -> str:
     """The file with the version of a package, which is not imported; where there is none, the age of the package."""
-    spec = find_spec(package)
+    spec = spec_of(package)
     if spec is None or spec.origin is None:
         return ""
     folder = Path(spec.origin).parent

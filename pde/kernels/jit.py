@@ -8,12 +8,16 @@ Python calls, and that alone is kept on disk.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
+from itertools import count
+from secrets import randbits
 from typing import Any
 
 import numba
 from numba.core import event
+from numba.core.bytecode import FunctionIdentity
+from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
@@ -54,6 +58,10 @@ class _Parts(CompilerBase):
         return [pipeline]
 
 
+FunctionIdentity._unique_ids = count(randbits(48))
+"""Part of the name of a compiled function. Numba numbers functions and types anew in each process, where another may
+have compiled for another dtype by the same names; of two functions with one name in a process, one would be run."""
+
 _plain = partial(numba.njit, nogil=True, boundscheck=False, error_model="numpy")
 _free = partial(_plain, fastmath={"contract", "nsz", "reassoc"})
 _part = {"pipeline_class": _Parts, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -61,10 +69,25 @@ _part = {"pipeline_class": _Parts, "no_cpython_wrapper": True, "no_cfunc_wrapper
 
 def called(function: Callable[..., Any]) -> Any:
     """For functions that Python calls: the others have no way in from there."""
-    try:
-        return _free(cache=True)(function)
-    except RuntimeError:  # there is no folder that a cache could be written to
-        return _free()(function)
+    dispatcher: Any = _free()(function)
+    with suppress(RuntimeError, AttributeError):  # no folder takes a cache; Numba is told not to compile
+        dispatcher._cache = _Cache(dispatcher.py_func)
+    return dispatcher
+
+
+class _Cache(FunctionCache):
+    """Numba's, in which a file that is damaged, not readable or another function's is as good as none."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            found = super().load_overload(sig, target_context)
+            if found is None or tuple(found.signature.args) == tuple(sig):
+                return found
+        except Exception:  # whatever pickle makes of damage
+            pass
+        with suppress(OSError):
+            self.flush()  # else it could not be saved anew
+        return None
 
 
 compiled: Any = _free(**_part)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -44,16 +43,19 @@ class Programs:
         self._programs: dict[tuple[str, int], Array] = {}
 
     def prepare(self) -> list[str]:
-        """Have all that programs call loaded from Numba's cache or compiled; the files in which the cache keeps it."""
+        """Have all that programs call loaded from Numba's cache or compiled; the files in which the cache keeps it.
+
+        There are none where it could not be kept, as on a full disk: what is compiled runs nevertheless.
+        """
         given, norms, sums, team = np.array(Given(), np.int64), NO_NORMS, np.zeros(1), new_team()
         data = (*self.packed.arguments, np.zeros(1, STEP), tuple(self._direct))
         call = (*data, given, 0, norms, NO_SCALE, 0.0, sums, team, True)
-        with suppress(OSError):  # a full disk: what is compiled runs, and is not kept
-            cycles.execute.compile(tuple(map(numba.typeof, (*call, *self._work[0]))))
-        with suppress(OSError):
-            space_needed.compile((numba.typeof(self.packed.records[0]), numba.typeof(0)))
+        needed = ((cycles.execute, (*call, *self._work[0])), (space_needed, (self.packed.records[0], 0)))
+        kept = [_is_kept(function, tuple(map(numba.typeof, arguments))) for function, arguments in needed]
         folder = cycles.execute.stats.cache_path
-        return [] if folder is None else [str(path) for path in Path(folder).glob("cycles.execute-*.nbi")]
+        if folder is None or not all(kept):
+            return []
+        return [str(path) for path in Path(folder).glob("cycles.execute-*.nbi")]
 
     def cycle(self, kind: str, start: int, f: Rows, u: Rows | None, out: Rows, norm: int = RESIDUAL) -> float:
         """A cycle that begins on level `start`, from u (None: zero); returns the sum of W (f - A u)^2, or what
@@ -142,6 +144,15 @@ class Programs:
             out.values[:] = values
         else:
             out.values[order] = values
+
+
+def _is_kept(function: Any, types: tuple[Any, ...]) -> bool:
+    """Have a function loaded or compiled for arguments of these types; whether the cache takes it."""
+    try:
+        function.compile(types)
+    except OSError:
+        return False
+    return True
 
 
 def _work_space(dtype: np.dtype, space: int) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
+import numba
 import numpy as np
 
 from mgcore import Level
@@ -108,6 +109,8 @@ def fuse(levels: Sequence[Level], dtype: np.dtype, threads: int) -> Fused | str:
     variant = variant_of(levels, dtype)
     if isinstance(variant, str):
         return variant
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return "NUMBA_DISABLE_JIT keeps Numba from compiling"
     varying = variant.coefficients == "varying"
     tables = Tables(dtype, varying)
     for level in levels[:-1]:

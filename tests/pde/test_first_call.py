@@ -202,6 +202,7 @@ def test_a_child_has_the_lock_and_a_session_of_its_own(monkeypatch, tmp_path, re
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NUMBA_CACHE_DIR", "kept")
     monkeypatch.setenv("PDE_COMPILE", "background")
+    monkeypatch.setattr(background, "no_child", lambda: None)
     monkeypatch.setattr(background, "_begun", {})
     monkeypatch.setattr(background, "CHILD", CHILD)
     assert background.begin(PLAIN) is None
@@ -225,6 +226,8 @@ def test_a_child_outlives_its_parent_without_a_warning(recwarn):
 def test_a_child_in_the_background_leaves_a_stamp(monkeypatch, tmp_path):
     """One that fails at once, as there are no kernels for this dtype: compiling takes ten seconds."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("PDE_COMPILE", "background")
+    monkeypatch.setattr(background, "no_child", lambda: None)
     monkeypatch.setattr(background, "_begun", {})
     variant = PLAIN._replace(dtype="float16")
     assert background.begin(variant) is None
@@ -267,7 +270,7 @@ def test_where_nothing_can_be_written_a_solve_runs_on_numpy(first, monkeypatch):
 
 
 def test_without_numba_no_child_is_started(first, monkeypatch):
-    monkeypatch.setattr(background, "find_spec", lambda name: None)
+    monkeypatch.setattr(stamps, "spec_of", lambda name: None)
     mg = solver()
     assert mg.solve(np.ones(SHAPE)).converged
     assert "Numba is not installed" in str(mg)
@@ -388,3 +391,169 @@ def test_a_kernel_that_cannot_be_cached_is_compiled_nevertheless():
     names = {}
     exec("def double(x):\n    return 2 * x", names)  # in no file, where Numba finds no folder for its cache
     assert called(names["double"])(3) == 6
+
+
+@pytest.fixture
+def twice(monkeypatch, tmp_path):
+    """A function that is in a file, compiled for integers and floats, and the folder in which Numba keeps that."""
+    import importlib.util
+
+    import numba
+
+    from pde.kernels.jit import called
+
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    (tmp_path / "twice.py").write_text("def twice(x):\n    return 2 * x\n")
+    spec = importlib.util.spec_from_file_location("twice", tmp_path / "twice.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for value in (3, 1.5):  # each by itself, as in two processes
+        assert called(module.twice)(value) == 2 * value
+    return module.twice, tmp_path
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda _: b"", lambda _: b"\x80\x88 junk"])
+def test_damaged_files_of_the_cache_are_written_anew(twice, ending, damage):
+    from pde.kernels.jit import called
+
+    function, folder = twice
+    files = list(folder.rglob(f"*.{ending}"))
+    assert files
+    for file in files:
+        file.write_bytes(damage(file.read_bytes()))
+    hits = []
+    for _ in range(2):
+        again = called(function)
+        assert again(3) == 6
+        hits.append(sum(again.stats.cache_hits.values()))
+    assert hits == [0, 1]
+
+
+def test_files_of_the_cache_that_are_another_function_s_are_not_run(twice):
+    """As two processes leave them that have written to the index at the same time."""
+    from pde.kernels.jit import called
+
+    function, folder = twice
+    one, two = sorted(folder.rglob("*.nbc"))
+    contents = one.read_bytes(), two.read_bytes()
+    one.write_bytes(contents[1])
+    two.write_bytes(contents[0])
+    assert called(function)(3) == 6
+    assert called(function)(1.5) == 3.0
+
+
+def test_kernels_that_a_full_disk_does_not_take_have_no_stamp(first, monkeypatch):
+    from pde.kernels import programs
+
+    def full(types):
+        raise OSError("no space left on device")
+
+    class Function:
+        compile = staticmethod(full)
+
+    assert not programs._is_kept(Function, ())
+    monkeypatch.setattr(programs, "_is_kept", lambda function, types: False)
+    with pytest.raises(OSError, match="cache cannot be written to"):
+        compilation.compile_variant(PLAIN)
+    assert not stamps.is_compiled(PLAIN)
+
+
+def test_compiling_that_was_interrupted_is_begun_again(monkeypatch):
+    from pde.kernels.programs import Programs
+
+    calls, prepare = [], Programs.prepare
+
+    def interrupted(self):
+        calls.append(self)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return prepare(self)
+
+    monkeypatch.setattr(Programs, "prepare", interrupted)
+    mg = pde.Multigrid(pde.Poisson(SHAPE), kernels="numba")
+    with pytest.raises(KeyboardInterrupt):
+        mg.solve(np.ones(SHAPE))
+    for _ in range(2):
+        assert mg.solve(np.ones(SHAPE)).converged
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("words", ["a worker process", "PDE_COMPILE is off"])
+def test_a_solver_that_comes_from_another_process_starts_no_child_where_none_may_be(first, monkeypatch, words):
+    mg = pickle.loads(pickle.dumps(solver()))
+    assert MEANWHILE in str(mg)
+    if "off" in words:
+        monkeypatch.setenv("PDE_COMPILE", "off")
+    else:
+        monkeypatch.setattr(background, "no_child", lambda: words)
+    assert mg.solve(np.ones(SHAPE)).converged
+    assert words in str(mg)
+    assert first == []
+
+
+def test_a_child_that_has_ended_is_let_go_by_the_next_solve(first, monkeypatch):
+    polled = []
+
+    class Ended:
+        poll = staticmethod(lambda: polled.append(0))
+
+    monkeypatch.setattr(background, "_start", lambda variant, lock: Ended)
+    mg = solver()
+    mg.solve(np.ones(SHAPE))
+    polled.clear()
+    mg.solve(np.ones(SHAPE))
+    assert polled
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there the child locks by itself")
+def test_a_lock_is_handed_on_where_the_streams_are_closed(first):
+    code = f"""
+import os
+for stream in (0, 1, 2):
+    os.close(stream)
+from pde import stamps
+from pde.kernels.variants import Variant
+os._exit(stamps.lock(Variant(*{tuple(PLAIN)})))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode > 2
+
+
+def test_a_stand_in_for_numba_is_none(first, monkeypatch):
+    class Refusing:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == "numba":
+                raise ImportError("not here")
+
+    stamps._circumstances.cache_clear()
+    for numba in (type(sys)("numba"), None):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "numba", numba)
+            assert "Numba is not installed" in str(solver())
+            stamps._circumstances.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.delitem(sys.modules, "numba", raising=False)
+        patch.setattr(sys, "meta_path", [Refusing, *sys.meta_path])
+        assert "Numba is not installed" in str(solver())
+    stamps._circumstances.cache_clear()
+
+
+def test_numba_that_must_not_compile_runs_no_kernels(monkeypatch):
+    import numba
+
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    with pytest.raises(ValueError, match="NUMBA_DISABLE_JIT keeps Numba from compiling"):
+        pde.Multigrid(pde.Poisson(SHAPE), kernels="numba")
+
+
+def test_functions_that_two_processes_compile_have_different_names():
+    """Numba numbers types as they come: by its names alone float32 kernels would call those for float64."""
+    code = "import pde.kernels.jit; from numba.core.bytecode import FunctionIdentity as F; print(next(F._unique_ids))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    runs = [
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True) for _ in "12"
+    ]
+    first, second = (int(run.stdout) for run in runs)
+    assert abs(first - second) > 1000
