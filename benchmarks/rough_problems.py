@@ -127,7 +127,7 @@ KINDS: dict[str, Field] = {
 
 
 def sides(rng: np.random.Generator) -> Any:
-    """What the two ends of an axis are."""
+    """Draw the kinds of the two ends of an axis."""
     if rng.random() < 0.2:
         return "periodic"
     one = lambda: ("dirichlet", "neumann", ("robin", float(10 ** rng.uniform(-2, 3))))[rng.integers(3)]  # noqa: E731

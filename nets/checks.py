@@ -23,7 +23,7 @@ USUAL = {
     "ema": "averaging",
     "tta": "flip",
 }
-"""What other libraries call the arguments of this package."""
+"""Names of other libraries for the arguments of this package."""
 
 
 def integers(name: str, values: Any, least: int) -> tuple[int, ...]:

@@ -71,7 +71,7 @@ def described_network(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def other_network(found: Mapping[str, Any] | None, model: Network) -> str | None:
-    """What a description says otherwise than a model's own, in words, None where both have the same weights."""
+    """Put the difference between a description and a model's own in words; None where both have the same weights."""
     if found is None:
         return None
     config = model.config

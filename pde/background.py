@@ -17,7 +17,7 @@ from pde.progress import say
 
 SETTING = "PDE_COMPILE"
 MODES = ("background", "wait", "off")
-"""What the environment variable says: compile in a child process, at once in this one, or only when asked to."""
+"""Values of the environment variable: compile in a child process, at once in this one, or only when asked to."""
 
 MEANWHILE = "NumPy while they are compiled in the background"
 

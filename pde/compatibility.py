@@ -48,7 +48,7 @@ def incompatible_share(
 
 
 def _means(f: Array, sides: Sides, grid: Grid, terms: Terms, volumes: Volumes) -> tuple[np.ndarray, np.ndarray]:
-    """Those of f and of |f| over the box, with g and |g| folded in."""
+    """The means of f and of |f| over the box, with g and |g| folded in."""
     f = cast(f, np.dtype(float))
     total, size = volumes.mean(f), volumes.mean(abs(f))
     if sides:

@@ -17,7 +17,7 @@ WEAK = 1e-4
 """Robin sides with beta L / a below this at both ends of an axis hardly hold u, and the lifting does not ask them."""
 
 Coefficients = list[Any]
-"""What multiplies 1, t and t^2 / 2 L at distance t along an axis of length L: arrays with one entry along it, or 0."""
+"""Factors of 1, t and t^2 / 2 L at distance t along an axis of length L: arrays with one entry along it, or 0."""
 
 
 def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:

@@ -1,4 +1,4 @@
-"""What a solve iterates on: data without boundary values, of a size whose squares are numbers."""
+"""Data that a solve iterates on: without boundary values, and of a size whose squares are numbers."""
 
 from __future__ import annotations
 

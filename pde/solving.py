@@ -151,7 +151,7 @@ class BatchSolver:
         return incompatible_share(f, sides, self.problem.grid, self.problem.terms, self.volumes, allowed)
 
     def _rounding(self, u: Array, sizes: Sizes, unit: Any) -> Sizes:
-        """What rounding leaves of the residual of each member: eps (2 ||D u|| + ||f||), where `sizes` are the ||f||.
+        """The residual that rounding leaves of each member: eps (2 ||D u|| + ||f||), where `sizes` are the ||f||.
 
         D is the diagonal of A. Where a jumps that is far less than with ||A||, which is the largest a everywhere.
         """

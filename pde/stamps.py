@@ -101,7 +101,7 @@ def _folder() -> Path:
 
 
 def _read(variant: Variant) -> dict[str, Any]:
-    """What a stamp says; nothing where there is none, or a damaged one."""
+    """Read a stamp; nothing where there is none, or a damaged one."""
     try:
         values = json.loads((_folder() / _name(variant)).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -16,7 +16,7 @@ from tests.running import EXAMPLES, Outcome, environment, repeat, run, tell
 
 
 def options(seed: int) -> tuple[str, ...]:
-    """Those of pytest for random examples that follow from a seed."""
+    """Options of pytest for random examples that follow from a seed."""
     return ("--hypothesis-profile=explore", f"--hypothesis-seed={seed}")
 
 

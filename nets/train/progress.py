@@ -17,7 +17,7 @@ BAR = "{desc} |{bar}| {percentage:.0f} % [{elapsed}<{remaining}, {rate_fmt}]"
 
 
 class Progress:
-    """What is said on stderr during a run, by its first process; a log gets whole lines, each at once.
+    """Report a run on stderr, from its first process; a log gets whole lines, each at once.
 
     Args:
         shown: whether anything is said; None says it.

@@ -19,7 +19,7 @@ MOST_SPECIAL = 8
 
 
 class Variant(NamedTuple):
-    """What the kernels are compiled for.
+    """A kind of problem that kernels are compiled for.
 
     Attributes:
         ndim: 2 or 3.

@@ -30,7 +30,7 @@ def first(tmp_path_factory):
 
 
 def told(folder):
-    """What record, checkpoint and card say of the start; the first two the same."""
+    """Record, checkpoint and card tell of the start; the first two the same."""
     record = json.loads((folder / "record.json").read_text())
     assert record["initial"] == read(folder)["initial"]
     assert (folder / "model_card.md").read_text() == model_card(record)

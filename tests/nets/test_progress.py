@@ -1,4 +1,4 @@
-"""What a run says while it goes: whole lines in a log, the loss first on a terminal, and nothing that can stop it."""
+"""Reports of a run while it goes: whole lines in a log, the loss first on a terminal, and nothing that can stop it."""
 
 import errno
 import io

@@ -110,7 +110,7 @@ def test_what_f_makes_is_as_accurate_beside_data_of_any_size(case, options, gues
 @settings(max_examples=60)
 @given(problems())
 def test_without_f_the_lifting_is_the_solution(case):
-    """What rounding leaves of its data is no data; on small stretched grids it may be more, and is solved for."""
+    """Data of the size of rounding are no data; on small stretched grids it may be more, and is solved for."""
     problem, f, q, g = case
     if not problem.terms.has_reaction:
         solution = Multigrid(problem).solve(0 * f, g, max_cycles=100)
