@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -68,11 +69,17 @@ class Dataset:
         if self.train_images.dtype != self.test_images.dtype:
             types = self.train_images.dtype, self.test_images.dtype
             raise ValueError(f"test_images must be {types[0]}, as train_images; got {types[1]}")
+        _warn_of_axes(tuple(self.train_images.shape))
         for name, default in (("mean", 0.0), ("std", 1.0)):
             values = getattr(self, name) or (default,) * self.in_channels
             object.__setattr__(self, name, _numbers(name, values, self.in_channels))
         if min(self.std) <= 0:
             raise ValueError(f"std must hold numbers > 0; got {self.std}")
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.train_images.shape[1:]))
+        counts = f"{len(self.train_labels):,} images for training, {len(self.test_labels):,} for testing"
+        return f"Dataset({self.name!r}, {counts}, {shape} {self.train_images.dtype}, {len(self.class_names)} classes)"
 
     @property
     def in_channels(self) -> int:
@@ -197,6 +204,19 @@ def whole_numbers(name: str, labels: Any) -> Tensor:
             f"{name} must be integer labels (N,) from 0; got {labels.dtype} of shape {tuple(labels.shape)}"
         )
     return labels.long()
+
+
+def _warn_of_axes(shape: tuple[int, ...]) -> None:
+    """Mention images whose channels seem to be the last axis, as in most arrays, or missing."""
+    _, channels, *sides = shape
+    last = len(sides) == 2 and sides[1] in (1, 3, 4) and channels > sides[1]
+    if last or (sides == [channels] and channels > 1):
+        move = "images.transpose(0, 3, 1, 2)" if last else "images[:, None]"
+        warnings.warn(
+            f"train_images of shape {('N', *shape[1:])} are taken as {channels} channels of "
+            f"{' x '.join(map(str, sides))} points: the channels are the axis behind N; where they are not, {move}",
+            stacklevel=4,
+        )
 
 
 def _check_part(part: str, images: Images, labels: Tensor, classes: int) -> None:

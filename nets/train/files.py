@@ -7,6 +7,7 @@ import io
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from os.path import isdir  # which takes a name that is too long for none
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -46,7 +47,7 @@ class RunFolder:
 
     def __enter__(self) -> Self:
         """Raises FolderInUseError, a ValueError, where another process writes there."""
-        self._made = not self.path.exists()
+        self._made = not isdir(self.path)
         make_folder("output", self.path)
         self._lock = Lock(self.path)
         return self
