@@ -59,6 +59,9 @@ class Dataset:
     excluded: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a string; got {self.name!r}")
+        object.__setattr__(self, "class_names", _names(self.class_names))
         for part in ("train", "test"):
             for name, settle in ((f"{part}_images", _raw), (f"{part}_labels", whole_numbers)):
                 object.__setattr__(self, name, settle(name, getattr(self, name)))
@@ -171,6 +174,13 @@ def _numbers(name: str, values: Any, channels: int) -> tuple[float, ...]:
     if len(values) != channels or not all(map(isfinite, values)):
         raise ValueError(f"{name} must hold {channels} finite numbers, one per channel; got {values}")
     return values
+
+
+def _names(names: Any) -> tuple[str, ...]:
+    found = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else None
+    if found is None or not all(isinstance(name, str) for name in found):
+        raise TypeError(f"class_names must be strings, one per class, such as ('cat', 'dog'); got {names!r}")
+    return found
 
 
 def _is_raw(images: Images) -> bool:

@@ -125,6 +125,15 @@ def test_data_sets(part):
         blobs(**{part: f32(12, 1, 6, 6).int()})
 
 
+def test_names_of_data_sets():
+    assert blobs(class_names=["a", "b", "c"]).class_names == ("a", "b", "c")
+    for names in ("abc", (0, 1, 2), None):
+        with pytest.raises(TypeError, match="class_names must be strings, one per class"):
+            blobs(class_names=names)
+    with pytest.raises(TypeError, match="name must be a string; got None"):
+        blobs(name=None)
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "words"),
     [
