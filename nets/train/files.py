@@ -129,7 +129,7 @@ class RunFolder:
                 ) from error
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
         self._try(CURVE, lambda: _draw(run.history, self.path / CURVE))
-        self._try(card.FILE, lambda: write_atomically(self.path / card.FILE, card.model_card(self._record).encode()))
+        self._try(card.FILE, lambda: record.write_text(self.path / card.FILE, card.model_card(self._record)))
 
     def last(self) -> str:
         """Where the last checkpoint is, in words."""
