@@ -8,6 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from io import TextIOWrapper
 from signal import SIGINT
@@ -38,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors of the user are one line and exit code 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names of classes and files may be in any script
+            with suppress(OSError):  # where a file was exchanged for a terminal it stays as it is
+                stream.reconfigure(errors="backslashreplace")  # names of classes and files may be in any script
     options = _parse(arguments)
     try:
         with warnings.catch_warnings():
