@@ -95,16 +95,20 @@ class Dataset:
         images = self.train_images
         return images.max().item() if isinstance(images, Tensor) and images.is_floating_point() else 1.0
 
-    def normalise(self, raw: Images) -> Tensor:
+    def normalise(self, raw: Any) -> Tensor:
         """What a network sees of raw images (N, channels, ...): (raw - mean) / std, with raw / 255 for raw where uint8.
 
-        Images in files are read here.
+        They are a tensor or an array; images in files are read here.
 
         Raises:
+            TypeError: where they are no images.
             ValueError: where the images have other channels, or are neither uint8 nor floats.
         """
         if isinstance(raw, ImageFiles):
             raw = raw.read_all(progress=False)
+        raw = as_tensor(raw)
+        if not isinstance(raw, Tensor):
+            raise TypeError(f"raw must be a torch.Tensor or an array of numbers; got {type(raw).__name__}")
         if raw.ndim < 2 or raw.shape[1] != self.in_channels:
             raise ValueError(
                 f"raw must hold images (N, {self.in_channels}, ...), as data {self.name!r}; got {tuple(raw.shape)}"

@@ -182,3 +182,13 @@ def test_channels_where_they_belong_are_not(shape):
     sides = " x ".join(map(str, shape[1:]))
     words = f"'some', 5 images for training, 5 for testing, {sides} torch.uint8, 2 classes"
     assert repr(data) == f"Dataset({words})"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.dtype(">f4")], ids=str)
+def test_arrays_are_normalised_as_tensors(dtype):
+    images, labels = np.arange(5 * 16).reshape(5, 1, 4, 4).astype(dtype), np.zeros(5, int)
+    data = Dataset("some", images, labels, images, labels, ("one", "two"), (0.25,), (0.5,))
+    plain = torch.as_tensor(images.astype(images.dtype.newbyteorder("=")))
+    assert torch.equal(data.normalise(images), data.normalise(plain))
+    with pytest.raises(TypeError, match=r"raw must be a torch\.Tensor or an array of numbers; got list"):
+        data.normalise([[[1.0]]])
