@@ -11,8 +11,14 @@ from pathlib import Path
 
 def say(line: str) -> None:
     """Print a line on stderr at once; a terminal or a reader that is gone, or a full disk, is no error."""
-    with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # None where it was closed before Python began
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+
+def on_terminal() -> bool:
+    """Tell whether stderr is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def make_folder(argument: str, path: str | PathLike[str]) -> Path:
@@ -41,8 +47,9 @@ def make_folder_of(argument: str, path: str | PathLike[str]) -> Path:
 def _make(folder: Path, need: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name with NUL
         file = next((place for place in (folder, *folder.parents) if isfile(place)), None)
-        reason = f"{folder} cannot be made ({error.strerror})" if file is None else f"{file} is a file"
+        why = error.strerror if isinstance(error, OSError) else error
+        reason = f"{folder} cannot be made ({why})" if file is None else f"{file} is a file"
         raise ValueError(f"{need}; {reason}") from error
     return folder

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,7 +39,7 @@ class Prediction:
 
 @suggesting
 def predict(
-    model: Network, paths: Iterable[str | PathLike[str]], *, top: int = 5, invert: bool = False
+    model: Network, paths: str | PathLike[str] | Iterable[str | PathLike[str]], *, top: int = 5, invert: bool = False
 ) -> Iterator[Prediction]:
     """Classify image files, in order; a file that cannot be read gets an error, and the others go on.
 
@@ -46,6 +47,7 @@ def predict(
 
     Args:
         model: a network that `nets.load` has read, which has its `transform`.
+        paths: one path, or several of them.
         top: how many classes of an image; at most all of them.
         invert: black for white.
 
@@ -57,7 +59,19 @@ def predict(
         raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
     if model.transform is None:
         raise ValueError("model must know how images are prepared: read it with nets.load, or set model.transform")
-    return _predictions(model, [file for path in paths for file in _files(Path(path))], top, invert)
+    return _predictions(model, [file for path in _paths(paths) for file in _files(path)], top, invert)
+
+
+def _paths(given: Any) -> list[Path]:
+    """One path or several: a name is not the letters in it."""
+    several = isinstance(given, Iterable) and not isinstance(given, str | PathLike)
+    paths = list(given) if several else [given]
+    for path in paths:
+        if not isinstance(path, str | PathLike):
+            raise TypeError(
+                f"paths must be the path of an image file or of a folder, or several; got {type(path).__name__}"
+            )
+    return [Path(path) for path in paths]
 
 
 def _files(path: Path) -> list[Path]:

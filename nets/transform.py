@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,10 @@ from nets.data.decode import MODES, convert_image, fit_image, open_image
 
 if TYPE_CHECKING:
     from nets.data import Dataset
+
+
+def _letters(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 class Picture(NamedTuple):
@@ -84,7 +89,7 @@ class Transform:
     def match(self, data: Dataset) -> Dataset:
         """The data set with labels that count the network's classes: those of equal names, of which some may be absent.
 
-        "Cat" is "cat" where neither has both.
+        "Cat" is "cat" where neither has both, and a letter with its accent is one or two code points.
 
         Raises:
             ValueError: naming a class that the network does not know.
@@ -109,7 +114,7 @@ class Transform:
         """The number of the class of this name, -1 where there is none."""
         if name in self.class_names:
             return self.class_names.index(name)
-        alike = [k for k, own in enumerate(self.class_names) if own.casefold() == name.casefold()]
+        alike = [k for k, own in enumerate(self.class_names) if _letters(own) == _letters(name)]
         return alike[0] if len(alike) == 1 else -1
 
     def read(self, path: str | os.PathLike[str], *, invert: bool = False) -> Picture:

@@ -76,7 +76,7 @@ def _data(options: argparse.Namespace, model: Network) -> Dataset:
 
     if options.data is None:
         for name in ("download", "size"):
-            if getattr(options, name):
+            if (given := getattr(options, name)) is not None and given is not False:
                 raise ValueError(f"{name} goes with --data; the data of the run are as they were")
         return held_out(options.checkpoint, options.data_dir, exclude=options.exclude)
     assert model.transform is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -58,6 +59,9 @@ class Dataset:
     excluded: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be a string; got {self.name!r}")
+        object.__setattr__(self, "class_names", _names(self.class_names))
         for part in ("train", "test"):
             for name, settle in ((f"{part}_images", _raw), (f"{part}_labels", whole_numbers)):
                 object.__setattr__(self, name, settle(name, getattr(self, name)))
@@ -68,11 +72,17 @@ class Dataset:
         if self.train_images.dtype != self.test_images.dtype:
             types = self.train_images.dtype, self.test_images.dtype
             raise ValueError(f"test_images must be {types[0]}, as train_images; got {types[1]}")
+        _warn_of_axes(tuple(self.train_images.shape))
         for name, default in (("mean", 0.0), ("std", 1.0)):
             values = getattr(self, name) or (default,) * self.in_channels
             object.__setattr__(self, name, _numbers(name, values, self.in_channels))
         if min(self.std) <= 0:
             raise ValueError(f"std must hold numbers > 0; got {self.std}")
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.train_images.shape[1:]))
+        counts = f"{len(self.train_labels):,} images for training, {len(self.test_labels):,} for testing"
+        return f"Dataset({self.name!r}, {counts}, {shape} {self.train_images.dtype}, {len(self.class_names)} classes)"
 
     @property
     def in_channels(self) -> int:
@@ -85,16 +95,20 @@ class Dataset:
         images = self.train_images
         return images.max().item() if isinstance(images, Tensor) and images.is_floating_point() else 1.0
 
-    def normalise(self, raw: Images) -> Tensor:
+    def normalise(self, raw: Any) -> Tensor:
         """What a network sees of raw images (N, channels, ...): (raw - mean) / std, with raw / 255 for raw where uint8.
 
-        Images in files are read here.
+        They are a tensor or an array; images in files are read here.
 
         Raises:
+            TypeError: where they are no images.
             ValueError: where the images have other channels, or are neither uint8 nor floats.
         """
         if isinstance(raw, ImageFiles):
             raw = raw.read_all(progress=False)
+        raw = as_tensor(raw)
+        if not isinstance(raw, Tensor):
+            raise TypeError(f"raw must be a torch.Tensor or an array of numbers; got {type(raw).__name__}")
         if raw.ndim < 2 or raw.shape[1] != self.in_channels:
             raise ValueError(
                 f"raw must hold images (N, {self.in_channels}, ...), as data {self.name!r}; got {tuple(raw.shape)}"
@@ -166,6 +180,13 @@ def _numbers(name: str, values: Any, channels: int) -> tuple[float, ...]:
     return values
 
 
+def _names(names: Any) -> tuple[str, ...]:
+    found = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else None
+    if found is None or not all(isinstance(name, str) for name in found):
+        raise TypeError(f"class_names must be strings, one per class, such as ('cat', 'dog'); got {names!r}")
+    return found
+
+
 def _is_raw(images: Images) -> bool:
     return images.dtype == torch.uint8 or images.is_floating_point()
 
@@ -197,6 +218,19 @@ def whole_numbers(name: str, labels: Any) -> Tensor:
             f"{name} must be integer labels (N,) from 0; got {labels.dtype} of shape {tuple(labels.shape)}"
         )
     return labels.long()
+
+
+def _warn_of_axes(shape: tuple[int, ...]) -> None:
+    """Mention images whose channels seem to be the last axis, as in most arrays, or missing."""
+    _, channels, *sides = shape
+    last = len(sides) == 2 and sides[1] in (1, 3, 4) and channels > sides[1]
+    if last or (sides == [channels] and channels > 1):
+        move = "images.transpose(0, 3, 1, 2)" if last else "images[:, None]"
+        warnings.warn(
+            f"train_images of shape {('N', *shape[1:])} are taken as {channels} channels of "
+            f"{' x '.join(map(str, sides))} points: the channels are the axis behind N; where they are not, {move}",
+            stacklevel=4,
+        )
 
 
 def _check_part(part: str, images: Images, labels: Tensor, classes: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from nets.data.tree import folders
@@ -29,8 +30,19 @@ def part_of(name: str) -> str | None:
 
 def innermost(folder: Path, notes: list[str]) -> Path:
     """The folder itself, or the one in it that alone holds its folders, as in an unpacked archive."""
+    return _descend(folder, notes, lambda name: part_of(name) is None)
+
+
+def _undoubled(folder: Path, notes: list[str]) -> Path:
+    """The folder itself, or the one of its name in it that alone holds its folders, as in seg_train/seg_train/."""
+    part = part_of(folder.name)
+    return _descend(folder, notes, lambda name: name == folder.name or (part is not None and part_of(name) == part))
+
+
+def _descend(folder: Path, notes: list[str], opens: Callable[[str], bool]) -> Path:
+    """Enter folders that are alone in theirs, where their names are such."""
     outer, seen = folder, {os.path.realpath(folder)}
-    while len(names := folders(folder)) == 1 and part_of(names[0]) is None and folders(folder / names[0]):
+    while len(names := folders(folder)) == 1 and opens(names[0]) and folders(folder / names[0]):
         folder /= names[0]
         if os.path.realpath(folder) in seen:
             return outer
@@ -66,7 +78,8 @@ def parts(folder: Path, notes: list[str]) -> tuple[Path, Path] | None:
             f"{folder} has a folder {one.name}/ of classes, and none for {need}: add one, or take 'folder:{one}', of "
             "which a fifth of every class is held out"
         )
-    train, test = folder / found[TRAIN][0], folder / found.get(TEST, found.get(VALIDATION, []))[0]
+    held_out = found.get(TEST, found.get(VALIDATION, []))
+    train, test = (_undoubled(folder / names[0], notes) for names in (found[TRAIN], held_out))
     if os.path.samefile(train, test):
         raise ValueError(f"{test} must hold other images than {train}; they are one folder")
     if TEST in found and VALIDATION in found:
@@ -75,14 +88,14 @@ def parts(folder: Path, notes: list[str]) -> tuple[Path, Path] | None:
             f"takes a validation part from {train}"
         )
     if others := [name for name in folders(folder) if name not in named]:
-        notes.append(f"{folder}: {', '.join(others)} is passed over beside {train.name} and {test.name}")
+        notes.append(f"{folder}: {', '.join(others)} is passed over beside {found[TRAIN][0]} and {held_out[0]}")
     return train, test
 
 
 def _check_classes(folder: Path, notes: list[str]) -> None:
     """Refuse or mention folders that all hold the same folders, as parts do."""
     names = folders(folder)
-    inner = [folders(folder / name) for name in names]
+    inner = [folders(_undoubled(folder / name, [])) for name in names]
     if len(names) < 2 or len(inner[0]) < 2 or any(other != inner[0] for other in inner):
         return
     alike = f"{folder}: each of {', '.join(names[:5])} holds the folders {', '.join(inner[0][:5])}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nets.checks import suggestion
 from nets.data.decode import pillow
+from nets.words import counted
 
 SYSTEM = ("__macosx", "__pycache__", "@eadir", "$recycle.bin", "lost+found", "thumbs.db", "desktop.ini")
 """Folders and files that operating systems make, in small letters."""
@@ -51,8 +52,16 @@ def classes(folder: Path, passed: Counter[str], notes: list[str], like: Path | N
             raise ValueError(
                 f"{folder} must hold the classes of {like}; {', '.join(unlike[:5])} is in one of them only"
             )
-    passed.update(_ending(entry.name) for entry in _entries(folder) if not _is_folder(entry))
-    seen = {_key(folder), *(_key(folder / name) for name in names)}
+    beside = Counter(_ending(entry.name) for entry in _entries(folder) if not _is_folder(entry))
+    if loose := sum(beside.pop(ending) for ending in endings() & beside.keys()):
+        notes.append(f"{folder}: {counted(loose, 'image')} beside the folders of the classes passed over")
+    passed.update(beside)
+    places = {_key(folder / name): name for name in names}
+    if doubled := next((name for name in names if places[_key(folder / name)] != name), None):
+        raise ValueError(
+            f"{folder}: the classes {doubled} and {places[_key(folder / doubled)]} are one folder, by a link"
+        )
+    seen = {_key(folder), *places}
     return {name: images_in(folder / name, passed, seen) for name in names}
 
 

@@ -71,7 +71,8 @@ def confusion_matrix(matrix: Tensor, names: Sequence[str], path: str | PathLike[
     axes.tick_params(length=0)
     total, wrong = int(matrix.sum()), int(mistakes.sum())
     right = 100 * (1 - wrong / max(total, 1))
-    axes.set(xlabel="predicted", ylabel="truth", title=f"{right:.2f} % right, {wrong} of {total} wrong")
+    axes.set(xlabel="predicted", ylabel="truth")
+    picture.suptitle(f"{right:.2f} % right, {wrong} of {total} wrong", fontsize=12)  # long labels leave axes narrow
     for spine in axes.spines.values():
         spine.set_visible(False)
     save(picture, path)

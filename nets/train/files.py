@@ -7,6 +7,7 @@ import io
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from os.path import isdir  # which takes a name that is too long for none
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -46,7 +47,7 @@ class RunFolder:
 
     def __enter__(self) -> Self:
         """Raises FolderInUseError, a ValueError, where another process writes there."""
-        self._made = not self.path.exists()
+        self._made = not isdir(self.path)
         make_folder("output", self.path)
         self._lock = Lock(self.path)
         return self
@@ -128,7 +129,7 @@ class RunFolder:
                 ) from error
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
         self._try(CURVE, lambda: _draw(run.history, self.path / CURVE))
-        self._try(card.FILE, lambda: write_atomically(self.path / card.FILE, card.model_card(self._record).encode()))
+        self._try(card.FILE, lambda: record.write_text(self.path / card.FILE, card.model_card(self._record)))
 
     def last(self) -> str:
         """Where the last checkpoint is, in words."""

@@ -69,6 +69,7 @@ class TrainingResult:
         return self.evaluation.accuracy
 
 
+@torch.inference_mode(False)  # within torch.no_grad() too
 def train(
     model: Network | str,
     data: Dataset | str,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from nets.output import say
+from nets.output import on_terminal, say
 from nets.train.run import Run
 from nets.train.tally import Tally
 from nets.words import duration
@@ -40,7 +39,7 @@ class Progress:
             bar_format=BAR,
             dynamic_ncols=True,
             leave=False,
-            disable=not (self.shown and sys.stderr.isatty()),
+            disable=not (self.shown and on_terminal()),
         )
 
     def __enter__(self) -> Self:

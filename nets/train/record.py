@@ -81,7 +81,7 @@ def circumstances(run: Run) -> dict[str, Any]:
 def resume(path: Path, run: Run) -> dict[str, Any]:
     """What the record of the run that goes on says of its first process, and a list of those that resumed it."""
     try:
-        before = json.loads(path.read_text())
+        before = json.loads(path.read_text(encoding="utf-8"))
         kept = {name: before[name] for name in ("command", "commit", "versions", "hardware", "process")}
         resumed = [*before.get("resumed", ()), {"from_step": run.step, "at": now(), **circumstances(run)}]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # lost: the checkpoint has all that is needed
@@ -114,7 +114,12 @@ def result(run: Run, evaluation: Evaluation) -> dict[str, Any]:
 def write(path: Path, content: Mapping[str, Any]) -> None:
     """JSON without NaN and infinity, which it does not have: null stands for them."""
     text = json.dumps(_plain(content), indent=1, allow_nan=False, ensure_ascii=False)
-    write_atomically(path, (text + "\n").encode())
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """UTF-8; the bytes of paths that are none become what JSON reads back."""
+    write_atomically(path, text.encode(errors="backslashreplace"))
 
 
 def _plain(value: Any) -> Any:

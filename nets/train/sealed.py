@@ -12,6 +12,7 @@ import io
 import os
 import zipfile
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import IO, Any
 
 import torch
@@ -91,6 +92,11 @@ def read(path: Path) -> tuple[Any, bool]:
             return torch.load(file, map_location="cpu", weights_only=True), whole
     except DamagedFileError:
         raise
+    except UnpicklingError as error:  # of an archive that is whole
+        raise DamagedFileError(
+            f"{path} holds Python objects, such as a whole module, and only tensors and plain values are read: "
+            "torch.save(model.state_dict(), file) writes those of a network"
+        ) from error
     except Exception as error:
         first = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise DamagedFileError(f"{path} is truncated, damaged or no checkpoint ({first})") from error

@@ -125,6 +125,15 @@ def test_data_sets(part):
         blobs(**{part: f32(12, 1, 6, 6).int()})
 
 
+def test_names_of_data_sets():
+    assert blobs(class_names=["a", "b", "c"]).class_names == ("a", "b", "c")
+    for names in ("abc", (0, 1, 2), None):
+        with pytest.raises(TypeError, match="class_names must be strings, one per class"):
+            blobs(class_names=names)
+    with pytest.raises(TypeError, match="name must be a string; got None"):
+        blobs(name=None)
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "words"),
     [
@@ -188,6 +197,8 @@ def test_evaluation_of_what_classifies_nothing():
         (["train", "--epochs", "0"], "epochs must be an integer >= 1"),
         (["train", "--device", "gpu", "--epochs", "1"], "device 'gpu' cannot be used here"),
         (["train", "--device", "meta", "--epochs", "1"], "device 'meta' cannot be used here"),
+        (["train", "--output", "x" * 300], "output must be a folder; x"),
+        (["train", "--output", "a\0b"], "output must be a folder; a"),
         (["evaluate", "/nowhere"], "there is no file /nowhere"),
         (["summary", "MgNet[2,2]-[8]-B^l", "--size", "1"], "input_size is too small: grid 1 of 2"),
         (["summary", "MgNet[2,2]-[8]-B^l", "--plot", "/dev/null/x.png"], "plot must be a file in a folder; /dev/null"),

@@ -1,5 +1,7 @@
 """Labels and images of every dtype, as tensors and as arrays: the same result, or a message that names them."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -160,3 +162,33 @@ def test_images_that_are_too_small_are_called_by_their_name():
     for given in (data, (images, labels)):
         with pytest.raises(ValueError, match=r"^an image of data is too small"):
             nets.evaluate(model, given)
+
+
+@pytest.mark.parametrize(
+    ("shape", "move"), [((5, 8, 8, 3), "transpose"), ((5, 28, 28, 1), "transpose"), ((5, 8, 8), r"images\[:, None\]")]
+)
+def test_channels_that_seem_to_be_elsewhere_are_mentioned(shape, move):
+    images, labels = np.zeros(shape, np.uint8), np.zeros(5, int)
+    with pytest.warns(UserWarning, match=rf"taken as {shape[1]} channels of .*{move}"):
+        Dataset("some", images, labels, images, labels, ("one", "two"))
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 8, 8), (5, 1, 1, 1), (5, 3, 3, 3), (5, 1, 8, 3), (5, 2, 100), (5, 1, 1)])
+def test_channels_where_they_belong_are_not(shape):
+    images, labels = np.zeros(shape, np.uint8), np.zeros(5, int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = Dataset("some", images, labels, images, labels, ("one", "two"))
+    sides = " x ".join(map(str, shape[1:]))
+    words = f"'some', 5 images for training, 5 for testing, {sides} torch.uint8, 2 classes"
+    assert repr(data) == f"Dataset({words})"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.dtype(">f4")], ids=str)
+def test_arrays_are_normalised_as_tensors(dtype):
+    images, labels = np.arange(5 * 16).reshape(5, 1, 4, 4).astype(dtype), np.zeros(5, int)
+    data = Dataset("some", images, labels, images, labels, ("one", "two"), (0.25,), (0.5,))
+    plain = torch.as_tensor(images.astype(images.dtype.newbyteorder("=")))
+    assert torch.equal(data.normalise(images), data.normalise(plain))
+    with pytest.raises(TypeError, match=r"raw must be a torch\.Tensor or an array of numbers; got list"):
+        data.normalise([[[1.0]]])

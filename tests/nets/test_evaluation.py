@@ -177,6 +177,7 @@ def test_results_are_shown_without_their_tensors_and_weights():
         (("eel", "cat", "dog"), (2, 0, 1)),
         (("dog", "eel"), (1, 2)),
         (("Cat", "EEL"), (0, 2)),
+        (("ca\u0301t", "eel"), None),
         (("cat", "fox"), None),
         (("apple", "pear", "plum"), None),
         (("cat", "Cat"), None),
@@ -194,6 +195,14 @@ def test_classes_of_other_data_are_matched_by_name(names, places):
     matched = transform.apply_to(data)
     assert matched.class_names == transform.class_names
     assert matched.test_labels.tolist() == matched.train_labels.tolist() == [places[k] for k in labels.tolist()]
+
+
+def test_an_accent_may_be_a_code_point_of_its_own():
+    """macOS writes names of folders so."""
+    transform = nets.Transform("animals", (1, 2, 2), (0.0,), (1.0,), ("elan", "\u00e9lan"))
+    images, labels = torch.ones(2, 1, 2, 2), torch.arange(2)
+    data = Dataset("d", images, labels, images, labels, ("e\u0301lan", "elan"))
+    assert transform.apply_to(data).test_labels.tolist() == [1, 0]
 
 
 def test_names_that_differ_in_case_alone_are_two_classes_where_both_are_known():

@@ -99,6 +99,12 @@ def test_a_state_dict_and_a_run_before(first, tmp_path):
         assert f"SHA-256 {initial['sha256']} |" in card
 
 
+def test_a_whole_module_in_a_file_is_told_what_to_save(tmp_path):
+    torch.save(nets.create_model(NAME, num_classes=3, in_channels=1), tmp_path / "module.pt")
+    with pytest.raises(nets.CheckpointError, match=r"holds Python objects, such as a whole module, .*state_dict"):
+        by_init_from(tmp_path / "module.pt", None)
+
+
 def test_a_resumed_run_keeps_its_start(first, tmp_path, monkeypatch):
     settings = {"init_from": first, "epochs": 2}
     stop_after(monkeypatch, 1)

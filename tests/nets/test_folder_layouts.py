@@ -96,6 +96,45 @@ def test_classes_that_hold_the_same_folders_are_mentioned(tmp_path):
         assert image_folder(tmp_path).class_names == ("north", "south")
 
 
+@pytest.mark.parametrize(
+    "inner", [("train/train", "test"), ("train", "Test/test/test"), ("Training/train", "val/Valid")]
+)
+def test_doubled_parts_are_taken_as_they_are_meant(tmp_path, inner):
+    make(tmp_path, inner, count=2)
+    with pytest.warns(UserWarning, match="holds one folder alone"):
+        data = image_folder(tmp_path)
+    assert data.class_names == ("cat", "dog", "eel")
+    assert (len(data.train_labels), len(data.test_labels)) == (6, 6)
+
+
+def test_doubled_parts_under_other_names_are_no_classes(tmp_path):
+    make(tmp_path, ("seg_train/seg_train", "seg_test/seg_test"), count=2)
+    with pytest.raises(ValueError, match="are they parts"):
+        image_folder(tmp_path)
+
+
+def test_a_class_that_is_alone_in_a_part_is_not_opened(tmp_path):
+    make(tmp_path, ("train/cat", "test/cat"), ("day", "night"), count=2)
+    with pytest.raises(ValueError, match=r"at least two classes, .* found cat"):
+        image_folder(tmp_path)
+
+
+def test_images_beside_the_classes_are_named_as_images(tmp_path):
+    make(tmp_path, count=2)
+    paint(tmp_path / "alone.png")
+    (tmp_path / "notes.txt").write_text("x")
+    others = pytest.warns(UserWarning, match=r"1 file passed over, no images by their endings \(1 \.txt\)")
+    with others, pytest.warns(UserWarning, match="1 image beside the folders of the classes passed over"):
+        image_folder(tmp_path)
+
+
+def test_a_class_that_is_a_link_to_another_is_refused(tmp_path):
+    make(tmp_path, count=2)
+    (tmp_path / "bird").symlink_to(tmp_path / "dog")
+    with pytest.raises(ValueError, match="the classes bird and dog are one folder"):
+        image_folder(tmp_path)
+
+
 def test_a_copy_of_the_folder_in_itself_is_no_class(tmp_path):
     make(tmp_path / "pets", count=2)
     make(tmp_path / "pets" / "pets", count=2)

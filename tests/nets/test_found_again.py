@@ -1,5 +1,6 @@
 """A run on a folder of images is evaluated and resumed from any folder; messages name what works."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -61,6 +62,19 @@ def test_images_that_are_gone_are_named(run, tmp_path, monkeypatch, capsys):
     (tmp_path / "a" / "moved").rename(tmp_path / "a" / "elsewhere")
     os.symlink(tmp_path / "a" / "elsewhere", tmp_path / "a" / "birds")
     assert provenance.held_out(run).class_names == ("cat", "dog", "eel")
+
+
+def test_a_folder_whose_name_is_not_utf8(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system has no such names")
+    train(folder / "run", epochs=1)
+    train(folder / "further", epochs=1, init_from=folder / "run")
+    initial = json.loads((folder / "further" / "record.json").read_text(encoding="utf-8"))["initial"]
+    assert initial["from"] == str(folder / "run" / "checkpoint.pt")
+    assert r"caf\udce9" in (folder / "further" / "model_card.md").read_text(encoding="utf-8")
 
 
 def test_more_epochs_are_told_what_works(tmp_path):

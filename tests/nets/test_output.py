@@ -18,6 +18,7 @@ def test_folders_are_made(tmp_path):
         (make_folder, "file", r"plot must be a folder; .*file is a file$"),
         (make_folder, "file/a/b", r"plot must be a folder; .*file is a file$"),
         (make_folder, "x" * 300, r"plot must be a folder; .* cannot be made \(File name too long\)$"),
+        (make_folder, "a\0b", r"plot must be a folder; .* cannot be made \(embedded null byte\)$"),
         (make_folder_of, "file/a.png", r"plot must be a file in a folder; .*file is a file$"),
         (make_folder_of, ".", r"plot must be a file in a folder; .* is a folder$"),
     ],

@@ -152,6 +152,16 @@ def test_a_truncated_image_is_named(tmp_path):
         transform(1).read(path)
 
 
+def test_one_path_is_not_the_letters_of_its_name(run, tmp_path):
+    model, path = nets.load(run), save(tmp_path / "a.png", noise(6, 8))
+    (one,) = nets.predict(model, [path])
+    for paths in (path, str(path), tmp_path, str(tmp_path)):
+        assert list(nets.predict(model, paths)) == [one]
+    for paths, got in ((None, "NoneType"), (b"a.png", "int"), ([path, None], "NoneType"), (noise(1, 6, 8), "Tensor")):
+        with pytest.raises(TypeError, match=f"paths must be the path of an image file .* got {got}"):
+            nets.predict(model, paths)
+
+
 def test_bad_arguments(run):
     with pytest.raises(TypeError, match="model must be"):
         nets.predict(torch.nn.Identity(), [])

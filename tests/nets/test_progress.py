@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tqdm import tqdm
 
+from nets.__main__ import main
 from nets.train.progress import BAR, epoch_line
 from tests.nets.test_training import NAME, train
 
@@ -112,6 +113,14 @@ def test_nobody_who_reads_is_no_error(number, terminal, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stderr", gone)
     train(tmp_path / "run", progress=None)
     assert (tmp_path / "run" / "model_card.md").exists()
+
+
+def test_streams_that_are_closed_are_no_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["list", "MgNet*"]) == 0
+    assert main(["list", "none of them"]) == 2
+    assert len(train().history) == 3
 
 
 def test_the_command_s_log(tmp_path):

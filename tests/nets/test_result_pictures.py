@@ -34,8 +34,11 @@ def apart(texts, axis):
 @pytest.mark.parametrize("classes", [2, 20])
 def test_labels_of_a_confusion_matrix(monkeypatch, kind, classes):
     names = [NAMES[kind](k) for k in range(classes)]
-    matrix = torch.eye(classes, dtype=torch.int64)
-    axes = drawn(monkeypatch, lambda: plot.confusion_matrix(matrix, names, "x.png")).axes[0]
+    matrix = 10000 * torch.eye(classes, dtype=torch.int64)
+    picture = drawn(monkeypatch, lambda: plot.confusion_matrix(matrix, names, "x.png"))
+    axes = picture.axes[0]
+    title = picture.texts[0].get_window_extent()
+    assert 0 <= title.x0 < title.x1 <= picture.bbox.width
     assert apart(axes.get_xticklabels(), "x")
     assert apart(axes.get_yticklabels(), "y")
 

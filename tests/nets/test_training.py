@@ -272,3 +272,13 @@ def test_learning_rate_cycle(steps):
     peak = rates.index(max(rates))
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_caller_without_gradients_trains_all_the_same(mode):
+    with mode():
+        there = train(epochs=1)
+        assert not torch.is_grad_enabled()
+    here = train(epochs=1)
+    assert there.history[0]["loss"] == here.history[0]["loss"]
+    assert all(map(torch.equal, there.model.parameters(), here.model.parameters()))
