@@ -214,6 +214,19 @@ def test_a_constant_is_all_mean(kinds, cell, value, dtype):
         assert "1.0e+00 of f removed" in solution.message
 
 
+@pytest.mark.parametrize("kinds", FREE, ids="/".join)
+@CENTRINGS
+@pytest.mark.parametrize("dtype", ["float64", "float32", "mixed"])
+@pytest.mark.parametrize("share", [100, 10_000])
+def test_a_small_part_beside_a_large_mean_is_solved_for(kinds, cell, dtype, share):
+    """f = 3.7 and `share` times its rounding: the mean goes but for the rounding of that part, and not of 3.7."""
+    poisson = Poisson(**make_box(kinds, [17 + a for a in range(len(kinds))], cell).arguments())
+    eps = float(np.finfo("float32" if dtype == "float32" else float).eps)
+    f = 3.7 + share * eps * np.random.default_rng(1).standard_normal(poisson.shape)
+    solution = Multigrid(poisson, dtype=dtype, kernels="numpy").solve(f, incompatible=1.0, rtol=1e-3)
+    assert solution.converged, solution.message
+
+
 @pytest.mark.parametrize("n", [7, 12, 33, 100])
 @CENTRINGS
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
