@@ -6,6 +6,7 @@ import difflib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from numbers import Real
 from typing import Any
 
@@ -19,9 +20,13 @@ def number(name: str, value: Any, least: float | None = None) -> float:
     """`value` as a float; NaN is none, and neither is a number below `least`."""
     if type(value) is not float and (isinstance(value, bool | np.bool_) or not isinstance(value, Real)):
         raise TypeError(f"{name} must be a real number, got {described(value)}")
-    if least is not None and not float(value) >= least:
+    try:
+        result = float(value)
+    except OverflowError:  # of a whole number or a fraction
+        raise ValueError(f"{name} must fit into float64, got {described(value)}") from None
+    if least is not None and not result >= least:
         raise ValueError(f"{name} must be {'zero or positive' if least == 0 else f'at least {least}'}, got {value!r}")
-    return float(value)
+    return result
 
 
 def described(value: Any) -> str:
@@ -44,9 +49,9 @@ def count(name: str, value: Any, least: int) -> int:
     if type(value) is not int and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
         raise TypeError(f"{name} must be an integer, got {described(value)}")
     if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
+        raise ValueError(f"{name} must be at least {least}, got {described(value)}")
     if value > sys.maxsize:
-        raise ValueError(f"{name} must be at most {sys.maxsize}, got {value}")
+        raise ValueError(f"{name} must be at most {sys.maxsize}, got {described(value)}")
     return int(value)
 
 
@@ -132,13 +137,13 @@ def read_omega(omega: float | None) -> float | None:
 
 def read_precision(dtype: Any, default: str) -> tuple[np.dtype, bool]:
     """The dtype of data and residuals by name or as a type, and whether cycles are in float32 ("mixed")."""
-    try:
-        name = dtype if dtype in ("auto", "mixed") else numpy_dtype(dtype).name
-    except TypeError:
-        name = dtype
-    if dtype is None:
-        name = None
-    chosen = choose("dtype", default if name == "auto" else name, ("mixed", "float64", "float32"), auto="auto")
+    name = dtype
+    if dtype is not None and not (isinstance(dtype, str) and dtype in ("auto", "mixed")):
+        with suppress(TypeError, ValueError):
+            name = numpy_dtype(dtype).name
+    if isinstance(name, str) and name == "auto":
+        name = default
+    chosen = choose("dtype", name, ("mixed", "float64", "float32"), auto="auto")
     return np.dtype("float64" if chosen == "mixed" else chosen), chosen == "mixed"
 
 

@@ -147,7 +147,8 @@ class _Solve(torch.autograd.Function):
             with torch.enable_grad():
                 held = tuple(field.view_as(field) for field in fields)  # u depends on the fields, and is held fixed
                 Au = ctx.adjoint.apply(u, held)
-            parts = torch.autograd.grad(Au, [held[i] for i in needed], -cotangent, create_graph=again)
+            unused = {"allow_unused": True, "materialize_grads": True}  # across an axis of one unknown, with no flux
+            parts = torch.autograd.grad(Au, [held[i] for i in needed], -cotangent, create_graph=again, **unused)
             for i, part in zip(needed, parts, strict=True):
                 grads[i] = part
         return (cotangent, None, None, *grads)

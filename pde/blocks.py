@@ -124,7 +124,8 @@ def _for_arrays_only(smoother: Any, leaf: Callable[[Any], Any], name: str) -> An
     if is_tensor(leaf(np.zeros(()))):
         raise ValueError(
             f"smoother={name!r} uses sparse factors of the host and is not there for tensors; "
-            "use 'sor', 'red-black', 'jacobi', 'two-step jacobi' or 'chebyshev'"
+            "use 'sor', 'red-black', 'jacobi', 'two-step jacobi' or 'chebyshev', also in the place of 'auto', which "
+            "takes lines and planes on stretched axes"
         )
     return smoother
 

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from pde.arrays import cast, contiguous, is_tensor
+from pde.arrays import cast, contiguous, is_tensor, tensors
 from pde.grid import Array, Grid
 from pde.operators import Operator, StencilOperator
 from pde.terms import Terms
@@ -51,7 +51,8 @@ class DirectSolver:
 
     def moved(self, leaf: Callable[[Any], Any]) -> DirectSolver | DenseSolver:
         """The same for tensors, or for arrays of another dtype; see `pde.arrays.moved`."""
-        if not is_tensor(leaf(np.zeros(()))):
+        like = leaf(np.zeros(()))
+        if not is_tensor(like):
             return self
         size = self.A.grid.size
         if size > LARGEST_DENSE:
@@ -60,7 +61,7 @@ class DirectSolver:
                 f"most; it has {size} here, allow more levels"
             )
         columns = self(np.eye(size).reshape(-1, *self.A.grid.shape)).reshape(size, size)
-        return DenseSolver(cast(leaf(columns[:0]), columns.dtype).new_tensor(columns))
+        return DenseSolver(tensors(like.device, np.dtype(float))(columns))
 
     def __getstate__(self) -> tuple[Operator, bool]:
         return self.A, self.singular

@@ -322,8 +322,8 @@ class Multigrid:
         SciPy's solvers do not tell it their matrix: for the unweighted `problem.matrix()`, which is not symmetric where
         control volumes differ, it is the wrong inverse; there it is to act on W r, W = `problem.control_volumes()`.
         """
+        choose("cycle", cycle, CYCLES)
         self._check_symmetric(cycle)
-        choose("cycle", cycle, ("V", "W"))
         fused, levels = self._cycles.ready(symmetric=True), symmetric(list(self._cycles.levels))
         apply = partial(copy.copy(self)._precondition, cycle, levels, fused)
         return Preconditioner(apply, self._W.size, cycle, self.dtype)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mgcore import Progress
+from pde.arguments import described
 from pde.arrays import as_numpy, copied, each_tensor, is_tensor, moved, tensors
 
 
@@ -127,7 +128,7 @@ def read_device(device: Any) -> str:
         or (number and not number.isdecimal())
         or (kind == "cpu" and number not in ("", "0"))
     ):
-        raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}")
+        raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {described(device)}")
     if kind == "cpu":
         return "cpu"
     import torch

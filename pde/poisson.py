@@ -256,7 +256,7 @@ class Poisson:
 def _read_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
     given = tuple(shape) if np.iterable(shape) else (shape,)
     if len(given) not in (1, 2, 3):
-        raise ValueError(f"shape must have 1, 2 or 3 entries, one per dimension; got {len(given)}: {given}")
+        raise ValueError(f"shape must have 1, 2 or 3 entries, one per dimension; got {len(given)}: {described(shape)}")
     sizes = tuple(count(f"shape[{axis}]", n, least=1) for axis, n in enumerate(given))
     if math.prod(sizes) > LARGEST:
         raise ValueError(f"shape must have at most {LARGEST} unknowns, whose numbers can be addressed; got {sizes}")

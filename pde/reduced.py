@@ -115,7 +115,7 @@ class Reduction:
         """f, and where the problem is singular f less its mean: zero where that is all there is but for rounding."""
         if not self.singular:
             return f
-        fits = self.volumes.without_mean(f)
+        fits = self.volumes.without_mean(self.volumes.without_mean(f))  # once leaves of f = 1 + small what rounds in 1
         nothing = self.volumes.rms(fits) <= 16 * float(np.finfo(self.dtype).eps) * self.volumes.rms(f)
         return _choose(nothing, 0 * fits, fits, self.grid.ndim)
 

@@ -117,7 +117,7 @@ class BatchSolver:
                 accelerate.keep(members)
 
         if options["callback"] is not None:
-            options["callback"] = showing(options["callback"], reduced)
+            options["callback"] = showing(options["callback"], reduced, mean_free)
         solution = mgcore.solve_batch(
             one_cycle,
             residuals,
@@ -159,8 +159,10 @@ class BatchSolver:
         return np.asarray(np.finfo(self.dtype).eps * (2 * unit * self.volumes.rms(A.diagonal * u) + sizes))
 
 
-def showing(callback: Callable[[Progress], Any], reduced: Reduced) -> Callable[[Progress], Any]:
-    """A callback that is shown u itself."""
+def showing(
+    callback: Callable[[Progress], Any], reduced: Reduced, mean_free: Callable[[Array], Array]
+) -> Callable[[Progress], Any]:
+    """A callback that is shown u itself, as the solution would be."""
     if reduced.w is None and reduced.unit is None:
         return callback
-    return lambda progress: callback(replace(progress, u=reduced.restored(copied(progress.u))))
+    return lambda progress: callback(replace(progress, u=mean_free(reduced.restored(copied(progress.u)))))

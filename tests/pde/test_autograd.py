@@ -56,6 +56,19 @@ def test_other_dimensions_numbers_and_one_field_per_axis(shape):
         assert both(u, (random(*shape), random(*shape, low=0.5), *numbers))
 
 
+@pytest.mark.parametrize("across", ["neumann", "periodic", "dirichlet"])
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1)])
+def test_an_axis_of_one_unknown(shape, across):
+    """No flux crosses it between insulated or periodic sides: a and c of an axis then have no part in the equations."""
+    sides = [across if n == 1 else ("dirichlet", "neumann") for n in shape]
+
+    def u(f, a, b, c):
+        options = {"boundary": sides, "centering": "cell", "coefficient": [a, b], "reaction": c, "rtol": 1e-13}
+        return pde.solve_poisson(f, **options).u
+
+    assert both(u, (random(*shape), *(random(*shape, seed=k, low=0.5) for k in (1, 2, 3))))
+
+
 @pytest.mark.parametrize("boundary", ["neumann", "periodic", ("periodic", "neumann")])
 def test_singular_problems_on_the_solutions_of_zero_mean(boundary):
     def u(f, a):

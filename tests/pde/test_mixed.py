@@ -76,6 +76,20 @@ def test_converges_as_float64_does(problem, kernels, batch, cycle, accel, scale,
         assert np.max(np.abs(r)) <= 1e-9
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann"])
+@pytest.mark.parametrize("n", [15, 63, 126])
+@pytest.mark.parametrize("levels", [None, 64])
+def test_a_coarsest_grid_too_ill_conditioned_for_float32(kernels, boundary, n, levels):
+    """Jumps of 10^6 from point to point: the inverse of the coarsest operator stays in float64 wherever it is."""
+    generator = np.random.default_rng(1)
+    problem = pde.Poisson(n, boundary=boundary, coefficient=np.where(generator.random(n) < 0.5, 1e6, 1.0))
+    W, f = problem.control_volumes(), generator.standard_normal(n)
+    solution = pde.Multigrid(problem, dtype="mixed", kernels=kernels, levels=levels).solve(f - np.average(f, weights=W))
+    assert solution.reason in ("converged", "rounding"), solution.message
+    assert solution.cycles <= 8
+
+
 def test_three_dimensions_to_the_discretisation_error():
     """One pass of full multigrid, with boundary data: as near to the exact discrete solution as float64 comes."""
     problem = pde.Poisson((31, 31, 31))

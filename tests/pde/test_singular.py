@@ -215,6 +215,19 @@ def test_a_constant_is_all_mean(kinds, cell, value, dtype):
         assert "1.0e+00 of f removed" in solution.message
 
 
+@pytest.mark.parametrize("kinds", FREE, ids="/".join)
+@CENTRINGS
+@pytest.mark.parametrize("dtype", ["float64", "float32", "mixed"])
+@pytest.mark.parametrize("share", [100, 10_000])
+def test_a_small_part_beside_a_large_mean_is_solved_for(kinds, cell, dtype, share):
+    """f = 3.7 and `share` times its rounding: the mean goes but for the rounding of that part, and not of 3.7."""
+    poisson = Poisson(**make_box(kinds, [17 + a for a in range(len(kinds))], cell).arguments())
+    eps = float(np.finfo("float32" if dtype == "float32" else float).eps)
+    f = 3.7 + share * eps * np.random.default_rng(1).standard_normal(poisson.shape)
+    solution = Multigrid(poisson, dtype=dtype, kernels="numpy").solve(f, incompatible=1.0, rtol=1e-3)
+    assert solution.converged, solution.message
+
+
 @pytest.mark.parametrize("n", [7, 12, 33, 100])
 @CENTRINGS
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -248,3 +261,17 @@ def test_a_level_of_the_first_guess_costs_nothing(level, accel):
     size = np.abs(mg.levels[0].info.operator.diagonal).max() * EPS * level  # of u0 + level, rounded
     np.testing.assert_allclose(lifted.residual_norms[0], plain.residual_norms[0], rtol=1e-6 + size)
     np.testing.assert_allclose(lifted.u, plain.u, rtol=0, atol=1e-8 + 4 * EPS * level)
+
+
+@CENTRINGS
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_a_callback_sees_u_as_it_will_be_given(cell, batch):
+    """Of zero mean also where a lifting of g, whose mean is another, is added."""
+    poisson = Poisson((9, 12), boundary="neumann", centering="cell" if cell else "vertex")
+    seen = []
+    g = {(0, 0): 1e3, (0, 1): -1e3, (1, 1): np.linspace(-1, 1, 9)}
+    solution = Multigrid(poisson).solve(
+        np.zeros(batch + poisson.shape), g, incompatible=1.0, callback=lambda p: seen.append(p.u.copy()) and None
+    )
+    assert len(seen) == solution.cycles > 0
+    assert np.array_equal(seen[-1], solution.u)
