@@ -68,7 +68,8 @@ class Multigrid:
         threads: for the compiled kernels; None takes the cores that this process may use.
         device: "cpu", or "cuda" ("cuda:1", ...) for the same cycles on torch tensors of a GPU. Not GPU-tested.
         dtype: "float64", "float32", or "mixed": float32 cycles inside a float64 residual, which reaches what float64
-            does. "auto" is float64 on the CPU and mixed on a GPU.
+            does, or float64 alone where a reaction or Robin side is too weak for float32 to show. "auto" is float64
+            on the CPU and mixed on a GPU.
         kernels: "numba" runs the cycles of rediscretised operators and red-black sweeps in two and three dimensions on
             compiled kernels, several sweeps and transfers in one pass over a grid; "numpy" never does; "torch" runs
             them on tensors, "torch compiled" with the moves of each level compiled by torch.compile, and "torch graph"
@@ -139,9 +140,8 @@ class Multigrid:
         choices = Choices(smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular, direct)
         tables = Tables(self._tables)
         hierarchy = build_hierarchy(grid, terms, choices, self._limit, tables)
-        cycles, here = run_on(
-            self._place, self.dtype, self._mixed, self._kernels, self._threads, hierarchy, self._chosen
-        )
+        mixed = self._mixed and (problem.singular or problem.is_held(np.dtype("float32")))
+        cycles, here = run_on(self._place, self.dtype, mixed, self._kernels, self._threads, hierarchy, self._chosen)
         tables.close()
         self.problem, self._tables, self._cycles = problem, tables, cycles
         self.smoother, self.coarse, self.transfer = smoother, coarse, transfer

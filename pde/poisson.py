@@ -128,6 +128,10 @@ class Poisson:
         mean = c if isinstance(c, float) else float(Volumes(self.grid).mean(c))
         return (mean + sum(side.beta / axis.length for axis in self.grid.axes for side in axis.sides)) / diagonal
 
+    def is_held(self, dtype: np.dtype) -> bool:
+        """Whether A 1 can be told from zero in this dtype, so that cycles in it find the mean of u."""
+        return self.hold > 4 * float(np.finfo(dtype).eps)
+
     @property
     def has_dirichlet(self) -> bool:
         """Whether u is given on some side."""

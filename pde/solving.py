@@ -130,7 +130,7 @@ class BatchSolver:
             several=None if fast is None or accel is not None or self.nested.singular else several,
             rounding=lambda u: self._rounding(u, reduced.sizes[active], 1.0 if unit is None else unit[active]).tolist(),
             scales=reduced.sizes.tolist(),
-            doubt=not self.nested.singular and self.problem.hold <= 4 * np.finfo(self.dtype).eps,
+            doubt=not self.nested.singular and not self.problem.is_held(self.dtype),
             **options,
         )
         u = reduced.restored(solution.u)

@@ -145,7 +145,7 @@ def test_a_stamp_that_says_nothing_is_none(first, text):
 def test_a_stamp_belongs_to_the_settings_of_numba_and_to_the_processor(first, monkeypatch):
     stamps.write(PLAIN, files=[__file__])
     for change in (
-        lambda patch: patch.setenv("NUMBA_CPU_NAME", "generic"),
+        lambda patch: patch.setenv("NUMBA_CPU_NAME", "another"),
         lambda patch: patch.setattr(stamps, "_processor", lambda: ["another"]),
         lambda patch: patch.setattr(stamps, "_version", lambda package: "another"),
         lambda patch: patch.setattr(stamps, "digest", lambda: "another"),

@@ -90,6 +90,21 @@ def test_a_coarsest_grid_too_ill_conditioned_for_float32(kernels, boundary, n, l
     assert solution.cycles <= 8
 
 
+@pytest.mark.parametrize("kernels", [*KERNELS, "numba"])
+@pytest.mark.parametrize("c", [1e-6, 1e-4, 1e-3, 1e-1])
+def test_a_reaction_too_weak_for_float32_takes_cycles_in_float64(c, kernels):
+    """W- and F-cycles meet the coarsest grid often, where float32 leaves constants in which c does not show."""
+    problem = pde.Poisson((64, 48), boundary="neumann", reaction=c, coefficient=lambda x, y: 1 + 0.5 * np.sin(3 * x))
+    f = np.random.default_rng(0).standard_normal(problem.shape)
+    mg = pde.Multigrid(problem, dtype="mixed", kernels=kernels, levels=64)
+    assert ("float32 cycles" in str(mg)) == problem.is_held(np.dtype("float32")) == (c > 2e-3)
+    for cycle in ("W", "F", "V", "fmg"):
+        solution = mg.solve(f, cycle=cycle)
+        assert solution.converged or (
+            solution.reason == "rounding" and solution.residual_norms[-1] <= solution.attainable
+        )
+
+
 def test_three_dimensions_to_the_discretisation_error():
     """One pass of full multigrid, with boundary data: as near to the exact discrete solution as float64 comes."""
     problem = pde.Poisson((31, 31, 31))
