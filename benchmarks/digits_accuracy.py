@@ -14,7 +14,7 @@ import report
 import torch
 
 import nets
-from nets.train.recipes import RECIPES
+from nets.training.recipes import RECIPES
 
 MODEL = "MgNet[2,2]-[32]-B^{l,i}"
 SEEDS = range(5)

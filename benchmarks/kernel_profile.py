@@ -17,10 +17,10 @@ import numpy as np
 import report
 
 import pde
-from pde.kernels.cycles import program_of
-from pde.kernels.passes import ITERATE, NOTHING, RESIDUAL
-from pde.kernels.recording import RecordedLevel, RecordedSolution, Recorder
-from pde.kernels.states import Interpolated, Rows, State
+from pde.backends.numba.fused_sweep import ITERATE, NOTHING, RESIDUAL
+from pde.backends.numba.interpreter import program_of
+from pde.backends.numba.recording import RecordedLevel, RecordedSolution, Recorder
+from pde.backends.numba.states import Interpolated, Rows, State
 
 SIZES = [(4095,) * 2, (1023,) * 2, (255,) * 3, (63,) * 3]
 QUICK = [(255,) * 2, (31,) * 3]

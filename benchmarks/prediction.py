@@ -12,8 +12,8 @@ from pathlib import Path
 import report
 
 import pde
-from pde.fourier import Analysis
-from pde.smoothers import SMOOTHERS
+from pde.analysis.fourier import Analysis
+from pde.levels.smoothers import SMOOTHERS
 
 BOXES = {
     "1-D": (1.0,),

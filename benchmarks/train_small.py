@@ -22,10 +22,10 @@ import report
 import torch
 
 import nets
-from nets.accuracies import all_published
-from nets.notation import SCHEMES
-from nets.records import FILE, Group, Record, read
-from nets.words import threads
+from nets.common.formatting import threads
+from nets.naming.grammar import SCHEMES
+from nets.papers.accuracies import all_published
+from nets.runs.records import FILE, Group, Record, read
 
 MNIST = "MgNet[1,2,2]-[16,32,64]-B^{l,i}"
 DIGITS = {

@@ -22,8 +22,8 @@ import nets
 import pde
 from mgcore import Level, checks, stencils
 from nets import theorems
-from pde.convolution import correlate, correlate_2, spread_2
-from pde.section5 import section5_levels
+from pde.paper.convolution import correlate, correlate_2, spread_2
+from pde.paper.section5 import section5_levels
 
 Kernel = stencils.Kernel
 

@@ -4,22 +4,24 @@ Imports `mgcore` and torch, never `pde`. Equation numbers without a source are t
 Math. 62 (2019); N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
 """
 
-from mgcore.modules import show_module
 from nets import data
-from nets.config import MgNetConfig
-from nets.cost import multiply_adds, parameters
-from nets.densenet import DenseNet, DenseNetConfig
-from nets.exporting import Exported, ExportError, export
-from nets.memory import TrainingMemory, training_memory
-from nets.mgnet import MgNet
-from nets.network import FeatureInfo, Network
-from nets.notation import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
-from nets.plain import PlainConfig, PlainNet
-from nets.prediction import Prediction, predict
-from nets.resnet import ResNet
-from nets.resnet_config import ResNetConfig
-from nets.summary import Summary, summary
-from nets.train import (
+from nets.data.transform import Transform
+from nets.deploy.export import Exported, ExportError, export
+from nets.deploy.predict import Prediction, predict
+from nets.inspect.cost import multiply_adds, parameters
+from nets.inspect.memory import TrainingMemory, training_memory
+from nets.inspect.summary import Summary, summary
+from nets.models.base import FeatureInfo, Network
+from nets.models.densenet import DenseNet, DenseNetConfig
+from nets.models.mgnet import MgNet
+from nets.models.plain import PlainConfig, PlainNet
+from nets.models.registry import create_model, list_models
+from nets.models.resnet import ResNet
+from nets.models.resnet_config import ResNetConfig
+from nets.models.vmgnet import VMgNet
+from nets.naming.config import MgNetConfig
+from nets.naming.grammar import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
+from nets.training import (
     CheckpointError,
     Evaluation,
     Recipe,
@@ -30,9 +32,6 @@ from nets.train import (
     load,
     train,
 )
-from nets.transform import Transform
-from nets.vmgnet import VMgNet
-from nets.zoo import create_model, list_models
 
 __all__ = [
     "Architecture",
@@ -80,7 +79,3 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
-
-
-show_module(summary, "nets.summary")
-show_module(train, "nets.train")

@@ -13,18 +13,18 @@ from functools import partial
 from signal import SIGINT
 from typing import Any
 
-from nets.checks import near_names
-from nets.commands.data import add_data
-from nets.commands.evaluate import add_evaluate
-from nets.commands.export import add_export
-from nets.commands.look import add_look
-from nets.commands.predict import add_predict
-from nets.commands.report import add_report
-from nets.commands.show import add_list, add_summary, add_tables, add_theorems
-from nets.commands.train import add_train
-from nets.exporting import ExportError
-from nets.output import say
-from nets.train import TrainingError
+from nets.cli.data import add_data
+from nets.cli.evaluate import add_evaluate
+from nets.cli.export import add_export
+from nets.cli.look import add_look
+from nets.cli.predict import add_predict
+from nets.cli.report import add_report
+from nets.cli.show import add_list, add_summary, add_tables, add_theorems
+from nets.cli.train import add_train
+from nets.common.checks import near_names
+from nets.common.paths import say
+from nets.deploy.export import ExportError
+from nets.training import TrainingError
 
 SIGPIPE = 13
 """The number that shells know; Windows has no such signal."""

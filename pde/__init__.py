@@ -3,12 +3,12 @@
 from typing import Any
 
 from mgcore import Progress, Solution, SolveError
-from pde.arguments import real_array
-from pde.arrays import is_tensor, tensors_in
-from pde.compilation import compile_kernels
-from pde.keywords import unknown
-from pde.multigrid import Multigrid
-from pde.poisson import Poisson
+from pde.backends.numba.compilation import compile_kernels
+from pde.common.arguments import real_array
+from pde.common.arrays import is_tensor, tensors_in
+from pde.common.keywords import unknown
+from pde.problem.poisson import Poisson
+from pde.solver.multigrid import Multigrid
 
 __all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "compile_kernels", "solve_poisson"]
 
@@ -63,9 +63,9 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
         else:
             raise unknown("solve_poisson", name, {"f", "shape"}.union(*names.values()))
     if tensors_in(f, *(options.get(name) for name in ("g", "coefficient", "reaction"))):
-        from pde import autograd
+        from pde import autodiff
 
-        return autograd.solve_poisson(f, shape, parts[Poisson], parts[Multigrid], parts[Multigrid.solve])
+        return autodiff.solve_poisson(f, shape, parts[Poisson], parts[Multigrid], parts[Multigrid.solve])
     problem = Poisson(shape, **parts[Poisson])
     f = problem.read("f", f, constant=True)
     return Multigrid(problem, **parts[Multigrid]).solve(f, **parts[Multigrid.solve])

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from pde.commands.compile import add_compile
-from pde.commands.options import join_minus
-from pde.commands.predict import add_predict
-from pde.commands.solve import add_solve
+from pde.cli.compile import add_compile
+from pde.cli.options import join_minus
+from pde.cli.predict import add_predict
+from pde.cli.solve import add_solve
 
 TITLE = "Multigrid for Poisson problems -div(a grad u) + c u = f on boxes."
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import mgcore
 from examples.reductions import all_points, compare_descents, interior_points, poisson_network
 from mgcore import stencils
-from pde.section5 import section5_levels
+from pde.paper.section5 import section5_levels
 
 EPS = float(np.finfo(float).eps)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -105,10 +105,10 @@ def test_what_is_loaded_only_when_asked_for(code, later):
 
 @pytest.mark.parametrize("package", sorted(OURS))
 def test_every_module_can_be_imported_by_its_name(package):
-    """Though functions have the names of some: `import nets.train.recipe as recipe` and what is defined in it."""
+    """Though functions have the names of some: `import nets.training.recipe as recipe` and what is defined in it."""
     names = [".".join(path.with_suffix("").relative_to(ROOT).parts) for path in sources(package)]
     for name in names:
-        if name.endswith("__") or name.startswith("pde.kernels"):
+        if name.endswith("__") or name.startswith("pde.backends.numba"):
             continue
         code = f"import {name}\nimport {name} as bound\nfrom importlib import import_module\nfull = {name}"
         namespace: dict = {}

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nets import randomness
-from nets.checks import check_choices, check_integer, check_number
+from nets.common import randomness
+from nets.common.checks import check_choices, check_integer, check_number
 from nets.data.dataset import Dataset
 
 ACROSS, DOWN, ROTATION, SCALING, CROP, FLIP, CUTOUT = 0, 1, 2, 3, slice(4, 6), 6, slice(7, 9)

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nets import randomness
-from nets.checks import check_integer
+from nets.common import randomness
+from nets.common.checks import check_integer
 from nets.data.augment import RESIZED_CROP, Augmentation
 from nets.data.dataset import Dataset
 from nets.data.images import ImageFiles

@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nets import randomness
-from nets.checks import check_integer
+from nets.common import randomness
+from nets.common.checks import check_integer
+from nets.common.formatting import counted
 from nets.data.dataset import Dataset, Images, statistics
 from nets.data.images import ImageFiles, channels_of
 from nets.data.parts import innermost, parts
 from nets.data.places import VARIABLE, roots
 from nets.data.tree import check_text, classes
-from nets.words import counted
 
 Paths = dict[str, list[str]]
 """The files of each class."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nets.checks import suggesting, suggestion
+from nets.common.checks import suggesting, suggestion
 from nets.data.dataset import Dataset, SourceFile, statistics
 from nets.data.digits import digits
 from nets.data.download import download as fetch

@@ -7,9 +7,9 @@ from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 
-from nets.checks import suggestion
+from nets.common.checks import suggestion
+from nets.common.formatting import counted
 from nets.data.decode import pillow
-from nets.words import counted
 
 SYSTEM = ("__macosx", "__pycache__", "@eadir", "$recycle.bin", "lost+found", "thumbs.db", "desktop.ini")
 """Folders and files that operating systems make, in small letters."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from nets import randomness
+from nets.common import randomness
 from nets.data.dataset import Dataset
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nets.checks import check_integer
-from nets.modes import evaluating
-from nets.network import Network
-from nets.operators import CONVOLUTION, TRANSPOSED, SharedKernel
-from nets.places import place
+from nets.common.checks import check_integer
+from nets.common.places import place
+from nets.models.base import Network
+from nets.models.modes import evaluating
+from nets.models.operators import CONVOLUTION, TRANSPOSED, SharedKernel
 from nets.plot.network import LETTERS
 from nets.plot.style import GREY, photograph, save
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 
-from nets.data_level import HistoryLevel
-from nets.network import Network
-from nets.places import BETWEEN, place
+from nets.common.places import BETWEEN, place
+from nets.inspect.summary import Summary, summary
+from nets.inspect.trace import Call, trace
+from nets.models.base import Network
+from nets.models.data_level import HistoryLevel
 from nets.plot.style import BLUE, GREEN, GREY, ORANGE, PURPLE
-from nets.summary import Summary, summary
-from nets.trace import Call, trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -181,7 +181,7 @@ class _Picture:
         self.right = 0.0
 
     def network(self, model: Network, table: Sequence[Row]) -> None:
-        from nets.vmgnet import VMgNet
+        from nets.models.vmgnet import VMgNet
 
         way_up, history = isinstance(model, VMgNet), _history(model)
         x, ends = self.plate(0.0, 0.0, "stem"), []

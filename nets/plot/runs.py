@@ -8,7 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from nets.plot.style import GREY, SERIES, figure, lines, percent_wrong, save
-from nets.records import Group
+from nets.runs.records import Group
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nets import zoo
+from nets.models import registry as zoo
 from nets.theorems.multigrid import lemma_4_1, theorem_6_1, theorem_6_1_v, two_jacobi_steps
 from nets.theorems.plain import identity, theorem_8_3
 from nets.theorems.pooling import appendix_a, restricted_is_dilated, strided_is_subsampled

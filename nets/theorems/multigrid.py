@@ -10,12 +10,12 @@ from torch.nn import functional
 
 import mgcore
 from mgcore import Level, checks, stencils
-from nets.mgnet import MgNet
-from nets.operators import TRANSPOSED, restriction, restriction_kernel
+from nets.models.mgnet import MgNet
+from nets.models.operators import TRANSPOSED, restriction, restriction_kernel
+from nets.models.vmgnet import VMgNet
 from nets.theorems.deviation import largest
 from nets.theorems.needs import check_network, finest_data
 from nets.theorems.residuals import with_form
-from nets.vmgnet import VMgNet
 
 
 def norm(v: Tensor) -> float:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from nets.inputs import check_input
-from nets.network import Network
+from nets.models.base import Network
+from nets.models.input_checks import check_input
 
 if TYPE_CHECKING:
-    from nets.settings import Settings
+    from nets.naming.settings import Settings
 
 
 def check_network(model: Any, network: type[Network], theorem: str, *, linear: bool = False, **allowed: Any) -> None:

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import mgcore
-from nets.data_level import DataLevel, Map
-from nets.network import Network
-from nets.operators import ADAPTIVE_POOL, CONVOLUTION
-from nets.plain import PlainNet
+from nets.models.base import Network
+from nets.models.data_level import DataLevel, Map
+from nets.models.operators import ADAPTIVE_POOL, CONVOLUTION
+from nets.models.plain import PlainNet
 from nets.theorems.deviation import largest
 from nets.theorems.needs import check_network
 from nets.theorems.plain_parts import ACTIVATIONS, Channels, Same, Subsample, ToPixel, parts

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nets.resnet import ResNet
+from nets.models.resnet import ResNet
 from nets.theorems.deviation import largest
 from nets.theorems.needs import check_network
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 import mgcore
 from mgcore import Level, Visit
-from nets.data_level import DataLevel, HistoryLevel, Map
-from nets.iterations import Chebyshev, MultiStep
-from nets.mgnet import MgNet
-from nets.resnet import ResNet
-from nets.resnet_config import ResNetConfig
+from nets.models.data_level import DataLevel, HistoryLevel, Map
+from nets.models.iterations import Chebyshev, MultiStep
+from nets.models.mgnet import MgNet
+from nets.models.resnet import ResNet
+from nets.models.resnet_config import ResNetConfig
 from nets.theorems.deviation import largest, with_weights
 from nets.theorems.needs import check_network, finest_data
 
@@ -75,7 +75,7 @@ def multi_step_is_dense(model: MgNet, x: Tensor) -> float:
     """(3.22): r^i = sum_j theta_j^i r^j with theta_j^i = alpha_j^i (id - A B_j^i), DenseNet (7.10) without activation.
 
     Where s is the identity and there is no batch norm, theta is linear; the identity holds for any B. Where A is 1 x 1
-    besides, theta is one convolution, and the network a `nets.densenet.DenseNet`.
+    besides, theta is one convolution, and the network a `nets.models.densenet.DenseNet`.
     """
     check_network(model, MgNet, "(3.22)", linear=True)
     if not model.config.iteration.startswith("multi-step"):

@@ -10,9 +10,9 @@ from torch import Tensor
 
 import mgcore
 from mgcore import Level
-from nets.data_level import DataLevel, Map
-from nets.notation import RESNETS
-from nets.resnet import ResNet
+from nets.models.data_level import DataLevel, Map
+from nets.models.resnet import ResNet
+from nets.naming.grammar import RESNETS
 from nets.theorems.deviation import largest, with_weights
 from nets.theorems.needs import check_network, finest_data
 

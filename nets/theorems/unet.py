@@ -34,8 +34,8 @@ from torch import Tensor, nn
 
 import mgcore
 from mgcore import Level
-from nets.checks import integers
-from nets.operators import CONVOLUTION, MAX_POOL, TRANSPOSED
+from nets.common.checks import integers
+from nets.models.operators import CONVOLUTION, MAX_POOL, TRANSPOSED
 from nets.theorems.deviation import largest
 
 

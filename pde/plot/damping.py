@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mgcore import Level
-from pde.arguments import count
-from pde.grid import Array, Axis
-from pde.multigrid import Multigrid
+from pde.common.arguments import count
 from pde.plot.frequencies import bands, spectrum
 from pde.plot.style import save, style
+from pde.problem.grid import Array, Axis
+from pde.solver.multigrid import Multigrid
 
 SAMPLES = 2**15
 """Values of random errors per level, from which the curves are means."""

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import fft
 
-from pde.grid import Array, Axis
+from pde.problem.grid import Array, Axis
 
 
 def spectrum(axes: Sequence[Axis], e: Array) -> tuple[list[Array], Array]:

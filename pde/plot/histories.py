@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mgcore import Solution
-from pde.multigrid import Multigrid
 from pde.plot.style import save, style
+from pde.solver.multigrid import Multigrid
 
 
 def convergence(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from pde.boundary import closed_points
-from pde.grid import Array, Axis
 from pde.plot.style import save, style
-from pde.poisson import Poisson
+from pde.problem.boundary import closed_points
+from pde.problem.grid import Array, Axis
+from pde.problem.poisson import Poisson
 
 NAMES = ("x", "y", "z")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from pde.grid import Array
 from pde.plot.style import save, style
+from pde.problem.grid import Array
 
 LOW = "low frequencies: those that the coarser grid has"
 
@@ -17,7 +17,7 @@ LOW = "low frequencies: those that the coarser grid has"
 def symbol(
     theta: Sequence[Array], size: Array, path: str | Path, title: str = "", halved: Sequence[bool] | None = None
 ) -> Path:
-    """Draw what a cycle leaves of each Fourier mode, from `pde.fourier.Analysis.error_symbol`, the low ones framed.
+    """Draw what a cycle leaves of each Fourier mode, from `pde.analysis.fourier.Analysis.error_symbol`, the low ones framed.
 
     A curve in 1-D, an image in 2-D, in 3-D the three planes in which one frequency is zero.
 

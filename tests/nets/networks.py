@@ -9,9 +9,10 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
-from nets import DenseNetConfig, MgNetConfig, PlainConfig, ResNetConfig, zoo
-from nets.notation import NONLINEAR, PLAIN, RESNETS, SCHEMES
-from nets.resnet_config import ONLY
+from nets import DenseNetConfig, MgNetConfig, PlainConfig, ResNetConfig
+from nets.models import registry as zoo
+from nets.models.resnet_config import ONLY
+from nets.naming.grammar import NONLINEAR, PLAIN, RESNETS, SCHEMES
 
 ACTIVATIONS = ("relu", "identity", "prelu", "gelu", "hat:2", "hat-trained", "hat-height:3", "hat-height-trained:2.5")
 MULTI_STEP, CHEBYSHEV = "multi-step:1;0.5,0.5;0.25,0,0.75", "chebyshev:1,1.5,0.5"

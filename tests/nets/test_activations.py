@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
-from nets.activations import LARGEST, LEAST, Hat, create_activations
+from nets.models.activations import LARGEST, LEAST, Hat, create_activations
 from tests.nets.networks import ACTIVATIONS, EPS, all_configs, network
 
 POINTS = torch.linspace(-3, 12, 301, dtype=torch.float64)

@@ -3,9 +3,9 @@
 import json
 
 import nets
-from nets import records
-from nets.train import card
-from nets.train.card import model_card
+from nets.runs import model_card as card
+from nets.runs import records
+from nets.runs.model_card import model_card
 from tests.nets.test_report import MGNET, write
 from tests.nets.test_training import NAME, blobs
 

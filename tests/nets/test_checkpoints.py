@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import nets
 from nets import CheckpointError
-from nets.train import checkpoint as checkpoints
-from nets.train import sealed
-from nets.train.checkpoint import FILE, PREVIOUS, read
+from nets.runs import checked_file as sealed
+from nets.runs import checkpoint as checkpoints
+from nets.runs.checkpoint import FILE, PREVIOUS, read
 
 CONTENT = {
     "numbers": torch.arange(6.0).reshape(2, 3),

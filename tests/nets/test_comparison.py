@@ -72,7 +72,7 @@ def test_levels_and_head_are_the_network(config, seed):
 
 @torch.no_grad()
 def test_alexnet():
-    model = network(nets.zoo.configuration("AlexNet"))
+    model = network(nets.models.registry.configuration("AlexNet"))
     x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     torch.testing.assert_close(model(x), sequential(model)(x))
 
@@ -101,7 +101,7 @@ def test_at_the_size_of_the_literature_nothing_is_averaged(name, input, size, pi
 def test_any_size_runs_or_is_refused(config, height, width):
     """The sizes that `grid_sizes` says are those of the run."""
     with torch.device("meta"):
-        model = nets.zoo.network(config).eval()
+        model = nets.models.registry.network(config).eval()
         x = torch.empty(1, config.in_channels, height, width)
         sizes = model.grid_sizes((height, width))
         if min(map(min, sizes)) < 1 or any(max(size) <= 1 for size in sizes[:-1]):
@@ -126,7 +126,9 @@ def test_dimensions(name, dims):
 @torch.no_grad()
 def test_saved_settings_make_lenet_again():
     model = nets.create_model("LeNet-5", num_classes=3, activation="hat:3").eval()
-    again = nets.zoo.network(nets.zoo.configuration(str(model.config), **model.config.settings())).eval()
+    again = nets.models.registry.network(
+        nets.models.registry.configuration(str(model.config), **model.config.settings())
+    ).eval()
     again.load_state_dict(model.state_dict())
     x = torch.randn(2, 3, 28, 28)
     assert torch.equal(again(x), model(x))

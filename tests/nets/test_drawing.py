@@ -5,11 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
-from nets import plot, zoo
+from nets import plot
 from nets.__main__ import main
-from nets.places import place
+from nets.common.places import place
+from nets.inspect.trace import trace
+from nets.models import registry as zoo
 from nets.plot import network as drawing
-from nets.trace import trace
 from tests.nets.families import FAMILIES, create
 from tests.nets.networks import all_configs, configs, resnets
 

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import nets
 from nets.data import Dataset
-from nets.train import Evaluation
+from nets.training import Evaluation
 
 INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8, torch.uint16, torch.uint32, torch.uint64)
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)

@@ -15,7 +15,7 @@ SIZES = (65, 67, 71)
 def test_builds_and_reads_back(name, dims, tmp_path):
     with torch.device("meta"):
         model = nets.create_model(name, dims=dims)
-    assert nets.zoo.configuration(str(model.config), **model.config.settings()) == model.config
+    assert nets.models.registry.configuration(str(model.config), **model.config.settings()) == model.config
     size = (3, *SIZES[:dims])
     assert f"{nets.parameters(model):,}" in str(nets.summary(model, size))
     plot.cycle(model, tmp_path / "cycle.png", size)

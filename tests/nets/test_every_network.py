@@ -12,7 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
 import nets
-from nets import memory, recompute
+from nets.inspect import memory
+from nets.models import recompute
 from tests.nets.families import FAMILIES, create
 
 every_family = pytest.mark.parametrize("family", FAMILIES)

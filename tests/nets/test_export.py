@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import nets
-from nets import ExportError, Transform, exporting
+from nets import ExportError, Transform
 from nets.__main__ import main
+from nets.deploy import export as exporting
 from tests.nets.test_training import NAME, blobs
 
 NEEDED = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]

@@ -10,7 +10,7 @@ import mgcore
 import nets
 from mgcore.iteration import multi_step
 from nets import MgNetConfig
-from nets.data_level import HistoryLevel
+from nets.models.data_level import HistoryLevel
 from tests.nets.networks import EPS, check_registered_once_and_used, densenets, images, network
 from tests.nets.test_forms import activation
 

@@ -14,7 +14,7 @@ from nets.data import Augmentation, Batches, ImageFiles, folder, image_folder
 from nets.data.augment import RESIZED_CROP
 from nets.data.decode import open_image
 from nets.data.images import RATIO
-from nets.train import provenance
+from nets.runs import provenance
 
 
 def paint(path, width=12, height=12, colour=None, mode="RGB", seed=0):

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from nets import TrainingInterrupted
 from nets.__main__ import main
-from nets.train import sealed
-from nets.train.checkpoint import FILE, PREVIOUS, read
-from nets.train.every import Every
-from nets.train.files import RunFolder
-from nets.train.signals import Stop
+from nets.runs import checked_file as sealed
+from nets.runs.checkpoint import FILE, PREVIOUS, read
+from nets.runs.directory import RunFolder
+from nets.training.every import Every
+from nets.training.signals import Stop
 from tests.nets.test_training import assert_same, train
 
-loop = sys.modules["nets.train.loop"]
+loop = sys.modules["nets.runs.loop"]
 
 
 def record(folder):
@@ -182,7 +182,7 @@ def watched(owner, name, file=False):
         return result
     setattr(owner, name, call)
 
-watched(sys.modules["nets.train.loop"], "_step")
+watched(sys.modules["nets.runs.loop"], "_step")
 watched(os, "replace")
 watched(os, "fsync", file=True)
 killed = 0
@@ -308,7 +308,7 @@ def test_two_processes_in_one_folder(tmp_path, monkeypatch):
 
 def test_nobody_is_kept_out_where_there_are_no_file_locks(tmp_path, monkeypatch):
     """As on Windows, where a file that is open cannot be removed either."""
-    monkeypatch.setattr(sys.modules["nets.train.lock"], "fcntl", None)
+    monkeypatch.setattr(sys.modules["nets.runs.lock"], "fcntl", None)
     for _ in range(2):  # the second time the file is there
         with RunFolder(tmp_path, Every(steps=1)), RunFolder(tmp_path, Every(steps=1)):
             assert os.listdir(tmp_path) == ["run.lock"]

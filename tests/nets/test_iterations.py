@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
-from nets.iterations import MultiStep
+from nets.models.iterations import MultiStep
 from tests.nets.networks import EPS, images, network, norm
 
 SEEDS = st.integers(0, 2**16)

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 import nets
-from nets import Transform, exporting, prediction
-from nets.modes import is_frozen
-from nets.train.fit import check_fit
-from nets.train.ranks import Ranks
+from nets import Transform
+from nets.deploy import export as exporting
+from nets.deploy import predict as prediction
+from nets.models.modes import is_frozen
+from nets.training.distributed import Ranks
+from nets.training.fit import check_fit
 from tests.nets.test_training import RECIPE, blobs, stop_after
 
 NAME = "MgNet[1,2]-[4]-B^{l,i}"
@@ -40,7 +42,9 @@ LOOKS = {
     "evaluate": lambda model, folder: nets.evaluate(model, blobs()),
     "probabilities": lambda model, folder: prediction.probabilities(model, torch.rand(2, 1, 6, 6)),
     "export": export,
-    "DDP": lambda model, folder: sys.modules["nets.train.ranks"]._has_unused_weights(model, torch.rand(2, 1, 6, 6)),
+    "DDP": lambda model, folder: sys.modules["nets.training.distributed"]._has_unused_weights(
+        model, torch.rand(2, 1, 6, 6)
+    ),
     "check_fit": lambda model, folder: check_fit(model, blobs(), RECIPE, 1),
 }
 
@@ -82,7 +86,7 @@ SETTINGS_OF_RUNS = (
 
 @pytest.mark.parametrize("settings", SETTINGS_OF_RUNS)
 def test_frozen_parameters_and_their_statistics_stay(settings, monkeypatch):
-    loop = sys.modules["nets.train.loop"]
+    loop = sys.modules["nets.runs.loop"]
     update = loop.update
 
     @examples(max_examples=8)
@@ -211,7 +215,7 @@ def test_a_batch_norm_needs_two_values_per_channel(grids, batch, parts, ranks):
 
 
 def test_statistics_of_frozen_norms_are_not_averaged_over_processes(monkeypatch):
-    dist = sys.modules["nets.train.ranks"].dist
+    dist = sys.modules["nets.training.distributed"].dist
     monkeypatch.setattr(dist, "all_reduce", lambda values: values.mul_(5))
     model = network()
     model.norm_f.requires_grad_(False)

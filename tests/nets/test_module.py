@@ -12,7 +12,7 @@ from torch import nn
 import nets
 from mgcore import stencils
 from nets import MgNet, MgNetConfig
-from nets.operators import SharedKernel, restriction_kernel
+from nets.models.operators import SharedKernel, restriction_kernel
 from tests.nets.networks import all_configs, images, network
 
 SMALL = MgNetConfig((2, 1), (3, 3), (4, 4))

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
-from nets import Architecture, parse, zoo
+from nets import Architecture, parse
 from nets.__main__ import main
-from nets.notation import PLAIN, RESNETS
+from nets.models import registry as zoo
+from nets.naming.grammar import PLAIN, RESNETS
 from tests.nets.families import FAMILIES, create
 from tests.nets.networks import all_configs, configs, densenets, plains, resnets
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nets.output import make_folder, make_folder_of
+from nets.common.paths import make_folder, make_folder_of
 
 
 def test_folders_are_made(tmp_path):

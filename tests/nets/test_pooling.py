@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from nets import theorems, zoo
+from nets import theorems
+from nets.models import registry as zoo
 from tests.nets.networks import CONVOLUTIONS, EPS, network, resnets
 
 SEEDS = st.integers(0, 2**16)

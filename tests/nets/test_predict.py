@@ -61,7 +61,7 @@ def test_a_checkpoint_brings_its_transform(run):
 
 
 def test_more_images_than_a_batch_keep_their_order(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("nets.prediction.BATCH", 2)
+    monkeypatch.setattr("nets.deploy.predict.BATCH", 2)
     paths = [save(tmp_path / f"{i}.png", image) for i, image in enumerate(noise(5, 6, 8))]
     paths.insert(2, tmp_path / "missing.png")
     model = nets.load(run)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tqdm import tqdm
 
 from nets.__main__ import main
-from nets.train.progress import BAR, epoch_line
+from nets.training.progress import BAR, epoch_line
 from tests.nets.test_training import NAME, train
 
 START = f"{NAME} on blobs: epochs 1 to 3, 4 steps each"

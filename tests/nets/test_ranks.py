@@ -16,7 +16,8 @@ import torch
 from torch.nn import functional
 
 import nets
-from nets import Recipe, randomness
+from nets import Recipe
+from nets.common import randomness
 from tests.nets.test_training import blobs
 
 NAME = "MgNet[1,2]-[4]-B^l"
@@ -29,7 +30,7 @@ CHILD = """
 import os, signal, sys, torch
 torch.set_num_threads(1)
 from nets import TrainingInterrupted
-from nets.train import loop
+from nets.runs import loop
 from tests.nets.test_ranks import train
 for batch_norm in (True, False):
     train(batch_norm, output=f"{sys.argv[1]}/{batch_norm}")
@@ -162,7 +163,7 @@ def test_accumulation_gives_the_weights_of_two_processes_and_other_statistics():
 
 
 def _weights(folder):
-    from nets.train.checkpoint import read
+    from nets.runs.checkpoint import read
 
     return read(folder)["weights"]
 
@@ -208,10 +209,10 @@ def test_a_signal_to_one_process_stops_all_of_them(tmp_path, rank):
 
 
 def test_each_process_classifies_its_share_of_the_images(monkeypatch):
-    from nets.train import loop
-    from nets.train.ranks import Ranks
-    from nets.train.run import Run
-    from nets.train.signals import Stop
+    from nets.runs import loop
+    from nets.runs.run import Run
+    from nets.training.distributed import Ranks
+    from nets.training.signals import Stop
 
     seen, evaluate = [], loop.evaluate
     monkeypatch.setattr(loop, "evaluate", lambda model, data: seen.append(data.test_images) or evaluate(model, data))
@@ -224,7 +225,7 @@ def test_each_process_classifies_its_share_of_the_images(monkeypatch):
 
 
 def test_a_batch_must_be_shared_out_evenly():
-    from nets.train.fit import check_fit
+    from nets.training.fit import check_fit
 
     model, data = model_of(True), blobs_of_61()
     check_fit(model, data, RECIPE, 2)
@@ -233,7 +234,7 @@ def test_a_batch_must_be_shared_out_evenly():
 
 
 def test_buffers_are_left_alone_by_one_process():
-    from nets.train.ranks import Ranks
+    from nets.training.distributed import Ranks
 
     model = model_of(True)
     before = copy.deepcopy(model.state_dict())

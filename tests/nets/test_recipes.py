@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 import nets
 from nets import Recipe
 from nets.__main__ import main
-from nets.commands.settings import recipe_options
-from nets.train.optimizer import create_optimizer
-from nets.train.plan import batches, share, steps_per_epoch
-from nets.train.recipes import FOR_DATA, RECIPES, SOURCES, name_of, recipe_for
+from nets.cli.settings import recipe_options
+from nets.training.optimizer import create_optimizer
+from nets.training.plan import batches, share, steps_per_epoch
+from nets.training.recipes import FOR_DATA, RECIPES, SOURCES, name_of, recipe_for
 
 EPS = torch.finfo(torch.float64).eps
 MODEL = "MgNet[1,1]-[4]-B^l"

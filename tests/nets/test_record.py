@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import nets
-from nets import records
-from nets.train import machine
-from nets.train import record as run_record
+from nets.runs import environment as machine
+from nets.runs import record as run_record
+from nets.runs import records
 from tests.nets.test_training import NAME, RECIPE, blobs, train
 
 

@@ -8,12 +8,13 @@ from statistics import stdev
 
 import pytest
 
-from nets import plot, records, report
+from nets import plot
 from nets.__main__ import main
-from nets.accuracies import COLUMNS, all_published, published
-from nets.notation import SCHEMES, parse
+from nets.naming.grammar import SCHEMES, parse
+from nets.papers.accuracies import COLUMNS, all_published, published
+from nets.papers.published import ROWS
 from nets.plot.style import figure, percent_wrong
-from nets.published import ROWS
+from nets.runs import records, report
 
 MGNET, RESNET = "MgNet[2,2,2,2]-[256]-B^l", "ResNet18-A^l-B^{l,i}"
 

@@ -9,7 +9,8 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 import nets
-from nets import CheckpointError, zoo
+from nets import CheckpointError
+from nets.models import registry as zoo
 from tests.nets.families import FAMILIES, create
 
 NAME = "MgNet[2,1,1,1]-[4,4,6,6]-B^l"

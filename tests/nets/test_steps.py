@@ -14,11 +14,11 @@ from torch.optim.swa_utils import update_bn
 import nets
 from nets import Recipe, TrainingError
 from nets.data import validation_split
-from nets.train.ranks import Ranks
-from nets.train.run import Run, Sums
-from nets.train.step import gradient, update
-from nets.train.tally import NotFiniteError, Tally
-from nets.train.whitening import EPSILON, whiten
+from nets.runs.run import Run, Sums
+from nets.training.distributed import Ranks
+from nets.training.metrics import NotFiniteError, Tally
+from nets.training.step import gradient, update
+from nets.training.whitening import EPSILON, whiten
 from tests.nets.test_training import NAME, RECIPE, blobs, stop_after
 
 EPS = torch.finfo(torch.float64).eps
@@ -91,7 +91,7 @@ def test_a_late_look_names_the_step():
 
 def test_a_loss_that_is_seen_late_writes_no_checkpoint(tmp_path, monkeypatch):
     """As on a GPU: some steps go on with weights that are not finite, and none of them is kept."""
-    loop = sys.modules["nets.train.loop"]
+    loop = sys.modules["nets.runs.loop"]
     tally, step = loop.Tally, loop._step
     monkeypatch.setattr(loop, "Tally", lambda sums, ranks, device, every: tally(sums, ranks, device, 20))
     monkeypatch.setattr(loop, "_step", lambda run, *rest: (float("nan"), 0) if run.step == 5 else step(run, *rest))
@@ -170,7 +170,7 @@ def test_whitening_and_averaging_with_new_statistics():
 @pytest.mark.parametrize("averaging", [0.1, 0.25, 0.9999])
 def test_averaged_weights_follow_their_recursion(averaging, monkeypatch):
     """The decay warms up: min(averaging, (1 + t) / (10 + t)) after t steps."""
-    loop = sys.modules["nets.train.loop"]
+    loop = sys.modules["nets.runs.loop"]
     model, seen, change = nets.create_model(NAME, num_classes=3, in_channels=1), [], loop.update
 
     def recorded(*arguments):
@@ -220,7 +220,7 @@ def test_validation_split():
 
 
 def test_the_test_part_is_seen_at_the_end_only(monkeypatch):
-    loop = sys.modules["nets.train.loop"]
+    loop = sys.modules["nets.runs.loop"]
     seen, evaluate = [], loop.evaluate
     monkeypatch.setattr(loop, "evaluate", lambda model, data: seen.append(data) or evaluate(model, data))
     data = blobs(200)
@@ -254,7 +254,7 @@ def test_bad_arguments(settings, error, words):
 
 
 def test_missing_tensorboard(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["nets.train.events"], "find_spec", lambda name: None)
+    monkeypatch.setattr(sys.modules["nets.runs.tensorboard"], "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'mgnet-multigrid\[tensorboard\]'"):
         nets.train(NAME, blobs(), tensorboard=True, output=tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
@@ -279,7 +279,7 @@ def test_tensorboard_reads_the_history_of_a_resumed_run(tmp_path, monkeypatch):
 
 
 def test_torch_s_initialization_is_another_and_seeded():
-    fit = sys.modules["nets.train.fit"]
+    fit = sys.modules["nets.training.fit"]
     weights = [fit.network_for(NAME, blobs(), 5, kind).stem.conv.weight for kind in ("kaiming", "default", "default")]
     assert torch.equal(weights[1], weights[2])
     assert not torch.equal(weights[0], weights[1])

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nets
-from nets import zoo
 from nets.__main__ import main
+from nets.models import registry as zoo
 from tests.nets.networks import all_configs, configs, densenets, plains, resnets
 
 

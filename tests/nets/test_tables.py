@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from nets.bottleneck import BOTTLENECKS
-from nets.notation import parse
-from nets.published import ROWS
-from nets.tables import judge, prints_as, run
+from nets.naming.grammar import parse
+from nets.papers.bottleneck import BOTTLENECKS
+from nets.papers.published import ROWS
+from nets.papers.tables import judge, prints_as, run
 
 # network, data: parameters. The rows of 2019 are counted with 10 classes; those of ResNets as the tables share.
 COUNTS = {

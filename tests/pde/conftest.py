@@ -10,10 +10,10 @@ def no_work(monkeypatch):
     def work(*_, **__):
         pytest.fail("work was done before the input was refused")
 
-    monkeypatch.setattr("pde.direct.splu", work)
+    monkeypatch.setattr("pde.levels.direct.splu", work)
     for name in ("full_multigrid", "solve"):
         monkeypatch.setattr(mgcore, name, work)
-    monkeypatch.setattr("pde.running.CYCLES", dict.fromkeys(("V", "W", "F", "backslash"), work))
+    monkeypatch.setattr("pde.backends.base.CYCLES", dict.fromkeys(("V", "W", "F", "backslash"), work))
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import strategies as st
 
 import pde
-from pde.kernels import recording, solver, tables
-from pde.kernels.passes import ITERATE
+from pde.backends.numba import level_data as tables
+from pde.backends.numba import recording, solver
+from pde.backends.numba.fused_sweep import ITERATE
 from tests.pde import rounding
 from tests.pde.problems import ENDS
 

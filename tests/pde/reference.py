@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 from scipy.sparse.linalg import spsolve
 
-from pde.grid import Axis, Grid
+from pde.problem.grid import Axis, Grid
 
 EPS = float(np.finfo(float).eps)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 import pde
-from pde import Multigrid, Poisson, keywords
+from pde import Multigrid, Poisson
+from pde.common import keywords
 from tests.pde.refusals import ids, refused
 
 F = np.ones((7, 9))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pde
-from pde.blocks import Alternating, Lexicographic, Zebra, block_groups
-from pde.smoothers import CHEBYSHEV_RATIO, SMOOTHERS
+from pde.levels.line_smoothers import Alternating, Lexicographic, Zebra, block_groups
+from pde.levels.smoothers import CHEBYSHEV_RATIO, SMOOTHERS
 from tests.pde.reference import EPS
 
 COARSE_OPERATORS = ("rediscretised", "galerkin")

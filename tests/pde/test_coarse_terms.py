@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pde
-from pde.coarse_terms import coarse_terms
-from pde.operators import StencilOperator
-from pde.terms import grid_resistances
-from pde.transfer import BilinearTransfer
+from pde.levels.coarse_coefficients import coarse_terms
+from pde.levels.transfers import BilinearTransfer
+from pde.problem.coefficients import grid_resistances
+from pde.problem.operators import StencilOperator
 from tests.pde.reference import EPS, F8, SEEDS
 
 KINDS = st.sampled_from(["dirichlet", "neumann", "periodic", ("robin", 2.0), ("dirichlet", "neumann")])

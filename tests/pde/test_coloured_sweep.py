@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pde import Poisson
-from pde.operators import StencilOperator
+from pde.problem.operators import StencilOperator
 from tests.pde.reference import EPS, F8
 from tests.pde.sides_reference import make_box, smooth
 

@@ -91,7 +91,7 @@ def test_help_and_light_import():
     )
     assert run.returncode == 0
     assert "examples:" in run.stdout
-    code = "import sys, pde; print('pde.fourier' in sys.modules, 'scipy.optimize' in sys.modules)"
+    code = "import sys, pde; print('pde.analysis.fourier' in sys.modules, 'scipy.optimize' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stdout.split() == ["False", "False"]
 

@@ -10,7 +10,7 @@ import pytest
 
 import pde
 from pde.__main__ import main
-from pde.commands.options import ALL, FLAGS
+from pde.cli.options import ALL, FLAGS
 from pde.plot.style import DPI
 from tests.pde.command import run, toml
 

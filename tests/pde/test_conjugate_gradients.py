@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.linalg import norm
 
 import pde
-from pde.krylov import ConjugateGradients
+from pde.backends.krylov import ConjugateGradients
 from tests.pde.media import blocks
 from tests.pde.reference import EPS, SEEDS
 

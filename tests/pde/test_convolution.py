@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pde.convolution import correlate, correlate_2, correlation_matrix, spread_2
+from pde.paper.convolution import correlate, correlate_2, correlation_matrix, spread_2
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (1, 1), (3, 5), (2, 2), (7, 3)])

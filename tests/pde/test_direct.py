@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pde
-from pde.arrays import moved, tensors
-from pde.direct import DirectSolver, SeparableSolver, direct_solver
-from pde.hierarchy import CHEAP
-from pde.kernels.direct import direct, solve_directly
-from pde.kernels.jit import called
+from pde.backends.numba.direct import direct, solve_directly
+from pde.backends.numba.jit import called
+from pde.common.arrays import moved, tensors
+from pde.levels.direct import DirectSolver, SeparableSolver, direct_solver
+from pde.levels.hierarchy import CHEAP
 from tests.pde.problems import ENDS
 
 EPS = float(np.finfo(float).eps)

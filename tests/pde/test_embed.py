@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pde import Poisson
-from pde.boundary import closed_points
+from pde.problem.boundary import closed_points
 from tests.pde.reference import EPS, PROBLEMS, coordinates
 from tests.pde.sides_reference import Manufactured, make_box
 from tests.pde.sides_table import NAMES, TABLE

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import pde
-from pde import background, compilation, stamps
 from pde.__main__ import main
-from pde.background import MEANWHILE
-from pde.kernels.variants import EVERY, Variant
-from pde.progress import CompileBar
+from pde.backends.numba import background, compilation, stamps
+from pde.backends.numba.background import MEANWHILE
+from pde.backends.numba.variants import EVERY, Variant
+from pde.common.progress import CompileBar
 
 PLAIN = Variant(2, "float64", "constant")
 SHAPE = (33, 40)
@@ -27,7 +27,7 @@ def first(monkeypatch, tmp_path):
     started = []
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("PDE_COMPILE", "background")
-    monkeypatch.setattr(pde.fast, "SMALLEST", 300)
+    monkeypatch.setattr(pde.backends.numba.fast, "SMALLEST", 300)
     monkeypatch.setattr(background, "no_child", lambda: None)
     monkeypatch.setattr(background, "_begun", {})
     monkeypatch.setattr(background, "_start", lambda variant, lock: started.append(variant))
@@ -78,7 +78,7 @@ def test_large_grids_compile_first(first, size, on_kernels):
 def test_the_environment_variable_turns_it_off_or_waits(first, monkeypatch, mode, words):
     monkeypatch.setenv("PDE_COMPILE", mode)
     assert words in str(solver())
-    monkeypatch.setattr(pde.fast.Fast, "_make", lambda self, symmetric: "nothing to compile with")
+    monkeypatch.setattr(pde.backends.numba.fast.Fast, "_make", lambda self, symmetric: "nothing to compile with")
     solver().solve(np.ones(SHAPE))
     assert first == []
 
@@ -107,7 +107,7 @@ def test_no_child_under_pytest_or_as_a_rank_of_mpi(monkeypatch):
 
 WORKERS = """
 import multiprocessing, os, sys
-from pde import background
+from pde.backends.numba import background
 def tell(): print(background.no_child(), flush=True)
 if __name__ == "__main__":
     tell()
@@ -174,8 +174,8 @@ def test_while_another_process_compiles_no_child_is_started(first):
 def test_a_child_that_was_killed_leaves_no_lock(first):
     code = f"""
 import os
-from pde import stamps
-from pde.kernels.variants import Variant
+from pde.backends.numba import stamps
+from pde.backends.numba.variants import Variant
 assert stamps.lock(Variant(*{tuple(PLAIN)})) is not None
 os.kill(os.getpid(), {int(signal.SIGKILL)})
 """
@@ -190,8 +190,8 @@ os.kill(os.getpid(), {int(signal.SIGKILL)})
 CHILD = """import json, os, sys
 given = json.loads(sys.argv[1])
 sys.path[:] = given["path"]
-from pde import stamps
-from pde.kernels.variants import Variant
+from pde.backends.numba import stamps
+from pde.backends.numba.variants import Variant
 told = {"locked": stamps.lock(Variant(*given["variant"])) is None, "mode": os.environ["PDE_COMPILE"]}
 told["alone"] = sys.platform == "win32" or os.getsid(0) == os.getpid()
 with open(os.path.join(os.environ["NUMBA_CACHE_DIR"], "told"), "w") as file:
@@ -286,7 +286,7 @@ def test_numba_is_not_imported_for_a_solve_on_numpy(tmp_path):
 
 
 def test_seconds_are_those_of_the_solve(monkeypatch):
-    from pde.kernels.programs import Programs
+    from pde.backends.numba.plan import Programs
 
     clock, prepare = [0.0], Programs.prepare
 
@@ -306,7 +306,7 @@ def test_seconds_are_those_of_the_solve(monkeypatch):
 def test_a_solve_with_progress_shows_the_bar_of_compiling_too(monkeypatch):
     shown = []
     monkeypatch.setattr(
-        pde.fast, "CompileBar", lambda progress, what: shown.append(progress) or CompileBar(False, what)
+        pde.backends.numba.fast, "CompileBar", lambda progress, what: shown.append(progress) or CompileBar(False, what)
     )
     for progress in (False, True):
         pde.Multigrid(pde.Poisson(SHAPE), kernels="numba").solve(np.ones(SHAPE), progress=progress)
@@ -320,7 +320,8 @@ def test_the_solver_that_a_variant_is_compiled_with_needs_it(variant):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_nothing_is_left_to_compile_after_it(dtype, monkeypatch, tmp_path):
-    from pde.kernels import cycles, space
+    from pde.backends.numba import interpreter as cycles
+    from pde.backends.numba import workspace as space
 
     variant = PLAIN._replace(dtype=dtype)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # stamps go there; Numba has read it before
@@ -386,7 +387,7 @@ def test_compiling_is_told_once_by_a_line_or_by_a_bar(capsys):
 
 
 def test_a_kernel_that_cannot_be_cached_is_compiled_nevertheless():
-    from pde.kernels.jit import called
+    from pde.backends.numba.jit import called
 
     names = {}
     exec("def double(x):\n    return 2 * x", names)  # in no file, where Numba finds no folder for its cache
@@ -400,7 +401,7 @@ def twice(monkeypatch, tmp_path):
 
     import numba
 
-    from pde.kernels.jit import called
+    from pde.backends.numba.jit import called
 
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     (tmp_path / "twice.py").write_text("def twice(x):\n    return 2 * x\n")
@@ -415,7 +416,7 @@ def twice(monkeypatch, tmp_path):
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
 @pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda _: b"", lambda _: b"\x80\x88 junk"])
 def test_damaged_files_of_the_cache_are_written_anew(twice, ending, damage):
-    from pde.kernels.jit import called
+    from pde.backends.numba.jit import called
 
     function, folder = twice
     files = list(folder.rglob(f"*.{ending}"))
@@ -432,7 +433,7 @@ def test_damaged_files_of_the_cache_are_written_anew(twice, ending, damage):
 
 def test_files_of_the_cache_that_are_another_function_s_are_not_run(twice):
     """As two processes leave them that have written to the index at the same time."""
-    from pde.kernels.jit import called
+    from pde.backends.numba.jit import called
 
     function, folder = twice
     one, two = sorted(folder.rglob("*.nbc"))
@@ -444,7 +445,7 @@ def test_files_of_the_cache_that_are_another_function_s_are_not_run(twice):
 
 
 def test_kernels_that_a_full_disk_does_not_take_have_no_stamp(first, monkeypatch):
-    from pde.kernels import programs
+    from pde.backends.numba import plan as programs
 
     def full(types):
         raise OSError("no space left on device")
@@ -460,7 +461,7 @@ def test_kernels_that_a_full_disk_does_not_take_have_no_stamp(first, monkeypatch
 
 
 def test_compiling_that_was_interrupted_is_begun_again(monkeypatch):
-    from pde.kernels.programs import Programs
+    from pde.backends.numba.plan import Programs
 
     calls, prepare = [], Programs.prepare
 
@@ -512,8 +513,8 @@ def test_a_lock_is_handed_on_where_the_streams_are_closed(first):
 import os
 for stream in (0, 1, 2):
     os.close(stream)
-from pde import stamps
-from pde.kernels.variants import Variant
+from pde.backends.numba import stamps
+from pde.backends.numba.variants import Variant
 os._exit(stamps.lock(Variant(*{tuple(PLAIN)})))
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
@@ -550,7 +551,7 @@ def test_numba_that_must_not_compile_runs_no_kernels(monkeypatch):
 
 def test_functions_that_two_processes_compile_have_different_names():
     """Numba numbers types as they come: by its names alone float32 kernels would call those for float64."""
-    code = "import pde.kernels.jit; from numba.core.bytecode import FunctionIdentity as F; print(next(F._unique_ids))"
+    code = "import pde.backends.numba.jit; from numba.core.bytecode import FunctionIdentity as F; print(next(F._unique_ids))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
     runs = [
         subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True) for _ in "12"

@@ -3,8 +3,8 @@
 import pytest
 
 from pde import Multigrid, Poisson
-from pde.cycles import CYCLES
-from pde.fourier import Analysis
+from pde.analysis.fourier import Analysis
+from pde.levels.cycles import CYCLES
 from tests.pde.periodic import cube, periodic
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pde import Multigrid, Poisson
-from pde.fourier import Analysis
+from pde.analysis.fourier import Analysis
 from tests.pde.periodic import cube, periodic
 
 STRETCHED = {"coordinates": (np.linspace(0, 1, 18) ** 2, None)}

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mgcore import checks, stencils
 from pde import Multigrid, Poisson
-from pde.operators import MatrixOperator, StencilOperator
-from pde.smoothers import SMOOTHERS as RELAXATIONS
+from pde.levels.smoothers import SMOOTHERS as RELAXATIONS
+from pde.problem.operators import MatrixOperator, StencilOperator
 from tests.pde.reference import EPS, F8, PROBLEMS, SEEDS, SMOOTHERS, boxes, finite_volumes, nonuniform_grids
 from tests.pde.sides_reference import Manufactured, make_box
 

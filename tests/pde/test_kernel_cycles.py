@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 import mgcore
 import pde
-from pde.cycles import CYCLES
-from pde.direct import DirectSolver
-from pde.hierarchy import symmetric
-from pde.kernels import programs, recording
-from pde.kernels.cycles import DIRECT, PASS
-from pde.kernels.direct import LARGEST_INVERSE
-from pde.kernels.hands import Hands
+from pde.backends.numba import plan as programs
+from pde.backends.numba import recording
+from pde.backends.numba.direct import LARGEST_INVERSE
+from pde.backends.numba.interpreter import DIRECT, PASS
+from pde.backends.numba.thread_pool import Hands
+from pde.levels.cycles import CYCLES
+from pde.levels.direct import DirectSolver
+from pde.levels.hierarchy import symmetric
 from tests.pde import rounding
 from tests.pde.kernel_solvers import check_every_cycle, fused, solvers
 

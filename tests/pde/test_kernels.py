@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pde
-from pde import stamps
-from pde.kernels import solver, tables
+from pde.backends.numba import level_data as tables
+from pde.backends.numba import solver, stamps
 from tests.pde import rounding
 from tests.pde.kernel_solvers import solvers
 
@@ -33,7 +33,7 @@ def test_a_solve_on_kernels_is_the_plain_one(arguments, g, how):
     f = np.random.default_rng(3).standard_normal((3, *problem.shape))
     f[1] = 0
     if problem.singular:
-        f -= pde.norms.Volumes(problem.grid.volumes()).mean(f)[:, None, None]
+        f -= pde.levels.inner_product.Volumes(problem.grid.volumes()).mean(f)[:, None, None]
     plain, compiled = (pde.Multigrid(problem, kernels=k, threads=2) for k in ("numpy", "numba"))
     before = f.copy()
     a, b = plain.solve(f, g=g, **how), compiled.solve(f, g=g, **how)
@@ -102,7 +102,7 @@ def test_what_there_are_no_kernels_for_is_refused_on_request_and_solved_without(
     problem = pde.Poisson(**arguments)
     with pytest.raises(ValueError, match=words):
         pde.Multigrid(problem, kernels="numba", **options)
-    monkeypatch.setattr(pde.fast, "SMALLEST", 1)
+    monkeypatch.setattr(pde.backends.numba.fast, "SMALLEST", 1)
     assert words in str(pde.Multigrid(problem, **options))
 
 
@@ -123,7 +123,7 @@ def test_a_pickled_solver_gives_the_same():
 
 
 def test_large_problems_take_kernels_by_themselves(monkeypatch):
-    monkeypatch.setattr(pde.fast, "SMALLEST", 300)
+    monkeypatch.setattr(pde.backends.numba.fast, "SMALLEST", 300)
     assert "compiled kernels," in str(pde.Multigrid(pde.Poisson((20, 20))))
     assert "no compiled kernels" in str(pde.Multigrid(pde.Poisson((10, 10))))
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pde import Multigrid, Poisson
-from pde.boundary import fold, read_sides
-from pde.lifting import lifting, unlifted
-from pde.operators import StencilOperator
+from pde.problem.boundary import fold, read_sides
+from pde.problem.lifting import lifting, unlifted
+from pde.problem.operators import StencilOperator
 from tests.pde.reference import EPS, F8
 from tests.pde.sides_reference import SIDES, make_box, smooth
 

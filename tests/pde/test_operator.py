@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pde import Multigrid, Poisson
-from pde.operators import MatrixOperator, StencilOperator
+from pde.problem.operators import MatrixOperator, StencilOperator
 from tests.pde.reference import (
     EPS,
     F8,

@@ -13,8 +13,8 @@ from numpy.linalg import norm
 
 import pde
 from mgcore import checks
-from pde.dendy import INTERIOR, OperatorTransfer
-from pde.operators import MatrixOperator, Operator, StencilOperator
+from pde.levels.black_box import INTERIOR, OperatorTransfer
+from pde.problem.operators import MatrixOperator, Operator, StencilOperator
 from tests.pde.reference import EPS, SEEDS, weighted
 
 SIDES = ["periodic", *product(["dirichlet", "neumann", ("robin", 2.0)], repeat=2)]

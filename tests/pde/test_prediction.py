@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from pde import Multigrid, Poisson, smoothers
-from pde.fourier import Analysis
+from pde import Multigrid, Poisson
+from pde.analysis.fourier import Analysis
+from pde.levels import smoothers
 from tests.pde.periodic import own_frequencies, periodic
 from tests.pde.reference import SMOOTHERS
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pde import Multigrid, Poisson
-from pde.memory import Counter
+from pde.common.memory import Counter
 from tests.pde.reference import CYCLES, EPS, PROBLEMS, SEEDS, boxes
 from tests.pde.solvers import ONES, solver, without_memory
 

@@ -9,8 +9,8 @@ import pytest
 import mgcore
 from mgcore import stencils
 from mgcore.stencils import BILINEAR, LINEAR, POISSON
-from pde.convolution import correlation_matrix, restriction_matrix
-from pde.section5 import section5_levels
+from pde.paper.convolution import correlation_matrix, restriction_matrix
+from pde.paper.section5 import section5_levels
 from tests.pde.reference import EPS
 
 TRANSFERS = {"linear": stencils.LINEAR, "bilinear": stencils.BILINEAR}

@@ -8,9 +8,9 @@ from hypothesis import given
 
 from mgcore import checks
 from pde import Poisson
-from pde.grid import Axis, Grid, Side
-from pde.interpolation import CubicInterpolation, DataRestriction
-from pde.transfer import BilinearTransfer
+from pde.levels.cubic_interpolation import CubicInterpolation, DataRestriction
+from pde.levels.transfers import BilinearTransfer
+from pde.problem.grid import Axis, Grid, Side
 from tests.pde.reference import EPS, F8, SEEDS, halvings, weighted
 from tests.pde.sides_reference import SIDES, Manufactured, make_box, smooth
 from tests.pde.sides_table import boxes_of_any_sides

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from mgcore import Level, checks, stencils
 from pde import Multigrid, Poisson
-from pde.convolution import correlate, correlate_2, correlation_matrix, restriction_matrix, spread_2
-from pde.operators import StencilOperator
-from pde.smoothers import jacobi, two_step_jacobi
+from pde.levels.smoothers import jacobi, two_step_jacobi
+from pde.paper.convolution import correlate, correlate_2, correlation_matrix, restriction_matrix, spread_2
+from pde.problem.operators import StencilOperator
 from tests.pde.reference import COARSE, EPS, F8, PROBLEMS, SEEDS, SMOOTHERS, nonuniform_grids
 
 OMEGAS = st.floats(0.05, 1.95)

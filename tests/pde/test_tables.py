@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pde.grid import Axis, Grid, Side, is_constant
-from pde.kernels.tables import halved_line, halved_rows, same_rows
-from pde.one_axis import cubic_matrix, data_matrix, linear_matrix, restriction_matrix
+from pde.backends.numba.level_data import halved_line, halved_rows, same_rows
+from pde.levels.interpolation_1d import cubic_matrix, data_matrix, linear_matrix, restriction_matrix
+from pde.problem.grid import Axis, Grid, Side, is_constant
 
 EPS = float(np.finfo(float).eps)
 ENDS = [Side("dirichlet"), Side("neumann"), Side("robin", 2.0)]

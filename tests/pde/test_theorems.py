@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import mgcore
 from mgcore import checks, stencils
 from pde import Multigrid, Poisson
-from pde.convolution import correlate_2
-from pde.section5 import section5_levels
+from pde.paper.convolution import correlate_2
+from pde.paper.section5 import section5_levels
 from tests.pde.reference import COARSE, EPS, PROBLEMS, SEEDS, SMOOTHERS, boxes, eigenvalues
 
 NAMES = [name for name, (shape, _) in PROBLEMS.items() if np.prod(shape) > 8]

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pde
-from pde.arrays import cast, like, moved, tensors
-from pde.place import read_device
+from pde.backends.device import read_device
+from pde.common.arrays import cast, like, moved, tensors
 from tests.pde.problems import FIELDS, problems
 from tests.pde.rounding import of_a_cycle
 

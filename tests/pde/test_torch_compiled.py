@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pde
-from pde.capture import Captured, TensorCycles
-from pde.compiled import compiled, without_writes
-from pde.cycles import CYCLES
-from pde.operators import StencilOperator
+from pde.backends.torch.compile import compiled, without_writes
+from pde.backends.torch.graphs import Captured, TensorCycles
+from pde.levels.cycles import CYCLES
+from pde.problem.operators import StencilOperator
 from tests.pde.problems import FIELDS, problems
 from tests.pde.rounding import of_a_cycle
 
@@ -35,7 +35,7 @@ def test_what_is_compiled_makes_the_same_moves(problem, smoother, nu, batch, sym
     mg, arrays = (pde.Multigrid(problem, kernels=name, **options) for name in ("torch", "numpy"))
     levels = list(mg._cycles.levels)
     if symmetric and nu[0] == nu[1]:
-        levels = pde.hierarchy.symmetric(levels)
+        levels = pde.levels.hierarchy.symmetric(levels)
     *stencils, coarsest = levels
     assert all(isinstance(level.A, StencilOperator) for level in stencils)
     others = [*(without_writes(level, torch.device("cpu")) for level in stencils), coarsest]
@@ -58,7 +58,7 @@ IDS = ["sides", "sparse transfers", "mixed"]
 
 
 def compile_with(monkeypatch, backend):
-    monkeypatch.setattr("pde.compiled.compiled", partial(compiled, backend=backend))
+    monkeypatch.setattr("pde.backends.torch.compile.compiled", partial(compiled, backend=backend))
 
 
 def check_against_operations(problem, options, batches=((3,),), cycles=("V",), accels=(None,)):

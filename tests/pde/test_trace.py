@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import mgcore
 from mgcore import Event
 from pde import Multigrid, Poisson
-from pde.cycles import CYCLES
+from pde.levels.cycles import CYCLES
 
 JUMP = np.where(np.indices((24, 20)).sum(axis=0) % 11 < 4, 1e4, 1.0)
 CASES = {

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from mgcore import checks, stencils
 from pde import Poisson
-from pde.grid import Axis, Grid
-from pde.interpolation import CubicInterpolation, coarsen_sides
-from pde.transfer import BilinearTransfer, LinearTransfer
+from pde.levels.cubic_interpolation import CubicInterpolation, coarsen_sides
+from pde.levels.transfers import BilinearTransfer, LinearTransfer
+from pde.problem.grid import Axis, Grid
 from tests.pde.reference import EPS, F8, SEEDS, boxes, halvings, nonuniform_grids, weighted
 
 TRANSFERS = {"bilinear": BilinearTransfer, "linear": LinearTransfer}

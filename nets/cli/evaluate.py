@@ -1,0 +1,136 @@
+"""python -m nets evaluate: the accuracy of a checkpoint; and how an evaluation is printed and drawn."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nets.cli.data import OPTIONS
+from nets.cli.paths import path
+from nets.common.formatting import counted
+from nets.common.paths import make_folder
+from nets.data import DATA, Dataset, excluded
+from nets.models.base import Network
+from nets.training import Evaluation, excluded_images, held_out
+
+DESCRIPTION = """Top-1, top-5 and per-class accuracy of a checkpoint on the held-out part of its data, or of other
+data."""
+CLASSES = 20
+"""With more classes than this the lowest are printed, and no confusion matrix."""
+
+
+def add_evaluate(commands: Any) -> None:
+    command = commands.add_parser("evaluate", help="accuracy of a checkpoint", description=DESCRIPTION)
+    command.add_argument("checkpoint", type=path, help="a checkpoint, or the folder of a run")
+    command.add_argument("--data", metavar="NAME", help=f"other data: {', '.join(DATA)} (default: those of the run)")
+    for name in ("data_dir", "download", "size"):
+        command.add_argument(f"--{name.replace('_', '-')}", **OPTIONS[name])
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the split of --data (default: 0)")
+    command.add_argument(
+        "--exclude",
+        type=path,
+        metavar="FILE",
+        help="also say the accuracy without these images, a line for each (default: those that the run left out)",
+    )
+    command.add_argument("--flip", action="store_true", help="also say it with mirror images (test-time augmentation)")
+    command.add_argument("--batch", type=int, default=512, metavar="N", help="images at a time (default: 512)")
+    command.add_argument("--device", default="cpu", metavar="NAME", help="(default: cpu)")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--output", type=path, metavar="FOLDER", help="draw confusion matrix and misclassified images")
+    command.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    import nets
+    from nets.training.fit import usable_device
+
+    model = nets.load(options.checkpoint).to(usable_device(options.device))
+    data = _data(options, model)
+    evaluation = nets.evaluate(model, data, batch=options.batch)
+    others: dict[str, Evaluation] = {}
+    left_out, which = _left_out(options, data)
+    if which:
+        others[f"without the {counted(len(left_out), 'test image')} {which}"] = evaluation.without(left_out)
+    if options.flip:
+        flipped = nets.evaluate(model, data, batch=options.batch, flip=True)
+        others["with test-time augmentation (mirror images)"] = flipped
+    if options.output is not None:
+        draw_evaluation(evaluation, data, make_folder("output", options.output))
+    if options.json:
+        values = {"checkpoint": str(options.checkpoint), "data": data.name, **_values(evaluation, data.class_names)}
+        others_values = {words: _numbers(other) for words, other in others.items()}
+        print(json.dumps({**values, "others": others_values}, indent=2))
+        return
+    print_evaluation(evaluation, data.class_names)
+    for words, other in others.items():
+        print(f"{words}: {_accuracy(other)}")
+    if options.output is not None:
+        print(f"written: {options.output}")
+
+
+def _data(options: argparse.Namespace, model: Network) -> Dataset:
+    import nets
+
+    if options.data is None:
+        for name in ("download", "size"):
+            if (given := getattr(options, name)) is not None and given is not False:
+                raise ValueError(f"{name} goes with --data; the data of the run are as they were")
+        return held_out(options.checkpoint, options.data_dir, exclude=options.exclude)
+    assert model.transform is not None
+    data = nets.data.load(options.data, options.seed, options.data_dir, bool(options.download), size=options.size)
+    return model.transform.apply_to(data)
+
+
+def _left_out(options: argparse.Namespace, data: Dataset) -> tuple[set[int], str]:
+    """The test images without which the accuracy is to be said as well, and which those are; "" for no such line."""
+    if options.exclude is not None:
+        return set(excluded(options.exclude, data)["test"]), f"in {options.exclude}"
+    images = set() if options.data else set(excluded_images(options.checkpoint).get("test", ()))
+    return images, "that the run left out" if images else ""
+
+
+def _numbers(evaluation: Evaluation) -> dict[str, Any]:
+    return {"images": evaluation.count, "accuracy": evaluation.accuracy, "top5": evaluation.top5}
+
+
+def _values(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Any]:
+    per_class = dict(zip(names, evaluation.per_class, strict=True))
+    return {**_numbers(evaluation), "per_class": per_class, "confusion": evaluation.confusion.tolist()}
+
+
+def _accuracy(evaluation: Evaluation) -> str:
+    top5 = "" if evaluation.top5 is None else f", top-5 {100 * evaluation.top5:.2f} %"
+    return f"{100 * evaluation.accuracy:.2f} % of {evaluation.count} images{top5}"
+
+
+def print_evaluation(evaluation: Evaluation, names: Sequence[str]) -> None:
+    """Top-1 and top-5, and by class the confusion matrix, or of many classes the lowest."""
+    print(f"held-out accuracy {_accuracy(evaluation)}")
+    if len(names) > CLASSES:
+        _print_lowest(evaluation, names)
+        return
+    width = max(len(str(int(evaluation.confusion.max()))), *map(len, names)) + 1
+    print("truth \\ predicted".ljust(18) + "".join(name.rjust(width) for name in names) + "   right")
+    for name, row, share in zip(names, evaluation.confusion.tolist(), evaluation.per_class, strict=True):
+        counts = "".join((str(n) if n else ".").rjust(width) for n in row)
+        print(name.rjust(18) + counts + ("" if share is None else f" {100 * share:5.1f} %"))
+
+
+def _print_lowest(evaluation: Evaluation, names: Sequence[str]) -> None:
+    known = [(share, name) for share, name in zip(evaluation.per_class, names, strict=True) if share is not None]
+    print(f"the {CLASSES} lowest of {len(names)} classes (--json has all):")
+    for share, name in sorted(known)[:CLASSES]:
+        print(f"  {100 * share:5.1f} %  {name}")
+
+
+def draw_evaluation(evaluation: Evaluation, data: Dataset, folder: Path) -> None:
+    """confusion_matrix.png, where there are not too many classes, and misclassified.png in the folder."""
+    from nets import plot
+
+    if len(data.class_names) <= CLASSES:
+        plot.confusion_matrix(evaluation.confusion, data.class_names, folder / "confusion_matrix.png")
+    predictions, path = evaluation.predictions, folder / "misclassified.png"
+    plot.misclassified(data.test_images, data.test_labels, predictions, path, data.class_names)

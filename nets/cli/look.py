@@ -1,0 +1,69 @@
+"""python -m nets look: pictures of what a trained network does with an image, and of its kernels."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from torch import Tensor
+
+from nets.cli.data import OPTIONS
+from nets.cli.paths import path
+from nets.common.paths import make_folder
+from nets.models.base import Network
+from nets.training import held_out
+
+DESCRIPTION = """Draw features.png, the features u^l and the residuals r^l = f^l - A^l u^l of one image on every grid,
+and kernels.png, the learned kernels of every level. (evaluate --output draws confusion matrix and misclassified
+images.)"""
+
+
+def add_look(commands: Any) -> None:
+    command = commands.add_parser("look", help="pictures of features, residuals, kernels", description=DESCRIPTION)
+    command.add_argument("checkpoint", type=path, help="a checkpoint, or the folder of a run")
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--image", type=path, metavar="FILE", help="an image file")
+    which.add_argument("--index", type=int, default=0, metavar="N", help="the N-th test image of the run (default: 0)")
+    command.add_argument("--invert", action="store_true", help="black for white in --image, for ink on paper")
+    command.add_argument("--data-dir", **OPTIONS["data_dir"])
+    command.add_argument("--output", type=path, required=True, metavar="FOLDER", help="folder for the pictures")
+    command.add_argument("--channels", type=int, default=6, metavar="N", help="channels per grid (default: 6)")
+    command.add_argument("--kernels", type=int, default=8, metavar="N", help="inputs and outputs (default: 8)")
+    command.add_argument("--format", default="png", help="png, pdf or svg (default: png)")
+    command.set_defaults(run=_look)
+
+
+def _look(options: argparse.Namespace) -> None:
+    import nets
+    from nets import plot
+    from nets.plot.style import check_format
+
+    check_format("format", options.format)
+    model = nets.load(options.checkpoint)
+    picture, x, words = _image(options, model)
+    title = f"{model.config.notation}: {words}"
+    folder = make_folder("output", options.output)
+    features, kernels = (folder / f"{name}.{options.format}" for name in ("features", "kernels"))
+    plot.features(model, x, features, channels=options.channels, picture=picture, title=title)
+    plot.kernels(model, kernels, count=options.kernels)
+    print(f"written: {features}\nwritten: {kernels}")
+
+
+def _image(options: argparse.Namespace, model: Network) -> tuple[Tensor, Tensor, str]:
+    """The image as it is to be seen, as the network takes it, and what it is."""
+    transform = model.transform
+    assert transform is not None
+    names = transform.class_names
+    if options.image is not None:
+        pixels = transform.read(options.image, invert=options.invert).pixels
+        x = transform.normalise(pixels[None])
+        what = options.image.name
+    else:
+        data = held_out(options.checkpoint, options.data_dir)
+        if not 0 <= options.index < len(data.test_labels):
+            raise ValueError(f"index must lie in 0 ... {len(data.test_labels) - 1}; got {options.index}")
+        pixels = data.test_images[options.index : options.index + 1][0]
+        x = data.normalise(pixels[None])
+        what = f"test image {options.index} of {data.name}, {names[int(data.test_labels[options.index])]}"
+    predicted = names[int(model(x).argmax())]
+    return pixels, x[0], f"{what}, taken for {predicted}"

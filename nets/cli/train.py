@@ -1,0 +1,78 @@
+"""python -m nets train: train a network."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from nets.cli.data import OPTIONS
+from nets.cli.evaluate import draw_evaluation, print_evaluation
+from nets.cli.paths import path
+from nets.cli.settings import NETWORK, add_options, settings
+from nets.training import RECIPES, Recipe
+from nets.training.fit import network_for
+from nets.training.recipes import SOURCES, recipe_for
+
+DESCRIPTION = """Train a network. Every option may stand in a TOML file too; the command line wins.
+Under torchrun --nproc-per-node N -m nets train ... the processes share every batch."""
+
+
+def add_train(commands: Any) -> None:
+    command = commands.add_parser("train", help="train a network", description=DESCRIPTION)
+    command.add_argument("--list-recipes", action="store_true", help="print every recipe with its source, and stop")
+    command.add_argument("--config", type=path, metavar="FILE", help="a TOML file of the options below")
+    add_options(command)
+    command.set_defaults(run=_train)
+
+
+def _train(options: argparse.Namespace) -> None:
+    if options.list_recipes:
+        _list_recipes()
+        return
+    given = settings(options)
+    threads = given.pop("threads", None)
+    if threads is not None:
+        most = max(64, 4 * (os.cpu_count() or 1))  # a system without that many to give ends the process
+        if not 1 <= threads <= most:
+            raise ValueError(f"threads must be an integer from 1 to {most}; got {threads}")
+        torch.set_num_threads(threads)
+    _run(given)
+
+
+def _run(given: dict[str, Any]) -> None:
+    import nets
+
+    name, seed = given.pop("model", "MgNet[2,2]-[32]-B^{l,i}"), given.pop("seed", 0)
+    network = {key: given.pop(key) for key in NETWORK if key in given}
+    places = {key: given.pop(key) for key in OPTIONS if key in given}
+    data = nets.data.load(given.pop("data", "digits"), seed, **places)
+    overrides = {key: given[key] for key in asdict(Recipe()) if key in given}
+    recipe = recipe_for(data.name, given.get("recipe"), overrides)
+    model = network_for(name, data, seed, recipe.initialization, **network)
+    result = nets.train(model, data, seed=seed, **given)
+    if os.environ.get("RANK", "0") != "0":  # torchrun's other processes have nothing to add
+        return
+    if result.validation is not None:
+        count = int(result.validation.confusion.sum())
+        print(f"validation accuracy {100 * result.validation.accuracy:.2f} % of {count} images")
+    print_evaluation(result.evaluation, data.class_names)
+    if "output" in given:
+        draw_evaluation(result.evaluation, data, given["output"])
+        print(f"written: {given['output']}")
+
+
+def _list_recipes() -> None:
+    """Each recipe with its source and what it sets otherwise than the default recipe."""
+    default = asdict(Recipe())
+    print("defaults: " + _settings(default))
+    for name, recipe in RECIPES.items():
+        own = {key: value for key, value in asdict(recipe).items() if value != default[key]}
+        print(f"\n{name}: {SOURCES[name]}\n  {_settings(own)}")
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())

@@ -1,0 +1,142 @@
+"""From an image file to what a trained network takes, as in training but without augmentation."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from nets.data.decode import MODES, convert_image, fit_image, open_image
+
+if TYPE_CHECKING:
+    from nets.data import Dataset
+
+
+def _letters(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+class Picture(NamedTuple):
+    """An image (channels, height, width) with values in [0, 1], and in words what was done to the file's."""
+
+    pixels: Tensor
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Transform:
+    """How the images of a data set become what its network takes; `nets.load` gives a network its own, as `transform`.
+
+    Args:
+        data: the name of the data set.
+        shape: (channels, height, width) of an image.
+        mean, std: per channel, of pixels in which white is `white`.
+        class_names: in the order of the network's outputs.
+        resize: pixels of the shorter side before the middle is cut out; None is the least that fits `shape`.
+    """
+
+    data: str
+    shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    class_names: tuple[str, ...]
+    white: float = 1.0
+    resize: int | None = None
+
+    @classmethod
+    def of(cls, description: Mapping[str, Any]) -> Transform:
+        """That of a data set as a checkpoint describes it (`nets.runs.provenance.describe`)."""
+        return cls(
+            data=description["name"],
+            shape=tuple(description["shape"]),
+            mean=tuple(description["mean"]),
+            std=tuple(description["std"]),
+            class_names=tuple(description["classes"]),
+            white=description["white"],
+            resize=description.get("resize"),
+        )
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """What the network takes, of images (N, channels, ...) with values in [0, 1]."""
+        size = (-1, *(1,) * (pixels.ndim - 2))
+        mean, std = (
+            torch.tensor(v, dtype=pixels.dtype, device=pixels.device).reshape(size) for v in (self.mean, self.std)
+        )
+        return (self.white * pixels - mean) / std
+
+    def apply_to(self, data: Dataset) -> Dataset:
+        """A data set whose images are normalised as those that the network was trained on, whatever set it is, and
+        whose classes are the network's, by name (`match`).
+
+        Raises:
+            ValueError: where its images have other channels, or a class is none of the network's.
+        """
+        if data.in_channels != self.shape[0]:
+            raise ValueError(
+                f"data {data.name!r} has {data.in_channels} channels, and the network was trained on {self.shape[0]}, "
+                f"those of {self.data!r}"
+            )
+        scale = data.white / self.white
+        data = self.match(data)
+        return replace(data, mean=tuple(scale * m for m in self.mean), std=tuple(scale * s for s in self.std))
+
+    def match(self, data: Dataset) -> Dataset:
+        """The data set with labels that count the network's classes: those of equal names, of which some may be absent.
+
+        "Cat" is "cat" where neither has both, and a letter with its accent is one or two code points.
+
+        Raises:
+            ValueError: naming a class that the network does not know.
+        """
+        if data.class_names == self.class_names:
+            return data
+        places = [self._place(name) for name in data.class_names]
+        strange = [
+            name for name, place in zip(data.class_names, places, strict=True) if places.count(place) > 1 or place < 0
+        ]
+        if strange:
+            raise ValueError(
+                f"data {data.name!r} must hold classes of the network, each once; got "
+                f"{', '.join(map(repr, strange[:5]))}, and those of {self.data!r} are "
+                f"{', '.join(map(repr, self.class_names[:10]))}{', ...' if len(self.class_names) > 10 else ''}"
+            )
+        table = torch.tensor(places)
+        train, test = table[data.train_labels], table[data.test_labels]
+        return replace(data, class_names=self.class_names, train_labels=train, test_labels=test)
+
+    def _place(self, name: str) -> int:
+        """The number of the class of this name, -1 where there is none."""
+        if name in self.class_names:
+            return self.class_names.index(name)
+        alike = [k for k, own in enumerate(self.class_names) if _letters(own) == _letters(name)]
+        return alike[0] if len(alike) == 1 else -1
+
+    def read(self, path: str | os.PathLike[str], *, invert: bool = False) -> Picture:
+        """The image in a file, of the channels and the size that the network takes.
+
+        Grey and colour are converted, what is transparent becomes white, a photograph is turned as its camera says.
+        The shorter side is resized and the middle cut out.
+
+        Args:
+            invert: black for white, as for ink on paper where the network was trained on white digits.
+
+        Raises:
+            ImageFileError: naming the file, where it is missing, damaged or no image.
+            ImportError: where Pillow is missing.
+        """
+        if len(self.shape) != 3 or self.shape[0] not in MODES:
+            raise ValueError(
+                f"transform: image files have 1 or 3 channels in two dimensions; {self.data!r} has {self.shape}"
+            )
+        image, changes = convert_image(open_image(Path(path)), MODES[self.shape[0]], Path(path))
+        image, resized = fit_image(image, self.shape[1], self.shape[2], self.resize)
+        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+        pixels = pixels.reshape(image.height, image.width, self.shape[0]).permute(2, 0, 1).float() / 255
+        changes += resized + (["inverted"] if invert else [])
+        return Picture(1 - pixels if invert else pixels, tuple(changes))

@@ -1,0 +1,244 @@
+"""Trained networks as files that other programs run: torch.export and ONNX, verified after writing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nets.common.paths import make_folder_of
+from nets.data.transform import Transform
+from nets.models.base import Network
+from nets.models.input_checks import check_pixels
+from nets.models.modes import evaluating
+
+BATCH, OTHER = 3, 5
+"""Images with which a file is written, and further ones with which it is verified: any number must do."""
+PER_LAYER = 64
+"""Roundings of a layer that another order of summation may cost, relative to the largest score, as in float32 sums of
+some thousand products of either sign."""
+
+
+PRECISIONS = {"torch": (torch.float32, torch.float64), "onnx": (torch.float32,)}
+"""Of the weights: with fewer digits the comparison would show nothing, and onnxruntime has no double convolutions."""
+
+
+CLASSES = "class_names"
+"""The name of a JSON list in the file: of an extra file in that of torch.export, of a metadata entry in ONNX."""
+
+
+class ExportError(RuntimeError):
+    """A file that does not give the network's scores, and was deleted."""
+
+
+class Exported(NamedTuple):
+    """A file that was written and verified.
+
+    Attributes:
+        path: of the file.
+        deviation: the largest difference of a score from the network's.
+        allowed: what rounding may cost.
+    """
+
+    path: Path
+    deviation: float
+    allowed: float
+
+
+class Classifier(nn.Module):
+    """A network with what comes before and after it: pixels in [0, 1] in, if it is to normalise them; scores out."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Network, transform: Transform | None) -> None:
+        super().__init__()
+        self.network = network
+        if transform is not None:
+            size = (1, -1, *(1,) * (len(transform.shape) - 1))
+            kind = next(network.parameters()).dtype
+            for name in ("mean", "std"):
+                values = torch.tensor(getattr(transform, name), dtype=kind) / transform.white
+                self.register_buffer(name, values.reshape(size))
+        self.normalises = transform is not None
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = (images - self.mean) / self.std if self.normalises else images
+        scores: Tensor = self.network(x)
+        return scores
+
+
+def export(
+    model: Network,
+    path: str | os.PathLike[str],
+    to: str = "torch",
+    *,
+    shape: tuple[int, ...] | None = None,
+    normalise: bool = True,
+    overwrite: bool = False,
+) -> Exported:
+    """Write a network in evaluation mode, read the file again, and compare its scores with the network's.
+
+    The input is called "images", the output "scores"; the number of images is open, their size is fixed. Where the
+    transform is known the file holds its class names: `CLASSES` says where.
+
+    Args:
+        path: of the file; as a rule .pt2 for torch and .onnx for ONNX.
+        to: "torch", a file of torch.export, or "onnx" (pip install mgnet-multigrid[onnx]).
+        shape: (channels, height, width) of an image; None takes that of the network's transform.
+        normalise: whether the file takes pixels in [0, 1] and normalises them; otherwise it takes normalised images.
+        overwrite: whether an existing file is replaced.
+
+    Raises:
+        TypeError, ValueError: naming the argument, before any work.
+        ImportError: where what `to` needs is missing.
+        ExportError: where the file gives other scores; it is not left there.
+    """
+    if not isinstance(model, Network):
+        raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
+    if to not in WRITERS:
+        raise ValueError(f"to must be one of {', '.join(map(repr, WRITERS))}; got {to!r}")
+    path = Path(path)
+    if path.is_file() and not overwrite:
+        raise ValueError(f"output: {path} exists already; choose another name, or overwrite=True (--overwrite)")
+    transform = model.transform
+    if transform is None and (normalise or shape is None):
+        raise ValueError("model must know its transform, as from nets.load; or give shape and normalise=False")
+    size = transform.shape if shape is None else shape  # type: ignore[union-attr]
+    _check_shape(model, size)
+    _check_precision(model, to)
+    make_folder_of("output", path)
+    wrapped = Classifier(model, transform if normalise else None)
+    with _as_it_runs(wrapped), _temporary(path) as file:
+        run = WRITERS[to](wrapped, _images(wrapped, BATCH, size), file)
+        deviation, allowed = _compare(wrapped, run, size)
+        if not deviation <= allowed:
+            raise ExportError(
+                f"{path}: the {to} file gives other scores than the network, by {deviation:.3g} where rounding "
+                f"explains {allowed:.3g}; it is not written"
+            )
+        os.replace(file, path)
+    return Exported(path, deviation, allowed)
+
+
+def _check_shape(model: Network, shape: Any) -> None:
+    dims, channels = model.config.dims, model.config.in_channels
+    need = (
+        f"shape must be the {dims + 1} integers ({channels}{', n' * dims}), since the file fixes the size of an image"
+    )
+    if not isinstance(shape, tuple | list) or not all(type(n) is int for n in shape):
+        raise TypeError(f"{need}; got {shape!r}")
+    if len(shape) != dims + 1 or shape[0] != channels or min(shape) < 1:
+        raise ValueError(f"{need}; got {shape!r}")
+    check_pixels(model, "shape", shape, shape[1:])
+
+
+def _check_precision(model: Network, to: str) -> None:
+    found, allowed = {w.dtype for w in model.parameters()}, PRECISIONS[to]
+    if len(found) != 1 or not found <= set(allowed):
+        kinds = " or all ".join(str(kind).removeprefix("torch.") for kind in allowed)
+        got = ", ".join(sorted(map(str, found)))
+        raise ValueError(f"model must have weights that are all {kinds} for a file {to!r}: model.float(); got {got}")
+
+
+@contextmanager
+def _as_it_runs(wrapped: Classifier) -> Iterator[None]:
+    """Evaluation mode on the CPU, and everything as it was afterwards."""
+    weight = next(wrapped.network.parameters())
+    device, recompute = weight.device, wrapped.network.activation_checkpointing
+    wrapped.network.activation_checkpointing = False
+    wrapped.to("cpu")
+    try:
+        with evaluating(wrapped), torch.no_grad():
+            yield
+    finally:
+        wrapped.network.activation_checkpointing = recompute
+        wrapped.network.to(device)
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A file beside `path` that is gone afterwards, unless it was moved."""
+    file = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _images(wrapped: Classifier, count: int, shape: tuple[int, ...]) -> Tensor:
+    """Pixels in [0, 1), or normalised images."""
+    weight = next(wrapped.network.parameters())
+    generator = torch.Generator().manual_seed(count)
+    make = torch.rand if wrapped.normalises else torch.randn
+    return make((count, *shape), generator=generator, dtype=weight.dtype)
+
+
+def _compare(wrapped: Classifier, run: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> tuple[float, float]:
+    """The largest difference of the scores of one image and of several, and what rounding may cost."""
+    layers = sum(isinstance(m, nn.Linear) or type(m).__name__.startswith("Conv") for m in wrapped.modules())
+    deviation = largest = 0.0
+    for count in (1, OTHER):
+        images = _images(wrapped, count, shape)
+        scores = wrapped(images)
+        difference = (run(images) - scores).abs().max()
+        deviation = max(deviation, float(difference)) if difference.isfinite() else float("inf")
+        largest = max(largest, float(scores.abs().max()))
+    return deviation, PER_LAYER * (layers + 1) * torch.finfo(scores.dtype).eps * max(largest, 1.0)
+
+
+def _class_names(wrapped: Classifier) -> dict[str, str]:
+    """Give the names of the outputs as a text that the file holds, where they are known."""
+    transform = wrapped.network.transform
+    return {} if transform is None else {CLASSES: json.dumps(list(transform.class_names))}
+
+
+def _to_torch(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tensor], Tensor]:
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.export.export(wrapped, (images,), dynamic_shapes={"images": {0: batch}})
+    with open(file, "wb") as stream:  # torch.export looks at the ending of a name
+        torch.export.save(program, stream, extra_files=dict(_class_names(wrapped)))
+    with open(file, "rb") as stream:
+        module: Any = torch.export.load(stream).module()
+    return lambda x: module(x)
+
+
+def _to_onnx(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tensor], Tensor]:
+    try:
+        import onnxruntime
+        import onnxscript  # noqa: F401  # torch.onnx writes with it
+    except ImportError as error:
+        raise ImportError(
+            "ONNX files need onnx, onnxscript and onnxruntime: pip install mgnet-multigrid[onnx]"
+        ) from error
+    batch = torch.export.Dim("batch", min=1)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that nobody needs here
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program: Any = torch.onnx.export(
+            wrapped,
+            (images,),
+            input_names=["images"],
+            output_names=["scores"],
+            dynamic_shapes={"images": {0: batch}},
+            dynamo=True,
+            verbose=False,
+        )
+    program.model.metadata_props.update(_class_names(wrapped))
+    program.save(str(file), external_data=False)
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    return lambda x: torch.from_numpy(session.run(["scores"], {"images": x.numpy()})[0])
+
+
+WRITERS: dict[str, Callable[[Classifier, Tensor, Path], Callable[[Tensor], Tensor]]] = {
+    "torch": _to_torch,
+    "onnx": _to_onnx,
+}

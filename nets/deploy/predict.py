@@ -1,0 +1,115 @@
+"""What a trained network says about image files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nets.common.checks import check_integer, suggesting
+from nets.data.decode import ImageFileError
+from nets.data.tree import images_in
+from nets.models.base import Network
+from nets.models.modes import evaluating
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The classes of one image file with the highest probabilities, best first; or why there are none.
+
+    Attributes:
+        path: the file.
+        classes: (class name, probability in [0, 1]), best first.
+        changes: what was done to the image, in words.
+        error: why the file could not be read; "" where it could.
+    """
+
+    path: Path
+    classes: tuple[tuple[str, float], ...] = ()
+    changes: tuple[str, ...] = ()
+    error: str = ""
+
+
+@suggesting
+def predict(
+    model: Network, paths: str | PathLike[str] | Iterable[str | PathLike[str]], *, top: int = 5, invert: bool = False
+) -> Iterator[Prediction]:
+    """Classify image files, in order; a file that cannot be read gets an error, and the others go on.
+
+    A folder stands for the image files in it and in its folders, by their endings.
+
+    Args:
+        model: a network that `nets.load` has read, which has its `transform`.
+        paths: one path, or several of them.
+        top: how many classes of an image; at most all of them.
+        invert: black for white.
+
+    Raises:
+        TypeError, ValueError: naming the argument, or a folder without an image file, before any work.
+    """
+    check_integer("top", top, 1)
+    if not isinstance(model, Network):
+        raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
+    if model.transform is None:
+        raise ValueError("model must know how images are prepared: read it with nets.load, or set model.transform")
+    return _predictions(model, [file for path in _paths(paths) for file in _files(path)], top, invert)
+
+
+def _paths(given: Any) -> list[Path]:
+    """One path or several: a name is not the letters in it."""
+    several = isinstance(given, Iterable) and not isinstance(given, str | PathLike)
+    paths = list(given) if several else [given]
+    for path in paths:
+        if not isinstance(path, str | PathLike):
+            raise TypeError(
+                f"paths must be the path of an image file or of a folder, or several; got {type(path).__name__}"
+            )
+    return [Path(path) for path in paths]
+
+
+def _files(path: Path) -> list[Path]:
+    return [Path(file) for file in images_in(path)] if path.is_dir() else [path]
+
+
+def _predictions(model: Network, paths: list[Path], top: int, invert: bool) -> Iterator[Prediction]:
+    for start in range(0, len(paths), BATCH):
+        yield from _batch(model, paths[start : start + BATCH], top, invert)
+
+
+def _batch(model: Network, paths: list[Path], top: int, invert: bool) -> list[Prediction]:
+    transform = model.transform
+    assert transform is not None
+    read: dict[int, Prediction] = {}
+    pixels: list[Tensor] = []
+    good: list[int] = []
+    for i, path in enumerate(paths):
+        try:
+            picture = transform.read(path, invert=invert)
+        except ImageFileError as error:
+            read[i] = Prediction(path, error=str(error))
+        else:
+            read[i] = Prediction(path, changes=picture.changes)
+            pixels.append(picture.pixels)
+            good.append(i)
+    if pixels:
+        chances, classes = probabilities(model, torch.stack(pixels)).topk(min(top, len(transform.class_names)), dim=1)
+        for i, row, best in zip(good, chances.tolist(), classes.tolist(), strict=True):
+            named = tuple((transform.class_names[k], chance) for k, chance in zip(best, row, strict=True))
+            read[i] = Prediction(read[i].path, named, read[i].changes)
+    return [read[i] for i in range(len(paths))]
+
+
+def probabilities(model: Network, pixels: Tensor) -> Tensor:
+    """Softmax (N, classes) on the CPU, of images (N, channels, height, width) with values in [0, 1]."""
+    transform, weight = model.transform, next(model.parameters())
+    assert transform is not None
+    with evaluating(model), torch.inference_mode():
+        scores: Tensor = model(transform.normalise(pixels.to(weight.device, weight.dtype)))
+        return scores.float().softmax(1).cpu()

@@ -1,0 +1,4 @@
+"""A network looked at: layers, shapes, multiply-adds, memory, traces of a pass.
+
+Pictures of it are in `nets.plot`.
+"""

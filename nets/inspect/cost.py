@@ -1,0 +1,27 @@
+"""What a network costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from nets.inspect.trace import run_without_storage
+
+
+def parameters(model: nn.Module) -> int:
+    """The number of trained parameters."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a network; got {type(model).__name__}")
+    return sum(p.numel() for p in model.parameters())
+
+
+def multiply_adds(model: nn.Module, input_size: Sequence[int]) -> int:
+    """Multiply-adds of the convolutions and the linear layer that one image (channels, n, ...) passes through.
+
+    They are counted as they run, on tensors without storage; batch norm, activations and sums are left out.
+    """
+    with FlopCounterMode(display=False) as counter:
+        run_without_storage(model, input_size)
+    return counter.get_total_flops() // 4  # two images, and a multiply-add is two operations

@@ -1,0 +1,161 @@
+"""What every network of this package is: stem, descent over its levels, head."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+import mgcore
+from mgcore import Visit
+from nets.data.transform import Transform
+from nets.models.activations import create_activations
+from nets.models.input_checks import check_features, check_input
+from nets.models.operators import MAX_POOL, convolution, normalisation
+from nets.models.recompute import recomputed, recomputed_level
+from nets.models.state_dict_checks import check_state, describe
+
+
+class FeatureInfo(NamedTuple):
+    """Channels of a level's features, and how many pixels of the image one of its pixels stands for, per axis."""
+
+    level: int
+    channels: int
+    stride: int
+
+
+class Network(nn.Module):
+    """Stem, `mgcore.descend` over `levels`, global average pooling and a linear head.
+
+    `s[l]` is the activation of grid l. `levels` is read anew every time, so that a replaced module takes part in the
+    next forward pass.
+
+    Args:
+        config: what the network is, as plain values.
+        c_in, c_out: channels of the data on the finest grid, and of the features on the coarsest.
+        stem_norm: whether batch norm follows the stem's convolution.
+    """
+
+    activation_checkpointing = False
+    transform: Transform | None = None
+    """How images are prepared for it; `nets.load` sets it."""
+    origin: Mapping[str, Any] | None = None
+    """Where its weights are from, for the record of a run that starts from them; None where they are fresh."""
+
+    def __init__(self, config: Any, c_in: int, c_out: int, *, stem_norm: bool) -> None:
+        super().__init__()
+        self.config, self.features = config, c_out
+        self.register_state_dict_post_hook(describe)
+        self.register_load_state_dict_post_hook(_loaded)  # also where the network is a part of another module
+        dims = config.dims
+        self.stem = _stem(config, c_in, stem_norm)
+        self.pool: nn.Module = MAX_POOL[dims](3, stride=2, padding=1) if config.input == "imagenet" else nn.Identity()
+        self.s = nn.ModuleList(create_activations(config.activation, len(config.nu)))
+
+    @property
+    def levels(self) -> list[Any]:
+        """The grids as levels of `mgcore`, finest first."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class scores (N, num_classes) of images x (N, in_channels, n, ...)."""
+        return self.forward_head(self.forward_features(x))
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The features of the coarsest grid, of shape (N, channels of grid J, n_J, ...).
+
+        Raises:
+            TypeError, ValueError: before any convolution, where x does not fit the network.
+        """
+        return self.forward_levels(x)[-1]
+
+    def forward_levels(self, x: Tensor) -> list[Tensor]:
+        """The features of every grid, finest first; `feature_info` has their channels and strides.
+
+        Raises:
+            TypeError, ValueError: before any convolution, where x does not fit the network.
+        """
+        features: list[Any] = [visit.u for visit in self.visits(x)]
+        return features
+
+    @property
+    def feature_info(self) -> list[FeatureInfo]:
+        """What `forward_levels` returns: entry l belongs to level l + 1, of n / stride pixels, rounded up."""
+        finest = 4 if self.config.input == "imagenet" else 1
+        fields = ("channels_u", "growth", "channels")
+        channels = next(getattr(self.config, field) for field in fields if hasattr(self.config, field))
+        return [FeatureInfo(l + 1, c, finest * 2**l) for l, c in enumerate(channels)]
+
+    def visits(self, x: Tensor) -> list[Visit]:
+        """The descent for images x, grid by grid."""
+        levels, f = self._start(x)
+        return mgcore.descend(levels, f, self._first_guess(f))
+
+    def _start(self, x: Tensor) -> tuple[list[Any], Tensor]:
+        """The levels to run, and the data of the finest."""
+        check_input(self, x)
+        if self.activation_checkpointing:
+            return [recomputed_level(level) for level in self.levels], recomputed(self._data, x)
+        return self.levels, self._data(x)
+
+    def _data(self, x: Tensor) -> Tensor:
+        return self.pool(self.s[0](self.stem(x)))
+
+    def forward_head(self, u: Tensor) -> Tensor:
+        """Global average pooling of features (N, c, n, ...), then the linear layer: (N, num_classes)."""
+        check_features(u, self.config.dims, self.features)
+        return self.head(u.mean(dim=tuple(range(2, u.ndim))))
+
+    def set_activation_checkpointing(self, enable: bool = True) -> None:
+        """Whether the backward pass computes again what the maps of a level computed, instead of keeping it.
+
+        Values, gradients and batch-norm statistics are the same to the bit; see `nets.models.recompute`. Compiled with
+        backend="eager" a network cannot be trained so, see docs/networks.md.
+        """
+        if not isinstance(enable, bool):
+            raise TypeError(f"activation_checkpointing: enable must be True or False; got {enable!r}")
+        self.activation_checkpointing = enable
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """A new head for this many classes; 0 leaves the pooled features (N, c of grid J)."""
+        self.config = replace(self.config, num_classes=num_classes)
+        weight = next(self.parameters())
+        self.head = self.new_head(num_classes).to(weight.device, weight.dtype)
+
+    def new_head(self, num_classes: int) -> nn.Module:
+        """The linear layer, or the identity where there are no classes."""
+        return nn.Linear(self.features, num_classes) if num_classes > 0 else nn.Identity()
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As in torch, but nothing is loaded where the state does not fit.
+
+        The states of these networks say which network they are from. A plain dict of tensors does not: it fits where
+        names and shapes do, also where that network has other activations or another scheme; and so does any state of
+        a module that this network is a part of.
+
+        Raises:
+            RuntimeError: naming the first level and weight that differ, or else what the other network is.
+        """
+        check_state(self, state_dict, strict=strict)
+        return super().load_state_dict(state_dict, strict, assign)
+
+    def grid_sizes(self, size: Sequence[int]) -> list[tuple[int, ...]]:
+        """Pixels per axis on every grid, finest first, for an image of this size."""
+        finest = 4 if self.config.input == "imagenet" else 1
+        return [tuple(-(-n // (finest * 2**l)) for n in size) for l in range(len(self.config.nu))]
+
+    def _first_guess(self, f: Tensor) -> Tensor | None:
+        return None
+
+
+def _loaded(network: nn.Module, _: Any) -> None:
+    network.origin = {"from": "a state_dict"}  # type: ignore[assignment]
+
+
+def _stem(config: Any, c: int, norm: bool) -> nn.Sequential:
+    size, stride = (7, 2) if config.input == "imagenet" else (3, 1)
+    conv = convolution(config.dims, config.in_channels, c, stride=stride, size=size)
+    return nn.Sequential(OrderedDict(conv=conv, norm=normalisation(config.dims, c, enabled=norm)))

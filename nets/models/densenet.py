@@ -1,0 +1,94 @@
+"""DenseNet (7.5) in the loop of `mgcore`: every step reads all that came before it on its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nets.models.base import Network
+from nets.models.data_level import HistoryLevel
+from nets.models.operators import convolution, normalisation
+from nets.naming.grammar import DenseNetArchitecture
+from nets.naming.settings import Settings, check_settings, settle_grids
+
+History = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class DenseNetConfig(Settings):
+    """DenseNet as (7.5) has it; `notation` is its name, such as "DenseNet[2,2]-[(16,12),(32,12)]".
+
+    Args:
+        nu: steps per grid, finest first.
+        channels: channels k_0 of f^{l,0}, per grid.
+        growth: channels k of every f^{l,i}, i >= 1, per grid; (7.6) with k_i = k.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+    """
+
+    Architecture: ClassVar[Any] = DenseNetArchitecture
+    title: ClassVar[str] = "a DenseNet"
+
+    nu: tuple[int, ...]
+    channels: tuple[int, ...]
+    growth: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        settle_grids(self, "DenseNet[2,2]-[(16,12)]", "channels", "growth")
+        check_settings(self)
+
+
+class DenseNet(Network):
+    """f^i = s(sum_{j<i} theta_j^i * f^j) on a grid (7.10), f^{l+1,0} = R[f^0, ..., f^nu] between grids (7.5).
+
+    `theta[l][i]` is one 3 x 3 convolution of the concatenated f^0, ..., f^i: the sum, written once. `R[l]`, 3 x 3 with
+    stride 2 as in MgNet, reads them all. Batch norm follows each convolution: `norm[l][i]`, `norm_R[l]`. The head pools
+    the last f^nu alone, as (7.5) does. With equal widths and without s this is the residual of a multi-step MgNet
+    (3.22).
+
+    The DenseNets of the literature have more than (7.5): a 1 x 1 convolution to 4 k channels before each theta, batch
+    norm and s before the convolutions, 1 x 1 convolutions that halve the channels and average pooling between grids,
+    and a head that pools all of [f^0, ..., f^nu]. They are not built.
+    """
+
+    config: DenseNetConfig
+
+    def __init__(self, config: DenseNetConfig) -> None:
+        super().__init__(config, config.channels[0], config.growth[-1], stem_norm=config.batch_norm)
+        nu, c, k, dims = config.nu, config.channels, config.growth, config.dims
+        grids, transitions = range(len(nu)), range(len(nu) - 1)
+
+        def norm(channels: int) -> nn.Module:
+            return normalisation(dims, channels, enabled=config.batch_norm)
+
+        self.theta = nn.ModuleList(
+            nn.ModuleList(convolution(dims, c[l] + i * k[l], k[l]) for i in range(nu[l])) for l in grids
+        )
+        self.norm = nn.ModuleList(nn.ModuleList(norm(k[l]) for _ in range(nu[l])) for l in grids)
+        self.R = nn.ModuleList(convolution(dims, c[l] + nu[l] * k[l], c[l + 1], stride=2) for l in transitions)
+        self.norm_R = nn.ModuleList(norm(c[l + 1]) for l in transitions)
+        self.head = self.new_head(config.num_classes)
+
+    @property
+    def levels(self) -> list[HistoryLevel]:
+        """The grids as levels whose state is the history f^0, ..., f^i, finest first."""
+        return [
+            HistoryLevel(
+                [self._step(l, i) for i in range(nu)],
+                self._pool(l) if l + 1 < len(self.config.nu) else None,
+            )
+            for l, nu in enumerate(self.config.nu)
+        ]
+
+    def _step(self, l: int, i: int) -> Callable[[History], Tensor]:
+        s, theta, norm = self.s[l], self.theta[l][i], self.norm[l][i]  # type: ignore[index]
+        return lambda history: s(norm(theta(torch.cat(history, dim=1))))  # (7.10)
+
+    def _pool(self, l: int) -> Callable[[History], Tensor]:
+        R, norm = self.R[l], self.norm_R[l]
+        return lambda history: norm(R(torch.cat(history, dim=1)))

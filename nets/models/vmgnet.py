@@ -1,0 +1,120 @@
+"""V-MgNet (Algorithm 4): MgNet and the way back up, for a prediction at every pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+import mgcore
+from mgcore import Delegate, Level, Moves
+from nets.models.input_checks import check_features
+from nets.models.iterations import MultiStep, create_iteration, uses
+from nets.models.mgnet import MgNet, Scale, extractors
+from nets.models.operators import CONVOLUTION, convolution, lists, normalisation, prolongation
+from nets.naming.config import MgNetConfig
+
+
+class VMgNet(MgNet):
+    """The V-cycle of a configuration: stem, down as `MgNet`, up with corrections and post-smoothing, head per pixel.
+
+    Besides the modules of `MgNet`: `P[l]` from grid l + 1 to l, a transposed convolution without batch norm or
+    activation (6.15), and the post-smoothers B' with their own batch norms and weights, `B_post[l][i]`,
+    `norm_f_post[l][i]`, `norm_u_post[l][i]`, `iteration_post[l]`, in nu_post[l] sweeps (6.16). The coarsest grid has
+    none of them; A is that of the way down. Any image size will do: P gives the finer grid's. Where the transfers are
+    fixed P is the transpose of R.
+
+    Only the change of a coarse grid comes back up, so that with linear A Pi has no effect on u^1 (Theorem 6.1): "Pi_0"
+    saves its parameters.
+    """
+
+    def __init__(self, config: MgNetConfig) -> None:
+        super().__init__(config)
+        nu, c_u, c_f, dims = config.nu_post, config.channels_u, config.channels_f, config.dims
+        count = [sum(map(len, uses(config.iteration, nu_l))) for nu_l in nu]
+
+        def norm(channels: int) -> nn.Module:
+            return normalisation(dims, channels, enabled=config.batch_norm)
+
+        self.P = nn.ModuleList(prolongation(config.transfers, dims, c_u[l + 1], c_u[l]) for l in range(len(nu)))
+        self.B_post = lists([extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
+        self.norm_f_post = lists(count, lambda l: norm(c_f[l]))
+        self.norm_u_post = lists(count, lambda l: norm(c_u[l]))
+        if config.extractor == "scaled":
+            self.alpha_post = lists(count, lambda l: Scale())
+        self.iteration_post = nn.ModuleList(create_iteration(config.iteration, nu_l) for nu_l in nu)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """u^1 at the end of the V-cycle, of shape (N, c_u of grid 1, n, ...).
+
+        Raises:
+            TypeError, ValueError: before any convolution, where x does not fit the network.
+        """
+        return self.forward_levels(x)[0]
+
+    def forward_levels(self, x: Tensor) -> list[Tensor]:
+        """u^l where the V-cycle leaves each grid for the last time, finest first; those of the way down: `visits`.
+
+        Raises:
+            TypeError, ValueError: before any convolution, where x does not fit the network.
+        """
+        levels, f = self._start(x)
+        features: dict[int, Tensor] = {}
+        watched = [Watched(level, partial(features.__setitem__, l)) for l, level in enumerate(levels)]
+        mgcore.v_cycle(watched, f, self._first_guess(f))
+        return [features[l] for l in range(len(levels))]
+
+    def forward_head(self, u: Tensor) -> Tensor:
+        """Scores of every pixel: (N, num_classes, n, ...)."""
+        check_features(u, self.config.dims, self.config.channels_u[0])
+        return self.head(u)
+
+    def new_head(self, num_classes: int) -> nn.Module:
+        """One linear map for all pixels, or the identity where there are no classes."""
+        make, c = CONVOLUTION[self.config.dims], self.config.channels_u[0]
+        return make(c, num_classes, 1) if num_classes > 0 else nn.Identity()
+
+    def _iterates(self, l: int) -> int:
+        """The corrected iterate and those of the way up are more of them, but the last."""
+        return super()._iterates(l) + (0 if l + 1 == len(self.config.nu) else self.config.nu_post[l])
+
+    def _level(self, l: int) -> Level:
+        level = super()._level(l)
+        if l + 1 == len(self.config.nu):
+            return level
+        iteration = self.iteration_post[l]
+        B: list[Any] = [
+            [self._post(l, k) for k in step] for step in uses(self.config.iteration, self.config.nu_post[l])
+        ]
+        return replace(
+            level,
+            P=lambda e, like: self.P[l](e, output_size=like.shape[2:]),
+            B_post=B if isinstance(iteration, MultiStep) else [step[0] for step in B],
+            iterate_post=iteration.iterate(),  # type: ignore[operator]
+        )
+
+    def _post(self, l: int, k: int) -> Any:
+        """B' (6.16), as B (6.4)."""
+        B = self.B_post[l][k if self.config.extractor == "variable" else 0]
+        scale = (self.alpha_post[l][k],) if self.config.extractor == "scaled" else ()
+        return self._sigma_K_sigma(l, self.norm_f_post[l][k], (B, *scale, self.norm_u_post[l][k]))
+
+
+@dataclass(frozen=True)
+class Watched(Delegate):
+    """Shows `keep` the feature after each of its own sweeps, the last time where its visit ends."""
+
+    keep: Callable[[Any], None]
+
+    def smooth(self, state: Any) -> Any:
+        state = super().smooth(state)
+        self.keep(self.feature(state))
+        return state
+
+    def correct(self, state: Any, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True) -> Any:
+        state = super().correct(state, coarse, before, after, post=post)
+        self.keep(self.feature(state))
+        return state

@@ -1,0 +1,325 @@
+"""The papers' names of networks.
+
+    model     = name { "," setting } ;                  what `create_model` takes and str(model.config) prints
+    setting   = key "=" value ;        a setting of the network's configuration that is not its default: "dims=1"
+    name      = mgnet | gdfi | resnet | wide | densenet | plain ;
+    mgnet     = ( "MgNet" nu | "V-MgNet" v_nu ) "-" channels "-" extractor [ "-" pi ] [ "-A:xi.sigma.eta" ] ;
+    gdfi      = ( "GDFI" | "FB-ResNet" ) nu "-" channels "-A:" scheme "-B:" scheme ;
+    nu        = "[" integer { "," integer } "]" ;
+    v_nu      = "[" integer { "," integer } [ ";" integer { "," integer } ] "]" ;
+                                        down; and up, the coarsest grid left out, where it is not as on the way down
+    channels  = "[" width { "," width } "]" ;          one width alone stands for every grid
+    width     = integer | "(" integer "," integer ")" ;           c_u = c_f, or (c_u, c_f)
+    extractor = "B^l" | "B^{l}" | "a_iB^l" | "a_iB^{l}" | "B^{l,i}" ;   constant, scaled, variable
+    pi        = "Pi_0" | "Pi_1" | "Pi_2" ;                              Pi_1 where none is named
+    scheme    = "K" | "K.sigma" | "sigma.K" | "sigma.K.sigma" ;         K.sigma applies sigma first
+    resnet    = kind ( depth | nu "-" channels ) [ "-" A ] [ "-" B ] ;   A^{l,i}, B^{l,i} where none is named; in the
+                                                                        kinds "Mg-...", A^l
+    kind      = "ResNet" | "pre-act ResNet" | "iResNet" | "sigma-ResNet" | "Mg-ResNet" | "Mg-iResNet" | "LM-ResNet" ;
+    depth     = [ "-" ] ( "18" | "34" ) ;
+    A         = "A^l" | "A^{l}" | "A^{l,i}" ;
+    B         = "B^l" | "B^{l}" | "B^{l,i}" ;
+    wide      = "WideResNet" ( layers "*" factor | nu "-" channels ) ;   layers = 6 n + 4: n blocks on each of 3 grids;
+                                                                         16, 32, 64 times factor channels
+    densenet  = "DenseNet" nu "-" channels ;            a width (k_0, k): of f^{l,0}, and of every f^{l,i} that follows
+    plain     = "LeNet-5" | "AlexNet" | "VGG" ( "11" | "13" | "16" | "19" | nu "-" channels ) ;
+
+iResNet is pre-act ResNet, FB-ResNet is GDFI. The channels of ResNets and VGG are integers, not pairs. Spaces may stand
+anywhere but inside an integer. For "sigma", "Pi", "xi", "eta" and "." the papers' "σ", "Π", "ξ", "η" and "∘" will do:
+"σ-ResNet18", "GDFI[2]-[8]-A:K-B:σ∘K". A value is as in the keyword of that name, "hat:5,10" or "False", without "=".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from nets.common.formatting import counted
+from nets.naming.scanner import EXAMPLE, Scanner
+
+EXTRACTORS = {
+    "B^{l,i}": "variable",
+    "a_iB^{l}": "scaled",
+    "a_iB^l": "scaled",
+    "B^{l}": "constant",
+    "B^l": "constant",
+}
+GRIDS = {"MgNet": "MgNet", "V-MgNet": "V-MgNet", "GDFI": "GDFI", "FB-ResNet": "GDFI"}
+PI = {"Pi_0": "0", "Pi_1": "1", "Pi_2": "2"}
+SCHEMES = ("K", "K.sigma", "sigma.K", "sigma.K.sigma")
+NONLINEAR = "xi.sigma.eta"
+
+
+RESNETS = ("ResNet", "pre-act ResNet", "sigma-ResNet", "Mg-ResNet", "Mg-iResNet", "LM-ResNet", "WideResNet")
+KINDS = {**{kind.replace(" ", ""): kind for kind in RESNETS}, "iResNet": "pre-act ResNet"}
+Depths = dict[str, tuple[int, ...]]
+DEPTHS: Depths = {"18": (2, 2, 2, 2), "34": (3, 4, 6, 3)}
+SHARED_A = {"A^{l,i}": "A^{l,i}", "A^{l}": "A^l", "A^l": "A^l"}
+SHARED_B = {"B^{l,i}": "B^{l,i}", "B^{l}": "B^l", "B^l": "B^l"}
+WIDTHS = (64, 128, 256, 512)
+WIDE = (16, 32, 64)
+PLAIN = ("LeNet-5", "AlexNet", "VGG")
+VGG_DEPTHS: Depths = {"11": (1, 1, 2, 2, 2), "13": (2, 2, 2, 2, 2), "16": (2, 2, 3, 3, 3), "19": (2, 2, 4, 4, 4)}
+VGG_WIDTHS = (64, 128, 256, 512, 512)
+
+
+class Architecture(NamedTuple):
+    """What a name says: sweeps and (c_u, c_f) per grid, finest first, the kind of extractor, of Pi, of A and of B."""
+
+    nu: tuple[int, ...]
+    channels_u: tuple[int, ...]
+    channels_f: tuple[int, ...]
+    extractor: str = "constant"
+    pi: str = "1"
+    family: str = "MgNet"
+    A: str = "K"
+    B: str = "sigma.K.sigma"
+    nu_post: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        post = "" if self.nu_post in ((), self.nu[:-1]) else f";{_joined(self.nu_post)}"
+        start = f"{self.family}[{_joined(self.nu)}{post}]-[{_pairs(self.channels_u, self.channels_f)}]"
+        if self.family == "GDFI":
+            return f"{start}-A:{self.A}-B:{self.B}"
+        extractor = {"constant": "B^l", "scaled": "a_iB^l", "variable": "B^{l,i}"}[self.extractor]
+        pi = "" if self.pi == "1" else f"-Pi_{self.pi}"
+        return f"{start}-{extractor}{pi}" + ("" if self.A == "K" else f"-A:{self.A}")
+
+
+class ResNetArchitecture(NamedTuple):
+    """What the name of a ResNet says: blocks and channels per grid, the kind of step, and what is shared."""
+
+    nu: tuple[int, ...]
+    channels: tuple[int, ...]
+    kind: str = "ResNet"
+    A: str = "A^{l,i}"
+    B: str = "B^{l,i}"
+
+    def __str__(self) -> str:
+        grids = f"[{_joined(self.nu)}]-[{_joined(self.channels)}]"
+        if self.kind == "WideResNet":
+            n, factor = self.nu[0], self.channels[0] // WIDE[0]
+            named = self.nu == (n,) * 3 and factor > 0 and self.channels == tuple(factor * c for c in WIDE)
+            return self.kind + (f"{6 * n + 4}*{factor}" if named else grids)
+        return f"{self.kind}{_depth_name(self.nu, self.channels, DEPTHS, WIDTHS) or grids}-{self.A}-{self.B}"
+
+
+class DenseNetArchitecture(NamedTuple):
+    """What the name of a DenseNet says: steps per grid, channels k_0 of f^{l,0} and k of every other f^{l,i}."""
+
+    nu: tuple[int, ...]
+    channels: tuple[int, ...]
+    growth: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"DenseNet[{_joined(self.nu)}]-[{_pairs(self.channels, self.growth)}]"
+
+
+class PlainArchitecture(NamedTuple):
+    """What the name of a plain network says: LeNet-5, AlexNet, or VGG with layers and channels per grid."""
+
+    kind: str
+    nu: tuple[int, ...] = ()
+    channels: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        if self.kind != "VGG":
+            return self.kind
+        depth = _depth_name(self.nu, self.channels, VGG_DEPTHS, VGG_WIDTHS)
+        return f"VGG{depth or f'[{_joined(self.nu)}]-[{_joined(self.channels)}]'}"
+
+
+AnyArchitecture = Architecture | ResNetArchitecture | DenseNetArchitecture | PlainArchitecture
+
+
+def parse(name: str) -> AnyArchitecture:
+    """The architecture of a name such as "MgNet[2,2]-[256]-B^l", "GDFI[2]-[8]-A:K-B:K.sigma" or "ResNet18-A^l-B^l".
+
+    Raises:
+        TypeError: where `name` is not a string.
+        ValueError: where it does not parse, or settings follow; the message shows the part that fails and a correct
+            example.
+    """
+    architecture, text = begin(name)
+    text.end()
+    return architecture
+
+
+def begin(name: str) -> tuple[AnyArchitecture, Scanner]:
+    """The architecture with which a name begins, and the name, read up to there.
+
+    Raises:
+        TypeError, ValueError: as `parse`.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string such as {EXAMPLE!r}; got {type(name).__name__}")
+    text = Scanner(name)
+    return _architecture(text, text.choice((*GRIDS, "DenseNet", *PLAIN, *KINDS))), text
+
+
+def _architecture(text: Scanner, family: str) -> AnyArchitecture:
+    if family in KINDS:
+        return _resnet(text, KINDS[family])
+    if family in PLAIN:
+        return PlainArchitecture(family, *(_depth(text, VGG_DEPTHS, VGG_WIDTHS) if family == "VGG" else ()))
+    if family == "DenseNet":
+        nu = _numbers(text, "nu", least=1)
+        text.expect("-")
+        return DenseNetArchitecture(nu, *_channels(text, nu, ("k_0", "k")))
+    return _grids(text, GRIDS[family])
+
+
+def _joined(numbers: tuple[int, ...]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def _pairs(first: tuple[int, ...], second: tuple[int, ...]) -> str:
+    """Widths as in a name: "8" or "(8,16)" per grid, one alone where all are equal."""
+    widths = list(zip(first, second, strict=True))
+    widths = widths[:1] if len(set(widths)) == 1 else widths
+    return ",".join(str(a) if a == b else f"({a},{b})" for a, b in widths)
+
+
+def _depth_name(nu: tuple[int, ...], channels: tuple[int, ...], depths: Depths, widths: tuple[int, ...]) -> str | None:
+    return next((depth for depth, layers in depths.items() if layers == nu and channels == widths), None)
+
+
+def _grids(text: Scanner, family: str) -> Architecture:
+    nu, nu_post = _sweeps(text, family)
+    tail = "-A:K-B:sigma.K.sigma" if family == "GDFI" else "-B^l"
+    _go_on(text, "-[32]" + tail)
+    u, f = _channels(text, nu)
+    _go_on(text, tail)
+    if family == "GDFI":
+        text.expect("A:")
+        A = text.choice(SCHEMES)
+        text.expect("-B:")
+        return Architecture(nu, u, f, "variable", "1", family, A, text.choice(SCHEMES))
+    extractor = EXTRACTORS[text.choice(EXTRACTORS)]
+    nonlinear = text.take(f"-A:{NONLINEAR}")
+    pi = PI[text.choice(PI)] if not nonlinear and text.take("-") else "1"
+    nonlinear = nonlinear or text.take(f"-A:{NONLINEAR}")
+    return Architecture(nu, u, f, extractor, pi, family, NONLINEAR if nonlinear else "K", nu_post=nu_post)
+
+
+def _go_on(text: Scanner, tail: str) -> None:
+    """Go past "-"; a name that ends here lacks `tail`, which is suggested."""
+    if text.ended or re.match(r",\s*\w+\s*=", text.text[text.position :]):
+        head, rest = text.text[: text.position].rstrip(), text.text[text.position :]
+        text.fail(f'"-", as in "{tail}",', near=f"; did you mean {head}{tail}{rest}?")
+    text.expect("-")
+
+
+def _channels(
+    text: Scanner, nu: tuple[int, ...], pair: tuple[str, str] = ("c_u", "c_f")
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The first and the second width of every grid."""
+    start = text.position
+    widths = _widths(text, pair)
+    if len(widths) not in (1, len(nu)):
+        text.fail(f"{_or_one(nu)}, one per grid of nu = {list(nu)}, not {len(widths)},", start)
+    widths = widths * len(nu) if len(widths) == 1 else widths
+    return tuple(a for a, _ in widths), tuple(b for _, b in widths)
+
+
+def _or_one(nu: tuple[int, ...]) -> str:
+    """How many widths there may be."""
+    return "1 width" if len(nu) == 1 else f"1 or {len(nu)} widths"
+
+
+def _sweeps(text: Scanner, family: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """nu, and the sweeps on the way up, () where there is none."""
+    if family != "V-MgNet":
+        return _numbers(text, "nu", least=0), ()
+    text.expect("[")
+    nu = _list(text, "nu", least=0)
+    start = text.position
+    nu_post = _list(text, "nu_post", least=0) if text.take(";") else nu[:-1]
+    if len(nu_post) != len(nu) - 1:
+        count = counted(len(nu) - 1, "number")
+        text.fail(f"{count} of sweeps on the way up, one per grid but the coarsest, not {len(nu_post)},", start)
+    text.expect("]", '",", ";" or "]"')
+    return nu, nu_post
+
+
+def _resnet(text: Scanner, kind: str) -> ResNetArchitecture:
+    if kind == "WideResNet":
+        return ResNetArchitecture(*_wide(text), kind)
+    text.take("-")
+    nu, channels = _depth(text, DEPTHS, WIDTHS)
+    allowed = SHARED_A if not kind.startswith("Mg-") else {token: A for token, A in SHARED_A.items() if A == "A^l"}
+    A, B = ("A^l" if kind.startswith("Mg-") else "A^{l,i}"), "B^{l,i}"
+    if text.take("-"):
+        token = text.choice((*allowed, *SHARED_B))
+        A, B = allowed.get(token, A), SHARED_B.get(token, B)
+        if token in allowed and text.take("-"):
+            B = SHARED_B[text.choice(SHARED_B)]
+    return ResNetArchitecture(nu, channels, kind, A, B)
+
+
+def _wide(text: Scanner) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Blocks and channels per grid of 28*10, or [2,2]-[8,16]."""
+    if text.text.startswith("[", text.position):
+        return _depth(text, {}, ())
+    start = text.position
+    layers = text.integer("a number of layers", 10)
+    if layers % 6 != 4:
+        text.fail("6 n + 4 layers (10, 16, 22, 28, ...)", start)
+    text.expect("*")
+    factor = text.integer("a widening factor", 1)
+    return ((layers - 4) // 6,) * 3, tuple(factor * c for c in WIDE)
+
+
+def _depth(text: Scanner, depths: Depths, widths: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Layers and channels per grid of one of the depths, or of [2,2]-[8,16]."""
+    depth = next((depth for depth in depths if text.take(depth)), None)
+    if depth is not None:
+        return depths[depth], widths
+    if not text.text.startswith("[", text.position):
+        deeper = (
+            ", since only the parameters of bottleneck ResNets are known (nets.papers.bottleneck),"
+            if depths is DEPTHS
+            else ""
+        )
+        text.fail(", ".join(depths) + ' or "["' + deeper)
+    nu = _numbers(text, "nu", least=1)
+    text.expect("-")
+    start = text.position
+    channels = _numbers(text, "a channel count", least=1)
+    if len(channels) not in (1, len(nu)):
+        text.fail(f"{_or_one(nu)}, one per grid of nu = {list(nu)}, not {len(channels)},", start)
+    return nu, channels * len(nu) if len(channels) == 1 else channels
+
+
+def _numbers(text: Scanner, what: str, least: int) -> tuple[int, ...]:
+    text.expect("[")
+    numbers = _list(text, what, least)
+    text.expect("]", '"," or "]"')
+    return numbers
+
+
+def _list(text: Scanner, what: str, least: int) -> tuple[int, ...]:
+    numbers = [text.integer(what, least)]
+    while text.take(","):
+        numbers.append(text.integer(what, least))
+    return tuple(numbers)
+
+
+def _widths(text: Scanner, pair: tuple[str, str]) -> tuple[tuple[int, int], ...]:
+    text.expect("[")
+    widths = [_width(text, pair)]
+    while text.take(","):
+        widths.append(_width(text, pair))
+    text.expect("]", '"," or "]"')
+    return tuple(widths)
+
+
+def _width(text: Scanner, pair: tuple[str, str]) -> tuple[int, int]:
+    if not text.take("("):
+        c = text.integer("a channel count", 1)
+        return c, c
+    first = text.integer(pair[0], 1)
+    text.expect(",")
+    second = text.integer(pair[1], 1)
+    text.expect(")")
+    return first, second

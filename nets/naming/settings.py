@@ -1,0 +1,144 @@
+"""What every network has besides its architecture, and what every configuration can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Self
+
+from nets.common.checks import check_choices, check_integer, integers
+from nets.common.formatting import counted
+from nets.models.activations import create_activations
+from nets.naming.grammar import begin
+from nets.naming.name_settings import read_settings
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "batch_norm": (True, False),
+    "input": ("cifar", "imagenet"),
+    "dims": (1, 2, 3),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of every network; `str` gives its name and the settings that are not the default ones.
+
+    Args:
+        activation: s, a name of `nets.models.activations`; each grid has its own.
+        batch_norm: one batch norm per use of a convolution.
+        input: "cifar", a 3 x 3 convolution, or "imagenet", 7 x 7 with stride 2 and max pooling with stride 2.
+        dims: space dimensions.
+        in_channels: channels of the input.
+        num_classes: outputs of the head; 0 leaves the pooled features.
+    """
+
+    Architecture: ClassVar[Any]
+    """The named tuple that `nets.naming.grammar.parse` makes of a name; its fields are fields of the configuration."""
+    title: ClassVar[str]
+    """The family, in an error."""
+    settled: ClassVar[tuple[str, ...]] = ()
+    """Settings whose default depends on the others."""
+
+    activation: str = "relu"
+    batch_norm: bool = True
+    input: str = "cifar"
+    dims: int = 2
+    in_channels: int = 3
+    num_classes: int = 10
+
+    @classmethod
+    def parse(cls, name: str, **settings: Any) -> Self:
+        """The configuration of a name in the papers' notation (`nets.naming.grammar`), with settings in it or by keyword.
+
+        Raises:
+            TypeError, ValueError: where the name does not parse, or gives a setting that a keyword gives otherwise.
+        """
+        architecture, text = begin(name)
+        if not isinstance(architecture, cls.Architecture):
+            raise ValueError(f"name must be that of {cls.title}; got {name!r}: use nets.create_model")
+        named = read_settings(text, cls.types(), cls.title)
+        refuse_twice(name, named, settings)
+        return cls(**{**architecture._asdict(), **cls.defaults(architecture), **named, **settings})
+
+    @classmethod
+    def defaults(cls, architecture: Any) -> dict[str, Any]:
+        """Settings of an architecture whose defaults are not those of the class."""
+        return {}
+
+    @classmethod
+    def types(cls) -> dict[str, str]:
+        """The settings that may follow a name, with the names of their types."""
+        return {field.name: str(field.type) for field in fields(cls) if field.name not in cls.Architecture._fields}
+
+    @property
+    def architecture(self) -> Any:
+        return self.Architecture(**{name: getattr(self, name) for name in self.Architecture._fields})
+
+    @property
+    def notation(self) -> str:
+        """The name, for example "ResNet18-A^l-B^{l,i}"; it parses back to an equal architecture."""
+        return str(self.architecture)
+
+    def __str__(self) -> str:
+        """The name and the settings that are not the default ones; it parses back to an equal configuration."""
+        default = self.parse(self.notation).settings()
+        said = {key: value for key, value in self.settings().items() if value != default[key]}
+        free = {key: value for key, value in said.items() if key not in self.settled}
+        implied = self.parse(self.notation, **free).settings()
+        said = {key: value for key, value in said.items() if key in free}
+        said |= {key: getattr(self, key) for key in self.settled if getattr(self, key) != implied[key]}
+        return self.notation + "".join(f", {key}={value}" for key, value in said.items())
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The configuration as plain values, for files; `nets.models.registry.described` makes it again."""
+        return {"family": self.kind_of_network, "notation": self.notation, "settings": self.settings()}
+
+    @property
+    def kind_of_network(self) -> str:
+        """With what the name begins: "MgNet", "pre-act ResNet", "DenseNet", "VGG"."""
+        for field in ("family", "kind"):
+            if hasattr(self, field):
+                return str(getattr(self, field))
+        return "DenseNet"
+
+    def settings(self) -> dict[str, Any]:
+        """What the name does not say, as plain values: parse(notation, **settings) is equal."""
+        return {name: value for name, value in asdict(self).items() if name not in self.Architecture._fields}
+
+
+def refuse_twice(name: str, named: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse a setting that the name gives otherwise than a keyword or an option."""
+    for key, value in named.items():
+        if given.get(key, value) != value:
+            raise ValueError(f"{key} is given twice: {value!r} in {name!r}, and {given[key]!r}")
+
+
+def check_settings(config: Any) -> None:
+    """The settings of every network, given config.nu."""
+    check_choices(config, CHOICES)
+    check_integer("in_channels", config.in_channels, 1)
+    check_integer("num_classes", config.num_classes, 0)
+    settle_text(config, "activation")
+    create_activations(config.activation, len(config.nu))
+
+
+def settle_text(config: Any, name: str) -> None:
+    """A setting that is a text, without its blanks."""
+    text = getattr(config, name)
+    if isinstance(text, str):
+        object.__setattr__(config, name, "".join(text.split()))
+
+
+def settle_grids(config: Any, example: str, *widths: str) -> None:
+    """nu and each of the widths as tuples of positive integers, one per grid."""
+    for name in ("nu", *widths):
+        object.__setattr__(config, name, integers(name, getattr(config, name), 1))
+    if len(config.nu) == 0:
+        raise ValueError(f"nu must hold at least one grid, as in {example}; got ()")
+    for name in widths:
+        channels = getattr(config, name)
+        if len(channels) != len(config.nu):
+            raise ValueError(
+                f"{name} must hold {counted(len(config.nu), 'width')}, one per grid of nu={config.nu}; got {channels}"
+            )

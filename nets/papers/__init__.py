@@ -1,0 +1,4 @@
+"""Figures that the papers publish: accuracies and parameter counts.
+
+Our own results are in `benchmarks/results`.
+"""

@@ -1,0 +1,207 @@
+"""The folder of a run: its checkpoints, its record and its history, and who may write there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from os.path import isdir  # which takes a name that is too long for none
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from nets.common.paths import make_folder
+from nets.runs import model_card as card
+from nets.runs import record
+from nets.runs import checkpoint as checkpoints
+from nets.runs.checkpoint import CheckpointError
+from nets.training.evaluation import Evaluation
+from nets.training.every import Every
+from nets.runs.lock import Lock
+from nets.runs.checked_file import is_whole, write_atomically
+
+if TYPE_CHECKING:
+    from nets.runs.run import Run
+
+HISTORY, CURVE = "history.csv", "learning_curve.png"
+
+
+class RunFolder:
+    """checkpoint.pt, checkpoint.previous.pt, record.json, history.csv, learning_curve.png and model_card.md of one run.
+
+    `with` locks it; where an exception ends the block, the record says so. A file that cannot be written, as on a full
+    disk, is a warning and the training goes on; only the last checkpoint of a run must be written.
+
+    Args:
+        path: the folder, which is made where there is none.
+        every: how often a checkpoint is written.
+    """
+
+    def __init__(self, path: Path, every: Every) -> None:
+        self.path, self.every = path, every
+        self.checkpoint = path / checkpoints.FILE
+        self._record: dict[str, Any] = {}
+        self._kept: tuple[int, int] | None = None  # epoch and step of the last checkpoint
+        self._tried = (0, 0, time.monotonic())  # epoch, step and time of the last attempt
+
+    def __enter__(self) -> Self:
+        """Raises FolderInUseError, a ValueError, where another process writes there."""
+        self._made = not isdir(self.path)
+        make_folder("output", self.path)
+        self._lock = Lock(self.path)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None and self._record:
+            status = "interrupted" if issubclass(kind, KeyboardInterrupt) else "failed"
+            self._write_record({"status": getattr(error, "status", status), "message": str(error) or kind.__name__})
+        self._lock.release()
+        if self._made and not any(self.path.iterdir()):
+            self.path.rmdir()  # nothing began
+
+    def claim(self, resume: bool) -> dict[str, Any] | None:
+        """The checkpoint to go on from, or None for a new run.
+
+        Raises:
+            CheckpointError: the folder holds a run and `resume` is False, or none of its checkpoints can be read.
+        """
+        names = (checkpoints.FILE, checkpoints.PREVIOUS, record.FILE, HISTORY, CURVE)
+        found = [self.path / name for name in names if (self.path / name).exists()]
+        if found and not resume:
+            raise CheckpointError(
+                f"output: {found[0]} belongs to a run already; choose another folder, or resume=True (--resume)"
+            )
+        if not any(file.name in (checkpoints.FILE, checkpoints.PREVIOUS) for file in found):
+            return None
+        return checkpoints.read(self.path)
+
+    def begin(self, run: Run, recipe: Mapping[str, Any]) -> None:
+        """Write the record of a run that is about to compute; `recipe` has its name, its source and the overrides.
+
+        Raises:
+            OSError: nothing can be written here.
+        """
+        path = self.path / record.FILE
+        content = {"format": record.FORMAT, "status": "running", "message": "", **record.describe(run, recipe)}
+        if run.step:
+            content |= record.resume(path, run)
+        record.write(path, content | record.progress(run))
+        self._record = content
+        self._kept = (run.epoch, run.step) if run.step else None
+        self._tried = (run.epoch, run.step, time.monotonic())
+
+    def due(self, run: Run, steps: int = 0) -> bool:
+        """Whether a checkpoint is due, after `steps` more."""
+        epoch, step, then = self._tried
+        seconds = time.monotonic() - then
+        return self.every.due(steps=run.step + steps - step, epochs=run.epoch - epoch, seconds=seconds)
+
+    def keep(self, run: Run, *, at_once: bool = False) -> None:
+        """Write a checkpoint where one is due, or at once."""
+        if (run.epoch, run.step) != self._kept and (at_once or self.due(run)):
+            self._write_checkpoint(run)
+            self._write_record(record.progress(run))
+
+    def end_epoch(self, run: Run) -> None:
+        """The checkpoint, if one is due, before what can be made again from it."""
+        if (run.epoch, run.step) != self._kept and self.due(run):
+            self._write_checkpoint(run)
+        self._try(HISTORY, lambda: write_atomically(self.path / HISTORY, _table(run.history).encode()))
+        self._write_record(record.progress(run))
+
+    def finish(self, run: Run, evaluation: Evaluation) -> None:
+        """What the run gave.
+
+        Raises:
+            OSError: the last checkpoint cannot be written.
+        """
+        if (run.epoch, run.step) != self._kept:
+            try:
+                self._save(run)
+            except OSError as error:
+                raise OSError(
+                    error.errno,
+                    f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}; "
+                    "make room and resume the run",
+                ) from error
+        self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
+        self._try(CURVE, lambda: _draw(run.history, self.path / CURVE))
+        self._try(card.FILE, lambda: record.write_text(self.path / card.FILE, card.model_card(self._record)))
+
+    def last(self) -> str:
+        """Where the last checkpoint is, in words."""
+        if self._kept is None:
+            return "there is no checkpoint yet"
+        whole = next((f for f in (self.checkpoint, self.path / checkpoints.PREVIOUS) if is_whole(f)), self.checkpoint)
+        epoch, step = self._kept
+        return f"the last checkpoint is {whole} (epoch {epoch}, step {step})"
+
+    def _write_checkpoint(self, run: Run) -> None:
+        self._try(checkpoints.FILE, lambda: self._save(run))
+        self._tried = (run.epoch, run.step, time.monotonic())
+
+    def _save(self, run: Run) -> None:
+        checkpoints.save(self.path, run.record())
+        self._kept = (run.epoch, run.step)
+
+    def _write_record(self, changes: Mapping[str, Any]) -> None:
+        self._record |= changes
+        self._try(record.FILE, lambda: record.write(self.path / record.FILE, self._record))
+
+    def _try(self, name: str, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            warnings.warn(f"output: {self.path / name} cannot be written ({reason}); {self.last()}", stacklevel=2)
+
+
+class NoFolder:
+    """Keeps nothing."""
+
+    checkpoint = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def claim(self, resume: bool) -> None:
+        pass
+
+    def begin(self, run: Run, recipe: Mapping[str, Any]) -> None:
+        pass
+
+    def due(self, run: Run, steps: int = 0) -> bool:
+        return False
+
+    def keep(self, run: Run, *, at_once: bool = False) -> None:
+        pass
+
+    def end_epoch(self, run: Run) -> None:
+        pass
+
+    def finish(self, run: Run, evaluation: Evaluation) -> None:
+        pass
+
+    def last(self) -> str:
+        return "there is no checkpoint"
+
+
+def _table(history: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue()
+
+
+def _draw(history: list[dict[str, Any]], path: Path) -> None:
+    from nets import plot
+
+    plot.learning_curve(history, path)

@@ -1,0 +1,168 @@
+"""The model card of a run: what the network is, what it was trained on and how, how well it does, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+from nets.papers.accuracies import published
+from nets.common.formatting import duration, threads
+from nets.models.registry import own_settings
+
+FILE = "model_card.md"
+PARTS = {"train": "training", "test": "test"}
+WORST = 5
+"""Classes with the lowest accuracy that are named."""
+
+
+def model_card(record: Mapping[str, Any]) -> str:
+    """The card of a run in Markdown, from its record (`nets.runs.record`); what that does not say is left out."""
+    data, result = record["data"], record.get("result") or {}
+    lines = [f"# {record['model']} on {data['name']}", "", *_opening(record), "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {_cell(text)} |" for name, text in _facts(record).items() if text]
+    lines += ["", "## How well it does", "", *_results(record, result)]
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(record, result))]
+    lines += ["", "## Recipe", "", *_recipe(record)]
+    lines += ["", "## Use", "", *USE]
+    return "\n".join(lines) + "\n"
+
+
+USE = (
+    "```python",
+    "import nets",
+    "",
+    'model = nets.load("checkpoint.pt")      # its class names and test transform are in model.transform',
+    "```",
+    "",
+    "Where modules were replaced, make that network and give it: `nets.load(path, into=model)`.",
+    "",
+    "`python -m nets predict . image.png` classifies image files, `python -m nets evaluate .` repeats the evaluation.",
+)
+
+
+def _opening(record: Mapping[str, Any]) -> list[str]:
+    started = " from weights that were trained before" if initial_weights(record) else ""
+    text = f"An image classifier, trained{started} with mgnet-multigrid."
+    if record.get("status") == "finished":
+        return [text]
+    message = f": {record['message']}" if record.get("message") else ""
+    return [text, "", f"**The run is {record.get('status', 'of unknown state')}{message}.** It has no result."]
+
+
+def _facts(record: Mapping[str, Any]) -> dict[str, str]:
+    data, recipe, hardware = record["data"], record.get("recipe") or {}, record.get("hardware") or {}
+    overrides = ", ".join(f"{name} = {value}" for name, value in (record.get("overrides") or {}).items())
+    machine = [hardware.get("gpu"), hardware.get("cpu"), threads(hardware.get("threads"))]
+    if (hardware.get("processes") or 1) > 1:
+        machine.append(f"{hardware['processes']} processes")
+    seconds, compiling = record.get("seconds"), record.get("compile_seconds")
+    time = duration(float(seconds)) if seconds else ""
+    settings = record.get("settings") or {}
+    always = {name: settings[name] for name in ("activation", "dims", "input", "in_channels") if name in settings}
+    settings = always | own_settings(record["model"], settings)
+    return {
+        "parameters": _number(record.get("parameters")),
+        "multiply-adds per image": _number(record.get("multiply_adds")),
+        "settings": ", ".join(f"{name} = {value}" for name, value in settings.items()),
+        "replaced modules": "; ".join(f"{name} is {words}" for name, words in (record.get("modules") or {}).items()),
+        "initial weights": initial_weights(record),
+        "frozen parameters": ", ".join(record.get("frozen") or ()),
+        "data": _data(data),
+        "files": ", ".join(_file(file) for file in data.get("files") or ()),
+        "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{_source(recipe)}", overrides])),
+        "seed": str(record.get("seed", "")),
+        "time": f"{time}, and {duration(float(compiling))} of compilation" if time and compiling else time,
+        "hardware": ", ".join(filter(None, machine)),
+        "date": str(record.get("started") or ""),
+        "versions": ", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items()),
+        "code": str(record.get("commit") or ""),
+        "command": f"`{record['command']}`" if record.get("command") else "",
+        "licence": "code: MIT; the weights belong to who trained them, and the data have terms of their own",
+    }
+
+
+def initial_weights(record: Mapping[str, Any]) -> str:
+    """Say from where a run started; "" for fresh weights, or where the record does not say."""
+    initial = record.get("initial") or {}
+    if "from" not in initial:
+        return ""
+    trained = f" ({initial['model']} trained on {initial['data']})" if "data" in initial else ""
+    return f"{initial['from']}{trained}, SHA-256 {initial.get('file_sha256', initial['sha256'])}"
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    parts = [str(data["name"])]
+    if data.get("train") is not None:
+        parts.append(f"{data['train']:,} training and {data.get('test', 0):,} test images")
+    if data.get("validation"):
+        parts.append(f"{data['validation']:,} for validation")
+    if data.get("excluded"):
+        counts = (f"{count} {PARTS[part]}" for part, count in data["excluded"].items())
+        parts.append(f"{' and '.join(counts)} images left out")
+    return ", ".join(parts + ([f"split {data['split']}"] if data.get("split") else []))
+
+
+def _file(file: Mapping[str, Any]) -> str:
+    """Its name, and whether it is the published one."""
+    known = {True: "as published", False: "not the published file", None: ""}[file.get("as_published")]
+    return file["name"] + (f" ({known})" if known else "")
+
+
+def _source(recipe: Mapping[str, Any]) -> str:
+    return f" ({recipe['source']})" if recipe.get("source") else ""
+
+
+def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    if result.get("accuracy") is None:
+        return ["There is no result."]
+    count, accuracy = record["data"].get("test"), float(result["accuracy"])
+    deviation = f" ± {100 * sqrt(accuracy * (1 - accuracy) / count):.2f}" if count else ""
+    among = f" of {count:,} test images" if count else ""
+    lines = [f"- Top-1: **{100 * accuracy:.2f} %**{among}, n = 1 run ({result.get('which') or 'last epoch'})."]
+    if deviation:
+        lines.append(f"- The images alone leave it open by{deviation} % (one standard deviation of the binomial law).")
+    if result.get("top5") is not None:
+        lines.append(f"- Top-5: {100 * float(result['top5']):.2f} %.")
+    worst = _worst(record["data"], result.get("per_class") or ())
+    lines += [f"- Lowest by class: {worst}."] if worst else []
+    activation = str((record.get("settings") or {}).get("activation", "relu"))
+    printed = {(e.source, e.accuracy): e for e in published(record["data"]["name"], record["model"], activation)}
+    if printed:
+        values = ", ".join(f"{accuracy:.2f} % ({source})" for source, accuracy in printed)
+        lines.append(
+            f"- Published for this network: {values}; their recipes are others, and nobody says for how many runs."
+        )
+    return lines
+
+
+def _worst(data: Mapping[str, Any], per_class: Any) -> str:
+    names = data.get("classes") or [f"class {k}" for k in range(len(per_class))]
+    known = [(share, name) for share, name in zip(per_class, names, strict=False) if share is not None]
+    return ", ".join(f"{name} ({100 * share:.1f} %)" for share, name in sorted(known, key=lambda pair: pair[0])[:WORST])
+
+
+def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    name = record["data"]["name"]
+    limits = [
+        f"It has seen {name} alone: on images of another kind, size or camera it may be wrong without a sign of it.",
+        "It answers with one of its classes for any image; its probabilities are not calibrated.",
+        "One run: another seed gives another number. `python -m nets report` puts several beside one another.",
+    ]
+    if result.get("accuracy") is not None:
+        limits.append("Measured after the last epoch, never the best one, and without test-time augmentation.")
+        limits.append("Whether somebody chose the recipe by the test images, this record does not say.")
+    return limits
+
+
+def _recipe(record: Mapping[str, Any]) -> list[str]:
+    settings = {k: v for k, v in (record.get("recipe") or {}).items() if k not in ("name", "source")}
+    return ["| setting | value |", "|---|---|", *(f"| {k} | {_cell(str(v))} |" for k, v in settings.items())]
+
+
+def _number(value: Any) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,121 @@
+"""Which data a run saw."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nets import data as datasets
+from nets.data import Dataset
+from nets.data.sets import PREFIX
+from nets.models.base import Network
+from nets.runs.checkpoint import CheckpointError, read
+
+NOT_HELD_OUT = ("train_images", "white", "mean", "std", "excluded")
+"""What the images for training decide, and which images are not there."""
+
+
+def describe(data: Dataset) -> dict[str, Any]:
+    """A data set as plain values, with checksums of the images: two splits of one set are different data.
+
+    `shape` is that of an image, `resize` what the shorter side of an image file is resized to, `excluded` which images
+    were left out, by index, where any were.
+    """
+    names, mean, std = map(list, (data.class_names, data.mean, data.std))
+    images = data.train_images
+    resize = None if isinstance(images, Tensor) else images.resize
+    pixels = {"shape": list(images.shape[1:]), "white": data.white, "mean": mean, "std": std, "resize": resize}
+    left_out = {part: list(indices) for part, indices in data.excluded.items() if indices}
+    excluded = {"excluded": left_out} if left_out else {}
+    return {"name": data.name, "split": data.split, "classes": names, **pixels, **data.checksums(), **excluded}
+
+
+def initial_weights(model: Network) -> dict[str, Any]:
+    """Say where the weights that a run starts with are from, and the SHA-256 of names and numbers."""
+    digest = hashlib.sha256()
+    for name, weight in model.state_dict().items():
+        digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
+        digest.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return {**(model.origin or {}), "sha256": digest.hexdigest()}
+
+
+def folder(data: Dataset) -> str | None:
+    """The absolute path of a folder of images, whose name may start from the folder of the process."""
+    return os.path.abspath(data.name.removeprefix(PREFIX)) if data.name.startswith(PREFIX) else None
+
+
+def excluded_images(checkpoint: str | PathLike[str]) -> dict[str, list[int]]:
+    """The indices in the parts "train" and "test" of the images that a run left out, as its checkpoint says."""
+    return dict(read(checkpoint)["data"].get("excluded", {}))
+
+
+def held_out(
+    checkpoint: str | PathLike[str],
+    data_dir: str | PathLike[str] | None = None,
+    *,
+    exclude: str | PathLike[str] | None = None,
+) -> Dataset:
+    """The data set of a checkpoint, split as it was for training, with the images that the run left out
+    (`excluded_images`); `data_dir` as for `nets.data.load`.
+
+    Args:
+        exclude: a file of images without which the network may have been trained, where the checkpoint names none.
+
+    Raises:
+        CheckpointError: where the data set is not one of `nets.data.DATA`, or has other images now.
+        FileNotFoundError: where it is not found.
+    """
+    record = read(checkpoint)
+    recorded = record["data"]
+    if not datasets.is_known(recorded["name"]):
+        raise CheckpointError(f"checkpoint: {checkpoint} was trained on data of its own, {recorded['name']!r}")
+    height, width = (*recorded["shape"][1:], None, None)[:2]
+    size = height if height == width and datasets.takes_size(recorded["name"]) else None
+    found = _where_it_is(recorded["name"], record.get("folder"), data_dir)
+    data = replace(datasets.load(found, recorded["split"], data_dir, size=size), name=recorded["name"])
+    parts = _parts(data, recorded.get("excluded"), exclude)
+    if _held_out_part(recorded) not in (_held_out_part(describe(part)) for part in parts):
+        raise CheckpointError(
+            f"checkpoint: {checkpoint} was trained on other images than {recorded['name']!r} has here; where some were "
+            "left out give the same exclude (--exclude), or name the data to evaluate on (--data)"
+        )
+    return data
+
+
+def _where_it_is(name: str, folder: str | None, data_dir: str | os.PathLike[str] | None) -> str:
+    """Name a set so that it is found: a folder of images where it was, unless `data_dir` says otherwise."""
+    if folder is None or data_dir is not None:
+        return name
+    if os.path.isdir(folder):
+        return f"{PREFIX}{folder}"
+    if not os.path.isdir(name.removeprefix(PREFIX)):
+        raise FileNotFoundError(
+            f"data: there is no folder {folder} any more, on whose images the network was trained; say where they are "
+            "now (--data folder:PATH)"
+        )
+    return name
+
+
+def _held_out_part(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what the images for training decide: a validation split changes them, and leaves mean and std."""
+    return {name: value for name, value in description.items() if name not in NOT_HELD_OUT}
+
+
+def _parts(
+    data: Dataset, recorded: Mapping[str, Sequence[int]] | None, exclude: str | PathLike[str] | None
+) -> Iterator[Dataset]:
+    """The set, and the set without the images that the checkpoint, or else a file, names."""
+    yield data
+    if recorded is not None:
+        counts = {"train": len(data.train_labels), "test": len(data.test_labels)}
+        if all(max(indices) < counts[part] for part, indices in recorded.items()):  # or it is another set
+            yield data.without(**recorded)
+    elif exclude is not None:
+        yield data.without(**datasets.excluded(exclude, data))

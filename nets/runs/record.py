@@ -1,0 +1,131 @@
+"""record.json: what a run was, how it went and what came out, written before the first batch and after every epoch."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nets.inspect.cost import multiply_adds, parameters
+from nets.models.replaced import replaced_modules
+from nets.runs import environment as machine
+from nets.runs import provenance
+from nets.training.average import RULE
+from nets.training.evaluation import Evaluation
+from nets.runs.checked_file import write_atomically
+
+if TYPE_CHECKING:
+    from nets.runs.run import Run
+
+FILE = "record.json"
+FORMAT = "mgnet-multigrid record 1"
+
+
+def now() -> str:
+    """The time, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What does not change in a run, as plain values; `recipe` has its name, its source and the overrides."""
+    data, config = run.whole, run.model.config
+    files = [file._asdict() for file in data.source]
+    return {
+        "model": config.notation,
+        "settings": config.settings(),
+        "parameters": parameters(run.model),
+        "multiply_adds": multiply_adds(run.model, data.train_images.shape[1:]),
+        "data": {
+            "name": data.name,
+            "split": data.split,
+            "train": len(run.data.train_labels),
+            "validation": len(run.data.test_labels) if run.recipe.val_fraction else 0,
+            "test": len(data.test_labels),
+            "excluded": {part: len(images) for part, images in data.excluded.items() if images},
+            "classes": list(data.class_names),
+            "files": files,
+            "folder": provenance.folder(data),
+        },
+        "modules": replaced_modules(run.model),
+        "frozen": run.frozen,
+        "initial": run.initial,
+        "recipe": {"name": recipe["name"], "source": recipe["source"], **asdict(run.recipe), **_averaging(run)},
+        "overrides": recipe["overrides"],
+        "seed": run.seed,
+        **circumstances(run),
+        "started": run.started,
+    }
+
+
+def _averaging(run: Run) -> dict[str, str]:
+    """Say how the average was taken: runs of earlier versions, where this is not said, had no warm-up."""
+    return {} if run.average is None else {"averaging_decay": RULE}
+
+
+def circumstances(run: Run) -> dict[str, Any]:
+    """Of this process."""
+    return {
+        "command": machine.command(),
+        "commit": machine.commit(),
+        "versions": machine.versions(),
+        "hardware": {**machine.hardware(run.device), "processes": run.ranks.count},
+        "process": {"id": os.getpid(), "host": platform.node()},
+    }
+
+
+def resume(path: Path, run: Run) -> dict[str, Any]:
+    """What the record of the run that goes on says of its first process, and a list of those that resumed it."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        kept = {name: before[name] for name in ("command", "commit", "versions", "hardware", "process")}
+        resumed = [*before.get("resumed", ()), {"from_step": run.step, "at": now(), **circumstances(run)}]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # lost: the checkpoint has all that is needed
+        return {}
+    return {**kept, "resumed": resumed}
+
+
+def progress(run: Run) -> dict[str, Any]:
+    """What changes: the time of the last word, and how far the run is."""
+    return {
+        "written": now(),
+        "epoch": run.epoch,
+        "step": run.step,
+        "seconds": run.seconds,
+        "compile_seconds": run.compile_seconds,
+        "history": run.history,
+    }
+
+
+def result(run: Run, evaluation: Evaluation) -> dict[str, Any]:
+    """What came out after the last epoch; never the best epoch's."""
+    return {
+        "which": "last epoch" if run.average is None else "averaged weights",
+        "accuracy": evaluation.accuracy,
+        "top5": evaluation.top5,
+        "per_class": evaluation.per_class,
+    }
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """JSON without NaN and infinity, which it does not have: null stands for them."""
+    text = json.dumps(_plain(content), indent=1, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """UTF-8; the bytes of paths that are none become what JSON reads back."""
+    write_atomically(path, text.encode(errors="backslashreplace"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

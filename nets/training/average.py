@@ -1,0 +1,57 @@
+"""The exponential average of the weights, and the statistics of its batch norms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from nets.models.modes import train_mode, trained_norms
+
+RULE = "min(averaging, (1 + t) / (10 + t)) after t steps"
+"""How much of the average the next step keeps: a decay that warms up, so that a short run does not keep its start."""
+
+
+def decay(averaging: float, steps: int) -> float:
+    """Give the weight of the past in the average after so many steps."""
+    return min(averaging, (1 + steps) / (10 + steps))
+
+
+class Average(AveragedModel):
+    """An average whose decay warms up by `RULE`; the first step replaces the initial weights.
+
+    Args:
+        averaging: the largest weight of the past.
+        buffers: whether statistics are averaged too; otherwise they are those of the model.
+    """
+
+    def __init__(self, model: nn.Module, averaging: float, *, buffers: bool) -> None:
+        super().__init__(model, multi_avg_fn=self._step, use_buffers=buffers)
+        self.averaging = averaging
+
+    @torch.no_grad()
+    def _step(self, average: Sequence[Tensor], weights: Sequence[Tensor], _: Tensor | int) -> None:
+        if average[0].is_floating_point():
+            # n_averaged lies on the CPU: on a GPU nothing waits for it
+            torch._foreach_lerp_(list(average), list(weights), 1 - decay(self.averaging, int(self.n_averaged)))
+        else:
+            torch._foreach_copy_(list(average), list(weights))  # counters
+
+
+@torch.no_grad()
+def recompute_norms(model: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Give the batch norms that are not frozen the mean of their statistics over batches of images."""
+    norms = trained_norms(model)
+    momenta = [norm.momentum for norm in norms]
+    train_mode(model)
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean of all batches
+    try:
+        for images in batches:
+            model(images)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

@@ -1,0 +1,187 @@
+"""How well a network classifies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nets.common.checks import check_integer, suggesting
+from nets.data import Batches, Dataset, Images
+from nets.data.dataset import whole_numbers
+from nets.data.given import as_tensor, instead_of
+from nets.models.base import Network
+from nets.models.input_checks import check_input
+from nets.models.modes import evaluating
+
+TOP = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How images were classified.
+
+    Attributes:
+        predictions, labels: (N,).
+        in_top5: (N,), whether the class of an image is among the five with the highest scores; None up to five classes.
+        classes: how many the network tells apart.
+    """
+
+    predictions: Tensor
+    labels: Tensor
+    in_top5: Tensor | None
+    classes: int
+
+    def __repr__(self) -> str:
+        return f"Evaluation({self.count} images of {self.classes} classes, accuracy={self.accuracy:.4f})"
+
+    @property
+    def count(self) -> int:
+        return len(self.labels)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images that are right, in [0, 1]."""
+        return int((self.predictions == self.labels).sum()) / self.count
+
+    @property
+    def top5(self) -> float | None:
+        """Share of the images whose class is among the five with the highest scores; None up to five classes."""
+        return None if self.in_top5 is None else int(self.in_top5.sum()) / self.count
+
+    @property
+    def confusion(self) -> Tensor:
+        """Counts (classes, classes), rows the truth, columns the prediction."""
+        places = self.labels.long() * self.classes + self.predictions.long()
+        return torch.bincount(places, minlength=self.classes**2).reshape(self.classes, self.classes)
+
+    @property
+    def per_class(self) -> list[float | None]:
+        """Accuracy among the images of each class; None where there are none."""
+        labels = self.labels.long()
+        hits, counts = (
+            torch.bincount(part, minlength=self.classes).tolist()
+            for part in (labels[self.predictions == labels], labels)
+        )
+        return [hit / count if count else None for hit, count in zip(hits, counts, strict=True)]
+
+    def without(self, indices: Iterable[int]) -> Evaluation:
+        """The same without these images.
+
+        Raises:
+            ValueError: where there is no image of that index, or none is left.
+        """
+        keep = torch.ones(self.count, dtype=torch.bool)
+        for index in indices:
+            if not 0 <= index < self.count:
+                raise ValueError(f"indices must lie in 0 ... {self.count - 1}; got {index}")
+            keep[index] = False
+        if not keep.any():
+            raise ValueError("indices must leave an image; got all of them")
+        in_top5 = None if self.in_top5 is None else self.in_top5[keep]
+        return Evaluation(self.predictions[keep], self.labels[keep], in_top5, self.classes)
+
+
+@suggesting
+def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 512, flip: bool = False) -> Evaluation:
+    """Classify the held-out part of `data`, or the pair (images, labels) of tensors or arrays, in evaluation mode.
+
+    A last partial batch counts by its images. Every module of the model is left in the mode that it was in. Classes of
+    a data set are matched by name where the model knows its own (`Transform.match`).
+
+    Args:
+        batch: images at a time.
+        flip: test-time augmentation: add the scores of an image and of its mirror image, left to right. A result with
+            it is to be reported as such, beside the one without.
+
+    Raises:
+        TypeError: naming the argument that is no such thing.
+        ValueError: where model and data differ in the number of classes, or scores are not finite.
+    """
+    if isinstance(data, Dataset) and isinstance(model, Network) and model.transform is not None:
+        data = model.transform.match(data)
+    images, labels = _pair(model, data, batch)
+    if not isinstance(flip, bool):
+        raise TypeError(f"flip must be True or False; got {flip!r}")
+    if len(images) == 0 or len(images) != len(labels):
+        raise ValueError(f"data must hold as many labels as images, at least one; got {len(images)}, {len(labels)}")
+    if isinstance(model, Network):
+        weight = next(model.parameters())
+        first = data.normalise(images[:1]).to(weight.dtype) if isinstance(data, Dataset) else images[:1]
+        check_input(model, first.to(weight.device), "an image of data")
+    scores = _scores(model, data if isinstance(data, Dataset) else images, batch, flip)
+    if scores.ndim != 2:
+        raise ValueError(f"model must classify images, with scores (N, classes); it gives {tuple(scores.shape)}")
+    if not scores.isfinite().all():
+        wrong = int((~scores.isfinite().all(1)).nonzero()[0])
+        raise ValueError(f"model gives scores that are not finite, first for image {wrong} of data")
+    classes = scores.shape[1]
+    _check_classes(data, labels, classes)
+    return Evaluation(scores.argmax(1), labels, _in_top5(scores, labels), classes)
+
+
+def _check_classes(data: Dataset | tuple[Any, Any], labels: Tensor, classes: int) -> None:
+    if isinstance(data, Dataset) and len(data.class_names) != classes:
+        raise ValueError(
+            f"data {data.name!r} has {len(data.class_names)} classes, and the model tells {classes} classes apart"
+        )
+    if int(labels.max()) >= classes:
+        raise ValueError(f"data has labels up to {int(labels.max())}, and the model tells {classes} classes apart")
+
+
+def _in_top5(scores: Tensor, labels: Tensor) -> Tensor | None:
+    return None if scores.shape[1] <= TOP else (scores.topk(TOP, dim=1).indices == labels[:, None]).any(1)
+
+
+def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
+    """Images and labels, where all arguments are what they should be."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a network; got {type(model).__name__}")
+    if isinstance(model, Network) and model.config.num_classes == 0:
+        raise ValueError(
+            f"model must have a head; {model.config.notation} has num_classes=0: call model.reset_classifier"
+        )
+    check_integer("batch", batch, 1)
+    if isinstance(data, Dataset):
+        return data.test_images, data.test_labels
+    pair = [as_tensor(part) for part in data] if isinstance(data, tuple | list) else []
+    if [isinstance(part, Tensor) for part in pair] != [True, True]:
+        raise TypeError(
+            "data must be a nets.data.Dataset or a pair of tensors or arrays (images, labels); "
+            f"got {repr(data) if isinstance(data, str) else type(data).__name__}{instead_of(data)}"
+        )
+    images, labels = pair[0], whole_numbers("labels of data", pair[1])
+    if len(labels) and int(labels.min()) < 0:
+        raise ValueError(f"data must have integer labels (N,) from 0; got {int(labels.min())}")
+    weight = next(model.parameters())
+    images = images.to(weight.dtype) if images.is_floating_point() else images
+    if isinstance(model, Network) and images.dtype == torch.uint8:
+        raise ValueError(
+            "data must have images as the model takes them, normalised floats; got torch.uint8: nets.data.Dataset "
+            "normalises raw images"
+        )
+    return images, labels
+
+
+def _scores(model: nn.Module, images: Dataset | Images, batch: int, flip: bool) -> Tensor:
+    """Scores (N, classes) on the CPU."""
+    weight = next(model.parameters())
+    with evaluating(model), torch.inference_mode():
+        return torch.cat([_batch(model, x, flip).cpu() for x in _batches(images, batch, weight)])
+
+
+def _batch(model: nn.Module, x: Tensor, flip: bool) -> Tensor:
+    scores: Tensor = model(x)
+    return scores + model(x.flip(-1)) if flip else scores
+
+
+def _batches(images: Dataset | Images, batch: int, weight: Tensor) -> Iterator[Tensor]:
+    """What the network sees: the held-out part normalised, or the images as they are."""
+    if not isinstance(images, Dataset):
+        yield from (images[i : i + batch].to(weight.device) for i in range(0, len(images), batch))
+        return
+    part = Batches(images, "test", device=weight.device, dtype=weight.dtype)
+    yield from (x for x, _ in part.in_order(torch.arange(len(part)).split(batch)))

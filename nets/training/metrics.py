@@ -1,0 +1,70 @@
+"""Loss and hits of an epoch, kept on the device: looking at a number there waits for all work before it."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+from nets.runs.run import Sums
+from nets.training.distributed import Ranks
+
+LOSS, HITS, KEEP, STOP = range(4)
+
+
+class NotFiniteError(ArithmeticError):
+    """The loss of a step of the epoch, counted from 1, is not finite."""
+
+    def __init__(self, step: int, loss: float) -> None:
+        super().__init__(f"the loss is {loss} at step {step} of the epoch")
+        self.step, self.loss = step, loss
+
+
+class Tally:
+    """Brings the sums of an epoch up to date every few steps, on all processes together.
+
+    Attributes:
+        loss, accuracy: of the steps between the last two looks; `images` of them.
+        keep, stop: whether, by then, a process had asked for a checkpoint, or to stop.
+    """
+
+    def __init__(self, sums: Sums, ranks: Ranks, device: torch.device, every: int) -> None:
+        self.sums, self.ranks = sums, ranks
+        self.window = torch.zeros(every, 4, dtype=torch.float64, device=device)
+        self.counts: list[int] = []
+        self.loss, self.accuracy, self.images = 0.0, 0.0, 0
+        self.keep, self.stop = False, False
+
+    def add(self, loss: Tensor, hits: Tensor, images: int, *, keep: bool = False, stop: bool = False) -> None:
+        """A step: sums over this process's images, of which all processes together have `images`."""
+        row = self.window[len(self.counts)]
+        row[LOSS], row[HITS] = loss, hits
+        if keep:
+            row[KEEP] = 1
+        if stop:
+            row[STOP] = 1
+        self.counts.append(images)
+
+    def look(self, at_once: bool = False) -> bool:
+        """Whether there was a look, which is due when the window is full.
+
+        Raises:
+            NotFiniteError: in all processes, where the loss of a step is not finite in one.
+        """
+        counts, sums = self.counts, self.sums
+        if not counts or (len(counts) < len(self.window) and not at_once):
+            return False
+        rows = self.ranks.sum(self.window).tolist()[: len(counts)]
+        self.window.zero_()
+        self.counts = []
+        for number, (row, count) in enumerate(zip(rows, counts, strict=True), 1):
+            if not isfinite(row[LOSS]):
+                raise NotFiniteError(sums.steps + number, row[LOSS] / count)
+        self.images = sum(counts)
+        loss, hits = (sum(row[column] for row in rows) for column in (LOSS, HITS))
+        self.loss, self.accuracy = loss / self.images, hits / self.images
+        self.keep, self.stop = (any(row[column] for row in rows) for column in (KEEP, STOP))
+        sums.steps, sums.images = sums.steps + len(counts), sums.images + self.images
+        sums.loss, sums.correct = sums.loss + loss, sums.correct + int(hits)
+        return True

@@ -1,0 +1,60 @@
+"""Stochastic gradient descent with momentum, in torch's form and in that of S19."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from nets.training.recipe import Recipe
+
+
+def create_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimiser of a recipe for the weights of a model that are trained."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    others_decay = recipe.weight_decay if recipe.decay_norms else 0.0
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": others_decay},
+    ]
+    settings: dict[str, Any] = {
+        "lr": recipe.learning_rate,
+        "momentum": recipe.momentum,
+        "nesterov": recipe.nesterov and recipe.momentum > 0,
+    }
+    if recipe.momentum_form == "S19":
+        return SGDOfS19(groups, **settings)
+    return torch.optim.SGD(groups, foreach=True, **settings)
+
+
+class SGDOfS19(torch.optim.Optimizer):
+    """v = a v - lr g, w = w + v, (9.5) and (9.6) of S19; with `nesterov` w = w + a v - lr g.
+
+    torch.optim.SGD has v = a v + g, w = w - lr v. The two agree while the learning rate is constant.
+    """
+
+    def __init__(self, params: Iterable[Any], lr: float, momentum: float, nesterov: bool = False) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "nesterov": nesterov, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One step from the gradients."""
+        for group in self.param_groups:
+            weights = [w for w in group["params"] if w.grad is not None]
+            if not weights:
+                continue
+            for w in weights:
+                if "momentum_buffer" not in self.state[w]:
+                    self.state[w]["momentum_buffer"] = torch.zeros_like(w)
+            v = [self.state[w]["momentum_buffer"] for w in weights]
+            g = list(torch._foreach_add([w.grad for w in weights], weights, alpha=group["weight_decay"]))
+            torch._foreach_mul_(g, group["lr"])
+            torch._foreach_mul_(v, group["momentum"])
+            torch._foreach_sub_(v, g)  # (9.5)
+            if group["nesterov"]:
+                torch._foreach_add_(weights, v, alpha=group["momentum"])
+                torch._foreach_sub_(weights, g)
+            else:
+                torch._foreach_add_(weights, v)  # (9.6)

@@ -1,0 +1,134 @@
+"""Recipes: everything about a training run that is not the model, the data or the seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import cos, pi
+from typing import Any
+
+from nets.common.checks import check_choices, check_integer, check_number
+from nets.data import Augmentation
+
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "schedule": ("cosine", "linear", "step", "constant"),
+    "momentum_form": ("torch", "S19"),
+    "initialization": ("kaiming", "default"),
+    "precision": ("float32", "bf16"),
+    **dict.fromkeys(
+        ("nesterov", "decay_norms", "channels_last", "compile", "whitening", "drop_last"),
+        (True, False),
+    ),
+}
+"""What each setting that is no number may be; those of the images are in `nets.data.Augmentation`."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stochastic gradient descent with momentum on the cross-entropy, Algorithm 5 of S19, and what goes with it.
+
+    Args:
+        epochs: passes over the training part.
+        batch: images per step, on all devices together.
+        learning_rate: the largest one.
+        schedule: how it falls after the warm-up: "cosine" (half a period) or "linear", both to 0, which with a warm-up
+            is one cycle; "step", divided by step_factor after every step_epochs epochs; or "constant".
+        warmup: fraction of the steps in which the rate rises, linearly.
+        step_epochs, step_factor: of the schedule "step".
+        momentum: a in (9.5).
+        momentum_form: "torch", v = a v + g and w = w - lr v, or "S19", (9.5) and (9.6), v = a v - lr g and w = w + v.
+            They differ where the learning rate changes.
+        nesterov: whether the gradient is that at w + a v.
+        weight_decay: times the weights, added to the gradient.
+        decay_norms: whether batch norms, biases and scalars decay too, as in the papers.
+        label_smoothing: of the cross-entropy.
+        clip_grad: largest 2-norm of the gradient; 0 does not clip.
+        grad_accum: parts of a batch that are computed one after another, to save memory; batch norm sees one part.
+        initialization: "kaiming", normal with fan out as in the papers, or "default", that of torch's layers.
+        whitening: whether the first convolution makes the patches of the training images white and is not trained.
+        crop_padding, crop_fill, flip, shift, rotation, scaling, cutout, resized_crop: see `nets.data.Augmentation`.
+        drop_last: whether a last partial batch is left out. One with less than two images for each device and part
+            always is: batch norm needs two.
+        averaging: d, the largest weight of the past in the exponential average of the weights; after t steps it is
+            min(d, (1 + t) / (10 + t)). 0 does not average.
+        norm_batches: batches of training images that give the batch norms of the averaged weights their statistics,
+            before each evaluation; 0 averages the statistics like the weights.
+        precision: "float32", or "bf16", bfloat16 where autocast uses it, with float32 weights.
+        channels_last: whether the channels of a pixel lie together in memory.
+        compile: whether torch.compile makes the training step faster; the first step then takes a minute or more.
+        val_fraction: part of the training images that is held out, by the seed and class by class, to choose settings
+            with; the test part is then seen once, at the end.
+        limit_batches: steps per epoch at most, to try something out; 0 takes all images.
+    """
+
+    epochs: int = 40
+    batch: int = 64
+    learning_rate: float = 0.1
+    schedule: str = "cosine"
+    warmup: float = 0.2
+    step_epochs: int = 30
+    step_factor: float = 10.0
+    momentum: float = 0.9
+    momentum_form: str = "torch"
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    decay_norms: bool = False
+    label_smoothing: float = 0.1
+    clip_grad: float = 0.0
+    grad_accum: int = 1
+    initialization: str = "kaiming"
+    whitening: bool = False
+    crop_padding: int = 0
+    crop_fill: str = "zero"
+    flip: str = "none"
+    shift: float = 0.0
+    rotation: float = 0.0
+    scaling: float = 0.0
+    cutout: int = 0
+    resized_crop: float = 0.0
+    drop_last: bool = False
+    averaging: float = 0.0
+    norm_batches: int = 0
+    precision: str = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    val_fraction: float = 0.0
+    limit_batches: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "step_epochs", "grad_accum"):
+            check_integer(name, getattr(self, name), 1)
+        for name in ("norm_batches", "limit_batches"):
+            check_integer(name, getattr(self, name), 0)
+        check_number("learning_rate", self.learning_rate, above_least=True)
+        check_number("step_factor", self.step_factor, 1)
+        for name in ("warmup", "momentum", "label_smoothing", "averaging", "val_fraction"):
+            check_number(name, getattr(self, name), below=1)
+        for name in ("weight_decay", "clip_grad"):
+            check_number(name, getattr(self, name))
+        check_choices(self, CHOICES)
+        if self.norm_batches and not self.averaging:
+            raise ValueError(f"norm_batches must be 0 where averaging is 0; got {self.norm_batches}")
+        if self.batch % self.grad_accum:
+            raise ValueError(f"grad_accum must divide batch, {self.batch}; got {self.grad_accum}")
+        _ = self.augmentation  # checks its settings
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What happens to the training images."""
+        return Augmentation(**{field.name: getattr(self, field.name) for field in fields(Augmentation)})
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step, counted from 0, out of `steps`."""
+        rise = self.warmup * steps
+        if step < rise:
+            return self.learning_rate * (step + 1) / (rise + 1)
+        done = (step - rise) / (steps - rise)
+        match self.schedule:
+            case "cosine":
+                return self.learning_rate * (1 + cos(pi * done)) / 2
+            case "linear":
+                return self.learning_rate * (1 - done)
+            case "step":
+                epoch = step * self.epochs // steps
+                return self.learning_rate / self.step_factor ** (epoch // self.step_epochs)
+        return self.learning_rate

@@ -1,0 +1,115 @@
+"""Recipes by name, and single settings over them."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+from nets.common.checks import suggestion
+from nets.training.recipe import Recipe
+
+PAPER = Recipe(
+    batch=128, schedule="step", warmup=0.0, nesterov=False, weight_decay=0.0, decay_norms=True, label_smoothing=0.0
+)
+"""What all papers have in common: momentum 0.9, a learning rate of 0.1 that is divided by 10, Kaiming's weights."""
+STANDARD: dict[str, Any] = {"crop_padding": 4, "flip": "random"}
+"""The standard augmentation of CIFAR. A19 and N23 do not say more than "standard", or nothing."""
+IMAGENET: dict[str, Any] = {"resized_crop": 0.08, "flip": "random"}
+"""The standard augmentation of ImageNet."""
+
+_A19 = replace(PAPER, epochs=120, weight_decay=1e-4)
+_N23 = replace(PAPER, epochs=150, weight_decay=5e-4)
+_CODE = replace(PAPER, epochs=300, step_epochs=50, weight_decay=5e-4, initialization="default")
+
+RECIPES = {
+    "s19-cifar": replace(PAPER, epochs=120, momentum_form="S19", **STANDARD),
+    "a19-mnist": replace(_A19, epochs=60),
+    "a19-cifar": replace(_A19, **STANDARD),
+    "a19-imagenet": replace(_A19, batch=256, step_epochs=40, **IMAGENET),
+    "a19-mnist-34": replace(_A19, epochs=60, weight_decay=1e-3),
+    "a19-cifar-34": replace(_A19, weight_decay=1e-3, **STANDARD),
+    "a19-imagenet-34": replace(_A19, batch=256, step_epochs=40, weight_decay=1e-3, **IMAGENET),
+    "n23-mnist": replace(_N23, epochs=60, step_epochs=50),
+    "n23-cifar": replace(_N23, **STANDARD),
+    "n23-imagenet": replace(_N23, batch=256, weight_decay=1e-4, **IMAGENET),
+    "code-mnist": _CODE,
+    "code-cifar": replace(_CODE, **STANDARD),
+    "digits": Recipe(epochs=30, shift=1.0),
+    "mnist": Recipe(
+        epochs=7, batch=128, shift=2.0, rotation=10.0, scaling=0.1, label_smoothing=0.05, channels_last=True
+    ),
+    "fast": Recipe(
+        epochs=45,
+        batch=512,
+        learning_rate=0.4,
+        schedule="linear",
+        **{**STANDARD, "flip": "alternating", "crop_fill": "reflect", "cutout": 8},
+        drop_last=True,
+        averaging=0.998,
+        norm_batches=48,
+        precision="bf16",
+        channels_last=True,
+        compile=True,
+    ),
+}
+"""Recipes by name; `SOURCES` says where each comes from."""
+
+_SILENT = "; the paper names no augmentation, crop and flip are those of the authors' code"
+SOURCES = {
+    "s19-cifar": "S19 section 9.2: CIFAR-10 and -100, momentum (9.5)-(9.6), no weight decay" + _SILENT,
+    "a19-mnist": "A19 section 5.1: MNIST, networks with 18 layers",
+    "a19-cifar": 'A19 section 5.1: CIFAR-10 and -100, 18 layers; "standard" augmentation is crop and flip',
+    "a19-imagenet": "A19 section 5.1: ImageNet, 18 layers",
+    "a19-mnist-34": "A19 section 5.1: MNIST, networks with 34 layers",
+    "a19-cifar-34": "A19 section 5.1: CIFAR-10 and -100, 34 layers",
+    "a19-imagenet-34": "A19 section 5.1: ImageNet, 34 layers",
+    "n23-mnist": "N23 section 5: MNIST",
+    "n23-cifar": "N23 section 5: CIFAR-10 and -100" + _SILENT,
+    "n23-imagenet": "N23 section 5: ImageNet",
+    "code-mnist": "the authors' public code: MNIST, torch's initialization; but the last epoch, not the best, counts",
+    "code-cifar": "the authors' public code: CIFAR, torch's initialization; but the last epoch, not the best, counts",
+    "digits": "ours: the digits of scikit-learn, on a CPU",
+    "mnist": "ours: MNIST and Fashion-MNIST with a small MgNet, on a CPU",
+    "fast": "ours: CIFAR-10 and -100, on a GPU",
+}
+"""Where each recipe comes from, in one line."""
+
+FOR_DATA = {
+    "digits": "digits",
+    "mnist": "mnist",
+    "fashion-mnist": "mnist",
+    "cifar-10": "n23-cifar",
+    "cifar-100": "n23-cifar",
+    "imagenet": "n23-imagenet",
+}
+"""The recipe of a data set where none is asked for."""
+
+
+def recipe_for(data: str, recipe: Recipe | str | None, overrides: dict[str, Any]) -> Recipe:
+    """The recipe given, by itself or by name, or the one for the data set; single settings replaced by `overrides`.
+
+    Raises:
+        TypeError, ValueError: naming what there is none of, with the nearest names, or the setting that is wrong.
+    """
+    if isinstance(recipe, str) and recipe not in RECIPES:
+        names = ", ".join(map(repr, RECIPES))
+        raise ValueError(
+            f"recipe must be one of {names}, or a nets.Recipe; got {recipe!r}{suggestion(recipe, RECIPES)}"
+        )
+    if recipe is None:
+        recipe = RECIPES[FOR_DATA[data]] if data in FOR_DATA else Recipe()
+    elif isinstance(recipe, str):
+        recipe = RECIPES[recipe]
+    elif not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe must be a nets.Recipe or a name; got {type(recipe).__name__}")
+    settings = [field.name for field in fields(Recipe)]
+    for name in overrides:
+        if name not in settings:
+            hint = suggestion(name, settings)
+            raise TypeError(f"train has no setting {name!r}{hint}; the recipe's are {', '.join(settings)}")
+    return replace(recipe, **overrides)
+
+
+def name_of(recipe: Recipe) -> str | None:
+    """The name in `RECIPES` of an equal recipe, or None."""
+    return next((name for name, known in RECIPES.items() if known == recipe), None)

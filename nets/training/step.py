@@ -1,0 +1,64 @@
+"""One step: the gradient of the mean loss over a batch, and what the optimiser makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nets.training.recipe import Recipe
+
+
+def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 where the recipe says so."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
+
+
+def gradient(
+    model: nn.Module, parts: Iterable[tuple[Tensor, Tensor]], count: int, recipe: Recipe, ranks: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Add the gradient of the mean loss over a batch to the weights' gradients.
+
+    Args:
+        parts: images and labels of this process's parts.
+        count: images of the batch in all processes.
+        ranks: number of processes, over which the model averages gradients.
+
+    Returns:
+        The sum of the losses of this process's images, and how many were right: on the device.
+    """
+    losses, hits, parts = [], [], list(parts)
+    for number, (images, labels) in enumerate(parts, 1):
+        if recipe.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with _sum_later(model, number < len(parts)):
+            with autocast(recipe, images.device):
+                scores = model(images)
+            scores = scores.float() if scores.dtype == torch.bfloat16 else scores
+            loss = functional.cross_entropy(scores, labels, label_smoothing=recipe.label_smoothing, reduction="sum")
+            (loss * (ranks / count)).backward()
+        losses.append(loss.detach())
+        hits.append((scores.detach().argmax(1) == labels).sum())
+    return torch.stack(losses).sum(), torch.stack(hits).sum()
+
+
+def _sum_later(model: nn.Module, later: bool) -> AbstractContextManager[Any]:
+    """Processes exchange gradients once per step, after the last part."""
+    if later and isinstance(model, nn.parallel.DistributedDataParallel):
+        return model.no_sync()
+    return nullcontext()
+
+
+def update(optimizer: torch.optim.Optimizer, rate: float, recipe: Recipe) -> None:
+    """Use the gradients up: clip them where the recipe says so, change the weights, forget them."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    if recipe.clip_grad:
+        weights = [w for group in optimizer.param_groups for w in group["params"]]
+        nn.utils.clip_grad_norm_(weights, recipe.clip_grad)
+    optimizer.step()
+    optimizer.zero_grad()

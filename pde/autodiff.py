@@ -1,0 +1,203 @@
+"""Derivatives of the solution by the implicit adjoint: backward is one more solve, not a tape through the cycles.
+
+With W the control volumes, W A is symmetric. For u = A^-1 b and the cotangent v of u, y = A^-1 W^-1 v and lambda = W y
+is the cotangent of b; that of a coefficient is the derivative of -lambda^T A u with u held fixed. The formula is made
+of differentiable operations and of the same solve, so that it can be differentiated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from mgcore import Solution, SolveError
+from pde.backends.device import check_tensor, host
+from pde.common.arrays import cast, each_tensor, is_tensor, like, tensors, tensors_in
+from pde.problem.boundary import fold, read_sides
+from pde.problem.coefficients import Terms
+from pde.problem.operators import StencilOperator
+from pde.problem.poisson import Poisson
+from pde.solver.multigrid import Multigrid
+
+Tensor = torch.Tensor
+
+
+def solve_poisson(
+    f: Any, shape: Any, problem_options: dict[str, Any], solver_options: dict[str, Any], solve_options: dict[str, Any]
+) -> Solution:
+    """`pde.solve_poisson` where f, g, coefficient or reaction are tensors; see there.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+    """
+    coefficient, reaction = problem_options.get("coefficient"), problem_options.get("reaction", 0.0)
+    g = solve_options.pop("g", None)
+    device = _device({"f": f, "g": g, "coefficient": coefficient, "reaction": reaction}, solver_options)
+    fields = {"coefficient": host(coefficient), "reaction": host(reaction)}
+    problem = Poisson(shape, **{**problem_options, **fields})
+    mg = Multigrid(problem, **{**solver_options, "device": device})
+    if _wants_gradient(solve_options.get("u0")):
+        raise ValueError("u0: the solution does not depend on the first guess; give u0.detach()")
+    if not is_tensor(f):
+        f = tensors(device, mg.dtype)(problem.read("f", f, mg.dtype, constant=True))
+    if f.ndim == 0:
+        f = f.expand(problem.shape)
+    run = _Forward(mg, f.detach(), each_tensor(g, Tensor.detach), solve_options)
+    if not torch.is_grad_enabled() or not _wants_gradient(f, g, coefficient, reaction):
+        return run.solution()
+    if solve_options.get("out") is not None:
+        raise ValueError("out: a result that is written there has no gradient; leave it out, or use torch.no_grad()")
+    varies = _wants_gradient(coefficient, reaction)
+    if problem.singular and _wants_gradient(reaction):
+        raise ValueError(
+            "reaction: where it is zero and no side fixes u the problem is singular, and the solution has no "
+            "derivative in the reaction; detach it, or make it positive somewhere"
+        )
+    data = cast(f, mg.dtype)
+    terms = _terms(coefficient, reaction, problem, data) if varies else problem.terms
+    b = fold(data, _sides(g, problem, data), problem.grid, terms)
+    kept = ("rtol", "max_cycles", "cycle", "accel")
+    adjoint = _Adjoint(mg, {name: solve_options[name] for name in kept if name in solve_options})
+    fields_of = [*terms.diffusion, terms.reaction] if varies else []
+    u = _Solve.apply(b, run, adjoint, *fields_of)
+    solution, ndim = run.last, problem.ndim
+    assert solution is not None
+    places = np.ndindex(*u.shape[: u.ndim - ndim])
+    members = tuple(replace(m, u=u[index]) for index, m in zip(places, solution.members, strict=False))
+    return replace(solution, u=u, members=members)
+
+
+@dataclass
+class _Forward:
+    """The solve for f and g themselves, which full multigrid does better than with g folded into f."""
+
+    mg: Multigrid
+    f: Tensor
+    g: Any
+    options: dict[str, Any]
+    last: Solution | None = None
+
+    def solution(self) -> Solution:
+        return self.mg.solve(self.f, self.g, **self.options)
+
+    def __call__(self, b: Tensor) -> Tensor:
+        self.last = self.solution()
+        u: Tensor = self.last.u
+        return u
+
+
+@dataclass
+class _Adjoint:
+    """What backward needs: a solve for another right-hand side, A with coefficients as tensors, and W."""
+
+    mg: Multigrid
+    options: dict[str, Any]
+
+    def __call__(self, b: Tensor) -> Tensor:
+        """A^-1 b; where A is singular, the solution of zero mean for b less its mean.
+
+        Raises:
+            SolveError: the solve has not converged, nor reached its rounding error; gradients from it would be wrong.
+        """
+        solution = self.mg.solve(b.detach(), incompatible=np.inf, **self.options)
+        if not solution.converged and solution.reason != "rounding":
+            error = SolveError(solution)
+            error.add_note("This was the adjoint solve of a backward pass.")
+            raise error
+        u: Tensor = solution.u
+        return u
+
+    def apply(self, u: Tensor, fields: tuple[Tensor, ...]) -> Tensor:
+        """A u, differentiable in u and in the coefficients."""
+        terms: Any = Terms(fields[:-1], fields[-1])  # type: ignore[arg-type]
+        A: Any = StencilOperator(self.mg.problem.grid, self.mg.dtype, terms)
+        result: Tensor = A(u)
+        return result
+
+    def volumes(self, x: Tensor) -> Tensor:
+        result: Tensor = like(self.mg.problem.control_volumes(), x)
+        return result
+
+
+class _Solve(torch.autograd.Function):
+    """u = A^-1 b, for A with these coefficients: none, or the diffusion per axis and the reaction."""
+
+    @staticmethod
+    def forward(ctx: Any, b: Tensor, run: Callable[[Tensor], Tensor], adjoint: _Adjoint, *fields: Tensor) -> Tensor:
+        u = run(b)
+        ctx.adjoint = adjoint
+        ctx.save_for_backward(u, *fields)
+        return u
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> Any:
+        u, *fields = ctx.saved_tensors
+        W = ctx.adjoint.volumes(v)
+        cotangent = W * _Solve.apply(v / W, ctx.adjoint, ctx.adjoint, *fields)  # lambda
+        needed = [i for i in range(len(fields)) if ctx.needs_input_grad[3 + i]]
+        grads: list[Tensor | None] = [None] * len(fields)
+        if needed:
+            again = torch.is_grad_enabled()  # a second derivative will be asked for
+            if not again:
+                u, fields = u.detach(), [field.detach().requires_grad_() for field in fields]
+            with torch.enable_grad():
+                held = tuple(field.view_as(field) for field in fields)  # u depends on the fields, and is held fixed
+                Au = ctx.adjoint.apply(u, held)
+            unused = {"allow_unused": True, "materialize_grads": True}  # across an axis of one unknown, with no flux
+            parts = torch.autograd.grad(Au, [held[i] for i in needed], -cotangent, create_graph=again, **unused)
+            for i, part in zip(needed, parts, strict=True):
+                grads[i] = part
+        return (cotangent, None, None, *grads)
+
+
+def _device(given: dict[str, Any], options: dict[str, Any]) -> str:
+    """The device of the tensors, which all lie on the same one."""
+    places = {}
+    for name, value in given.items():
+        for t in tensors_in(value):
+            with torch.no_grad():
+                check_tensor(name, t)
+            places[name] = t.device
+    first, device = next(iter(places.items()))
+    for name, other in places.items():
+        if other != device:
+            raise ValueError(f"{name} is a tensor on {other}, and {first} on {device}; all must lie on one device")
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"{first} must be a tensor on the CPU or on a CUDA device, got one on {device}")
+    asked = options.get("device")
+    if asked is not None and torch.device(asked).type != device.type:
+        raise ValueError(f"device={asked!r}, but {first} is a tensor on {device}")
+    return str(device)
+
+
+def _wants_gradient(*values: Any) -> bool:
+    return any(t.requires_grad for t in tensors_in(*values))
+
+
+def _terms(coefficient: Any, reaction: Any, problem: Poisson, x: Tensor) -> Terms:
+    """The coefficients as tensors of the grid's shape, with their gradients."""
+    given = coefficient if isinstance(coefficient, list | tuple) else [coefficient] * problem.ndim
+
+    def field(value: Any, read: Any) -> Tensor:
+        value = value if is_tensor(value) else like(np.asarray(read), x)
+        full: Tensor = cast(value, x.dtype).expand(problem.shape)
+        return full
+
+    diffusion = tuple(field(value, read) for value, read in zip(given, problem.terms.diffusion, strict=True))
+    return Terms(diffusion, field(reaction, problem.terms.reaction))  # type: ignore[arg-type]
+
+
+def _sides(g: Any, problem: Poisson, x: Tensor) -> dict[tuple[int, int], Any]:
+    """Boundary data as tensors, with their gradients."""
+    batch = tuple(x.shape[: x.ndim - problem.ndim])
+    read = read_sides(host(g), problem.grid, np.dtype(float), batch)
+    given = g if isinstance(g, Mapping) else dict.fromkeys(read, g)
+    sides = {}
+    for key, values in read.items():
+        value = given[key]
+        sides[key] = cast(value, x.dtype).expand(values.shape) if is_tensor(value) else like(values, x)
+    return sides

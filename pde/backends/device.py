@@ -1,0 +1,140 @@
+"""Where a solver runs, and the way there and back: a tensor comes back as a tensor, an array as an array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mgcore import Progress
+from pde.common.arguments import described
+from pde.common.arrays import as_numpy, copied, each_tensor, is_tensor, moved, tensors
+
+
+@dataclass(frozen=True)
+class Place:
+    """The host's arrays, or tensors on a device.
+
+    Args:
+        device: "cpu", or a name that torch has for a GPU.
+        on_tensors: whether the cycles run on tensors; on the host a tensor and an array share their memory.
+    """
+
+    device: str
+    on_tensors: bool
+
+    def read(self, name: str, x: Any) -> Any:
+        """What a user gives: tensors of the host as arrays, those of a GPU as they are.
+
+        Raises:
+            TypeError, ValueError: a tensor that wants a gradient, holds no real numbers or lies on another device.
+        """
+        if isinstance(x, Mapping):
+            return {key: self.read(f"{name}[{key}]", value) for key, value in x.items()}
+        if not is_tensor(x):
+            return x
+        check_tensor(name, x)
+        if x.device != self._exact():
+            raise ValueError(
+                f"{name} is a tensor on {x.device}, and this solver works on {self._exact()}; move the tensor, or make "
+                f"the solver with Multigrid(problem, device={str(x.device)!r})"
+            )
+        return x.detach().resolve_neg().numpy() if x.device.type == "cpu" else x.detach()
+
+    def put(self, x: Any, dtype: np.dtype) -> Any:
+        """An array where the cycles run."""
+        return moved(x, tensors(self._exact(), dtype)) if self.on_tensors else x
+
+    def give(self, u: Any, as_tensor: bool) -> Any:
+        """A result as the user wants it; nothing is copied on the host."""
+        if as_tensor == is_tensor(u):
+            return u
+        if as_tensor:
+            import torch
+
+            return torch.from_numpy(u)
+        return as_numpy(u)
+
+    def showing(self, callback: Callable[[Progress], Any] | None, as_tensor: bool) -> Callable[[Progress], Any] | None:
+        """A callback that is shown u as the user wants it, and cannot change that of the solve."""
+        if callback is None:
+            return None
+        return lambda progress: callback(replace(progress, u=protected(self.give(progress.u, as_tensor))))
+
+    def without_gradients(self) -> AbstractContextManager[Any]:
+        """Tensors made in this context record no gradients."""
+        if not self.on_tensors:
+            return nullcontext()
+        import torch
+
+        return torch.no_grad()
+
+    def _exact(self) -> Any:
+        """The device with its number."""
+        import torch
+
+        return torch.empty(0, device=self.device).device
+
+
+def protected(u: Any) -> Any:
+    """u for others to read: an array as a read-only view, a tensor, which cannot be read-only, as a copy."""
+    if is_tensor(u):
+        return copied(u)
+    view = u.view()
+    view.flags.writeable = False
+    return view
+
+
+def host(x: Any) -> Any:
+    """Tensors as arrays of the host, alone or in dictionaries, lists and tuples."""
+    return each_tensor(x, as_numpy)
+
+
+def check_tensor(name: str, x: Any) -> None:
+    """Refuse a tensor that a solver cannot take.
+
+    Raises:
+        TypeError: not real numbers, or derivatives that are not recorded.
+    """
+    import torch
+
+    if torch._C._functorch.is_functorch_wrapped_tensor(x):
+        raise TypeError(
+            f"{name} is traced by torch.vmap or torch.func, which cannot see into a solve; leading axes of f are a "
+            "batch without vmap, and derivatives of pde.solve_poisson come from backward() or torch.autograd.grad"
+        )
+    if x.layout != torch.strided or x.is_complex() or x.is_quantized:
+        raise TypeError(f"{name} must hold real numbers in a dense tensor, got {x.dtype} and {x.layout}")
+    if x.dtype in (torch.float16, torch.bfloat16):
+        raise TypeError(f"{name} must be float32, float64 or whole numbers, got {x.dtype}; use {name}.float()")
+    if x.requires_grad and torch.is_grad_enabled():
+        raise TypeError(
+            f"{name} wants a gradient, which Multigrid does not record; use pde.solve_poisson, or {name}.detach()"
+        )
+
+
+def read_device(device: Any) -> str:
+    """ "cpu", or a GPU that torch finds.
+
+    Raises:
+        ValueError: another name, or a GPU that is not there.
+    """
+    kind, _, number = str(device).partition(":")
+    if (
+        kind not in ("cpu", "cuda")
+        or (number and not number.isdecimal())
+        or (kind == "cpu" and number not in ("", "0"))
+    ):
+        raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {described(device)}")
+    if kind == "cpu":
+        return "cpu"
+    import torch
+
+    there = torch.cuda.device_count()
+    if int(number or 0) >= there:
+        found = f"{there} GPU{'s' * (there > 1)}" if there else "no GPU"
+        raise ValueError(f"device={str(device)!r}: torch finds {found} on this machine; use 'cpu'")
+    return str(device)

@@ -1,0 +1,81 @@
+"""Kernels compiled before they are needed, as in an image of a container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pde.backends.numba import stamps
+from pde.backends.numba.variants import EVERY, Variant
+from pde.problem.poisson import Poisson
+from pde.solver.multigrid import Multigrid
+
+DIMS, DTYPES, COEFFICIENTS = (tuple(dict.fromkeys(values)) for values in zip(*EVERY, strict=True))
+
+
+def compile_kernels(
+    dims: int | Sequence[int] = DIMS,
+    dtypes: str | Sequence[str] = DTYPES,
+    coefficients: str | Sequence[str] = COEFFICIENTS,
+    progress: bool = False,
+) -> list[str]:
+    """Compile kernels to Numba's cache, so that no solve on this machine has to wait for them.
+
+    Each combination takes ten to twenty seconds of one core, once; one that is in the cache is left as it is. The cache
+    belongs to the processor and to the versions of Python, Numba and this package.
+
+    Args:
+        dims: of 2 and 3.
+        dtypes: of "float64" and "float32" (which mixed precision needs).
+        coefficients: of "constant" (along each row of the grid) and "varying".
+        progress: show a bar on stderr where that is no terminal too; one line says it otherwise.
+
+    Returns:
+        What was compiled now, a line for each combination.
+
+    Raises:
+        ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.
+        OSError: the cache cannot be written to.
+    """
+    wanted = (
+        _several("dims", dims, DIMS),
+        _several("dtypes", dtypes, DTYPES),
+        _several("coefficients", coefficients, COEFFICIENTS),
+    )
+    asked = [each for each in EVERY if all(value in some for value, some in zip(each, wanted, strict=True))]
+    missing = [each for each in asked if not stamps.is_compiled(each)]
+    for variant in missing:
+        compile_variant(variant, progress)
+    return [str(variant) for variant in missing]
+
+
+def compile_variant(variant: Variant, progress: bool = False) -> None:
+    """Compile by way of a small solver that needs these kernels, and leave a stamp.
+
+    Raises:
+        ImportError, OSError: as `compile_kernels`.
+    """
+    small_solver(variant)._cycles.prepare(progress)
+    if not stamps.is_compiled(variant):
+        raise OSError("Numba's cache cannot be written to; the environment variable NUMBA_CACHE_DIR names its folder")
+
+
+def small_solver(variant: Variant) -> Multigrid:
+    """A solver that needs these kernels."""
+    a: Any = 1.0 if variant.coefficients == "constant" else _varying
+    problem = Poisson((20,) * variant.ndim, coefficient=a)
+    return Multigrid(problem, dtype=variant.dtype, kernels="numba", levels=64, threads=1)
+
+
+def _varying(*x: np.ndarray) -> np.ndarray:
+    return 1 + x[-1] / 2
+
+
+def _several(name: str, given: Any, allowed: tuple[Any, ...]) -> tuple[Any, ...]:
+    values = (given,) if isinstance(given, int | str) else tuple(given)
+    for value in values:
+        if value not in allowed:
+            raise ValueError(f"{name} must be of {', '.join(map(repr, allowed))}; got {value!r}")
+    return values

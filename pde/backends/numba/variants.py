@@ -1,0 +1,87 @@
+"""Which compiled kernels a hierarchy needs, told without importing Numba."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mgcore import Level
+from pde.levels.smoothers import red_black
+from pde.levels.transfers import BilinearTransfer
+from pde.problem.coefficients import Terms, grid_coefficients
+from pde.problem.grid import Array, Axis, Grid
+from pde.problem.operators import StencilOperator
+
+MOST_SPECIAL = 8
+"""A row with more points than this where its coefficients differ from those inside is one that varies."""
+
+
+class Variant(NamedTuple):
+    """A kind of problem that kernels are compiled for.
+
+    Attributes:
+        ndim: 2 or 3.
+        dtype: "float64" or "float32".
+        coefficients: "constant" where they are alike along a row, "varying" where they are stored point by point.
+    """
+
+    ndim: int
+    dtype: str
+    coefficients: str
+
+    def __str__(self) -> str:
+        return f"{self.ndim}-D, {self.dtype}, {self.coefficients} coefficients"
+
+    @property
+    def name(self) -> str:
+        """A word for names of files."""
+        return f"{self.ndim}d-{self.dtype}-{self.coefficients}"
+
+
+EVERY = tuple(Variant(n, d, c) for n in (2, 3) for d in ("float64", "float32") for c in ("constant", "varying"))
+
+
+def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
+    """The variant that runs the cycles of these levels, or the reason why none does."""
+    infos = [level.info for level in levels]
+    ndim = infos[0].grid.ndim
+    if len(levels) == 1:
+        return "there is one level only"
+    if ndim not in (2, 3):
+        return f"they are for two and three dimensions, and the grid has {ndim}"
+    if not all(getattr(smoother(level), "func", None) is red_black for level in levels[:-1]):
+        return "they make red-black sweeps, and the smoother is another"
+    for info in infos[:-1]:
+        if not isinstance(info.operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):
+            return "they are for rediscretised operators and bilinear transfers"
+        if any(axis.periodic and axis.n % 2 and axis.n > 1 for axis in info.grid.axes):
+            return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
+    alike = all(is_alike(info.grid, info.operator.terms) for info in infos[:-1])
+    return Variant(ndim, np.dtype(dtype).name, "constant" if alike else "varying")
+
+
+def smoother(level: Level) -> Any:
+    """The first sweep of a level."""
+    return [*level.B, *level.B_post][0]
+
+
+def is_alike(grid: Grid, terms: Terms) -> bool:
+    """Whether the coefficients are alike along each row, but for a few special points."""
+    if terms.varies or not isinstance(terms.reaction, float):
+        return False
+    values = line_values(grid.axes[-1], grid_coefficients(grid, terms, grid.ndim - 1))
+    return len(columns_that_differ(values, grid.axes[-1].n // 2)) <= MOST_SPECIAL
+
+
+def line_values(axis: Axis, c: Any) -> Array:
+    """Lower, centre, upper and width along a row, whose values beyond its ends are zero."""
+    return np.stack((c.lower, c.centre, c.upper, axis.width))
+
+
+def columns_that_differ(values: Array, middle: int) -> Array:
+    """Columns that differ from the middle one by more than the rounding of equal intervals."""
+    reference = values[:, middle : middle + 1]
+    tolerance = 16 * np.finfo(float).eps * values.shape[1] * abs(reference)
+    return np.flatnonzero((abs(values - reference) > tolerance).any(axis=0))

@@ -1,0 +1,4 @@
+"""The command line, `python -m pde`: reading options and files, printing results.
+
+No mathematics: every command calls the public names of `pde`.
+"""

@@ -1,0 +1,245 @@
+"""Formulas such as "exp(x*y)*sin(3*pi*x)" as functions of the coordinates; nothing but arithmetic is ever run.
+
+The text is parsed by `ast`, and the tree is walked: numbers, names, + - * / **, comparisons, and/or/not and the
+functions of `FUNCTIONS`. Anything else is refused before a value is computed. Numbers are float64, so that a tower of
+powers overflows instead of running for ever.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from pde.problem.grid import Array
+
+LONGEST, DEEPEST = 2000, 200
+"""Formulas with more characters, or with more operations inside each other, are refused."""
+
+CONSTANTS = {"pi": np.float64(np.pi), "e": np.float64(np.e)}
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
+    **{
+        name: (getattr(np, name), 1)
+        for name in (
+            *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh"),
+            *("arctanh", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "abs", "sign"),
+            *("floor", "ceil"),
+        )
+    },
+    **{name: (getattr(np, f"arc{name[1:]}"), 1) for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
+    **{name: (getattr(np, name), 2) for name in ("minimum", "maximum", "hypot", "arctan2", "mod")},
+    "min": (np.minimum, 2),
+    "max": (np.maximum, 2),
+    "atan2": (np.arctan2, 2),
+    "where": (np.where, 3),
+}
+"""name -> (function, number of arguments); where(condition, a, b) is a where the condition holds and b elsewhere."""
+
+BINARY: dict[type, Callable[..., Any]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.Pow: np.power,
+}
+UNARY: dict[type, Callable[..., Any]] = {ast.USub: np.negative, ast.UAdd: np.positive, ast.Not: np.logical_not}
+COMPARISONS: dict[type, Callable[..., Any]] = {
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+}
+LOGICAL: dict[type, Callable[..., Any]] = {ast.And: np.logical_and, ast.Or: np.logical_or}
+
+HINTS = {
+    ast.BitXor: "powers are written x**2",
+    ast.BitAnd: "write 'and' between conditions",
+    ast.BitOr: "write 'or' between conditions",
+    ast.Invert: "write 'not' before a condition",
+    ast.IfExp: "write where(condition, a, b)",
+    ast.FloorDiv: "write floor(a/b)",
+    ast.Mod: "write mod(a, b)",
+}
+
+
+class ExpressionError(ValueError):
+    """A formula that cannot be read or has no finite value; the message shows the piece."""
+
+
+class Expression:
+    """A formula as a function of the coordinates.
+
+    Args:
+        text: the formula.
+        names: the coordinates that it may use, in the order in which they are given when it is called.
+        label: what the errors call it.
+
+    Raises:
+        ExpressionError: naming the offending piece.
+    """
+
+    def __init__(self, text: str, names: Sequence[str] = ("x", "y", "z"), label: str = "expression") -> None:
+        self.text, self.names, self.label = text, tuple(names), label
+        self._tree = self._parse()
+
+    def __call__(self, *points: Any) -> Array | float:
+        """The values at the points, one argument per name.
+
+        Raises:
+            ExpressionError: a value is infinite or NaN; the message shows the innermost piece that is.
+        """
+        if len(points) != len(self.names):
+            raise TypeError(f"{self.label}: wants {len(self.names)} coordinates {self.names}, got {len(points)}")
+        values = {**CONSTANTS, **dict(zip(self.names, points, strict=True))}
+        with np.errstate(all="ignore"):
+            result = np.asarray(_value(self._tree, values), dtype=float)
+            if np.isfinite(result).all():
+                return result
+            _, culprit = _traced(self._tree, values)
+        assert culprit is not None
+        raise self._not_finite(*culprit, values)
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    def _parse(self) -> ast.expr:
+        if len(self.text) > LONGEST:
+            raise ExpressionError(f"{self.label}: at most {LONGEST} characters are read, got {len(self.text)}")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(self.text.strip(), mode="eval").body
+        except SyntaxError as error:
+            where = f" at column {error.offset}" if error.offset else ""
+            raise ExpressionError(f"{self.label}: {_short(self.text)!r} is no formula: {error.msg}{where}") from None
+        except (RecursionError, MemoryError, ValueError) as error:
+            raise ExpressionError(f"{self.label}: the formula cannot be read: {error}") from None
+        self._check(tree)
+        return tree
+
+    def _check(self, tree: ast.expr) -> None:
+        """Refuse every node that is not allowed; without recursion, since the depth is not known yet."""
+        waiting: list[tuple[ast.expr, int]] = [(tree, 1)]
+        while waiting:
+            node, depth = waiting.pop()
+            if depth > DEEPEST:
+                raise ExpressionError(f"{self.label}: at most {DEEPEST} operations inside each other are read")
+            problem = self._problem(node)
+            if problem:
+                place = f"'{self._piece(node)}' at column {node.col_offset + 1}"
+                raise ExpressionError(f"{self.label}: {place}: {problem}")
+            waiting.extend((child, depth + 1) for child in _children(node))
+
+    def _problem(self, node: ast.expr) -> str | None:
+        """What is wrong with a node, its children apart."""
+        if isinstance(node, ast.Constant):
+            return _problem_of_number(node.value)
+        if isinstance(node, ast.Name):
+            known = (*self.names, *CONSTANTS)
+            return None if node.id in known else f"unknown name; there are {', '.join(known)}{_nearest(node.id, known)}"
+        if isinstance(node, ast.Call):
+            return _problem_of_call(node)
+        tables: dict[type, Mapping[type, Any]] = {ast.BinOp: BINARY, ast.UnaryOp: UNARY, ast.BoolOp: LOGICAL}
+        if isinstance(node, ast.BinOp | ast.UnaryOp | ast.BoolOp):
+            wrong = [node.op] if type(node.op) not in tables[type(node)] else []
+        elif isinstance(node, ast.Compare):
+            wrong = [op for op in node.ops if type(op) not in COMPARISONS]  # type: ignore[misc]
+        else:
+            hint = HINTS.get(type(node))
+            return f"only arithmetic is allowed{f'; {hint}' if hint else ''}"
+        return f"this operator is not allowed; {HINTS.get(type(wrong[0]), 'only arithmetic is')}" if wrong else None
+
+    def _piece(self, node: ast.expr) -> str:
+        return _short(ast.get_source_segment(self.text.strip(), node) or self.text)
+
+    def _not_finite(self, node: ast.expr, value: Array, values: Mapping[str, Any]) -> ExpressionError:
+        """The error for a piece with infinite or NaN among its values."""
+        first = tuple(np.argwhere(~np.isfinite(value))[0].tolist())
+        at = []
+        for name in self.names:
+            point = np.asarray(values[name])
+            at.append(f"{name} = {float(point[first] if point.shape == value.shape else point.flat[0]):.4g}")
+        what = "not a number" if np.isnan(value[first]) else "infinite"
+        return ExpressionError(f"{self.label}: '{self._piece(node)}' is {what} at {', '.join(at)}")
+
+
+def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
+    """The value of a checked tree."""
+    return _applied(node, [_value(child, values) for child in _children(node)], values)
+
+
+def _traced(node: ast.expr, values: Mapping[str, Any]) -> tuple[Any, tuple[ast.expr, Array] | None]:
+    """The value of a checked tree, and the innermost piece of it that is infinite or NaN, with its value.
+
+    The piece is the first such operand of the first such operand, and so on. Every node is computed once.
+    """
+    operands = [_traced(child, values) for child in _children(node)]
+    value = _applied(node, [operand for operand, _ in operands], values)
+    array = np.asarray(value, dtype=float)
+    if np.isfinite(array).all():
+        return value, None
+    return value, next((culprit for _, culprit in operands if culprit is not None), (node, array))
+
+
+def _applied(node: ast.expr, arguments: list[Any], values: Mapping[str, Any]) -> Any:
+    """The value of a node with the values of its operands."""
+    if isinstance(node, ast.Constant):
+        return np.float64(node.value)  # type: ignore[arg-type]
+    if isinstance(node, ast.Name):
+        return values[node.id]
+    if isinstance(node, ast.Call):
+        return FUNCTIONS[node.func.id][0](*arguments)  # type: ignore[attr-defined]
+    if isinstance(node, ast.BinOp):
+        return BINARY[type(node.op)](*arguments)
+    if isinstance(node, ast.UnaryOp):
+        return UNARY[type(node.op)](*arguments)
+    if isinstance(node, ast.BoolOp):
+        return reduce(LOGICAL[type(node.op)], arguments)
+    assert isinstance(node, ast.Compare)
+    pairs = zip(node.ops, arguments[:-1], arguments[1:], strict=True)
+    return reduce(np.logical_and, [COMPARISONS[type(op)](a, b) for op, a, b in pairs])
+
+
+def _children(node: ast.expr) -> Iterator[ast.expr]:
+    """The operands of a node; the name of a function is none."""
+    if isinstance(node, ast.Call):
+        yield from node.args
+    else:
+        yield from (child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+
+
+def _problem_of_number(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "only real numbers are allowed"
+    try:
+        return None if np.isfinite(float(value)) else "the number is too large"
+    except OverflowError:
+        return "the number is too large"
+
+
+def _problem_of_call(node: ast.Call) -> str | None:
+    if not isinstance(node.func, ast.Name):
+        return "only functions by name can be called"
+    if node.func.id not in FUNCTIONS:
+        return f"unknown function{_nearest(node.func.id, FUNCTIONS)}; there are {', '.join(sorted(FUNCTIONS))}"
+    wanted = FUNCTIONS[node.func.id][1]
+    if node.keywords or len(node.args) != wanted or any(isinstance(a, ast.Starred) for a in node.args):
+        return f"{node.func.id} takes {wanted} argument{'s' * (wanted > 1)}"
+    return None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

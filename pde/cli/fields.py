@@ -1,0 +1,146 @@
+"""What a command line or a file says of boundaries and fields, as the arguments of `Poisson` and `solve`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pde.cli.expression import Expression
+
+NAMES = ("x", "y", "z")
+SIDES = {f"{name}-{end}": (axis, side) for axis, name in enumerate(NAMES) for side, end in enumerate(("low", "high"))}
+"""How the sides of the box are called: x-low, x-high, y-low, ..."""
+
+
+def read_field(label: str, given: Any, ndim: int) -> Any:
+    """A number, the array of a .npy file, or an `Expression` of the coordinates."""
+    if not isinstance(given, str):
+        return given
+    if is_file(given):
+        return load(label, given)
+    return Expression(given, NAMES[:ndim], label)
+
+
+def is_file(given: Any) -> bool:
+    return isinstance(given, str) and given.strip().lower().endswith((".npy", ".npz"))
+
+
+def load(label: str, path: str) -> np.ndarray:
+    """The array of a .npy file of real numbers.
+
+    Raises:
+        ValueError: naming the file and what is wrong with it.
+    """
+    if path.lower().endswith(".npz"):
+        raise ValueError(f"{label}: {path} holds several arrays; save the one that is meant as .npy")
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise ValueError(f"{label}: there is no file {path}") from None
+    except (ValueError, EOFError, OSError, MemoryError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{label}: {path} cannot be read as a .npy file of numbers: {reason}") from None
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{label}: {path} is no .npy file")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{label}: {path} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def read_coefficient(given: Any, ndim: int) -> Any:
+    """One field, or one per axis."""
+    if not isinstance(given, list):
+        return read_field("coefficient", given, ndim)
+    if len(given) == 1:
+        return read_field("coefficient", given[0], ndim)
+    return [read_field(f"coefficient[{axis}]", value, ndim) for axis, value in enumerate(given)]
+
+
+def read_coordinates(given: Any) -> Any:
+    """Per axis the nodes in a .npy file, or None for "uniform"."""
+    if given is None:
+        return None
+    entries = given if isinstance(given, list) else [given]
+    result: list[Any] = []
+    for axis, entry in enumerate(entries):
+        if isinstance(entry, str) and entry != "uniform":
+            if not is_file(entry):
+                raise ValueError(f"coordinates[{axis}] must be a .npy file or 'uniform', got {entry!r}")
+            entry = load(f"coordinates[{axis}]", entry)
+        result.append(None if isinstance(entry, str) else entry)
+    return result
+
+
+def read_boundary(given: Any) -> Any:
+    """Words such as "periodic", "robin:2.5" and pairs "dirichlet,neumann" as `Poisson` takes them; one is for all."""
+    if isinstance(given, str):
+        return _read_word(given)
+    if isinstance(given, list) and (given[:1] != ["robin"] or len(given) == 1):
+        return [read_boundary(entry) for entry in given]
+    return tuple(given) if isinstance(given, list) else given
+
+
+def for_all_axes(boundary: Any, ndim: int) -> Any:
+    """One entry of a list stands for all axes."""
+    if isinstance(boundary, list) and len(boundary) == 1:
+        boundary = boundary[0]
+    is_pair = isinstance(boundary, tuple) and boundary[:1] != ("robin",)
+    return [boundary] * ndim if is_pair else boundary
+
+
+def _read_word(word: str) -> Any:
+    if "," in word:
+        low, _, high = word.partition(",")
+        return (_read_word(low), _read_word(high))
+    kind, colon, beta = word.strip().partition(":")
+    if kind == "robin" and not colon:
+        raise ValueError("boundary: robin needs its number, such as robin:2.5")
+    if not colon:
+        return kind
+    try:
+        return (kind, float(beta))
+    except ValueError:
+        raise ValueError(f"boundary: after {kind}: a number is needed, such as robin:2.5; got {word!r}") from None
+
+
+def read_boundary_data(given: Any, ndim: int) -> Any:
+    """One field for all sides, or per side: ["x-low=1", "y-high=sin(x)"] or {"x-low": 1, ...}."""
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        given = _by_side(given)
+    if not isinstance(given, Mapping):
+        return read_field("g", given, ndim)
+    sides = {}
+    for name, value in given.items():
+        if name not in SIDES or SIDES[name][0] >= ndim:
+            known = ", ".join(side for side, (axis, _) in SIDES.items() if axis < ndim)
+            raise ValueError(f"g: unknown side {name!r}; there are {known}")
+        sides[SIDES[name]] = read_field(f"g of {name}", value, ndim)
+    return sides
+
+
+def _by_side(entries: Sequence[Any]) -> Any:
+    """{side: field} from entries "side=field"; the one entry that names no side is for all."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        match = re.match(r"\s*([a-z]+-(?:low|high))\s*=(?!=)(.*)", str(entry), flags=re.DOTALL)
+        if match is None:
+            if len(entries) == 1:
+                return entry
+            raise ValueError(f"g: of several entries each names its side, such as x-low=1; got {entry!r}")
+        if match[1] in found:
+            raise ValueError(f"g: the side {match[1]} is given twice")
+        found[match[1]] = match[2]
+    return found
+
+
+def resolve(value: Any, folder: Path) -> Any:
+    """Names of .npy files, in lists and tables too, taken relative to a folder."""
+    if isinstance(value, list):
+        return [resolve(entry, folder) for entry in value]
+    if isinstance(value, dict):
+        return {key: resolve(entry, folder) for key, entry in value.items()}
+    return str(folder / value) if is_file(value) else value

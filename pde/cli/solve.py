@@ -1,0 +1,161 @@
+"""python -m pde solve"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgcore import Solution
+from pde.cli import fields, files
+from pde.cli.options import OUTPUT, PROBLEM, SOLVE, SOLVER, TARGETS, add_options, settings
+from pde.levels.inner_product import Volumes
+from pde.problem.poisson import Poisson
+from pde.solver.multigrid import Multigrid
+
+DESCRIPTION = """Solve -div(a grad u) + c u = f on a box in 1, 2 or 3 dimensions by multigrid.
+
+A FIELD is a number, a .npy file, or a formula in x, y, z, pi and e with + - * / **, comparisons, and, or, not,
+where(condition, a, b), min, max, abs, sqrt, exp, log, sin, cos, tan, sinh, ... The box begins at 0 on every axis.
+Every option can stand in a TOML file under its name (--max-cycles is max_cycles); the command line overrides it.
+File names in the TOML file are relative to its folder. Defaults are in round brackets."""
+EXAMPLES = """examples:
+  python -m pde solve --shape 255 255 --f "exp(x*y)*sin(3*pi*x)" --g 1 --plot u.png
+  python -m pde solve --dims 3 --shape 63 --f 1 --boundary periodic neumann dirichlet --output u.npz
+  python -m pde solve --shape 127 127 --f "2*pi**2*sin(pi*x)*sin(pi*y)" --exact "sin(pi*x)*sin(pi*y)"
+  python -m pde solve --shape 128 128 --centering cell --boundary dirichlet,neumann robin:2 --g x-low=y x-high=1
+  python -m pde solve --shape 255 255 --f 1 --coefficient "where(hypot(x-0.5, y-0.5) < 0.3, 1000, 1)" --accel cg
+  python -m pde solve --f right_hand_side.npy --verbose
+  python -m pde solve problem.toml --rtol 1e-10 --plot-history history.png
+
+problem.toml:
+  shape = [255, 255]
+  boundary = ["periodic", ["dirichlet", "robin:2"]]
+  coefficient = "1 + 0.5*sin(2*pi*x)"
+  f = "where(y > 0.5, 1, 0)"
+  g = {y-low = "cos(2*pi*x)", y-high = 0}
+  output = "u.npz"
+
+exit code: 0 converged, 1 not converged (the message says why; files are written all the same), 2 wrong input"""
+
+
+def add_solve(commands: Any) -> None:
+    command = commands.add_parser(
+        "solve",
+        help="solve a problem given by options or a TOML file",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="a file with any of the options below")
+    add_options(command)
+    command.set_defaults(run=solve)
+
+
+def solve(options: argparse.Namespace) -> int:
+    """Read, check, solve, tell and write; 0 where the solve converged, else 1."""
+    given = settings(options)
+    targets = {name: given[name] for name in TARGETS if name in given}
+    problem, data = read_problem(given)
+    mg = Multigrid(problem, **{name: given[name] for name in SOLVER if name in given})
+    arguments = {name: given[name] for name in SOLVE if name in given}
+    arguments["accel"] = None if arguments.get("accel") in (None, "none") else arguments["accel"]
+    g, exact = data.pop("g", None), data.pop("exact", None)
+    f = data.pop("f", np.zeros(problem.shape))
+    if "plot" in given and f.ndim > problem.ndim:
+        raise ValueError(f"--plot shows one solution, and f has batch axes: its shape is {f.shape}")
+    if "plot_smoothing" in given and len(mg.levels) == 1:
+        raise ValueError("--plot-smoothing: there is one level, which is solved directly, and no smoothing to show")
+    paths = files.check_targets(targets, given.get("force", False))
+    verbose = given.get("verbose", False)
+    progress = given.get("progress", sys.stderr.isatty() and not verbose)
+    print(mg if verbose else mg.problem)
+    solution = mg.solve(f, g, **data, **arguments, progress=progress, verbose=verbose)
+    tell(mg, solution, exact)
+    write(mg, solution, g, paths, arguments)
+    return 0 if solution.converged else 1
+
+
+def read_problem(given: Mapping[str, Any]) -> tuple[Poisson, dict[str, Any]]:
+    """The problem, and its data f, g, u0 and exact as far as they are given."""
+    shape = read_shape(given)
+    ndim = len(shape)
+    arguments = {name: given[name] for name in PROBLEM if name in given}
+    data: dict[str, Any] = {}
+    for name in ("f", "u0", "exact"):
+        if name in arguments:
+            data[name] = fields.read_field(name, arguments[name], ndim)
+    if "g" in arguments:
+        data["g"] = fields.read_boundary_data(arguments["g"], ndim)
+    if "coefficient" in arguments:
+        arguments["coefficient"] = fields.read_coefficient(arguments["coefficient"], ndim)
+    if "reaction" in arguments:
+        arguments["reaction"] = fields.read_field("reaction", arguments["reaction"], ndim)
+    arguments["coordinates"] = fields.read_coordinates(arguments.get("coordinates"))
+    if "boundary" in arguments:
+        arguments["boundary"] = fields.for_all_axes(fields.read_boundary(arguments["boundary"]), ndim)
+    rest = {name: value for name, value in arguments.items() if name not in ("shape", "dims", *data)}
+    problem = Poisson(shape, **rest)
+    for name in ("f", "u0", "exact"):
+        if name in data:
+            data[name] = problem.read(name, data[name], constant=True)
+    return problem, data
+
+
+def read_shape(given: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Unknowns per axis: of --shape, one number being repeated for --dims, or of the array f."""
+    shape, dims = given.get("shape"), given.get("dims")
+    if dims is not None and dims not in (1, 2, 3):
+        raise ValueError(f"dims must be 1, 2 or 3, got {dims!r}")
+    if shape is None:
+        if not fields.is_file(given.get("f")):
+            raise ValueError("--shape is needed: the number of unknowns per axis, such as --shape 127 127")
+        shape = fields.load("f", given["f"]).shape
+        if dims is not None:
+            shape = shape[-dims:]
+    shape = tuple(shape) if np.iterable(shape) else (shape,)
+    shape = shape * dims if dims is not None and len(shape) == 1 else shape
+    if dims is not None and len(shape) != dims:
+        raise ValueError(f"--shape must hold one number or {dims}, one per dimension; got {len(shape)}")
+    return shape
+
+
+def tell(mg: Multigrid, solution: Solution, exact: np.ndarray | None) -> None:
+    """What came of the solve, on stdout; on stderr why it did not converge."""
+    print(solution.message, file=sys.stdout if solution.converged else sys.stderr)
+    if solution.removed:
+        print(f"mean removed from f  {solution.removed:.1e} of its norm")
+    print(f"reduction per cycle  {solution.factor:.2g}")
+    print(f"work units           {solution.work_units:.1f}")
+    print(f"seconds              {solution.seconds:.3g}")
+    if exact is not None:
+        error, note = solution.u - exact, ""
+        if mg.problem.singular:
+            error, note = Volumes(mg.problem.control_volumes()).without_mean(error), " (up to a constant)"
+        print(f"maximum error        {np.abs(error).max():.3e}{note}")
+
+
+def write(mg: Multigrid, solution: Solution, g: Any, paths: Mapping[str, Path], arguments: Mapping[str, Any]) -> None:
+    """The files, in the order of the options."""
+    finite = bool(np.isfinite(solution.u).all())
+    for option in (name for name in OUTPUT if name in paths):
+        path = paths[option]
+        if option == "plot" and not finite:
+            print(f"not written: {path}, since u is not finite", file=sys.stderr)
+            continue
+        if option == "output":
+            files.write_arrays(path, mg.problem, solution, g)
+        else:
+            from pde import plot
+
+            if option == "plot":
+                plot.solution(mg.problem, solution.u, path, g=g)
+            elif option == "plot_history":
+                plot.history(mg, solution, path, arguments.get("cycle", "fmg"), arguments.get("accel"))
+            else:
+                plot.smoothing(mg, path)
+        print(f"written: {path}")

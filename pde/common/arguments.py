@@ -1,0 +1,151 @@
+"""What the user gives, read: each function names the argument in its error."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from pde.common.arrays import cast, is_tensor, namespace, numpy_dtype
+from pde.problem.grid import Array
+
+
+def number(name: str, value: Any, least: float | None = None) -> float:
+    """`value` as a float; NaN is none, and neither is a number below `least`."""
+    if type(value) is not float and (isinstance(value, bool | np.bool_) or not isinstance(value, Real)):
+        raise TypeError(f"{name} must be a real number, got {described(value)}")
+    try:
+        result = float(value)
+    except OverflowError:  # of a whole number or a fraction
+        raise ValueError(f"{name} must fit into float64, got {described(value)}") from None
+    if least is not None and not result >= least:
+        raise ValueError(f"{name} must be {'zero or positive' if least == 0 else f'at least {least}'}, got {value!r}")
+    return result
+
+
+def described(value: Any) -> str:
+    """A value as an error shows it, in one line: of arrays the shape."""
+    if is_tensor(value) or (isinstance(value, np.ndarray) and value.ndim):
+        return f"{'a tensor' if is_tensor(value) else 'an array'} of shape {tuple(value.shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 200 else f"{text[:97]}...{text[-97:]}"
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """A question after an error: the one of these words that may be meant; "" where none is near."""
+    alike = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(str(word).lower(), list(alike), n=1)
+    return f"; did you mean {alike[close[0]]!r}?" if close else ""
+
+
+def count(name: str, value: Any, least: int) -> int:
+    """`value` as an integer of at least `least`."""
+    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+        raise TypeError(f"{name} must be an integer, got {described(value)}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {described(value)}")
+    if value > sys.maxsize:
+        raise ValueError(f"{name} must be at most {sys.maxsize}, got {described(value)}")
+    return int(value)
+
+
+def real_array(name: str, values: Any) -> Array:
+    """`values` as an array of real numbers."""
+    if is_tensor(values):
+        raise TypeError(f"{name} must be a number or a NumPy array here, got a torch tensor; see {name}.numpy()")
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} has masked entries, and every point of the box is an unknown: give values there too, see "
+            "numpy.ma.filled. A reaction of 1e6 * a / h**2 at some of the points keeps u near 0 at them"
+        )
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array of real numbers, got {type(values).__name__}: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def evaluate(name: str, function: Callable[..., Any], points: Sequence[Array]) -> Array:
+    """The values of a callable of the coordinates, one argument per axis."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some built-in functions have none
+        signature = None
+    if signature is not None:
+        try:
+            signature.bind(*points)
+        except TypeError as error:
+            wanted = f"{len(points)} arguments, the coordinates"
+            raise TypeError(f"{name}: the callable must take {wanted}; got {function!r}: {error}") from None
+    return real_array(name, function(*points))
+
+
+def finite(name: str, array: Array, dtype: np.dtype) -> Array:
+    """`array` in `dtype`, refused where a value is not finite, there or already before."""
+    xp = namespace(array)
+    if not _has_finite_sum(array) and (wrong := ~xp.isfinite(array)).any():
+        first = tuple(xp.argwhere(wrong)[0].tolist())
+        raise ValueError(f"{name} must be finite, got {wrong.sum()} NaN or infinite values, the first at index {first}")
+    if numpy_dtype(array.dtype) == dtype:
+        return array
+    with np.errstate(over="ignore", under="ignore"):
+        result: Array = cast(array, dtype)
+    if result is not array and not xp.isfinite(result).all():
+        raise ValueError(f"{name} must fit into {dtype.name}, got values of size {float(xp.max(xp.abs(array))):.1e}")
+    return result
+
+
+def _has_finite_sum(array: Array) -> bool:
+    """Whether the sum of the values is finite: then all of them are, at one look at each."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return bool(namespace(array).isfinite(array.sum()))
+
+
+def choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any:
+    """`value`, one of `allowed`; where `auto` is given "auto" stands for it."""
+    choices = (*(("auto",) if auto else ()), *allowed)
+    if not isinstance(value, str) or value not in choices:
+        allowed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} must be one of {allowed}; got {described(value)}{nearest(value, choices)}")
+    return auto if value == "auto" else value
+
+
+def read_nu(nu: Any) -> tuple[int, int]:
+    """Sweeps before and after the correction, not both zero."""
+    values = tuple(nu) if np.iterable(nu) else (nu,)
+    if len(values) != 2 or not all(_is_count(n) for n in values) or sum(values) == 0:
+        raise ValueError(f"nu must be two numbers of sweeps (pre, post), not both zero; got {described(nu)}")
+    return int(values[0]), int(values[1])
+
+
+def read_omega(omega: float | None) -> float | None:
+    """A relaxation parameter in (0, 2), or None."""
+    if omega is None:
+        return None
+    if not 0 < number("omega", omega) < 2:
+        raise ValueError(f"omega must lie in (0, 2), outside of which relaxation diverges; got {omega!r}")
+    return float(omega)
+
+
+def read_precision(dtype: Any, default: str) -> tuple[np.dtype, bool]:
+    """The dtype of data and residuals by name or as a type, and whether cycles are in float32 ("mixed")."""
+    name = dtype
+    if dtype is not None and not (isinstance(dtype, str) and dtype in ("auto", "mixed")):
+        with suppress(TypeError, ValueError):
+            name = numpy_dtype(dtype).name
+    if isinstance(name, str) and name == "auto":
+        name = default
+    chosen = choose("dtype", name, ("mixed", "float64", "float32"), auto="auto")
+    return np.dtype("float64" if chosen == "mixed" else chosen), chosen == "mixed"
+
+
+def _is_count(n: Any) -> bool:
+    return isinstance(n, int | np.integer) and not isinstance(n, bool) and 0 <= int(n) <= sys.maxsize

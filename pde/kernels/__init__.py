@@ -1,1 +1,0 @@
-"""Compiled kernels: the moves of the levels, several of them in one pass over a grid."""

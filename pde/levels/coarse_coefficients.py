@@ -1,0 +1,104 @@
+"""The coefficients of a coarse grid, made from those of the fine one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pde.levels.black_box import OperatorTransfer
+from pde.levels.interpolation_1d import Gather, as_weights, parts_of, restriction_matrix
+from pde.levels.transfers import BilinearTransfer, LinearTransfer, MatrixTransfer
+from pde.problem.coefficients import Terms, grid_resistances
+from pde.problem.grid import Array, Axis, Grid
+
+F8 = np.dtype(float)
+
+
+def coarse_terms(
+    terms: Terms, grid: Grid, which: tuple[bool, ...], transfer: BilinearTransfer | MatrixTransfer, between: bool
+) -> Terms:
+    """The coefficients at the coarse points, or their means over merged cells.
+
+    The reaction at the points is a weighted mean, so that the coarse one has the same integral.
+
+    Args:
+        between: what lies between the coarse points counts too, as `Terms.resistances`.
+    """
+
+    def inject(values: float | Array) -> float | Array:
+        if isinstance(transfer, OperatorTransfer) and not isinstance(values, float):
+            return values[np.ix_(*transfer.places)]
+        return at_coarse_points(values, grid, which)
+
+    def reaction(values: float | Array) -> float | Array:
+        at_points = isinstance(transfer, BilinearTransfer | LinearTransfer) and not any(axis.cell for axis in grid.axes)
+        weighted = at_points or isinstance(transfer, OperatorTransfer)
+        return transfer.restrict(values) if weighted and not isinstance(values, float) else inject(values)
+
+    diffusion = tuple(inject(a) for a in terms.diffusion)
+    if not (between and terms.varies):
+        return Terms(diffusion, reaction(terms.reaction))
+    resistances = tuple(
+        None if isinstance(a, float) else _coarse_resistances(grid_resistances(grid, terms, axis), grid, which, axis)
+        for axis, a in enumerate(terms.diffusion)
+    )
+    return Terms(diffusion, reaction(terms.reaction), resistances)
+
+
+def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...]) -> float | Array:
+    """Values at the coarse points, or their means over merged cells."""
+    if not isinstance(values, float):
+        for a, halve in enumerate(which):
+            if halve:
+                values = Gather(parts_of(grid.axes[a], F8, Axis.injection), a, grid.ndim)(values)
+    return values
+
+
+def _coarse_resistances(fine: Array, grid: Grid, which: tuple[bool, ...], axis: int) -> Array:
+    """Resistances in series along the axis; those side by side across it add up as conductances, in their mean.
+
+    Their values at coarse points alone would miss what lies between: V(1,1) on a smooth coefficient that varies by ten
+    took up to 0.36 per cycle in the place of 0.17.
+    """
+    if which[axis]:
+        fine = Gather(parts_of(grid.axes[axis], F8, _series), axis, grid.ndim)(fine)
+    conductance = _inverse(fine)
+    for a, across in enumerate(grid.axes):
+        if which[a] and a != axis:
+            conductance = Gather(parts_of(across, F8, _mean), a, grid.ndim)(conductance)
+    return _inverse(conductance)
+
+
+def _inverse(values: Array) -> Array:
+    """1 / values, and 0 for 0: there is no way between an end and the unknown that lies on it."""
+    return np.divide(1.0, values, out=np.zeros_like(values), where=values != 0)
+
+
+def _series(fine: Axis) -> tuple[Array, Array]:
+    """(indices, weights), (k, coarse n + 1): the share of every fine interval that lies in each coarse one."""
+    coarse = fine.coarsen()
+    if fine.periodic:
+        p = np.concatenate((fine.points, fine.points + fine.length, fine.points[:1] + 2 * fine.length))
+        q = np.append(coarse.points, coarse.points[0] + fine.length)
+    else:
+        p, q = (np.concatenate((axis.nodes[:1], axis.points, axis.nodes[-1:])) for axis in (fine, coarse))
+    first = np.minimum(np.searchsorted(p, q[:-1], side="right") - 1, len(p) - 2)
+    last = np.maximum(np.searchsorted(p, q[1:], side="left") - 1, first)
+    indices = first + np.arange(int((last - first).max()) + 1)[:, None]
+    inside = np.minimum(indices, len(p) - 2)
+    overlap = np.minimum(p[inside + 1], q[1:]) - np.maximum(p[inside], q[:-1])
+    length = p[inside + 1] - p[inside]
+    weights = np.where(indices <= last, overlap / np.where(length > 0, length, 1.0), 0.0)
+    weights[abs(weights) < 1e-12] = 0.0  # points that differ by rounding
+    if not fine.periodic:
+        return inside, weights
+    around = inside % fine.n + 1
+    return np.column_stack((around[:, -1:], around)), np.column_stack((weights[:, -1:], weights))
+
+
+def _mean(fine: Axis) -> tuple[Array, Array]:
+    """(indices, weights) of the mean over what a coarse point stands for: merged cells, or full weighting."""
+    coarse = fine.coarsen()
+    if coarse.cell:
+        return fine.injection()
+    indices, weights = as_weights(restriction_matrix(fine, coarse))
+    return indices, weights / weights.sum(axis=0)

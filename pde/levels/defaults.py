@@ -1,0 +1,59 @@
+"""What a solver takes by itself: smoother, coarse operators and transfers that suit the grid and the coefficients."""
+
+from __future__ import annotations
+
+from pde.levels.coarse_coefficients import at_coarse_points
+from pde.levels.hierarchy import COARSEST_SIZE_STEEP
+from pde.problem.coefficients import ROUGH, STEEP, Terms
+from pde.problem.grid import Grid
+
+SPACING_OF_PLANES = 5.0
+"""In three dimensions lines along each axis take up to 0.3 per V(1,1) where spacings vary by this, and then up to 0.98:
+nothing smooths along the weakest of three axes. Planes and semicoarsening across them do not depend on it.
+"""
+
+LARGEST_PLANES = 1 << 19
+"""So many unknowns at most for planes by default: their factors hold 1 to 2 kB per unknown."""
+
+
+def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple[str, str, str]:
+    """(smoother, coarse, transfer) of `pde.Multigrid`, where "auto" is replaced by what suits.
+
+    Raises:
+        ValueError: transfers that follow the coefficient without Galerkin operators.
+    """
+    rough = is_rough(grid, terms)
+    smoother = _unless_given(smoother, automatic_smoother(grid, terms))
+    lines = smoother == "zebra" and sum(n > 1 for n in grid.shape) == 2
+    unlike = (lines or smoother.startswith("planes")) and grid.is_stretched()
+    products = rough or terms.reaction_jumps(grid) or unlike or transfer == "operator"
+    coarse = _unless_given(coarse, "galerkin" if products else "rediscretised")
+    transfer = _unless_given(transfer, "operator" if coarse == "galerkin" and rough else "bilinear")
+    if transfer == "operator" and coarse == "rediscretised":
+        raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")
+    return smoother, coarse, transfer
+
+
+def is_rough(grid: Grid, terms: Terms) -> bool:
+    """Whether the diffusion jumps between neighbours, or is too steep for a grid that would have to be coarsened."""
+    if terms.largest_ratio(grid) > ROUGH:
+        return True
+    while terms.varies and grid.size > COARSEST_SIZE_STEEP and any(which := grid.axes_to_coarsen(terms.typical)):
+        terms = Terms(tuple(at_coarse_points(a, grid, which) for a in terms.diffusion))
+        grid = grid.coarsen(which)
+        if terms.largest_ratio(grid) > STEEP:
+            return True
+    return False
+
+
+def automatic_smoother(grid: Grid, terms: Terms) -> str:
+    """Points, or lines and planes where the strong axis is one here and another there."""
+    turns = terms.turns(grid)
+    if not turns and not grid.is_stretched():
+        return "sor"
+    space = sum(n > 1 for n in grid.shape) == 3 and grid.size <= LARGEST_PLANES
+    return f"planes {grid.evenest}" if space and (turns or grid.is_stretched(SPACING_OF_PLANES)) else "zebra"
+
+
+def _unless_given(value: str, suits: str) -> str:
+    return suits if value == "auto" else value

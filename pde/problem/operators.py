@@ -1,0 +1,269 @@
+"""The discrete operator A of a level, matrix-free on a tensor grid or as a sparse matrix, with its relaxations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from pde.common.arrays import cast, contiguous, expand, is_tensor, zeros
+from pde.problem.coefficients import Terms, grid_coefficients, grid_fluxes
+from pde.problem.grid import Array, Axis, Grid, along, trailing, window
+
+ENDS = slice(0, 1), slice(-1, None)
+"""The rows beside the low and the high end of an axis."""
+
+
+class StencilOperator:
+    """A = -div(a grad) + c on a tensor grid with zero boundary data.
+
+    Two coefficients per axis multiply differences of neighbours and one per side what is beside it, so that A 1 is
+    exactly 0 where it should be.
+    """
+
+    def __init__(self, grid: Grid, dtype: np.dtype, terms: Terms | None = None) -> None:
+        self.grid = grid
+        self.terms = Terms((1.0,) * grid.ndim) if terms is None else terms
+        ndim = grid.ndim
+        coefficients = [grid_coefficients(grid, self.terms, a) for a in range(ndim)]
+        self.lower, self.upper = (
+            [_shaped(getattr(c, name), a, ndim, dtype) for a, c in enumerate(coefficients)]
+            for name in ("lower", "upper")
+        )
+        self.ends = [
+            (_beside(low.of_u * c.low, a, ndim, dtype), _beside(high.of_u * c.high, a, ndim, dtype))
+            for a, (c, (low, high)) in enumerate(zip(coefficients, (axis.sides for axis in grid.axes), strict=True))
+        ]
+        c = self.terms.reaction
+        self.reaction = c if isinstance(c, float) else cast(c, dtype)
+        self.diagonal = sum((self._centre(a) for a in range(ndim)), self.reaction)
+        self.nonzeros = grid.size * (2 * ndim + 1)
+        self.colours = coloured_blocks(grid)
+
+    @property
+    def volumes(self) -> Array:
+        """W: the control volume of each unknown."""
+        return self.grid.volumes()
+
+    def __call__(self, u: Array) -> Array:
+        """A u for u of shape (..., *grid.shape)."""
+        return self.add_differences(u, self.add_ends(u, self.reaction * u))
+
+    def add_ends(self, u: Array, result: Array) -> Array:
+        """`result`, an array of its own, plus what multiplies u beside the sides."""
+        for a, ends in enumerate(self.ends):
+            for part, k in zip(ENDS, ends, strict=True):
+                if not isinstance(k, float) or k != 0:
+                    side = window(a, self.grid.ndim, part)
+                    result[side] += k * u[side]
+        return result
+
+    def add_differences(self, u: Array, result: Array) -> Array:
+        """`result`, an array of its own, plus what multiplies differences of neighbours."""
+        ndim = self.grid.ndim
+        for a, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
+            alike = isinstance(lower, float) and lower == upper
+            for here, there in _pairs(self.grid.axes[a]):
+                first, last = window(a, ndim, here), window(a, ndim, there)
+                step = u[last] - u[first]
+                if alike:
+                    step *= lower
+                result[last] += step if alike else _part(lower, a, ndim, there) * step
+                result[first] -= step if alike else _part(upper, a, ndim, here) * step
+        return result
+
+    def _centre(self, a: int) -> Array | float:
+        """The coefficient of u_i along an axis: the sum of those of its differences, and of the ends."""
+        ndim, axis = self.grid.ndim, self.grid.axes[a]
+        parts = [self.lower[a], self.upper[a], *self.ends[a]]
+        some: Any = next((v for v in parts if not isinstance(v, float)), np.zeros(()))
+        total = zeros(np.broadcast_shapes(_along(axis.n, a, ndim), *map(np.shape, parts)), some)
+        for here, there in _pairs(axis):
+            total[window(a, ndim, there)] += _part(parts[0], a, ndim, there)
+            total[window(a, ndim, here)] += _part(parts[1], a, ndim, here)
+        for part, k in zip(ENDS, parts[2:], strict=True):
+            total[window(a, ndim, part)] += k
+        return total if is_tensor(total) or total.size > axis.n else along(total.ravel(), a, ndim)
+
+    def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
+        """One red-black sweep with relaxation omega on A d = r from d = 0, the first point's colour first.
+
+        The seam of an odd periodic axis comes last, in colours of its own. `reverse` takes the colours in the
+        opposite order.
+        """
+        ndim = self.grid.ndim
+        padded = zeros(r.shape[:-ndim] + tuple(n + 2 for n in r.shape[-ndim:]), like=r)
+        d = padded[trailing((slice(1, -1),) * ndim)]
+        for number, blocks in enumerate(reversed(self.colours) if reverse else self.colours):
+            if number > 0:
+                self._wrap(padded)
+            for block in blocks:
+                total = r[trailing(block)] if number == 0 else r[trailing(block)] + self._neighbours(padded, block)
+                d[trailing(block)] = (omega / _block(self.diagonal, block)) * total
+        return contiguous(d)
+
+    def _wrap(self, padded: Array) -> None:
+        """Fill the halo of periodic axes."""
+        for a, axis in enumerate(self.grid.axes):
+            if axis.periodic:
+                low, high = window(a, self.grid.ndim, slice(0, 1)), window(a, self.grid.ndim, slice(-1, None))
+                padded[low] = padded[window(a, self.grid.ndim, slice(-2, -1))]
+                padded[high] = padded[window(a, self.grid.ndim, slice(1, 2))]
+
+    def _neighbours(self, padded: Array, block: tuple[slice, ...]) -> Array:
+        """Sum over the 2 ndim neighbours of the points of a block, each times its coefficient."""
+        total: Array | float = 0.0
+        for a in range(self.grid.ndim):
+            for offset, coefficient in ((-1, self.lower[a]), (1, self.upper[a])):
+                index = [
+                    slice(s.start + 1 + o, s.stop + 1 + o, s.step)
+                    for s, o in zip(block, _unit(self.grid.ndim, a, offset), strict=True)
+                ]
+                total = total + _block(coefficient, block) * padded[trailing(index)]
+        return total  # type: ignore[return-value]
+
+    def matrix(self) -> sp.csr_matrix:
+        """A as a sparse matrix on the flattened unknowns (C order); what leads to u_i is the sum of what leads away."""
+        rest = self.add_ends(np.ones(self.grid.shape), np.array(np.broadcast_to(self.reaction, self.grid.shape), float))
+        return _assembled(self.grid, self.lower, self.upper, rest)
+
+    def symmetric_matrix(self) -> sp.csr_matrix:
+        """W A, from the fluxes through the faces, each of which is one number for both of its volumes."""
+        grid, ndim = self.grid, self.grid.ndim
+        rest = grid.volumes() * np.broadcast_to(self.terms.reaction, grid.shape)
+        below, above = [], []
+        for a, axis in enumerate(grid.axes):
+            flux = grid_fluxes(grid, self.terms, a)
+            flux = flux.reshape(_along(axis.n + 1, a, ndim)) if flux.ndim == 1 else flux
+            area = _area(grid, a)
+            below.append(area * flux[window(a, ndim, slice(None, -1))])
+            above.append(area * flux[window(a, ndim, slice(1, None))])
+            if not axis.periodic:
+                for part, faces in zip(ENDS, (below[-1], above[-1]), strict=True):
+                    rest[window(a, ndim, part)] += faces[window(a, ndim, part)]
+        return _assembled(grid, below, above, rest)
+
+
+class MatrixOperator:
+    """A as a sparse matrix; relaxation in a colour per class of indices, 2^ndim of them, for a 3^ndim-point stencil."""
+
+    def __init__(
+        self, grid: Grid, matrix: sp.csr_matrix, terms: Terms | None = None, volumes: Array | None = None
+    ) -> None:
+        self.grid = grid
+        self.volumes = grid.volumes() if volumes is None else volumes
+        self.terms = Terms((1.0,) * grid.ndim) if terms is None else terms
+        self._matrix = sp.csr_matrix(matrix)
+        centre = self._matrix.diagonal()
+        self.diagonal = centre.reshape(grid.shape)
+        self.nonzeros = self._matrix.nnz
+        indices = np.arange(grid.size).reshape(grid.shape)
+        blocks = product(*(axis.colours() for axis in grid.axes))
+        self._colours = [(rows, self._matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size]
+
+    def __call__(self, u: Array) -> Array:
+        flat = u.reshape(-1, self.grid.size)
+        return contiguous((self._matrix @ flat.T).T).reshape(u.shape)
+
+    def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
+        """One multicolour Gauss-Seidel sweep with relaxation omega on A d = r from d = 0."""
+        flat = r.reshape(-1, self.grid.size).T
+        d = zeros(tuple(flat.shape), like=r)
+        for rows, block, centre in reversed(self._colours) if reverse else self._colours:
+            d[rows] += omega * (flat[rows] - block @ d) / centre[:, None]
+        return contiguous(d.T).reshape(r.shape)
+
+    def matrix(self) -> sp.csr_matrix:
+        return self._matrix
+
+
+Operator = StencilOperator | MatrixOperator
+
+
+def coloured_blocks(grid: Grid) -> list[list[tuple[slice, ...]]]:
+    """The colours of a (2 ndim + 1)-point stencil, each a list of blocks of unknowns that do not couple.
+
+    Red are the points with an even index sum, then come the black ones, then those on the seam of an odd periodic
+    axis, by the parity of the other indices.
+    """
+    colours: dict[tuple[int, int], list[tuple[slice, ...]]] = {}
+    for classes in product(*(enumerate(axis.colours()) for axis in grid.axes)):
+        numbers, block = zip(*classes, strict=True)
+        seam = sum(2**a for a, number in enumerate(numbers) if number == 2)
+        if all(s.start < n for s, n in zip(block, grid.shape, strict=True)):
+            colours.setdefault((seam, sum(number % 2 for number in numbers) % 2), []).append(block)
+    return [colours[key] for key in sorted(colours)]
+
+
+def _assembled(grid: Grid, lower: Sequence[Any], upper: Sequence[Any], rest: Array) -> sp.csr_matrix:
+    """The matrix with these coefficients of differences along each axis, and `rest` on its diagonal besides."""
+    ndim, centre = grid.ndim, np.zeros(grid.shape)
+    diagonals = {0: centre}  # by offset, each by column
+    stride = grid.size
+    for a, coefficients in enumerate(zip(lower, upper, strict=True)):
+        stride //= grid.shape[a]
+        for way, (here, there) in enumerate(_pairs(grid.axes[a])):
+            step = (grid.shape[a] - 1) * stride if way else -stride  # from the last to the first, or to the next
+            for offset, row, column, k in zip((step, -step), (there, here), (here, there), coefficients, strict=True):
+                values = diagonals.setdefault(offset, np.zeros(grid.shape))
+                values[window(a, ndim, column)] -= _part(k, a, ndim, row)
+                centre[window(a, ndim, row)] += _part(k, a, ndim, row)
+    centre += rest
+    parts = np.stack([values.ravel() for values in diagonals.values()])
+    return sp.csr_matrix(sp.dia_matrix((parts, list(diagonals)), shape=(grid.size, grid.size)))
+
+
+def _along(n: int, axis: int, ndim: int) -> tuple[int, ...]:
+    """The shape of n values along an axis."""
+    return (1,) * axis + (n,) + (1,) * (ndim - 1 - axis)
+
+
+def _area(grid: Grid, across: int) -> Array:
+    """The areas of the faces across an axis, of the grid's shape with one entry along it."""
+    area = np.ones(())
+    for a, axis in enumerate(grid.axes):
+        area = np.multiply.outer(area, np.ones(1) if a == across else axis.width)
+    return area
+
+
+def _beside(k: Any, axis: int, ndim: int, dtype: np.dtype) -> Array | float:
+    """The coefficient beside a side, a number or an array of the side's shape, with an entry along the axis."""
+    if not is_tensor(k) and np.ndim(k) == 0:
+        return float(k)
+    return cast(expand(k, axis - ndim), dtype)
+
+
+def _pairs(axis: Axis) -> list[tuple[slice, slice]]:
+    """The neighbours along an axis: (all but the last, all but the first), and around a periodic one (last, first)."""
+    pairs = [(slice(None, -1), slice(1, None))]
+    return [*pairs, (slice(-1, None), slice(0, 1))] if axis.periodic else pairs
+
+
+def _unit(ndim: int, axis: int, offset: int) -> list[int]:
+    return [offset if a == axis else 0 for a in range(ndim)]
+
+
+def _shaped(values: Array, axis: int, ndim: int, dtype: np.dtype) -> Array | float:
+    """Coefficients of an axis, (n,) or of the grid's shape, ready to multiply a grid function of this dtype."""
+    if is_tensor(values) or values.ndim > 1:
+        return cast(values, dtype)
+    shaped = along(values, axis, ndim)  # before they are rounded: a weak Robin side differs by less than float32 shows
+    return shaped if isinstance(shaped, float) else cast(shaped, dtype)
+
+
+def _part(coefficient: Array | float, axis: int, ndim: int, part: slice) -> Array | float:
+    """`part` along an axis of a coefficient, which may have no axes before that one."""
+    if np.ndim(coefficient) == 0:
+        return coefficient
+    return coefficient[part] if np.ndim(coefficient) < ndim else coefficient[window(axis, ndim, part)]  # type: ignore[index]
+
+
+def _block(coefficient: Array | float, block: tuple[slice, ...]) -> Array | float:
+    """The values of a coefficient on a block; axes of length one broadcast."""
+    if np.ndim(coefficient) == 0:
+        return coefficient
+    shape = np.shape(coefficient)
+    return coefficient[tuple(s if n > 1 else slice(None) for s, n in zip(block[-len(shape) :], shape, strict=True))]  # type: ignore[index]
