@@ -469,7 +469,7 @@ class Multigrid:
         """A in float64 where the cycles run."""
         if self.dtype == np.dtype(float):
             return self._solver.nested.hierarchy.levels[0].A
-        return self._place.put(self.problem._operator, np.dtype(float))
+        return self.problem._operator.to(self._place.where, np.dtype(float))
 
     def _read(self, name: str, values: Any, look: bool = True, constant: bool = False) -> Array:
         """Nodal values where the cycles run."""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import pde
 from pde.backends.device import read_device
-from pde.common.arrays import cast, like, moved, tensors
+from pde.common.arrays import cast
+from pde.levels.hierarchy import level_to
 from tests.pde.problems import FIELDS, problems
 from tests.pde.rounding import of_a_cycle
 
@@ -228,11 +229,10 @@ def test_without_a_gpu():
 
 def test_moved_leaves_the_original_alone():
     level = pde.Multigrid(pde.Poisson((9, 9), coefficient=FIELDS["smooth"]), kernels="numpy").levels[0]
-    other = moved(level, tensors("cpu", np.dtype("float32")))
+    other = level_to(level, "cpu", np.dtype("float32"))
     assert isinstance(level.A.diagonal, np.ndarray)
     assert other.A.diagonal.dtype == torch.float32
     assert other.info is level.info
-    assert like(level, np.ones(1)) is level
     assert cast(np.ones(1), torch.float32).dtype == np.float32
 
 
