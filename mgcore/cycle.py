@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from mgcore.level import Level
@@ -60,6 +60,39 @@ def w_cycle(levels: Levels, f: Vector, u: Vector | None = None) -> Vector | None
 def f_cycle(levels: Levels, f: Vector, u: Vector | None = None) -> Vector | None:
     """F-cycle: every level visits the next coarser one by an F-cycle, then by a V-cycle."""
     return _run(_f, levels, f, u)
+
+
+CYCLES: dict[str, Cycle] = {"V": v_cycle, "W": w_cycle, "F": f_cycle, "backslash": backslash_cycle}
+"""The cycles by name."""
+
+VISITS: dict[str, Callable[[int], int]] = {
+    "V": lambda l: 1,
+    "W": lambda l: 2**l,
+    "F": lambda l: l + 1,
+    "backslash": lambda l: 1,
+}
+"""The number of visits of level l, counted from 0, in one cycle."""
+
+
+@cache
+def work_units(costs: tuple[int, ...], sweeps: tuple[int, int], cycle: str, cycles: int = 1) -> float:
+    """The cost of so many cycles in evaluations of the finest residual.
+
+    A sweep, a residual and a pair of transfers cost one evaluation each on their level.
+
+    Args:
+        costs: of an evaluation on each level, finest first, such as the nonzeros of its operator.
+        sweeps: on the way down and up.
+        cycle: one of `CYCLES`, or "fmg": one full multigrid pass of V-cycles, then V-cycles.
+    """
+
+    def cost(kind: str, start: int = 0) -> float:
+        each = sweeps[0] + (0 if kind == "backslash" else sweeps[1]) + 2
+        return sum(VISITS[kind](l) * each * c for l, c in enumerate(costs[start:])) / costs[0]
+
+    if cycle != "fmg":
+        return cycles * cost(cycle)
+    return sum(cost("V", start) for start in range(len(costs))) + (cycles - 1) * cost("V") if cycles else 0.0
 
 
 def full_multigrid(

@@ -1,7 +1,7 @@
-"""The three iterations of one level: (3.20)-(3.24), (6.7)-(6.9).
+"""The iterations of one level: (3.20)-(3.24), (6.7)-(6.9), and sweeps that need u.
 
-Each is written once. Whether a residual is computed from f and u (feature form) or carried along (residual
-form) is the business of the `Form`.
+Each is written once. The `Form` knows whether a residual is computed from f and u (feature form) or carried along
+(residual form).
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ Iterate = Callable[["Form", Any, Sequence[Any]], Any]
 
 
 class Form(Protocol):
-    """What an iteration needs from a level."""
+    """A form of a level, by its state x: the residual of u, and how u changes."""
 
     def residual(self, x: Any) -> Vector:
-        """r = f - A u of the state x."""
+        """r = f - A u."""
 
     def combine(self, weights: Sequence[Any], history: Sequence[tuple[Any, Vector]], d: Vector) -> Any:
         """The state with u = sum_j weights[j] u_j + d, from pairs (state, its residual); the weights sum to 1."""
+
+    def add(self, x: Any, d: Vector) -> Any:
+        """The state with u + d; unlike `combine` it asks for no residual."""
 
 
 def single_step(form: Form, x: Any, B: Sequence[Callable[[Vector], Vector]]) -> Any:
@@ -32,6 +35,20 @@ def single_step(form: Form, x: Any, B: Sequence[Callable[[Vector], Vector]]) -> 
     for B_i in B:
         r = form.residual(x)
         x = form.combine((1,), ((x, r),), B_i(r))
+    return x
+
+
+def relaxation(level: Any, x: Any, B: Sequence[Callable[[Vector | None, Vector], Vector]]) -> Any:
+    """Sweeps that need u: u <- B_i(u, f), for a nonlinear A, constraints, colours. In feature form only.
+
+    A sweep returns a new u and writes neither u nor f. Its u may be None, the zero vector, unless the level has `zero`.
+
+    >>> level = Level(A=lambda u: u**3, B=[lambda u, f: u - (u**3 - f) / (3 * u**2)], iterate=relaxation, linear=False)
+    >>> level.feature(level.smooth(level.start(f=4.0, u=1.0)))  # one step of Newton's method
+    2.0
+    """
+    for B_i in B:
+        x = level.replace(x, B_i(level.feature(x), level.data(x)))
     return x
 
 
