@@ -31,7 +31,12 @@ class Form(Protocol):
 
 
 def single_step(form: Form, x: Any, B: Sequence[Callable[[Vector], Vector]]) -> Any:
-    """Residual correction (3.20), (6.7): u <- u + B_i (f - A u)."""
+    """Residual correction (3.20), (6.7): u <- u + B_i (f - A u).
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2] * 2, iterate=single_step)
+    >>> level.feature(level.smooth(level.start(8.0)))
+    6.0
+    """
     for B_i in B:
         r = form.residual(x)
         x = form.combine((1,), ((x, r),), B_i(r))
@@ -60,6 +65,10 @@ def multi_step(weights: Sequence[Sequence[Any]]) -> Iterate:
             not plain numbers (trainable ones) are taken as they are.
 
     In the sweeps, B[i] is one operator for every j, or a sequence of i + 1 operators B_j^i.
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2] * 2, iterate=multi_step([[1], [0.5, 0.5]]))
+    >>> level.feature(level.smooth(level.start(8.0)))
+    5.0
     """
     for i, row in enumerate(weights):
         _check_convex(i, row)
@@ -74,6 +83,10 @@ def chebyshev(weights: Sequence[Any]) -> Iterate:
 
     Args:
         weights: w_1, w_2, ...; there is no u^{-1}, so w_1 must be 1.
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2] * 2, iterate=chebyshev([1, 1.25]))
+    >>> level.feature(level.smooth(level.start(8.0)))
+    7.5
     """
     if len(weights) and isinstance(weights[0], Real) and weights[0] != 1:
         raise ValueError(f"weights[0] must be 1, since the first sweep has no predecessor; got {weights[0]}")
@@ -82,7 +95,11 @@ def chebyshev(weights: Sequence[Any]) -> Iterate:
 
 
 def chebyshev_weights(sweeps: int, rho: float) -> tuple[float, ...]:
-    """The weights w_i of (3.23) that are best where I - B A has a real spectrum in [-rho, rho], 0 <= rho < 1."""
+    """The weights w_i of (3.23) that are best where I - B A has a real spectrum in [-rho, rho], 0 <= rho < 1.
+
+    >>> chebyshev_weights(3, 0.0)
+    (1.0, 1.0, 1.0)
+    """
     if not 0 <= rho < 1:
         raise ValueError(f"rho must lie in [0, 1), got {rho}")
     weights: list[float] = []

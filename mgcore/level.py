@@ -179,7 +179,12 @@ class ResidualLevel(Algebra):
 
 
 def residual_form(levels: Sequence[Level]) -> list[ResidualLevel]:
-    """The same levels in residual form (Theorems 4.1 and 8.1): same iterates to rounding, fewer applications of A."""
+    """The same levels in residual form (Theorems 4.1 and 8.1): same iterates to rounding, fewer applications of A.
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2], R=lambda r: r, P=lambda e, u: e)
+    >>> v_cycle(residual_form([level, level]), 8.0)
+    6.0
+    """
     return [ResidualLevel(level) for level in levels]
 
 

@@ -1,5 +1,5 @@
 """The named cycles of `mgcore`, under the name that this package imports them by."""
 
-from mgcore.cycle import CYCLES, VISITS, work_units
+from mgcore.cycle import CYCLES, work_units
 
-__all__ = ["CYCLES", "VISITS", "work_units"]
+__all__ = ["CYCLES", "work_units"]
