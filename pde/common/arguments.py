@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import cast, is_tensor, namespace, numpy_dtype
-from pde.problem.grid import Array
+from pde.common.arrays import Array, cast, is_tensor, namespace, numpy_dtype
 
 
 def number(name: str, value: Any, least: float | None = None) -> float:
