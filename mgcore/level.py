@@ -27,18 +27,15 @@ class ResidualState(NamedTuple):
 
 
 class Algebra(Form):
-    """The moves that are the same in both forms, from those of a `Form`."""
+    """The moves that are the same in both forms, from those of a `Form`; `level` has A, B, R, Pi and P."""
 
-    @property
-    def operators(self) -> Level:
-        """The level that has A, B, R, Pi and P."""
-        raise NotImplementedError
+    level: Any
 
     def smooth(self, state: Any) -> Any:
-        return self.operators.iterate(self, state, self.operators.B)
+        return self.level.iterate(self, state, self.level.B)
 
     def restrict(self, state: Any, coarse: Moves[Any]) -> Any:
-        R, Pi = _transfer(self.operators.R, "R"), self.operators.Pi
+        R, Pi = _transfer(self.level.R, "R"), self.level.Pi
         u0 = None if Pi is None or state.u is None else Pi(state.u)  # (6.5)
         return coarse.start_from_residual(R(self.residual(state)), u0)  # (6.6)
 
@@ -46,8 +43,8 @@ class Algebra(Form):
         e = coarse.change(before, after)
         if e is not None:
             u, data, *_ = state
-            state = self.add(state, _transfer(self.operators.P, "P")(e, data if u is None else u))  # (6.15)
-        return self.operators.iterate_post(self, state, self.operators.B_post) if post else state  # (6.16)
+            state = self.add(state, _transfer(self.level.P, "P")(e, data if u is None else u))  # (6.15)
+        return self.level.iterate_post(self, state, self.level.B_post) if post else state  # (6.16)
 
     def change(self, before: Any, after: Any) -> Vector | None:
         return difference(after.u, before.u)
@@ -94,7 +91,7 @@ class Level(Algebra):
     info: Any = None
 
     @property
-    def operators(self) -> Level:
+    def level(self) -> Level:
         return self
 
     def start(self, f: Vector, u: Vector | None = None) -> State:
@@ -143,18 +140,14 @@ class ResidualLevel(Algebra):
     level: Level
 
     def __post_init__(self) -> None:
-        if not self.level.linear:
-            raise ValueError("level: the residual form needs a linear A, and this level says linear=False")
-        if self.level.zero is not None:
-            raise ValueError("level: the residual form needs A(0) = 0, and this level has a zero(f)")
-        if not callable(self.level.A):
-            raise ValueError("level: the residual form needs one A, and this level has a sequence of them")
-        if relaxation in (self.level.iterate, self.level.iterate_post):
-            raise ValueError("level: the residual form keeps no f, and this level has sweeps (u, f) -> u that need it")
-
-    @property
-    def operators(self) -> Level:
-        return self.level
+        for refused, reason in (
+            (not self.level.linear, "needs a linear A, and this level says linear=False"),
+            (self.level.zero is not None, "needs A(0) = 0, and this level has a zero(f)"),
+            (not callable(self.level.A), "needs one A, and this level has a sequence of them"),
+            (relaxation in (self.level.iterate, self.level.iterate_post), "keeps no f, and sweeps (u, f) -> u need it"),
+        ):
+            if refused:
+                raise ValueError(f"level: the residual form {reason}")
 
     def start(self, f: Vector, u: Vector | None = None) -> ResidualState:
         return ResidualState(u, f, u)
