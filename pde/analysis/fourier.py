@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from mgcore import Level
+from mgcore import CYCLES, Level
 from pde.analysis.symbols import (
     LINEAR,
     Stencil,
@@ -32,7 +32,6 @@ from pde.analysis.symbols import (
     harmonics,
 )
 from pde.common.arguments import count, number
-from pde.levels.cycles import CYCLES
 from pde.levels.hierarchy import Hierarchy, sweep_of
 from pde.levels.hierarchy import symmetric as symmetric_levels
 from pde.levels.line_smoothers import Alternating, Lexicographic, Zebra

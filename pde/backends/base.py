@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mgcore import Level
+from mgcore import CYCLES, Level
 from mgcore.trace import TracedLevel
 from pde.backends.device import Place
 from pde.backends.numba.fast import Chosen, Fast, Norms
 from pde.common.arrays import cast, like
-from pde.levels.cycles import CYCLES
 from pde.levels.hierarchy import Hierarchy, level_to
 from pde.problem.inner_product import Volumes
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mgcore import Progress, Solution, SolveError
+from mgcore.cycle import CYCLES, work_units
 from pde.backends.base import How, Levels, MixedCycles, run_on
 from pde.backends.device import Place, host, read_device
 from pde.backends.full_multigrid import NestedIteration
@@ -29,7 +30,6 @@ from pde.common.arguments import (
 from pde.common.arrays import as_numpy, cast, copied, is_tensor
 from pde.common.keywords import suggesting
 from pde.common.progress import ProgressBar
-from pde.levels.cycles import CYCLES, work_units
 from pde.levels.defaults import automatic, is_rough
 from pde.levels.direct import LARGEST_DENSE
 from pde.levels.hierarchy import LARGEST_DIRECT, Choices, Tables, build_hierarchy, symmetric
