@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import convert, expand, is_tensor, namespace, numpy_dtype, zeros
-from pde.common.frozen import changed, derive
+from pde.common.arrays import Movable, expand, is_tensor, namespace, numpy_dtype, zeros
+from pde.common.frozen import derive
 from pde.levels.interpolation_1d import (
     AlongAxes,
     Gather,
@@ -24,7 +23,7 @@ from pde.problem.grid import Array, Axis, Grid, Sides, window
 
 
 @dataclass(frozen=True, eq=False)
-class CubicInterpolation:
+class CubicInterpolation(Movable):
     """Interpolation for full multigrid: cubic along each coarsened axis, through the boundary values of its ends.
 
     Args:
@@ -40,6 +39,7 @@ class CubicInterpolation:
     rediscretised: bool = True
     restrict_data: AlongAxes = field(init=False, repr=False)
     _axes: dict[int, Gather] = field(init=False, repr=False)
+    arrays = ("restrict_data", "_axes")
 
     def __post_init__(self) -> None:
         ndim, axes = self.fine.ndim, self.fine.axes
@@ -49,14 +49,6 @@ class CubicInterpolation:
             if self.which[a]
         }
         derive(self, restrict_data=data_restriction(self.fine, self.which, self.dtype), _axes=along)
-
-    def to(self, device: Any, dtype: Any) -> CubicInterpolation:
-        """The same on tensors of a device, or on arrays where `device` is None."""
-        return changed(
-            self,
-            restrict_data=self.restrict_data.to(device, dtype),
-            _axes={a: each.to(device, dtype) for a, each in self._axes.items()},
-        )
 
     def __call__(self, u: Array, sides: Sides) -> Array:
         """From the coarse unknowns u to the fine ones; `sides` are the boundary data of the fine grid."""
@@ -83,7 +75,7 @@ class CubicInterpolation:
 
 
 @dataclass(frozen=True, eq=False)
-class BoundaryTerm:
+class BoundaryTerm(Movable):
     """E g: what boundary data add to linear interpolation, P u + E g, in the points beside the ends of coarsened axes.
 
     Galerkin right-hand sides need it: u is P u_c + E g with the g of the coarse grid, so that R A (P u_c + E g) = R f.
@@ -98,6 +90,7 @@ class BoundaryTerm:
     diffusion: Sequence[tuple[float, float]]
     _axes: dict[int, tuple[Gather, Array]] = field(init=False, repr=False)
     _along: dict[tuple[int, int], Gather] = field(init=False, repr=False)
+    arrays = ("_axes", "_along")
 
     def __post_init__(self) -> None:
         dtype, ndim = self.dtype, self.fine.ndim
@@ -112,14 +105,6 @@ class BoundaryTerm:
                 if self.which[across] and across != a:
                     along[across, a] = gather(axis, a - (a > across), ndim - 1, dtype, linear_along_side, coarse)
         derive(self, _axes=axes, _along=along)
-
-    def to(self, device: Any, dtype: Any) -> BoundaryTerm:
-        """The same on tensors of a device, or on arrays where `device` is None."""
-        return changed(
-            self,
-            _axes={a: (P.to(device, dtype), convert(Q, device, dtype)) for a, (P, Q) in self._axes.items()},
-            _along={key: each.to(device, dtype) for key, each in self._along.items()},
-        )
 
     def __call__(self, f: Array, sides: Sides) -> Array:
         """E g of f's batch axes, for the boundary data `sides` of the fine grid."""

@@ -10,6 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from mgcore import Level
+from pde.common.arrays import convert
+from pde.common.frozen import changed
 from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
@@ -96,13 +98,9 @@ class Hierarchy:
 
     def to(self, device: Any, dtype: Any) -> Hierarchy:
         """The same on tensors of a device in `dtype`, or on arrays where `device` is None."""
-        return Hierarchy(
-            [level_to(level, device, dtype) for level in self.levels],
-            [each.to(device, dtype) for each in self.interpolations],
-            [each.to(device, dtype) for each in self.boundary_terms],
-            [each.to(device, dtype) for each in self.volumes],
-            self.choices,
-        )
+        names = ("interpolations", "boundary_terms", "volumes")
+        moved = {name: convert(getattr(self, name), device, dtype) for name in names}
+        return changed(self, levels=[level_to(level, device, dtype) for level in self.levels], **moved)
 
     def symmetric(self) -> Hierarchy:
         """The same with post-smoothing adjoint to pre-smoothing: V- and W-cycles are self-adjoint."""

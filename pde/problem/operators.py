@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import cast, contiguous, convert, expand, is_tensor, multiplied, zeros
-from pde.common.frozen import changed, derive
+from pde.common.arrays import Movable, cast, contiguous, expand, is_tensor, multiplied, zeros
+from pde.common.frozen import derive
 from pde.problem.coefficients import Terms, grid_coefficients, grid_fluxes
 from pde.problem.grid import Array, Axis, Grid, along, trailing, window
 
@@ -23,7 +23,7 @@ ENDS = slice(0, 1), slice(-1, None)
 
 
 @dataclass(frozen=True, eq=False)
-class StencilOperator:
+class StencilOperator(Movable):
     """A = -div(a grad) + c on a tensor grid with zero boundary data; it is self-adjoint in `volumes`.
 
     Two coefficients per axis multiply the differences of neighbours and one per side the unknown beside it, so that
@@ -45,6 +45,7 @@ class StencilOperator:
     reaction: Any = field(init=False, repr=False)
     diagonal: Any = field(init=False, repr=False)
     colours: list[list[Block]] = field(init=False, repr=False)
+    arrays = ("lower", "upper", "ends", "reaction", "diagonal")
 
     def __post_init__(self) -> None:
         grid, dtype, ndim = self.grid, self.dtype, self.grid.ndim
@@ -64,11 +65,6 @@ class StencilOperator:
             colours=coloured_blocks(grid),
         )
         derive(self, diagonal=sum((self._centre(a) for a in range(ndim)), self.reaction))
-
-    def to(self, device: Any, dtype: Any) -> StencilOperator:
-        """The same operator on tensors of a device, or on arrays where `device` is None."""
-        names = ("lower", "upper", "ends", "reaction", "diagonal")
-        return changed(self, **{name: convert(getattr(self, name), device, dtype) for name in names})
 
     @property
     def nonzeros(self) -> int:
@@ -180,7 +176,7 @@ class StencilOperator:
 
 
 @dataclass(frozen=True, eq=False)
-class MatrixOperator:
+class MatrixOperator(Movable):
     """A as a sparse matrix with a 3^ndim-point stencil, relaxed in a colour per class of indices, 2^ndim of them.
 
     Attributes:
@@ -194,6 +190,7 @@ class MatrixOperator:
     volumes: Array = None  # type: ignore[assignment]
     diagonal: Any = field(init=False, repr=False)
     _colours: list[Any] = field(init=False, repr=False)
+    arrays = ("sparse", "diagonal", "_colours")
 
     def __post_init__(self) -> None:
         grid, matrix = self.grid, sp.csr_matrix(self.sparse)
@@ -207,11 +204,6 @@ class MatrixOperator:
             diagonal=centre.reshape(grid.shape),
             _colours=[(rows, matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size],
         )
-
-    def to(self, device: Any, dtype: Any) -> MatrixOperator:
-        """The same operator on tensors of a device, or on arrays where `device` is None."""
-        names = ("sparse", "diagonal", "_colours")
-        return changed(self, **{name: convert(getattr(self, name), device, dtype) for name in names})
 
     @property
     def nonzeros(self) -> int:
