@@ -1,4 +1,4 @@
-"""What full multigrid takes between a grid and its coarsening: first guesses, data and boundary data."""
+"""Maps of full multigrid between a grid and its coarsening: of first guesses, data f and boundary data g."""
 
 from __future__ import annotations
 
@@ -28,9 +28,6 @@ class CubicInterpolation(Movable):
 
     Args:
         rediscretised: as in `interpolation_1d.cubic`.
-
-    Attributes:
-        restrict_data: see `data_restriction`.
     """
 
     fine: Grid
@@ -43,11 +40,9 @@ class CubicInterpolation(Movable):
 
     def __post_init__(self) -> None:
         ndim, axes = self.fine.ndim, self.fine.axes
-        along = {
-            a: gather(axes[a], a, ndim, self.dtype, cubic, axes[a].coarsen(), self.rediscretised)
-            for a in range(ndim)
-            if self.which[a]
-        }
+        halved = {a: axes[a] for a in range(ndim) if self.which[a]}
+        arguments = self.dtype, cubic
+        along = {a: gather(x, a, ndim, *arguments, x.coarsen(), self.rediscretised) for a, x in halved.items()}
         derive(self, restrict_data=data_restriction(self.fine, self.which, self.dtype), _axes=along)
 
     def __call__(self, u: Array, sides: Sides) -> Array:
@@ -76,7 +71,7 @@ class CubicInterpolation(Movable):
 
 @dataclass(frozen=True, eq=False)
 class BoundaryTerm(Movable):
-    """E g: what boundary data add to linear interpolation, P u + E g, in the points beside the ends of coarsened axes.
+    """E g, the share of boundary data in linear interpolation P u + E g beside the ends of coarsened axes.
 
     Galerkin right-hand sides need it: u is P u_c + E g with the g of the coarse grid, so that R A (P u_c + E g) = R f.
 
@@ -129,10 +124,7 @@ class BoundaryTerm(Movable):
         return values
 
     def between(self, sides: Sides) -> Sides:
-        """The Dirichlet data less what linear interpolation along their side makes of those of the coarse grid.
-
-        P u_c + E g knows the sides no better than that.
-        """
+        """The Dirichlet data less their linear interpolation along the side, which is all that P u_c + E g knows."""
         return {
             (across, side): values - self._linear(values, across, list(self._axes))
             for (across, side), values in sides.items()
@@ -152,7 +144,7 @@ def data_restriction(fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> Al
 
 
 def coarsen_sides(sides: Sides, fine: Grid, which: tuple[bool, ...]) -> Sides:
-    """The boundary data of the coarse grid: those of the fine grid at the points that stay, or the means of cells."""
+    """The boundary data of the coarse grid: the values at the points that stay, or the means of cells."""
     halved = [a for a, halve in enumerate(which) if halve]
     return {(a, side): coarsen_side(values, fine, a, halved) for (a, side), values in sides.items()}
 
