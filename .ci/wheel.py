@@ -17,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PACKAGES = ("mgcore", "nets", "pde")
+EXTRAS = {"pde": "", "nets": "[torch]"}
 
 
 def run(*command: object, **options) -> None:
@@ -56,7 +57,9 @@ def environment(folder: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--borrow", type=Path, help="site-packages with the dependencies, which are not installed then")
-    borrowed = parser.parse_args().borrow
+    parser.add_argument("--parts", nargs="+", choices=EXTRAS, default=list(EXTRAS), help="what to try (both)")
+    options = parser.parse_args()
+    borrowed = options.borrow
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
@@ -65,8 +68,8 @@ def main() -> None:
         python = environment(folder / "environment")
         around = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "kernels")}
         around.pop("PYTHONPATH", None)
-        for part, extra in (("pde", ""), ("nets", "[torch]")):
-            target = f"mgnet-multigrid{extra} @ {wheel.as_uri()}"
+        for part in options.parts:
+            target = f"mgnet-multigrid{EXTRAS[part]} @ {wheel.as_uri()}"
             run(python, "-m", "pip", "install", *(["--no-deps"] if borrowed else []), target)
             if borrowed:
                 sites = next((folder / "environment").rglob("site-packages"))
