@@ -4,6 +4,7 @@ Imports `mgcore` and torch, never `pde`. Equation numbers without a source are t
 Math. 62 (2019); N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
 """
 
+import nets.common.torch_import  # noqa: F401  first of all: says what to install where torch is missing
 from nets import data
 from nets.data.transform import Transform
 from nets.deploy.export import Exported, ExportError, export

@@ -11,7 +11,7 @@ import numpy as np
 
 from mgcore import Progress
 from pde.common.arguments import described
-from pde.common.arrays import as_numpy, copied, each_tensor, is_tensor, moved, tensors
+from pde.common.arrays import as_numpy, copied, each_tensor, import_torch, is_tensor, moved, tensors
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,7 @@ def read_device(device: Any) -> str:
         raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {described(device)}")
     if kind == "cpu":
         return "cpu"
-    import torch
-
-    there = torch.cuda.device_count()
+    there = import_torch(f"device={str(device)!r}").cuda.device_count()
     if int(number or 0) >= there:
         found = f"{there} GPU{'s' * (there > 1)}" if there else "no GPU"
         raise ValueError(f"device={str(device)!r}: torch finds {found} on this machine; use 'cpu'")

@@ -26,7 +26,7 @@ from pde.common.arguments import (
     read_precision,
     real_array,
 )
-from pde.common.arrays import as_numpy, cast, copied, is_tensor
+from pde.common.arrays import as_numpy, cast, copied, import_torch, is_tensor
 from pde.common.keywords import suggesting
 from pde.common.progress import ProgressBar
 from pde.levels.cycles import CYCLES, work_units
@@ -129,6 +129,8 @@ class Multigrid:
         device = read_device(device)
         self._threads = None if threads is None else count("threads", threads, least=1)
         self._kernels = choose("kernels", kernels, KERNELS, auto="auto")
+        if self._kernels.startswith("torch"):
+            import_torch(f"kernels={kernels!r}")
         if device != "cpu" and self._kernels in ("numba", "numpy"):
             raise ValueError(f"kernels={kernels!r} run on the host, and device is {device!r}; use 'auto' or 'torch'")
         if device == "cpu" and self._kernels.endswith("graph"):
