@@ -21,6 +21,10 @@ STRETCHED = 2.0
 """Where the spacing of an axis varies by more than this factor no order of coarsening suits all of the grid."""
 
 
+ENDS = slice(0, 1), slice(-1, None)
+"""The entries of an axis beside its low and its high end."""
+
+
 @dataclass(frozen=True)
 class Side:
     """What one end of an axis is: "dirichlet", "neumann", "robin" (with beta) or "periodic"."""
