@@ -10,8 +10,8 @@ import numpy as np
 from pde.common.arrays import cast, expand, like
 from pde.problem.boundary import fold
 from pde.problem.coefficients import Terms
-from pde.problem.grid import Array, Axis, Grid, Sides, trailing, window
-from pde.problem.operators import ENDS, StencilOperator
+from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, trailing, window
+from pde.problem.operators import StencilOperator
 
 WEAK = 1e-4
 """Robin sides with beta L / a below this at both ends of an axis hardly hold u, and the lifting does not ask them."""

@@ -11,10 +11,7 @@ import scipy.sparse as sp
 
 from pde.common.arrays import cast, contiguous, expand, is_tensor, zeros
 from pde.problem.coefficients import Terms, grid_coefficients, grid_fluxes
-from pde.problem.grid import Array, Axis, Grid, along, trailing, window
-
-ENDS = slice(0, 1), slice(-1, None)
-"""The rows beside the low and the high end of an axis."""
+from pde.problem.grid import ENDS, Array, Axis, Grid, along, trailing, window
 
 
 class StencilOperator:
