@@ -24,9 +24,8 @@ SAMPLES = 2**15
 def smoothing(mg: Multigrid, path: str | Path, sweeps: int = 1, seed: int = 20, title: str = "") -> Path:
     """Draw a random error before and after smoothing, in space and by frequency, and its share left on every level.
 
-    The smoothing is that of the level before its coarse-grid correction (after it, where there is none before),
-    repeated `sweeps` times. The frequencies are those of the sine, cosine or Fourier transform that fits the ends of
-    each axis; Robin ends count as Neumann ends, and stretched axes by the numbers of their unknowns.
+    A level smooths as before its coarse-grid correction (as after it, where it does not before), `sweeps` times. See
+    `pde.plot.frequencies.spectrum` for the frequencies.
     """
     sweeps, seed = count("sweeps", sweeps, least=1), count("seed", seed, least=0)
     shown = [number for number, level in enumerate(mg.levels) if level.R is not None]

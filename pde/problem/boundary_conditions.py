@@ -12,7 +12,7 @@ BOUNDARIES = ("dirichlet", "neumann", "periodic")
 
 
 def read_boundary(boundary: Any, ndim: int) -> tuple[tuple[Side, Side], ...]:
-    """The (low, high) sides of every axis from what the user gives; see `Poisson`.
+    """The (low, high) sides of every axis from the `boundary` of `Poisson`.
 
     Raises:
         TypeError, ValueError: naming what came and what is allowed.

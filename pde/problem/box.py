@@ -1,4 +1,4 @@
-"""The grid of a box from what the user gives: unknowns per axis, lengths, sides, coordinates."""
+"""Read a box: unknowns per axis, lengths, sides and coordinates make its grid."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _per_axis(name: str, values: Any, ndim: int) -> list[Any]:
 
 
 def _stretched(name: str, nodes: Any, uniform: Axis) -> Axis:
-    """An axis with these nodes in the place of equally spaced ones."""
+    """The axis with these nodes instead of equally spaced ones."""
     given = finite(name, real_array(name, nodes), np.dtype(float))
     if given.shape != uniform.nodes.shape:
         raise ValueError(

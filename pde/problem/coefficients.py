@@ -1,4 +1,4 @@
-"""The coefficients of -div(a grad u) + c u on a grid, and the three numbers per axis and point that they make."""
+"""The coefficients of -div(a grad u) + c u on a grid, and the three-point stencil of each axis."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _largest_jump(values: Array, grid: Grid) -> float:
 
 
 class AxisCoefficients(NamedTuple):
-    """centre u_i - lower u_{i-1} - upper u_{i+1}, with what boundary data contribute: low g_low, high g_high.
+    """centre u_i - lower u_{i-1} - upper u_{i+1}, plus boundary data: low g_low, high g_high.
 
     Arrays (n,), or (n, ...) with the other axes behind where a varies. lower[0] and upper[-1] lead around a periodic
     axis; on others nothing reads them.

@@ -1,4 +1,4 @@
-"""Fields on a grid from what the user gives: coefficient, reaction, and values at the unknowns."""
+"""Read fields on a grid: coefficient, reaction, and values at the unknowns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_values(
     """`values` (array or callable of the coordinates) as a finite real array of shape (..., *grid.shape).
 
     Args:
-        tensors: whether a tensor may stay what it is.
+        tensors: whether a tensor may stay one.
         look: whether to search an array that has the dtype already for values that are not finite.
         constant: whether one number may stand for all of them.
 

@@ -1,4 +1,4 @@
-"""Tensor-product grids: where the unknowns of an axis lie, what its two ends are, and how it coarsens."""
+"""Tensor-product grids: the unknowns of each axis, its two ends, and its coarsening."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDS = slice(0, 1), slice(-1, None)
 
 @dataclass(frozen=True)
 class Side:
-    """What one end of an axis is: "dirichlet", "neumann", "robin" (with beta) or "periodic"."""
+    """One end of an axis: "dirichlet", "neumann", "robin" (with beta) or "periodic"."""
 
     kind: str = "dirichlet"
     beta: float = 0.0
@@ -57,7 +57,7 @@ class Axis:
             are the edges of the cells. The end of a periodic axis is its beginning, one period on.
         sides: the low and the high end.
         cell: whether the unknowns are the centres of cells.
-        odd_last: whether coarsening has made the last interval of another number of intervals than those before.
+        odd_last: whether the last interval has been made from more or fewer intervals than the others.
         nested: whether one unknown at most may lie between two that stay when it coarsens; see `_kept`.
     """
 
@@ -162,10 +162,11 @@ class Axis:
         return self.n > 1 and 1 <= self.coarsen().n < self.n
 
     def coarsen(self) -> Axis:
-        """Every second node counted from the low end, and the high end; where that does not fit, the last interval
-        is the shorter one. Cells are merged in pairs in the same way. Two ends that are unknowns become one cell.
+        """Keep every second node from the low end, and the high end; an odd last interval is shorter.
 
-        It is the same object every time, so that what belongs to a coarse grid can be found again."""
+        Cells are merged in pairs in the same way. Two ends that are unknowns become one cell. The result is the same
+        object every time, which finds cached parts of a coarse grid again.
+        """
         return self._coarser
 
     @cached_property
@@ -183,9 +184,9 @@ class Axis:
     def _kept(self) -> Array:
         """The indices of the nodes that stay.
 
-        An interval that was left over before is not left over again, where an unknown lies on either side: it would be
-        far shorter than those beside it, and its two unknowns coupled too strongly for any point smoother. It joins
-        the two before it, or, where these would leave two unknowns between coarse ones, one of them.
+        A left-over interval with unknowns on both sides is not left over again: it would be far shorter than its
+        neighbours, and its two unknowns coupled too strongly for any point smoother. It joins the two before it, or one
+        of them where `nested`.
         """
         last = len(self.nodes) - 1
         kept = np.arange(0, last + 1, 2)
@@ -318,7 +319,7 @@ def is_constant(values: Array) -> bool:
 
 
 def _roundings(count: int, dtype: Any = float) -> float:
-    """What so many values made from equal intervals may differ by, relative to them."""
+    """The largest relative difference that rounding makes of so many values from equal intervals."""
     return 16 * float(np.finfo(dtype).eps) * count
 
 

@@ -14,17 +14,17 @@ from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, trailing, window
 from pde.problem.operators import StencilOperator
 
 WEAK = 1e-4
-"""Robin sides with beta L / a below this at both ends of an axis hardly hold u, and the lifting does not ask them."""
+"""Robin sides with beta L / a below this at both ends of an axis count as Neumann sides in the lifting."""
 
 Coefficients = list[Any]
 """Factors of 1, t and t^2 / 2 L at distance t along an axis of length L: arrays with one entry along it, or 0."""
 
 
 def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
-    """w, (..., *grid.shape), for boundary data `sides` in float64, some at least; batch axes are those of the data.
+    """w, (..., *grid.shape), for boundary data `sides` in float64, some at least; it has the batch axes of the data.
 
-    Axis by axis, the straight line (between two Neumann sides a parabola) that has the data of both ends, less what the
-    axes before have there: transfinite interpolation. It gives constants, linear functions and x^2 - y^2 as they are.
+    Axis by axis, the straight line (between two Neumann sides a parabola) that has the data of both ends, less the part
+    of the axes before: transfinite interpolation. It gives constants, linear functions and x^2 - y^2 as they are.
     """
     done: list[tuple[int, Coefficients]] = []
     for a in sorted(range(grid.ndim), key=partial(_lateness, grid)):
@@ -42,17 +42,13 @@ def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
 
 
 def _lateness(grid: Grid, a: int) -> tuple[bool, bool]:
-    """Axes of one unknown between slopes come first, which those before would not see, and of them the freest."""
+    """Order of the axes: those of one unknown between slopes first, which others would hide, the freest first of all."""
     axis = grid.axes[a]
     return axis.n > 1 or any(not side.of_flux for side in axis.sides), any(side.of_u for side in axis.sides)
 
 
 def unlifted(w: Array, sides: Sides, grid: Grid, A: StencilOperator) -> Array:
-    """The data of u - w where those of u are 0 and `sides`: what g adds less A w, from differences that are small.
-
-    Args:
-        A: in float64.
-    """
+    """The right-hand side of u - w for f = 0 and data `sides`, in float64: g's part less A w, from small differences."""
     lacking: Sides = {}
     for a, axis in enumerate(grid.axes):
         for side, end in enumerate(axis.sides):
@@ -71,7 +67,7 @@ def _powers(grid: Grid, a: int) -> list[Array]:
 def _missing(
     done: list[tuple[int, Coefficients]], sides: Sides, grid: Grid, terms: Terms, a: int, side: int
 ) -> Array | float:
-    """The data of a side less what the lifting along the axes before has there."""
+    """The data of a side less the lifting along the axes before."""
     ndim, end = grid.ndim, grid.axes[a].sides[side]
     g = sides.get((a, side))
     lacking: Any = 0.0 if g is None else expand(cast(g, np.dtype(float)), a - ndim)

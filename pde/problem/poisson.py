@@ -154,7 +154,7 @@ class Poisson:
     def matrix(self, symmetric: bool = False) -> sp.csr_matrix:
         """A on the flattened unknowns (C order); W A, W the control volumes, where `symmetric`.
 
-        Each diagonal entry is the sum of those beside it, and of c and what sides add, as it is computed; W A is
+        Each diagonal entry is the computed sum of its neighbours' entries, of c and of the part of the sides; W A is
         symmetric to the last bit.
         """
         return self._operator.symmetric_matrix() if symmetric else self._operator.matrix()

@@ -23,7 +23,7 @@ from tests.helpers import BACKENDS, EPS, Counted, hierarchies, norm
 
 
 class Buffers:
-    """What an `InPlaceLevel` owns; nothing of it is named as in `mgcore.level.State`."""
+    """The state of an `InPlaceLevel`; no name is as in `mgcore.level.State`."""
 
     def __init__(self, solution, rhs):
         self.solution, self.rhs = solution, rhs
