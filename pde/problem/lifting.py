@@ -42,13 +42,13 @@ def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
 
 
 def _lateness(grid: Grid, a: int) -> tuple[bool, bool]:
-    """Order of the axes: those of one unknown between slopes first, which others would hide, the freest first of all."""
+    """Order of the axes: those of one unknown between slopes first, which others would hide, the freest first."""
     axis = grid.axes[a]
     return axis.n > 1 or any(not side.of_flux for side in axis.sides), any(side.of_u for side in axis.sides)
 
 
 def unlifted(w: Array, sides: Sides, grid: Grid, A: StencilOperator) -> Array:
-    """The right-hand side of u - w for f = 0 and data `sides`, in float64: g's part less A w, from small differences."""
+    """The right-hand side of u - w for f = 0 and data `sides`, in float64: g less A w, from small differences."""
     lacking: Sides = {}
     for a, axis in enumerate(grid.axes):
         for side, end in enumerate(axis.sides):
