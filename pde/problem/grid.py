@@ -91,13 +91,16 @@ class Axis:
         """The n coordinates of the unknowns."""
         if self.cell:
             return (self.nodes[:-1] + self.nodes[1:]) / 2
-        last = self.periodic or self.sides[1].kind == "dirichlet"
-        return self.nodes[self.first : -1 if last else None]
+        return self.nodes[self._unknown]
 
     @property
     def first(self) -> int:
         """The index of the first unknown among the nodes of a vertex-centred axis."""
         return int(self.sides[0].kind == "dirichlet")
+
+    @property
+    def _unknown(self) -> slice:
+        return slice(self.first, -1 if self.periodic or self.sides[1].kind == "dirichlet" else None)
 
     @property
     def n(self) -> int:
@@ -118,16 +121,18 @@ class Axis:
         if self.cell:
             return self.spacing
         h = self.spacing
-        if self.periodic:
-            return (np.roll(h, 1) + h) / 2
-        halves = np.concatenate((h[:1] * 0, h)) / 2 + np.concatenate((h, h[:1] * 0)) / 2
-        return halves[self.first : len(halves) - int(self.sides[1].kind == "dirichlet")]
+        before, after = (h[-1:], h[:1]) if self.periodic else (h[:1] * 0, h[:1] * 0)
+        return (np.concatenate((before, h)) / 2 + np.concatenate((h, after)) / 2)[self._unknown]
+
+    @property
+    def _closed(self) -> Array:
+        """The coordinates of the unknowns; on a periodic axis the first of them again, one period on."""
+        return np.append(self.points, self.points[0] + self.length) if self.periodic else self.points
 
     @cached_property
     def gaps(self) -> Array:
         """The n - 1 distances between neighbouring unknowns; on a periodic axis n, the last leading to the first."""
-        closed = np.append(self.points, self.points[0] + self.length) if self.periodic else self.points
-        return np.diff(closed)
+        return np.diff(self._closed)
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -143,9 +148,7 @@ class Axis:
     def unevenness(self) -> float:
         """The largest ratio of two intervals that follow each other, 1 where all are equal."""
         h = np.append(self.spacing, self.spacing[:1]) if self.periodic else self.spacing
-        if is_constant(h):
-            return 1.0
-        return float(np.exp(np.abs(np.diff(np.log(h))).max()))
+        return 1.0 if is_constant(h) else float(np.exp(np.abs(np.diff(np.log(h))).max()))
 
     @property
     def left_over(self) -> float:
@@ -203,12 +206,8 @@ class Axis:
 
     @cached_property
     def _through_points(self) -> Axis:
-        if self.periodic:
-            nodes = np.append(self.points, self.points[0] + self.length)
-        else:
-            low, high = (side.kind == "dirichlet" for side in self.sides)
-            ends = self.nodes[:1] if low else self.nodes[:0], self.nodes[-1:] if high else self.nodes[:0]
-            nodes = np.concatenate((ends[0], self.points, ends[1]))
+        low, high = (int(side.kind == "dirichlet") for side in self.sides)
+        nodes = np.concatenate((self.nodes[:low], self._closed, self.nodes[len(self.nodes) - high :]))
         return Axis(nodes, self.sides, nested=True)
 
     def injection(self) -> tuple[Array, Array]:
@@ -217,9 +216,8 @@ class Axis:
             return np.array([[0], [1]]), np.full((2, 1), 0.5)
         kept = self._kept
         if not self.cell:
-            unknown = self.coarsen().n
-            indices = kept[self.first : self.first + unknown] - self.first
-            return indices[None], np.ones((1, unknown))
+            indices = kept[self._unknown] - self.first
+            return indices[None], np.ones((1, len(indices)))
         most = int(np.diff(kept).max())
         indices = np.minimum(kept[:-1] + np.arange(most)[:, None], kept[1:] - 1)
         inside = kept[:-1] + np.arange(most)[:, None] < kept[1:]
