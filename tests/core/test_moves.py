@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mgcore import (
     Level,
+    ResidualLevel,
     backslash_cycle,
     checks,
     descend,
@@ -230,3 +231,8 @@ def test_residual_form_computes_f_when_it_is_read(backend, data, guess):
     for l, A in enumerate(h.A):
         pending = len(h.B[l]) > 0 or (l == 0 and guess)
         assert A.count - before[l] == pending + (visits[l].u is not None)
+
+
+def test_smooth_restrict_and_correct_are_written_once():
+    for move in ("smooth", "restrict", "correct", "change", "feature"):
+        assert getattr(Level, move) is getattr(ResidualLevel, move)
