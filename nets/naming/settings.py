@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self
 
 from nets.common.checks import check_choices, check_integer, integers
 from nets.common.formatting import counted
-from nets.models.activations import create_activations
 from nets.naming.grammar import begin
 from nets.naming.name_settings import read_settings
+from nets.naming.values import parse_activation
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "batch_norm": (True, False),
@@ -24,7 +24,7 @@ class Settings:
     """The settings of every network; `str` gives its name and the settings that are not the default ones.
 
     Args:
-        activation: s, a name of `nets.models.activations`; each grid has its own.
+        activation: s, see `nets.naming.values`; each grid has its own.
         batch_norm: one batch norm per use of a convolution.
         input: "cifar", a 3 x 3 convolution, or "imagenet", 7 x 7 with stride 2 and max pooling with stride 2.
         dims: space dimensions.
@@ -48,7 +48,7 @@ class Settings:
 
     @classmethod
     def parse(cls, name: str, **settings: Any) -> Self:
-        """The configuration of a name in the papers' notation (`nets.naming.grammar`), with settings in it or by keyword.
+        """The configuration of a name in the notation of `nets.naming.grammar`, with settings in it or by keyword.
 
         Raises:
             TypeError, ValueError: where the name does not parse, or gives a setting that a keyword gives otherwise.
@@ -91,7 +91,7 @@ class Settings:
 
     @property
     def description(self) -> dict[str, Any]:
-        """The configuration as plain values, for files; `nets.models.registry.described` makes it again."""
+        """The configuration as plain values, for files; `nets.naming.lookup.described` makes it again."""
         return {"family": self.kind_of_network, "notation": self.notation, "settings": self.settings()}
 
     @property
@@ -120,7 +120,7 @@ def check_settings(config: Any) -> None:
     check_integer("in_channels", config.in_channels, 1)
     check_integer("num_classes", config.num_classes, 0)
     settle_text(config, "activation")
-    create_activations(config.activation, len(config.nu))
+    parse_activation(config.activation, len(config.nu))
 
 
 def settle_text(config: Any, name: str) -> None:

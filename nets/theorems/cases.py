@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nets.models import registry as zoo
+from nets.models import registry
+from nets.naming import lookup
 from nets.theorems.multigrid import lemma_4_1, theorem_6_1, theorem_6_1_v, two_jacobi_steps
 from nets.theorems.plain import identity, theorem_8_3
 from nets.theorems.pooling import appendix_a, restricted_is_dilated, strided_is_subsampled
@@ -27,7 +28,7 @@ from nets.theorems.unet import UNet, unet_is_v_mgnet
 def random_network(name: str, seed: int, **settings: Any) -> Any:
     """A float64 network in evaluation mode with random weights; batch norms have random statistics."""
     torch.manual_seed(seed)
-    model = zoo.network(zoo.configuration(name, **settings)).double().eval()
+    model = registry.network(lookup.configuration(name, **settings)).double().eval()
     _with_statistics(model)
     for name, weight in model.named_parameters():
         if "logits" in name or "omega" in name:

@@ -1,4 +1,4 @@
-"""What an MgNet is, as plain values."""
+"""An MgNet, V-MgNet or GDFI as plain values."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from nets.common.checks import check_choices, integers
 from nets.common.formatting import counted
-from nets.models.iterations import check_iteration
 from nets.naming.grammar import NONLINEAR, SCHEMES, Architecture
 from nets.naming.scanner import EXAMPLE
 from nets.naming.settings import Settings, check_settings, settle_text
+from nets.naming.values import check_iteration
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "extractor": ("constant", "scaled", "variable"),
@@ -49,7 +49,7 @@ class MgNetConfig(Settings):
         A: "K" a convolution; "K.sigma", "sigma.K", "sigma.K.sigma" in GDFI; "xi.sigma.eta" in MgNet, nonlinear, with
             eta: c_u -> c_f and xi: c_f -> c_f. A batch norm in A is one per iterate u^{l,i}.
         B: "sigma.K.sigma" (section 6.5); in GDFI also the other schemes.
-        iteration: "single" (6.7), "multi-step" (6.8) or "chebyshev" (6.9), a name of `nets.models.iterations`.
+        iteration: "single" (6.7), "multi-step" (6.8) or "chebyshev" (6.9), see `nets.naming.values`.
         form: "residual" (8.1), for linear A, or "feature", Algorithm 3 to the letter; the same function to rounding.
             "auto" becomes "residual" where A is linear, else "feature".
         sharing: "literal", as Algorithm 3 says.
