@@ -8,9 +8,9 @@ from typing import Any
 from nets.naming.densenet_config import DenseNetConfig
 from nets.naming.grammar import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, begin
 from nets.naming.mgnet_config import MgNetConfig
-from nets.naming.name_settings import read_settings
 from nets.naming.plain_config import PlainConfig
 from nets.naming.resnet_config import ResNetConfig
+from nets.naming.settings import read_settings
 
 Config = MgNetConfig | ResNetConfig | DenseNetConfig | PlainConfig
 CONFIGS: dict[Any, type[Config]] = {
