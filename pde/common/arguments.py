@@ -1,4 +1,4 @@
-"""What the user gives, read: each function names the argument in its error."""
+"""Read arrays and options that the user gives: each error names the argument, what came and what is allowed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from mgcore.arguments import integer
 from mgcore.arguments import number as number
 from mgcore.arguments import shown as described
 from mgcore.arguments import suggestion as nearest
-from pde.common.arrays import cast, is_tensor, namespace, numpy_dtype
-from pde.problem.grid import Array
+from pde.common.arrays import Array, cast, is_tensor, namespace, numpy_dtype
 
 
 def count(name: str, value: Any, least: int) -> int:
