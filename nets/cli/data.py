@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from mgcore.command_line import add_options, read_options
 from nets.cli.paths import path
 from nets.data import DATA, Dataset, is_known
 
@@ -21,28 +22,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
 """Keyword arguments of `nets.data.load`, as options."""
 
 
-def add_data_options(command: Any) -> None:
-    for name, options in OPTIONS.items():
-        command.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **options)
-
-
-def data_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """Those of the options that were given, for `nets.data.load`."""
-    return {name: value for name, value in vars(options).items() if name in OPTIONS}
-
-
 def add_data(commands: Any) -> None:
     command = commands.add_parser("data", help="data sets, and where they are", description=DESCRIPTION)
     command.add_argument("name", nargs="?", help=f"one of {', '.join(DATA)}")
     command.add_argument("--seed", type=int, default=0, help="of the split, where the set is split by one (default: 0)")
-    add_data_options(command)
+    add_options(command, OPTIONS)
     command.set_defaults(run=_data)
 
 
 def _data(options: argparse.Namespace) -> None:
     import nets
 
-    given = data_arguments(options)
+    given = read_options(options, OPTIONS)
     if options.name is not None:
         _describe(nets.data.load(options.name, options.seed, **given))
         return

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from mgcore.command_line import add_options
 from nets.cli.data import OPTIONS
 from nets.cli.evaluate import draw_evaluation, print_evaluation
 from nets.cli.paths import path
-from nets.cli.settings import NETWORK, add_options, settings
+from nets.cli.settings import GROUPS, NETWORK, settings
 from nets.training import RECIPES, Recipe
 from nets.training.fit import network_for
 from nets.training.recipes import SOURCES, recipe_for
@@ -25,7 +26,8 @@ def add_train(commands: Any) -> None:
     command = commands.add_parser("train", help="train a network", description=DESCRIPTION)
     command.add_argument("--list-recipes", action="store_true", help="print every recipe with its source, and stop")
     command.add_argument("--config", type=path, metavar="FILE", help="a TOML file of the options below")
-    add_options(command)
+    for title, group in GROUPS.items():
+        add_options(command.add_argument_group(title), group)
     command.set_defaults(run=_train)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from mgcore import Solution
+from mgcore.command_line import add_options
 from pde.cli import fields, files
-from pde.cli.options import OUTPUT, PROBLEM, SOLVE, SOLVER, TARGETS, add_options, settings
+from pde.cli.options import GROUPS, OUTPUT, PROBLEM, SOLVE, SOLVER, TARGETS, settings
 from pde.problem.inner_product import Volumes
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
@@ -52,7 +53,8 @@ def add_solve(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="a file with any of the options below")
-    add_options(command)
+    for title, group in GROUPS.items():
+        add_options(command.add_argument_group(title), group)
     command.set_defaults(run=solve)
 
 
