@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +36,8 @@ def read_file(
     Raises:
         ValueError: naming the file, and an unknown key with the nearest one.
     """
+    import tomllib  # most commands read no file
+
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
