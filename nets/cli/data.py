@@ -1,13 +1,21 @@
-"""python -m nets data: the data sets and where they are; and what other commands can be told of their data."""
+"""python -m nets data: the data sets and where they are; options about data for other commands."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from mgcore.command_line import add_options, read_options
-from nets.cli.paths import path
 from nets.data import DATA, Dataset, is_known
+
+
+def path(text: str) -> Path:
+    """Make a path of an option; an empty one, as of a variable that is not set, would mean the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a path; got ''")
+    return Path(text)
+
 
 DESCRIPTION = """The data sets and where each was found. With a name: read it, verify it and say what it holds."""
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -16,7 +24,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "action": argparse.BooleanOptionalAction,
         "help": "fetch and verify the data where they are not found",
     },
-    "exclude": {"type": path, "metavar": "FILE", "help": "images to leave out, a line for each: file and place in it"},
+    "exclude": {"type": path, "metavar": "FILE", "help": "images to leave out, a line for each: file and number in it"},
     "size": {"type": int, "metavar": "N", "help": "pixels per side, to which images of a folder are resized and cut"},
 }
 """Keyword arguments of `nets.data.load`, as options."""

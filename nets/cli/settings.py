@@ -11,7 +11,7 @@ from typing import Any
 
 from mgcore.command_line import add_options, read_file, read_options
 from nets.cli import data
-from nets.cli.paths import path
+from nets.cli.data import path
 from nets.common.checks import USUAL
 from nets.data import DATA, Augmentation
 from nets.naming.scanner import EXAMPLE
@@ -27,7 +27,7 @@ RUN: dict[str, dict[str, Any]] = {
     "resume": {"action": argparse.BooleanOptionalAction, "help": "go on with the run in --output"},
     "checkpoint_every": {"metavar": "WHEN", "help": "such as 10 min, 500 steps or 2 epochs (1 epoch, 5 min)"},
     "init_from": {"type": path, "metavar": "FILE", "help": "start from these weights: a checkpoint, run or state_dict"},
-    "evaluate_every": {"type": int, "metavar": "N", "help": "epochs between two looks at the held-out part (1)"},
+    "evaluate_every": {"type": int, "metavar": "N", "help": "epochs between two evaluations (1)"},
     "tensorboard": {"action": argparse.BooleanOptionalAction, "help": "write events for TensorBoard into --output"},
     "device": {"metavar": "NAME", "help": "cpu, cuda, cuda:1, ...; under torchrun cuda is one GPU per process (cpu)"},
     "threads": {"type": int, "metavar": "N", "help": "threads of torch; one is best for digits on a busy machine"},
@@ -72,7 +72,7 @@ def recipe_options() -> dict[str, dict[str, Any]]:
 
 
 def _documented(kind: type) -> dict[str, str]:
-    """What the "Args" of a docstring say of each name."""
+    """Read from the "Args" of a docstring what it says of each name."""
     text = (getdoc(kind) or "").partition("Args:\n")[2]
     found: dict[str, str] = {}
     for names, body in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", text, re.MULTILINE):
@@ -94,7 +94,7 @@ def add_network_options(group: Any) -> None:
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of the file, if there is one, and over them those of the command line."""
+    """Read the options of the file, if there is one, and of the command line, which wins."""
     file = {} if options.config is None else read_file(options.config, ALL, _value, USUAL, "config: ")
     return {**file, **read_options(options, ALL)}
 

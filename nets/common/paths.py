@@ -42,7 +42,7 @@ def _make(folder: Path, need: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a name with NUL
-        file = next((place for place in (folder, *folder.parents) if isfile(place)), None)
+        file = next((path for path in (folder, *folder.parents) if isfile(path)), None)
         why = error.strerror if isinstance(error, OSError) else error
         reason = f"{folder} cannot be made ({why})" if file is None else f"{file} is a file"
         raise ValueError(f"{need}; {reason}") from error

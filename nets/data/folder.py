@@ -13,7 +13,7 @@ from nets.common.checks import check_integer
 from nets.data.dataset import Dataset, Images, statistics
 from nets.data.images import ImageFiles, channels_of
 from nets.data.parts import innermost, parts
-from nets.data.places import VARIABLE, roots
+from nets.data.search import VARIABLE, roots
 from nets.data.tree import Classes, Notes, check_text, classes
 
 MEMORY = 2**31
@@ -82,15 +82,15 @@ def imagenet(data_dir: str | os.PathLike[str] | None = None, size: int = 224) ->
     For testing the shorter side has 256 pixels for a size of 224, and so in proportion.
 
     Raises:
-        FileNotFoundError: where it is not found, saying where to put it.
+        FileNotFoundError: where it is not found, saying where it belongs.
         ValueError: naming a folder that is not as it should be.
     """
     check_integer("size", size, 1)
     folder = imagenet_folder(data_dir)
     if folder is None:
-        places = ", ".join(map(str, _places(data_dir)))
+        searched = ", ".join(map(str, _candidates(data_dir)))
         raise FileNotFoundError(
-            f"data 'imagenet' was not found (looked for train/ and val/ in {places}). Get it from "
+            f"data 'imagenet' was not found (looked for train/ and val/ in {searched}). Get it from "
             f"https://www.image-net.org (an account is needed); --data-dir (data_dir) or ${VARIABLE} names "
             "another folder"
         )
@@ -110,10 +110,10 @@ def imagenet(data_dir: str | os.PathLike[str] | None = None, size: int = 224) ->
 
 def imagenet_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
     """The folder with train/ and val/, if there is one."""
-    return next((p for p in _places(data_dir) if (p / "train").is_dir() and (p / "val").is_dir()), None)
+    return next((p for p in _candidates(data_dir) if (p / "train").is_dir() and (p / "val").is_dir()), None)
 
 
-def _places(data_dir: str | os.PathLike[str] | None) -> list[Path]:
+def _candidates(data_dir: str | os.PathLike[str] | None) -> list[Path]:
     below = [root / "imagenet" for root in roots(data_dir)]
     return below if data_dir is None else [*below, Path(data_dir)]
 

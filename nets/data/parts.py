@@ -56,7 +56,7 @@ def parts(folder: Path, notes: Notes) -> tuple[Path, Path] | None:
     """The folders for training and for testing, or None where the folders are classes.
 
     Raises:
-        ValueError: where a part is missing, or there twice, or what is there looks like parts under other names.
+        ValueError: where a part is missing, or there twice, or folders seem to be parts under other names.
     """
     found: dict[str, list[str]] = {}
     for name in folders(folder):

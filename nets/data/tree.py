@@ -25,7 +25,7 @@ Classes = dict[str, list[str]]
 
 @dataclass
 class Notes:
-    """What to warn of in a folder: sentences, and by their endings the files that are passed over."""
+    """Warnings about a folder: sentences, and the files that are passed over, counted by their endings."""
 
     sentences: list[str] = field(default_factory=list)
     passed: Counter[str] = field(default_factory=Counter)
@@ -75,7 +75,7 @@ def folders(folder: Path) -> list[str]:
 
 
 def classes(folder: Path, notes: Notes, like: Path | None = None) -> Classes:
-    """The images of each class, in the order of their names; the classes are those of `like`.
+    """The images of each class, in the order of their names; the same classes as in `like`.
 
     Raises:
         FileNotFoundError: where there is no such folder.

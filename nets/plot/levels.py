@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.checks import check_integer
-from nets.common.places import place
+from nets.common.location import locate
 from nets.models.base import Network
 from nets.models.modes import evaluating
 from nets.models.operators import CONVOLUTION, TRANSPOSED, SharedKernel
@@ -30,7 +30,7 @@ ON_DATA = ("data in which a grid starts, channels of largest norm", "data after 
 
 
 class Grid(NamedTuple):
-    """What one image is on one grid, on the CPU.
+    """One image on one grid, on the CPU.
 
     Attributes:
         first: (c, n, ...) features u^l; in networks that work on data alone r^{l,0}, the data in which the grid starts.
@@ -198,7 +198,7 @@ def _by_level(model: Network) -> dict[int, list[tuple[str, Tensor]]]:
     kinds: Any = (*CONVOLUTION.values(), *TRANSPOSED.values(), SharedKernel)
     rows: dict[int, list[tuple[str, Tensor]]] = {l + 1: [] for l in range(len(model.config.nu))}
     for name, module in model.named_modules():
-        where = place(name)
+        where = locate(name)
         if where.level is None or not isinstance(module, kinds):
             continue
         weight: Any = module.weight

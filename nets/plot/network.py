@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 
-from nets.common.places import BETWEEN, place
+from nets.common.location import BETWEEN, locate
 from nets.inspect.summary import Summary, summary
 from nets.inspect.trace import Call, trace
 from nets.models.base import Network
@@ -50,8 +50,8 @@ SHOWN = 4
 class Kernel(NamedTuple):
     """One use of a kernel: its list ("A", "eta", "B_post", ...) and how its weights come about.
 
-    `weights` is "own" where it is used once, "fixed" where nothing is trained, or the number of the shared kernel among
-    those of its list on the level, from 0.
+    `weights` is "own" where it is used once, "fixed" where nothing is trained, or the number of the shared kernel in
+    its list on the level, from 0.
     """
 
     part: str
@@ -60,7 +60,7 @@ class Kernel(NamedTuple):
 
 @dataclass
 class Row:
-    """What runs on one level: steps of kernels on the way down and up, and the kernels that lead to it."""
+    """One level: steps of kernels on the way down and up, and the kernels that lead to it."""
 
     down: list[list[Kernel]] = field(default_factory=list)
     up: list[list[Kernel]] = field(default_factory=list)
@@ -73,7 +73,7 @@ def rows(model: Network, calls: Sequence[Call]) -> list[Row]:
     table, rising = [Row() for _ in model.config.nu], False
     last = "A" if hasattr(model, "A") and not hasattr(model, "norm_f") else None  # ResNets: B first, then A
     for call, kernel in _kernels(model, calls):
-        where = place(call.name)
+        where = locate(call.name)
         if where.level is None:
             continue
         row = table[where.level]
@@ -100,8 +100,8 @@ def _kernels(model: Network, calls: Sequence[Call]) -> Iterator[tuple[Call, Kern
             weights = "fixed"
         elif uses[call.name] > 1:
             if call.name not in numbers:
-                numbers[call.name] = shared[part, place(call.name).level]
-                shared[part, place(call.name).level] += 1
+                numbers[call.name] = shared[part, locate(call.name).level]
+                shared[part, locate(call.name).level] += 1
             weights = numbers[call.name]
         yield call, Kernel(part, weights)
 

@@ -116,8 +116,8 @@ class Expression:
                 raise ExpressionError(f"{self.label}: at most {DEEPEST} operations inside each other are read")
             problem = self._problem(node)
             if problem:
-                place = f"'{self._piece(node)}' at column {node.col_offset + 1}"
-                raise ExpressionError(f"{self.label}: {place}: {problem}")
+                where = f"'{self._piece(node)}' at column {node.col_offset + 1}"
+                raise ExpressionError(f"{self.label}: {where}: {problem}")
             waiting.extend((child, depth + 1) for child in _children(node))
 
     def _problem(self, node: ast.expr) -> str | None:

@@ -13,7 +13,12 @@ from pde.levels.smoothers import SMOOTHERS
 from pde.levels.transfers import TRANSFERS
 
 PROBLEM: dict[str, dict[str, Any]] = {
-    "shape": {"type": int, "nargs": "+", "metavar": "N", "help": "unknowns per axis (default: those of the array f)"},
+    "shape": {
+        "type": int,
+        "nargs": "+",
+        "metavar": "N",
+        "help": "unknowns per axis (default: the shape of the array f)",
+    },
     "dims": {"type": int, "choices": (1, 2, 3), "help": "dimensions, where --shape is one number for all axes"},
     "extent": {"type": float, "nargs": "+", "metavar": "L", "help": "length of the box, one or one per axis (1)"},
     "boundary": {
@@ -114,7 +119,7 @@ def _is_number(word: str) -> bool:
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of the file, if there is one, and over them those of the command line."""
+    """Read the options of the file, if there is one, and of the command line, which wins."""
     file = {} if options.file is None else read_file(options.file, ALL, _from_file, {}, "")
     return {**file, **read_options(options, ALL)}
 

@@ -127,7 +127,7 @@ def read_shape(given: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def tell(mg: Multigrid, solution: Solution, exact: np.ndarray | None) -> None:
-    """What came of the solve, on stdout; on stderr why it did not converge."""
+    """Print the result on stdout, and on stderr why a solve did not converge."""
     print(solution.message, file=sys.stdout if solution.converged else sys.stderr)
     if solution.removed:
         print(f"mean removed from f  {solution.removed:.1e} of its norm")
