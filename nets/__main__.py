@@ -21,7 +21,7 @@ from nets.cli.predict import add_predict
 from nets.cli.report import add_report
 from nets.cli.show import add_list, add_summary, add_tables, add_theorems
 from nets.cli.train import add_train
-from nets.common.checks import USUAL
+from nets.common.checks import OTHER_NAMES
 from nets.deploy.export import ExportError
 from nets.training import TrainingError
 
@@ -52,7 +52,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         known = {name.replace("-", "_"): f"--{name}" for name in re.findall(r"--([a-z][\w-]*)", options.usage)}
         given = unknown[0].partition("=")[0].lstrip("-").replace("-", "_")
-        near = nearest(given, known, USUAL) if unknown[0].startswith("--") else None
+        near = nearest(given, known, OTHER_NAMES) if unknown[0].startswith("--") else None
         hint = f"; did you mean {known[near]}?" if near else ""
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return options

@@ -12,7 +12,7 @@ from typing import Any
 from mgcore.command_line import add_options, read_file, read_options
 from nets.cli import data
 from nets.cli.data import path
-from nets.common.checks import USUAL
+from nets.common.checks import OTHER_NAMES
 from nets.data import DATA, Augmentation
 from nets.naming.scanner import EXAMPLE
 from nets.training import RECIPES, Recipe
@@ -95,7 +95,7 @@ def add_network_options(group: Any) -> None:
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """Read the options of the file, if there is one, and of the command line, which wins."""
-    file = {} if options.config is None else read_file(options.config, ALL, _value, USUAL, "config: ")
+    file = {} if options.config is None else read_file(options.config, ALL, _value, OTHER_NAMES, "config: ")
     return {**file, **read_options(options, ALL)}
 
 
