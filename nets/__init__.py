@@ -4,6 +4,7 @@ Imports `mgcore` and torch, never `pde`. Equation numbers without a source are t
 Math. 62 (2019); N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
 """
 
+from mgcore.renamed import keep_old_names
 from nets import data
 from nets.data.transform import Transform
 from nets.deploy.export import Exported, ExportError, export
@@ -75,6 +76,8 @@ __all__ = [
     "train",
     "training_memory",
 ]
+
+keep_old_names({"nets.bottleneck": "nets.papers.bottleneck"}, until="0.3")
 
 
 def __dir__() -> list[str]:
