@@ -87,12 +87,16 @@ class Hierarchy:
         boundary_terms: what boundary data add to Galerkin right-hand sides, one per pair of levels; empty where the
             operators are rediscretised.
         volumes: one per level.
+        singular: whether constants solve A u = 0.
+        follows_coefficient: whether transfers do, so that full multigrid interpolates by them too.
     """
 
     levels: list[Level]
     interpolations: Sequence[CubicInterpolation]
     boundary_terms: Sequence[BoundaryTerm]
     volumes: Sequence[Volumes]
+    singular: bool = False
+    follows_coefficient: bool = False
 
 
 class Tables:
@@ -120,7 +124,7 @@ def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int | Non
     data = _boundary_terms(levels, interpolations, choices.dtype, tables) if choices.coarse == "galerkin" else []
     operators = [level.info.operator for level in levels]
     volumes = [Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes) for A in operators]
-    return Hierarchy(levels, interpolations, data, volumes)
+    return Hierarchy(levels, interpolations, data, volumes, choices.singular, choices.transfer == "operator")
 
 
 def _build_levels(

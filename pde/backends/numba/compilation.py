@@ -57,7 +57,7 @@ def compile_variant(variant: Variant, progress: bool = False) -> None:
     Raises:
         ImportError, OSError: as `compile_kernels`.
     """
-    small_solver(variant)._cycles.prepare(progress)
+    small_solver(variant).backend.prepare(progress)
     if not stamps.is_compiled(variant):
         raise OSError("Numba's cache cannot be written to; the environment variable NUMBA_CACHE_DIR names its folder")
 
