@@ -5,9 +5,9 @@ Imports the standard library only. Equation numbers without a source are those o
 """
 
 from mgcore import checks, stencils
-from mgcore.cycle import backslash_cycle, descend, f_cycle, full_multigrid, mg0, mgnet, v_cycle, w_cycle
+from mgcore.cycle import CYCLES, backslash_cycle, descend, f_cycle, full_multigrid, mg0, mgnet, v_cycle, w_cycle
 from mgcore.delegate import Delegate
-from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, single_step
+from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, relaxation, single_step
 from mgcore.level import Level, ResidualLevel, residual_form
 from mgcore.moves import Moves, Visit
 from mgcore.solution import Progress, Solution, SolveError
@@ -16,6 +16,7 @@ from mgcore.stopping import REASONS, Remaining
 from mgcore.trace import Event, TracedLevel, traced
 
 __all__ = [
+    "CYCLES",
     "REASONS",
     "Delegate",
     "Event",
@@ -39,6 +40,7 @@ __all__ = [
     "mg0",
     "mgnet",
     "multi_step",
+    "relaxation",
     "residual_form",
     "single_step",
     "solve",

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+import pde.common.py_pde  # noqa: F401  first of all: says so where py-pde's files have replaced ours
 from pde.cli.compile import add_compile
 from pde.cli.options import join_minus
 from pde.cli.predict import add_predict

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from nets.common.checks import suggesting, suggestion
 from nets.data.dataset import Dataset, SourceFile, statistics
-from nets.data.digits import digits
 from nets.data.download import download as fetch
 from nets.data.exclusions import excluded
 from nets.data.files import Files
@@ -22,6 +21,7 @@ from nets.data.folder import image_folder, imagenet, imagenet_folder
 from nets.data.part import Array
 from nets.data.places import download_folder, find_files, missing
 from nets.data.published import PUBLISHED, Published
+from nets.data.sklearn_digits import digits
 
 PREFIX = "folder:"
 DATA = {

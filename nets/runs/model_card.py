@@ -8,7 +8,7 @@ from typing import Any
 
 from nets.papers.accuracies import published
 from nets.common.formatting import duration, threads
-from nets.models.registry import own_settings
+from nets.naming.lookup import own_settings
 
 FILE = "model_card.md"
 PARTS = {"train": "training", "test": "test"}

@@ -17,7 +17,7 @@ from nets.papers.accuracies import PublishedAccuracy, published
 from nets.models.replaced import summed_up
 from nets.runs.record import FILE, FORMAT
 from nets.common.formatting import counted, threads
-from nets.models.registry import own_settings
+from nets.naming.lookup import own_settings
 
 STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 

@@ -14,8 +14,9 @@ from pde.backends.mixed import Mixed
 from pde.backends.numba import backend as numba
 from pde.backends.plain import Plain
 from pde.common.arguments import choose, count, read_precision
+from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
-from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy
+from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, level_to
 
 
 def _plain(hierarchy: Hierarchy, options: Options) -> Backend:
@@ -48,11 +49,12 @@ def make(hierarchy: Hierarchy, options: Options, mixed: bool = False) -> Backend
     Raises:
         ValueError: `options.kernels` is not "auto", and there are none for this hierarchy. ImportError: nor a library.
     """
-    here = options.device.put(hierarchy, options.dtype)
+    device = options.device
+    here = hierarchy.to(device.where, options.dtype) if device.on_tensors else hierarchy
     if not mixed or len(hierarchy.levels) == 1:
         return _chosen(here, options)
     low = np.dtype("float32")
-    levels = options.device.lowered(hierarchy.levels, low)
+    levels = [level_to(level, device.where, low) for level in hierarchy.levels]
     return Mixed(here, _chosen(replace(here, levels=levels), replace(options, dtype=low)))
 
 
@@ -77,6 +79,8 @@ def read_options(kernels: Any, device: Any, dtype: Any, threads: Any) -> tuple[O
     device = read_device(device)
     threads = None if threads is None else count("threads", threads, least=1)
     kernels = choose("kernels", kernels, MAKERS, auto="auto")
+    if kernels.startswith("torch"):
+        import_torch(f"kernels={kernels!r}")
     if device != "cpu" and kernels in ("numba", "numpy"):
         raise ValueError(f"kernels={kernels!r} run on the host, and device is {device!r}; use 'auto' or 'torch'")
     if device == "cpu" and kernels.endswith("graph"):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pde.common.arguments import described
-from pde.common.arrays import arrays, as_numpy, copied, each_tensor, is_tensor, moved, tensors
+from pde.common.arrays import as_numpy, convert, copied, each_tensor, import_torch, is_tensor
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,13 @@ class Device:
         return x.detach().resolve_neg().numpy() if x.device.type == "cpu" else x.detach()
 
     def put(self, x: Any, dtype: np.dtype) -> Any:
-        """An array, or an object of this package with its arrays, on the device; new tensors have the dtype."""
-        return moved(x, tensors(self._exact(), dtype)) if self.on_tensors else x
+        """An array on the device, in the dtype where it becomes a tensor."""
+        return convert(x, self.where, dtype) if self.on_tensors else x
 
-    def lowered(self, x: Any, dtype: np.dtype) -> Any:
-        """As `put`, and arrays that stay arrays are cast to the dtype."""
-        return self.put(x, dtype) if self.on_tensors else moved(x, arrays(dtype))
+    @property
+    def where(self) -> Any:
+        """The device as `to` of levels takes it: None for arrays."""
+        return self._exact() if self.on_tensors else None
 
     def give(self, u: Any, as_tensor: bool) -> Any:
         """A result as the user wants it; nothing is copied on the host."""
@@ -128,9 +129,7 @@ def read_device(device: Any) -> str:
         raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {described(device)}")
     if kind == "cpu":
         return "cpu"
-    import torch
-
-    there = torch.cuda.device_count()
+    there = import_torch(f"device={str(device)!r}").cuda.device_count()
     if int(number or 0) >= there:
         found = f"{there} GPU{'s' * (there > 1)}" if there else "no GPU"
         raise ValueError(f"device={str(device)!r}: torch finds {found} on this machine; use 'cpu'")

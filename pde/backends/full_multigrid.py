@@ -18,7 +18,7 @@ from pde.problem.grid import Array, Sides
 
 def is_homogeneous(data: Data, hierarchy: Hierarchy) -> bool:
     """Whether full multigrid needs neither boundary data nor means nor right-hand sides of Galerkin operators."""
-    return not (hierarchy.singular or hierarchy.boundary_terms or any(np.any(g) for g in data.sides.values()))
+    return not (hierarchy.choices.singular or hierarchy.boundary_terms or any(np.any(g) for g in data.sides.values()))
 
 
 def sides_of_every_grid(sides: Sides, hierarchy: Hierarchy) -> list[Sides]:
@@ -30,7 +30,7 @@ def sides_of_every_grid(sides: Sides, hierarchy: Hierarchy) -> list[Sides]:
 
 def interpolations(hierarchy: Hierarchy, sides: list[Sides]) -> list[Callable[[Vector], Vector]]:
     """First guesses from the next coarser grid: cubic, or P u + E g, which follows a coefficient that jumps."""
-    if hierarchy.follows_coefficient:
+    if hierarchy.choices.transfer == "operator":
         return [partial(_prolong, *each) for each in _pairs(hierarchy, sides)]
     return [partial(_cubic, each, g) for each, g in zip(hierarchy.interpolations, sides, strict=False)]
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from mgcore import Event, Iteration, Moves, traced
+from mgcore import CYCLES, Event, Iteration, Moves, traced
 from pde.backends.base import Backend, Data, Norms, Vector
 from pde.backends.device import Device
 from pde.backends.iterations import Cycling, nested_iteration
 from pde.backends.krylov import ConjugateGradients
 from pde.common.arrays import cast
-from pde.levels.cycles import CYCLES
-from pde.levels.hierarchy import Hierarchy, symmetric
+from pde.levels.hierarchy import Hierarchy
 from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides
 
@@ -75,7 +73,7 @@ class Plain(Backend):
         return self.hierarchy.volumes[level].rms(v)
 
     def project(self, v: Vector, *, level: int = 0) -> Vector:
-        return self.hierarchy.volumes[level].without_mean(v) if self.hierarchy.singular else v
+        return self.hierarchy.volumes[level].without_mean(v) if self.hierarchy.choices.singular else v
 
     def rounding(self, u: Vector, sizes: np.ndarray) -> np.ndarray:
         """eps (2 ||D u|| + ||f||), D the diagonal of A: where a jumps far less than with ||A||, its largest entry."""
@@ -111,8 +109,7 @@ class Plain(Backend):
         return make(self, kind, data, u, out)
 
     def symmetric(self) -> Backend:
-        levels = symmetric(list(self.hierarchy.levels))
-        return Plain(replace(self.hierarchy, levels=levels), self.dtype, self.device, self.why)
+        return Plain(self.hierarchy.symmetric(), self.dtype, self.device, self.why)
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:
         def norm(number: int, r: Vector) -> float:

@@ -7,9 +7,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from mgcore import CYCLES
 from pde.cli.fields import resolve
 from pde.common.arguments import nearest
-from pde.levels.cycles import CYCLES
 from pde.levels.smoothers import SMOOTHERS
 from pde.levels.transfers import TRANSFERS
 

@@ -11,10 +11,10 @@ import numpy as np
 
 import mgcore
 from mgcore import Iteration, Progress, Solution, SolveError
+from mgcore.cycle import CYCLES, work_units
 from pde.common.arguments import choose, count, described, number
 from pde.common.keywords import suggesting
 from pde.common.progress import ProgressBar
-from pde.levels.cycles import CYCLES, work_units
 from pde.levels.defaults import is_rough
 from pde.levels.hierarchy import Tables
 from pde.levels.smoothers import SWEEPS_PER_STEP

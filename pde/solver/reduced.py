@@ -66,7 +66,7 @@ class Reduction:
         """A in float64."""
         if self.dtype == np.dtype(float):
             return self.backend.hierarchy.levels[0].A
-        return self.backend.device.put(self.problem._operator, np.dtype(float))
+        return self.problem._operator.to(self.backend.device.where, np.dtype(float))
 
     def __call__(self, f: Array, sides: Sides, u0: Array | None) -> Reduced:
         reduced = self._lifted(f, sides)

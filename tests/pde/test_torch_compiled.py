@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pde
+from mgcore import CYCLES
 from pde.backends.base import Data
 from pde.backends.torch.backend import FastTorch
 from pde.backends.torch.compile import compiled, without_writes
-from pde.levels.cycles import CYCLES
 from pde.problem.operators import StencilOperator
 from tests.pde.problems import FIELDS, problems
 from tests.pde.rounding import of_a_cycle

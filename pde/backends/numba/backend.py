@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from pde.backends.numba.background import MEANWHILE, begin, waiting
 from pde.backends.numba.variants import Variant, variant_of
 from pde.backends.plain import Plain
 from pde.common.progress import CompileBar
-from pde.levels.hierarchy import Hierarchy, symmetric
+from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Array
 
 SMALLEST = 1 << 15
@@ -147,14 +146,13 @@ class Numba(Plain):
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
     ) -> Iteration:
-        if accel is None and not self.hierarchy.singular and self.kernels.fits_one_call:
+        if accel is None and not self.hierarchy.choices.singular and self.kernels.fits_one_call:
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
 
     def symmetric(self) -> Backend:
         if self._symmetric is None:
-            levels = symmetric(list(self.hierarchy.levels))
-            self._symmetric = Numba(replace(self.hierarchy, levels=levels), self._options, self.variant)
+            self._symmetric = Numba(self.hierarchy.symmetric(), self._options, self.variant)
         return self._symmetric
 
     def _threads(self) -> int:

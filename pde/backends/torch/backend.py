@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from pde.backends.device import Device
 from pde.backends.plain import Plain
 from pde.backends.torch import compile as compilation
 from pde.backends.torch.graphs import Captured, cuda_graph
-from pde.levels.hierarchy import Hierarchy, symmetric
+from pde.levels.hierarchy import Hierarchy
 
 
 def make(hierarchy: Hierarchy, options: Options) -> Backend:
@@ -90,7 +89,7 @@ class FastTorch(Torch):
 
     def symmetric(self) -> Backend:
         if self._symmetric is None:
-            hierarchy = replace(self.hierarchy, levels=symmetric(list(self.hierarchy.levels)))
+            hierarchy = self.hierarchy.symmetric()
             self._symmetric = FastTorch(hierarchy, self.dtype, self.device, self._compile, self._capture)
         return self._symmetric
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pde.levels.cycles import CYCLES
+from mgcore import CYCLES
 
 Tensor = torch.Tensor
 
