@@ -12,15 +12,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from nets.common.checked_file import is_whole, write_atomically
 from nets.common.paths import make_folder
-from nets.runs import model_card, record
-from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.models import checkpoint as checkpoints
 from nets.models.checkpoint import CheckpointError
-from nets.training.evaluation import Evaluation
+from nets.runs import model_card, record
+from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.lock import Lock
 from nets.runs.resume import Run
-from nets.common.checked_file import is_whole, write_atomically
+from nets.training.evaluation import Evaluation
 
 HISTORY, CURVE = "history.csv", "learning_curve.png"
 draw_history: Callable[[list[dict[str, Any]], Path], None] = lambda history, path: None
@@ -97,7 +97,9 @@ class RunFolder:
         """Whether a checkpoint is due, after `steps` more."""
         epoch, step, then = self._tried
         seconds = time.monotonic() - then
-        return self.interval.due(steps=run.training.step + steps - step, epochs=run.training.epoch - epoch, seconds=seconds)
+        return self.interval.due(
+            steps=run.training.step + steps - step, epochs=run.training.epoch - epoch, seconds=seconds
+        )
 
     def keep(self, run: Run) -> None:
         """Write a checkpoint, unless the last one is of this step."""
@@ -129,7 +131,9 @@ class RunFolder:
                 ) from error
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
         self._try(CURVE, lambda: draw_history(run.training.history, self.path / CURVE))
-        self._try(model_card.FILE, lambda: record.write_text(self.path / model_card.FILE, model_card.model_card(self._record)))
+        self._try(
+            model_card.FILE, lambda: record.write_text(self.path / model_card.FILE, model_card.model_card(self._record))
+        )
 
     def last(self) -> str:
         """Where the last checkpoint is, in words."""

@@ -312,7 +312,10 @@ def test_a_folder_that_cannot_be_locked_is_written_to_with_a_warning(tmp_path, m
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
-    with pytest.warns(UserWarning, match=f"output: {tmp_path} cannot be locked"), RunFolder(tmp_path, CheckpointInterval(steps=1)):
+    with (
+        pytest.warns(UserWarning, match=f"output: {tmp_path} cannot be locked"),
+        RunFolder(tmp_path, CheckpointInterval(steps=1)),
+    ):
         pass
     assert os.listdir(tmp_path) == []
 
