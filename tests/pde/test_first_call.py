@@ -317,7 +317,7 @@ def test_a_solve_with_progress_shows_the_bar_of_compiling_too(monkeypatch):
 
 @pytest.mark.parametrize("variant", EVERY)
 def test_the_solver_that_a_variant_is_compiled_with_needs_it(variant):
-    assert compilation.small_solver(variant).backend.variant == variant
+    assert compilation.small_backend(variant).variant == variant
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -369,7 +369,7 @@ def test_the_command_says_what_was_compiled(first, monkeypatch, capsys):
     assert capsys.readouterr().out == "every kernel is compiled\n"
     monkeypatch.setattr(stamps.os, "access", lambda *_: False)
     monkeypatch.setattr(compilation, "compile_variant", compile_variant)
-    monkeypatch.setattr(compilation, "small_solver", lambda variant: pde.Multigrid(pde.Poisson((9, 9))))
+    monkeypatch.setattr(compilation, "small_backend", lambda variant: pde.Multigrid(pde.Poisson((9, 9))).backend)
     assert main(command) == 2
     assert "Numba's cache cannot be written to" in capsys.readouterr().err
 

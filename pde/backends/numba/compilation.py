@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from pde.backends.base import Options
 from pde.backends.numba import stamps
+from pde.backends.numba.backend import make
 from pde.backends.numba.variants import EVERY, Variant
+from pde.levels.hierarchy import Choices, Tables, build_hierarchy
 from pde.problem.poisson import Poisson
-from pde.solver.multigrid import Multigrid
 
 DIMS, DTYPES, COEFFICIENTS = (tuple(dict.fromkeys(values)) for values in zip(*EVERY, strict=True))
 
@@ -52,21 +54,23 @@ def compile_kernels(
 
 
 def compile_variant(variant: Variant, progress: bool = False) -> None:
-    """Compile by way of a small solver that needs these kernels, and leave a stamp.
+    """Compile by way of a small problem that needs these kernels, and leave a stamp.
 
     Raises:
         ImportError, OSError: as `compile_kernels`.
     """
-    small_solver(variant).backend.prepare(progress)
+    small_backend(variant).prepare(progress)
     if not stamps.is_compiled(variant):
         raise OSError("Numba's cache cannot be written to; the environment variable NUMBA_CACHE_DIR names its folder")
 
 
-def small_solver(variant: Variant) -> Multigrid:
-    """A solver that needs these kernels."""
+def small_backend(variant: Variant) -> Any:
+    """Make the backend of a small problem that needs these kernels."""
     a: Any = 1.0 if variant.coefficients == "constant" else _varying
-    problem = Poisson((20,) * variant.ndim, coefficient=a)
-    return Multigrid(problem, dtype=variant.dtype, kernels="numba", levels=64, threads=1)
+    problem, dtype = Poisson((20,) * variant.ndim, coefficient=a), np.dtype(variant.dtype)
+    choices = Choices("sor", None, (1, 1), "rediscretised", "bilinear", dtype, problem.singular)
+    hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64, Tables())
+    return make(hierarchy, Options("numba", dtype=dtype, threads=1))
 
 
 def _varying(*x: np.ndarray) -> np.ndarray:
