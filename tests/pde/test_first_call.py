@@ -240,8 +240,8 @@ def test_a_child_that_fails_says_why_and_is_not_started_again(first, monkeypatch
         raise ImportError("numba needs another numpy")
 
     monkeypatch.setattr(compilation, "compile_variant", fail)
-    monkeypatch.setattr(background, "_lower_priority", lambda: None)
-    background.child({"variant": list(PLAIN), "locked": True})
+    monkeypatch.setattr(compilation, "_lower_priority", lambda: None)
+    compilation.child({"variant": list(PLAIN), "locked": True})
     mg = solver()
     assert "compiling them has failed (ImportError: numba needs another numpy)" in str(mg)
     assert mg.solve(np.ones(SHAPE)).converged

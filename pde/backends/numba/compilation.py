@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,6 +74,26 @@ def small_backend(variant: Variant) -> Any:
     choices = Choices("sor", None, (1, 1), "rediscretised", "bilinear", dtype, problem.singular)
     hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64, Tables())
     return make(hierarchy, Options("numba", dtype=dtype, threads=1))
+
+
+def child(given: Mapping[str, Any]) -> None:
+    """Compile a variant at low priority, as a child process, and leave a stamp that says so or why it failed."""
+    _lower_priority()
+    variant = Variant(*given["variant"])
+    lock = None if given["locked"] else stamps.lock(variant)
+    if lock is None and not given["locked"]:
+        return
+    try:
+        compile_variant(variant)
+    except Exception as error:
+        stamps.write(variant, failed=f"{type(error).__name__}: {error}"[:300])
+
+
+def _lower_priority() -> None:
+    """Give way to every other process; a session of its own is a group that has to be told, too."""
+    with suppress(OSError, AttributeError):
+        os.nice(10)
+        Path("/proc/self/autogroup").write_text("10")
 
 
 def _varying(*x: np.ndarray) -> np.ndarray:
