@@ -13,6 +13,7 @@ from functools import partial
 from signal import SIGINT
 from typing import Any
 
+from mgcore.arguments import nearest
 from nets.cli.data import add_data
 from nets.cli.evaluate import add_evaluate
 from nets.cli.export import add_export
@@ -21,7 +22,7 @@ from nets.cli.predict import add_predict
 from nets.cli.report import add_report
 from nets.cli.show import add_list, add_summary, add_tables, add_theorems
 from nets.cli.train import add_train
-from nets.common.checks import near_names
+from nets.common.checks import USUAL
 from nets.common.paths import say
 from nets.deploy.export import ExportError
 from nets.training import TrainingError
@@ -71,8 +72,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         known = {name.replace("-", "_"): f"--{name}" for name in re.findall(r"--([a-z][\w-]*)", options.usage)}
         given = unknown[0].partition("=")[0].lstrip("-").replace("-", "_")
-        near = [known[name] for name in near_names(given, known)] if unknown[0].startswith("--") else []
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        near = nearest(given, known, USUAL) if unknown[0].startswith("--") else None
+        hint = f"; did you mean {known[near]}?" if near else ""
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return options
 

@@ -11,6 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from nets.common.checked_file import write_atomically
 from nets.inspect.cost import multiply_adds, parameters
 from nets.models.replaced import replaced_modules
 from nets.runs import environment, provenance
@@ -18,7 +19,6 @@ from nets.runs.environment import now
 from nets.runs.resume import Run
 from nets.training.average import RULE
 from nets.training.evaluation import Evaluation
-from nets.common.checked_file import write_atomically
 
 FILE = "record.json"
 FORMAT = "mgnet-multigrid record 1"
@@ -47,7 +47,12 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
         "modules": replaced_modules(run.training.model),
         "frozen": run.frozen,
         "initial": run.initial,
-        "recipe": {"name": recipe["name"], "source": recipe["source"], **asdict(run.training.recipe), **_averaging(run)},
+        "recipe": {
+            "name": recipe["name"],
+            "source": recipe["source"],
+            **asdict(run.training.recipe),
+            **_averaging(run),
+        },
         "overrides": recipe["overrides"],
         "seed": run.training.seed,
         **circumstances(run),

@@ -99,8 +99,10 @@ class Recipe:
             check_integer(name, getattr(self, name), 1)
         for name in ("norm_batches", "limit_batches"):
             check_integer(name, getattr(self, name), 0)
-        check_number("learning_rate", self.learning_rate, above_least=True)
-        check_number("step_factor", self.step_factor, 1)
+        check_number("learning_rate", self.learning_rate)
+        if not self.learning_rate:
+            raise ValueError("learning_rate must be a number > 0; got 0")
+        check_number("step_factor", self.step_factor, least=1)
         for name in ("warmup", "momentum", "label_smoothing", "averaging", "val_fraction"):
             check_number(name, getattr(self, name), below=1)
         for name in ("weight_decay", "clip_grad"):

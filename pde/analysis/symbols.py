@@ -1,4 +1,4 @@
-"""Operators on Fourier modes: the symbols of stencils, transfers and colours, with the interface of `pde.problem.operators`.
+"""Symbols of stencils, transfers and coloured sweeps on Fourier modes, used like `pde.problem.operators`.
 
 On an infinite grid with equal spacing the modes exp(i theta x / h) are eigenfunctions of a stencil. Coarsening and
 coloured relaxation mix a mode only with its harmonics, those theta that differ by multiples of pi. A vector here is
@@ -196,7 +196,7 @@ class SymbolZebra:
 
 @dataclass(frozen=True)
 class SymbolLexicographic:
-    """`pde.levels.line_smoothers.Lexicographic` on symbols: (D / omega - L)^-1 of the infinite grid, backwards its conjugate."""
+    """`Lexicographic` on symbols: (D / omega - L)^-1 of the infinite grid; backwards takes the conjugate."""
 
     A: SymbolOperator
     omega: float

@@ -15,7 +15,7 @@ from pde.backends.numba.fast import Chosen, Fast, Norms
 from pde.common.arrays import arrays, cast, like, moved
 from pde.levels.cycles import CYCLES
 from pde.levels.hierarchy import Hierarchy
-from pde.levels.inner_product import Volumes
+from pde.problem.inner_product import Volumes
 
 Levels = Sequence[Any]
 """Those of a solver from some level on, or others that make the same moves."""

@@ -13,7 +13,7 @@ import numpy as np
 from mgcore import Solution
 from pde.cli import fields, files
 from pde.cli.options import OUTPUT, PROBLEM, SOLVE, SOLVER, TARGETS, add_options, settings
-from pde.levels.inner_product import Volumes
+from pde.problem.inner_product import Volumes
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 

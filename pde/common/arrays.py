@@ -19,6 +19,8 @@ import scipy.sparse as sp
 
 from mgcore import Level
 
+Array = np.ndarray
+
 
 def is_tensor(x: Any) -> bool:
     """Whether x is a torch tensor."""

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Collection
-from typing import ParamSpec, TypeVar
-
-from pde.common.arguments import nearest
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from mgcore.arguments import Keywords
 
 OTHER_NAMES = {
     "accel": "acceleration accelerator krylov outer",
@@ -48,33 +40,5 @@ OTHER_NAMES = {
 
 MEANT = {other: name for name, others in OTHER_NAMES.items() for other in others.split()}
 
-ARGUMENTS: dict[str, Collection[str]] = {}
-"""The names of the arguments of every function that `suggesting` has wrapped."""
-
-
-def suggesting(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`; called with a keyword argument that it does not have, its TypeError suggests the right one."""
-    title = function.__qualname__.removesuffix(".__init__")
-    known = frozenset(inspect.signature(function).parameters) - {"self"}
-    ARGUMENTS[title] = known
-
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not kwargs.keys() <= known:
-            raise unknown(title, next(name for name in kwargs if name not in known), known)
-        return function(*args, **kwargs)
-
-    return call
-
-
-def unknown(title: str, name: str, known: Collection[str]) -> TypeError:
-    """The error for an argument that is none of `known`, with the nearest that is, there or of another function."""
-    meant = MEANT.get(name.lower().strip("_"), name)
-    owners = [owner for owner, names in ARGUMENTS.items() if meant in names]
-    if meant in known:
-        hint = f"; did you mean {meant!r}?"
-    elif owners:
-        hint = f"; {meant!r} is an argument of {' and '.join(owners)}"
-    else:
-        hint = nearest(name, known)
-    return TypeError(f"{title} has no argument {name!r}{hint}; it takes {', '.join(sorted(known))}")
+suggesting = Keywords(MEANT)
+ARGUMENTS, unknown = suggesting.arguments, suggesting.unknown

@@ -16,12 +16,12 @@ from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
-from pde.levels.inner_product import Volumes
 from pde.levels.interpolation_1d import feels_diffusion
 from pde.levels.smoothers import axis_of, iteration, make_smoother, symmetric_pair
 from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
 from pde.problem.coefficients import STEEP, Terms
 from pde.problem.grid import Grid
+from pde.problem.inner_product import Volumes
 from pde.problem.operators import MatrixOperator, Operator, StencilOperator
 
 Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
@@ -87,12 +87,14 @@ class Hierarchy:
         boundary_terms: what boundary data add to Galerkin right-hand sides, one per pair of levels; empty where the
             operators are rediscretised.
         volumes: one per level.
+        choices: how the levels were made.
     """
 
     levels: list[Level]
     interpolations: Sequence[CubicInterpolation]
     boundary_terms: Sequence[BoundaryTerm]
     volumes: Sequence[Volumes]
+    choices: Choices
 
 
 class Tables:
@@ -120,7 +122,7 @@ def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int | Non
     data = _boundary_terms(levels, interpolations, choices.dtype, tables) if choices.coarse == "galerkin" else []
     operators = [level.info.operator for level in levels]
     volumes = [Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes) for A in operators]
-    return Hierarchy(levels, interpolations, data, volumes)
+    return Hierarchy(levels, interpolations, data, volumes, choices)
 
 
 def _build_levels(

@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from pde.common.arrays import take
+from pde.common.caching import once_per_axis
 from pde.problem.grid import Array, Axis, Side, along, window
-
-Made = TypeVar("Made")
-
-MOST = 32
-"""So many maps of an axis are kept at most: those of cells beside Robin sides change with the coefficient there."""
-
-
-def once_per_axis(make: Callable[..., Made]) -> Callable[..., Made]:
-    """make(axis, ...), kept as long as the axis: grids of a box share those that are alike, and levels ask again."""
-    kept: WeakKeyDictionary[Axis, dict[Any, Made]] = WeakKeyDictionary()
-
-    @wraps(make)
-    def find(axis: Axis, *others: Any) -> Made:
-        made = kept.setdefault(axis, {})
-        if others not in made:
-            if len(made) >= MOST:
-                made.clear()
-            made[others] = make(axis, *others)
-        return made[others]
-
-    return find
-
 
 Part = tuple[Array | slice, Array | float]
 """Which old values make the new ones, a slice where they are an arithmetic progression, and their weights, a number

@@ -17,7 +17,7 @@ LOW = "low frequencies: those that the coarser grid has"
 def symbol(
     theta: Sequence[Array], size: Array, path: str | Path, title: str = "", halved: Sequence[bool] | None = None
 ) -> Path:
-    """Draw what a cycle leaves of each Fourier mode, from `pde.analysis.fourier.Analysis.error_symbol`, the low ones framed.
+    """Draw the share of each Fourier mode that a cycle leaves, the low modes framed.
 
     A curve in 1-D, an image in 2-D, in 3-D the three planes in which one frequency is zero.
 

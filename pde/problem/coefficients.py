@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pde.common.arrays import is_tensor, like, namespace
-from pde.levels.interpolation_1d import once_per_axis
+from pde.common.caching import once_per_axis
 from pde.problem.grid import Array, Axis, Grid
 
 ROUGH, STEEP = 2.0, 2.5

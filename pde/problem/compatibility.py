@@ -6,10 +6,10 @@ import numpy as np
 
 from pde.common.arguments import finite
 from pde.common.arrays import as_numpy, cast, numpy_dtype
-from pde.levels.inner_product import Volumes
 from pde.problem.boundary import fold
 from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Grid, Sides
+from pde.problem.inner_product import Volumes
 
 FEW = 8
 """The spacing of an axis with no more unknowns than this does not say how well f is resolved."""

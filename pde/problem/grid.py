@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+from pde.common.arrays import Array
 
 SAME_COUPLING = 2.0
 """Axes whose couplings a/h^2 are within this factor are coarsened together; a weaker axis waits."""

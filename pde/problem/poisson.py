@@ -15,10 +15,10 @@ import scipy.sparse as sp
 from pde.common.arguments import choose, count, described, evaluate, finite, nearest, number, real_array
 from pde.common.arrays import contiguous, is_tensor, namespace, numpy_dtype
 from pde.common.keywords import suggesting
-from pde.levels.inner_product import Volumes
 from pde.problem.boundary import BoundaryData, embed, read_sides
 from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Axis, Grid, Side
+from pde.problem.inner_product import Volumes
 from pde.problem.operators import StencilOperator
 
 LARGEST = sys.maxsize // 16  # unknowns whose numbers can be addressed

@@ -155,7 +155,7 @@ class Multigrid:
         tables.close()
         self.problem, self._tables, self._cycles = problem, tables, cycles
         self.smoother, self.coarse, self.transfer = smoother, coarse, transfer
-        self._hierarchy, self.levels, self._volumes = hierarchy, hierarchy.levels, here.volumes
+        self.hierarchy, self.levels, self._volumes = hierarchy, hierarchy.levels, here.volumes
         self._nested = NestedIteration(here, transfer == "operator", problem.singular, cycles)
         self._nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
         reduction = Reduction(grid, terms, self._volumes[0], self._exact_operator, problem.singular, self.dtype)
@@ -450,7 +450,7 @@ class Multigrid:
         runs_in = (
             f"torch {self._place.device}" if self._place.on_tensors else "Numba" if self._cycles.on_kernels() else None
         )
-        levels = table(self.levels, self._hierarchy.interpolations, runs_in, self._cycles.held())
+        levels = table(self.levels, self.hierarchy.interpolations, runs_in, self._cycles.held())
         return (
             f"Multigrid for {self.problem!r}\n{levels}\n"
             f"{self.coarse} coarse operators, {self.transfer} transfers, {precision}, {self._cycles.describe()}"

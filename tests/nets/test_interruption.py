@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import filelock
 import pytest
 import torch
 from hypothesis import given
@@ -306,12 +307,30 @@ def test_two_processes_in_one_folder(tmp_path, monkeypatch):
     train(tmp_path, epochs=1)
 
 
-def test_nobody_is_kept_out_where_there_are_no_file_locks(tmp_path, monkeypatch):
-    """As on Windows, where a file that is open cannot be removed either."""
-    monkeypatch.setattr(sys.modules["nets.runs.lock"], "fcntl", None)
-    for _ in range(2):  # the second time the file is there
-        with RunFolder(tmp_path, CheckpointInterval(steps=1)), RunFolder(tmp_path, CheckpointInterval(steps=1)):
-            assert os.listdir(tmp_path) == ["run.lock"]
+def test_a_folder_that_cannot_be_locked_is_written_to_with_a_warning(tmp_path, monkeypatch):
+    def refuse(*arguments, **settings):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with (
+        pytest.warns(UserWarning, match=f"output: {tmp_path} cannot be locked"),
+        RunFolder(tmp_path, CheckpointInterval(steps=1)),
+    ):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path):
+    code = f"""
+import os, pathlib, signal
+from nets.runs.lock import Lock
+lock = Lock(pathlib.Path({str(tmp_path)!r}))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert (tmp_path / "run.lock").read_text().startswith("process ")
+    with RunFolder(tmp_path, CheckpointInterval(steps=1)):
+        pass
 
 
 @pytest.mark.parametrize(

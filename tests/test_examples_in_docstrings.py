@@ -1,0 +1,30 @@
+"""Every public name of the packages has an example in its docstring that runs, by itself, and prints what it says."""
+
+import doctest
+import importlib
+import inspect
+from types import ModuleType
+
+import pytest
+
+PACKAGES = ("mgcore",)
+
+
+def documented(package: str) -> dict[str, object]:
+    """The public functions, classes and modules; constants have no docstring of their own."""
+    module = importlib.import_module(package)
+    values = {name: getattr(module, name) for name in module.__all__}
+    return {name: value for name, value in values.items() if callable(value) or isinstance(value, ModuleType)}
+
+
+@pytest.mark.parametrize(("package", "name"), [(p, name) for p in PACKAGES for name in documented(p)])
+def test_example_in_the_docstring(package, name):
+    """With the public names of its package at hand, as after `from mgcore import *`."""
+    module = importlib.import_module(package)
+    names = {key: getattr(module, key) for key in module.__all__} | {package: module}
+    text = inspect.getdoc(documented(package)[name]) or ""
+    test = doctest.DocTestParser().get_doctest(text, names, f"{package}.{name}", None, None)
+    assert test.examples, f"{package}.{name} has no example"
+    report: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=report.append)
+    assert result.failed == 0, "".join(report)
