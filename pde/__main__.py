@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn
 
+import pde.common.py_pde  # noqa: F401  first of all: says so where py-pde's files have replaced ours
 from mgcore.command_line import run
 from pde.cli.compile import add_compile
 from pde.cli.options import join_minus

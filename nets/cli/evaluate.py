@@ -13,7 +13,8 @@ from nets.common.formatting import counted
 from nets.common.paths import make_folder
 from nets.data import DATA, Dataset, excluded
 from nets.models.base import Network
-from nets.training import Evaluation, excluded_images, held_out
+from nets.runs import excluded_images, held_out
+from nets.training import Evaluation
 
 DESCRIPTION = """Top-1, top-5 and per-class accuracy of a checkpoint on the held-out part of its data, or of other
 data."""
@@ -44,7 +45,7 @@ def add_evaluate(commands: Any) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     import nets
-    from nets.training.fit import usable_device
+    from nets.training.checks import usable_device
 
     model = nets.load(options.checkpoint).to(usable_device(options.device))
     data = _data(options, model)

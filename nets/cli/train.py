@@ -14,7 +14,7 @@ from nets.cli.data import OPTIONS, path
 from nets.cli.evaluate import draw_evaluation, print_evaluation
 from nets.cli.settings import GROUPS, NETWORK, settings
 from nets.training import RECIPES, Recipe
-from nets.training.fit import network_for
+from nets.training.checks import network_for
 from nets.training.recipes import SOURCES, recipe_for
 
 DESCRIPTION = """Train a network. Every option may stand in a TOML file too; the command line wins.

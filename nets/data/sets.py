@@ -14,12 +14,12 @@ from torch import Tensor
 
 from nets.common.checks import suggesting, suggestion
 from nets.data.dataset import Dataset, SourceFile, statistics
-from nets.data.digits import digits
 from nets.data.download import download as fetch
 from nets.data.files import Array, Files
 from nets.data.folder import image_folder, imagenet, imagenet_folder
 from nets.data.published import PUBLISHED, Published
 from nets.data.search import download_folder, find_files, missing
+from nets.data.sklearn_digits import digits
 from nets.data.subsets import excluded
 
 PREFIX = "folder:"

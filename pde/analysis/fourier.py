@@ -20,24 +20,22 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from mgcore import Level
+from mgcore import CYCLES, Level
 from pde.analysis.symbols import (
     LINEAR,
     Stencil,
-    SymbolLexicographic,
     SymbolOperator,
+    SymbolSweep,
     SymbolTransfer,
-    SymbolZebra,
     Which,
     bilinear,
     harmonics,
 )
 from pde.common.arguments import count, number
-from pde.levels.cycles import CYCLES
-from pde.levels.hierarchy import Hierarchy
+from pde.levels.hierarchy import Hierarchy, sweep_of
 from pde.levels.hierarchy import symmetric as symmetric_levels
 from pde.levels.line_smoothers import Alternating, Lexicographic, Zebra
-from pde.levels.smoothers import iteration, jacobi, red_black, two_step_jacobi
+from pde.levels.smoothers import Jacobi, RedBlack, iteration
 from pde.levels.transfers import BilinearTransfer, LinearTransfer
 from pde.problem.grid import Array, Grid, is_constant
 from pde.problem.operators import MatrixOperator
@@ -220,9 +218,8 @@ class Analysis:
         return _radius(left) ** (1 / sweeps)
 
     def _smoother_alone(self, level: Level, sweeps: int) -> Level:
-        B = [*level.B, *level.B_post][0]
         iterate = iteration(self._smoother, self._grid, sweeps)
-        return replace(level, B=[B] * sweeps, B_post=(), iterate=iterate)
+        return replace(level, B=[sweep_of(level)] * sweeps, B_post=(), iterate=iterate)
 
     def best_omega(
         self,
@@ -308,15 +305,16 @@ class Analysis:
     def _sweep(self, B: Any, A: SymbolOperator, omega: float | None) -> Callable[[Array], Array]:
         """One sweep of the solver on symbols, with its own omega or another."""
         if isinstance(B, Alternating):
-            return Alternating(A, [self._sweep(each, A, omega) for each in B.sweeps])
-        if isinstance(B, Zebra):
-            axes = tuple(self._axes.index(a) for a in B.axes if a in self._axes)
-            return SymbolZebra(A, B.omega if omega is None else omega, axes, B.backwards)
+            return Alternating(A, tuple(self._sweep(each, A, omega) for each in B.sweeps))
+        if not isinstance(B, Jacobi | RedBlack | Zebra | Lexicographic):
+            raise ValueError(f"smoother: Fourier analysis does not know {B!r}")
+        omega = B.omega if omega is None else omega
+        if isinstance(B, Jacobi | RedBlack):
+            return replace(B, A=A, omega=omega)
         if isinstance(B, Lexicographic):
-            return SymbolLexicographic(A, B.omega if omega is None else omega, B.backwards)
-        if isinstance(B, partial) and B.func in (jacobi, two_step_jacobi, red_black):
-            return partial(B.func, A, B.args[1] if omega is None else omega, **B.keywords)
-        raise ValueError(f"smoother: Fourier analysis does not know {B!r}")
+            return SymbolSweep(A.lexicographic_sweep, omega, B.reverse)
+        axes = tuple(self._axes.index(a) for a in B.axes if a in self._axes)
+        return SymbolSweep(partial(A.block_sweep, axes), omega, B.reverse)
 
     def _numbers(self, counts: tuple[int, ...], frequencies: int | Sequence[int] | None) -> tuple[int, ...]:
         """Base frequencies per axis."""

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mgcore import CYCLES
 from mgcore.command_line import read_file, read_options
 from pde.cli.fields import resolve
-from pde.levels.cycles import CYCLES
 from pde.levels.smoothers import SMOOTHERS
 from pde.levels.transfers import TRANSFERS
 

@@ -6,11 +6,12 @@ import argparse
 import math
 from typing import Any
 
+from mgcore import CYCLES
 from pde.cli import files
-from pde.levels.cycles import CYCLES
 from pde.levels.smoothers import SMOOTHERS
 from pde.levels.transfers import TRANSFERS
-from pde.problem.poisson import BOUNDARIES, Poisson
+from pde.problem.boundary_conditions import BOUNDARIES
+from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
 DESCRIPTION = (

@@ -9,7 +9,7 @@ from nets import plot
 from nets.__main__ import main
 from nets.common.location import locate
 from nets.inspect.trace import trace
-from nets.models import registry as zoo
+from nets.models import registry
 from nets.plot import network as drawing
 from tests.nets.families import FAMILIES, create
 from tests.nets.networks import all_configs, configs, resnets
@@ -52,7 +52,7 @@ def test_shared_and_fixed_weights():
 
 @given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet", transfers="trained")))
 def test_nothing_is_left_out(config):
-    model = zoo.network(config)
+    model = registry.network(config)
     calls = trace(model, (config.in_channels, 9, 12))
     rows = drawing.rows(model, calls)
     drawn = [
