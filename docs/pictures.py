@@ -1,0 +1,90 @@
+"""Draw the pictures of the cookbook and of the page on the layout: python docs/pictures.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from scipy.sparse.linalg import spsolve
+
+import pde
+
+DOCS = Path(__file__).resolve().parent
+BLUE, ORANGE, GREY = "#2a6f97", "#d9741a", "#666666"
+
+
+def held(n: int = 63) -> tuple[pde.Poisson, np.ndarray, np.ndarray]:
+    """A disc held at 1 in a box held at 0: the problem, the disc, and the solution by elimination."""
+    problem = pde.Poisson((n, n))
+    x, y = problem.points()
+    disc = np.hypot(x - 0.5, y - 0.5) < 0.2
+    A, free, u = problem.matrix(), ~disc.ravel(), disc.astype(float).ravel()
+    u[free] = spsolve(A[free][:, free].tocsc(), -A[free] @ u)
+    return problem, disc, u.reshape(n, n)
+
+
+def penalty(path: Path) -> Path:
+    """The error of values held by a reaction c, against c, for two stopping rules."""
+    problem, disc, exact = held()
+    mg, reactions = pde.Multigrid(problem), 10.0 ** np.arange(3, 15)
+    rules: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ('default rtol, accel="cg": says "converged"', "o--", {"accel": "cg"}),
+        ('rtol=0, atol=1e-5, accel="cg"', "s-", {"accel": "cg", "rtol": 0, "atol": 1e-5}),
+    )
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.7))
+    left.imshow(exact.T, origin="lower", extent=(0, 1, 0, 1), cmap="viridis")
+    left.contour(*problem.points(), disc, levels=[0.5], colors="w", linewidths=1)
+    left.set(title="u = 1 on the disc, 0 on the sides", xticks=[0, 1], yticks=[0, 1])
+    for (label, style, options), colour in zip(rules, (ORANGE, BLUE), strict=True):
+        errors = [abs(mg.update(reaction=c * disc).solve(c * disc, **options).u - exact).max() for c in reactions]
+        right.loglog(reactions, errors, style, color=colour, label=label, ms=5)
+    bound = 64**2 / reactions
+    right.loglog(reactions, bound, ":", color=GREY, label="1 / (c h²)")
+    right.set(xlabel="reaction c on the disc", ylabel="largest error", ylim=(1e-11, 10))
+    right.grid(alpha=0.3)
+    right.legend(frameon=False, loc="lower left")
+    figure.savefig(path, dpi=100)
+    return path
+
+
+def obstacle(path: Path, n: int = 63) -> Path:
+    """A membrane pressed onto a table: a cut through it, and where it touches."""
+    problem = pde.Poisson((n, n))
+    x, y = problem.points()
+    exact = edge(x, y)
+    mg, active, u = pde.Multigrid(problem), np.zeros(problem.shape, dtype=bool), None
+    history = []
+    for _ in range(40):
+        options: dict[str, Any] = {"rtol": 0, "atol": 1e-4, "accel": "cg"}
+        u = mg.update(reaction=1e6 * active).solve(-1.0, g=edge, u0=u, **options).u
+        history.append(u[n // 2].copy())
+        if np.array_equal(u < 0, active):
+            break
+        active = u < 0
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.7, 1))
+    for k, line in enumerate(history):
+        left.plot(y[n // 2], line, color=BLUE, alpha=0.2 + 0.8 * k / len(history), lw=1)
+    left.plot(y[n // 2], exact[n // 2], "--", color=ORANGE, lw=1.6, label="exact")
+    left.axhline(0, color=GREY, lw=0.8)
+    left.set(title="u on the line x = 1/2, solve by solve", xlabel="y", ylim=(-0.006, 0.02))
+    left.legend(frameon=False)
+    right.imshow(np.where(active, np.nan, u).T, origin="lower", extent=(0, 1, 0, 1), cmap="viridis")
+    right.add_patch(Circle((0.5, 0.5), 0.25, fill=False, color=ORANGE, lw=1.6))
+    right.set(title="contact (white), exact edge", xticks=[0, 1], yticks=[0, 1])
+    figure.savefig(path, dpi=100)
+    return path
+
+
+def edge(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The exact solution of `obstacle`: zero inside a circle, with slope zero on it."""
+    r = np.maximum(np.hypot(x - 0.5, y - 0.5), 0.25)
+    return (r**2 - 0.0625) / 4 - 0.03125 * np.log(r / 0.25)
+
+
+if __name__ == "__main__":
+    print(penalty(DOCS / "penalty.png"), obstacle(DOCS / "obstacle.png"))

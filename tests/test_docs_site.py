@@ -1,0 +1,107 @@
+"""The site: every page is in its navigation, every public name on a page of the API, and the prose is plain."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+OUTSIDE = {"index.md": "README.md", "changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
+PROSE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+BANNED = ("nobody", "at_hand", "those of", "what there is", "hands", "in the place of")
+DOCUMENTED = {
+    "mgcore": ("checks", "stencils"),
+    "pde": ("analysis.fourier.Analysis", "paper.section5.section5_levels", "paper.convolution", "plot"),
+    "nets": ("data", "theorems"),
+}
+needs_mkdocs = pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="mkdocs: pip install .[docs]")
+
+
+def navigation() -> list[str]:
+    """The pages that mkdocs.yml names, in order."""
+    nav = re.search(r"^nav:\n((?:[ ].*\n)+)", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return re.findall(r": (\S+\.md)$", nav[1], flags=re.MULTILINE)
+
+
+def test_the_navigation_names_every_page_once():
+    pages = [p.relative_to(DOCS).as_posix() for p in DOCS.rglob("*.md")]
+    assert sorted(navigation()) == sorted([*pages, *OUTSIDE])
+    assert all((ROOT / path).exists() for path in OUTSIDE.values())
+
+
+def on_page(package: str) -> list[str]:
+    text = (DOCS / "api" / f"{package}.md").read_text(encoding="utf-8")
+    return re.findall(r"^::: (\S+)$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("package", DOCUMENTED)
+def test_every_public_name_is_on_the_page_of_its_package(package):
+    public = {f"{package}.{name}" for name in (*importlib.import_module(package).__all__, *DOCUMENTED[package])}
+    named = on_page(package)
+    assert len(named) == len(set(named))
+    assert set(named) == public
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of Markdown, without code, tables and links' targets."""
+    text = re.sub(r"^```.*?^```|`[^`]*`|\]\([^)]*\)", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^(    |\|).*$", "", text, flags=re.MULTILINE)
+    return [s.strip(" -#*[\n") for s in re.split(r"(?<=[.:;!?])\s+|\n\s*\n|\n- ", text)]
+
+
+def faults(text: str) -> list[str]:
+    """Sentences that begin with What or Those, and banned words."""
+    begin = [s for s in sentences(text) if re.match(r"(What|Those)\b", s)]
+    return begin + [
+        word for word in BANNED if re.search(rf"\b{word}\b", " ".join(sentences(text)), flags=re.IGNORECASE)
+    ]
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_prose_is_plain(page):
+    assert faults(page.read_text(encoding="utf-8")) == []
+
+
+def test_prose_that_is_not_plain_is_seen():
+    assert faults("# What it is\n\nA word. Those of it.\n\n```\nWhat\n```\n| What |\n\nTurn `x`.\n\n- What else\n") == [
+        "What it is",
+        "Those of it.",
+        "What else",
+        "those of",
+    ]
+
+
+@needs_mkdocs
+def test_links_that_leave_docs_lead_to_pages_of_the_site():
+    spec = importlib.util.spec_from_file_location("docs_hooks", DOCS / "hooks.py")
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    assert hooks.uri("README.md") == "index.md"
+    assert hooks.linked("docs/tutorial.md", "../examples/heat.py") == "examples/heat.py"
+    assert hooks.uri("examples/heat.py") == "source/examples/heat.py.md"
+    assert hooks.linked("docs/tutorial.md", "nothing.md") is hooks.linked("README.md", "https://x") is None
+    assert (
+        hooks.outside_code("[a](b)\n```\n[a](b)\n```\n[a](b#c)", lambda m: "B") == "[a](B)\n```\n[a](b)\n```\n[a](B#c)"
+    )
+    assert hooks.page("examples/problems").splitlines()[2] == "- [inclusion.toml](problems/inclusion.toml)"
+
+
+@pytest.mark.slow
+@needs_mkdocs
+def test_the_site_is_built_without_warnings_and_needs_no_network(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    around = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    run = subprocess.run(command, cwd=ROOT, env=around, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    fetched = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//[^>]*>")
+    for page in (tmp_path / "site").rglob("*.html"):
+        assert fetched.findall(page.read_text(encoding="utf-8")) == [], page
+    assert 'id="pde.Multigrid.solve"' in (tmp_path / "site" / "api" / "pde.html").read_text(encoding="utf-8")
