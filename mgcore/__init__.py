@@ -5,9 +5,9 @@ Imports the standard library only. Equation numbers without a source are those o
 """
 
 from mgcore import checks, stencils
-from mgcore.cycle import backslash_cycle, descend, f_cycle, full_multigrid, mg0, mgnet, v_cycle, w_cycle
+from mgcore.cycle import CYCLES, backslash_cycle, descend, f_cycle, full_multigrid, mg0, mgnet, v_cycle, w_cycle
 from mgcore.delegate import Delegate
-from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, single_step
+from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, relaxation, single_step
 from mgcore.level import Level, ResidualLevel, residual_form
 from mgcore.modules import show_module
 from mgcore.moves import Moves, Visit
@@ -15,6 +15,7 @@ from mgcore.solve import REASONS, Progress, Solution, SolveError, solve, solve_b
 from mgcore.trace import Event, TracedLevel, traced
 
 __all__ = [
+    "CYCLES",
     "REASONS",
     "Delegate",
     "Event",
@@ -36,6 +37,7 @@ __all__ = [
     "mg0",
     "mgnet",
     "multi_step",
+    "relaxation",
     "residual_form",
     "single_step",
     "solve",

@@ -7,6 +7,7 @@ from pde.backends.numba.compilation import compile_kernels
 from pde.common.arguments import real_array
 from pde.common.arrays import is_tensor, tensors_in
 from pde.common.keywords import unknown
+from pde.common.py_pde import hint
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
@@ -20,7 +21,7 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> str:
     """`__version__`, looked up when it is asked for: importing `importlib.metadata` takes a while."""
     if name != "__version__":
-        raise AttributeError(f"module 'pde' has no attribute {name!r}")
+        raise AttributeError(f"module 'pde' has no attribute {name!r}{hint(name)}")
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -14,14 +14,13 @@ from torch import Tensor
 
 from nets.common.checks import suggesting, suggestion
 from nets.data.dataset import Dataset, SourceFile, statistics
-from nets.data.digits import digits
 from nets.data.download import download as fetch
-from nets.data.exclusions import excluded
-from nets.data.files import Files
+from nets.data.files import Array, Files
 from nets.data.folder import image_folder, imagenet, imagenet_folder
-from nets.data.part import Array
-from nets.data.places import download_folder, find_files, missing
 from nets.data.published import PUBLISHED, Published
+from nets.data.search import download_folder, find_files, missing
+from nets.data.sklearn_digits import digits
+from nets.data.subsets import excluded
 
 PREFIX = "folder:"
 DATA = {
@@ -74,7 +73,7 @@ def load(
         data_dir: the folder of the set, or one with a folder of that name. Without it $MGNET_DATA, ./data and
             ~/.cache/mgnet are searched, in this order.
         download: fetch what was not found, with its checksum; nothing is fetched otherwise.
-        exclude: a file with the images to leave out, a line for each: the name of the file that holds it, and its place
+        exclude: a file with the images to leave out, a line for each: the name of the file that holds it, and its number
             in there, from 0 (`nets.data.excluded`).
         size: for a folder, pixels per side: images are resized and cut to it.
         base_url: where to download from instead.
@@ -82,7 +81,7 @@ def load(
 
     Raises:
         ValueError: for a name that is not in `DATA`, a file that is truncated or another than its name says.
-        FileNotFoundError: where the files are not found, saying where to get them and where to put them.
+        FileNotFoundError: where the files are not found, saying where to get them and where they belong.
     """
     data = _load(name, seed, data_dir, download, size, base_url, progress)
     _warn_of_other_files(data)
@@ -124,7 +123,7 @@ def _load(
 
 
 def _hint(name: object, data_dir: str | os.PathLike[str] | None) -> str:
-    """What somebody may have meant who gave a name that there is none of, or a path."""
+    """A hint after an unknown name, or a path."""
     if not isinstance(name, str) or not name or name == PREFIX:
         return suggestion(str(name), DATA)
     path = _folder(name, data_dir)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,37 +10,13 @@ from torch import Tensor, nn
 from nets.models.base import Network
 from nets.models.data_level import HistoryLevel
 from nets.models.operators import convolution, normalisation
-from nets.naming.grammar import DenseNetArchitecture
-from nets.naming.settings import Settings, check_settings, settle_grids
+from nets.models.registry import register
+from nets.naming.densenet_config import DenseNetConfig
 
 History = tuple[Tensor, ...]
 
 
-@dataclass(frozen=True)
-class DenseNetConfig(Settings):
-    """DenseNet as (7.5) has it; `notation` is its name, such as "DenseNet[2,2]-[(16,12),(32,12)]".
-
-    Args:
-        nu: steps per grid, finest first.
-        channels: channels k_0 of f^{l,0}, per grid.
-        growth: channels k of every f^{l,i}, i >= 1, per grid; (7.6) with k_i = k.
-
-    Raises:
-        TypeError, ValueError: naming the argument, what came and what is allowed.
-    """
-
-    Architecture: ClassVar[Any] = DenseNetArchitecture
-    title: ClassVar[str] = "a DenseNet"
-
-    nu: tuple[int, ...]
-    channels: tuple[int, ...]
-    growth: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        settle_grids(self, "DenseNet[2,2]-[(16,12)]", "channels", "growth")
-        check_settings(self)
-
-
+@register("DenseNet")
 class DenseNet(Network):
     """f^i = s(sum_{j<i} theta_j^i * f^j) on a grid (7.10), f^{l+1,0} = R[f^0, ..., f^nu] between grids (7.5).
 

@@ -13,11 +13,14 @@ from nets.models.base import Network
 from nets.models.data_level import DataLevel, HistoryLevel
 from nets.models.input_checks import check_features
 from nets.models.operators import convolution, lists, normalisation
-from nets.models.resnet_config import ResNetConfig
+from nets.models.registry import register
+from nets.naming.grammar import RESNETS
+from nets.naming.resnet_config import ResNetConfig
 
 Map = Callable[[Tensor], Tensor]
 
 
+@register(*RESNETS)
 class ResNet(Network):
     """The network of a configuration: stem, blocks over the grids, head.
 

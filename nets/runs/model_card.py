@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
-from nets.papers.accuracies import published
 from nets.common.formatting import duration, threads
-from nets.models.registry import own_settings
+from nets.naming.lookup import own_settings
+from nets.papers.accuracies import published
 
 FILE = "model_card.md"
 PARTS = {"train": "training", "test": "test"}

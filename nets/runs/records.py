@@ -13,11 +13,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from nets.papers.accuracies import PublishedAccuracy, published
-from nets.models.replaced import summed_up
-from nets.runs.record import FILE, FORMAT
 from nets.common.formatting import counted, threads
-from nets.models.registry import own_settings
+from nets.models.replaced import summed_up
+from nets.naming.lookup import own_settings
+from nets.papers.accuracies import PublishedAccuracy, published
+from nets.runs.record import FILE, FORMAT
 
 STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from math import isnan
 from typing import Any
 
+from nets.common.formatting import EMPTY, duration
 from nets.papers.accuracies import PublishedAccuracy, all_published, plain
 from nets.runs.records import Group
-from nets.common.formatting import EMPTY, duration
 
 HEADINGS = ("data", "network", "parameters", "recipe", "epochs", "accuracy in %", "runs", "published in %", "time")
 CHOSEN = "Accuracy on the test set after the last epoch, as mean ± standard deviation of the sample over n runs."

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from math import cos, pi
 from typing import Any
 
 from nets.common.checks import check_choices, check_integer, check_number
 from nets.data import Augmentation
+from nets.training.schedule import learning_rate
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "schedule": ("cosine", "linear", "step", "constant"),
@@ -99,8 +99,10 @@ class Recipe:
             check_integer(name, getattr(self, name), 1)
         for name in ("norm_batches", "limit_batches"):
             check_integer(name, getattr(self, name), 0)
-        check_number("learning_rate", self.learning_rate, above_least=True)
-        check_number("step_factor", self.step_factor, 1)
+        check_number("learning_rate", self.learning_rate)
+        if not self.learning_rate:
+            raise ValueError("learning_rate must be a number > 0; got 0")
+        check_number("step_factor", self.step_factor, least=1)
         for name in ("warmup", "momentum", "label_smoothing", "averaging", "val_fraction"):
             check_number(name, getattr(self, name), below=1)
         for name in ("weight_decay", "clip_grad"):
@@ -119,16 +121,4 @@ class Recipe:
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0, out of `steps`."""
-        rise = self.warmup * steps
-        if step < rise:
-            return self.learning_rate * (step + 1) / (rise + 1)
-        done = (step - rise) / (steps - rise)
-        match self.schedule:
-            case "cosine":
-                return self.learning_rate * (1 + cos(pi * done)) / 2
-            case "linear":
-                return self.learning_rate * (1 - done)
-            case "step":
-                epoch = step * self.epochs // steps
-                return self.learning_rate / self.step_factor ** (epoch // self.step_epochs)
-        return self.learning_rate
+        return learning_rate(self, step, steps)

@@ -1,9 +1,9 @@
 """Local Fourier analysis: how fast a `Multigrid` converges, predicted on an infinite grid before any run.
 
-The cycles of `mgcore` and the smoothers of `pde` run here on symbols in the place of operators (`pde.analysis.symbols`): the
-prediction is the solver's own loop, applied to Fourier modes. On an infinite grid a cycle over k grids couples only
-the harmonics of a base frequency, 2^(d(k-1)) of them where all axes are halved; the asymptotic factor is the largest
-spectral radius of these blocks over the base frequencies.
+The cycles of `mgcore` and the smoothers of `pde` run here on symbols in the place of operators
+(`pde.analysis.symbols`): the prediction is the solver's own loop, applied to Fourier modes. On an infinite grid a cycle
+over k grids couples only the harmonics of a base frequency, 2^(d(k-1)) of them where all axes are halved; the
+asymptotic factor is the largest spectral radius of these blocks over the base frequencies.
 
 Sources: Trottenberg, Oosterlee and Schueller, "Multigrid", chapter 4 and section 4.5; Wienands and Joppich,
 "Practical Fourier Analysis for Multigrid Methods", chapters 5 and 6 (k-grid analysis).
@@ -16,31 +16,29 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from mgcore import Level
+from mgcore import CYCLES, Level
 from pde.analysis.symbols import (
     LINEAR,
     Stencil,
-    SymbolLexicographic,
     SymbolOperator,
+    SymbolSweep,
     SymbolTransfer,
-    SymbolZebra,
     Which,
     bilinear,
     harmonics,
 )
 from pde.common.arguments import count, number
-from pde.levels.cycles import CYCLES
+from pde.levels.hierarchy import Hierarchy, sweep_of
 from pde.levels.hierarchy import symmetric as symmetric_levels
 from pde.levels.line_smoothers import Alternating, Lexicographic, Zebra
-from pde.levels.smoothers import iteration, jacobi, red_black, two_step_jacobi
+from pde.levels.smoothers import Jacobi, RedBlack, iteration
 from pde.levels.transfers import BilinearTransfer, LinearTransfer
 from pde.problem.grid import Array, Grid, is_constant
 from pde.problem.operators import MatrixOperator
-from pde.solver.multigrid import Multigrid
 
 MOST_GRIDS, MOST_HARMONICS = 8, 4096
 """A prediction takes as many grids as stay within both: 8, 7 and 5 in one, two and three dimensions where all axes are
@@ -72,12 +70,19 @@ class Step:
     galerkin: bool
 
 
+class HasHierarchy(Protocol):
+    """A solver, as far as the analysis knows it."""
+
+    @property
+    def hierarchy(self) -> Hierarchy: ...
+
+
 class Analysis:
     """Local Fourier analysis of a `Multigrid` solver: its finest grid and its levels, continued without boundaries.
 
     Args:
-        mg: the solver: vertex-centred with equal spacing along each axis and constant coefficients. Axes with one
-            unknown are left out.
+        mg: the solver, or its hierarchy: vertex-centred with equal spacing along each axis and constant coefficients.
+            Axes with one unknown are left out.
         coarsen: axes that every coarsening halves; None takes those that the solver's own levels halve.
         symmetric: the cycle that conjugate gradients use, its post-smoothing adjoint to its pre-smoothing.
 
@@ -85,19 +90,23 @@ class Analysis:
         TypeError, ValueError: naming what Fourier modes do not diagonalise in blocks.
     """
 
-    def __init__(self, mg: Multigrid, coarsen: Sequence[int] | None = None, symmetric: bool = False) -> None:
-        if not isinstance(mg, Multigrid):
-            raise TypeError(f"mg must be a pde.Multigrid, got {type(mg).__name__}")
-        grid, terms = mg.problem.grid, mg.problem.terms
+    def __init__(
+        self, mg: HasHierarchy | Hierarchy, coarsen: Sequence[int] | None = None, symmetric: bool = False
+    ) -> None:
+        hierarchy = getattr(mg, "hierarchy", mg)
+        if not isinstance(hierarchy, Hierarchy):
+            raise TypeError(f"mg must be a pde.Multigrid or its hierarchy, got {type(mg).__name__}")
+        levels, finest = hierarchy.levels, hierarchy.levels[0].info
+        grid, terms = finest.grid, finest.operator.terms
         self._axes = tuple(a for a, n in enumerate(grid.shape) if n > 1)
         _check_grid(grid, self._axes)
         self._diffusion = [_constant(f"coefficient of axis {a}", terms.diffusion[a]) for a in self._axes]
         self._spacing = [float(grid.axes[a].spacing[0]) for a in self._axes]
         self._reaction = _constant("reaction", terms.reaction)
         self._origin = tuple(grid.axes[a].first for a in self._axes)
-        self._kernel, self._smoother, self._grid = _kernel_of(mg), mg.smoother, grid
+        self._kernel, self._smoother, self._grid = _kernel_of(hierarchy), hierarchy.choices.smoother, grid
         self._symmetric = symmetric
-        self._steps = [self._step(level, coarse) for level, coarse in pairwise(mg.levels) if self._is_whole(level)]
+        self._steps = [self._step(level, coarse) for level, coarse in pairwise(levels) if self._is_whole(level)]
         self.limit = 1 + len(self._steps)
         if coarsen is not None and self._steps:
             which = _read_coarsen(coarsen, self._axes)
@@ -209,9 +218,8 @@ class Analysis:
         return _radius(left) ** (1 / sweeps)
 
     def _smoother_alone(self, level: Level, sweeps: int) -> Level:
-        B = [*level.B, *level.B_post][0]
         iterate = iteration(self._smoother, self._grid, sweeps)
-        return replace(level, B=[B] * sweeps, B_post=(), iterate=iterate)
+        return replace(level, B=[sweep_of(level)] * sweeps, B_post=(), iterate=iterate)
 
     def best_omega(
         self,
@@ -297,15 +305,16 @@ class Analysis:
     def _sweep(self, B: Any, A: SymbolOperator, omega: float | None) -> Callable[[Array], Array]:
         """One sweep of the solver on symbols, with its own omega or another."""
         if isinstance(B, Alternating):
-            return Alternating(A, [self._sweep(each, A, omega) for each in B.sweeps])
-        if isinstance(B, Zebra):
-            axes = tuple(self._axes.index(a) for a in B.axes if a in self._axes)
-            return SymbolZebra(A, B.omega if omega is None else omega, axes, B.backwards)
+            return Alternating(A, tuple(self._sweep(each, A, omega) for each in B.sweeps))
+        if not isinstance(B, Jacobi | RedBlack | Zebra | Lexicographic):
+            raise ValueError(f"smoother: Fourier analysis does not know {B!r}")
+        omega = B.omega if omega is None else omega
+        if isinstance(B, Jacobi | RedBlack):
+            return replace(B, A=A, omega=omega)
         if isinstance(B, Lexicographic):
-            return SymbolLexicographic(A, B.omega if omega is None else omega, B.backwards)
-        if isinstance(B, partial) and B.func in (jacobi, two_step_jacobi, red_black):
-            return partial(B.func, A, B.args[1] if omega is None else omega, **B.keywords)
-        raise ValueError(f"smoother: Fourier analysis does not know {B!r}")
+            return SymbolSweep(A.lexicographic_sweep, omega, B.reverse)
+        axes = tuple(self._axes.index(a) for a in B.axes if a in self._axes)
+        return SymbolSweep(partial(A.block_sweep, axes), omega, B.reverse)
 
     def _numbers(self, counts: tuple[int, ...], frequencies: int | Sequence[int] | None) -> tuple[int, ...]:
         """Base frequencies per axis."""
@@ -347,14 +356,15 @@ def _constant(name: str, values: Any) -> float:
     return float(np.ravel(values)[0])
 
 
-def _kernel_of(mg: Multigrid) -> Array | None:
+def _kernel_of(hierarchy: Hierarchy) -> Array | None:
     """The stencil of P where it is the same on every level; None for bilinear transfers, which may semicoarsen."""
-    transfers = {type(level.info.to_coarse) for level in mg.levels[:-1]}
+    transfers = {type(level.info.to_coarse) for level in hierarchy.levels[:-1]}
     if transfers <= {BilinearTransfer}:
         return None
     if transfers == {LinearTransfer}:
         return LINEAR
-    raise ValueError(f"transfer must be 'bilinear' or 'linear' for Fourier analysis, got {mg.transfer!r}")
+    given = hierarchy.choices.transfer
+    raise ValueError(f"transfer must be 'bilinear' or 'linear' for Fourier analysis, got {given!r}")
 
 
 def _read_coarsen(coarsen: Sequence[int], axes: Sequence[int]) -> Which:

@@ -1,4 +1,4 @@
-"""Operators on Fourier modes: the symbols of stencils, transfers and colours, with the interface of `pde.problem.operators`.
+"""Symbols of stencils, transfers and coloured sweeps on Fourier modes, used like `pde.problem.operators`.
 
 On an infinite grid with equal spacing the modes exp(i theta x / h) are eigenfunctions of a stencil. Coarsening and
 coloured relaxation mix a mode only with its harmonics, those theta that differ by multiples of pi. A vector here is
@@ -15,7 +15,7 @@ Analysis for Multigrid Methods", chapters 3 to 6.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -161,7 +161,12 @@ class SymbolOperator:
         """One sweep with relaxation omega on A d = r from d = 0: each colour corrects the residual on its points."""
         return self._sweep(r, omega / self.diagonal, self._colours, reverse)
 
-    def block_sweep(self, r: Array, omega: float, axes: Sequence[int], reverse: bool = False) -> Array:
+    def lexicographic_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
+        """(D / omega - L)^-1 r of the infinite grid; in reverse the conjugate of L."""
+        lower = self.stencil.lower(self.theta)
+        return r / (self.diagonal / omega + (lower.conj() if reverse else lower))
+
+    def block_sweep(self, axes: Sequence[int], r: Array, omega: float, reverse: bool = False) -> Array:
         """The same with the lines or planes along `axes` solved for exactly."""
         others = [a for a in range(len(self.theta)) if a not in axes]
         blocks = self.stencil.within(others).symbol(self.theta)
@@ -178,36 +183,19 @@ class SymbolOperator:
         return d
 
 
-@dataclass(frozen=True)
-class SymbolZebra:
-    """`pde.levels.line_smoothers.Zebra` on symbols."""
+@dataclass(frozen=True, eq=False)
+class SymbolSweep:
+    """A sweep of lines, planes or points in order on symbols: `sweep` is a method of `SymbolOperator`."""
 
-    A: SymbolOperator
+    sweep: Callable[[Array, float, bool], Array]
     omega: float
-    axes: tuple[int, ...]
-    backwards: bool = False
+    reverse: bool = False
 
     def __call__(self, r: Array) -> Array:
-        return self.A.block_sweep(r, self.omega, self.axes, self.backwards)
+        return self.sweep(r, self.omega, self.reverse)
 
-    def adjoint(self) -> SymbolZebra:
-        return replace(self, backwards=not self.backwards)
-
-
-@dataclass(frozen=True)
-class SymbolLexicographic:
-    """`pde.levels.line_smoothers.Lexicographic` on symbols: (D / omega - L)^-1 of the infinite grid, backwards its conjugate."""
-
-    A: SymbolOperator
-    omega: float
-    backwards: bool = False
-
-    def __call__(self, r: Array) -> Array:
-        lower = self.A.stencil.lower(self.A.theta)
-        return r / (self.A.diagonal / self.omega + (lower.conj() if self.backwards else lower))
-
-    def adjoint(self) -> SymbolLexicographic:
-        return replace(self, backwards=not self.backwards)
+    def adjoint(self) -> SymbolSweep:
+        return replace(self, reverse=not self.reverse)
 
 
 def _reciprocal(symbol: Array) -> Array:

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from mgcore import Level
+from mgcore import CYCLES, Level
 from mgcore.trace import TracedLevel
 from pde.backends.device import Place
 from pde.backends.numba.fast import Chosen, Fast, Norms
-from pde.common.arrays import arrays, cast, like, moved
-from pde.levels.cycles import CYCLES
-from pde.levels.hierarchy import Hierarchy
-from pde.levels.inner_product import Volumes
+from pde.common.arrays import cast, like
+from pde.levels.hierarchy import Hierarchy, level_to
+from pde.problem.inner_product import Volumes
 
 Levels = Sequence[Any]
 """Those of a solver from some level on, or others that make the same moves."""
@@ -162,10 +161,10 @@ def run_on(
         hierarchy: NumPy's, in `dtype`.
         chosen: what the solver has chosen for earlier coefficients.
     """
-    levels, here = hierarchy.levels, place.put(hierarchy, dtype)
+    levels, here = hierarchy.levels, hierarchy.to(place.where, dtype) if place.on_tensors else hierarchy
     mixed = mixed and len(levels) > 1
     low = np.dtype("float32") if mixed else dtype
-    inner = here.levels if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
+    inner = [level_to(level, place.where, low) for level in levels] if mixed else here.levels
     fast = None if place.on_tensors else Fast(kernels, low, threads, inner, chosen)
     cycles = Cycles(inner, fast, _compiled(kernels, inner))
     if not mixed:

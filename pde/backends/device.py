@@ -11,7 +11,7 @@ import numpy as np
 
 from mgcore import Progress
 from pde.common.arguments import described
-from pde.common.arrays import as_numpy, copied, each_tensor, is_tensor, moved, tensors
+from pde.common.arrays import as_numpy, convert, copied, each_tensor, import_torch, is_tensor
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,12 @@ class Place:
 
     def put(self, x: Any, dtype: np.dtype) -> Any:
         """An array where the cycles run."""
-        return moved(x, tensors(self._exact(), dtype)) if self.on_tensors else x
+        return convert(x, self.where, dtype) if self.on_tensors else x
+
+    @property
+    def where(self) -> Any:
+        """The device as `to` of levels takes it: None for arrays."""
+        return self._exact() if self.on_tensors else None
 
     def give(self, u: Any, as_tensor: bool) -> Any:
         """A result as the user wants it; nothing is copied on the host."""
@@ -131,9 +136,7 @@ def read_device(device: Any) -> str:
         raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {described(device)}")
     if kind == "cpu":
         return "cpu"
-    import torch
-
-    there = torch.cuda.device_count()
+    there = import_torch(f"device={str(device)!r}").cuda.device_count()
     if int(number or 0) >= there:
         found = f"{there} GPU{'s' * (there > 1)}" if there else "no GPU"
         raise ValueError(f"device={str(device)!r}: torch finds {found} on this machine; use 'cpu'")

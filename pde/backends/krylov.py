@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pde.common.arrays import cast, namespace, numpy_dtype
-from pde.levels.inner_product import Volumes
 from pde.problem.grid import Array
+from pde.problem.inner_product import Volumes
 
 
 class ConjugateGradients:

@@ -1,4 +1,4 @@
-"""What a command line or a file says of boundaries and fields, as the arguments of `Poisson` and `solve`."""
+"""Read boundaries and fields of a command line or a file as arguments of `Poisson` and `solve`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def load(label: str, path: str) -> np.ndarray:
         ValueError: naming the file and what is wrong with it.
     """
     if path.lower().endswith(".npz"):
-        raise ValueError(f"{label}: {path} holds several arrays; save the one that is meant as .npy")
+        raise ValueError(f"{label}: {path} holds more than one array; save the one that is meant as .npy")
     try:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -130,7 +130,9 @@ def _by_side(entries: Sequence[Any]) -> Any:
         if match is None:
             if len(entries) == 1:
                 return entry
-            raise ValueError(f"g: of several entries each names its side, such as x-low=1; got {entry!r}")
+            raise ValueError(
+                f"g: where there is more than one entry, each names its side, such as x-low=1; got {entry!r}"
+            )
         if match[1] in found:
             raise ValueError(f"g: the side {match[1]} is given twice")
         found[match[1]] = match[2]

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from mgcore import Solution
+from mgcore.command_line import add_options
 from pde.cli import fields, files
-from pde.cli.options import OUTPUT, PROBLEM, SOLVE, SOLVER, TARGETS, add_options, settings
-from pde.levels.inner_product import Volumes
+from pde.cli.options import GROUPS, OUTPUT, PROBLEM, SOLVE, SOLVER, TARGETS, settings
+from pde.problem.inner_product import Volumes
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
@@ -52,7 +53,8 @@ def add_solve(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="a file with any of the options below")
-    add_options(command)
+    for title, group in GROUPS.items():
+        add_options(command.add_argument_group(title), group)
     command.set_defaults(run=solve)
 
 
@@ -125,7 +127,7 @@ def read_shape(given: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def tell(mg: Multigrid, solution: Solution, exact: np.ndarray | None) -> None:
-    """What came of the solve, on stdout; on stderr why it did not converge."""
+    """Print the result on stdout, and on stderr why a solve did not converge."""
     print(solution.message, file=sys.stdout if solution.converged else sys.stderr)
     if solution.removed:
         print(f"mean removed from f  {solution.removed:.1e} of its norm")

@@ -14,6 +14,7 @@ from itertools import combinations, groupby
 import numpy as np
 import scipy.sparse as sp
 
+from pde.common.frozen import derive
 from pde.levels.transfers import MatrixTransfer
 from pde.problem.grid import Array, Grid
 from pde.problem.operators import Operator
@@ -32,19 +33,25 @@ it, to points which are no tips, at least the second share of what holds it. See
 
 
 class OperatorTransfer(MatrixTransfer):
-    """P from the stencil of A; the coarse control volumes are `volumes` = P^T W 1."""
+    """P from the stencil of A; the coarse control volumes are `volumes` = P^T W 1.
+
+    Attributes:
+        places: the fine index of every coarse point, per axis.
+    """
+
+    places: list[Array]
 
     def __init__(
         self, A: Operator, which: tuple[bool, ...], dtype: np.dtype, matrix: sp.csr_matrix | None = None
     ) -> None:
-        """`matrix` is that of A, where it is at hand."""
-        self.coarse, self.places = coarse_points(A.grid, which)
+        """`matrix` is A as a matrix, if it has been made."""
+        coarse, places = coarse_points(A.grid, which)
         matrix = A.matrix() if matrix is None else matrix
         if A.terms.has_reaction:
             matrix = sp.csr_matrix(matrix - sp.diags(np.broadcast_to(A.terms.reaction, A.grid.shape).ravel()))
-        P = _prolongation(matrix, A.grid, which, self.places)
-        self.volumes = (P.T @ A.volumes.ravel()).reshape(self.coarse.shape)
-        super().__init__(P, A.volumes, self.volumes, dtype)
+        P = _prolongation(matrix, A.grid, which, places)
+        derive(self, places=places)
+        super().__init__(coarse, P, A.volumes, (P.T @ A.volumes.ravel()).reshape(coarse.shape), dtype)
 
 
 def coarse_points(grid: Grid, which: tuple[bool, ...]) -> tuple[Grid, list[Array]]:

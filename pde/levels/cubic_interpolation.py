@@ -3,25 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import expand, like, namespace, numpy_dtype, zeros
-from pde.levels.interpolation_1d import Gather, cubic, data_matrix, linear, linear_along_side, linear_matrix, parts_of
+from pde.common.arrays import convert, expand, is_tensor, namespace, numpy_dtype, zeros
+from pde.common.frozen import changed, derive
+from pde.levels.interpolation_1d import (
+    AlongAxes,
+    Gather,
+    cubic,
+    data_matrix,
+    gather,
+    linear,
+    linear_along_side,
+    linear_matrix,
+)
 from pde.problem.grid import Array, Axis, Grid, Sides, window
 
 
+@dataclass(frozen=True, eq=False)
 class CubicInterpolation:
-    """Interpolation for full multigrid: cubic along each coarsened axis, through the boundary values of its ends."""
+    """Interpolation for full multigrid: cubic along each coarsened axis, through the boundary values of its ends.
 
-    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, rediscretised: bool = True) -> None:
-        """`rediscretised` as in `one_axis.cubic`."""
-        self.fine, self.which = fine, which
-        self.restrict_data = DataRestriction(fine, which, dtype)
-        self._axes: dict[int, Gather] = {}
-        for a, axis in enumerate(fine.axes):
-            if which[a]:
-                self._axes[a] = Gather(parts_of(axis, dtype, cubic, axis.coarsen(), rediscretised), a, fine.ndim)
+    Args:
+        rediscretised: as in `interpolation_1d.cubic`.
+
+    Attributes:
+        restrict_data: see `data_restriction`.
+    """
+
+    fine: Grid
+    which: tuple[bool, ...]
+    dtype: np.dtype
+    rediscretised: bool = True
+    restrict_data: AlongAxes = field(init=False, repr=False)
+    _axes: dict[int, Gather] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        ndim, axes = self.fine.ndim, self.fine.axes
+        along = {
+            a: gather(axes[a], a, ndim, self.dtype, cubic, axes[a].coarsen(), self.rediscretised)
+            for a in range(ndim)
+            if self.which[a]
+        }
+        derive(self, restrict_data=data_restriction(self.fine, self.which, self.dtype), _axes=along)
+
+    def to(self, device: Any, dtype: Any) -> CubicInterpolation:
+        """The same on tensors of a device, or on arrays where `device` is None."""
+        return changed(
+            self,
+            restrict_data=self.restrict_data.to(device, dtype),
+            _axes={a: each.to(device, dtype) for a, each in self._axes.items()},
+        )
 
     def __call__(self, u: Array, sides: Sides) -> Array:
         """From the coarse unknowns u to the fine ones; `sides` are the boundary data of the fine grid."""
@@ -47,37 +82,50 @@ class CubicInterpolation:
         return namespace(u).concatenate(parts, axis=a - ndim)
 
 
+@dataclass(frozen=True, eq=False)
 class BoundaryTerm:
     """E g: what boundary data add to linear interpolation, P u + E g, in the points beside the ends of coarsened axes.
 
     Galerkin right-hand sides need it: u is P u_c + E g with the g of the coarse grid, so that R A (P u_c + E g) = R f.
+
+    Args:
+        diffusion: a of the two sides per axis, as in `BilinearTransfer`.
     """
 
-    def __init__(
-        self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]]
-    ) -> None:
-        """`diffusion` is a of the two sides per axis, as in `BilinearTransfer`."""
-        self.fine, self._shape = fine, fine.coarsen(which).shape
-        self._axes: dict[int, tuple[Gather, Array]] = {}
-        for a, axis in enumerate(fine.axes):
-            if which[a]:
-                _, Q = linear(axis, axis.coarsen(), diffusion[a])
-                P = parts_of(axis, dtype, linear_matrix, axis.coarsen(), diffusion[a])
-                self._axes[a] = Gather(P, a, fine.ndim), Q.astype(dtype)
-        self._along = {
-            (across, a): Gather(
-                parts_of(axis, dtype, linear_along_side, axis.coarsen()), a - (a > across), fine.ndim - 1
-            )
-            for across in self._axes
-            for a, axis in enumerate(fine.axes)
-            if which[a] and a != across
-        }
+    fine: Grid
+    which: tuple[bool, ...]
+    dtype: np.dtype
+    diffusion: Sequence[tuple[float, float]]
+    _axes: dict[int, tuple[Gather, Array]] = field(init=False, repr=False)
+    _along: dict[tuple[int, int], Gather] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        dtype, ndim = self.dtype, self.fine.ndim
+        axes, along = {}, {}
+        for a, axis in enumerate(self.fine.axes):
+            if not self.which[a]:
+                continue
+            coarse, diffusion = axis.coarsen(), self.diffusion[a]
+            Q = linear(axis, coarse, diffusion)[1].astype(dtype)
+            axes[a] = gather(axis, a, ndim, dtype, linear_matrix, coarse, diffusion), Q
+            for across in range(ndim):
+                if self.which[across] and across != a:
+                    along[across, a] = gather(axis, a - (a > across), ndim - 1, dtype, linear_along_side, coarse)
+        derive(self, _axes=axes, _along=along)
+
+    def to(self, device: Any, dtype: Any) -> BoundaryTerm:
+        """The same on tensors of a device, or on arrays where `device` is None."""
+        return changed(
+            self,
+            _axes={a: (P.to(device, dtype), convert(Q, device, dtype)) for a, (P, Q) in self._axes.items()},
+            _along={key: each.to(device, dtype) for key, each in self._along.items()},
+        )
 
     def __call__(self, f: Array, sides: Sides) -> Array:
         """E g of f's batch axes, for the boundary data `sides` of the fine grid."""
         ndim = self.fine.ndim
         done: list[int] = []
-        e = zeros(f.shape[: f.ndim - ndim] + self._shape, like=f)
+        e = zeros(f.shape[: f.ndim - ndim] + self.fine.coarsen(self.which).shape, like=f)
         for a, (prolong, Q) in self._axes.items():
             e = prolong(e)
             for side in (0, 1):
@@ -107,24 +155,15 @@ class BoundaryTerm:
         }
 
 
-class DataRestriction:
-    """The data f of full multigrid on the coarse grid, to second order without a term in h^2 Laplace f.
+def data_restriction(fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> AlongAxes:
+    """The map of f to the coarse grid in full multigrid, to second order without a term in h^2 Laplace f.
 
     R, the adjoint of linear interpolation, has one; in 3-D it outweighs the discretisation error. Cells take means, and
     nodes take R f less what R has smoothed. The sum of f over the control volumes stays, so that an f that is not
     smooth, a point source say, is not lost as by injection.
     """
-
-    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
-        self._steps = []
-        for a, axis in enumerate(fine.axes):
-            if which[a]:
-                self._steps.append(Gather(parts_of(axis, dtype, data_matrix), a, fine.ndim))
-
-    def __call__(self, f: Array) -> Array:
-        for step in self._steps:
-            f = step(f)
-        return f
+    axes = [(a, axis) for a, axis in enumerate(fine.axes) if which[a]]
+    return AlongAxes(tuple(gather(axis, a, fine.ndim, dtype, data_matrix) for a, axis in axes))
 
 
 def coarsen_sides(sides: Sides, fine: Grid, which: tuple[bool, ...]) -> Sides:
@@ -138,7 +177,6 @@ def coarsen_side(values: Array, fine: Grid, across: int, halved: Sequence[int]) 
     others = [a for a in range(fine.ndim) if a != across]
     for position, a in enumerate(others):
         if a in halved:
-            parts = parts_of(fine.axes[a], numpy_dtype(values.dtype), Axis.injection)
-            gather = Gather(parts, position, len(others))
-            values = like(gather, values)(values)
+            inject = gather(fine.axes[a], position, len(others), numpy_dtype(values.dtype), Axis.injection)
+            values = (inject.to(values.device, values.dtype) if is_tensor(values) else inject)(values)
     return values

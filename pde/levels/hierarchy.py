@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +14,12 @@ from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
-from pde.levels.inner_product import Volumes
 from pde.levels.interpolation_1d import feels_diffusion
-from pde.levels.smoothers import axis_of, iteration, make_smoother, symmetric_pair
+from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
 from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
 from pde.problem.coefficients import STEEP, Terms
 from pde.problem.grid import Grid
+from pde.problem.inner_product import Volumes
 from pde.problem.operators import MatrixOperator, Operator, StencilOperator
 
 Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
@@ -87,12 +85,28 @@ class Hierarchy:
         boundary_terms: what boundary data add to Galerkin right-hand sides, one per pair of levels; empty where the
             operators are rediscretised.
         volumes: one per level.
+        choices: how the levels were made.
     """
 
     levels: list[Level]
     interpolations: Sequence[CubicInterpolation]
     boundary_terms: Sequence[BoundaryTerm]
     volumes: Sequence[Volumes]
+    choices: Choices
+
+    def to(self, device: Any, dtype: Any) -> Hierarchy:
+        """The same on tensors of a device in `dtype`, or on arrays where `device` is None."""
+        return Hierarchy(
+            [level_to(level, device, dtype) for level in self.levels],
+            [each.to(device, dtype) for each in self.interpolations],
+            [each.to(device, dtype) for each in self.boundary_terms],
+            [each.to(device, dtype) for each in self.volumes],
+            self.choices,
+        )
+
+    def symmetric(self) -> Hierarchy:
+        """The same with post-smoothing adjoint to pre-smoothing: V- and W-cycles are self-adjoint."""
+        return replace(self, levels=symmetric(self.levels))
 
 
 class Tables:
@@ -120,7 +134,7 @@ def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int | Non
     data = _boundary_terms(levels, interpolations, choices.dtype, tables) if choices.coarse == "galerkin" else []
     operators = [level.info.operator for level in levels]
     volumes = [Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes) for A in operators]
-    return Hierarchy(levels, interpolations, data, volumes)
+    return Hierarchy(levels, interpolations, data, volumes, choices)
 
 
 def _build_levels(
@@ -197,16 +211,30 @@ def _is_one_line(grid: Grid, smoother: str) -> bool:
     return smoother.startswith("zebra") and any(grid.shape[a] == grid.size for a in lines if a is not None)
 
 
-def symmetric(levels: list[Level]) -> list[Level]:
+def level_to(level: Level, device: Any, dtype: Any) -> Level:
+    """The level on tensors of a device in `dtype`, or on arrays where `device` is None; `info` stays as it is."""
+    A, P = level.A.to(device, dtype), level.P
+    if P is None:
+        return replace(level, A=A, B=[B.to(device, dtype) for B in level.B])
+    P = P.to(device, dtype)  # type: ignore[attr-defined]
+    B, B_post = ([B.to(device, dtype, A) for B in sweeps] for sweeps in (level.B, level.B_post))
+    return replace(level, A=A, B=B, R=P.adjoint(), P=P, B_post=B_post)
+
+
+def symmetric(levels: Sequence[Level]) -> list[Level]:
     """The same levels with post-smoothing adjoint to pre-smoothing, which makes V- and W-cycles self-adjoint."""
-    result = []
-    for level in levels:
-        if level.R is not None:
-            B, adjoint = symmetric_pair([*level.B, *level.B_post][0])
-            sweeps = max(len(level.B), len(level.B_post))
-            level = dataclasses.replace(level, B=[B] * sweeps, B_post=[adjoint] * sweeps)
-        result.append(level)
-    return result
+    return [level if level.R is None else _symmetric(level) for level in levels]
+
+
+def _symmetric(level: Level) -> Level:
+    B = without_over_relaxation(sweep_of(level))
+    sweeps = max(len(level.B), len(level.B_post))
+    return replace(level, B=[B] * sweeps, B_post=[B.adjoint()] * sweeps)
+
+
+def sweep_of(level: Level) -> Any:
+    """The sweep B that a level smooths with, before or after its correction."""
+    return [*level.B, *level.B_post][0]
 
 
 def _transfer(
@@ -237,19 +265,15 @@ def _level(A: Operator, transfer: Transfer | None, choices: Choices) -> Level:
     if transfer is None:
         return Level(A, [direct_solver(A, choices.singular)], info=LevelInfo(A.grid, A, kind, "direct", None))
     B = make_smoother(choices.smoother, A, choices.omega)
+    omega = f" omega={B.omega:.3g}" if hasattr(B, "omega") else ""
     pre, post = choices.nu
     return Level(
         A,
         [B] * pre,
-        R=transfer.restrict,
-        P=transfer.prolong,
+        R=transfer.adjoint(),
+        P=transfer,
         B_post=[B] * post,
         iterate=iteration(choices.smoother, A.grid, pre),
         iterate_post=iteration(choices.smoother, A.grid, post),
-        info=LevelInfo(A.grid, A, kind, f"{choices.smoother}{_omega(B)} ({pre},{post})", transfer),
+        info=LevelInfo(A.grid, A, kind, f"{choices.smoother}{omega} ({pre},{post})", transfer),
     )
-
-
-def _omega(B: Any) -> str:
-    omega = B.args[1] if isinstance(B, partial) else getattr(B, "omega", None)
-    return "" if omega is None else f" omega={omega:.3g}"

@@ -3,81 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import take
+from pde.common.arrays import convert, take
+from pde.common.caching import once_per_axis
 from pde.problem.grid import Array, Axis, Side, along, window
-
-Made = TypeVar("Made")
-
-MOST = 32
-"""So many maps of an axis are kept at most: those of cells beside Robin sides change with the coefficient there."""
-
-
-def once_per_axis(make: Callable[..., Made]) -> Callable[..., Made]:
-    """make(axis, ...), kept as long as the axis: grids of a box share those that are alike, and levels ask again."""
-    kept: WeakKeyDictionary[Axis, dict[Any, Made]] = WeakKeyDictionary()
-
-    @wraps(make)
-    def find(axis: Axis, *others: Any) -> Made:
-        made = kept.setdefault(axis, {})
-        if others not in made:
-            if len(made) >= MOST:
-                made.clear()
-            made[others] = make(axis, *others)
-        return made[others]
-
-    return find
-
 
 Part = tuple[Array | slice, Array | float]
 """Which old values make the new ones, a slice where they are an arithmetic progression, and their weights, a number
 where all are equal."""
 
 
+@dataclass(frozen=True, eq=False)
 class Gather:
     """A linear map along one axis: each new value is a weighted sum of a few old ones.
 
     Args:
-        parts: the summands; see `parts` and `parts_of`.
-        axis: which of the ndim trailing axes.
+        parts: the summands, weights with an axis of length one for each axis behind.
+        axis: counted from the last one, -1.
     """
 
-    def __init__(self, parts: Sequence[Part], axis: int, ndim: int) -> None:
-        self._axis = axis - ndim
-        behind = (1,) * (ndim - 1 - axis)
-        self._parts = [(i, w if isinstance(w, float) else w.reshape((-1, *behind))) for i, w in parts]
+    parts: Sequence[Part]
+    axis: int
 
     def __call__(self, u: Array) -> Array:
         total: Any = None
-        for i, w in self._parts:
-            old = u[window(0, -self._axis, i)] if isinstance(i, slice) else take(u, i, self._axis)
+        for i, w in self.parts:
+            old = u[window(0, -self.axis, i)] if isinstance(i, slice) else take(u, i, self.axis)
             if total is None:
                 total = w * old
             else:
                 total += w * old
         return total
 
+    def to(self, device: Any, dtype: Any) -> Gather:
+        return Gather(convert(self.parts, device, dtype), self.axis)
 
-def parts(indices: Array, weights: Array, dtype: np.dtype) -> list[Part]:
-    """(indices, weights), (k, n): new value j is sum_k weights[k, j] * old[indices[k, j]]."""
+
+@dataclass(frozen=True, eq=False)
+class AlongAxes:
+    """A linear map as the product of maps along single axes, the first one applied first."""
+
+    steps: tuple[Gather, ...]
+
+    def __call__(self, u: Array, like: Array | None = None) -> Array:
+        for step in self.steps:
+            u = step(u)
+        return u
+
+    def to(self, device: Any, dtype: Any) -> AlongAxes:
+        return AlongAxes(tuple(step.to(device, dtype) for step in self.steps))
+
+
+def gather(fine: Axis, axis: int, ndim: int, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> Gather:
+    """make(fine, *arguments), a sparse matrix or (indices, weights), as a map along one of the ndim trailing axes."""
+    behind = (1,) * (ndim - 1 - axis)
+    parts = _parts(fine, dtype, make, *arguments)
+    return Gather([(i, w if isinstance(w, float) else w.reshape((-1, *behind))) for i, w in parts], axis - ndim)
+
+
+@once_per_axis
+def _parts(fine: Axis, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> list[Part]:
+    """Split (indices, weights), (k, n), by k: new value j is sum_k weights[k, j] * old[indices[k, j]]."""
+    made = make(fine, *arguments)
+    indices, weights = made if isinstance(made, tuple) else as_weights(made)
     used = weights.any(axis=1)
     shaped = [along(w, 0, 1) for w in weights[used]]
     typed = [w if isinstance(w, float) else w.astype(dtype) for w in shaped]
     return [(_progression(i), w) for i, w in zip(indices[used], typed, strict=True)]
-
-
-@once_per_axis
-def parts_of(fine: Axis, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> list[Part]:
-    """Those of make(fine, *arguments), which is a sparse matrix or (indices, weights)."""
-    made = make(fine, *arguments)
-    indices, weights = made if isinstance(made, tuple) else as_weights(made)
-    return parts(indices, weights, dtype)
 
 
 def _progression(indices: Array) -> Array | slice:

@@ -3,45 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import cast, contiguous, expand, is_tensor, zeros
+from pde.common.arrays import cast, contiguous, convert, expand, is_tensor, multiplied, zeros
+from pde.common.frozen import changed, derive
 from pde.problem.coefficients import Terms, grid_coefficients, grid_fluxes
-from pde.problem.grid import Array, Axis, Grid, along, trailing, window
+from pde.problem.grid import ENDS, Array, Axis, Grid, along, trailing, window
 
-ENDS = slice(0, 1), slice(-1, None)
-"""The rows beside the low and the high end of an axis."""
+Block = tuple[slice, ...]
+"""Unknowns that are relaxed at once: a slice per axis."""
 
 
+@dataclass(frozen=True, eq=False)
 class StencilOperator:
-    """A = -div(a grad) + c on a tensor grid with zero boundary data.
+    """A = -div(a grad) + c on a tensor grid with zero boundary data; it is self-adjoint in `volumes`.
 
-    Two coefficients per axis multiply differences of neighbours and one per side what is beside it, so that A 1 is
-    exactly 0 where it should be.
+    Two coefficients per axis multiply the differences of neighbours and one per side the unknown beside it, so that
+    A 1 is exactly 0 where it should be.
+
+    Attributes:
+        lower, upper: per axis the coefficients of u_i - u_{i-1} and of u_i - u_{i+1}.
+        ends: per axis the coefficients of u beside the low and the high side.
+        diagonal: the coefficient of u_i in row i, ready to broadcast.
+        colours: the blocks of each colour, see `coloured_blocks`.
     """
 
-    def __init__(self, grid: Grid, dtype: np.dtype, terms: Terms | None = None) -> None:
-        self.grid = grid
-        self.terms = Terms((1.0,) * grid.ndim) if terms is None else terms
-        ndim = grid.ndim
-        coefficients = [grid_coefficients(grid, self.terms, a) for a in range(ndim)]
-        self.lower, self.upper = (
-            [_shaped(getattr(c, name), a, ndim, dtype) for a, c in enumerate(coefficients)]
-            for name in ("lower", "upper")
+    grid: Grid
+    dtype: np.dtype
+    terms: Terms = None  # type: ignore[assignment]
+    lower: list[Any] = field(init=False, repr=False)
+    upper: list[Any] = field(init=False, repr=False)
+    ends: list[Any] = field(init=False, repr=False)
+    reaction: Any = field(init=False, repr=False)
+    diagonal: Any = field(init=False, repr=False)
+    colours: list[list[Block]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        grid, dtype, ndim = self.grid, self.dtype, self.grid.ndim
+        terms = Terms((1.0,) * ndim) if self.terms is None else self.terms
+        axes = [grid_coefficients(grid, terms, a) for a in range(ndim)]
+        sides = [axis.sides for axis in grid.axes]
+        derive(
+            self,
+            terms=terms,
+            lower=[_shaped(c.lower, a, ndim, dtype) for a, c in enumerate(axes)],
+            upper=[_shaped(c.upper, a, ndim, dtype) for a, c in enumerate(axes)],
+            ends=[
+                (_beside(low.of_u * c.low, a, ndim, dtype), _beside(high.of_u * c.high, a, ndim, dtype))
+                for a, (c, (low, high)) in enumerate(zip(axes, sides, strict=True))
+            ],
+            reaction=terms.reaction if isinstance(terms.reaction, float) else cast(terms.reaction, dtype),
+            colours=coloured_blocks(grid),
         )
-        self.ends = [
-            (_beside(low.of_u * c.low, a, ndim, dtype), _beside(high.of_u * c.high, a, ndim, dtype))
-            for a, (c, (low, high)) in enumerate(zip(coefficients, (axis.sides for axis in grid.axes), strict=True))
-        ]
-        c = self.terms.reaction
-        self.reaction = c if isinstance(c, float) else cast(c, dtype)
-        self.diagonal = sum((self._centre(a) for a in range(ndim)), self.reaction)
-        self.nonzeros = grid.size * (2 * ndim + 1)
-        self.colours = coloured_blocks(grid)
+        derive(self, diagonal=sum((self._centre(a) for a in range(ndim)), self.reaction))
+
+    def to(self, device: Any, dtype: Any) -> StencilOperator:
+        """The same operator on tensors of a device, or on arrays where `device` is None."""
+        names = ("lower", "upper", "ends", "reaction", "diagonal")
+        return changed(self, **{name: convert(getattr(self, name), device, dtype) for name in names})
+
+    @property
+    def nonzeros(self) -> int:
+        """Entries of the matrix, those that lead out of the grid among them."""
+        return self.grid.size * (2 * self.grid.ndim + 1)
 
     @property
     def volumes(self) -> Array:
@@ -113,7 +142,7 @@ class StencilOperator:
                 padded[low] = padded[window(a, self.grid.ndim, slice(-2, -1))]
                 padded[high] = padded[window(a, self.grid.ndim, slice(1, 2))]
 
-    def _neighbours(self, padded: Array, block: tuple[slice, ...]) -> Array:
+    def _neighbours(self, padded: Array, block: Block) -> Array:
         """Sum over the 2 ndim neighbours of the points of a block, each times its coefficient."""
         total: Array | float = 0.0
         for a in range(self.grid.ndim):
@@ -147,26 +176,47 @@ class StencilOperator:
         return _assembled(grid, below, above, rest)
 
 
+@dataclass(frozen=True, eq=False)
 class MatrixOperator:
-    """A as a sparse matrix; relaxation in a colour per class of indices, 2^ndim of them, for a 3^ndim-point stencil."""
+    """A as a sparse matrix with a 3^ndim-point stencil, relaxed in a colour per class of indices, 2^ndim of them.
 
-    def __init__(
-        self, grid: Grid, matrix: sp.csr_matrix, terms: Terms | None = None, volumes: Array | None = None
-    ) -> None:
-        self.grid = grid
-        self.volumes = grid.volumes() if volumes is None else volumes
-        self.terms = Terms((1.0,) * grid.ndim) if terms is None else terms
-        self._matrix = sp.csr_matrix(matrix)
-        centre = self._matrix.diagonal()
-        self.diagonal = centre.reshape(grid.shape)
-        self.nonzeros = self._matrix.nnz
-        indices = np.arange(grid.size).reshape(grid.shape)
+    Attributes:
+        sparse: the matrix on the flattened unknowns (C order).
+        volumes: W, in whose inner product A is self-adjoint; None takes those of the grid.
+    """
+
+    grid: Grid
+    sparse: Any
+    terms: Terms = None  # type: ignore[assignment]
+    volumes: Array = None  # type: ignore[assignment]
+    diagonal: Any = field(init=False, repr=False)
+    _colours: list[Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        grid, matrix = self.grid, sp.csr_matrix(self.sparse)
+        centre, indices = matrix.diagonal(), np.arange(grid.size).reshape(grid.shape)
         blocks = product(*(axis.colours() for axis in grid.axes))
-        self._colours = [(rows, self._matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size]
+        derive(
+            self,
+            sparse=matrix,
+            terms=Terms((1.0,) * grid.ndim) if self.terms is None else self.terms,
+            volumes=grid.volumes() if self.volumes is None else self.volumes,
+            diagonal=centre.reshape(grid.shape),
+            _colours=[(rows, matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size],
+        )
+
+    def to(self, device: Any, dtype: Any) -> MatrixOperator:
+        """The same operator on tensors of a device, or on arrays where `device` is None."""
+        names = ("sparse", "diagonal", "_colours")
+        return changed(self, **{name: convert(getattr(self, name), device, dtype) for name in names})
+
+    @property
+    def nonzeros(self) -> int:
+        return int(self.sparse.nnz)
 
     def __call__(self, u: Array) -> Array:
-        flat = u.reshape(-1, self.grid.size)
-        return contiguous((self._matrix @ flat.T).T).reshape(u.shape)
+        """A u for u of shape (..., *grid.shape)."""
+        return multiplied(self.sparse, u, self.grid.ndim, self.grid.shape)
 
     def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
         """One multicolour Gauss-Seidel sweep with relaxation omega on A d = r from d = 0."""
@@ -177,19 +227,20 @@ class MatrixOperator:
         return contiguous(d.T).reshape(r.shape)
 
     def matrix(self) -> sp.csr_matrix:
-        return self._matrix
+        """A as a sparse matrix on the flattened unknowns."""
+        return self.sparse
 
 
 Operator = StencilOperator | MatrixOperator
 
 
-def coloured_blocks(grid: Grid) -> list[list[tuple[slice, ...]]]:
+def coloured_blocks(grid: Grid) -> list[list[Block]]:
     """The colours of a (2 ndim + 1)-point stencil, each a list of blocks of unknowns that do not couple.
 
     Red are the points with an even index sum, then come the black ones, then those on the seam of an odd periodic
     axis, by the parity of the other indices.
     """
-    colours: dict[tuple[int, int], list[tuple[slice, ...]]] = {}
+    colours: dict[tuple[int, int], list[Block]] = {}
     for classes in product(*(enumerate(axis.colours()) for axis in grid.axes)):
         numbers, block = zip(*classes, strict=True)
         seam = sum(2**a for a, number in enumerate(numbers) if number == 2)
@@ -261,7 +312,7 @@ def _part(coefficient: Array | float, axis: int, ndim: int, part: slice) -> Arra
     return coefficient[part] if np.ndim(coefficient) < ndim else coefficient[window(axis, ndim, part)]  # type: ignore[index]
 
 
-def _block(coefficient: Array | float, block: tuple[slice, ...]) -> Array | float:
+def _block(coefficient: Array | float, block: Block) -> Array | float:
     """The values of a coefficient on a block; axes of length one broadcast."""
     if np.ndim(coefficient) == 0:
         return coefficient

@@ -18,9 +18,9 @@ from pde.backends.krylov import ConjugateGradients
 from pde.backends.numba.fast import Measured
 from pde.common.arrays import copied
 from pde.levels.hierarchy import symmetric
-from pde.levels.inner_product import Volumes
 from pde.problem.compatibility import incompatible_share
 from pde.problem.grid import Array, Sides
+from pde.problem.inner_product import Volumes
 from pde.problem.poisson import Poisson
 from pde.solver.batch import select, select_sides, stack
 from pde.solver.reduced import Reduced, Reduction, Sizes

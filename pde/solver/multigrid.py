@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mgcore import Progress, Solution, SolveError
+from mgcore.cycle import CYCLES, work_units
 from pde.backends.base import How, Levels, MixedCycles, run_on
 from pde.backends.device import Place, host, read_device
 from pde.backends.full_multigrid import NestedIteration
@@ -26,10 +27,9 @@ from pde.common.arguments import (
     read_precision,
     real_array,
 )
-from pde.common.arrays import as_numpy, cast, copied, is_tensor
+from pde.common.arrays import as_numpy, cast, copied, import_torch, is_tensor
 from pde.common.keywords import suggesting
 from pde.common.progress import ProgressBar
-from pde.levels.cycles import CYCLES, work_units
 from pde.levels.defaults import automatic, is_rough
 from pde.levels.direct import LARGEST_DENSE
 from pde.levels.hierarchy import LARGEST_DIRECT, Choices, Tables, build_hierarchy, symmetric
@@ -129,6 +129,8 @@ class Multigrid:
         device = read_device(device)
         self._threads = None if threads is None else count("threads", threads, least=1)
         self._kernels = choose("kernels", kernels, KERNELS, auto="auto")
+        if self._kernels.startswith("torch"):
+            import_torch(f"kernels={kernels!r}")
         if device != "cpu" and self._kernels in ("numba", "numpy"):
             raise ValueError(f"kernels={kernels!r} run on the host, and device is {device!r}; use 'auto' or 'torch'")
         if device == "cpu" and self._kernels.endswith("graph"):
@@ -155,7 +157,7 @@ class Multigrid:
         tables.close()
         self.problem, self._tables, self._cycles = problem, tables, cycles
         self.smoother, self.coarse, self.transfer = smoother, coarse, transfer
-        self._hierarchy, self.levels, self._volumes = hierarchy, hierarchy.levels, here.volumes
+        self.hierarchy, self.levels, self._volumes = hierarchy, hierarchy.levels, here.volumes
         self._nested = NestedIteration(here, transfer == "operator", problem.singular, cycles)
         self._nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
         reduction = Reduction(grid, terms, self._volumes[0], self._exact_operator, problem.singular, self.dtype)
@@ -450,7 +452,7 @@ class Multigrid:
         runs_in = (
             f"torch {self._place.device}" if self._place.on_tensors else "Numba" if self._cycles.on_kernels() else None
         )
-        levels = table(self.levels, self._hierarchy.interpolations, runs_in, self._cycles.held())
+        levels = table(self.levels, self.hierarchy.interpolations, runs_in, self._cycles.held())
         return (
             f"Multigrid for {self.problem!r}\n{levels}\n"
             f"{self.coarse} coarse operators, {self.transfer} transfers, {precision}, {self._cycles.describe()}"
@@ -469,7 +471,7 @@ class Multigrid:
         """A in float64 where the cycles run."""
         if self.dtype == np.dtype(float):
             return self._solver.nested.hierarchy.levels[0].A
-        return self._place.put(self.problem._operator, np.dtype(float))
+        return self.problem._operator.to(self._place.where, np.dtype(float))
 
     def _read(self, name: str, values: Any, look: bool = True, constant: bool = False) -> Array:
         """Nodal values where the cycles run."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from pde.common.arrays import as_numpy, cast, like, namespace, numpy_dtype
-from pde.levels.inner_product import Volumes
 from pde.problem.boundary import fold
 from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Grid, Sides
+from pde.problem.inner_product import Volumes
 from pde.problem.lifting import lifting, unlifted
 from pde.problem.operators import StencilOperator
 

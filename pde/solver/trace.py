@@ -11,8 +11,8 @@ import numpy as np
 
 from mgcore import Event, Level, Progress
 from mgcore.trace import TracedLevel, traced
-from pde.levels.inner_product import Volumes
 from pde.problem.grid import Array
+from pde.problem.inner_product import Volumes
 
 Verbose = bool | TextIO | Callable[[Event], Any]
 """False: silent. True: lines on stdout. A stream: lines there. A function: called with every `mgcore.Event`."""

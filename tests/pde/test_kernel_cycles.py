@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 import mgcore
 import pde
+from mgcore import CYCLES
 from pde.backends.numba import plan as programs
 from pde.backends.numba import recording
 from pde.backends.numba.direct import LARGEST_INVERSE
 from pde.backends.numba.interpreter import DIRECT, PASS
 from pde.backends.numba.thread_pool import Hands
-from pde.levels.cycles import CYCLES
 from pde.levels.direct import DirectSolver
 from pde.levels.hierarchy import symmetric
 from tests.pde import rounding

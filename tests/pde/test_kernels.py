@@ -33,7 +33,7 @@ def test_a_solve_on_kernels_is_the_plain_one(arguments, g, how):
     f = np.random.default_rng(3).standard_normal((3, *problem.shape))
     f[1] = 0
     if problem.singular:
-        f -= pde.levels.inner_product.Volumes(problem.grid.volumes()).mean(f)[:, None, None]
+        f -= pde.problem.inner_product.Volumes(problem.grid.volumes()).mean(f)[:, None, None]
     plain, compiled = (pde.Multigrid(problem, kernels=k, threads=2) for k in ("numpy", "numba"))
     before = f.copy()
     a, b = plain.solve(f, g=g, **how), compiled.solve(f, g=g, **how)

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mgcore import CYCLES
 from pde.analysis.fourier import Analysis
 from pde.analysis.symbols import LINEAR, Stencil
-from pde.levels.cycles import CYCLES
 from tests.pde.periodic import cube, own_frequencies, periodic
 from tests.pde.reference import EPS, SMOOTHERS
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pde
+from mgcore import CYCLES
 from pde.backends.torch.compile import compiled, without_writes
 from pde.backends.torch.graphs import Captured, TensorCycles
-from pde.levels.cycles import CYCLES
 from pde.problem.operators import StencilOperator
 from tests.pde.problems import FIELDS, problems
 from tests.pde.rounding import of_a_cycle

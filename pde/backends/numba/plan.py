@@ -55,7 +55,8 @@ class Programs:
         folder = cycles.execute.stats.cache_path
         if folder is None or not all(kept):
             return []
-        return [str(path) for path in Path(folder).glob("cycles.execute-*.nbi")]
+        name = cycles.__name__.rpartition(".")[2]  # Numba names its files after the module and the function
+        return [str(path) for path in Path(folder).glob(f"{name}.execute-*.nbi")]
 
     def cycle(self, kind: str, start: int, f: Rows, u: Rows | None, out: Rows, norm: int = RESIDUAL) -> float:
         """A cycle that begins on level `start`, from u (None: zero); returns the sum of W (f - A u)^2, or what

@@ -115,13 +115,13 @@ def fuse(levels: Sequence[Level], dtype: np.dtype, threads: int) -> Fused | str:
     tables = Tables(dtype, varying)
     for level in levels[:-1]:
         info = level.info
-        tables.add(info.grid, info.operator.terms, smoother(level).args[1], info.to_coarse)
+        tables.add(info.grid, info.operator.terms, smoother(level).omega, info.to_coarse)
     packed = Packed(*tables.pack(), None if variant.ndim == 2 else True, True if varying else None, tables.faces)
     return Fused(levels, packed, _sweeping(levels[0]), threads)
 
 
 def _sweeping(level: Level) -> Sweeping:
     def reverse(B: Sequence[Any]) -> bool:
-        return bool(B and B[0].keywords.get("reverse", False))
+        return bool(B and B[0].reverse)
 
     return Sweeping(len(level.B), len(level.B_post), reverse(level.B), reverse(level.B_post))

@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from mgcore import Level
+from mgcore import CYCLES, Level
 from pde.backends.torch.compile import CompiledLevel, compiled
-from pde.levels.cycles import CYCLES
 from pde.levels.hierarchy import symmetric as symmetric_levels
 
 Tensor = torch.Tensor

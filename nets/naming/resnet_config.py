@@ -1,4 +1,4 @@
-"""What a network of the ResNet family is, as plain values."""
+"""A network of the ResNet family as plain values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONLY: dict[str, dict[str, str]] = {
     "Mg-iResNet": {"A": "A^l"},
     "WideResNet": {"A": "A^{l,i}", "B": "B^{l,i}"},
 }
-"""What the definition of a kind leaves no choice about."""
+"""Settings that the definition of a kind fixes."""
 
 
 @dataclass(frozen=True)

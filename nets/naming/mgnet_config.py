@@ -1,4 +1,4 @@
-"""What an MgNet is, as plain values."""
+"""An MgNet, V-MgNet or GDFI as plain values."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from nets.common.checks import check_choices, integers
 from nets.common.formatting import counted
-from nets.models.iterations import check_iteration
 from nets.naming.grammar import NONLINEAR, SCHEMES, Architecture
 from nets.naming.scanner import EXAMPLE
-from nets.naming.settings import Settings, check_settings, settle_text
+from nets.naming.settings import Settings, check_settings, settle_grids, settle_text
+from nets.naming.values import check_iteration
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "extractor": ("constant", "scaled", "variable"),
@@ -24,6 +24,13 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "form": ("auto", "residual", "feature"),
     "sharing": ("literal",),
 }
+_MGNET: dict[str, tuple[str, ...]] = {"A": ("K", NONLINEAR), "B": ("sigma.K.sigma",), "norm": ("inside",)}
+ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
+    "MgNet": _MGNET,
+    "V-MgNet": _MGNET | {"input": ("cifar",)},
+    "GDFI": {"A": SCHEMES, "extractor": ("variable",), "pi": ("1",)},
+}
+"""Settings that a family leaves open."""
 DEFAULTS: dict[str, dict[str, Any]] = {
     "MgNet": {},
     "V-MgNet": {},
@@ -49,7 +56,7 @@ class MgNetConfig(Settings):
         A: "K" a convolution; "K.sigma", "sigma.K", "sigma.K.sigma" in GDFI; "xi.sigma.eta" in MgNet, nonlinear, with
             eta: c_u -> c_f and xi: c_f -> c_f. A batch norm in A is one per iterate u^{l,i}.
         B: "sigma.K.sigma" (section 6.5); in GDFI also the other schemes.
-        iteration: "single" (6.7), "multi-step" (6.8) or "chebyshev" (6.9), a name of `nets.models.iterations`.
+        iteration: "single" (6.7), "multi-step" (6.8) or "chebyshev" (6.9), see `nets.naming.values`.
         form: "residual" (8.1), for linear A, or "feature", Algorithm 3 to the letter; the same function to rounding.
             "auto" becomes "residual" where A is linear, else "feature".
         sharing: "literal", as Algorithm 3 says.
@@ -79,10 +86,8 @@ class MgNetConfig(Settings):
     nu_post: tuple[int, ...] = None  # type: ignore[assignment]  # settled in __post_init__
 
     def __post_init__(self) -> None:
-        for name, least in (("nu", 0), ("channels_u", 1), ("channels_f", 1)):
-            object.__setattr__(self, name, integers(name, getattr(self, name), least))
+        settle_grids(self, EXAMPLE, "channels_u", "channels_f", least=0)
         check_choices(self, CHOICES)
-        _check_lengths(self)
         _settle_post(self)
         _check_sweeps(self)
         _check_transfers(self)
@@ -94,24 +99,13 @@ class MgNetConfig(Settings):
 
     @classmethod
     def defaults(cls, architecture: Architecture) -> dict[str, Any]:
-        """Those of the family."""
+        """The defaults of its family."""
         return DEFAULTS[architecture.family]
 
     @property
     def linear(self) -> bool:
         """Whether A is a linear map: a convolution alone."""
         return self.A == "K" and not (self.batch_norm and self.norm == "after")
-
-
-def _check_lengths(config: MgNetConfig) -> None:
-    grids = len(config.nu)
-    if grids == 0:
-        raise ValueError(f"nu must hold at least one grid, as in {EXAMPLE}; got ()")
-    for name in ("channels_u", "channels_f"):
-        channels = getattr(config, name)
-        if len(channels) != grids:
-            need = f"{counted(grids, 'width')}, one per grid of nu={config.nu}"
-            raise ValueError(f"{name} must hold {need}; got {channels}")
 
 
 def _settle_post(config: MgNetConfig) -> None:
@@ -134,14 +128,7 @@ def _check_sweeps(config: MgNetConfig) -> None:
 
 
 def _check_family(config: MgNetConfig) -> None:
-    """What the name of the family leaves open."""
-    if config.family != "GDFI":
-        allowed: dict[str, tuple[str, ...]] = {"A": ("K", NONLINEAR), "B": ("sigma.K.sigma",), "norm": ("inside",)}
-        if config.family == "V-MgNet":
-            allowed |= {"input": ("cifar",)}
-    else:
-        allowed = {"A": SCHEMES, "extractor": ("variable",), "pi": ("1",)}
-    for name, values in allowed.items():
+    for name, values in ALLOWED[config.family].items():
         if getattr(config, name) not in values:
             choices = " or ".join(map(repr, values))
             raise ValueError(f'{name} must be {choices} in the family "{config.family}"; got {getattr(config, name)!r}')

@@ -12,7 +12,7 @@ ALLOWED = "a number of steps, or an interval such as '5 min', '200 steps', '2 ep
 
 
 @dataclass(frozen=True)
-class Every:
+class CheckpointInterval:
     """After so many steps, epochs or seconds, whichever comes first: no more than that is lost."""
 
     steps: float = inf
@@ -20,7 +20,7 @@ class Every:
     seconds: float = inf
 
     @classmethod
-    def parse(cls, value: Any) -> Every:
+    def parse(cls, value: Any) -> CheckpointInterval:
         """'1 epoch, 5 min', or a number of steps.
 
         Raises:

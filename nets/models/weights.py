@@ -1,4 +1,4 @@
-"""Checkpoints: one file of tensors and plain values, whole or not there."""
+"""Weights from files: `load` makes the trained network of a checkpoint, `load_weights` fills a network."""
 
 from __future__ import annotations
 
@@ -11,108 +11,18 @@ from typing import Any
 
 import torch
 
-from nets.models import registry as zoo
+from nets.data.transform import Transform
+from nets.models import checkpoint as checkpoints
 from nets.models.base import Network
+from nets.models.checkpoint import CheckpointError, trained
+from nets.models.registry import network
 from nets.models.replaced import summed_up
 from nets.models.state_dict_checks import described_network, first_difference, hint, other_network, unwrapped
-from nets.runs import checked_file as sealed
-from nets.data.transform import Transform
+from nets.naming.lookup import described
 
-FILE, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
-FORMAT = "mgnet-multigrid checkpoint 2"
-KEYS = {
-    *("model", "weights", "averaged", "optimizer", "recipe", "data", "seed"),
-    *("epoch", "step", "sums", "history", "clock", "computed_with"),
-}
 HEAD = "head."
 STATES = ("state_dict", "model_state_dict", "model")
 """Where other programs keep a state_dict in a file."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged, or not what is asked for."""
-
-
-def save(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write a record with exactly the entries KEYS as FILE; the last one becomes PREVIOUS."""
-    sealed.write(folder / FILE, {"format": FORMAT, **record}, folder / PREVIOUS)
-
-
-def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The record in a checkpoint, or the newest one that is whole in the folder of a run.
-
-    Where a folder's newest checkpoint is damaged a warning says so, and the one before is read.
-
-    Raises:
-        CheckpointError: naming the file, where it is missing, truncated, damaged or something else.
-    """
-    return _found(_path(path))[0]
-
-
-def _found(path: Path) -> tuple[dict[str, Any], Path]:
-    """Read a record, and say in which file it is."""
-    if not path.is_dir():
-        return _record(path), path
-    newest, previous = path / FILE, path / PREVIOUS
-    try:
-        return _record(newest), newest
-    except CheckpointError as error:
-        if not previous.exists():
-            raise
-        try:
-            record = _record(previous)
-        except CheckpointError as second:
-            raise CheckpointError(f"{error}; {second}") from second
-        where = f"epoch {record['epoch']}, step {record['step']}"
-        warnings.warn(f"{error}; {previous} ({where}) is used instead", stacklevel=4)
-        return record, previous
-
-
-def _path(path: Any, name: str = "checkpoint") -> Path:
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"{name} must be the path of a file; got {type(path).__name__}")
-    return Path(path)
-
-
-def _record(path: Path) -> dict[str, Any]:
-    content = _content(path)
-    if not _is_record(content):
-        raise CheckpointError(f"checkpoint: {path} was not written by nets.train in this version ({FORMAT!r})")
-    return content
-
-
-def _content(path: Path) -> Any:
-    """What torch.save wrote, a sealed record or something else."""
-    try:
-        content, whole = sealed.read(path)
-    except sealed.DamagedFileError as error:
-        if _is_safetensors(path):
-            raise CheckpointError(
-                f"checkpoint: {path} is a safetensors file, and only files of torch.save are read here: "
-                "torch.save(safetensors.torch.load_file(path), other) writes one"
-            ) from error
-        raise CheckpointError(f"checkpoint: {error}") from error
-    if _is_record(content) and not whole:
-        raise CheckpointError(f"checkpoint: {path} is damaged: it does not end with its SHA-256")
-    return content
-
-
-def _is_safetensors(path: Path) -> bool:
-    """Tell by its first bytes: the length of a header, and the header, which is JSON."""
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        start = file.read(9)
-    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
-
-
-def _is_record(content: Any) -> bool:
-    return isinstance(content, dict) and content.get("format") == FORMAT and content.keys() >= KEYS
-
-
-def build(description: Mapping[str, Any]) -> Network:
-    """A model with fresh weights, from its `config.description`."""
-    return zoo.network(zoo.described(description))
 
 
 def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Network:
@@ -131,7 +41,7 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
     """
     if not (into is None or isinstance(into, Network)):
         raise TypeError(f"into must be a nets.Network or None; got {type(into).__name__}")
-    record, file = _found(_path(checkpoint))
+    record, file = checkpoints.find(checkpoints.path_of(checkpoint))
     if into is not None:
         _check_architecture(into, record["model"], trained(record), file, "checkpoint")
     elif replaced := record["model"].get("modules"):
@@ -140,7 +50,7 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
             f"{summed_up(replaced)}; make that network, and give it as into=model"
         )
     try:
-        model = build(record["model"]) if into is None else into
+        model = network(described(record["model"])) if into is None else into
         model.load_state_dict(trained(record))
         model.transform = Transform.of(record["data"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -168,12 +78,12 @@ def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
     Raises:
         CheckpointError: where the file cannot be read, or holds another architecture.
     """
-    path = file = _path(path, "weights")
+    path = file = checkpoints.path_of(path, "weights")
     if path.is_dir():
-        content, file = _found(path)
+        content, file = checkpoints.find(path)
     else:
-        content = _content(path)
-    record = content if _is_record(content) else None
+        content = checkpoints.read_file(path)
+    record = content if checkpoints.is_record(content) else None
     state = _state(content, path) if record is None else trained(record)
     description = described_network(state) if record is None else record["model"]
     if description is not None:
@@ -207,7 +117,7 @@ def _check_architecture(
     model: Network, description: Mapping[str, Any], state: Mapping[str, Any], path: Path, argument: str
 ) -> None:
     # settings are written anew, since the file may be older than some of them
-    words = other_network({**description, **zoo.described(description).description}, model)
+    words = other_network({**description, **described(description).description}, model)
     if words:
         first = first_difference(model, state)
         raise CheckpointError(f"{argument}: {path} holds {words}{f'; {first}' if first else ''}")
@@ -221,11 +131,6 @@ def _left_out(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) ->
 
 def _shapes(weights: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in weights.items())
-
-
-def trained(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights that a run reports: averaged ones where there are any."""
-    return record["weights"] if record["averaged"] is None else record["averaged"]
 
 
 def _first(error: Exception) -> str:

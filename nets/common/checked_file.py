@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and that hold their own SHA-256.
+"""Atomic files with an embedded SHA-256.
 
 torch.save writes a zip archive. Its comment, the last bytes of the file, is "sha256:" and the SHA-256 of every byte
 before the 64 digits: `head -c -64 FILE | sha256sum` prints it. A bit that flips anywhere is seen, and torch.load reads
@@ -27,14 +27,14 @@ class DamagedFileError(ValueError):
 
 
 def write(path: Path, content: Any, previous: Path | None = None) -> None:
-    """Seal tensors and plain values in a file; what `path` held before, if it is whole, goes to `previous`."""
+    """Write tensors and plain values with their SHA-256; the file before, if it is whole, becomes `previous`."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    write_atomically(path, seal(buffer.getvalue()), previous if is_whole(path) else None)
+    write_atomically(path, with_checksum(buffer.getvalue()), previous if is_whole(path) else None)
 
 
 def is_whole(path: Path) -> bool:
-    """Whether this is a sealed file without damage."""
+    """Tell whether a file ends with its own SHA-256."""
     try:
         with open(path, "rb") as file:
             return _verify(file)
@@ -42,12 +42,12 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def seal(archive: bytes) -> bytes:
-    """A zip archive without a comment, with its SHA-256 as the comment."""
+def with_checksum(archive: bytes) -> bytes:
+    """Append the SHA-256 of a zip archive as its comment."""
     if not (archive[-END_SIZE:].startswith(END) and archive.endswith(b"\0\0")):
         raise ValueError("archive must be a zip archive without a comment, as torch.save writes it")
-    sealed = archive[:-2] + (len(LABEL) + DIGITS).to_bytes(2, "little") + LABEL
-    return sealed + hashlib.sha256(sealed).hexdigest().encode()
+    labelled = archive[:-2] + (len(LABEL) + DIGITS).to_bytes(2, "little") + LABEL
+    return labelled + hashlib.sha256(labelled).hexdigest().encode()
 
 
 def write_atomically(path: Path, content: bytes, previous: Path | None = None) -> None:
@@ -78,7 +78,7 @@ def write_atomically(path: Path, content: bytes, previous: Path | None = None) -
 
 
 def read(path: Path) -> tuple[Any, bool]:
-    """Tensors and plain values of a file, on the CPU and never code; and whether the file was sealed.
+    """Tensors and plain values of a file, on the CPU and never code; and whether it ends with its own SHA-256.
 
     Raises:
         DamagedFileError: the file is missing, truncated, damaged or nothing that torch.save wrote.
@@ -103,7 +103,7 @@ def read(path: Path) -> tuple[Any, bool]:
 
 
 def _verify(file: IO[bytes]) -> bool:
-    """Whether the file is sealed; torch.load itself reads damaged numbers without a word."""
+    """Whether the file ends with its own SHA-256; torch.load itself reads damaged numbers without a word."""
     comment = len(LABEL) + DIGITS
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - comment))

@@ -14,12 +14,13 @@ from nets.common.checks import check_integer
 from nets.common.formatting import counted
 from nets.data import Dataset
 from nets.data.given import instead_of
-from nets.data.validation import held_out_counts
+from nets.data.subsets import held_out_counts
 from nets.models.base import Network
+from nets.models.create import create_model
 from nets.models.input_checks import check_input
 from nets.models.modes import evaluating, trained_norms
-from nets.models.registry import create_model, named_settings
 from nets.models.vmgnet import VMgNet
+from nets.naming.lookup import named_settings
 from nets.training.recipe import Recipe
 
 

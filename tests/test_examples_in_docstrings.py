@@ -1,0 +1,33 @@
+"""Every public name of the packages has an example in its docstring that runs by itself and prints what it says."""
+
+import doctest
+import importlib
+import inspect
+from types import ModuleType
+
+import pytest
+
+PACKAGES = ("mgcore",)
+WITHOUT = {"mgcore.Progress", "mgcore.Solution", "mgcore.SolveError", "mgcore.solve", "mgcore.solve_batch"}
+
+
+def documented(package: str) -> list[str]:
+    """The public functions, classes and modules; constants have no docstring of their own."""
+    module = importlib.import_module(package)
+    values = {name: getattr(module, name) for name in module.__all__}
+    return [name for name, value in values.items() if callable(value) or isinstance(value, ModuleType)]
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [(package, name) for package in PACKAGES for name in documented(package) if f"{package}.{name}" not in WITHOUT],
+)
+def test_example_in_the_docstring(package, name):
+    """The package and its public names are there, as after `import package` and `from package import *`."""
+    module = importlib.import_module(package)
+    names = {key: getattr(module, key) for key in module.__all__} | {package: module}
+    test = doctest.DocTestParser().get_doctest(inspect.getdoc(names[name]) or "", names, name, None, None)
+    assert test.examples, f"{package}.{name} has no example"
+    report: list[str] = []
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=report.append)
+    assert result.failed == 0, "".join(report)
