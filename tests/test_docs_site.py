@@ -50,6 +50,26 @@ def test_every_public_name_is_on_the_page_of_its_package(package):
     assert set(named) == public
 
 
+def test_the_layout_names_files_that_exist_and_every_folder():
+    text = (DOCS / "layout.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:mgcore|pde|nets|examples|tests|benchmarks|docs)/[\w./]*)`", text))
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+    folders = {f"{p.parent.name}/{p.name}/" for top in ("pde", "nets") for p in (ROOT / top).iterdir() if p.is_dir()}
+    assert {folder for folder in folders if "__pycache__" not in folder} <= named
+    for question in ("(6.6)", "red-black", "fused", "harmonic", "schedule", "batch norm", "stopping", "checkpoint"):
+        assert re.search(rf"^\| .*{re.escape(question)}.* \| `\S+`", text, flags=re.MULTILINE), question
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    version = re.search(
+        r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    assert re.search(rf"^version: {re.escape(version[1])}$", citation, flags=re.MULTILINE)
+    for key in ("cff-version: 1.2.0", "message:", "title:", "authors:", "license: MIT", "references:"):
+        assert re.search(rf"^{key}", citation, flags=re.MULTILINE), key
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of Markdown, without code, tables and links' targets."""
     text = re.sub(r"^```.*?^```|`[^`]*`|\]\([^)]*\)", "", text, flags=re.DOTALL | re.MULTILINE)
