@@ -25,7 +25,7 @@ SIZES = (0.36, 0.26, 0.18)
 
 
 def solve() -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Two noisy charges f, u on the three finest grids of a descent, and the solution of -Laplace u = f."""
+    """Return two noisy charges f, u on the three finest grids of a descent, and the solution of -Laplace u = f."""
     problem = pde.Poisson((63, 63))
     x, y = problem.points()
     f = np.exp(-80 * ((x - 0.35) ** 2 + (y - 0.6) ** 2)) - np.exp(-80 * ((x - 0.7) ** 2 + (y - 0.35) ** 2))
@@ -36,7 +36,7 @@ def solve() -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
 
 
 def classify(epochs: int) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """A digit, the features u that a trained MgNet makes of it on every grid (one channel), and its probabilities."""
+    """Return a digit, the features u that a trained MgNet makes of it (one channel per grid), and its probabilities."""
     data = nets.data.digits(0)
     model = nets.train("MgNet[2,2,2]-[16]-B^l", data, seed=0, epochs=epochs).model.eval()
     image = data.normalise(data.test_images[3:4])
@@ -48,7 +48,7 @@ def classify(epochs: int) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
 
 
 def draw(path: str | Path, epochs: int = 4) -> Path:
-    """Two rows, one per field: the data, u on three grids, and the result."""
+    """Draw two rows, one per field: the data, u on three grids, and the result."""
     figure = Figure(figsize=(12, 6.2))
     f, u, solution = solve()
     image, features, probabilities = classify(epochs)

@@ -1,4 +1,4 @@
-"""The site: every page is in its navigation, every public name on a page of the API, and the prose is plain."""
+"""The site: every page is in its navigation, every public name on a page of the API, the layout page is true."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 OUTSIDE = {"index.md": "README.md", "changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
-PROSE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-BANNED = ("nobody", "at_hand", "those of", "what there is", "hands", "in the place of")
 DOCUMENTED = {
     "mgcore": ("checks", "stencils"),
     "pde": ("analysis.fourier.Analysis", "paper.section5.section5_levels", "paper.convolution", "plot"),
@@ -68,35 +66,6 @@ def test_the_citation_has_the_version_of_the_package():
     assert re.search(rf"^version: {re.escape(version[1])}$", citation, flags=re.MULTILINE)
     for key in ("cff-version: 1.2.0", "message:", "title:", "authors:", "license: MIT", "references:"):
         assert re.search(rf"^{key}", citation, flags=re.MULTILINE), key
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of Markdown, without code, tables and links' targets."""
-    text = re.sub(r"^```.*?^```|`[^`]*`|\]\([^)]*\)", "", text, flags=re.DOTALL | re.MULTILINE)
-    text = re.sub(r"^(    |\|).*$", "", text, flags=re.MULTILINE)
-    return [s.strip(" -#*[\n") for s in re.split(r"(?<=[.:;!?])\s+|\n\s*\n|\n- ", text)]
-
-
-def faults(text: str) -> list[str]:
-    """Sentences that begin with What or Those, and banned words."""
-    begin = [s for s in sentences(text) if re.match(r"(What|Those)\b", s)]
-    return begin + [
-        word for word in BANNED if re.search(rf"\b{word}\b", " ".join(sentences(text)), flags=re.IGNORECASE)
-    ]
-
-
-@pytest.mark.parametrize("page", PROSE, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_the_prose_is_plain(page):
-    assert faults(page.read_text(encoding="utf-8")) == []
-
-
-def test_prose_that_is_not_plain_is_seen():
-    assert faults("# What it is\n\nA word. Those of it.\n\n```\nWhat\n```\n| What |\n\nTurn `x`.\n\n- What else\n") == [
-        "What it is",
-        "Those of it.",
-        "What else",
-        "those of",
-    ]
 
 
 @needs_mkdocs
