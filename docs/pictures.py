@@ -59,8 +59,7 @@ def obstacle(path: Path, n: int = 63) -> Path:
     mg, active, u = pde.Multigrid(problem), np.zeros(problem.shape, dtype=bool), None
     history = []
     for _ in range(40):
-        options: dict[str, Any] = {"rtol": 0, "atol": 1e-4, "accel": "cg"}
-        u = mg.update(reaction=1e6 * active).solve(-1.0, g=edge, u0=u, **options).u
+        u = mg.update(reaction=1e6 * active).solve(-1.0, g=edge, u0=u, accel="cg").u
         history.append(u[n // 2].copy())
         if np.array_equal(u < 0, active):
             break
