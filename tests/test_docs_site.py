@@ -58,6 +58,16 @@ def test_the_layout_names_files_that_exist_and_every_folder():
         assert re.search(rf"^\| .*{re.escape(question)}.* \| `\S+`", text, flags=re.MULTILINE), question
 
 
+def test_the_picture_of_the_layout_has_every_folder(tmp_path):
+    spec = importlib.util.spec_from_file_location("docs_pictures", DOCS / "pictures.py")
+    pictures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pictures)
+    for top, rows in (("pde", pictures.PDE), ("nets", pictures.NETS)):
+        folders = {p.name for p in (ROOT / top).iterdir() if (p / "__init__.py").exists()}
+        assert sorted(name for row in rows for name, _ in row if name != "autodiff") == sorted(folders)
+    assert pictures.layout(tmp_path / "layout.png").stat().st_size > 0
+
+
 def test_the_citation_has_the_version_of_the_package():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     version = re.search(
@@ -81,6 +91,16 @@ def test_links_that_leave_docs_lead_to_pages_of_the_site():
         hooks.outside_code("[a](b)\n```\n[a](b)\n```\n[a](b#c)", lambda m: "B") == "[a](B)\n```\n[a](b)\n```\n[a](B#c)"
     )
     assert hooks.page("examples/problems").splitlines()[2] == "- [inclusion.toml](problems/inclusion.toml)"
+
+
+@needs_mkdocs
+def test_examples_in_docstrings_become_code():
+    spec = importlib.util.spec_from_file_location("docs_doctests", DOCS / "doctests.py")
+    doctests = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(doctests)
+    assert doctests.fenced("One.\n\n>>> 1 + 1\n2\n>>> 3\n3\n\nTwo >>> 1.") == (
+        "One.\n\n\n```pycon\n>>> 1 + 1\n2\n>>> 3\n3\n```\n\nTwo >>> 1."
+    )
 
 
 @pytest.mark.slow
