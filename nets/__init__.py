@@ -4,6 +4,11 @@ Imports `mgcore` and torch, never `pde`. Equation numbers without a source are t
 Math. 62 (2019); N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
 """
 
+from pathlib import Path
+from typing import Any
+
+import nets.common.torch_import  # noqa: F401  first of all: says what to install where torch is missing
+from mgcore.renamed import keep_old_names
 from nets import data
 from nets.data.transform import Transform
 from nets.deploy.export import Exported, ExportError, export
@@ -12,26 +17,21 @@ from nets.inspect.cost import multiply_adds, parameters
 from nets.inspect.memory import TrainingMemory, training_memory
 from nets.inspect.summary import Summary, summary
 from nets.models.base import FeatureInfo, Network
-from nets.models.densenet import DenseNet, DenseNetConfig
+from nets.models.checkpoint import CheckpointError
+from nets.models.create import create_model, list_models
+from nets.models.densenet import DenseNet
 from nets.models.mgnet import MgNet
-from nets.models.plain import PlainConfig, PlainNet
-from nets.models.registry import create_model, list_models
+from nets.models.plain import PlainNet
 from nets.models.resnet import ResNet
-from nets.models.resnet_config import ResNetConfig
 from nets.models.vmgnet import VMgNet
-from nets.naming.config import MgNetConfig
+from nets.models.weights import load
+from nets.naming.densenet_config import DenseNetConfig
 from nets.naming.grammar import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
-from nets.training import (
-    CheckpointError,
-    Evaluation,
-    Recipe,
-    TrainingError,
-    TrainingInterrupted,
-    TrainingResult,
-    evaluate,
-    load,
-    train,
-)
+from nets.naming.mgnet_config import MgNetConfig
+from nets.naming.plain_config import PlainConfig
+from nets.naming.resnet_config import ResNetConfig
+from nets.runs import TrainingResult, directory, train
+from nets.training import Evaluation, Recipe, TrainingError, TrainingInterrupted, evaluate
 
 __all__ = [
     "Architecture",
@@ -75,6 +75,17 @@ __all__ = [
     "train",
     "training_memory",
 ]
+
+keep_old_names({"nets.bottleneck": "nets.papers.bottleneck"}, until="0.3")
+
+
+def _draw_history(history: list[dict[str, Any]], path: Path) -> None:
+    from nets import plot  # which needs matplotlib
+
+    plot.learning_curve(history, path)
+
+
+directory.draw_history = _draw_history
 
 
 def __dir__() -> list[str]:

@@ -7,11 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
-from nets.cli.data import OPTIONS
-from nets.cli.paths import path
+from nets.cli.data import OPTIONS, path
 from nets.common.paths import make_folder
 from nets.models.base import Network
-from nets.training import held_out
+from nets.runs import held_out
 
 DESCRIPTION = """Draw features.png, the features u^l and the residuals r^l = f^l - A^l u^l of one image on every grid,
 and kernels.png, the learned kernels of every level. (evaluate --output draws confusion matrix and misclassified

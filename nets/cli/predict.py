@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from nets.cli.paths import path
+from nets.cli.data import path
 from nets.deploy.predict import Prediction
 
 
@@ -25,7 +25,7 @@ def add_predict(commands: Any) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     import nets
-    from nets.training.fit import usable_device
+    from nets.training.checks import usable_device
 
     model = nets.load(options.checkpoint).to(usable_device(options.device))
     predictions = list(nets.predict(model, options.images, top=options.top, invert=options.invert))

@@ -16,6 +16,7 @@ from nets.models.activations import create_activations
 from nets.models.input_checks import check_features, check_input
 from nets.models.operators import MAX_POOL, convolution, normalisation
 from nets.models.recompute import recomputed, recomputed_level
+from nets.models.registry import Configured
 from nets.models.state_dict_checks import check_state, describe
 
 
@@ -27,7 +28,7 @@ class FeatureInfo(NamedTuple):
     stride: int
 
 
-class Network(nn.Module):
+class Network(Configured):
     """Stem, `mgcore.descend` over `levels`, global average pooling and a linear head.
 
     `s[l]` is the activation of grid l. `levels` is read anew every time, so that a replaced module takes part in the

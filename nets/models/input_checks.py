@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from nets.models.base import Network
+from nets.models.registry import Configured
 
 
-def check_input(model: Network, x: Tensor, name: str = "x") -> None:
+def check_input(model: Configured, x: Tensor, name: str = "x") -> None:
     """Refuse an x that is not (N, in_channels, n, ...), of the weights' dtype and device, and large enough.
 
     Args:
@@ -45,7 +43,7 @@ def check_features(u: Tensor, dims: int, channels: int) -> None:
         raise ValueError(f"u must have a pixel or more, of which the mean is taken; got {tuple(u.shape)}")
 
 
-def _check_shape(model: Network, x: Tensor, name: str) -> None:
+def _check_shape(model: Configured, x: Tensor, name: str) -> None:
     config = model.config
     if x.ndim != config.dims + 2 or x.shape[1] != config.in_channels:
         raise ValueError(
@@ -55,7 +53,7 @@ def _check_shape(model: Network, x: Tensor, name: str) -> None:
     check_pixels(model, name, tuple(x.shape), x.shape[2:])
 
 
-def check_pixels(model: Network, name: str, shape: Sequence[int], size: Sequence[int]) -> None:
+def check_pixels(model: Configured, name: str, shape: Sequence[int], size: Sequence[int]) -> None:
     """Refuse images of this size, of an argument of this name and shape, that leave a grid without pixels."""
     sizes = model.grid_sizes(size)
     for l, left in enumerate(sizes, 1):
@@ -69,20 +67,18 @@ def check_pixels(model: Network, name: str, shape: Sequence[int], size: Sequence
             )
 
 
-def _check_kind(model: Network, x: Tensor, name: str) -> None:
+def _check_kind(model: Configured, x: Tensor, name: str) -> None:
     """Batch norms (1-D weights) may be kept in another precision; convolutions and head may not."""
     if not x.is_floating_point():
         raise TypeError(f"{name} must be a floating-point tensor; got {x.dtype}")
+    device = x.device.type
+    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     for part, weight in model.named_parameters():
         if weight.device != x.device:
             raise TypeError(
                 f"{name} and the weights must be on one device: {name} is on {x.device}, {part} on {weight.device}"
             )
-        if weight.ndim > 1 and weight.dtype != x.dtype and not _autocast(x.device.type):
+        if weight.ndim > 1 and weight.dtype != x.dtype and not autocast:
             raise TypeError(
                 f"{name} and the weights must have one dtype: {name} has {x.dtype}, {part} has {weight.dtype}"
             )
-
-
-def _autocast(device: str) -> bool:
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)

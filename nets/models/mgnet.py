@@ -13,12 +13,14 @@ from mgcore import Level
 from nets.models.base import Network
 from nets.models.iterations import MultiStep, create_iteration, uses
 from nets.models.operators import chain, convolution, feature_map, is_linear, lists, normalisation, restriction
-from nets.naming.config import MgNetConfig
+from nets.models.registry import register
 from nets.naming.grammar import NONLINEAR
+from nets.naming.mgnet_config import MgNetConfig
 
 Map = Callable[[Tensor], Tensor]
 
 
+@register("MgNet", "GDFI")
 class MgNet(Network):
     """The network of a configuration: stem, descent over the grids, head.
 

@@ -15,9 +15,11 @@ from nets.models.input_checks import check_features
 from nets.models.iterations import MultiStep, create_iteration, uses
 from nets.models.mgnet import MgNet, Scale, extractors
 from nets.models.operators import CONVOLUTION, convolution, lists, normalisation, prolongation
-from nets.naming.config import MgNetConfig
+from nets.models.registry import register
+from nets.naming.mgnet_config import MgNetConfig
 
 
+@register("V-MgNet")
 class VMgNet(MgNet):
     """The V-cycle of a configuration: stem, down as `MgNet`, up with corrections and post-smoothing, head per pixel.
 

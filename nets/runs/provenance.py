@@ -16,7 +16,7 @@ from nets import data as datasets
 from nets.data import Dataset
 from nets.data.sets import PREFIX
 from nets.models.base import Network
-from nets.runs.checkpoint import CheckpointError, read
+from nets.models.checkpoint import CheckpointError, read
 
 NOT_HELD_OUT = ("train_images", "white", "mean", "std", "excluded")
 """What the images for training decide, and which images are not there."""

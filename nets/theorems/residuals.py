@@ -16,7 +16,7 @@ from nets.models.data_level import DataLevel, HistoryLevel, Map
 from nets.models.iterations import Chebyshev, MultiStep
 from nets.models.mgnet import MgNet
 from nets.models.resnet import ResNet
-from nets.models.resnet_config import ResNetConfig
+from nets.naming.resnet_config import ResNetConfig
 from nets.theorems.deviation import largest, with_weights
 from nets.theorems.needs import check_network, finest_data
 

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from nets.models.modes import evaluating, moving_statistics
+from nets.models.modes import evaluating
 
 T = TypeVar("T")
 TORCHRUN = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
@@ -55,19 +55,6 @@ class Ranks:
             raise outcome[1]
         result: T = outcome[0]
         return result
-
-    def average_buffers(self, *modules: nn.Module | None) -> None:
-        """Batch norms' statistics, of which each process has its own, become their mean over the processes.
-
-        The statistics are linear in what they are made of, so that it does not matter how often this is done.
-        """
-        if self.count == 1:
-            return
-        for module in modules:
-            for buffer in () if module is None else moving_statistics(module):
-                if buffer.is_floating_point():
-                    dist.all_reduce(buffer)
-                    buffer /= self.count
 
     def wrapped(self, model: nn.Module, example: Callable[[], Tensor]) -> nn.Module:
         """The model with gradients averaged over the processes in its backward pass."""

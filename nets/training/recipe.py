@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from math import cos, pi
 from typing import Any
 
 from nets.common.checks import check_choices, check_integer, check_number
 from nets.data import Augmentation
+from nets.training.schedule import learning_rate
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "schedule": ("cosine", "linear", "step", "constant"),
@@ -121,16 +121,4 @@ class Recipe:
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0, out of `steps`."""
-        rise = self.warmup * steps
-        if step < rise:
-            return self.learning_rate * (step + 1) / (rise + 1)
-        done = (step - rise) / (steps - rise)
-        match self.schedule:
-            case "cosine":
-                return self.learning_rate * (1 + cos(pi * done)) / 2
-            case "linear":
-                return self.learning_rate * (1 - done)
-            case "step":
-                epoch = step * self.epochs // steps
-                return self.learning_rate / self.step_factor ** (epoch // self.step_epochs)
-        return self.learning_rate
+        return learning_rate(self, step, steps)

@@ -1,7 +1,7 @@
 """NumPy arrays and torch tensors under the same code: what the two libraries call by different names.
 
-Slices, arithmetic and most functions (`namespace(x).where(...)`, with `axis=`) are the same in both. torch is imported
-by whoever made the first tensor, never here.
+Slices, arithmetic and most functions (`namespace(x).where(...)`, with `axis=`) are the same in both. torch need not be
+installed: users import it before they make a tensor, and `import_torch` does for solvers that run on tensors.
 """
 
 from __future__ import annotations
@@ -23,6 +23,21 @@ def is_tensor(x: Any) -> bool:
     """Whether x is a torch tensor."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.Tensor)
+
+
+def import_torch(wish: str) -> Any:
+    """Import torch for `wish`, an argument as the user wrote it.
+
+    Raises:
+        ImportError: torch is not installed; says what to install.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ImportError(f"{wish} needs torch: pip install 'mgnet-multigrid[torch]'", name="torch") from None
+    return torch
 
 
 def namespace(x: Any) -> Any:

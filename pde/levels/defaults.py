@@ -50,7 +50,7 @@ def is_rough(grid: Grid, terms: Terms) -> bool:
 
 def automatic_smoother(grid: Grid, terms: Terms) -> str:
     """Points, or lines and planes where the strong axis is one here and another there."""
-    mixed = terms.turns(grid)
+    mixed = terms.strong_axis_turns(grid)
     if not mixed and not grid.is_stretched():
         return "sor"
     space = sum(n > 1 for n in grid.shape) == 3 and grid.size <= LARGEST_PLANES

@@ -13,13 +13,10 @@ import scipy.sparse as sp
 from pde.common.arrays import Movable, cast, contiguous, expand, is_tensor, multiplied, zeros
 from pde.common.frozen import derive
 from pde.problem.coefficients import Terms, grid_coefficients, grid_fluxes
-from pde.problem.grid import Array, Axis, Grid, along, trailing, window
+from pde.problem.grid import ENDS, Array, Axis, Grid, along, trailing, window
 
 Block = tuple[slice, ...]
 """Unknowns that are relaxed at once: a slice per axis."""
-
-ENDS = slice(0, 1), slice(-1, None)
-"""The rows beside the low and the high end of an axis."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from nets import TrainingInterrupted
 from nets.__main__ import main
-from nets.runs import checked_file as sealed
-from nets.runs.checkpoint import FILE, PREVIOUS, read
+from nets.common import checked_file
+from nets.models.checkpoint import FILE, PREVIOUS, read
+from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.directory import RunFolder
-from nets.training.every import Every
 from nets.training.signals import Stop
 from tests.nets.test_training import assert_same, train
 
-loop = sys.modules["nets.runs.loop"]
+loop = sys.modules["nets.training.loop"]
 
 
 def record(folder):
@@ -183,7 +183,7 @@ def watched(owner, name, file=False):
         return result
     setattr(owner, name, call)
 
-watched(sys.modules["nets.runs.loop"], "_step")
+watched(sys.modules["nets.training.loop"], "_step")
 watched(os, "replace")
 watched(os, "fsync", file=True)
 killed = 0
@@ -286,19 +286,19 @@ def test_a_disk_that_is_full_from_the_start(tmp_path, monkeypatch):
 def test_a_file_that_may_not_grow(tmp_path):
     """A real failure of the system, without a stand-in."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    sealed.write(tmp_path / FILE, {"epoch": 1})
+    checked_file.write(tmp_path / FILE, {"epoch": 1})
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
         with pytest.raises(OSError, match="too large"):
-            sealed.write(tmp_path / FILE, {"weights": torch.zeros(20_000)}, tmp_path / "previous.pt")
+            checked_file.write(tmp_path / FILE, {"weights": torch.zeros(20_000)}, tmp_path / "previous.pt")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert sealed.read(tmp_path / FILE) == ({"epoch": 1}, True)
+    assert checked_file.read(tmp_path / FILE) == ({"epoch": 1}, True)
     assert os.listdir(tmp_path) == [FILE]
 
 
 def test_two_processes_in_one_folder(tmp_path, monkeypatch):
-    with RunFolder(tmp_path, Every(steps=1)):
+    with RunFolder(tmp_path, CheckpointInterval(steps=1)):
         for resume in (False, True):
             with pytest.raises(ValueError, match=rf"process {os.getpid()} on .* is writing into {tmp_path}"):
                 train(tmp_path, resume=resume)
@@ -312,7 +312,10 @@ def test_a_folder_that_cannot_be_locked_is_written_to_with_a_warning(tmp_path, m
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
-    with pytest.warns(UserWarning, match=f"output: {tmp_path} cannot be locked"), RunFolder(tmp_path, Every(steps=1)):
+    with (
+        pytest.warns(UserWarning, match=f"output: {tmp_path} cannot be locked"),
+        RunFolder(tmp_path, CheckpointInterval(steps=1)),
+    ):
         pass
     assert os.listdir(tmp_path) == []
 
@@ -326,23 +329,23 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", code], check=False)
     assert (tmp_path / "run.lock").read_text().startswith("process ")
-    with RunFolder(tmp_path, Every(steps=1)):
+    with RunFolder(tmp_path, CheckpointInterval(steps=1)):
         pass
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (3, Every(steps=3)),
-        ("3", Every(steps=3)),
-        ("200 steps", Every(steps=200)),
-        ("1 epoch, 5 min", Every(epochs=1, seconds=300)),
-        ("0.5h", Every(seconds=1800)),
-        ("90s,2epochs,7steps", Every(steps=7, epochs=2, seconds=90)),
+        (3, CheckpointInterval(steps=3)),
+        ("3", CheckpointInterval(steps=3)),
+        ("200 steps", CheckpointInterval(steps=200)),
+        ("1 epoch, 5 min", CheckpointInterval(epochs=1, seconds=300)),
+        ("0.5h", CheckpointInterval(seconds=1800)),
+        ("90s,2epochs,7steps", CheckpointInterval(steps=7, epochs=2, seconds=90)),
     ],
 )
 def test_intervals(value, expected):
-    assert Every.parse(value) == expected
+    assert CheckpointInterval.parse(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -356,7 +359,7 @@ def test_bad_intervals(tmp_path, value):
 
 @given(steps=st.integers(1, 9), seconds=st.integers(1, 9), passed=st.tuples(*3 * [st.integers(0, 9)]))
 def test_due(steps, seconds, passed):
-    every = Every(steps=steps, seconds=seconds)
+    every = CheckpointInterval(steps=steps, seconds=seconds)
     assert every.due(steps=passed[0], epochs=passed[1], seconds=passed[2]) == (
         passed[0] >= steps or passed[2] >= seconds
     )
