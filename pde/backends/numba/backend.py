@@ -155,6 +155,9 @@ class Numba(Plain):
             self._symmetric = Numba(self.hierarchy.symmetric(), self._options, self.variant)
         return self._symmetric
 
+    def traced(self, report: Callable[[Event], Any]) -> Backend:
+        return Plain(self.hierarchy, self.dtype, self.device).traced(report)
+
     def _threads(self) -> int:
         if self._options.threads is not None:
             return self._options.threads
