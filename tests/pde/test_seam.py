@@ -165,5 +165,5 @@ def test_a_backend_may_decline(blocks):
         pde.Multigrid(pde.Poisson((1, 33)), kernels="two blocks")
     with pytest.raises(ValueError, match="one layer of halo is too little"):
         pde.Multigrid(pde.Poisson((33, 21), boundary=("periodic", "dirichlet")), kernels="two blocks", levels=3)
-    with pytest.raises(ValueError, match="kernels must be one of .*'two blocks'"):
+    with pytest.raises(ValueError, match=r"kernels must be one of .*'two blocks'"):
         pde.Multigrid(pde.Poisson((33, 33)), kernels="three blocks")

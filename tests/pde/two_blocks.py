@@ -6,6 +6,7 @@ the interpolation of full multigrid and boundary data go by way of the whole arr
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -247,9 +248,9 @@ def make(hierarchy, options):
 
 def rows_of_low_blocks(sizes):
     """Half of each grid, so that the coarse rows of a block come from its own fine ones; None: a block is empty."""
-    times = sum(b < a for a, b in zip(sizes, sizes[1:], strict=False))
+    times = sum(b < a for a, b in pairwise(sizes))
     rows = [round(sizes[0] / 2 ** (times + 1)) * 2**times]
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in pairwise(sizes):
         rows.append(rows[-1] // 2 if b < a else rows[-1])
     return rows if all(0 < k < n for k, n in zip(rows, sizes, strict=True)) else None
 
