@@ -21,11 +21,7 @@ class CheckpointInterval:
 
     @classmethod
     def parse(cls, value: Any) -> CheckpointInterval:
-        """'1 epoch, 5 min', or a number of steps.
-
-        Raises:
-            TypeError, ValueError: saying what is allowed.
-        """
+        """'1 epoch, 5 min', or a number of steps."""
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise TypeError(f"checkpoint_every must be {ALLOWED}; got {value!r}")
         found: dict[str, float] = {}

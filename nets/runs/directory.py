@@ -66,11 +66,7 @@ class RunFolder:
             self.path.rmdir()  # nothing began
 
     def claim(self, resume: bool) -> dict[str, Any] | None:
-        """The checkpoint to go on from, or None for a new run.
-
-        Raises:
-            CheckpointError: the folder holds a run and `resume` is False, or none of its checkpoints can be read.
-        """
+        """The checkpoint to go on from, or None for a new run."""
         names = (checkpoints.FILE, checkpoints.PREVIOUS, record.FILE, HISTORY, CURVE)
         found = [self.path / name for name in names if (self.path / name).exists()]
         if found and not resume:
@@ -82,11 +78,7 @@ class RunFolder:
         return checkpoints.read(self.path)
 
     def begin(self, run: Run, recipe: Mapping[str, Any]) -> None:
-        """Write the record of a run that is about to compute; `recipe` has its name, its source and the overrides.
-
-        Raises:
-            OSError: nothing can be written here.
-        """
+        """Write the record of a run that is about to compute; `recipe` has its name, its source and the overrides."""
         path = self.path / record.FILE
         content = {"format": record.FORMAT, "status": "running", "message": "", **record.describe(run, recipe)}
         if run.training.step:
@@ -117,11 +109,7 @@ class RunFolder:
         self._write_record(record.progress(run))
 
     def finish(self, run: Run, evaluation: Evaluation) -> None:
-        """What the run gave.
-
-        Raises:
-            OSError: the last checkpoint cannot be written.
-        """
+        """What the run gave."""
         if (run.training.epoch, run.training.step) != self._kept:
             try:
                 self._save(run)

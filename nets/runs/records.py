@@ -123,9 +123,6 @@ def runs(paths: Iterable[str | PathLike[str]]) -> list[Group]:
     """The runs whose records are given, or lie in the folders given, at any depth; repetitions together.
 
     What holds no run is passed over with a warning, as long as something else does.
-
-    Raises:
-        ValueError: naming a path that does not exist, or a record.json that is none; or where there is no run at all.
     """
     found: dict[Path, Record] = {}
     others: list[str] = []
@@ -150,12 +147,7 @@ def runs(paths: Iterable[str | PathLike[str]]) -> list[Group]:
 
 
 def read(path: str | PathLike[str]) -> Record:
-    """The record in a file.
-
-    Raises:
-        NoRecordError: a ValueError that names the file, where it is no record.
-        ValueError: naming the file, where it says less than a record must.
-    """
+    """The record in a file."""
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

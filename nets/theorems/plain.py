@@ -22,8 +22,7 @@ from nets.models.base import Network
 from nets.models.data_level import DataLevel, Map
 from nets.models.operators import ADAPTIVE_POOL
 from nets.models.plain import PlainNet
-from nets.theorems.deviation import largest
-from nets.theorems.needs import check_network
+from nets.theorems.comparison import check_network, largest
 from nets.theorems.plain_parts import (
     ACTIVATIONS,
     CONVOLUTIONS,

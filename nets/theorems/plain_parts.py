@@ -99,12 +99,7 @@ class Same:
 
 
 def parts(cnn: nn.Sequential) -> list[Any]:
-    """The parts of a network in order: each a `Same`, an activation or a fixed map.
-
-    Raises:
-        TypeError: where it is no `nn.Sequential`.
-        ValueError: for a module that no plain network has, naming it.
-    """
+    """The parts of a network in order: each a `Same`, an activation or a fixed map."""
     if not isinstance(cnn, nn.Sequential):
         raise TypeError(
             f"cnn must be a torch.nn.Sequential; got {type(cnn).__name__}: put its parts in the order of its forward, "

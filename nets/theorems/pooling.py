@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.models.resnet import ResNet
-from nets.theorems.deviation import largest
-from nets.theorems.needs import check_network
+from nets.theorems.comparison import check_network, largest
 from nets.theorems.plain_parts import CONVOLUTIONS, convolution_from
 
 

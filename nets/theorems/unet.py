@@ -36,7 +36,7 @@ import mgcore
 from mgcore import Level
 from nets.common.checks import integers
 from nets.models.operators import CONVOLUTION, MAX_POOL, TRANSPOSED
-from nets.theorems.deviation import largest
+from nets.theorems.comparison import largest
 
 
 class UNet(nn.Module):

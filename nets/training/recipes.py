@@ -86,11 +86,7 @@ FOR_DATA = {
 
 
 def recipe_for(data: str, recipe: Recipe | str | None, overrides: dict[str, Any]) -> Recipe:
-    """The recipe given, by itself or by name, or the one for the data set; single settings replaced by `overrides`.
-
-    Raises:
-        TypeError, ValueError: naming what there is none of, with the nearest names, or the setting that is wrong.
-    """
+    """The recipe given, by itself or by name, or the one for the data set; single settings replaced by `overrides`."""
     if isinstance(recipe, str) and recipe not in RECIPES:
         names = ", ".join(map(repr, RECIPES))
         raise ValueError(
