@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 from functools import wraps
+from importlib import resources
 from inspect import signature
 from math import inf, isinf
 from numbers import Integral, Real
@@ -66,11 +67,13 @@ def suggestion(word: Any, known: Iterable[str], other_names: Mapping[str, str] |
 class Keywords:
     """Decorate functions: called with a keyword that they do not have, their TypeError suggests the right one.
 
-    `other_names` are names in other libraries, in small letters, with ours for the same.
+    A row of `other_names.csv` in the package is a name of ours, and names in other libraries, in small letters.
     """
 
-    def __init__(self, other_names: Mapping[str, str]) -> None:
-        self.other_names = other_names
+    def __init__(self, package: str) -> None:
+        rows = resources.files(package).joinpath("other_names.csv").read_text("utf-8").splitlines()
+        pairs = [row.split(",") for row in rows]
+        self.other_names = {other: name for name, others in pairs for other in others.split()}
         self.arguments: dict[str, Collection[str]] = {}  # of each decorated function
 
     def __call__(self, function: Callable[P, Result]) -> Callable[P, Result]:

@@ -143,7 +143,7 @@ def full_multigrid(
     Args:
         interpolate: interpolate[l] takes a solution on levels[l + 1] to a first guess on levels[l]. It is to be of
             higher order than P, or the discretisation error is not reached in one cycle per level.
-        restrict_data: restrict_data[l] takes the data of levels[l] to those of levels[l + 1].
+        restrict_data: restrict_data[l] takes the data of levels[l] to levels[l + 1].
         cycle: cycle(levels, f, u) -> u.
 
     >>> level, same = Level(A=lambda u: u, B=[lambda r: r / 2], R=lambda r: r, P=lambda e, u: e), [lambda v: v]

@@ -154,6 +154,6 @@ def _check_convex(i: int, row: Sequence[Any]) -> None:
         raise ValueError(f"weights[{i}] must be non-negative with sum 1, got {tuple(row)}")
 
 
-def _check_length(what: str, expected: int, got: int) -> None:
+def _check_length(name: str, expected: int, got: int) -> None:
     if expected != got:
-        raise ValueError(f"{what}: {expected} operators are needed, one per sweep or predecessor; got {got}")
+        raise ValueError(f"{name}: {expected} operators are needed, one per sweep or predecessor; got {got}")

@@ -27,7 +27,7 @@ class ResidualState(NamedTuple):
 
 
 class Algebra(Form):
-    """The moves that are the same in both forms, from those of a `Form`; `level` has A, B, R, Pi and P."""
+    """The moves that are the same in both forms: smooth, restrict, correct. `level` has A, B, R, Pi and P."""
 
     level: Any
 

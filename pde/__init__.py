@@ -3,14 +3,25 @@
 from typing import Any
 
 from mgcore import Progress, Solution, SolveError
+from mgcore.renamed import keep_old_names
 from pde.backends.numba.compilation import compile_kernels
 from pde.common.arguments import real_array
 from pde.common.arrays import is_tensor, tensors_in
 from pde.common.keywords import unknown
+from pde.common.py_pde import hint
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
 __all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "compile_kernels", "solve_poisson"]
+
+keep_old_names(
+    {
+        "pde.convolution": "pde.paper.convolution",
+        "pde.fourier": "pde.analysis.fourier",
+        "pde.section5": "pde.paper.section5",
+    },
+    until="0.3",
+)
 
 
 def __dir__() -> list[str]:
@@ -20,7 +31,7 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> str:
     """`__version__`, looked up when it is asked for: importing `importlib.metadata` takes a while."""
     if name != "__version__":
-        raise AttributeError(f"module 'pde' has no attribute {name!r}")
+        raise AttributeError(f"module 'pde' has no attribute {name!r}{hint(name)}")
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nets.cli.data import OPTIONS
-from nets.cli.paths import path
+from nets.cli.data import OPTIONS, path
 from nets.common.formatting import counted
 from nets.common.paths import make_folder
 from nets.data import DATA, Dataset, excluded
@@ -26,7 +25,7 @@ CLASSES = 20
 def add_evaluate(commands: Any) -> None:
     command = commands.add_parser("evaluate", help="accuracy of a checkpoint", description=DESCRIPTION)
     command.add_argument("checkpoint", type=path, help="a checkpoint, or the folder of a run")
-    command.add_argument("--data", metavar="NAME", help=f"other data: {', '.join(DATA)} (default: those of the run)")
+    command.add_argument("--data", metavar="NAME", help=f"other data: {', '.join(DATA)} (default: the data of the run)")
     for name in ("data_dir", "download", "size"):
         command.add_argument(f"--{name.replace('_', '-')}", **OPTIONS[name])
     command.add_argument("--seed", type=int, default=0, metavar="N", help="of the split of --data (default: 0)")

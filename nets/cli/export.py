@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from nets.cli.paths import path
+from nets.cli.data import path
 
 DESCRIPTION = """Write a trained network as a torch.export or ONNX file with an open number of images. The file is read
 again and its scores are compared; where they differ it is not kept. Its input "images" is pixels in [0, 1]."""

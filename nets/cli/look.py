@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nets.cli.data import OPTIONS
-from nets.cli.paths import path
+from nets.cli.data import OPTIONS, path
 from nets.common.paths import make_folder
 from nets.models.base import Network
 from nets.runs import held_out

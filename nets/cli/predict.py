@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from nets.cli.paths import path
+from nets.cli.data import path
 from nets.deploy.predict import Prediction
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nets.cli.paths import path
+from nets.cli.data import path
 from nets.common.paths import make_folder, make_folder_of
 from nets.runs import records, report
 
@@ -23,7 +23,7 @@ def add_report(commands: Any) -> None:
     command.add_argument("--output", type=path, help="write the table into this file")
     command.add_argument("--plots", type=path, help=f"folder for {', '.join(f'{name}.png' for name in PLOTS)}")
     command.add_argument(
-        "--not-run", action="store_true", help="a row for every published network on the same data that nobody ran"
+        "--not-run", action="store_true", help="a row for every published network on the same data without a run"
     )
     command.set_defaults(run=_report)
 

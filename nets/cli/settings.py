@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import tomllib
-from collections.abc import Mapping
 from dataclasses import fields
 from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
+from mgcore.command_line import add_options, read_file, read_options
 from nets.cli import data
-from nets.cli.paths import path
-from nets.common.checks import suggestion
+from nets.cli.data import path
+from nets.common.checks import OTHER_NAMES
 from nets.data import DATA, Augmentation
 from nets.naming.scanner import EXAMPLE
 from nets.training import RECIPES, Recipe
@@ -28,7 +27,7 @@ RUN: dict[str, dict[str, Any]] = {
     "resume": {"action": argparse.BooleanOptionalAction, "help": "go on with the run in --output"},
     "checkpoint_every": {"metavar": "WHEN", "help": "such as 10 min, 500 steps or 2 epochs (1 epoch, 5 min)"},
     "init_from": {"type": path, "metavar": "FILE", "help": "start from these weights: a checkpoint, run or state_dict"},
-    "evaluate_every": {"type": int, "metavar": "N", "help": "epochs between two looks at the held-out part (1)"},
+    "evaluate_every": {"type": int, "metavar": "N", "help": "epochs between two evaluations (1)"},
     "tensorboard": {"action": argparse.BooleanOptionalAction, "help": "write events for TensorBoard into --output"},
     "device": {"metavar": "NAME", "help": "cpu, cuda, cuda:1, ...; under torchrun cuda is one GPU per process (cpu)"},
     "threads": {"type": int, "metavar": "N", "help": "threads of torch; one is best for digits on a busy machine"},
@@ -73,7 +72,7 @@ def recipe_options() -> dict[str, dict[str, Any]]:
 
 
 def _documented(kind: type) -> dict[str, str]:
-    """What the "Args" of a docstring say of each name."""
+    """Read from the "Args" of a docstring what it says of each name."""
     text = (getdoc(kind) or "").partition("Args:\n")[2]
     found: dict[str, str] = {}
     for names, body in re.findall(r"^    (\w[\w, ]*): (.*(?:\n {8}.*)*)", text, re.MULTILINE):
@@ -86,54 +85,23 @@ GROUPS = {"run": RUN, "network": NETWORK, "recipe (each instead of the recipe's 
 ALL = {name: options for group in GROUPS.values() for name, options in group.items()}
 
 
-def add_options(command: argparse.ArgumentParser) -> None:
-    """Every option; none has a default here, so that the file speaks where the command line is silent."""
-    for title, group in GROUPS.items():
-        target = command.add_argument_group(title)
-        for name, options in group.items():
-            target.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **options)
-
-
 def add_network_options(group: Any) -> None:
-    """Those of a network that is drawn or counted; none has a default here, and create_model looks at the choices."""
+    """Add the options of a network that is drawn or counted; create_model checks the choices."""
     for name, options in NETWORK.items():
-        if name == "activation_checkpointing":
-            continue
-        choices = {"metavar": "|".join(options["choices"])} if "choices" in options else {}
-        rest = {key: value for key, value in options.items() if key != "choices"}
-        group.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **rest, **choices)
+        if name != "activation_checkpointing":
+            choices = {"metavar": "|".join(options["choices"])} if "choices" in options else {}
+            add_options(group, {name: {k: v for k, v in options.items() if k != "choices"} | choices})
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of the file, if there is one, and over them those of the command line."""
-    given = {name: value for name, value in vars(options).items() if name in ALL}
-    return {**({} if options.config is None else read_file(options.config)), **given}
+    """Read the options of the file, if there is one, and of the command line, which wins."""
+    file = {} if options.config is None else read_file(options.config, ALL, _value, OTHER_NAMES, "config: ")
+    return {**file, **read_options(options, ALL)}
 
 
-def read_file(file: Path) -> dict[str, Any]:
-    """The keys of a TOML file; the names of files and folders in it start from its folder.
-
-    Raises:
-        ValueError: naming the file, and the key that there is none of, with the nearest ones, or whose value is wrong.
-    """
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"config: there is no file {file}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"config: {file} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"config: {file} is no TOML file: {error}") from None
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        name = key.replace("-", "_")
-        if name not in ALL:
-            raise ValueError(f"config: {file}: unknown key {key!r}{suggestion(name, ALL)}")
-        found[name] = _value(file, key, value, ALL[name])
-    return found
-
-
-def _value(file: Path, key: str, value: Any, option: Mapping[str, Any]) -> Any:
+def _value(file: Path, key: str, value: Any) -> Any:
+    """A value of the file; the names of files and folders start from its folder."""
+    option = ALL[key]
     kind = bool if "action" in option else option.get("type", str)
     if kind is path and isinstance(value, str) and value:
         return file.parent / value

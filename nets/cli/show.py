@@ -1,4 +1,4 @@
-"""python -m nets list | summary | theorems | tables: what there is, printed."""
+"""python -m nets list | summary | theorems | tables"""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 from inspect import signature
 from typing import Any
 
-from nets.cli.paths import path
+from nets.cli.data import path
 from nets.cli.settings import add_network_options
 from nets.common.paths import make_folder_of
 from nets.naming.grammar import begin
 from nets.naming.scanner import EXAMPLE
 
-THEOREMS = "What connects the networks: both sides on random networks, and the largest deviation. Docs: docs/papers.md."
+THEOREMS = "Check the theorems: both sides on random networks, and the largest deviation. Docs: docs/papers.md."
 SWEEPS = 2000
 """Of all grids of a network that is summed up: the network runs once, about 10 ms a sweep."""
 
@@ -24,7 +24,7 @@ def add_list(commands: Any) -> None:
 
 
 def add_summary(commands: Any) -> None:
-    description = "What each level of a network holds and costs, and which weights it uses more than once."
+    description = "Print what each level of a network holds and costs, and which weights it uses more than once."
     command = commands.add_parser("summary", help="table and drawing of a network", description=description)
     command.add_argument("name", help=f"such as {EXAMPLE}, settings and all: '..., activation=gelu'")
     command.add_argument("--size", help='pixels of an image: 32, or 32,48 (default: 32, for --input "imagenet" 224)')
@@ -37,7 +37,7 @@ def add_summary(commands: Any) -> None:
 
 
 def add_theorems(commands: Any) -> None:
-    command = commands.add_parser("theorems", help="what is the same", description=THEOREMS)
+    command = commands.add_parser("theorems", help="check the theorems", description=THEOREMS)
     command.add_argument("--seeds", type=int, default=5, help="random cases per theorem (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="of the first random case (default: %(default)s)")
     command.set_defaults(run=_theorems)

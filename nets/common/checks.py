@@ -8,23 +8,8 @@ from typing import Any
 
 from mgcore import arguments
 
-USUAL = {
-    **dict.fromkeys(("lr", "rate", "max_lr", "lr0"), "learning_rate"),
-    **dict.fromkeys(("batch_size", "bs", "batchsize"), "batch"),
-    **dict.fromkeys(("num_epochs", "n_epochs", "max_epochs"), "epochs"),
-    **dict.fromkeys(("classes", "n_classes", "nb_classes"), "num_classes"),
-    **dict.fromkeys(("in_chans", "channels", "num_channels"), "in_channels"),
-    **dict.fromkeys(("wd", "l2"), "weight_decay"),
-    **dict.fromkeys(("pretrained", "checkpoint_path"), "weights"),
-    **dict.fromkeys(("out", "output_dir", "save_dir", "project"), "output"),
-    **dict.fromkeys(("act", "act_layer", "nonlinearity"), "activation"),
-    **dict.fromkeys(("image_size", "img_size", "imgsz", "input_size"), "size"),
-    "ema": "averaging",
-    "tta": "flip",
-}
-"""Names of other libraries for the arguments of this package."""
-
-
+suggesting = arguments.Keywords("nets.common")
+OTHER_NAMES = suggesting.other_names
 check_integer = partial(arguments.integer, kind=int)  # and no other integers: records hold them as they are
 check_number = partial(arguments.number, least=0, finite=True, kind=(int, float))
 
@@ -49,7 +34,4 @@ def check_choices(config: Any, choices: Mapping[str, tuple[Any, ...]]) -> None:
 
 def suggestion(name: Any, known: Iterable[str]) -> str:
     """ "; did you mean ...?" with the known name that is meant, or nothing."""
-    return arguments.suggestion(name, known, USUAL)
-
-
-suggesting = arguments.Keywords(USUAL)
+    return arguments.suggestion(name, known, OTHER_NAMES)

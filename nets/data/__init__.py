@@ -3,12 +3,11 @@
 from nets.data.augment import Augmentation
 from nets.data.batches import Batches
 from nets.data.dataset import Dataset, Images, SourceFile
-from nets.data.exclusions import excluded
 from nets.data.folder import image_folder, imagenet
 from nets.data.images import ImageFiles
 from nets.data.sets import DATA, found_in, is_known, load, takes_size
 from nets.data.sklearn_digits import digits
-from nets.data.validation import validation_split
+from nets.data.subsets import excluded, validation_split
 
 __all__ = [
     "DATA",

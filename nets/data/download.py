@@ -80,7 +80,7 @@ def _fetch(file: Download, path: Path, mirrors: Sequence[str], secure: bool, pro
 
 
 class _WrongFileError(Exception):
-    """What came is not what was published."""
+    """The transferred file is not the published one."""
 
 
 def _transfer(url: str, part: Path, file: Download, secure: bool, progress: bool | None) -> None:

@@ -1,7 +1,7 @@
 """The published data sets of `published.json`: their files, sizes, checksums, classes, and where they come from.
 
-Checksums of MNIST, Fashion-MNIST and of the CIFAR archives are those of their publishers. Those of single files are of
-the content that such a verified file holds.
+Checksums of MNIST, Fashion-MNIST and of the CIFAR archives are their publishers'. Checksums of single files were taken
+from verified downloads.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from importlib import resources
 from typing import Any
 
 from nets.data.cifar import read_cifar_part
-from nets.data.files import Files
+from nets.data.files import Files, Part
 from nets.data.idx import read_idx_part
-from nets.data.part import Part
 
 READERS = {"idx": read_idx_part, "cifar": read_cifar_part}
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from nets.common.places import place
+from nets.common.location import locate
 from nets.inspect.trace import KERNELS, trace
 from nets.models.base import Network
 
@@ -106,7 +106,7 @@ def summary(model: Network, input_size: Sequence[int]) -> Summary:
 
 def _row(name: str) -> str:
     """The row of a module or a parameter, from its name."""
-    where = place(name)
+    where = locate(name)
     return where.part if where.level is None else f"grid {where.level + 1}"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nets.common.places import place
+from nets.common.location import locate
 from nets.models.registry import Configured
 from nets.models.replaced import differences, replaced_modules
 
@@ -108,11 +108,11 @@ def _differences(model: Configured, state: Mapping[str, Any], strict: bool) -> l
     if strict:
         found += [(name, f"{name} is not in the model") for name in state if name not in own]
     levels = len(model.config.nu)
-    return [_where(name, levels) + words for name, words in sorted(found, key=lambda pair: place(pair[0])[:2])]
+    return [_where(name, levels) + words for name, words in sorted(found, key=lambda pair: locate(pair[0])[:2])]
 
 
 def _where(name: str, levels: int) -> str:
-    where = place(name)
+    where = locate(name)
     if where.level is None:
         return f"{where.part}: " if where.part else ""
     return f"level {where.level + 1}" + (f" of {levels}: " if where.level < levels else f" (the model has {levels}): ")

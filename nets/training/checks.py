@@ -14,7 +14,7 @@ from nets.common.checks import check_integer
 from nets.common.formatting import counted
 from nets.data import Dataset
 from nets.data.given import instead_of
-from nets.data.validation import held_out_counts
+from nets.data.subsets import held_out_counts
 from nets.models.base import Network
 from nets.models.create import create_model
 from nets.models.input_checks import check_input

@@ -12,8 +12,8 @@ DESCRIPTION = """Compile the kernels that large problems are solved on, to Numba
 Without it the first solve that needs a kernel runs on NumPy, and a child process compiles in the background. The
 environment variable PDE_COMPILE turns that off (off), or has the first solve wait (wait). Each combination of the
 options takes ten to twenty seconds of one core, once; the cache belongs to the processor and to the versions of Python,
-Numba and this package. NUMBA_CACHE_DIR names its folder, which those who solve must be allowed to write to: Numba looks
-at no other."""
+Numba and this package. NUMBA_CACHE_DIR names its folder, which must be writable for whoever solves; Numba
+uses no other."""
 
 
 def add_compile(commands: Any) -> None:

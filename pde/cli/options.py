@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from mgcore import CYCLES
+from mgcore.command_line import read_file, read_options
 from pde.cli.fields import resolve
-from pde.common.arguments import nearest
-from pde.levels.cycles import CYCLES
 from pde.levels.smoothers import SMOOTHERS
 from pde.levels.transfers import TRANSFERS
 
 PROBLEM: dict[str, dict[str, Any]] = {
-    "shape": {"type": int, "nargs": "+", "metavar": "N", "help": "unknowns per axis (default: those of the array f)"},
+    "shape": {
+        "type": int,
+        "nargs": "+",
+        "metavar": "N",
+        "help": "unknowns per axis (default: the shape of the array f)",
+    },
     "dims": {"type": int, "choices": (1, 2, 3), "help": "dimensions, where --shape is one number for all axes"},
     "extent": {"type": float, "nargs": "+", "metavar": "L", "help": "length of the box, one or one per axis (1)"},
     "boundary": {
@@ -94,14 +98,6 @@ TARGETS = ("output", "plot", "plot_history", "plot_smoothing")
 FLAGS = ("force", "verbose", "progress")
 
 
-def add_options(command: argparse.ArgumentParser) -> None:
-    """Every option; none has a default here, so that the file speaks where the command line is silent."""
-    for title, group in GROUPS.items():
-        target = command.add_argument_group(title)
-        for name, options in group.items():
-            target.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **options)
-
-
 def join_minus(arguments: list[str]) -> list[str]:
     """--f -x as --f=-x: what follows an option for a formula is a formula, even if it begins with a minus sign."""
     joined: list[str] = []
@@ -123,36 +119,9 @@ def _is_number(word: str) -> bool:
 
 
 def settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of the file, if there is one, and over them those of the command line."""
-    given = {name: value for name, value in vars(options).items() if name in ALL}
-    return {**({} if options.file is None else read_file(options.file)), **given}
-
-
-def read_file(path: Path) -> dict[str, Any]:
-    """The keys of a TOML file; relative file names in it start from its folder.
-
-    Raises:
-        ValueError: naming the file, and the key that there is none of, with the nearest one.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {path}") from None
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    try:
-        table = tomllib.loads(text)
-    except ValueError as error:  # tomllib.TOMLDecodeError, or a number of thousands of digits
-        raise ValueError(f"{path} is no TOML file: {error}") from None
-    except RecursionError:
-        raise ValueError(f"{path} cannot be read: lists or tables are nested too deeply") from None
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        name = key.replace("-", "_")
-        if name not in ALL:
-            raise ValueError(f"{path}: unknown key {key!r}{nearest(name, ALL)}")
-        found[name] = _from_file(path, name, value)
-    return found
+    """Read the options of the file, if there is one, and of the command line, which wins."""
+    file = {} if options.file is None else read_file(options.file, ALL, _from_file, {}, "")
+    return {**file, **read_options(options, ALL)}
 
 
 def _from_file(path: Path, name: str, value: Any) -> Any:

@@ -6,11 +6,12 @@ import argparse
 import math
 from typing import Any
 
+from mgcore import CYCLES
 from pde.cli import files
-from pde.levels.cycles import CYCLES
 from pde.levels.smoothers import SMOOTHERS
 from pde.levels.transfers import TRANSFERS
-from pde.problem.poisson import BOUNDARIES, Poisson
+from pde.problem.boundary_conditions import BOUNDARIES
+from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
 DESCRIPTION = (
@@ -35,7 +36,7 @@ def add_predict(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = command.add_argument
-    add("--dims", type=int, choices=(1, 2, 3), help="dimensions (default: 2, or those of --shape)")
+    add("--dims", type=int, choices=(1, 2, 3), help="dimensions (default: 2, or as many as --shape has)")
     add("--shape", type=int, nargs="+", metavar="N", help="unknowns per axis (default: 64, in three dimensions 32)")
     add("--aspect", type=float, nargs="+", metavar="H", help="grid spacing of each axis, such as 1 10 (default: equal)")
     add("--coefficient", type=float, nargs="+", metavar="A", help="a, one number or one per axis (default: 1)")
@@ -93,7 +94,7 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def _cycles(factor: float) -> str:
-    """How many cycles eight digits take."""
+    """Say in how many cycles the error loses eight digits."""
     if factor >= 1:
         return "  (does not converge)"
     cycles = math.ceil(-8 / math.log10(factor)) if factor > 1e-8 else 1
@@ -101,7 +102,7 @@ def _cycles(factor: float) -> str:
 
 
 def _solver(options: argparse.Namespace) -> Multigrid:
-    """The solver that the options describe; the spacings are those of --aspect, the smallest being 1."""
+    """The solver that the options describe; the spacings are --aspect, the smallest being 1."""
     dims = options.dims or len(options.shape or (1, 1))
     shape = options.shape or [32 if dims == 3 else 64] * dims
     if len(shape) == 1:

@@ -1,4 +1,4 @@
-"""What the user gives, read: each function names the argument in its error."""
+"""Read arrays and options that the user gives: each error names the argument, what came and what is allowed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def finite(name: str, array: Array, dtype: np.dtype) -> Array:
 
 
 def _has_finite_sum(array: Array) -> bool:
-    """Whether the sum of the values is finite: then all of them are, at one look at each."""
+    """Whether the sum of the values is finite: then all of them are, in one pass."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return bool(namespace(array).isfinite(array.sum()))
 

@@ -1,4 +1,4 @@
-"""How many bytes an object holds in arrays: its own, those of what it refers to, each buffer once."""
+"""Count the bytes that an object, and all it refers to, holds in arrays, each buffer once."""
 
 from __future__ import annotations
 

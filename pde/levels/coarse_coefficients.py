@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pde.levels.black_box import OperatorTransfer
-from pde.levels.interpolation_1d import Gather, as_weights, parts_of, restriction_matrix
+from pde.levels.interpolation_1d import as_weights, gather, restriction_matrix
 from pde.levels.transfers import BilinearTransfer, LinearTransfer, MatrixTransfer
 from pde.problem.coefficients import Terms, grid_resistances
 from pde.problem.grid import Array, Axis, Grid
@@ -26,7 +26,7 @@ def coarse_terms(
 
     def inject(values: float | Array) -> float | Array:
         if isinstance(transfer, OperatorTransfer) and not isinstance(values, float):
-            return values[np.ix_(*transfer.places)]
+            return values[np.ix_(*transfer.kept)]
         return at_coarse_points(values, grid, which)
 
     def reaction(values: float | Array) -> float | Array:
@@ -49,7 +49,7 @@ def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...])
     if not isinstance(values, float):
         for a, halve in enumerate(which):
             if halve:
-                values = Gather(parts_of(grid.axes[a], F8, Axis.injection), a, grid.ndim)(values)
+                values = gather(grid.axes[a], a, grid.ndim, F8, Axis.injection)(values)
     return values
 
 
@@ -60,11 +60,11 @@ def _coarse_resistances(fine: Array, grid: Grid, which: tuple[bool, ...], axis: 
     took up to 0.36 per cycle in the place of 0.17.
     """
     if which[axis]:
-        fine = Gather(parts_of(grid.axes[axis], F8, _series), axis, grid.ndim)(fine)
+        fine = gather(grid.axes[axis], axis, grid.ndim, F8, _series)(fine)
     conductance = _inverse(fine)
     for a, across in enumerate(grid.axes):
         if which[a] and a != axis:
-            conductance = Gather(parts_of(across, F8, _mean), a, grid.ndim)(conductance)
+            conductance = gather(across, a, grid.ndim, F8, _mean)(conductance)
     return _inverse(conductance)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import take
+from pde.common.arrays import Movable, take
 from pde.common.caching import once_per_axis
 from pde.problem.grid import Array, Axis, Side, along, window
 
@@ -17,23 +18,23 @@ Part = tuple[Array | slice, Array | float]
 where all are equal."""
 
 
-class Gather:
+@dataclass(frozen=True, eq=False)
+class Gather(Movable):
     """A linear map along one axis: each new value is a weighted sum of a few old ones.
 
     Args:
-        parts: the summands; see `parts` and `parts_of`.
-        axis: which of the ndim trailing axes.
+        parts: the summands, weights with an axis of length one for each axis behind.
+        axis: counted from the last one, -1.
     """
 
-    def __init__(self, parts: Sequence[Part], axis: int, ndim: int) -> None:
-        self._axis = axis - ndim
-        behind = (1,) * (ndim - 1 - axis)
-        self._parts = [(i, w if isinstance(w, float) else w.reshape((-1, *behind))) for i, w in parts]
+    parts: Sequence[Part]
+    axis: int
+    arrays = ("parts",)
 
     def __call__(self, u: Array) -> Array:
         total: Any = None
-        for i, w in self._parts:
-            old = u[window(0, -self._axis, i)] if isinstance(i, slice) else take(u, i, self._axis)
+        for i, w in self.parts:
+            old = u[window(0, -self.axis, i)] if isinstance(i, slice) else take(u, i, self.axis)
             if total is None:
                 total = w * old
             else:
@@ -41,20 +42,35 @@ class Gather:
         return total
 
 
-def parts(indices: Array, weights: Array, dtype: np.dtype) -> list[Part]:
-    """(indices, weights), (k, n): new value j is sum_k weights[k, j] * old[indices[k, j]]."""
+@dataclass(frozen=True, eq=False)
+class AlongAxes(Movable):
+    """A linear map as the product of maps along single axes, the first one applied first."""
+
+    steps: tuple[Gather, ...]
+    arrays = ("steps",)
+
+    def __call__(self, u: Array, like: Array | None = None) -> Array:
+        for step in self.steps:
+            u = step(u)
+        return u
+
+
+def gather(fine: Axis, axis: int, ndim: int, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> Gather:
+    """make(fine, *arguments), a sparse matrix or (indices, weights), as a map along one of the ndim trailing axes."""
+    behind = (1,) * (ndim - 1 - axis)
+    parts = _parts(fine, dtype, make, *arguments)
+    return Gather([(i, w if isinstance(w, float) else w.reshape((-1, *behind))) for i, w in parts], axis - ndim)
+
+
+@once_per_axis
+def _parts(fine: Axis, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> list[Part]:
+    """Split (indices, weights), (k, n), by k: new value j is sum_k weights[k, j] * old[indices[k, j]]."""
+    made = make(fine, *arguments)
+    indices, weights = made if isinstance(made, tuple) else as_weights(made)
     used = weights.any(axis=1)
     shaped = [along(w, 0, 1) for w in weights[used]]
     typed = [w if isinstance(w, float) else w.astype(dtype) for w in shaped]
     return [(_progression(i), w) for i, w in zip(indices[used], typed, strict=True)]
-
-
-@once_per_axis
-def parts_of(fine: Axis, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> list[Part]:
-    """Those of make(fine, *arguments), which is a sparse matrix or (indices, weights)."""
-    made = make(fine, *arguments)
-    indices, weights = made if isinstance(made, tuple) else as_weights(made)
-    return parts(indices, weights, dtype)
 
 
 def _progression(indices: Array) -> Array | slice:

@@ -1,8 +1,8 @@
-"""Smoothers that solve for several unknowns at once or one after the other: lines, planes, lexicographic sweeps."""
+"""Smoothers that solve for many unknowns at once or one after the other: lines, planes, lexicographic sweeps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -10,26 +10,33 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from pde.common.arrays import is_tensor
+from pde.common.frozen import Remade, changed, derive
 from pde.problem.grid import Array
 from pde.problem.operators import MatrixOperator, Operator
 
 
-class Zebra:
-    """Relaxation on A d = r from d = 0 of lines along one axis or planes along two: group after group of them is
-    solved for, times omega.
+@dataclass(frozen=True, eq=False)
+class Zebra(Remade):
+    """Relax lines along one axis or planes along two, group after group: solve exactly, times omega.
 
-    They go by the parity of their place, then come those on a periodic seam (`block_groups`); `backwards` turns the
-    order of the groups around.
+    Lines and planes go by the parity of their index, then come those on a periodic seam (`block_groups`).
+
+    Args:
+        axes: those along the lines or planes.
+        reverse: take the groups in the opposite order.
     """
 
-    def __init__(self, A: Operator, omega: float, axes: tuple[int, ...], backwards: bool = False) -> None:
-        self.A, self.omega, self.axes, self.backwards = A, omega, axes, backwards
-        groups = block_groups(A, axes)
-        matrix = sp.csr_matrix(A.matrix().astype(float))
-        ordered = groups[::-1] if backwards else groups
-        factor = _factor if len(axes) < 2 else _factor_planes
-        self._steps = [(g, matrix[g], factor(matrix[g][:, g])) for g in ordered]
+    A: Operator
+    omega: float
+    axes: tuple[int, ...]
+    reverse: bool = False
+    _steps: list[Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        groups, matrix = block_groups(self.A, self.axes), sp.csr_matrix(self.A.matrix().astype(float))
+        factor = _factor if len(self.axes) < 2 else _factor_planes
+        steps = [(g, matrix[g], factor(matrix[g][:, g])) for g in groups]
+        derive(self, _steps=steps[::-1] if self.reverse else steps)
 
     def __call__(self, r: Array) -> Array:
         flat = r.reshape(-1, self.A.grid.size).T.astype(float)
@@ -39,24 +46,20 @@ class Zebra:
             d[g] += self.omega * factor.solve(rest)
         return np.ascontiguousarray(d.T).reshape(r.shape).astype(r.dtype)
 
-    def moved(self, leaf: Callable[[Any], Any]) -> Zebra:
-        return _for_arrays_only(self, leaf, "zebra" if len(self.axes) < 2 else "planes")
-
     def adjoint(self) -> Zebra:
-        return Zebra(self.A, self.omega, self.axes, not self.backwards)
+        return changed(self, reverse=not self.reverse, _steps=self._steps[::-1])
 
-    def __getstate__(self) -> Any:
-        return self.A, self.omega, self.axes, self.backwards
-
-    def __setstate__(self, state: Any) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+    def to(self, device: Any, dtype: Any, A: Any = None) -> Zebra:
+        _refuse(device, "zebra" if len(self.axes) < 2 else "planes")
+        return self
 
 
+@dataclass(frozen=True, eq=False)
 class Alternating:
     """One sweep after the other, each on the residual that those before it have left."""
 
-    def __init__(self, A: Callable[[Array], Array], sweeps: Sequence[Any]) -> None:
-        self.A, self.sweeps = A, list(sweeps)
+    A: Any
+    sweeps: tuple[Any, ...]
 
     def __call__(self, r: Array) -> Array:
         d = self.sweeps[0](r)
@@ -65,39 +68,43 @@ class Alternating:
         return d
 
     def adjoint(self) -> Alternating:
-        return Alternating(self.A, [sweep.adjoint() for sweep in reversed(self.sweeps)])
+        return replace(self, sweeps=tuple(sweep.adjoint() for sweep in reversed(self.sweeps)))
+
+    def to(self, device: Any, dtype: Any, A: Any = None) -> Alternating:
+        A = self.A.to(device, dtype) if A is None else A
+        return Alternating(A, tuple(sweep.to(device, dtype, A) for sweep in self.sweeps))
 
 
-class Lexicographic:
-    """Gauss-Seidel (SOR) through the unknowns in C order: B = (D / omega - L)^-1, backwards with U for L."""
+@dataclass(frozen=True, eq=False)
+class Lexicographic(Remade):
+    """Gauss-Seidel (SOR) through the unknowns in C order: B = (D / omega - L)^-1, in reverse with U for L."""
 
-    def __init__(self, A: Operator, omega: float, backwards: bool = False) -> None:
-        self.A, self.omega, self.backwards = A, omega, backwards
-        matrix = A.matrix().astype(float)
-        part = sp.triu(matrix, k=1) if backwards else sp.tril(matrix, k=-1)
-        self._factor = _factor(part + sp.diags(matrix.diagonal() / omega))
+    A: Operator
+    omega: float
+    reverse: bool = False
+    _factor: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        matrix = self.A.matrix().astype(float)
+        part = sp.triu(matrix, k=1) if self.reverse else sp.tril(matrix, k=-1)
+        derive(self, _factor=_factor(part + sp.diags(matrix.diagonal() / self.omega)))
 
     def __call__(self, r: Array) -> Array:
         flat = r.reshape(-1, self.A.grid.size).T.astype(float)
         return np.ascontiguousarray(self._factor.solve(flat).T).reshape(r.shape).astype(r.dtype)
 
-    def moved(self, leaf: Callable[[Any], Any]) -> Lexicographic:
-        return _for_arrays_only(self, leaf, "gauss-seidel")
-
     def adjoint(self) -> Lexicographic:
-        return Lexicographic(self.A, self.omega, not self.backwards)
+        return replace(self, reverse=not self.reverse)
 
-    def __getstate__(self) -> Any:
-        return self.A, self.omega, self.backwards
-
-    def __setstate__(self, state: Any) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+    def to(self, device: Any, dtype: Any, A: Any = None) -> Lexicographic:
+        _refuse(device, "gauss-seidel")
+        return self
 
 
 def alternating_zebra(A: Operator, omega: float) -> Alternating:
     """Zebra lines along each axis with more than one unknown in turn."""
     axes = [a for a, n in enumerate(A.grid.shape) if n > 1] or [0]
-    return Alternating(A, [Zebra(A, omega, (a,)) for a in axes])
+    return Alternating(A, tuple(Zebra(A, omega, (a,)) for a in axes))
 
 
 def block_groups(A: Operator, axes: tuple[int, ...]) -> list[Array]:
@@ -119,15 +126,14 @@ def block_groups(A: Operator, axes: tuple[int, ...]) -> list[Array]:
     return [group for key in sorted(groups) if (group := np.concatenate(groups[key])).size]
 
 
-def _for_arrays_only(smoother: Any, leaf: Callable[[Any], Any], name: str) -> Any:
-    """The smoother itself, whose factors take any dtype of the host; refused for tensors."""
-    if is_tensor(leaf(np.zeros(()))):
+def _refuse(device: Any, name: str) -> None:
+    """Refuse tensors: these factors are sparse matrices of SciPy, in float64 whatever the dtype of arrays."""
+    if device is not None:
         raise ValueError(
             f"smoother={name!r} uses sparse factors of the host and is not there for tensors; "
             "use 'sor', 'red-black', 'jacobi', 'two-step jacobi' or 'chebyshev', also in the place of 'auto', which "
             "takes lines and planes on stretched axes"
         )
-    return smoother
 
 
 def _factor(matrix: sp.spmatrix) -> Any:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import as_numpy, cast, is_tensor, namespace
+from pde.common.arrays import Movable, as_numpy, cast, convert, is_tensor, namespace
+from pde.common.frozen import changed
 from pde.problem.grid import Array, Grid, is_constant
 
 
-class Volumes:
+class Volumes(Movable):
     """The inner product (u, v) = sum W u v / sum W with control volumes W; results have the shape of the batch axes.
 
     Args:
@@ -31,12 +30,11 @@ class Volumes:
         W = self._W.volumes() if isinstance(self._W, Grid) else self._W
         return W / W.sum()
 
-    def moved(self, leaf: Callable[[Any], Any]) -> Volumes:
-        """The same for tensors; see `pde.common.arrays.moved`."""
-        result = copy.copy(self)
-        if not self._uniform:
-            result._weights = leaf(self._weights)
-        return result
+    def to(self, device: Any, dtype: Any) -> Volumes:
+        """The same for tensors; arrays of any dtype have it as it is."""
+        if device is None or self._uniform:
+            return self
+        return changed(self, _weights=convert(self._weights, device, dtype))
 
     def mean(self, u: Array) -> Array:
         """sum W u / sum W."""

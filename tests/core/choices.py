@@ -1,4 +1,4 @@
-"""What tests of the loop are run on: libraries, forms and cycles."""
+"""Parameters of the tests of the loop: libraries, forms and cycles."""
 
 import pytest
 

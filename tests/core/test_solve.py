@@ -192,7 +192,7 @@ def test_work_units():
 
 
 def test_norms_are_numbers():
-    """Whatever kind of scalar the norm makes: a callback may then say `progress.residual < 0.1`."""
+    """For every kind of scalar that the norm makes: a callback may then say `progress.residual < 0.1`."""
     import torch
 
     for norm, f in ((np.linalg.norm, np.ones(3)), (torch.linalg.vector_norm, torch.ones(3))):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 import nets
 from nets import plot
 from nets.__main__ import main
-from nets.common.places import place
+from nets.common.location import locate
 from nets.inspect.trace import trace
 from nets.models import registry
 from nets.plot import network as drawing
@@ -58,7 +58,7 @@ def test_nothing_is_left_out(config):
     drawn = [
         kernel for row in rows for group in (*row.down, *row.up, row.from_finer, row.from_coarser) for kernel in group
     ]
-    assert len(drawn) == sum(place(call.name).level is not None for call in calls)
+    assert len(drawn) == sum(locate(call.name).level is not None for call in calls)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

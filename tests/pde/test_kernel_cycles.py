@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 import mgcore
 import pde
+from mgcore import CYCLES
 from pde.backends.numba import plan as programs
 from pde.backends.numba import recording
 from pde.backends.numba.direct import LARGEST_INVERSE
 from pde.backends.numba.interpreter import DIRECT, PASS
 from pde.backends.numba.thread_pool import Hands
-from pde.levels.cycles import CYCLES
 from pde.levels.direct import DirectSolver
 from pde.levels.hierarchy import symmetric
 from tests.pde import rounding
@@ -63,7 +63,7 @@ def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
     check_every_cycle(mg, 1, 4, 1 << 30, seed=0)
     after = [np.empty_like(f), np.empty_like(f)]
     mine = fused(mg, mg.levels, 1)
-    assert mine.at_hand
+    assert mine.fits_one_call
     mine.cycle("V", f, None, after[0])
     mine.full_multigrid(f, after[1])
     for a, b in zip(before, after, strict=True):

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 import mgcore
+from mgcore import CYCLES
 from pde.backends.numba.fused_sweep import CUBIC, ZERO
 from pde.backends.numba.interpreter import DATA, DIRECT, GIVEN, HALO, PASS, ROOM, Step
 from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Storage, Sweeping, as_rows
-from pde.levels.cycles import CYCLES
 
 PARALLEL = 1 << 13
 """Unknowns from which on a pass is worth more than one thread."""

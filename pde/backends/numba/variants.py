@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mgcore import Level
-from pde.levels.smoothers import red_black
+from pde.levels.smoothers import RedBlack
 from pde.levels.transfers import BilinearTransfer
 from pde.problem.coefficients import Terms, grid_coefficients
 from pde.problem.grid import Array, Axis, Grid
@@ -51,7 +51,7 @@ def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
         return "there is one level only"
     if ndim not in (2, 3):
         return f"they are for two and three dimensions, and the grid has {ndim}"
-    if not all(getattr(smoother(level), "func", None) is red_black for level in levels[:-1]):
+    if not all(isinstance(smoother(level), RedBlack) for level in levels[:-1]):
         return "they make red-black sweeps, and the smoother is another"
     for info in infos[:-1]:
         if not isinstance(info.operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):

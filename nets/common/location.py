@@ -1,4 +1,4 @@
-"""Where a module or a weight belongs, from its name: the stem, a level, or the head."""
+"""Locate a module or a weight in a network by its name: the stem, a level, or the head."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ HEAD = ("head", "hidden", "norm_head")
 """Modules of the head: the linear layer and what comes before it, after the last level."""
 
 
-class Place(NamedTuple):
-    """Places sort as the network runs.
+class Location(NamedTuple):
+    """Locations sort as the network runs.
 
     Attributes:
-        order: 0 for the stem, 1 for levels, 2 for the head, 3 for what is none of these.
+        order: 0 for the stem, 1 for levels, 2 for the head, 3 for anything else.
         number: of the level, from 0; 0 elsewhere.
-        part: "stem", "head", or the list of modules of a level, such as "A" or "norm_u"; "" for none of these.
+        part: "stem", "head", or the list of modules of a level, such as "A" or "norm_u"; "" for anything else.
     """
 
     order: int
@@ -30,13 +30,13 @@ class Place(NamedTuple):
         return self.number if self.order == 1 else None
 
 
-def place(name: str) -> Place:
-    """The place of a module or a parameter by its name in the network, such as "B.1.0.weight"."""
+def locate(name: str) -> Location:
+    """Locate a module or a parameter by its name in the network, such as "B.1.0.weight"."""
     part, *rest = name.split(".")
     if part == "stem":
-        return Place(0, 0, "stem")
+        return Location(0, 0, "stem")
     if part in HEAD:
-        return Place(2, 0, "head")
+        return Location(2, 0, "head")
     if rest and rest[0].isdigit():
-        return Place(1, int(rest[0]) + (1 if part in BETWEEN else 0), part)
-    return Place(3, 0, "")
+        return Location(1, int(rest[0]) + (1 if part in BETWEEN else 0), part)
+    return Location(3, 0, "")

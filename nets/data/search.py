@@ -1,4 +1,4 @@
-"""Where the files of a data set are looked for, and what to say where they are not."""
+"""Search for the files of a data set; say where to get them if they are missing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def download_folder(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
 
 
 def find_files(known: Published, data_dir: str | os.PathLike[str] | None) -> Files | None:
-    """The first place that holds files of the set; loose files are taken before archives."""
+    """Find the first folder with files of the set; loose files are taken before archives."""
     for folder in _folders(known, data_dir):
         files = folder_files(folder, known.checksums)
         if any(files.find(name) for name in (*known.checksums, *_dotted(known))):
@@ -51,11 +51,11 @@ def find_files(known: Published, data_dir: str | os.PathLike[str] | None) -> Fil
 
 
 def missing(known: Published, data_dir: str | os.PathLike[str] | None) -> str:
-    """Where to get a set that was not found, and where to put it."""
-    looked = ", ".join(str(root / known.name) for root in roots(data_dir))
+    """Say where to get a set that was not found, and where its files belong."""
+    searched = ", ".join(str(root / known.name) for root in roots(data_dir))
     names = " and ".join(download.name for download in known.downloads)
     return (
-        f"data {known.name!r} was not found (looked in {looked}). Add --download (download=True), or get {names} from "
+        f"data {known.name!r} was not found (looked in {searched}). Add --download (download=True), or get {names} from "
         f"{known.page} and put the files into {download_folder(known.name, data_dir)}; --data-dir (data_dir) or "
         f"${VARIABLE} names another folder of data sets"
     )
@@ -65,7 +65,7 @@ def _folders(known: Published, data_dir: str | os.PathLike[str] | None) -> Itera
     """A folder of data sets has one folder per set; data_dir may also be that folder itself."""
     for root in roots(data_dir):
         for folder in (known.name, *known.folders):
-            yield from (place for place in (root / folder, root / known.name / folder) if place.is_dir())
+            yield from (path for path in (root / folder, root / known.name / folder) if path.is_dir())
         if data_dir is not None:
             yield root
 
