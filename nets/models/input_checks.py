@@ -1,4 +1,4 @@
-"""Whether a tensor fits a network, said before any convolution runs."""
+"""Checks of tensors before any convolution runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_input(model: Configured, x: Tensor, name: str = "x") -> None:
     """Refuse an x that is not (N, in_channels, n, ...), of the weights' dtype and device, and large enough.
 
     Args:
-        name: what the caller knows x by.
+        name: the caller's name of x, for errors.
     """
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor; got {type(x).__name__}")

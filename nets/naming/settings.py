@@ -65,7 +65,7 @@ class Settings:
 
     @classmethod
     def defaults(cls, architecture: Any) -> dict[str, Any]:
-        """Settings of an architecture whose defaults are not those of the class."""
+        """Settings of an architecture with other defaults than the class has."""
         return {}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""How often a checkpoint is written."""
+"""The interval between two checkpoints."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ class CheckpointInterval:
         return cls(**found)
 
     def due(self, *, steps: int, epochs: int, seconds: float) -> bool:
-        """Whether to write, so many steps, whole epochs and seconds after the last checkpoint."""
+        """Tell whether to write, so many steps, whole epochs and seconds after the last checkpoint."""
         return steps >= self.steps or epochs >= self.epochs or seconds >= self.seconds

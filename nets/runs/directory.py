@@ -1,4 +1,4 @@
-"""The folder of a run: its checkpoints, its record and its history, and who may write there."""
+"""The folder of a run: its checkpoints, its record, its history, and the lock."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class RunFolder:
         self._tried = (run.training.epoch, run.training.step, time.monotonic())
 
     def due(self, run: Run, steps: int = 0) -> bool:
-        """Whether a checkpoint is due, after `steps` more."""
+        """Tell whether a checkpoint is due, after `steps` more."""
         epoch, step, then = self._tried
         seconds = time.monotonic() - then
         done, epochs = run.training.step + steps - step, run.training.epoch - epoch
@@ -109,7 +109,7 @@ class RunFolder:
         self._write_record(record.progress(run))
 
     def finish(self, run: Run, evaluation: Evaluation) -> None:
-        """What the run gave."""
+        """Write the last checkpoint, the result, the learning curve and the model card."""
         if (run.training.epoch, run.training.step) != self._kept:
             try:
                 self._save(run)
@@ -117,7 +117,7 @@ class RunFolder:
                 raise OSError(
                     error.errno,
                     f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}; "
-                    "make room and resume the run",
+                    "free some space and resume the run",
                 ) from error
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
         if draw_history is not None:

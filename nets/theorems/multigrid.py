@@ -1,4 +1,4 @@
-"""What networks have from multigrid: Theorem 6.1 and the V-cycle, Lemma 4.1, and (5.7), on torch convolutions."""
+"""Multigrid in networks: Theorem 6.1 and the V-cycle, Lemma 4.1, and (5.7), on torch convolutions."""
 
 from __future__ import annotations
 

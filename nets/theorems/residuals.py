@@ -40,7 +40,7 @@ def theorem_8_1(model: MgNet, x: Tensor) -> float:
 def theorem_4_1(model: MgNet, x: Tensor) -> float:
     """Theorem 4.1 of N23: where A is invertible the residuals give the features back, u = A^{-1} (f - r).
 
-    The r are those of the Mg-iResNet of Theorem 8.1, so that (4.5) implies (4.4); the text says (4.3), without s.
+    The r belong to the Mg-iResNet of Theorem 8.1, so that (4.5) implies (4.4); the text says (4.3), without s.
     Rounding is multiplied by the condition of A.
 
     Raises:
@@ -166,7 +166,7 @@ def residuals(levels: Sequence[Level], visits: Sequence[Visit]) -> list[Tensor]:
 
 
 def _dual(model: MgNet, x: Tensor, levels: Sequence[DataLevel]) -> float:
-    """How far the residuals f - A u of an MgNet are from the data of these levels."""
+    """Compare the residuals f - A u of an MgNet with the data of these levels."""
     feature = with_form(model, "feature")
     return largest(
         residuals(feature.levels, feature.visits(x)),

@@ -18,7 +18,7 @@ from nets.theorems.residuals import residuals
 
 
 def lemma_8_2(model: ResNet, x: Tensor) -> float:
-    """Lemma 8.2: s of the data of a sigma-ResNet are those of the ResNet with -A, for idempotent s and no batch norm.
+    """Lemma 8.2: s of a sigma-ResNet's data are the data of the ResNet with -A, for idempotent s, no batch norm.
 
     (7.8) has a plus, and with it the printed lemma is false: it needs f <- s(f - A s(B f)).
     """

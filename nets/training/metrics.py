@@ -33,7 +33,7 @@ class NotFiniteError(ArithmeticError):
 
 
 class Tally:
-    """Brings the sums of an epoch up to date every few steps, on all processes together.
+    """Bring the sums of an epoch up to date every few steps, on all processes together.
 
     Attributes:
         loss, accuracy: of the steps between the last two reads; `images` of them.

@@ -11,7 +11,7 @@ from nets.training.recipe import Recipe
 PAPER = Recipe(
     batch=128, schedule="step", warmup=0.0, nesterov=False, weight_decay=0.0, decay_norms=True, label_smoothing=0.0
 )
-"""What all papers have in common: momentum 0.9, a learning rate of 0.1 that is divided by 10, Kaiming's weights."""
+"""The common part of all papers: momentum 0.9, a learning rate of 0.1 that is divided by 10, Kaiming's weights."""
 STANDARD: dict[str, Any] = {"crop_padding": 4, "flip": "random"}
 """The standard augmentation of CIFAR. A19 and N23 do not say more than "standard", or nothing."""
 IMAGENET: dict[str, Any] = {"resized_crop": 0.08, "flip": "random"}
@@ -86,7 +86,7 @@ FOR_DATA = {
 
 
 def recipe_for(data: str, recipe: Recipe | str | None, overrides: dict[str, Any]) -> Recipe:
-    """The recipe given, by itself or by name, or the one for the data set; single settings replaced by `overrides`."""
+    """Find a recipe by its name, or the one for the data set, and replace single settings by `overrides`."""
     if isinstance(recipe, str) and recipe not in RECIPES:
         names = ", ".join(map(repr, RECIPES))
         raise ValueError(
