@@ -267,7 +267,7 @@ def test_a_disk_that_stays_full(tmp_path, whole, monkeypatch):
     full = [False]
     during(monkeypatch, 10, lambda: full.__setitem__(0, True))
     full_disk(monkeypatch, lambda: full[0])
-    words = r"checkpoint\.pt cannot be written .*; the last checkpoint is .*\(epoch 2, step 8\); make room"
+    words = r"checkpoint\.pt cannot be written .*; the last checkpoint is .*\(epoch 2, step 8\); free some space"
     with pytest.raises(OSError, match=words), pytest.warns(UserWarning, match="cannot be written"):
         train(tmp_path / "run")
     monkeypatch.undo()
