@@ -1,4 +1,4 @@
-"""Draw the pictures of the cookbook and of the page on the layout: python docs/pictures.py."""
+"""Draw the pictures of the pages: python docs/pictures.py."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from scipy.sparse.linalg import spsolve
 
 import pde
+from pde import plot
+from pde.analysis.fourier import Analysis
 
 DOCS = Path(__file__).resolve().parent
 BLUE, ORANGE, GREY = "#2a6f97", "#d9741a", "#666666"
@@ -111,6 +113,13 @@ def tutorial(path: Path, n: int = 127) -> Path:
     return path
 
 
+def symbol(path: Path) -> Path:
+    """The share of each Fourier mode that a red-black V-cycle leaves."""
+    mg = pde.Multigrid(pde.Poisson((64, 64), boundary="periodic"), smoother="red-black", levels=64)
+    theta, size = Analysis(mg).error_symbol("V")
+    return plot.symbol(theta, size, path, "V(1,1), red-black")
+
+
 PDE = (
     (("cli", ""), ("plot", ""), ("autodiff", "gradients")),
     (("solver", "Multigrid: reads f and g, iterates, reports"),),
@@ -197,10 +206,5 @@ def _box(
 
 
 if __name__ == "__main__":
-    print(
-        tutorial(DOCS / "tutorial.png"),
-        layout(DOCS / "layout.png"),
-        penalty(DOCS / "penalty.png"),
-        obstacle(DOCS / "obstacle.png"),
-        sep="\n",
-    )
+    for draw in (tutorial, layout, penalty, obstacle, symbol):
+        print(draw(DOCS / f"{draw.__name__}.png"))
