@@ -34,6 +34,10 @@ class ResNet(Network):
     "LM-ResNet" has one trained number `k[l][i]` per step but the first of a grid. "WideResNet" has 16 channels after
     the stem: the first `B[0][0]` and the 1 x 1 `widen[0]` beside it lead to those of grid 1, R takes the activated data
     of a grid, and `norm_head` and s come before the pooling. The stem has s after it, as in the papers' pre-act ResNet.
+
+    >>> model = create_model("ResNet[2,2]-[16,32]")
+    >>> type(model).__name__, len(model.levels)
+    ('ResNet', 2)
     """
 
     config: ResNetConfig
