@@ -83,43 +83,48 @@ def load(
         ValueError: for a name that is not in `DATA`, a file that is truncated or another than its name says.
         FileNotFoundError: where the files are not found, saying where to get them and where they belong.
     """
-    data = _load(name, seed, data_dir, download, size, base_url, progress)
-    _warn_of_other_files(data)
+    if not isinstance(name, str) or not is_known(name):
+        raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{_hint(name, data_dir)}")
+    if size is not None and not takes_size(name):
+        raise ValueError(f"size must be None: data {name!r} has images of one size; got {size!r}")
+    if name == "digits":
+        data = digits(seed)
+    elif name.startswith(PREFIX):
+        data = image_folder(_folder(name, data_dir), seed, size=size, progress=progress)
+    elif name == "imagenet":
+        data = imagenet(data_dir, size=224 if size is None else size)
+    else:
+        data = _published(PUBLISHED[name], data_dir, download, base_url, progress)
     if exclude is None:
         return data
     indices = excluded(exclude, data)
     return replace(data.without(**indices), excluded={part: sorted(set(images)) for part, images in indices.items()})
 
 
-def _load(
-    name: str,
-    seed: int,
+def _published(
+    known: Published,
     data_dir: str | os.PathLike[str] | None,
     download: bool,
-    size: int | None,
     base_url: str | None,
     progress: bool | None,
 ) -> Dataset:
-    if not isinstance(name, str) or not is_known(name):
-        raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{_hint(name, data_dir)}")
-    if size is not None and not takes_size(name):
-        raise ValueError(f"size must be None: data {name!r} has images of one size; got {size!r}")
-    if name == "digits":
-        return digits(seed)
-    if name.startswith(PREFIX):
-        return image_folder(_folder(name, data_dir), seed, size=size, progress=progress)
-    if name == "imagenet":
-        return imagenet(data_dir, size=224 if size is None else size)
-    known = PUBLISHED[name]
     if download and data_dir is not None:
         Path(data_dir).mkdir(parents=True, exist_ok=True)
     try:
-        return _found(known, data_dir)
+        data = _found(known, data_dir)
     except FileNotFoundError:
         if not download:
             raise
-    fetch(known, download_folder(name, data_dir), base_url, progress)
-    return _found(known, data_dir)
+        fetch(known, download_folder(known.name, data_dir), base_url, progress)
+        data = _found(known, data_dir)
+    strange = ", ".join(file.name for file in data.source if file.as_published is False)
+    if strange:
+        warnings.warn(
+            f"data {data.name!r}: {strange} are not the published files: their checksums differ, though sizes and "
+            "labels are in order",
+            stacklevel=4,
+        )
+    return data
 
 
 def _hint(name: object, data_dir: str | os.PathLike[str] | None) -> str:
@@ -173,16 +178,6 @@ def _check_source(known: Published, files: Files, source: tuple[SourceFile, ...]
         for other in PUBLISHED.values():
             if file.as_published is False and file.md5 in other.checksums.values():
                 raise ValueError(f"{files.path(file.name)} belongs to {other.name!r}, not to {known.name!r}")
-
-
-def _warn_of_other_files(data: Dataset) -> None:
-    strange = ", ".join(file.name for file in data.source if file.as_published is False)
-    if strange:
-        warnings.warn(
-            f"data {data.name!r}: {strange} are not the published files: their checksums differ, though sizes and "
-            "labels are in order",
-            stacklevel=3,
-        )
 
 
 def _tensor(array: Array) -> Tensor:

@@ -59,7 +59,9 @@ def predict(
         raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
     if model.transform is None:
         raise ValueError("model must know how images are prepared: read it with nets.load, or set model.transform")
-    return _predictions(model, [file for path in _paths(paths) for file in _files(path)], top, invert)
+    files = [Path(f) for path in _paths(paths) for f in (images_in(path) if path.is_dir() else [path])]
+    parts = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
+    return (prediction for part in parts for prediction in _batch(model, part, top, invert))
 
 
 def _paths(given: Any) -> list[Path]:
@@ -72,15 +74,6 @@ def _paths(given: Any) -> list[Path]:
                 f"paths must be the path of an image file or of a folder, or several; got {type(path).__name__}"
             )
     return [Path(path) for path in paths]
-
-
-def _files(path: Path) -> list[Path]:
-    return [Path(file) for file in images_in(path)] if path.is_dir() else [path]
-
-
-def _predictions(model: Network, paths: list[Path], top: int, invert: bool) -> Iterator[Prediction]:
-    for start in range(0, len(paths), BATCH):
-        yield from _batch(model, paths[start : start + BATCH], top, invert)
 
 
 def _batch(model: Network, paths: list[Path], top: int, invert: bool) -> list[Prediction]:

@@ -1,4 +1,4 @@
-"""What a network costs."""
+"""The parameters and multiply-adds of a network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nets.inspect.trace import run_without_storage
+from nets.inspect.trace import PER_MULTIPLY_ADD, run_without_storage
 
 
 def parameters(model: nn.Module) -> int:
@@ -24,4 +24,4 @@ def multiply_adds(model: nn.Module, input_size: Sequence[int]) -> int:
     """
     with FlopCounterMode(display=False) as counter:
         run_without_storage(model, input_size)
-    return counter.get_total_flops() // 4  # two images, and a multiply-add is two operations
+    return counter.get_total_flops() // PER_MULTIPLY_ADD

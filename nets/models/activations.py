@@ -8,7 +8,7 @@ from math import log
 import torch
 from torch import Tensor, nn
 
-from nets.naming.values import HatSettings, parse_activation
+from nets.naming.values import parse_activation
 
 MODULES: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -49,8 +49,5 @@ def create_activations(name: str, grids: int) -> list[nn.Module]:
     Raises:
         TypeError, ValueError: for a name outside the grammar, or supports that do not fit the grids.
     """
-    return [_create(settings) for settings in parse_activation(name, grids)]
-
-
-def _create(settings: str | HatSettings) -> nn.Module:
-    return MODULES[settings]() if isinstance(settings, str) else Hat(**settings._asdict())
+    found = parse_activation(name, grids)
+    return [MODULES[entry]() if isinstance(entry, str) else Hat(**entry._asdict()) for entry in found]

@@ -71,16 +71,14 @@ def _check_kind(model: Configured, x: Tensor, name: str) -> None:
     """Batch norms (1-D weights) may be kept in another precision; convolutions and head may not."""
     if not x.is_floating_point():
         raise TypeError(f"{name} must be a floating-point tensor; got {x.dtype}")
+    device = x.device.type
+    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     for part, weight in model.named_parameters():
         if weight.device != x.device:
             raise TypeError(
                 f"{name} and the weights must be on one device: {name} is on {x.device}, {part} on {weight.device}"
             )
-        if weight.ndim > 1 and weight.dtype != x.dtype and not _autocast(x.device.type):
+        if weight.ndim > 1 and weight.dtype != x.dtype and not autocast:
             raise TypeError(
                 f"{name} and the weights must have one dtype: {name} has {x.dtype}, {part} has {weight.dtype}"
             )
-
-
-def _autocast(device: str) -> bool:
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)

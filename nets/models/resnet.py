@@ -121,22 +121,20 @@ class ResNet(Network):
         R is the identity within a grid; s includes the batch norm before it.
         """
         s, A, B, norm_1, norm_2 = self._parts(l, i)
-        down, first, sign, wide = l > 0 and i == 0, _restrict_first(self.config), _sign(self.config), self._widens(i)
+        down, first, kind = l > 0 and i == 0, _restrict_first(self.config), self.config.kind
+        plus = kind in ("pre-act ResNet", "LM-ResNet", "WideResNet")
+        wide = kind == "WideResNet" and i == 0  # the first block of a grid, on the finest too, changes the channels
         s_before = self.s[l - 1] if down else s
-        activated = self.config.kind in ("sigma-ResNet", "Mg-ResNet") or (down and first) or wide
+        activated = kind in ("sigma-ResNet", "Mg-ResNet") or (down and first) or wide
         R = self.R[l - 1] if down else self.widen[0] if wide else nn.Identity()
 
         def block(r: Tensor) -> Tensor:
             a = s_before(norm_1(r))
             q = R(a if activated else r)
             d = A(s(norm_2(B(q if down and first else a))))
-            return d + q if sign > 0 else q - d  # d first: a sum has the memory format of its first term
+            return d + q if plus else q - d  # d first: a sum has the memory format of its first term
 
         return block
-
-    def _widens(self, i: int) -> bool:
-        """Whether block i of a grid is the first of one in a WideResNet, which changes the channels on every grid."""
-        return self.config.kind == "WideResNet" and i == 0
 
     def _parts(self, l: int, i: int) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module, nn.Module]:
         """s, A, B and the two batch norms of block i on grid l."""
@@ -146,11 +144,6 @@ class ResNet(Network):
         else:
             kernel = B[0] if len(B) == 1 else B[i if l == 0 or first else i - 1]
         return self.s[l], A[0] if len(A) == 1 else A[i], kernel, self.norm_1[l][i], self.norm_2[l][i]  # type: ignore
-
-
-def _sign(config: ResNetConfig) -> int:
-    """The sign of A s(B s(r)): plus in (7.9), minus where the papers derive the step from f - A u."""
-    return 1 if config.kind in ("pre-act ResNet", "LM-ResNet", "WideResNet") else -1
 
 
 def _restrict_first(config: ResNetConfig) -> bool:

@@ -44,9 +44,8 @@ def check_state(model: Configured, state: Mapping[str, Any], *, strict: bool = T
         raise TypeError(f"state_dict must map names to tensors; {wrong} is a {type(state[wrong]).__name__}")
     differences = _differences(model, state, strict)
     if differences:
-        raise RuntimeError(
-            f"state_dict does not fit {model.config}: {differences[0]}{_others(differences)}{hint(state)}"
-        )
+        more = f"; {len(differences)} weights differ in all" if len(differences) > 1 else ""
+        raise RuntimeError(f"state_dict does not fit {model.config}: {differences[0]}{more}{hint(state)}")
     words = other_network(described_network(state), model) if strict else None
     if words:
         raise RuntimeError(f"state_dict does not fit {model.config}: it holds {words}; strict=False takes its weights")
@@ -117,10 +116,6 @@ def _where(name: str, levels: int) -> str:
     if where.level is None:
         return f"{where.part}: " if where.part else ""
     return f"level {where.level + 1}" + (f" of {levels}: " if where.level < levels else f" (the model has {levels}): ")
-
-
-def _others(differences: list[str]) -> str:
-    return f"; {len(differences)} weights differ in all" if len(differences) > 1 else ""
 
 
 def unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:

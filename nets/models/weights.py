@@ -54,8 +54,8 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
         model.load_state_dict(trained(record))
         model.transform = Transform.of(record["data"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        which = "its own model" if into is None else "into"
-        raise CheckpointError(f"checkpoint: {checkpoint} does not fit {which} ({_first(error)})") from error
+        which, why = "its own model" if into is None else "into", f"{type(error).__name__}: {error}".splitlines()[0]
+        raise CheckpointError(f"checkpoint: {checkpoint} does not fit {which} ({why[:200]})") from error
     model.origin = _origin(file, record)
     return model.eval()
 
@@ -131,7 +131,3 @@ def _left_out(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) ->
 
 def _shapes(weights: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in weights.items())
-
-
-def _first(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

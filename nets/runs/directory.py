@@ -7,6 +7,7 @@ import io
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from os.path import isdir  # which takes a name that is too long for none
 from pathlib import Path
 from types import TracebackType
@@ -16,15 +17,17 @@ from nets.common.checked_file import is_whole, write_atomically
 from nets.common.paths import make_folder
 from nets.models import checkpoint as checkpoints
 from nets.models.checkpoint import CheckpointError
-from nets.runs import model_card, record
+from nets.runs import record
 from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.lock import Lock
+from nets.runs.model_card import FILE as CARD
+from nets.runs.model_card import model_card
 from nets.runs.resume import Run
 from nets.training.evaluation import Evaluation
 
 HISTORY, CURVE = "history.csv", "learning_curve.png"
-draw_history: Callable[[list[dict[str, Any]], Path], None] = lambda history, path: None
-"""Draw a history into a file; `nets` sets it to `nets.plot.learning_curve`, which is above this package."""
+draw_history: Callable[[list[dict[str, Any]], Path], None] | None = None
+"""Draws a history into a file: `nets.plot.learning_curve`, which `nets` puts here since this package is below."""
 
 
 class RunFolder:
@@ -97,9 +100,8 @@ class RunFolder:
         """Whether a checkpoint is due, after `steps` more."""
         epoch, step, then = self._tried
         seconds = time.monotonic() - then
-        return self.interval.due(
-            steps=run.training.step + steps - step, epochs=run.training.epoch - epoch, seconds=seconds
-        )
+        done, epochs = run.training.step + steps - step, run.training.epoch - epoch
+        return self.interval.due(steps=done, epochs=epochs, seconds=seconds)
 
     def keep(self, run: Run) -> None:
         """Write a checkpoint, unless the last one is of this step."""
@@ -130,10 +132,9 @@ class RunFolder:
                     "make room and resume the run",
                 ) from error
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
-        self._try(CURVE, lambda: draw_history(run.training.history, self.path / CURVE))
-        self._try(
-            model_card.FILE, lambda: record.write_text(self.path / model_card.FILE, model_card.model_card(self._record))
-        )
+        if draw_history is not None:
+            self._try(CURVE, partial(draw_history, run.training.history, self.path / CURVE))
+        self._try(CARD, lambda: record.write_text(self.path / CARD, model_card(self._record)))
 
     def last(self) -> str:
         """Where the last checkpoint is, in words."""

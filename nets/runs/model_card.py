@@ -56,6 +56,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
     machine = [hardware.get("gpu"), hardware.get("cpu"), threads(hardware.get("threads"))]
     if (hardware.get("processes") or 1) > 1:
         machine.append(f"{hardware['processes']} processes")
+    source = f" ({recipe['source']})" if recipe.get("source") else ""
     seconds, compiling = record.get("seconds"), record.get("compile_seconds")
     time = duration(float(seconds)) if seconds else ""
     settings = record.get("settings") or {}
@@ -70,7 +71,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         "frozen parameters": ", ".join(record.get("frozen") or ()),
         "data": _data(data),
         "files": ", ".join(_file(file) for file in data.get("files") or ()),
-        "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{_source(recipe)}", overrides])),
+        "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{source}", overrides])),
         "seed": str(record.get("seed", "")),
         "time": f"{time}, and {duration(float(compiling))} of compilation" if time and compiling else time,
         "hardware": ", ".join(filter(None, machine)),
@@ -107,10 +108,6 @@ def _file(file: Mapping[str, Any]) -> str:
     """Its name, and whether it is the published one."""
     known = {True: "as published", False: "not the published file", None: ""}[file.get("as_published")]
     return file["name"] + (f" ({known})" if known else "")
-
-
-def _source(recipe: Mapping[str, Any]) -> str:
-    return f" ({recipe['source']})" if recipe.get("source") else ""
 
 
 def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:

@@ -26,6 +26,8 @@ FORMAT = "mgnet-multigrid record 1"
 
 def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
     """What does not change in a run, as plain values; `recipe` has its name, its source and the overrides."""
+    # runs of earlier versions, which lack the rule, had no warm-up
+    averaging = {} if run.training.average is None else {"averaging_decay": RULE}
     data, config = run.training.whole, run.training.model.config
     files = [file._asdict() for file in data.source]
     return {
@@ -51,18 +53,13 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
             "name": recipe["name"],
             "source": recipe["source"],
             **asdict(run.training.recipe),
-            **_averaging(run),
+            **averaging,
         },
         "overrides": recipe["overrides"],
         "seed": run.training.seed,
         **circumstances(run),
         "started": run.started,
     }
-
-
-def _averaging(run: Run) -> dict[str, str]:
-    """Say how the average was taken: runs of earlier versions, where this is not said, had no warm-up."""
-    return {} if run.training.average is None else {"averaging_decay": RULE}
 
 
 def circumstances(run: Run) -> dict[str, Any]:

@@ -120,7 +120,8 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 
         raise ValueError(f"model gives scores that are not finite, first for image {wrong} of data")
     classes = scores.shape[1]
     _check_classes(data, labels, classes)
-    return Evaluation(scores.argmax(1), labels, _in_top5(scores, labels), classes)
+    in_top5 = None if classes <= TOP else (scores.topk(TOP, dim=1).indices == labels[:, None]).any(1)
+    return Evaluation(scores.argmax(1), labels, in_top5, classes)
 
 
 def _check_classes(data: Dataset | tuple[Any, Any], labels: Tensor, classes: int) -> None:
@@ -130,10 +131,6 @@ def _check_classes(data: Dataset | tuple[Any, Any], labels: Tensor, classes: int
         )
     if int(labels.max()) >= classes:
         raise ValueError(f"data has labels up to {int(labels.max())}, and the model tells {classes} classes apart")
-
-
-def _in_top5(scores: Tensor, labels: Tensor) -> Tensor | None:
-    return None if scores.shape[1] <= TOP else (scores.topk(TOP, dim=1).indices == labels[:, None]).any(1)
 
 
 def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
@@ -166,22 +163,13 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
     return images, labels
 
 
-def _scores(model: nn.Module, images: Dataset | Images, batch: int, flip: bool) -> Tensor:
-    """Scores (N, classes) on the CPU."""
+def _scores(model: nn.Module, data: Dataset | Images, batch: int, flip: bool) -> Tensor:
+    """Scores (N, classes) on the CPU, of the held-out part normalised, or of images as they are."""
     weight = next(model.parameters())
+    if isinstance(data, Dataset):
+        part = Batches(data, "test", device=weight.device, dtype=weight.dtype)
+        batches: Iterator[Tensor] = (x for x, _ in part.in_order(torch.arange(len(part)).split(batch)))
+    else:
+        batches = (data[i : i + batch].to(weight.device) for i in range(0, len(data), batch))
     with evaluating(model), torch.inference_mode():
-        return torch.cat([_batch(model, x, flip).cpu() for x in _batches(images, batch, weight)])
-
-
-def _batch(model: nn.Module, x: Tensor, flip: bool) -> Tensor:
-    scores: Tensor = model(x)
-    return scores + model(x.flip(-1)) if flip else scores
-
-
-def _batches(images: Dataset | Images, batch: int, weight: Tensor) -> Iterator[Tensor]:
-    """What the network sees: the held-out part normalised, or the images as they are."""
-    if not isinstance(images, Dataset):
-        yield from (images[i : i + batch].to(weight.device) for i in range(0, len(images), batch))
-        return
-    part = Batches(images, "test", device=weight.device, dtype=weight.dtype)
-    yield from (x for x, _ in part.in_order(torch.arange(len(part)).split(batch)))
+        return torch.cat([(model(x) + model(x.flip(-1)) if flip else model(x)).cpu() for x in batches])

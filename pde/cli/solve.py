@@ -13,6 +13,7 @@ import numpy as np
 from mgcore import Solution
 from mgcore.command_line import add_options
 from pde.cli import fields, files
+from pde.cli.fields import READERS
 from pde.cli.options import GROUPS, OUTPUT, PROBLEM, SOLVE, SOLVER, TARGETS, settings
 from pde.problem.inner_product import Volumes
 from pde.problem.poisson import Poisson
@@ -85,27 +86,12 @@ def solve(options: argparse.Namespace) -> int:
 def read_problem(given: Mapping[str, Any]) -> tuple[Poisson, dict[str, Any]]:
     """The problem, and its data f, g, u0 and exact as far as they are given."""
     shape = read_shape(given)
-    ndim = len(shape)
-    arguments = {name: given[name] for name in PROBLEM if name in given}
-    data: dict[str, Any] = {}
-    for name in ("f", "u0", "exact"):
-        if name in arguments:
-            data[name] = fields.read_field(name, arguments[name], ndim)
-    if "g" in arguments:
-        data["g"] = fields.read_boundary_data(arguments["g"], ndim)
-    if "coefficient" in arguments:
-        arguments["coefficient"] = fields.read_coefficient(arguments["coefficient"], ndim)
-    if "reaction" in arguments:
-        arguments["reaction"] = fields.read_field("reaction", arguments["reaction"], ndim)
-    arguments["coordinates"] = fields.read_coordinates(arguments.get("coordinates"))
-    if "boundary" in arguments:
-        arguments["boundary"] = fields.for_all_axes(fields.read_boundary(arguments["boundary"]), ndim)
-    rest = {name: value for name, value in arguments.items() if name not in ("shape", "dims", *data)}
-    problem = Poisson(shape, **rest)
-    for name in ("f", "u0", "exact"):
-        if name in data:
-            data[name] = problem.read(name, data[name], constant=True)
-    return problem, data
+    values = {name: given[name] for name in PROBLEM if name in given and name not in ("shape", "dims")}
+    values = {name: READERS[name](name, v, len(shape)) if name in READERS else v for name, v in values.items()}
+    g = {"g": values.pop("g")} if "g" in values else {}
+    data = {name: values.pop(name) for name in ("f", "u0", "exact") if name in values}
+    problem = Poisson(shape, **values)
+    return problem, g | {name: problem.read(name, value, constant=True) for name, value in data.items()}
 
 
 def read_shape(given: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -142,11 +128,10 @@ def tell(mg: Multigrid, solution: Solution, exact: np.ndarray | None) -> None:
 
 
 def write(mg: Multigrid, solution: Solution, g: Any, paths: Mapping[str, Path], arguments: Mapping[str, Any]) -> None:
-    """The files, in the order of the options."""
-    finite = bool(np.isfinite(solution.u).all())
+    """Write the files, in the order of the options."""
     for option in (name for name in OUTPUT if name in paths):
         path = paths[option]
-        if option == "plot" and not finite:
+        if option == "plot" and not np.isfinite(solution.u).all():
             print(f"not written: {path}, since u is not finite", file=sys.stderr)
             continue
         if option == "output":

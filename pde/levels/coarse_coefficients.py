@@ -26,7 +26,7 @@ def coarse_terms(
 
     def inject(values: float | Array) -> float | Array:
         if isinstance(transfer, OperatorTransfer) and not isinstance(values, float):
-            return values[np.ix_(*transfer.places)]
+            return values[np.ix_(*transfer.kept)]
         return at_coarse_points(values, grid, which)
 
     def reaction(values: float | Array) -> float | Array:

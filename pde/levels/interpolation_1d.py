@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import convert, take
+from pde.common.arrays import Movable, take
 from pde.common.caching import once_per_axis
 from pde.problem.grid import Array, Axis, Side, along, window
 
@@ -19,7 +19,7 @@ where all are equal."""
 
 
 @dataclass(frozen=True, eq=False)
-class Gather:
+class Gather(Movable):
     """A linear map along one axis: each new value is a weighted sum of a few old ones.
 
     Args:
@@ -29,6 +29,7 @@ class Gather:
 
     parts: Sequence[Part]
     axis: int
+    arrays = ("parts",)
 
     def __call__(self, u: Array) -> Array:
         total: Any = None
@@ -40,23 +41,18 @@ class Gather:
                 total += w * old
         return total
 
-    def to(self, device: Any, dtype: Any) -> Gather:
-        return Gather(convert(self.parts, device, dtype), self.axis)
-
 
 @dataclass(frozen=True, eq=False)
-class AlongAxes:
+class AlongAxes(Movable):
     """A linear map as the product of maps along single axes, the first one applied first."""
 
     steps: tuple[Gather, ...]
+    arrays = ("steps",)
 
     def __call__(self, u: Array, like: Array | None = None) -> Array:
         for step in self.steps:
             u = step(u)
         return u
-
-    def to(self, device: Any, dtype: Any) -> AlongAxes:
-        return AlongAxes(tuple(step.to(device, dtype) for step in self.steps))
 
 
 def gather(fine: Axis, axis: int, ndim: int, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> Gather:

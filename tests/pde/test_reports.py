@@ -103,7 +103,7 @@ def test_memory_is_that_of_the_arrays():
     tracemalloc.stop()
     counted = Counter()
     counted.add(problem)
-    assert 0.85 <= counted.add(mg.levels, mg.hierarchy.interpolations, mg._volumes) / allocated <= 1.05
+    assert 0.85 <= counted.add(mg.levels, mg.hierarchy.interpolations, mg.hierarchy.volumes) / allocated <= 1.05
 
 
 def test_progress_is_shown_on_stderr(capsys):
