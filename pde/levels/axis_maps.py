@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import Movable, take
+from pde.common.arrays import Frozen, take
 from pde.common.caching import once_per_axis
 from pde.levels.interpolation_1d import as_weights
 from pde.problem.grid import Array, Axis, along, window
@@ -19,7 +19,7 @@ where all are equal."""
 
 
 @dataclass(frozen=True, eq=False)
-class Gather(Movable):
+class Gather(Frozen):
     """A linear map along one axis: each new value is a weighted sum of a few old ones.
 
     Args:
@@ -43,7 +43,7 @@ class Gather(Movable):
 
 
 @dataclass(frozen=True, eq=False)
-class AlongAxes(Movable):
+class AlongAxes(Frozen):
     """A linear map as the product of maps along single axes, the first one applied first."""
 
     steps: tuple[Gather, ...]

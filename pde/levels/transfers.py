@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import Movable, multiplied
-from pde.common.frozen import derive
+from pde.common.arrays import Frozen, multiplied
 from pde.levels.axis_maps import AlongAxes, gather
 from pde.levels.interpolation_1d import adjoint, linear_matrix, restriction_matrix
 from pde.problem.grid import Array, Axis, Grid
 
 
 @dataclass(frozen=True, eq=False)
-class SparseMap(Movable):
+class SparseMap(Frozen):
     """A sparse matrix between grid functions with leading batch axes."""
 
     matrix: Any
@@ -30,7 +29,7 @@ class SparseMap(Movable):
 
 
 @dataclass(frozen=True, eq=False)
-class Transfer(Movable):
+class Transfer(Frozen):
     """P, with its adjoint R = W_c^-1 P^T W_f in the inner product of control volumes.
 
     Args:
@@ -61,14 +60,10 @@ class BilinearTransfer(Transfer):
     Robin end, by its beta and by a of that side, `diffusion` (per axis low and high; 1 if not given).
     """
 
-    fine: Grid
-    which: tuple[bool, ...]
-    diffusion: tuple[tuple[float, float], ...]
-
     def __init__(
         self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]] = ()
     ) -> None:
-        derive(self, fine=fine, which=which, diffusion=tuple(diffusion))
+        self.fine, self.which, self.diffusion = fine, which, tuple(diffusion)
         coarse = fine.coarsen(which)
         P, R = (
             AlongAxes(
@@ -98,12 +93,11 @@ class BilinearTransfer(Transfer):
 class MatrixTransfer(Transfer):
     """P as a sparse matrix on flattened unknowns; `fine` and `volumes` are the control volumes of both grids."""
 
-    volumes: Array
     prolong: SparseMap
     restrict: SparseMap
 
     def __init__(self, coarse: Grid, P: sp.csr_matrix, fine: Array, volumes: Array, dtype: np.dtype) -> None:
-        derive(self, volumes=volumes)
+        self.volumes = volumes
         R = adjoint(P, fine.ravel(), volumes.ravel()).astype(dtype)
         P = SparseMap(sp.csr_matrix(P).astype(dtype), coarse.shape, fine.shape)
         super().__init__(coarse, P, SparseMap(R, fine.shape, coarse.shape))
