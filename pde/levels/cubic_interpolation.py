@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pde.common.arrays import Frozen, expand, is_tensor, namespace, numpy_dtype, zeros
-from pde.levels.axis_maps import AlongAxes, Gather, gather
+from pde.levels.axis_maps import AlongAxes, Gather, along_axes, gather
 from pde.levels.interpolation_1d import cubic, data_matrix, linear, linear_along_side, linear_matrix
 from pde.problem.grid import Array, Axis, Grid, Sides, window
 
@@ -119,8 +119,7 @@ def data_restriction(fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> Al
     nodes take R f less what R has smoothed. The sum of f over the control volumes stays, so that an f that is not
     smooth, a point source say, is not lost as by injection.
     """
-    axes = [(a, axis) for a, axis in enumerate(fine.axes) if which[a]]
-    return AlongAxes(tuple(gather(axis, a, fine.ndim, dtype, data_matrix) for a, axis in axes))
+    return along_axes(fine, which, dtype, data_matrix)
 
 
 def coarsen_sides(sides: Sides, fine: Grid, which: tuple[bool, ...]) -> Sides:
