@@ -31,9 +31,9 @@ class Factored(Frozen):
 class DirectSolver(Factored):
     """B = A^-1 by sparse factors.
 
-    Where A is singular (constants are its null space) it solves for the d of zero mean, after taking from r what no d
-    can give: both in the inner product of control volumes. The equation of one unknown then follows from the others;
-    without it and with that unknown zero the factors are those of a definite matrix, and the mean goes afterwards.
+    Where A is singular (constants are its null space) it subtracts the mean of r and finds the d of zero mean, both in
+    the inner product of control volumes. One equation then follows from the others: it is left out, that unknown is
+    zero, the remaining matrix is definite, and the mean of d is subtracted afterwards.
     """
 
     def __init__(self, A: Operator, singular: bool = False) -> None:
@@ -117,7 +117,7 @@ class SeparableSolver(Frozen):
 
 
 def along_axes(matrices: Sequence[Any], x: Any) -> Any:
-    """x, (..., *shape), times one matrix along each axis."""
+    """Multiply x, (..., *shape), by one matrix along each axis."""
     shape = x.shape
     for a, M in enumerate(matrices, start=-len(matrices)):
         behind = math.prod(shape[len(shape) + a + 1 :])
@@ -142,8 +142,8 @@ def direct_solver(A: Operator, singular: bool) -> DirectSolver | SeparableSolver
 class DenseSolver:
     """B = A^-1 as a matrix, for tensors; `columns` is its transpose, in float64 whatever the dtype of r.
 
-    Rounded to float32 it would leave eps ||A|| ||A^-1|| of a residual, which grows from cycle to cycle where that
-    is above 1; what rounding does to r and to A^-1 r the next cycle takes away.
+    In float32 it would leave eps ||A|| ||A^-1|| of a residual, and cycles would diverge where that is above 1; the
+    rounding of r and of A^-1 r is harmless.
     """
 
     columns: Any

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from scipy.sparse.linalg import splu
 
 from pde.levels.direct import Factored, factor_of_definite
 from pde.problem.grid import Array
-from pde.problem.operators import MatrixOperator, Operator
+from pde.problem.operators import MatrixOperator, Operator, coloured_blocks
 
 
 class Zebra(Factored):
@@ -97,22 +96,10 @@ def alternating_zebra(A: Operator, omega: float) -> Alternating:
 
 
 def block_groups(A: Operator, axes: tuple[int, ...]) -> list[Array]:
-    """The unknowns of the lines or planes along `axes`, in groups within which no two of them couple.
-
-    Lines of a (2 d + 1)-point stencil go by the parity of the sum of their indices; those of 3^d points by the parity
-    of each.
-    """
-    grid, diagonals = A.grid, isinstance(A, MatrixOperator)
-    numbers = np.arange(grid.size).reshape(grid.shape)
-    groups: dict[tuple[int, ...], list[Array]] = {}
-    classes = [[(0, slice(None))] if a in axes else list(enumerate(ax.colours())) for a, ax in enumerate(grid.axes)]
-    for choice in product(*classes):
-        kinds, block = zip(*choice, strict=True)
-        seam = sum(2**a for a, kind in enumerate(kinds) if kind == 2)
-        parities = tuple(kind % 2 for kind in kinds)
-        key = (seam, *(parities if diagonals else (sum(parities) % 2,)))
-        groups.setdefault(key, []).append(numbers[block].ravel())
-    return [group for key in sorted(groups) if (group := np.concatenate(groups[key])).size]
+    """The unknowns of the lines or planes along `axes`, in groups within which no two of them couple."""
+    numbers = np.arange(A.grid.size).reshape(A.grid.shape)
+    colours = coloured_blocks(A.grid, axes, isinstance(A, MatrixOperator))
+    return [np.concatenate([numbers[block].ravel() for block in colour]) for colour in colours]
 
 
 def _refuse(device: Any, name: str) -> None:

@@ -187,18 +187,20 @@ class MatrixOperator(Frozen):
 Operator = StencilOperator | MatrixOperator
 
 
-def coloured_blocks(grid: Grid) -> list[list[Block]]:
-    """The colours of a (2 ndim + 1)-point stencil, each a list of blocks of unknowns that do not couple.
+def coloured_blocks(grid: Grid, axes: Sequence[int] = (), diagonals: bool = False) -> list[list[Block]]:
+    """The colours of points, or of lines or planes along `axes`: lists of blocks within which no two couple.
 
-    Points with an even index sum are red and come first, then the black ones, then the seam of an odd periodic axis,
-    by the parity of the other indices.
+    An even index sum is red and comes first, then come the black ones, then the seam of an odd periodic axis, by the
+    parity of the other indices. With `diagonals` (3^d points) the parity of each index makes a colour.
     """
-    colours: dict[tuple[int, int], list[Block]] = {}
-    for classes in product(*(enumerate(axis.colours()) for axis in grid.axes)):
-        numbers, block = zip(*classes, strict=True)
-        seam = sum(2**a for a, number in enumerate(numbers) if number == 2)
+    classes = [[(0, slice(0, None))] if a in axes else enumerate(axis.colours()) for a, axis in enumerate(grid.axes)]
+    colours: dict[tuple[int, ...], list[Block]] = {}
+    for choice in product(*classes):
+        numbers, block = zip(*choice, strict=True)
+        seam, parities = sum(2**a for a, number in enumerate(numbers) if number == 2), [n % 2 for n in numbers]
+        key = (seam, *(parities if diagonals else [sum(parities) % 2]))
         if all(s.start < n for s, n in zip(block, grid.shape, strict=True)):
-            colours.setdefault((seam, sum(number % 2 for number in numbers) % 2), []).append(block)
+            colours.setdefault(key, []).append(block)
     return [colours[key] for key in sorted(colours)]
 
 
