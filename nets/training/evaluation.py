@@ -1,4 +1,4 @@
-"""How well a network classifies."""
+"""Evaluation of a classifier: predictions, accuracies, confusions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ TOP = 5
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How images were classified.
+    """The classification of images.
 
     Attributes:
         predictions, labels: (N,).
         in_top5: (N,), whether the class of an image is among the five with the highest scores; None up to five classes.
         classes: how many the network tells apart.
+
+    >>> import torch
+    >>> Evaluation(torch.tensor([1, 0]), torch.tensor([1, 1]), None, classes=2).accuracy
+    0.5
     """
 
     predictions: Tensor
@@ -55,8 +59,8 @@ class Evaluation:
     @property
     def confusion(self) -> Tensor:
         """Counts (classes, classes), rows the truth, columns the prediction."""
-        places = self.labels.long() * self.classes + self.predictions.long()
-        return torch.bincount(places, minlength=self.classes**2).reshape(self.classes, self.classes)
+        cells = self.labels.long() * self.classes + self.predictions.long()
+        return torch.bincount(cells, minlength=self.classes**2).reshape(self.classes, self.classes)
 
     @property
     def per_class(self) -> list[float | None]:
@@ -98,8 +102,13 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 
             it is to be reported as such, beside the one without.
 
     Raises:
-        TypeError: naming the argument that is no such thing.
+        TypeError: naming the argument.
         ValueError: where model and data differ in the number of classes, or scores are not finite.
+
+    >>> import torch
+    >>> images, labels = torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.long)
+    >>> evaluate(create_model("MgNet[1]-[4]-B^l", in_channels=1), (images, labels)).predictions.shape
+    torch.Size([4])
     """
     if isinstance(data, Dataset) and isinstance(model, Network) and model.transform is not None:
         data = model.transform.match(data)

@@ -43,6 +43,8 @@ def compile_kernels(
     Raises:
         ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.
         OSError: the cache cannot be written to.
+
+    >>> compile_kernels(dims=2, dtypes="float64")  # doctest: +SKIP
     """
     wanted = (
         _several("dims", dims, DIMS),
