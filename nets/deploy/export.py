@@ -28,7 +28,7 @@ some thousand products of either sign."""
 
 
 PRECISIONS = {"torch": (torch.float32, torch.float64), "onnx": (torch.float32,)}
-"""Of the weights: with fewer digits the comparison would show nothing, and onnxruntime has no double convolutions."""
+"""Precisions of the weights: others are too coarse to compare, and onnxruntime has no double convolutions."""
 
 
 CLASSES = "class_names"
@@ -198,7 +198,7 @@ def _images(wrapped: Classifier, count: int, shape: tuple[int, ...]) -> Tensor:
 
 
 def _compare(wrapped: Classifier, run: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> tuple[float, float]:
-    """The largest difference of the scores of one image and of several, and what rounding may cost."""
+    """The largest difference of the scores, for one image and for more, and what rounding may cost."""
     layers = sum(isinstance(m, nn.Linear) or type(m).__name__.startswith("Conv") for m in wrapped.modules())
     deviation = largest = 0.0
     for count in (1, OTHER):
@@ -219,7 +219,7 @@ def _class_names(wrapped: Classifier) -> dict[str, str]:
 def _to_torch(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tensor], Tensor]:
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(wrapped, (images,), dynamic_shapes={"images": {0: batch}})
-    with open(file, "wb") as stream:  # torch.export looks at the ending of a name
+    with open(file, "wb") as stream:  # torch.export checks the ending of a name
         torch.export.save(program, stream, extra_files=dict(_class_names(wrapped)))
     with open(file, "rb") as stream:
         module: Any = torch.export.load(stream).module()
@@ -235,7 +235,7 @@ def _to_onnx(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tenso
             "ONNX files need onnx, onnxscript and onnxruntime: pip install mgnet-multigrid[onnx]"
         ) from error
     batch = torch.export.Dim("batch", min=1)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that nobody needs here
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that are not needed here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program: Any = torch.onnx.export(

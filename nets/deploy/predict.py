@@ -1,4 +1,4 @@
-"""What a trained network says about image files."""
+"""Prediction: the classes of image files by a trained network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Prediction:
-    """The classes of one image file with the highest probabilities, best first; or why there are none.
+    """The classes of one image file with the highest probabilities, best first; or why it could not be read.
 
     Attributes:
         path: the file.
@@ -51,7 +51,7 @@ def predict(
 
     Args:
         model: a network that `nets.load` has read, which has its `transform`.
-        paths: one path, or several of them.
+        paths: one path, or a list of paths.
         top: how many classes of an image; at most all of them.
         invert: black for white.
 
@@ -74,13 +74,13 @@ def predict(
 
 
 def _paths(given: Any) -> list[Path]:
-    """One path or several: a name is not the letters in it."""
-    several = isinstance(given, Iterable) and not isinstance(given, str | PathLike)
-    paths = list(given) if several else [given]
+    """Make a list of one path or of many: a name is not the letters in it."""
+    many = isinstance(given, Iterable) and not isinstance(given, str | PathLike)
+    paths = list(given) if many else [given]
     for path in paths:
         if not isinstance(path, str | PathLike):
             raise TypeError(
-                f"paths must be the path of an image file or of a folder, or several; got {type(path).__name__}"
+                f"paths must be the path of an image file or of a folder, or a list of them; got {type(path).__name__}"
             )
     return [Path(path) for path in paths]
 

@@ -1,4 +1,4 @@
-"""What a training step holds in memory, from tensors without storage: exact, the same on every machine, and quick."""
+"""The memory of a training step, from tensors without storage: exact, the same on every machine, and quick."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def step_memory(model: Callable[[Tensor], Tensor], x: Tensor) -> TrainingMemory:
 
 
 class LiveTensors(TorchDispatchMode):
-    """Counts the bytes of tensors that were made while this was on and still live, views once with their storage.
+    """Count the bytes of the tensors made inside that still live, views once with their storage.
 
     Attributes:
         peak: the most bytes that lived after any operation.

@@ -1,4 +1,4 @@
-"""A network as a table: what each grid holds and costs, and which of its weights are used more than once."""
+"""A network as a table: parameters and costs of each grid, and weights that are used more than once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nets.inspect.trace import KERNELS, trace
 from nets.models.base import Network
 
 WIDTHS = (12, 12, 14, 17)
-"""Of pixels, channels, parameters and multiply-adds in a table, at the least."""
+"""Least widths of the columns pixels, channels, parameters and multiply-adds."""
 
 
 class SummaryRow(NamedTuple):
@@ -79,7 +79,7 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def summary(model: Network, input_size: Sequence[int]) -> Summary:
-    """What each grid holds and costs for one image of shape (channels, n, ...).
+    """Tabulate the parameters and costs of each grid for one image of shape (channels, n, ...).
 
     The network runs once on tensors without storage; nothing of it changes.
 

@@ -1,4 +1,4 @@
-"""What every network of this package is: stem, descent over its levels, head."""
+"""The base of all networks: stem, descent over the levels, head."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class Network(Configured):
 
     activation_checkpointing = False
     transform: Transform | None = None
-    """How images are prepared for it; `nets.load` sets it."""
+    """The preparation of its images; `nets.load` sets it."""
     origin: Mapping[str, Any] | None = None
-    """Where its weights are from, for the record of a run that starts from them; None where they are fresh."""
+    """The source of its weights, for the record of a run that starts from them; None where they are fresh."""
 
     def __init__(self, config: Any, c_in: int, c_out: int, *, stem_norm: bool) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Network(Configured):
 
     @property
     def feature_info(self) -> list[FeatureInfo]:
-        """What `forward_levels` returns: entry l belongs to level l + 1, of n / stride pixels, rounded up."""
+        """Describe `forward_levels`: entry l belongs to level l + 1, of n / stride pixels, rounded up."""
         finest = 4 if self.config.input == "imagenet" else 1
         fields = ("channels_u", "growth", "channels")
         channels = next(getattr(self.config, field) for field in fields if hasattr(self.config, field))
@@ -120,7 +120,7 @@ class Network(Configured):
         return self.head(u.mean(dim=tuple(range(2, u.ndim))))
 
     def set_activation_checkpointing(self, enable: bool = True) -> None:
-        """Whether the backward pass computes again what the maps of a level computed, instead of keeping it.
+        """Recompute the maps of a level in the backward pass instead of keeping their values, or stop doing so.
 
         Values, gradients and batch-norm statistics are the same to the bit; see `nets.models.recompute`. Compiled with
         backend="eager" a network cannot be trained so, see docs/networks.md.

@@ -38,9 +38,6 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The record in a checkpoint, or the newest one that is whole in the folder of a run.
 
     Where a folder's newest checkpoint is damaged a warning says so, and the one before is read.
-
-    Raises:
-        CheckpointError: naming the file, where it is missing, truncated, damaged or something else.
     """
     return find(path_of(path))[0]
 

@@ -167,11 +167,7 @@ def parse(name: str) -> AnyArchitecture:
 
 
 def begin(name: str) -> tuple[AnyArchitecture, Scanner]:
-    """The architecture with which a name begins, and the name, read up to there.
-
-    Raises:
-        TypeError, ValueError: as `parse`.
-    """
+    """The architecture with which a name begins, and the name, read up to there."""
     if not isinstance(name, str):
         raise TypeError(f"name must be a string such as {EXAMPLE!r}; got {type(name).__name__}")
     text = Scanner(name)

@@ -107,7 +107,7 @@ class MgNetConfig(Settings):
 
     @property
     def linear(self) -> bool:
-        """Whether A is a linear map: a convolution alone."""
+        """Tell whether A is a linear map: a convolution alone."""
         return self.A == "K" and not (self.batch_norm and self.norm == "after")
 
 

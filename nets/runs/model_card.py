@@ -1,4 +1,4 @@
-"""The model card of a run: what the network is, what it was trained on and how, how well it does, and its limits."""
+"""The model card of a run: the network, its data and recipe, its accuracy, and its limits."""
 
 from __future__ import annotations
 
@@ -127,9 +127,7 @@ def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     printed = {(e.source, e.accuracy): e for e in published(record["data"]["name"], record["model"], activation)}
     if printed:
         values = ", ".join(f"{accuracy:.2f} % ({source})" for source, accuracy in printed)
-        lines.append(
-            f"- Published for this network: {values}; their recipes are others, and nobody says for how many runs."
-        )
+        lines.append(f"- Published for this network: {values}; with other recipes, and no number of runs is given.")
     return lines
 
 
@@ -144,11 +142,11 @@ def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     limits = [
         f"It has seen {name} alone: on images of another kind, size or camera it may be wrong without a sign of it.",
         "It answers with one of its classes for any image; its probabilities are not calibrated.",
-        "One run: another seed gives another number. `python -m nets report` puts several beside one another.",
+        "One run: another seed gives another number. `python -m nets report` compares runs.",
     ]
     if result.get("accuracy") is not None:
         limits.append("Measured after the last epoch, never the best one, and without test-time augmentation.")
-        limits.append("Whether somebody chose the recipe by the test images, this record does not say.")
+        limits.append("This record does not say whether the recipe was chosen by the test images.")
     return limits
 
 

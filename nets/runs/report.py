@@ -27,9 +27,6 @@ def table(found: Sequence[Group], form: str = "text", *, not_run: bool = False) 
     Args:
         form: "text", "markdown", "csv" or "json"; the last two have a row per group of repeated runs, in full digits.
         not_run: whether published networks on the same data sets have a row too where no run is given.
-
-    Raises:
-        ValueError: naming the argument.
     """
     if form not in FORMS:
         raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}; got {form!r}")

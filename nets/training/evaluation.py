@@ -1,4 +1,4 @@
-"""How well a network classifies."""
+"""Evaluation of a classifier: predictions, accuracies, confusions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOP = 5
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How images were classified.
+    """The classification of images.
 
     Attributes:
         predictions, labels: (N,).
@@ -59,8 +59,8 @@ class Evaluation:
     @property
     def confusion(self) -> Tensor:
         """Counts (classes, classes), rows the truth, columns the prediction."""
-        places = self.labels.long() * self.classes + self.predictions.long()
-        return torch.bincount(places, minlength=self.classes**2).reshape(self.classes, self.classes)
+        cells = self.labels.long() * self.classes + self.predictions.long()
+        return torch.bincount(cells, minlength=self.classes**2).reshape(self.classes, self.classes)
 
     @property
     def per_class(self) -> list[float | None]:
@@ -102,7 +102,7 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 
             it is to be reported as such, beside the one without.
 
     Raises:
-        TypeError: naming the argument that is no such thing.
+        TypeError: naming the argument.
         ValueError: where model and data differ in the number of classes, or scores are not finite.
 
     >>> import torch

@@ -35,7 +35,7 @@ class TrainingError(RuntimeError):
 
 
 class Observer:
-    """Follow a training. These methods do nothing; those of `nets.runs` keep checkpoints and report.
+    """Follow a training. These methods do nothing; `nets.runs` has an observer that keeps checkpoints and reports.
 
     Attributes:
         signal: of the signal that asks this process to stop, or None.

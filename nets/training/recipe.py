@@ -19,7 +19,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
         (True, False),
     ),
 }
-"""What each setting that is no number may be; those of the images are in `nets.data.Augmentation`."""
+"""Values of the settings that are no numbers; `nets.data.Augmentation` has the settings of images."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Recipe:
 
     @property
     def augmentation(self) -> Augmentation:
-        """What happens to the training images."""
+        """The augmentation of the training images."""
         return Augmentation(**{field.name: getattr(self, field.name) for field in fields(Augmentation)})
 
     def rate(self, step: int, steps: int) -> float:

@@ -86,5 +86,5 @@ class Stop:
 
 
 def name(number: int) -> str:
-    """SIGINT is what Ctrl-C sends."""
+    """The name of a signal; Ctrl-C for SIGINT."""
     return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
