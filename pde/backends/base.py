@@ -143,7 +143,7 @@ class Backend(Protocol):
         """One cycle for A u = rhs from u (None: zero).
 
         Args:
-            kind: one of `pde.levels.cycles.CYCLES`.
+            kind: one of `mgcore.CYCLES`.
             out: memory that the result may be written to; u is overwritten only where it is given here too.
             measure: the norms that the caller can use, of the "residual" or the "iterate", if they come for nothing.
 
