@@ -47,6 +47,10 @@ class Analysis:
 
     Raises:
         TypeError, ValueError: naming what Fourier modes do not diagonalise in blocks.
+
+    >>> mg = pde.Multigrid(pde.Poisson((63, 63)), smoother="red-black", nu=(1, 1))
+    >>> round(Analysis(mg).factor("V", grids=2), 3)  # Trottenberg, Oosterlee, Schueller: 0.074
+    0.074
     """
 
     def __init__(self, mg: Any, coarsen: Sequence[int] | None = None, symmetric: bool = False) -> None:
