@@ -20,6 +20,16 @@ class Iteration(Protocol):
 
     Attributes:
         scale: of each member, what its residuals are relative to; 0 takes the norm of its first residual.
+
+    >>> class Halving:
+    ...     scale, r = (8.0,), 8.0
+    ...     def norms(self): return (self.r,)
+    ...     def advance(self, left): self.r /= 2; return ((self.r / 8.0,),)
+    ...     def attainable(self): return None
+    ...     def u(self): return (8.0 - self.r,)
+    ...     def keep(self, members): pass
+    >>> solve_batch(Halving(), rtol=0.3).members[0].residual_norms
+    (1.0, 0.5, 0.25)
     """
 
     scale: Sequence[float]
@@ -84,6 +94,11 @@ def solve(
 
     Raises:
         TypeError, ValueError: naming the tolerance or number that is none, or is negative.
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2])
+    >>> def residual(f, u): return f if u is None else f - u
+    >>> solve(lambda f, u: v_cycle([level], f, u), residual, norm=abs, f=8.0, rtol=0.1).residual_norms
+    (1.0, 0.5, 0.25, 0.125, 0.0625)
     """
 
     first = norm(f) if scale is None else scale
@@ -121,6 +136,12 @@ def solve_batch(
 
     Returns:
         A `Solution` of the whole, with `members`.
+
+    >>> from types import SimpleNamespace
+    >>> norms, u = lambda: (0.0, 0.0), lambda: (3.0, 4.0)
+    >>> solved = SimpleNamespace(scale=(1.0, 1.0), norms=norms, u=u, attainable=lambda: None)
+    >>> [member.u for member in solve_batch(solved).members]
+    [3.0, 4.0]
     """
     _check_number("rtol", rtol, float, least=0)
     _check_number("atol", atol, float, least=0)

@@ -56,6 +56,10 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed. SolveError: from `backward`, where
             the adjoint solve does not converge for another reason than rounding.
+
+    >>> solution = solve_poisson(1.0, (63, 63), boundary="neumann", reaction=2.0)
+    >>> bool(abs(solution.u - 0.5).max() < 1e-6)
+    True
     """
     import inspect
 

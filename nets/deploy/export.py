@@ -32,7 +32,11 @@ CLASSES = "class_names"
 
 
 class ExportError(RuntimeError):
-    """A file that does not give the network's scores, and was deleted."""
+    """A file that does not give the network's scores, and was deleted.
+
+    >>> issubclass(ExportError, Exception)
+    True
+    """
 
 
 class Exported(NamedTuple):
@@ -42,6 +46,10 @@ class Exported(NamedTuple):
         path: of the file.
         deviation: the largest difference of a score from the network's.
         allowed: what rounding may cost.
+
+    >>> from pathlib import Path
+    >>> Exported(Path("net.pt2"), deviation=1e-7, allowed=1e-5).path.suffix
+    '.pt2'
     """
 
     path: Path
@@ -97,6 +105,13 @@ def export(
         TypeError, ValueError: naming the argument, before any work.
         ImportError: where what `to` needs is missing.
         ExportError: where the file gives other scores; it is not left there.
+
+    >>> import tempfile
+    >>> model = create_model("MgNet[1]-[4]-B^l", num_classes=2, in_channels=1).eval()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     exported = export(model, f"{folder}/net.pt2", shape=(1, 8, 8), normalise=False)
+    ...     exported.deviation <= exported.allowed
+    True
     """
     if not isinstance(model, Network):
         raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")

@@ -29,6 +29,10 @@ class Prediction:
         classes: (class name, probability in [0, 1]), best first.
         changes: what was done to the image, in words.
         error: why the file could not be read; "" where it could.
+
+    >>> from pathlib import Path
+    >>> Prediction(Path("a.png"), (("cat", 0.9), ("dog", 0.1))).classes[0]
+    ('cat', 0.9)
     """
 
     path: Path
@@ -53,6 +57,11 @@ def predict(
 
     Raises:
         TypeError, ValueError: naming the argument, or a folder without an image file, before any work.
+
+    >>> model = create_model("MgNet[1]-[4]-B^l", num_classes=2, in_channels=1)
+    >>> model.transform = Transform("pets", (1, 8, 8), (0.5,), (0.5,), ("cat", "dog"))
+    >>> [prediction.error != "" for prediction in predict(model, "missing.png")]
+    [True]
     """
     check_integer("top", top, 1)
     if not isinstance(model, Network):

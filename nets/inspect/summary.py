@@ -39,7 +39,12 @@ class SummaryRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows of a network, finest grid first; `str` is the table."""
+    """The rows of a network, finest grid first; `str` is the table.
+
+    >>> table = summary(create_model("MgNet[2,2]-[16]-B^l"), (3, 32, 32))
+    >>> str(table).startswith(table.title)
+    True
+    """
 
     title: str
     rows: tuple[SummaryRow, ...]
@@ -80,6 +85,10 @@ def summary(model: Network, input_size: Sequence[int]) -> Summary:
 
     Raises:
         TypeError, ValueError: where input_size is no such shape, or does not fit the network.
+
+    >>> table = summary(create_model("MgNet[2,2]-[16]-B^l"), (3, 32, 32))
+    >>> [row.name for row in table.rows]
+    ['stem', 'grid 1', 'grid 2', 'head']
     """
     calls, pixels = trace(model, input_size), model.grid_sizes(input_size[1:])
     names = ["stem", *(f"grid {l + 1}" for l in range(len(pixels))), "head"]

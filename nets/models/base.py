@@ -21,7 +21,11 @@ from nets.models.state_dict_checks import check_state, describe
 
 
 class FeatureInfo(NamedTuple):
-    """Channels of a level's features, and how many pixels of the image one of its pixels stands for, per axis."""
+    """Channels of a level's features, and how many pixels of the image one of its pixels stands for, per axis.
+
+    >>> create_model("MgNet[1,1]-[16]-B^l").feature_info[1]
+    FeatureInfo(level=2, channels=16, stride=2)
+    """
 
     level: int
     channels: int
@@ -38,6 +42,11 @@ class Network(Configured):
         config: what the network is, as plain values.
         c_in, c_out: channels of the data on the finest grid, and of the features on the coarsest.
         stem_norm: whether batch norm follows the stem's convolution.
+
+    >>> import torch
+    >>> model = create_model("MgNet[2,2]-[16]-B^l")
+    >>> isinstance(model, Network), tuple(model.forward_features(torch.zeros(1, 3, 32, 32)).shape)
+    (True, (1, 16, 16, 16))
     """
 
     activation_checkpointing = False

@@ -19,7 +19,14 @@ KEYS = {
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged, or not what is asked for."""
+    """A checkpoint that is missing, damaged, or not what is asked for.
+
+    >>> try:
+    ...     load("nothing.pt")
+    ... except CheckpointError as error:
+    ...     "nothing.pt" in str(error)
+    True
+    """
 
 
 def save(folder: Path, record: Mapping[str, Any]) -> None:

@@ -30,6 +30,10 @@ class MgNet(Network):
     `iteration[l]` the weights of the iteration. A's batch norms, where it has some, are `norm_A_u[l][i]` and
     `norm_A_f[l][i]` for A u^{l,i}: iterates differ in mean and size, which no one pair of statistics describes.
     `levels` reads them anew every time, so that a replaced module takes part in the next forward pass.
+
+    >>> model = create_model("MgNet[2,2]-[16]-B^l")
+    >>> type(model).__name__, len(model.levels)
+    ('MgNet', 2)
     """
 
     config: MgNetConfig

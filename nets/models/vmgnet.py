@@ -31,6 +31,10 @@ class VMgNet(MgNet):
 
     Only the change of a coarse grid comes back up, so that with linear A Pi has no effect on u^1 (Theorem 6.1): "Pi_0"
     saves its parameters.
+
+    >>> model = create_model("V-MgNet[1,1]-[8]-B^l")
+    >>> type(model).__name__, len(model.levels)
+    ('VMgNet', 2)
     """
 
     def __init__(self, config: MgNetConfig) -> None:

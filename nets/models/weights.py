@@ -38,6 +38,12 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
         TypeError: `into` is no network.
         CheckpointError: naming the file, where it is missing, truncated, damaged or something else, or holds another
             network than `into`, or one with replaced modules and `into` is None.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, output=folder, progress=False)
+    ...     load(result.checkpoint).config.notation
+    'MgNet[1]-[4]-B^l'
     """
     if not (into is None or isinstance(into, Network)):
         raise TypeError(f"into must be a nets.Network or None; got {type(into).__name__}")

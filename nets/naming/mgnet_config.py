@@ -63,6 +63,9 @@ class MgNetConfig(Settings):
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> MgNetConfig(nu=(2, 1), channels_u=(8, 8), channels_f=(8, 8)).notation
+    'MgNet[2,1]-[8]-B^l'
     """
 
     Architecture: ClassVar[Any] = Architecture

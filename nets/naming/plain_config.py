@@ -74,6 +74,9 @@ class PlainConfig(Settings):
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> PlainConfig.parse("VGG[2,2]-[16,32]").channels
+    (16, 32)
     """
 
     Architecture: ClassVar[Any] = PlainArchitecture

@@ -28,6 +28,10 @@ class Evaluation:
         predictions, labels: (N,).
         in_top5: (N,), whether the class of an image is among the five with the highest scores; None up to five classes.
         classes: how many the network tells apart.
+
+    >>> import torch
+    >>> Evaluation(torch.tensor([1, 0]), torch.tensor([1, 1]), None, classes=2).accuracy
+    0.5
     """
 
     predictions: Tensor
@@ -100,6 +104,11 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 
     Raises:
         TypeError: naming the argument.
         ValueError: where model and data differ in the number of classes, or scores are not finite.
+
+    >>> import torch
+    >>> images, labels = torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.long)
+    >>> evaluate(create_model("MgNet[1]-[4]-B^l", in_channels=1), (images, labels)).predictions.shape
+    torch.Size([4])
     """
     if isinstance(data, Dataset) and isinstance(model, Network) and model.transform is not None:
         data = model.transform.match(data)

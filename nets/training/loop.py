@@ -24,7 +24,11 @@ LOSS_EVERY = 20
 
 
 class TrainingError(RuntimeError):
-    """The loss is not finite: the message names the step and the last checkpoint."""
+    """The loss is not finite: the message names the step and the last checkpoint.
+
+    >>> issubclass(TrainingError, Exception)
+    True
+    """
 
     status = "diverged"
     """In the record of the run."""

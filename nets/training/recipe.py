@@ -58,6 +58,9 @@ class Recipe:
         val_fraction: part of the training images that is held out, by the seed and class by class, to choose settings
             with; the test part is then seen once, at the end.
         limit_batches: steps per epoch at most, to try something out; 0 takes all images.
+
+    >>> Recipe(epochs=10, learning_rate=0.05).schedule
+    'cosine'
     """
 
     epochs: int = 40

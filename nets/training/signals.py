@@ -19,6 +19,9 @@ class TrainingInterrupted(KeyboardInterrupt):
 
     A command that ends with it exits with 128 + signal, as shells expect: 130 for Ctrl-C, 143 for SIGTERM, 129 for
     SIGHUP.
+
+    >>> TrainingInterrupted(15).signal
+    15
     """
 
     def __init__(self, number: int, message: str = "") -> None:

@@ -122,8 +122,8 @@ def _reciprocal(symbol: Array) -> Array:
 
 def alternate(v: Array, axes: Sequence[int], ndim: int) -> Array:
     """v times (-1) to the power of the sum of the positions along some of the ndim axes: theta becomes theta + pi."""
-    places = [a - ndim - 1 for a in axes]
-    return np.roll(v, [v.shape[a] // 2 for a in places], places)
+    positions = [a - ndim - 1 for a in axes]
+    return np.roll(v, [v.shape[a] // 2 for a in positions], positions)
 
 
 class SymbolTransfer:

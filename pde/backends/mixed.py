@@ -59,8 +59,9 @@ class Mixed(Plain):
     ) -> tuple[Vector, Norms]:
         r = data.rhs if u is None else data.rhs - self.apply(u, level=level)
         scale = self._scale(r, level) if self.scaled else 1.0
-        d, _ = self.inner.cycle(kind, Data(cast(r / scale, self.inner.dtype)), level=level)
-        d = scale * cast(d, self.dtype)
+        r = self.inner.vector(cast(r / scale, self.inner.dtype), level=level)
+        d, _ = self.inner.cycle(kind, Data(r), level=level)
+        d = scale * cast(self.inner.array(d, level=level), self.dtype)
         return d if u is None else u + d, None
 
     def symmetric(self) -> Backend:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,19 +26,11 @@ class Plain(Backend):
 
     Args:
         why: the reason for no compiled kernels.
-        moves: levels that cycles run on in the place of those of the hierarchy.
     """
 
-    def __init__(
-        self,
-        hierarchy: Hierarchy,
-        dtype: np.dtype,
-        device: Device = HOST,
-        why: str = "",
-        moves: Sequence[Moves[Any]] | None = None,
-    ) -> None:
+    def __init__(self, hierarchy: Hierarchy, dtype: np.dtype, device: Device = HOST, why: str = "") -> None:
         self.hierarchy, self.dtype, self.device, self.why = hierarchy, dtype, device, why
-        self.moves: Sequence[Moves[Any]] = hierarchy.levels if moves is None else moves
+        self.moves: Sequence[Moves[Any]] = hierarchy.levels
 
     @property
     def precision(self) -> str:
@@ -109,11 +102,16 @@ class Plain(Backend):
         return make(self, kind, data, u, out)
 
     def symmetric(self) -> Backend:
-        return Plain(self.hierarchy.symmetric(), self.dtype, self.device, self.why)
+        return self._on(self.hierarchy.symmetric())
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:
         def norm(number: int, r: Vector) -> float:
             return float(np.max(self.norms(r, level=number - 1)))
 
-        moves = traced(self.hierarchy.levels, report, norm)
-        return Plain(self.hierarchy, self.dtype, self.device, self.why, moves)
+        return self._on(self.hierarchy, traced(self.hierarchy.levels, report, norm))
+
+    def _on(self, hierarchy: Hierarchy, moves: Sequence[Moves[Any]] | None = None) -> Backend:
+        """The same on another hierarchy, with cycles on `moves`."""
+        other = copy.copy(self)
+        other.hierarchy, other.moves = hierarchy, hierarchy.levels if moves is None else moves
+        return other

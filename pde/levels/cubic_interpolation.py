@@ -9,16 +9,8 @@ import numpy as np
 
 from pde.common.arrays import Movable, expand, is_tensor, namespace, numpy_dtype, zeros
 from pde.common.frozen import derive
-from pde.levels.interpolation_1d import (
-    AlongAxes,
-    Gather,
-    cubic,
-    data_matrix,
-    gather,
-    linear,
-    linear_along_side,
-    linear_matrix,
-)
+from pde.levels.axis_maps import AlongAxes, Gather, gather
+from pde.levels.interpolation_1d import cubic, data_matrix, linear, linear_along_side, linear_matrix
 from pde.problem.grid import Array, Axis, Grid, Sides, window
 
 

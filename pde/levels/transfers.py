@@ -11,7 +11,8 @@ import scipy.sparse as sp
 
 from pde.common.arrays import Movable, multiplied
 from pde.common.frozen import derive
-from pde.levels.interpolation_1d import AlongAxes, adjoint, gather, linear_matrix, restriction_matrix
+from pde.levels.axis_maps import AlongAxes, gather
+from pde.levels.interpolation_1d import adjoint, linear_matrix, restriction_matrix
 from pde.problem.grid import Array, Axis, Grid
 
 

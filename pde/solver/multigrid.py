@@ -16,7 +16,7 @@ from pde.common.arguments import choose, count, described, number
 from pde.common.keywords import suggesting
 from pde.common.progress import ProgressBar
 from pde.levels.defaults import is_rough
-from pde.levels.hierarchy import Tables
+from pde.levels.hierarchy import Hierarchy
 from pde.levels.smoothers import SWEEPS_PER_STEP
 from pde.problem.boundary import BoundaryData
 from pde.problem.compatibility import incompatible_share
@@ -84,6 +84,11 @@ class Multigrid:
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> mg = Multigrid(Poisson((63, 63)))
+    >>> solution = mg.solve(1.0)
+    >>> solution.converged, solution.u.shape
+    (True, (63, 63))
     """
 
     @suggesting
@@ -108,13 +113,12 @@ class Multigrid:
             smoother, omega, nu, coarse, transfer, levels, kernels=kernels, device=device, dtype=dtype, threads=threads
         )
         self.nu, self.omega, self.dtype = self._setup.nu, self._setup.omega, self._setup.options.dtype
-        self._cache = Tables()
         self._build(problem)
 
-    def _build(self, problem: Poisson) -> None:
+    def _build(self, problem: Poisson, before: Hierarchy | None = None) -> None:
         """Take `problem` and its levels, all of it or, where something raises, nothing."""
-        built = self._setup.build(problem, self._cache)
-        self.problem, self._cache, self.backend = problem, built.cache, built.backend
+        built = self._setup.build(problem, before)
+        self.problem, self.backend = problem, built.backend
         self.smoother, self.coarse, self.transfer = built.smoother, built.coarse, built.transfer
         self.hierarchy, self.levels = built.hierarchy, built.hierarchy.levels
         self._reader = Reader(problem, self.backend.device, self.dtype)
@@ -313,7 +317,7 @@ class Multigrid:
         Raises:
             TypeError, ValueError: as `Poisson` for these arguments.
         """
-        self._build(self.problem.with_terms(coefficient, reaction))
+        self._build(self.problem.with_terms(coefficient, reaction), self.hierarchy)
         return self
 
     def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:

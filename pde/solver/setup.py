@@ -11,7 +11,7 @@ from pde.backends.base import Backend, Options
 from pde.backends.choice import largest_direct, make, read_options
 from pde.common.arguments import choose, count, read_nu, read_omega
 from pde.levels.defaults import automatic
-from pde.levels.hierarchy import Choices, Hierarchy, Tables, build_hierarchy
+from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
 from pde.levels.smoothers import SMOOTHERS
 from pde.levels.transfers import TRANSFERS
 from pde.problem.poisson import Poisson
@@ -51,29 +51,26 @@ class Setup:
         limit = None if levels is None else count("levels", levels, least=1)
         return cls(wanted, omega, nu, limit, *read_options(**options))
 
-    def build(self, problem: Poisson, cache: Tables) -> Built:
-        """The levels and the backend for a problem; transfers are taken from `cache`, which stays as it is."""
+    def build(self, problem: Poisson, before: Hierarchy | None) -> Built:
+        """The levels and the backend for a problem; transfers are taken from the hierarchy before."""
         dtype, single = self.options.dtype, np.dtype("float32")
         for each in {dtype, single if self.mixed else dtype}:
             problem.check_fits(each)
         smoother, coarse, transfer = automatic(problem.grid, problem.terms, **self.wanted)
         direct = largest_direct(self.options.device)
         choices = Choices(smoother, self.omega, self.nu, coarse, transfer, dtype, problem.singular, direct)
-        tables = Tables(cache)
-        hierarchy = build_hierarchy(problem.grid, problem.terms, choices, self.levels, tables)
+        hierarchy = build_hierarchy(problem.grid, problem.terms, choices, self.levels, before)
         mixed = self.mixed and (problem.singular or problem.is_held(single))
         backend = make(hierarchy, self.options, mixed)
-        tables.close()
-        return Built(smoother, coarse, transfer, hierarchy, backend, tables)
+        return Built(smoother, coarse, transfer, hierarchy, backend)
 
 
 @dataclass(frozen=True)
 class Built:
-    """Levels and backend of a solver, and the choices that "auto" stood for; `cache` is for the next levels."""
+    """Levels and backend of a solver, and the choices that "auto" stood for."""
 
     smoother: str
     coarse: str
     transfer: str
     hierarchy: Hierarchy
     backend: Backend
-    cache: Tables

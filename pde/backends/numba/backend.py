@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from mgcore import Iteration, Remaining
+from mgcore import Event, Iteration, Remaining
 from pde.backends.base import Backend, Data, Norms, Options, Vector
 from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
@@ -154,6 +154,9 @@ class Numba(Plain):
         if self._symmetric is None:
             self._symmetric = Numba(self.hierarchy.symmetric(), self._options, self.variant)
         return self._symmetric
+
+    def traced(self, report: Callable[[Event], Any]) -> Backend:
+        return Plain(self.hierarchy, self.dtype, self.device).traced(report)
 
     def _threads(self) -> int:
         if self._options.threads is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mgcore import Level, Moves
+from mgcore import Event, Level, Moves
 from pde.backends.base import Backend, Data, Norms, Options, Vector
 from pde.backends.device import Device
 from pde.backends.plain import Plain
@@ -92,6 +92,9 @@ class FastTorch(Torch):
             hierarchy = self.hierarchy.symmetric()
             self._symmetric = FastTorch(hierarchy, self.dtype, self.device, self._compile, self._capture)
         return self._symmetric
+
+    def traced(self, report: Callable[[Event], Any]) -> Backend:
+        return Torch(self.hierarchy, self.dtype, self.device).traced(report)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "moves": None, "_captured": None, "_symmetric": None}
