@@ -45,7 +45,7 @@ def profile(shape: tuple[int, ...]) -> str:
     mg = pde.Multigrid(pde.Poisson(shape), kernels="numba", threads=THREADS)
     f, out = rng.standard_normal(shape), np.zeros(shape)
     mg.full_multigrid(f, out=out)
-    programs = mg._cycles.fast._make(False).programs
+    programs = mg.backend.kernels.programs
     coarse, sweeping = programs._rooms[1], programs.sweeping
     coarser = RecordedSolution(Recorder(programs.packed, THREADS, {}), coarse)
     data, other, u = Rows(f.reshape(-1), False), Rows(out.reshape(-1), False), Rows(np.zeros(f.size), True)

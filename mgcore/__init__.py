@@ -9,9 +9,10 @@ from mgcore.cycle import CYCLES, backslash_cycle, descend, f_cycle, full_multigr
 from mgcore.delegate import Delegate
 from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, relaxation, single_step
 from mgcore.level import Level, ResidualLevel, residual_form
-from mgcore.modules import show_module
 from mgcore.moves import Moves, Visit
-from mgcore.solve import REASONS, Progress, Solution, SolveError, solve, solve_batch
+from mgcore.solution import Progress, Solution, SolveError
+from mgcore.solving import Iteration, solve, solve_batch
+from mgcore.stopping import REASONS, Remaining
 from mgcore.trace import Event, TracedLevel, traced
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "REASONS",
     "Delegate",
     "Event",
+    "Iteration",
     "Level",
     "Moves",
     "Progress",
+    "Remaining",
     "ResidualLevel",
     "Solution",
     "SolveError",
@@ -51,6 +54,3 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
-
-
-show_module(solve, "mgcore.solve")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nets.common.torch_import  # noqa: F401  first of all: says what to install where torch is missing
+from mgcore.renamed import keep_old_names
 from nets import data
 from nets.data.transform import Transform
 from nets.deploy.export import Exported, ExportError, export
@@ -74,6 +75,8 @@ __all__ = [
     "train",
     "training_memory",
 ]
+
+keep_old_names({"nets.bottleneck": "nets.papers.bottleneck"}, until="0.3")
 
 
 def _draw_history(history: list[dict[str, Any]], path: Path) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mgcore import Progress, Solution, SolveError
+from mgcore.renamed import keep_old_names
 from pde.backends.numba.compilation import compile_kernels
 from pde.common.arguments import real_array
 from pde.common.arrays import is_tensor, tensors_in
@@ -12,6 +13,15 @@ from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
 __all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "compile_kernels", "solve_poisson"]
+
+keep_old_names(
+    {
+        "pde.convolution": "pde.paper.convolution",
+        "pde.fourier": "pde.analysis.fourier",
+        "pde.section5": "pde.paper.section5",
+    },
+    until="0.3",
+)
 
 
 def __dir__() -> list[str]:
@@ -46,6 +56,10 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed. SolveError: from `backward`, where
             the adjoint solve does not converge for another reason than rounding.
+
+    >>> solution = solve_poisson(1.0, (63, 63), boundary="neumann", reaction=2.0)
+    >>> bool(abs(solution.u - 0.5).max() < 1e-6)
+    True
     """
     import inspect
 

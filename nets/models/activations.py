@@ -8,7 +8,7 @@ from math import log
 import torch
 from torch import Tensor, nn
 
-from nets.naming.values import HatSettings, parse_activation
+from nets.naming.values import parse_activation
 
 MODULES: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -44,13 +44,6 @@ class Hat(nn.Module):
 
 
 def create_activations(name: str, grids: int) -> list[nn.Module]:
-    """One activation per grid, each with its own state; "identity" makes a network without batch norm linear.
-
-    Raises:
-        TypeError, ValueError: for a name outside the grammar, or supports that do not fit the grids.
-    """
-    return [_create(settings) for settings in parse_activation(name, grids)]
-
-
-def _create(settings: str | HatSettings) -> nn.Module:
-    return MODULES[settings]() if isinstance(settings, str) else Hat(**settings._asdict())
+    """One activation per grid, each with its own state; "identity" makes a network without batch norm linear."""
+    found = parse_activation(name, grids)
+    return [MODULES[entry]() if isinstance(entry, str) else Hat(**entry._asdict()) for entry in found]

@@ -20,7 +20,11 @@ from nets.naming.settings import refuse_twice
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """List the names of `MODELS` that match a shell pattern in any case; brackets are taken as they stand."""
+    """List the names of `MODELS` that match a shell pattern in any case; brackets are taken as they stand.
+
+    >>> list_models("lenet*")
+    ['LeNet-5']
+    """
     if not isinstance(pattern, str):
         raise TypeError(f"pattern must be a string such as 'MgNet*'; got {type(pattern).__name__}")
     shell = pattern.lower().replace("[", "[[]")
@@ -95,6 +99,11 @@ def create_model(
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> import torch
+    >>> model = create_model("MgNet[2,2]-[16]-B^l", num_classes=10)
+    >>> tuple(model(torch.zeros(1, 3, 32, 32)).shape)
+    (1, 10)
     """
     settings = {key: value for key, value in locals().items() if key not in NOT_SETTINGS}
     architecture, text = begin(name)

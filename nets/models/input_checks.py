@@ -1,4 +1,4 @@
-"""Whether a tensor fits a network, said before any convolution runs."""
+"""Checks of tensors before any convolution runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,7 @@ def check_input(model: Configured, x: Tensor, name: str = "x") -> None:
     """Refuse an x that is not (N, in_channels, n, ...), of the weights' dtype and device, and large enough.
 
     Args:
-        name: what the caller knows x by.
-
-    Raises:
-        TypeError: x is no floating-point tensor, or dtypes or devices are mixed (dtypes are autocast's business
-            where it is on).
-        ValueError: the wrong number of dimensions or channels, or a grid of one pixel that is not the coarsest.
+        name: the caller's name of x, for errors.
     """
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor; got {type(x).__name__}")
@@ -30,11 +25,7 @@ def check_input(model: Configured, x: Tensor, name: str = "x") -> None:
 
 
 def check_features(u: Tensor, dims: int, channels: int) -> None:
-    """Refuse a u that is not (N, channels, n, ...).
-
-    Raises:
-        TypeError, ValueError: naming what came and what is needed.
-    """
+    """Refuse a u that is not (N, channels, n, ...)."""
     if not isinstance(u, Tensor):
         raise TypeError(f"u must be a torch.Tensor; got {type(u).__name__}")
     if u.ndim != dims + 2 or u.shape[1] != channels:
@@ -71,16 +62,14 @@ def _check_kind(model: Configured, x: Tensor, name: str) -> None:
     """Batch norms (1-D weights) may be kept in another precision; convolutions and head may not."""
     if not x.is_floating_point():
         raise TypeError(f"{name} must be a floating-point tensor; got {x.dtype}")
+    device = x.device.type
+    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     for part, weight in model.named_parameters():
         if weight.device != x.device:
             raise TypeError(
                 f"{name} and the weights must be on one device: {name} is on {x.device}, {part} on {weight.device}"
             )
-        if weight.ndim > 1 and weight.dtype != x.dtype and not _autocast(x.device.type):
+        if weight.ndim > 1 and weight.dtype != x.dtype and not autocast:
             raise TypeError(
                 f"{name} and the weights must have one dtype: {name} has {x.dtype}, {part} has {weight.dtype}"
             )
-
-
-def _autocast(device: str) -> bool:
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)

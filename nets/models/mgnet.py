@@ -30,6 +30,10 @@ class MgNet(Network):
     `iteration[l]` the weights of the iteration. A's batch norms, where it has some, are `norm_A_u[l][i]` and
     `norm_A_f[l][i]` for A u^{l,i}: iterates differ in mean and size, which no one pair of statistics describes.
     `levels` reads them anew every time, so that a replaced module takes part in the next forward pass.
+
+    >>> model = create_model("MgNet[2,2]-[16]-B^l")
+    >>> type(model).__name__, len(model.levels)
+    ('MgNet', 2)
     """
 
     config: MgNetConfig
@@ -91,7 +95,7 @@ class MgNet(Network):
         )
 
     def _iterates(self, l: int) -> int:
-        """Of how many iterates u^{l,0}, u^{l,1}, ... a forward pass in feature form needs A u."""
+        """Count the iterates u^{l,0}, u^{l,1}, ... of which a forward pass in feature form needs A u."""
         nu = self.config.nu[l]
         return max(nu, 1) if l + 1 == len(self.config.nu) else nu + 1
 
@@ -134,7 +138,7 @@ class Scale(nn.Module):
 
 
 def extractors(config: MgNetConfig, count: int) -> int:
-    """How many convolutions B a grid has where so many uses of B are made."""
+    """Count the convolutions B of a grid with so many uses of B."""
     return count if config.extractor == "variable" else min(count, 1)
 
 
@@ -145,14 +149,14 @@ def _data_map(scheme: str, dims: int, c_u: int, c_f: int) -> nn.Module:
     return nn.ModuleDict({"eta": convolution(dims, c_u, c_f), "xi": convolution(dims, c_f, c_f)})
 
 
-def _norms(scheme: str, place: str) -> tuple[bool, bool]:
-    """Whether batch norm stands before the convolution of a scheme, and whether after it."""
-    before = place == "inside" and scheme.endswith("K.sigma")
-    return before, place == "after" or scheme.startswith("sigma") or scheme == NONLINEAR
+def _norms(scheme: str, norm: str) -> tuple[bool, bool]:
+    """Tell whether batch norm precedes the convolution of a scheme, and whether it follows."""
+    before = norm == "inside" and scheme.endswith("K.sigma")
+    return before, norm == "after" or scheme.startswith("sigma") or scheme == NONLINEAR
 
 
 def _scheme(scheme: str, before: Map, s: Map, K: Sequence[Map]) -> Map:
-    """K, K . sigma, sigma . K or sigma . K . sigma, where K stands for several maps, its batch norm among them."""
+    """K, K . sigma, sigma . K or sigma . K . sigma, where K is a sequence of maps, its batch norm among them."""
     first = (before, s) if scheme.endswith("K.sigma") else ()
     last = (s,) if scheme.startswith("sigma") else ()
     return chain(*first, *K, *last)

@@ -25,23 +25,27 @@ class PlainNet(Network):
 
     The convolutions, the pooling and the order of layers are those of the literature, without dropout. The first
     convolution is theta^0, the stem; `chi[l]` are the others on a grid, `norm[l]` their batch norms, `R[l]` the pooling
-    that follows: these are the levels. The fully connected layers, `hidden` and `head`, are none; they follow R of the
+    that follows: these are the levels. The fully connected layers, `hidden` and `head`, are not; they follow R of the
     coarsest grid. Images may have any size: pooling rounds up, and the last grid is averaged to as many pixels as the
     fully connected layers were made for, which at the size of the literature (32, 224) changes nothing.
+
+    >>> model = create_model("VGG[2,2]-[16,32]")
+    >>> type(model).__name__, len(model.levels)
+    ('PlainNet', 2)
     """
 
     config: PlainConfig
 
     def __init__(self, config: PlainConfig) -> None:
         plan, dims = config.plan, config.dims
-        width = plan.grids[-1][-1].channels * plan.pixels**dims
-        widths = (width, *plan.hidden)
-        super().__init__(config, config.channels[0], widths[-1], stem_norm=config.batch_norm)
+        linear = (plan.grids[-1][-1].channels * plan.pixels**dims, *plan.hidden)
+        super().__init__(config, config.channels[0], linear[-1], stem_norm=config.batch_norm)
         c = config.in_channels
         convs: list[list[nn.Module]] = []
         for layers in plan.grids:
-            convs.append([_convolution(dims, a, layer) for a, layer in zip(_inputs(c, layers), layers, strict=True)])
-            c = layers[-1].channels
+            widths = [c, *(layer.channels for layer in layers)]
+            convs.append([_convolution(dims, a, layer) for a, layer in zip(widths, layers, strict=False)])
+            c = widths[-1]
         norms = [[normalisation(dims, a.channels, enabled=config.batch_norm) for a in layers] for layers in plan.grids]
         self.stem = nn.Sequential(OrderedDict(conv=convs[0].pop(0), norm=norms[0].pop(0)))
         self.pool = nn.Identity()
@@ -50,7 +54,7 @@ class PlainNet(Network):
         kind, size, stride = plan.pool
         pool = (MAX_POOL if kind == "max" else AVERAGE_POOL)[dims]
         self.R = nn.ModuleList(pool(size, stride, ceil_mode=True) for _ in plan.grids)
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(linear))
         self.head = self.new_head(config.num_classes)
 
     @property
@@ -91,10 +95,6 @@ class PlainNet(Network):
             sizes.append(tuple(size))
             size = [-((window - n) // stride) + 1 for n in size]
         return sizes if min(size) >= 1 else [*sizes[:-1], tuple(size)]
-
-
-def _inputs(c: int, layers: Sequence[Layer]) -> list[int]:
-    return [c, *(layer.channels for layer in layers)][: len(layers)]
 
 
 def _convolution(dims: int, c_in: int, layer: Layer) -> nn.Module:

@@ -28,7 +28,7 @@ AVERAGED = "n_averaged"
 
 
 def check_state(model: Configured, state: Mapping[str, Any], *, strict: bool = True) -> None:
-    """Refuse a state of another network; strict=False looks at shapes alone.
+    """Refuse a state of another network; strict=False compares shapes alone.
 
     A state without a description, such as a plain dict, can differ in names and shapes alone.
 
@@ -44,9 +44,8 @@ def check_state(model: Configured, state: Mapping[str, Any], *, strict: bool = T
         raise TypeError(f"state_dict must map names to tensors; {wrong} is a {type(state[wrong]).__name__}")
     differences = _differences(model, state, strict)
     if differences:
-        raise RuntimeError(
-            f"state_dict does not fit {model.config}: {differences[0]}{_others(differences)}{hint(state)}"
-        )
+        more = f"; {len(differences)} weights differ in all" if len(differences) > 1 else ""
+        raise RuntimeError(f"state_dict does not fit {model.config}: {differences[0]}{more}{hint(state)}")
     words = other_network(described_network(state), model) if strict else None
     if words:
         raise RuntimeError(f"state_dict does not fit {model.config}: it holds {words}; strict=False takes its weights")
@@ -69,7 +68,7 @@ def described_network(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def other_network(found: Mapping[str, Any] | None, model: Configured) -> str | None:
-    """Put the difference between a description and a model's own in words; None where both have the same weights."""
+    """Say how a description differs from a model's own; None where both have the same weights."""
     if found is None:
         return None
     config = model.config
@@ -117,10 +116,6 @@ def _where(name: str, levels: int) -> str:
     if where.level is None:
         return f"{where.part}: " if where.part else ""
     return f"level {where.level + 1}" + (f" of {levels}: " if where.level < levels else f" (the model has {levels}): ")
-
-
-def _others(differences: list[str]) -> str:
-    return f"; {len(differences)} weights differ in all" if len(differences) > 1 else ""
 
 
 def unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:

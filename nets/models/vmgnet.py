@@ -31,6 +31,10 @@ class VMgNet(MgNet):
 
     Only the change of a coarse grid comes back up, so that with linear A Pi has no effect on u^1 (Theorem 6.1): "Pi_0"
     saves its parameters.
+
+    >>> model = create_model("V-MgNet[1,1]-[8]-B^l")
+    >>> type(model).__name__, len(model.levels)
+    ('VMgNet', 2)
     """
 
     def __init__(self, config: MgNetConfig) -> None:
@@ -58,7 +62,7 @@ class VMgNet(MgNet):
         return self.forward_levels(x)[0]
 
     def forward_levels(self, x: Tensor) -> list[Tensor]:
-        """u^l where the V-cycle leaves each grid for the last time, finest first; those of the way down: `visits`.
+        """u^l where the V-cycle leaves each grid for the last time, finest first; `visits` has the way down.
 
         Raises:
             TypeError, ValueError: before any convolution, where x does not fit the network.
@@ -80,7 +84,7 @@ class VMgNet(MgNet):
         return make(c, num_classes, 1) if num_classes > 0 else nn.Identity()
 
     def _iterates(self, l: int) -> int:
-        """The corrected iterate and those of the way up are more of them, but the last."""
+        """The corrected iterate and the iterates of the way up count too, but the last."""
         return super()._iterates(l) + (0 if l + 1 == len(self.config.nu) else self.config.nu_post[l])
 
     def _level(self, l: int) -> Level:

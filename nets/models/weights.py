@@ -38,6 +38,12 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
         TypeError: `into` is no network.
         CheckpointError: naming the file, where it is missing, truncated, damaged or something else, or holds another
             network than `into`, or one with replaced modules and `into` is None.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, output=folder, progress=False)
+    ...     load(result.checkpoint).config.notation
+    'MgNet[1]-[4]-B^l'
     """
     if not (into is None or isinstance(into, Network)):
         raise TypeError(f"into must be a nets.Network or None; got {type(into).__name__}")
@@ -54,8 +60,8 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
         model.load_state_dict(trained(record))
         model.transform = Transform.of(record["data"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        which = "its own model" if into is None else "into"
-        raise CheckpointError(f"checkpoint: {checkpoint} does not fit {which} ({_first(error)})") from error
+        which, why = "its own model" if into is None else "into", f"{type(error).__name__}: {error}".splitlines()[0]
+        raise CheckpointError(f"checkpoint: {checkpoint} does not fit {which} ({why[:200]})") from error
     model.origin = _origin(file, record)
     return model.eval()
 
@@ -131,7 +137,3 @@ def _left_out(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) ->
 
 def _shapes(weights: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in weights.items())
-
-
-def _first(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]

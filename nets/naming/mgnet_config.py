@@ -63,6 +63,9 @@ class MgNetConfig(Settings):
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> MgNetConfig(nu=(2, 1), channels_u=(8, 8), channels_f=(8, 8)).notation
+    'MgNet[2,1]-[8]-B^l'
     """
 
     Architecture: ClassVar[Any] = Architecture
@@ -104,7 +107,7 @@ class MgNetConfig(Settings):
 
     @property
     def linear(self) -> bool:
-        """Whether A is a linear map: a convolution alone."""
+        """Tell whether A is a linear map: a convolution alone."""
         return self.A == "K" and not (self.batch_norm and self.norm == "after")
 
 

@@ -39,6 +39,9 @@ class ResNetConfig(Settings):
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> ResNetConfig(nu=(2, 2), channels=(16, 32)).notation
+    'ResNet[2,2]-[16,32]-A^{l,i}-B^{l,i}'
     """
 
     Architecture: ClassVar[Any] = ResNetArchitecture

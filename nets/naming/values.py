@@ -40,11 +40,7 @@ class HatSettings(NamedTuple):
 
 
 def parse_activation(name: str, grids: int) -> list[str | HatSettings]:
-    """Read an activation: one of `ACTIVATIONS` or the settings of a hat, per grid.
-
-    Raises:
-        TypeError, ValueError: for a name outside the grammar, or supports that do not fit the grids.
-    """
+    """Read an activation: one of `ACTIVATIONS` or the settings of a hat, per grid."""
     if not isinstance(name, str):
         raise TypeError(f"activation must be a string such as 'relu' or 'hat:5,10'; got {name!r}")
     if name in ACTIVATIONS:
@@ -93,11 +89,7 @@ def parse_iteration(name: str) -> tuple[str, Rows | None]:
 
 
 def check_iteration(name: str, nu: tuple[int, ...], nu_post: tuple[int, ...] = ()) -> None:
-    """Refuse a name outside the grammar, and weights that do not fit the sweeps on the way down and up.
-
-    Raises:
-        TypeError, ValueError: naming the argument, what came and what is allowed.
-    """
+    """Refuse a name outside the grammar, and weights that do not fit the sweeps on the way down and up."""
     kind, rows = parse_iteration(name)
     if rows is None:
         return

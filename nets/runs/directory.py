@@ -1,4 +1,4 @@
-"""The folder of a run: its checkpoints, its record and its history, and who may write there."""
+"""The folder of a run: its checkpoints, its record, its history, and the lock."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from os.path import isdir  # which takes a name that is too long for none
 from pathlib import Path
 from types import TracebackType
@@ -16,15 +17,17 @@ from nets.common.checked_file import is_whole, write_atomically
 from nets.common.paths import make_folder
 from nets.models import checkpoint as checkpoints
 from nets.models.checkpoint import CheckpointError
-from nets.runs import model_card, record
+from nets.runs import record
 from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.lock import Lock
+from nets.runs.model_card import FILE as CARD
+from nets.runs.model_card import model_card
 from nets.runs.resume import Run
 from nets.training.evaluation import Evaluation
 
 HISTORY, CURVE = "history.csv", "learning_curve.png"
-draw_history: Callable[[list[dict[str, Any]], Path], None] = lambda history, path: None
-"""Draw a history into a file; `nets` sets it to `nets.plot.learning_curve`, which is above this package."""
+draw_history: Callable[[list[dict[str, Any]], Path], None] | None = None
+"""Draws a history into a file: `nets.plot.learning_curve`, which `nets` puts here since this package is below."""
 
 
 class RunFolder:
@@ -63,11 +66,7 @@ class RunFolder:
             self.path.rmdir()  # nothing began
 
     def claim(self, resume: bool) -> dict[str, Any] | None:
-        """The checkpoint to go on from, or None for a new run.
-
-        Raises:
-            CheckpointError: the folder holds a run and `resume` is False, or none of its checkpoints can be read.
-        """
+        """The checkpoint to go on from, or None for a new run."""
         names = (checkpoints.FILE, checkpoints.PREVIOUS, record.FILE, HISTORY, CURVE)
         found = [self.path / name for name in names if (self.path / name).exists()]
         if found and not resume:
@@ -79,11 +78,7 @@ class RunFolder:
         return checkpoints.read(self.path)
 
     def begin(self, run: Run, recipe: Mapping[str, Any]) -> None:
-        """Write the record of a run that is about to compute; `recipe` has its name, its source and the overrides.
-
-        Raises:
-            OSError: nothing can be written here.
-        """
+        """Write the record of a run that is about to compute; `recipe` has its name, its source and the overrides."""
         path = self.path / record.FILE
         content = {"format": record.FORMAT, "status": "running", "message": "", **record.describe(run, recipe)}
         if run.training.step:
@@ -94,12 +89,11 @@ class RunFolder:
         self._tried = (run.training.epoch, run.training.step, time.monotonic())
 
     def due(self, run: Run, steps: int = 0) -> bool:
-        """Whether a checkpoint is due, after `steps` more."""
+        """Tell whether a checkpoint is due, after `steps` more."""
         epoch, step, then = self._tried
         seconds = time.monotonic() - then
-        return self.interval.due(
-            steps=run.training.step + steps - step, epochs=run.training.epoch - epoch, seconds=seconds
-        )
+        done, epochs = run.training.step + steps - step, run.training.epoch - epoch
+        return self.interval.due(steps=done, epochs=epochs, seconds=seconds)
 
     def keep(self, run: Run) -> None:
         """Write a checkpoint, unless the last one is of this step."""
@@ -115,11 +109,7 @@ class RunFolder:
         self._write_record(record.progress(run))
 
     def finish(self, run: Run, evaluation: Evaluation) -> None:
-        """What the run gave.
-
-        Raises:
-            OSError: the last checkpoint cannot be written.
-        """
+        """Write the last checkpoint, the result, the learning curve and the model card."""
         if (run.training.epoch, run.training.step) != self._kept:
             try:
                 self._save(run)
@@ -127,13 +117,12 @@ class RunFolder:
                 raise OSError(
                     error.errno,
                     f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}; "
-                    "make room and resume the run",
+                    "free some space and resume the run",
                 ) from error
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
-        self._try(CURVE, lambda: draw_history(run.training.history, self.path / CURVE))
-        self._try(
-            model_card.FILE, lambda: record.write_text(self.path / model_card.FILE, model_card.model_card(self._record))
-        )
+        if draw_history is not None:
+            self._try(CURVE, partial(draw_history, run.training.history, self.path / CURVE))
+        self._try(CARD, lambda: record.write_text(self.path / CARD, model_card(self._record)))
 
     def last(self) -> str:
         """Where the last checkpoint is, in words."""

@@ -1,6 +1,6 @@
 """The papers' tables from records of runs: mean, deviation and number of runs, beside what was published.
 
-A run that failed, diverged or did not finish has its place in the table, and none in a mean.
+A run that failed, diverged or did not finish is in the table, and in no mean.
 """
 
 from __future__ import annotations
@@ -26,10 +26,7 @@ def table(found: Sequence[Group], form: str = "text", *, not_run: bool = False) 
 
     Args:
         form: "text", "markdown", "csv" or "json"; the last two have a row per group of repeated runs, in full digits.
-        not_run: whether published networks on the same data sets that nobody ran have a row too.
-
-    Raises:
-        ValueError: naming the argument.
+        not_run: whether published networks on the same data sets have a row too where no run is given.
     """
     if form not in FORMS:
         raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}; got {form!r}")
@@ -101,9 +98,9 @@ def _printed(entries: Sequence[PublishedAccuracy]) -> str:
 
 
 def _notes(found: Sequence[Group]) -> list[str]:
-    """What the numbers mean, which runs gave none, and what is to be said about the published ones."""
+    """Explain the numbers, list the runs without a result, and add remarks on the published ones."""
     notes = [CHOSEN] if any(group.n for group in found) else []
-    notes += _sentence("Result: ", {_which(g) for g in found if g.n})
+    notes += _sentence("Result: ", {group.first.which for group in found if group.n})
     notes += _sentence("Hardware: ", {record.hardware for g in found for record in g.finished})
     for group in found:
         for record in group.others:
@@ -118,10 +115,6 @@ def _notes(found: Sequence[Group]) -> list[str]:
 def _sentence(start: str, words: set[str]) -> list[str]:
     known = sorted(words - {""})
     return [f"{start}{'; '.join(known)}."] if known else []
-
-
-def _which(group: Group) -> str:
-    return str(group.first.content["result"].get("which") or "")
 
 
 def _values(group: Group) -> dict[str, Any]:

@@ -40,6 +40,10 @@ class TrainingResult:
         history: one row of numbers per epoch.
         checkpoint: the path of the last checkpoint, or None.
         validation: how it classifies the validation part, where there is one.
+
+    >>> result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, progress=False)
+    >>> result.model.training, result.checkpoint
+    (False, None)
     """
 
     model: Network
@@ -106,6 +110,10 @@ def train(
         TrainingInterrupted: by SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2, after a step and a checkpoint; a
             second signal ends at once. The last three do what they did where the process ignores or handles them.
         OSError: the last checkpoint cannot be written; before that, a full disk is a warning.
+
+    >>> result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, progress=False)
+    >>> len(result.history)
+    1
     """
     check_arguments(data, seed, output, resume, progress, evaluate_every)
     for argument, value in (("resume", resume), ("tensorboard", tensorboard)):

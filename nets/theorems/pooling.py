@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.models.resnet import ResNet
-from nets.theorems.deviation import largest
-from nets.theorems.needs import check_network
+from nets.theorems.comparison import check_network, largest
 from nets.theorems.plain_parts import CONVOLUTIONS, convolution_from
 
 
@@ -44,7 +43,7 @@ def restricted_is_dilated(B: nn.Module, R: nn.Module, r: Tensor) -> float:
 
 
 def responses(model: ResNet, l: int, size: int) -> Tensor:
-    """How much a single pixel of size 1 on grid l (from 0) changes the data in which grid l + 1 starts.
+    """Measure how a single pixel of size 1 on grid l (from 0) changes the data in which grid l + 1 starts.
 
     Returns the largest change over the coarse grid and its channels, per position of the pixel: (size, ...).
 
@@ -68,7 +67,7 @@ def responses(model: ResNet, l: int, size: int) -> Tensor:
 
 
 def appendix_a(model: ResNet, size: int = 8) -> float:
-    """How much pixels between coarse points change the next grid, relative to pixels at coarse points; the largest.
+    """Measure how pixels between coarse points change the next grid, relative to pixels at coarse points; the largest.
 
     0 for a network that restricts first (`sharing="tables"` with B^l), of the order of 1 for pooling blocks.
     """

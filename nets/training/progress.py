@@ -1,4 +1,4 @@
-"""How a run goes, for those who watch: a bar on a terminal, and a line after every epoch there and in a log."""
+"""Progress of a training: a bar on a terminal, and a line after every epoch there and in a log."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Progress:
 
 
 def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
-    """Put a row of the history in words."""
+    """Format a row of the history."""
     held_out = [
         f"{name.replace('_', ' ')} {100 * row[name]:.2f} %"
         for name in ("validation_accuracy", "test_accuracy")

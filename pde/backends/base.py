@@ -1,183 +1,176 @@
-"""The cycles of a solver: on NumPy arrays, compiled kernels or tensors, in one precision or float32 inside float64."""
+"""The seam between solver and cycles: a solver holds one `Backend`, and drives the `Iteration` that it starts.
+
+Two kinds of objects hold numbers. An *array* is NumPy's or torch's, whichever the device of the backend has; solvers
+read, lift and scale data in arrays. A *vector* is what cycles compute with: the array itself, or whatever else a
+backend keeps, such as blocks with halos. Vectors add, subtract, scale by numbers of `dot`, and v[[i, j]] selects
+members. Both have one batch axis in front, (members, *shape), and every number of a batch is one per member.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
-from mgcore import CYCLES, Level
-from mgcore.trace import TracedLevel
-from pde.backends.device import Place
-from pde.backends.numba.fast import Chosen, Fast, Norms
-from pde.common.arrays import cast, like
-from pde.levels.hierarchy import Hierarchy, level_to
-from pde.problem.inner_product import Volumes
+from mgcore import Event, Iteration
+from pde.backends.device import Device
+from pde.levels.hierarchy import Hierarchy
+from pde.problem.grid import Array, Sides
 
-Levels = Sequence[Any]
-"""Those of a solver from some level on, or others that make the same moves."""
+Vector = Any
+"""An array, a tensor, or what a backend has in its place."""
 
-
-@dataclass(frozen=True)
-class How:
-    """How a cycle is made.
-
-    Args:
-        fused: by the compiled kernels.
-        symmetric: with adjoint post-smoothing, as for conjugate gradients.
-        in_place: u may be overwritten.
-    """
-
-    fused: bool = False
-    symmetric: bool = False
-    in_place: bool = False
-
-
-PLAIN = How()
+Norms = Sequence[float] | None
+"""Norms that a cycle has measured on its way, one per member; None where it has not."""
 
 
 @dataclass(frozen=True)
-class Cycles:
-    """One cycle on arrays or tensors, whichever the levels hold.
+class Data:
+    """The right-hand side of A u = f with boundary data, arrays or vectors.
 
     Args:
-        levels: those that the cycles run on, finest first.
-        fast: their compiled kernels; None on tensors.
-        compiled: runs them compiled or from CUDA graphs; see `pde.backends.torch.graphs.TensorCycles`.
+        rhs: the right-hand side of u with zero boundary values.
+        f: nodal values without the boundary data in `sides`; None: `rhs`, which has none.
+        sides: boundary data of the finest grid as arrays, for full multigrid.
+        sizes: what residuals are relative to; only `Backend.start` needs it.
     """
 
-    levels: Sequence[Level]
-    fast: Fast | None = None
-    compiled: Any = None
-
-    def ready(self, symmetric: bool = False) -> bool:
-        """Whether compiled kernels run the cycle, or the one that conjugate gradients use; they are then compiled."""
-        return self.fast is not None and self.fast.ready(symmetric)
-
-    def prepare(self, progress: bool = False) -> None:
-        """Have the kernels compiled, in this process or another; see `Fast.prepare`."""
-        if self.fast is not None:
-            self.fast.prepare(progress)
-
-    def on_kernels(self) -> bool:
-        """Whether compiled kernels run the cycles, or will when they are compiled."""
-        return self.fast is not None and self.fast.usable()
-
-    def held(self) -> list[Any]:
-        """The compiled kernels' objects, whose arrays no level holds."""
-        return [] if self.fast is None else self.fast.held()
-
-    def describe(self) -> str:
-        """What runs, and why."""
-        if self.fast is not None:
-            return self.fast.describe()
-        return "torch operations" if self.compiled is None else self.compiled.describe()
-
-    def __call__(self, kind: str, levels: Levels, f: Any, u: Any = None, how: How = PLAIN) -> tuple[Any, Norms]:
-        """A cycle from u (None: zero) on `levels`, the coarsest of the solver's or others that make the same moves.
-
-        Args:
-            kind: one of `CYCLES`.
-        """
-        if how.fused and len(levels) > 1:
-            assert self.fast is not None
-            start = len(self.levels) - len(levels)
-            return self.fast.cycle(kind, f, u, start=start, symmetric=how.symmetric, in_place=how.in_place)
-        if self.compiled is not None and not isinstance(levels[0], TracedLevel):
-            return self.compiled(kind, len(self.levels) - len(levels), f, u, how.symmetric), None
-        return CYCLES[kind](levels, f, u), None
-
-
-@dataclass(frozen=True)
-class MixedCycles:
-    """Cycles in float32 inside a residual in float64: u <- u + B(f - A u), where B is a cycle of `inner` from zero.
-
-    The residual is scaled by a power of two on its way into float32, each member of a batch by its own, so that it
-    loses no digits however small it has become.
-
-    Args:
-        operators: A of each level in float64, finest first.
-        volumes: of each level.
-        inner: the cycles in float32.
-    """
-
-    operators: Sequence[Callable[[Any], Any]]
-    volumes: Sequence[Volumes]
-    inner: Cycles
+    rhs: Vector
+    f: Vector = None
+    sides: Sides = field(default_factory=dict)
+    sizes: np.ndarray | None = None
 
     @property
-    def levels(self) -> Sequence[Level]:
-        return self.inner.levels
+    def nodal(self) -> Vector:
+        return self.rhs if self.f is None else self.f
 
-    def ready(self, symmetric: bool = False) -> bool:
-        return self.inner.ready(symmetric)
+    def each(self, change: Callable[[Any], Any]) -> Data:
+        """The data with change(v) in the place of vectors v."""
+        return Data(change(self.rhs), None if self.f is None else change(self.f), self.sides, self.sizes)
 
-    def prepare(self, progress: bool = False) -> None:
-        self.inner.prepare(progress)
-
-    def on_kernels(self) -> bool:
-        return self.inner.on_kernels()
-
-    def held(self) -> list[Any]:
-        return self.inner.held()
-
-    def describe(self) -> str:
-        return self.inner.describe()
-
-    def __call__(self, kind: str, levels: Levels, f: Any, u: Any = None, how: How = PLAIN) -> tuple[Any, Norms]:
-        """As `Cycles`; f and u in float64, the moves of `levels` in float32."""
-        l = len(self.operators) - len(levels)
-        r = f if u is None else f - self.operators[l](u)
-        scale = 1.0 if isinstance(levels[0], TracedLevel) else self._scale(l, r)  # who watches sees r itself
-        d, _ = self.inner(kind, levels, cast(r / scale, np.dtype("float32")), None, how)
-        d = scale * cast(d, f.dtype)
-        return d if u is None else u + d, None
-
-    def _scale(self, l: int, r: Any) -> Any:
-        """The power of two next to the size of each member, and 1 where that is 0 or not finite."""
-        size = np.asarray(self.volumes[l].rms(r))
-        size = np.where((size > 0) & np.isfinite(size), size, 1.0)
-        scale = np.exp2(np.clip(np.round(np.log2(size)), -1000, 1000))
-        return like(scale.reshape(scale.shape + (1,) * (r.ndim - scale.ndim)), r)
+    def select(self, members: Sequence[int], ndim: int) -> Data:
+        """The data of these members; boundary data of fewer than ndim axes are common to all."""
+        data = self.each(lambda v: v[members])
+        sides = {key: g if g.ndim < ndim else g[members] for key, g in self.sides.items()}
+        return Data(data.rhs, data.f, sides, None if self.sizes is None else self.sizes[members])
 
 
-def run_on(
-    place: Place,
-    dtype: np.dtype,
-    mixed: bool,
-    kernels: str,
-    threads: int | None,
-    hierarchy: Hierarchy,
-    chosen: Chosen,
-) -> tuple[Cycles | MixedCycles, Hierarchy]:
-    """The cycles of a solver, and its plain levels with what belongs to them where the cycles run.
+@dataclass(frozen=True)
+class Options:
+    """The wishes of a user that decide on a backend; see `pde.Multigrid`.
 
     Args:
-        dtype: of data and residuals; `mixed` says that cycles are in float32 nevertheless, where there is more than
-            the direct solution of one level.
-        kernels, threads: as in `pde.Multigrid`.
-        hierarchy: NumPy's, in `dtype`.
-        chosen: what the solver has chosen for earlier coefficients.
+        kernels: "auto", or a name in `pde.backends.choice.MAKERS`.
+        device: where arrays are.
+        dtype: of data and residuals.
+        threads: for compiled kernels; None takes the cores of this process.
+        chosen: why kernels of a kind do not run (None: they do), as it was chosen first; updates keep to it.
     """
-    levels, here = hierarchy.levels, hierarchy.to(place.where, dtype) if place.on_tensors else hierarchy
-    mixed = mixed and len(levels) > 1
-    low = np.dtype("float32") if mixed else dtype
-    inner = [level_to(level, place.where, low) for level in levels] if mixed else here.levels
-    fast = None if place.on_tensors else Fast(kernels, low, threads, inner, chosen)
-    cycles = Cycles(inner, fast, _compiled(kernels, inner))
-    if not mixed:
-        return cycles, here
-    return MixedCycles([level.A for level in here.levels], here.volumes, cycles), here
+
+    kernels: str = "auto"
+    device: Device = field(default_factory=Device)
+    dtype: np.dtype = field(default_factory=lambda: np.dtype(float))
+    threads: int | None = None
+    chosen: dict[Any, str | None] = field(default_factory=dict)
 
 
-def _compiled(kernels: str, levels: Sequence[Level]) -> Any:
-    """What `kernels` asks for beyond torch operations, or None."""
-    words = kernels.split()[1:]
-    if not words:
-        return None
-    from pde.backends.torch.compile import compiled
-    from pde.backends.torch.graphs import TensorCycles, cuda_graph
+class Backend(Protocol):
+    """Everything that runs cycles on one hierarchy. `level` counts from 0, the finest.
 
-    return TensorCycles(levels, compiled if "compiled" in words else None, cuda_graph if "graph" in words else None)
+    Attributes:
+        hierarchy: the levels, on the device and in the dtype of data and residuals.
+        dtype: of data and residuals.
+        device: where arrays are.
+        precision: the dtypes of residuals and cycles, as text.
+        runs_in: the library whose loops do the work; None where it differs from level to level.
+    """
+
+    hierarchy: Hierarchy
+    dtype: np.dtype
+    device: Device
+
+    @property
+    def precision(self) -> str: ...
+
+    @property
+    def runs_in(self) -> str | None: ...
+
+    def describe(self) -> str:
+        """What runs the cycles, and why."""
+
+    def held(self) -> Sequence[Any]:
+        """The objects with memory that no level holds."""
+
+    def prepare(self, progress: bool = False) -> None:
+        """Have compiled whatever the cycles need; `progress` shows a bar where stderr is no terminal too."""
+
+    def vector(self, x: Array, *, level: int = 0) -> Vector:
+        """The vector with the numbers of an array."""
+
+    def array(self, v: Vector, *, level: int = 0) -> Array:
+        """The array with the numbers of a vector."""
+
+    def apply(self, u: Vector, *, level: int = 0) -> Vector:
+        """A u in the precision of residuals."""
+
+    def dot(self, v: Vector, w: Vector, *, level: int = 0) -> Any:
+        """The inner product in which A is self-adjoint, shaped to multiply vectors."""
+
+    def norms(self, v: Vector, *, level: int = 0) -> np.ndarray:
+        """The root mean square over the box, whatever the size of the numbers."""
+
+    def project(self, v: Vector, *, level: int = 0) -> Vector:
+        """v of zero mean where the problem is singular, else v."""
+
+    def rounding(self, u: Vector, sizes: np.ndarray) -> np.ndarray:
+        """The norm of the residual that rounding u leaves, where `sizes` are the norms of f."""
+
+    def fold(self, f: Vector, sides: Sides, *, level: int = 0) -> Vector:
+        """f with boundary data of the level in it: the right-hand side for zero boundary values."""
+
+    def cycle(
+        self,
+        kind: str,
+        data: Data,
+        u: Vector = None,
+        *,
+        level: int = 0,
+        out: Vector = None,
+        measure: str | None = None,
+    ) -> tuple[Vector, Norms]:
+        """One cycle for A u = rhs from u (None: zero).
+
+        Args:
+            kind: one of `pde.levels.cycles.CYCLES`.
+            out: memory that the result may be written to; u is overwritten only where it is given here too.
+            measure: the norms that the caller can use, of the "residual" or the "iterate", if they come for nothing.
+
+        Returns:
+            The iterate and its norms, None where they have not been measured.
+        """
+
+    def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
+        """One pass of nested iteration with a V-cycle on each level; arguments and result as of `cycle`."""
+
+    def measures(self, data: Data) -> bool:
+        """Whether `full_multigrid` measures norms of this, which tell of numbers that are not finite."""
+
+    def start(
+        self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
+    ) -> Iteration:
+        """A solve for data in arrays, whose iterates are arrays too.
+
+        Args:
+            kind: of the cycles, or "fmg": full multigrid where there is no u, then V-cycles.
+            accel: None, or "cg" around symmetric cycles.
+            u: the first guess, which is not written to; None is zero.
+            out: memory that the iterate may end in; it overlaps no other argument.
+        """
+
+    def symmetric(self) -> Backend:
+        """The same with post-smoothing adjoint to pre-smoothing, so that V- and W-cycles are self-adjoint."""
+
+    def traced(self, report: Callable[[Event], Any]) -> Backend:
+        """The same, move by move, telling `report` of each with the norms of residuals."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
+
+from pde.common.frozen import changed
 
 Array = np.ndarray
 
@@ -116,12 +118,26 @@ def like(x: Any, other: Any) -> Any:
     return convert(x, other.device, other.dtype) if is_tensor(other) else x
 
 
+class Movable:
+    """A frozen object with a method `to`, which converts the attributes that the class lists in `arrays`."""
+
+    arrays: ClassVar[tuple[str, ...]]
+
+    def to(self, device: Any, dtype: Any) -> Any:
+        """The same object on tensors of a device, or on arrays where `device` is None, with real numbers in `dtype`."""
+        return changed(self, **{name: convert(getattr(self, name), device, dtype) for name in self.arrays})
+
+
 def convert(x: Any, device: Any, dtype: Any) -> Any:
     """Arrays as tensors on a device, or as arrays where `device` is None; real numbers in `dtype`, of NumPy or torch.
 
     Args:
-        x: an array, a sparse matrix, a tensor, or a list or tuple with some; all else stays as it is.
+        x: an array, sparse matrix, tensor or `Movable`, or a list, tuple or dictionary of these; all else stays.
     """
+    if isinstance(x, Movable):
+        return x.to(device, dtype)
+    if isinstance(x, dict):
+        return {key: convert(each, device, dtype) for key, each in x.items()}
     if isinstance(x, list | tuple):
         return type(x)(convert(each, device, dtype) for each in x)
     if not (is_tensor(x) or isinstance(x, np.ndarray) or sp.issparse(x)):

@@ -1,4 +1,4 @@
-"""Frozen objects that hold, beside the arguments they are made from, arrays derived from these."""
+"""Frozen objects that hold, beside the arguments they are made from, what is derived from these."""
 
 from __future__ import annotations
 

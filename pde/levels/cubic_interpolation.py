@@ -1,37 +1,25 @@
-"""What full multigrid takes between a grid and its coarsening: first guesses, data and boundary data."""
+"""Maps of full multigrid between a grid and its coarsening: of first guesses, data f and boundary data g."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import convert, expand, is_tensor, namespace, numpy_dtype, zeros
-from pde.common.frozen import changed, derive
-from pde.levels.interpolation_1d import (
-    AlongAxes,
-    Gather,
-    cubic,
-    data_matrix,
-    gather,
-    linear,
-    linear_along_side,
-    linear_matrix,
-)
+from pde.common.arrays import Movable, expand, is_tensor, namespace, numpy_dtype, zeros
+from pde.common.frozen import derive
+from pde.levels.axis_maps import AlongAxes, Gather, gather
+from pde.levels.interpolation_1d import cubic, data_matrix, linear, linear_along_side, linear_matrix
 from pde.problem.grid import Array, Axis, Grid, Sides, window
 
 
 @dataclass(frozen=True, eq=False)
-class CubicInterpolation:
+class CubicInterpolation(Movable):
     """Interpolation for full multigrid: cubic along each coarsened axis, through the boundary values of its ends.
 
     Args:
         rediscretised: as in `interpolation_1d.cubic`.
-
-    Attributes:
-        restrict_data: see `data_restriction`.
     """
 
     fine: Grid
@@ -40,23 +28,14 @@ class CubicInterpolation:
     rediscretised: bool = True
     restrict_data: AlongAxes = field(init=False, repr=False)
     _axes: dict[int, Gather] = field(init=False, repr=False)
+    arrays = ("restrict_data", "_axes")
 
     def __post_init__(self) -> None:
         ndim, axes = self.fine.ndim, self.fine.axes
-        along = {
-            a: gather(axes[a], a, ndim, self.dtype, cubic, axes[a].coarsen(), self.rediscretised)
-            for a in range(ndim)
-            if self.which[a]
-        }
+        halved = {a: axes[a] for a in range(ndim) if self.which[a]}
+        arguments = self.dtype, cubic
+        along = {a: gather(x, a, ndim, *arguments, x.coarsen(), self.rediscretised) for a, x in halved.items()}
         derive(self, restrict_data=data_restriction(self.fine, self.which, self.dtype), _axes=along)
-
-    def to(self, device: Any, dtype: Any) -> CubicInterpolation:
-        """The same on tensors of a device, or on arrays where `device` is None."""
-        return changed(
-            self,
-            restrict_data=self.restrict_data.to(device, dtype),
-            _axes={a: each.to(device, dtype) for a, each in self._axes.items()},
-        )
 
     def __call__(self, u: Array, sides: Sides) -> Array:
         """From the coarse unknowns u to the fine ones; `sides` are the boundary data of the fine grid."""
@@ -83,8 +62,8 @@ class CubicInterpolation:
 
 
 @dataclass(frozen=True, eq=False)
-class BoundaryTerm:
-    """E g: what boundary data add to linear interpolation, P u + E g, in the points beside the ends of coarsened axes.
+class BoundaryTerm(Movable):
+    """E g, the share of boundary data in linear interpolation P u + E g beside the ends of coarsened axes.
 
     Galerkin right-hand sides need it: u is P u_c + E g with the g of the coarse grid, so that R A (P u_c + E g) = R f.
 
@@ -98,6 +77,7 @@ class BoundaryTerm:
     diffusion: Sequence[tuple[float, float]]
     _axes: dict[int, tuple[Gather, Array]] = field(init=False, repr=False)
     _along: dict[tuple[int, int], Gather] = field(init=False, repr=False)
+    arrays = ("_axes", "_along")
 
     def __post_init__(self) -> None:
         dtype, ndim = self.dtype, self.fine.ndim
@@ -112,14 +92,6 @@ class BoundaryTerm:
                 if self.which[across] and across != a:
                     along[across, a] = gather(axis, a - (a > across), ndim - 1, dtype, linear_along_side, coarse)
         derive(self, _axes=axes, _along=along)
-
-    def to(self, device: Any, dtype: Any) -> BoundaryTerm:
-        """The same on tensors of a device, or on arrays where `device` is None."""
-        return changed(
-            self,
-            _axes={a: (P.to(device, dtype), convert(Q, device, dtype)) for a, (P, Q) in self._axes.items()},
-            _along={key: each.to(device, dtype) for key, each in self._along.items()},
-        )
 
     def __call__(self, f: Array, sides: Sides) -> Array:
         """E g of f's batch axes, for the boundary data `sides` of the fine grid."""
@@ -144,10 +116,7 @@ class BoundaryTerm:
         return values
 
     def between(self, sides: Sides) -> Sides:
-        """The Dirichlet data less what linear interpolation along their side makes of those of the coarse grid.
-
-        P u_c + E g knows the sides no better than that.
-        """
+        """The Dirichlet data less their linear interpolation along the side, which is all that P u_c + E g knows."""
         return {
             (across, side): values - self._linear(values, across, list(self._axes))
             for (across, side), values in sides.items()
@@ -167,7 +136,7 @@ def data_restriction(fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> Al
 
 
 def coarsen_sides(sides: Sides, fine: Grid, which: tuple[bool, ...]) -> Sides:
-    """The boundary data of the coarse grid: those of the fine grid at the points that stay, or the means of cells."""
+    """The boundary data of the coarse grid: the values at the points that stay, or the means of cells."""
     halved = [a for a, halve in enumerate(which) if halve]
     return {(a, side): coarsen_side(values, fine, a, halved) for (a, side), values in sides.items()}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from mgcore import chebyshev, chebyshev_weights, single_step
 from mgcore.iteration import Iterate
@@ -12,25 +12,29 @@ from pde.levels.line_smoothers import Lexicographic, Zebra, alternating_zebra
 from pde.problem.grid import Array, Grid
 from pde.problem.operators import Operator
 
-
-class Smoother(Protocol):
-    """One sweep d = B r from d = 0."""
-
-    def __call__(self, r: Array) -> Array: ...
-
-    def adjoint(self) -> Any:
-        """The adjoint sweep in the inner product of control volumes: the unknowns in the opposite order."""
-
-    def to(self, device: Any, dtype: Any, A: Any = None) -> Any:
-        """The same sweep on tensors of a device (None: on arrays); A is its operator there, if it has been made."""
+Make = Callable[[Operator, float], Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Jacobi:
-    """Damped Jacobi S_0 = omega D^-1 (5.6), or two steps of it as one (5.7): S_1 = S_0 + S_0 (I - A S_0)."""
+class PointSmoother:
+    """One sweep d = B r from d = 0 with the operator A, which `to` replaces by its copy on another device."""
 
     A: Any
     omega: float
+
+    def adjoint(self) -> Any:
+        """The adjoint sweep in the inner product of control volumes: the unknowns in the opposite order."""
+        return self
+
+    def to(self, device: Any, dtype: Any, A: Any = None) -> Any:
+        """The same sweep on tensors of a device (None: on arrays); A is its operator there, if it has been made."""
+        return replace(self, A=self.A.to(device, dtype) if A is None else A)
+
+
+@dataclass(frozen=True, eq=False)
+class Jacobi(PointSmoother):
+    """Damped Jacobi S_0 = omega D^-1 (5.6), or two steps of it as one (5.7): S_1 = S_0 + S_0 (I - A S_0)."""
+
     steps: int = 1
 
     def __call__(self, r: Array) -> Array:
@@ -40,19 +44,11 @@ class Jacobi:
             d = d + weight * (r - self.A(d))
         return d
 
-    def adjoint(self) -> Jacobi:
-        return self
-
-    def to(self, device: Any, dtype: Any, A: Any = None) -> Jacobi:
-        return replace(self, A=self.A.to(device, dtype) if A is None else A)
-
 
 @dataclass(frozen=True, eq=False)
-class RedBlack:
+class RedBlack(PointSmoother):
     """Red-black Gauss-Seidel, SOR with omega > 1; a 3^d-point operator takes 2^d colours instead of two."""
 
-    A: Any
-    omega: float
     reverse: bool = False
 
     def __call__(self, r: Array) -> Array:
@@ -61,20 +57,12 @@ class RedBlack:
     def adjoint(self) -> RedBlack:
         return replace(self, reverse=not self.reverse)
 
-    def to(self, device: Any, dtype: Any, A: Any = None) -> RedBlack:
-        return replace(self, A=self.A.to(device, dtype) if A is None else A)
 
-
-def two_step_jacobi(A: Operator, omega: float) -> Jacobi:
-    """S_1 of (5.7)."""
-    return Jacobi(A, omega, steps=2)
-
-
-def _lines(axis: int) -> Callable[[Operator, float], Smoother]:
+def _lines(axis: int) -> Make:
     return lambda A, omega: Zebra(A, omega, (axis,))
 
 
-def _planes(axis: int) -> Callable[[Operator, float], Smoother]:
+def _planes(axis: int) -> Make:
     return lambda A, omega: Zebra(A, omega, tuple(a for a in range(A.grid.ndim) if a != axis))
 
 
@@ -90,9 +78,9 @@ def axis_of(name: str, grid: Grid) -> int | None:
     return axis
 
 
-SMOOTHERS: dict[str, Callable[[Operator, float], Smoother]] = {
+SMOOTHERS: dict[str, Make] = {
     "jacobi": Jacobi,
-    "two-step jacobi": two_step_jacobi,
+    "two-step jacobi": lambda A, omega: Jacobi(A, omega, steps=2),
     "chebyshev": Jacobi,
     "red-black": RedBlack,
     "sor": RedBlack,
@@ -119,7 +107,7 @@ SWEEPS_PER_STEP = {"two-step jacobi": 2}
 """Sweeps that one step of a smoother stands for; "zebra" makes one per axis."""
 
 
-def make_smoother(name: str, A: Operator, omega: float | None) -> Smoother:
+def make_smoother(name: str, A: Operator, omega: float | None) -> Any:
     """The smoother `name` for A; omega None takes `RELAXATION`, without over-relaxation where A is anisotropic."""
     if omega is None:
         axes = max(1, sum(n > 1 for n in A.grid.shape))
@@ -137,6 +125,6 @@ def iteration(name: str, grid: Grid, sweeps: int) -> Iterate:
     return chebyshev(chebyshev_weights(sweeps, (ratio - 1) / (ratio + 1)))
 
 
-def without_over_relaxation(B: Smoother) -> Smoother:
+def without_over_relaxation(B: Any) -> Any:
     """The sweep for cycles with adjoint post-smoothing: between adjoint coloured sweeps omega > 1 gains nothing."""
     return replace(B, omega=min(1.0, B.omega)) if isinstance(B, RedBlack) else B

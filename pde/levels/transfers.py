@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import convert, multiplied
-from pde.common.frozen import changed, derive
-from pde.levels.interpolation_1d import AlongAxes, adjoint, gather, linear_matrix, restriction_matrix
+from pde.common.arrays import Movable, multiplied
+from pde.common.frozen import derive
+from pde.levels.axis_maps import AlongAxes, gather
+from pde.levels.interpolation_1d import adjoint, linear_matrix, restriction_matrix
 from pde.problem.grid import Array, Axis, Grid
 
 
 @dataclass(frozen=True, eq=False)
-class SparseMap:
+class SparseMap(Movable):
     """A sparse matrix between grid functions with leading batch axes."""
 
     matrix: Any
     source: tuple[int, ...]
     target: tuple[int, ...]
+    arrays = ("matrix",)
 
     def __call__(self, u: Array, like: Array | None = None) -> Array:
         return multiplied(self.matrix, u, len(self.source), self.target)
 
-    def to(self, device: Any, dtype: Any) -> SparseMap:
-        return replace(self, matrix=convert(self.matrix, device, dtype))
-
 
 @dataclass(frozen=True, eq=False)
-class Transfer:
+class Transfer(Movable):
     """P, with its adjoint R = W_c^-1 P^T W_f in the inner product of control volumes.
 
     Args:
@@ -43,6 +42,7 @@ class Transfer:
     coarse: Grid
     prolong: AlongAxes | SparseMap
     restrict: AlongAxes | SparseMap
+    arrays = ("prolong", "restrict")
 
     def __call__(self, e: Array, like: Array | None = None) -> Array:
         """P e on the fine grid."""
@@ -51,10 +51,6 @@ class Transfer:
     def adjoint(self) -> Callable[[Array], Array]:
         """R."""
         return self.restrict
-
-    def to(self, device: Any, dtype: Any) -> Transfer:
-        """The same on tensors of a device, or on arrays where `device` is None."""
-        return changed(self, prolong=self.prolong.to(device, dtype), restrict=self.restrict.to(device, dtype))
 
 
 class BilinearTransfer(Transfer):

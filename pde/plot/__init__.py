@@ -1,4 +1,7 @@
-"""Pictures: residual histories, solutions, observed order, smoothing, symbols. Each writes a file, returns its path."""
+"""Pictures: residual histories, solutions, observed order, smoothing, symbols.
+
+Each function writes a file and returns its path. Nothing here solves or predicts: that is handed in.
+"""
 
 from pde.plot.damping import smoothing
 from pde.plot.histories import convergence, history, order

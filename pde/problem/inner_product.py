@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import as_numpy, cast, convert, is_tensor, namespace
+from pde.common.arrays import Movable, as_numpy, cast, convert, is_tensor, namespace
 from pde.common.frozen import changed
 from pde.problem.grid import Array, Grid, is_constant
 
 
-class Volumes:
+class Volumes(Movable):
     """The inner product (u, v) = sum W u v / sum W with control volumes W; results have the shape of the batch axes.
 
     Args:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import cast, contiguous, convert, expand, is_tensor, multiplied, zeros
-from pde.common.frozen import changed, derive
+from pde.common.arrays import Movable, cast, contiguous, expand, is_tensor, multiplied, zeros
+from pde.common.frozen import derive
 from pde.problem.coefficients import Terms, grid_coefficients, grid_fluxes
 from pde.problem.grid import ENDS, Array, Axis, Grid, along, trailing, window
 
@@ -20,7 +20,7 @@ Block = tuple[slice, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class StencilOperator:
+class StencilOperator(Movable):
     """A = -div(a grad) + c on a tensor grid with zero boundary data; it is self-adjoint in `volumes`.
 
     Two coefficients per axis multiply the differences of neighbours and one per side the unknown beside it, so that
@@ -42,6 +42,7 @@ class StencilOperator:
     reaction: Any = field(init=False, repr=False)
     diagonal: Any = field(init=False, repr=False)
     colours: list[list[Block]] = field(init=False, repr=False)
+    arrays = ("lower", "upper", "ends", "reaction", "diagonal")
 
     def __post_init__(self) -> None:
         grid, dtype, ndim = self.grid, self.dtype, self.grid.ndim
@@ -62,11 +63,6 @@ class StencilOperator:
         )
         derive(self, diagonal=sum((self._centre(a) for a in range(ndim)), self.reaction))
 
-    def to(self, device: Any, dtype: Any) -> StencilOperator:
-        """The same operator on tensors of a device, or on arrays where `device` is None."""
-        names = ("lower", "upper", "ends", "reaction", "diagonal")
-        return changed(self, **{name: convert(getattr(self, name), device, dtype) for name in names})
-
     @property
     def nonzeros(self) -> int:
         """Entries of the matrix, those that lead out of the grid among them."""
@@ -82,7 +78,7 @@ class StencilOperator:
         return self.add_differences(u, self.add_ends(u, self.reaction * u))
 
     def add_ends(self, u: Array, result: Array) -> Array:
-        """`result`, an array of its own, plus what multiplies u beside the sides."""
+        """Add the terms of u beside the sides to `result`, and return it."""
         for a, ends in enumerate(self.ends):
             for part, k in zip(ENDS, ends, strict=True):
                 if not isinstance(k, float) or k != 0:
@@ -91,7 +87,7 @@ class StencilOperator:
         return result
 
     def add_differences(self, u: Array, result: Array) -> Array:
-        """`result`, an array of its own, plus what multiplies differences of neighbours."""
+        """Add the terms of the differences of neighbours to `result`, and return it."""
         ndim = self.grid.ndim
         for a, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
             alike = isinstance(lower, float) and lower == upper
@@ -105,7 +101,7 @@ class StencilOperator:
         return result
 
     def _centre(self, a: int) -> Array | float:
-        """The coefficient of u_i along an axis: the sum of those of its differences, and of the ends."""
+        """The share of an axis in the coefficient of u_i: the sum over its two differences and the ends."""
         ndim, axis = self.grid.ndim, self.grid.axes[a]
         parts = [self.lower[a], self.upper[a], *self.ends[a]]
         some: Any = next((v for v in parts if not isinstance(v, float)), np.zeros(()))
@@ -118,11 +114,7 @@ class StencilOperator:
         return total if is_tensor(total) or total.size > axis.n else along(total.ravel(), a, ndim)
 
     def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
-        """One red-black sweep with relaxation omega on A d = r from d = 0, the first point's colour first.
-
-        The seam of an odd periodic axis comes last, in colours of its own. `reverse` takes the colours in the
-        opposite order.
-        """
+        """One red-black sweep with relaxation omega on A d = r from d = 0; `reverse` takes the last colour first."""
         ndim = self.grid.ndim
         padded = zeros(r.shape[:-ndim] + tuple(n + 2 for n in r.shape[-ndim:]), like=r)
         d = padded[trailing((slice(1, -1),) * ndim)]
@@ -138,29 +130,26 @@ class StencilOperator:
         """Fill the halo of periodic axes."""
         for a, axis in enumerate(self.grid.axes):
             if axis.periodic:
-                low, high = window(a, self.grid.ndim, slice(0, 1)), window(a, self.grid.ndim, slice(-1, None))
-                padded[low] = padded[window(a, self.grid.ndim, slice(-2, -1))]
-                padded[high] = padded[window(a, self.grid.ndim, slice(1, 2))]
+                for halo, source in zip(ENDS, (slice(-2, -1), slice(1, 2)), strict=True):
+                    padded[window(a, self.grid.ndim, halo)] = padded[window(a, self.grid.ndim, source)]
 
     def _neighbours(self, padded: Array, block: Block) -> Array:
         """Sum over the 2 ndim neighbours of the points of a block, each times its coefficient."""
-        total: Array | float = 0.0
-        for a in range(self.grid.ndim):
-            for offset, coefficient in ((-1, self.lower[a]), (1, self.upper[a])):
-                index = [
-                    slice(s.start + 1 + o, s.stop + 1 + o, s.step)
-                    for s, o in zip(block, _unit(self.grid.ndim, a, offset), strict=True)
-                ]
+        total: Any = 0.0
+        for a, coefficients in enumerate(zip(self.lower, self.upper, strict=True)):
+            for offset, coefficient in zip((0, 2), coefficients, strict=True):
+                offsets = [offset if b == a else 1 for b in range(len(block))]
+                index = [slice(s.start + o, s.stop + o, s.step) for s, o in zip(block, offsets, strict=True)]
                 total = total + _block(coefficient, block) * padded[trailing(index)]
-        return total  # type: ignore[return-value]
+        return total
 
     def matrix(self) -> sp.csr_matrix:
-        """A as a sparse matrix on the flattened unknowns (C order); what leads to u_i is the sum of what leads away."""
+        """A as a sparse matrix on the flattened unknowns (C order); its rows sum to the reaction and the ends."""
         rest = self.add_ends(np.ones(self.grid.shape), np.array(np.broadcast_to(self.reaction, self.grid.shape), float))
         return _assembled(self.grid, self.lower, self.upper, rest)
 
     def symmetric_matrix(self) -> sp.csr_matrix:
-        """W A, from the fluxes through the faces, each of which is one number for both of its volumes."""
+        """W A, symmetric to the last bit: each flux through a face is one number for both of its volumes."""
         grid, ndim = self.grid, self.grid.ndim
         rest = grid.volumes() * np.broadcast_to(self.terms.reaction, grid.shape)
         below, above = [], []
@@ -177,7 +166,7 @@ class StencilOperator:
 
 
 @dataclass(frozen=True, eq=False)
-class MatrixOperator:
+class MatrixOperator(Movable):
     """A as a sparse matrix with a 3^ndim-point stencil, relaxed in a colour per class of indices, 2^ndim of them.
 
     Attributes:
@@ -191,6 +180,7 @@ class MatrixOperator:
     volumes: Array = None  # type: ignore[assignment]
     diagonal: Any = field(init=False, repr=False)
     _colours: list[Any] = field(init=False, repr=False)
+    arrays = ("sparse", "diagonal", "_colours")
 
     def __post_init__(self) -> None:
         grid, matrix = self.grid, sp.csr_matrix(self.sparse)
@@ -204,11 +194,6 @@ class MatrixOperator:
             diagonal=centre.reshape(grid.shape),
             _colours=[(rows, matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size],
         )
-
-    def to(self, device: Any, dtype: Any) -> MatrixOperator:
-        """The same operator on tensors of a device, or on arrays where `device` is None."""
-        names = ("sparse", "diagonal", "_colours")
-        return changed(self, **{name: convert(getattr(self, name), device, dtype) for name in names})
 
     @property
     def nonzeros(self) -> int:
@@ -237,8 +222,8 @@ Operator = StencilOperator | MatrixOperator
 def coloured_blocks(grid: Grid) -> list[list[Block]]:
     """The colours of a (2 ndim + 1)-point stencil, each a list of blocks of unknowns that do not couple.
 
-    Red are the points with an even index sum, then come the black ones, then those on the seam of an odd periodic
-    axis, by the parity of the other indices.
+    Points with an even index sum are red and come first, then the black ones, then the seam of an odd periodic axis,
+    by the parity of the other indices.
     """
     colours: dict[tuple[int, int], list[Block]] = {}
     for classes in product(*(enumerate(axis.colours()) for axis in grid.axes)):
@@ -250,7 +235,7 @@ def coloured_blocks(grid: Grid) -> list[list[Block]]:
 
 
 def _assembled(grid: Grid, lower: Sequence[Any], upper: Sequence[Any], rest: Array) -> sp.csr_matrix:
-    """The matrix with these coefficients of differences along each axis, and `rest` on its diagonal besides."""
+    """The matrix with these coefficients of differences along each axis, and `rest` added to its diagonal."""
     ndim, centre = grid.ndim, np.zeros(grid.shape)
     diagonals = {0: centre}  # by offset, each by column
     stride = grid.size
@@ -291,10 +276,6 @@ def _pairs(axis: Axis) -> list[tuple[slice, slice]]:
     """The neighbours along an axis: (all but the last, all but the first), and around a periodic one (last, first)."""
     pairs = [(slice(None, -1), slice(1, None))]
     return [*pairs, (slice(-1, None), slice(0, 1))] if axis.periodic else pairs
-
-
-def _unit(ndim: int, axis: int, offset: int) -> list[int]:
-    return [offset if a == axis else 0 for a in range(ndim)]
 
 
 def _shaped(values: Array, axis: int, ndim: int, dtype: np.dtype) -> Array | float:

@@ -63,7 +63,7 @@ def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
     check_every_cycle(mg, 1, 4, 1 << 30, seed=0)
     after = [np.empty_like(f), np.empty_like(f)]
     mine = fused(mg, mg.levels, 1)
-    assert mine.at_hand
+    assert mine.fits_one_call
     mine.cycle("V", f, None, after[0])
     mine.full_multigrid(f, after[1])
     for a, b in zip(before, after, strict=True):

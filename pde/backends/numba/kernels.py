@@ -1,4 +1,4 @@
-"""A solver's levels compiled into programs, and its cycles by them."""
+"""The kernels of a solver's levels, for one right-hand side at a time: all that the backend asks of the plan."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from weakref import WeakSet
 import numba
 import numpy as np
 
-from mgcore import Level
-from mgcore.solve import Remaining
-from pde.backends.numba.fused_sweep import RESIDUAL
+from mgcore import Level, Remaining
+from pde.backends.numba.fused_sweep import ITERATE, RESIDUAL
 from pde.backends.numba.jit import reported
 from pde.backends.numba.level_data import Tables
 from pde.backends.numba.plan import Programs
 from pde.backends.numba.states import Packed, Rows, Sweeping, as_rows
-from pde.backends.numba.variants import smoother, variant_of
+from pde.backends.numba.variants import Variant
+from pde.levels.hierarchy import sweep_of
 from pde.problem.grid import Array
 
-AT_HAND = 1 << 21
+LARGEST_CALL = 1 << 21
 """Unknowns at most for all cycles in one call."""
 
 MOST = 16
-"""Cycles in one call, in which no signal is looked at."""
+"""Cycles in one call, during which Python sees no signal."""
+
+NORMS = {None: RESIDUAL, "residual": RESIDUAL, "iterate": ITERATE}
 
 
-class Fused:
-    """The cycles of a solver by programs, for one right-hand side at a time; made by `fuse`.
+class Kernels:
+    """Compiled cycles on the levels of a `Variant`.
 
-    The programs own the storage that they work in: two cycles at once wait for each other.
+    The plan owns the storage that it works in: two cycles at once wait for each other.
     """
 
-    def __init__(self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int) -> None:
-        self.programs, self._size = Programs(levels, packed, sweeping, threads), levels[0].info.grid.size
+    def __init__(self, levels: Sequence[Level], variant: Variant, threads: int) -> None:
+        self.programs = Programs(levels, _packed(levels, variant), _sweeping(levels[0]), threads)
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
+        self.fits_one_call = levels[0].info.grid.size <= LARGEST_CALL and self.programs.whole
+        """Whether there is `solve`: the grid is small, and no sparse factors are needed between two passes."""
         self._lock = Lock()
         _EVERY.add(self)
 
@@ -45,26 +49,21 @@ class Fused:
         with self._lock, reported(report):
             return self.programs.prepare()
 
-    def cycle(self, cycle: str, f: Array, u: Array | None, out: Array, start: int = 0) -> float:
-        """A cycle that begins on level `start`, from u (None: zero) to `out`, which may be u.
+    def cycle(self, kind: str, f: Array, u: Array | None, out: Array, level: int = 0) -> float:
+        """A cycle that begins on a level, from u (None: zero) to `out`, which may be u.
 
         Returns:
             The root mean square of f - A u over the box.
         """
         with self._lock:
-            return self._rms(self.programs.cycle(cycle, start, *self._rows(f, u, out)), start)
+            return self._rms(self.programs.cycle(kind, level, *self._rows(f, u, out)), level)
 
-    def full_multigrid(self, f: Array, out: Array, norm: int = RESIDUAL) -> float:
-        """One pass of full multigrid for zero boundary data; returns what `cycle` does, or the same of u (ITERATE)."""
+    def full_multigrid(self, f: Array, out: Array, measure: str | None = None) -> float:
+        """One pass of full multigrid for zero boundary data; returns what `cycle` does, or that of the "iterate"."""
         with self._lock:
-            return self._rms(self.programs.cycle("nested", 0, *self._rows(f, None, out), norm), 0)
+            return self._rms(self.programs.cycle("nested", 0, *self._rows(f, None, out), NORMS[measure]), 0)
 
-    @property
-    def at_hand(self) -> bool:
-        """Whether there is `solve`: the grid is small, and a program is one call."""
-        return self._size <= AT_HAND and self.programs.whole
-
-    def solve(self, kind: str, f: Array, u: Array | None, out: Array, remaining: Remaining) -> list[float]:
+    def solve(self, kind: str, f: Array, u: Array | None, out: Array, left: Remaining) -> list[float]:
         """Cycles from u to `out` in one call, until the residual is small enough or does not halve.
 
         Args:
@@ -73,11 +72,11 @@ class Fused:
         Returns:
             The relative norm after each cycle.
         """
-        norms = np.empty(min(remaining.cycles, MOST) + 1)
-        norms[0] = remaining.last
-        scale = np.array((self._volumes[0], remaining.scale))
+        norms = np.empty(min(left.cycles, MOST) + 1)
+        norms[0] = left.last
+        scale = np.array((self._volumes[0], left.scale))
         with self._lock:
-            count = self.programs.solve(kind, *self._rows(f, u, out), norms, scale, remaining.tolerance)
+            count = self.programs.solve(kind, *self._rows(f, u, out), norms, scale, left.tolerance)
         return norms[1 : count + 1].tolist()
 
     def _rms(self, total: float, level: int) -> float:
@@ -91,7 +90,7 @@ class Fused:
         return as_rows(f), None if u is None else as_rows(u), as_rows(out)
 
 
-_EVERY: WeakSet[Fused] = WeakSet()
+_EVERY: WeakSet[Kernels] = WeakSet()
 
 
 def _unlock() -> None:
@@ -104,20 +103,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_unlock)
 
 
-def fuse(levels: Sequence[Level], dtype: np.dtype, threads: int) -> Fused | str:
-    """Fused levels for plain ones, or the reason why there are none."""
-    variant = variant_of(levels, dtype)
-    if isinstance(variant, str):
-        return variant
-    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
-        return "NUMBA_DISABLE_JIT keeps Numba from compiling"
+def cannot_compile() -> str:
+    """The reason why Numba compiles nothing, "" where it does."""
+    return "NUMBA_DISABLE_JIT keeps Numba from compiling" if numba.config.DISABLE_JIT else ""  # type: ignore[attr-defined]
+
+
+def _packed(levels: Sequence[Level], variant: Variant) -> Packed:
     varying = variant.coefficients == "varying"
-    tables = Tables(dtype, varying)
+    tables = Tables(np.dtype(variant.dtype), varying)
     for level in levels[:-1]:
         info = level.info
-        tables.add(info.grid, info.operator.terms, smoother(level).omega, info.to_coarse)
-    packed = Packed(*tables.pack(), None if variant.ndim == 2 else True, True if varying else None, tables.faces)
-    return Fused(levels, packed, _sweeping(levels[0]), threads)
+        tables.add(info.grid, info.operator.terms, sweep_of(level).omega, info.to_coarse)
+    return Packed(*tables.pack(), None if variant.ndim == 2 else True, True if varying else None, tables.faces)
 
 
 def _sweeping(level: Level) -> Sweeping:
