@@ -1,4 +1,7 @@
-"""Pictures: a network as a cycle over its levels, what it does with an image, how runs went."""
+"""Pictures: a network as a cycle over its levels, its features and kernels, evaluations, many runs.
+
+Each function draws one file with matplotlib. Nothing here trains or reads runs.
+"""
 
 from nets.plot.levels import features, kernels, on_grids
 from nets.plot.network import cycle
