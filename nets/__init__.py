@@ -1,6 +1,9 @@
 """MgNet: image classifiers that are multigrid cycles with trained convolutions.
 
-Imports `mgcore` and torch, never `pde`. Equation numbers without a source are those of S19, He and Xu, Sci. China
+Its rooms, from the top: cli, plot; runs, deploy, theorems; papers; training, inspect; models; naming, data; common. Each
+imports those below it, `mgcore` and torch, never `pde`.
+
+Equation numbers without a source are those of S19, He and Xu, Sci. China
 Math. 62 (2019); N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
 """
 

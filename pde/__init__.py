@@ -1,4 +1,8 @@
-"""Geometric multigrid for Poisson problems: the fixed stencils in the loop of `mgcore`."""
+"""Geometric multigrid for Poisson problems: the fixed stencils in the loop of `mgcore`.
+
+Its rooms, from the top: cli, plot, autodiff, solver, backends, analysis, levels, problem, common; paper beside them.
+Each imports those below it.
+"""
 
 from typing import Any
 

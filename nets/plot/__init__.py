@@ -1,6 +1,6 @@
-"""Pictures: a network as a cycle over its levels, its features and kernels, evaluations, many runs.
+"""Pictures: a network as a cycle over its levels, its features for an image, the course of runs.
 
-Each function draws one file with matplotlib. Nothing here trains or reads runs.
+Matplotlib is imported here alone. Numbers about a network are in `nets.inspect`, tables of runs in `nets.runs`.
 """
 
 from nets.plot.levels import features, kernels, on_grids
