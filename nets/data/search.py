@@ -56,8 +56,8 @@ def missing(known: Published, data_dir: str | os.PathLike[str] | None) -> str:
     names = " and ".join(download.name for download in known.downloads)
     return (
         f"data {known.name!r} was not found (looked in {searched}). Add --download (download=True), or get "
-        f"{names} from {known.page} and copy the files into "
-        f"{download_folder(known.name, data_dir)}; --data-dir (data_dir) or ${VARIABLE} names another folder of data sets"
+        f"{names} from {known.page} and copy the files into {download_folder(known.name, data_dir)}; "
+        f"--data-dir (data_dir) or ${VARIABLE} names another folder of data sets"
     )
 
 
