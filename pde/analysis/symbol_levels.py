@@ -1,4 +1,4 @@
-"""The levels of a hierarchy on infinite grids, with symbols in the place of operators."""
+"""The levels of a hierarchy on infinite grids, with symbols for operators."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class SymbolLevels:
     def blocks(
         self, run: Callable[..., Any], grids: int, frequencies: Frequencies, omega: float | None, whole: bool = False
     ) -> Blocks:
-        """A cycle over so many grids; omega None is the solver's own."""
+        """A cycle over this number of grids; omega None is the solver's own."""
         steps, counts = self.steps[: grids - 1], self.harmonics(grids)
         numbers = self.numbers(counts[0], frequencies)
         if prod(counts[0]) * prod(numbers) > MOST_VALUES:
