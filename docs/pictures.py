@@ -1,4 +1,4 @@
-"""Draw the pictures of the cookbook and of the page on the layout: python docs/pictures.py."""
+"""Draw the pictures of the pages: python docs/pictures.py."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from scipy.sparse.linalg import spsolve
 
 import pde
+from pde import plot
+from pde.analysis.fourier import Analysis
 
 DOCS = Path(__file__).resolve().parent
 BLUE, ORANGE, GREY = "#2a6f97", "#d9741a", "#666666"
@@ -83,6 +85,39 @@ def edge(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The exact solution of `obstacle`: zero inside a circle, with slope zero on it."""
     r = np.maximum(np.hypot(x - 0.5, y - 0.5), 0.25)
     return (r**2 - 0.0625) / 4 - 0.03125 * np.log(r / 0.25)
+
+
+def tutorial(path: Path, n: int = 127) -> Path:
+    """A smooth solution, one around an inclusion, and residuals by smoother."""
+    problem = pde.Poisson((n, n))
+    x, y = problem.points()
+    mg, rough = pde.Multigrid(problem), np.random.default_rng(7).standard_normal(problem.shape)
+    smooth = mg.solve(5 * np.pi**2 * np.sin(np.pi * x) * np.sin(2 * np.pi * y)).u
+    inside = (x - 0.4) ** 2 + (y - 0.6) ** 2 < 0.04
+    jump = pde.Multigrid(pde.Poisson((n, n), coefficient=np.where(inside, 1e6, 1.0)))
+    figure = Figure(figsize=(11, 3.5), layout="constrained")
+    first, second, third = figure.subplots(1, 3, width_ratios=(1, 1, 1.35))
+    extent = (0, 1, 0, 1)
+    first.imshow(smooth.T, origin="lower", extent=extent, cmap="RdBu_r")
+    first.set(title="1. a first solve", xticks=[0, 1], yticks=[0, 1])
+    second.imshow(jump.solve(1.0, accel="cg").u.T, origin="lower", extent=extent, cmap="viridis")
+    second.contour(x, y, inside, levels=[0.5], colors="w", linewidths=1)
+    second.set(title="6. a jumps by 10⁶ in the circle", xticks=[0, 1], yticks=[0, 1])
+    for smoother, colour in (("jacobi", GREY), ("red-black", BLUE), ("sor", ORANGE)):
+        norms = pde.Multigrid(problem, smoother=smoother).solve(rough, rtol=1e-10).residual_norms
+        third.semilogy(norms, "o-", color=colour, label=smoother, ms=4)
+    third.set(title="11. residual after each cycle", xlabel="cycles")
+    third.grid(alpha=0.3)
+    third.legend(frameon=False)
+    figure.savefig(path, dpi=90)
+    return path
+
+
+def symbol(path: Path) -> Path:
+    """The share of each Fourier mode that a red-black V-cycle leaves."""
+    mg = pde.Multigrid(pde.Poisson((64, 64), boundary="periodic"), smoother="red-black", levels=64)
+    theta, size = Analysis(mg).error_symbol("V")
+    return plot.symbol(theta, size, path, "V(1,1), red-black")
 
 
 PDE = (
@@ -171,4 +206,5 @@ def _box(
 
 
 if __name__ == "__main__":
-    print(layout(DOCS / "layout.png"), penalty(DOCS / "penalty.png"), obstacle(DOCS / "obstacle.png"), sep="\n")
+    for draw in (tutorial, layout, penalty, obstacle, symbol):
+        print(draw(DOCS / f"{draw.__name__}.png"))

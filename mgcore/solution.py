@@ -22,6 +22,9 @@ class Progress:
         seconds: since the start of the solve.
         u: the current iterate; read it, do not change it.
         residuals: of every member of a batch, those that have ended with their last one; `residual` is the largest.
+
+    >>> Progress(cycle=2, residual=0.01, factor=0.1, seconds=0.5, u=None)
+    Progress(cycle=2, residual=0.01, factor=0.1, seconds=0.5)
     """
 
     cycle: int
@@ -48,6 +51,10 @@ class Solution:
             converged where all are, ends for the worst of their reasons, and has the largest of their residuals after
             each cycle (a member that has ended keeps its last), of their cycles, tolerances, `attainable` and
             `removed`, and the mean of their work units.
+
+    >>> solution = Solution(8.0, True, "converged", (1.0, 0.01), cycles=1, seconds=0.5, tolerance=0.1)
+    >>> solution.factor, solution.message
+    (0.01, 'converged after 1 cycle at relative residual 1.00e-02: the residual reached the tolerance')
     """
 
     u: Vector
@@ -97,7 +104,11 @@ class Solution:
 
 
 class SolveError(ArithmeticError):
-    """A solve that did not converge, raised on request; `solution` holds what was reached."""
+    """A solve that did not converge, raised on request; `solution` holds what was reached.
+
+    >>> SolveError(Solution(8.0, False, "stalled", (1.0, 0.5), cycles=1, seconds=0.5, tolerance=0.1)).solution.reason
+    'stalled'
+    """
 
     def __init__(self, solution: Solution) -> None:
         super().__init__(solution.message)

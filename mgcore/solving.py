@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
 from typing import Any, Protocol
 
+from mgcore.arguments import integer, number
 from mgcore.moves import Vector
 from mgcore.solution import Progress, Solution, largest, summary
 from mgcore.stopping import History, Remaining, Rule
@@ -20,6 +20,16 @@ class Iteration(Protocol):
 
     Attributes:
         scale: of each member, what its residuals are relative to; 0 takes the norm of its first residual.
+
+    >>> class Halving:
+    ...     scale, r = (8.0,), 8.0
+    ...     def norms(self): return (self.r,)
+    ...     def advance(self, left): self.r /= 2; return ((self.r / 8.0,),)
+    ...     def attainable(self): return None
+    ...     def u(self): return (8.0 - self.r,)
+    ...     def keep(self, members): pass
+    >>> solve_batch(Halving(), rtol=0.3).members[0].residual_norms
+    (1.0, 0.5, 0.25)
     """
 
     scale: Sequence[float]
@@ -84,6 +94,11 @@ def solve(
 
     Raises:
         TypeError, ValueError: naming the tolerance or number that is none, or is negative.
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2])
+    >>> def residual(f, u): return f if u is None else f - u
+    >>> solve(lambda f, u: v_cycle([level], f, u), residual, norm=abs, f=8.0, rtol=0.1).residual_norms
+    (1.0, 0.5, 0.25, 0.125, 0.0625)
     """
 
     first = norm(f) if scale is None else scale
@@ -121,11 +136,17 @@ def solve_batch(
 
     Returns:
         A `Solution` of the whole, with `members`.
+
+    >>> from types import SimpleNamespace
+    >>> norms, u = lambda: (0.0, 0.0), lambda: (3.0, 4.0)
+    >>> solved = SimpleNamespace(scale=(1.0, 1.0), norms=norms, u=u, attainable=lambda: None)
+    >>> [member.u for member in solve_batch(solved).members]
+    [3.0, 4.0]
     """
-    _check_number("rtol", rtol, float, least=0)
-    _check_number("atol", atol, float, least=0)
-    _check_number("max_cycles", max_cycles, int, least=0)
-    _check_number("patience", patience, int, least=1)
+    number("rtol", rtol, least=0)
+    number("atol", atol, least=0)
+    integer("max_cycles", max_cycles, least=0)
+    integer("patience", patience, least=1)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None, got {callback!r}")
     began, rule, single = time.perf_counter(), Rule(max_cycles, patience, doubt), callback is not None
@@ -222,11 +243,3 @@ def _progress(histories: Sequence[History], seconds: float, u: Vector) -> Progre
     last, before = (largest([history.norms[: c + 1][-1] for history in histories]) for c in (cycle, cycle - 1))
     residuals = tuple(history.norms[-1] for history in histories)
     return Progress(cycle, last, last / before if before > 0 else 0.0, seconds, u, residuals)
-
-
-def _check_number(name: str, value: Any, kind: Any, least: int) -> None:
-    wanted = Integral if kind is int else Real
-    if type(value) is not kind and (isinstance(value, bool) or not isinstance(value, wanted)):
-        raise TypeError(f"{name} must be {'an integer' if kind is int else 'a real number'}, got {value!r}")
-    if not value >= least:
-        raise ValueError(f"{name} must be {'zero or positive' if least == 0 else f'at least {least}'}, got {value}")

@@ -20,7 +20,11 @@ REASONS = {  # from good to bad
 
 
 class Remaining(NamedTuple):
-    """The work left for one member: its last norm and tolerance, both relative to `scale`, and the cycles allowed."""
+    """The work left for one member: its last norm and tolerance, both relative to `scale`, and the cycles allowed.
+
+    >>> Remaining(last=0.5, scale=2.0, tolerance=0.1, cycles=3).cycles
+    3
+    """
 
     last: float
     scale: float

@@ -1,4 +1,9 @@
-"""Data sets: raw images, augmented and normalised batch by batch."""
+"""Data sets: raw images, augmented and normalised batch by batch.
+
+>>> import torch
+>>> nets.data.load("digits")
+Dataset('digits', 1,437 images for training, 360 for testing, 1 x 8 x 8 torch.float32, 10 classes)
+"""
 
 from nets.data.augment import Augmentation
 from nets.data.batches import Batches

@@ -39,6 +39,11 @@ class Transform:
         mean, std: per channel, of pixels in which white is `white`.
         class_names: in the order of the network's outputs.
         resize: pixels of the shorter side before the middle is cut out; None is the least that fits `shape`.
+
+    >>> model = create_model("MgNet[1]-[4]-B^l", num_classes=2, in_channels=1)
+    >>> model.transform = Transform("pets", (1, 8, 8), (0.5,), (0.5,), ("cat", "dog"))
+    >>> model.transform.resize is None
+    True
     """
 
     data: str

@@ -1,4 +1,4 @@
-"""What a trained network says about image files."""
+"""Prediction: the classes of image files by a trained network."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Prediction:
-    """The classes of one image file with the highest probabilities, best first; or why there are none.
+    """The classes of one image file with the highest probabilities, best first; or why it could not be read.
 
     Attributes:
         path: the file.
         classes: (class name, probability in [0, 1]), best first.
         changes: what was done to the image, in words.
         error: why the file could not be read; "" where it could.
+
+    >>> from pathlib import Path
+    >>> Prediction(Path("a.png"), (("cat", 0.9), ("dog", 0.1))).classes[0]
+    ('cat', 0.9)
     """
 
     path: Path
@@ -47,12 +51,17 @@ def predict(
 
     Args:
         model: a network that `nets.load` has read, which has its `transform`.
-        paths: one path, or several of them.
+        paths: one path, or a list of paths.
         top: how many classes of an image; at most all of them.
         invert: black for white.
 
     Raises:
         TypeError, ValueError: naming the argument, or a folder without an image file, before any work.
+
+    >>> model = create_model("MgNet[1]-[4]-B^l", num_classes=2, in_channels=1)
+    >>> model.transform = Transform("pets", (1, 8, 8), (0.5,), (0.5,), ("cat", "dog"))
+    >>> [prediction.error != "" for prediction in predict(model, "missing.png")]
+    [True]
     """
     check_integer("top", top, 1)
     if not isinstance(model, Network):
@@ -65,14 +74,13 @@ def predict(
 
 
 def _paths(given: Any) -> list[Path]:
-    """One path or several: a name is not the letters in it."""
-    several = isinstance(given, Iterable) and not isinstance(given, str | PathLike)
-    paths = list(given) if several else [given]
+    """Make a list of one path or of many: a name is not the letters in it."""
+    many = isinstance(given, Iterable) and not isinstance(given, str | PathLike)
+    paths = list(given) if many else [given]
     for path in paths:
         if not isinstance(path, str | PathLike):
-            raise TypeError(
-                f"paths must be the path of an image file or of a folder, or several; got {type(path).__name__}"
-            )
+            need = "the path of an image file or of a folder, or a list of them"
+            raise TypeError(f"paths must be {need}; got {type(path).__name__}")
     return [Path(path) for path in paths]
 
 

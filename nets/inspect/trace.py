@@ -38,9 +38,6 @@ def trace(model: Network, input_size: Sequence[int]) -> list[Call]:
     """List the calls for an image of shape (channels, n, ...), in order.
 
     The network runs once on tensors without storage; nothing of it changes.
-
-    Raises:
-        TypeError, ValueError: where input_size is no such shape, or does not fit the network.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")

@@ -44,10 +44,6 @@ class Hat(nn.Module):
 
 
 def create_activations(name: str, grids: int) -> list[nn.Module]:
-    """One activation per grid, each with its own state; "identity" makes a network without batch norm linear.
-
-    Raises:
-        TypeError, ValueError: for a name outside the grammar, or supports that do not fit the grids.
-    """
+    """One activation per grid, each with its own state; "identity" makes a network without batch norm linear."""
     found = parse_activation(name, grids)
     return [MODULES[entry]() if isinstance(entry, str) else Hat(**entry._asdict()) for entry in found]

@@ -19,7 +19,14 @@ KEYS = {
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged, or not what is asked for."""
+    """A checkpoint that is missing, damaged, or not what is asked for.
+
+    >>> try:
+    ...     load("nothing.pt")
+    ... except CheckpointError as error:
+    ...     "nothing.pt" in str(error)
+    True
+    """
 
 
 def save(folder: Path, record: Mapping[str, Any]) -> None:
@@ -31,9 +38,6 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The record in a checkpoint, or the newest one that is whole in the folder of a run.
 
     Where a folder's newest checkpoint is damaged a warning says so, and the one before is read.
-
-    Raises:
-        CheckpointError: naming the file, where it is missing, truncated, damaged or something else.
     """
     return find(path_of(path))[0]
 

@@ -29,6 +29,10 @@ class DenseNet(Network):
     The DenseNets of the literature have more than (7.5): a 1 x 1 convolution to 4 k channels before each theta, batch
     norm and s before the convolutions, 1 x 1 convolutions that halve the channels and average pooling between grids,
     and a head that pools all of [f^0, ..., f^nu]. They are not built.
+
+    >>> model = create_model("DenseNet[2,2]-[(16,12)]")
+    >>> type(model).__name__, len(model.levels)
+    ('DenseNet', 2)
     """
 
     config: DenseNetConfig

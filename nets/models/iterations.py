@@ -1,4 +1,4 @@
-"""How the sweeps of a grid are combined, by name: (6.7), (6.8), (6.9), run by `mgcore`.
+"""Iterations that combine the sweeps of a grid: (6.7), (6.8), (6.9), run by `mgcore`.
 
 `nets.naming.values` reads the names.
 """

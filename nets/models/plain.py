@@ -25,9 +25,13 @@ class PlainNet(Network):
 
     The convolutions, the pooling and the order of layers are those of the literature, without dropout. The first
     convolution is theta^0, the stem; `chi[l]` are the others on a grid, `norm[l]` their batch norms, `R[l]` the pooling
-    that follows: these are the levels. The fully connected layers, `hidden` and `head`, are none; they follow R of the
+    that follows: these are the levels. The fully connected layers, `hidden` and `head`, are not; they follow R of the
     coarsest grid. Images may have any size: pooling rounds up, and the last grid is averaged to as many pixels as the
     fully connected layers were made for, which at the size of the literature (32, 224) changes nothing.
+
+    >>> model = create_model("VGG[2,2]-[16,32]")
+    >>> type(model).__name__, len(model.levels)
+    ('PlainNet', 2)
     """
 
     config: PlainConfig

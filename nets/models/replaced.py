@@ -21,7 +21,7 @@ ABSENT = "absent"
 
 
 def replaced_modules(model: Configured) -> dict[str, str]:
-    """Describe the modules that differ from those of a fresh network of the same configuration, by name.
+    """Describe the modules that differ from a fresh network of the same configuration, by name.
 
     Type, plain settings and shapes of weights count; values of weights do not.
     """
@@ -29,7 +29,7 @@ def replaced_modules(model: Configured) -> dict[str, str]:
 
 
 def differences(found: Mapping[str, str], needed: Mapping[str, str]) -> dict[str, str]:
-    """Give the words in `found` that differ from those needed; "absent" where there are none."""
+    """Select the descriptions in `found` that differ from `needed`; "absent" for missing modules."""
     names = dict.fromkeys([*found, *needed])
     return {name: found.get(name, ABSENT) for name in names if found.get(name) != needed.get(name)}
 

@@ -32,8 +32,12 @@ class ResNet(Network):
     there is none on R nor in the stem.
 
     "LM-ResNet" has one trained number `k[l][i]` per step but the first of a grid. "WideResNet" has 16 channels after
-    the stem: the first `B[0][0]` and the 1 x 1 `widen[0]` beside it lead to those of grid 1, R takes the activated data
-    of a grid, and `norm_head` and s come before the pooling. The stem has s after it, as in the papers' pre-act ResNet.
+    the stem: the first `B[0][0]` and the 1 x 1 `widen[0]` beside it lead to grid 1, R takes the activated data of a
+    grid, and `norm_head` and s come before the pooling. The stem has s after it, as in the papers' pre-act ResNet.
+
+    >>> model = create_model("ResNet[2,2]-[16,32]")
+    >>> type(model).__name__, len(model.levels)
+    ('ResNet', 2)
     """
 
     config: ResNetConfig
@@ -147,7 +151,7 @@ class ResNet(Network):
 
 
 def _restrict_first(config: ResNetConfig) -> bool:
-    """Whether R comes before the first block of a grid: the "tables" reading of shared B, without B^{l,0}."""
+    """Tell whether R precedes the first block of a grid: the "tables" reading of shared B, without B^{l,0}."""
     return config.sharing == "tables" and config.B == "B^l"
 
 

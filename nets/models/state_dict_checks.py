@@ -28,7 +28,7 @@ AVERAGED = "n_averaged"
 
 
 def check_state(model: Configured, state: Mapping[str, Any], *, strict: bool = True) -> None:
-    """Refuse a state of another network; strict=False looks at shapes alone.
+    """Refuse a state of another network; strict=False compares shapes alone.
 
     A state without a description, such as a plain dict, can differ in names and shapes alone.
 
@@ -68,7 +68,7 @@ def described_network(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def other_network(found: Mapping[str, Any] | None, model: Configured) -> str | None:
-    """Put the difference between a description and a model's own in words; None where both have the same weights."""
+    """Say how a description differs from a model's own; None where both have the same weights."""
     if found is None:
         return None
     config = model.config

@@ -38,6 +38,12 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
         TypeError: `into` is no network.
         CheckpointError: naming the file, where it is missing, truncated, damaged or something else, or holds another
             network than `into`, or one with replaced modules and `into` is None.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, output=folder, progress=False)
+    ...     load(result.checkpoint).config.notation
+    'MgNet[1]-[4]-B^l'
     """
     if not (into is None or isinstance(into, Network)):
         raise TypeError(f"into must be a nets.Network or None; got {type(into).__name__}")
@@ -108,9 +114,8 @@ def _state(content: Any, path: Path) -> Mapping[str, Any]:
         if isinstance(state, Mapping) and state and all(isinstance(w, torch.Tensor) for w in state.values()):
             return unwrapped(state)
     names = ", ".join(map(repr, STATES))
-    raise CheckpointError(
-        f"weights: {path} holds neither a checkpoint of nets.train nor a state_dict, alone or as one of {names}"
-    )
+    either = f"neither a checkpoint of nets.train nor a state_dict, alone or as one of {names}"
+    raise CheckpointError(f"weights: {path} holds {either}")
 
 
 def _check_architecture(

@@ -20,6 +20,9 @@ class DenseNetConfig(Settings):
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> DenseNetConfig.parse("DenseNet[2,2]-[(16,12)]").growth
+    (12, 12)
     """
 
     Architecture: ClassVar[Any] = DenseNetArchitecture

@@ -65,7 +65,12 @@ Item = TypeVar("Item")
 
 
 class Architecture(NamedTuple):
-    """An MgNet, V-MgNet or GDFI: sweeps and (c_u, c_f) per grid, finest first, the kinds of extractor, Pi, A and B."""
+    """An MgNet, V-MgNet or GDFI: sweeps and (c_u, c_f) per grid, finest first, the kinds of extractor, Pi, A and B.
+
+    >>> architecture = parse("MgNet[2,1]-[(8,16)]-B^{l,i}")
+    >>> architecture.nu, architecture.channels_u, architecture.channels_f, architecture.extractor
+    ((2, 1), (8, 8), (16, 16), 'variable')
+    """
 
     nu: tuple[int, ...]
     channels_u: tuple[int, ...]
@@ -88,7 +93,11 @@ class Architecture(NamedTuple):
 
 
 class ResNetArchitecture(NamedTuple):
-    """A ResNet: blocks and channels per grid, the kind of step, and what is shared."""
+    """A ResNet: blocks and channels per grid, the kind of step, and what is shared.
+
+    >>> parse("ResNet[2,2]-[16,32]")
+    ResNetArchitecture(nu=(2, 2), channels=(16, 32), kind='ResNet', A='A^{l,i}', B='B^{l,i}')
+    """
 
     nu: tuple[int, ...]
     channels: tuple[int, ...]
@@ -106,7 +115,11 @@ class ResNetArchitecture(NamedTuple):
 
 
 class DenseNetArchitecture(NamedTuple):
-    """A DenseNet: steps per grid, channels k_0 of f^{l,0} and k of every other f^{l,i}."""
+    """A DenseNet: steps per grid, channels k_0 of f^{l,0} and k of every other f^{l,i}.
+
+    >>> parse("DenseNet[2,2]-[(16,12)]")
+    DenseNetArchitecture(nu=(2, 2), channels=(16, 16), growth=(12, 12))
+    """
 
     nu: tuple[int, ...]
     channels: tuple[int, ...]
@@ -117,7 +130,11 @@ class DenseNetArchitecture(NamedTuple):
 
 
 class PlainArchitecture(NamedTuple):
-    """A plain network: LeNet-5, AlexNet, or VGG with layers and channels per grid."""
+    """A plain network: LeNet-5, AlexNet, or VGG with layers and channels per grid.
+
+    >>> parse("VGG[2,2]-[16,32]")
+    PlainArchitecture(kind='VGG', nu=(2, 2), channels=(16, 32))
+    """
 
     kind: str
     nu: tuple[int, ...] = ()
@@ -140,6 +157,9 @@ def parse(name: str) -> AnyArchitecture:
         TypeError: where `name` is not a string.
         ValueError: where it does not parse, or settings follow; the message shows the part that fails and a correct
             example.
+
+    >>> parse("MgNet[2,1]-[8]-B^l").nu
+    (2, 1)
     """
     architecture, text = begin(name)
     text.end()
@@ -147,11 +167,7 @@ def parse(name: str) -> AnyArchitecture:
 
 
 def begin(name: str) -> tuple[AnyArchitecture, Scanner]:
-    """The architecture with which a name begins, and the name, read up to there.
-
-    Raises:
-        TypeError, ValueError: as `parse`.
-    """
+    """The architecture with which a name begins, and the name, read up to there."""
     if not isinstance(name, str):
         raise TypeError(f"name must be a string such as {EXAMPLE!r}; got {type(name).__name__}")
     text = Scanner(name)

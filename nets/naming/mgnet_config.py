@@ -63,6 +63,9 @@ class MgNetConfig(Settings):
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> MgNetConfig(nu=(2, 1), channels_u=(8, 8), channels_f=(8, 8)).notation
+    'MgNet[2,1]-[8]-B^l'
     """
 
     Architecture: ClassVar[Any] = Architecture
@@ -104,7 +107,7 @@ class MgNetConfig(Settings):
 
     @property
     def linear(self) -> bool:
-        """Whether A is a linear map: a convolution alone."""
+        """Tell whether A is a linear map: a convolution alone."""
         return self.A == "K" and not (self.batch_norm and self.norm == "after")
 
 
@@ -114,9 +117,8 @@ def _settle_post(config: MgNetConfig) -> None:
     post = down if config.nu_post is None else integers("nu_post", config.nu_post, 0)
     if len(post) != len(down):
         need = f"{counted(len(down), 'number')}, one per grid of nu={config.nu} but the coarsest"
-        raise ValueError(
-            f'nu_post must be {need if down else "empty or None"}, in the family "{config.family}"; got {post}'
-        )
+        need = need if down else "empty or None"
+        raise ValueError(f'nu_post must be {need}, in the family "{config.family}"; got {post}')
     object.__setattr__(config, "nu_post", post)
 
 

@@ -58,7 +58,7 @@ PLANS: dict[tuple[str, str], Plan] = {
         hidden=(4096, 4096),
     ),
 }
-"""What the names LeNet-5 and AlexNet stand for, per input; the AlexNet of CIFAR is the one of its published count."""
+"""The networks LeNet-5 and AlexNet, per input; the AlexNet of CIFAR is the one of its published count."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,9 @@ class PlainConfig(Settings):
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> PlainConfig.parse("VGG[2,2]-[16,32]").channels
+    (16, 32)
     """
 
     Architecture: ClassVar[Any] = PlainArchitecture

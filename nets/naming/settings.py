@@ -55,11 +55,7 @@ class Settings:
 
     @classmethod
     def parse(cls, name: str, **settings: Any) -> Self:
-        """The configuration of a name in the notation of `nets.naming.grammar`, with settings in it or by keyword.
-
-        Raises:
-            TypeError, ValueError: where the name does not parse, or gives a setting that a keyword gives otherwise.
-        """
+        """The configuration of a name in the notation of `nets.naming.grammar`, with settings in it or by keyword."""
         architecture, text = begin(name)
         if not isinstance(architecture, cls.Architecture):
             raise ValueError(f"name must be that of {cls.title}; got {name!r}: use nets.create_model")
@@ -69,7 +65,7 @@ class Settings:
 
     @classmethod
     def defaults(cls, architecture: Any) -> dict[str, Any]:
-        """Settings of an architecture whose defaults are not those of the class."""
+        """Settings of an architecture with other defaults than the class has."""
         return {}
 
     @classmethod
@@ -88,12 +84,10 @@ class Settings:
 
     def __str__(self) -> str:
         """The name and the settings that are not the default ones; it parses back to an equal configuration."""
-        default = self.parse(self.notation).settings()
-        said = {key: value for key, value in self.settings().items() if value != default[key]}
-        free = {key: value for key, value in said.items() if key not in self.settled}
-        implied = self.parse(self.notation, **free).settings()
-        said = {key: value for key, value in said.items() if key in free}
-        said |= {key: getattr(self, key) for key in self.settled if getattr(self, key) != implied[key]}
+        default, settings = self.parse(self.notation).settings(), self.settings()
+        said = {key: v for key, v in settings.items() if v != default[key] and key not in self.settled}
+        implied = self.parse(self.notation, **said).settings()
+        said |= {key: settings[key] for key in self.settled if settings[key] != implied[key]}
         return self.notation + "".join(f", {key}={value}" for key, value in said.items())
 
     @property
@@ -157,9 +151,6 @@ def read_settings(text: Scanner, types: Mapping[str, str], title: str) -> dict[s
     Args:
         types: "bool", "int" or "str" for every key there is.
         title: of the family that has these keys, in an error.
-
-    Raises:
-        ValueError: showing the part that fails, and what is allowed there.
     """
     found: dict[str, Any] = {}
     while not text.ended:

@@ -40,11 +40,7 @@ class HatSettings(NamedTuple):
 
 
 def parse_activation(name: str, grids: int) -> list[str | HatSettings]:
-    """Read an activation: one of `ACTIVATIONS` or the settings of a hat, per grid.
-
-    Raises:
-        TypeError, ValueError: for a name outside the grammar, or supports that do not fit the grids.
-    """
+    """Read an activation: one of `ACTIVATIONS` or the settings of a hat, per grid."""
     if not isinstance(name, str):
         raise TypeError(f"activation must be a string such as 'relu' or 'hat:5,10'; got {name!r}")
     if name in ACTIVATIONS:
@@ -65,10 +61,8 @@ def _supports(name: str, text: str | None, grids: int) -> list[float]:
     except ValueError:
         supports = []
     if not supports or not all(LEAST <= support <= LARGEST for support in supports):
-        raise ValueError(
-            f"activation: the supports of a hat must be numbers from {LEAST:g} to {LARGEST:g}, as in 'hat:5,10'; "
-            f"got {name!r}"
-        )
+        need = f"numbers from {LEAST:g} to {LARGEST:g}, as in 'hat:5,10'"
+        raise ValueError(f"activation: the supports of a hat must be {need}; got {name!r}")
     if len(supports) not in (1, grids):
         allowed = "1 support" if grids == 1 else f"1 or {grids} supports"
         raise ValueError(f"activation must give {allowed}, one per grid; got {len(supports)} in {name!r}")
@@ -87,17 +81,12 @@ def parse_iteration(name: str) -> tuple[str, Rows | None]:
     try:
         return kind, tuple(tuple(float(number) for number in row.split(",")) for row in text.split(";"))
     except ValueError:
-        raise ValueError(
-            f"iteration: {text!r} is no list of numbers, as in 'multi-step:1;0.5,0.5'; got {name!r}"
-        ) from None
+        example = "as in 'multi-step:1;0.5,0.5'"
+        raise ValueError(f"iteration: {text!r} is no list of numbers, {example}; got {name!r}") from None
 
 
 def check_iteration(name: str, nu: tuple[int, ...], nu_post: tuple[int, ...] = ()) -> None:
-    """Refuse a name outside the grammar, and weights that do not fit the sweeps on the way down and up.
-
-    Raises:
-        TypeError, ValueError: naming the argument, what came and what is allowed.
-    """
+    """Refuse a name outside the grammar, and weights that do not fit the sweeps on the way down and up."""
     kind, rows = parse_iteration(name)
     if rows is None:
         return

@@ -1,4 +1,4 @@
-"""How often a checkpoint is written."""
+"""The interval between two checkpoints."""
 
 from __future__ import annotations
 
@@ -21,11 +21,7 @@ class CheckpointInterval:
 
     @classmethod
     def parse(cls, value: Any) -> CheckpointInterval:
-        """'1 epoch, 5 min', or a number of steps.
-
-        Raises:
-            TypeError, ValueError: saying what is allowed.
-        """
+        """'1 epoch, 5 min', or a number of steps."""
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise TypeError(f"checkpoint_every must be {ALLOWED}; got {value!r}")
         found: dict[str, float] = {}
@@ -39,5 +35,5 @@ class CheckpointInterval:
         return cls(**found)
 
     def due(self, *, steps: int, epochs: int, seconds: float) -> bool:
-        """Whether to write, so many steps, whole epochs and seconds after the last checkpoint."""
+        """Tell whether to write, so many steps, whole epochs and seconds after the last checkpoint."""
         return steps >= self.steps or epochs >= self.epochs or seconds >= self.seconds

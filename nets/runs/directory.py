@@ -1,4 +1,4 @@
-"""The folder of a run: its checkpoints, its record and its history, and who may write there."""
+"""The folder of a run: its checkpoints, its record, its history, and the lock."""
 
 from __future__ import annotations
 
@@ -66,27 +66,18 @@ class RunFolder:
             self.path.rmdir()  # nothing began
 
     def claim(self, resume: bool) -> dict[str, Any] | None:
-        """The checkpoint to go on from, or None for a new run.
-
-        Raises:
-            CheckpointError: the folder holds a run and `resume` is False, or none of its checkpoints can be read.
-        """
+        """The checkpoint to go on from, or None for a new run."""
         names = (checkpoints.FILE, checkpoints.PREVIOUS, record.FILE, HISTORY, CURVE)
         found = [self.path / name for name in names if (self.path / name).exists()]
         if found and not resume:
-            raise CheckpointError(
-                f"output: {found[0]} belongs to a run already; choose another folder, or resume=True (--resume)"
-            )
+            hint = "choose another folder, or resume=True (--resume)"
+            raise CheckpointError(f"output: {found[0]} belongs to a run already; {hint}")
         if not any(file.name in (checkpoints.FILE, checkpoints.PREVIOUS) for file in found):
             return None
         return checkpoints.read(self.path)
 
     def begin(self, run: Run, recipe: Mapping[str, Any]) -> None:
-        """Write the record of a run that is about to compute; `recipe` has its name, its source and the overrides.
-
-        Raises:
-            OSError: nothing can be written here.
-        """
+        """Write the record of a run that is about to compute; `recipe` has its name, its source and the overrides."""
         path = self.path / record.FILE
         content = {"format": record.FORMAT, "status": "running", "message": "", **record.describe(run, recipe)}
         if run.training.step:
@@ -97,7 +88,7 @@ class RunFolder:
         self._tried = (run.training.epoch, run.training.step, time.monotonic())
 
     def due(self, run: Run, steps: int = 0) -> bool:
-        """Whether a checkpoint is due, after `steps` more."""
+        """Tell whether a checkpoint is due, after `steps` more."""
         epoch, step, then = self._tried
         seconds = time.monotonic() - then
         done, epochs = run.training.step + steps - step, run.training.epoch - epoch
@@ -117,20 +108,13 @@ class RunFolder:
         self._write_record(record.progress(run))
 
     def finish(self, run: Run, evaluation: Evaluation) -> None:
-        """What the run gave.
-
-        Raises:
-            OSError: the last checkpoint cannot be written.
-        """
+        """Write the last checkpoint, the result, the learning curve and the model card."""
         if (run.training.epoch, run.training.step) != self._kept:
             try:
                 self._save(run)
             except OSError as error:
-                raise OSError(
-                    error.errno,
-                    f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}; "
-                    "make room and resume the run",
-                ) from error
+                why = f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}"
+                raise OSError(error.errno, f"{why}; free some space and resume the run") from error
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
         if draw_history is not None:
             self._try(CURVE, partial(draw_history, run.training.history, self.path / CURVE))

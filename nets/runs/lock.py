@@ -18,11 +18,7 @@ class FolderInUseError(ValueError):
 
 
 class Lock:
-    """Lock a folder until `release` or until the process ends, however it ends; the file says which process.
-
-    Raises:
-        FolderInUseError: another process has it.
-    """
+    """Lock a folder until `release` or until the process ends, however it ends; the file says which process."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE

@@ -1,4 +1,4 @@
-"""The model card of a run: what the network is, what it was trained on and how, how well it does, and its limits."""
+"""The model card of a run: the network, its data and recipe, its accuracy, and its limits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nets.papers.accuracies import published
 
 FILE = "model_card.md"
 PARTS = {"train": "training", "test": "test"}
+PUBLISHED = {True: " (as published)", False: " (not the published file)", None: ""}
 WORST = 5
 """Classes with the lowest accuracy that are named."""
 
@@ -70,7 +71,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         "initial weights": initial_weights(record),
         "frozen parameters": ", ".join(record.get("frozen") or ()),
         "data": _data(data),
-        "files": ", ".join(_file(file) for file in data.get("files") or ()),
+        "files": ", ".join(f["name"] + PUBLISHED[f.get("as_published")] for f in data.get("files") or ()),
         "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{source}", overrides])),
         "seed": str(record.get("seed", "")),
         "time": f"{time}, and {duration(float(compiling))} of compilation" if time and compiling else time,
@@ -104,12 +105,6 @@ def _data(data: Mapping[str, Any]) -> str:
     return ", ".join(parts + ([f"split {data['split']}"] if data.get("split") else []))
 
 
-def _file(file: Mapping[str, Any]) -> str:
-    """Its name, and whether it is the published one."""
-    known = {True: "as published", False: "not the published file", None: ""}[file.get("as_published")]
-    return file["name"] + (f" ({known})" if known else "")
-
-
 def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     if result.get("accuracy") is None:
         return ["There is no result."]
@@ -127,9 +122,7 @@ def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     printed = {(e.source, e.accuracy): e for e in published(record["data"]["name"], record["model"], activation)}
     if printed:
         values = ", ".join(f"{accuracy:.2f} % ({source})" for source, accuracy in printed)
-        lines.append(
-            f"- Published for this network: {values}; their recipes are others, and nobody says for how many runs."
-        )
+        lines.append(f"- Published for this network: {values}; with other recipes, and no number of runs is given.")
     return lines
 
 
@@ -144,11 +137,11 @@ def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     limits = [
         f"It has seen {name} alone: on images of another kind, size or camera it may be wrong without a sign of it.",
         "It answers with one of its classes for any image; its probabilities are not calibrated.",
-        "One run: another seed gives another number. `python -m nets report` puts several beside one another.",
+        "One run: another seed gives another number. `python -m nets report` compares runs.",
     ]
     if result.get("accuracy") is not None:
         limits.append("Measured after the last epoch, never the best one, and without test-time augmentation.")
-        limits.append("Whether somebody chose the recipe by the test images, this record does not say.")
+        limits.append("This record does not say whether the recipe was chosen by the test images.")
     return limits
 
 

@@ -1,4 +1,4 @@
-"""Which data a run saw."""
+"""The data that a run saw, and how they are found again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nets.models.base import Network
 from nets.models.checkpoint import CheckpointError, read
 
 NOT_HELD_OUT = ("train_images", "white", "mean", "std", "excluded")
-"""What the images for training decide, and which images are not there."""
+"""Entries that the training images decide, and the excluded images."""
 
 
 def describe(data: Dataset) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""record.json: what a run was, how it went and what came out, written before the first batch and after every epoch."""
+"""record.json: description, progress and result of a run, written before the first batch and after every epoch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMAT = "mgnet-multigrid record 1"
 
 
 def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What does not change in a run, as plain values; `recipe` has its name, its source and the overrides."""
+    """Describe what does not change in a run, as plain values; `recipe` has its name, its source and the overrides."""
     # runs of earlier versions, which lack the rule, had no warm-up
     averaging = {} if run.training.average is None else {"averaging_decay": RULE}
     data, config = run.training.whole, run.training.model.config
@@ -63,7 +63,7 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def circumstances(run: Run) -> dict[str, Any]:
-    """Of this process."""
+    """Describe this process."""
     return {
         "command": environment.command(),
         "commit": environment.commit(),
@@ -74,7 +74,7 @@ def circumstances(run: Run) -> dict[str, Any]:
 
 
 def resume(path: Path, run: Run) -> dict[str, Any]:
-    """What the record of the run that goes on says of its first process, and a list of those that resumed it."""
+    """Read the record of a run that is resumed: its first process, and the processes that resumed it."""
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
         kept = {name: before[name] for name in ("command", "commit", "versions", "hardware", "process")}
@@ -85,7 +85,7 @@ def resume(path: Path, run: Run) -> dict[str, Any]:
 
 
 def progress(run: Run) -> dict[str, Any]:
-    """What changes: the time of the last word, and how far the run is."""
+    """The entries that change: the time of the last word, and how far the run is."""
     return {
         "written": now(),
         "epoch": run.training.epoch,
@@ -97,7 +97,7 @@ def progress(run: Run) -> dict[str, Any]:
 
 
 def result(run: Run, evaluation: Evaluation) -> dict[str, Any]:
-    """What came out after the last epoch; never the best epoch's."""
+    """The result after the last epoch; never the best epoch's."""
     return {
         "which": "last epoch" if run.training.average is None else "averaged weights",
         "accuracy": evaluation.accuracy,
@@ -113,7 +113,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """UTF-8; the bytes of paths that are none become what JSON reads back."""
+    """Write UTF-8; bytes of paths that are not UTF-8 are escaped as JSON reads them back."""
     write_atomically(path, text.encode(errors="backslashreplace"))
 
 

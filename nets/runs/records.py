@@ -1,4 +1,4 @@
-"""Records of training runs (record.json): reading them, and putting repeated runs together."""
+"""Records of training runs (record.json): reading them, and grouping repeated runs."""
 
 from __future__ import annotations
 
@@ -120,12 +120,9 @@ class NoRecordError(ValueError):
 
 
 def runs(paths: Iterable[str | PathLike[str]]) -> list[Group]:
-    """The runs whose records are given, or lie in the folders given, at any depth; repetitions together.
+    """Read the records given, or in the folders given at any depth, and group repetitions.
 
-    What holds no run is passed over with a warning, as long as something else does.
-
-    Raises:
-        ValueError: naming a path that does not exist, or a record.json that is none; or where there is no run at all.
+    Paths without a run are left out with a warning, unless there is no run at all.
     """
     found: dict[Path, Record] = {}
     others: list[str] = []
@@ -145,17 +142,12 @@ def runs(paths: Iterable[str | PathLike[str]]) -> list[Group]:
     if others and not found:
         raise ValueError(others[0])
     for words in others:
-        warnings.warn(f"{words} (passed over)", stacklevel=2)
+        warnings.warn(f"{words} (left out)", stacklevel=2)
     return groups(found.values())
 
 
 def read(path: str | PathLike[str]) -> Record:
-    """The record in a file.
-
-    Raises:
-        NoRecordError: a ValueError that names the file, where it is no record.
-        ValueError: naming the file, where it says less than a record must.
-    """
+    """The record in a file."""
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -185,7 +177,7 @@ def _missing(content: Mapping[str, Any]) -> str | None:
 
 
 def groups(records: Iterable[Record]) -> list[Group]:
-    """Put repetitions together, by data set, then by network and recipe in order of appearance.
+    """Group repetitions, by data set, then by network and recipe in order of appearance.
 
     A run without a result belongs to the finished ones of the same kind, whatever their results are taken from.
     """

@@ -73,11 +73,7 @@ class Run:
         }
 
     def resume(self, content: dict[str, Any] | None) -> None:
-        """Go on from the content of a checkpoint, where there is one.
-
-        Raises:
-            CheckpointError: it is of another run, with what differs.
-        """
+        """Go on from the content of a checkpoint, where there is one."""
         if content is None:
             return
         for name, value in self.identity().items():

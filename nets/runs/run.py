@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -40,6 +40,10 @@ class TrainingResult:
         history: one row of numbers per epoch.
         checkpoint: the path of the last checkpoint, or None.
         validation: how it classifies the validation part, where there is one.
+
+    >>> result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, progress=False)
+    >>> result.model.training, result.checkpoint
+    (False, None)
     """
 
     model: Network
@@ -106,6 +110,10 @@ def train(
         TrainingInterrupted: by SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2, after a step and a checkpoint; a
             second signal ends at once. The last three do what they did where the process ignores or handles them.
         OSError: the last checkpoint cannot be written; before that, a full disk is a warning.
+
+    >>> result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, progress=False)
+    >>> len(result.history)
+    1
     """
     check_arguments(data, seed, output, resume, progress, evaluate_every)
     for argument, value in (("resume", resume), ("tensorboard", tensorboard)):
@@ -136,8 +144,8 @@ def train(
         run = Run.start(model.to(device), data, recipe, seed, ranks)
         run.resume(content)
         ranks.on_first(lambda: None if folder is None else folder.begin(run, named))
-        events = stack.enter_context(Events(Path(output) / "tensorboard" if tensorboard and output else None, ranks))
-        with Progress(progress, run.training) as shown:
+        events = Events(Path(output) / "tensorboard" if tensorboard and output else None, ranks)
+        with closing(events), closing(Progress(progress, run.training)) as shown:
             observer = RunObserver(run, folder, stop, shown, events)
             evaluation, validation = _train(run, observer, evaluate_every)
         if folder is not None:

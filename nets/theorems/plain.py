@@ -22,8 +22,7 @@ from nets.models.base import Network
 from nets.models.data_level import DataLevel, Map
 from nets.models.operators import ADAPTIVE_POOL
 from nets.models.plain import PlainNet
-from nets.theorems.deviation import largest
-from nets.theorems.needs import check_network
+from nets.theorems.comparison import check_network, largest
 from nets.theorems.plain_parts import (
     ACTIVATIONS,
     CONVOLUTIONS,
@@ -107,7 +106,7 @@ class FixedXiMgNet(nn.Module):
         ]
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the plain network gives for images x of shape (N, in_channels, n, ...)."""
+        """The outputs of the plain network for images x of shape (N, in_channels, n, ...)."""
         if x.ndim != self.dims + 2 or x.shape[1] != self.in_channels:
             shape = f"(N, {self.in_channels}, {', '.join('nmk'[: self.dims])})"
             raise ValueError(f"x must have shape {shape}; got {tuple(x.shape)}")
@@ -188,7 +187,7 @@ def as_plain_cnn(model: FixedXiMgNet) -> nn.Sequential:
 
 
 def theorem_8_3(cnn: nn.Sequential | PlainNet, x: Tensor) -> float:
-    """Theorem 8.3 for a given plain network: how far its outputs are from those of its MgNet, and of the way back."""
+    """Theorem 8.3 for a given plain network: compare its outputs with its MgNet, and with the way back."""
     mgnet, y = as_mgnet(cnn), cnn(x.clone())  # its first layer may work in place
     return largest([y, y], [mgnet(x), as_plain_cnn(mgnet)(x)])
 
@@ -224,7 +223,7 @@ def _split(sequence: list[Any]) -> tuple[list[list[Any]], list[list[nn.Module]]]
 
 
 def _may_follow(grids: list[list[Any]], pools: list[list[nn.Module]]) -> bool:
-    """Whether an activation belongs to the last chi: s and subsampling commute."""
+    """Tell whether an activation belongs to the last chi: s and subsampling commute."""
     return bool(grids) and not grids[-1][-1][2] and all(isinstance(pool, Subsample) for pool in pools[-1])
 
 
@@ -239,7 +238,7 @@ def _activation(sequence: list[Any]) -> nn.Module:
 
 
 def _widen(chi: Any, c: int) -> nn.Module:
-    """Put zero channels behind those of chi: c -> c."""
+    """Append zero channels to chi: c -> c."""
     sides = (0, 0) * (chi.weight.ndim - 2)
     weight = functional.pad(chi.weight, (*sides, 0, c - chi.in_channels, 0, c - chi.out_channels))
     bias = None if chi.bias is None else functional.pad(chi.bias, (0, c - chi.out_channels))

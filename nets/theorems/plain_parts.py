@@ -2,7 +2,7 @@
 
 A convolution of any size, stride, padding, dilation or groups is one that keeps the size, with fixed maps around it:
 K *_s f = S(K * f) with subsampling S ((6.7) of the 2019 constrained-linear paper), less padding is a crop, more is
-zeros put around f before. So every chi of a network can be a step of (8.8) or (8.10); the fixed maps are poolings R.
+zeros around f before. So every chi of a network can be a step of (8.8) or (8.10); the fixed maps are poolings R.
 """
 
 from __future__ import annotations
@@ -99,15 +99,10 @@ class Same:
 
 
 def parts(cnn: nn.Sequential) -> list[Any]:
-    """The parts of a network in order: each a `Same`, an activation or a fixed map.
-
-    Raises:
-        TypeError: where it is no `nn.Sequential`.
-        ValueError: for a module that no plain network has, naming it.
-    """
+    """The parts of a network in order: each a `Same`, an activation or a fixed map."""
     if not isinstance(cnn, nn.Sequential):
         raise TypeError(
-            f"cnn must be a torch.nn.Sequential; got {type(cnn).__name__}: put its parts in the order of its forward, "
+            f"cnn must be a torch.nn.Sequential; got {type(cnn).__name__}: chain its parts in the order of forward, "
             "such as nn.Sequential(cnn.features, cnn.avgpool, nn.Flatten(), cnn.classifier)"
         )
     leaves = list(_leaves(cnn))

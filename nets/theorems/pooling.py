@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.models.resnet import ResNet
-from nets.theorems.deviation import largest
-from nets.theorems.needs import check_network
+from nets.theorems.comparison import check_network, largest
 from nets.theorems.plain_parts import CONVOLUTIONS, convolution_from
 
 
@@ -39,12 +38,15 @@ def restricted_is_dilated(B: nn.Module, R: nn.Module, r: Tensor) -> float:
 
     So the two sides of (6.8) are strided convolutions whose kernels meet in their centres alone.
     """
-    weight = torch.einsum("oc...,ci->oi...", _checked("B", B).weight, _checked_1x1(R).weight.flatten(1))
+    K = _checked("R", R)
+    if set(K.kernel_size) != {1} or set(K.stride) != {2}:
+        raise ValueError(f"R must be a 1 x 1 convolution with stride 2; got {R}")
+    weight = torch.einsum("oc...,ci->oi...", _checked("B", B).weight, K.weight.flatten(1))
     return largest([B(R(r))], [_same_size(weight, stride=2, dilation=2)(r)])
 
 
 def responses(model: ResNet, l: int, size: int) -> Tensor:
-    """How much a single pixel of size 1 on grid l (from 0) changes the data in which grid l + 1 starts.
+    """Measure how a single pixel of size 1 on grid l (from 0) changes the data in which grid l + 1 starts.
 
     Returns the largest change over the coarse grid and its channels, per position of the pixel: (size, ...).
 
@@ -68,7 +70,7 @@ def responses(model: ResNet, l: int, size: int) -> Tensor:
 
 
 def appendix_a(model: ResNet, size: int = 8) -> float:
-    """How much pixels between coarse points change the next grid, relative to pixels at coarse points; the largest.
+    """Measure how pixels between coarse points change the next grid, relative to pixels at coarse points; the largest.
 
     0 for a network that restricts first (`sharing="tables"` with B^l), of the order of 1 for pooling blocks.
     """
@@ -87,13 +89,6 @@ def appendix_a(model: ResNet, size: int = 8) -> float:
 def _checked(name: str, K: Any) -> Any:
     if not isinstance(K, CONVOLUTIONS) or K.bias is not None:
         raise ValueError(f"{name} must be a convolution without bias; got {K}")
-    return K
-
-
-def _checked_1x1(R: Any) -> Any:
-    K = _checked("R", R)
-    if set(K.kernel_size) != {1} or set(K.stride) != {2}:
-        raise ValueError(f"R must be a 1 x 1 convolution with stride 2; got {R}")
     return K
 
 

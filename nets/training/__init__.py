@@ -1,4 +1,4 @@
-"""Training of networks: the loop, steps, recipes, schedule, optimizer, evaluation, several processes.
+"""Training of networks: the loop, steps, recipes, schedule, optimizer, evaluation, distribution over processes.
 
 `loop.train_epochs` knows no folder; `nets.runs` keeps what a run gives, and has `nets.train`.
 """

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 RULE = "min(averaging, (1 + t) / (10 + t)) after t steps"
-"""How much of the average the next step keeps: a decay that warms up, so that a short run does not keep its start."""
+"""The share of the average that a step keeps: it warms up, so that a short run forgets its start."""
 
 
 def decay(averaging: float, steps: int) -> float:
@@ -22,7 +22,7 @@ class Average(AveragedModel):
 
     Args:
         averaging: the largest weight of the past.
-        buffers: whether statistics are averaged too; otherwise they are those of the model.
+        buffers: whether statistics are averaged too; otherwise the model's own are taken.
     """
 
     def __init__(self, model: nn.Module, averaging: float, *, buffers: bool) -> None:

@@ -17,7 +17,7 @@ from nets.training.distributed import Ranks
 def average_statistics(ranks: Ranks, *modules: nn.Module | None) -> None:
     """Replace the statistics, of which each process has its own, by their mean over the processes.
 
-    Statistics are linear in those of the batches, so that it does not matter how often this is done.
+    They are linear in the statistics of the batches, so that it does not matter how often this is done.
     """
     if ranks.count == 1:
         return

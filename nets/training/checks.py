@@ -1,4 +1,4 @@
-"""Whether network, data, recipe and device go together, said before any work."""
+"""Checks, before any work, that network, data, recipe and device fit together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from nets.training.recipe import Recipe
 def network_for(
     model: Network | str, data: Dataset, seed: int, initialization: str = "kaiming", **settings: Any
 ) -> Network:
-    """The network itself, or the one of a name, made from the seed for the data; settings are those of create_model."""
+    """Make the network of a name, from the seed, for the data, with settings of create_model; return a network."""
     if isinstance(model, Network):
         return model
     if not isinstance(model, str):
@@ -50,7 +50,7 @@ def network_for(
 
 
 def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: Any, evaluate_every: Any) -> None:
-    """What can be said of train's arguments one by one."""
+    """Check the arguments of `train` one by one."""
     if not isinstance(data, Dataset | str):
         raise TypeError(f"data must be a nets.data.Dataset or a name; got {type(data).__name__}{instead_of(data)}")
     if not isinstance(seed, int) or isinstance(seed, bool):
@@ -67,7 +67,7 @@ def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: An
 
 
 def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None:
-    """Whether the recipe can train this model on this data with so many processes."""
+    """Check that the recipe can train this model on this data with so many processes."""
     if isinstance(model, VMgNet):
         raise ValueError(f"model must classify images; got {model.config}, which predicts every pixel")
     classes = len(data.class_names)
@@ -82,14 +82,11 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None
     held_out = sum(held_out_counts(data, recipe.val_fraction)) if recipe.val_fraction else 0
     if recipe.batch > count - held_out:
         less = f", less the {held_out} that val_fraction {recipe.val_fraction} holds out" if held_out else ""
-        raise ValueError(
-            f"batch must be at most {count - held_out}, the {count} training images{less}; got {recipe.batch}"
-        )
+        most = f"{count - held_out}, the {count} training images{less}"
+        raise ValueError(f"batch must be at most {most}; got {recipe.batch}")
     if recipe.batch % (ranks * recipe.grad_accum):
-        raise ValueError(
-            f"batch must be a multiple of {ranks * recipe.grad_accum}, {ranks} processes times grad_accum "
-            f"{recipe.grad_accum}; got {recipe.batch}"
-        )
+        parts = f"{ranks * recipe.grad_accum}, {ranks} processes times grad_accum {recipe.grad_accum}"
+        raise ValueError(f"batch must be a multiple of {parts}; got {recipe.batch}")
     if data.train_images.ndim != 4:
         for name in ("channels_last", "whitening"):
             if getattr(recipe, name):
@@ -99,7 +96,7 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None
 
 
 def _check_step(model: Network, image: Tensor, recipe: Recipe, ranks: int) -> None:
-    """Whether a step can change a weight, and every batch norm sees more than one value per channel."""
+    """Check that a step changes a weight, and that every batch norm sees more than one value per channel."""
     stem = model.get_parameter("stem.conv.weight") if recipe.whitening else None
     if stem is not None and not stem.requires_grad:
         raise ValueError("whitening sets the weights of the stem, and model.stem.conv.weight is frozen")
@@ -110,9 +107,8 @@ def _check_step(model: Network, image: Tensor, recipe: Recipe, ranks: int) -> No
         gradients = torch.autograd.grad(scores, weights, allow_unused=True) if used else ()
     if all(gradient is None for gradient in gradients):
         which = "its scores depend on none of them" if weights else "all others are frozen (requires_grad=False)"
-        raise ValueError(
-            f"model must have a weight to train; it has {counted(len(weights), 'trained parameter')}, {which}"
-        )
+        found = f"{counted(len(weights), 'trained parameter')}, {which}"
+        raise ValueError(f"model must have a weight to train; it has {found}")
     if single and recipe.batch == ranks * recipe.grad_accum:
         raise ValueError(
             f"batch must be at least {2 * recipe.batch}, two images for each of {ranks} processes times "

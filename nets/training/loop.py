@@ -24,14 +24,18 @@ LOSS_EVERY = 20
 
 
 class TrainingError(RuntimeError):
-    """The loss is not finite: the message names the step and the last checkpoint."""
+    """The loss is not finite: the message names the step and the last checkpoint.
+
+    >>> issubclass(TrainingError, Exception)
+    True
+    """
 
     status = "diverged"
     """In the record of the run."""
 
 
 class Observer:
-    """Follow a training. These methods do nothing; those of `nets.runs` keep checkpoints and report.
+    """Follow a training. These methods do nothing; `nets.runs` has an observer that keeps checkpoints and reports.
 
     Attributes:
         signal: of the signal that asks this process to stop, or None.

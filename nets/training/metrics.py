@@ -33,7 +33,7 @@ class NotFiniteError(ArithmeticError):
 
 
 class Tally:
-    """Brings the sums of an epoch up to date every few steps, on all processes together.
+    """Bring the sums of an epoch up to date every few steps, on all processes together.
 
     Attributes:
         loss, accuracy: of the steps between the last two reads; `images` of them.
@@ -58,11 +58,7 @@ class Tally:
         self.counts.append(images)
 
     def read(self, at_once: bool = False) -> bool:
-        """Bring the sums up to date where the window is full, or at once; tell whether that was done.
-
-        Raises:
-            NotFiniteError: in all processes, where the loss of a step is not finite in one.
-        """
+        """Bring the sums up to date where the window is full, or at once; tell whether that was done."""
         counts, sums = self.counts, self.sums
         if not counts or (len(counts) < len(self.window) and not at_once):
             return False

@@ -1,10 +1,9 @@
-"""How a run goes, for those who watch: a bar on a terminal, and a line after every epoch there and in a log."""
+"""Progress of a training: a bar on a terminal, and a line after every epoch there and in a log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from nets.common.formatting import duration
 from nets.common.paths import on_terminal, say
@@ -42,12 +41,7 @@ class Progress:
             disable=not (self.shown and on_terminal()),
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self.bar.close()
 
     def read_losses(self, tally: Tally) -> None:
@@ -64,7 +58,7 @@ class Progress:
 
 
 def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
-    """Put a row of the history in words."""
+    """Format a row of the history."""
     held_out = [
         f"{name.replace('_', ' ')} {100 * row[name]:.2f} %"
         for name in ("validation_accuracy", "test_accuracy")

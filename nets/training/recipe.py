@@ -19,7 +19,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
         (True, False),
     ),
 }
-"""What each setting that is no number may be; those of the images are in `nets.data.Augmentation`."""
+"""Values of the settings that are no numbers; `nets.data.Augmentation` has the settings of images."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,9 @@ class Recipe:
         val_fraction: part of the training images that is held out, by the seed and class by class, to choose settings
             with; the test part is then seen once, at the end.
         limit_batches: steps per epoch at most, to try something out; 0 takes all images.
+
+    >>> Recipe(epochs=10, learning_rate=0.05).schedule
+    'cosine'
     """
 
     epochs: int = 40
@@ -116,7 +119,7 @@ class Recipe:
 
     @property
     def augmentation(self) -> Augmentation:
-        """What happens to the training images."""
+        """The augmentation of the training images."""
         return Augmentation(**{field.name: getattr(self, field.name) for field in fields(Augmentation)})
 
     def rate(self, step: int, steps: int) -> float:

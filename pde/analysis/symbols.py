@@ -8,9 +8,6 @@ an array (..., h_1, ..., h_d, F): for F base frequencies phi the coefficients of
 
 Halving axis a joins q and q + h_a / 2; a shift by h_a / 2 is multiplication by (-1)^index. All stencils and transfers
 are symmetric under x -> -x, so their symbols are real; those of sweeps through the points in order are not.
-
-Sources: Trottenberg, Oosterlee and Schueller, "Multigrid", chapter 4; Wienands and Joppich, "Practical Fourier
-Analysis for Multigrid Methods", chapters 3 to 6.
 """
 
 from __future__ import annotations
@@ -122,8 +119,8 @@ def _reciprocal(symbol: Array) -> Array:
 
 def alternate(v: Array, axes: Sequence[int], ndim: int) -> Array:
     """v times (-1) to the power of the sum of the positions along some of the ndim axes: theta becomes theta + pi."""
-    places = [a - ndim - 1 for a in axes]
-    return np.roll(v, [v.shape[a] // 2 for a in places], places)
+    positions = [a - ndim - 1 for a in axes]
+    return np.roll(v, [v.shape[a] // 2 for a in positions], positions)
 
 
 class SymbolTransfer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,7 @@ class Hierarchy:
             operators are rediscretised.
         volumes: the inner product of each level.
         choices: the options that made the levels.
+        made: transfers by the arguments that they were made from, for `build_hierarchy` to reuse.
     """
 
     levels: list[Level]
@@ -94,6 +95,7 @@ class Hierarchy:
     boundary_terms: list[BoundaryTerm]
     volumes: list[Volumes]
     choices: Choices
+    made: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def to(self, device: Any, dtype: Any) -> Hierarchy:
         """The same on tensors of a device in `dtype`, or on arrays where `device` is None."""
@@ -132,29 +134,34 @@ def sweep_of(level: Level) -> Any:
     return [*level.B, *level.B_post][0]
 
 
-class Tables:
-    """Cache of transfers, reused when the coefficients change."""
+@dataclass(frozen=True)
+class Reuse:
+    """Make transfers, or take those that the hierarchy `before` has made from the same arguments.
 
-    def __init__(self, before: Tables | None = None) -> None:
-        self._before = {} if before is None else before._made
-        self._made: dict[Any, Any] = {}
+    Grids are equal whose axes are the same objects.
+    """
 
-    def find(self, make: Callable[..., Any], *arguments: Any) -> Any:
-        """make(*arguments), kept from the hierarchy before; grids are equal whose axes are the same objects."""
+    before: dict[Any, Any]
+    made: dict[Any, Any]
+
+    def __call__(self, make: Callable[..., Any], *arguments: Any) -> Any:
         key = (make, *arguments)
-        if key not in self._made:
-            self._made[key] = self._before[key] if key in self._before else make(*arguments)
-        return self._made[key]
-
-    def close(self) -> None:
-        """Drop the transfers that only the hierarchy before has needed."""
-        self._before = {}
+        if key not in self.made:
+            self.made[key] = self.before[key] if key in self.before else make(*arguments)
+        return self.made[key]
 
 
-def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int | None, tables: Tables) -> Hierarchy:
-    """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least."""
+def build_hierarchy(
+    grid: Grid, terms: Terms, choices: Choices, limit: int | None, before: Hierarchy | None = None
+) -> Hierarchy:
+    """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.
+
+    Args:
+        before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
+    """
     A: Operator = StencilOperator(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
+    reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
     while True:
         result.volumes.append(Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes))
@@ -162,7 +169,7 @@ def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int | Non
         last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
         last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
-        coarser = None if last else _coarsened(A, which, choices, tables)
+        coarser = None if last else _coarsened(A, which, choices, reuse)
         if coarser is None:
             result.levels.append(_coarsest_level(A, choices.singular))
             return result
@@ -170,19 +177,19 @@ def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int | Non
         result.levels.append(_level(A, transfer, choices))
         fine = through_points(A.grid, which) if choices.transfer == "operator" else A.grid
         rediscretised = choices.coarse == "rediscretised"
-        result.interpolations.append(tables.find(CubicInterpolation, fine, which, choices.dtype, rediscretised))
+        result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised))
         if not rediscretised:
-            result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, tables))
+            result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, reuse))
         A = coarse
 
 
 def _coarsened(
-    A: Operator, which: tuple[bool, ...], choices: Choices, tables: Tables
+    A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse
 ) -> tuple[Transfer, Operator] | None:
     """The transfer and the next coarser operator; None where the coefficient would be too steep there."""
     rediscretised = choices.coarse == "rediscretised"
     matrix = None if rediscretised else A.matrix()
-    transfer = _transfer(A, matrix, which, choices, tables)
+    transfer = _transfer(A, matrix, which, choices, reuse)
     terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
     if A.grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(transfer.coarse) > STEEP:
         return None
@@ -194,7 +201,7 @@ def _coarsened(
 
 
 def _transfer(
-    A: Operator, matrix: sp.csr_matrix | None, which: tuple[bool, ...], choices: Choices, tables: Tables
+    A: Operator, matrix: sp.csr_matrix | None, which: tuple[bool, ...], choices: Choices, reuse: Reuse
 ) -> Transfer:
     if choices.transfer == "operator":
         return OperatorTransfer(A, which, choices.dtype, matrix)
@@ -202,13 +209,13 @@ def _transfer(
         A.terms.at_sides(a) if halve and feels_diffusion(axis.coarsen()) else (1.0, 1.0)
         for a, (axis, halve) in enumerate(zip(A.grid.axes, which, strict=True))
     )
-    return tables.find(TRANSFERS[choices.transfer], A.grid, which, choices.dtype, sides)
+    return reuse(TRANSFERS[choices.transfer], A.grid, which, choices.dtype, sides)
 
 
-def _boundary_term(terms: Terms, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, tables: Tables) -> BoundaryTerm:
+def _boundary_term(terms: Terms, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, reuse: Reuse) -> BoundaryTerm:
     axes = enumerate(fine.axes)
     sides = tuple(terms.at_sides(a) if axis.coarsen().cell else (1.0, 1.0) for a, axis in axes)
-    return tables.find(BoundaryTerm, fine, which, dtype, sides)
+    return reuse(BoundaryTerm, fine, which, dtype, sides)
 
 
 def _axes_to_coarsen(grid: Grid, terms: Terms, smoother: str) -> tuple[bool, ...]:

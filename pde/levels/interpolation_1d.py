@@ -2,91 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import Movable, take
 from pde.common.caching import once_per_axis
-from pde.problem.grid import Array, Axis, Side, along, window
-
-Part = tuple[Array | slice, Array | float]
-"""Which old values make the new ones, a slice where they are an arithmetic progression, and their weights, a number
-where all are equal."""
-
-
-@dataclass(frozen=True, eq=False)
-class Gather(Movable):
-    """A linear map along one axis: each new value is a weighted sum of a few old ones.
-
-    Args:
-        parts: the summands, weights with an axis of length one for each axis behind.
-        axis: counted from the last one, -1.
-    """
-
-    parts: Sequence[Part]
-    axis: int
-    arrays = ("parts",)
-
-    def __call__(self, u: Array) -> Array:
-        total: Any = None
-        for i, w in self.parts:
-            old = u[window(0, -self.axis, i)] if isinstance(i, slice) else take(u, i, self.axis)
-            if total is None:
-                total = w * old
-            else:
-                total += w * old
-        return total
-
-
-@dataclass(frozen=True, eq=False)
-class AlongAxes(Movable):
-    """A linear map as the product of maps along single axes, the first one applied first."""
-
-    steps: tuple[Gather, ...]
-    arrays = ("steps",)
-
-    def __call__(self, u: Array, like: Array | None = None) -> Array:
-        for step in self.steps:
-            u = step(u)
-        return u
-
-
-def gather(fine: Axis, axis: int, ndim: int, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> Gather:
-    """make(fine, *arguments), a sparse matrix or (indices, weights), as a map along one of the ndim trailing axes."""
-    behind = (1,) * (ndim - 1 - axis)
-    parts = _parts(fine, dtype, make, *arguments)
-    return Gather([(i, w if isinstance(w, float) else w.reshape((-1, *behind))) for i, w in parts], axis - ndim)
-
-
-@once_per_axis
-def _parts(fine: Axis, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> list[Part]:
-    """Split (indices, weights), (k, n), by k: new value j is sum_k weights[k, j] * old[indices[k, j]]."""
-    made = make(fine, *arguments)
-    indices, weights = made if isinstance(made, tuple) else as_weights(made)
-    used = weights.any(axis=1)
-    shaped = [along(w, 0, 1) for w in weights[used]]
-    typed = [w if isinstance(w, float) else w.astype(dtype) for w in shaped]
-    return [(_progression(i), w) for i, w in zip(indices[used], typed, strict=True)]
-
-
-def _progression(indices: Array) -> Array | slice:
-    """The indices as a slice where they are an arithmetic progression: a view is cheaper than a copy."""
-    if len(indices) < 2:
-        return indices
-    step = int(indices[1] - indices[0])
-    if step <= 0 or np.any(np.diff(indices) != step):
-        return indices
-    return slice(int(indices[0]), int(indices[-1]) + 1, step)
+from pde.problem.grid import Array, Axis, Side
 
 
 def as_weights(M: sp.csr_matrix, most: int | None = None, rows: Array | None = None) -> tuple[Array, Array]:
     """(indices, weights), (k, rows), of a sparse matrix: entry k of each row, or of the chosen `rows`.
 
-    They have at most k = `most` entries; those that are missing weigh 0.
+    k is `most`, or the most entries of a row; missing ones weigh 0.
     """
     if not M.has_sorted_indices:
         M = M.sorted_indices()
@@ -97,9 +23,9 @@ def as_weights(M: sp.csr_matrix, most: int | None = None, rows: Array | None = N
     indices, weights = np.zeros((k, len(count)), dtype=np.int64), np.zeros((k, len(count)))
     indices[:, some] = M.indices[start[some]]
     row = np.repeat(np.arange(len(count)), count)
-    place = np.arange(len(row)) - (np.cumsum(count) - count)[row]
-    entry = start[row] + place
-    indices[place, row], weights[place, row] = M.indices[entry], M.data[entry]
+    number = np.arange(len(row)) - (np.cumsum(count) - count)[row]
+    entry = start[row] + number
+    indices[number, row], weights[number, row] = M.indices[entry], M.data[entry]
     return indices, weights
 
 
@@ -110,7 +36,7 @@ def matrix(indices: Array, weights: Array, columns: int) -> sp.csr_matrix:
 
 
 def without_rounding(weights: sp.spmatrix) -> sp.csr_matrix:
-    """The weights without those that rounding has made of zeros, sorted by column."""
+    """Drop the entries that rounding has made of zeros; sort by column."""
     result = sp.csr_matrix(weights)
     result.data[abs(result.data) < 1e-14] = 0
     result.eliminate_zeros()
@@ -119,7 +45,7 @@ def without_rounding(weights: sp.spmatrix) -> sp.csr_matrix:
 
 
 def with_dirichlet_ends(axis: Axis) -> Array:
-    """The points of an axis with those ends at which the boundary value is known."""
+    """The points of an axis with its Dirichlet ends."""
     low, high = (side.kind == "dirichlet" for side in axis.sides)
     return np.concatenate((axis.nodes[:1] if low else [], axis.points, axis.nodes[-1:] if high else []))
 
@@ -135,9 +61,9 @@ def _around(nodes: Array, x: Array, size: int, period: float | None) -> tuple[Ar
     size = min(size, len(nodes) if period is None else 4)
     index = np.arange(len(nodes))
     if period is not None:
-        turns = -(-size // len(nodes))
-        index = np.tile(index, 2 * turns + 1)
-        nodes = np.concatenate([nodes + k * period for k in range(-turns, turns + 1)])
+        periods = -(-size // len(nodes))
+        index = np.tile(index, 2 * periods + 1)
+        nodes = np.concatenate([nodes + k * period for k in range(-periods, periods + 1)])
     bracket = np.searchsorted(nodes, x, side="right") - 1
     starts = np.clip(bracket - (size // 2 - 1), 0, len(nodes) - size)
     window = starts + np.arange(size)[:, None]
@@ -156,10 +82,10 @@ def _lagrange_weights(windows: Array, x: Array) -> Array:
 def cubic(fine: Axis, coarse: Axis, rediscretised: bool = True) -> tuple[Array, Array]:
     """(indices, weights), (4, fine n): cubic interpolation through the points of `with_dirichlet_ends(coarse)`.
 
-    Finite volumes take the difference of two cells for the flux at their face. Where their widths are H and h, the last
-    one's by coarsening, the face lies (H - h)/4 off the middle of their centres, so that the last value is not u but
-    u + (H^2 - h^2)/8 u'' beside the others. That of the coarse axis is taken out, that of the fine one put in, with the
-    u'' of the three other values; `rediscretised` tells that coarse values come from finite volumes.
+    Finite volumes take the difference of two cells for the flux at their face. Where coarsening has left the last cell
+    another width h than the H before it, the face lies (H - h)/4 off the middle of their centres, and the last value is
+    u + (H^2 - h^2)/8 u''. With u'' from the three other values that of the coarse axis is subtracted, that of the fine
+    axis added, where coarse values come from finite volumes (`rediscretised`).
     """
     nodes, period = with_dirichlet_ends(coarse), fine.length if fine.periodic else None
     indices, windows = _around(nodes, fine.points, 4, period)
@@ -194,10 +120,10 @@ def linear(fine: Axis, coarse: Axis, diffusion: tuple[float, float]) -> tuple[sp
         if coarse.periodic or d == 0:
             continue
         share, q = _share(coarse.sides[side], d, a)
-        place = len(nodes) if side else 0
-        nodes = np.insert(nodes, place, coarse.nodes[-side])
-        values, shares = np.insert(values, place, -side % n), np.insert(shares, place, share)
-        data = np.insert(data, place, np.where(np.arange(2) == side, q, 0.0), axis=0)
+        position = len(nodes) if side else 0
+        nodes = np.insert(nodes, position, coarse.nodes[-side])
+        values, shares = np.insert(values, position, -side % n), np.insert(shares, position, share)
+        data = np.insert(data, position, np.where(np.arange(2) == side, q, 0.0), axis=0)
     through, weights = lagrange(nodes, fine.points, 2, fine.length if fine.periodic else None)
     P = without_rounding(matrix(values[through], weights * shares[through], n))
     return P, (weights[:, :, None] * data[through]).sum(axis=0)

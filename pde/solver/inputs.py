@@ -111,7 +111,7 @@ class Reader:
             TypeError, ValueError: naming the argument, what came and what is allowed.
         """
         as_tensor = is_tensor(f)
-        f = self._nodal("f", f, look=False, constant=True)
+        f = self._nodal("f", f, check=False, constant=True)
         sides = self._sides(g, tuple(f.shape[: f.ndim - self.problem.ndim]))
         u0 = self._guess("u0", u0, f)
         check_out(self.device, out, f.shape, self.dtype, as_tensor)
@@ -132,9 +132,9 @@ class Reader:
             raise ValueError(f"{name} must have the shape of f, {tuple(f.shape)}; got {tuple(u.shape)}")
         return u
 
-    def _nodal(self, name: str, values: Any, look: bool = True, constant: bool = False) -> Array:
+    def _nodal(self, name: str, values: Any, check: bool = True, constant: bool = False) -> Array:
         values = self.device.read(name, values)
-        values = self.problem.read(name, values, self.dtype, tensors=True, look=look, constant=constant)
+        values = self.problem.read(name, values, self.dtype, tensors=True, check=check, constant=constant)
         return self.device.put(values, self.dtype)
 
     def _sides(self, g: BoundaryData, batch: tuple[int, ...]) -> Sides:

@@ -71,6 +71,11 @@ class Multigrid(Setup):
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> mg = Multigrid(Poisson((63, 63)))
+    >>> solution = mg.solve(1.0)
+    >>> solution.converged, solution.u.shape
+    (True, (63, 63))
     """
 
     @suggesting

@@ -11,7 +11,7 @@ from mgcore.cycle import CYCLES, work_units
 from pde.backends.choice import largest_direct, make, read_options
 from pde.common.arguments import choose, count, read_nu, read_omega
 from pde.levels.defaults import automatic, is_rough
-from pde.levels.hierarchy import Choices, Tables, build_hierarchy
+from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
 from pde.levels.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.levels.transfers import TRANSFERS
 from pde.problem.poisson import Poisson
@@ -47,11 +47,13 @@ class Setup:
         self._limit = None if levels is None else count("levels", levels, least=1)
         self._options, self._mixed = read_options(*backend)
         self.dtype = self._options.dtype
-        self._cache = Tables()
         self._build(problem)
 
-    def _build(self, problem: Poisson) -> None:
-        """Take `problem` and its levels, all of it or, where something raises, nothing."""
+    def _build(self, problem: Poisson, before: Hierarchy | None = None) -> None:
+        """Take `problem` and its levels, all of it or, where something raises, nothing.
+
+        Transfers are taken from the hierarchy before where they stay.
+        """
         single = np.dtype("float32")
         for dtype in {self.dtype, single if self._mixed else self.dtype}:
             problem.check_fits(dtype)
@@ -61,14 +63,11 @@ class Setup:
             singular=problem.singular,
             largest_direct=largest_direct(self._options.device),
         )
-        cache = Tables(self._cache)
-        hierarchy = build_hierarchy(problem.grid, problem.terms, choices, self._limit, cache)
+        hierarchy = build_hierarchy(problem.grid, problem.terms, choices, self._limit, before)
         mixed = self._mixed and (problem.singular or problem.is_held(single))
         backend = make(hierarchy, self._options, mixed)
-        cache.close()
         self.problem, self.hierarchy, self.levels, self.backend = problem, hierarchy, hierarchy.levels, backend
         self.smoother, self.coarse, self.transfer = names
-        self._cache = cache
         self._reader = Reader(problem, backend.device, self.dtype)
         self._reduction = Reduction(problem, hierarchy.levels, backend)
 
@@ -85,7 +84,7 @@ class Setup:
         Raises:
             TypeError, ValueError: as `Poisson` for these arguments.
         """
-        self._build(self.problem.with_terms(coefficient, reaction))
+        self._build(self.problem.with_terms(coefficient, reaction), self.hierarchy)
         return self
 
     def acceleration(self, accel: str | None, cycle: str = "fmg") -> str | None:

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -21,9 +20,10 @@ from nets.models.checkpoint import FILE, PREVIOUS, read
 from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.directory import RunFolder
 from nets.training.signals import Stop
+from tests.nets.interrupted import during, loop
 from tests.nets.test_training import assert_same, train
 
-loop = sys.modules["nets.training.loop"]
+resource = pytest.importorskip("resource", reason="Windows has no signals between processes")
 
 
 def record(folder):
@@ -36,12 +36,6 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
     train(folder)
     return folder
-
-
-def during(monkeypatch, step, action):
-    """Before this step of the run, counted from 1, do something."""
-    real = loop._step
-    monkeypatch.setattr(loop, "_step", lambda run, *rest: (run.step == step - 1 and action(), real(run, *rest))[1])
 
 
 @pytest.fixture(autouse=True)
@@ -267,7 +261,7 @@ def test_a_disk_that_stays_full(tmp_path, whole, monkeypatch):
     full = [False]
     during(monkeypatch, 10, lambda: full.__setitem__(0, True))
     full_disk(monkeypatch, lambda: full[0])
-    words = r"checkpoint\.pt cannot be written .*; the last checkpoint is .*\(epoch 2, step 8\); make room"
+    words = r"checkpoint\.pt cannot be written .*; the last checkpoint is .*\(epoch 2, step 8\); free some space"
     with pytest.raises(OSError, match=words), pytest.warns(UserWarning, match="cannot be written"):
         train(tmp_path / "run")
     monkeypatch.undo()

@@ -20,6 +20,8 @@ from nets import Recipe
 from nets.common import randomness
 from tests.nets.test_training import blobs
 
+pytest.importorskip("resource", reason="Windows has no signals between processes")
+
 NAME = "MgNet[1,2]-[4]-B^l"
 RECIPE = Recipe(epochs=2, batch=16, label_smoothing=0.0, schedule="constant", warmup=0.0)
 DECAY = 5e-4

@@ -140,7 +140,7 @@ def test_what_is_no_run_is_passed_over(runs, capsys):
     printed = capsys.readouterr()
     assert printed.out == table([runs]) + "\n"
     warned = printed.err.splitlines()
-    assert all(line.endswith("(passed over)") for line in warned)
+    assert all(line.endswith("(left out)") for line in warned)
     for line, words in zip(warned, ("notes.md cannot", "pictures holds no", "settings.json is no record"), strict=True):
         assert words in line
     (runs / "a0" / records.FILE).write_text("{")

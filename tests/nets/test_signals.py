@@ -10,9 +10,10 @@ import pytest
 
 from nets import TrainingInterrupted
 from nets.models.checkpoint import FILE, read
-from tests.nets.test_interruption import during
+from tests.nets.interrupted import during
 from tests.nets.test_training import assert_same, train
 
+pytest.importorskip("resource", reason="Windows has no signals between processes")
 SIGNALS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 

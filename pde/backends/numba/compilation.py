@@ -14,7 +14,7 @@ from pde.backends.data import Options
 from pde.backends.numba import stamps
 from pde.backends.numba.backend import make
 from pde.backends.numba.variants import EVERY, Variant
-from pde.levels.hierarchy import Choices, Tables, build_hierarchy
+from pde.levels.hierarchy import Choices, build_hierarchy
 from pde.problem.poisson import Poisson
 
 DIMS, DTYPES, COEFFICIENTS = (tuple(dict.fromkeys(values)) for values in zip(*EVERY, strict=True))
@@ -43,6 +43,8 @@ def compile_kernels(
     Raises:
         ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.
         OSError: the cache cannot be written to.
+
+    >>> compile_kernels(dims=2, dtypes="float64")  # doctest: +SKIP
     """
     wanted = (
         _several("dims", dims, DIMS),
@@ -72,7 +74,7 @@ def small_backend(variant: Variant) -> Any:
     a: Any = 1.0 if variant.coefficients == "constant" else _varying
     problem, dtype = Poisson((20,) * variant.ndim, coefficient=a), np.dtype(variant.dtype)
     choices = Choices("sor", None, (1, 1), "rediscretised", "bilinear", dtype, problem.singular)
-    hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64, Tables())
+    hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64)
     return make(hierarchy, Options("numba", dtype=dtype, threads=1))
 
 

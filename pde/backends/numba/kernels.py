@@ -17,7 +17,8 @@ from pde.backends.numba.jit import reported
 from pde.backends.numba.level_data import Tables
 from pde.backends.numba.plan import Programs
 from pde.backends.numba.states import Packed, Rows, Sweeping, as_rows
-from pde.backends.numba.variants import Variant, smoother
+from pde.backends.numba.variants import Variant
+from pde.levels.hierarchy import sweep_of
 from pde.problem.grid import Array
 
 LARGEST_CALL = 1 << 21
@@ -112,7 +113,7 @@ def _packed(levels: Sequence[Level], variant: Variant) -> Packed:
     tables = Tables(np.dtype(variant.dtype), varying)
     for level in levels[:-1]:
         info = level.info
-        tables.add(info.grid, info.operator.terms, smoother(level).omega, info.to_coarse)
+        tables.add(info.grid, info.operator.terms, sweep_of(level).omega, info.to_coarse)
     return Packed(*tables.pack(), None if variant.ndim == 2 else True, True if varying else None, tables.faces)
 
 
