@@ -5,26 +5,85 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from importlib import resources
 from pathlib import Path
 from signal import SIGINT
+from string import Template
 from typing import Any
 
 from mgcore.arguments import suggestion
 
-Options = Mapping[str, Mapping[str, Any]]
-"""The arguments of `add_argument` by the name of the option."""
+Options = dict[str, dict[str, Any]]
+"""The arguments of argparse's `add_argument` by the name of the option."""
 
 
-def add_options(target: Any, options: Options) -> None:
-    """Add options to a parser; they have no defaults, so that a file is heard where the command line is silent."""
-    for name, settings in options.items():
-        target.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **settings)
+def path(text: str) -> Path:
+    """Make a path of an option; an empty one, as of a variable that is not set, would mean the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a path; got ''")
+    return Path(text)
+
+
+TYPES = {"int": int, "float": float, "path": path}
+
+
+def read_commands(package: str, values: Mapping[str, Iterable[Any]]) -> dict[str, dict[str, Any]]:
+    """Read the commands of a package from its commands.toml: name -> help, description, epilog, and groups of options.
+
+    An option that is "shared" is described in the table of that name. $NAME in a help text, and "*NAME" in choices,
+    stand for `values`.
+    """
+    import tomllib
+
+    words = {name: ", ".join(map(str, entries)) for name, entries in values.items()}
+
+    def option(given: dict[str, Any]) -> dict[str, Any]:
+        made = {**given, "help": Template(given["help"]).safe_substitute(words)}
+        if "choices" in given:
+            pairs = [values[str(c)[1:]] if str(c).startswith("*") else [c] for c in given["choices"]]
+            made["choices"] = [choice for each in pairs for choice in each]
+        if "type" in given:
+            made["type"] = TYPES[given["type"]]
+        if given.get("action") == "flag":
+            made["action"] = argparse.BooleanOptionalAction
+        return made
+
+    table = tomllib.loads(resources.files(package).joinpath("commands.toml").read_text("utf-8"))
+    shared = table.pop("shared", {})
+    for group in (group for command in table.values() for group in command.values() if isinstance(group, dict)):
+        for name, given in group.items():
+            group[name] = option(shared[name] if given == "shared" else given)
+    return table
+
+
+def add_command(commands: Any, name: str, table: Mapping[str, Any], function: Callable[..., int | None]) -> None:
+    """Add a command to a parser's subparsers; it calls function(options).
+
+    Options of the group "arguments" have defaults, of "choice" exclude each other. Others have no default, so that a
+    file is heard where the command line is silent.
+    """
+    texts = {key: value for key, value in table.items() if isinstance(value, str)}
+    kind = argparse.RawDescriptionHelpFormatter if "epilog" in texts else argparse.HelpFormatter
+    command = commands.add_parser(name, formatter_class=kind, **texts)
+    for title, group in table.items():
+        default: dict[str, Any] = {}
+        if title == "arguments":
+            target = command
+        elif title == "choice":
+            target = command.add_mutually_exclusive_group()
+        elif title not in texts:
+            target, default = command.add_argument_group(title), {"default": argparse.SUPPRESS}
+        for option, settings in group.items() if title not in texts else ():
+            settings = {**default, **settings}
+            flag = option if settings.pop("positional", False) else f"--{option.replace('_', '-')}"
+            target.add_argument(flag, **settings)
+    command.set_defaults(run=function)
 
 
 def read_options(options: argparse.Namespace, known: Options) -> dict[str, Any]:
-    """The known options that were given on the command line."""
+    """Read the known options that were given on the command line."""
     return {name: value for name, value in vars(options).items() if name in known}
 
 

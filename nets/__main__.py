@@ -12,24 +12,19 @@ from functools import partial
 from typing import Any
 
 from mgcore.arguments import nearest
-from mgcore.command_line import ERRORS, run, say
-from nets.cli.data import add_data
-from nets.cli.evaluate import add_evaluate
-from nets.cli.export import add_export
-from nets.cli.look import add_look
-from nets.cli.predict import add_predict
-from nets.cli.report import add_report
-from nets.cli.show import add_list, add_summary, add_tables, add_theorems
-from nets.cli.train import add_train
+from mgcore.command_line import ERRORS, add_command, run, say
+from nets.cli import data, evaluate, export, look, predict, report, show, train
+from nets.cli.options import COMMANDS
 from nets.common.checks import OTHER_NAMES
 from nets.deploy.export import ExportError
 from nets.training import TrainingError
 
 TITLE = "MgNet: image classifiers that are multigrid cycles with trained convolutions."
-COMMANDS = (
-    *(add_list, add_summary, add_data, add_train, add_evaluate, add_look, add_predict, add_export),
-    *(add_report, add_theorems, add_tables),
-)
+FUNCTIONS = {
+    **{"list": show.list_models, "summary": show.summarise, "data": data.run, "train": train.run},
+    **{"evaluate": evaluate.run, "look": look.run, "predict": predict.run, "export": export.run},
+    **{"report": report.run, "theorems": show.check_theorems, "tables": show.print_tables},
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,8 +56,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m nets", description=TITLE)
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in COMMANDS:
-        add(commands)
+    for name, table in COMMANDS.items():
+        add_command(commands, name, table, FUNCTIONS[name])
     for command in commands.choices.values():
         command.set_defaults(usage=command.format_usage())
     return parser

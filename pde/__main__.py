@@ -9,11 +9,11 @@ from functools import partial
 from typing import NoReturn
 
 import pde.common.py_pde  # noqa: F401  first of all: says so where py-pde's files have replaced ours
-from mgcore.command_line import run
-from pde.cli.compile import add_compile
-from pde.cli.options import join_minus
-from pde.cli.predict import add_predict
-from pde.cli.solve import add_solve
+from mgcore.command_line import add_command, run
+from pde.cli.compile import compile_
+from pde.cli.options import COMMANDS, join_minus
+from pde.cli.predict import predict
+from pde.cli.solve import solve
 
 TITLE = "Multigrid for Poisson problems -div(a grad u) + c u = f on boxes."
 
@@ -34,9 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m pde", description=TITLE)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    add_solve(commands)
-    add_predict(commands)
-    add_compile(commands)
+    for name, table in COMMANDS.items():
+        add_command(commands, name, table, {"solve": solve, "predict": predict, "compile": compile_}[name])
     return parser
 
 

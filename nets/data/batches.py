@@ -20,8 +20,8 @@ class Batches:
     """The images of a part, raw on the device, augmented and normalised there batch by batch; images in files are
     decoded by worker processes meanwhile.
 
-    What happens to an image is a function of (seed, epoch, its index): neither of the batch that it comes in, nor of
-    the order, the device or the number of processes.
+    The augmentation of an image is a function of (seed, epoch, its index): neither of the batch that it comes in, nor
+    of the order, the device or the number of processes.
 
     Args:
         part: "train" or "test"; only the training part is augmented.

@@ -55,9 +55,9 @@ def missing(known: Published, data_dir: str | os.PathLike[str] | None) -> str:
     searched = ", ".join(str(root / known.name) for root in roots(data_dir))
     names = " and ".join(download.name for download in known.downloads)
     return (
-        f"data {known.name!r} was not found (looked in {searched}). Add --download (download=True), or get {names} from "
-        f"{known.page} and put the files into {download_folder(known.name, data_dir)}; --data-dir (data_dir) or "
-        f"${VARIABLE} names another folder of data sets"
+        f"data {known.name!r} was not found (looked in {searched}). Add --download (download=True), or get "
+        f"{names} from {known.page} and copy the files into {download_folder(known.name, data_dir)}; "
+        f"--data-dir (data_dir) or ${VARIABLE} names another folder of data sets"
     )
 
 

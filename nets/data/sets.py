@@ -8,15 +8,12 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from nets.common.checks import suggesting, suggestion
 from nets.data.dataset import Dataset, SourceFile, statistics
 from nets.data.download import download as fetch
-from nets.data.files import Array, Files
+from nets.data.files import Files
 from nets.data.folder import image_folder, imagenet, imagenet_folder
+from nets.data.given import as_tensor
 from nets.data.published import PUBLISHED, Published
 from nets.data.search import download_folder, find_files, missing
 from nets.data.sklearn_digits import digits
@@ -73,8 +70,8 @@ def load(
         data_dir: the folder of the set, or one with a folder of that name. Without it $MGNET_DATA, ./data and
             ~/.cache/mgnet are searched, in this order.
         download: fetch what was not found, with its checksum; nothing is fetched otherwise.
-        exclude: a file with the images to leave out, a line for each: the name of the file that holds it, and its number
-            in there, from 0 (`nets.data.excluded`).
+        exclude: a file with the images to leave out, a line for each: the name of the file that holds it, and its
+            number in there, from 0 (`nets.data.excluded`).
         size: for a folder, pixels per side: images are resized and cut to it.
         base_url: where to download from instead.
         progress: whether to show how a download goes; None shows it on a terminal.
@@ -157,19 +154,9 @@ def read(known: Published, files: Files) -> Dataset:
     train, test = (known.read(files, part, getattr(known, part), classes) for part in ("train", "test"))
     source = (*train.source, *test.source)
     _check_source(known, files, source)
-    images = _tensor(train.images)
+    images, labels, others, other_labels = map(as_tensor, (*train[:2], *test[:2]))
     mean, std = statistics(images)
-    return Dataset(
-        name=known.name,
-        train_images=images,
-        train_labels=_tensor(train.labels).long(),
-        test_images=_tensor(test.images),
-        test_labels=_tensor(test.labels).long(),
-        class_names=known.class_names,
-        mean=mean,
-        std=std,
-        source=source,
-    )
+    return Dataset(known.name, images, labels, others, other_labels, known.class_names, mean, std, source=source)
 
 
 def _check_source(known: Published, files: Files, source: tuple[SourceFile, ...]) -> None:
@@ -178,7 +165,3 @@ def _check_source(known: Published, files: Files, source: tuple[SourceFile, ...]
         for other in PUBLISHED.values():
             if file.as_published is False and file.md5 in other.checksums.values():
                 raise ValueError(f"{files.path(file.name)} belongs to {other.name!r}, not to {known.name!r}")
-
-
-def _tensor(array: Array) -> Tensor:
-    return torch.from_numpy(np.require(array, requirements=("C", "W")))  # what a file held must not be written to

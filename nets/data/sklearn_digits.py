@@ -25,17 +25,7 @@ def digits(seed: int = 0, test_fraction: float = 0.2) -> Dataset:
         raise ImportError("data 'digits' comes with scikit-learn: pip install scikit-learn") from error
     images, labels = load_digits(return_X_y=True)
     parts = train_test_split(images, labels, test_size=test_fraction, stratify=labels, random_state=seed)
-    train_images, test_images = (torch.as_tensor(p, dtype=torch.float32).reshape(-1, 1, 8, 8) for p in parts[:2])
-    train_labels, test_labels = (torch.as_tensor(p, dtype=torch.int64) for p in parts[2:])
-    mean, std = statistics(train_images)
-    return Dataset(
-        name="digits",
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
-        class_names=tuple(map(str, range(10))),
-        mean=mean,
-        std=std,
-        split=seed,
-    )
+    train, test = (torch.as_tensor(p, dtype=torch.float32).reshape(-1, 1, 8, 8) for p in parts[:2])
+    labels, test_labels = map(torch.as_tensor, parts[2:])
+    names = tuple(map(str, range(10)))
+    return Dataset("digits", train, labels, test, test_labels, names, *statistics(train), split=seed)

@@ -85,9 +85,9 @@ class Expression:
             result = np.asarray(_value(self._tree, values), dtype=float)
             if np.isfinite(result).all():
                 return result
-            _, culprit = _traced(self._tree, values)
-        assert culprit is not None
-        raise self._not_finite(*culprit, values)
+            culprits: list[tuple[ast.expr, Array]] = []
+            _value(self._tree, values, culprits)
+        raise self._not_finite(*culprits[0], values)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -155,22 +155,17 @@ class Expression:
         return ExpressionError(f"{self.label}: '{self._piece(node)}' is {what} at {', '.join(at)}")
 
 
-def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
-    """The value of a checked tree."""
-    return _applied(node, [_value(child, values) for child in _children(node)], values)
-
-
-def _traced(node: ast.expr, values: Mapping[str, Any]) -> tuple[Any, tuple[ast.expr, Array] | None]:
-    """The value of a checked tree, and the innermost piece of it that is infinite or NaN, with its value.
-
-    The piece is the first such operand of the first such operand, and so on. Every node is computed once.
-    """
-    operands = [_traced(child, values) for child in _children(node)]
-    value = _applied(node, [operand for operand, _ in operands], values)
-    array = np.asarray(value, dtype=float)
-    if np.isfinite(array).all():
-        return value, None
-    return value, next((culprit for _, culprit in operands if culprit is not None), (node, array))
+def _value(node: ast.expr, values: Mapping[str, Any], culprits: list[tuple[ast.expr, Array]] | None = None) -> Any:
+    """The value of a checked tree; `culprits` begins with the innermost piece that makes it infinite or NaN."""
+    before = len(culprits or ())
+    value = _applied(node, [_value(child, values, culprits) for child in _children(node)], values)
+    if culprits is not None:
+        array = np.asarray(value, dtype=float)
+        if np.isfinite(array).all():
+            del culprits[before:]
+        else:
+            culprits.append((node, array))
+    return value
 
 
 def _applied(node: ast.expr, arguments: list[Any], values: Mapping[str, Any]) -> Any:

@@ -11,52 +11,12 @@ from typing import Any
 import numpy as np
 
 from mgcore import Solution
-from mgcore.command_line import add_options
 from pde.cli import fields, files
 from pde.cli.fields import READERS
-from pde.cli.options import GROUPS, OUTPUT, PROBLEM, SOLVE, SOLVER, TARGETS, settings
+from pde.cli.options import OUTPUT, PROBLEM, SOLVER, STOPPING, TARGETS, settings
 from pde.problem.inner_product import Volumes
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
-
-DESCRIPTION = """Solve -div(a grad u) + c u = f on a box in 1, 2 or 3 dimensions by multigrid.
-
-A FIELD is a number, a .npy file, or a formula in x, y, z, pi and e with + - * / **, comparisons, and, or, not,
-where(condition, a, b), min, max, abs, sqrt, exp, log, sin, cos, tan, sinh, ... The box begins at 0 on every axis.
-Every option can stand in a TOML file under its name (--max-cycles is max_cycles); the command line overrides it.
-File names in the TOML file are relative to its folder. Defaults are in round brackets."""
-EXAMPLES = """examples:
-  python -m pde solve --shape 255 255 --f "exp(x*y)*sin(3*pi*x)" --g 1 --plot u.png
-  python -m pde solve --dims 3 --shape 63 --f 1 --boundary periodic neumann dirichlet --output u.npz
-  python -m pde solve --shape 127 127 --f "2*pi**2*sin(pi*x)*sin(pi*y)" --exact "sin(pi*x)*sin(pi*y)"
-  python -m pde solve --shape 128 128 --centering cell --boundary dirichlet,neumann robin:2 --g x-low=y x-high=1
-  python -m pde solve --shape 255 255 --f 1 --coefficient "where(hypot(x-0.5, y-0.5) < 0.3, 1000, 1)" --accel cg
-  python -m pde solve --f right_hand_side.npy --verbose
-  python -m pde solve problem.toml --rtol 1e-10 --plot-history history.png
-
-problem.toml:
-  shape = [255, 255]
-  boundary = ["periodic", ["dirichlet", "robin:2"]]
-  coefficient = "1 + 0.5*sin(2*pi*x)"
-  f = "where(y > 0.5, 1, 0)"
-  g = {y-low = "cos(2*pi*x)", y-high = 0}
-  output = "u.npz"
-
-exit code: 0 converged, 1 not converged (the message says why; files are written all the same), 2 wrong input"""
-
-
-def add_solve(commands: Any) -> None:
-    command = commands.add_parser(
-        "solve",
-        help="solve a problem given by options or a TOML file",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="a file with any of the options below")
-    for title, group in GROUPS.items():
-        add_options(command.add_argument_group(title), group)
-    command.set_defaults(run=solve)
 
 
 def solve(options: argparse.Namespace) -> int:
@@ -65,7 +25,7 @@ def solve(options: argparse.Namespace) -> int:
     targets = {name: given[name] for name in TARGETS if name in given}
     problem, data = read_problem(given)
     mg = Multigrid(problem, **{name: given[name] for name in SOLVER if name in given})
-    arguments = {name: given[name] for name in SOLVE if name in given}
+    arguments = {name: given[name] for name in STOPPING if name in given}
     arguments["accel"] = None if arguments.get("accel") in (None, "none") else arguments["accel"]
     g, exact = data.pop("g", None), data.pop("exact", None)
     f = data.pop("f", np.zeros(problem.shape))

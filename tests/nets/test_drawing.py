@@ -1,5 +1,7 @@
 """The drawing shows every use of a kernel where it runs, and every family can be drawn."""
 
+from inspect import signature
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 import nets
 from nets import plot
 from nets.__main__ import main
+from nets.cli.options import COMMANDS
 from nets.common.location import locate
 from nets.inspect.trace import trace
 from nets.models import registry
@@ -103,3 +106,13 @@ def test_command_line(tmp_path, capsys):
         printed, error = capsys.readouterr()
         assert words in error
         assert printed == ""
+
+
+@pytest.mark.parametrize(("command", "group"), [("summary", "network"), ("train", "network"), ("data", "data")])
+def test_options_are_arguments(command, group):
+    """Each option is an argument of the function, a flag exactly where that is true or false."""
+    parameters = signature(nets.create_model if group == "network" else nets.data.load).parameters
+    options = COMMANDS[command][group]
+    assert options
+    for name, option in options.items():
+        assert ("action" in option) == ("bool" in str(parameters[name].annotation)), name
