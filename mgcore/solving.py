@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
 from typing import Any, Protocol
 
+from mgcore.arguments import integer, number
 from mgcore.moves import Vector
 from mgcore.solution import Progress, Solution, largest, summary
 from mgcore.stopping import History, Remaining, Rule
@@ -143,10 +143,10 @@ def solve_batch(
     >>> [member.u for member in solve_batch(solved).members]
     [3.0, 4.0]
     """
-    _check_number("rtol", rtol, float, least=0)
-    _check_number("atol", atol, float, least=0)
-    _check_number("max_cycles", max_cycles, int, least=0)
-    _check_number("patience", patience, int, least=1)
+    number("rtol", rtol, least=0)
+    number("atol", atol, least=0)
+    integer("max_cycles", max_cycles, least=0)
+    integer("patience", patience, least=1)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None, got {callback!r}")
     began, rule, single = time.perf_counter(), Rule(max_cycles, patience, doubt), callback is not None
@@ -243,11 +243,3 @@ def _progress(histories: Sequence[History], seconds: float, u: Vector) -> Progre
     last, before = (largest([history.norms[: c + 1][-1] for history in histories]) for c in (cycle, cycle - 1))
     residuals = tuple(history.norms[-1] for history in histories)
     return Progress(cycle, last, last / before if before > 0 else 0.0, seconds, u, residuals)
-
-
-def _check_number(name: str, value: Any, kind: Any, least: int) -> None:
-    wanted = Integral if kind is int else Real
-    if type(value) is not kind and (isinstance(value, bool) or not isinstance(value, wanted)):
-        raise TypeError(f"{name} must be {'an integer' if kind is int else 'a real number'}, got {value!r}")
-    if not value >= least:
-        raise ValueError(f"{name} must be {'zero or positive' if least == 0 else f'at least {least}'}, got {value}")
