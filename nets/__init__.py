@@ -1,7 +1,7 @@
 """MgNet: image classifiers that are multigrid cycles with trained convolutions.
 
-Its rooms, from the top: cli, plot; runs, deploy, theorems; papers; training, inspect; models; naming, data; common. Each
-imports those below it, `mgcore` and torch, never `pde`.
+Its rooms, from the top: cli, plot; runs, deploy, theorems; papers; training, inspect; models; naming, data; common.
+Each imports those below it, `mgcore` and torch, never `pde`.
 
 Equation numbers without a source are those of S19, He and Xu, Sci. China
 Math. 62 (2019); N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
@@ -79,7 +79,20 @@ __all__ = [
     "training_memory",
 ]
 
-keep_old_names({"nets.bottleneck": "nets.papers.bottleneck"}, until="0.3")
+_MODULES_OF_MODELS = ("activations", "densenet", "iterations", "mgnet", "operators", "plain", "resnet", "vmgnet")
+keep_old_names(
+    {
+        "nets.bottleneck": "nets.papers.bottleneck",
+        # pickled networks name these
+        **{f"nets.{name}": f"nets.models.{name}" for name in _MODULES_OF_MODELS},
+        "nets.network": "nets.models.base",
+        "nets.states": "nets.models.state_dict_checks",
+        "nets.transform": "nets.data.transform",
+        "nets.config": "nets.naming.mgnet_config",
+        "nets.resnet_config": "nets.naming.resnet_config",
+    },
+    until="0.3",
+)
 
 
 def _draw_history(history: list[dict[str, Any]], path: Path) -> None:

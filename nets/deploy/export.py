@@ -25,12 +25,8 @@ BATCH, OTHER = 3, 5
 PER_LAYER = 64
 """Roundings of a layer that another order of summation may cost, relative to the largest score, as in float32 sums of
 some thousand products of either sign."""
-
-
 PRECISIONS = {"torch": (torch.float32, torch.float64), "onnx": (torch.float32,)}
 """Precisions of the weights: others are too coarse to compare, and onnxruntime has no double convolutions."""
-
-
 CLASSES = "class_names"
 """The name of a JSON list in the file: of an extra file in that of torch.export, of a metadata entry in ONNX."""
 
@@ -146,9 +142,7 @@ def export(
 
 def _check_shape(model: Network, shape: Any) -> None:
     dims, channels = model.config.dims, model.config.in_channels
-    need = (
-        f"shape must be the {dims + 1} integers ({channels}{', n' * dims}), since the file fixes the size of an image"
-    )
+    need = f"shape must be the {dims + 1} integers ({channels}{', n' * dims}), as the file fixes the size of an image"
     if not isinstance(shape, tuple | list) or not all(type(n) is int for n in shape):
         raise TypeError(f"{need}; got {shape!r}")
     if len(shape) != dims + 1 or shape[0] != channels or min(shape) < 1:
@@ -231,22 +225,15 @@ def _to_onnx(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tenso
         import onnxruntime
         import onnxscript  # noqa: F401  # torch.onnx writes with it
     except ImportError as error:
-        raise ImportError(
-            "ONNX files need onnx, onnxscript and onnxruntime: pip install mgnet-multigrid[onnx]"
-        ) from error
+        need = "onnx, onnxscript and onnxruntime: pip install mgnet-multigrid[onnx]"
+        raise ImportError(f"ONNX files need {need}") from error
     batch = torch.export.Dim("batch", min=1)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that are not needed here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program: Any = torch.onnx.export(
-            wrapped,
-            (images,),
-            input_names=["images"],
-            output_names=["scores"],
-            dynamic_shapes={"images": {0: batch}},
-            dynamo=True,
-            verbose=False,
-        )
+        names: dict[str, Any] = {"input_names": ["images"], "output_names": ["scores"]}
+        shapes = {"images": {0: batch}}
+        program: Any = torch.onnx.export(wrapped, (images,), **names, dynamic_shapes=shapes, dynamo=True, verbose=False)
     program.model.metadata_props.update(_class_names(wrapped))
     program.save(str(file), external_data=False)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])

@@ -79,9 +79,8 @@ def _paths(given: Any) -> list[Path]:
     paths = list(given) if many else [given]
     for path in paths:
         if not isinstance(path, str | PathLike):
-            raise TypeError(
-                f"paths must be the path of an image file or of a folder, or a list of them; got {type(path).__name__}"
-            )
+            need = "the path of an image file or of a folder, or a list of them"
+            raise TypeError(f"paths must be {need}; got {type(path).__name__}")
     return [Path(path) for path in paths]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from fnmatch import fnmatchcase
 from functools import wraps
+from inspect import signature
 from os import PathLike
 from typing import Any, ParamSpec
 
@@ -30,16 +31,6 @@ def list_models(pattern: str = "*") -> list[str]:
     shell = pattern.lower().replace("[", "[[]")
     return [name for name in MODELS if fnmatchcase(name.lower(), shell)]
 
-
-FOREIGN = {
-    "iteration": "single",
-    "transfers": "trained",
-    "transfer_activation": None,
-    "norm": None,
-    "form": "auto",
-    "sharing": "literal",
-}
-"""Settings that some families do not have, with their defaults."""
 
 OPEN = ("transfer_activation", "norm", "batch_norm")
 """Settings for which None means what the family of the name has."""
@@ -107,23 +98,17 @@ def create_model(
     """
     settings = {key: value for key, value in locals().items() if key not in NOT_SETTINGS}
     architecture, text = begin(name)
-    family = CONFIGS[type(architecture)]
-    _refuse_foreign_settings(text.text[: text.position], settings, family)
-    named = named_settings(name)
-    # what the name says, which a keyword has not contradicted, or what the family has
-    left = {key for key in settings if key in named or (key in OPEN and settings[key] is None)}
-    own = {field.name for field in fields(family)} - left
-    given = {key: value for key, value in settings.items() if key in own}
+    own = {field.name for field in fields(CONFIGS[type(architecture)])}
+    for key, parameter in signature(create_model).parameters.items():
+        if key in settings.keys() - own and settings[key] != parameter.default:
+            families = "MgNet and ResNets" if key == "sharing" else "MgNet and GDFI"
+            which = f"which {text.text[: text.position]!r} is not"
+            raise ValueError(f"{key} is a setting of {families}, {which}; got {settings[key]!r}")
+    # the name, which no keyword has contradicted, or the family decides the others
+    left = own - named_settings(name).keys() - {key for key in OPEN if settings[key] is None}
+    given = {key: value for key, value in settings.items() if key in left}
     model: Network = network(configuration(name, **given))
     model.set_activation_checkpointing(activation_checkpointing)
     if weights is not None:
         load_weights(model, weights)
     return model
-
-
-def _refuse_foreign_settings(name: str, settings: dict[str, Any], config: Any) -> None:
-    own = {field.name for field in fields(config)}
-    for key, default in FOREIGN.items():
-        if key not in own and settings[key] != default:
-            families = "MgNet and ResNets" if key == "sharing" else "MgNet and GDFI"
-            raise ValueError(f"{key} is a setting of {families}, which {name!r} is not; got {settings[key]!r}")

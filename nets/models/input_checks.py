@@ -20,7 +20,12 @@ def check_input(model: Configured, x: Tensor, name: str = "x") -> None:
         raise TypeError(f"{name} must be a torch.Tensor; got {type(x).__name__}")
     if x.layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor; got {x.layout}")
-    _check_shape(model, x, name)
+    config = model.config
+    if x.ndim != config.dims + 2 or x.shape[1] != config.in_channels:
+        c, dims = config.in_channels, config.dims
+        need = f"(N, {c}{', n' * dims}), that is in_channels={c} and dims={dims}"
+        raise ValueError(f"{name} must have shape {need}; got {tuple(x.shape)}")
+    check_pixels(model, name, tuple(x.shape), x.shape[2:])
     _check_kind(model, x, name)
 
 
@@ -34,16 +39,6 @@ def check_features(u: Tensor, dims: int, channels: int) -> None:
         raise ValueError(f"u must have a pixel or more, of which the mean is taken; got {tuple(u.shape)}")
 
 
-def _check_shape(model: Configured, x: Tensor, name: str) -> None:
-    config = model.config
-    if x.ndim != config.dims + 2 or x.shape[1] != config.in_channels:
-        raise ValueError(
-            f"{name} must have shape (N, {config.in_channels}{', n' * config.dims}), "
-            f"that is in_channels={config.in_channels} and dims={config.dims}; got {tuple(x.shape)}"
-        )
-    check_pixels(model, name, tuple(x.shape), x.shape[2:])
-
-
 def check_pixels(model: Configured, name: str, shape: Sequence[int], size: Sequence[int]) -> None:
     """Refuse images of this size, of an argument of this name and shape, that leave a grid without pixels."""
     sizes = model.grid_sizes(size)
@@ -52,10 +47,8 @@ def check_pixels(model: Configured, name: str, shape: Sequence[int], size: Seque
             # windows that do not pad can miss more pixels than there are
             pixels = "x".join(str(max(n, 0)) for n in left)
             need = "every grid but the coarsest needs more than one" if l < len(sizes) else "it needs one or more"
-            raise ValueError(
-                f"{name} is too small: grid {l} of {len(sizes)} would have {pixels} pixels, "
-                f"and {need}; got {tuple(shape)}"
-            )
+            grid = f"grid {l} of {len(sizes)} would have {pixels} pixels"
+            raise ValueError(f"{name} is too small: {grid}, and {need}; got {tuple(shape)}")
 
 
 def _check_kind(model: Configured, x: Tensor, name: str) -> None:
@@ -66,10 +59,8 @@ def _check_kind(model: Configured, x: Tensor, name: str) -> None:
     autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     for part, weight in model.named_parameters():
         if weight.device != x.device:
-            raise TypeError(
-                f"{name} and the weights must be on one device: {name} is on {x.device}, {part} on {weight.device}"
-            )
+            found = f"{name} is on {x.device}, {part} on {weight.device}"
+            raise TypeError(f"{name} and the weights must be on one device: {found}")
         if weight.ndim > 1 and weight.dtype != x.dtype and not autocast:
-            raise TypeError(
-                f"{name} and the weights must have one dtype: {name} has {x.dtype}, {part} has {weight.dtype}"
-            )
+            found = f"{name} has {x.dtype}, {part} has {weight.dtype}"
+            raise TypeError(f"{name} and the weights must have one dtype: {found}")

@@ -82,11 +82,10 @@ class MgNet(Network):
     def _level(self, l: int) -> Level:
         last, iteration = l + 1 == len(self.config.nu), self.iteration[l]
         linear = self.config.A == "K" and is_linear(self.A[l]) and not self._A_has_norms
-        steps = uses(self.config.iteration, self.config.nu[l])
-        B: list[Any] = [[self._extractor(l, k) for k in step] for step in steps]
+        alpha = self.alpha[l] if self.config.extractor == "scaled" else None
         return Level(
             A=[self._data_map(l, i) for i in range(self._iterates(l))] if self._A_has_norms else self._data_map(l),
-            B=B if isinstance(iteration, MultiStep) else [step[0] for step in B],
+            B=self._sweeps(l, iteration, self.config.nu[l], self.B[l], self.norm_f[l], self.norm_u[l], alpha),
             R=None if last else self._transfer(self.R[l], self.norm_R[l], l),
             Pi=None if last or self.config.pi == "0" else self._transfer(self.Pi[l], self.norm_Pi[l], l),
             iterate=iteration.iterate(),  # type: ignore[operator]
@@ -107,15 +106,19 @@ class MgNet(Network):
             return chain(K.eta, norm_f, s, K.xi)  # type: ignore[arg-type]
         return _scheme(self.config.A, norm_u, s, (K, norm_f))
 
-    def _extractor(self, l: int, k: int) -> Map:
-        """r -> s(BN(B * s(BN(r)))), (6.4); each use has its own batch norms, also where B is shared."""
-        B = self.B[l][k if self.config.extractor == "variable" else 0]
-        scale = (self.alpha[l][k],) if self.config.extractor == "scaled" else ()
-        return self._sigma_K_sigma(l, self.norm_f[l][k], (B, *scale, self.norm_u[l][k]))
+    def _sweeps(self, l: int, iteration: nn.Module, nu: int, B: Any, norm_f: Any, norm_u: Any, alpha: Any) -> list[Any]:
+        """Extractors r -> s(BN(B * s(BN(r)))), (6.4), per sweep: one, or in a multi-step iteration one per predecessor.
 
-    def _sigma_K_sigma(self, l: int, before: Map, K: Sequence[Map]) -> Map:
-        """The scheme of B on grid l, sigma . K . sigma but in GDFI, around a convolution and its batch norm."""
-        return _scheme(self.config.B, before, self.s[l], K)
+        Each use has its own batch norms, also where B is shared.
+        """
+
+        def extractor(k: int) -> Map:
+            kernel = B[k] if self.config.extractor == "variable" else B[0]
+            scale = () if alpha is None else (alpha[k],)
+            return _scheme(self.config.B, norm_f[k], self.s[l], (kernel, *scale, norm_u[k]))
+
+        steps = [[extractor(k) for k in step] for step in uses(self.config.iteration, nu)]
+        return steps if isinstance(iteration, MultiStep) else [step[0] for step in steps]
 
     def _transfer(self, K: nn.Module, norm: nn.Module, l: int) -> Map:
         """s(BN(K *_2 .)) from grid l to l + 1, (6.5), (6.6); A u^0 is added to R's result after it."""

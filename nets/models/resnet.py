@@ -24,15 +24,15 @@ Map = Callable[[Tensor], Tensor]
 class ResNet(Network):
     """The network of a configuration: stem, blocks over the grids, head.
 
-        Convolutions live once and batch norms once per use, in lists by grid (finest first): `A[l]` and `B[l]` hold one
-        module per block or one for all of them, `norm_1[l][i]` and `norm_2[l][i]` are those of block i. `B_0[l - 1]`,
-        `R[l - 1]` and `norm_R[l - 1]` lead to grid l; block 0 of that grid is the transition.
+    Convolutions live once and batch norms once per use, in lists by grid (finest first): `A[l]` and `B[l]` hold one
+    module per block or one for all of them, `norm_1[l][i]` and `norm_2[l][i]` are those of block i. `B_0[l - 1]`,
+    `R[l - 1]` and `norm_R[l - 1]` lead to grid l; block 0 of that grid is the transition.
 
-        In "ResNet" batch norm follows each convolution; in the other kinds it precedes each activation of a block, and
-        there is none on R nor in the stem.
+    In "ResNet" batch norm follows each convolution; in the other kinds it precedes each activation of a block, and
+    there is none on R nor in the stem.
 
-        "LM-ResNet" has one trained number `k[l][i]` per step but the first of a grid. "WideResNet" has 16 channels after
-        the stem: the first `B[0][0]` and the 1 x 1 `widen[0]` beside it lead to grid 1, R takes the activated data of a
+    "LM-ResNet" has one trained number `k[l][i]` per step but the first of a grid. "WideResNet" has 16 channels after
+    the stem: the first `B[0][0]` and the 1 x 1 `widen[0]` beside it lead to grid 1, R takes the activated data of a
     grid, and `norm_head` and s come before the pooling. The stem has s after it, as in the papers' pre-act ResNet.
 
     >>> model = create_model("ResNet[2,2]-[16,32]")

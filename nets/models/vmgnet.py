@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import mgcore
 from mgcore import Delegate, Level, Moves
 from nets.models.input_checks import check_features
-from nets.models.iterations import MultiStep, create_iteration, uses
+from nets.models.iterations import create_iteration, uses
 from nets.models.mgnet import MgNet, Scale, extractors
 from nets.models.operators import CONVOLUTION, convolution, lists, normalisation, prolongation
 from nets.models.registry import register
@@ -92,21 +92,14 @@ class VMgNet(MgNet):
         if l + 1 == len(self.config.nu):
             return level
         iteration = self.iteration_post[l]
-        B: list[Any] = [
-            [self._post(l, k) for k in step] for step in uses(self.config.iteration, self.config.nu_post[l])
-        ]
+        alpha = self.alpha_post[l] if self.config.extractor == "scaled" else None
+        norms = self.norm_f_post[l], self.norm_u_post[l]
         return replace(
             level,
             P=lambda e, like: self.P[l](e, output_size=like.shape[2:]),
-            B_post=B if isinstance(iteration, MultiStep) else [step[0] for step in B],
+            B_post=self._sweeps(l, iteration, self.config.nu_post[l], self.B_post[l], *norms, alpha),  # B' (6.16)
             iterate_post=iteration.iterate(),  # type: ignore[operator]
         )
-
-    def _post(self, l: int, k: int) -> Any:
-        """B' (6.16), as B (6.4)."""
-        B = self.B_post[l][k if self.config.extractor == "variable" else 0]
-        scale = (self.alpha_post[l][k],) if self.config.extractor == "scaled" else ()
-        return self._sigma_K_sigma(l, self.norm_f_post[l][k], (B, *scale, self.norm_u_post[l][k]))
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,8 @@ def _state(content: Any, path: Path) -> Mapping[str, Any]:
         if isinstance(state, Mapping) and state and all(isinstance(w, torch.Tensor) for w in state.values()):
             return unwrapped(state)
     names = ", ".join(map(repr, STATES))
-    raise CheckpointError(
-        f"weights: {path} holds neither a checkpoint of nets.train nor a state_dict, alone or as one of {names}"
-    )
+    either = f"neither a checkpoint of nets.train nor a state_dict, alone or as one of {names}"
+    raise CheckpointError(f"weights: {path} holds {either}")
 
 
 def _check_architecture(

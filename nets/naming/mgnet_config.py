@@ -117,9 +117,8 @@ def _settle_post(config: MgNetConfig) -> None:
     post = down if config.nu_post is None else integers("nu_post", config.nu_post, 0)
     if len(post) != len(down):
         need = f"{counted(len(down), 'number')}, one per grid of nu={config.nu} but the coarsest"
-        raise ValueError(
-            f'nu_post must be {need if down else "empty or None"}, in the family "{config.family}"; got {post}'
-        )
+        need = need if down else "empty or None"
+        raise ValueError(f'nu_post must be {need}, in the family "{config.family}"; got {post}')
     object.__setattr__(config, "nu_post", post)
 
 

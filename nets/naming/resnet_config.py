@@ -60,10 +60,8 @@ class ResNetConfig(Settings):
         check_settings(self)
         for name, value in ONLY.get(self.kind, {}).items():
             if getattr(self, name) != value:
-                raise ValueError(
-                    f"{name} must be {value!r} in the kind {self.kind!r}, which is defined by it; "
-                    f"got {getattr(self, name)!r}"
-                )
+                need = f"{value!r} in the kind {self.kind!r}, which is defined by it"
+                raise ValueError(f"{name} must be {need}; got {getattr(self, name)!r}")
 
     @property
     def stem_channels(self) -> int:

@@ -84,12 +84,10 @@ class Settings:
 
     def __str__(self) -> str:
         """The name and the settings that are not the default ones; it parses back to an equal configuration."""
-        default = self.parse(self.notation).settings()
-        said = {key: value for key, value in self.settings().items() if value != default[key]}
-        free = {key: value for key, value in said.items() if key not in self.settled}
-        implied = self.parse(self.notation, **free).settings()
-        said = {key: value for key, value in said.items() if key in free}
-        said |= {key: getattr(self, key) for key in self.settled if getattr(self, key) != implied[key]}
+        default, settings = self.parse(self.notation).settings(), self.settings()
+        said = {key: v for key, v in settings.items() if v != default[key] and key not in self.settled}
+        implied = self.parse(self.notation, **said).settings()
+        said |= {key: settings[key] for key in self.settled if settings[key] != implied[key]}
         return self.notation + "".join(f", {key}={value}" for key, value in said.items())
 
     @property

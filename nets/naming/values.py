@@ -61,10 +61,8 @@ def _supports(name: str, text: str | None, grids: int) -> list[float]:
     except ValueError:
         supports = []
     if not supports or not all(LEAST <= support <= LARGEST for support in supports):
-        raise ValueError(
-            f"activation: the supports of a hat must be numbers from {LEAST:g} to {LARGEST:g}, as in 'hat:5,10'; "
-            f"got {name!r}"
-        )
+        need = f"numbers from {LEAST:g} to {LARGEST:g}, as in 'hat:5,10'"
+        raise ValueError(f"activation: the supports of a hat must be {need}; got {name!r}")
     if len(supports) not in (1, grids):
         allowed = "1 support" if grids == 1 else f"1 or {grids} supports"
         raise ValueError(f"activation must give {allowed}, one per grid; got {len(supports)} in {name!r}")
@@ -83,9 +81,8 @@ def parse_iteration(name: str) -> tuple[str, Rows | None]:
     try:
         return kind, tuple(tuple(float(number) for number in row.split(",")) for row in text.split(";"))
     except ValueError:
-        raise ValueError(
-            f"iteration: {text!r} is no list of numbers, as in 'multi-step:1;0.5,0.5'; got {name!r}"
-        ) from None
+        example = "as in 'multi-step:1;0.5,0.5'"
+        raise ValueError(f"iteration: {text!r} is no list of numbers, {example}; got {name!r}") from None
 
 
 def check_iteration(name: str, nu: tuple[int, ...], nu_post: tuple[int, ...] = ()) -> None:

@@ -70,9 +70,8 @@ class RunFolder:
         names = (checkpoints.FILE, checkpoints.PREVIOUS, record.FILE, HISTORY, CURVE)
         found = [self.path / name for name in names if (self.path / name).exists()]
         if found and not resume:
-            raise CheckpointError(
-                f"output: {found[0]} belongs to a run already; choose another folder, or resume=True (--resume)"
-            )
+            hint = "choose another folder, or resume=True (--resume)"
+            raise CheckpointError(f"output: {found[0]} belongs to a run already; {hint}")
         if not any(file.name in (checkpoints.FILE, checkpoints.PREVIOUS) for file in found):
             return None
         return checkpoints.read(self.path)
@@ -114,11 +113,8 @@ class RunFolder:
             try:
                 self._save(run)
             except OSError as error:
-                raise OSError(
-                    error.errno,
-                    f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}; "
-                    "free some space and resume the run",
-                ) from error
+                why = f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}"
+                raise OSError(error.errno, f"{why}; free some space and resume the run") from error
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
         if draw_history is not None:
             self._try(CURVE, partial(draw_history, run.training.history, self.path / CURVE))

@@ -12,6 +12,7 @@ from nets.papers.accuracies import published
 
 FILE = "model_card.md"
 PARTS = {"train": "training", "test": "test"}
+PUBLISHED = {True: " (as published)", False: " (not the published file)", None: ""}
 WORST = 5
 """Classes with the lowest accuracy that are named."""
 
@@ -70,7 +71,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         "initial weights": initial_weights(record),
         "frozen parameters": ", ".join(record.get("frozen") or ()),
         "data": _data(data),
-        "files": ", ".join(_file(file) for file in data.get("files") or ()),
+        "files": ", ".join(f["name"] + PUBLISHED[f.get("as_published")] for f in data.get("files") or ()),
         "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{source}", overrides])),
         "seed": str(record.get("seed", "")),
         "time": f"{time}, and {duration(float(compiling))} of compilation" if time and compiling else time,
@@ -102,12 +103,6 @@ def _data(data: Mapping[str, Any]) -> str:
         counts = (f"{count} {PARTS[part]}" for part, count in data["excluded"].items())
         parts.append(f"{' and '.join(counts)} images left out")
     return ", ".join(parts + ([f"split {data['split']}"] if data.get("split") else []))
-
-
-def _file(file: Mapping[str, Any]) -> str:
-    """Its name, and whether it is the published one."""
-    known = {True: "as published", False: "not the published file", None: ""}[file.get("as_published")]
-    return file["name"] + (f" ({known})" if known else "")
 
 
 def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:

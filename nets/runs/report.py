@@ -137,7 +137,7 @@ def _values(group: Group) -> dict[str, Any]:
         "seconds": _number(group.seconds),
         "seeds": [r.seed for r in group.finished],
         "not_finished": [{"seed": r.seed, "status": r.status, "message": r.message} for r in group.others],
-        "published": [e._asdict() for e in group.published],
+        "published": group.published,
         "records": [str(r.path) for r in group.records],
     }
 
@@ -146,11 +146,13 @@ def _number(value: float) -> float | None:
     return None if isnan(value) else value
 
 
+def _all_values(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> list[dict[str, Any]]:
+    missing = ({"data": e[0].data, "model": e[0].model, "n": 0, "published": e} for e in absent)
+    return [*map(_values, found), *missing]
+
+
 def _json(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> str:
-    rows = [_values(group) for group in found]
-    rows += [
-        {"data": e[0].data, "model": e[0].model, "n": 0, "published": [one._asdict() for one in e]} for e in absent
-    ]
+    rows = [row | {"published": [e._asdict() for e in row["published"]]} for row in _all_values(found, absent)]
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
@@ -159,13 +161,10 @@ def _csv(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> s
     names = [name for name in _values(found[0]) if name != "records"] if found else ["data", "model"]
     writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    for group in found:
-        values = _values(group)
-        values["seeds"] = " ".join(map(str, values["seeds"]))
-        values["not_finished"] = " ".join(f"{r['status']}:{r['seed']}" for r in values["not_finished"])
-        writer.writerow({**values, "published": _printed(group.published)})
-    for entries in absent:
-        writer.writerow({"data": entries[0].data, "model": entries[0].model, "n": 0, "published": _printed(entries)})
+    for row in _all_values(found, absent):
+        seeds = " ".join(map(str, row.get("seeds", ())))
+        others = " ".join(f"{r['status']}:{r['seed']}" for r in row.get("not_finished", ()))
+        writer.writerow(row | {"seeds": seeds, "not_finished": others, "published": _printed(row["published"])})
     return text.getvalue().rstrip("\n")
 
 

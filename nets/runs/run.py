@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -144,8 +144,8 @@ def train(
         run = Run.start(model.to(device), data, recipe, seed, ranks)
         run.resume(content)
         ranks.on_first(lambda: None if folder is None else folder.begin(run, named))
-        events = stack.enter_context(Events(Path(output) / "tensorboard" if tensorboard and output else None, ranks))
-        with Progress(progress, run.training) as shown:
+        events = Events(Path(output) / "tensorboard" if tensorboard and output else None, ranks)
+        with closing(events), closing(Progress(progress, run.training)) as shown:
             observer = RunObserver(run, folder, stop, shown, events)
             evaluation, validation = _train(run, observer, evaluate_every)
         if folder is not None:

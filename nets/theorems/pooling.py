@@ -38,7 +38,10 @@ def restricted_is_dilated(B: nn.Module, R: nn.Module, r: Tensor) -> float:
 
     So the two sides of (6.8) are strided convolutions whose kernels meet in their centres alone.
     """
-    weight = torch.einsum("oc...,ci->oi...", _checked("B", B).weight, _checked_1x1(R).weight.flatten(1))
+    K = _checked("R", R)
+    if set(K.kernel_size) != {1} or set(K.stride) != {2}:
+        raise ValueError(f"R must be a 1 x 1 convolution with stride 2; got {R}")
+    weight = torch.einsum("oc...,ci->oi...", _checked("B", B).weight, K.weight.flatten(1))
     return largest([B(R(r))], [_same_size(weight, stride=2, dilation=2)(r)])
 
 
@@ -86,13 +89,6 @@ def appendix_a(model: ResNet, size: int = 8) -> float:
 def _checked(name: str, K: Any) -> Any:
     if not isinstance(K, CONVOLUTIONS) or K.bias is not None:
         raise ValueError(f"{name} must be a convolution without bias; got {K}")
-    return K
-
-
-def _checked_1x1(R: Any) -> Any:
-    K = _checked("R", R)
-    if set(K.kernel_size) != {1} or set(K.stride) != {2}:
-        raise ValueError(f"R must be a 1 x 1 convolution with stride 2; got {R}")
     return K
 
 

@@ -82,14 +82,11 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None
     held_out = sum(held_out_counts(data, recipe.val_fraction)) if recipe.val_fraction else 0
     if recipe.batch > count - held_out:
         less = f", less the {held_out} that val_fraction {recipe.val_fraction} holds out" if held_out else ""
-        raise ValueError(
-            f"batch must be at most {count - held_out}, the {count} training images{less}; got {recipe.batch}"
-        )
+        most = f"{count - held_out}, the {count} training images{less}"
+        raise ValueError(f"batch must be at most {most}; got {recipe.batch}")
     if recipe.batch % (ranks * recipe.grad_accum):
-        raise ValueError(
-            f"batch must be a multiple of {ranks * recipe.grad_accum}, {ranks} processes times grad_accum "
-            f"{recipe.grad_accum}; got {recipe.batch}"
-        )
+        parts = f"{ranks * recipe.grad_accum}, {ranks} processes times grad_accum {recipe.grad_accum}"
+        raise ValueError(f"batch must be a multiple of {parts}; got {recipe.batch}")
     if data.train_images.ndim != 4:
         for name in ("channels_last", "whitening"):
             if getattr(recipe, name):
@@ -110,9 +107,8 @@ def _check_step(model: Network, image: Tensor, recipe: Recipe, ranks: int) -> No
         gradients = torch.autograd.grad(scores, weights, allow_unused=True) if used else ()
     if all(gradient is None for gradient in gradients):
         which = "its scores depend on none of them" if weights else "all others are frozen (requires_grad=False)"
-        raise ValueError(
-            f"model must have a weight to train; it has {counted(len(weights), 'trained parameter')}, {which}"
-        )
+        found = f"{counted(len(weights), 'trained parameter')}, {which}"
+        raise ValueError(f"model must have a weight to train; it has {found}")
     if single and recipe.batch == ranks * recipe.grad_accum:
         raise ValueError(
             f"batch must be at least {2 * recipe.batch}, two images for each of {ranks} processes times "

@@ -135,9 +135,8 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 
 
 def _check_classes(data: Dataset | tuple[Any, Any], labels: Tensor, classes: int) -> None:
     if isinstance(data, Dataset) and len(data.class_names) != classes:
-        raise ValueError(
-            f"data {data.name!r} has {len(data.class_names)} classes, and the model tells {classes} classes apart"
-        )
+        has = f"data {data.name!r} has {len(data.class_names)} classes"
+        raise ValueError(f"{has}, and the model tells {classes} classes apart")
     if int(labels.max()) >= classes:
         raise ValueError(f"data has labels up to {int(labels.max())}, and the model tells {classes} classes apart")
 
@@ -147,18 +146,16 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a network; got {type(model).__name__}")
     if isinstance(model, Network) and model.config.num_classes == 0:
-        raise ValueError(
-            f"model must have a head; {model.config.notation} has num_classes=0: call model.reset_classifier"
-        )
+        name = model.config.notation
+        raise ValueError(f"model must have a head; {name} has num_classes=0: call model.reset_classifier")
     check_integer("batch", batch, 1)
     if isinstance(data, Dataset):
         return data.test_images, data.test_labels
     pair = [as_tensor(part) for part in data] if isinstance(data, tuple | list) else []
     if [isinstance(part, Tensor) for part in pair] != [True, True]:
-        raise TypeError(
-            "data must be a nets.data.Dataset or a pair of tensors or arrays (images, labels); "
-            f"got {repr(data) if isinstance(data, str) else type(data).__name__}{instead_of(data)}"
-        )
+        got = f"{data!r}" if isinstance(data, str) else type(data).__name__
+        need = "a nets.data.Dataset or a pair of tensors or arrays (images, labels)"
+        raise TypeError(f"data must be {need}; got {got}{instead_of(data)}")
     images, labels = pair[0], whole_numbers("labels of data", pair[1])
     if len(labels) and int(labels.min()) < 0:
         raise ValueError(f"data must have integer labels (N,) from 0; got {int(labels.min())}")

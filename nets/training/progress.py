@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from nets.common.formatting import duration
 from nets.common.paths import on_terminal, say
@@ -42,12 +41,7 @@ class Progress:
             disable=not (self.shown and on_terminal()),
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self.bar.close()
 
     def read_losses(self, tally: Tally) -> None:

@@ -8,9 +8,6 @@ an array (..., h_1, ..., h_d, F): for F base frequencies phi the coefficients of
 
 Halving axis a joins q and q + h_a / 2; a shift by h_a / 2 is multiplication by (-1)^index. All stencils and transfers
 are symmetric under x -> -x, so their symbols are real; those of sweeps through the points in order are not.
-
-Sources: Trottenberg, Oosterlee and Schueller, "Multigrid", chapter 4; Wienands and Joppich, "Practical Fourier
-Analysis for Multigrid Methods", chapters 3 to 6.
 """
 
 from __future__ import annotations

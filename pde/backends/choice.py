@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from pde.backends.base import Backend, Options
+from pde.backends.base import Backend
+from pde.backends.data import Options
 from pde.backends.device import Device, read_device
 from pde.backends.mixed import Mixed
 from pde.backends.numba import backend as numba
-from pde.backends.plain import Plain
 from pde.common.arguments import choose, count, read_precision
 from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
@@ -20,7 +20,7 @@ from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, level_to
 
 
 def _plain(hierarchy: Hierarchy, options: Options) -> Backend:
-    return Plain(hierarchy, options.dtype, options.device, 'kernels="numpy"')
+    return Backend(hierarchy, options.dtype, options.device, 'kernels="numpy"')
 
 
 def _torch(hierarchy: Hierarchy, options: Options) -> Backend:
@@ -67,7 +67,7 @@ def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:
         return made
     if options.kernels != "auto":
         raise ValueError(f'kernels="{name}": {made}')
-    return Plain(hierarchy, options.dtype, options.device, made)
+    return Backend(hierarchy, options.dtype, options.device, made)
 
 
 def read_options(kernels: Any, device: Any, dtype: Any, threads: Any) -> tuple[Options, bool]:

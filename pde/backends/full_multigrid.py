@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from mgcore import Level
-from pde.backends.base import Data, Vector
+from pde.backends.data import Data, Vector
 from pde.common.arrays import like, namespace, numpy_dtype
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation, coarsen_sides
 from pde.levels.hierarchy import Hierarchy

@@ -9,7 +9,7 @@ import numpy as np
 
 import mgcore
 from mgcore import Remaining
-from pde.backends.base import Data, Norms, Vector
+from pde.backends.data import Data, Norms, Vector
 from pde.backends.full_multigrid import data_restrictions, interpolations, sides_of_every_grid
 from pde.common.arrays import copied, namespace, zeros
 from pde.levels.hierarchy import Hierarchy

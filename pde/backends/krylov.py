@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mgcore import Remaining
-from pde.backends.base import Data
+from pde.backends.data import Data
 from pde.backends.iterations import Cycling
 from pde.common.arrays import namespace
 from pde.problem.grid import Array

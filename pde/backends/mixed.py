@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from mgcore import Event
-from pde.backends.base import Backend, Data, Norms, Vector
-from pde.backends.plain import Plain
+from pde.backends.base import Backend
+from pde.backends.data import Data, Norms, Vector
 from pde.common.arrays import cast, like
 from pde.levels.hierarchy import Hierarchy
 
 
-class Mixed(Plain):
+class Mixed(Backend):
     """Defect correction u <- u + B(f - A u), where B is a cycle of `inner` from zero.
 
     The residual is scaled by a power of two on its way into float32, each member of a batch by its own, so that it
@@ -28,15 +28,11 @@ class Mixed(Plain):
 
     def __init__(self, hierarchy: Hierarchy, inner: Backend, scaled: bool = True) -> None:
         super().__init__(hierarchy, np.dtype(float), inner.device)
-        self.inner, self.scaled = inner, scaled
+        self.inner, self.scaled, self.runs_in = inner, scaled, inner.runs_in
 
     @property
     def precision(self) -> str:
         return f"{self.inner.dtype.name} cycles in a {self.dtype.name} residual"
-
-    @property
-    def runs_in(self) -> str | None:
-        return self.inner.runs_in
 
     def describe(self) -> str:
         return self.inner.describe()
@@ -47,20 +43,11 @@ class Mixed(Plain):
     def prepare(self, progress: bool = False) -> None:
         self.inner.prepare(progress)
 
-    def cycle(
-        self,
-        kind: str,
-        data: Data,
-        u: Vector = None,
-        *,
-        level: int = 0,
-        out: Vector = None,
-        measure: str | None = None,
-    ) -> tuple[Vector, Norms]:
+    def cycle(self, kind: str, data: Data, u: Vector = None, *, level: int = 0, **_: Any) -> tuple[Vector, Norms]:
         r = data.rhs if u is None else data.rhs - self.apply(u, level=level)
         scale = self._scale(r, level) if self.scaled else 1.0
         r = self.inner.vector(cast(r / scale, self.inner.dtype), level=level)
-        d, _ = self.inner.cycle(kind, Data(r), level=level)
+        d = self.inner.cycle(kind, Data(r), level=level)[0]
         d = scale * cast(self.inner.array(d, level=level), self.dtype)
         return d if u is None else u + d, None
 

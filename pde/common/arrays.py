@@ -6,15 +6,15 @@ installed: users import it before they make a tensor, and `import_torch` does fo
 
 from __future__ import annotations
 
+import copy
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from dataclasses import FrozenInstanceError
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
-
-from pde.common.frozen import changed
 
 Array = np.ndarray
 
@@ -118,23 +118,34 @@ def like(x: Any, other: Any) -> Any:
     return convert(x, other.device, other.dtype) if is_tensor(other) else x
 
 
-class Movable:
-    """A frozen object with a method `to`, which converts the attributes that the class lists in `arrays`."""
+class Frozen:
+    """An object whose attributes are set once, when it is made; `to` converts those listed in `arrays`."""
 
-    arrays: ClassVar[tuple[str, ...]]
+    arrays: ClassVar[tuple[str, ...]] = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self):
+            raise FrozenInstanceError(f"{type(self).__name__}.{name} cannot be changed; make another object")
+        super().__setattr__(name, value)
+
+    def changed(self, **attributes: Any) -> Self:
+        """A copy with other values of these attributes."""
+        other = copy.copy(self)
+        vars(other).update(attributes)
+        return other
 
     def to(self, device: Any, dtype: Any) -> Any:
         """The same object on tensors of a device, or on arrays where `device` is None, with real numbers in `dtype`."""
-        return changed(self, **{name: convert(getattr(self, name), device, dtype) for name in self.arrays})
+        return self.changed(**{name: convert(getattr(self, name), device, dtype) for name in self.arrays})
 
 
 def convert(x: Any, device: Any, dtype: Any) -> Any:
     """Arrays as tensors on a device, or as arrays where `device` is None; real numbers in `dtype`, of NumPy or torch.
 
     Args:
-        x: an array, sparse matrix, tensor or `Movable`, or a list, tuple or dictionary of these; all else stays.
+        x: an array, sparse matrix, tensor or `Frozen`, or a list, tuple or dictionary of these; all else stays.
     """
-    if isinstance(x, Movable):
+    if isinstance(x, Frozen):
         return x.to(device, dtype)
     if isinstance(x, dict):
         return {key: convert(each, device, dtype) for key, each in x.items()}

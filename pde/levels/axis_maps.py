@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import Movable, take
+from pde.common.arrays import Frozen, take
 from pde.common.caching import once_per_axis
 from pde.levels.interpolation_1d import as_weights
-from pde.problem.grid import Array, Axis, along, window
+from pde.problem.grid import Array, Axis, Grid, along, window
 
 Part = tuple[Array | slice, Array | float]
-"""Which old values make the new ones, a slice where they are an arithmetic progression, and their weights, a number
+"""The old values of a summand, a slice where their indices are an arithmetic progression, and their weights, a number
 where all are equal."""
 
 
 @dataclass(frozen=True, eq=False)
-class Gather(Movable):
+class Gather(Frozen):
     """A linear map along one axis: each new value is a weighted sum of a few old ones.
 
     Args:
@@ -43,7 +43,7 @@ class Gather(Movable):
 
 
 @dataclass(frozen=True, eq=False)
-class AlongAxes(Movable):
+class AlongAxes(Frozen):
     """A linear map as the product of maps along single axes, the first one applied first."""
 
     steps: tuple[Gather, ...]
@@ -60,6 +60,14 @@ def gather(fine: Axis, axis: int, ndim: int, dtype: np.dtype, make: Callable[...
     behind = (1,) * (ndim - 1 - axis)
     parts = _parts(fine, dtype, make, *arguments)
     return Gather([(i, w if isinstance(w, float) else w.reshape((-1, *behind))) for i, w in parts], axis - ndim)
+
+
+def along_axes(
+    fine: Grid, which: tuple[bool, ...], dtype: np.dtype, make: Callable[..., Any], *coarse: Sequence[Any]
+) -> AlongAxes:
+    """The product of make(axis, ...) over the axes in `which`; `coarse` holds its further arguments, one per axis."""
+    axes = [(a, axis) for a, axis in enumerate(fine.axes) if which[a]]
+    return AlongAxes(tuple(gather(axis, a, fine.ndim, dtype, make, *(x[a] for x in coarse)) for a, axis in axes))
 
 
 @once_per_axis

@@ -14,7 +14,6 @@ from itertools import combinations, groupby
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.frozen import derive
 from pde.levels.transfers import MatrixTransfer
 from pde.problem.grid import Array, Grid
 from pde.problem.operators import Operator
@@ -38,8 +37,6 @@ class OperatorTransfer(MatrixTransfer):
         kept: the fine index of every coarse point, per axis.
     """
 
-    kept: list[Array]
-
     def __init__(
         self, A: Operator, which: tuple[bool, ...], dtype: np.dtype, matrix: sp.csr_matrix | None = None
     ) -> None:
@@ -49,7 +46,7 @@ class OperatorTransfer(MatrixTransfer):
         if A.terms.has_reaction:
             matrix = sp.csr_matrix(matrix - sp.diags(np.broadcast_to(A.terms.reaction, A.grid.shape).ravel()))
         P = _prolongation(matrix, A.grid, which, kept)
-        derive(self, kept=kept)
+        self.kept = kept
         super().__init__(coarse, P, A.volumes, (P.T @ A.volumes.ravel()).reshape(coarse.shape), dtype)
 
 

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from pde.common.arrays import Movable, expand, is_tensor, namespace, numpy_dtype, zeros
-from pde.common.frozen import derive
-from pde.levels.axis_maps import AlongAxes, Gather, gather
+from pde.common.arrays import Frozen, expand, is_tensor, namespace, numpy_dtype, zeros
+from pde.levels.axis_maps import AlongAxes, Gather, along_axes, gather
 from pde.levels.interpolation_1d import cubic, data_matrix, linear, linear_along_side, linear_matrix
 from pde.problem.grid import Array, Axis, Grid, Sides, window
 
 
-@dataclass(frozen=True, eq=False)
-class CubicInterpolation(Movable):
+class CubicInterpolation(Frozen):
     """Interpolation for full multigrid: cubic along each coarsened axis, through the boundary values of its ends.
 
     Args:
         rediscretised: as in `interpolation_1d.cubic`.
     """
 
-    fine: Grid
-    which: tuple[bool, ...]
-    dtype: np.dtype
-    rediscretised: bool = True
-    restrict_data: AlongAxes = field(init=False, repr=False)
-    _axes: dict[int, Gather] = field(init=False, repr=False)
     arrays = ("restrict_data", "_axes")
 
-    def __post_init__(self) -> None:
-        ndim, axes = self.fine.ndim, self.fine.axes
-        halved = {a: axes[a] for a in range(ndim) if self.which[a]}
-        arguments = self.dtype, cubic
-        along = {a: gather(x, a, ndim, *arguments, x.coarsen(), self.rediscretised) for a, x in halved.items()}
-        derive(self, restrict_data=data_restriction(self.fine, self.which, self.dtype), _axes=along)
+    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, rediscretised: bool = True) -> None:
+        self.fine, self.which = fine, which
+        self.restrict_data = data_restriction(fine, which, dtype)
+        self._axes = {
+            a: gather(axis, a, fine.ndim, dtype, cubic, axis.coarsen(), rediscretised)
+            for a, axis in enumerate(fine.axes)
+            if which[a]
+        }
 
     def __call__(self, u: Array, sides: Sides) -> Array:
         """From the coarse unknowns u to the fine ones; `sides` are the boundary data of the fine grid."""
@@ -61,8 +54,7 @@ class CubicInterpolation(Movable):
         return namespace(u).concatenate(parts, axis=a - ndim)
 
 
-@dataclass(frozen=True, eq=False)
-class BoundaryTerm(Movable):
+class BoundaryTerm(Frozen):
     """E g, the share of boundary data in linear interpolation P u + E g beside the ends of coarsened axes.
 
     Galerkin right-hand sides need it: u is P u_c + E g with the g of the coarse grid, so that R A (P u_c + E g) = R f.
@@ -71,33 +63,29 @@ class BoundaryTerm(Movable):
         diffusion: a of the two sides per axis, as in `BilinearTransfer`.
     """
 
-    fine: Grid
-    which: tuple[bool, ...]
-    dtype: np.dtype
-    diffusion: Sequence[tuple[float, float]]
-    _axes: dict[int, tuple[Gather, Array]] = field(init=False, repr=False)
-    _along: dict[tuple[int, int], Gather] = field(init=False, repr=False)
     arrays = ("_axes", "_along")
 
-    def __post_init__(self) -> None:
-        dtype, ndim = self.dtype, self.fine.ndim
-        axes, along = {}, {}
-        for a, axis in enumerate(self.fine.axes):
-            if not self.which[a]:
-                continue
-            coarse, diffusion = axis.coarsen(), self.diffusion[a]
-            Q = linear(axis, coarse, diffusion)[1].astype(dtype)
-            axes[a] = gather(axis, a, ndim, dtype, linear_matrix, coarse, diffusion), Q
-            for across in range(ndim):
-                if self.which[across] and across != a:
-                    along[across, a] = gather(axis, a - (a > across), ndim - 1, dtype, linear_along_side, coarse)
-        derive(self, _axes=axes, _along=along)
+    def __init__(
+        self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]]
+    ) -> None:
+        self.fine, self._coarse = fine, fine.coarsen(which)
+        self._axes: dict[int, tuple[Gather, Array]] = {}
+        self._along: dict[tuple[int, int], Gather] = {}
+        halved, ndim = [a for a, halve in enumerate(which) if halve], fine.ndim
+        for a in halved:
+            axis, coarse = fine.axes[a], self._coarse.axes[a]
+            Q = linear(axis, coarse, diffusion[a])[1].astype(dtype)
+            self._axes[a] = gather(axis, a, ndim, dtype, linear_matrix, coarse, diffusion[a]), Q
+            for across in halved:
+                if across != a:
+                    inside = a - (a > across)
+                    self._along[across, a] = gather(axis, inside, ndim - 1, dtype, linear_along_side, coarse)
 
     def __call__(self, f: Array, sides: Sides) -> Array:
         """E g of f's batch axes, for the boundary data `sides` of the fine grid."""
         ndim = self.fine.ndim
         done: list[int] = []
-        e = zeros(f.shape[: f.ndim - ndim] + self.fine.coarsen(self.which).shape, like=f)
+        e = zeros(f.shape[: f.ndim - ndim] + self._coarse.shape, like=f)
         for a, (prolong, Q) in self._axes.items():
             e = prolong(e)
             for side in (0, 1):
@@ -131,8 +119,7 @@ def data_restriction(fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> Al
     nodes take R f less what R has smoothed. The sum of f over the control volumes stays, so that an f that is not
     smooth, a point source say, is not lost as by injection.
     """
-    axes = [(a, axis) for a, axis in enumerate(fine.axes) if which[a]]
-    return AlongAxes(tuple(gather(axis, a, fine.ndim, dtype, data_matrix) for a, axis in axes))
+    return along_axes(fine, which, dtype, data_matrix)
 
 
 def coarsen_sides(sides: Sides, fine: Grid, which: tuple[bool, ...]) -> Sides:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from pde.common.arrays import cast, contiguous, convert, is_tensor
-from pde.common.frozen import Remade, changed, derive
+from pde.common.arrays import Frozen, cast, contiguous, convert, is_tensor
 from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Grid
 from pde.problem.operators import Operator, StencilOperator
@@ -21,28 +21,29 @@ LARGEST_DENSE = 8192
 """Unknowns at most for which tensors get a dense inverse: half a gigabyte in float64."""
 
 
-@dataclass(frozen=True, eq=False)
-class DirectSolver(Remade):
+class Factored(Frozen):
+    """Sparse factors cannot be pickled: the object is pickled as its arguments, and makes them anew."""
+
+    def __reduce__(self) -> Any:
+        return type(self), tuple(getattr(self, name) for name in signature(type(self)).parameters)
+
+
+class DirectSolver(Factored):
     """B = A^-1 by sparse factors.
 
-    Where A is singular (constants are its null space) it solves for the d of zero mean, after taking from r what no d
-    can give: both in the inner product of control volumes. The equation of one unknown then follows from the others;
-    without it and with that unknown zero the factors are those of a definite matrix, and the mean goes afterwards.
+    Where A is singular (constants are its null space) it subtracts the mean of r and finds the d of zero mean, both in
+    the inner product of control volumes. One equation then follows from the others: it is left out, that unknown is
+    zero, the remaining matrix is definite, and the mean of d is subtracted afterwards.
     """
 
-    A: Operator
-    singular: bool = False
-    _share: Array = field(init=False, repr=False)
-    _free: Array = field(init=False, repr=False)
-    _factor: Any = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        matrix, free = self.A.matrix().astype(float), np.arange(self.A.grid.size)
-        if self.singular:
+    def __init__(self, A: Operator, singular: bool = False) -> None:
+        self.A, self.singular = A, singular
+        matrix, free = A.matrix().astype(float), np.arange(A.grid.size)
+        if singular:
             free = np.delete(free, np.argmax(matrix.diagonal()))  # the unknown that is tied to others most strongly
             matrix = matrix[free][:, free]
-        share = self.A.volumes.ravel() / self.A.volumes.sum()
-        derive(self, _share=share, _free=free, _factor=_factor_of_definite(matrix) if len(free) else None)
+        self._share, self._free = A.volumes.ravel() / A.volumes.sum(), free
+        self._factor = factor_of_definite(matrix) if len(free) else None
 
     def __call__(self, r: Array) -> Array:
         flat = r.reshape(-1, self.A.grid.size).astype(float)
@@ -69,7 +70,7 @@ class DirectSolver(Remade):
         return DenseSolver(convert(columns, device, np.dtype(float)))
 
 
-def _factor_of_definite(matrix: sp.spmatrix) -> Any:
+def factor_of_definite(matrix: sp.spmatrix) -> Any:
     """LU of a matrix that volumes make symmetric and definite: in an order of minimum degree, without pivots."""
     options = {"SymmetricMode": True}
     return splu(sp.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
@@ -79,8 +80,7 @@ LONGEST = 512
 """Unknowns along an axis at most for `SeparableSolver`: it has the eigenvectors of each axis as a matrix."""
 
 
-@dataclass(frozen=True, eq=False)
-class SeparableSolver:
+class SeparableSolver(Frozen):
     """B = A^-1 for A = A_0 (x) I + I (x) A_1 + c, by the eigenvectors of each axis (fast diagonalisation).
 
     Every A_a is self-adjoint in the inner product of its widths. A singular A is treated as `DirectSolver` does it.
@@ -89,12 +89,8 @@ class SeparableSolver:
         parts: (to, inverse, back): matrices to and from eigenvectors, one per axis; 1 over the eigenvalues between.
     """
 
-    A: StencilOperator
-    singular: bool = False
-    parts: tuple[Sequence[Array], Array, Sequence[Array]] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        grid, terms = self.A.grid, self.A.terms
+    def __init__(self, A: StencilOperator, singular: bool = False) -> None:
+        grid, terms = A.grid, A.terms
         total: Any = np.asarray(terms.reaction)
         to, back = [], []
         for axis, a in zip(grid.axes, terms.diffusion, strict=True):
@@ -105,9 +101,9 @@ class SeparableSolver:
             to.append(vectors.T * root)
             back.append(vectors / root[:, None])
             total = np.add.outer(total, values)
-        if self.singular:
+        if singular:
             total[(0,) * grid.ndim] = 0.0
-        derive(self, parts=(to, np.divide(1.0, total, out=np.zeros_like(total), where=total > 0), back))
+        self.parts: Any = to, np.divide(1.0, total, out=np.zeros_like(total), where=total > 0), back
 
     def __call__(self, r: Any) -> Any:
         to, inverse, back = self.parts
@@ -117,11 +113,11 @@ class SeparableSolver:
 
     def to(self, device: Any, dtype: Any) -> SeparableSolver:
         """The same for tensors; of arrays it takes any dtype, and computes in float64."""
-        return self if device is None else changed(self, parts=convert(self.parts, device, dtype))
+        return self if device is None else self.changed(parts=convert(self.parts, device, dtype))
 
 
 def along_axes(matrices: Sequence[Any], x: Any) -> Any:
-    """x, (..., *shape), times one matrix along each axis."""
+    """Multiply x, (..., *shape), by one matrix along each axis."""
     shape = x.shape
     for a, M in enumerate(matrices, start=-len(matrices)):
         behind = math.prod(shape[len(shape) + a + 1 :])
@@ -146,8 +142,8 @@ def direct_solver(A: Operator, singular: bool) -> DirectSolver | SeparableSolver
 class DenseSolver:
     """B = A^-1 as a matrix, for tensors; `columns` is its transpose, in float64 whatever the dtype of r.
 
-    Rounded to float32 it would leave eps ||A|| ||A^-1|| of a residual, which grows from cycle to cycle where that
-    is above 1; what rounding does to r and to A^-1 r the next cycle takes away.
+    In float32 it would leave eps ||A|| ||A^-1|| of a residual, and cycles would diverge where that is above 1; the
+    rounding of r and of A^-1 r is harmless.
     """
 
     columns: Any

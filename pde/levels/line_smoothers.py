@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from itertools import product
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from pde.common.frozen import Remade, changed, derive
+from pde.levels.direct import Factored, factor_of_definite
 from pde.problem.grid import Array
-from pde.problem.operators import MatrixOperator, Operator
+from pde.problem.operators import MatrixOperator, Operator, coloured_blocks
 
 
-@dataclass(frozen=True, eq=False)
-class Zebra(Remade):
+class Zebra(Factored):
     """Relax lines along one axis or planes along two, group after group: solve exactly, times omega.
 
     Lines and planes go by the parity of their index, then come those on a periodic seam (`block_groups`).
@@ -26,17 +24,12 @@ class Zebra(Remade):
         reverse: take the groups in the opposite order.
     """
 
-    A: Operator
-    omega: float
-    axes: tuple[int, ...]
-    reverse: bool = False
-    _steps: list[Any] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        groups, matrix = block_groups(self.A, self.axes), sp.csr_matrix(self.A.matrix().astype(float))
-        factor = _factor if len(self.axes) < 2 else _factor_planes
+    def __init__(self, A: Operator, omega: float, axes: tuple[int, ...], reverse: bool = False) -> None:
+        self.A, self.omega, self.axes, self.reverse = A, omega, axes, reverse
+        groups, matrix = block_groups(A, axes), sp.csr_matrix(A.matrix().astype(float))
+        factor = _factor if len(axes) < 2 else factor_of_definite
         steps = [(g, matrix[g], factor(matrix[g][:, g])) for g in groups]
-        derive(self, _steps=steps[::-1] if self.reverse else steps)
+        self._steps = steps[::-1] if reverse else steps
 
     def __call__(self, r: Array) -> Array:
         flat = r.reshape(-1, self.A.grid.size).T.astype(float)
@@ -47,7 +40,7 @@ class Zebra(Remade):
         return np.ascontiguousarray(d.T).reshape(r.shape).astype(r.dtype)
 
     def adjoint(self) -> Zebra:
-        return changed(self, reverse=not self.reverse, _steps=self._steps[::-1])
+        return self.changed(reverse=not self.reverse, _steps=self._steps[::-1])
 
     def to(self, device: Any, dtype: Any, A: Any = None) -> Zebra:
         _refuse(device, "zebra" if len(self.axes) < 2 else "planes")
@@ -75,26 +68,21 @@ class Alternating:
         return Alternating(A, tuple(sweep.to(device, dtype, A) for sweep in self.sweeps))
 
 
-@dataclass(frozen=True, eq=False)
-class Lexicographic(Remade):
+class Lexicographic(Factored):
     """Gauss-Seidel (SOR) through the unknowns in C order: B = (D / omega - L)^-1, in reverse with U for L."""
 
-    A: Operator
-    omega: float
-    reverse: bool = False
-    _factor: Any = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        matrix = self.A.matrix().astype(float)
-        part = sp.triu(matrix, k=1) if self.reverse else sp.tril(matrix, k=-1)
-        derive(self, _factor=_factor(part + sp.diags(matrix.diagonal() / self.omega)))
+    def __init__(self, A: Operator, omega: float, reverse: bool = False) -> None:
+        self.A, self.omega, self.reverse = A, omega, reverse
+        matrix = A.matrix().astype(float)
+        part = sp.triu(matrix, k=1) if reverse else sp.tril(matrix, k=-1)
+        self._factor = _factor(part + sp.diags(matrix.diagonal() / omega))
 
     def __call__(self, r: Array) -> Array:
         flat = r.reshape(-1, self.A.grid.size).T.astype(float)
         return np.ascontiguousarray(self._factor.solve(flat).T).reshape(r.shape).astype(r.dtype)
 
     def adjoint(self) -> Lexicographic:
-        return replace(self, reverse=not self.reverse)
+        return Lexicographic(self.A, self.omega, not self.reverse)
 
     def to(self, device: Any, dtype: Any, A: Any = None) -> Lexicographic:
         _refuse(device, "gauss-seidel")
@@ -108,22 +96,10 @@ def alternating_zebra(A: Operator, omega: float) -> Alternating:
 
 
 def block_groups(A: Operator, axes: tuple[int, ...]) -> list[Array]:
-    """The unknowns of the lines or planes along `axes`, in groups within which no two of them couple.
-
-    Lines of a (2 d + 1)-point stencil go by the parity of the sum of their indices; those of 3^d points by the parity
-    of each.
-    """
-    grid, diagonals = A.grid, isinstance(A, MatrixOperator)
-    numbers = np.arange(grid.size).reshape(grid.shape)
-    groups: dict[tuple[int, ...], list[Array]] = {}
-    classes = [[(0, slice(None))] if a in axes else list(enumerate(ax.colours())) for a, ax in enumerate(grid.axes)]
-    for choice in product(*classes):
-        kinds, block = zip(*choice, strict=True)
-        seam = sum(2**a for a, kind in enumerate(kinds) if kind == 2)
-        parities = tuple(kind % 2 for kind in kinds)
-        key = (seam, *(parities if diagonals else (sum(parities) % 2,)))
-        groups.setdefault(key, []).append(numbers[block].ravel())
-    return [group for key in sorted(groups) if (group := np.concatenate(groups[key])).size]
+    """The unknowns of the lines or planes along `axes`, in groups within which no two of them couple."""
+    numbers = np.arange(A.grid.size).reshape(A.grid.shape)
+    colours = coloured_blocks(A.grid, axes, isinstance(A, MatrixOperator))
+    return [np.concatenate([numbers[block].ravel() for block in colour]) for colour in colours]
 
 
 def _refuse(device: Any, name: str) -> None:
@@ -139,9 +115,3 @@ def _refuse(device: Any, name: str) -> None:
 def _factor(matrix: sp.spmatrix) -> Any:
     """LU without reordering: bands and triangles stay as they are."""
     return splu(sp.csc_matrix(matrix), permc_spec="NATURAL", diag_pivot_thresh=0.0)
-
-
-def _factor_planes(matrix: sp.spmatrix) -> Any:
-    """LU of planes that do not couple, in an order of minimum degree: n log n entries for n unknowns of a plane."""
-    options = {"SymmetricMode": True}
-    return splu(sp.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import Movable, multiplied
-from pde.common.frozen import derive
-from pde.levels.axis_maps import AlongAxes, gather
+from pde.common.arrays import Frozen, multiplied
+from pde.levels.axis_maps import AlongAxes, along_axes
 from pde.levels.interpolation_1d import adjoint, linear_matrix, restriction_matrix
 from pde.problem.grid import Array, Axis, Grid
 
 
 @dataclass(frozen=True, eq=False)
-class SparseMap(Movable):
+class SparseMap(Frozen):
     """A sparse matrix between grid functions with leading batch axes."""
 
     matrix: Any
@@ -30,7 +29,7 @@ class SparseMap(Movable):
 
 
 @dataclass(frozen=True, eq=False)
-class Transfer(Movable):
+class Transfer(Frozen):
     """P, with its adjoint R = W_c^-1 P^T W_f in the inner product of control volumes.
 
     Args:
@@ -61,25 +60,13 @@ class BilinearTransfer(Transfer):
     Robin end, by its beta and by a of that side, `diffusion` (per axis low and high; 1 if not given).
     """
 
-    fine: Grid
-    which: tuple[bool, ...]
-    diffusion: tuple[tuple[float, float], ...]
-
     def __init__(
         self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]] = ()
     ) -> None:
-        derive(self, fine=fine, which=which, diffusion=tuple(diffusion))
+        self.fine, self.which, self.diffusion = fine, which, tuple(diffusion)
         coarse = fine.coarsen(which)
-        P, R = (
-            AlongAxes(
-                tuple(
-                    gather(axis, a, fine.ndim, dtype, make, coarse.axes[a], *diffusion[a : a + 1])
-                    for a, axis in enumerate(fine.axes)
-                    if which[a]
-                )
-            )
-            for make in (linear_matrix, restriction_matrix)
-        )
+        further = (coarse.axes, diffusion) if len(diffusion) else (coarse.axes,)
+        P, R = (along_axes(fine, which, dtype, make, *further) for make in (linear_matrix, restriction_matrix))
         super().__init__(coarse, P, R)
 
     def matrix(self) -> sp.csr_matrix:
@@ -98,12 +85,11 @@ class BilinearTransfer(Transfer):
 class MatrixTransfer(Transfer):
     """P as a sparse matrix on flattened unknowns; `fine` and `volumes` are the control volumes of both grids."""
 
-    volumes: Array
     prolong: SparseMap
     restrict: SparseMap
 
     def __init__(self, coarse: Grid, P: sp.csr_matrix, fine: Array, volumes: Array, dtype: np.dtype) -> None:
-        derive(self, volumes=volumes)
+        self.volumes = volumes
         R = adjoint(P, fine.ravel(), volumes.ravel()).astype(dtype)
         P = SparseMap(sp.csr_matrix(P).astype(dtype), coarse.shape, fine.shape)
         super().__init__(coarse, P, SparseMap(R, fine.shape, coarse.shape))
@@ -123,7 +109,7 @@ class LinearTransfer(MatrixTransfer):
     def __init__(
         self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]] = ()
     ) -> None:
-        """`diffusion` is not needed: unknowns are nodes, so that no end lies beyond them but those of Dirichlet."""
+        """`diffusion` is not read: the unknowns are nodes, and no value beyond them depends on it."""
         coarse = fine.coarsen(which)
         if fine.ndim != 2 or not all(which) or any(axis.cell for axis in coarse.axes):
             raise ValueError(
@@ -148,12 +134,11 @@ def _triangle_matrix(fine: Grid, coarse: Grid) -> sp.csr_matrix:
         offsets.append((f.points - c.nodes[cell]) / c.spacing[cell])
     i, j = np.meshgrid(*cells, indexing="ij")
     s, t = np.meshgrid(*offsets, indexing="ij")
-    upper = s + t > 1
     corners = {
-        (0, 0): np.where(upper, 0, 1 - s - t),
-        (1, 0): np.where(upper, 1 - t, s),
-        (0, 1): np.where(upper, 1 - s, t),
-        (1, 1): np.where(upper, s + t - 1, 0),
+        (0, 0): np.maximum(1 - s - t, 0),
+        (1, 0): np.minimum(s, 1 - t),
+        (0, 1): np.minimum(t, 1 - s),
+        (1, 1): np.maximum(s + t - 1, 0),
     }
     rows, columns, values = [], [], []
     numbers = np.arange(fine.size).reshape(fine.shape)

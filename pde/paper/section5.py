@@ -55,6 +55,9 @@ def section5_levels(
             values one coarse spacing outside, so that the correction is too large and the cycle diverges.
         levels: how many; None goes down to 3 x 3 points.
         Pi: map of u to the next coarser level (6.5); None is zero, that is MG0.
+
+    >>> [level.info["shape"] for level in section5_levels(3)]
+    [(9, 9), (5, 5), (3, 3)]
     """
     k = count("k", k, least=1)
     choose("transfer", transfer, RESTRICTIONS)

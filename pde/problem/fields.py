@@ -17,14 +17,14 @@ def read_values(
     grid: Grid,
     dtype: np.dtype | str | None = None,
     tensors: bool = False,
-    look: bool = True,
+    check: bool = True,
     constant: bool = False,
 ) -> Array:
     """`values` (array or callable of the coordinates) as a finite real array of shape (..., *grid.shape).
 
     Args:
         tensors: whether a tensor may stay one.
-        look: whether to search an array that has the dtype already for values that are not finite.
+        check: whether to search an array that has the dtype already for values that are not finite.
         constant: whether one number may stand for all of them.
 
     Raises:
@@ -43,7 +43,7 @@ def read_values(
     if dtype is None:
         given = numpy_dtype(array.dtype)
         dtype = np.promote_types(given, np.float32) if given.kind == "f" else np.dtype(float)
-    return array if not look and array.dtype == dtype else finite(name, array, np.dtype(dtype))
+    return array if not check and array.dtype == dtype else finite(name, array, np.dtype(dtype))
 
 
 def read_diffusion(coefficient: Any, grid: Grid) -> tuple[float | Array, ...]:

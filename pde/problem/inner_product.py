@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import Movable, as_numpy, cast, convert, is_tensor, namespace
-from pde.common.frozen import changed
+from pde.common.arrays import Frozen, as_numpy, cast, convert, is_tensor, namespace
 from pde.problem.grid import Array, Grid, is_constant
 
 
-class Volumes(Movable):
+class Volumes(Frozen):
     """The inner product (u, v) = sum W u v / sum W with control volumes W; results have the shape of the batch axes.
 
     Args:
@@ -34,7 +33,7 @@ class Volumes(Movable):
         """The same for tensors; arrays of any dtype have it as it is."""
         if device is None or self._uniform:
             return self
-        return changed(self, _weights=convert(self._weights, device, dtype))
+        return self.changed(_weights=convert(self._weights, device, dtype))
 
     def mean(self, u: Array) -> Array:
         """sum W u / sum W."""

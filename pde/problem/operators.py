@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import Movable, cast, contiguous, expand, is_tensor, multiplied, zeros
-from pde.common.frozen import derive
+from pde.common.arrays import Frozen, cast, contiguous, expand, is_tensor, multiplied, zeros
 from pde.problem.coefficients import Terms, grid_coefficients, grid_fluxes
 from pde.problem.grid import ENDS, Array, Axis, Grid, along, trailing, window
 
@@ -19,8 +17,7 @@ Block = tuple[slice, ...]
 """Unknowns that are relaxed at once: a slice per axis."""
 
 
-@dataclass(frozen=True, eq=False)
-class StencilOperator(Movable):
+class StencilOperator(Frozen):
     """A = -div(a grad) + c on a tensor grid with zero boundary data; it is self-adjoint in `volumes`.
 
     Two coefficients per axis multiply the differences of neighbours and one per side the unknown beside it, so that
@@ -33,40 +30,23 @@ class StencilOperator(Movable):
         colours: the blocks of each colour, see `coloured_blocks`.
     """
 
-    grid: Grid
-    dtype: np.dtype
-    terms: Terms = None  # type: ignore[assignment]
-    lower: list[Any] = field(init=False, repr=False)
-    upper: list[Any] = field(init=False, repr=False)
-    ends: list[Any] = field(init=False, repr=False)
-    reaction: Any = field(init=False, repr=False)
-    diagonal: Any = field(init=False, repr=False)
-    colours: list[list[Block]] = field(init=False, repr=False)
     arrays = ("lower", "upper", "ends", "reaction", "diagonal")
 
-    def __post_init__(self) -> None:
-        grid, dtype, ndim = self.grid, self.dtype, self.grid.ndim
-        terms = Terms((1.0,) * ndim) if self.terms is None else self.terms
-        axes = [grid_coefficients(grid, terms, a) for a in range(ndim)]
-        sides = [axis.sides for axis in grid.axes]
-        derive(
-            self,
-            terms=terms,
-            lower=[_shaped(c.lower, a, ndim, dtype) for a, c in enumerate(axes)],
-            upper=[_shaped(c.upper, a, ndim, dtype) for a, c in enumerate(axes)],
-            ends=[
-                (_beside(low.of_u * c.low, a, ndim, dtype), _beside(high.of_u * c.high, a, ndim, dtype))
-                for a, (c, (low, high)) in enumerate(zip(axes, sides, strict=True))
-            ],
-            reaction=terms.reaction if isinstance(terms.reaction, float) else cast(terms.reaction, dtype),
-            colours=coloured_blocks(grid),
-        )
-        derive(self, diagonal=sum((self._centre(a) for a in range(ndim)), self.reaction))
-
-    @property
-    def nonzeros(self) -> int:
-        """Entries of the matrix, those that lead out of the grid among them."""
-        return self.grid.size * (2 * self.grid.ndim + 1)
+    def __init__(self, grid: Grid, dtype: np.dtype, terms: Terms | None = None) -> None:
+        ndim = grid.ndim
+        self.grid, self.terms = grid, Terms((1.0,) * ndim) if terms is None else terms
+        coefficients = [grid_coefficients(grid, self.terms, a) for a in range(ndim)]
+        self.lower = [_shaped(c.lower, a, ndim, dtype) for a, c in enumerate(coefficients)]
+        self.upper = [_shaped(c.upper, a, ndim, dtype) for a, c in enumerate(coefficients)]
+        self.ends = [
+            (_beside(low.of_u * c.low, a, ndim, dtype), _beside(high.of_u * c.high, a, ndim, dtype))
+            for a, (c, (low, high)) in enumerate(zip(coefficients, (axis.sides for axis in grid.axes), strict=True))
+        ]
+        c = self.terms.reaction
+        self.reaction = c if isinstance(c, float) else cast(c, dtype)
+        self.diagonal = sum((self._centre(a) for a in range(ndim)), self.reaction)
+        self.nonzeros = grid.size * (2 * ndim + 1)
+        self.colours = coloured_blocks(grid)
 
     @property
     def volumes(self) -> Array:
@@ -165,43 +145,31 @@ class StencilOperator(Movable):
         return _assembled(grid, below, above, rest)
 
 
-@dataclass(frozen=True, eq=False)
-class MatrixOperator(Movable):
+class MatrixOperator(Frozen):
     """A as a sparse matrix with a 3^ndim-point stencil, relaxed in a colour per class of indices, 2^ndim of them.
 
-    Attributes:
-        sparse: the matrix on the flattened unknowns (C order).
+    Args:
+        matrix: on the flattened unknowns (C order).
         volumes: W, in whose inner product A is self-adjoint; None takes those of the grid.
     """
 
-    grid: Grid
-    sparse: Any
-    terms: Terms = None  # type: ignore[assignment]
-    volumes: Array = None  # type: ignore[assignment]
-    diagonal: Any = field(init=False, repr=False)
-    _colours: list[Any] = field(init=False, repr=False)
-    arrays = ("sparse", "diagonal", "_colours")
+    arrays = ("_matrix", "diagonal", "_colours")
 
-    def __post_init__(self) -> None:
-        grid, matrix = self.grid, sp.csr_matrix(self.sparse)
-        centre, indices = matrix.diagonal(), np.arange(grid.size).reshape(grid.shape)
+    def __init__(
+        self, grid: Grid, matrix: sp.csr_matrix, terms: Terms | None = None, volumes: Array | None = None
+    ) -> None:
+        self.grid, self.terms = grid, Terms((1.0,) * grid.ndim) if terms is None else terms
+        self.volumes = grid.volumes() if volumes is None else volumes
+        self._matrix = matrix = sp.csr_matrix(matrix)
+        self.nonzeros, centre = matrix.nnz, matrix.diagonal()
+        self.diagonal = centre.reshape(grid.shape)
+        indices = np.arange(grid.size).reshape(grid.shape)
         blocks = product(*(axis.colours() for axis in grid.axes))
-        derive(
-            self,
-            sparse=matrix,
-            terms=Terms((1.0,) * grid.ndim) if self.terms is None else self.terms,
-            volumes=grid.volumes() if self.volumes is None else self.volumes,
-            diagonal=centre.reshape(grid.shape),
-            _colours=[(rows, matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size],
-        )
-
-    @property
-    def nonzeros(self) -> int:
-        return int(self.sparse.nnz)
+        self._colours = [(rows, matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size]
 
     def __call__(self, u: Array) -> Array:
         """A u for u of shape (..., *grid.shape)."""
-        return multiplied(self.sparse, u, self.grid.ndim, self.grid.shape)
+        return multiplied(self._matrix, u, self.grid.ndim, self.grid.shape)
 
     def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
         """One multicolour Gauss-Seidel sweep with relaxation omega on A d = r from d = 0."""
@@ -213,24 +181,26 @@ class MatrixOperator(Movable):
 
     def matrix(self) -> sp.csr_matrix:
         """A as a sparse matrix on the flattened unknowns."""
-        return self.sparse
+        return self._matrix
 
 
 Operator = StencilOperator | MatrixOperator
 
 
-def coloured_blocks(grid: Grid) -> list[list[Block]]:
-    """The colours of a (2 ndim + 1)-point stencil, each a list of blocks of unknowns that do not couple.
+def coloured_blocks(grid: Grid, axes: Sequence[int] = (), diagonals: bool = False) -> list[list[Block]]:
+    """The colours of points, or of lines or planes along `axes`: lists of blocks within which no two couple.
 
-    Points with an even index sum are red and come first, then the black ones, then the seam of an odd periodic axis,
-    by the parity of the other indices.
+    An even index sum is red and comes first, then come the black ones, then the seam of an odd periodic axis, by the
+    parity of the other indices. With `diagonals` (3^d points) the parity of each index makes a colour.
     """
-    colours: dict[tuple[int, int], list[Block]] = {}
-    for classes in product(*(enumerate(axis.colours()) for axis in grid.axes)):
-        numbers, block = zip(*classes, strict=True)
-        seam = sum(2**a for a, number in enumerate(numbers) if number == 2)
+    classes = [[(0, slice(0, None))] if a in axes else enumerate(axis.colours()) for a, axis in enumerate(grid.axes)]
+    colours: dict[tuple[int, ...], list[Block]] = {}
+    for choice in product(*classes):
+        numbers, block = zip(*choice, strict=True)
+        seam, parities = sum(2**a for a, number in enumerate(numbers) if number == 2), [n % 2 for n in numbers]
+        key = (seam, *(parities if diagonals else [sum(parities) % 2]))
         if all(s.start < n for s, n in zip(block, grid.shape, strict=True)):
-            colours.setdefault((seam, sum(number % 2 for number in numbers) % 2), []).append(block)
+            colours.setdefault(key, []).append(block)
     return [colours[key] for key in sorted(colours)]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pde.backends.base import Backend, Data
+from pde.backends.base import Backend
+from pde.backends.data import Data
 
 
 def measured_factor(backend: Backend, cycle: str, cycles: int, seed: int) -> float:

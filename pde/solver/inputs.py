@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 
 from mgcore import Progress
-from pde.backends.base import Backend, Data
+from pde.backends.base import Backend
+from pde.backends.data import Data
 from pde.backends.device import Device, host, protected
-from pde.common.arguments import finite
+from pde.common.arguments import count, described, finite, number
 from pde.common.arrays import cast, copied, is_tensor
 from pde.problem.boundary import BoundaryData, read_sides
+from pde.problem.compatibility import incompatible_share
 from pde.problem.grid import Array, Sides
 from pde.problem.poisson import Poisson
 from pde.solver.batch import one_batch_axis
 from pde.solver.output import check_out, deliver, work_space
+
+QUIET: Any = {"over": "ignore", "under": "ignore", "invalid": "ignore"}
+"""Infinite values are a reason why a solve ends, not a warning on the way there."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,16 @@ class Inputs:
     def check_finite(self) -> None:
         finite("f", self.f, self.reader.dtype)
 
+    def incompatible_share(self, backend: Backend, allowed: float | None) -> np.ndarray | None:
+        """The share of f that is removed of each member, where the problem is singular."""
+        problem = self.reader.problem
+        if not problem.singular:
+            return None
+        self.check_finite()
+        volumes = backend.hierarchy.volumes[0]
+        with np.errstate(**QUIET):
+            return incompatible_share(self.members, self.sides, problem.grid, problem.terms, volumes, allowed)
+
     def deliver(self, u: Array) -> Array:
         """The result, members (members, *shape), in the shape and kind of f, and in `out`."""
         return deliver(self._as_given(u), self.out)
@@ -96,7 +111,7 @@ class Reader:
             TypeError, ValueError: naming the argument, what came and what is allowed.
         """
         as_tensor = is_tensor(f)
-        f = self._nodal("f", f, look=False, constant=True)
+        f = self._nodal("f", f, check=False, constant=True)
         sides = self._sides(g, tuple(f.shape[: f.ndim - self.problem.ndim]))
         u0 = self._guess("u0", u0, f)
         check_out(self.device, out, f.shape, self.dtype, as_tensor)
@@ -117,9 +132,9 @@ class Reader:
             raise ValueError(f"{name} must have the shape of f, {tuple(f.shape)}; got {tuple(u.shape)}")
         return u
 
-    def _nodal(self, name: str, values: Any, look: bool = True, constant: bool = False) -> Array:
+    def _nodal(self, name: str, values: Any, check: bool = True, constant: bool = False) -> Array:
         values = self.device.read(name, values)
-        values = self.problem.read(name, values, self.dtype, tensors=True, look=look, constant=constant)
+        values = self.problem.read(name, values, self.dtype, tensors=True, check=check, constant=constant)
         return self.device.put(values, self.dtype)
 
     def _sides(self, g: BoundaryData, batch: tuple[int, ...]) -> Sides:
@@ -128,3 +143,18 @@ class Reader:
         for key, values in sides.items():
             finite(f"g[{key}]", values, self.dtype)
         return one_batch_axis({key: self.device.put(v, double) for key, v in sides.items()}, self.problem.ndim)
+
+
+def read_limits(rtol: Any, atol: Any, max_cycles: Any, callback: Any) -> dict[str, Any]:
+    limits = {
+        "rtol": number("rtol", rtol, least=0),
+        "atol": number("atol", atol, least=0),
+        "max_cycles": count("max_cycles", max_cycles, least=0),
+    }
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None, got {described(callback)}")
+    return limits
+
+
+def read_share(incompatible: float | None) -> float | None:
+    return None if incompatible is None else number("incompatible", incompatible, least=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,33 +9,23 @@ from typing import Any
 import numpy as np
 
 import mgcore
-from mgcore import Iteration, Progress, Solution, SolveError
-from mgcore.cycle import CYCLES, work_units
-from pde.common.arguments import choose, count, described, number
+from mgcore import CYCLES, Iteration, Progress, Solution, SolveError
+from pde.common.arguments import choose, count
 from pde.common.keywords import suggesting
 from pde.common.progress import ProgressBar
-from pde.levels.defaults import is_rough
-from pde.levels.hierarchy import Hierarchy
-from pde.levels.smoothers import SWEEPS_PER_STEP
 from pde.problem.boundary import BoundaryData
-from pde.problem.compatibility import incompatible_share
 from pde.problem.grid import Array
 from pde.problem.poisson import Poisson
 from pde.solver.batch import delivered, with_removed
 from pde.solver.factor import measured_factor
-from pde.solver.inputs import Inputs, Reader
+from pde.solver.inputs import QUIET, Inputs, read_limits, read_share
 from pde.solver.preconditioner import Preconditioner
-from pde.solver.reduced import Reduction
 from pde.solver.restored import Restored
 from pde.solver.setup import Setup
-from pde.solver.summary import table
 from pde.solver.trace import Trace, Verbose
 
-QUIET: Any = {"over": "ignore", "under": "ignore", "invalid": "ignore"}
-"""Infinite values are a reason why a solve ends, not a warning on the way there."""
 
-
-class Multigrid:
+class Multigrid(Setup):
     """Multigrid for a `Poisson` problem; see `solve`, `full_multigrid`, `cycle` and `print(mg)`.
 
     Args:
@@ -69,12 +58,10 @@ class Multigrid:
             or "torch compiled graph" each cycle as one CUDA graph (not GPU-tested). "auto" is torch on a GPU, and
             elsewhere Numba from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
             Ask for "numba" where a process solves on a small grid hundreds of times: a solve is one compiled call then,
-            some ten times as fast as NumPy. It is not the default there because the first use costs about a second in
-            a process. Kernels are compiled once on a machine, which takes some ten seconds of one core. With "auto" a
-            child process does it in the background: solvers made until then run on NumPy, and stay with it, but for
-            grids of `background.LARGE` unknowns and more, which compile first, as "numba" does. `pde.compile_kernels`
-            does it beforehand, and the environment variable PDE_COMPILE, "off" or "wait", not at all or at once; no
-            child is started under pytest, by ranks of MPI and by worker processes.
+            some ten times as fast as NumPy, after a second for the first one in a process. Kernels are compiled once on
+            a machine, in some ten seconds of one core: "numba" does it first, and so does "auto" on large grids; else
+            "auto" solves on NumPy while a child process compiles. See `pde.compile_kernels` and PDE_COMPILE in the
+            tutorial.
 
     f, g, u0 and out may be torch tensors on `device`: the result is one too then, and otherwise an array. On the CPU
     they share their memory with the arrays that the cycles work on; of cycles on a GPU norms alone come to the host.
@@ -107,22 +94,8 @@ class Multigrid:
         dtype: str | np.dtype = "auto",
         kernels: str = "auto",
     ) -> None:
-        if not isinstance(problem, Poisson):
-            raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
-        self._setup = Setup.read(
-            smoother, omega, nu, coarse, transfer, levels, kernels=kernels, device=device, dtype=dtype, threads=threads
-        )
-        self.nu, self.omega, self.dtype = self._setup.nu, self._setup.omega, self._setup.options.dtype
-        self._build(problem)
-
-    def _build(self, problem: Poisson, before: Hierarchy | None = None) -> None:
-        """Take `problem` and its levels, all of it or, where something raises, nothing."""
-        built = self._setup.build(problem, before)
-        self.problem, self.backend = problem, built.backend
-        self.smoother, self.coarse, self.transfer = built.smoother, built.coarse, built.transfer
-        self.hierarchy, self.levels = built.hierarchy, built.hierarchy.levels
-        self._reader = Reader(problem, self.backend.device, self.dtype)
-        self._reduction = Reduction(problem, self.backend)
+        backend = kernels, device, dtype, threads
+        super().__init__(problem, smoother, omega, nu, coarse, transfer, levels, backend)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
@@ -158,11 +131,11 @@ class Multigrid:
             out: where to write the result; it has the shape of f and the dtype of the solver.
             incompatible, verbose: as in `solve`.
         """
-        incompatible, trace = _read_share(incompatible), Trace(verbose)
+        incompatible, trace = read_share(incompatible), Trace(verbose)
         inputs = self._reader.inputs(f, g, out=out)
         if callable(verbose):
             inputs = inputs.protected()
-        self._incompatible_share(inputs, incompatible)
+        inputs.incompatible_share(self.backend, incompatible)
         self.backend.prepare()
         with np.errstate(**QUIET), self.backend.device.without_gradients():
             data = inputs.nodal_data(self.backend)
@@ -241,12 +214,12 @@ class Multigrid:
         """
         choose("cycle", cycle, ("fmg", *CYCLES))
         accel = self.acceleration(accel, cycle)
-        limits = _read_limits(rtol, atol, max_cycles, callback)
-        incompatible, trace = _read_share(incompatible), Trace(verbose)
+        limits = read_limits(rtol, atol, max_cycles, callback)
+        incompatible, trace = read_share(incompatible), Trace(verbose)
         inputs = self._reader.inputs(f, g, u0, out)
         if callback is not None or callable(verbose):  # functions of the user, which may write into f
             inputs = inputs.protected()
-        removed = self._incompatible_share(inputs, incompatible)
+        removed = inputs.incompatible_share(self.backend, incompatible)
         cycle = cycle if accel is None else "W" if cycle == "W" else "V"
         self.backend.prepare(progress)
         with np.errstate(**QUIET), self.backend.device.without_gradients(), ProgressBar(progress, rtol) as bar:
@@ -281,49 +254,10 @@ class Multigrid:
         self.backend.prepare()
         return Preconditioner(self.backend.symmetric(), cycle, self.levels[0].info.operator.volumes)
 
-    def acceleration(self, accel: str | None, cycle: str = "fmg") -> str | None:
-        """The `accel` of a solve with these cycles, None or "cg", where "auto" is replaced by what suits.
-
-        Raises:
-            ValueError: "cg" around a cycle that is not symmetric.
-        """
-        if accel is None:
-            return None
-        if choose("accel", accel, ("cg", "auto")) == "cg":
-            self._check_symmetric(cycle)
-            return "cg"
-        symmetric = cycle not in ("F", "backslash") and self.nu[0] == self.nu[1]
-        rough = len(self.levels) > 1 and symmetric and is_rough(self.problem.grid, self.problem.terms)
-        return "cg" if rough else None
-
-    def _check_symmetric(self, cycle: str) -> None:
-        if cycle in ("F", "backslash"):
-            raise ValueError(
-                f"cycle must be 'V' or 'W' for conjugate gradients, which need a symmetric one; got {cycle!r}"
-            )
-        if self.nu[0] != self.nu[1]:
-            raise ValueError(f"nu must be (n, n) for conjugate gradients: they need a symmetric cycle; got {self.nu}")
-
-    def update(self, coefficient: Any = None, reaction: Any = None) -> Multigrid:
-        """Take other coefficients, for instance of the next implicit time step; None keeps the one there is.
-
-        Grids, bilinear transfers and the interpolations of full multigrid are re-used; operators, smoothers and the
-        factors of the coarsest level are new. New too are transfers that follow the coefficient: "operator", and
-        bilinear ones of cells beside a Robin side where a changes there. Where it raises, the solver stays as it was.
-
-        Returns:
-            The object itself.
-
-        Raises:
-            TypeError, ValueError: as `Poisson` for these arguments.
-        """
-        self._build(self.problem.with_terms(coefficient, reaction), self.hierarchy)
-        return self
-
     def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
         """The asymptotic error reduction per cycle by local Fourier analysis, before any run; see `measure_factor`.
 
-        Boundaries, and the seams of sizes that do not halve, are left out. `pde.analysis.fourier.Analysis(mg)` tells more.
+        Boundaries, and the seams of sizes that do not halve, are left out. See `pde.analysis.fourier.Analysis`.
 
         Args:
             cycle: "V", "W", "F" or "backslash".
@@ -350,33 +284,6 @@ class Multigrid:
         self.backend.prepare()
         return measured_factor(self.backend, cycle, cycles, seed)
 
-    def work_units(self, cycle: str = "V", cycles: int = 1) -> float:
-        """Cost of so many cycles in evaluations of the finest residual; of "fmg", the first is the nested pass.
-
-        A sweep, a residual and a pair of transfers count as one evaluation each on their level.
-        """
-        choose("cycle", cycle, ("fmg", *CYCLES))
-        cycles = count("cycles", cycles, least=0)
-        sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
-        nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
-        return work_units(nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Multigrid:
-        # torch cannot copy sparse tensors, and pickles them
-        copied: Multigrid = pickle.loads(pickle.dumps(self))
-        return copied
-
-    def __repr__(self) -> str:
-        return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"
-
-    def __str__(self) -> str:
-        backend = self.backend
-        return (
-            f"Multigrid for {self.problem!r}\n"
-            f"{table(self.levels, self.hierarchy.interpolations, backend.runs_in, backend.held())}\n"
-            f"{self.coarse} coarse operators, {self.transfer} transfers, {backend.precision}, {backend.describe()}"
-        )
-
     def _start(self, inputs: Inputs, cycle: str, accel: str | None, trace: Trace, again: bool) -> Iteration:
         """The iteration of a solve; `again`: its iterates are asked for before the last one."""
         reduced = self._reduction(inputs.members, inputs.sides, inputs.guess)
@@ -386,27 +293,3 @@ class Multigrid:
         if reduced.unit is None and reduced.w is None:
             return iteration
         return Restored(iteration, reduced, self._reduction.mean_free, again)
-
-    def _incompatible_share(self, inputs: Inputs, allowed: float | None) -> Array | None:
-        """The share of f that is removed of each member, where the problem is singular."""
-        if not self.problem.singular:
-            return None
-        inputs.check_finite()
-        grid, terms, volumes = self.problem.grid, self.problem.terms, self.backend.hierarchy.volumes[0]
-        with np.errstate(**QUIET):
-            return incompatible_share(inputs.members, inputs.sides, grid, terms, volumes, allowed)
-
-
-def _read_limits(rtol: Any, atol: Any, max_cycles: Any, callback: Any) -> dict[str, Any]:
-    limits = {
-        "rtol": number("rtol", rtol, least=0),
-        "atol": number("atol", atol, least=0),
-        "max_cycles": count("max_cycles", max_cycles, least=0),
-    }
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable or None, got {described(callback)}")
-    return limits
-
-
-def _read_share(incompatible: float | None) -> float | None:
-    return None if incompatible is None else number("incompatible", incompatible, least=0)

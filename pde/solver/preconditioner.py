@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from scipy.sparse.linalg import LinearOperator
 
-from pde.backends.base import Backend, Data
+from pde.backends.base import Backend
+from pde.backends.data import Data
 from pde.common.arguments import real_array
 from pde.common.arrays import as_numpy
 from pde.problem.grid import Array

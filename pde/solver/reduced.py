@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pde.backends.base import Backend, Data
+from pde.backends.base import Backend
+from pde.backends.data import Data
 from pde.common.arrays import as_numpy, cast, like, namespace, numpy_dtype
 from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides

@@ -13,7 +13,7 @@ def no_work(monkeypatch):
     monkeypatch.setattr("pde.levels.direct.splu", work)
     for name in ("full_multigrid", "solve"):
         monkeypatch.setattr(mgcore, name, work)
-    monkeypatch.setattr("pde.backends.plain.CYCLES", dict.fromkeys(("V", "W", "F", "backslash"), work))
+    monkeypatch.setattr("pde.backends.base.CYCLES", dict.fromkeys(("V", "W", "F", "backslash"), work))
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from numpy.linalg import norm
 
 import pde
 from mgcore import Remaining
-from pde.backends.base import Data
-from pde.backends.plain import Plain
+from pde.backends.base import Backend
+from pde.backends.data import Data
 from tests.pde.media import blocks
 from tests.pde.reference import EPS, SEEDS
 
@@ -73,7 +73,7 @@ def test_conjugate_gradients_end_where_nothing_is_left():
     """With the exact inverse one step solves; a member that is solved stays as it is."""
     A = np.diag([1.0, 2.0, 5.0])
 
-    class Exact(Plain):
+    class Exact(Backend):
         def apply(self, u, *, level=0):
             return u @ A
 

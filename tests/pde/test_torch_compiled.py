@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import pde
 from mgcore import CYCLES
-from pde.backends.base import Data
+from pde.backends.data import Data
 from pde.backends.torch.backend import FastTorch
 from pde.backends.torch.compile import compiled, without_writes
 from pde.problem.operators import StencilOperator

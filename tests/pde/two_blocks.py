@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pde.backends.plain import Plain
+from pde.backends.base import Backend
 from pde.levels.interpolation_1d import linear_matrix, restriction_matrix
 from pde.levels.smoothers import Jacobi, RedBlack
 from pde.levels.transfers import BilinearTransfer
@@ -192,7 +192,7 @@ class Interpolation(Whole):
         self.restrict_data = Whole(cubic.restrict_data, below)
 
 
-class TwoBlocks(Plain):
+class TwoBlocks(Backend):
     def __init__(self, hierarchy, dtype, device, rows):
         super().__init__(hierarchy, dtype, device, "two blocks")
         self.rows = rows

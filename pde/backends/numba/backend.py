@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from mgcore import Event, Iteration, Remaining
-from pde.backends.base import Backend, Data, Norms, Options, Vector
+from pde.backends.base import Backend
+from pde.backends.data import Data, Norms, Options, Vector
 from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
 from pde.backends.numba import stamps
 from pde.backends.numba.background import MEANWHILE, begin, waiting
 from pde.backends.numba.variants import Variant, variant_of
-from pde.backends.plain import Plain
 from pde.common.progress import CompileBar
 from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Array
@@ -59,7 +59,7 @@ def _missing(automatic: bool) -> str:
     return cannot_compile()
 
 
-class Meanwhile(Plain):
+class Meanwhile(Backend):
     """The plain backend while the kernels are compiled in the background, which its first use starts."""
 
     def __init__(self, hierarchy: Hierarchy, options: Options, variant: Variant) -> None:
@@ -71,12 +71,14 @@ class Meanwhile(Plain):
             self.why = self._chosen[self._variant] = failed
 
 
-class Numba(Plain):
+class Numba(Backend):
     """Cycles on compiled kernels; see `pde.backends.numba`.
 
     Args:
         variant: of the kernels.
     """
+
+    runs_in = "Numba"
 
     def __init__(self, hierarchy: Hierarchy, options: Options, variant: Variant) -> None:
         super().__init__(hierarchy, options.dtype, options.device)
@@ -84,10 +86,6 @@ class Numba(Plain):
         self._kernels: Any = None
         self._symmetric: Numba | None = None
         self._prepared = False
-
-    @property
-    def runs_in(self) -> str | None:
-        return "Numba"
 
     @property
     def kernels(self) -> Any:
@@ -115,14 +113,7 @@ class Numba(Plain):
         self._prepared = True  # not where it was interrupted
 
     def cycle(
-        self,
-        kind: str,
-        data: Data,
-        u: Vector = None,
-        *,
-        level: int = 0,
-        out: Vector = None,
-        measure: str | None = None,
+        self, kind: str, data: Data, u: Vector = None, *, level: int = 0, out: Vector = None, **_: Any
     ) -> tuple[Vector, Norms]:
         if level == len(self.hierarchy.levels) - 1:
             return super().cycle(kind, data, u, level=level)
@@ -156,7 +147,7 @@ class Numba(Plain):
         return self._symmetric
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:
-        return Plain(self.hierarchy, self.dtype, self.device).traced(report)
+        return Backend(self.hierarchy, self.dtype, self.device).traced(report)
 
     def _threads(self) -> int:
         if self._options.threads is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pde.backends.base import Options
+from pde.backends.data import Options
 from pde.backends.numba import stamps
 from pde.backends.numba.backend import make
 from pde.backends.numba.variants import EVERY, Variant

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from mgcore import Event, Level, Moves
-from pde.backends.base import Backend, Data, Norms, Options, Vector
+from pde.backends.base import Backend
+from pde.backends.data import Data, Norms, Options, Vector
 from pde.backends.device import Device
-from pde.backends.plain import Plain
 from pde.backends.torch import compile as compilation
 from pde.backends.torch.graphs import Captured, cuda_graph
 from pde.levels.hierarchy import Hierarchy
@@ -26,12 +26,12 @@ def make(hierarchy: Hierarchy, options: Options) -> Backend:
     return FastTorch(hierarchy, options.dtype, options.device, compile, cuda_graph if "graph" in words else None)
 
 
-class Torch(Plain):
+class Torch(Backend):
     """Cycles as they are on levels of tensors."""
 
-    @property
-    def runs_in(self) -> str | None:
-        return f"torch {self.device.name}"
+    def __init__(self, hierarchy: Hierarchy, dtype: np.dtype, device: Device) -> None:
+        super().__init__(hierarchy, dtype, device)
+        self.runs_in = f"torch {device.name}"
 
     def describe(self) -> str:
         return "torch operations"
@@ -71,16 +71,7 @@ class FastTorch(Torch):
         count = sum(isinstance(level, compilation.CompiledLevel) for level in self.moves)
         return f"{text}, compiled on {count} of {len(self.moves)} levels"
 
-    def cycle(
-        self,
-        kind: str,
-        data: Data,
-        u: Vector = None,
-        *,
-        level: int = 0,
-        out: Vector = None,
-        measure: str | None = None,
-    ) -> tuple[Vector, Norms]:
+    def cycle(self, kind: str, data: Data, u: Vector = None, *, level: int = 0, **_: Any) -> tuple[Vector, Norms]:
         data = data.each(torch.Tensor.contiguous)
         u = None if u is None else u.contiguous()
         if self._captured is None:
