@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 import mgcore
 import pde
-from pde.backends.numba import plan as programs
-from pde.backends.numba import recording
+from pde.backends.numba import executor, recording
 from pde.backends.numba.direct import LARGEST_INVERSE
 from pde.backends.numba.interpreter import DIRECT, PASS
-from pde.backends.numba.thread_pool import Hands
+from pde.backends.numba.thread_pool import ThreadPool
 from pde.levels.cycles import CYCLES
 from pde.levels.direct import DirectSolver
 from pde.levels.hierarchy import symmetric
@@ -79,10 +78,10 @@ def test_a_program_has_no_pass_too_many():
         ("W", lambda l: 3 * 2 ** (l - 1) if l else 2),
         ("F", lambda l: 2 * l + 1 if l else 2),
     ):
-        program = mine._program(kind, 0)
+        program = mine.plan(kind).steps
         for l in range(last):
             assert np.sum((program["op"] == PASS) & (program["level"] == l)) == passes(l)
-    assert [int(np.sum(mine._program(kind, 0)["op"] == DIRECT)) for kind in ("V", "nested")] == [1, 1 + last]
+    assert [int(np.sum(mine.plan(kind).steps["op"] == DIRECT)) for kind in ("V", "nested")] == [1, 1 + last]
 
 
 @pytest.mark.slow
@@ -180,7 +179,7 @@ def test_nobody_waits_for_a_thread_that_does_not_come(others, monkeypatch):
     expected, out = np.empty_like(f), np.empty_like(f)
     fused(mg, mg.levels, 1).full_multigrid(f, expected)
     mine = fused(mg, mg.levels, 4)
-    monkeypatch.setattr(programs, "hands", lambda count: others)
+    monkeypatch.setattr(executor, "thread_pool", lambda count: others)
     for _ in range(30):
         out[:] = np.nan
         mine.full_multigrid(f, out)
@@ -201,7 +200,7 @@ def test_threads_that_the_system_refuses_are_not_asked(allowed, monkeypatch):
         start(thread)
 
     monkeypatch.setattr(Thread, "start", refuse)
-    few, made = Hands(3), SimpleQueue()
+    few, made = ThreadPool(3), SimpleQueue()
     for k in range(100):
         few.ask(made.put, k)
     for _ in range(min(2 * allowed, 1)):
@@ -240,7 +239,7 @@ def test_an_interrupted_call_leaves_no_thread_at_work(monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(programs, "hands", lambda count: Interrupted())
+        patch.setattr(executor, "thread_pool", lambda count: Interrupted())
         with pytest.raises(KeyboardInterrupt):
             mine.full_multigrid(1e6 * f, out)
     asked[0].join(timeout=HANGS)

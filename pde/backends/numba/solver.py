@@ -13,11 +13,11 @@ import numpy as np
 
 from mgcore import Level
 from mgcore.solve import Remaining
+from pde.backends.numba.executor import Executor
 from pde.backends.numba.fused_sweep import RESIDUAL
 from pde.backends.numba.jit import reported
 from pde.backends.numba.level_data import Tables
-from pde.backends.numba.plan import Programs
-from pde.backends.numba.states import Packed, Rows, Sweeping, as_rows
+from pde.backends.numba.states import Packed, Sweeping
 from pde.backends.numba.variants import smoother, variant_of
 from pde.problem.grid import Array
 
@@ -35,13 +35,13 @@ class Fused:
     """
 
     def __init__(self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int) -> None:
-        self.programs, self._size = Programs(levels, packed, sweeping, threads), levels[0].info.grid.size
+        self.programs, self._size = Executor(levels, packed, sweeping, threads), levels[0].info.grid.size
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
         self._lock = Lock()
         _EVERY.add(self)
 
     def prepare(self, report: Callable[[int], Any]) -> list[str]:
-        """As `Programs.prepare`; `report` is told how many functions have been compiled, from 0 on if there is one."""
+        """As `Executor.prepare`; `report` is told how many functions have been compiled, from 0 on if there is one."""
         with self._lock, reported(report):
             return self.programs.prepare()
 
@@ -52,17 +52,17 @@ class Fused:
             The root mean square of f - A u over the box.
         """
         with self._lock:
-            return self._rms(self.programs.cycle(cycle, start, *self._rows(f, u, out)), start)
+            return self._rms(self.programs.cycle(cycle, start, f, u, out), start)
 
     def full_multigrid(self, f: Array, out: Array, norm: int = RESIDUAL) -> float:
         """One pass of full multigrid for zero boundary data; returns what `cycle` does, or the same of u (ITERATE)."""
         with self._lock:
-            return self._rms(self.programs.cycle("nested", 0, *self._rows(f, None, out), norm), 0)
+            return self._rms(self.programs.cycle("nested", 0, f, None, out, norm), 0)
 
     @property
     def at_hand(self) -> bool:
         """Whether there is `solve`: the grid is small, and a program is one call."""
-        return self._size <= AT_HAND and self.programs.whole
+        return self._size <= AT_HAND and self.programs.is_one_call
 
     def solve(self, kind: str, f: Array, u: Array | None, out: Array, remaining: Remaining) -> list[float]:
         """Cycles from u to `out` in one call, until the residual is small enough or does not halve.
@@ -77,18 +77,11 @@ class Fused:
         norms[0] = remaining.last
         scale = np.array((self._volumes[0], remaining.scale))
         with self._lock:
-            count = self.programs.solve(kind, *self._rows(f, u, out), norms, scale, remaining.tolerance)
+            count = self.programs.solve(kind, f, u, out, norms, scale, remaining.tolerance)
         return norms[1 : count + 1].tolist()
 
     def _rms(self, total: float, level: int) -> float:
         return float(np.sqrt(total / self._volumes[level]))
-
-    def _rows(self, f: Array, u: Array | None, out: Array) -> tuple[Rows, Rows | None, Rows]:
-        dtype = self.programs.packed.reals.dtype
-        for name, values in (("f", f), ("u", u), ("out", out)):
-            if values is not None and values.dtype != dtype:  # kernels are given addresses alone
-                raise TypeError(f"{name} must be {dtype} for these kernels, got {values.dtype}")
-        return as_rows(f), None if u is None else as_rows(u), as_rows(out)
 
 
 _EVERY: WeakSet[Fused] = WeakSet()
