@@ -16,6 +16,7 @@ import mgcore
 import pde
 from pde.backends.numba import executor, recording
 from pde.backends.numba.direct import LARGEST_INVERSE
+from pde.backends.numba.fused_sweep import ITERATE, RESIDUAL
 from pde.backends.numba.interpreter import DIRECT, PASS
 from pde.backends.numba.thread_pool import ThreadPool
 from pde.levels.cycles import CYCLES
@@ -123,19 +124,22 @@ def test_the_symmetric_cycle_too(mg, seed):
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mg=solvers(), seed=st.integers(0, 2**31))
 def test_threads_change_nothing(mg, seed):
-    """Not even the last bit of u: every block computes what it needs of its neighbours from the same numbers."""
+    """Not the last bit of u or a norm: blocks compute what they need of their neighbours, and sums are in order."""
     if len(mg.levels) == 1:
         return
     f = np.random.default_rng(seed).standard_normal(mg.problem.shape).astype(mg.dtype)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recording, "PARALLEL", 1)
         results = []
-        for threads in (1, 2, 4):
-            out = np.empty_like(f)
-            fused(mg, mg.levels, threads).full_multigrid(f, out)
-            results.append(out)
-    for other in results[1:]:
-        np.testing.assert_array_equal(other, results[0])
+        for threads in (1, 2, 3, 4):
+            mine, out, cycled = fused(mg, mg.levels, threads), np.empty_like(f), np.empty_like(f)
+            norms = [mine.full_multigrid(f, out, norm) for norm in (ITERATE, RESIDUAL)]
+            norms.append(mine.cycle("V", f, out, cycled))
+            results.append((out, cycled, norms))
+    for out, cycled, norms in results[1:]:
+        np.testing.assert_array_equal(out, results[0][0])
+        np.testing.assert_array_equal(cycled, results[0][1])
+        assert norms == results[0][2]
 
 
 class Nobody:

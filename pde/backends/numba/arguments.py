@@ -14,7 +14,7 @@ class Level(NamedTuple):
 
     Attributes:
         addresses: integers, of the buffers of a run.
-        is_3d, varying: None or True, decided when kernels are compiled.
+        is_3d: None or True, decided when kernels are compiled.
     """
 
     record: Any
@@ -22,7 +22,6 @@ class Level(NamedTuple):
     integers: Any
     addresses: Any
     is_3d: Any
-    varying: Any
 
 
 class Axes(NamedTuple):

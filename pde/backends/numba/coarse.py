@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pde.backends.numba.jit import compiled
 from pde.backends.numba.layout import ends, join, split
-from pde.backends.numba.transfers import Ring, add, combine, four, halo, restrict, times, two
+from pde.backends.numba.transfers import Ring, add, combine, four, restrict, times, two
 from pde.backends.numba.workspace import COARSE_SLOTS, COARSE_SUMS
 
 
@@ -49,7 +49,10 @@ def load_parents(level, parent, count, i, coarse, work):
                 source = coarse + (plane * m1 + j) * m
                 row = work.coarse + (free * work.coarse_plane + j * work.coarse_row + 2)
                 join(row, source, source + (m - m // 2), m)
-                halo(row, m, L.periodic[2] != 0)
+                if L.periodic[2] != 0:
+                    row[-2], row[-1], row[m], row[m + 1] = row[(m - 2) % m], row[m - 1], row[0], row[1 % m]
+                else:
+                    row[-2] = row[-1] = row[m] = row[m + 1] = 0
 
 
 @compiled

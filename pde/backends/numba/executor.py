@@ -50,7 +50,7 @@ class Executor:
         There are none where they could not be kept, as on a full disk: kernels run nevertheless.
         """
         plan, rounds = (np.zeros(1, STEP), np.zeros(1, DIVISION)), (0, NO_NORMS, NO_SCALE, 0.0, np.zeros(1))
-        call = (self.packed.arguments, plan, tuple(self._direct), np.zeros(1, np.int64), rounds, new_counters(), True)
+        call = (*self.packed.arguments, plan, tuple(self._direct), np.zeros(1, np.int64), rounds, new_counters(), True)
         kept = _is_kept(interpreter.execute, tuple(map(numba.typeof, (*call, self._work[0].arguments))))
         folder = interpreter.execute.stats.cache_path
         name = interpreter.__name__.rpartition(".")[2]  # Numba names its files after the module and the function
@@ -153,7 +153,7 @@ class Executor:
         """Run a plan in one call; return the sum of its last step and the number of rounds."""
         work, counters, sums = self._work_spaces(plan), new_counters(), np.zeros(plan.planes + 1)
         rounds = (plan.again, norms, scale, tolerance, sums)
-        call = (self.packed.arguments, (plan.steps, plan.divisions), tuple(self._direct), addresses, rounds, counters)
+        call = (*self.packed.arguments, (plan.steps, plan.divisions), tuple(self._direct), addresses, rounds, counters)
         for each in work[1:]:  # a thread that comes late finds nothing left to do
             thread_pool(self.threads - 1).ask(interpreter.execute, *call, False, each.arguments)
         interpreter.execute(*call, True, work[0].arguments)

@@ -20,7 +20,7 @@ from pde.backends.numba.coarse import (
     restrict_plane,
     restrict_row,
 )
-from pde.backends.numba.jit import compiled, inline
+from pde.backends.numba.jit import compiled, inline, merged
 from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
 from pde.backends.numba.pointers import unless_none
 from pde.backends.numba.simd import LANES
@@ -77,8 +77,8 @@ class Plane(NamedTuple):
     r: Any
 
 
-@compiled
-def sweep(level, task, buffers, work):
+@merged
+def sweep(is_3d, varying, level, task, buffers, work):
     """Make one pass over the planes task.first, ..., task.last - 1 of a level.
 
     Takes u from `task.source` (outside of these planes from the halo), adds P coarse where `task.correct`, makes
@@ -95,25 +95,27 @@ def sweep(level, task, buffers, work):
         slot, r_slot = slot + 1 if slot + 1 < work.ring else 0, r_slot + 1 if r_slot + 1 < work.r_ring else 0
         front = Front(t, slot, r_slot)
         if t < window.end:
-            load_plane(level.is_3d, level, task, buffers, work, t, slot)
+            load_plane(is_3d, level, task, buffers, work, t, slot)
         for q in range(H):
-            if in_reach(level, window, H - 1 - q, t - 1 - q):
+            k, reach = t - 1 - q, H - 1 - q  # planes from those where u must be final
+            exists = level.record.periodic[0] != 0 or 0 <= k < level.record.n[0]
+            if exists and window.u_first - reach <= k < window.u_last + reach:
                 plane = plane_of(level, task, buffers, work, front, 1 + q)
                 coming = coming_of(level, task, buffers, work, window, t + 1, q)
-                relax_plane(level.varying, level, task, axes, work, plane, q, coming)
+                relax_plane(varying, level, task, axes, work, plane, q, coming)
         k = t - 1 - H
         if task.measured and window.r_first <= k < window.r_last:
             plane = plane_of(level, task, buffers, work, front, 1 + H)
             own = task.norm == RESIDUAL and task.first <= k < task.last
-            total = residual_plane(level.varying, level, task, axes, work, plane, own)
+            total = residual_plane(varying, level, task, axes, work, plane, own)
             if own:
                 buffers.sums[k] = total
             if task.restricted:
                 behind = earlier(r_slot, 1, work.r_ring)
-                made = restrict_residual(level.is_3d, level, buffers, work, k, behind, made, window.c_last)
+                made = restrict_residual(is_3d, level, buffers, work, k, behind, made, window.c_last)
         k = t - H  # this plane is done
         if task.sink != ZERO and task.first <= k < task.last:
-            store_plane(level.varying, level, task, axes, buffers, work, k, earlier(slot, H, work.ring))
+            store_plane(varying, level, task, axes, buffers, work, k, earlier(slot, H, work.ring))
 
 
 @inline
@@ -129,14 +131,7 @@ def window_of(level, task):
     return Window(begin, end, u_first, u_last, r_first, r_last, c_first, c_last)
 
 
-@inline
-def in_reach(level, window, reach, k):
-    """Tell whether plane k exists and is at most `reach` planes from those where u must be final."""
-    inside = level.record.periodic[0] != 0 or 0 <= k < level.record.n[0]
-    return inside and window.u_first - reach <= k < window.u_last + reach
-
-
-@inline
+@merged
 def load_plane(is_3d, level, task, buffers, work, t, slot):
     """Load plane t of u (and of f, unless it is split) into a slot of the ring; correct or interpolate it."""
     L = level.record
@@ -276,7 +271,7 @@ def restrict_residual(is_3d, level, buffers, work, k, slot, made, c_last):
     return made
 
 
-@inline
+@merged
 def store_plane(varying, level, task, axes, buffers, work, k, slot):
     """Store plane k of u, which is in this slot; leave the sum of W u^2 where it is asked for."""
     n1, n = level.record.n[1], level.record.n[2]

@@ -14,6 +14,7 @@ from pde.backends.numba.buffers import NULL, OUT, U
 from pde.backends.numba.direct import solve_directly
 from pde.backends.numba.fused_sweep import CUBIC, RESIDUAL, ZERO, sweep
 from pde.backends.numba.jit import called, compiled, exact, merged
+from pde.backends.numba.layout import copy
 from pde.backends.numba.pointers import address_of
 from pde.backends.numba.restrict_rhs import restrict_rhs
 from pde.backends.numba.work_queue import BEGUN, DONE, RUNS, STOP, TAKEN, begun, raise_by, read, wait
@@ -63,13 +64,14 @@ STEP = np.dtype([(name, np.int64) for name in Step._fields])
 
 
 @called
-def execute(tables, plan, direct, addresses, rounds, counters, leads, thread):
+def execute(is_3d, varying, tables, plan, direct, addresses, rounds, counters, leads, thread):
     """Make all steps, or several rounds of them: all after the first take u from `out`.
 
     Several threads make the same call, each with a work space of its own; when the one that leads returns, all is done.
 
     Args:
-        tables: (records, reals, integers, is_3d, varying) of all levels.
+        is_3d, varying: None or True, decided when this is compiled.
+        tables: (records, reals, integers) of all levels.
         plan: (steps, divisions of the work space).
         direct: a `Direct` for the coarsest level.
         addresses: of the plan's buffers.
@@ -99,15 +101,15 @@ def execute(tables, plan, direct, addresses, rounds, counters, leads, thread):
         if not wait(counters, before):
             return
         if k == end:
-            addresses[U] = addresses[OUT]
             if not another(rounds, counters):
                 raise_by(counters, STOP, 1)
                 return
+            addresses[U] = addresses[OUT]
         else:
             for each in range(k, end):
                 if each > k and steps[each].blocks != 0:
                     break
-                block(tables, plan, each, direct, addresses, sums, ticket - before, thread)
+                block(is_3d, varying, tables, plan, each, direct, addresses, sums, ticket - before, thread)
         raise_by(counters, DONE, 1)
 
 
@@ -133,14 +135,12 @@ def another(rounds, counters):
 
 
 @merged
-def block(tables, plan, k, direct, addresses, sums, number, thread):
+def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thread):
     """Do one block of step k."""
     steps, divisions = plan
     s = steps[k]
-    records, reals, integers, is_3d, varying = tables
-    level = Level(
-        records[s.level], address_of(reals), address_of(integers), address_of(addresses), is_3d, varying
-    )  # fmt: skip
+    records, reals, integers = tables
+    level = Level(records[s.level], address_of(reals), address_of(integers), address_of(addresses), is_3d)
     work = work_of(divisions[s.division], thread)
     blocks, size = max(s.blocks, 1), level.record.n[1] * level.record.n[2]
     first, last = s.planes * number // blocks, s.planes * (number + 1) // blocks
@@ -151,7 +151,7 @@ def block(tables, plan, k, direct, addresses, sums, number, thread):
     elif s.op == DIRECT:
         solve_directly(direct, buffers.f, buffers.out, work.modes)
     elif s.op == RHS:
-        restrict_rhs(level.is_3d, level, buffers.f, s.f_split != 0, buffers.out, first, last, work)
+        restrict_rhs(is_3d, level, buffers.f, s.f_split != 0, buffers.out, first, last, work)
     else:
         source = s.source if s.source == CUBIC or addresses[s.u] != 0 else ZERO
         restricted = addresses[s.f_coarse] != 0
@@ -160,7 +160,7 @@ def block(tables, plan, k, direct, addresses, sums, number, thread):
             s.sweeps, s.flip, s.f_split != 0, source, s.correct != 0, s.sink, restricted,
             restricted or s.norm == RESIDUAL, streamed, s.norm, s.beside, first, last,
         )  # fmt: skip
-        sweep(level, task, buffers, work)
+        sweep(is_3d, varying, level, task, buffers, work)
 
 
 @exact
@@ -178,5 +178,4 @@ def copy_halo(halo, u, first, last, beside, level):
         if not periodic and not 0 <= plane < n0:
             continue
         plane %= n0
-        for x in range(size):
-            halo[k * size + x] = u[plane * size + x]
+        copy(halo + k * size, u + plane * size, size)

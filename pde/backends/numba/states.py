@@ -78,4 +78,4 @@ class Packed(NamedTuple):
 
     @property
     def arguments(self) -> tuple[Any, ...]:
-        return self[:5]
+        return self.is_3d, self.varying, self[:3]

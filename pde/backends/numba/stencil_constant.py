@@ -100,7 +100,7 @@ def relax(level, axes, star, c, parity, r, kept, coming):
     """Relax the points of a row with this parity; r <- their residual if it is kept.
 
     Args:
-        coming: two pointers to lines that are needed soon.
+        coming: two pointers to lines that are needed soon; one colour has half as many points as a row.
     """
     L, scratch = level.record, axes.scratch
     n, count, keep = L.n[2], L.boundary_points, 1 - L.omega
@@ -133,19 +133,14 @@ def relax_inside(p, r, kept, keep, scale, centre, c, coming):
             new = keep * load(p.x, k) + scale * total
             store(p.x, k, new)
             store(r, k, total - centre * new)
-            prefetch_both(coming, k)
+            prefetch(coming[0], 2 * k)
+            prefetch(coming[1], 2 * k)
     else:
         for k in range(0, p.count, LANES):
             total = known_lanes(k, p, c)
             store(p.x, k, keep * load(p.x, k) + scale * total)
-            prefetch_both(coming, k)
-
-
-@inline
-def prefetch_both(coming, k):
-    """Prefetch two lines that are needed soon: one colour has half as many points as a row."""
-    prefetch(coming[0], 2 * k)
-    prefetch(coming[1], 2 * k)
+            prefetch(coming[0], 2 * k)
+            prefetch(coming[1], 2 * k)
 
 
 @inline

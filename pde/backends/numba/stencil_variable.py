@@ -8,9 +8,9 @@ import numpy as np
 
 from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, colour, ends, odd
-from pde.backends.numba.pointers import pointer, unless_none
+from pde.backends.numba.pointers import pointer, prefetch, unless_none
 from pde.backends.numba.simd import LANES, load, store
-from pde.backends.numba.stencil_constant import points_of, prefetch_both
+from pde.backends.numba.stencil_constant import points_of
 
 
 class Faces(NamedTuple):
@@ -97,7 +97,8 @@ def _relax(p, a, r, kept, omega, coming):
     for k in range(0, p.count, LANES):
         total, centre = balance(k, p, a, p.front, p.behind)
         new = keep * load(p.x, k) + omega * (total / centre)
-        prefetch_both(coming, k)
+        prefetch(coming[0], 2 * k)
+        prefetch(coming[1], 2 * k)
         store(p.x, k, new)
         if kept:
             store(r, k, total - centre * new)

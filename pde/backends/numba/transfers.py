@@ -56,15 +56,10 @@ def four(out, rows, weights, count):
 @compiled
 def eight(out, rows, weights, count):
     """out <- the weighted sum of eight rows."""
+    p, q, r, s, t, u, v, w = rows
     for k in range(0, count, LANES):
-        store(out, k, of_eight(eight_values(rows, k), weights))
-
-
-@inline
-def eight_values(rows, k):
-    """Load the vectors from number k of eight rows on."""
-    p0, p1, p2, p3, p4, p5, p6, p7 = rows
-    return load(p0, k), load(p1, k), load(p2, k), load(p3, k), load(p4, k), load(p5, k), load(p6, k), load(p7, k)
+        values = load(p, k), load(q, k), load(r, k), load(s, k), load(t, k), load(u, k), load(v, k), load(w, k)
+        store(out, k, of_eight(values, weights))
 
 
 @inline
@@ -124,16 +119,6 @@ def combine(out, ring, first, weight, step, count, length):
 def next_row(ring, k):
     """Return row k of a ring and the number of the next one."""
     return ring.rows + k * ring.step, k + 1 if k + 1 < ring.count else 0
-
-
-@inline
-def halo(v, m, periodic):
-    """Set two values beyond each end of the m coarse values v."""
-    if periodic:
-        v[-2], v[-1] = v[(m - 2) % m], v[m - 1]
-        v[m], v[m + 1] = v[0], v[1 % m]
-    else:
-        v[-2] = v[-1] = v[m] = v[m + 1] = 0
 
 
 @inline
