@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-slow test-machines explore lint format clean
+.PHONY: help demo bench docs test test-slow test-machines explore lint format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
@@ -20,6 +20,9 @@ test: $(VENV)/.test  ## all tests but the slow ones
 
 bench: $(VENV)/.bench  ## the solver beside scipy.fft, Intel MKL, PyAMG and PETSc; minutes, on an idle machine
 	$(BIN)/python benchmarks/poisson_speed.py
+
+docs: $(VENV)/.docs  ## the site, in site/index.html; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 test-slow: $(VENV)/.test  ## the slow tests alone
 	$(BIN)/python -m pytest -m slow
@@ -40,7 +43,7 @@ format: $(VENV)/.lint  ## let ruff rewrite the sources
 	$(BIN)/ruff format .
 
 clean:  ## remove everything that git ignores here, the environment included
-	rm -rf $(VENV) out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out build site dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per set of extras: installed again when what it asks for has changed, and not otherwise.

@@ -45,7 +45,7 @@ def profile(shape: tuple[int, ...]) -> str:
     mg = pde.Multigrid(pde.Poisson(shape), kernels="numba", threads=THREADS)
     f, out = rng.standard_normal(shape), np.zeros(shape)
     mg.full_multigrid(f, out=out)
-    executor = mg._cycles.fast._make(False).programs
+    executor = mg.backend.kernels.executor
     data, given, result = Rows(F, False), Rows(U, False), Rows(OUT, False)
     below = 8 / 2 ** len(shape)  # bytes of a number on the coarse grid, per number of the fine one
 

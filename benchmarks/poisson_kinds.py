@@ -159,7 +159,7 @@ class Algebraic:
         return LinearOperator(M.shape, matvec=lambda r: without_mean(M @ without_mean(r)), dtype=float)
 
     def _cg(self, M: LinearOperator, iterations: int, callback: Any = None) -> tuple[np.ndarray, int]:
-        """What `ml.solve(b, accel="cg")` runs, without its own test of the residual."""
+        """Run `ml.solve(b, accel="cg")` without its own test of the residual."""
         with warnings.catch_warnings(record=True):  # the outcome is judged by the residual
             return pyamg.krylov.cg(self._system.K, self._system.b, tol=0.0, maxiter=iterations, M=M, callback=callback)
 
@@ -204,14 +204,14 @@ class Needs(NamedTuple):
     seconds: float
 
     def beyond(self, limits: Needs) -> str:
-        """What it needs too much of, or nothing."""
+        """Name the resource of which it needs too much, if any."""
         if self.memory > limits.memory:
             return f"needs {self.memory:.2g} GiB"
         return f"needs {self.seconds / 60:.0f} min" if self.seconds > limits.seconds else ""
 
 
 def needs(kind: Kind, n: int) -> dict[str, Needs]:
-    """What each method should need with n unknowns per axis: in proportion to unknowns, from a quarter per axis."""
+    """Estimate what each method needs with n unknowns per axis: in proportion to unknowns, from a quarter per axis."""
     result, small = {}, min(n, max(n // 4, 31))
     share = (n / small) ** kind.dimension
     for method in methods(kind, small)[2]:

@@ -296,7 +296,7 @@ def draw(records: list[dict[str, Any]], path: Path) -> None:
 
 
 FEWEST_COPIES = 6
-"""What the bytes of full multigrid allow: passes down and up with f and u on every grid, f restricted once more."""
+"""Copies that full multigrid needs at least: passes down and up with f and u on every grid, f restricted again."""
 
 NOTES = f"""\
 {THREADS} threads, or processes, all cores awake. A copy reads and writes each number once (16 bytes per unknown).

@@ -29,7 +29,7 @@ CYCLES = 40  # of power iteration; the factor is the mean over the last third
 
 
 def smoothers(dimension: int) -> list[str]:
-    """Those that differ: lines of a line, and planes of a plane, are something else's name."""
+    """The smoothers that differ: in one dimension lines, and in two planes, are another one's name."""
     suited = {"zebra": 2, "zebra 0": 2, "zebra 1": 2, "zebra 2": 3, "planes 0": 3, "planes 1": 3, "planes 2": 3}
     return [s for s in SMOOTHERS if dimension >= suited.get(s, 1)]
 

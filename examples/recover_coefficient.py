@@ -72,7 +72,7 @@ def recover(
 
 
 def draw(exact: torch.Tensor, found: torch.Tensor, measured: torch.Tensor, history: list[float], path: Path) -> None:
-    """What was measured, the coefficient and what was found of it, and the way there."""
+    """Draw the measurements, the true and the recovered coefficient, and the objective."""
     figure = Figure(figsize=(15, 3.6), layout="constrained")
     axes = figure.subplots(1, 4)
     limits = float(exact.min()), float(exact.max())

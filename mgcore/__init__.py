@@ -5,22 +5,26 @@ Imports the standard library only. Equation numbers without a source are those o
 """
 
 from mgcore import checks, stencils
-from mgcore.cycle import backslash_cycle, descend, f_cycle, full_multigrid, mg0, mgnet, v_cycle, w_cycle
+from mgcore.cycle import CYCLES, backslash_cycle, descend, f_cycle, full_multigrid, mg0, mgnet, v_cycle, w_cycle
 from mgcore.delegate import Delegate
-from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, single_step
+from mgcore.iteration import chebyshev, chebyshev_weights, multi_step, relaxation, single_step
 from mgcore.level import Level, ResidualLevel, residual_form
-from mgcore.modules import show_module
 from mgcore.moves import Moves, Visit
-from mgcore.solve import REASONS, Progress, Solution, SolveError, solve, solve_batch
+from mgcore.solution import Progress, Solution, SolveError
+from mgcore.solving import Iteration, solve, solve_batch
+from mgcore.stopping import REASONS, Remaining
 from mgcore.trace import Event, TracedLevel, traced
 
 __all__ = [
+    "CYCLES",
     "REASONS",
     "Delegate",
     "Event",
+    "Iteration",
     "Level",
     "Moves",
     "Progress",
+    "Remaining",
     "ResidualLevel",
     "Solution",
     "SolveError",
@@ -36,6 +40,7 @@ __all__ = [
     "mg0",
     "mgnet",
     "multi_step",
+    "relaxation",
     "residual_form",
     "single_step",
     "solve",
@@ -49,6 +54,3 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
-
-
-show_module(solve, "mgcore.solve")

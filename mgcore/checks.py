@@ -1,6 +1,9 @@
 """Public checks of levels: each returns a relative deviation, which rounding alone should explain.
 
 Vectors are whatever the levels act on; `norm` (vector -> float) and `dot` (two vectors -> float) come from the caller.
+
+>>> checks.galerkin_defect(lambda u: 2 * u, lambda u: 4 * u, R=lambda r: 2 * r, P=lambda e: e, e=1.0, norm=abs)
+0.0
 """
 
 from __future__ import annotations
@@ -20,32 +23,30 @@ Operator = Callable[[Vector], Vector]
 
 def deviation(norm: Norm, a: Vector | None, b: Vector | None) -> float:
     """|a - b| / (|a| + |b|), None being zero; 0 where both vanish."""
-    size = sum(0.0 if v is None else float(norm(v)) for v in (a, b))
-    gap = difference(a, b)
-    return 0.0 if gap is None or size == 0 else float(norm(gap)) / size
+    return _relative(norm, difference(a, b), a, b)
 
 
 def adjoint_defect(R: Operator, P: Operator, r: Vector, e: Vector, dot_fine: Dot, dot_coarse: Dot) -> float:
-    """How far (R r, e)_coarse is from (r, P e)_fine, relative to the sizes of r and P e: Lemma 4.1, (4.11)."""
+    """Compare (R r, e)_coarse with (r, P e)_fine, relative to the sizes of r and P e: Lemma 4.1, (4.11)."""
     Pe = P(e)
     size = (dot_fine(r, r) * dot_fine(Pe, Pe)) ** 0.5
     return abs(dot_coarse(R(r), e) - dot_fine(r, Pe)) / size if size > 0 else 0.0
 
 
 def galerkin_defect(A: Operator, A_coarse: Operator, R: Operator, P: Operator, e: Vector, norm: Norm) -> float:
-    """How far A_coarse e is from R A P e (5.11)."""
+    """Compare A_coarse e with R A P e (5.11)."""
     return deviation(norm, A_coarse(e), R(A(P(e))))
 
 
 def fixed_point_defect(level: Moves[Any], A: Operator, u: Vector, norm: Norm) -> float:
-    """How far smoothing moves u where f = A u: a smoother must leave the solution alone."""
+    """Compare u with its smoothed iterate where f = A u: a smoother must leave the solution alone."""
     return deviation(norm, level.feature(level.smooth(level.start(A(u), u))), u)
 
 
 def same_moves(
     a: Moves[Any], b: Moves[Any], coarse: Moves[Any], f: Vector, u: Vector | None, norm: Norm
 ) -> dict[str, float]:
-    """Deviation between two levels, move by move, from the same f and u: how a fused level is held to the plain one."""
+    """Compare two levels, such as a fused and a plain one, move by move from the same f and u."""
     ends = []
     for level in (a, b):
         smoothed = level.smooth(level.start(f, u))
@@ -61,13 +62,14 @@ def same_moves(
 def theorem_6_1(levels: Sequence[Level], f: Vector, norm: Norm) -> float:
     """Theorem 6.1: the largest deviation from (6.10) on any level, for linear A and R and any Pi and B.
 
-    MgNet's f~ is f + A u~^0 and its u~ - u~^0 is u, where f and u are those of MG0.
+    MgNet's f~ is f + A u~^0 and its u~ - u~^0 is u, with f and u of MG0.
     """
     _check_linear(levels)
     worst = 0.0
     for level, plain, net in zip(levels, mg0(levels, f), mgnet(levels, f), strict=True):
         expected = plain.f if net.u0 is None else plain.f + level.A(net.u0)
-        worst = max(worst, deviation(norm, net.f, expected), _shift_defect(norm, plain.u, net.u, net.u0))
+        shift = difference(difference(net.u, net.u0), plain.u)  # it may cancel: relative to all three
+        worst = max(worst, deviation(norm, net.f, expected), _relative(norm, shift, plain.u, net.u, net.u0))
     return worst
 
 
@@ -94,10 +96,9 @@ def theorem_8_1(levels: Sequence[Level], f: Vector, norm: Norm, u: Vector | None
     return worst
 
 
-def _shift_defect(norm: Norm, u: Vector | None, u_net: Vector | None, u0: Vector | None) -> float:
-    """|(u~ - u~^0) - u| relative to the three sizes: the difference may cancel."""
-    size = sum(0.0 if v is None else float(norm(v)) for v in (u, u_net, u0))
-    gap = difference(difference(u_net, u0), u)
+def _relative(norm: Norm, gap: Vector | None, *parts: Vector | None) -> float:
+    """|gap| relative to the sum of the sizes of `parts`."""
+    size = sum(0.0 if v is None else float(norm(v)) for v in parts)
     return 0.0 if gap is None or size == 0 else float(norm(gap)) / size
 
 

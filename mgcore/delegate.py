@@ -1,4 +1,4 @@
-"""A level that makes the moves of another one; a subclass does something around some of them."""
+"""A level that makes the moves of another one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from mgcore.moves import Moves, Vector
 
 @dataclass(frozen=True)
 class Delegate:
-    """The moves of `level`."""
+    """The moves of `level`; a subclass does something around some of them.
+
+    >>> class Doubled(Delegate):
+    ...     def smooth(self, state):
+    ...         return super().smooth(super().smooth(state))
+    >>> v_cycle([Doubled(Level(A=lambda u: u, B=[lambda r: r / 2]))], 8.0)
+    6.0
+    """
 
     level: Moves[Any]
 

@@ -1,7 +1,7 @@
-"""The three iterations of one level: (3.20)-(3.24), (6.7)-(6.9).
+"""The iterations of one level: (3.20)-(3.24), (6.7)-(6.9), and sweeps that need u.
 
-Each is written once. Whether a residual is computed from f and u (feature form) or carried along (residual
-form) is the business of the `Form`.
+Each is written once. The `Form` knows whether a residual is computed from f and u (feature form) or carried along
+(residual form).
 """
 
 from __future__ import annotations
@@ -18,20 +18,42 @@ Iterate = Callable[["Form", Any, Sequence[Any]], Any]
 
 
 class Form(Protocol):
-    """What an iteration needs from a level."""
+    """A form of a level, by its state x: the residual of u, and how u changes."""
 
     def residual(self, x: Any) -> Vector:
-        """r = f - A u of the state x."""
+        """r = f - A u."""
 
     def combine(self, weights: Sequence[Any], history: Sequence[tuple[Any, Vector]], d: Vector) -> Any:
         """The state with u = sum_j weights[j] u_j + d, from pairs (state, its residual); the weights sum to 1."""
 
+    def add(self, x: Any, d: Vector) -> Any:
+        """The state with u + d; unlike `combine` it asks for no residual."""
+
 
 def single_step(form: Form, x: Any, B: Sequence[Callable[[Vector], Vector]]) -> Any:
-    """Residual correction (3.20), (6.7): u <- u + B_i (f - A u)."""
+    """Residual correction (3.20), (6.7): u <- u + B_i (f - A u).
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2] * 2, iterate=single_step)
+    >>> level.feature(level.smooth(level.start(8.0)))
+    6.0
+    """
     for B_i in B:
         r = form.residual(x)
         x = form.combine((1,), ((x, r),), B_i(r))
+    return x
+
+
+def relaxation(level: Any, x: Any, B: Sequence[Callable[[Vector | None, Vector], Vector]]) -> Any:
+    """Sweeps that need u: u <- B_i(u, f), for a nonlinear A, constraints, colours. In feature form only.
+
+    A sweep returns a new u and writes neither u nor f. Its u may be None, the zero vector, unless the level has `zero`.
+
+    >>> level = Level(A=lambda u: u**3, B=[lambda u, f: u - (u**3 - f) / (3 * u**2)], iterate=relaxation, linear=False)
+    >>> level.feature(level.smooth(level.start(f=4.0, u=1.0)))  # one step of Newton's method
+    2.0
+    """
+    for B_i in B:
+        x = level.replace(x, B_i(level.feature(x), level.data(x)))
     return x
 
 
@@ -43,6 +65,10 @@ def multi_step(weights: Sequence[Sequence[Any]]) -> Iterate:
             not plain numbers (trainable ones) are taken as they are.
 
     In the sweeps, B[i] is one operator for every j, or a sequence of i + 1 operators B_j^i.
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2] * 2, iterate=multi_step([[1], [0.5, 0.5]]))
+    >>> level.feature(level.smooth(level.start(8.0)))
+    5.0
     """
     for i, row in enumerate(weights):
         _check_convex(i, row)
@@ -57,6 +83,10 @@ def chebyshev(weights: Sequence[Any]) -> Iterate:
 
     Args:
         weights: w_1, w_2, ...; there is no u^{-1}, so w_1 must be 1.
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2] * 2, iterate=chebyshev([1, 1.25]))
+    >>> level.feature(level.smooth(level.start(8.0)))
+    7.5
     """
     if len(weights) and isinstance(weights[0], Real) and weights[0] != 1:
         raise ValueError(f"weights[0] must be 1, since the first sweep has no predecessor; got {weights[0]}")
@@ -65,7 +95,11 @@ def chebyshev(weights: Sequence[Any]) -> Iterate:
 
 
 def chebyshev_weights(sweeps: int, rho: float) -> tuple[float, ...]:
-    """The weights w_i of (3.23) that are best where I - B A has a real spectrum in [-rho, rho], 0 <= rho < 1."""
+    """The weights w_i of (3.23) that are best where I - B A has a real spectrum in [-rho, rho], 0 <= rho < 1.
+
+    >>> chebyshev_weights(3, 0.0)
+    (1.0, 1.0, 1.0)
+    """
     if not 0 <= rho < 1:
         raise ValueError(f"rho must lie in [0, 1), got {rho}")
     weights: list[float] = []
@@ -120,6 +154,6 @@ def _check_convex(i: int, row: Sequence[Any]) -> None:
         raise ValueError(f"weights[{i}] must be non-negative with sum 1, got {tuple(row)}")
 
 
-def _check_length(what: str, expected: int, got: int) -> None:
+def _check_length(name: str, expected: int, got: int) -> None:
     if expected != got:
-        raise ValueError(f"{what}: {expected} operators are needed, one per sweep or predecessor; got {got}")
+        raise ValueError(f"{name}: {expected} operators are needed, one per sweep or predecessor; got {got}")

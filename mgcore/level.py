@@ -1,4 +1,4 @@
-"""One level as plain callables: the only place where the algebra is written."""
+"""One level as plain callables. Smooth, restrict and correct are written here once, for feature and residual form."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from mgcore.iteration import Iterate, scaled, single_step, total
+from mgcore.iteration import Form, Iterate, relaxation, scaled, single_step, total
 from mgcore.moves import Moves, Vector
 
 
@@ -18,24 +18,64 @@ class State(NamedTuple):
     i: int = 0
 
 
+class ResidualState(NamedTuple):
+    """Residual form: the iterate u, and its residual r - A d; A d is not computed until the residual is asked for."""
+
+    u: Vector | None
+    r: Vector
+    d: Vector | None = None
+
+
+class Algebra(Form):
+    """The moves that are the same in both forms: smooth, restrict, correct. `level` has A, B, R, Pi and P."""
+
+    level: Any
+
+    def smooth(self, state: Any) -> Any:
+        return self.level.iterate(self, state, self.level.B)
+
+    def restrict(self, state: Any, coarse: Moves[Any]) -> Any:
+        R, Pi = _transfer(self.level.R, "R"), self.level.Pi
+        u0 = None if Pi is None or state.u is None else Pi(state.u)  # (6.5)
+        return coarse.start_from_residual(R(self.residual(state)), u0)  # (6.6)
+
+    def correct(self, state: Any, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True) -> Any:
+        e = coarse.change(before, after)
+        if e is not None:
+            u, data, *_ = state
+            state = self.add(state, _transfer(self.level.P, "P")(e, data if u is None else u))  # (6.15)
+        return self.level.iterate_post(self, state, self.level.B_post) if post else state  # (6.16)
+
+    def change(self, before: Any, after: Any) -> Vector | None:
+        return difference(after.u, before.u)
+
+    def feature(self, state: Any) -> Vector | None:
+        return state.u
+
+
 @dataclass(frozen=True)
-class Level:
+class Level(Algebra):
     """The operators of one grid; u lives in its feature space, f and residuals in its data space.
 
     Args:
         A: u -> f, the data-feature map (6.1); or a sequence, A[i] for u^{l,i}, the correction of a cycle counting as a
             step: a map whose batch norm differs from iterate to iterate.
-        B: one smoother or extractor r -> u per pre-smoothing sweep, (5.12), (6.4); () means none.
+        B: one smoother or extractor r -> u per pre-smoothing sweep, (5.12), (6.4); () means none. With
+            `iterate=relaxation`, one sweep (u, f) -> u each.
         R: restriction of residuals to the next coarser level, (6.6). None on the coarsest.
         Pi: map of features to the next coarser level, (6.5); None is the zero map, which is MG0.
         P: P(e, like) prolongs e from the next coarser level to the grid of `like`, (6.15); `like` is u, or f where
             u is zero.
         B_post: as B, for post-smoothing, (6.16); () gives the \\-cycle.
-        iterate: how the sweeps B are combined: `single_step`, `multi_step(...)` or `chebyshev(...)`.
+        iterate: how the sweeps B are made: `single_step`, `multi_step(...)`, `chebyshev(...)` or `relaxation`.
         iterate_post: the same for B_post.
         linear: whether A is linear. Residual form and the theorems that need it refuse a nonlinear A.
         zero: where A(0) is not 0: zero(f) makes the zero vector of u, so that A is applied to it.
         info: anything that describes the level (shape, channels); the algebra does not read it.
+
+    >>> level = Level(A=lambda u: 2 * u, B=[lambda r: r / 4])
+    >>> level.feature(level.smooth(level.start(8.0)))
+    2.0
     """
 
     A: Any
@@ -49,6 +89,10 @@ class Level:
     linear: bool = True
     zero: Callable[[Vector], Vector] | None = None
     info: Any = None
+
+    @property
+    def level(self) -> Level:
+        return self
 
     def start(self, f: Vector, u: Vector | None = None) -> State:
         return State(self.zero(f) if u is None and self.zero is not None else u, f)
@@ -69,56 +113,41 @@ class Level:
         u = total([scaled(w, x.u) for w, (x, _) in zip(weights, history, strict=True)])
         return State(total((u, d)), history[0][0].f, 1 + max(x.i for x, _ in history))
 
-    def smooth(self, state: State) -> State:
-        return self.iterate(self, state, self.B)
+    def add(self, state: State, d: Vector) -> State:
+        return self.replace(state, total((state.u, d)))
 
-    def restrict(self, state: State, coarse: Moves[Any]) -> Any:
-        R, Pi = _transfer(self.R, "R"), self.Pi
-        u0 = None if Pi is None or state.u is None else Pi(state.u)  # (6.5)
-        return coarse.start_from_residual(R(self.residual(state)), u0)  # (6.6)
-
-    def correct(self, state: State, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True) -> State:
-        e = coarse.change(before, after)
-        if e is not None:
-            like = state.f if state.u is None else state.u
-            state = State(total((state.u, _transfer(self.P, "P")(e, like))), state.f, state.i + 1)  # (6.15)
-        return self.iterate_post(self, state, self.B_post) if post else state  # (6.16)
-
-    def change(self, before: State, after: State) -> Vector | None:
-        return difference(after.u, before.u)
-
-    def feature(self, state: State) -> Vector | None:
-        return state.u
+    def replace(self, state: State, u: Vector | None) -> State:
+        """The state after one more step, whose iterate is u."""
+        return State(u, state.f, state.i + 1)
 
     def data(self, state: State) -> Vector:
         return state.f
 
 
-class ResidualState(NamedTuple):
-    """Residual form: the iterate u, and its residual r - A d; A d is not computed until the residual is asked for."""
-
-    u: Vector | None
-    r: Vector
-    d: Vector | None = None
-
-
 @dataclass(frozen=True)
-class ResidualLevel:
+class ResidualLevel(Algebra):
     """The moves of a linear `Level` with the residual carried along, (8.1): u <- u + d, r <- r - A d.
 
-    It makes the same iterates to rounding with fewer applications of A: the residual R r of (6.6) is at hand where
-    the coarse level starts (A Pi u cancels), and the last A d of a level that nobody restricts is never computed.
+    It makes the same iterates to rounding with fewer applications of A: the residual R r of (6.6) is known where the
+    coarse level starts (A Pi u cancels), and the last A d of a level that nothing restricts is never computed.
+
+    >>> level = ResidualLevel(Level(A=lambda u: 2 * u, B=[lambda r: r / 4, lambda r: r / 2]))
+    >>> state = level.smooth(level.start(8.0))
+    >>> level.feature(state), level.residual(state), level.data(state)
+    (4.0, 0.0, 8.0)
     """
 
     level: Level
 
     def __post_init__(self) -> None:
-        if not self.level.linear:
-            raise ValueError("level: the residual form needs a linear A, and this level says linear=False")
-        if self.level.zero is not None:
-            raise ValueError("level: the residual form needs A(0) = 0, and this level has a zero(f)")
-        if not callable(self.level.A):
-            raise ValueError("level: the residual form needs one A, and this level has a sequence of them")
+        for refused, reason in (
+            (not self.level.linear, "needs a linear A, and this level says linear=False"),
+            (self.level.zero is not None, "needs A(0) = 0, and this level has a zero(f)"),
+            (not callable(self.level.A), "needs one A, and this level has a sequence of them"),
+            (relaxation in (self.level.iterate, self.level.iterate_post), "keeps no f, and sweeps (u, f) -> u need it"),
+        ):
+            if refused:
+                raise ValueError(f"level: the residual form {reason}")
 
     def start(self, f: Vector, u: Vector | None = None) -> ResidualState:
         return ResidualState(u, f, u)
@@ -134,28 +163,8 @@ class ResidualLevel:
         r = total([scaled(w, r) for w, (_, r) in zip(weights, history, strict=True)])
         return ResidualState(total((u, d)), r, d)  # (3.22), (3.24)
 
-    def smooth(self, state: ResidualState) -> ResidualState:
-        return self.level.iterate(self, state, self.level.B)
-
-    def restrict(self, state: ResidualState, coarse: Moves[Any]) -> Any:
-        R, Pi = _transfer(self.level.R, "R"), self.level.Pi
-        u0 = None if Pi is None or state.u is None else Pi(state.u)
-        return coarse.start_from_residual(R(self.residual(state)), u0)
-
-    def correct(
-        self, state: ResidualState, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True
-    ) -> ResidualState:
-        e = coarse.change(before, after)
-        if e is not None:
-            d = _transfer(self.level.P, "P")(e, state.r if state.u is None else state.u)
-            state = ResidualState(total((state.u, d)), state.r, total((state.d, d)))  # one A d for both changes
-        return self.level.iterate_post(self, state, self.level.B_post) if post else state
-
-    def change(self, before: ResidualState, after: ResidualState) -> Vector | None:
-        return difference(after.u, before.u)
-
-    def feature(self, state: ResidualState) -> Vector | None:
-        return state.u
+    def add(self, state: ResidualState, d: Vector) -> ResidualState:
+        return ResidualState(total((state.u, d)), state.r, total((state.d, d)))  # one A d for both changes
 
     def data(self, state: ResidualState) -> Vector:
         r = self.residual(state)
@@ -163,7 +172,12 @@ class ResidualLevel:
 
 
 def residual_form(levels: Sequence[Level]) -> list[ResidualLevel]:
-    """The same levels in residual form (Theorems 4.1 and 8.1): same iterates to rounding, fewer applications of A."""
+    """The same levels in residual form (Theorems 4.1 and 8.1): same iterates to rounding, fewer applications of A.
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2], R=lambda r: r, P=lambda e, u: e)
+    >>> v_cycle(residual_form([level, level]), 8.0)
+    6.0
+    """
     return [ResidualLevel(level) for level in levels]
 
 

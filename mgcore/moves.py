@@ -1,7 +1,7 @@
-"""What a level can do, and what a recorded visit of a level holds.
+"""The moves of a level, and the record of a visit.
 
-A cycle is written in these moves alone. It never looks into a level's state, so the same cycle runs on
-NumPy arrays, on Torch feature maps, in residual form, or on buffers that a fused kernel owns.
+A cycle is written in these moves alone. It never reads a level's state, so the same cycle runs on NumPy arrays, on
+Torch feature maps, in residual form, or on buffers that a fused kernel owns.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ class Moves(Protocol[S]):
     """The moves of one level; `S` is whatever state the level keeps.
 
     A level never writes f. It may consume the u of a state that it made itself, never the user's own u.
+
+    >>> level: Moves = Level(A=lambda u: u, B=[lambda r: r / 2])
+    >>> level.feature(level.smooth(level.start(8.0, None)))
+    4.0
     """
 
     def start(self, f: Vector, u: Vector | None) -> S:
@@ -52,9 +56,12 @@ class Moves(Protocol[S]):
 
 @dataclass(frozen=True)
 class Visit:
-    """What a descent did on one level: it took u0 to u for the data f. None is zero.
+    """The record of a descent on one level: it took u0 to u for the data f. None is zero.
 
-    In residual form f is not at hand; it is computed as r + A u when it is read.
+    In residual form f is not kept; it is computed as r + A u when it is read.
+
+    >>> Visit(u0=None, u=4.0, read_data=lambda: 8.0).f
+    8.0
     """
 
     u0: Vector | None = field(repr=False)

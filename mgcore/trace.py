@@ -1,4 +1,4 @@
-"""Levels that tell of every move: the same moves, with the residual before and after each of them."""
+"""Levels that report every move, with the residual before and after it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class Event:
             "post-smooth" (6.16).
         before: norm of the residual f - A u before the move.
         after: the same after it; of "restrict", on the next coarser level.
-        cycle: the cycle that the move belongs to, where somebody counts them.
+        cycle: the number of the cycle that the move belongs to, where `report` counts them.
+
+    >>> Event(level=1, move="smooth", before=8.0, after=4.0)
+    Event(level=1, move='smooth', before=8.0, after=4.0, cycle=0)
     """
 
     level: int
@@ -33,17 +36,14 @@ class Event:
 
 @dataclass(frozen=True)
 class TracedLevel(Delegate):
-    """The moves of `level`, each of which is reported; the iterates are the same to the last bit.
+    """The moves of `level`, each reported; the iterates are the same to the last bit. `traced` makes them.
 
-    Post-smoothing is no move of its own, so that the correction before it is made twice, once to measure it. Every
-    event costs one residual or two.
+    An event costs one residual or two. Post-smoothing is no move of its own: the correction before it is made twice.
 
-    Args:
-        level: the level that makes the moves.
-        number: its number, 1 the finest.
-        coarsest: whether its smoother is the solver of the coarsest level.
-        norm: norm(number, r) of a residual on this level.
-        report: called with every `Event`.
+    >>> level = TracedLevel(Level(A=abs, B=[abs]), 1, coarsest=True, norm=lambda number, r: abs(r), report=print)
+    >>> level.feature(level.smooth(level.start(8.0)))
+    Event(level=1, move='solve', before=8.0, after=0.0, cycle=0)
+    8.0
     """
 
     level: Level | ResidualLevel
@@ -79,11 +79,16 @@ class TracedLevel(Delegate):
 
 
 def traced(
-    levels: Sequence[Level | ResidualLevel],
-    report: Callable[[Event], Any],
-    norm: Callable[[int, Vector], float],
+    levels: Sequence[Level | ResidualLevel], report: Callable[[Event], Any], norm: Callable[[int, Vector], float]
 ) -> list[TracedLevel]:
-    """The same levels, finest first, telling `report` of every move; norm(number, r) measures on level `number`."""
-    return [
-        TracedLevel(level, number, number == len(levels), norm, report) for number, level in enumerate(levels, start=1)
-    ]
+    """The same levels, finest first, calling report(event) for every move.
+
+    norm(number, r) is the size of a residual on level `number`, 1 the finest.
+
+    >>> level = Level(A=lambda u: u, B=[lambda r: r / 2])
+    >>> backslash_cycle(traced([level], print, lambda number, r: abs(r)), 8.0)
+    Event(level=1, move='solve', before=8.0, after=4.0, cycle=0)
+    4.0
+    """
+    numbers = range(1, len(levels) + 1)
+    return [TracedLevel(level, l, l == len(levels), norm, report) for l, level in zip(numbers, levels, strict=True)]

@@ -1,9 +1,17 @@
 """MgNet: image classifiers that are multigrid cycles with trained convolutions.
 
-Imports `mgcore` and torch, never `pde`. Equation numbers without a source are those of S19, He and Xu, Sci. China
+Its rooms, from the top: cli, plot; runs, deploy, theorems; papers; training, inspect; models; naming, data; common.
+Each imports those below it, `mgcore` and torch, never `pde`.
+
+Equation numbers without a source are those of S19, He and Xu, Sci. China
 Math. 62 (2019); N23 is He, Xu, Zhang, Zhu, Neural Networks 162 (2023).
 """
 
+from pathlib import Path
+from typing import Any
+
+import nets.common.torch_import  # noqa: F401  first of all: says what to install where torch is missing
+from mgcore.renamed import keep_old_names
 from nets import data
 from nets.data.transform import Transform
 from nets.deploy.export import Exported, ExportError, export
@@ -12,26 +20,21 @@ from nets.inspect.cost import multiply_adds, parameters
 from nets.inspect.memory import TrainingMemory, training_memory
 from nets.inspect.summary import Summary, summary
 from nets.models.base import FeatureInfo, Network
-from nets.models.densenet import DenseNet, DenseNetConfig
+from nets.models.checkpoint import CheckpointError
+from nets.models.create import create_model, list_models
+from nets.models.densenet import DenseNet
 from nets.models.mgnet import MgNet
-from nets.models.plain import PlainConfig, PlainNet
-from nets.models.registry import create_model, list_models
+from nets.models.plain import PlainNet
 from nets.models.resnet import ResNet
-from nets.models.resnet_config import ResNetConfig
 from nets.models.vmgnet import VMgNet
-from nets.naming.config import MgNetConfig
+from nets.models.weights import load
+from nets.naming.densenet_config import DenseNetConfig
 from nets.naming.grammar import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
-from nets.training import (
-    CheckpointError,
-    Evaluation,
-    Recipe,
-    TrainingError,
-    TrainingInterrupted,
-    TrainingResult,
-    evaluate,
-    load,
-    train,
-)
+from nets.naming.mgnet_config import MgNetConfig
+from nets.naming.plain_config import PlainConfig
+from nets.naming.resnet_config import ResNetConfig
+from nets.runs import TrainingResult, directory, train
+from nets.training import Evaluation, Recipe, TrainingError, TrainingInterrupted, evaluate
 
 __all__ = [
     "Architecture",
@@ -75,6 +78,30 @@ __all__ = [
     "train",
     "training_memory",
 ]
+
+_MODULES_OF_MODELS = ("activations", "densenet", "iterations", "mgnet", "operators", "plain", "resnet", "vmgnet")
+keep_old_names(
+    {
+        "nets.bottleneck": "nets.papers.bottleneck",
+        # pickled networks name these
+        **{f"nets.{name}": f"nets.models.{name}" for name in _MODULES_OF_MODELS},
+        "nets.network": "nets.models.base",
+        "nets.states": "nets.models.state_dict_checks",
+        "nets.transform": "nets.data.transform",
+        "nets.config": "nets.naming.mgnet_config",
+        "nets.resnet_config": "nets.naming.resnet_config",
+    },
+    until="0.3",
+)
+
+
+def _draw_history(history: list[dict[str, Any]], path: Path) -> None:
+    from nets import plot  # which needs matplotlib
+
+    plot.learning_curve(history, path)
+
+
+directory.draw_history = _draw_history
 
 
 def __dir__() -> list[str]:

@@ -3,65 +3,41 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from signal import SIGINT
 from typing import Any
 
-from nets.cli.data import add_data
-from nets.cli.evaluate import add_evaluate
-from nets.cli.export import add_export
-from nets.cli.look import add_look
-from nets.cli.predict import add_predict
-from nets.cli.report import add_report
-from nets.cli.show import add_list, add_summary, add_tables, add_theorems
-from nets.cli.train import add_train
-from nets.common.checks import near_names
-from nets.common.paths import say
+from mgcore.arguments import nearest
+from mgcore.command_line import ERRORS, add_command, run, say
+from nets.cli import data, evaluate, export, look, predict, report, show, train
+from nets.cli.options import COMMANDS
+from nets.common.checks import OTHER_NAMES
 from nets.deploy.export import ExportError
 from nets.training import TrainingError
 
-SIGPIPE = 13
-"""The number that shells know; Windows has no such signal."""
 TITLE = "MgNet: image classifiers that are multigrid cycles with trained convolutions."
-COMMANDS = (
-    *(add_list, add_summary, add_data, add_train, add_evaluate, add_look, add_predict, add_export),
-    *(add_report, add_theorems, add_tables),
-)
+FUNCTIONS = {
+    **{"list": show.list_models, "summary": show.summarise, "data": data.run, "train": train.run},
+    **{"evaluate": evaluate.run, "look": look.run, "predict": predict.run, "export": export.run},
+    **{"report": report.run, "theorems": show.check_theorems, "tables": show.print_tables},
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; errors of the user are one line and exit code 2."""
+    """Run one command and return its exit code (`mgcore.command_line.run`)."""
     streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
     for stream in streams:
         with suppress(AttributeError, OSError, ValueError):  # no stream, or one that is gone
             stream.reconfigure(errors="backslashreplace")  # names of classes and files may be in any script
     options = _parse(arguments)
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = partial(_show_warning, options.command)
-            options.run(options)
-            if sys.stdout is not None:
-                sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what the interpreter flushes at its end
-        return 128 + SIGPIPE
-    except (ValueError, TypeError, ImportError, OSError, TrainingError, ExportError) as error:
-        say(f"python -m nets {options.command}: error: {str(error).splitlines()[0]}")
-        return 2
-    except KeyboardInterrupt as interrupt:
-        say(f"python -m nets {options.command}: interrupted {interrupt}".strip())
-        return 128 + getattr(interrupt, "signal", SIGINT)
-    return 0
-
-
-def _show_warning(command: str, message: Warning | str, *_: object) -> None:
-    say(f"python -m nets {command}: warning: {message}")
+    program = f"python -m nets {options.command}"
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: say(f"{program}: warning: {message}")
+        return run(program, partial(options.run, options), (*ERRORS, TrainingError, ExportError))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -71,8 +47,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         known = {name.replace("-", "_"): f"--{name}" for name in re.findall(r"--([a-z][\w-]*)", options.usage)}
         given = unknown[0].partition("=")[0].lstrip("-").replace("-", "_")
-        near = [known[name] for name in near_names(given, known)] if unknown[0].startswith("--") else []
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        near = nearest(given, known, OTHER_NAMES) if unknown[0].startswith("--") else None
+        hint = f"; did you mean {known[near]}?" if near else ""
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     return options
 
@@ -80,8 +56,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m nets", description=TITLE)
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in COMMANDS:
-        add(commands)
+    for name, table in COMMANDS.items():
+        add_command(commands, name, table, FUNCTIONS[name])
     for command in commands.choices.values():
         command.set_defaults(usage=command.format_usage())
     return parser

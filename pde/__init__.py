@@ -1,16 +1,31 @@
-"""Geometric multigrid for Poisson problems: the fixed stencils in the loop of `mgcore`."""
+"""Geometric multigrid for Poisson problems: the fixed stencils in the loop of `mgcore`.
+
+Its rooms, from the top: cli, plot, autodiff, solver, backends, analysis, levels, problem, common; paper beside them.
+Each imports those below it.
+"""
 
 from typing import Any
 
 from mgcore import Progress, Solution, SolveError
+from mgcore.renamed import keep_old_names
 from pde.backends.numba.compilation import compile_kernels
 from pde.common.arguments import real_array
 from pde.common.arrays import is_tensor, tensors_in
 from pde.common.keywords import unknown
+from pde.common.py_pde import hint
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
 __all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "compile_kernels", "solve_poisson"]
+
+keep_old_names(
+    {
+        "pde.convolution": "pde.paper.convolution",
+        "pde.fourier": "pde.analysis.fourier",
+        "pde.section5": "pde.paper.section5",
+    },
+    until="0.3",
+)
 
 
 def __dir__() -> list[str]:
@@ -20,7 +35,7 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> str:
     """`__version__`, looked up when it is asked for: importing `importlib.metadata` takes a while."""
     if name != "__version__":
-        raise AttributeError(f"module 'pde' has no attribute {name!r}")
+        raise AttributeError(f"module 'pde' has no attribute {name!r}{hint(name)}")
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -45,6 +60,10 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed. SolveError: from `backward`, where
             the adjoint solve does not converge for another reason than rounding.
+
+    >>> solution = solve_poisson(1.0, (63, 63), boundary="neumann", reaction=2.0)
+    >>> bool(abs(solution.u - 0.5).max() < 1e-6)
+    True
     """
     import inspect
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import NoReturn
 
-from pde.cli.compile import add_compile
-from pde.cli.options import join_minus
-from pde.cli.predict import add_predict
-from pde.cli.solve import add_solve
+import pde.common.py_pde  # noqa: F401  first of all: says so where py-pde's files have replaced ours
+from mgcore.command_line import add_command, run
+from pde.cli.compile import compile_
+from pde.cli.options import COMMANDS, join_minus
+from pde.cli.predict import predict
+from pde.cli.solve import solve
 
 TITLE = "Multigrid for Poisson problems -div(a grad u) + c u = f on boxes."
 
@@ -24,36 +26,16 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code. Errors of the user are one line and exit code 2.
-
-    141 where the reader of stdout has gone, 130 after Ctrl-C.
-    """
+    """Run one command and return its exit code (`mgcore.command_line.run`)."""
     options = _parser().parse_args(join_minus(list(sys.argv[1:] if arguments is None else arguments)))
-    try:
-        code = options.run(options)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # whoever reads has had enough, as `head` has; nothing is left to flush at exit
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        return 141
-    except MemoryError as error:
-        print(f"python -m pde {options.command}: error: not enough memory: {error}", file=sys.stderr)
-        return 2
-    except (ValueError, TypeError, ImportError, OSError) as error:
-        print(f"python -m pde {options.command}: error: {str(error).splitlines()[0]}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"python -m pde {options.command}: interrupted", file=sys.stderr)
-        return 130
+    return run(f"python -m pde {options.command}", partial(options.run, options))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m pde", description=TITLE)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    add_solve(commands)
-    add_predict(commands)
-    add_compile(commands)
+    for name, table in COMMANDS.items():
+        add_command(commands, name, table, {"solve": solve, "predict": predict, "compile": compile_}[name])
     return parser
 
 

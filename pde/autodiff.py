@@ -16,7 +16,7 @@ import torch
 
 from mgcore import Solution, SolveError
 from pde.backends.device import check_tensor, host
-from pde.common.arrays import cast, each_tensor, is_tensor, like, tensors, tensors_in
+from pde.common.arrays import cast, convert, each_tensor, is_tensor, like, tensors_in
 from pde.problem.boundary import fold, read_sides
 from pde.problem.coefficients import Terms
 from pde.problem.operators import StencilOperator
@@ -43,7 +43,7 @@ def solve_poisson(
     if _wants_gradient(solve_options.get("u0")):
         raise ValueError("u0: the solution does not depend on the first guess; give u0.detach()")
     if not is_tensor(f):
-        f = tensors(device, mg.dtype)(problem.read("f", f, mg.dtype, constant=True))
+        f = convert(problem.read("f", f, mg.dtype, constant=True), device, mg.dtype)
     if f.ndim == 0:
         f = f.expand(problem.shape)
     run = _Forward(mg, f.detach(), each_tensor(g, Tensor.detach), solve_options)

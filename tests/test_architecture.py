@@ -3,14 +3,11 @@
 import ast
 import importlib
 import inspect
-import pickle
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-import mgcore
 
 ROOT = Path(__file__).parent.parent
 OURS = {"mgcore", "pde", "nets"}
@@ -69,6 +66,139 @@ def test_mgcore_imports_the_standard_library_only():
         assert imported(path) <= {"mgcore", "__future__"} | sys.stdlib_module_names, path
 
 
+ROOMS = {
+    "mgcore": (),
+    "pde": (
+        {"cli"},
+        {"plot", "autodiff", "paper"},
+        {"solver"},
+        {"backends"},
+        {"analysis"},
+        {"levels"},
+        {"problem"},
+        {"common"},
+    ),
+    "nets": (
+        {"cli"},
+        {"plot"},
+        {"runs", "deploy", "theorems"},
+        {"papers"},
+        {"training", "inspect"},
+        {"models"},
+        {"naming", "data"},
+        {"common"},
+    ),
+}
+"""Rooms of each package from the top: a room imports those of lower rows alone."""
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def modules_imported(path: Path, known: set[str]) -> set[str]:
+    """Modules of `known` that a file imports, at any depth of its code."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in known else node.module)
+    return found & known
+
+
+def import_graph(package: str) -> dict[str, set[str]]:
+    files = {module_name(path): path for path in sources(package)}
+    return {name: modules_imported(path, set(files)) for name, path in files.items()}
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Circles found by walking the graph; none where it has an order."""
+    found: list[list[str]] = []
+    done: set[str] = set()
+
+    def walk(name: str, above: list[str]) -> None:
+        if name in above:
+            found.append([*above[above.index(name) :], name])
+        elif name not in done:
+            for below in sorted(graph[name]):
+                walk(below, [*above, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        walk(name, [])
+    return found
+
+
+@pytest.mark.parametrize("package", ["pde", "nets"])
+def test_rooms_import_rooms_below_them(package):
+    """The package itself (`import nets`) stands for its public names: the command line alone may ask for those."""
+    height = {room: number for number, row in enumerate(ROOMS[package]) for room in row}
+    seen = set()
+    for name, imports in import_graph(package).items():
+        room = (*name.split("."), "")[1]
+        if room in ("", "__init__", "__main__"):
+            continue
+        seen.add(room)
+        for other in imports:
+            below = (*other.split("."), "")[1]
+            if below != room:
+                assert height[room] < height[below] if below else height[room] == 0, f"{name} imports {other}"
+    assert seen == set(height)
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    for package in sorted(OURS):
+        assert circles(import_graph(package)) == []
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c", "b"]]
+
+
+def rooms(package: str) -> list[Path]:
+    return [path for path in sources(package) if path.name == "__init__.py"]
+
+
+@pytest.mark.parametrize("package", ["pde", "nets"])
+def test_every_room_says_what_it_holds(package):
+    for path in rooms(package):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        assert text, path
+        assert len(text.splitlines()) >= 3, path
+
+
+@pytest.mark.parametrize("package", sorted(OURS))
+def test_no_function_hides_a_module_of_its_name(package):
+    for path in rooms(package):
+        module = importlib.import_module(module_name(path))
+        for below in (*path.parent.glob("*.py"), *path.parent.glob("*/__init__.py")):
+            name = below.stem if below.stem != "__init__" else below.parent.name
+            if below != path and not name.startswith("__"):
+                assert inspect.ismodule(getattr(module, name, module)), f"{module.__name__}.{name}"
+
+
+NEW = {
+    "pde.convolution": "pde.paper.convolution",
+    "pde.fourier": "pde.analysis.fourier",
+    "pde.section5": "pde.paper.section5",
+    "nets.bottleneck": "nets.papers.bottleneck",
+}
+
+
+@pytest.mark.parametrize("old", sorted(NEW))
+def test_published_modules_are_found_by_their_old_names(old):
+    with pytest.warns(FutureWarning, match=f"{old} is .* now"):
+        module = importlib.import_module(old)
+    sys.modules.pop(old)
+    new = importlib.import_module(NEW[old])
+    public = [name for name in vars(new) if not name.startswith("_")]
+    assert public
+    assert all(getattr(module, name) is getattr(new, name) for name in public)
+
+
 @pytest.mark.parametrize("blocked", ["numpy", "torch"])
 def test_mgcore_imports_without(blocked):
     code = BLOCKER.format(blocked={blocked}) + "import mgcore; print(len(mgcore.__all__))"
@@ -105,32 +235,15 @@ def test_what_is_loaded_only_when_asked_for(code, later):
 
 @pytest.mark.parametrize("package", sorted(OURS))
 def test_every_module_can_be_imported_by_its_name(package):
-    """Though functions have the names of some: `import nets.training.recipe as recipe` and what is defined in it."""
-    names = [".".join(path.with_suffix("").relative_to(ROOT).parts) for path in sources(package)]
-    for name in names:
-        if name.endswith("__"):
-            continue
-        code = f"import {name}\nimport {name} as bound\nfrom importlib import import_module\nfull = {name}"
-        namespace: dict = {}
-        exec(code, namespace)
-        module = sys.modules[name]
-        for public in (key for key in vars(module) if not key.startswith("__")):
-            for found in (namespace["bound"], namespace["full"]):
-                assert getattr(found, public) is vars(module)[public], (name, public)
+    for name in map(module_name, sources(package)):
+        if not name.endswith("__main__"):
+            assert importlib.import_module(name).__name__ == name
 
 
 @pytest.mark.parametrize("package", sorted(OURS))
 def test_what_a_package_shows_is_public(package):
     module = importlib.import_module(package)
     assert {*dir(module)} - {"__version__"} == {*module.__all__}
-
-
-def test_functions_that_hide_modules_stay_functions():
-    import nets
-
-    for function in (nets.train, nets.summary, nets.data.digits, mgcore.solve):
-        assert inspect.isfunction(function)
-        assert pickle.loads(pickle.dumps(function)) is function
 
 
 def test_every_subpackage_is_installed():

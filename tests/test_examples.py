@@ -66,6 +66,18 @@ def test_train_digits(tmp_path: Path) -> None:
     assert {"learning_curve.png", "confusion_matrix.png", "misclassified.png"} <= {p.name for p in tmp_path.iterdir()}
 
 
+def test_train_minimal(capsys: pytest.CaptureFixture[str]) -> None:
+    from examples import train_minimal
+
+    steps = [train_minimal.rate(step, 50) for step in range(50)]
+    assert max(steps) == steps[9] == train_minimal.RATE
+    assert steps == sorted(steps[:10]) + sorted(steps[10:], reverse=True)
+    assert train_minimal.run(epochs=4) > 0.8
+    assert capsys.readouterr().out.count("test accuracy") == 4
+    with pytest.raises(ValueError, match="epochs must be an integer >= 1; got 0"):
+        train_minimal.run(epochs=0)
+
+
 def test_heat(tmp_path: Path) -> None:
     from examples import heat
 

@@ -1,48 +1,18 @@
-"""python -m nets data: the data sets and where they are; and what other commands can be told of their data."""
+"""python -m nets data: the data sets and where they are; options about data for other commands."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from nets.cli.paths import path
+from mgcore.command_line import read_options
+from nets.cli.options import DATA_OPTIONS
 from nets.data import DATA, Dataset, is_known
 
-DESCRIPTION = """The data sets and where each was found. With a name: read it, verify it and say what it holds."""
-OPTIONS: dict[str, dict[str, Any]] = {
-    "data_dir": {"type": path, "metavar": "FOLDER", "help": "where the data are ($MGNET_DATA, ./data, ~/.cache/mgnet)"},
-    "download": {
-        "action": argparse.BooleanOptionalAction,
-        "help": "fetch and verify the data where they are not found",
-    },
-    "exclude": {"type": path, "metavar": "FILE", "help": "images to leave out, a line for each: file and place in it"},
-    "size": {"type": int, "metavar": "N", "help": "pixels per side, to which images of a folder are resized and cut"},
-}
-"""Keyword arguments of `nets.data.load`, as options."""
 
-
-def add_data_options(command: Any) -> None:
-    for name, options in OPTIONS.items():
-        command.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, **options)
-
-
-def data_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """Those of the options that were given, for `nets.data.load`."""
-    return {name: value for name, value in vars(options).items() if name in OPTIONS}
-
-
-def add_data(commands: Any) -> None:
-    command = commands.add_parser("data", help="data sets, and where they are", description=DESCRIPTION)
-    command.add_argument("name", nargs="?", help=f"one of {', '.join(DATA)}")
-    command.add_argument("--seed", type=int, default=0, help="of the split, where the set is split by one (default: 0)")
-    add_data_options(command)
-    command.set_defaults(run=_data)
-
-
-def _data(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     import nets
 
-    given = data_arguments(options)
+    given = read_options(options, DATA_OPTIONS)
     if options.name is not None:
         _describe(nets.data.load(options.name, options.seed, **given))
         return

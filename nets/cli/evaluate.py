@@ -8,44 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nets.cli.data import OPTIONS
-from nets.cli.paths import path
 from nets.common.formatting import counted
 from nets.common.paths import make_folder
-from nets.data import DATA, Dataset, excluded
+from nets.data import Dataset, excluded
 from nets.models.base import Network
-from nets.training import Evaluation, excluded_images, held_out
+from nets.runs import excluded_images, held_out
+from nets.training import Evaluation
 
-DESCRIPTION = """Top-1, top-5 and per-class accuracy of a checkpoint on the held-out part of its data, or of other
-data."""
 CLASSES = 20
 """With more classes than this the lowest are printed, and no confusion matrix."""
 
 
-def add_evaluate(commands: Any) -> None:
-    command = commands.add_parser("evaluate", help="accuracy of a checkpoint", description=DESCRIPTION)
-    command.add_argument("checkpoint", type=path, help="a checkpoint, or the folder of a run")
-    command.add_argument("--data", metavar="NAME", help=f"other data: {', '.join(DATA)} (default: those of the run)")
-    for name in ("data_dir", "download", "size"):
-        command.add_argument(f"--{name.replace('_', '-')}", **OPTIONS[name])
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="of the split of --data (default: 0)")
-    command.add_argument(
-        "--exclude",
-        type=path,
-        metavar="FILE",
-        help="also say the accuracy without these images, a line for each (default: those that the run left out)",
-    )
-    command.add_argument("--flip", action="store_true", help="also say it with mirror images (test-time augmentation)")
-    command.add_argument("--batch", type=int, default=512, metavar="N", help="images at a time (default: 512)")
-    command.add_argument("--device", default="cpu", metavar="NAME", help="(default: cpu)")
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--output", type=path, metavar="FOLDER", help="draw confusion matrix and misclassified images")
-    command.set_defaults(run=_evaluate)
-
-
-def _evaluate(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     import nets
-    from nets.training.fit import usable_device
+    from nets.training.checks import usable_device
 
     model = nets.load(options.checkpoint).to(usable_device(options.device))
     data = _data(options, model)

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from nets.cli.paths import path
-
-DESCRIPTION = """Write a trained network as a torch.export or ONNX file with an open number of images. The file is read
-again and its scores are compared; where they differ it is not kept. Its input "images" is pixels in [0, 1]."""
 SUFFIXES = {"torch": ".pt2", "onnx": ".onnx"}
 
 
-def add_export(commands: Any) -> None:
-    command = commands.add_parser("export", help="a torch.export or ONNX file", description=DESCRIPTION)
-    command.add_argument("checkpoint", type=path, help="a checkpoint, or the folder of a run")
-    command.add_argument("--to", default="torch", help="torch or onnx (default: torch)")
-    command.add_argument("--output", type=path, metavar="FILE", help="(default: model.pt2 or model.onnx in the run)")
-    command.add_argument("--normalised", action="store_true", help="the input is normalised images instead of pixels")
-    command.add_argument("--overwrite", action="store_true", help="replace an existing file")
-    command.set_defaults(run=_export)
-
-
-def _export(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     import nets
 
     model = nets.load(options.checkpoint)

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from torch import Tensor
 
-from nets.cli.data import OPTIONS
-from nets.cli.paths import path
 from nets.common.paths import make_folder
 from nets.models.base import Network
-from nets.training import held_out
-
-DESCRIPTION = """Draw features.png, the features u^l and the residuals r^l = f^l - A^l u^l of one image on every grid,
-and kernels.png, the learned kernels of every level. (evaluate --output draws confusion matrix and misclassified
-images.)"""
+from nets.runs import held_out
 
 
-def add_look(commands: Any) -> None:
-    command = commands.add_parser("look", help="pictures of features, residuals, kernels", description=DESCRIPTION)
-    command.add_argument("checkpoint", type=path, help="a checkpoint, or the folder of a run")
-    which = command.add_mutually_exclusive_group()
-    which.add_argument("--image", type=path, metavar="FILE", help="an image file")
-    which.add_argument("--index", type=int, default=0, metavar="N", help="the N-th test image of the run (default: 0)")
-    command.add_argument("--invert", action="store_true", help="black for white in --image, for ink on paper")
-    command.add_argument("--data-dir", **OPTIONS["data_dir"])
-    command.add_argument("--output", type=path, required=True, metavar="FOLDER", help="folder for the pictures")
-    command.add_argument("--channels", type=int, default=6, metavar="N", help="channels per grid (default: 6)")
-    command.add_argument("--kernels", type=int, default=8, metavar="N", help="inputs and outputs (default: 8)")
-    command.add_argument("--format", default="png", help="png, pdf or svg (default: png)")
-    command.set_defaults(run=_look)
-
-
-def _look(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     import nets
     from nets import plot
     from nets.plot.style import check_format

@@ -6,26 +6,12 @@ import argparse
 import json
 from typing import Any
 
-from nets.cli.paths import path
 from nets.deploy.predict import Prediction
 
 
-def add_predict(commands: Any) -> None:
-    description = """The classes of image files with the highest probabilities. Files are converted to the channels and
-    the size that the network was trained on, which the table says."""
-    command = commands.add_parser("predict", help="classify image files", description=description)
-    command.add_argument("checkpoint", type=path, help="a checkpoint, or the folder of a run")
-    command.add_argument("images", nargs="+", type=path, help="image files that Pillow reads, or folders of them")
-    command.add_argument("--top", type=int, default=5, help="classes per image (default: %(default)s)")
-    command.add_argument("--invert", action="store_true", help="black for white, for ink on paper")
-    command.add_argument("--device", default="cpu", help="(default: cpu)")
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(run=_predict)
-
-
-def _predict(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     import nets
-    from nets.training.fit import usable_device
+    from nets.training.checks import usable_device
 
     model = nets.load(options.checkpoint).to(usable_device(options.device))
     predictions = list(nets.predict(model, options.images, top=options.top, invert=options.invert))

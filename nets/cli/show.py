@@ -1,55 +1,18 @@
-"""python -m nets list | summary | theorems | tables: what there is, printed."""
+"""python -m nets list | summary | theorems | tables"""
 
 from __future__ import annotations
 
 import argparse
 from inspect import signature
-from typing import Any
 
-from nets.cli.paths import path
-from nets.cli.settings import add_network_options
 from nets.common.paths import make_folder_of
 from nets.naming.grammar import begin
-from nets.naming.scanner import EXAMPLE
 
-THEOREMS = "What connects the networks: both sides on random networks, and the largest deviation. Docs: docs/papers.md."
 SWEEPS = 2000
 """Of all grids of a network that is summed up: the network runs once, about 10 ms a sweep."""
 
 
-def add_list(commands: Any) -> None:
-    command = commands.add_parser("list", help="names of networks", description="Names of networks of the papers.")
-    command.add_argument("pattern", nargs="?", default="*", help='a shell pattern, for example "MgNet*B^l"')
-    command.set_defaults(run=_list)
-
-
-def add_summary(commands: Any) -> None:
-    description = "What each level of a network holds and costs, and which weights it uses more than once."
-    command = commands.add_parser("summary", help="table and drawing of a network", description=description)
-    command.add_argument("name", help=f"such as {EXAMPLE}, settings and all: '..., activation=gelu'")
-    command.add_argument("--size", help='pixels of an image: 32, or 32,48 (default: 32, for --input "imagenet" 224)')
-    counts = {"dims": "space dimensions, 1, 2 or 3 (2)", "in-channels": "channels of the image (3)"}
-    for name, text in (counts | {"num-classes": "0 leaves the head out (10)"}).items():
-        command.add_argument(f"--{name}", type=int, default=argparse.SUPPRESS, metavar="N", help=text)
-    add_network_options(command)
-    command.add_argument("--plot", type=path, help="draw the network as a cycle into this file (.png, .pdf, .svg)")
-    command.set_defaults(run=_summary)
-
-
-def add_theorems(commands: Any) -> None:
-    command = commands.add_parser("theorems", help="what is the same", description=THEOREMS)
-    command.add_argument("--seeds", type=int, default=5, help="random cases per theorem (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=0, help="of the first random case (default: %(default)s)")
-    command.set_defaults(run=_theorems)
-
-
-def add_tables(commands: Any) -> None:
-    description = "The papers' parameter tables beside our counts, with a verdict on every row."
-    command = commands.add_parser("tables", help="published parameter counts", description=description)
-    command.set_defaults(run=_tables)
-
-
-def _list(options: argparse.Namespace) -> None:
+def list_models(options: argparse.Namespace) -> None:
     import nets
 
     names = nets.list_models(options.pattern)
@@ -58,7 +21,7 @@ def _list(options: argparse.Namespace) -> None:
     print(*names, sep="\n")
 
 
-def _summary(options: argparse.Namespace) -> None:
+def summarise(options: argparse.Namespace) -> None:
     import nets
 
     _check_sweeps(options.name)
@@ -96,7 +59,7 @@ def _size(text: str, dims: int) -> tuple[int, ...]:
     return tuple(map(int, numbers)) * (dims if len(numbers) == 1 else 1)
 
 
-def _theorems(options: argparse.Namespace) -> None:
+def check_theorems(options: argparse.Namespace) -> None:
     from nets import theorems
 
     if options.seeds < 1:
@@ -106,7 +69,7 @@ def _theorems(options: argparse.Namespace) -> None:
     theorems.run(options.seeds, options.seed)
 
 
-def _tables(options: argparse.Namespace) -> None:
+def print_tables(options: argparse.Namespace) -> None:
     from nets.papers import tables
 
     tables.run()

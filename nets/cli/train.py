@@ -9,27 +9,14 @@ from typing import Any
 
 import torch
 
-from nets.cli.data import OPTIONS
 from nets.cli.evaluate import draw_evaluation, print_evaluation
-from nets.cli.paths import path
-from nets.cli.settings import NETWORK, add_options, settings
+from nets.cli.options import DATA_OPTIONS, NETWORK, settings
 from nets.training import RECIPES, Recipe
-from nets.training.fit import network_for
+from nets.training.checks import network_for
 from nets.training.recipes import SOURCES, recipe_for
 
-DESCRIPTION = """Train a network. Every option may stand in a TOML file too; the command line wins.
-Under torchrun --nproc-per-node N -m nets train ... the processes share every batch."""
 
-
-def add_train(commands: Any) -> None:
-    command = commands.add_parser("train", help="train a network", description=DESCRIPTION)
-    command.add_argument("--list-recipes", action="store_true", help="print every recipe with its source, and stop")
-    command.add_argument("--config", type=path, metavar="FILE", help="a TOML file of the options below")
-    add_options(command)
-    command.set_defaults(run=_train)
-
-
-def _train(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> None:
     if options.list_recipes:
         _list_recipes()
         return
@@ -48,8 +35,8 @@ def _run(given: dict[str, Any]) -> None:
 
     name, seed = given.pop("model", "MgNet[2,2]-[32]-B^{l,i}"), given.pop("seed", 0)
     network = {key: given.pop(key) for key in NETWORK if key in given}
-    places = {key: given.pop(key) for key in OPTIONS if key in given}
-    data = nets.data.load(given.pop("data", "digits"), seed, **places)
+    source = {key: given.pop(key) for key in DATA_OPTIONS if key in given}
+    data = nets.data.load(given.pop("data", "digits"), seed, **source)
     overrides = {key: given[key] for key in asdict(Recipe()) if key in given}
     recipe = recipe_for(data.name, given.get("recipe"), overrides)
     model = network_for(name, data, seed, recipe.initialization, **network)

@@ -1,4 +1,4 @@
-"""Numbers and things of a run in words, for tables and cards."""
+"""Write numbers of a run in words, for tables and cards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ EMPTY = "–"
 
 
 def duration(seconds: float) -> str:
-    """ "45 s", "12.3 min" or "2.1 h"; a dash where nobody knows."""
+    """ "45 s", "12.3 min" or "2.1 h"; a dash where it is not known."""
     if isnan(seconds):
         return EMPTY
     if seconds < 90:
@@ -22,5 +22,5 @@ def counted(count: int, one: str) -> str:
 
 
 def threads(count: int | None) -> str | None:
-    """ "2 threads"; None where nobody knows."""
+    """ "2 threads"; None where it is not known."""
     return counted(count, "thread") if count else None

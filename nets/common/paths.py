@@ -1,19 +1,13 @@
-"""Where results are written: folders are made where there are none, and what is in the way is named; and stderr."""
+"""Make the folders that results are written to; errors name what is in the way."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from os import PathLike
 from os.path import isdir, isfile  # which take a name that is too long for none
 from pathlib import Path
 
-
-def say(line: str) -> None:
-    """Print a line on stderr at once; a terminal or a reader that is gone, or a full disk, is no error."""
-    if sys.stderr is not None:  # None where it was closed before Python began
-        with suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+from mgcore.command_line import say as say
 
 
 def on_terminal() -> bool:
@@ -48,7 +42,7 @@ def _make(folder: Path, need: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a name with NUL
-        file = next((place for place in (folder, *folder.parents) if isfile(place)), None)
+        file = next((path for path in (folder, *folder.parents) if isfile(path)), None)
         why = error.strerror if isinstance(error, OSError) else error
         reason = f"{folder} cannot be made ({why})" if file is None else f"{file} is a file"
         raise ValueError(f"{need}; {reason}") from error

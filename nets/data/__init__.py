@@ -1,15 +1,18 @@
-"""Data sets: raw images, augmented and normalised batch by batch."""
+"""Data sets: raw images, augmented and normalised batch by batch.
 
-from mgcore.modules import show_module
+>>> import torch
+>>> nets.data.load("digits")
+Dataset('digits', 1,437 images for training, 360 for testing, 1 x 8 x 8 torch.float32, 10 classes)
+"""
+
 from nets.data.augment import Augmentation
 from nets.data.batches import Batches
 from nets.data.dataset import Dataset, Images, SourceFile
-from nets.data.digits import digits
-from nets.data.exclusions import excluded
 from nets.data.folder import image_folder, imagenet
 from nets.data.images import ImageFiles
 from nets.data.sets import DATA, found_in, is_known, load, takes_size
-from nets.data.validation import validation_split
+from nets.data.sklearn_digits import digits
+from nets.data.subsets import excluded, validation_split
 
 __all__ = [
     "DATA",
@@ -29,5 +32,3 @@ __all__ = [
     "takes_size",
     "validation_split",
 ]
-
-show_module(digits, "nets.data.digits")

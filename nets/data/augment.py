@@ -14,7 +14,7 @@ from nets.common.checks import check_choices, check_integer, check_number
 from nets.data.dataset import Dataset
 
 ACROSS, DOWN, ROTATION, SCALING, CROP, FLIP, CUTOUT = 0, 1, 2, 3, slice(4, 6), 6, slice(7, 9)
-RESIZED_CROP = [9, 10, 4, 5]  # area, ratio, and the place that a crop has
+RESIZED_CROP = [9, 10, 4, 5]  # area, ratio, and the shifts of a crop
 COLUMNS = 11
 """Random numbers per image; crop and cutout take two, down and across."""
 

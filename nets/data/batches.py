@@ -20,8 +20,8 @@ class Batches:
     """The images of a part, raw on the device, augmented and normalised there batch by batch; images in files are
     decoded by worker processes meanwhile.
 
-    What happens to an image is a function of (seed, epoch, its index): neither of the batch that it comes in, nor of
-    the order, the device or the number of processes.
+    The augmentation of an image is a function of (seed, epoch, its index): neither of the batch that it comes in, nor
+    of the order, the device or the number of processes.
 
     Args:
         part: "train" or "test"; only the training part is augmented.
@@ -129,14 +129,14 @@ def _cores() -> int:
 
 
 class _Decoder(torch.utils.data.Dataset[tuple[Tensor, int]]):
-    """What a worker does: an image of an index and its random numbers."""
+    """Decode an image in a worker, by its index and its random numbers."""
 
     def __init__(self, images: ImageFiles, smallest: float) -> None:
         self.images = images
         self.smallest = smallest
 
-    def __getitem__(self, place: tuple[int, Sequence[float] | None]) -> tuple[Tensor, int]:
-        index, numbers = place
+    def __getitem__(self, item: tuple[int, Sequence[float] | None]) -> tuple[Tensor, int]:
+        index, numbers = item
         if numbers is None:
             return self.images.read(index), index
         return self.images.read_crop(index, numbers, self.smallest), index

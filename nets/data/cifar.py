@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nets.data.files import Files
-from nets.data.part import Array, Part, check_labels
+from nets.data.files import Array, Files, Part, check_labels
 from nets.data.unpickle import read_pickle
 
 SIZE = (3, 32, 32)

@@ -90,13 +90,13 @@ class Dataset:
 
     @property
     def white(self) -> float:
-        """What a white pixel is before mean and std come off: 1 for bytes, which are divided by 255, and the largest
-        value of the training images where they are floats."""
+        """The value of a white pixel before normalisation: 1 for bytes, which are divided by 255, and for floats the
+        largest value of the training images."""
         images = self.train_images
         return images.max().item() if isinstance(images, Tensor) and images.is_floating_point() else 1.0
 
     def normalise(self, raw: Any) -> Tensor:
-        """What a network sees of raw images (N, channels, ...): (raw - mean) / std, with raw / 255 for raw where uint8.
+        """Normalise raw images (N, channels, ...): (raw - mean) / std, with raw / 255 for raw where uint8.
 
         They are a tensor or an array; images in files are read here.
 

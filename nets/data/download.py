@@ -6,19 +6,17 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from nets.data.files import file_digest
 from nets.data.published import Download, Published
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
+LOCK = "download.lock"
 TIMEOUT = 30.0
 CHUNK = 1 << 18
 
@@ -49,16 +47,13 @@ def download(known: Published, folder: Path, base_url: str | None = None, progre
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Other processes that download into this folder wait; they then find the files there. On Windows none waits."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+    """Let other processes that download into this folder wait; they then find the files there."""
+    with FileLock(folder / LOCK):
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes no open file
+                (folder / LOCK).unlink()
 
 
 def _is_whole(path: Path, file: Download) -> bool:
@@ -85,7 +80,7 @@ def _fetch(file: Download, path: Path, mirrors: Sequence[str], secure: bool, pro
 
 
 class _WrongFileError(Exception):
-    """What came is not what was published."""
+    """The transferred file is not the published one."""
 
 
 def _transfer(url: str, part: Path, file: Download, secure: bool, progress: bool | None) -> None:

@@ -10,6 +10,9 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from nets.data.dataset import SourceFile
 
@@ -18,12 +21,33 @@ ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}
 SLACK = 2**16
 """Bytes by which a file may be too long and is still read, to say how it differs."""
 LARGEST = 2**28
-"""Bytes of all files in an archive; those of CIFAR hold 186 million."""
+"""Bytes of all files in an archive, at most; CIFAR has 186 million."""
+
+
+Array = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+class Part(NamedTuple):
+    """Images (N, c, height, width) and labels (N,) as bytes, and the files that they came from."""
+
+    images: Array
+    labels: Array
+    source: list[SourceFile]
+
+
+def check_labels(labels: Array, classes: int, name: str) -> None:
+    """Refuse a label that is no class, naming the file and the record."""
+    wrong = np.flatnonzero(labels >= classes)
+    if len(wrong):
+        raise ValueError(
+            f"{name}: record {wrong[0]} has label {labels[wrong[0]]}, and labels run from 0 to {classes - 1}; "
+            f"{len(wrong)} such records"
+        )
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a folder by name, or those of an archive, with their content.
+    """The files of a folder or of an archive by name, with their content.
 
     Args:
         checksums: the published ones of a file's content (uncompressed), in hexadecimal: MD5, SHA-1 or SHA-256.

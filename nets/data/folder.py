@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections import Counter
 from pathlib import Path
 
 import torch
@@ -12,15 +10,12 @@ from torch import Tensor
 
 from nets.common import randomness
 from nets.common.checks import check_integer
-from nets.common.formatting import counted
 from nets.data.dataset import Dataset, Images, statistics
 from nets.data.images import ImageFiles, channels_of
 from nets.data.parts import innermost, parts
-from nets.data.places import VARIABLE, roots
-from nets.data.tree import check_text, classes
+from nets.data.search import VARIABLE, roots
+from nets.data.tree import Classes, Notes, check_text, classes
 
-Paths = dict[str, list[str]]
-"""The files of each class."""
 MEMORY = 2**31
 """Bytes of pixels, up to which the images of a folder are kept in memory."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -56,9 +51,8 @@ def image_folder(
         check_integer("size", size, 1)
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction must lie strictly between 0 and 1; got {test_fraction}")
-    passed: Counter[str] = Counter()
-    notes: list[str] = []
-    train, test = _parts(folder, seed, test_fraction, passed, notes)
+    notes = Notes()
+    train, test = _parts(folder, seed, test_fraction, notes)
     paths, count = _joined(train) + _joined(test), len(_joined(train))
     whole = ImageFiles(paths, size, channels=channels_of(paths))
     mean: tuple[float, ...]
@@ -68,7 +62,7 @@ def image_folder(
     if whole.shape.numel() <= MEMORY:
         images = whole.read_all(progress)
         mean, std = statistics(images[:count])
-    _tell(f"folder:{folder}", passed, notes)
+    notes.warn(f"folder:{folder}")
     return Dataset(
         name=f"folder:{folder}",
         train_images=images[:count],
@@ -88,28 +82,27 @@ def imagenet(data_dir: str | os.PathLike[str] | None = None, size: int = 224) ->
     For testing the shorter side has 256 pixels for a size of 224, and so in proportion.
 
     Raises:
-        FileNotFoundError: where it is not found, saying where to put it.
+        FileNotFoundError: where it is not found, saying where it belongs.
         ValueError: naming a folder that is not as it should be.
     """
     check_integer("size", size, 1)
     folder = imagenet_folder(data_dir)
     if folder is None:
-        places = ", ".join(map(str, _places(data_dir)))
+        searched = ", ".join(map(str, _candidates(data_dir)))
         raise FileNotFoundError(
-            f"data 'imagenet' was not found (looked for train/ and val/ in {places}). Get it from "
+            f"data 'imagenet' was not found (looked for train/ and val/ in {searched}). Get it from "
             f"https://www.image-net.org (an account is needed); --data-dir (data_dir) or ${VARIABLE} names "
             "another folder"
         )
-    passed: Counter[str] = Counter()
-    notes: list[str] = []
-    train = classes(folder / "train", passed, notes)
+    notes = Notes()
+    train = classes(folder / "train", notes)
     if len(train) != IMAGENET_CLASSES:
         raise ValueError(
             f"{folder / 'train'} must hold {IMAGENET_CLASSES} folders, one per class; found {len(train)} "
             f"(for a part of ImageNet use 'folder:{folder}')"
         )
-    test = classes(folder / "val", passed, notes, folder / "train")
-    _tell("imagenet", passed, notes)
+    test = classes(folder / "val", notes, folder / "train")
+    notes.warn("imagenet")
     images, test_images = (ImageFiles(_joined(part), size, round(size * 256 / 224)) for part in (train, test))
     labels, test_labels = (_labels(part, list(train)) for part in (train, test))
     return Dataset("imagenet", images, labels, test_images, test_labels, tuple(train), IMAGENET_MEAN, IMAGENET_STD)
@@ -117,15 +110,15 @@ def imagenet(data_dir: str | os.PathLike[str] | None = None, size: int = 224) ->
 
 def imagenet_folder(data_dir: str | os.PathLike[str] | None) -> Path | None:
     """The folder with train/ and val/, if there is one."""
-    return next((p for p in _places(data_dir) if (p / "train").is_dir() and (p / "val").is_dir()), None)
+    return next((p for p in _candidates(data_dir) if (p / "train").is_dir() and (p / "val").is_dir()), None)
 
 
-def _places(data_dir: str | os.PathLike[str] | None) -> list[Path]:
+def _candidates(data_dir: str | os.PathLike[str] | None) -> list[Path]:
     below = [root / "imagenet" for root in roots(data_dir)]
     return below if data_dir is None else [*below, Path(data_dir)]
 
 
-def _split(of_class: Paths, seed: int, fraction: float) -> tuple[Paths, Paths]:
+def _split(of_class: Classes, seed: int, fraction: float) -> tuple[Classes, Classes]:
     """Of each class the same share, chosen by the seed."""
     train, test = {}, {}
     for name, paths in of_class.items():
@@ -138,29 +131,19 @@ def _split(of_class: Paths, seed: int, fraction: float) -> tuple[Paths, Paths]:
     return train, test
 
 
-def _parts(folder: Path, seed: int, fraction: float, passed: Counter[str], notes: list[str]) -> tuple[Paths, Paths]:
+def _parts(folder: Path, seed: int, fraction: float, notes: Notes) -> tuple[Classes, Classes]:
     """The files for training and for testing."""
     if folder.is_dir():
         folder = innermost(folder, notes)
         given = parts(folder, notes)
         if given is not None:
-            return classes(given[0], passed, notes), classes(given[1], passed, notes, given[0])
-    return _split(classes(folder, passed, notes), seed, fraction)
+            return classes(given[0], notes), classes(given[1], notes, given[0])
+    return _split(classes(folder, notes), seed, fraction)
 
 
-def _joined(paths: Paths) -> list[str]:
+def _joined(paths: Classes) -> list[str]:
     return [path for files in paths.values() for path in files]
 
 
-def _tell(name: str, passed: Counter[str], notes: list[str]) -> None:
-    """Warn of what was passed over."""
-    if passed:
-        kinds = ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in passed.most_common(5))
-        more = ", ..." if len(passed) > 5 else ""
-        notes = [*notes, f"{counted(passed.total(), 'file')} passed over, no images by their endings ({kinds}{more})"]
-    for note in notes:
-        warnings.warn(f"data {name!r}: {note}", stacklevel=4)
-
-
-def _labels(paths: Paths, names: list[str]) -> Tensor:
+def _labels(paths: Classes, names: list[str]) -> Tensor:
     return torch.tensor([names.index(name) for name, files in paths.items() for _ in files])

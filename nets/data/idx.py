@@ -7,8 +7,7 @@ from math import prod
 
 import numpy as np
 
-from nets.data.files import Files
-from nets.data.part import Array, Part, check_labels
+from nets.data.files import Array, Files, Part, check_labels
 
 BYTES = 0x08
 """The type of the values, the third byte of a file; the fourth is the number of axes."""

@@ -25,7 +25,7 @@ RATIO = 4 / 3
 GREY = ("1", "L", "LA", "La", "I", "F")
 """Pillow's modes of one channel, apart from those of 16 bits, "I;16" and more."""
 NAMED = 20
-"""Of the files that cannot be read, how many an error names."""
+"""Files that cannot be read and that an error names, at most."""
 
 
 class ImageFiles:
@@ -58,7 +58,7 @@ class ImageFiles:
         return len(self.paths)
 
     def __getitem__(self, index: Any) -> Any:
-        """A single image, read; or those of a slice, a mask or a tensor of indices, which stay in their files."""
+        """Read one image; images of a slice, a mask or a tensor of indices stay in their files."""
         if isinstance(index, int):
             return self.read(range(len(self))[index])
         chosen = copy(self)
@@ -91,7 +91,7 @@ class ImageFiles:
         uniform; where such a piece does not fit it is made as wide or as high as the image.
 
         Args:
-            numbers: in [-1, 1), for area, ratio, and the place down and across.
+            numbers: in [-1, 1), for area, ratio, and the shift down and across.
         """
         from PIL.Image import Resampling
 
@@ -105,7 +105,7 @@ class ImageFiles:
         return _tensor(image.resize(self.sides[::-1], Resampling.BILINEAR, box=(left, top, left + width, top + height)))
 
     def read_all(self, progress: bool | None = None) -> Tensor:
-        """All of them, uint8, decoded by several threads.
+        """Read all of them, uint8, with up to eight threads.
 
         Raises:
             ImageFileError: naming every file that cannot be read, up to 20 of them, with their number.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from nets.data.tree import folders
+from nets.data.tree import Notes, folders
 
 TRAIN, TEST, VALIDATION = "train", "test", "val"
 PARTS = {
@@ -28,18 +28,18 @@ def part_of(name: str) -> str | None:
     return next((PARTS[stem] for stem in stems if stem in PARTS), None)
 
 
-def innermost(folder: Path, notes: list[str]) -> Path:
+def innermost(folder: Path, notes: Notes) -> Path:
     """The folder itself, or the one in it that alone holds its folders, as in an unpacked archive."""
     return _descend(folder, notes, lambda name: part_of(name) is None)
 
 
-def _undoubled(folder: Path, notes: list[str]) -> Path:
+def _undoubled(folder: Path, notes: Notes) -> Path:
     """The folder itself, or the one of its name in it that alone holds its folders, as in seg_train/seg_train/."""
     part = part_of(folder.name)
     return _descend(folder, notes, lambda name: name == folder.name or (part is not None and part_of(name) == part))
 
 
-def _descend(folder: Path, notes: list[str], opens: Callable[[str], bool]) -> Path:
+def _descend(folder: Path, notes: Notes, opens: Callable[[str], bool]) -> Path:
     """Enter folders that are alone in theirs, where their names are such."""
     outer, seen = folder, {os.path.realpath(folder)}
     while len(names := folders(folder)) == 1 and opens(names[0]) and folders(folder / names[0]):
@@ -48,15 +48,15 @@ def _descend(folder: Path, notes: list[str], opens: Callable[[str], bool]) -> Pa
             return outer
         seen.add(os.path.realpath(folder))
     if folder != outer:
-        notes.append(f"{outer} holds one folder alone, so that {folder} is taken")
+        notes.add(f"{outer} holds one folder alone, so that {folder} is taken")
     return folder
 
 
-def parts(folder: Path, notes: list[str]) -> tuple[Path, Path] | None:
+def parts(folder: Path, notes: Notes) -> tuple[Path, Path] | None:
     """The folders for training and for testing, or None where the folders are classes.
 
     Raises:
-        ValueError: where a part is missing, or there twice, or what is there looks like parts under other names.
+        ValueError: where a part is missing, or there twice, or folders seem to be parts under other names.
     """
     found: dict[str, list[str]] = {}
     for name in folders(folder):
@@ -83,25 +83,25 @@ def parts(folder: Path, notes: list[str]) -> tuple[Path, Path] | None:
     if os.path.samefile(train, test):
         raise ValueError(f"{test} must hold other images than {train}; they are one folder")
     if TEST in found and VALIDATION in found:
-        notes.append(
+        notes.add(
             f"{folder / found[VALIDATION][0]} is passed over, since {test} is held out; val_fraction (--val-fraction) "
             f"takes a validation part from {train}"
         )
     if others := [name for name in folders(folder) if name not in named]:
-        notes.append(f"{folder}: {', '.join(others)} is passed over beside {found[TRAIN][0]} and {held_out[0]}")
+        notes.add(f"{folder}: {', '.join(others)} is passed over beside {found[TRAIN][0]} and {held_out[0]}")
     return train, test
 
 
-def _check_classes(folder: Path, notes: list[str]) -> None:
+def _check_classes(folder: Path, notes: Notes) -> None:
     """Refuse or mention folders that all hold the same folders, as parts do."""
     names = folders(folder)
-    inner = [folders(_undoubled(folder / name, [])) for name in names]
+    inner = [folders(_undoubled(folder / name, Notes())) for name in names]
     if len(names) < 2 or len(inner[0]) < 2 or any(other != inner[0] for other in inner):
         return
     alike = f"{folder}: each of {', '.join(names[:5])} holds the folders {', '.join(inner[0][:5])}"
     if any(word in PARTS for name in names for word in _words(name)):
         raise ValueError(f"{alike}; are they parts? then name them train and test")
-    notes.append(f"{alike}; {', '.join(names[:5])} are taken as the classes (parts are named train and test)")
+    notes.add(f"{alike}; {', '.join(names[:5])} are taken as the classes (parts are named train and test)")
 
 
 def _words(name: str) -> list[str]:

@@ -8,20 +8,16 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from nets.common.checks import suggesting, suggestion
 from nets.data.dataset import Dataset, SourceFile, statistics
-from nets.data.digits import digits
 from nets.data.download import download as fetch
-from nets.data.exclusions import excluded
 from nets.data.files import Files
 from nets.data.folder import image_folder, imagenet, imagenet_folder
-from nets.data.part import Array
-from nets.data.places import download_folder, find_files, missing
+from nets.data.given import as_tensor
 from nets.data.published import PUBLISHED, Published
+from nets.data.search import download_folder, find_files, missing
+from nets.data.sklearn_digits import digits
+from nets.data.subsets import excluded
 
 PREFIX = "folder:"
 DATA = {
@@ -74,57 +70,62 @@ def load(
         data_dir: the folder of the set, or one with a folder of that name. Without it $MGNET_DATA, ./data and
             ~/.cache/mgnet are searched, in this order.
         download: fetch what was not found, with its checksum; nothing is fetched otherwise.
-        exclude: a file with the images to leave out, a line for each: the name of the file that holds it, and its place
-            in there, from 0 (`nets.data.excluded`).
+        exclude: a file with the images to leave out, a line for each: the name of the file that holds it, and its
+            number in there, from 0 (`nets.data.excluded`).
         size: for a folder, pixels per side: images are resized and cut to it.
         base_url: where to download from instead.
         progress: whether to show how a download goes; None shows it on a terminal.
 
     Raises:
         ValueError: for a name that is not in `DATA`, a file that is truncated or another than its name says.
-        FileNotFoundError: where the files are not found, saying where to get them and where to put them.
+        FileNotFoundError: where the files are not found, saying where to get them and where they belong.
     """
-    data = _load(name, seed, data_dir, download, size, base_url, progress)
-    _warn_of_other_files(data)
+    if not isinstance(name, str) or not is_known(name):
+        raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{_hint(name, data_dir)}")
+    if size is not None and not takes_size(name):
+        raise ValueError(f"size must be None: data {name!r} has images of one size; got {size!r}")
+    if name == "digits":
+        data = digits(seed)
+    elif name.startswith(PREFIX):
+        data = image_folder(_folder(name, data_dir), seed, size=size, progress=progress)
+    elif name == "imagenet":
+        data = imagenet(data_dir, size=224 if size is None else size)
+    else:
+        data = _published(PUBLISHED[name], data_dir, download, base_url, progress)
     if exclude is None:
         return data
     indices = excluded(exclude, data)
     return replace(data.without(**indices), excluded={part: sorted(set(images)) for part, images in indices.items()})
 
 
-def _load(
-    name: str,
-    seed: int,
+def _published(
+    known: Published,
     data_dir: str | os.PathLike[str] | None,
     download: bool,
-    size: int | None,
     base_url: str | None,
     progress: bool | None,
 ) -> Dataset:
-    if not isinstance(name, str) or not is_known(name):
-        raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{_hint(name, data_dir)}")
-    if size is not None and not takes_size(name):
-        raise ValueError(f"size must be None: data {name!r} has images of one size; got {size!r}")
-    if name == "digits":
-        return digits(seed)
-    if name.startswith(PREFIX):
-        return image_folder(_folder(name, data_dir), seed, size=size, progress=progress)
-    if name == "imagenet":
-        return imagenet(data_dir, size=224 if size is None else size)
-    known = PUBLISHED[name]
     if download and data_dir is not None:
         Path(data_dir).mkdir(parents=True, exist_ok=True)
     try:
-        return _found(known, data_dir)
+        data = _found(known, data_dir)
     except FileNotFoundError:
         if not download:
             raise
-    fetch(known, download_folder(name, data_dir), base_url, progress)
-    return _found(known, data_dir)
+        fetch(known, download_folder(known.name, data_dir), base_url, progress)
+        data = _found(known, data_dir)
+    strange = ", ".join(file.name for file in data.source if file.as_published is False)
+    if strange:
+        warnings.warn(
+            f"data {data.name!r}: {strange} are not the published files: their checksums differ, though sizes and "
+            "labels are in order",
+            stacklevel=4,
+        )
+    return data
 
 
 def _hint(name: object, data_dir: str | os.PathLike[str] | None) -> str:
-    """What somebody may have meant who gave a name that there is none of, or a path."""
+    """A hint after an unknown name, or a path."""
     if not isinstance(name, str) or not name or name == PREFIX:
         return suggestion(str(name), DATA)
     path = _folder(name, data_dir)
@@ -153,19 +154,9 @@ def read(known: Published, files: Files) -> Dataset:
     train, test = (known.read(files, part, getattr(known, part), classes) for part in ("train", "test"))
     source = (*train.source, *test.source)
     _check_source(known, files, source)
-    images = _tensor(train.images)
+    images, labels, others, other_labels = map(as_tensor, (*train[:2], *test[:2]))
     mean, std = statistics(images)
-    return Dataset(
-        name=known.name,
-        train_images=images,
-        train_labels=_tensor(train.labels).long(),
-        test_images=_tensor(test.images),
-        test_labels=_tensor(test.labels).long(),
-        class_names=known.class_names,
-        mean=mean,
-        std=std,
-        source=source,
-    )
+    return Dataset(known.name, images, labels, others, other_labels, known.class_names, mean, std, source=source)
 
 
 def _check_source(known: Published, files: Files, source: tuple[SourceFile, ...]) -> None:
@@ -174,17 +165,3 @@ def _check_source(known: Published, files: Files, source: tuple[SourceFile, ...]
         for other in PUBLISHED.values():
             if file.as_published is False and file.md5 in other.checksums.values():
                 raise ValueError(f"{files.path(file.name)} belongs to {other.name!r}, not to {known.name!r}")
-
-
-def _warn_of_other_files(data: Dataset) -> None:
-    strange = ", ".join(file.name for file in data.source if file.as_published is False)
-    if strange:
-        warnings.warn(
-            f"data {data.name!r}: {strange} are not the published files: their checksums differ, though sizes and "
-            "labels are in order",
-            stacklevel=3,
-        )
-
-
-def _tensor(array: Array) -> Tensor:
-    return torch.from_numpy(np.require(array, requirements=("C", "W")))  # what a file held must not be written to

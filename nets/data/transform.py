@@ -39,6 +39,11 @@ class Transform:
         mean, std: per channel, of pixels in which white is `white`.
         class_names: in the order of the network's outputs.
         resize: pixels of the shorter side before the middle is cut out; None is the least that fits `shape`.
+
+    >>> model = create_model("MgNet[1]-[4]-B^l", num_classes=2, in_channels=1)
+    >>> model.transform = Transform("pets", (1, 8, 8), (0.5,), (0.5,), ("cat", "dog"))
+    >>> model.transform.resize is None
+    True
     """
 
     data: str
@@ -51,7 +56,7 @@ class Transform:
 
     @classmethod
     def of(cls, description: Mapping[str, Any]) -> Transform:
-        """That of a data set as a checkpoint describes it (`nets.runs.provenance.describe`)."""
+        """Make the transform of a data set from its description in a checkpoint (`nets.runs.provenance.describe`)."""
         return cls(
             data=description["name"],
             shape=tuple(description["shape"]),
@@ -63,7 +68,7 @@ class Transform:
         )
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """What the network takes, of images (N, channels, ...) with values in [0, 1]."""
+        """Normalise images (N, channels, ...) with values in [0, 1], as the network takes them."""
         size = (-1, *(1,) * (pixels.ndim - 2))
         mean, std = (
             torch.tensor(v, dtype=pixels.dtype, device=pixels.device).reshape(size) for v in (self.mean, self.std)
@@ -80,14 +85,14 @@ class Transform:
         if data.in_channels != self.shape[0]:
             raise ValueError(
                 f"data {data.name!r} has {data.in_channels} channels, and the network was trained on {self.shape[0]}, "
-                f"those of {self.data!r}"
+                f"as {self.data!r} has"
             )
         scale = data.white / self.white
         data = self.match(data)
         return replace(data, mean=tuple(scale * m for m in self.mean), std=tuple(scale * s for s in self.std))
 
     def match(self, data: Dataset) -> Dataset:
-        """The data set with labels that count the network's classes: those of equal names, of which some may be absent.
+        """Label a data set by the network's classes of the same names; some of them may be absent.
 
         "Cat" is "cat" where neither has both, and a letter with its accent is one or two code points.
 
@@ -96,21 +101,19 @@ class Transform:
         """
         if data.class_names == self.class_names:
             return data
-        places = [self._place(name) for name in data.class_names]
-        strange = [
-            name for name, place in zip(data.class_names, places, strict=True) if places.count(place) > 1 or place < 0
-        ]
+        numbers = [self._number(name) for name in data.class_names]
+        strange = [name for name, k in zip(data.class_names, numbers, strict=True) if numbers.count(k) > 1 or k < 0]
         if strange:
             raise ValueError(
                 f"data {data.name!r} must hold classes of the network, each once; got "
-                f"{', '.join(map(repr, strange[:5]))}, and those of {self.data!r} are "
+                f"{', '.join(map(repr, strange[:5]))}, and {self.data!r} has "
                 f"{', '.join(map(repr, self.class_names[:10]))}{', ...' if len(self.class_names) > 10 else ''}"
             )
-        table = torch.tensor(places)
+        table = torch.tensor(numbers)
         train, test = table[data.train_labels], table[data.test_labels]
         return replace(data, class_names=self.class_names, train_labels=train, test_labels=test)
 
-    def _place(self, name: str) -> int:
+    def _number(self, name: str) -> int:
         """The number of the class of this name, -1 where there is none."""
         if name in self.class_names:
             return self.class_names.index(name)

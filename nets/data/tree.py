@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +17,32 @@ SYSTEM = ("__macosx", "__pycache__", "@eadir", "$recycle.bin", "lost+found", "th
 """Folders and files that operating systems make, in small letters."""
 STUBS = ("BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF")
 """Formats that Pillow knows by name and cannot draw by itself."""
+
+Key = tuple[int, int]
+Classes = dict[str, list[str]]
+"""The paths of the images of each class."""
+
+
+@dataclass
+class Notes:
+    """Warnings about a folder: sentences, and the files that are passed over, counted by their endings."""
+
+    sentences: list[str] = field(default_factory=list)
+    passed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+    def warn(self, name: str) -> None:
+        passed = self.passed
+        if passed:
+            kinds = ", ".join(f"{count} {ending or 'without an ending'}" for ending, count in passed.most_common(5))
+            kinds += ", ..." if len(passed) > 5 else ""
+            self.sentences.append(
+                f"{counted(passed.total(), 'file')} passed over, no images by their endings ({kinds})"
+            )
+        for sentence in self.sentences:
+            warnings.warn(f"data {name!r}: {sentence}", stacklevel=4)
 
 
 @lru_cache
@@ -29,43 +57,46 @@ def endings() -> frozenset[str]:
     return frozenset(ending for ending, kind in known if kind in image.OPEN and kind not in STUBS)
 
 
+def listing(folder: str | os.PathLike[str]) -> tuple[list[str], list[str]]:
+    """The names of the folders and of the files in a folder, links followed, sorted.
+
+    Hidden ones, and those that operating systems make, are left out.
+    """
+    names: tuple[list[str], list[str]] = ([], [])
+    for entry in os.scandir(folder):
+        if not entry.name.startswith(".") and entry.name.lower() not in SYSTEM:
+            is_folder = os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+            names[0 if is_folder else 1].append(entry.name)
+    return sorted(names[0]), sorted(names[1])
+
+
 def folders(folder: Path) -> list[str]:
-    """The names of the folders in a folder, links followed, sorted, without hidden ones."""
-    return sorted(entry.name for entry in _entries(folder) if _is_folder(entry))
+    return listing(folder)[0]
 
 
-def classes(folder: Path, passed: Counter[str], notes: list[str], like: Path | None = None) -> dict[str, list[str]]:
-    """The paths of the images of each class, in the order of their names; the classes are those of `like`.
-
-    Args:
-        passed: counts the files that are passed over, by their endings.
-        notes: is told of folders that are no class.
+def classes(folder: Path, notes: Notes, like: Path | None = None) -> Classes:
+    """The images of each class, in the order of their names; the same classes as in `like`.
 
     Raises:
         FileNotFoundError: where there is no such folder.
         ValueError: naming the folder that does not fit.
     """
-    names = class_names(folder, notes)
-    if like is not None:
-        unlike = sorted(set(names) ^ set(class_names(like, [])))
-        if unlike:
-            raise ValueError(
-                f"{folder} must hold the classes of {like}; {', '.join(unlike[:5])} is in one of them only"
-            )
-    beside = Counter(_ending(entry.name) for entry in _entries(folder) if not _is_folder(entry))
+    names = _class_names(folder, notes)
+    if like is not None and (unlike := sorted(set(names) ^ set(_class_names(like, Notes())))):
+        raise ValueError(f"{folder} must hold the classes of {like}; {', '.join(unlike[:5])} is in one of them only")
+    beside = Counter(map(_ending, listing(folder)[1]))
     if loose := sum(beside.pop(ending) for ending in endings() & beside.keys()):
-        notes.append(f"{folder}: {counted(loose, 'image')} beside the folders of the classes passed over")
-    passed.update(beside)
-    places = {_key(folder / name): name for name in names}
-    if doubled := next((name for name in names if places[_key(folder / name)] != name), None):
-        raise ValueError(
-            f"{folder}: the classes {doubled} and {places[_key(folder / doubled)]} are one folder, by a link"
-        )
-    seen = {_key(folder), *places}
-    return {name: images_in(folder / name, passed, seen) for name in names}
+        notes.add(f"{folder}: {counted(loose, 'image')} beside the folders of the classes passed over")
+    notes.passed.update(beside)
+    first: dict[Key, str] = {}
+    for name in names:
+        if (other := first.setdefault(_key(folder / name), name)) != name:
+            raise ValueError(f"{folder}: the classes {other} and {name} are one folder, by a link")
+    seen = {_key(folder), *first}
+    return {name: images_in(folder / name, notes, seen) for name in names}
 
 
-def class_names(folder: Path, notes: list[str]) -> list[str]:
+def _class_names(folder: Path, notes: Notes) -> list[str]:
     """The names of the folders in a folder, of which there must be two."""
     if not folder.is_dir():
         if folder.is_file():
@@ -76,7 +107,7 @@ def class_names(folder: Path, notes: list[str]) -> list[str]:
     for name in names:
         if len(names) > 2 and {*names} - {name} <= {*folders(folder / name)}:
             names = [other for other in names if other != name]
-            notes.append(f"{folder / name} is passed over: it holds the classes of {folder} once more")
+            notes.add(f"{folder / name} is passed over: it holds the classes of {folder} once more")
             break
     if len(names) < 2:
         raise ValueError(
@@ -98,30 +129,26 @@ def check_text(argument: str, folder: Path) -> None:
         ) from None
 
 
-def images_in(folder: Path, passed: Counter[str] | None = None, seen: set[tuple[int, int]] | None = None) -> list[str]:
-    """The image files in a folder and in its folders, by their endings, sorted; hidden ones are passed over.
-
-    Links are followed, each folder once.
+def images_in(folder: Path, notes: Notes | None = None, seen: set[Key] | None = None) -> list[str]:
+    """The image files in a folder and in its folders, by their endings, sorted; each folder once, links followed.
 
     Args:
-        passed: counts the other files by their endings.
         seen: folders that are not entered, which grows by those that are.
     """
     found: list[str] = []
     seen = set() if seen is None else seen
     seen.add(_key(folder))
-    places = [folder]
-    while places:
-        for entry in sorted(_entries(places.pop()), key=lambda entry: entry.name):
-            if _is_folder(entry):
-                key = _key(entry.path)
-                if key not in seen:
-                    seen.add(key)
-                    places.append(Path(entry.path))
-            elif _ending(entry.name) in endings():
-                found.append(entry.path)
-            elif passed is not None:
-                passed[_ending(entry.name)] += 1
+    waiting = [os.fspath(folder)]
+    while waiting:
+        here = waiting.pop()
+        inner, files = (([os.path.join(here, name) for name in names]) for names in listing(here))
+        for path in inner:
+            if (key := _key(path)) not in seen:
+                seen.add(key)
+                waiting.append(path)
+        found += [path for path in files if _ending(path) in endings()]
+        if notes is not None:
+            notes.passed.update(ending for ending in map(_ending, files) if ending not in endings())
     if not found:
         raise ValueError(
             f"{folder} must hold images (.png, .jpg, .tif or another ending that Pillow reads); found none"
@@ -129,16 +156,7 @@ def images_in(folder: Path, passed: Counter[str] | None = None, seen: set[tuple[
     return sorted(found)
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """All but what is hidden, or made by an operating system."""
-    return [e for e in os.scandir(folder) if not e.name.startswith(".") and e.name.lower() not in SYSTEM]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
-
-
-def _key(folder: str | os.PathLike[str]) -> tuple[int, int]:
+def _key(folder: str | os.PathLike[str]) -> Key:
     status = os.stat(folder)
     return status.st_dev, status.st_ino
 

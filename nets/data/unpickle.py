@@ -12,7 +12,7 @@ BYTES = np.dtype("uint8")
 
 
 def read_pickle(content: bytes, name: str) -> Any:
-    """What a pickle holds: None, numbers, bytes, strings, lists, tuples, dictionaries, NumPy arrays of bytes.
+    """Read a pickle of None, numbers, bytes, strings, lists, tuples, dictionaries, NumPy arrays of bytes.
 
     Raises:
         ValueError: naming the file, where it is damaged or asks for anything else.
@@ -26,11 +26,11 @@ def read_pickle(content: bytes, name: str) -> Any:
 
 
 class _RefusedError(Exception):
-    """What the pickle asked for."""
+    """The pickle asks for something else, which the message names."""
 
 
 class _Unpickler(pickle.Unpickler):
-    """Gives a pickle small functions of its own, new ones each time, instead of what it asks for by name."""
+    """Give a pickle small functions of its own, new ones each time, instead of what it asks for by name."""
 
     def find_class(self, module: str, name: str) -> Any:
         match module.replace("numpy._core", "numpy.core"), name:

@@ -25,18 +25,18 @@ BATCH, OTHER = 3, 5
 PER_LAYER = 64
 """Roundings of a layer that another order of summation may cost, relative to the largest score, as in float32 sums of
 some thousand products of either sign."""
-
-
 PRECISIONS = {"torch": (torch.float32, torch.float64), "onnx": (torch.float32,)}
-"""Of the weights: with fewer digits the comparison would show nothing, and onnxruntime has no double convolutions."""
-
-
+"""Precisions of the weights: others are too coarse to compare, and onnxruntime has no double convolutions."""
 CLASSES = "class_names"
 """The name of a JSON list in the file: of an extra file in that of torch.export, of a metadata entry in ONNX."""
 
 
 class ExportError(RuntimeError):
-    """A file that does not give the network's scores, and was deleted."""
+    """A file that does not give the network's scores, and was deleted.
+
+    >>> issubclass(ExportError, Exception)
+    True
+    """
 
 
 class Exported(NamedTuple):
@@ -46,6 +46,10 @@ class Exported(NamedTuple):
         path: of the file.
         deviation: the largest difference of a score from the network's.
         allowed: what rounding may cost.
+
+    >>> from pathlib import Path
+    >>> Exported(Path("net.pt2"), deviation=1e-7, allowed=1e-5).path.suffix
+    '.pt2'
     """
 
     path: Path
@@ -101,6 +105,13 @@ def export(
         TypeError, ValueError: naming the argument, before any work.
         ImportError: where what `to` needs is missing.
         ExportError: where the file gives other scores; it is not left there.
+
+    >>> import tempfile
+    >>> model = create_model("MgNet[1]-[4]-B^l", num_classes=2, in_channels=1).eval()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     exported = export(model, f"{folder}/net.pt2", shape=(1, 8, 8), normalise=False)
+    ...     exported.deviation <= exported.allowed
+    True
     """
     if not isinstance(model, Network):
         raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
@@ -131,9 +142,7 @@ def export(
 
 def _check_shape(model: Network, shape: Any) -> None:
     dims, channels = model.config.dims, model.config.in_channels
-    need = (
-        f"shape must be the {dims + 1} integers ({channels}{', n' * dims}), since the file fixes the size of an image"
-    )
+    need = f"shape must be the {dims + 1} integers ({channels}{', n' * dims}), as the file fixes the size of an image"
     if not isinstance(shape, tuple | list) or not all(type(n) is int for n in shape):
         raise TypeError(f"{need}; got {shape!r}")
     if len(shape) != dims + 1 or shape[0] != channels or min(shape) < 1:
@@ -183,7 +192,7 @@ def _images(wrapped: Classifier, count: int, shape: tuple[int, ...]) -> Tensor:
 
 
 def _compare(wrapped: Classifier, run: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> tuple[float, float]:
-    """The largest difference of the scores of one image and of several, and what rounding may cost."""
+    """The largest difference of the scores, for one image and for more, and what rounding may cost."""
     layers = sum(isinstance(m, nn.Linear) or type(m).__name__.startswith("Conv") for m in wrapped.modules())
     deviation = largest = 0.0
     for count in (1, OTHER):
@@ -204,7 +213,7 @@ def _class_names(wrapped: Classifier) -> dict[str, str]:
 def _to_torch(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tensor], Tensor]:
     batch = torch.export.Dim("batch", min=1)
     program = torch.export.export(wrapped, (images,), dynamic_shapes={"images": {0: batch}})
-    with open(file, "wb") as stream:  # torch.export looks at the ending of a name
+    with open(file, "wb") as stream:  # torch.export checks the ending of a name
         torch.export.save(program, stream, extra_files=dict(_class_names(wrapped)))
     with open(file, "rb") as stream:
         module: Any = torch.export.load(stream).module()
@@ -216,22 +225,15 @@ def _to_onnx(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tenso
         import onnxruntime
         import onnxscript  # noqa: F401  # torch.onnx writes with it
     except ImportError as error:
-        raise ImportError(
-            "ONNX files need onnx, onnxscript and onnxruntime: pip install mgnet-multigrid[onnx]"
-        ) from error
+        need = "onnx, onnxscript and onnxruntime: pip install mgnet-multigrid[onnx]"
+        raise ImportError(f"ONNX files need {need}") from error
     batch = torch.export.Dim("batch", min=1)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that nobody needs here
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that are not needed here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program: Any = torch.onnx.export(
-            wrapped,
-            (images,),
-            input_names=["images"],
-            output_names=["scores"],
-            dynamic_shapes={"images": {0: batch}},
-            dynamo=True,
-            verbose=False,
-        )
+        names: dict[str, Any] = {"input_names": ["images"], "output_names": ["scores"]}
+        shapes = {"images": {0: batch}}
+        program: Any = torch.onnx.export(wrapped, (images,), **names, dynamic_shapes=shapes, dynamo=True, verbose=False)
     program.model.metadata_props.update(_class_names(wrapped))
     program.save(str(file), external_data=False)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""What a trained network says about image files."""
+"""Prediction: the classes of image files by a trained network."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class Prediction:
-    """The classes of one image file with the highest probabilities, best first; or why there are none.
+    """The classes of one image file with the highest probabilities, best first; or why it could not be read.
 
     Attributes:
         path: the file.
         classes: (class name, probability in [0, 1]), best first.
         changes: what was done to the image, in words.
         error: why the file could not be read; "" where it could.
+
+    >>> from pathlib import Path
+    >>> Prediction(Path("a.png"), (("cat", 0.9), ("dog", 0.1))).classes[0]
+    ('cat', 0.9)
     """
 
     path: Path
@@ -47,40 +51,37 @@ def predict(
 
     Args:
         model: a network that `nets.load` has read, which has its `transform`.
-        paths: one path, or several of them.
+        paths: one path, or a list of paths.
         top: how many classes of an image; at most all of them.
         invert: black for white.
 
     Raises:
         TypeError, ValueError: naming the argument, or a folder without an image file, before any work.
+
+    >>> model = create_model("MgNet[1]-[4]-B^l", num_classes=2, in_channels=1)
+    >>> model.transform = Transform("pets", (1, 8, 8), (0.5,), (0.5,), ("cat", "dog"))
+    >>> [prediction.error != "" for prediction in predict(model, "missing.png")]
+    [True]
     """
     check_integer("top", top, 1)
     if not isinstance(model, Network):
         raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
     if model.transform is None:
         raise ValueError("model must know how images are prepared: read it with nets.load, or set model.transform")
-    return _predictions(model, [file for path in _paths(paths) for file in _files(path)], top, invert)
+    files = [Path(f) for path in _paths(paths) for f in (images_in(path) if path.is_dir() else [path])]
+    parts = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
+    return (prediction for part in parts for prediction in _batch(model, part, top, invert))
 
 
 def _paths(given: Any) -> list[Path]:
-    """One path or several: a name is not the letters in it."""
-    several = isinstance(given, Iterable) and not isinstance(given, str | PathLike)
-    paths = list(given) if several else [given]
+    """Make a list of one path or of many: a name is not the letters in it."""
+    many = isinstance(given, Iterable) and not isinstance(given, str | PathLike)
+    paths = list(given) if many else [given]
     for path in paths:
         if not isinstance(path, str | PathLike):
-            raise TypeError(
-                f"paths must be the path of an image file or of a folder, or several; got {type(path).__name__}"
-            )
+            need = "the path of an image file or of a folder, or a list of them"
+            raise TypeError(f"paths must be {need}; got {type(path).__name__}")
     return [Path(path) for path in paths]
-
-
-def _files(path: Path) -> list[Path]:
-    return [Path(file) for file in images_in(path)] if path.is_dir() else [path]
-
-
-def _predictions(model: Network, paths: list[Path], top: int, invert: bool) -> Iterator[Prediction]:
-    for start in range(0, len(paths), BATCH):
-        yield from _batch(model, paths[start : start + BATCH], top, invert)
 
 
 def _batch(model: Network, paths: list[Path], top: int, invert: bool) -> list[Prediction]:

@@ -1,4 +1,4 @@
-"""A network looked at: layers, shapes, multiply-adds, memory, traces of a pass.
+"""Inspection of a network: layers, shapes, multiply-adds, memory, traces of a pass.
 
 Pictures of it are in `nets.plot`.
 """

@@ -1,4 +1,4 @@
-"""What a training step holds in memory, from tensors without storage: exact, the same on every machine, and quick."""
+"""The memory of a training step, from tensors without storage: exact, the same on every machine, and quick."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ class TrainingMemory(NamedTuple):
     Attributes:
         between: what the forward pass leaves for the backward pass.
         peak: the most that lives after any operation; the gradients of the weights are among it.
+
+    >>> TrainingMemory(between=1000, peak=3000).peak
+    3000
     """
 
     between: int
@@ -37,6 +40,10 @@ def training_memory(model: nn.Module, input_size: Sequence[int], batch: int = 1)
 
     Raises:
         TypeError, ValueError: where input_size is no such shape, or batch no integer >= 1.
+
+    >>> memory = training_memory(create_model("MgNet[1]-[16]-B^l"), (3, 32, 32), batch=2)
+    >>> 0 < memory.between <= memory.peak
+    True
     """
     check_input_size(model, input_size)
     check_integer("batch", batch, 1)
@@ -59,7 +66,7 @@ def step_memory(model: Callable[[Tensor], Tensor], x: Tensor) -> TrainingMemory:
 
 
 class LiveTensors(TorchDispatchMode):
-    """Counts the bytes of tensors that were made while this was on and still live, views once with their storage.
+    """Count the bytes of the tensors made inside that still live, views once with their storage.
 
     Attributes:
         peak: the most bytes that lived after any operation.

@@ -1,4 +1,4 @@
-"""A network as a table: what each grid holds and costs, and which of its weights are used more than once."""
+"""A network as a table: parameters and costs of each grid, and weights that are used more than once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from nets.common.places import place
+from nets.common.location import locate
 from nets.inspect.trace import KERNELS, trace
 from nets.models.base import Network
 
 WIDTHS = (12, 12, 14, 17)
-"""Of pixels, channels, parameters and multiply-adds in a table, at the least."""
+"""Least widths of the columns pixels, channels, parameters and multiply-adds."""
 
 
 class SummaryRow(NamedTuple):
@@ -39,7 +39,12 @@ class SummaryRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """The rows of a network, finest grid first; `str` is the table."""
+    """The rows of a network, finest grid first; `str` is the table.
+
+    >>> table = summary(create_model("MgNet[2,2]-[16]-B^l"), (3, 32, 32))
+    >>> str(table).startswith(table.title)
+    True
+    """
 
     title: str
     rows: tuple[SummaryRow, ...]
@@ -74,12 +79,16 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def summary(model: Network, input_size: Sequence[int]) -> Summary:
-    """What each grid holds and costs for one image of shape (channels, n, ...).
+    """Tabulate the parameters and costs of each grid for one image of shape (channels, n, ...).
 
     The network runs once on tensors without storage; nothing of it changes.
 
     Raises:
         TypeError, ValueError: where input_size is no such shape, or does not fit the network.
+
+    >>> table = summary(create_model("MgNet[2,2]-[16]-B^l"), (3, 32, 32))
+    >>> [row.name for row in table.rows]
+    ['stem', 'grid 1', 'grid 2', 'head']
     """
     calls, pixels = trace(model, input_size), model.grid_sizes(input_size[1:])
     names = ["stem", *(f"grid {l + 1}" for l in range(len(pixels))), "head"]
@@ -106,7 +115,7 @@ def summary(model: Network, input_size: Sequence[int]) -> Summary:
 
 def _row(name: str) -> str:
     """The row of a module or a parameter, from its name."""
-    where = place(name)
+    where = locate(name)
     return where.part if where.level is None else f"grid {where.level + 1}"
 
 

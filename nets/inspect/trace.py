@@ -1,23 +1,23 @@
-"""What runs in a network, in order: one entry per use of a convolution or a linear layer."""
+"""Trace a network: one entry per use of a convolution or a linear layer, in order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
 
+from nets.models.base import Network
 from nets.models.input_checks import check_pixels
-from nets.models.operators import CONVOLUTION, TRANSPOSED, Interpolation, SharedKernel
-
-if TYPE_CHECKING:
-    from nets.models.base import Network
-
+from nets.models.operators import CONVOLUTION, TRANSPOSED, SharedKernel
 
 KERNELS: Any = (*CONVOLUTION.values(), *TRANSPOSED.values(), SharedKernel, nn.Linear)
 """Modules whose every use is a call."""
+PER_MULTIPLY_ADD = 4
+"""Operations that torch counts per multiply-add of one image, as two images run."""
 
 
 class Call(NamedTuple):
@@ -35,28 +35,30 @@ class Call(NamedTuple):
 
 
 def trace(model: Network, input_size: Sequence[int]) -> list[Call]:
-    """What runs for an image of shape (channels, n, ...), in order.
+    """List the calls for an image of shape (channels, n, ...), in order.
 
     The network runs once on tensors without storage; nothing of it changes.
-
-    Raises:
-        TypeError, ValueError: where input_size is no such shape, or does not fit the network.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
     calls: list[Call] = []
+    before: dict[nn.Module, int] = {}
+    counter = FlopCounterMode(display=False)
+    handles = []
+    for name, module in model.named_modules():
+        if isinstance(module, KERNELS) or name == "pool":
 
-    def recorder(name: str) -> Any:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            calls.append(Call(name, tuple(output.shape[1:]), _cost(module, inputs[0][0], output[0])))
+            def start(module: nn.Module, _: Any) -> None:
+                before[module] = counter.get_total_flops()
 
-        return hook
+            def end(module: nn.Module, _: Any, output: Tensor, name: str = name) -> None:
+                operations = counter.get_total_flops() - before[module]
+                calls.append(Call(name, tuple(output.shape[1:]), operations // PER_MULTIPLY_ADD))
 
-    named = model.named_modules()
-    modules = [(name, module) for name, module in named if isinstance(module, KERNELS) or name == "pool"]
-    handles = [module.register_forward_hook(recorder(name)) for name, module in modules]
+            handles += [module.register_forward_pre_hook(start), module.register_forward_hook(end)]
     try:
-        run_without_storage(model, input_size)
+        with counter:
+            run_without_storage(model, input_size)
     finally:
         for handle in handles:
             handle.remove()
@@ -85,14 +87,3 @@ def check_input_size(model: nn.Module, input_size: Sequence[int]) -> None:
         raise ValueError(f"input_size must be {need}, the shape of an image of {config}; got {tuple(input_size)}")
     if hasattr(model, "grid_sizes"):
         check_pixels(model, "input_size", input_size, input_size[1:])  # type: ignore[arg-type]
-
-
-def _cost(module: Any, x: Tensor, y: Tensor) -> int:
-    """Multiply-adds for one image x of a module that has one weight, or none."""
-    weights = int(module.weight.numel()) if hasattr(module, "weight") else 0
-    if isinstance(module, nn.Linear):
-        return weights
-    if isinstance(module, SharedKernel):  # one kernel for every channel
-        return (x if isinstance(module, Interpolation) else y).numel() * weights
-    transposed: Any = tuple(TRANSPOSED.values())
-    return weights * (x if isinstance(module, transposed) else y)[0].numel()

@@ -1,4 +1,4 @@
-"""What every network of this package is: stem, descent over its levels, head."""
+"""The base of all networks: stem, descent over the levels, head."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ from nets.models.activations import create_activations
 from nets.models.input_checks import check_features, check_input
 from nets.models.operators import MAX_POOL, convolution, normalisation
 from nets.models.recompute import recomputed, recomputed_level
+from nets.models.registry import Configured
 from nets.models.state_dict_checks import check_state, describe
 
 
 class FeatureInfo(NamedTuple):
-    """Channels of a level's features, and how many pixels of the image one of its pixels stands for, per axis."""
+    """Channels of a level's features, and how many pixels of the image one of its pixels stands for, per axis.
+
+    >>> create_model("MgNet[1,1]-[16]-B^l").feature_info[1]
+    FeatureInfo(level=2, channels=16, stride=2)
+    """
 
     level: int
     channels: int
     stride: int
 
 
-class Network(nn.Module):
+class Network(Configured):
     """Stem, `mgcore.descend` over `levels`, global average pooling and a linear head.
 
     `s[l]` is the activation of grid l. `levels` is read anew every time, so that a replaced module takes part in the
@@ -37,13 +42,18 @@ class Network(nn.Module):
         config: what the network is, as plain values.
         c_in, c_out: channels of the data on the finest grid, and of the features on the coarsest.
         stem_norm: whether batch norm follows the stem's convolution.
+
+    >>> import torch
+    >>> model = create_model("MgNet[2,2]-[16]-B^l")
+    >>> isinstance(model, Network), tuple(model.forward_features(torch.zeros(1, 3, 32, 32)).shape)
+    (True, (1, 16, 16, 16))
     """
 
     activation_checkpointing = False
     transform: Transform | None = None
-    """How images are prepared for it; `nets.load` sets it."""
+    """The preparation of its images; `nets.load` sets it."""
     origin: Mapping[str, Any] | None = None
-    """Where its weights are from, for the record of a run that starts from them; None where they are fresh."""
+    """The source of its weights, for the record of a run that starts from them; None where they are fresh."""
 
     def __init__(self, config: Any, c_in: int, c_out: int, *, stem_norm: bool) -> None:
         super().__init__()
@@ -83,7 +93,7 @@ class Network(nn.Module):
 
     @property
     def feature_info(self) -> list[FeatureInfo]:
-        """What `forward_levels` returns: entry l belongs to level l + 1, of n / stride pixels, rounded up."""
+        """Describe `forward_levels`: entry l belongs to level l + 1, of n / stride pixels, rounded up."""
         finest = 4 if self.config.input == "imagenet" else 1
         fields = ("channels_u", "growth", "channels")
         channels = next(getattr(self.config, field) for field in fields if hasattr(self.config, field))
@@ -110,7 +120,7 @@ class Network(nn.Module):
         return self.head(u.mean(dim=tuple(range(2, u.ndim))))
 
     def set_activation_checkpointing(self, enable: bool = True) -> None:
-        """Whether the backward pass computes again what the maps of a level computed, instead of keeping it.
+        """Recompute the maps of a level in the backward pass instead of keeping their values, or stop doing so.
 
         Values, gradients and batch-norm statistics are the same to the bit; see `nets.models.recompute`. Compiled with
         backend="eager" a network cannot be trained so, see docs/networks.md.

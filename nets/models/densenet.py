@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nets.models.base import Network
 from nets.models.data_level import HistoryLevel
-from nets.models.operators import convolution, normalisation
-from nets.naming.grammar import DenseNetArchitecture
-from nets.naming.settings import Settings, check_settings, settle_grids
+from nets.models.operators import chain, convolution, normalisation
+from nets.models.registry import register
+from nets.naming.densenet_config import DenseNetConfig
 
 History = tuple[Tensor, ...]
 
 
-@dataclass(frozen=True)
-class DenseNetConfig(Settings):
-    """DenseNet as (7.5) has it; `notation` is its name, such as "DenseNet[2,2]-[(16,12),(32,12)]".
-
-    Args:
-        nu: steps per grid, finest first.
-        channels: channels k_0 of f^{l,0}, per grid.
-        growth: channels k of every f^{l,i}, i >= 1, per grid; (7.6) with k_i = k.
-
-    Raises:
-        TypeError, ValueError: naming the argument, what came and what is allowed.
-    """
-
-    Architecture: ClassVar[Any] = DenseNetArchitecture
-    title: ClassVar[str] = "a DenseNet"
-
-    nu: tuple[int, ...]
-    channels: tuple[int, ...]
-    growth: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        settle_grids(self, "DenseNet[2,2]-[(16,12)]", "channels", "growth")
-        check_settings(self)
-
-
+@register("DenseNet")
 class DenseNet(Network):
     """f^i = s(sum_{j<i} theta_j^i * f^j) on a grid (7.10), f^{l+1,0} = R[f^0, ..., f^nu] between grids (7.5).
 
@@ -54,6 +29,10 @@ class DenseNet(Network):
     The DenseNets of the literature have more than (7.5): a 1 x 1 convolution to 4 k channels before each theta, batch
     norm and s before the convolutions, 1 x 1 convolutions that halve the channels and average pooling between grids,
     and a head that pools all of [f^0, ..., f^nu]. They are not built.
+
+    >>> model = create_model("DenseNet[2,2]-[(16,12)]")
+    >>> type(model).__name__, len(model.levels)
+    ('DenseNet', 2)
     """
 
     config: DenseNetConfig
@@ -77,18 +56,15 @@ class DenseNet(Network):
     @property
     def levels(self) -> list[HistoryLevel]:
         """The grids as levels whose state is the history f^0, ..., f^i, finest first."""
+        pools = [_concatenated(norm, R) for R, norm in zip(self.R, self.norm_R, strict=True)]
+        grids: Any = zip(self.s, self.norm, self.theta, [*pools, None], strict=True)
         return [
-            HistoryLevel(
-                [self._step(l, i) for i in range(nu)],
-                self._pool(l) if l + 1 < len(self.config.nu) else None,
-            )
-            for l, nu in enumerate(self.config.nu)
+            HistoryLevel([_concatenated(s, *maps) for maps in zip(norms, thetas, strict=True)], pool)  # (7.10)
+            for s, norms, thetas, pool in grids
         ]
 
-    def _step(self, l: int, i: int) -> Callable[[History], Tensor]:
-        s, theta, norm = self.s[l], self.theta[l][i], self.norm[l][i]  # type: ignore[index]
-        return lambda history: s(norm(theta(torch.cat(history, dim=1))))  # (7.10)
 
-    def _pool(self, l: int) -> Callable[[History], Tensor]:
-        R, norm = self.R[l], self.norm_R[l]
-        return lambda history: norm(R(torch.cat(history, dim=1)))
+def _concatenated(*maps: Any) -> Callable[[History], Tensor]:
+    """The maps, the last one first, of all iterates of a history, channels behind channels."""
+    apply = chain(*reversed(maps))
+    return lambda history: apply(torch.cat(history, dim=1))

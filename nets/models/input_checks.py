@@ -1,42 +1,36 @@
-"""Whether a tensor fits a network, said before any convolution runs."""
+"""Checks of tensors before any convolution runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from nets.models.base import Network
+from nets.models.registry import Configured
 
 
-def check_input(model: Network, x: Tensor, name: str = "x") -> None:
+def check_input(model: Configured, x: Tensor, name: str = "x") -> None:
     """Refuse an x that is not (N, in_channels, n, ...), of the weights' dtype and device, and large enough.
 
     Args:
-        name: what the caller knows x by.
-
-    Raises:
-        TypeError: x is no floating-point tensor, or dtypes or devices are mixed (dtypes are autocast's business
-            where it is on).
-        ValueError: the wrong number of dimensions or channels, or a grid of one pixel that is not the coarsest.
+        name: the caller's name of x, for errors.
     """
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor; got {type(x).__name__}")
     if x.layout != torch.strided:
         raise TypeError(f"{name} must be a dense tensor; got {x.layout}")
-    _check_shape(model, x, name)
+    config = model.config
+    if x.ndim != config.dims + 2 or x.shape[1] != config.in_channels:
+        c, dims = config.in_channels, config.dims
+        need = f"(N, {c}{', n' * dims}), that is in_channels={c} and dims={dims}"
+        raise ValueError(f"{name} must have shape {need}; got {tuple(x.shape)}")
+    check_pixels(model, name, tuple(x.shape), x.shape[2:])
     _check_kind(model, x, name)
 
 
 def check_features(u: Tensor, dims: int, channels: int) -> None:
-    """Refuse a u that is not (N, channels, n, ...).
-
-    Raises:
-        TypeError, ValueError: naming what came and what is needed.
-    """
+    """Refuse a u that is not (N, channels, n, ...)."""
     if not isinstance(u, Tensor):
         raise TypeError(f"u must be a torch.Tensor; got {type(u).__name__}")
     if u.ndim != dims + 2 or u.shape[1] != channels:
@@ -45,17 +39,7 @@ def check_features(u: Tensor, dims: int, channels: int) -> None:
         raise ValueError(f"u must have a pixel or more, of which the mean is taken; got {tuple(u.shape)}")
 
 
-def _check_shape(model: Network, x: Tensor, name: str) -> None:
-    config = model.config
-    if x.ndim != config.dims + 2 or x.shape[1] != config.in_channels:
-        raise ValueError(
-            f"{name} must have shape (N, {config.in_channels}{', n' * config.dims}), "
-            f"that is in_channels={config.in_channels} and dims={config.dims}; got {tuple(x.shape)}"
-        )
-    check_pixels(model, name, tuple(x.shape), x.shape[2:])
-
-
-def check_pixels(model: Network, name: str, shape: Sequence[int], size: Sequence[int]) -> None:
+def check_pixels(model: Configured, name: str, shape: Sequence[int], size: Sequence[int]) -> None:
     """Refuse images of this size, of an argument of this name and shape, that leave a grid without pixels."""
     sizes = model.grid_sizes(size)
     for l, left in enumerate(sizes, 1):
@@ -63,26 +47,20 @@ def check_pixels(model: Network, name: str, shape: Sequence[int], size: Sequence
             # windows that do not pad can miss more pixels than there are
             pixels = "x".join(str(max(n, 0)) for n in left)
             need = "every grid but the coarsest needs more than one" if l < len(sizes) else "it needs one or more"
-            raise ValueError(
-                f"{name} is too small: grid {l} of {len(sizes)} would have {pixels} pixels, "
-                f"and {need}; got {tuple(shape)}"
-            )
+            grid = f"grid {l} of {len(sizes)} would have {pixels} pixels"
+            raise ValueError(f"{name} is too small: {grid}, and {need}; got {tuple(shape)}")
 
 
-def _check_kind(model: Network, x: Tensor, name: str) -> None:
+def _check_kind(model: Configured, x: Tensor, name: str) -> None:
     """Batch norms (1-D weights) may be kept in another precision; convolutions and head may not."""
     if not x.is_floating_point():
         raise TypeError(f"{name} must be a floating-point tensor; got {x.dtype}")
+    device = x.device.type
+    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     for part, weight in model.named_parameters():
         if weight.device != x.device:
-            raise TypeError(
-                f"{name} and the weights must be on one device: {name} is on {x.device}, {part} on {weight.device}"
-            )
-        if weight.ndim > 1 and weight.dtype != x.dtype and not _autocast(x.device.type):
-            raise TypeError(
-                f"{name} and the weights must have one dtype: {name} has {x.dtype}, {part} has {weight.dtype}"
-            )
-
-
-def _autocast(device: str) -> bool:
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+            found = f"{name} is on {x.device}, {part} on {weight.device}"
+            raise TypeError(f"{name} and the weights must be on one device: {found}")
+        if weight.ndim > 1 and weight.dtype != x.dtype and not autocast:
+            found = f"{name} has {x.dtype}, {part} has {weight.dtype}"
+            raise TypeError(f"{name} and the weights must have one dtype: {found}")

@@ -13,12 +13,14 @@ from mgcore import Level
 from nets.models.base import Network
 from nets.models.iterations import MultiStep, create_iteration, uses
 from nets.models.operators import chain, convolution, feature_map, is_linear, lists, normalisation, restriction
-from nets.naming.config import MgNetConfig
+from nets.models.registry import register
 from nets.naming.grammar import NONLINEAR
+from nets.naming.mgnet_config import MgNetConfig
 
 Map = Callable[[Tensor], Tensor]
 
 
+@register("MgNet", "GDFI")
 class MgNet(Network):
     """The network of a configuration: stem, descent over the grids, head.
 
@@ -28,6 +30,10 @@ class MgNet(Network):
     `iteration[l]` the weights of the iteration. A's batch norms, where it has some, are `norm_A_u[l][i]` and
     `norm_A_f[l][i]` for A u^{l,i}: iterates differ in mean and size, which no one pair of statistics describes.
     `levels` reads them anew every time, so that a replaced module takes part in the next forward pass.
+
+    >>> model = create_model("MgNet[2,2]-[16]-B^l")
+    >>> type(model).__name__, len(model.levels)
+    ('MgNet', 2)
     """
 
     config: MgNetConfig
@@ -76,11 +82,10 @@ class MgNet(Network):
     def _level(self, l: int) -> Level:
         last, iteration = l + 1 == len(self.config.nu), self.iteration[l]
         linear = self.config.A == "K" and is_linear(self.A[l]) and not self._A_has_norms
-        steps = uses(self.config.iteration, self.config.nu[l])
-        B: list[Any] = [[self._extractor(l, k) for k in step] for step in steps]
+        alpha = self.alpha[l] if self.config.extractor == "scaled" else None
         return Level(
             A=[self._data_map(l, i) for i in range(self._iterates(l))] if self._A_has_norms else self._data_map(l),
-            B=B if isinstance(iteration, MultiStep) else [step[0] for step in B],
+            B=self._sweeps(l, iteration, self.config.nu[l], self.B[l], self.norm_f[l], self.norm_u[l], alpha),
             R=None if last else self._transfer(self.R[l], self.norm_R[l], l),
             Pi=None if last or self.config.pi == "0" else self._transfer(self.Pi[l], self.norm_Pi[l], l),
             iterate=iteration.iterate(),  # type: ignore[operator]
@@ -89,7 +94,7 @@ class MgNet(Network):
         )
 
     def _iterates(self, l: int) -> int:
-        """Of how many iterates u^{l,0}, u^{l,1}, ... a forward pass in feature form needs A u."""
+        """Count the iterates u^{l,0}, u^{l,1}, ... of which a forward pass in feature form needs A u."""
         nu = self.config.nu[l]
         return max(nu, 1) if l + 1 == len(self.config.nu) else nu + 1
 
@@ -101,15 +106,19 @@ class MgNet(Network):
             return chain(K.eta, norm_f, s, K.xi)  # type: ignore[arg-type]
         return _scheme(self.config.A, norm_u, s, (K, norm_f))
 
-    def _extractor(self, l: int, k: int) -> Map:
-        """r -> s(BN(B * s(BN(r)))), (6.4); each use has its own batch norms, also where B is shared."""
-        B = self.B[l][k if self.config.extractor == "variable" else 0]
-        scale = (self.alpha[l][k],) if self.config.extractor == "scaled" else ()
-        return self._sigma_K_sigma(l, self.norm_f[l][k], (B, *scale, self.norm_u[l][k]))
+    def _sweeps(self, l: int, iteration: nn.Module, nu: int, B: Any, norm_f: Any, norm_u: Any, alpha: Any) -> list[Any]:
+        """Extractors r -> s(BN(B * s(BN(r)))), (6.4), per sweep: one, or in a multi-step iteration one per predecessor.
 
-    def _sigma_K_sigma(self, l: int, before: Map, K: Sequence[Map]) -> Map:
-        """The scheme of B on grid l, sigma . K . sigma but in GDFI, around a convolution and its batch norm."""
-        return _scheme(self.config.B, before, self.s[l], K)
+        Each use has its own batch norms, also where B is shared.
+        """
+
+        def extractor(k: int) -> Map:
+            kernel = B[k] if self.config.extractor == "variable" else B[0]
+            scale = () if alpha is None else (alpha[k],)
+            return _scheme(self.config.B, norm_f[k], self.s[l], (kernel, *scale, norm_u[k]))
+
+        steps = [[extractor(k) for k in step] for step in uses(self.config.iteration, nu)]
+        return steps if isinstance(iteration, MultiStep) else [step[0] for step in steps]
 
     def _transfer(self, K: nn.Module, norm: nn.Module, l: int) -> Map:
         """s(BN(K *_2 .)) from grid l to l + 1, (6.5), (6.6); A u^0 is added to R's result after it."""
@@ -132,7 +141,7 @@ class Scale(nn.Module):
 
 
 def extractors(config: MgNetConfig, count: int) -> int:
-    """How many convolutions B a grid has where so many uses of B are made."""
+    """Count the convolutions B of a grid with so many uses of B."""
     return count if config.extractor == "variable" else min(count, 1)
 
 
@@ -143,14 +152,14 @@ def _data_map(scheme: str, dims: int, c_u: int, c_f: int) -> nn.Module:
     return nn.ModuleDict({"eta": convolution(dims, c_u, c_f), "xi": convolution(dims, c_f, c_f)})
 
 
-def _norms(scheme: str, place: str) -> tuple[bool, bool]:
-    """Whether batch norm stands before the convolution of a scheme, and whether after it."""
-    before = place == "inside" and scheme.endswith("K.sigma")
-    return before, place == "after" or scheme.startswith("sigma") or scheme == NONLINEAR
+def _norms(scheme: str, norm: str) -> tuple[bool, bool]:
+    """Tell whether batch norm precedes the convolution of a scheme, and whether it follows."""
+    before = norm == "inside" and scheme.endswith("K.sigma")
+    return before, norm == "after" or scheme.startswith("sigma") or scheme == NONLINEAR
 
 
 def _scheme(scheme: str, before: Map, s: Map, K: Sequence[Map]) -> Map:
-    """K, K . sigma, sigma . K or sigma . K . sigma, where K stands for several maps, its batch norm among them."""
+    """K, K . sigma, sigma . K or sigma . K . sigma, where K is a sequence of maps, its batch norm among them."""
     first = (before, s) if scheme.endswith("K.sigma") else ()
     last = (s,) if scheme.startswith("sigma") else ()
     return chain(*first, *K, *last)

@@ -84,7 +84,7 @@ class Interpolation(SharedKernel):
 
 
 def is_linear(operator: nn.Module) -> bool:
-    """Whether this is known to be a linear map: a convolution without bias, a shared kernel or the identity."""
+    """Tell whether this is a linear map: a convolution without bias, a shared kernel or the identity."""
     convolution_without_bias = isinstance(operator, tuple(CONVOLUTION.values())) and operator.bias is None
     return convolution_without_bias or isinstance(operator, SharedKernel | nn.Identity)
 

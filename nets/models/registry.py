@@ -1,175 +1,37 @@
-"""Networks by name."""
+"""The network class of each kind: every family registers its own, as `nets` is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from fnmatch import fnmatchcase
-from functools import wraps
-from os import PathLike
-from typing import Any, ParamSpec
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
-from nets.common.checks import suggesting
-from nets.models.base import Network
-from nets.models.densenet import DenseNet, DenseNetConfig
-from nets.models.mgnet import MgNet
-from nets.models.plain import PlainConfig, PlainNet
-from nets.models.resnet import ResNet
-from nets.models.resnet_config import ResNetConfig
-from nets.models.vmgnet import VMgNet
-from nets.naming.config import MgNetConfig
-from nets.naming.grammar import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, begin
-from nets.naming.name_settings import read_settings
-from nets.naming.names import MODELS
-from nets.naming.settings import refuse_twice
+from torch import nn
 
 
-def list_models(pattern: str = "*") -> list[str]:
-    """List the names of `MODELS` that match a shell pattern in any case; brackets are taken as they stand."""
-    if not isinstance(pattern, str):
-        raise TypeError(f"pattern must be a string such as 'MgNet*'; got {type(pattern).__name__}")
-    shell = pattern.lower().replace("[", "[[]")
-    return [name for name in MODELS if fnmatchcase(name.lower(), shell)]
+class Configured(nn.Module):
+    """A module that is made from a configuration, `config`."""
+
+    config: Any
+
+    def grid_sizes(self, size: Sequence[int]) -> list[tuple[int, ...]]:
+        """Pixels per axis on every grid, finest first, for an image of this size."""
+        raise NotImplementedError
 
 
-FOREIGN = {
-    "iteration": "single",
-    "transfers": "trained",
-    "transfer_activation": None,
-    "norm": None,
-    "form": "auto",
-    "sharing": "literal",
-}
-"""Settings that some families do not have, with their defaults."""
-
-OPEN = ("transfer_activation", "norm", "batch_norm")
-"""Settings for which None means what the family of the name has."""
-
-FAMILIES: dict[Any, tuple[Any, Any]] = {
-    Architecture: (MgNetConfig, MgNet),
-    ResNetArchitecture: (ResNetConfig, ResNet),
-    DenseNetArchitecture: (DenseNetConfig, DenseNet),
-    PlainArchitecture: (PlainConfig, PlainNet),
-}
-"""Configuration and network of what a name says."""
-Config = MgNetConfig | ResNetConfig | DenseNetConfig | PlainConfig
-
-OF_DATA = ("num_classes", "in_channels", "dims", "input")
-NOT_SETTINGS = ("name", "weights", "activation_checkpointing")
+Class = TypeVar("Class", bound=type[Configured])
+NETWORKS: dict[str, type[Configured]] = {}
 
 
-Arguments = ParamSpec("Arguments")
+def register(*kinds: str) -> Callable[[Class], Class]:
+    """Register a class for these kinds of network, each a `Settings.kind_of_network`."""
+
+    def add(network: Class) -> Class:
+        NETWORKS.update(dict.fromkeys(kinds, network))
+        return network
+
+    return add
 
 
-def _refusing_twice(make: Callable[Arguments, Network]) -> Callable[Arguments, Network]:
-    """Refuse a keyword that the name gives otherwise; the function itself cannot tell a default from a keyword."""
-
-    @wraps(make)
-    def checked(*args: Arguments.args, **keywords: Arguments.kwargs) -> Network:
-        name: Any = args[0] if args else keywords.get("name")
-        if name is not None:
-            refuse_twice(name, named_settings(name), {key: v for key, v in keywords.items() if v is not None})
-        return make(*args, **keywords)
-
-    return checked
-
-
-@suggesting
-@_refusing_twice
-def create_model(
-    name: str,
-    *,
-    num_classes: int = 10,
-    in_channels: int = 3,
-    input: str = "cifar",
-    dims: int = 2,
-    activation: str = "relu",
-    iteration: str = "single",
-    transfers: str = "trained",
-    transfer_activation: bool | None = None,
-    batch_norm: bool | None = None,
-    norm: str | None = None,
-    form: str = "auto",
-    sharing: str = "literal",
-    weights: str | PathLike[str] | None = None,
-    activation_checkpointing: bool = False,
-) -> Network:
-    """The network of a name in the papers' notation (`nets.naming.grammar`).
-
-    The settings are those of `MgNetConfig`, `ResNetConfig`, `DenseNetConfig` and `PlainConfig`. They may stand behind
-    the name too, "MgNet[2,2]-[8]-B^l, activation=gelu, num_classes=100", as str(model.config) prints them; there they
-    count for more than the defaults below, and a keyword with another value for the same setting is an error.
-
-    In an MgNet or GDFI with one sweep on the coarsest grid A of that grid has no gradient: its only residual is what R
-    gives, since A u^0 cancels (docs/networks.md).
-
-    Args:
-        transfer_activation, norm, batch_norm: None takes what the family of the name has (True and "inside" for MgNet,
-            False and "after" for GDFI; batch norm in all but LeNet-5, AlexNet and, for input="imagenet", VGG).
-        weights: a checkpoint or a saved state_dict of the same architecture; its head is left out, with a warning,
-            where the classes differ in number.
-        activation_checkpointing: whether the backward pass computes again what a level computed, to save memory.
-
-    Raises:
-        TypeError, ValueError: naming the argument, what came and what is allowed.
-    """
-    settings = {key: value for key, value in locals().items() if key not in NOT_SETTINGS}
-    architecture, text = begin(name)
-    family = FAMILIES[type(architecture)][0]
-    _refuse_foreign_settings(text.text[: text.position], settings, family)
-    named = named_settings(name)
-    # what the name says, which a keyword has not contradicted, or what the family has
-    left = {key for key in settings if key in named or (key in OPEN and settings[key] is None)}
-    own = {field.name for field in fields(family)} - left
-    given = {key: value for key, value in settings.items() if key in own}
-    model = network(configuration(name, **given))
-    model.set_activation_checkpointing(activation_checkpointing)
-    if weights is not None:
-        from nets.runs.checkpoint import load_weights
-
-        load_weights(model, weights)
-    return model
-
-
-def configuration(name: str, **settings: Any) -> Config:
-    """The configuration of a name, with settings in it or by keyword, and the family's own defaults."""
-    config: Config = FAMILIES[type(begin(name)[0])][0].parse(name, **settings)
-    return config
-
-
-def named_settings(name: str) -> dict[str, Any]:
-    """The settings behind a name."""
-    architecture, text = begin(name)
-    family = FAMILIES[type(architecture)][0]
-    return read_settings(text, family.types(), family.title)
-
-
-def own_settings(notation: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a record that are not the default ones, without what the data decide; {} where they are of another
-    version."""
-    try:
-        default, config = configuration(notation).settings(), configuration(notation, **settings)
-    except (TypeError, ValueError):
-        return {}
-    return {key: v for key, v in config.settings().items() if v != default[key] and key not in (*OF_DATA, "form")}
-
-
-def described(description: Mapping[str, Any]) -> Config:
-    """The configuration of a `Settings.description`."""
-    return configuration(description["notation"], **description["settings"])
-
-
-def network(config: Config) -> Network:
-    """The network of a configuration, with fresh weights."""
-    if isinstance(config, MgNetConfig) and config.family == "V-MgNet":
-        return VMgNet(config)
-    model: Network = FAMILIES[config.Architecture][1](config)
-    return model
-
-
-def _refuse_foreign_settings(name: str, settings: dict[str, Any], config: Any) -> None:
-    own = {field.name for field in fields(config)}
-    for key, default in FOREIGN.items():
-        if key not in own and settings[key] != default:
-            families = "MgNet and ResNets" if key == "sharing" else "MgNet and GDFI"
-            raise ValueError(f"{key} is a setting of {families}, which {name!r} is not; got {settings[key]!r}")
+def network(config: Any) -> Any:
+    """Make the network of a configuration, with fresh weights."""
+    return NETWORKS[config.kind_of_network](config)

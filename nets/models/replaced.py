@@ -7,22 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from nets.models.base import Network
-    from nets.naming.settings import Settings
+from nets.models.registry import Configured, network
+from nets.naming.settings import Settings
 
 NOT_THE_FUNCTION = ("training", "momentum", "inplace", "activation_checkpointing")
 """Attributes of modules that do not change what a network computes in evaluation mode."""
 ABSENT = "absent"
 
 
-def replaced_modules(model: Network) -> dict[str, str]:
-    """Describe the modules that differ from those of a fresh network of the same configuration, by name.
+def replaced_modules(model: Configured) -> dict[str, str]:
+    """Describe the modules that differ from a fresh network of the same configuration, by name.
 
     Type, plain settings and shapes of weights count; values of weights do not.
     """
@@ -30,7 +29,7 @@ def replaced_modules(model: Network) -> dict[str, str]:
 
 
 def differences(found: Mapping[str, str], needed: Mapping[str, str]) -> dict[str, str]:
-    """Give the words in `found` that differ from those needed; "absent" where there are none."""
+    """Select the descriptions in `found` that differ from `needed`; "absent" for missing modules."""
     names = dict.fromkeys([*found, *needed])
     return {name: found.get(name, ABSENT) for name in names if found.get(name) != needed.get(name)}
 
@@ -50,10 +49,8 @@ def summed_up(replaced: Mapping[str, str]) -> str:
 @lru_cache(maxsize=32)
 def _built(config: Settings) -> dict[str, str]:
     """Describe the modules that a configuration builds; on no device, and without a draw from the caller's stream."""
-    from nets.models import registry as zoo
-
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        return module_words(zoo.network(config))  # type: ignore[arg-type]
+        return module_words(network(config))
 
 
 def _words(module: nn.Module) -> str:

@@ -13,11 +13,14 @@ from nets.models.base import Network
 from nets.models.data_level import DataLevel, HistoryLevel
 from nets.models.input_checks import check_features
 from nets.models.operators import convolution, lists, normalisation
-from nets.models.resnet_config import ResNetConfig
+from nets.models.registry import register
+from nets.naming.grammar import RESNETS
+from nets.naming.resnet_config import ResNetConfig
 
 Map = Callable[[Tensor], Tensor]
 
 
+@register(*RESNETS)
 class ResNet(Network):
     """The network of a configuration: stem, blocks over the grids, head.
 
@@ -29,8 +32,12 @@ class ResNet(Network):
     there is none on R nor in the stem.
 
     "LM-ResNet" has one trained number `k[l][i]` per step but the first of a grid. "WideResNet" has 16 channels after
-    the stem: the first `B[0][0]` and the 1 x 1 `widen[0]` beside it lead to those of grid 1, R takes the activated data
-    of a grid, and `norm_head` and s come before the pooling. The stem has s after it, as in the papers' pre-act ResNet.
+    the stem: the first `B[0][0]` and the 1 x 1 `widen[0]` beside it lead to grid 1, R takes the activated data of a
+    grid, and `norm_head` and s come before the pooling. The stem has s after it, as in the papers' pre-act ResNet.
+
+    >>> model = create_model("ResNet[2,2]-[16,32]")
+    >>> type(model).__name__, len(model.levels)
+    ('ResNet', 2)
     """
 
     config: ResNetConfig
@@ -118,22 +125,20 @@ class ResNet(Network):
         R is the identity within a grid; s includes the batch norm before it.
         """
         s, A, B, norm_1, norm_2 = self._parts(l, i)
-        down, first, sign, wide = l > 0 and i == 0, _restrict_first(self.config), _sign(self.config), self._widens(i)
+        down, first, kind = l > 0 and i == 0, _restrict_first(self.config), self.config.kind
+        plus = kind in ("pre-act ResNet", "LM-ResNet", "WideResNet")
+        wide = kind == "WideResNet" and i == 0  # the first block of a grid, on the finest too, changes the channels
         s_before = self.s[l - 1] if down else s
-        activated = self.config.kind in ("sigma-ResNet", "Mg-ResNet") or (down and first) or wide
+        activated = kind in ("sigma-ResNet", "Mg-ResNet") or (down and first) or wide
         R = self.R[l - 1] if down else self.widen[0] if wide else nn.Identity()
 
         def block(r: Tensor) -> Tensor:
             a = s_before(norm_1(r))
             q = R(a if activated else r)
             d = A(s(norm_2(B(q if down and first else a))))
-            return d + q if sign > 0 else q - d  # d first: a sum has the memory format of its first term
+            return d + q if plus else q - d  # d first: a sum has the memory format of its first term
 
         return block
-
-    def _widens(self, i: int) -> bool:
-        """Whether block i of a grid is the first of one in a WideResNet, which changes the channels on every grid."""
-        return self.config.kind == "WideResNet" and i == 0
 
     def _parts(self, l: int, i: int) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module, nn.Module]:
         """s, A, B and the two batch norms of block i on grid l."""
@@ -145,13 +150,8 @@ class ResNet(Network):
         return self.s[l], A[0] if len(A) == 1 else A[i], kernel, self.norm_1[l][i], self.norm_2[l][i]  # type: ignore
 
 
-def _sign(config: ResNetConfig) -> int:
-    """The sign of A s(B s(r)): plus in (7.9), minus where the papers derive the step from f - A u."""
-    return 1 if config.kind in ("pre-act ResNet", "LM-ResNet", "WideResNet") else -1
-
-
 def _restrict_first(config: ResNetConfig) -> bool:
-    """Whether R comes before the first block of a grid: the "tables" reading of shared B, without B^{l,0}."""
+    """Tell whether R precedes the first block of a grid: the "tables" reading of shared B, without B^{l,0}."""
     return config.sharing == "tables" and config.B == "B^l"
 
 

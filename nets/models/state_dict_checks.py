@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from nets.common.places import place
+from nets.common.location import locate
+from nets.models.registry import Configured
 from nets.models.replaced import differences, replaced_modules
-
-if TYPE_CHECKING:
-    from nets.models.base import Network
 
 DESCRIPTION = "network"
 """Key of the description in the metadata of a state_dict."""
@@ -29,8 +27,8 @@ AVERAGED = "n_averaged"
 """The count of an AveragedModel, outside the module that it wraps."""
 
 
-def check_state(model: Network, state: Mapping[str, Any], *, strict: bool = True) -> None:
-    """Refuse a state of another network; strict=False looks at shapes alone.
+def check_state(model: Configured, state: Mapping[str, Any], *, strict: bool = True) -> None:
+    """Refuse a state of another network; strict=False compares shapes alone.
 
     A state without a description, such as a plain dict, can differ in names and shapes alone.
 
@@ -46,20 +44,19 @@ def check_state(model: Network, state: Mapping[str, Any], *, strict: bool = True
         raise TypeError(f"state_dict must map names to tensors; {wrong} is a {type(state[wrong]).__name__}")
     differences = _differences(model, state, strict)
     if differences:
-        raise RuntimeError(
-            f"state_dict does not fit {model.config}: {differences[0]}{_others(differences)}{hint(state)}"
-        )
+        more = f"; {len(differences)} weights differ in all" if len(differences) > 1 else ""
+        raise RuntimeError(f"state_dict does not fit {model.config}: {differences[0]}{more}{hint(state)}")
     words = other_network(described_network(state), model) if strict else None
     if words:
         raise RuntimeError(f"state_dict does not fit {model.config}: it holds {words}; strict=False takes its weights")
 
 
-def describe(model: nn.Module, state: Any, prefix: str, metadata: dict[str, Any]) -> None:
+def describe(model: Configured, state: Any, prefix: str, metadata: dict[str, Any]) -> None:
     """A hook of state_dict, which puts the description of the network into its metadata."""
-    metadata[DESCRIPTION] = description(model)  # type: ignore[arg-type]
+    metadata[DESCRIPTION] = description(model)
 
 
-def description(model: Network) -> dict[str, Any]:
+def description(model: Configured) -> dict[str, Any]:
     """Describe a network as plain values: that of its configuration, and the modules that were replaced."""
     return {**model.config.description, "modules": replaced_modules(model)}
 
@@ -70,8 +67,8 @@ def described_network(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return found
 
 
-def other_network(found: Mapping[str, Any] | None, model: Network) -> str | None:
-    """Put the difference between a description and a model's own in words; None where both have the same weights."""
+def other_network(found: Mapping[str, Any] | None, model: Configured) -> str | None:
+    """Say how a description differs from a model's own; None where both have the same weights."""
     if found is None:
         return None
     config = model.config
@@ -93,12 +90,12 @@ def _other_modules(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str | 
     return None
 
 
-def first_difference(model: Network, state: Mapping[str, Any]) -> str | None:
+def first_difference(model: Configured, state: Mapping[str, Any]) -> str | None:
     """The first level and weight that differ, in words; None where names and shapes are the same."""
     return next(iter(_differences(model, state, True)), None)
 
 
-def _differences(model: Network, state: Mapping[str, Any], strict: bool) -> list[str]:
+def _differences(model: Configured, state: Mapping[str, Any], strict: bool) -> list[str]:
     """Sorted by level; in a level the model's own weights come first."""
     own, found = model.state_dict(), []
     for name, weight in own.items():
@@ -111,18 +108,14 @@ def _differences(model: Network, state: Mapping[str, Any], strict: bool) -> list
     if strict:
         found += [(name, f"{name} is not in the model") for name in state if name not in own]
     levels = len(model.config.nu)
-    return [_where(name, levels) + words for name, words in sorted(found, key=lambda pair: place(pair[0])[:2])]
+    return [_where(name, levels) + words for name, words in sorted(found, key=lambda pair: locate(pair[0])[:2])]
 
 
 def _where(name: str, levels: int) -> str:
-    where = place(name)
+    where = locate(name)
     if where.level is None:
         return f"{where.part}: " if where.part else ""
     return f"level {where.level + 1}" + (f" of {levels}: " if where.level < levels else f" (the model has {levels}): ")
-
-
-def _others(differences: list[str]) -> str:
-    return f"; {len(differences)} weights differ in all" if len(differences) > 1 else ""
 
 
 def unwrapped(state: Mapping[str, Any]) -> Mapping[str, Any]:

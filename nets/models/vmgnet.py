@@ -12,12 +12,14 @@ from torch import Tensor, nn
 import mgcore
 from mgcore import Delegate, Level, Moves
 from nets.models.input_checks import check_features
-from nets.models.iterations import MultiStep, create_iteration, uses
+from nets.models.iterations import create_iteration, uses
 from nets.models.mgnet import MgNet, Scale, extractors
 from nets.models.operators import CONVOLUTION, convolution, lists, normalisation, prolongation
-from nets.naming.config import MgNetConfig
+from nets.models.registry import register
+from nets.naming.mgnet_config import MgNetConfig
 
 
+@register("V-MgNet")
 class VMgNet(MgNet):
     """The V-cycle of a configuration: stem, down as `MgNet`, up with corrections and post-smoothing, head per pixel.
 
@@ -29,6 +31,10 @@ class VMgNet(MgNet):
 
     Only the change of a coarse grid comes back up, so that with linear A Pi has no effect on u^1 (Theorem 6.1): "Pi_0"
     saves its parameters.
+
+    >>> model = create_model("V-MgNet[1,1]-[8]-B^l")
+    >>> type(model).__name__, len(model.levels)
+    ('VMgNet', 2)
     """
 
     def __init__(self, config: MgNetConfig) -> None:
@@ -56,7 +62,7 @@ class VMgNet(MgNet):
         return self.forward_levels(x)[0]
 
     def forward_levels(self, x: Tensor) -> list[Tensor]:
-        """u^l where the V-cycle leaves each grid for the last time, finest first; those of the way down: `visits`.
+        """u^l where the V-cycle leaves each grid for the last time, finest first; `visits` has the way down.
 
         Raises:
             TypeError, ValueError: before any convolution, where x does not fit the network.
@@ -78,7 +84,7 @@ class VMgNet(MgNet):
         return make(c, num_classes, 1) if num_classes > 0 else nn.Identity()
 
     def _iterates(self, l: int) -> int:
-        """The corrected iterate and those of the way up are more of them, but the last."""
+        """The corrected iterate and the iterates of the way up count too, but the last."""
         return super()._iterates(l) + (0 if l + 1 == len(self.config.nu) else self.config.nu_post[l])
 
     def _level(self, l: int) -> Level:
@@ -86,21 +92,14 @@ class VMgNet(MgNet):
         if l + 1 == len(self.config.nu):
             return level
         iteration = self.iteration_post[l]
-        B: list[Any] = [
-            [self._post(l, k) for k in step] for step in uses(self.config.iteration, self.config.nu_post[l])
-        ]
+        alpha = self.alpha_post[l] if self.config.extractor == "scaled" else None
+        norms = self.norm_f_post[l], self.norm_u_post[l]
         return replace(
             level,
             P=lambda e, like: self.P[l](e, output_size=like.shape[2:]),
-            B_post=B if isinstance(iteration, MultiStep) else [step[0] for step in B],
+            B_post=self._sweeps(l, iteration, self.config.nu_post[l], self.B_post[l], *norms, alpha),  # B' (6.16)
             iterate_post=iteration.iterate(),  # type: ignore[operator]
         )
-
-    def _post(self, l: int, k: int) -> Any:
-        """B' (6.16), as B (6.4)."""
-        B = self.B_post[l][k if self.config.extractor == "variable" else 0]
-        scale = (self.alpha_post[l][k],) if self.config.extractor == "scaled" else ()
-        return self._sigma_K_sigma(l, self.norm_f_post[l][k], (B, *scale, self.norm_u_post[l][k]))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ anywhere but inside an integer. For "sigma", "Pi", "xi", "eta" and "." the paper
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 from nets.common.formatting import counted
 from nets.naming.scanner import EXAMPLE, Scanner
@@ -49,7 +50,6 @@ PI = {"Pi_0": "0", "Pi_1": "1", "Pi_2": "2"}
 SCHEMES = ("K", "K.sigma", "sigma.K", "sigma.K.sigma")
 NONLINEAR = "xi.sigma.eta"
 
-
 RESNETS = ("ResNet", "pre-act ResNet", "sigma-ResNet", "Mg-ResNet", "Mg-iResNet", "LM-ResNet", "WideResNet")
 KINDS = {**{kind.replace(" ", ""): kind for kind in RESNETS}, "iResNet": "pre-act ResNet"}
 Depths = dict[str, tuple[int, ...]]
@@ -61,10 +61,16 @@ WIDE = (16, 32, 64)
 PLAIN = ("LeNet-5", "AlexNet", "VGG")
 VGG_DEPTHS: Depths = {"11": (1, 1, 2, 2, 2), "13": (2, 2, 2, 2, 2), "16": (2, 2, 3, 3, 3), "19": (2, 2, 4, 4, 4)}
 VGG_WIDTHS = (64, 128, 256, 512, 512)
+Item = TypeVar("Item")
 
 
 class Architecture(NamedTuple):
-    """What a name says: sweeps and (c_u, c_f) per grid, finest first, the kind of extractor, of Pi, of A and of B."""
+    """An MgNet, V-MgNet or GDFI: sweeps and (c_u, c_f) per grid, finest first, the kinds of extractor, Pi, A and B.
+
+    >>> architecture = parse("MgNet[2,1]-[(8,16)]-B^{l,i}")
+    >>> architecture.nu, architecture.channels_u, architecture.channels_f, architecture.extractor
+    ((2, 1), (8, 8), (16, 16), 'variable')
+    """
 
     nu: tuple[int, ...]
     channels_u: tuple[int, ...]
@@ -87,7 +93,11 @@ class Architecture(NamedTuple):
 
 
 class ResNetArchitecture(NamedTuple):
-    """What the name of a ResNet says: blocks and channels per grid, the kind of step, and what is shared."""
+    """A ResNet: blocks and channels per grid, the kind of step, and what is shared.
+
+    >>> parse("ResNet[2,2]-[16,32]")
+    ResNetArchitecture(nu=(2, 2), channels=(16, 32), kind='ResNet', A='A^{l,i}', B='B^{l,i}')
+    """
 
     nu: tuple[int, ...]
     channels: tuple[int, ...]
@@ -105,7 +115,11 @@ class ResNetArchitecture(NamedTuple):
 
 
 class DenseNetArchitecture(NamedTuple):
-    """What the name of a DenseNet says: steps per grid, channels k_0 of f^{l,0} and k of every other f^{l,i}."""
+    """A DenseNet: steps per grid, channels k_0 of f^{l,0} and k of every other f^{l,i}.
+
+    >>> parse("DenseNet[2,2]-[(16,12)]")
+    DenseNetArchitecture(nu=(2, 2), channels=(16, 16), growth=(12, 12))
+    """
 
     nu: tuple[int, ...]
     channels: tuple[int, ...]
@@ -116,7 +130,11 @@ class DenseNetArchitecture(NamedTuple):
 
 
 class PlainArchitecture(NamedTuple):
-    """What the name of a plain network says: LeNet-5, AlexNet, or VGG with layers and channels per grid."""
+    """A plain network: LeNet-5, AlexNet, or VGG with layers and channels per grid.
+
+    >>> parse("VGG[2,2]-[16,32]")
+    PlainArchitecture(kind='VGG', nu=(2, 2), channels=(16, 32))
+    """
 
     kind: str
     nu: tuple[int, ...] = ()
@@ -139,6 +157,9 @@ def parse(name: str) -> AnyArchitecture:
         TypeError: where `name` is not a string.
         ValueError: where it does not parse, or settings follow; the message shows the part that fails and a correct
             example.
+
+    >>> parse("MgNet[2,1]-[8]-B^l").nu
+    (2, 1)
     """
     architecture, text = begin(name)
     text.end()
@@ -146,11 +167,7 @@ def parse(name: str) -> AnyArchitecture:
 
 
 def begin(name: str) -> tuple[AnyArchitecture, Scanner]:
-    """The architecture with which a name begins, and the name, read up to there.
-
-    Raises:
-        TypeError, ValueError: as `parse`.
-    """
+    """The architecture with which a name begins, and the name, read up to there."""
     if not isinstance(name, str):
         raise TypeError(f"name must be a string such as {EXAMPLE!r}; got {type(name).__name__}")
     text = Scanner(name)
@@ -212,19 +229,19 @@ def _go_on(text: Scanner, tail: str) -> None:
 
 def _channels(
     text: Scanner, nu: tuple[int, ...], pair: tuple[str, str] = ("c_u", "c_f")
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+) -> tuple[tuple[int, ...], ...]:
     """The first and the second width of every grid."""
+    return tuple(zip(*_per_grid(text, nu, lambda: _width(text, pair)), strict=True))
+
+
+def _per_grid(text: Scanner, nu: tuple[int, ...], read: Callable[[], Item]) -> tuple[Item, ...]:
+    """One item per grid; one alone stands for all of them."""
     start = text.position
-    widths = _widths(text, pair)
-    if len(widths) not in (1, len(nu)):
-        text.fail(f"{_or_one(nu)}, one per grid of nu = {list(nu)}, not {len(widths)},", start)
-    widths = widths * len(nu) if len(widths) == 1 else widths
-    return tuple(a for a, _ in widths), tuple(b for _, b in widths)
-
-
-def _or_one(nu: tuple[int, ...]) -> str:
-    """How many widths there may be."""
-    return "1 width" if len(nu) == 1 else f"1 or {len(nu)} widths"
+    items = _bracketed(text, read)
+    if len(items) not in (1, len(nu)):
+        allowed = "1 width" if len(nu) == 1 else f"1 or {len(nu)} widths"
+        text.fail(f"{allowed}, one per grid of nu = {list(nu)}, not {len(items)},", start)
+    return items * len(nu) if len(items) == 1 else items
 
 
 def _sweeps(text: Scanner, family: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -232,9 +249,9 @@ def _sweeps(text: Scanner, family: str) -> tuple[tuple[int, ...], tuple[int, ...
     if family != "V-MgNet":
         return _numbers(text, "nu", least=0), ()
     text.expect("[")
-    nu = _list(text, "nu", least=0)
+    nu = _list(text, lambda: text.integer("nu", 0))
     start = text.position
-    nu_post = _list(text, "nu_post", least=0) if text.take(";") else nu[:-1]
+    nu_post = _list(text, lambda: text.integer("nu_post", 0)) if text.take(";") else nu[:-1]
     if len(nu_post) != len(nu) - 1:
         count = counted(len(nu) - 1, "number")
         text.fail(f"{count} of sweeps on the way up, one per grid but the coarsest, not {len(nu_post)},", start)
@@ -284,34 +301,25 @@ def _depth(text: Scanner, depths: Depths, widths: tuple[int, ...]) -> tuple[tupl
         text.fail(", ".join(depths) + ' or "["' + deeper)
     nu = _numbers(text, "nu", least=1)
     text.expect("-")
-    start = text.position
-    channels = _numbers(text, "a channel count", least=1)
-    if len(channels) not in (1, len(nu)):
-        text.fail(f"{_or_one(nu)}, one per grid of nu = {list(nu)}, not {len(channels)},", start)
-    return nu, channels * len(nu) if len(channels) == 1 else channels
+    return nu, _per_grid(text, nu, lambda: text.integer("a channel count", 1))
 
 
 def _numbers(text: Scanner, what: str, least: int) -> tuple[int, ...]:
+    return _bracketed(text, lambda: text.integer(what, least))
+
+
+def _bracketed(text: Scanner, read: Callable[[], Item]) -> tuple[Item, ...]:
     text.expect("[")
-    numbers = _list(text, what, least)
+    items = _list(text, read)
     text.expect("]", '"," or "]"')
-    return numbers
+    return items
 
 
-def _list(text: Scanner, what: str, least: int) -> tuple[int, ...]:
-    numbers = [text.integer(what, least)]
+def _list(text: Scanner, read: Callable[[], Item]) -> tuple[Item, ...]:
+    items = [read()]
     while text.take(","):
-        numbers.append(text.integer(what, least))
-    return tuple(numbers)
-
-
-def _widths(text: Scanner, pair: tuple[str, str]) -> tuple[tuple[int, int], ...]:
-    text.expect("[")
-    widths = [_width(text, pair)]
-    while text.take(","):
-        widths.append(_width(text, pair))
-    text.expect("]", '"," or "]"')
-    return tuple(widths)
+        items.append(read())
+    return tuple(items)
 
 
 def _width(text: Scanner, pair: tuple[str, str]) -> tuple[int, int]:

@@ -23,22 +23,13 @@ MODELS = (
     "MgNet[2,2,2,2]-[128,256,512,1024]-B^{l,i}",
     "MgNet[2,2,2,2]-[256,512,1024,2048]-B^l",
     "MgNet[3,4,6,3]-[128,256,512,1024]-B^{l,i}",
-    "ResNet18-A^{l,i}-B^{l,i}",
-    "ResNet18-A^l-B^{l,i}",
-    "ResNet18-A^{l,i}-B^l",
-    "ResNet18-A^l-B^l",
-    "ResNet34-A^{l,i}-B^{l,i}",
-    "ResNet34-A^l-B^{l,i}",
-    "ResNet34-A^{l,i}-B^l",
-    "ResNet34-A^l-B^l",
-    "pre-act ResNet18-A^{l,i}-B^{l,i}",
-    "pre-act ResNet18-A^l-B^{l,i}",
-    "pre-act ResNet18-A^{l,i}-B^l",
-    "pre-act ResNet18-A^l-B^l",
-    "pre-act ResNet34-A^{l,i}-B^{l,i}",
-    "pre-act ResNet34-A^l-B^{l,i}",
-    "pre-act ResNet34-A^{l,i}-B^l",
-    "pre-act ResNet34-A^l-B^l",
+    *(
+        f"{kind}{depth}-{A}-{B}"
+        for kind in ("ResNet", "pre-act ResNet")
+        for depth in (18, 34)
+        for B in ("B^{l,i}", "B^l")
+        for A in ("A^{l,i}", "A^l")
+    ),
     "V-MgNet[2,2,2,2]-[32,64,128,256]-B^l",
     "GDFI[2,2,2,2]-[256]-A:K-B:sigma.K.sigma",
     "GDFI[2,2,2,2]-[64,128,256,512]-A:K-B:sigma.K.sigma",
@@ -56,10 +47,7 @@ MODELS = (
     "WideResNet40*2",
     "LeNet-5",
     "AlexNet",
-    "VGG11",
-    "VGG13",
-    "VGG16",
-    "VGG19",
+    *("VGG11", "VGG13", "VGG16", "VGG19"),
 )
 """Networks of the papers' tables and texts; `create_model` takes any other name of the same grammar as well."""
 

@@ -10,7 +10,7 @@ from nets.naming.names import nearest
 
 EXAMPLE = "MgNet[2,2,2,2]-[64,128,256,512]-B^{l,i}"
 GREEK = {"sigma": "σ", "Pi": "Π", "xi": "ξ", "eta": "η", ".": "∘"}
-"""What the papers print for parts of a token."""
+"""Letters that the papers print for parts of a token."""
 
 
 class Scanner:
@@ -22,7 +22,7 @@ class Scanner:
         self._skip()
 
     def take(self, token: str) -> bool:
-        """Whether the token stands here, spaces apart, in letters or in Greek; if so, go past it."""
+        """Go past the token if it stands here, spaces apart, in letters or in Greek; tell whether it does."""
         start = self.position
         while token:
             names = [name for name in GREEK if token.startswith(name)]
@@ -55,7 +55,7 @@ class Scanner:
         return int(self.text[start:end])
 
     def matched(self, pattern: re.Pattern[str]) -> str:
-        """What the pattern matches here, "" where it does not; go past it."""
+        """Match a pattern here, "" where it does not, and go past it."""
         found = pattern.match(self.text, self.position)
         if found is None:
             return ""
@@ -72,7 +72,7 @@ class Scanner:
             self.fail("the end of the name (settings behind it are for create_model)")
 
     def fail(self, expected: str, position: int | None = None, near: str | None = None) -> NoReturn:
-        """An error at the position; `near` is what may be meant, None looks for a name of a network."""
+        """An error at the position; `near` is a suggestion, None suggests the name of a network."""
         at = self.position if position is None else position
         found = f'"{self.text[at:]}"' if at < len(self.text) else "the end"
         if near is None:

@@ -1,16 +1,17 @@
-"""What every network has besides its architecture, and what every configuration can do."""
+"""The base of all configurations, and the settings behind a name: "MgNet[2,2]-[8]-B^l, activation=hat:5,10, dims=1"."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
-from nets.common.checks import check_choices, check_integer, integers
+from nets.common.checks import check_choices, check_integer, integers, suggestion
 from nets.common.formatting import counted
-from nets.models.activations import create_activations
 from nets.naming.grammar import begin
-from nets.naming.name_settings import read_settings
+from nets.naming.scanner import Scanner
+from nets.naming.values import parse_activation
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "batch_norm": (True, False),
@@ -19,12 +20,18 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 }
 
 
+_WORD = re.compile(r"\w*")
+_VALUE = re.compile(r"[^=]*?(?=\s*,\s*\w+\s*=|\s*$)")
+"""Up to the next key, since commas are part of values as well."""
+_CHOICES = {"True": True, "true": True, "False": False, "false": False}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of every network; `str` gives its name and the settings that are not the default ones.
 
     Args:
-        activation: s, a name of `nets.models.activations`; each grid has its own.
+        activation: s, see `nets.naming.values`; each grid has its own.
         batch_norm: one batch norm per use of a convolution.
         input: "cifar", a 3 x 3 convolution, or "imagenet", 7 x 7 with stride 2 and max pooling with stride 2.
         dims: space dimensions.
@@ -48,11 +55,7 @@ class Settings:
 
     @classmethod
     def parse(cls, name: str, **settings: Any) -> Self:
-        """The configuration of a name in the papers' notation (`nets.naming.grammar`), with settings in it or by keyword.
-
-        Raises:
-            TypeError, ValueError: where the name does not parse, or gives a setting that a keyword gives otherwise.
-        """
+        """The configuration of a name in the notation of `nets.naming.grammar`, with settings in it or by keyword."""
         architecture, text = begin(name)
         if not isinstance(architecture, cls.Architecture):
             raise ValueError(f"name must be that of {cls.title}; got {name!r}: use nets.create_model")
@@ -62,7 +65,7 @@ class Settings:
 
     @classmethod
     def defaults(cls, architecture: Any) -> dict[str, Any]:
-        """Settings of an architecture whose defaults are not those of the class."""
+        """Settings of an architecture with other defaults than the class has."""
         return {}
 
     @classmethod
@@ -81,29 +84,27 @@ class Settings:
 
     def __str__(self) -> str:
         """The name and the settings that are not the default ones; it parses back to an equal configuration."""
-        default = self.parse(self.notation).settings()
-        said = {key: value for key, value in self.settings().items() if value != default[key]}
-        free = {key: value for key, value in said.items() if key not in self.settled}
-        implied = self.parse(self.notation, **free).settings()
-        said = {key: value for key, value in said.items() if key in free}
-        said |= {key: getattr(self, key) for key in self.settled if getattr(self, key) != implied[key]}
+        default, settings = self.parse(self.notation).settings(), self.settings()
+        said = {key: v for key, v in settings.items() if v != default[key] and key not in self.settled}
+        implied = self.parse(self.notation, **said).settings()
+        said |= {key: settings[key] for key in self.settled if settings[key] != implied[key]}
         return self.notation + "".join(f", {key}={value}" for key, value in said.items())
 
     @property
     def description(self) -> dict[str, Any]:
-        """The configuration as plain values, for files; `nets.models.registry.described` makes it again."""
+        """The configuration as plain values, for files; `nets.naming.lookup.described` makes it again."""
         return {"family": self.kind_of_network, "notation": self.notation, "settings": self.settings()}
 
     @property
     def kind_of_network(self) -> str:
-        """With what the name begins: "MgNet", "pre-act ResNet", "DenseNet", "VGG"."""
+        """The start of the name: "MgNet", "pre-act ResNet", "DenseNet", "VGG"."""
         for field in ("family", "kind"):
             if hasattr(self, field):
                 return str(getattr(self, field))
         return "DenseNet"
 
     def settings(self) -> dict[str, Any]:
-        """What the name does not say, as plain values: parse(notation, **settings) is equal."""
+        """Everything besides the architecture, as plain values: parse(notation, **settings) is equal."""
         return {name: value for name, value in asdict(self).items() if name not in self.Architecture._fields}
 
 
@@ -120,7 +121,7 @@ def check_settings(config: Any) -> None:
     check_integer("in_channels", config.in_channels, 1)
     check_integer("num_classes", config.num_classes, 0)
     settle_text(config, "activation")
-    create_activations(config.activation, len(config.nu))
+    parse_activation(config.activation, len(config.nu))
 
 
 def settle_text(config: Any, name: str) -> None:
@@ -130,15 +131,45 @@ def settle_text(config: Any, name: str) -> None:
         object.__setattr__(config, name, "".join(text.split()))
 
 
-def settle_grids(config: Any, example: str, *widths: str) -> None:
-    """nu and each of the widths as tuples of positive integers, one per grid."""
+def settle_grids(config: Any, example: str, *widths: str, least: int = 1) -> None:
+    """Make nu, of integers >= `least`, and each of the widths tuples of integers, one per grid."""
     for name in ("nu", *widths):
-        object.__setattr__(config, name, integers(name, getattr(config, name), 1))
-    if len(config.nu) == 0:
+        values = integers(name, getattr(config, name), least if name == "nu" else 1)
+        object.__setattr__(config, name, values)
+    grids = len(config.nu)
+    if grids == 0:
         raise ValueError(f"nu must hold at least one grid, as in {example}; got ()")
     for name in widths:
-        channels = getattr(config, name)
-        if len(channels) != len(config.nu):
-            raise ValueError(
-                f"{name} must hold {counted(len(config.nu), 'width')}, one per grid of nu={config.nu}; got {channels}"
-            )
+        if len(channels := getattr(config, name)) != grids:
+            need = f"{counted(grids, 'width')}, one per grid of nu={config.nu}"
+            raise ValueError(f"{name} must hold {need}; got {channels}")
+
+
+def read_settings(text: Scanner, types: Mapping[str, str], title: str) -> dict[str, Any]:
+    """The settings from here to the end of the name.
+
+    Args:
+        types: "bool", "int" or "str" for every key there is.
+        title: of the family that has these keys, in an error.
+    """
+    found: dict[str, Any] = {}
+    while not text.ended:
+        text.expect(",", 'the end of the name, or "," and a setting such as num_classes=100,')
+        start, key = text.position, text.matched(_WORD)
+        if key not in types:
+            text.fail(f"one of {', '.join(types)}, the settings of {title},", start, suggestion(key, types))
+        if key in found:
+            text.fail(f"one value of {key} alone", start, "")
+        text.expect("=", f'"=" and a value of {key}')
+        found[key] = _value(text, key, types[key])
+    return found
+
+
+def _value(text: Scanner, key: str, kind: str) -> Any:
+    start, value = text.position, text.matched(_VALUE)
+    if kind == "bool":
+        return _CHOICES[value] if value in _CHOICES else text.fail(f"True or False for {key}", start, "")
+    if kind == "int":
+        digits = value.isascii() and value.isdigit() and len(value) < 10
+        return int(value) if digits else text.fail(f"an integer from 0 to 999999999 for {key}", start, "")
+    return value or text.fail(f"a value of {key}", start, "")

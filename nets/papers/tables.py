@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from nets.inspect.cost import parameters
-from nets.models import registry as zoo
+from nets.models.create import create_model
 from nets.naming.grammar import ResNetArchitecture, parse
 from nets.papers.bottleneck import BOTTLENECKS
 from nets.papers.published import ROWS, Row
@@ -77,7 +77,7 @@ def _count(name: str, dataset: str, classes: int, sharing: str) -> int:
         return BOTTLENECKS[name].parameters(classes)
     with torch.device("meta"):
         return parameters(
-            zoo.create_model(
+            create_model(
                 name,
                 num_classes=classes,
                 in_channels=1 if dataset in ("MNIST", "pulse waves") else 3,

@@ -1,4 +1,7 @@
-"""Pictures: a network as a cycle over its levels, what it does with an image, how runs went."""
+"""Pictures: a network as a cycle over its levels, its features for an image, the course of runs.
+
+Matplotlib is imported here alone. Numbers about a network are in `nets.inspect`, tables of runs in `nets.runs`.
+"""
 
 from nets.plot.levels import features, kernels, on_grids
 from nets.plot.network import cycle

@@ -10,22 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.checks import check_integer
-from nets.common.places import place
+from nets.common.location import locate
 from nets.models.base import Network
 from nets.models.modes import evaluating
 from nets.models.operators import CONVOLUTION, TRANSPOSED, SharedKernel
 from nets.plot.network import LETTERS
-from nets.plot.style import GREY, photograph, save
+from nets.plot.style import GREY, figure, photograph
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-TILE = 0.82
+TILE = 0.9
 """Inches of an image of one channel; every grid shows the whole image, so all tiles have this size."""
-GAP, LABEL, HEAD, SCALE = 0.06, 1.05, 0.62, 0.62
-"""Inches between tiles, for the name of a grid, above the first row, and for a colour scale."""
-
 BLOCKS = 8
 """Kernels of a level that are drawn."""
 ON_FEATURES = ("features $u^l$, channels of largest norm", "residual $r^l = f^l - A^l u^l$")
@@ -34,7 +30,7 @@ ON_DATA = ("data in which a grid starts, channels of largest norm", "data after 
 
 
 class Grid(NamedTuple):
-    """What one image is on one grid, on the CPU.
+    """One image on one grid, on the CPU.
 
     Attributes:
         first: (c, n, ...) features u^l; in networks that work on data alone r^{l,0}, the data in which the grid starts.
@@ -103,47 +99,46 @@ def features(
         raise ValueError(f"image must be 2-dimensional to be drawn; got the shape {tuple(image.shape)}")
     data_alone = not hasattr(model.levels[0], "residual")
     names = ("r^{%d,0}", "r^{%d}") if data_alone else ("u^{%d}", "r^{%d}")
-    words = ON_DATA if data_alone else ON_FEATURES
     shown = min(channels, max(len(part) for grid in grids for part in grid))
-    block = shown * (TILE + GAP) + SCALE
-    sheet = _Sheet(LABEL + TILE + 0.35 + 2 * block, HEAD + len(grids) * (TILE * _ratio(image) + 0.30))
-    sheet.text(GAP, 0.16, model.config.notation if title is None else title, size=11, weight="bold")
-    for l, grid in enumerate(grids):
-        y = HEAD + 0.22 + l * (TILE * _ratio(image) + 0.30)
-        middle = y + TILE * _ratio(image) / 2
-        sheet.text(GAP, middle - 0.09, f"grid {l + 1}", size=9, weight="bold")
-        sheet.text(GAP, middle + 0.10, " × ".join(map(str, grid.first.shape[1:])), size=8)
-        if l == 0:
-            photograph(sheet.tile(LABEL, y, _ratio(image)), image if picture is None else picture)
-        for k, (part, name) in enumerate(zip(grid, names, strict=True)):
-            x = LABEL + TILE + 0.35 + k * block
-            if l == 0:
-                sheet.text(x, 0.46, words[k], size=9)
-            sheet.text(x, y - 0.10, f"${name % (l + 1)}$", size=9)
-            _channels(sheet, x, y, part, shown, _ratio(image))
-    save(sheet.figure, path)
+    height = TILE * float(image.shape[1] / image.shape[2])
+    sheet = figure((2 * shown + 1) * TILE + 3.0, len(grids) * (height + 0.35) + 0.8)
+    sheet.suptitle(model.config.notation if title is None else title, x=0.01, ha="left", fontsize=11, weight="bold")
+    parts: Any = sheet.subfigures(1, 3, width_ratios=[TILE + 0.8, *(2 * [shown * TILE + 1.1])])
+    for l, axes in enumerate(parts[0].subplots(len(grids), 1, squeeze=False).flat):
+        sides = " × ".join(map(str, grids[l].first.shape[1:]))
+        photograph(axes, (image if picture is None else picture) if l == 0 else torch.ones(1, *image.shape[1:]))
+        axes.set_ylabel(f"grid {l + 1}\n{sides}", rotation=0, ha="right", va="center", fontsize=8)
+        _frame(axes, visible=l == 0)
+    headings = ON_DATA if data_alone else ON_FEATURES
+    for block, name, part, words in zip(parts[1:], names, zip(*grids, strict=True), headings, strict=True):
+        block.suptitle(words, fontsize=9)
+        for l, row in enumerate(block.subplots(len(grids), shown, squeeze=False)):
+            _channels(block, row, part[l], f"${name % (l + 1)}$")
+    sheet.savefig(path)
 
 
-def _ratio(image: Tensor) -> float:
-    return float(image.shape[1] / image.shape[2])
+def _frame(axes: Axes, visible: bool = True) -> None:
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(linewidth=0.4, color=GREY, visible=visible)
 
 
-def _channels(sheet: _Sheet, x: float, y: float, part: Tensor, shown: int, ratio: float) -> None:
-    """The channels of the largest norm in one row, by their numbers, and the colour scale that they share."""
+def _channels(block: Any, row: Sequence[Axes], part: Tensor, name: str) -> None:
+    """Draw the channels of the largest norm in one row, by their numbers, and the colour scale that they share."""
     norms = part.flatten(1).norm(dim=1)
-    chosen = sorted(norms.topk(min(shown, len(part))).indices.tolist())
-    values = part[chosen]
-    signed = bool((values < 0).any())
-    limit = max(float(values.abs().max()), 1e-12)
+    chosen = sorted(norms.topk(min(len(row), len(part))).indices.tolist())
+    signed = bool((part[chosen] < 0).any())
+    limit = max(float(part[chosen].abs().max()), 1e-12)
     style: dict[str, Any] = {"cmap": "RdBu_r" if signed else "Greys", "vmin": -limit if signed else 0, "vmax": limit}
-    for i, channel in enumerate(chosen):
-        axes = sheet.tile(x + i * (TILE + GAP), y, ratio)
+    for axes in row[len(chosen) :]:
+        axes.set_axis_off()
+    for axes, channel in zip(row, chosen, strict=False):
         drawn = axes.imshow(part[channel].numpy(), **style)
-        sheet.text(x + i * (TILE + GAP) + TILE, y - 0.08, str(channel), size=6, ha="right")
-    bar = sheet.axes(x + len(chosen) * (TILE + GAP) + 0.03, y, 0.07, TILE * ratio)
-    scale = sheet.figure.colorbar(drawn, cax=bar, ticks=[-limit, 0, limit] if signed else [0, limit])
-    scale.ax.set_yticklabels([f"{v:.2g}" for v in ([-limit, 0, limit] if signed else [0, limit])], fontsize=6)
-    scale.ax.tick_params(length=2, pad=1)
+        axes.set_title(str(channel), loc="right", fontsize=6, pad=2)
+        _frame(axes)
+    row[0].set_title(name, loc="left", fontsize=9, pad=2)
+    ticks = [-limit, 0, limit] if signed else [0, limit]
+    scale = block.colorbar(drawn, ax=list(row), ticks=ticks, format="%.2g", fraction=0.05, pad=0.01, aspect=12)
+    scale.ax.tick_params(labelsize=6, length=2, pad=1)
     scale.outline.set_linewidth(0.4)
 
 
@@ -172,29 +167,27 @@ def kernels(model: Network, path: str | PathLike[str], *, count: int = 8, levels
     blocks = {number: [(name, _mosaic(weight, count)) for name, weight in rows[number]] for number in numbers}
     everything = torch.cat([part[part.isfinite()].abs() for row in blocks.values() for _, part in row])
     limit = max(float(everything.quantile(0.995)), 1e-12)
-    side = 1.55
     columns = max(min(len(row), BLOCKS) for row in blocks.values())
-    sheet = _Sheet(LABEL + columns * (side + 0.16) + 0.75, HEAD + len(blocks) * (side + 0.42))
+    sheet = figure(1.75 * columns + 1.8, 2.0 * len(blocks) + 0.5)
     most = max(max(weight.shape[:2]) for number in numbers for _, weight in rows[number])
     which = f" of the first {count} channels" if count < most else ""
-    sheet.text(GAP, 0.16, f"{model.config.notation}: kernels{which}", size=11, weight="bold")
-    for i, (number, row) in enumerate(blocks.items()):
-        y = HEAD + 0.28 + i * (side + 0.42)
-        sheet.text(GAP, y + side / 2, f"grid {number}", size=9, weight="bold")
-        if len(row) > BLOCKS:
-            sheet.text(GAP, y + side / 2 + 0.2, f"{len(row) - BLOCKS} more", size=8)
-        for k, (name, mosaic) in enumerate(row[:BLOCKS]):
-            x = LABEL + k * (side + 0.16)
-            height, width = mosaic.shape
-            unit = side / max(height, width)
-            axes = sheet.axes(x, y, width * unit, height * unit)
+    title = f"{model.config.notation}: kernels{which}"
+    sheet.suptitle(title, x=0.01, ha="left", fontsize=11, weight="bold")
+    cells = sheet.subplots(len(blocks), columns, squeeze=False)
+    for cell in cells.flat:
+        cell.set_axis_off()
+    for cell_row, (number, row) in zip(cells, blocks.items(), strict=True):
+        more = f"\n{len(row) - BLOCKS} more" if len(row) > BLOCKS else ""
+        for axes, (name, mosaic) in zip(cell_row, row, strict=False):
+            axes.set_axis_on()
             axes.set_facecolor("#b8b8b8")
             drawn = axes.imshow(mosaic.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
-            sheet.text(x, y - 0.11, name, size=8)
-    bar = sheet.axes(LABEL + columns * (side + 0.16) + 0.08, HEAD + 0.28, 0.12, side)
-    scale = sheet.figure.colorbar(drawn, cax=bar)
+            axes.set_title(name, loc="left", fontsize=8)
+            _frame(axes)
+        cell_row[0].set_ylabel(f"grid {number}{more}", rotation=0, ha="right", va="center", fontsize=9)
+    scale = sheet.colorbar(drawn, ax=cells, shrink=1 / len(blocks), anchor=(0, 1), fraction=0.03, pad=0.01)
     scale.ax.tick_params(labelsize=7, length=2)
-    save(sheet.figure, path)
+    sheet.savefig(path)
 
 
 def _by_level(model: Network) -> dict[int, list[tuple[str, Tensor]]]:
@@ -205,7 +198,7 @@ def _by_level(model: Network) -> dict[int, list[tuple[str, Tensor]]]:
     kinds: Any = (*CONVOLUTION.values(), *TRANSPOSED.values(), SharedKernel)
     rows: dict[int, list[tuple[str, Tensor]]] = {l + 1: [] for l in range(len(model.config.nu))}
     for name, module in model.named_modules():
-        where = place(name)
+        where = locate(name)
         if where.level is None or not isinstance(module, kinds):
             continue
         weight: Any = module.weight
@@ -232,29 +225,3 @@ def _mosaic(weight: Tensor, count: int) -> Tensor:
     part = nn.functional.pad(weight[:count, :count], (0, 1, 0, 1), value=torch.nan)
     outputs, inputs, height, width = part.shape
     return part.permute(0, 2, 1, 3).reshape(outputs * height, inputs * width)[:-1, :-1]
-
-
-class _Sheet:
-    """A page on which things have their place in inches from the upper left corner."""
-
-    def __init__(self, width: float, height: float) -> None:
-        from matplotlib.figure import Figure
-
-        self.width, self.height = width, height
-        self.figure: Figure = Figure(figsize=(width, height), dpi=200)
-
-    def axes(self, x: float, y: float, width: float, height: float) -> Axes:
-        box = (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
-        axes = self.figure.add_axes(box)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_linewidth(0.4)
-        axes.spines[:].set_color(GREY)
-        return axes
-
-    def tile(self, x: float, y: float, ratio: float) -> Axes:
-        return self.axes(x, y, TILE, TILE * ratio)
-
-    def text(self, x: float, y: float, text: str, size: float, weight: str = "normal", ha: str = "left") -> None:
-        at = x / self.width, 1 - y / self.height
-        self.figure.text(*at, text, fontsize=size, weight=weight, ha=ha, va="center_baseline", color="#202020")

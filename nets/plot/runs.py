@@ -76,19 +76,23 @@ def accuracy_time(groups: Sequence[Group], path: str | PathLike[str]) -> None:
 
 
 def _against(
-    groups: Sequence[Group], path: str | PathLike[str], place: Callable[[Group], float], what: str, rings: bool = False
+    groups: Sequence[Group],
+    path: str | PathLike[str],
+    measure: Callable[[Group], float],
+    what: str,
+    rings: bool = False,
 ) -> None:
-    shown = [group for group in groups if group.n and not isnan(place(group))]
+    shown = [group for group in groups if group.n and not isnan(measure(group))]
     if not shown:
         raise ValueError(f"runs: no finished run has {what}")
     picture, parts = _per_data_set(shown)
     for axes, name, part in parts:
         for group, colour in zip(part, _colours(len(part)), strict=True):
-            x, spread = place(group), 0.0 if isnan(group.deviation) else group.deviation
+            x, spread = measure(group), 0.0 if isnan(group.deviation) else group.deviation
             axes.errorbar(x, group.mean, spread, color=colour, fmt="o", ms=6, capsize=3, lw=1.5, label=_label(group))
             for value in {entry.accuracy for entry in group.published} if rings else ():
                 axes.plot(x, value, color=colour, marker="o", ms=9, mfc="none", mew=1.5)
-        _logarithmic(axes, [place(group) for group in part])
+        _logarithmic(axes, [measure(group) for group in part])
         lines(axes)
         axes.set(title=f"{name}: accuracy in %", xlabel=what)
         _legend(axes, rings=rings and any(group.published for group in part))
@@ -99,12 +103,12 @@ def _per_data_set(groups: Sequence[Group]) -> tuple[Figure, list[tuple[Axes, str
     """Axes one below the other, with the data set and its groups: the accuracies of two sets have nothing in common."""
     data = list(dict.fromkeys(group.first.data for group in groups))
     picture = figure(9.0, 0.6 + 3.8 * len(data))
-    places = picture.subplots(len(data), squeeze=False).flat
-    return picture, [(a, d, [g for g in groups if g.first.data == d]) for a, d in zip(places, data, strict=True)]
+    cells = picture.subplots(len(data), squeeze=False).flat
+    return picture, [(a, d, [g for g in groups if g.first.data == d]) for a, d in zip(cells, data, strict=True)]
 
 
 def _logarithmic(axes: Axes, values: Sequence[float]) -> None:
-    """A logarithmic axis with room to both sides and plain numbers, 1, 2 and 5 of every decade."""
+    """Make the x axis logarithmic, wider than the values, with plain numbers 1, 2 and 5 of every decade."""
     from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     axes.set_xscale("log")

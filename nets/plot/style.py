@@ -1,4 +1,4 @@
-"""What the pictures of this package have in common.
+"""Figures, axes and colours of the pictures of this package.
 
 Figures are made directly, without pyplot: no window, no global state.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#1f5a93", "#c8641b", "#3a7d44", "#7a4f9a", "#606060"
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, "#a03c4c", "#3f8f9c", "#8a6d1f", "#606060", "#222222", "#9a9a9a")
-"""Colours of several curves, in this order."""
+"""Colours of curves, in this order."""
 PERCENT = (0, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 """Ticks of a logarithmic axis of percent."""
 
@@ -36,7 +36,7 @@ def lines(axes: Axes) -> None:
 
 
 def percent_wrong(axes: Axes) -> None:
-    """A logarithmic axis of errors in percent on which 0 has its place, from tick to tick around what is drawn."""
+    """Make the y axis of errors in percent logarithmic down to 0, from tick to tick around the curves."""
     low, high = axes.dataLim.intervaly
     axes.set_yscale("symlog", linthresh=0.2, linscale=0.3)
     axes.set_yticks(PERCENT, minor=False)

@@ -1,4 +1,4 @@
-"""The folder of a run: its checkpoints, its record and its history, and who may write there."""
+"""The folder of a run: its checkpoints, its record, its history, and the lock."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ import io
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from os.path import isdir  # which takes a name that is too long for none
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from nets.common.checked_file import is_whole, write_atomically
 from nets.common.paths import make_folder
-from nets.runs import model_card as card
+from nets.models import checkpoint as checkpoints
+from nets.models.checkpoint import CheckpointError
 from nets.runs import record
-from nets.runs import checkpoint as checkpoints
-from nets.runs.checkpoint import CheckpointError
-from nets.training.evaluation import Evaluation
-from nets.training.every import Every
+from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.lock import Lock
-from nets.runs.checked_file import is_whole, write_atomically
-
-if TYPE_CHECKING:
-    from nets.runs.run import Run
+from nets.runs.model_card import FILE as CARD
+from nets.runs.model_card import model_card
+from nets.runs.resume import Run
+from nets.training.evaluation import Evaluation
 
 HISTORY, CURVE = "history.csv", "learning_curve.png"
+draw_history: Callable[[list[dict[str, Any]], Path], None] | None = None
+"""Draws a history into a file: `nets.plot.learning_curve`, which `nets` puts here since this package is below."""
 
 
 class RunFolder:
@@ -36,11 +38,11 @@ class RunFolder:
 
     Args:
         path: the folder, which is made where there is none.
-        every: how often a checkpoint is written.
+        interval: how often a checkpoint is written.
     """
 
-    def __init__(self, path: Path, every: Every) -> None:
-        self.path, self.every = path, every
+    def __init__(self, path: Path, interval: CheckpointInterval) -> None:
+        self.path, self.interval = path, interval
         self.checkpoint = path / checkpoints.FILE
         self._record: dict[str, Any] = {}
         self._kept: tuple[int, int] | None = None  # epoch and step of the last checkpoint
@@ -64,73 +66,59 @@ class RunFolder:
             self.path.rmdir()  # nothing began
 
     def claim(self, resume: bool) -> dict[str, Any] | None:
-        """The checkpoint to go on from, or None for a new run.
-
-        Raises:
-            CheckpointError: the folder holds a run and `resume` is False, or none of its checkpoints can be read.
-        """
+        """The checkpoint to go on from, or None for a new run."""
         names = (checkpoints.FILE, checkpoints.PREVIOUS, record.FILE, HISTORY, CURVE)
         found = [self.path / name for name in names if (self.path / name).exists()]
         if found and not resume:
-            raise CheckpointError(
-                f"output: {found[0]} belongs to a run already; choose another folder, or resume=True (--resume)"
-            )
+            hint = "choose another folder, or resume=True (--resume)"
+            raise CheckpointError(f"output: {found[0]} belongs to a run already; {hint}")
         if not any(file.name in (checkpoints.FILE, checkpoints.PREVIOUS) for file in found):
             return None
         return checkpoints.read(self.path)
 
     def begin(self, run: Run, recipe: Mapping[str, Any]) -> None:
-        """Write the record of a run that is about to compute; `recipe` has its name, its source and the overrides.
-
-        Raises:
-            OSError: nothing can be written here.
-        """
+        """Write the record of a run that is about to compute; `recipe` has its name, its source and the overrides."""
         path = self.path / record.FILE
         content = {"format": record.FORMAT, "status": "running", "message": "", **record.describe(run, recipe)}
-        if run.step:
+        if run.training.step:
             content |= record.resume(path, run)
         record.write(path, content | record.progress(run))
         self._record = content
-        self._kept = (run.epoch, run.step) if run.step else None
-        self._tried = (run.epoch, run.step, time.monotonic())
+        self._kept = (run.training.epoch, run.training.step) if run.training.step else None
+        self._tried = (run.training.epoch, run.training.step, time.monotonic())
 
     def due(self, run: Run, steps: int = 0) -> bool:
-        """Whether a checkpoint is due, after `steps` more."""
+        """Tell whether a checkpoint is due, after `steps` more."""
         epoch, step, then = self._tried
         seconds = time.monotonic() - then
-        return self.every.due(steps=run.step + steps - step, epochs=run.epoch - epoch, seconds=seconds)
+        done, epochs = run.training.step + steps - step, run.training.epoch - epoch
+        return self.interval.due(steps=done, epochs=epochs, seconds=seconds)
 
-    def keep(self, run: Run, *, at_once: bool = False) -> None:
-        """Write a checkpoint where one is due, or at once."""
-        if (run.epoch, run.step) != self._kept and (at_once or self.due(run)):
+    def keep(self, run: Run) -> None:
+        """Write a checkpoint, unless the last one is of this step."""
+        if (run.training.epoch, run.training.step) != self._kept:
             self._write_checkpoint(run)
             self._write_record(record.progress(run))
 
     def end_epoch(self, run: Run) -> None:
         """The checkpoint, if one is due, before what can be made again from it."""
-        if (run.epoch, run.step) != self._kept and self.due(run):
+        if (run.training.epoch, run.training.step) != self._kept and self.due(run):
             self._write_checkpoint(run)
-        self._try(HISTORY, lambda: write_atomically(self.path / HISTORY, _table(run.history).encode()))
+        self._try(HISTORY, lambda: write_atomically(self.path / HISTORY, _table(run.training.history).encode()))
         self._write_record(record.progress(run))
 
     def finish(self, run: Run, evaluation: Evaluation) -> None:
-        """What the run gave.
-
-        Raises:
-            OSError: the last checkpoint cannot be written.
-        """
-        if (run.epoch, run.step) != self._kept:
+        """Write the last checkpoint, the result, the learning curve and the model card."""
+        if (run.training.epoch, run.training.step) != self._kept:
             try:
                 self._save(run)
             except OSError as error:
-                raise OSError(
-                    error.errno,
-                    f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}; "
-                    "make room and resume the run",
-                ) from error
+                why = f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}"
+                raise OSError(error.errno, f"{why}; free some space and resume the run") from error
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
-        self._try(CURVE, lambda: _draw(run.history, self.path / CURVE))
-        self._try(card.FILE, lambda: record.write_text(self.path / card.FILE, card.model_card(self._record)))
+        if draw_history is not None:
+            self._try(CURVE, partial(draw_history, run.training.history, self.path / CURVE))
+        self._try(CARD, lambda: record.write_text(self.path / CARD, model_card(self._record)))
 
     def last(self) -> str:
         """Where the last checkpoint is, in words."""
@@ -142,11 +130,11 @@ class RunFolder:
 
     def _write_checkpoint(self, run: Run) -> None:
         self._try(checkpoints.FILE, lambda: self._save(run))
-        self._tried = (run.epoch, run.step, time.monotonic())
+        self._tried = (run.training.epoch, run.training.step, time.monotonic())
 
     def _save(self, run: Run) -> None:
-        checkpoints.save(self.path, run.record())
-        self._kept = (run.epoch, run.step)
+        checkpoints.save(self.path, run.content())
+        self._kept = (run.training.epoch, run.training.step)
 
     def _write_record(self, changes: Mapping[str, Any]) -> None:
         self._record |= changes
@@ -160,48 +148,9 @@ class RunFolder:
             warnings.warn(f"output: {self.path / name} cannot be written ({reason}); {self.last()}", stacklevel=2)
 
 
-class NoFolder:
-    """Keeps nothing."""
-
-    checkpoint = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def claim(self, resume: bool) -> None:
-        pass
-
-    def begin(self, run: Run, recipe: Mapping[str, Any]) -> None:
-        pass
-
-    def due(self, run: Run, steps: int = 0) -> bool:
-        return False
-
-    def keep(self, run: Run, *, at_once: bool = False) -> None:
-        pass
-
-    def end_epoch(self, run: Run) -> None:
-        pass
-
-    def finish(self, run: Run, evaluation: Evaluation) -> None:
-        pass
-
-    def last(self) -> str:
-        return "there is no checkpoint"
-
-
 def _table(history: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     return text.getvalue()
-
-
-def _draw(history: list[dict[str, Any]], path: Path) -> None:
-    from nets import plot
-
-    plot.learning_curve(history, path)

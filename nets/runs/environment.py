@@ -1,4 +1,4 @@
-"""Where and with what a run was computed: versions, hardware, commit, command."""
+"""The environment of a run: versions, hardware, commit, command."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -18,8 +19,13 @@ import torch
 PACKAGE = "mgnet-multigrid"
 
 
+def now() -> str:
+    """The time, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def versions() -> dict[str, str]:
-    """Of what can change the last bit of a result."""
+    """Versions of everything that can change the last bit of a result."""
     found = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": numpy.__version__}
     if torch.version.cuda:
         found |= {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version())}
@@ -49,7 +55,7 @@ def _processor() -> str:
 
 
 def command() -> str:
-    """What was typed, as far as the system knows."""
+    """The command line, as far as the system knows it."""
     return shlex.join(["python", *sys.orig_argv[1:]])
 
 
@@ -57,7 +63,7 @@ def command() -> str:
 def commit() -> str:
     """`git describe` of the checkout that the code is in, "-dirty" where files differ; else the package's version."""
     root = Path(__file__).resolve().parents[2]
-    if (root / ".git").exists():  # not the repository of somebody who installed the package into a folder of it
+    if (root / ".git").exists():  # not a repository into whose folder the package was installed
         try:
             git = ["git", "-C", str(root), "describe", "--always", "--dirty", "--tags", "--abbrev=12"]
             return subprocess.run(git, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

@@ -1,4 +1,4 @@
-"""The model card of a run: what the network is, what it was trained on and how, how well it does, and its limits."""
+"""The model card of a run: the network, its data and recipe, its accuracy, and its limits."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
-from nets.papers.accuracies import published
 from nets.common.formatting import duration, threads
-from nets.models.registry import own_settings
+from nets.naming.lookup import own_settings
+from nets.papers.accuracies import published
 
 FILE = "model_card.md"
 PARTS = {"train": "training", "test": "test"}
+PUBLISHED = {True: " (as published)", False: " (not the published file)", None: ""}
 WORST = 5
 """Classes with the lowest accuracy that are named."""
 
@@ -56,6 +57,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
     machine = [hardware.get("gpu"), hardware.get("cpu"), threads(hardware.get("threads"))]
     if (hardware.get("processes") or 1) > 1:
         machine.append(f"{hardware['processes']} processes")
+    source = f" ({recipe['source']})" if recipe.get("source") else ""
     seconds, compiling = record.get("seconds"), record.get("compile_seconds")
     time = duration(float(seconds)) if seconds else ""
     settings = record.get("settings") or {}
@@ -69,8 +71,8 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         "initial weights": initial_weights(record),
         "frozen parameters": ", ".join(record.get("frozen") or ()),
         "data": _data(data),
-        "files": ", ".join(_file(file) for file in data.get("files") or ()),
-        "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{_source(recipe)}", overrides])),
+        "files": ", ".join(f["name"] + PUBLISHED[f.get("as_published")] for f in data.get("files") or ()),
+        "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{source}", overrides])),
         "seed": str(record.get("seed", "")),
         "time": f"{time}, and {duration(float(compiling))} of compilation" if time and compiling else time,
         "hardware": ", ".join(filter(None, machine)),
@@ -103,16 +105,6 @@ def _data(data: Mapping[str, Any]) -> str:
     return ", ".join(parts + ([f"split {data['split']}"] if data.get("split") else []))
 
 
-def _file(file: Mapping[str, Any]) -> str:
-    """Its name, and whether it is the published one."""
-    known = {True: "as published", False: "not the published file", None: ""}[file.get("as_published")]
-    return file["name"] + (f" ({known})" if known else "")
-
-
-def _source(recipe: Mapping[str, Any]) -> str:
-    return f" ({recipe['source']})" if recipe.get("source") else ""
-
-
 def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     if result.get("accuracy") is None:
         return ["There is no result."]
@@ -130,9 +122,7 @@ def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     printed = {(e.source, e.accuracy): e for e in published(record["data"]["name"], record["model"], activation)}
     if printed:
         values = ", ".join(f"{accuracy:.2f} % ({source})" for source, accuracy in printed)
-        lines.append(
-            f"- Published for this network: {values}; their recipes are others, and nobody says for how many runs."
-        )
+        lines.append(f"- Published for this network: {values}; with other recipes, and no number of runs is given.")
     return lines
 
 
@@ -147,11 +137,11 @@ def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     limits = [
         f"It has seen {name} alone: on images of another kind, size or camera it may be wrong without a sign of it.",
         "It answers with one of its classes for any image; its probabilities are not calibrated.",
-        "One run: another seed gives another number. `python -m nets report` puts several beside one another.",
+        "One run: another seed gives another number. `python -m nets report` compares runs.",
     ]
     if result.get("accuracy") is not None:
         limits.append("Measured after the last epoch, never the best one, and without test-time augmentation.")
-        limits.append("Whether somebody chose the recipe by the test images, this record does not say.")
+        limits.append("This record does not say whether the recipe was chosen by the test images.")
     return limits
 
 

@@ -1,4 +1,4 @@
-"""Which data a run saw."""
+"""The data that a run saw, and how they are found again."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from nets import data as datasets
 from nets.data import Dataset
 from nets.data.sets import PREFIX
 from nets.models.base import Network
-from nets.runs.checkpoint import CheckpointError, read
+from nets.models.checkpoint import CheckpointError, read
 
 NOT_HELD_OUT = ("train_images", "white", "mean", "std", "excluded")
-"""What the images for training decide, and which images are not there."""
+"""Entries that the training images decide, and the excluded images."""
 
 
 def describe(data: Dataset) -> dict[str, Any]:

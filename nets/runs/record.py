@@ -1,4 +1,4 @@
-"""record.json: what a run was, how it went and what came out, written before the first batch and after every epoch."""
+"""record.json: description, progress and result of a run, written before the first batch and after every epoch."""
 
 from __future__ import annotations
 
@@ -7,105 +7,99 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nets.common.checked_file import write_atomically
 from nets.inspect.cost import multiply_adds, parameters
 from nets.models.replaced import replaced_modules
-from nets.runs import environment as machine
-from nets.runs import provenance
+from nets.runs import environment, provenance
+from nets.runs.environment import now
+from nets.runs.resume import Run
 from nets.training.average import RULE
 from nets.training.evaluation import Evaluation
-from nets.runs.checked_file import write_atomically
-
-if TYPE_CHECKING:
-    from nets.runs.run import Run
 
 FILE = "record.json"
 FORMAT = "mgnet-multigrid record 1"
 
 
-def now() -> str:
-    """The time, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What does not change in a run, as plain values; `recipe` has its name, its source and the overrides."""
-    data, config = run.whole, run.model.config
+    """Describe what does not change in a run, as plain values; `recipe` has its name, its source and the overrides."""
+    # runs of earlier versions, which lack the rule, had no warm-up
+    averaging = {} if run.training.average is None else {"averaging_decay": RULE}
+    data, config = run.training.whole, run.training.model.config
     files = [file._asdict() for file in data.source]
     return {
         "model": config.notation,
         "settings": config.settings(),
-        "parameters": parameters(run.model),
-        "multiply_adds": multiply_adds(run.model, data.train_images.shape[1:]),
+        "parameters": parameters(run.training.model),
+        "multiply_adds": multiply_adds(run.training.model, data.train_images.shape[1:]),
         "data": {
             "name": data.name,
             "split": data.split,
-            "train": len(run.data.train_labels),
-            "validation": len(run.data.test_labels) if run.recipe.val_fraction else 0,
+            "train": len(run.training.data.train_labels),
+            "validation": len(run.training.data.test_labels) if run.training.recipe.val_fraction else 0,
             "test": len(data.test_labels),
             "excluded": {part: len(images) for part, images in data.excluded.items() if images},
             "classes": list(data.class_names),
             "files": files,
             "folder": provenance.folder(data),
         },
-        "modules": replaced_modules(run.model),
+        "modules": replaced_modules(run.training.model),
         "frozen": run.frozen,
         "initial": run.initial,
-        "recipe": {"name": recipe["name"], "source": recipe["source"], **asdict(run.recipe), **_averaging(run)},
+        "recipe": {
+            "name": recipe["name"],
+            "source": recipe["source"],
+            **asdict(run.training.recipe),
+            **averaging,
+        },
         "overrides": recipe["overrides"],
-        "seed": run.seed,
+        "seed": run.training.seed,
         **circumstances(run),
         "started": run.started,
     }
 
 
-def _averaging(run: Run) -> dict[str, str]:
-    """Say how the average was taken: runs of earlier versions, where this is not said, had no warm-up."""
-    return {} if run.average is None else {"averaging_decay": RULE}
-
-
 def circumstances(run: Run) -> dict[str, Any]:
-    """Of this process."""
+    """Describe this process."""
     return {
-        "command": machine.command(),
-        "commit": machine.commit(),
-        "versions": machine.versions(),
-        "hardware": {**machine.hardware(run.device), "processes": run.ranks.count},
+        "command": environment.command(),
+        "commit": environment.commit(),
+        "versions": environment.versions(),
+        "hardware": {**environment.hardware(run.training.device), "processes": run.training.ranks.count},
         "process": {"id": os.getpid(), "host": platform.node()},
     }
 
 
 def resume(path: Path, run: Run) -> dict[str, Any]:
-    """What the record of the run that goes on says of its first process, and a list of those that resumed it."""
+    """Read the record of a run that is resumed: its first process, and the processes that resumed it."""
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
         kept = {name: before[name] for name in ("command", "commit", "versions", "hardware", "process")}
-        resumed = [*before.get("resumed", ()), {"from_step": run.step, "at": now(), **circumstances(run)}]
+        resumed = [*before.get("resumed", ()), {"from_step": run.training.step, "at": now(), **circumstances(run)}]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # lost: the checkpoint has all that is needed
         return {}
     return {**kept, "resumed": resumed}
 
 
 def progress(run: Run) -> dict[str, Any]:
-    """What changes: the time of the last word, and how far the run is."""
+    """The entries that change: the time of the last word, and how far the run is."""
     return {
         "written": now(),
-        "epoch": run.epoch,
-        "step": run.step,
-        "seconds": run.seconds,
-        "compile_seconds": run.compile_seconds,
-        "history": run.history,
+        "epoch": run.training.epoch,
+        "step": run.training.step,
+        "seconds": run.training.seconds,
+        "compile_seconds": run.training.compile_seconds,
+        "history": run.training.history,
     }
 
 
 def result(run: Run, evaluation: Evaluation) -> dict[str, Any]:
-    """What came out after the last epoch; never the best epoch's."""
+    """The result after the last epoch; never the best epoch's."""
     return {
-        "which": "last epoch" if run.average is None else "averaged weights",
+        "which": "last epoch" if run.training.average is None else "averaged weights",
         "accuracy": evaluation.accuracy,
         "top5": evaluation.top5,
         "per_class": evaluation.per_class,
@@ -119,7 +113,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """UTF-8; the bytes of paths that are none become what JSON reads back."""
+    """Write UTF-8; bytes of paths that are not UTF-8 are escaped as JSON reads them back."""
     write_atomically(path, text.encode(errors="backslashreplace"))
 
 

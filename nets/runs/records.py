@@ -1,4 +1,4 @@
-"""Records of training runs (record.json): reading them, and putting repeated runs together."""
+"""Records of training runs (record.json): reading them, and grouping repeated runs."""
 
 from __future__ import annotations
 
@@ -6,78 +6,45 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import nan
 from os import PathLike
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from nets.papers.accuracies import PublishedAccuracy, published
-from nets.models.replaced import summed_up
-from nets.runs.record import FILE, FORMAT
 from nets.common.formatting import counted, threads
-from nets.models.registry import own_settings
+from nets.models.replaced import summed_up
+from nets.naming.lookup import own_settings
+from nets.papers.accuracies import PublishedAccuracy, published
+from nets.runs.record import FILE, FORMAT
 
 STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 
 
-@dataclass(frozen=True, eq=False)
 class Record:
-    """A run as its record.json tells it; `path` is that file, `content` what it holds."""
+    """A run as its record.json tells it.
 
-    path: Path
-    content: Mapping[str, Any]
+    Attributes:
+        path, content: the file and what it holds.
+        data, model, activation: names.
+        accuracy, top5: in percent, nan where there is none.
+        seconds: nan where it is not known.
+    """
 
-    @property
-    def status(self) -> str:
-        return str(self.content["status"])
-
-    @property
-    def finished(self) -> bool:
-        return self.status == "finished"
-
-    @property
-    def message(self) -> str:
-        return str(self.content.get("message") or "")
-
-    @property
-    def data(self) -> str:
-        return str(self.content["data"]["name"])
-
-    @property
-    def model(self) -> str:
-        return str(self.content["model"])
-
-    @property
-    def parameters(self) -> int | None:
-        return self.content.get("parameters")
-
-    @property
-    def seed(self) -> int | None:
-        return self.content.get("seed")
-
-    @property
-    def accuracy(self) -> float:
-        """Top-1 in percent."""
-        return 100 * float(self.content["result"]["accuracy"])
-
-    @property
-    def top5(self) -> float | None:
-        value = self.content["result"].get("top5")
-        return None if value is None else 100 * float(value)
-
-    @property
-    def seconds(self) -> float:
-        return float(self.content.get("seconds") or nan)
-
-    @property
-    def history(self) -> Sequence[Mapping[str, Any]]:
-        return self.content.get("history") or []
-
-    @property
-    def activation(self) -> str:
-        return str((self.content.get("settings") or {}).get("activation", "relu"))
+    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
+        self.path, self.content = path, content
+        result, settings = content.get("result") or {}, content.get("settings") or {}
+        self.status, self.message = str(content["status"]), str(content.get("message") or "")
+        self.finished = self.status == "finished"
+        self.data, self.model = str(content["data"]["name"]), str(content["model"])
+        self.activation = str(settings.get("activation", "relu"))
+        self.parameters: int | None = content.get("parameters")
+        self.seed: int | None = content.get("seed")
+        self.epochs: int | None = (content.get("recipe") or {}).get("epochs")
+        self.accuracy, self.top5 = _percent(result.get("accuracy")), _percent(result.get("top5"))
+        self.which = str(result.get("which") or "")
+        self.seconds = float(content.get("seconds") or nan)
+        self.history: Sequence[Mapping[str, Any]] = content.get("history") or []
 
     @property
     def network(self) -> str:
@@ -90,20 +57,12 @@ class Record:
 
     @property
     def recipe(self) -> str:
-        """Its name, and the settings that were replaced: "digits, epochs=3"."""
+        """Its name, the settings that were replaced, and where the weights are from: "digits, epochs=3"."""
         recipe, overrides = self.content.get("recipe") or {}, self.content.get("overrides") or {}
         words = [str(recipe.get("name") or "own"), *(f"{k}={v}" for k, v in sorted(overrides.items()))]
-        return ", ".join([*words, *self._start()])
-
-    def _start(self) -> list[str]:
-        """Say from what weights the run started, and how many parameters it left alone."""
         initial, frozen = self.content.get("initial") or {}, self.content.get("frozen") or ()
-        trained = f"fine-tuned from {initial.get('data') or 'other weights'}"
-        return [trained] * ("from" in initial) + [f"{counted(len(frozen), 'parameter')} frozen"] * bool(frozen)
-
-    @property
-    def epochs(self) -> int | None:
-        return (self.content.get("recipe") or {}).get("epochs")
+        words += [f"fine-tuned from {initial.get('data') or 'other weights'}"] * ("from" in initial)
+        return ", ".join(words + [f"{counted(len(frozen), 'parameter')} frozen"] * bool(frozen))
 
     @property
     def hardware(self) -> str:
@@ -113,67 +72,47 @@ class Record:
             return str(hardware["gpu"])
         return ", ".join(filter(None, [str(hardware.get("cpu") or "unknown"), threads(hardware.get("threads"))]))
 
-    def kind(self) -> tuple[Any, ...]:
-        """What runs have in common that are repetitions of one another, the seed apart."""
+    def kind(self) -> tuple[str, ...]:
+        """Everything that repetitions of one run have in common; last, what a result is taken from."""
         content = self.content
         data = {key: content["data"].get(key) for key in ("name", "train", "test")}
         initial = content.get("initial") or {}
         start = ["from" in initial, initial.get("model"), initial.get("data"), content.get("frozen") or []]
         parts = [data, self.model, content.get("settings"), content.get("recipe"), content.get("overrides"), start]
         parts.append(content.get("modules") or {})
-        which = (content.get("result") or {}).get("which")
-        return *(json.dumps(part, sort_keys=True) for part in parts), which
+        return *(json.dumps(part, sort_keys=True) for part in parts), self.which
 
 
-@dataclass(frozen=True, eq=False)
+def _percent(share: float | None) -> float:
+    return nan if share is None else 100 * float(share)
+
+
 class Group:
-    """Runs that differ in their seed alone: those that finished, and the others."""
+    """Runs that differ in their seed alone: those that finished, and the others.
 
-    finished: tuple[Record, ...]
-    others: tuple[Record, ...]
+    Attributes:
+        n: how many finished.
+        mean, deviation, top5, seconds: of these; nan where there are none, the deviation for a single run too.
+        repeated: seeds of more than one finished run.
+    """
 
-    @property
-    def records(self) -> tuple[Record, ...]:
-        return self.finished + self.others
-
-    @property
-    def first(self) -> Record:
-        return self.records[0]
-
-    @property
-    def n(self) -> int:
-        return len(self.finished)
-
-    @property
-    def accuracies(self) -> list[float]:
-        return [record.accuracy for record in self.finished]
-
-    @property
-    def mean(self) -> float:
-        return mean(self.accuracies) if self.n else nan
-
-    @property
-    def deviation(self) -> float:
-        """The sample's standard deviation, with n - 1; nan for a single run."""
-        return stdev(self.accuracies) if self.n > 1 else nan
-
-    @property
-    def top5(self) -> float:
-        values = [record.top5 for record in self.finished]
-        return mean(v for v in values if v is not None) if values and None not in values else nan
-
-    @property
-    def seconds(self) -> float:
-        return mean(record.seconds for record in self.finished) if self.n else nan
-
-    @property
-    def repeated(self) -> list[int | None]:
-        """Seeds of more than one finished run."""
-        return [seed for seed, count in Counter(record.seed for record in self.finished).items() if count > 1]
+    def __init__(self, finished: tuple[Record, ...], others: tuple[Record, ...]) -> None:
+        self.finished, self.others, self.records = finished, others, finished + others
+        self.first, self.n = self.records[0], len(finished)
+        self.accuracies = [record.accuracy for record in finished]
+        self.mean, self.top5, self.seconds = map(
+            _mean, (self.accuracies, [r.top5 for r in finished], [r.seconds for r in finished])
+        )
+        self.deviation = stdev(self.accuracies) if self.n > 1 else nan
+        self.repeated = [seed for seed, count in Counter(record.seed for record in finished).items() if count > 1]
 
     @property
     def published(self) -> list[PublishedAccuracy]:
         return published(self.first.data, self.first.model, self.first.activation)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return mean(values) if values else nan
 
 
 class NoRecordError(ValueError):
@@ -181,12 +120,9 @@ class NoRecordError(ValueError):
 
 
 def runs(paths: Iterable[str | PathLike[str]]) -> list[Group]:
-    """The runs whose records are given, or lie in the folders given, at any depth; repetitions together.
+    """Read the records given, or in the folders given at any depth, and group repetitions.
 
-    What holds no run is passed over with a warning, as long as something else does.
-
-    Raises:
-        ValueError: naming a path that does not exist, or a record.json that is none; or where there is no run at all.
+    Paths without a run are left out with a warning, unless there is no run at all.
     """
     found: dict[Path, Record] = {}
     others: list[str] = []
@@ -206,17 +142,12 @@ def runs(paths: Iterable[str | PathLike[str]]) -> list[Group]:
     if others and not found:
         raise ValueError(others[0])
     for words in others:
-        warnings.warn(f"{words} (passed over)", stacklevel=2)
+        warnings.warn(f"{words} (left out)", stacklevel=2)
     return groups(found.values())
 
 
 def read(path: str | PathLike[str]) -> Record:
-    """The record in a file.
-
-    Raises:
-        NoRecordError: a ValueError that names the file, where it is no record.
-        ValueError: naming the file, where it says less than a record must.
-    """
+    """The record in a file."""
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -231,7 +162,7 @@ def read(path: str | PathLike[str]) -> Record:
 
 
 def _missing(content: Mapping[str, Any]) -> str | None:
-    """What a record must say and this one does not, in words."""
+    """Say in words what a record lacks."""
     for key in ("status", "model", "data"):
         if not content.get(key):
             return f"has no {key!r}"
@@ -246,26 +177,18 @@ def _missing(content: Mapping[str, Any]) -> str | None:
 
 
 def groups(records: Iterable[Record]) -> list[Group]:
-    """Repetitions together, by data set, then by network and recipe in order of appearance.
+    """Group repetitions, by data set, then by network and recipe in order of appearance.
 
     A run without a result belongs to the finished ones of the same kind, whatever their results are taken from.
     """
-    together: dict[Any, list[Record]] = {}
-    unfinished: list[Record] = []
-    for record in records:
-        if record.finished:
-            together.setdefault(record.kind(), []).append(record)
-        else:
-            unfinished.append(record)
-    others: dict[Any, list[Record]] = {}
-    for record in unfinished:
-        kind = next((kind for kind in together if kind[:-1] == record.kind()[:-1]), None)
-        others.setdefault(record.kind() if kind is None else kind, []).append(record)
-    kinds = list(dict.fromkeys([*together, *others]))
-    made = [
-        Group(tuple(sorted(together.get(kind, ()), key=_seed)), tuple(sorted(others.get(kind, ()), key=_seed)))
-        for kind in kinds
-    ]
+    records = list(records)
+    together: dict[Any, tuple[list[Record], list[Record]]] = {}
+    for record in sorted(records, key=lambda record: not record.finished):
+        kind = record.kind()
+        if not record.finished:
+            kind = next((known for known in together if known[:-1] == kind[:-1]), kind)
+        together.setdefault(kind, ([], []))[0 if record.finished else 1].append(record)
+    made = [Group(*(tuple(sorted(part, key=_seed)) for part in parts)) for parts in together.values()]
     return sorted(made, key=lambda group: group.first.data)
 
 

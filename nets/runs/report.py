@@ -1,6 +1,6 @@
 """The papers' tables from records of runs: mean, deviation and number of runs, beside what was published.
 
-A run that failed, diverged or did not finish has its place in the table, and none in a mean.
+A run that failed, diverged or did not finish is in the table, and in no mean.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from math import isnan
 from typing import Any
 
+from nets.common.formatting import EMPTY, duration
 from nets.papers.accuracies import PublishedAccuracy, all_published, plain
 from nets.runs.records import Group
-from nets.common.formatting import EMPTY, duration
 
 HEADINGS = ("data", "network", "parameters", "recipe", "epochs", "accuracy in %", "runs", "published in %", "time")
 CHOSEN = "Accuracy on the test set after the last epoch, as mean ± standard deviation of the sample over n runs."
@@ -26,10 +26,7 @@ def table(found: Sequence[Group], form: str = "text", *, not_run: bool = False) 
 
     Args:
         form: "text", "markdown", "csv" or "json"; the last two have a row per group of repeated runs, in full digits.
-        not_run: whether published networks on the same data sets that nobody ran have a row too.
-
-    Raises:
-        ValueError: naming the argument.
+        not_run: whether published networks on the same data sets have a row too where no run is given.
     """
     if form not in FORMS:
         raise ValueError(f"form must be one of {', '.join(map(repr, FORMS))}; got {form!r}")
@@ -101,9 +98,9 @@ def _printed(entries: Sequence[PublishedAccuracy]) -> str:
 
 
 def _notes(found: Sequence[Group]) -> list[str]:
-    """What the numbers mean, which runs gave none, and what is to be said about the published ones."""
+    """Explain the numbers, list the runs without a result, and add remarks on the published ones."""
     notes = [CHOSEN] if any(group.n for group in found) else []
-    notes += _sentence("Result: ", {_which(g) for g in found if g.n})
+    notes += _sentence("Result: ", {group.first.which for group in found if group.n})
     notes += _sentence("Hardware: ", {record.hardware for g in found for record in g.finished})
     for group in found:
         for record in group.others:
@@ -118,10 +115,6 @@ def _notes(found: Sequence[Group]) -> list[str]:
 def _sentence(start: str, words: set[str]) -> list[str]:
     known = sorted(words - {""})
     return [f"{start}{'; '.join(known)}."] if known else []
-
-
-def _which(group: Group) -> str:
-    return str(group.first.content["result"].get("which") or "")
 
 
 def _values(group: Group) -> dict[str, Any]:
@@ -144,7 +137,7 @@ def _values(group: Group) -> dict[str, Any]:
         "seconds": _number(group.seconds),
         "seeds": [r.seed for r in group.finished],
         "not_finished": [{"seed": r.seed, "status": r.status, "message": r.message} for r in group.others],
-        "published": [e._asdict() for e in group.published],
+        "published": group.published,
         "records": [str(r.path) for r in group.records],
     }
 
@@ -153,11 +146,13 @@ def _number(value: float) -> float | None:
     return None if isnan(value) else value
 
 
+def _all_values(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> list[dict[str, Any]]:
+    missing = ({"data": e[0].data, "model": e[0].model, "n": 0, "published": e} for e in absent)
+    return [*map(_values, found), *missing]
+
+
 def _json(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> str:
-    rows = [_values(group) for group in found]
-    rows += [
-        {"data": e[0].data, "model": e[0].model, "n": 0, "published": [one._asdict() for one in e]} for e in absent
-    ]
+    rows = [row | {"published": [e._asdict() for e in row["published"]]} for row in _all_values(found, absent)]
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
@@ -166,13 +161,10 @@ def _csv(found: Sequence[Group], absent: Sequence[list[PublishedAccuracy]]) -> s
     names = [name for name in _values(found[0]) if name != "records"] if found else ["data", "model"]
     writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    for group in found:
-        values = _values(group)
-        values["seeds"] = " ".join(map(str, values["seeds"]))
-        values["not_finished"] = " ".join(f"{r['status']}:{r['seed']}" for r in values["not_finished"])
-        writer.writerow({**values, "published": _printed(group.published)})
-    for entries in absent:
-        writer.writerow({"data": entries[0].data, "model": entries[0].model, "n": 0, "published": _printed(entries)})
+    for row in _all_values(found, absent):
+        seeds = " ".join(map(str, row.get("seeds", ())))
+        others = " ".join(f"{r['status']}:{r['seed']}" for r in row.get("not_finished", ()))
+        writer.writerow(row | {"seeds": seeds, "not_finished": others, "published": _printed(row["published"])})
     return text.getvalue().rstrip("\n")
 
 

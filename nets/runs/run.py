@@ -1,230 +1,207 @@
-"""The state of a training run: what a checkpoint keeps."""
+"""`train`: one run, from its arguments to its result, with what is kept of it in a folder."""
 
 from __future__ import annotations
 
-import time
-import warnings
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from nets.common import randomness
-from nets.data import Batches, Dataset, validation_split
-from nets.models.modes import frozen_names
+from nets import data as datasets
+from nets.data import Dataset
 from nets.models.base import Network
-from nets.models.state_dict_checks import description
-from nets.runs import environment as machine
-from nets.runs import provenance
-from nets.runs import record
-from nets.training.average import RULE, Average
-from nets.runs.checkpoint import CheckpointError
-from nets.training.optimizer import create_optimizer
-from nets.training.plan import batches, share, steps_per_epoch
-from nets.training.distributed import Ranks
+from nets.models.modes import trained_as_before
+from nets.models.weights import load_weights
+from nets.runs.checkpoint_interval import CheckpointInterval
+from nets.runs.directory import RunFolder
+from nets.runs.resume import Run
+from nets.runs.tensorboard import Events, check_tensorboard
+from nets.training.checks import check_arguments, check_fit, network_for, usable_device
+from nets.training.distributed import joined, local_device
+from nets.training.evaluation import Evaluation
+from nets.training.loop import Observer, TrainingError, train_epochs
+from nets.training.metrics import Tally
+from nets.training.progress import Progress
 from nets.training.recipe import Recipe
-from nets.training.whitening import whiten
-
-WHITENED = 2048
-"""Training images from which whitening takes its patches."""
+from nets.training.recipes import SOURCES, name_of, recipe_for
+from nets.training.signals import Stop, TrainingInterrupted, name
 
 
-@dataclass
-class Sums:
-    """Of the steps of the epoch that is under way, in all processes; `began` is the run's `seconds` at its first."""
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """The result of a run.
 
-    steps: int = 0
-    loss: float = 0.0
-    correct: int = 0
-    images: int = 0
-    began: float = 0.0
+    Attributes:
+        model: the network after the last epoch (averaged weights where the recipe averages), in evaluation mode.
+        evaluation: how it classifies the held-out part.
+        history: one row of numbers per epoch.
+        checkpoint: the path of the last checkpoint, or None.
+        validation: how it classifies the validation part, where there is one.
 
-
-@dataclass(eq=False)
-class Run:
-    """Everything that a run changes, and what it must not change.
-
-    `data` is what is learned and what is evaluated after an epoch: with `recipe.val_fraction` both from the training
-    part of `whole`, the data set as it was given. `stepped` is the model as a step calls it. `frozen` are the names of
-    the parameters that came frozen, `initial` is where the weights are from, and their SHA-256.
-    `epoch` counts the epochs that are complete, with their row in the history, `step` all steps. `seconds` go from the
-    first batch on, over all pieces of a run that was resumed, each up to its last checkpoint.
+    >>> result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, progress=False)
+    >>> result.model.training, result.checkpoint
+    (False, None)
     """
 
     model: Network
-    whole: Dataset
-    data: Dataset
-    recipe: Recipe
-    seed: int
-    ranks: Ranks
-    images: Batches
-    optimizer: torch.optim.Optimizer
-    average: Average | None
-    stepped: nn.Module
-    frozen: list[str]
-    initial: dict[str, Any]
-    epoch: int = 0
-    step: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    sums: Sums = field(default_factory=Sums)
-    started: str = field(default_factory=record.now)
-    compile_seconds: float = 0.0
-    _clock: float = field(default_factory=time.perf_counter)
+    evaluation: Evaluation
+    history: list[dict[str, Any]]
+    checkpoint: Path | None
+    validation: Evaluation | None = None
 
-    @classmethod
-    def start(cls, model: Network, whole: Dataset, recipe: Recipe, seed: int, ranks: Ranks) -> Run:
-        """A run before its first step; the model lies on its device."""
-        weight = next(model.parameters())
-        data = validation_split(whole, recipe.val_fraction, seed) if recipe.val_fraction else whole
-        images = Batches(data, augmentation=recipe.augmentation, seed=seed, device=weight.device, dtype=weight.dtype)
-        frozen, initial = frozen_names(model), provenance.initial_weights(model)
-        if recipe.whitening:
-            whiten(model, images.sample(WHITENED))
-        if recipe.channels_last:
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        average = None
-        if recipe.averaging > 0:
-            average = Average(model, recipe.averaging, buffers=recipe.norm_batches == 0)
-        optimizer = create_optimizer(model, recipe)
-        stepped = ranks.wrapped(model, lambda: images.sample(2))
-        if recipe.compile:
-            stepped = torch.compile(stepped)  # type: ignore[assignment]
-        return cls(model, whole, data, recipe, seed, ranks, images, optimizer, average, stepped, frozen, initial)
+    def __repr__(self) -> str:
+        reached = f"accuracy={self.accuracy:.4f}, {len(self.history)} epochs"
+        return f"TrainingResult({type(self.model).__name__}, {reached}, checkpoint={self.checkpoint})"
 
     @property
-    def device(self) -> torch.device:
-        return self.images.device
+    def accuracy(self) -> float:
+        """Held-out accuracy in [0, 1] after the last epoch; never the best one."""
+        return self.evaluation.accuracy
+
+
+@torch.inference_mode(False)  # within torch.no_grad() too
+def train(
+    model: Network | str,
+    data: Dataset | str,
+    *,
+    recipe: Recipe | str | None = None,
+    seed: int = 0,
+    output: str | PathLike[str] | None = None,
+    resume: bool = False,
+    checkpoint_every: str | int = "1 epoch, 5 min",
+    init_from: str | PathLike[str] | None = None,
+    evaluate_every: int = 1,
+    tensorboard: bool = False,
+    device: str | torch.device = "cpu",
+    progress: bool | None = None,
+    **overrides: Any,
+) -> TrainingResult:
+    """Train a network and classify the held-out part of the data.
+
+    Under torchrun the processes share every batch; batch and learning rate are those of all of them together.
+
+    Args:
+        model: a network, which is trained in place, or a name for `create_model`, made from the seed. Parameters with
+            requires_grad=False stay as they are, and so do the statistics of a batch norm all of whose parameters are
+            frozen: it stays in evaluation mode.
+        data: a data set, or a name in `nets.data.DATA`, split by the seed.
+        recipe: a `Recipe` or its name; None takes the one made for the data set.
+        seed: decides every random choice, as a function of (seed, epoch, index).
+        output: a folder for the last two checkpoints (checkpoint.pt, checkpoint.previous.pt), record.json, history.csv
+            and learning_curve.png.
+        resume: go on with the run in `output`; float32 on the CPU, with equal threads and versions, ends with the same
+            bits as without the break, which may be in the middle of an epoch. Where there is no checkpoint yet, start.
+        checkpoint_every: how much work may be lost, such as "10 min", "2 epochs", "500 steps" or "1 epoch, 5 min".
+        init_from: a checkpoint, run folder or state_dict to start from, instead of random weights.
+        evaluate_every: epochs between two evaluations on the held-out part; the last epoch is always evaluated.
+        tensorboard: write events for TensorBoard into the folder "tensorboard" of `output`.
+        device: where to train. Under torchrun "cuda" is one GPU per process.
+        progress: whether to say on stderr how it goes, a line for every epoch, and on a terminal a bar too; None does.
+        overrides: single settings of the recipe, such as epochs=10.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed, before any work.
+        ImportError: `tensorboard` is asked for and not installed.
+        CheckpointError: `output` holds a run and `resume` is False, or another run than the one to resume.
+        TrainingError: the loss is not finite.
+        TrainingInterrupted: by SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2, after a step and a checkpoint; a
+            second signal ends at once. The last three do what they did where the process ignores or handles them.
+        OSError: the last checkpoint cannot be written; before that, a full disk is a warning.
+
+    >>> result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, progress=False)
+    >>> len(result.history)
+    1
+    """
+    check_arguments(data, seed, output, resume, progress, evaluate_every)
+    for argument, value in (("resume", resume), ("tensorboard", tensorboard)):
+        if value and output is None:
+            raise ValueError(f"{argument} needs output, the folder of the run; got None")
+    if tensorboard:
+        check_tensorboard()
+    if isinstance(data, str):
+        data = datasets.load(data, seed)
+    asked = recipe_for(data.name, recipe, {})
+    named = {"name": name_of(asked), "source": SOURCES.get(name_of(asked) or ""), "overrides": overrides}
+    recipe = recipe_for(data.name, asked, overrides)
+    model = network_for(model, data, seed, recipe.initialization)
+    interval = CheckpointInterval.parse(checkpoint_every)
+    device = local_device(usable_device(device))
+    with joined(device) as ranks, ExitStack() as stack:
+        check_fit(model, data, recipe, ranks.count)
+        folder = RunFolder(Path(output), interval) if output is not None and ranks.first else None
+
+        def claim() -> dict[str, Any] | None:
+            return None if folder is None else stack.enter_context(folder).claim(resume)
+
+        content = ranks.on_first(claim)
+        if init_from is not None and content is None:
+            load_weights(model, init_from)
+        stop = stack.enter_context(Stop())
+        stack.enter_context(trained_as_before(model))  # whitening freezes a layer
+        run = Run.start(model.to(device), data, recipe, seed, ranks)
+        run.resume(content)
+        ranks.on_first(lambda: None if folder is None else folder.begin(run, named))
+        events = Events(Path(output) / "tensorboard" if tensorboard and output else None, ranks)
+        with closing(events), closing(Progress(progress, run.training)) as shown:
+            observer = RunObserver(run, folder, stop, shown, events)
+            evaluation, validation = _train(run, observer, evaluate_every)
+        if folder is not None:
+            folder.finish(run, evaluation)
+    if run.training.trained is not model:
+        model.load_state_dict(run.training.trained.state_dict())
+    model.origin = {"from": "a training run", "model": model.config.notation, "data": data.name}
+    model.eval()
+    checkpoint = None if folder is None else folder.checkpoint
+    return TrainingResult(model, evaluation, run.training.history, checkpoint, validation)
+
+
+def _train(run: Run, observer: RunObserver, evaluate_every: int) -> tuple[Evaluation, Evaluation | None]:
+    """Train; errors name the last checkpoint."""
+    training = run.training
+    try:
+        return train_epochs(training, observer, evaluate_every)
+    except TrainingError as error:
+        raise TrainingError(f"{error}; {observer.last()}") from error
+    except TrainingInterrupted as interrupted:
+        observer.keep()
+        after = f"after step {training.step} of {training.steps}; {observer.last()}"
+        raise TrainingInterrupted(interrupted.signal, f"by {name(interrupted.signal)} {after}") from None
+    finally:
+        training.optimizer.zero_grad()
+
+
+class RunObserver(Observer):
+    """Keep what a training gives in the folder of its run, show how it goes, and stop it on a signal."""
+
+    def __init__(self, run: Run, folder: RunFolder | None, stop: Stop, shown: Progress, events: Events) -> None:
+        self.run, self.folder, self.stop, self.shown, self.events = run, folder, stop, shown, events
 
     @property
-    def trained(self) -> nn.Module:
-        return self.model if self.average is None else self.average.module
+    def signal(self) -> int | None:  # type: ignore[override]
+        return self.stop.signal
 
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self._clock
+    def due(self) -> bool:
+        return self.folder is not None and self.folder.due(self.run, steps=1)
 
-    def start_clock(self, seconds: float = 0.0) -> None:
-        """The run has computed for so many seconds by now."""
-        self._clock = time.perf_counter() - seconds
+    def read_losses(self, tally: Tally) -> None:
+        self.shown.read_losses(tally)
+
+    def keep(self) -> None:
+        if self.folder is not None:
+            self.folder.keep(self.run)
 
     def end_epoch(self, row: dict[str, Any]) -> None:
-        self.history.append(row)
-        self.epoch, self.sums = self.epoch + 1, Sums()
+        if self.folder is not None:
+            self.folder.end_epoch(self.run)
+        self.shown.end_epoch(row)
+        self.events.add(row)
 
-    @property
-    def steps(self) -> int:
-        return self.recipe.epochs * steps_per_epoch(len(self.images), self.recipe, self.ranks.count)
+    def interruptible(self) -> AbstractContextManager[Any]:
+        return self.stop.at_once()
 
-    def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
-        return self.recipe.rate(step, self.steps)
-
-    def batches(self) -> list[Tensor]:
-        """Those of the epoch under way, tensors of indices."""
-        order = randomness.order(self.seed, self.epoch, len(self.images))
-        return batches(order, self.recipe, self.ranks.count)
-
-    def parts(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of this process's parts of the batches, `recipe.grad_accum` of each."""
-        shares = (part for b in batches for part in share(b, self.recipe, self.ranks.rank, self.ranks.count))
-        return self.images.epoch(self.epoch, shares)
-
-    @property
-    def held_out(self) -> str:
-        """What is evaluated after an epoch, as the history names it."""
-        return "validation_accuracy" if self.recipe.val_fraction else "test_accuracy"
-
-    def identity(self) -> dict[str, Any]:
-        """What makes this run another than any other one, as plain values; what decides on others comes first."""
-        return {
-            "seed": self.seed,
-            "data": provenance.describe(self.whole),
-            "model": description(self.model),
-            "recipe": asdict(self.recipe),
-            "frozen": self.frozen,
-        }
-
-    def record(self) -> dict[str, Any]:
-        return {
-            **self.identity(),
-            "weights": self.model.state_dict(),
-            "averaged": None if self.average is None else self.average.module.state_dict(),
-            "averaging": None if self.average is None else RULE,
-            "initial": self.initial,
-            "folder": provenance.folder(self.whole),
-            "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "step": self.step,
-            "history": self.history,
-            "sums": asdict(self.sums),
-            "clock": {"started": self.started, "seconds": self.seconds, "compile_seconds": self.compile_seconds},
-            "computed_with": self.computed_with(),
-        }
-
-    def computed_with(self) -> dict[str, Any]:
-        """What the last bits depend on."""
-        return {
-            "device": str(self.device),
-            "processes": self.ranks.count,
-            "threads": torch.get_num_threads(),
-            **machine.versions(),
-        }
-
-    def resume(self, content: dict[str, Any] | None) -> None:
-        """Go on from what `record` gave.
-
-        Raises:
-            CheckpointError: it is of another run, with what differs.
-        """
-        if content is None:
-            return
-        for name, value in self.identity().items():
-            theirs = self._as_written_now(name, content.get(name, value), content)
-            if theirs != value:
-                raise CheckpointError(f"output holds a run with {_other(name, theirs, value)}")
-        if content["computed_with"] != self.computed_with():
-            difference = _differences(content["computed_with"], self.computed_with())
-            warnings.warn(f"resume: {difference}; the last bits may differ from those of an unbroken run", stacklevel=3)
-        self.model.load_state_dict(content["weights"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.initial = content.get("initial", {})
-        if self.average is not None:
-            if content.get("averaging") != RULE:
-                warnings.warn(f"resume: the run began with another average; it goes on with {RULE}", stacklevel=3)
-            self.average.module.load_state_dict(content["averaged"])
-            self.average.n_averaged.fill_(content["step"])
-        self.epoch, self.step, self.history = content["epoch"], content["step"], content["history"]
-        self.sums, clock = Sums(**content["sums"]), content["clock"]
-        self.started, self.compile_seconds = clock["started"], clock["compile_seconds"]
-        self.start_clock(clock["seconds"])
-
-    def _as_written_now(self, name: str, theirs: Any, content: dict[str, Any]) -> Any:
-        """An entry of `identity`: older files lack some, and a folder has a name from every place."""
-        if name == "model":
-            return {"modules": description(self.model)["modules"], **theirs}
-        if name == "data" and (folder := provenance.folder(self.whole)) and content.get("folder") == folder:
-            return {**theirs, "name": self.whole.name}
-        return theirs
-
-
-def _other(name: str, theirs: Any, ours: Any) -> str:
-    """Say what differs, and what works instead."""
-    if name == "frozen":
-        both = ((theirs, ours, "there"), (ours, theirs, "here"))
-        alone = next((only[0], where) for a, b, where in both if (only := [w for w in a if w not in b]))
-        return f"other frozen parameters: {alone[0]} is frozen {alone[1]} alone"
-    words = f"another {name}: {_differences(theirs, ours)}"
-    if name == "recipe" and {**theirs, "epochs": ours["epochs"]} == ours:
-        return f"{words}; to train its weights further, start a run in another folder with init_from (--init-from)"
-    return words
-
-
-def _differences(theirs: Any, ours: Any) -> str:
-    if not isinstance(theirs, dict) or not isinstance(ours, dict):
-        return f"{theirs!r} there, {ours!r} here"
-    for name in ours:
-        if theirs.get(name) != ours[name]:
-            return f"{name} is {_differences(theirs.get(name), ours[name])}"
-    return f"{theirs} there, {ours} here"
+    def last(self) -> str:
+        """Where the last checkpoint is, in words."""
+        return "there is no checkpoint" if self.folder is None else self.folder.last()

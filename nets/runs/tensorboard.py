@@ -26,10 +26,7 @@ class Events:
 
             self.writer = SummaryWriter(str(folder))
 
-    def __enter__(self) -> Events:
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
         if self.writer is not None:
             self.writer.close()
 

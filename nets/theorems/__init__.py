@@ -2,6 +2,11 @@
 
 Each takes networks in evaluation mode and images and returns the largest deviation on any grid, relative to the larger
 side; `THEOREMS` holds them with random networks. `python -m nets theorems` prints them.
+
+>>> import torch
+>>> model = random_network("MgNet[2,2]-[4]-B^l", seed=0)  # in float64
+>>> theorem_8_1(model, torch.ones(1, 3, 8, 8, dtype=torch.float64)) < 1e-12
+True
 """
 
 from nets.theorems.cases import THEOREMS, random_network, run

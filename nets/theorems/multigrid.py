@@ -1,4 +1,4 @@
-"""What networks have from multigrid: Theorem 6.1 and the V-cycle, Lemma 4.1, and (5.7), on torch convolutions."""
+"""Multigrid in networks: Theorem 6.1 and the V-cycle, Lemma 4.1, and (5.7), on torch convolutions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from mgcore import Level, checks, stencils
 from nets.models.mgnet import MgNet
 from nets.models.operators import TRANSPOSED, restriction, restriction_kernel
 from nets.models.vmgnet import VMgNet
-from nets.theorems.deviation import largest
-from nets.theorems.needs import check_network, finest_data
+from nets.theorems.comparison import check_network, finest_data, largest
 from nets.theorems.residuals import with_form
 
 

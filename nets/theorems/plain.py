@@ -20,48 +20,53 @@ from torch.nn import functional
 import mgcore
 from nets.models.base import Network
 from nets.models.data_level import DataLevel, Map
-from nets.models.operators import ADAPTIVE_POOL, CONVOLUTION
+from nets.models.operators import ADAPTIVE_POOL
 from nets.models.plain import PlainNet
-from nets.theorems.deviation import largest
-from nets.theorems.needs import check_network
-from nets.theorems.plain_parts import ACTIVATIONS, Channels, Same, Subsample, ToPixel, parts
+from nets.theorems.comparison import check_network, largest
+from nets.theorems.plain_parts import (
+    ACTIVATIONS,
+    CONVOLUTIONS,
+    Channels,
+    Same,
+    Subsample,
+    ToPixel,
+    convolution_from,
+    parts,
+)
 
 
 def fixed_xi(chi: nn.Module) -> tuple[nn.Module, nn.Module]:
     """xi and eta of Theorem 8.3 for a stride-1 convolution chi: c -> c, with 2 c channels between them."""
-    if not isinstance(chi, tuple(CONVOLUTION.values())):
-        raise ValueError(f"chi must be a convolution; got {chi}")
     K: Any = chi
+    if not isinstance(chi, CONVOLUTIONS):
+        raise ValueError(f"chi must be a convolution; got {chi}")
     if K.in_channels != K.out_channels or K.groups != 1:
         raise ValueError(f"chi must keep the channels, in one group; got {chi}")
     axes = zip(K.kernel_size, K.padding, K.stride, K.dilation, strict=True)
     if any(2 * p != d * (n - 1) or s != 1 for n, p, s, d in axes):
         raise ValueError(f"chi must have odd kernels, stride 1 and padding that keeps the size; got {chi}")
-    weight, bias, c, dims = K.weight, K.bias, K.in_channels, K.weight.ndim - 2
-    less = weight.detach() - identity(K)
-    make: Any = CONVOLUTION[dims]
-    options = {"padding": K.padding, "dilation": K.dilation, "padding_mode": K.padding_mode}
-    eta = make(c, 2 * c, K.kernel_size, bias=bias is not None, **options).to(weight)
-    eta.weight.data = torch.cat((less, -less))
-    if bias is not None:
-        eta.bias.data = torch.cat((bias.detach(), -bias.detach()))
-    xi = make(2 * c, c, 1, bias=False).to(weight).requires_grad_(False)
-    xi.weight.data = minus_difference(xi)
-    return xi, eta
+    less, bias, c = K.weight.detach() - identity(K.weight), K.bias, K.in_channels
+    eta = convolution_from(torch.cat((less, -less)), None if bias is None else torch.cat((bias, -bias)), **_options(K))
+    xi = convolution_from(minus_difference(c).reshape(c, 2 * c, *(1,) * (less.ndim - 2)).to(less))
+    return xi.requires_grad_(False), eta
 
 
-def identity(K: Any) -> Tensor:
-    """The weights of the identity as a convolution in_channels -> in_channels with the kernel size of K."""
-    c = torch.arange(K.in_channels)
-    id_ = K.weight.new_zeros((K.in_channels, K.in_channels, *K.kernel_size))
-    id_[(c, c, *(n // 2 for n in K.kernel_size))] = 1
+def identity(weight: Tensor) -> Tensor:
+    """The weights (c, c, n, ...) of the identity as a convolution with kernels of this size."""
+    c: Any = torch.arange(len(weight))
+    id_ = torch.zeros_like(weight)
+    id_[(c, c, *(n // 2 for n in weight.shape[2:]))] = 1
     return id_
 
 
-def minus_difference(xi: Any) -> Tensor:
-    """The weights of xi = -[id, -id]: 2 c -> c."""
-    id_ = torch.eye(xi.out_channels).to(xi.weight)
-    return torch.cat((-id_, id_), 1).reshape(xi.weight.shape)
+def minus_difference(c: int) -> Tensor:
+    """xi = -[id, -id]: 2 c -> c, as a matrix."""
+    id_ = torch.eye(c)
+    return torch.cat((-id_, id_), 1)
+
+
+def _options(K: Any) -> dict[str, Any]:
+    return {"padding": K.padding, "dilation": K.dilation, "padding_mode": K.padding_mode}
 
 
 class FixedXiMgNet(nn.Module):
@@ -101,7 +106,7 @@ class FixedXiMgNet(nn.Module):
         ]
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the plain network gives for images x of shape (N, in_channels, n, ...)."""
+        """The outputs of the plain network for images x of shape (N, in_channels, n, ...)."""
         if x.ndim != self.dims + 2 or x.shape[1] != self.in_channels:
             shape = f"(N, {self.in_channels}, {', '.join('nmk'[: self.dims])})"
             raise ValueError(f"x must have shape {shape}; got {tuple(x.shape)}")
@@ -139,7 +144,7 @@ def as_mgnet(cnn: nn.Sequential | PlainNet) -> FixedXiMgNet:
         before = [Channels(ends[l - 1])] if l > 0 else []
         after = [Channels(width[l])] if l < len(width) else []
         fixed.append(nn.Sequential(*before, *pool, *after))
-    wide = [[(_widen(chi, c), *places) for chi, *places in steps] for steps, c in zip(grids, width, strict=True)]
+    wide = [[(_widen(chi, c), *active) for chi, *active in steps] for steps, c in zip(grids, width, strict=True)]
     flat = any(isinstance(part, ToPixel) for part in sequence)
     return FixedXiMgNet(_activation(sequence), wide, fixed, in_channels=grids[0][0][0].in_channels, flat=flat)
 
@@ -171,7 +176,8 @@ def as_plain_cnn(model: FixedXiMgNet) -> nn.Sequential:
         raise TypeError(f"model must be a FixedXiMgNet, as as_mgnet makes it; got {type(model).__name__}")
     layers: list[nn.Module] = [model.pools[0]]
     for l, steps in enumerate(model.eta):
-        if not torch.equal(model.xi[l].weight, minus_difference(model.xi[l])):
+        xi = model.xi[l].weight.flatten(1)
+        if not torch.equal(xi, minus_difference(len(xi)).to(xi)):
             raise ValueError(f"model: xi[{l}] must be -[id, -id]")
         for i, (eta, (before, after)) in enumerate(zip(steps, model.activated[l], strict=True)):
             chi = _chi(eta, f"eta[{l}][{i}]")
@@ -181,7 +187,7 @@ def as_plain_cnn(model: FixedXiMgNet) -> nn.Sequential:
 
 
 def theorem_8_3(cnn: nn.Sequential | PlainNet, x: Tensor) -> float:
-    """Theorem 8.3 for a given plain network: how far its outputs are from those of its MgNet, and of the way back."""
+    """Theorem 8.3 for a given plain network: compare its outputs with its MgNet, and with the way back."""
     mgnet, y = as_mgnet(cnn), cnn(x.clone())  # its first layer may work in place
     return largest([y, y], [mgnet(x), as_plain_cnn(mgnet)(x)])
 
@@ -217,7 +223,7 @@ def _split(sequence: list[Any]) -> tuple[list[list[Any]], list[list[nn.Module]]]
 
 
 def _may_follow(grids: list[list[Any]], pools: list[list[nn.Module]]) -> bool:
-    """Whether an activation belongs to the last chi: s and subsampling commute."""
+    """Tell whether an activation belongs to the last chi: s and subsampling commute."""
     return bool(grids) and not grids[-1][-1][2] and all(isinstance(pool, Subsample) for pool in pools[-1])
 
 
@@ -226,36 +232,24 @@ def _activation(sequence: list[Any]) -> nn.Module:
     kinds = sorted({repr(part).replace("inplace=True", "") for part in found})
     if len(kinds) > 1:
         raise ValueError(f"cnn must have one activation everywhere; got {', '.join(kinds)}")
-    s: Any = copy.deepcopy(found[0]) if found else nn.ReLU()
-    s.inplace = False
-    module: nn.Module = s
-    return module
+    s: nn.Module = copy.deepcopy(found[0]) if found else nn.ReLU()
+    s.inplace = False  # type: ignore[assignment]
+    return s
 
 
 def _widen(chi: Any, c: int) -> nn.Module:
-    """chi with zero channels, c -> c."""
-    make: Any = CONVOLUTION[chi.weight.ndim - 2]
-    options = {"padding": chi.padding, "dilation": chi.dilation, "padding_mode": chi.padding_mode}
-    wide = make(c, c, chi.kernel_size, bias=chi.bias is not None, **options).to(chi.weight)
+    """Append zero channels to chi: c -> c."""
     sides = (0, 0) * (chi.weight.ndim - 2)
-    wide.weight.data = functional.pad(chi.weight.detach(), (*sides, 0, c - chi.in_channels, 0, c - chi.out_channels))
-    if chi.bias is not None:
-        wide.bias.data = functional.pad(chi.bias.detach(), (0, c - chi.out_channels))
-    module: nn.Module = wide
-    return module
+    weight = functional.pad(chi.weight, (*sides, 0, c - chi.in_channels, 0, c - chi.out_channels))
+    bias = None if chi.bias is None else functional.pad(chi.bias, (0, c - chi.out_channels))
+    return convolution_from(weight, bias, **_options(chi))
 
 
-def _chi(eta: Any, place: str) -> nn.Module:
+def _chi(eta: Any, name: str) -> nn.Module:
     """chi = id + the first half of eta."""
     c = eta.in_channels
     for part in (eta.weight, eta.bias):
         if part is not None and not torch.equal(part[:c], -part[c:]):
-            raise ValueError(f"model: the halves of {place} must be opposite; else f - xi s(eta f) is no convolution")
-    make: Any = CONVOLUTION[eta.weight.ndim - 2]
-    options = {"padding": eta.padding, "dilation": eta.dilation, "padding_mode": eta.padding_mode}
-    chi = make(c, c, eta.kernel_size, bias=eta.bias is not None, **options).to(eta.weight)
-    chi.weight.data = identity(chi) + eta.weight.detach()[:c]
-    if eta.bias is not None:
-        chi.bias.data = eta.bias.detach()[:c].clone()
-    module: nn.Module = chi
-    return module
+            raise ValueError(f"model: the halves of {name} must be opposite; else f - xi s(eta f) is no convolution")
+    weight, bias = eta.weight.detach()[:c], None if eta.bias is None else eta.bias[:c]
+    return convolution_from(identity(weight) + weight, bias, **_options(eta))

@@ -1,8 +1,8 @@
-"""What a plain convolutional network consists of, read from a given `nn.Sequential`: chi, activations, fixed maps.
+"""The parts of a plain convolutional network, read from a given `nn.Sequential`: chi, activations, fixed maps.
 
 A convolution of any size, stride, padding, dilation or groups is one that keeps the size, with fixed maps around it:
 K *_s f = S(K * f) with subsampling S ((6.7) of the 2019 constrained-linear paper), less padding is a crop, more is
-zeros put around f before. So every chi of a network can be a step of (8.8) or (8.10); the fixed maps are poolings R.
+zeros around f before. So every chi of a network can be a step of (8.8) or (8.10); the fixed maps are poolings R.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nets.models.operators import CONVOLUTION
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 ACTIVATIONS = (nn.ReLU, nn.GELU, nn.SiLU, nn.Hardswish)
-"""Those with s(x) - s(-x) = x and s(0) = 0, which is what Theorem 8.3 needs of s."""
+"""Activations with s(x) - s(-x) = x and s(0) = 0, which Theorem 8.3 needs."""
 NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 """No operation in evaluation mode."""
 POOLS = tuple(
@@ -99,107 +99,86 @@ class Same:
 
 
 def parts(cnn: nn.Sequential) -> list[Any]:
-    """The parts of a network in order: each a `Same`, an activation or a fixed map.
-
-    Raises:
-        TypeError: where it is no `nn.Sequential`.
-        ValueError: for a module that no plain network has, naming it and its place.
-    """
+    """The parts of a network in order: each a `Same`, an activation or a fixed map."""
     if not isinstance(cnn, nn.Sequential):
         raise TypeError(
-            f"cnn must be a torch.nn.Sequential; got {type(cnn).__name__}: put its parts in the order of its forward, "
+            f"cnn must be a torch.nn.Sequential; got {type(cnn).__name__}: chain its parts in the order of forward, "
             "such as nn.Sequential(cnn.features, cnn.avgpool, nn.Flatten(), cnn.classifier)"
         )
-    leaves: list[tuple[str, Any]] = list(_leaves(cnn))
+    leaves = list(_leaves(cnn))
     found = [module for _, module in leaves if isinstance(module, CONVOLUTIONS)]
     if not found:
         raise ValueError("cnn must have a convolution; got none")
     dims = found[0].weight.ndim - 2
     result: list[Any] = []
-    convolution: Any = None  # the one that a batch norm right behind it is folded into
-    for place, module in _with_flat(leaves):
+    foldable = False  # whether the last part is a convolution into which a batch norm right behind it is folded
+    for name, module in _checked(leaves):
         if isinstance(module, _BatchNorm):
             if module.training or module.running_mean is None:
-                raise ValueError(f"cnn: {place} must be in evaluation mode; with statistics of a batch it isn't linear")
-            if convolution is None:
-                result.append(_affine(module, dims))
-            else:
-                result[-1] = _fold(convolution, module)
-            convolution = result[-1]
-            continue
-        if isinstance(module, NOTHING):
-            continue
-        convolution = None
-        if isinstance(module, nn.Flatten):
-            result.append(ToPixel(dims))
-        elif isinstance(module, nn.Linear):
-            result.append(convolution := _pixel(module, dims))
-        elif isinstance(module, CONVOLUTIONS):
-            result.append(convolution := module)
+                raise ValueError(f"cnn: {name} must be in evaluation mode; with statistics of a batch it isn't linear")
+            convolution: Any = result.pop() if foldable else _ones(module, dims)
+            result.append(fuse_conv_bn_eval(copy.deepcopy(convolution).eval(), module))
+        elif isinstance(module, nn.Linear):  # a 1 x 1 convolution of one pixel
+            result.append(convolution_from(module.weight.reshape(*module.weight.shape, *(1,) * dims), module.bias))
+        elif not isinstance(module, NOTHING):
+            result.append(ToPixel(dims) if isinstance(module, nn.Flatten) else module)
         else:
-            result.append(module)
+            continue
+        foldable = isinstance(result[-1], CONVOLUTIONS)
     return [_same(m) if isinstance(m, CONVOLUTIONS) else m for m in result]
 
 
-def _leaves(module: nn.Sequential, place: str = "cnn") -> Iterator[tuple[str, Any]]:
-    for name, child in module._modules.items():  # named_children() leaves out a module that stands there twice
+def convolution_from(weight: Tensor, bias: Tensor | None = None, *, groups: int = 1, **options: Any) -> Any:
+    """Make a convolution with copies of this weight (c_out, c_in / groups, n, ...) and bias."""
+    c_out, c_in, *size = weight.shape
+    make: Any = CONVOLUTION[len(size)]
+    conv = make(c_in * groups, c_out, tuple(size), groups=groups, bias=bias is not None, **options).to(weight)
+    conv.weight.data = weight.detach().clone()
+    if bias is not None:
+        conv.bias.data = bias.detach().clone()
+    return conv
+
+
+def _leaves(module: nn.Sequential, path: str = "cnn") -> Iterator[tuple[str, Any]]:
+    for name, child in module._modules.items():  # named_children() leaves out a repeated module
         if isinstance(child, nn.Sequential):
-            yield from _leaves(child, f"{place}.{name}")
+            yield from _leaves(child, f"{path}.{name}")
         else:
-            yield f"{place}.{name}", child
+            yield f"{path}.{name}", child
 
 
-def _with_flat(leaves: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+def _checked(leaves: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """The leaves, each checked to be a part of a plain network."""
     flat = False
     known = (*ACTIVATIONS, *NOTHING, *POOLS, *CONVOLUTIONS, _BatchNorm, nn.Linear, nn.Flatten)
-    for place, module in leaves:
+    for name, module in leaves:
         if not isinstance(module, known):
-            names = ", ".join(activation.__name__ for activation in ACTIVATIONS)
+            allowed = ", ".join(activation.__name__ for activation in ACTIVATIONS)
             raise ValueError(
-                f"{place}: a plain CNN has convolutions, poolings, Flatten, Linear, batch norm, dropout and "
-                f"activations with s(x) - s(-x) = x ({names}); got {module}"
+                f"{name}: a plain CNN has convolutions, poolings, Flatten, Linear, batch norm, dropout and "
+                f"activations with s(x) - s(-x) = x ({allowed}); got {module}"
             )
         if isinstance(module, nn.modules.dropout._DropoutNd) and module.training and module.p > 0:
-            raise ValueError(f"{place} must be in evaluation mode, where dropout is the identity; got training mode")
+            raise ValueError(f"{name} must be in evaluation mode, where dropout is the identity; got training mode")
         if isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) != (1, -1):
-            raise ValueError(f"{place} must flatten all axes but the first; got {module}")
+            raise ValueError(f"{name} must flatten all axes but the first; got {module}")
         if (isinstance(module, nn.Linear) and not flat) or (isinstance(module, (*POOLS, *CONVOLUTIONS)) and flat):
-            raise ValueError(f"{place}: Flatten must stand before Linear layers, and behind everything else")
+            raise ValueError(f"{name}: Flatten must stand before Linear layers, and behind everything else")
         if getattr(module, "return_indices", False):
-            raise ValueError(f"{place}: return_indices must be False; got {module}")
+            raise ValueError(f"{name}: return_indices must be False; got {module}")
         flat = flat or isinstance(module, nn.Flatten)
-        yield place, module
+        yield name, module
 
 
-def _fold(convolution: Any, norm: Any) -> nn.Module:
-    """A convolution and the batch norm behind it, in evaluation mode, as one convolution."""
-    folded: nn.Module = fuse_conv_bn_eval(copy.deepcopy(convolution).eval(), norm)
-    return folded
-
-
-def _affine(norm: Any, dims: int) -> nn.Module:
-    """A batch norm in evaluation mode that follows no convolution, as a 1 x 1 convolution."""
-    c = norm.num_features
-    one: Any = CONVOLUTION[dims](c, c, 1, groups=c, bias=False).to(norm.running_mean)
-    one.weight.data.fill_(1)
-    return _fold(one, norm)
-
-
-def _pixel(linear: nn.Linear, dims: int) -> nn.Module:
-    """A fully connected layer as a 1 x 1 convolution of one pixel."""
-    c_out, c_in = linear.weight.shape
-    chi: Any = CONVOLUTION[dims](c_in, c_out, 1, bias=linear.bias is not None).to(linear.weight)
-    chi.weight.data = linear.weight.detach().reshape(c_out, c_in, *(1,) * dims).clone()
-    if linear.bias is not None:
-        chi.bias.data = linear.bias.detach().clone()
-    module: nn.Module = chi
+def _ones(norm: Any, dims: int) -> nn.Module:
+    """The identity before a batch norm that follows no convolution."""
+    weight = torch.ones((norm.num_features, 1, *(1,) * dims)).to(norm.running_mean)
+    module: nn.Module = convolution_from(weight, groups=norm.num_features)
     return module
 
 
 def _same(K: Any) -> Same:
-    """A convolution with odd kernels and stride 1 that keeps the size, and what makes it the given one."""
-    dims = K.weight.ndim - 2
+    """Read a convolution as one with odd kernels and stride 1 that keeps the size, with fixed maps around it."""
     weight = _dense(K)
     if any(n % 2 == 0 for n in K.kernel_size):  # a zero behind the last weight makes them odd
         weight = functional.pad(weight, [w for n in reversed(K.kernel_size) for w in (0, int(n % 2 == 0))])
@@ -213,12 +192,7 @@ def _same(K: Any) -> Same:
     if K.padding_mode != "zeros" and (any(low or high for low, high in ends) or sizes != tuple(K.kernel_size)):
         raise ValueError(f"cnn: with padding_mode {K.padding_mode!r} a convolution must keep the size; got {K}")
     padding = tuple(d * (n // 2) for n, d in zip(sizes, K.dilation, strict=True))
-    make: Any = CONVOLUTION[dims]
-    options = {"padding": padding, "dilation": K.dilation, "padding_mode": K.padding_mode, "bias": K.bias is not None}
-    chi = make(K.in_channels, K.out_channels, sizes, **options).to(weight)
-    chi.weight.data = weight
-    if K.bias is not None:
-        chi.bias.data = K.bias.detach().clone()
+    chi = convolution_from(weight, K.bias, padding=padding, dilation=K.dilation, padding_mode=K.padding_mode)
     return Same(
         chi,
         [Zeros(zeros)] if any(map(any, zeros)) else [],

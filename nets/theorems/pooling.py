@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from nets.models.resnet import ResNet
-from nets.theorems.deviation import largest
-from nets.theorems.needs import check_network
+from nets.theorems.comparison import check_network, largest
+from nets.theorems.plain_parts import CONVOLUTIONS, convolution_from
 
 
 def subsample(r: Tensor) -> Tensor:
@@ -30,8 +30,7 @@ def subsample(r: Tensor) -> Tensor:
 
 def strided_is_subsampled(K: nn.Module, r: Tensor) -> float:
     """(6.7): K *_2 r = S(K * r), for a given convolution K of stride 2 with odd kernels and "same" padding."""
-    convolution: Any = _checked("K", K)
-    return largest([K(r)], [subsample(_with(convolution, stride=1)(r))])
+    return largest([K(r)], [subsample(_same_size(_checked("K", K).weight, stride=1)(r))])
 
 
 def restricted_is_dilated(B: nn.Module, R: nn.Module, r: Tensor) -> float:
@@ -39,18 +38,17 @@ def restricted_is_dilated(B: nn.Module, R: nn.Module, r: Tensor) -> float:
 
     So the two sides of (6.8) are strided convolutions whose kernels meet in their centres alone.
     """
-    first: Any = _checked_1x1(R)
-    second: Any = _checked("B", B)
-    weight = torch.einsum("oc...,ci->oi...", second.weight, first.weight.flatten(1))
-    dilated: Any = _with(second, in_channels=first.in_channels, stride=2, dilation=2)
-    dilated.weight.data = weight
-    return largest([B(R(r))], [dilated(r)])
+    K = _checked("R", R)
+    if set(K.kernel_size) != {1} or set(K.stride) != {2}:
+        raise ValueError(f"R must be a 1 x 1 convolution with stride 2; got {R}")
+    weight = torch.einsum("oc...,ci->oi...", _checked("B", B).weight, K.weight.flatten(1))
+    return largest([B(R(r))], [_same_size(weight, stride=2, dilation=2)(r)])
 
 
 def responses(model: ResNet, l: int, size: int) -> Tensor:
-    """How much a single pixel of size 1 on grid l (from 0) changes the data in which grid l + 1 starts.
+    """Measure how a single pixel of size 1 on grid l (from 0) changes the data in which grid l + 1 starts.
 
-    Returns the largest change over the coarse grid and its channels, for every place of the pixel: (size, ...).
+    Returns the largest change over the coarse grid and its channels, per position of the pixel: (size, ...).
 
     Raises:
         ValueError: for a network in training mode, where the batch norms see all pixels, and for the coarsest grid.
@@ -72,7 +70,7 @@ def responses(model: ResNet, l: int, size: int) -> Tensor:
 
 
 def appendix_a(model: ResNet, size: int = 8) -> float:
-    """What pixels between coarse points change on the next grid, relative to those at coarse points; the largest.
+    """Measure how pixels between coarse points change the next grid, relative to pixels at coarse points; the largest.
 
     0 for a network that restricts first (`sharing="tables"` with B^l), of the order of 1 for pooling blocks.
     """
@@ -89,23 +87,12 @@ def appendix_a(model: ResNet, size: int = 8) -> float:
 
 
 def _checked(name: str, K: Any) -> Any:
-    if not isinstance(K, (nn.Conv1d, nn.Conv2d, nn.Conv3d)) or K.bias is not None:
+    if not isinstance(K, CONVOLUTIONS) or K.bias is not None:
         raise ValueError(f"{name} must be a convolution without bias; got {K}")
     return K
 
 
-def _checked_1x1(R: Any) -> Any:
-    K = _checked("R", R)
-    if set(K.kernel_size) != {1} or set(K.stride) != {2}:
-        raise ValueError(f"R must be a 1 x 1 convolution with stride 2; got {R}")
-    return K
-
-
-def _with(K: Any, *, stride: int, dilation: int = 1, in_channels: int | None = None) -> Any:
-    """The weights of K with another stride and dilation, and the padding that keeps the size."""
-    padding = tuple(dilation * (n // 2) for n in K.kernel_size)
-    options = {"stride": stride, "padding": padding, "dilation": dilation, "bias": K.bias is not None}
-    other = type(K)(in_channels or K.in_channels, K.out_channels, K.kernel_size, **options).to(K.weight)
-    if in_channels is None:
-        other.load_state_dict(K.state_dict())
-    return other
+def _same_size(weight: Tensor, stride: int, dilation: int = 1) -> Any:
+    """A convolution with this weight, and the padding that keeps the size at stride 1."""
+    padding = tuple(dilation * (n // 2) for n in weight.shape[2:])
+    return convolution_from(weight, stride=stride, dilation=dilation, padding=padding)

@@ -16,9 +16,8 @@ from nets.models.data_level import DataLevel, HistoryLevel, Map
 from nets.models.iterations import Chebyshev, MultiStep
 from nets.models.mgnet import MgNet
 from nets.models.resnet import ResNet
-from nets.models.resnet_config import ResNetConfig
-from nets.theorems.deviation import largest, with_weights
-from nets.theorems.needs import check_network, finest_data
+from nets.naming.resnet_config import ResNetConfig
+from nets.theorems.comparison import check_network, features_apart, finest_data, largest, with_weights
 
 History = tuple[Tensor, ...]
 
@@ -41,7 +40,7 @@ def theorem_8_1(model: MgNet, x: Tensor) -> float:
 def theorem_4_1(model: MgNet, x: Tensor) -> float:
     """Theorem 4.1 of N23: where A is invertible the residuals give the features back, u = A^{-1} (f - r).
 
-    The r are those of the Mg-iResNet of Theorem 8.1, so that (4.5) implies (4.4); the text says (4.3), without s.
+    The r belong to the Mg-iResNet of Theorem 8.1, so that (4.5) implies (4.4); the text says (4.3), without s.
     Rounding is multiplied by the condition of A.
 
     Raises:
@@ -68,7 +67,7 @@ def residual_form(model: MgNet, x: Tensor) -> float:
     feature, residual = with_form(model, "feature"), with_form(model, "residual")
     a, b = feature.visits(x), residual.visits(x)
     data = [[*(v.f for v in visits), *_images(feature.levels, visits)] for visits in (a, b)]
-    return max(largest([v.u for v in a], [v.u for v in b]), largest(*data))
+    return max(features_apart(a, b), largest(*data))
 
 
 def multi_step_is_dense(model: MgNet, x: Tensor) -> float:
@@ -150,7 +149,7 @@ def gdfi_is_mgnet(model: MgNet, x: Tensor) -> float:
     c = model.config
     other = with_weights(MgNet(replace(c, family="MgNet")), model, model.state_dict())
     a, b = model.visits(x), other.visits(x)
-    return max(largest([v.u for v in a], [v.u for v in b]), largest([v.f for v in a], [v.f for v in b]))
+    return max(features_apart(a, b), largest([v.f for v in a], [v.f for v in b]))
 
 
 def with_form(model: MgNet, form: str) -> MgNet:
@@ -161,16 +160,18 @@ def with_form(model: MgNet, form: str) -> MgNet:
     return other
 
 
+def residuals(levels: Sequence[Level], visits: Sequence[Visit]) -> list[Tensor]:
+    """f - A u on every grid."""
+    return [v.f if v.u is None else v.f - level.A(v.u) for level, v in zip(levels, visits, strict=True)]
+
+
 def _dual(model: MgNet, x: Tensor, levels: Sequence[DataLevel]) -> float:
-    """How far the residuals f - A u of an MgNet are from the data of these levels."""
+    """Compare the residuals f - A u of an MgNet with the data of these levels."""
     feature = with_form(model, "feature")
-    residuals = [_residual(level, visit) for level, visit in zip(feature.levels, feature.visits(x), strict=True)]
-    return largest(residuals, [visit.u for visit in mgcore.descend(levels, finest_data(model, x))])
-
-
-def _residual(level: Level, visit: Visit) -> Tensor:
-    r: Tensor = visit.f if visit.u is None else visit.f - level.A(visit.u)
-    return r
+    return largest(
+        residuals(feature.levels, feature.visits(x)),
+        [visit.u for visit in mgcore.descend(levels, finest_data(model, x))],
+    )
 
 
 def _images(levels: Sequence[Level], visits: Sequence[Visit]) -> list[Tensor | None]:

@@ -13,12 +13,12 @@ from mgcore import Level
 from nets.models.data_level import DataLevel, Map
 from nets.models.resnet import ResNet
 from nets.naming.grammar import RESNETS
-from nets.theorems.deviation import largest, with_weights
-from nets.theorems.needs import check_network, finest_data
+from nets.theorems.comparison import check_network, features_apart, finest_data, largest, with_weights
+from nets.theorems.residuals import residuals
 
 
 def lemma_8_2(model: ResNet, x: Tensor) -> float:
-    """Lemma 8.2: s of the data of a sigma-ResNet are those of the ResNet with -A, for idempotent s and no batch norm.
+    """Lemma 8.2: s of a sigma-ResNet's data are the data of the ResNet with -A, for idempotent s, no batch norm.
 
     (7.8) has a plus, and with it the printed lemma is false: it needs f <- s(f - A s(B f)).
     """
@@ -32,7 +32,7 @@ def sign_of_A(model: ResNet, x: Tensor) -> float:
     """(8.7): Mg-iResNet is pre-act ResNet (7.9) with -A and one A per grid; the sign is a choice of weights."""
     check_network(model, ResNet, "the sign of A in (8.7)", kind="Mg-iResNet")
     other = negated(model, kind="pre-act ResNet")
-    return largest([visit.u for visit in model.visits(x)], [visit.u for visit in other.visits(x)])
+    return features_apart(model.visits(x), other.visits(x))
 
 
 def shared_A(model: ResNet, x: Tensor) -> float:
@@ -45,7 +45,7 @@ def shared_A(model: ResNet, x: Tensor) -> float:
     kind = "sigma-ResNet" if model.config.kind == "Mg-ResNet" else model.config.kind
     ours, other = model.state_dict(), ResNet(replace(model.config, kind=kind, A="A^{l,i}"))
     with_weights(other, model, {name: ours.get(name, ours[_first_of_grid(name)]) for name in other.state_dict()})
-    return largest([visit.u for visit in model.visits(x)], [visit.u for visit in other.visits(x)])
+    return features_apart(model.visits(x), other.visits(x))
 
 
 def skip_activation(model: ResNet, x: Tensor) -> float:
@@ -80,8 +80,7 @@ def iresnet_is_mgnet(model: ResNet, x: Tensor) -> float:
     """Theorem 8.1 with A^{l,i}: iResNet's data are the residuals f - A u of `wide_levels`."""
     levels, data = wide_levels(model), [visit.u for visit in model.visits(x)]
     visits = mgcore.descend(levels, finest_data(model, x))
-    residuals = [v.f if v.u is None else v.f - level.A(v.u) for level, v in zip(levels, visits, strict=True)]
-    return largest(residuals, data)
+    return largest(residuals(levels, visits), data)
 
 
 def _wide_level(model: ResNet, l: int, level: DataLevel) -> Level:

@@ -12,11 +12,11 @@ and the output o = s(z); data (x, u) with the given A u = (0, -u), so f - A u = 
     z <- z + W_2 P o                the correction, o being that of the coarser grid,
     o <- s(z)                       behind it.
 
-What does not carry over:
+Differences that remain:
 
 - The blocks. In V-MgNet all sweeps of a grid act on the same features; here each writes channels of its own, three
   times as many in all, and A is given a priori (as xi in Theorem 8.3), not trained.
-- The place of ReLU. z <- W_1 a has none, (6.26) has two; o <- s(z) has one and no convolution.
+- The position of ReLU. z <- W_1 a has none, (6.26) has two; o <- s(z) has one and no convolution.
 - Residuals. The way up reads f - A u as a mere copy of u: a U-Net never compares u with its data again.
 - Two convolutions per stage, as in the original U-Net: each further one is a further block and sweep.
 - Cropping. The original has convolutions without padding and cuts the skips to size; here all keep the size.
@@ -36,7 +36,7 @@ import mgcore
 from mgcore import Level
 from nets.common.checks import integers
 from nets.models.operators import CONVOLUTION, MAX_POOL, TRANSPOSED
-from nets.theorems.deviation import largest
+from nets.theorems.comparison import largest
 
 
 class UNet(nn.Module):
@@ -77,14 +77,14 @@ class UNet(nn.Module):
 
 
 def unet_levels(unet: UNet) -> list[Level]:
-    """The U-Net as `mgcore` levels, finest first; u has the channels (a, z, o), f those of x and of u."""
+    """The U-Net as `mgcore` levels, finest first; u has the channels (a, z, o), f the channels of x and of u."""
     if not isinstance(unet, UNet):
         raise TypeError(f"unet must be a nets.theorems.UNet; got {type(unet).__name__}")
     return [_level(unet, l) for l in range(len(unet.channels))]
 
 
 def unet_is_v_mgnet(unet: UNet, x: Tensor) -> float:
-    """How far the outputs of a U-Net are from those of its V-MgNet, Algorithm 4 as `mgcore.v_cycle`."""
+    """Compare the outputs of a U-Net with its V-MgNet, Algorithm 4 as `mgcore.v_cycle`."""
     levels, c = unet_levels(unet), unet.channels[0]
     f = torch.cat((x, _zeros(x, 3 * c)), 1)
     u: Any = mgcore.v_cycle(levels, f)

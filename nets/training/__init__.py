@@ -1,27 +1,12 @@
-"""How networks are trained: recipes, optimizer, steps, evaluation, several processes.
+"""Training of networks: the loop, steps, recipes, schedule, optimizer, evaluation, distribution over processes.
 
-What a run keeps on disk is in `nets.runs`.
+`loop.train_epochs` knows no folder; `nets.runs` keeps what a run gives, and has `nets.train`.
 """
 
-from nets.runs.checkpoint import CheckpointError, load
-from nets.runs.loop import TrainingError, TrainingResult, train
-from nets.runs.provenance import excluded_images, held_out
 from nets.training.evaluation import Evaluation, evaluate
+from nets.training.loop import TrainingError
 from nets.training.recipe import Recipe
 from nets.training.recipes import RECIPES
 from nets.training.signals import TrainingInterrupted
 
-__all__ = [
-    "RECIPES",
-    "CheckpointError",
-    "Evaluation",
-    "Recipe",
-    "TrainingError",
-    "TrainingInterrupted",
-    "TrainingResult",
-    "evaluate",
-    "excluded_images",
-    "held_out",
-    "load",
-    "train",
-]
+__all__ = ["RECIPES", "Evaluation", "Recipe", "TrainingError", "TrainingInterrupted", "evaluate"]

@@ -1,17 +1,15 @@
-"""The exponential average of the weights, and the statistics of its batch norms."""
+"""The exponential average of the weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from nets.models.modes import train_mode, trained_norms
-
 RULE = "min(averaging, (1 + t) / (10 + t)) after t steps"
-"""How much of the average the next step keeps: a decay that warms up, so that a short run does not keep its start."""
+"""The share of the average that a step keeps: it warms up, so that a short run forgets its start."""
 
 
 def decay(averaging: float, steps: int) -> float:
@@ -24,7 +22,7 @@ class Average(AveragedModel):
 
     Args:
         averaging: the largest weight of the past.
-        buffers: whether statistics are averaged too; otherwise they are those of the model.
+        buffers: whether statistics are averaged too; otherwise the model's own are taken.
     """
 
     def __init__(self, model: nn.Module, averaging: float, *, buffers: bool) -> None:
@@ -38,20 +36,3 @@ class Average(AveragedModel):
             torch._foreach_lerp_(list(average), list(weights), 1 - decay(self.averaging, int(self.n_averaged)))
         else:
             torch._foreach_copy_(list(average), list(weights))  # counters
-
-
-@torch.no_grad()
-def recompute_norms(model: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Give the batch norms that are not frozen the mean of their statistics over batches of images."""
-    norms = trained_norms(model)
-    momenta = [norm.momentum for norm in norms]
-    train_mode(model)
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the mean of all batches
-    try:
-        for images in batches:
-            model(images)
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum

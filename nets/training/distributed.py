@@ -1,4 +1,4 @@
-"""The processes of a run: one, or those that torchrun has started, one per device."""
+"""The processes of a run: one, or as torchrun starts them, one per device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from nets.models.modes import evaluating, moving_statistics
+from nets.models.modes import evaluating
 
 T = TypeVar("T")
 TORCHRUN = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
@@ -24,24 +24,24 @@ TORCHRUN = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which of how many processes this is. With one process every method does nothing, or what is asked at once."""
+    """The rank of this process among `count`. With one process every method does nothing but its work."""
 
     rank: int = 0
     count: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this process writes files, shows progress and speaks."""
+        """Whether this process writes files and reports progress."""
         return self.rank == 0
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over the processes, in place."""
+        """Sum over the processes, in place."""
         if self.count > 1:
             dist.all_reduce(values)
         return values
 
     def on_first(self, work: Callable[[], T]) -> T:
-        """What `work` gives in the first process, in all of them; what it raises there is raised in all of them."""
+        """Do `work` in the first process and return its result in all of them; an error is raised in all of them."""
         if self.count == 1:
             return work()
         outcome: list[Any] = [None, None]
@@ -56,19 +56,6 @@ class Ranks:
         result: T = outcome[0]
         return result
 
-    def average_buffers(self, *modules: nn.Module | None) -> None:
-        """Batch norms' statistics, of which each process has its own, become their mean over the processes.
-
-        The statistics are linear in what they are made of, so that it does not matter how often this is done.
-        """
-        if self.count == 1:
-            return
-        for module in modules:
-            for buffer in () if module is None else moving_statistics(module):
-                if buffer.is_floating_point():
-                    dist.all_reduce(buffer)
-                    buffer /= self.count
-
     def wrapped(self, model: nn.Module, example: Callable[[], Tensor]) -> nn.Module:
         """The model with gradients averaged over the processes in its backward pass."""
         if self.count == 1:
@@ -80,7 +67,7 @@ class Ranks:
 
 
 def _has_unused_weights(model: nn.Module, example: Tensor) -> bool:
-    """Whether some trained weight has no part in the scores, such as A of a coarsest grid with one sweep."""
+    """Tell whether a trained weight has no part in the scores, such as A of a coarsest grid with one sweep."""
     weights = [p for p in model.parameters() if p.requires_grad]
     with evaluating(model):
         gradients = torch.autograd.grad(model(example).sum(), weights, allow_unused=True)
@@ -88,7 +75,7 @@ def _has_unused_weights(model: nn.Module, example: Tensor) -> bool:
 
 
 def local_device(device: torch.device) -> torch.device:
-    """Of several processes on a machine each has its own GPU."""
+    """Choose the GPU of this process, where a machine has one for each."""
     if device.type == "cuda" and device.index in (None, 0) and "LOCAL_RANK" in os.environ:
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return device
@@ -96,7 +83,7 @@ def local_device(device: torch.device) -> torch.device:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Ranks]:
-    """The processes that work together: those of torch.distributed where it is set up, or that torchrun has started.
+    """Join the processes of torch.distributed where it is set up, or as torchrun has started them.
 
     nccl connects GPUs and gloo CPUs.
     """

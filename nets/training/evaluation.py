@@ -1,4 +1,4 @@
-"""How well a network classifies."""
+"""Evaluation of a classifier: predictions, accuracies, confusions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ TOP = 5
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How images were classified.
+    """The classification of images.
 
     Attributes:
         predictions, labels: (N,).
         in_top5: (N,), whether the class of an image is among the five with the highest scores; None up to five classes.
         classes: how many the network tells apart.
+
+    >>> import torch
+    >>> Evaluation(torch.tensor([1, 0]), torch.tensor([1, 1]), None, classes=2).accuracy
+    0.5
     """
 
     predictions: Tensor
@@ -55,8 +59,8 @@ class Evaluation:
     @property
     def confusion(self) -> Tensor:
         """Counts (classes, classes), rows the truth, columns the prediction."""
-        places = self.labels.long() * self.classes + self.predictions.long()
-        return torch.bincount(places, minlength=self.classes**2).reshape(self.classes, self.classes)
+        cells = self.labels.long() * self.classes + self.predictions.long()
+        return torch.bincount(cells, minlength=self.classes**2).reshape(self.classes, self.classes)
 
     @property
     def per_class(self) -> list[float | None]:
@@ -98,8 +102,13 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 
             it is to be reported as such, beside the one without.
 
     Raises:
-        TypeError: naming the argument that is no such thing.
+        TypeError: naming the argument.
         ValueError: where model and data differ in the number of classes, or scores are not finite.
+
+    >>> import torch
+    >>> images, labels = torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.long)
+    >>> evaluate(create_model("MgNet[1]-[4]-B^l", in_channels=1), (images, labels)).predictions.shape
+    torch.Size([4])
     """
     if isinstance(data, Dataset) and isinstance(model, Network) and model.transform is not None:
         data = model.transform.match(data)
@@ -120,20 +129,16 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 
         raise ValueError(f"model gives scores that are not finite, first for image {wrong} of data")
     classes = scores.shape[1]
     _check_classes(data, labels, classes)
-    return Evaluation(scores.argmax(1), labels, _in_top5(scores, labels), classes)
+    in_top5 = None if classes <= TOP else (scores.topk(TOP, dim=1).indices == labels[:, None]).any(1)
+    return Evaluation(scores.argmax(1), labels, in_top5, classes)
 
 
 def _check_classes(data: Dataset | tuple[Any, Any], labels: Tensor, classes: int) -> None:
     if isinstance(data, Dataset) and len(data.class_names) != classes:
-        raise ValueError(
-            f"data {data.name!r} has {len(data.class_names)} classes, and the model tells {classes} classes apart"
-        )
+        has = f"data {data.name!r} has {len(data.class_names)} classes"
+        raise ValueError(f"{has}, and the model tells {classes} classes apart")
     if int(labels.max()) >= classes:
         raise ValueError(f"data has labels up to {int(labels.max())}, and the model tells {classes} classes apart")
-
-
-def _in_top5(scores: Tensor, labels: Tensor) -> Tensor | None:
-    return None if scores.shape[1] <= TOP else (scores.topk(TOP, dim=1).indices == labels[:, None]).any(1)
 
 
 def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
@@ -141,18 +146,16 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a network; got {type(model).__name__}")
     if isinstance(model, Network) and model.config.num_classes == 0:
-        raise ValueError(
-            f"model must have a head; {model.config.notation} has num_classes=0: call model.reset_classifier"
-        )
+        name = model.config.notation
+        raise ValueError(f"model must have a head; {name} has num_classes=0: call model.reset_classifier")
     check_integer("batch", batch, 1)
     if isinstance(data, Dataset):
         return data.test_images, data.test_labels
     pair = [as_tensor(part) for part in data] if isinstance(data, tuple | list) else []
     if [isinstance(part, Tensor) for part in pair] != [True, True]:
-        raise TypeError(
-            "data must be a nets.data.Dataset or a pair of tensors or arrays (images, labels); "
-            f"got {repr(data) if isinstance(data, str) else type(data).__name__}{instead_of(data)}"
-        )
+        got = f"{data!r}" if isinstance(data, str) else type(data).__name__
+        need = "a nets.data.Dataset or a pair of tensors or arrays (images, labels)"
+        raise TypeError(f"data must be {need}; got {got}{instead_of(data)}")
     images, labels = pair[0], whole_numbers("labels of data", pair[1])
     if len(labels) and int(labels.min()) < 0:
         raise ValueError(f"data must have integer labels (N,) from 0; got {int(labels.min())}")
@@ -166,22 +169,13 @@ def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
     return images, labels
 
 
-def _scores(model: nn.Module, images: Dataset | Images, batch: int, flip: bool) -> Tensor:
-    """Scores (N, classes) on the CPU."""
+def _scores(model: nn.Module, data: Dataset | Images, batch: int, flip: bool) -> Tensor:
+    """Scores (N, classes) on the CPU, of the held-out part normalised, or of images as they are."""
     weight = next(model.parameters())
+    if isinstance(data, Dataset):
+        part = Batches(data, "test", device=weight.device, dtype=weight.dtype)
+        batches: Iterator[Tensor] = (x for x, _ in part.in_order(torch.arange(len(part)).split(batch)))
+    else:
+        batches = (data[i : i + batch].to(weight.device) for i in range(0, len(data), batch))
     with evaluating(model), torch.inference_mode():
-        return torch.cat([_batch(model, x, flip).cpu() for x in _batches(images, batch, weight)])
-
-
-def _batch(model: nn.Module, x: Tensor, flip: bool) -> Tensor:
-    scores: Tensor = model(x)
-    return scores + model(x.flip(-1)) if flip else scores
-
-
-def _batches(images: Dataset | Images, batch: int, weight: Tensor) -> Iterator[Tensor]:
-    """What the network sees: the held-out part normalised, or the images as they are."""
-    if not isinstance(images, Dataset):
-        yield from (images[i : i + batch].to(weight.device) for i in range(0, len(images), batch))
-        return
-    part = Batches(images, "test", device=weight.device, dtype=weight.dtype)
-    yield from (x for x, _ in part.in_order(torch.arange(len(part)).split(batch)))
+        return torch.cat([(model(x) + model(x.flip(-1)) if flip else model(x)).cpu() for x in batches])

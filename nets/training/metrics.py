@@ -1,16 +1,27 @@
-"""Loss and hits of an epoch, kept on the device: looking at a number there waits for all work before it."""
+"""Loss and hits of an epoch, kept on the device: reading a number there waits for all work before it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import isfinite
 
 import torch
 from torch import Tensor
 
-from nets.runs.run import Sums
 from nets.training.distributed import Ranks
 
 LOSS, HITS, KEEP, STOP = range(4)
+
+
+@dataclass
+class Sums:
+    """Sums over the steps of the epoch under way, in all processes; it began at `began` of the training's seconds."""
+
+    steps: int = 0
+    loss: float = 0.0
+    correct: int = 0
+    images: int = 0
+    began: float = 0.0
 
 
 class NotFiniteError(ArithmeticError):
@@ -22,10 +33,10 @@ class NotFiniteError(ArithmeticError):
 
 
 class Tally:
-    """Brings the sums of an epoch up to date every few steps, on all processes together.
+    """Bring the sums of an epoch up to date every few steps, on all processes together.
 
     Attributes:
-        loss, accuracy: of the steps between the last two looks; `images` of them.
+        loss, accuracy: of the steps between the last two reads; `images` of them.
         keep, stop: whether, by then, a process had asked for a checkpoint, or to stop.
     """
 
@@ -46,12 +57,8 @@ class Tally:
             row[STOP] = 1
         self.counts.append(images)
 
-    def look(self, at_once: bool = False) -> bool:
-        """Whether there was a look, which is due when the window is full.
-
-        Raises:
-            NotFiniteError: in all processes, where the loss of a step is not finite in one.
-        """
+    def read(self, at_once: bool = False) -> bool:
+        """Bring the sums up to date where the window is full, or at once; tell whether that was done."""
         counts, sums = self.counts, self.sums
         if not counts or (len(counts) < len(self.window) and not at_once):
             return False

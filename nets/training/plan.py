@@ -1,4 +1,4 @@
-"""Which images each step takes, and which of them each process and each part of a batch."""
+"""The images of each step, and their division among processes and parts of a batch."""
 
 from __future__ import annotations
 

@@ -1,15 +1,14 @@
-"""How a run goes, for those who watch: a bar on a terminal, and a line after every epoch there and in a log."""
+"""Progress of a training: a bar on a terminal, and a line after every epoch there and in a log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from nets.common.formatting import duration
 from nets.common.paths import on_terminal, say
-from nets.runs.run import Run
 from nets.training.metrics import Tally
+from nets.training.state import Training
 
 BAR = "{desc} |{bar}| {percentage:.0f} % [{elapsed}<{remaining}, {rate_fmt}]"
 """The loss stands at the left: what a terminal has no columns for is cut off at the right."""
@@ -22,18 +21,18 @@ class Progress:
         shown: whether anything is said; None says it.
     """
 
-    def __init__(self, shown: bool | None, run: Run) -> None:
+    def __init__(self, shown: bool | None, training: Training) -> None:
         from tqdm import tqdm
 
-        self.run, self.shown = run, shown is not False and run.ranks.first
-        batches = run.batches()
+        self.training, self.shown = training, shown is not False and training.ranks.first
+        batches = training.batches()
         images = sum(map(len, batches))
-        if self.shown and run.epoch < run.recipe.epochs:
-            epochs = f"epochs {run.epoch + 1} to {run.recipe.epochs}, {len(batches)} steps each"
-            say(f"{run.model.config.notation} on {run.whole.name}: {epochs}")
+        if self.shown and training.epoch < training.recipe.epochs:
+            epochs = f"epochs {training.epoch + 1} to {training.recipe.epochs}, {len(batches)} steps each"
+            say(f"{training.model.config.notation} on {training.whole.name}: {epochs}")
         self.bar: Any = tqdm(
-            total=run.recipe.epochs * images,
-            initial=run.epoch * images + run.sums.images,
+            total=training.recipe.epochs * images,
+            initial=training.epoch * images + training.sums.images,
             unit=" images",
             unit_scale=True,
             bar_format=BAR,
@@ -42,17 +41,12 @@ class Progress:
             disable=not (self.shown and on_terminal()),
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self.bar.close()
 
-    def looked(self, tally: Tally) -> None:
+    def read_losses(self, tally: Tally) -> None:
         """Show the loss and the accuracy of the last steps."""
-        where = f"epoch {self.run.epoch + 1} of {self.run.recipe.epochs}"
+        where = f"epoch {self.training.epoch + 1} of {self.training.recipe.epochs}"
         self.bar.set_description_str(f"{where}, loss {tally.loss:.3f}, accuracy {tally.accuracy:.3f}", refresh=False)
         self.bar.update(tally.images)
 
@@ -60,11 +54,11 @@ class Progress:
         """Say what an epoch gave, on a line of its own."""
         if self.shown:
             self.bar.clear()
-            say(epoch_line(row, self.run.recipe.epochs))
+            say(epoch_line(row, self.training.recipe.epochs))
 
 
 def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
-    """Put a row of the history in words."""
+    """Format a row of the history."""
     held_out = [
         f"{name.replace('_', ' ')} {100 * row[name]:.2f} %"
         for name in ("validation_accuracy", "test_accuracy")

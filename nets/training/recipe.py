@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from math import cos, pi
 from typing import Any
 
 from nets.common.checks import check_choices, check_integer, check_number
 from nets.data import Augmentation
+from nets.training.schedule import learning_rate
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "schedule": ("cosine", "linear", "step", "constant"),
@@ -19,7 +19,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
         (True, False),
     ),
 }
-"""What each setting that is no number may be; those of the images are in `nets.data.Augmentation`."""
+"""Values of the settings that are no numbers; `nets.data.Augmentation` has the settings of images."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,9 @@ class Recipe:
         val_fraction: part of the training images that is held out, by the seed and class by class, to choose settings
             with; the test part is then seen once, at the end.
         limit_batches: steps per epoch at most, to try something out; 0 takes all images.
+
+    >>> Recipe(epochs=10, learning_rate=0.05).schedule
+    'cosine'
     """
 
     epochs: int = 40
@@ -99,8 +102,10 @@ class Recipe:
             check_integer(name, getattr(self, name), 1)
         for name in ("norm_batches", "limit_batches"):
             check_integer(name, getattr(self, name), 0)
-        check_number("learning_rate", self.learning_rate, above_least=True)
-        check_number("step_factor", self.step_factor, 1)
+        check_number("learning_rate", self.learning_rate)
+        if not self.learning_rate:
+            raise ValueError("learning_rate must be a number > 0; got 0")
+        check_number("step_factor", self.step_factor, least=1)
         for name in ("warmup", "momentum", "label_smoothing", "averaging", "val_fraction"):
             check_number(name, getattr(self, name), below=1)
         for name in ("weight_decay", "clip_grad"):
@@ -114,21 +119,9 @@ class Recipe:
 
     @property
     def augmentation(self) -> Augmentation:
-        """What happens to the training images."""
+        """The augmentation of the training images."""
         return Augmentation(**{field.name: getattr(self, field.name) for field in fields(Augmentation)})
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0, out of `steps`."""
-        rise = self.warmup * steps
-        if step < rise:
-            return self.learning_rate * (step + 1) / (rise + 1)
-        done = (step - rise) / (steps - rise)
-        match self.schedule:
-            case "cosine":
-                return self.learning_rate * (1 + cos(pi * done)) / 2
-            case "linear":
-                return self.learning_rate * (1 - done)
-            case "step":
-                epoch = step * self.epochs // steps
-                return self.learning_rate / self.step_factor ** (epoch // self.step_epochs)
-        return self.learning_rate
+        return learning_rate(self, step, steps)

@@ -11,68 +11,61 @@ from nets.training.recipe import Recipe
 PAPER = Recipe(
     batch=128, schedule="step", warmup=0.0, nesterov=False, weight_decay=0.0, decay_norms=True, label_smoothing=0.0
 )
-"""What all papers have in common: momentum 0.9, a learning rate of 0.1 that is divided by 10, Kaiming's weights."""
+"""The common part of all papers: momentum 0.9, a learning rate of 0.1 that is divided by 10, Kaiming's weights."""
 STANDARD: dict[str, Any] = {"crop_padding": 4, "flip": "random"}
 """The standard augmentation of CIFAR. A19 and N23 do not say more than "standard", or nothing."""
 IMAGENET: dict[str, Any] = {"resized_crop": 0.08, "flip": "random"}
 """The standard augmentation of ImageNet."""
 
 _A19 = replace(PAPER, epochs=120, weight_decay=1e-4)
+_A19_34 = replace(_A19, weight_decay=1e-3)
 _N23 = replace(PAPER, epochs=150, weight_decay=5e-4)
 _CODE = replace(PAPER, epochs=300, step_epochs=50, weight_decay=5e-4, initialization="default")
 
-RECIPES = {
-    "s19-cifar": replace(PAPER, epochs=120, momentum_form="S19", **STANDARD),
-    "a19-mnist": replace(_A19, epochs=60),
-    "a19-cifar": replace(_A19, **STANDARD),
-    "a19-imagenet": replace(_A19, batch=256, step_epochs=40, **IMAGENET),
-    "a19-mnist-34": replace(_A19, epochs=60, weight_decay=1e-3),
-    "a19-cifar-34": replace(_A19, weight_decay=1e-3, **STANDARD),
-    "a19-imagenet-34": replace(_A19, batch=256, step_epochs=40, weight_decay=1e-3, **IMAGENET),
-    "n23-mnist": replace(_N23, epochs=60, step_epochs=50),
-    "n23-cifar": replace(_N23, **STANDARD),
-    "n23-imagenet": replace(_N23, batch=256, weight_decay=1e-4, **IMAGENET),
-    "code-mnist": _CODE,
-    "code-cifar": replace(_CODE, **STANDARD),
-    "digits": Recipe(epochs=30, shift=1.0),
-    "mnist": Recipe(
-        epochs=7, batch=128, shift=2.0, rotation=10.0, scaling=0.1, label_smoothing=0.05, channels_last=True
-    ),
-    "fast": Recipe(
-        epochs=45,
-        batch=512,
-        learning_rate=0.4,
-        schedule="linear",
-        **{**STANDARD, "flip": "alternating", "crop_fill": "reflect", "cutout": 8},
-        drop_last=True,
-        averaging=0.998,
-        norm_batches=48,
-        precision="bf16",
-        channels_last=True,
-        compile=True,
-    ),
-}
-"""Recipes by name; `SOURCES` says where each comes from."""
-
+_S19 = "S19 section 9.2: CIFAR-10 and -100, momentum (9.5)-(9.6), no weight decay"
+_A = "A19 section 5.1: "
+_MNIST = Recipe(epochs=7, batch=128, shift=2.0, rotation=10.0, scaling=0.1, label_smoothing=0.05, channels_last=True)
+_FAST = Recipe(
+    epochs=45,
+    batch=512,
+    learning_rate=0.4,
+    schedule="linear",
+    **{**STANDARD, "flip": "alternating", "crop_fill": "reflect", "cutout": 8},
+    drop_last=True,
+    averaging=0.998,
+    norm_batches=48,
+    precision="bf16",
+    channels_last=True,
+    compile=True,
+)
+_LARGE = {"batch": 256, "step_epochs": 40, **IMAGENET}
 _SILENT = "; the paper names no augmentation, crop and flip are those of the authors' code"
-SOURCES = {
-    "s19-cifar": "S19 section 9.2: CIFAR-10 and -100, momentum (9.5)-(9.6), no weight decay" + _SILENT,
-    "a19-mnist": "A19 section 5.1: MNIST, networks with 18 layers",
-    "a19-cifar": 'A19 section 5.1: CIFAR-10 and -100, 18 layers; "standard" augmentation is crop and flip',
-    "a19-imagenet": "A19 section 5.1: ImageNet, 18 layers",
-    "a19-mnist-34": "A19 section 5.1: MNIST, networks with 34 layers",
-    "a19-cifar-34": "A19 section 5.1: CIFAR-10 and -100, 34 layers",
-    "a19-imagenet-34": "A19 section 5.1: ImageNet, 34 layers",
-    "n23-mnist": "N23 section 5: MNIST",
-    "n23-cifar": "N23 section 5: CIFAR-10 and -100" + _SILENT,
-    "n23-imagenet": "N23 section 5: ImageNet",
-    "code-mnist": "the authors' public code: MNIST, torch's initialization; but the last epoch, not the best, counts",
-    "code-cifar": "the authors' public code: CIFAR, torch's initialization; but the last epoch, not the best, counts",
-    "digits": "ours: the digits of scikit-learn, on a CPU",
-    "mnist": "ours: MNIST and Fashion-MNIST with a small MgNet, on a CPU",
-    "fast": "ours: CIFAR-10 and -100, on a GPU",
-}
-"""Where each recipe comes from, in one line."""
+_CODE_SAYS = ", torch's initialization; but the last epoch, not the best, counts"
+_NAMED = (
+    ("s19-cifar", replace(PAPER, epochs=120, momentum_form="S19", **STANDARD), f"{_S19}{_SILENT}"),
+    ("a19-mnist", replace(_A19, epochs=60), f"{_A}MNIST, networks with 18 layers"),
+    (
+        "a19-cifar",
+        replace(_A19, **STANDARD),
+        _A + 'CIFAR-10 and -100, 18 layers; "standard" augmentation is crop and flip',
+    ),
+    ("a19-imagenet", replace(_A19, **_LARGE), f"{_A}ImageNet, 18 layers"),
+    ("a19-mnist-34", replace(_A19_34, epochs=60), f"{_A}MNIST, networks with 34 layers"),
+    ("a19-cifar-34", replace(_A19_34, **STANDARD), f"{_A}CIFAR-10 and -100, 34 layers"),
+    ("a19-imagenet-34", replace(_A19_34, **_LARGE), f"{_A}ImageNet, 34 layers"),
+    ("n23-mnist", replace(_N23, epochs=60, step_epochs=50), "N23 section 5: MNIST"),
+    ("n23-cifar", replace(_N23, **STANDARD), f"N23 section 5: CIFAR-10 and -100{_SILENT}"),
+    ("n23-imagenet", replace(_N23, batch=256, weight_decay=1e-4, **IMAGENET), "N23 section 5: ImageNet"),
+    ("code-mnist", _CODE, f"the authors' public code: MNIST{_CODE_SAYS}"),
+    ("code-cifar", replace(_CODE, **STANDARD), f"the authors' public code: CIFAR{_CODE_SAYS}"),
+    ("digits", Recipe(epochs=30, shift=1.0), "ours: the digits of scikit-learn, on a CPU"),
+    ("mnist", _MNIST, "ours: MNIST and Fashion-MNIST with a small MgNet, on a CPU"),
+    ("fast", _FAST, "ours: CIFAR-10 and -100, on a GPU"),
+)
+RECIPES = {name: recipe for name, recipe, _ in _NAMED}
+"""Recipes by name."""
+SOURCES = {name: source for name, _, source in _NAMED}
+"""The source of each recipe, in one line."""
 
 FOR_DATA = {
     "digits": "digits",
@@ -86,16 +79,10 @@ FOR_DATA = {
 
 
 def recipe_for(data: str, recipe: Recipe | str | None, overrides: dict[str, Any]) -> Recipe:
-    """The recipe given, by itself or by name, or the one for the data set; single settings replaced by `overrides`.
-
-    Raises:
-        TypeError, ValueError: naming what there is none of, with the nearest names, or the setting that is wrong.
-    """
+    """Find a recipe by its name, or the one for the data set, and replace single settings by `overrides`."""
     if isinstance(recipe, str) and recipe not in RECIPES:
-        names = ", ".join(map(repr, RECIPES))
-        raise ValueError(
-            f"recipe must be one of {names}, or a nets.Recipe; got {recipe!r}{suggestion(recipe, RECIPES)}"
-        )
+        names, hint = ", ".join(map(repr, RECIPES)), suggestion(recipe, RECIPES)
+        raise ValueError(f"recipe must be one of {names}, or a nets.Recipe; got {recipe!r}{hint}")
     if recipe is None:
         recipe = RECIPES[FOR_DATA[data]] if data in FOR_DATA else Recipe()
     elif isinstance(recipe, str):

@@ -19,6 +19,9 @@ class TrainingInterrupted(KeyboardInterrupt):
 
     A command that ends with it exits with 128 + signal, as shells expect: 130 for Ctrl-C, 143 for SIGTERM, 129 for
     SIGHUP.
+
+    >>> TrainingInterrupted(15).signal
+    15
     """
 
     def __init__(self, number: int, message: str = "") -> None:
@@ -83,5 +86,5 @@ class Stop:
 
 
 def name(number: int) -> str:
-    """SIGINT is what Ctrl-C sends."""
+    """The name of a signal; Ctrl-C for SIGINT."""
     return "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name

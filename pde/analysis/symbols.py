@@ -1,4 +1,4 @@
-"""Operators on Fourier modes: the symbols of stencils, transfers and colours, with the interface of `pde.problem.operators`.
+"""Symbols of stencils, transfers and coloured sweeps on Fourier modes, used like `pde.problem.operators`.
 
 On an infinite grid with equal spacing the modes exp(i theta x / h) are eigenfunctions of a stencil. Coarsening and
 coloured relaxation mix a mode only with its harmonics, those theta that differ by multiples of pi. A vector here is
@@ -8,104 +8,18 @@ an array (..., h_1, ..., h_d, F): for F base frequencies phi the coefficients of
 
 Halving axis a joins q and q + h_a / 2; a shift by h_a / 2 is multiplication by (-1)^index. All stencils and transfers
 are symmetric under x -> -x, so their symbols are real; those of sweeps through the points in order are not.
-
-Sources: Trottenberg, Oosterlee and Schueller, "Multigrid", chapter 4; Wienands and Joppich, "Practical Fourier
-Analysis for Multigrid Methods", chapters 3 to 6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from scipy.signal import convolve
 
-from mgcore import stencils
+from pde.analysis.stencils import Stencil, Which
 from pde.problem.grid import Array
-
-Which = tuple[bool, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Stencil:
-    """A symmetric 3^d-point stencil as its entries beside the centre and the sum of all.
-
-    Kept apart, the sum makes the symbol exact at low frequencies, and zero at theta = 0 where it has to be.
-
-    Args:
-        kernel: (3, ..., 3); the centre is not read.
-        total: the sum of all entries, the reaction c.
-    """
-
-    kernel: Array
-    total: float
-
-    @classmethod
-    def diffusion(cls, couplings: Sequence[float], reaction: float = 0.0) -> Stencil:
-        """-div(a grad) + c from the couplings a / h^2 of each axis."""
-        ndim = len(couplings)
-        kernel = np.zeros((3,) * ndim)
-        for a, k in enumerate(couplings):
-            for end in (0, 2):
-                kernel[tuple(end if b == a else 1 for b in range(ndim))] = -k
-        return cls(kernel, reaction)
-
-    @property
-    def centre(self) -> float:
-        return self.total - float(sum(k for _, k in _beside(self.kernel)))
-
-    def symbol(self, theta: Sequence[Array]) -> Array:
-        """sum_k K_k cos(k theta), written as total - sum_k K_k 2 sin^2(k theta / 2)."""
-        result = np.full(np.broadcast_shapes(*(t.shape for t in theta)), self.total)
-        for offset, k in _beside(self.kernel):
-            phase = sum(o * t for o, t in zip(offset, theta, strict=True) if o)
-            result -= 2 * k * np.sin(phase / 2) ** 2
-        return result
-
-    def within(self, axes: Sequence[int]) -> Stencil:
-        """The entries that do not lead along `axes`: A within the lines or planes across them."""
-        kernel, total = self.kernel.copy(), self.total
-        for offset, k in _beside(self.kernel):
-            if any(offset[a] for a in axes):
-                kernel[tuple(o + 1 for o in offset)] = 0
-                total -= k
-        return Stencil(kernel, total)
-
-    def lower(self, theta: Sequence[Array]) -> Array:
-        """The symbol of L, the entries of the points that come before in C order: sum_k K_k exp(i k theta)."""
-        result = np.zeros(np.broadcast_shapes(*(t.shape for t in theta)), dtype=complex)
-        for offset, k in _beside(self.kernel):
-            if next(o for o in offset if o) < 0:
-                result += k * np.exp(1j * sum(o * t for o, t in zip(offset, theta, strict=True)))
-        return result
-
-    def galerkin(self, transfer: Array, which: Which) -> Stencil:
-        """The stencil of R A P (5.11), R the scaled adjoint of P; both leave constants alone, so the sum stays."""
-        kernel = self.kernel.copy()
-        kernel[(1,) * kernel.ndim] = self.centre
-        wide = convolve(convolve(transfer, kernel, method="direct"), transfer, method="direct")  # offsets -3 ... 3
-        kept = tuple(slice(1, 6, 2) if halve else slice(2, 5) for halve in which)
-        return Stencil(wide[kept] / 2 ** sum(which), self.total)
-
-
-def _beside(kernel: Array) -> list[tuple[tuple[int, ...], float]]:
-    """(offset, entry) of the entries beside the centre that are not zero."""
-    offsets = (tuple(i - 1 for i in index) for index in np.ndindex(*kernel.shape))
-    return [(o, float(kernel[tuple(i + 1 for i in o)])) for o in offsets if any(o) and kernel[tuple(i + 1 for i in o)]]
-
-
-def bilinear(which: Which) -> Array:
-    """P as a stencil (4.13): linear interpolation along each coarsened axis."""
-    result = np.ones(())
-    for halve in which:
-        result = np.multiply.outer(result, np.array([0.5, 1.0, 0.5] if halve else [0.0, 1.0, 0.0]))
-    return result
-
-
-LINEAR = np.array(stencils.LINEAR)
-"""P as a stencil for linear interpolation on triangles (4.14)."""
 
 
 def harmonics(phi: Sequence[Array], counts: Sequence[int]) -> list[Array]:
@@ -161,7 +75,12 @@ class SymbolOperator:
         """One sweep with relaxation omega on A d = r from d = 0: each colour corrects the residual on its points."""
         return self._sweep(r, omega / self.diagonal, self._colours, reverse)
 
-    def block_sweep(self, r: Array, omega: float, axes: Sequence[int], reverse: bool = False) -> Array:
+    def lexicographic_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
+        """(D / omega - L)^-1 r of the infinite grid; in reverse the conjugate of L."""
+        lower = self.stencil.lower(self.theta)
+        return r / (self.diagonal / omega + (lower.conj() if reverse else lower))
+
+    def block_sweep(self, axes: Sequence[int], r: Array, omega: float, reverse: bool = False) -> Array:
         """The same with the lines or planes along `axes` solved for exactly."""
         others = [a for a in range(len(self.theta)) if a not in axes]
         blocks = self.stencil.within(others).symbol(self.theta)
@@ -178,36 +97,19 @@ class SymbolOperator:
         return d
 
 
-@dataclass(frozen=True)
-class SymbolZebra:
-    """`pde.levels.line_smoothers.Zebra` on symbols."""
+@dataclass(frozen=True, eq=False)
+class SymbolSweep:
+    """A sweep of lines, planes or points in order on symbols: `sweep` is a method of `SymbolOperator`."""
 
-    A: SymbolOperator
+    sweep: Callable[[Array, float, bool], Array]
     omega: float
-    axes: tuple[int, ...]
-    backwards: bool = False
+    reverse: bool = False
 
     def __call__(self, r: Array) -> Array:
-        return self.A.block_sweep(r, self.omega, self.axes, self.backwards)
+        return self.sweep(r, self.omega, self.reverse)
 
-    def adjoint(self) -> SymbolZebra:
-        return replace(self, backwards=not self.backwards)
-
-
-@dataclass(frozen=True)
-class SymbolLexicographic:
-    """`pde.levels.line_smoothers.Lexicographic` on symbols: (D / omega - L)^-1 of the infinite grid, backwards its conjugate."""
-
-    A: SymbolOperator
-    omega: float
-    backwards: bool = False
-
-    def __call__(self, r: Array) -> Array:
-        lower = self.A.stencil.lower(self.A.theta)
-        return r / (self.A.diagonal / self.omega + (lower.conj() if self.backwards else lower))
-
-    def adjoint(self) -> SymbolLexicographic:
-        return replace(self, backwards=not self.backwards)
+    def adjoint(self) -> SymbolSweep:
+        return replace(self, reverse=not self.reverse)
 
 
 def _reciprocal(symbol: Array) -> Array:
@@ -217,8 +119,8 @@ def _reciprocal(symbol: Array) -> Array:
 
 def alternate(v: Array, axes: Sequence[int], ndim: int) -> Array:
     """v times (-1) to the power of the sum of the positions along some of the ndim axes: theta becomes theta + pi."""
-    places = [a - ndim - 1 for a in axes]
-    return np.roll(v, [v.shape[a] // 2 for a in places], places)
+    positions = [a - ndim - 1 for a in axes]
+    return np.roll(v, [v.shape[a] // 2 for a in positions], positions)
 
 
 class SymbolTransfer:

@@ -1,184 +1,161 @@
-"""The cycles of a solver: on NumPy arrays, compiled kernels or tensors, in one precision or float32 inside float64."""
+"""The seam between solver and cycles: a solver holds one `Backend`, and drives the `Iteration` that it starts.
+
+Two kinds of objects hold numbers. An *array* is NumPy's or torch's, whichever the device of the backend has; solvers
+read, lift and scale data in arrays. A *vector* is what cycles compute with: the array itself, or whatever else a
+backend keeps, such as blocks with halos. Vectors add, subtract, scale by numbers of `dot`, and v[[i, j]] selects
+members. Both have one batch axis in front, (members, *shape), and every number of a batch is one per member.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mgcore import Level
-from mgcore.trace import TracedLevel
-from pde.backends.device import Place
-from pde.backends.numba.fast import Chosen, Fast, Norms
-from pde.common.arrays import arrays, cast, like, moved
-from pde.levels.cycles import CYCLES
+from mgcore import CYCLES, Event, Iteration, Moves, traced
+from pde.backends.data import Data, Norms, Vector
+from pde.backends.device import Device
+from pde.backends.iterations import Cycling, nested_iteration
+from pde.backends.krylov import ConjugateGradients
+from pde.common.arrays import cast
 from pde.levels.hierarchy import Hierarchy
-from pde.levels.inner_product import Volumes
+from pde.problem.boundary import fold
+from pde.problem.grid import Array, Sides
 
-Levels = Sequence[Any]
-"""Those of a solver from some level on, or others that make the same moves."""
-
-
-@dataclass(frozen=True)
-class How:
-    """How a cycle is made.
-
-    Args:
-        fused: by the compiled kernels.
-        symmetric: with adjoint post-smoothing, as for conjugate gradients.
-        in_place: u may be overwritten.
-    """
-
-    fused: bool = False
-    symmetric: bool = False
-    in_place: bool = False
+HOST = Device()
 
 
-PLAIN = How()
+class Backend:
+    """Everything that runs cycles on one hierarchy; as it stands, `mgcore`'s cycles on the levels as they are.
 
-
-@dataclass(frozen=True)
-class Cycles:
-    """One cycle on arrays or tensors, whichever the levels hold.
+    Others change the methods that they do in another way. `level` counts from 0, the finest.
 
     Args:
-        levels: those that the cycles run on, finest first.
-        fast: their compiled kernels; None on tensors.
-        compiled: runs them compiled or from CUDA graphs; see `pde.backends.torch.graphs.TensorCycles`.
+        hierarchy: the levels, on the device and in the dtype of data and residuals.
+        dtype: of data and residuals.
+        device: where arrays are.
+        why: the reason for no compiled kernels.
     """
 
-    levels: Sequence[Level]
-    fast: Fast | None = None
-    compiled: Any = None
+    runs_in: str | None = None
+    """The library whose loops do the work; None where it differs from level to level."""
 
-    def ready(self, symmetric: bool = False) -> bool:
-        """Whether compiled kernels run the cycle, or the one that conjugate gradients use; they are then compiled."""
-        return self.fast is not None and self.fast.ready(symmetric)
-
-    def prepare(self, progress: bool = False) -> None:
-        """Have the kernels compiled, in this process or another; see `Fast.prepare`."""
-        if self.fast is not None:
-            self.fast.prepare(progress)
-
-    def on_kernels(self) -> bool:
-        """Whether compiled kernels run the cycles, or will when they are compiled."""
-        return self.fast is not None and self.fast.usable()
-
-    def held(self) -> list[Any]:
-        """The compiled kernels' objects, whose arrays no level holds."""
-        return [] if self.fast is None else self.fast.held()
-
-    def describe(self) -> str:
-        """What runs, and why."""
-        if self.fast is not None:
-            return self.fast.describe()
-        return "torch operations" if self.compiled is None else self.compiled.describe()
-
-    def __call__(self, kind: str, levels: Levels, f: Any, u: Any = None, how: How = PLAIN) -> tuple[Any, Norms]:
-        """A cycle from u (None: zero) on `levels`, the coarsest of the solver's or others that make the same moves.
-
-        Args:
-            kind: one of `CYCLES`.
-        """
-        if how.fused and len(levels) > 1:
-            assert self.fast is not None
-            start = len(self.levels) - len(levels)
-            return self.fast.cycle(kind, f, u, start=start, symmetric=how.symmetric, in_place=how.in_place)
-        if self.compiled is not None and not isinstance(levels[0], TracedLevel):
-            return self.compiled(kind, len(self.levels) - len(levels), f, u, how.symmetric), None
-        return CYCLES[kind](levels, f, u), None
-
-
-@dataclass(frozen=True)
-class MixedCycles:
-    """Cycles in float32 inside a residual in float64: u <- u + B(f - A u), where B is a cycle of `inner` from zero.
-
-    The residual is scaled by a power of two on its way into float32, each member of a batch by its own, so that it
-    loses no digits however small it has become.
-
-    Args:
-        operators: A of each level in float64, finest first.
-        volumes: of each level.
-        inner: the cycles in float32.
-    """
-
-    operators: Sequence[Callable[[Any], Any]]
-    volumes: Sequence[Volumes]
-    inner: Cycles
+    def __init__(self, hierarchy: Hierarchy, dtype: np.dtype, device: Device = HOST, why: str = "") -> None:
+        self.hierarchy, self.dtype, self.device, self.why = hierarchy, dtype, device, why
+        self.moves: Sequence[Moves[Any]] = hierarchy.levels
 
     @property
-    def levels(self) -> Sequence[Level]:
-        return self.inner.levels
-
-    def ready(self, symmetric: bool = False) -> bool:
-        return self.inner.ready(symmetric)
-
-    def prepare(self, progress: bool = False) -> None:
-        self.inner.prepare(progress)
-
-    def on_kernels(self) -> bool:
-        return self.inner.on_kernels()
-
-    def held(self) -> list[Any]:
-        return self.inner.held()
+    def precision(self) -> str:
+        """The dtypes of residuals and cycles, as text."""
+        return self.dtype.name
 
     def describe(self) -> str:
-        return self.inner.describe()
+        """Tell what runs the cycles, and why."""
+        return f"no compiled kernels: {self.why}"
 
-    def __call__(self, kind: str, levels: Levels, f: Any, u: Any = None, how: How = PLAIN) -> tuple[Any, Norms]:
-        """As `Cycles`; f and u in float64, the moves of `levels` in float32."""
-        l = len(self.operators) - len(levels)
-        r = f if u is None else f - self.operators[l](u)
-        scale = 1.0 if isinstance(levels[0], TracedLevel) else self._scale(l, r)  # who watches sees r itself
-        d, _ = self.inner(kind, levels, cast(r / scale, np.dtype("float32")), None, how)
-        d = scale * cast(d, f.dtype)
-        return d if u is None else u + d, None
+    def held(self) -> Sequence[Any]:
+        """The objects with memory that no level holds."""
+        return ()
 
-    def _scale(self, l: int, r: Any) -> Any:
-        """The power of two next to the size of each member, and 1 where that is 0 or not finite."""
-        size = np.asarray(self.volumes[l].rms(r))
-        size = np.where((size > 0) & np.isfinite(size), size, 1.0)
-        scale = np.exp2(np.clip(np.round(np.log2(size)), -1000, 1000))
-        return like(scale.reshape(scale.shape + (1,) * (r.ndim - scale.ndim)), r)
+    def prepare(self, progress: bool = False) -> None:
+        """Have compiled whatever the cycles need; `progress` shows a bar where stderr is no terminal too."""
 
+    def vector(self, x: Array, *, level: int = 0) -> Vector:
+        """The vector with the numbers of an array."""
+        return x
 
-def run_on(
-    place: Place,
-    dtype: np.dtype,
-    mixed: bool,
-    kernels: str,
-    threads: int | None,
-    hierarchy: Hierarchy,
-    chosen: Chosen,
-) -> tuple[Cycles | MixedCycles, Hierarchy]:
-    """The cycles of a solver, and its plain levels with what belongs to them where the cycles run.
+    def array(self, v: Vector, *, level: int = 0) -> Array:
+        """The array with the numbers of a vector."""
+        return v
 
-    Args:
-        dtype: of data and residuals; `mixed` says that cycles are in float32 nevertheless, where there is more than
-            the direct solution of one level.
-        kernels, threads: as in `pde.Multigrid`.
-        hierarchy: NumPy's, in `dtype`.
-        chosen: what the solver has chosen for earlier coefficients.
-    """
-    levels, here = hierarchy.levels, place.put(hierarchy, dtype)
-    mixed = mixed and len(levels) > 1
-    low = np.dtype("float32") if mixed else dtype
-    inner = here.levels if not mixed else place.put(levels, low) if place.on_tensors else moved(levels, arrays(low))
-    fast = None if place.on_tensors else Fast(kernels, low, threads, inner, chosen)
-    cycles = Cycles(inner, fast, _compiled(kernels, inner))
-    if not mixed:
-        return cycles, here
-    return MixedCycles([level.A for level in here.levels], here.volumes, cycles), here
+    def apply(self, u: Vector, *, level: int = 0) -> Vector:
+        """A u in the precision of residuals."""
+        return self.hierarchy.levels[level].A(u)
 
+    def dot(self, v: Vector, w: Vector, *, level: int = 0) -> Any:
+        """The inner product in which A is self-adjoint, shaped to multiply vectors."""
+        product = self.hierarchy.volumes[level].mean(v * w)
+        return cast(product.reshape(product.shape + (1,) * (v.ndim - product.ndim)), v.dtype)
 
-def _compiled(kernels: str, levels: Sequence[Level]) -> Any:
-    """What `kernels` asks for beyond torch operations, or None."""
-    words = kernels.split()[1:]
-    if not words:
-        return None
-    from pde.backends.torch.compile import compiled
-    from pde.backends.torch.graphs import TensorCycles, cuda_graph
+    def norms(self, v: Vector, *, level: int = 0) -> np.ndarray:
+        """The root mean square over the box, whatever the size of the numbers."""
+        return self.hierarchy.volumes[level].rms(v)
 
-    return TensorCycles(levels, compiled if "compiled" in words else None, cuda_graph if "graph" in words else None)
+    def project(self, v: Vector, *, level: int = 0) -> Vector:
+        """v, of zero mean where the problem is singular."""
+        return self.hierarchy.volumes[level].without_mean(v) if self.hierarchy.choices.singular else v
+
+    def rounding(self, u: Vector, sizes: np.ndarray) -> np.ndarray:
+        """The norm of the residual that rounding u leaves: eps (2 ||D u|| + ||f||), where `sizes` are the ||f||.
+
+        D is the diagonal of A. Where a jumps that is far less than with ||A||, which is the largest a everywhere.
+        """
+        A: Any = self.hierarchy.levels[0].A
+        return np.asarray(np.finfo(self.dtype).eps * (2 * self.norms(A.diagonal * u) + sizes))
+
+    def fold(self, f: Vector, sides: Sides, *, level: int = 0) -> Vector:
+        """The right-hand side for zero boundary values: f with boundary data of the level in it."""
+        info = self.hierarchy.levels[level].info
+        return fold(f, sides, info.grid, info.operator.terms)
+
+    def cycle(
+        self,
+        kind: str,
+        data: Data,
+        u: Vector = None,
+        *,
+        level: int = 0,
+        out: Vector = None,
+        measure: str | None = None,
+    ) -> tuple[Vector, Norms]:
+        """One cycle for A u = rhs from u (None: zero).
+
+        Args:
+            kind: one of `mgcore.CYCLES`.
+            out: memory that the result may be written to; u is overwritten only where it is given here too.
+            measure: the norms that the caller can use, of the "residual" or the "iterate", if they come for nothing.
+
+        Returns:
+            The iterate and its norms, None where they have not been measured.
+        """
+        return CYCLES[kind](self.moves[level:], data.rhs, u), None
+
+    full_multigrid = nested_iteration
+
+    def measures(self, data: Data) -> bool:
+        """Whether `full_multigrid` measures norms of this, which tell of numbers that are not finite."""
+        return False
+
+    def start(
+        self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
+    ) -> Iteration:
+        """A solve for data in arrays, whose iterates are arrays too.
+
+        Args:
+            kind: of the cycles, or "fmg": full multigrid where there is no u, then V-cycles.
+            accel: None, or "cg" around symmetric cycles.
+            u: the first guess, which is not written to; None is zero.
+            out: memory that the iterate may end in; it overlaps no other argument.
+        """
+        make = Cycling if accel is None else ConjugateGradients
+        return make(self, kind, data, u, out)
+
+    def symmetric(self) -> Backend:
+        """The same with post-smoothing adjoint to pre-smoothing, so that V- and W-cycles are self-adjoint."""
+        return self._on(self.hierarchy.symmetric())
+
+    def traced(self, report: Callable[[Event], Any]) -> Backend:
+        """The same, move by move, telling `report` of each with the norms of residuals."""
+
+        def norm(number: int, r: Vector) -> float:
+            return float(np.max(self.norms(r, level=number - 1)))
+
+        return self._on(self.hierarchy, traced(self.hierarchy.levels, report, norm))
+
+    def _on(self, hierarchy: Hierarchy, moves: Sequence[Moves[Any]] | None = None) -> Backend:
+        """The same on another hierarchy, with cycles on `moves`."""
+        other = copy.copy(self)
+        other.hierarchy, other.moves = hierarchy, hierarchy.levels if moves is None else moves
+        return other

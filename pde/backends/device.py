@@ -1,30 +1,29 @@
-"""Where a solver runs, and the way there and back: a tensor comes back as a tensor, an array as an array."""
+"""The device of a solver: users' arrays and tensors are read to it, and results given back as they came."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mgcore import Progress
 from pde.common.arguments import described
-from pde.common.arrays import as_numpy, copied, each_tensor, is_tensor, moved, tensors
+from pde.common.arrays import as_numpy, convert, copied, each_tensor, import_torch, is_tensor
 
 
 @dataclass(frozen=True)
-class Place:
+class Device:
     """The host's arrays, or tensors on a device.
 
     Args:
-        device: "cpu", or a name that torch has for a GPU.
+        name: "cpu", or torch's name of a GPU.
         on_tensors: whether the cycles run on tensors; on the host a tensor and an array share their memory.
     """
 
-    device: str
-    on_tensors: bool
+    name: str = "cpu"
+    on_tensors: bool = False
 
     def read(self, name: str, x: Any) -> Any:
         """What a user gives: tensors of the host as arrays, those of a GPU as they are.
@@ -45,8 +44,13 @@ class Place:
         return x.detach().resolve_neg().numpy() if x.device.type == "cpu" else x.detach()
 
     def put(self, x: Any, dtype: np.dtype) -> Any:
-        """An array where the cycles run."""
-        return moved(x, tensors(self._exact(), dtype)) if self.on_tensors else x
+        """An array on the device, in the dtype where it becomes a tensor."""
+        return convert(x, self.where, dtype) if self.on_tensors else x
+
+    @property
+    def where(self) -> Any:
+        """The device as `to` of levels takes it: None for arrays."""
+        return self._exact() if self.on_tensors else None
 
     def give(self, u: Any, as_tensor: bool) -> Any:
         """A result as the user wants it; nothing is copied on the host."""
@@ -57,12 +61,6 @@ class Place:
 
             return torch.from_numpy(u)
         return as_numpy(u)
-
-    def showing(self, callback: Callable[[Progress], Any] | None, as_tensor: bool) -> Callable[[Progress], Any] | None:
-        """A callback that is shown u as the user wants it, and cannot change that of the solve."""
-        if callback is None:
-            return None
-        return lambda progress: callback(replace(progress, u=protected(self.give(progress.u, as_tensor))))
 
     def without_gradients(self) -> AbstractContextManager[Any]:
         """Tensors made in this context record no gradients."""
@@ -76,7 +74,7 @@ class Place:
         """The device with its number."""
         import torch
 
-        return torch.empty(0, device=self.device).device
+        return torch.empty(0, device=self.name).device
 
 
 def protected(u: Any) -> Any:
@@ -131,9 +129,7 @@ def read_device(device: Any) -> str:
         raise ValueError(f"device must be 'cpu', 'cuda' or 'cuda:N', got {described(device)}")
     if kind == "cpu":
         return "cpu"
-    import torch
-
-    there = torch.cuda.device_count()
+    there = import_torch(f"device={str(device)!r}").cuda.device_count()
     if int(number or 0) >= there:
         found = f"{there} GPU{'s' * (there > 1)}" if there else "no GPU"
         raise ValueError(f"device={str(device)!r}: torch finds {found} on this machine; use 'cpu'")

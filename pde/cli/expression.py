@@ -8,14 +8,14 @@ powers overflows instead of running for ever.
 from __future__ import annotations
 
 import ast
-import difflib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from mgcore.arguments import nearest
 from pde.problem.grid import Array
 
 LONGEST, DEEPEST = 2000, 200
@@ -23,41 +23,23 @@ LONGEST, DEEPEST = 2000, 200
 
 CONSTANTS = {"pi": np.float64(np.pi), "e": np.float64(np.e)}
 
+ONE = """sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 log log2 log10 log1p
+sqrt cbrt abs sign floor ceil"""
+TWO = "minimum maximum hypot arctan2 mod"
 FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
-    **{
-        name: (getattr(np, name), 1)
-        for name in (
-            *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh"),
-            *("arctanh", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "abs", "sign"),
-            *("floor", "ceil"),
-        )
-    },
+    **{name: (getattr(np, name), 1) for name in ONE.split()},
     **{name: (getattr(np, f"arc{name[1:]}"), 1) for name in ("asin", "acos", "atan", "asinh", "acosh", "atanh")},
-    **{name: (getattr(np, name), 2) for name in ("minimum", "maximum", "hypot", "arctan2", "mod")},
-    "min": (np.minimum, 2),
-    "max": (np.maximum, 2),
-    "atan2": (np.arctan2, 2),
-    "where": (np.where, 3),
+    **{name: (getattr(np, name), 2) for name in TWO.split()},
+    **{"min": (np.minimum, 2), "max": (np.maximum, 2), "atan2": (np.arctan2, 2), "where": (np.where, 3)},
 }
 """name -> (function, number of arguments); where(condition, a, b) is a where the condition holds and b elsewhere."""
 
-BINARY: dict[type, Callable[..., Any]] = {
-    ast.Add: np.add,
-    ast.Sub: np.subtract,
-    ast.Mult: np.multiply,
-    ast.Div: np.divide,
-    ast.Pow: np.power,
+OPERATORS: dict[type, Callable[..., Any]] = {
+    **{ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power},
+    **{ast.USub: np.negative, ast.UAdd: np.positive, ast.Not: np.logical_not},
+    **{ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater, ast.GtE: np.greater_equal},
+    **{ast.Eq: np.equal, ast.NotEq: np.not_equal, ast.And: np.logical_and, ast.Or: np.logical_or},
 }
-UNARY: dict[type, Callable[..., Any]] = {ast.USub: np.negative, ast.UAdd: np.positive, ast.Not: np.logical_not}
-COMPARISONS: dict[type, Callable[..., Any]] = {
-    ast.Lt: np.less,
-    ast.LtE: np.less_equal,
-    ast.Gt: np.greater,
-    ast.GtE: np.greater_equal,
-    ast.Eq: np.equal,
-    ast.NotEq: np.not_equal,
-}
-LOGICAL: dict[type, Callable[..., Any]] = {ast.And: np.logical_and, ast.Or: np.logical_or}
 
 HINTS = {
     ast.BitXor: "powers are written x**2",
@@ -103,9 +85,9 @@ class Expression:
             result = np.asarray(_value(self._tree, values), dtype=float)
             if np.isfinite(result).all():
                 return result
-            _, culprit = _traced(self._tree, values)
-        assert culprit is not None
-        raise self._not_finite(*culprit, values)
+            culprits: list[tuple[ast.expr, Array]] = []
+            _value(self._tree, values, culprits)
+        raise self._not_finite(*culprits[0], values)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -134,28 +116,30 @@ class Expression:
                 raise ExpressionError(f"{self.label}: at most {DEEPEST} operations inside each other are read")
             problem = self._problem(node)
             if problem:
-                place = f"'{self._piece(node)}' at column {node.col_offset + 1}"
-                raise ExpressionError(f"{self.label}: {place}: {problem}")
+                where = f"'{self._piece(node)}' at column {node.col_offset + 1}"
+                raise ExpressionError(f"{self.label}: {where}: {problem}")
             waiting.extend((child, depth + 1) for child in _children(node))
 
     def _problem(self, node: ast.expr) -> str | None:
-        """What is wrong with a node, its children apart."""
-        if isinstance(node, ast.Constant):
-            return _problem_of_number(node.value)
-        if isinstance(node, ast.Name):
-            known = (*self.names, *CONSTANTS)
-            return None if node.id in known else f"unknown name; there are {', '.join(known)}{_nearest(node.id, known)}"
-        if isinstance(node, ast.Call):
-            return _problem_of_call(node)
-        tables: dict[type, Mapping[type, Any]] = {ast.BinOp: BINARY, ast.UnaryOp: UNARY, ast.BoolOp: LOGICAL}
-        if isinstance(node, ast.BinOp | ast.UnaryOp | ast.BoolOp):
-            wrong = [node.op] if type(node.op) not in tables[type(node)] else []
-        elif isinstance(node, ast.Compare):
-            wrong = [op for op in node.ops if type(op) not in COMPARISONS]  # type: ignore[misc]
-        else:
-            hint = HINTS.get(type(node))
-            return f"only arithmetic is allowed{f'; {hint}' if hint else ''}"
-        return f"this operator is not allowed; {HINTS.get(type(wrong[0]), 'only arithmetic is')}" if wrong else None
+        """The mistake in a node, its children apart."""
+        match node:
+            case ast.Constant():
+                return _problem_of_number(node.value)
+            case ast.Name():
+                known = (*self.names, *CONSTANTS)
+                return (
+                    None if node.id in known else f"unknown name; there are {', '.join(known)}{_hint(node.id, known)}"
+                )
+            case ast.Call():
+                return _problem_of_call(node)
+            case ast.BinOp() | ast.UnaryOp() | ast.BoolOp() | ast.Compare():
+                operators = node.ops if isinstance(node, ast.Compare) else [node.op]
+                wrong = next(
+                    (HINTS.get(type(op), "only arithmetic is") for op in operators if type(op) not in OPERATORS), ""
+                )
+                return f"this operator is not allowed; {wrong}" if wrong else None
+        hint = HINTS.get(type(node))
+        return f"only arithmetic is allowed{f'; {hint}' if hint else ''}"
 
     def _piece(self, node: ast.expr) -> str:
         return _short(ast.get_source_segment(self.text.strip(), node) or self.text)
@@ -171,41 +155,34 @@ class Expression:
         return ExpressionError(f"{self.label}: '{self._piece(node)}' is {what} at {', '.join(at)}")
 
 
-def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
-    """The value of a checked tree."""
-    return _applied(node, [_value(child, values) for child in _children(node)], values)
-
-
-def _traced(node: ast.expr, values: Mapping[str, Any]) -> tuple[Any, tuple[ast.expr, Array] | None]:
-    """The value of a checked tree, and the innermost piece of it that is infinite or NaN, with its value.
-
-    The piece is the first such operand of the first such operand, and so on. Every node is computed once.
-    """
-    operands = [_traced(child, values) for child in _children(node)]
-    value = _applied(node, [operand for operand, _ in operands], values)
-    array = np.asarray(value, dtype=float)
-    if np.isfinite(array).all():
-        return value, None
-    return value, next((culprit for _, culprit in operands if culprit is not None), (node, array))
+def _value(node: ast.expr, values: Mapping[str, Any], culprits: list[tuple[ast.expr, Array]] | None = None) -> Any:
+    """The value of a checked tree; `culprits` begins with the innermost piece that makes it infinite or NaN."""
+    before = len(culprits or ())
+    value = _applied(node, [_value(child, values, culprits) for child in _children(node)], values)
+    if culprits is not None:
+        array = np.asarray(value, dtype=float)
+        if np.isfinite(array).all():
+            del culprits[before:]
+        else:
+            culprits.append((node, array))
+    return value
 
 
 def _applied(node: ast.expr, arguments: list[Any], values: Mapping[str, Any]) -> Any:
     """The value of a node with the values of its operands."""
-    if isinstance(node, ast.Constant):
-        return np.float64(node.value)  # type: ignore[arg-type]
-    if isinstance(node, ast.Name):
-        return values[node.id]
-    if isinstance(node, ast.Call):
-        return FUNCTIONS[node.func.id][0](*arguments)  # type: ignore[attr-defined]
-    if isinstance(node, ast.BinOp):
-        return BINARY[type(node.op)](*arguments)
-    if isinstance(node, ast.UnaryOp):
-        return UNARY[type(node.op)](*arguments)
-    if isinstance(node, ast.BoolOp):
-        return reduce(LOGICAL[type(node.op)], arguments)
-    assert isinstance(node, ast.Compare)
-    pairs = zip(node.ops, arguments[:-1], arguments[1:], strict=True)
-    return reduce(np.logical_and, [COMPARISONS[type(op)](a, b) for op, a, b in pairs])
+    match node:
+        case ast.Constant():
+            return np.float64(node.value)  # type: ignore[arg-type]
+        case ast.Name():
+            return values[node.id]
+        case ast.Call():
+            return FUNCTIONS[node.func.id][0](*arguments)  # type: ignore[attr-defined]
+        case ast.BoolOp():
+            return reduce(OPERATORS[type(node.op)], arguments)
+        case ast.Compare():
+            pairs = zip(node.ops, arguments[:-1], arguments[1:], strict=True)
+            return reduce(np.logical_and, [OPERATORS[type(op)](a, b) for op, a, b in pairs])
+    return OPERATORS[type(node.op)](*arguments)  # type: ignore[attr-defined]
 
 
 def _children(node: ast.expr) -> Iterator[ast.expr]:
@@ -229,7 +206,7 @@ def _problem_of_call(node: ast.Call) -> str | None:
     if not isinstance(node.func, ast.Name):
         return "only functions by name can be called"
     if node.func.id not in FUNCTIONS:
-        return f"unknown function{_nearest(node.func.id, FUNCTIONS)}; there are {', '.join(sorted(FUNCTIONS))}"
+        return f"unknown function{_hint(node.func.id, FUNCTIONS)}; there are {', '.join(sorted(FUNCTIONS))}"
     wanted = FUNCTIONS[node.func.id][1]
     if node.keywords or len(node.args) != wanted or any(isinstance(a, ast.Starred) for a in node.args):
         return f"{node.func.id} takes {wanted} argument{'s' * (wanted > 1)}"
@@ -240,6 +217,6 @@ def _short(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+def _hint(name: str, known: Iterable[str]) -> str:
+    near = nearest(name, known)
+    return f" (did you mean {near}?)" if near else ""

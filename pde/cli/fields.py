@@ -1,9 +1,9 @@
-"""What a command line or a file says of boundaries and fields, as the arguments of `Poisson` and `solve`."""
+"""Read boundaries and fields of a command line or a file as arguments of `Poisson` and `solve`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def load(label: str, path: str) -> np.ndarray:
         ValueError: naming the file and what is wrong with it.
     """
     if path.lower().endswith(".npz"):
-        raise ValueError(f"{label}: {path} holds several arrays; save the one that is meant as .npy")
+        raise ValueError(f"{label}: {path} holds more than one array; save the one that is meant as .npy")
     try:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -51,45 +51,40 @@ def load(label: str, path: str) -> np.ndarray:
     return array
 
 
-def read_coefficient(given: Any, ndim: int) -> Any:
+def read_coefficient(label: str, given: Any, ndim: int) -> Any:
     """One field, or one per axis."""
-    if not isinstance(given, list):
-        return read_field("coefficient", given, ndim)
-    if len(given) == 1:
-        return read_field("coefficient", given[0], ndim)
-    return [read_field(f"coefficient[{axis}]", value, ndim) for axis, value in enumerate(given)]
+    if isinstance(given, list) and len(given) > 1:
+        return [read_field(f"{label}[{axis}]", value, ndim) for axis, value in enumerate(given)]
+    return read_field(label, given[0] if isinstance(given, list) else given, ndim)
 
 
-def read_coordinates(given: Any) -> Any:
+def read_coordinates(label: str, given: Any, ndim: int) -> Any:
     """Per axis the nodes in a .npy file, or None for "uniform"."""
-    if given is None:
-        return None
-    entries = given if isinstance(given, list) else [given]
     result: list[Any] = []
-    for axis, entry in enumerate(entries):
+    for axis, entry in enumerate(given if isinstance(given, list) else [given]):
         if isinstance(entry, str) and entry != "uniform":
             if not is_file(entry):
-                raise ValueError(f"coordinates[{axis}] must be a .npy file or 'uniform', got {entry!r}")
-            entry = load(f"coordinates[{axis}]", entry)
+                raise ValueError(f"{label}[{axis}] must be a .npy file or 'uniform', got {entry!r}")
+            entry = load(f"{label}[{axis}]", entry)
         result.append(None if isinstance(entry, str) else entry)
     return result
 
 
-def read_boundary(given: Any) -> Any:
+def read_boundary(label: str, given: Any, ndim: int) -> Any:
     """Words such as "periodic", "robin:2.5" and pairs "dirichlet,neumann" as `Poisson` takes them; one is for all."""
-    if isinstance(given, str):
-        return _read_word(given)
-    if isinstance(given, list) and (given[:1] != ["robin"] or len(given) == 1):
-        return [read_boundary(entry) for entry in given]
-    return tuple(given) if isinstance(given, list) else given
-
-
-def for_all_axes(boundary: Any, ndim: int) -> Any:
-    """One entry of a list stands for all axes."""
+    boundary = _read_sides(given)
     if isinstance(boundary, list) and len(boundary) == 1:
         boundary = boundary[0]
     is_pair = isinstance(boundary, tuple) and boundary[:1] != ("robin",)
     return [boundary] * ndim if is_pair else boundary
+
+
+def _read_sides(given: Any) -> Any:
+    if isinstance(given, str):
+        return _read_word(given)
+    if isinstance(given, list) and (given[:1] != ["robin"] or len(given) == 1):
+        return [_read_sides(entry) for entry in given]
+    return tuple(given) if isinstance(given, list) else given
 
 
 def _read_word(word: str) -> Any:
@@ -107,18 +102,18 @@ def _read_word(word: str) -> Any:
         raise ValueError(f"boundary: after {kind}: a number is needed, such as robin:2.5; got {word!r}") from None
 
 
-def read_boundary_data(given: Any, ndim: int) -> Any:
+def read_boundary_data(label: str, given: Any, ndim: int) -> Any:
     """One field for all sides, or per side: ["x-low=1", "y-high=sin(x)"] or {"x-low": 1, ...}."""
     if isinstance(given, Sequence) and not isinstance(given, str):
         given = _by_side(given)
     if not isinstance(given, Mapping):
-        return read_field("g", given, ndim)
+        return read_field(label, given, ndim)
     sides = {}
     for name, value in given.items():
         if name not in SIDES or SIDES[name][0] >= ndim:
             known = ", ".join(side for side, (axis, _) in SIDES.items() if axis < ndim)
             raise ValueError(f"g: unknown side {name!r}; there are {known}")
-        sides[SIDES[name]] = read_field(f"g of {name}", value, ndim)
+        sides[SIDES[name]] = read_field(f"{label} of {name}", value, ndim)
     return sides
 
 
@@ -130,11 +125,23 @@ def _by_side(entries: Sequence[Any]) -> Any:
         if match is None:
             if len(entries) == 1:
                 return entry
-            raise ValueError(f"g: of several entries each names its side, such as x-low=1; got {entry!r}")
+            raise ValueError(
+                f"g: where there is more than one entry, each names its side, such as x-low=1; got {entry!r}"
+            )
         if match[1] in found:
             raise ValueError(f"g: the side {match[1]} is given twice")
         found[match[1]] = match[2]
     return found
+
+
+READERS: dict[str, Callable[[str, Any, int], Any]] = {
+    **dict.fromkeys(("f", "u0", "exact", "reaction"), read_field),
+    "g": read_boundary_data,
+    "coefficient": read_coefficient,
+    "coordinates": read_coordinates,
+    "boundary": read_boundary,
+}
+"""(name, what was given, number of axes) -> an argument of `Poisson` or `Multigrid.solve`."""
 
 
 def resolve(value: Any, folder: Path) -> Any:

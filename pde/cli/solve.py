@@ -12,48 +12,11 @@ import numpy as np
 
 from mgcore import Solution
 from pde.cli import fields, files
-from pde.cli.options import OUTPUT, PROBLEM, SOLVE, SOLVER, TARGETS, add_options, settings
-from pde.levels.inner_product import Volumes
+from pde.cli.fields import READERS
+from pde.cli.options import OUTPUT, PROBLEM, SOLVER, STOPPING, TARGETS, settings
+from pde.problem.inner_product import Volumes
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
-
-DESCRIPTION = """Solve -div(a grad u) + c u = f on a box in 1, 2 or 3 dimensions by multigrid.
-
-A FIELD is a number, a .npy file, or a formula in x, y, z, pi and e with + - * / **, comparisons, and, or, not,
-where(condition, a, b), min, max, abs, sqrt, exp, log, sin, cos, tan, sinh, ... The box begins at 0 on every axis.
-Every option can stand in a TOML file under its name (--max-cycles is max_cycles); the command line overrides it.
-File names in the TOML file are relative to its folder. Defaults are in round brackets."""
-EXAMPLES = """examples:
-  python -m pde solve --shape 255 255 --f "exp(x*y)*sin(3*pi*x)" --g 1 --plot u.png
-  python -m pde solve --dims 3 --shape 63 --f 1 --boundary periodic neumann dirichlet --output u.npz
-  python -m pde solve --shape 127 127 --f "2*pi**2*sin(pi*x)*sin(pi*y)" --exact "sin(pi*x)*sin(pi*y)"
-  python -m pde solve --shape 128 128 --centering cell --boundary dirichlet,neumann robin:2 --g x-low=y x-high=1
-  python -m pde solve --shape 255 255 --f 1 --coefficient "where(hypot(x-0.5, y-0.5) < 0.3, 1000, 1)" --accel cg
-  python -m pde solve --f right_hand_side.npy --verbose
-  python -m pde solve problem.toml --rtol 1e-10 --plot-history history.png
-
-problem.toml:
-  shape = [255, 255]
-  boundary = ["periodic", ["dirichlet", "robin:2"]]
-  coefficient = "1 + 0.5*sin(2*pi*x)"
-  f = "where(y > 0.5, 1, 0)"
-  g = {y-low = "cos(2*pi*x)", y-high = 0}
-  output = "u.npz"
-
-exit code: 0 converged, 1 not converged (the message says why; files are written all the same), 2 wrong input"""
-
-
-def add_solve(commands: Any) -> None:
-    command = commands.add_parser(
-        "solve",
-        help="solve a problem given by options or a TOML file",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument("file", nargs="?", type=Path, metavar="FILE.toml", help="a file with any of the options below")
-    add_options(command)
-    command.set_defaults(run=solve)
 
 
 def solve(options: argparse.Namespace) -> int:
@@ -62,7 +25,7 @@ def solve(options: argparse.Namespace) -> int:
     targets = {name: given[name] for name in TARGETS if name in given}
     problem, data = read_problem(given)
     mg = Multigrid(problem, **{name: given[name] for name in SOLVER if name in given})
-    arguments = {name: given[name] for name in SOLVE if name in given}
+    arguments = {name: given[name] for name in STOPPING if name in given}
     arguments["accel"] = None if arguments.get("accel") in (None, "none") else arguments["accel"]
     g, exact = data.pop("g", None), data.pop("exact", None)
     f = data.pop("f", np.zeros(problem.shape))
@@ -83,27 +46,12 @@ def solve(options: argparse.Namespace) -> int:
 def read_problem(given: Mapping[str, Any]) -> tuple[Poisson, dict[str, Any]]:
     """The problem, and its data f, g, u0 and exact as far as they are given."""
     shape = read_shape(given)
-    ndim = len(shape)
-    arguments = {name: given[name] for name in PROBLEM if name in given}
-    data: dict[str, Any] = {}
-    for name in ("f", "u0", "exact"):
-        if name in arguments:
-            data[name] = fields.read_field(name, arguments[name], ndim)
-    if "g" in arguments:
-        data["g"] = fields.read_boundary_data(arguments["g"], ndim)
-    if "coefficient" in arguments:
-        arguments["coefficient"] = fields.read_coefficient(arguments["coefficient"], ndim)
-    if "reaction" in arguments:
-        arguments["reaction"] = fields.read_field("reaction", arguments["reaction"], ndim)
-    arguments["coordinates"] = fields.read_coordinates(arguments.get("coordinates"))
-    if "boundary" in arguments:
-        arguments["boundary"] = fields.for_all_axes(fields.read_boundary(arguments["boundary"]), ndim)
-    rest = {name: value for name, value in arguments.items() if name not in ("shape", "dims", *data)}
-    problem = Poisson(shape, **rest)
-    for name in ("f", "u0", "exact"):
-        if name in data:
-            data[name] = problem.read(name, data[name], constant=True)
-    return problem, data
+    values = {name: given[name] for name in PROBLEM if name in given and name not in ("shape", "dims")}
+    values = {name: READERS[name](name, v, len(shape)) if name in READERS else v for name, v in values.items()}
+    g = {"g": values.pop("g")} if "g" in values else {}
+    data = {name: values.pop(name) for name in ("f", "u0", "exact") if name in values}
+    problem = Poisson(shape, **values)
+    return problem, g | {name: problem.read(name, value, constant=True) for name, value in data.items()}
 
 
 def read_shape(given: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -125,7 +73,7 @@ def read_shape(given: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def tell(mg: Multigrid, solution: Solution, exact: np.ndarray | None) -> None:
-    """What came of the solve, on stdout; on stderr why it did not converge."""
+    """Print the result on stdout, and on stderr why a solve did not converge."""
     print(solution.message, file=sys.stdout if solution.converged else sys.stderr)
     if solution.removed:
         print(f"mean removed from f  {solution.removed:.1e} of its norm")
@@ -140,11 +88,10 @@ def tell(mg: Multigrid, solution: Solution, exact: np.ndarray | None) -> None:
 
 
 def write(mg: Multigrid, solution: Solution, g: Any, paths: Mapping[str, Path], arguments: Mapping[str, Any]) -> None:
-    """The files, in the order of the options."""
-    finite = bool(np.isfinite(solution.u).all())
+    """Write the files, in the order of the options."""
     for option in (name for name in OUTPUT if name in paths):
         path = paths[option]
-        if option == "plot" and not finite:
+        if option == "plot" and not np.isfinite(solution.u).all():
             print(f"not written: {path}, since u is not finite", file=sys.stderr)
             continue
         if option == "output":

@@ -1,56 +1,25 @@
-"""What the user gives, read: each function names the argument in its error."""
+"""Read arrays and options that the user gives: each error names the argument, what came and what is allowed."""
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import cast, is_tensor, namespace, numpy_dtype
-from pde.problem.grid import Array
-
-
-def number(name: str, value: Any, least: float | None = None) -> float:
-    """`value` as a float; NaN is none, and neither is a number below `least`."""
-    if type(value) is not float and (isinstance(value, bool | np.bool_) or not isinstance(value, Real)):
-        raise TypeError(f"{name} must be a real number, got {described(value)}")
-    try:
-        result = float(value)
-    except OverflowError:  # of a whole number or a fraction
-        raise ValueError(f"{name} must fit into float64, got {described(value)}") from None
-    if least is not None and not result >= least:
-        raise ValueError(f"{name} must be {'zero or positive' if least == 0 else f'at least {least}'}, got {value!r}")
-    return result
-
-
-def described(value: Any) -> str:
-    """A value as an error shows it, in one line: of arrays the shape."""
-    if is_tensor(value) or (isinstance(value, np.ndarray) and value.ndim):
-        return f"{'a tensor' if is_tensor(value) else 'an array'} of shape {tuple(value.shape)}"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 200 else f"{text[:97]}...{text[-97:]}"
-
-
-def nearest(word: Any, known: Iterable[str]) -> str:
-    """A question after an error: the one of these words that may be meant; "" where none is near."""
-    alike = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(str(word).lower(), list(alike), n=1)
-    return f"; did you mean {alike[close[0]]!r}?" if close else ""
+from mgcore.arguments import integer
+from mgcore.arguments import number as number
+from mgcore.arguments import shown as described
+from mgcore.arguments import suggestion as nearest
+from pde.common.arrays import Array, cast, is_tensor, namespace, numpy_dtype
 
 
 def count(name: str, value: Any, least: int) -> int:
-    """`value` as an integer of at least `least`."""
-    if type(value) is not int and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
-        raise TypeError(f"{name} must be an integer, got {described(value)}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {described(value)}")
-    if value > sys.maxsize:
+    """`value` as an integer of at least `least`, in the range of indices."""
+    if integer(name, value, least) > sys.maxsize:
         raise ValueError(f"{name} must be at most {sys.maxsize}, got {described(value)}")
     return int(value)
 
@@ -104,7 +73,7 @@ def finite(name: str, array: Array, dtype: np.dtype) -> Array:
 
 
 def _has_finite_sum(array: Array) -> bool:
-    """Whether the sum of the values is finite: then all of them are, at one look at each."""
+    """Whether the sum of the values is finite: then all of them are, in one pass."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return bool(namespace(array).isfinite(array.sum()))
 

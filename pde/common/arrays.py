@@ -1,7 +1,7 @@
 """NumPy arrays and torch tensors under the same code: what the two libraries call by different names.
 
-Slices, arithmetic and most functions (`namespace(x).where(...)`, with `axis=`) are the same in both. torch is imported
-by whoever made the first tensor, never here.
+Slices, arithmetic and most functions (`namespace(x).where(...)`, with `axis=`) are the same in both. torch need not be
+installed: users import it before they make a tensor, and `import_torch` does for solvers that run on tensors.
 """
 
 from __future__ import annotations
@@ -10,20 +10,34 @@ import copy
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
-from types import MethodType
-from typing import Any
+from dataclasses import FrozenInstanceError
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
 
-from mgcore import Level
+Array = np.ndarray
 
 
 def is_tensor(x: Any) -> bool:
     """Whether x is a torch tensor."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.Tensor)
+
+
+def import_torch(wish: str) -> Any:
+    """Import torch for `wish`, an argument as the user wrote it.
+
+    Raises:
+        ImportError: torch is not installed; says what to install.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ImportError(f"{wish} needs torch: pip install 'mgnet-multigrid[torch]'", name="torch") from None
+    return torch
 
 
 def namespace(x: Any) -> Any:
@@ -71,6 +85,12 @@ def expand(x: Any, axis: int) -> Any:
     return x.unsqueeze(axis) if is_tensor(x) else np.expand_dims(x, axis)
 
 
+def multiplied(matrix: Any, u: Any, ndim: int, shape: tuple[int, ...]) -> Any:
+    """A sparse matrix times the flattened grid functions u, whose last `ndim` axes become `shape`."""
+    flat = u.reshape(-1, matrix.shape[1])
+    return contiguous((matrix @ flat.T).T).reshape(u.shape[: u.ndim - ndim] + shape)
+
+
 def as_numpy(x: Any) -> np.ndarray:
     """Numbers on the host, whatever x is; a tensor of the host shares its memory."""
     return x.detach().cpu().numpy() if is_tensor(x) else np.asarray(x)
@@ -93,83 +113,68 @@ def each_tensor(x: Any, change: Callable[[Any], Any]) -> Any:
     return change(x) if is_tensor(x) else x
 
 
-def like(thing: Any, x: Any) -> Any:
-    """`thing`, an array or an object that holds arrays, with the library, device and dtype of x."""
-    if is_tensor(x):
-        return moved(thing, tensors(x.device, x.dtype))
-    return thing
+def like(x: Any, other: Any) -> Any:
+    """x with the library, device and dtype of `other`."""
+    return convert(x, other.device, other.dtype) if is_tensor(other) else x
 
 
-def tensors(device: Any, dtype: Any) -> Callable[[Any], Any]:
-    """A function of arrays for `moved`: tensors on a device; real numbers in `dtype`, a NumPy or a torch one."""
+class Frozen:
+    """An object whose attributes are set once, when it is made; `to` converts those listed in `arrays`."""
+
+    arrays: ClassVar[tuple[str, ...]] = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self):
+            raise FrozenInstanceError(f"{type(self).__name__}.{name} cannot be changed; make another object")
+        super().__setattr__(name, value)
+
+    def changed(self, **attributes: Any) -> Self:
+        """A copy with other values of these attributes."""
+        other = copy.copy(self)
+        vars(other).update(attributes)
+        return other
+
+    def to(self, device: Any, dtype: Any) -> Any:
+        """The same object on tensors of a device, or on arrays where `device` is None, with real numbers in `dtype`."""
+        return self.changed(**{name: convert(getattr(self, name), device, dtype) for name in self.arrays})
+
+
+def convert(x: Any, device: Any, dtype: Any) -> Any:
+    """Arrays as tensors on a device, or as arrays where `device` is None; real numbers in `dtype`, of NumPy or torch.
+
+    Args:
+        x: an array, sparse matrix, tensor or `Frozen`, or a list, tuple or dictionary of these; all else stays.
+    """
+    if isinstance(x, Frozen):
+        return x.to(device, dtype)
+    if isinstance(x, dict):
+        return {key: convert(each, device, dtype) for key, each in x.items()}
+    if isinstance(x, list | tuple):
+        return type(x)(convert(each, device, dtype) for each in x)
+    if not (is_tensor(x) or isinstance(x, np.ndarray) or sp.issparse(x)):
+        return x
+    if device is None:
+        return x.astype(dtype, copy=False) if x.dtype.kind == "f" else x
+    if sp.issparse(x):
+        return _sparse_tensor(x, device, _torch_dtype(dtype))
+    if isinstance(x, np.ndarray):
+        import torch
+
+        x = np.asarray(x, order="C")
+        x = torch.from_numpy(x if x.flags.writeable else x.copy())
+    return x.to(device=device, dtype=_torch_dtype(dtype) if x.is_floating_point() else x.dtype)
+
+
+def _sparse_tensor(matrix: Any, device: Any, dtype: Any) -> Any:
     import torch
 
-    def leaf(x: Any) -> Any:
-        if sp.issparse(x):
-            x = sp.csr_matrix(x, copy=True)
-            x.sum_duplicates()  # torch wants the columns of a row in order
-            parts = (torch.from_numpy(np.ascontiguousarray(v)) for v in (x.indptr, x.indices, x.data))
-            indptr, indices, data = (v.to(device) for v in parts)
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-                return torch.sparse_csr_tensor(
-                    indptr, indices, data.to(_torch_dtype(dtype)), x.shape, check_invariants=True
-                )
-        if isinstance(x, np.ndarray):
-            x = np.asarray(x, order="C")
-            x = torch.from_numpy(x if x.flags.writeable else x.copy())
-        return x.to(device=device, dtype=_torch_dtype(dtype) if x.is_floating_point() else x.dtype)
-
-    return leaf
-
-
-def arrays(dtype: np.dtype) -> Callable[[Any], Any]:
-    """A function of arrays for `moved`: real numbers in `dtype`, indices as they are."""
-    return lambda x: x.astype(dtype, copy=False) if x.dtype.kind == "f" else x
-
-
-def moved(thing: Any, leaf: Callable[[Any], Any], _memo: dict[int, Any] | None = None) -> Any:
-    """A copy of an object of this package whose arrays and sparse matrices x are leaf(x) instead.
-
-    What only describes it (grids, coefficients, the `info` of a level) stays as it is, on the host. An object may say
-    itself what it becomes, by a method `moved(leaf)`.
-    """
-    memo = {} if _memo is None else _memo
-    if id(thing) not in memo:
-        memo[id(thing)] = thing, _moved(thing, leaf, partial(moved, leaf=leaf, _memo=memo))
-    return memo[id(thing)][1]
-
-
-def _moved(thing: Any, leaf: Callable[[Any], Any], again: Callable[[Any], Any]) -> Any:
-    if isinstance(thing, np.ndarray) or sp.issparse(thing) or is_tensor(thing):
-        return leaf(thing)
-    if hasattr(thing, "moved"):
-        return thing.moved(leaf)
-    if isinstance(thing, Level):
-        kept = {"info": thing.info}
-    elif isinstance(thing, partial):
-        return partial(thing.func, *map(again, thing.args), **again(thing.keywords))
-    elif isinstance(thing, MethodType):
-        return MethodType(thing.__func__, again(thing.__self__))
-    elif isinstance(thing, Mapping):
-        return {key: again(value) for key, value in thing.items()}
-    elif isinstance(thing, list | tuple):
-        return type(thing)(map(again, thing)) if type(thing) in (list, tuple) else thing
-    elif not type(thing).__module__.startswith("pde.") or type(thing).__name__ in DESCRIPTIONS:
-        return thing
-    else:
-        kept = {}
-    result = copy.copy(thing)
-    for name, value in vars(thing).items():
-        if isinstance(getattr(type(thing), name, None), cached_property):
-            del result.__dict__[name]
-        elif name not in kept:
-            object.__setattr__(result, name, again(value))
-    return result
-
-
-DESCRIPTIONS = ("Grid", "Axis", "Terms", "Side")
-"""Classes whose objects only describe what is computed."""
+    matrix = sp.csr_matrix(matrix, copy=True)
+    matrix.sum_duplicates()  # torch wants the columns of a row in order
+    parts = (torch.from_numpy(np.ascontiguousarray(v)) for v in (matrix.indptr, matrix.indices, matrix.data))
+    indptr, indices, data = (v.to(device) for v in parts)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(indptr, indices, data.to(dtype), matrix.shape, check_invariants=True)
 
 
 def _torch_dtype(dtype: Any) -> Any:

@@ -1,8 +1,7 @@
-"""How many bytes an object holds in arrays: its own, those of what it refers to, each buffer once."""
+"""Count the bytes that an object, and all it refers to, holds in arrays, each buffer once."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,10 +42,6 @@ def _parts(thing: Any) -> list[Any]:
         return list(thing.values())
     if isinstance(thing, list | tuple | set):
         return list(thing)
-    if isinstance(thing, partial):
-        return [thing.func, *thing.args, *thing.keywords.values()]
-    if hasattr(thing, "__self__"):  # a bound method
-        return [thing.__self__]
     return list(vars(thing).values()) if hasattr(thing, "__dict__") and not _is_code(thing) else []
 
 

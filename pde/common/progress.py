@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
-from mgcore import Progress
+from mgcore import Progress, command_line
 
 
 class ProgressBar:
@@ -88,7 +87,5 @@ class CompileBar:
 
 
 def say(text: str) -> None:
-    """One line on stderr, if that is open."""
-    if sys.stderr is not None:
-        with suppress(OSError, ValueError):
-            print(f"pde: {text}", file=sys.stderr, flush=True)
+    """Print a line of `pde` on stderr."""
+    command_line.say(f"pde: {text}")

@@ -1,12 +1,13 @@
-"""The coefficients of a coarse grid, made from those of the fine one."""
+"""Coefficients of a coarse grid from the coefficients of the fine one."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from pde.levels.axis_maps import gather
 from pde.levels.black_box import OperatorTransfer
-from pde.levels.interpolation_1d import Gather, as_weights, parts_of, restriction_matrix
-from pde.levels.transfers import BilinearTransfer, LinearTransfer, MatrixTransfer
+from pde.levels.interpolation_1d import as_weights, restriction_matrix
+from pde.levels.transfers import BilinearTransfer, MatrixTransfer
 from pde.problem.coefficients import Terms, grid_resistances
 from pde.problem.grid import Array, Axis, Grid
 
@@ -21,27 +22,28 @@ def coarse_terms(
     The reaction at the points is a weighted mean, so that the coarse one has the same integral.
 
     Args:
-        between: what lies between the coarse points counts too, as `Terms.resistances`.
+        between: keep the diffusion between the coarse points too, as `Terms.resistances`.
     """
 
     def inject(values: float | Array) -> float | Array:
-        if isinstance(transfer, OperatorTransfer) and not isinstance(values, float):
-            return values[np.ix_(*transfer.places)]
+        if isinstance(values, float):
+            return values
+        if isinstance(transfer, OperatorTransfer):
+            return values[np.ix_(*transfer.kept)]
         return at_coarse_points(values, grid, which)
 
-    def reaction(values: float | Array) -> float | Array:
-        at_points = isinstance(transfer, BilinearTransfer | LinearTransfer) and not any(axis.cell for axis in grid.axes)
-        weighted = at_points or isinstance(transfer, OperatorTransfer)
-        return transfer.restrict(values) if weighted and not isinstance(values, float) else inject(values)
-
-    diffusion = tuple(inject(a) for a in terms.diffusion)
-    if not (between and terms.varies):
-        return Terms(diffusion, reaction(terms.reaction))
-    resistances = tuple(
-        None if isinstance(a, float) else _coarse_resistances(grid_resistances(grid, terms, axis), grid, which, axis)
-        for axis, a in enumerate(terms.diffusion)
-    )
-    return Terms(diffusion, reaction(terms.reaction), resistances)
+    c = terms.reaction
+    resistances: tuple[Array | None, ...] = ()
+    weighted = isinstance(transfer, OperatorTransfer) or not any(axis.cell for axis in grid.axes)
+    reaction = transfer.restrict(c) if weighted and not isinstance(c, float) else inject(c)
+    if between and terms.varies:
+        resistances = tuple(
+            None
+            if isinstance(a, float)
+            else _coarse_resistances(grid_resistances(grid, terms, axis), grid, which, axis)
+            for axis, a in enumerate(terms.diffusion)
+        )
+    return Terms(tuple(map(inject, terms.diffusion)), reaction, resistances)
 
 
 def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...]) -> float | Array:
@@ -49,27 +51,27 @@ def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...])
     if not isinstance(values, float):
         for a, halve in enumerate(which):
             if halve:
-                values = Gather(parts_of(grid.axes[a], F8, Axis.injection), a, grid.ndim)(values)
+                values = gather(grid.axes[a], a, grid.ndim, F8, Axis.injection)(values)
     return values
 
 
 def _coarse_resistances(fine: Array, grid: Grid, which: tuple[bool, ...], axis: int) -> Array:
     """Resistances in series along the axis; those side by side across it add up as conductances, in their mean.
 
-    Their values at coarse points alone would miss what lies between: V(1,1) on a smooth coefficient that varies by ten
-    took up to 0.36 per cycle in the place of 0.17.
+    Values at coarse points alone miss the coefficient between them: V(1,1) on a smooth one that varies by ten then took
+    up to 0.36 per cycle instead of 0.17.
     """
     if which[axis]:
-        fine = Gather(parts_of(grid.axes[axis], F8, _series), axis, grid.ndim)(fine)
+        fine = gather(grid.axes[axis], axis, grid.ndim, F8, _series)(fine)
     conductance = _inverse(fine)
     for a, across in enumerate(grid.axes):
         if which[a] and a != axis:
-            conductance = Gather(parts_of(across, F8, _mean), a, grid.ndim)(conductance)
+            conductance = gather(across, a, grid.ndim, F8, _mean)(conductance)
     return _inverse(conductance)
 
 
 def _inverse(values: Array) -> Array:
-    """1 / values, and 0 for 0: there is no way between an end and the unknown that lies on it."""
+    """1 / values, and 0 for 0: an end that is an unknown has no distance to it."""
     return np.divide(1.0, values, out=np.zeros_like(values), where=values != 0)
 
 
@@ -96,7 +98,7 @@ def _series(fine: Axis) -> tuple[Array, Array]:
 
 
 def _mean(fine: Axis) -> tuple[Array, Array]:
-    """(indices, weights) of the mean over what a coarse point stands for: merged cells, or full weighting."""
+    """(indices, weights) of the mean over merged cells, or of full weighting at points."""
     coarse = fine.coarsen()
     if coarse.cell:
         return fine.injection()

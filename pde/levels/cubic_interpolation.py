@@ -1,4 +1,4 @@
-"""What full multigrid takes between a grid and its coarsening: first guesses, data and boundary data."""
+"""Maps of full multigrid between a grid and its coarsening: of first guesses, data f and boundary data g."""
 
 from __future__ import annotations
 
@@ -6,22 +6,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pde.common.arrays import expand, like, namespace, numpy_dtype, zeros
-from pde.levels.interpolation_1d import Gather, cubic, data_matrix, linear, linear_along_side, linear_matrix, parts_of
+from pde.common.arrays import Frozen, expand, is_tensor, namespace, numpy_dtype, zeros
+from pde.levels.axis_maps import AlongAxes, Gather, along_axes, gather
+from pde.levels.interpolation_1d import cubic, data_matrix, linear, linear_along_side, linear_matrix
 from pde.problem.grid import Array, Axis, Grid, Sides, window
 
 
-class CubicInterpolation:
-    """Interpolation for full multigrid: cubic along each coarsened axis, through the boundary values of its ends."""
+class CubicInterpolation(Frozen):
+    """Interpolation for full multigrid: cubic along each coarsened axis, through the boundary values of its ends.
+
+    Args:
+        rediscretised: as in `interpolation_1d.cubic`.
+    """
+
+    arrays = ("restrict_data", "_axes")
 
     def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, rediscretised: bool = True) -> None:
-        """`rediscretised` as in `one_axis.cubic`."""
         self.fine, self.which = fine, which
-        self.restrict_data = DataRestriction(fine, which, dtype)
-        self._axes: dict[int, Gather] = {}
-        for a, axis in enumerate(fine.axes):
-            if which[a]:
-                self._axes[a] = Gather(parts_of(axis, dtype, cubic, axis.coarsen(), rediscretised), a, fine.ndim)
+        self.restrict_data = data_restriction(fine, which, dtype)
+        self._axes = {
+            a: gather(axis, a, fine.ndim, dtype, cubic, axis.coarsen(), rediscretised)
+            for a, axis in enumerate(fine.axes)
+            if which[a]
+        }
 
     def __call__(self, u: Array, sides: Sides) -> Array:
         """From the coarse unknowns u to the fine ones; `sides` are the boundary data of the fine grid."""
@@ -47,37 +54,38 @@ class CubicInterpolation:
         return namespace(u).concatenate(parts, axis=a - ndim)
 
 
-class BoundaryTerm:
-    """E g: what boundary data add to linear interpolation, P u + E g, in the points beside the ends of coarsened axes.
+class BoundaryTerm(Frozen):
+    """E g, the share of boundary data in linear interpolation P u + E g beside the ends of coarsened axes.
 
     Galerkin right-hand sides need it: u is P u_c + E g with the g of the coarse grid, so that R A (P u_c + E g) = R f.
+
+    Args:
+        diffusion: a of the two sides per axis, as in `BilinearTransfer`.
     """
+
+    arrays = ("_axes", "_along")
 
     def __init__(
         self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]]
     ) -> None:
-        """`diffusion` is a of the two sides per axis, as in `BilinearTransfer`."""
-        self.fine, self._shape = fine, fine.coarsen(which).shape
+        self.fine, self._coarse = fine, fine.coarsen(which)
         self._axes: dict[int, tuple[Gather, Array]] = {}
-        for a, axis in enumerate(fine.axes):
-            if which[a]:
-                _, Q = linear(axis, axis.coarsen(), diffusion[a])
-                P = parts_of(axis, dtype, linear_matrix, axis.coarsen(), diffusion[a])
-                self._axes[a] = Gather(P, a, fine.ndim), Q.astype(dtype)
-        self._along = {
-            (across, a): Gather(
-                parts_of(axis, dtype, linear_along_side, axis.coarsen()), a - (a > across), fine.ndim - 1
-            )
-            for across in self._axes
-            for a, axis in enumerate(fine.axes)
-            if which[a] and a != across
-        }
+        self._along: dict[tuple[int, int], Gather] = {}
+        halved, ndim = [a for a, halve in enumerate(which) if halve], fine.ndim
+        for a in halved:
+            axis, coarse = fine.axes[a], self._coarse.axes[a]
+            Q = linear(axis, coarse, diffusion[a])[1].astype(dtype)
+            self._axes[a] = gather(axis, a, ndim, dtype, linear_matrix, coarse, diffusion[a]), Q
+            for across in halved:
+                if across != a:
+                    inside = a - (a > across)
+                    self._along[across, a] = gather(axis, inside, ndim - 1, dtype, linear_along_side, coarse)
 
     def __call__(self, f: Array, sides: Sides) -> Array:
         """E g of f's batch axes, for the boundary data `sides` of the fine grid."""
         ndim = self.fine.ndim
         done: list[int] = []
-        e = zeros(f.shape[: f.ndim - ndim] + self._shape, like=f)
+        e = zeros(f.shape[: f.ndim - ndim] + self._coarse.shape, like=f)
         for a, (prolong, Q) in self._axes.items():
             e = prolong(e)
             for side in (0, 1):
@@ -96,10 +104,7 @@ class BoundaryTerm:
         return values
 
     def between(self, sides: Sides) -> Sides:
-        """The Dirichlet data less what linear interpolation along their side makes of those of the coarse grid.
-
-        P u_c + E g knows the sides no better than that.
-        """
+        """The Dirichlet data less their linear interpolation along the side, which is all that P u_c + E g knows."""
         return {
             (across, side): values - self._linear(values, across, list(self._axes))
             for (across, side), values in sides.items()
@@ -107,28 +112,18 @@ class BoundaryTerm:
         }
 
 
-class DataRestriction:
-    """The data f of full multigrid on the coarse grid, to second order without a term in h^2 Laplace f.
+def data_restriction(fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> AlongAxes:
+    """The map of f to the coarse grid in full multigrid, to second order without a term in h^2 Laplace f.
 
     R, the adjoint of linear interpolation, has one; in 3-D it outweighs the discretisation error. Cells take means, and
     nodes take R f less what R has smoothed. The sum of f over the control volumes stays, so that an f that is not
     smooth, a point source say, is not lost as by injection.
     """
-
-    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype) -> None:
-        self._steps = []
-        for a, axis in enumerate(fine.axes):
-            if which[a]:
-                self._steps.append(Gather(parts_of(axis, dtype, data_matrix), a, fine.ndim))
-
-    def __call__(self, f: Array) -> Array:
-        for step in self._steps:
-            f = step(f)
-        return f
+    return along_axes(fine, which, dtype, data_matrix)
 
 
 def coarsen_sides(sides: Sides, fine: Grid, which: tuple[bool, ...]) -> Sides:
-    """The boundary data of the coarse grid: those of the fine grid at the points that stay, or the means of cells."""
+    """The boundary data of the coarse grid: the values at the points that stay, or the means of cells."""
     halved = [a for a, halve in enumerate(which) if halve]
     return {(a, side): coarsen_side(values, fine, a, halved) for (a, side), values in sides.items()}
 
@@ -138,7 +133,6 @@ def coarsen_side(values: Array, fine: Grid, across: int, halved: Sequence[int]) 
     others = [a for a in range(fine.ndim) if a != across]
     for position, a in enumerate(others):
         if a in halved:
-            parts = parts_of(fine.axes[a], numpy_dtype(values.dtype), Axis.injection)
-            gather = Gather(parts, position, len(others))
-            values = like(gather, values)(values)
+            inject = gather(fine.axes[a], position, len(others), numpy_dtype(values.dtype), Axis.injection)
+            values = (inject.to(values.device, values.dtype) if is_tensor(values) else inject)(values)
     return values

@@ -1,4 +1,4 @@
-"""What a solver takes by itself: smoother, coarse operators and transfers that suit the grid and the coefficients."""
+"""Automatic choices of smoother, coarse operators and transfers, by the grid and the coefficients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ nothing smooths along the weakest of three axes. Planes and semicoarsening acros
 """
 
 LARGEST_PLANES = 1 << 19
-"""So many unknowns at most for planes by default: their factors hold 1 to 2 kB per unknown."""
+"""Unknowns at most for planes by default: their factors hold 1 to 2 kB per unknown."""
 
 
 def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple[str, str, str]:
@@ -23,12 +23,14 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
         ValueError: transfers that follow the coefficient without Galerkin operators.
     """
     rough = is_rough(grid, terms)
-    smoother = _unless_given(smoother, automatic_smoother(grid, terms))
+    smoother = automatic_smoother(grid, terms) if smoother == "auto" else smoother
     lines = smoother == "zebra" and sum(n > 1 for n in grid.shape) == 2
     unlike = (lines or smoother.startswith("planes")) and grid.is_stretched()
     products = rough or terms.reaction_jumps(grid) or unlike or transfer == "operator"
-    coarse = _unless_given(coarse, "galerkin" if products else "rediscretised")
-    transfer = _unless_given(transfer, "operator" if coarse == "galerkin" and rough else "bilinear")
+    if coarse == "auto":
+        coarse = "galerkin" if products else "rediscretised"
+    if transfer == "auto":
+        transfer = "operator" if coarse == "galerkin" and rough else "bilinear"
     if transfer == "operator" and coarse == "rediscretised":
         raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")
     return smoother, coarse, transfer
@@ -48,12 +50,8 @@ def is_rough(grid: Grid, terms: Terms) -> bool:
 
 def automatic_smoother(grid: Grid, terms: Terms) -> str:
     """Points, or lines and planes where the strong axis is one here and another there."""
-    turns = terms.turns(grid)
-    if not turns and not grid.is_stretched():
+    mixed = terms.strong_axis_turns(grid)
+    if not mixed and not grid.is_stretched():
         return "sor"
     space = sum(n > 1 for n in grid.shape) == 3 and grid.size <= LARGEST_PLANES
-    return f"planes {grid.evenest}" if space and (turns or grid.is_stretched(SPACING_OF_PLANES)) else "zebra"
-
-
-def _unless_given(value: str, suits: str) -> str:
-    return suits if value == "auto" else value
+    return f"planes {grid.evenest}" if space and (mixed or grid.is_stretched(SPACING_OF_PLANES)) else "zebra"

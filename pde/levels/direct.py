@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from pde.common.arrays import cast, contiguous, is_tensor, tensors
+from pde.common.arrays import Frozen, cast, contiguous, convert, is_tensor
 from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Grid
 from pde.problem.operators import Operator, StencilOperator
@@ -20,23 +21,29 @@ LARGEST_DENSE = 8192
 """Unknowns at most for which tensors get a dense inverse: half a gigabyte in float64."""
 
 
-class DirectSolver:
-    """B = A^-1; the factorisation is made anew where the object is unpickled.
+class Factored(Frozen):
+    """Sparse factors cannot be pickled: the object is pickled as its arguments, and makes them anew."""
 
-    Where A is singular (constants are its null space) it solves for the d of zero mean, after taking from r what no d
-    can give: both in the inner product of control volumes. The equation of one unknown then follows from the others;
-    without it and with that unknown zero the factors are those of a definite matrix, and the mean goes afterwards.
+    def __reduce__(self) -> Any:
+        return type(self), tuple(getattr(self, name) for name in signature(type(self)).parameters)
+
+
+class DirectSolver(Factored):
+    """B = A^-1 by sparse factors.
+
+    Where A is singular (constants are its null space) it subtracts the mean of r and finds the d of zero mean, both in
+    the inner product of control volumes. One equation then follows from the others: it is left out, that unknown is
+    zero, the remaining matrix is definite, and the mean of d is subtracted afterwards.
     """
 
     def __init__(self, A: Operator, singular: bool = False) -> None:
         self.A, self.singular = A, singular
-        matrix = A.matrix().astype(float)
-        self._share = A.volumes.ravel() / A.volumes.sum()
-        self._free = np.arange(A.grid.size)
+        matrix, free = A.matrix().astype(float), np.arange(A.grid.size)
         if singular:
-            self._free = np.delete(self._free, np.argmax(matrix.diagonal()))  # where it is tied to others most strongly
-            matrix = matrix[self._free][:, self._free]
-        self._factor = _factor_of_definite(matrix) if len(self._free) else None
+            free = np.delete(free, np.argmax(matrix.diagonal()))  # the unknown that is tied to others most strongly
+            matrix = matrix[free][:, free]
+        self._share, self._free = A.volumes.ravel() / A.volumes.sum(), free
+        self._factor = factor_of_definite(matrix) if len(free) else None
 
     def __call__(self, r: Array) -> Array:
         flat = r.reshape(-1, self.A.grid.size).astype(float)
@@ -49,10 +56,9 @@ class DirectSolver:
             d -= (d @ self._share)[:, None]
         return np.ascontiguousarray(d).reshape(r.shape).astype(r.dtype)
 
-    def moved(self, leaf: Callable[[Any], Any]) -> DirectSolver | DenseSolver:
-        """The same for tensors, or for arrays of another dtype; see `pde.common.arrays.moved`."""
-        like = leaf(np.zeros(()))
-        if not is_tensor(like):
+    def to(self, device: Any, dtype: Any) -> DirectSolver | DenseSolver:
+        """The same for tensors; of arrays it takes any dtype, and computes in float64."""
+        if device is None:
             return self
         size = self.A.grid.size
         if size > LARGEST_DENSE:
@@ -61,16 +67,10 @@ class DirectSolver:
                 f"most; it has {size} here, allow more levels"
             )
         columns = self(np.eye(size).reshape(-1, *self.A.grid.shape)).reshape(size, size)
-        return DenseSolver(tensors(like.device, np.dtype(float))(columns))
-
-    def __getstate__(self) -> tuple[Operator, bool]:
-        return self.A, self.singular
-
-    def __setstate__(self, state: tuple[Operator, bool]) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+        return DenseSolver(convert(columns, device, np.dtype(float)))
 
 
-def _factor_of_definite(matrix: sp.spmatrix) -> Any:
+def factor_of_definite(matrix: sp.spmatrix) -> Any:
     """LU of a matrix that volumes make symmetric and definite: in an order of minimum degree, without pivots."""
     options = {"SymmetricMode": True}
     return splu(sp.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
@@ -80,51 +80,44 @@ LONGEST = 512
 """Unknowns along an axis at most for `SeparableSolver`: it has the eigenvectors of each axis as a matrix."""
 
 
-class SeparableSolver:
+class SeparableSolver(Frozen):
     """B = A^-1 for A = A_0 (x) I + I (x) A_1 + c, by the eigenvectors of each axis (fast diagonalisation).
 
     Every A_a is self-adjoint in the inner product of its widths. A singular A is treated as `DirectSolver` does it.
+
+    Attributes:
+        parts: (to, inverse, back): matrices to and from eigenvectors, one per axis; 1 over the eigenvalues between.
     """
 
     def __init__(self, A: StencilOperator, singular: bool = False) -> None:
-        assert isinstance(A.terms.reaction, float)
-        self._to: list[Any] = []
-        self._back: list[Any] = []
-        total: Any = np.asarray(A.terms.reaction)
-        for a, axis in enumerate(A.grid.axes):
-            line = StencilOperator(Grid((axis,)), np.dtype(float), Terms((A.terms.diffusion[a],)))
+        grid, terms = A.grid, A.terms
+        total: Any = np.asarray(terms.reaction)
+        to, back = [], []
+        for axis, a in zip(grid.axes, terms.diffusion, strict=True):
+            line = StencilOperator(Grid((axis,)), np.dtype(float), Terms((a,)))
             root = np.sqrt(axis.width / axis.width.max())  # of size 1: h may be far from it
             values, vectors = np.linalg.eigh(root[:, None] * line.matrix().toarray() / root)
             values[values < np.finfo(float).eps * values.max()] = 0.0  # rounding has left nothing of them
-            self._to.append(vectors.T * root)
-            self._back.append(vectors / root[:, None])
+            to.append(vectors.T * root)
+            back.append(vectors / root[:, None])
             total = np.add.outer(total, values)
         if singular:
-            total[(0,) * A.grid.ndim] = 0.0
-        self._inverse: Any = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+            total[(0,) * grid.ndim] = 0.0
+        self.parts: Any = to, np.divide(1.0, total, out=np.zeros_like(total), where=total > 0), back
 
     def __call__(self, r: Any) -> Any:
+        to, inverse, back = self.parts
         x = r if is_tensor(r) else r.astype(float)
-        d = along_axes(self._back, self._inverse * along_axes(self._to, x))
+        d = along_axes(back, inverse * along_axes(to, x))
         return contiguous(d) if is_tensor(r) else d.astype(r.dtype, copy=False)
 
-    @property
-    def parts(self) -> tuple[Sequence[Array], Array, Sequence[Array]]:
-        """(to, inverse, back): matrices to and from eigenvectors, one per axis; 1 over the eigenvalues between."""
-        return self._to, self._inverse, self._back
-
-    def moved(self, leaf: Callable[[Any], Any]) -> SeparableSolver:
-        """The same for tensors; for arrays of another dtype it computes in float64."""
-        result = self
-        if is_tensor(leaf(np.zeros(()))):
-            result = copy.copy(self)
-            result._to, result._back = [*map(leaf, self._to)], [*map(leaf, self._back)]
-            result._inverse = leaf(self._inverse)
-        return result
+    def to(self, device: Any, dtype: Any) -> SeparableSolver:
+        """The same for tensors; of arrays it takes any dtype, and computes in float64."""
+        return self if device is None else self.changed(parts=convert(self.parts, device, dtype))
 
 
 def along_axes(matrices: Sequence[Any], x: Any) -> Any:
-    """x, (..., *shape), times one matrix along each axis."""
+    """Multiply x, (..., *shape), by one matrix along each axis."""
     shape = x.shape
     for a, M in enumerate(matrices, start=-len(matrices)):
         behind = math.prod(shape[len(shape) + a + 1 :])
@@ -145,16 +138,16 @@ def direct_solver(A: Operator, singular: bool) -> DirectSolver | SeparableSolver
     return DirectSolver(A, singular)
 
 
+@dataclass(frozen=True, eq=False)
 class DenseSolver:
     """B = A^-1 as a matrix, for tensors; `columns` is its transpose, in float64 whatever the dtype of r.
 
-    Rounded to float32 it would leave eps ||A|| ||A^-1|| of a residual, which grows from cycle to cycle where that
-    is above 1; what rounding does to r and to A^-1 r the next cycle takes away.
+    In float32 it would leave eps ||A|| ||A^-1|| of a residual, and cycles would diverge where that is above 1; the
+    rounding of r and of A^-1 r is harmless.
     """
 
-    def __init__(self, columns: Any) -> None:
-        self._columns = columns
+    columns: Any
 
     def __call__(self, r: Any) -> Any:
-        x = cast(r.reshape(-1, len(self._columns)), self._columns.dtype)
-        return cast(contiguous(x @ self._columns), r.dtype).reshape(r.shape)
+        x = cast(r.reshape(-1, len(self.columns)), self.columns.dtype)
+        return cast(contiguous(x @ self.columns), r.dtype).reshape(r.shape)

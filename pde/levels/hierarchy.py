@@ -2,59 +2,58 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from mgcore import Level
+from pde.common.arrays import convert
 from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
-from pde.levels.inner_product import Volumes
 from pde.levels.interpolation_1d import feels_diffusion
-from pde.levels.smoothers import axis_of, iteration, make_smoother, symmetric_pair
+from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
 from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
 from pde.problem.coefficients import STEEP, Terms
 from pde.problem.grid import Grid
+from pde.problem.inner_product import Volumes
 from pde.problem.operators import MatrixOperator, Operator, StencilOperator
 
 Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
 
 COARSEST_SIZE = 8
-"""Coarsening goes on while more unknowns than this are left; the last level is solved directly."""
+"""Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
 
 CHEAP = 1 << 19
-"""Multiplications at most for a separable grid to be the coarsest: its direct solution costs less than its cycle.
+"""Multiplications at most for a separable grid to be the coarsest: solving it costs less than a cycle from there.
 
 It has up to 50 unknowns along each of two axes, or 17 along each of three.
 """
 
 COARSEST_SIZE_STEEP = 5000
-"""The same where the coefficient would be too steep for a coarser grid."""
+"""Unknowns of the coarsest grid at most where a would be too steep for a coarser one."""
 
 COARSEST_SIZE_ROUGH = 5000
-"""The same at least where the coefficient jumps: coarser grids would lose sight of whole inclusions and layers."""
+"""The same where a jumps and a number of levels is asked for: coarser grids miss whole inclusions and layers."""
 
 CHEAP_ROUGH, CHEAP_LINES = 10_000, 32_000
 """The same where no number of levels is asked for, and where lines or planes are relaxed besides.
 
 Factors of 10,000 unknowns cost as much as levels. Across jumps on stretched axes, or of a tensor whose strong axis
-turns, no coarse grid knows what strong couplings tie together; they take at most a second there.
+changes, no coarse grid knows which unknowns are tied together; factors take at most a second there.
 """
 
 COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 15, 100_000
-"""In two dimensions it is one in so many unknowns, at most so many: two coarsenings see what is eight points wide."""
+"""In two dimensions one in so many unknowns, at most so many: two coarsenings see inclusions eight points wide."""
 
 
 @dataclass(frozen=True)
 class LevelInfo:
-    """What `print(mg)` tells of a level."""
+    """Description of a level, as `print(mg)` shows it."""
 
     grid: Grid
     operator: Operator
@@ -65,7 +64,7 @@ class LevelInfo:
 
 @dataclass(frozen=True)
 class Choices:
-    """How levels are made; see `Multigrid`."""
+    """The options that make levels; see `Multigrid`."""
 
     smoother: str
     omega: float | None
@@ -79,105 +78,156 @@ class Choices:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Levels, finest first, with what full multigrid and norms take besides.
+    """Levels, finest first, with the interpolations of full multigrid and the inner products.
 
     Args:
         levels: the moves of each grid.
         interpolations: of full multigrid, one per pair of levels.
-        boundary_terms: what boundary data add to Galerkin right-hand sides, one per pair of levels; empty where the
+        boundary_terms: the share of boundary data in Galerkin right-hand sides, one per pair of levels; empty where the
             operators are rediscretised.
-        volumes: one per level.
+        volumes: the inner product of each level.
+        choices: the options that made the levels.
+        made: transfers by the arguments that they were made from, for `build_hierarchy` to reuse.
     """
 
     levels: list[Level]
-    interpolations: Sequence[CubicInterpolation]
-    boundary_terms: Sequence[BoundaryTerm]
-    volumes: Sequence[Volumes]
+    interpolations: list[CubicInterpolation]
+    boundary_terms: list[BoundaryTerm]
+    volumes: list[Volumes]
+    choices: Choices
+    made: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def to(self, device: Any, dtype: Any) -> Hierarchy:
+        """The same on tensors of a device in `dtype`, or on arrays where `device` is None."""
+        names = ("interpolations", "boundary_terms", "volumes")
+        moved = {name: convert(getattr(self, name), device, dtype) for name in names}
+        return replace(self, levels=[level_to(level, device, dtype) for level in self.levels], **moved)
+
+    def symmetric(self) -> Hierarchy:
+        """The same with post-smoothing adjoint to pre-smoothing: V- and W-cycles are self-adjoint."""
+        return replace(self, levels=symmetric(self.levels))
 
 
-class Tables:
-    """Transfers of one hierarchy by what they depend on, for the next one on the same grid to find them there."""
+def level_to(level: Level, device: Any, dtype: Any) -> Level:
+    """The level on tensors of a device in `dtype`, or on arrays where `device` is None; `info` stays as it is."""
+    A, P = level.A.to(device, dtype), level.P
+    if P is None:
+        return replace(level, A=A, B=[B.to(device, dtype) for B in level.B])
+    P = P.to(device, dtype)  # type: ignore[attr-defined]
+    B, B_post = ([B.to(device, dtype, A) for B in sweeps] for sweeps in (level.B, level.B_post))
+    return replace(level, A=A, B=B, R=P.adjoint(), P=P, B_post=B_post)
 
-    def __init__(self, before: Tables | None = None) -> None:
-        self._before = {} if before is None else before._made
-        self._made: dict[Any, Any] = {}
 
-    def find(self, make: Callable[..., Any], *arguments: Any) -> Any:
-        """make(*arguments), or what it made for the hierarchy before; grids are equal whose axes are the same."""
+def symmetric(levels: Sequence[Level]) -> list[Level]:
+    """The same levels with post-smoothing adjoint to pre-smoothing, which makes V- and W-cycles self-adjoint."""
+    return [level if level.R is None else _symmetric(level) for level in levels]
+
+
+def _symmetric(level: Level) -> Level:
+    B = without_over_relaxation(sweep_of(level))
+    sweeps = max(len(level.B), len(level.B_post))
+    return replace(level, B=[B] * sweeps, B_post=[B.adjoint()] * sweeps)
+
+
+def sweep_of(level: Level) -> Any:
+    """The sweep B that a level smooths with, before or after its correction."""
+    return [*level.B, *level.B_post][0]
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """Make transfers, or take those that the hierarchy `before` has made from the same arguments.
+
+    Grids are equal whose axes are the same objects.
+    """
+
+    before: dict[Any, Any]
+    made: dict[Any, Any]
+
+    def __call__(self, make: Callable[..., Any], *arguments: Any) -> Any:
         key = (make, *arguments)
-        if key not in self._made:
-            self._made[key] = self._before[key] if key in self._before else make(*arguments)
-        return self._made[key]
-
-    def close(self) -> None:
-        """Let go of what only the hierarchy before has needed."""
-        self._before = {}
+        if key not in self.made:
+            self.made[key] = self.before[key] if key in self.before else make(*arguments)
+        return self.made[key]
 
 
-def build_hierarchy(grid: Grid, terms: Terms, choices: Choices, limit: int | None, tables: Tables) -> Hierarchy:
-    """The levels, with what belongs to them; see `_build_levels`."""
-    levels, interpolations = _build_levels(grid, terms, choices, limit, tables)
-    data = _boundary_terms(levels, interpolations, choices.dtype, tables) if choices.coarse == "galerkin" else []
-    operators = [level.info.operator for level in levels]
-    volumes = [Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes) for A in operators]
-    return Hierarchy(levels, interpolations, data, volumes)
+def build_hierarchy(
+    grid: Grid, terms: Terms, choices: Choices, limit: int | None, before: Hierarchy | None = None
+) -> Hierarchy:
+    """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.
 
-
-def _build_levels(
-    grid: Grid, terms: Terms, choices: Choices, limit: int | None, tables: Tables
-) -> tuple[list[Level], list[CubicInterpolation]]:
-    """At most `limit` levels, finest first, and the interpolations of full multigrid between them.
-
-    None: as many as are cheaper than a direct solution, and two at least.
+    Args:
+        before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
     """
     A: Operator = StencilOperator(grid, choices.dtype, terms)
-    levels: list[Level] = []
-    interpolations: list[CubicInterpolation] = []
+    result = Hierarchy([], [], [], [], choices)
+    reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
     while True:
-        which = _axes_to_coarsen(A.grid, terms, choices.smoother)
-        last = A.grid.size <= smallest or not any(which) or len(levels) + 1 == limit
-        last = last or (limit is None and len(levels) > 0 and _is_cheap(A))
+        result.volumes.append(Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes))
+        which = _axes_to_coarsen(A.grid, A.terms, choices.smoother)
+        last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
+        last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
-        matrix = None if last or choices.coarse == "rediscretised" else A.matrix()
-        transfer = None if last else _transfer(A, matrix, which, choices, tables)
-        if transfer is not None:
-            coarser = coarse_terms(terms, A.grid, which, transfer, choices.coarse == "rediscretised")
-            if A.grid.size <= COARSEST_SIZE_STEEP and coarser.largest_ratio(transfer.coarse) > STEEP:
-                transfer = None
-        levels.append(_level(A, transfer, choices))
-        if transfer is None:
-            return levels, interpolations
+        coarser = None if last else _coarsened(A, which, choices, reuse)
+        if coarser is None:
+            result.levels.append(_coarsest_level(A, choices.singular))
+            return result
+        transfer, coarse = coarser
+        result.levels.append(_level(A, transfer, choices))
         fine = through_points(A.grid, which) if choices.transfer == "operator" else A.grid
-        interpolations.append(
-            tables.find(CubicInterpolation, fine, which, choices.dtype, choices.coarse == "rediscretised")
-        )
-        terms = coarser
-        A = _coarse_operator(A, matrix, transfer, terms, choices)
+        rediscretised = choices.coarse == "rediscretised"
+        result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised))
+        if not rediscretised:
+            result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, reuse))
+        A = coarse
+
+
+def _coarsened(
+    A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse
+) -> tuple[Transfer, Operator] | None:
+    """The transfer and the next coarser operator; None where the coefficient would be too steep there."""
+    rediscretised = choices.coarse == "rediscretised"
+    matrix = None if rediscretised else A.matrix()
+    transfer = _transfer(A, matrix, which, choices, reuse)
+    terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
+    if A.grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(transfer.coarse) > STEEP:
+        return None
+    if matrix is None:
+        return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
+    volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
+    product = transfer.restriction() @ (matrix @ transfer.matrix())  # R A P (5.11)
+    return transfer, MatrixOperator(transfer.coarse, product.astype(choices.dtype, copy=False), terms, volumes)
+
+
+def _transfer(
+    A: Operator, matrix: sp.csr_matrix | None, which: tuple[bool, ...], choices: Choices, reuse: Reuse
+) -> Transfer:
+    if choices.transfer == "operator":
+        return OperatorTransfer(A, which, choices.dtype, matrix)
+    sides = tuple(
+        A.terms.at_sides(a) if halve and feels_diffusion(axis.coarsen()) else (1.0, 1.0)
+        for a, (axis, halve) in enumerate(zip(A.grid.axes, which, strict=True))
+    )
+    return reuse(TRANSFERS[choices.transfer], A.grid, which, choices.dtype, sides)
+
+
+def _boundary_term(terms: Terms, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, reuse: Reuse) -> BoundaryTerm:
+    axes = enumerate(fine.axes)
+    sides = tuple(terms.at_sides(a) if axis.coarsen().cell else (1.0, 1.0) for a, axis in axes)
+    return reuse(BoundaryTerm, fine, which, dtype, sides)
 
 
 def _axes_to_coarsen(grid: Grid, terms: Terms, smoother: str) -> tuple[bool, ...]:
-    """Of planes the axis across them, along which alone they do not solve."""
+    """For planes the axis across them, along which alone they do not solve."""
     across = axis_of(smoother, grid)
     if smoother.startswith("planes"):
         return tuple(a == across and axis.can_coarsen for a, axis in enumerate(grid.axes))
     return grid.axes_to_coarsen(terms.typical)
 
 
-def _boundary_terms(
-    levels: list[Level], interpolations: list[CubicInterpolation], dtype: np.dtype, tables: Tables
-) -> list[BoundaryTerm]:
-    """What boundary data add to Galerkin right-hand sides, between each pair of levels."""
-    result: list[BoundaryTerm] = []
-    for level, cubic in zip(levels, interpolations, strict=False):
-        axes, terms = cubic.fine.axes, level.info.operator.terms
-        sides = tuple(terms.at_sides(a) if axis.coarsen().cell else (1.0, 1.0) for a, axis in enumerate(axes))
-        result.append(tables.find(BoundaryTerm, cubic.fine, cubic.which, dtype, sides))
-    return result
-
-
 def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
-    """How many unknowns go to the direct solver where the coefficient jumps; factors fill up in three dimensions."""
+    """Unknowns that are left to the direct solver; where the coefficient jumps fewer in three dimensions (fill-in)."""
     if choices.transfer != "operator":
         return COARSEST_SIZE
     plane = sum(n > 1 for n in grid.shape) < 3
@@ -197,59 +247,25 @@ def _is_one_line(grid: Grid, smoother: str) -> bool:
     return smoother.startswith("zebra") and any(grid.shape[a] == grid.size for a in lines if a is not None)
 
 
-def symmetric(levels: list[Level]) -> list[Level]:
-    """The same levels with post-smoothing adjoint to pre-smoothing, which makes V- and W-cycles self-adjoint."""
-    result = []
-    for level in levels:
-        if level.R is not None:
-            B, adjoint = symmetric_pair([*level.B, *level.B_post][0])
-            sweeps = max(len(level.B), len(level.B_post))
-            level = dataclasses.replace(level, B=[B] * sweeps, B_post=[adjoint] * sweeps)
-        result.append(level)
-    return result
+def _coarsest_level(A: Operator, singular: bool) -> Level:
+    return Level(A, [direct_solver(A, singular)], info=LevelInfo(A.grid, A, _kind(A), "direct", None))
 
 
-def _transfer(
-    A: Operator, matrix: sp.csr_matrix | None, which: tuple[bool, ...], choices: Choices, tables: Tables
-) -> Transfer:
-    if choices.transfer == "operator":
-        return OperatorTransfer(A, which, choices.dtype, matrix)
-    sides = tuple(
-        A.terms.at_sides(a) if halve and feels_diffusion(axis.coarsen()) else (1.0, 1.0)
-        for a, (axis, halve) in enumerate(zip(A.grid.axes, which, strict=True))
-    )
-    return tables.find(TRANSFERS[choices.transfer], A.grid, which, choices.dtype, sides)
-
-
-def _coarse_operator(
-    A: Operator, matrix: sp.csr_matrix | None, transfer: Transfer, terms: Terms, choices: Choices
-) -> Operator:
-    """With the `matrix` of A it is R A P (5.11)."""
-    if matrix is None:
-        return StencilOperator(transfer.coarse, choices.dtype, terms)
-    volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
-    product = transfer.restriction() @ (matrix @ transfer.matrix())
-    return MatrixOperator(transfer.coarse, product.astype(choices.dtype, copy=False), terms, volumes)
-
-
-def _level(A: Operator, transfer: Transfer | None, choices: Choices) -> Level:
-    kind = "Galerkin" if isinstance(A, MatrixOperator) else "stencil"
-    if transfer is None:
-        return Level(A, [direct_solver(A, choices.singular)], info=LevelInfo(A.grid, A, kind, "direct", None))
+def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
     B = make_smoother(choices.smoother, A, choices.omega)
+    omega = f" omega={B.omega:.3g}" if hasattr(B, "omega") else ""
     pre, post = choices.nu
     return Level(
         A,
         [B] * pre,
-        R=transfer.restrict,
-        P=transfer.prolong,
+        R=transfer.adjoint(),
+        P=transfer,
         B_post=[B] * post,
         iterate=iteration(choices.smoother, A.grid, pre),
         iterate_post=iteration(choices.smoother, A.grid, post),
-        info=LevelInfo(A.grid, A, kind, f"{choices.smoother}{_omega(B)} ({pre},{post})", transfer),
+        info=LevelInfo(A.grid, A, _kind(A), f"{choices.smoother}{omega} ({pre},{post})", transfer),
     )
 
 
-def _omega(B: Any) -> str:
-    omega = B.args[1] if isinstance(B, partial) else getattr(B, "omega", None)
-    return "" if omega is None else f" omega={omega:.3g}"
+def _kind(A: Operator) -> str:
+    return "Galerkin" if isinstance(A, MatrixOperator) else "stencil"

@@ -2,98 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
-
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import take
-from pde.problem.grid import Array, Axis, Side, along, window
-
-Made = TypeVar("Made")
-
-MOST = 32
-"""So many maps of an axis are kept at most: those of cells beside Robin sides change with the coefficient there."""
-
-
-def once_per_axis(make: Callable[..., Made]) -> Callable[..., Made]:
-    """make(axis, ...), kept as long as the axis: grids of a box share those that are alike, and levels ask again."""
-    kept: WeakKeyDictionary[Axis, dict[Any, Made]] = WeakKeyDictionary()
-
-    @wraps(make)
-    def find(axis: Axis, *others: Any) -> Made:
-        made = kept.setdefault(axis, {})
-        if others not in made:
-            if len(made) >= MOST:
-                made.clear()
-            made[others] = make(axis, *others)
-        return made[others]
-
-    return find
-
-
-Part = tuple[Array | slice, Array | float]
-"""Which old values make the new ones, a slice where they are an arithmetic progression, and their weights, a number
-where all are equal."""
-
-
-class Gather:
-    """A linear map along one axis: each new value is a weighted sum of a few old ones.
-
-    Args:
-        parts: the summands; see `parts` and `parts_of`.
-        axis: which of the ndim trailing axes.
-    """
-
-    def __init__(self, parts: Sequence[Part], axis: int, ndim: int) -> None:
-        self._axis = axis - ndim
-        behind = (1,) * (ndim - 1 - axis)
-        self._parts = [(i, w if isinstance(w, float) else w.reshape((-1, *behind))) for i, w in parts]
-
-    def __call__(self, u: Array) -> Array:
-        total: Any = None
-        for i, w in self._parts:
-            old = u[window(0, -self._axis, i)] if isinstance(i, slice) else take(u, i, self._axis)
-            if total is None:
-                total = w * old
-            else:
-                total += w * old
-        return total
-
-
-def parts(indices: Array, weights: Array, dtype: np.dtype) -> list[Part]:
-    """(indices, weights), (k, n): new value j is sum_k weights[k, j] * old[indices[k, j]]."""
-    used = weights.any(axis=1)
-    shaped = [along(w, 0, 1) for w in weights[used]]
-    typed = [w if isinstance(w, float) else w.astype(dtype) for w in shaped]
-    return [(_progression(i), w) for i, w in zip(indices[used], typed, strict=True)]
-
-
-@once_per_axis
-def parts_of(fine: Axis, dtype: np.dtype, make: Callable[..., Any], *arguments: Any) -> list[Part]:
-    """Those of make(fine, *arguments), which is a sparse matrix or (indices, weights)."""
-    made = make(fine, *arguments)
-    indices, weights = made if isinstance(made, tuple) else as_weights(made)
-    return parts(indices, weights, dtype)
-
-
-def _progression(indices: Array) -> Array | slice:
-    """The indices as a slice where they are an arithmetic progression: a view is cheaper than a copy."""
-    if len(indices) < 2:
-        return indices
-    step = int(indices[1] - indices[0])
-    if step <= 0 or np.any(np.diff(indices) != step):
-        return indices
-    return slice(int(indices[0]), int(indices[-1]) + 1, step)
+from pde.common.caching import once_per_axis
+from pde.problem.grid import Array, Axis, Side
 
 
 def as_weights(M: sp.csr_matrix, most: int | None = None, rows: Array | None = None) -> tuple[Array, Array]:
     """(indices, weights), (k, rows), of a sparse matrix: entry k of each row, or of the chosen `rows`.
 
-    They have at most k = `most` entries; those that are missing weigh 0.
+    k is `most`, or the most entries of a row; missing ones weigh 0.
     """
     if not M.has_sorted_indices:
         M = M.sorted_indices()
@@ -104,9 +23,9 @@ def as_weights(M: sp.csr_matrix, most: int | None = None, rows: Array | None = N
     indices, weights = np.zeros((k, len(count)), dtype=np.int64), np.zeros((k, len(count)))
     indices[:, some] = M.indices[start[some]]
     row = np.repeat(np.arange(len(count)), count)
-    place = np.arange(len(row)) - (np.cumsum(count) - count)[row]
-    entry = start[row] + place
-    indices[place, row], weights[place, row] = M.indices[entry], M.data[entry]
+    number = np.arange(len(row)) - (np.cumsum(count) - count)[row]
+    entry = start[row] + number
+    indices[number, row], weights[number, row] = M.indices[entry], M.data[entry]
     return indices, weights
 
 
@@ -117,7 +36,7 @@ def matrix(indices: Array, weights: Array, columns: int) -> sp.csr_matrix:
 
 
 def without_rounding(weights: sp.spmatrix) -> sp.csr_matrix:
-    """The weights without those that rounding has made of zeros, sorted by column."""
+    """Drop the entries that rounding has made of zeros; sort by column."""
     result = sp.csr_matrix(weights)
     result.data[abs(result.data) < 1e-14] = 0
     result.eliminate_zeros()
@@ -126,7 +45,7 @@ def without_rounding(weights: sp.spmatrix) -> sp.csr_matrix:
 
 
 def with_dirichlet_ends(axis: Axis) -> Array:
-    """The points of an axis with those ends at which the boundary value is known."""
+    """The points of an axis with its Dirichlet ends."""
     low, high = (side.kind == "dirichlet" for side in axis.sides)
     return np.concatenate((axis.nodes[:1] if low else [], axis.points, axis.nodes[-1:] if high else []))
 
@@ -142,9 +61,9 @@ def _around(nodes: Array, x: Array, size: int, period: float | None) -> tuple[Ar
     size = min(size, len(nodes) if period is None else 4)
     index = np.arange(len(nodes))
     if period is not None:
-        turns = -(-size // len(nodes))
-        index = np.tile(index, 2 * turns + 1)
-        nodes = np.concatenate([nodes + k * period for k in range(-turns, turns + 1)])
+        periods = -(-size // len(nodes))
+        index = np.tile(index, 2 * periods + 1)
+        nodes = np.concatenate([nodes + k * period for k in range(-periods, periods + 1)])
     bracket = np.searchsorted(nodes, x, side="right") - 1
     starts = np.clip(bracket - (size // 2 - 1), 0, len(nodes) - size)
     window = starts + np.arange(size)[:, None]
@@ -163,10 +82,10 @@ def _lagrange_weights(windows: Array, x: Array) -> Array:
 def cubic(fine: Axis, coarse: Axis, rediscretised: bool = True) -> tuple[Array, Array]:
     """(indices, weights), (4, fine n): cubic interpolation through the points of `with_dirichlet_ends(coarse)`.
 
-    Finite volumes take the difference of two cells for the flux at their face. Where their widths are H and h, the last
-    one's by coarsening, the face lies (H - h)/4 off the middle of their centres, so that the last value is not u but
-    u + (H^2 - h^2)/8 u'' beside the others. That of the coarse axis is taken out, that of the fine one put in, with the
-    u'' of the three other values; `rediscretised` tells that coarse values come from finite volumes.
+    Finite volumes take the difference of two cells for the flux at their face. Where coarsening has left the last cell
+    another width h than the H before it, the face lies (H - h)/4 off the middle of their centres, and the last value is
+    u + (H^2 - h^2)/8 u''. With u'' from the three other values that of the coarse axis is subtracted, that of the fine
+    axis added, where coarse values come from finite volumes (`rediscretised`).
     """
     nodes, period = with_dirichlet_ends(coarse), fine.length if fine.periodic else None
     indices, windows = _around(nodes, fine.points, 4, period)
@@ -201,10 +120,10 @@ def linear(fine: Axis, coarse: Axis, diffusion: tuple[float, float]) -> tuple[sp
         if coarse.periodic or d == 0:
             continue
         share, q = _share(coarse.sides[side], d, a)
-        place = len(nodes) if side else 0
-        nodes = np.insert(nodes, place, coarse.nodes[-side])
-        values, shares = np.insert(values, place, -side % n), np.insert(shares, place, share)
-        data = np.insert(data, place, np.where(np.arange(2) == side, q, 0.0), axis=0)
+        position = len(nodes) if side else 0
+        nodes = np.insert(nodes, position, coarse.nodes[-side])
+        values, shares = np.insert(values, position, -side % n), np.insert(shares, position, share)
+        data = np.insert(data, position, np.where(np.arange(2) == side, q, 0.0), axis=0)
     through, weights = lagrange(nodes, fine.points, 2, fine.length if fine.periodic else None)
     P = without_rounding(matrix(values[through], weights * shares[through], n))
     return P, (weights[:, :, None] * data[through]).sum(axis=0)

@@ -1,35 +1,35 @@
-"""Smoothers that solve for several unknowns at once or one after the other: lines, planes, lexicographic sweeps."""
+"""Smoothers that solve for many unknowns at once or one after the other: lines, planes, lexicographic sweeps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import product
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from pde.common.arrays import is_tensor
+from pde.levels.direct import Factored, factor_of_definite
 from pde.problem.grid import Array
-from pde.problem.operators import MatrixOperator, Operator
+from pde.problem.operators import MatrixOperator, Operator, coloured_blocks
 
 
-class Zebra:
-    """Relaxation on A d = r from d = 0 of lines along one axis or planes along two: group after group of them is
-    solved for, times omega.
+class Zebra(Factored):
+    """Relax lines along one axis or planes along two, group after group: solve exactly, times omega.
 
-    They go by the parity of their place, then come those on a periodic seam (`block_groups`); `backwards` turns the
-    order of the groups around.
+    Lines and planes go by the parity of their index, then come those on a periodic seam (`block_groups`).
+
+    Args:
+        axes: those along the lines or planes.
+        reverse: take the groups in the opposite order.
     """
 
-    def __init__(self, A: Operator, omega: float, axes: tuple[int, ...], backwards: bool = False) -> None:
-        self.A, self.omega, self.axes, self.backwards = A, omega, axes, backwards
-        groups = block_groups(A, axes)
-        matrix = sp.csr_matrix(A.matrix().astype(float))
-        ordered = groups[::-1] if backwards else groups
-        factor = _factor if len(axes) < 2 else _factor_planes
-        self._steps = [(g, matrix[g], factor(matrix[g][:, g])) for g in ordered]
+    def __init__(self, A: Operator, omega: float, axes: tuple[int, ...], reverse: bool = False) -> None:
+        self.A, self.omega, self.axes, self.reverse = A, omega, axes, reverse
+        groups, matrix = block_groups(A, axes), sp.csr_matrix(A.matrix().astype(float))
+        factor = _factor if len(axes) < 2 else factor_of_definite
+        steps = [(g, matrix[g], factor(matrix[g][:, g])) for g in groups]
+        self._steps = steps[::-1] if reverse else steps
 
     def __call__(self, r: Array) -> Array:
         flat = r.reshape(-1, self.A.grid.size).T.astype(float)
@@ -39,24 +39,20 @@ class Zebra:
             d[g] += self.omega * factor.solve(rest)
         return np.ascontiguousarray(d.T).reshape(r.shape).astype(r.dtype)
 
-    def moved(self, leaf: Callable[[Any], Any]) -> Zebra:
-        return _for_arrays_only(self, leaf, "zebra" if len(self.axes) < 2 else "planes")
-
     def adjoint(self) -> Zebra:
-        return Zebra(self.A, self.omega, self.axes, not self.backwards)
+        return self.changed(reverse=not self.reverse, _steps=self._steps[::-1])
 
-    def __getstate__(self) -> Any:
-        return self.A, self.omega, self.axes, self.backwards
-
-    def __setstate__(self, state: Any) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+    def to(self, device: Any, dtype: Any, A: Any = None) -> Zebra:
+        _refuse(device, "zebra" if len(self.axes) < 2 else "planes")
+        return self
 
 
+@dataclass(frozen=True, eq=False)
 class Alternating:
     """One sweep after the other, each on the residual that those before it have left."""
 
-    def __init__(self, A: Callable[[Array], Array], sweeps: Sequence[Any]) -> None:
-        self.A, self.sweeps = A, list(sweeps)
+    A: Any
+    sweeps: tuple[Any, ...]
 
     def __call__(self, r: Array) -> Array:
         d = self.sweeps[0](r)
@@ -65,77 +61,57 @@ class Alternating:
         return d
 
     def adjoint(self) -> Alternating:
-        return Alternating(self.A, [sweep.adjoint() for sweep in reversed(self.sweeps)])
+        return replace(self, sweeps=tuple(sweep.adjoint() for sweep in reversed(self.sweeps)))
+
+    def to(self, device: Any, dtype: Any, A: Any = None) -> Alternating:
+        A = self.A.to(device, dtype) if A is None else A
+        return Alternating(A, tuple(sweep.to(device, dtype, A) for sweep in self.sweeps))
 
 
-class Lexicographic:
-    """Gauss-Seidel (SOR) through the unknowns in C order: B = (D / omega - L)^-1, backwards with U for L."""
+class Lexicographic(Factored):
+    """Gauss-Seidel (SOR) through the unknowns in C order: B = (D / omega - L)^-1, in reverse with U for L."""
 
-    def __init__(self, A: Operator, omega: float, backwards: bool = False) -> None:
-        self.A, self.omega, self.backwards = A, omega, backwards
+    def __init__(self, A: Operator, omega: float, reverse: bool = False) -> None:
+        self.A, self.omega, self.reverse = A, omega, reverse
         matrix = A.matrix().astype(float)
-        part = sp.triu(matrix, k=1) if backwards else sp.tril(matrix, k=-1)
+        part = sp.triu(matrix, k=1) if reverse else sp.tril(matrix, k=-1)
         self._factor = _factor(part + sp.diags(matrix.diagonal() / omega))
 
     def __call__(self, r: Array) -> Array:
         flat = r.reshape(-1, self.A.grid.size).T.astype(float)
         return np.ascontiguousarray(self._factor.solve(flat).T).reshape(r.shape).astype(r.dtype)
 
-    def moved(self, leaf: Callable[[Any], Any]) -> Lexicographic:
-        return _for_arrays_only(self, leaf, "gauss-seidel")
-
     def adjoint(self) -> Lexicographic:
-        return Lexicographic(self.A, self.omega, not self.backwards)
+        return Lexicographic(self.A, self.omega, not self.reverse)
 
-    def __getstate__(self) -> Any:
-        return self.A, self.omega, self.backwards
-
-    def __setstate__(self, state: Any) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+    def to(self, device: Any, dtype: Any, A: Any = None) -> Lexicographic:
+        _refuse(device, "gauss-seidel")
+        return self
 
 
 def alternating_zebra(A: Operator, omega: float) -> Alternating:
     """Zebra lines along each axis with more than one unknown in turn."""
     axes = [a for a, n in enumerate(A.grid.shape) if n > 1] or [0]
-    return Alternating(A, [Zebra(A, omega, (a,)) for a in axes])
+    return Alternating(A, tuple(Zebra(A, omega, (a,)) for a in axes))
 
 
 def block_groups(A: Operator, axes: tuple[int, ...]) -> list[Array]:
-    """The unknowns of the lines or planes along `axes`, in groups within which no two of them couple.
-
-    Lines of a (2 d + 1)-point stencil go by the parity of the sum of their indices; those of 3^d points by the parity
-    of each.
-    """
-    grid, diagonals = A.grid, isinstance(A, MatrixOperator)
-    numbers = np.arange(grid.size).reshape(grid.shape)
-    groups: dict[tuple[int, ...], list[Array]] = {}
-    classes = [[(0, slice(None))] if a in axes else list(enumerate(ax.colours())) for a, ax in enumerate(grid.axes)]
-    for choice in product(*classes):
-        kinds, block = zip(*choice, strict=True)
-        seam = sum(2**a for a, kind in enumerate(kinds) if kind == 2)
-        parities = tuple(kind % 2 for kind in kinds)
-        key = (seam, *(parities if diagonals else (sum(parities) % 2,)))
-        groups.setdefault(key, []).append(numbers[block].ravel())
-    return [group for key in sorted(groups) if (group := np.concatenate(groups[key])).size]
+    """The unknowns of the lines or planes along `axes`, in groups within which no two of them couple."""
+    numbers = np.arange(A.grid.size).reshape(A.grid.shape)
+    colours = coloured_blocks(A.grid, axes, isinstance(A, MatrixOperator))
+    return [np.concatenate([numbers[block].ravel() for block in colour]) for colour in colours]
 
 
-def _for_arrays_only(smoother: Any, leaf: Callable[[Any], Any], name: str) -> Any:
-    """The smoother itself, whose factors take any dtype of the host; refused for tensors."""
-    if is_tensor(leaf(np.zeros(()))):
+def _refuse(device: Any, name: str) -> None:
+    """Refuse tensors: these factors are sparse matrices of SciPy, in float64 whatever the dtype of arrays."""
+    if device is not None:
         raise ValueError(
             f"smoother={name!r} uses sparse factors of the host and is not there for tensors; "
             "use 'sor', 'red-black', 'jacobi', 'two-step jacobi' or 'chebyshev', also in the place of 'auto', which "
             "takes lines and planes on stretched axes"
         )
-    return smoother
 
 
 def _factor(matrix: sp.spmatrix) -> Any:
     """LU without reordering: bands and triangles stay as they are."""
     return splu(sp.csc_matrix(matrix), permc_spec="NATURAL", diag_pivot_thresh=0.0)
-
-
-def _factor_planes(matrix: sp.spmatrix) -> Any:
-    """LU of planes that do not couple, in an order of minimum degree: n log n entries for n unknowns of a plane."""
-    options = {"SymmetricMode": True}
-    return splu(sp.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)

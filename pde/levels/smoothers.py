@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mgcore import chebyshev, chebyshev_weights, single_step
 from mgcore.iteration import Iterate
@@ -11,30 +12,57 @@ from pde.levels.line_smoothers import Lexicographic, Zebra, alternating_zebra
 from pde.problem.grid import Array, Grid
 from pde.problem.operators import Operator
 
-Smoother = Callable[[Array], Array]
+Make = Callable[[Operator, float], Any]
 
 
-def jacobi(A: Operator, omega: float, r: Array) -> Array:
-    """Damped Jacobi S_0 (5.6): omega D^-1 r."""
-    return (omega / A.diagonal) * r
+@dataclass(frozen=True, eq=False)
+class PointSmoother:
+    """One sweep d = B r from d = 0 with the operator A, which `to` replaces by its copy on another device."""
+
+    A: Any
+    omega: float
+
+    def adjoint(self) -> Any:
+        """The adjoint sweep in the inner product of control volumes: the unknowns in the opposite order."""
+        return self
+
+    def to(self, device: Any, dtype: Any, A: Any = None) -> Any:
+        """The same sweep on tensors of a device (None: on arrays); A is its operator there, if it has been made."""
+        return replace(self, A=self.A.to(device, dtype) if A is None else A)
 
 
-def two_step_jacobi(A: Operator, omega: float, r: Array) -> Array:
-    """Two Jacobi steps as one (5.7): S_1 = S_0 + S_0 (I - A S_0)."""
-    d = jacobi(A, omega, r)
-    return d + jacobi(A, omega, r - A(d))
+@dataclass(frozen=True, eq=False)
+class Jacobi(PointSmoother):
+    """Damped Jacobi S_0 = omega D^-1 (5.6), or two steps of it as one (5.7): S_1 = S_0 + S_0 (I - A S_0)."""
+
+    steps: int = 1
+
+    def __call__(self, r: Array) -> Array:
+        weight = self.omega / self.A.diagonal
+        d = weight * r
+        for _ in range(1, self.steps):
+            d = d + weight * (r - self.A(d))
+        return d
 
 
-def red_black(A: Operator, omega: float, r: Array, reverse: bool = False) -> Array:
-    """One red-black Gauss-Seidel sweep; omega > 1 is SOR. A 3^d-point operator takes 2^d colours instead of two."""
-    return A.coloured_sweep(r, omega, reverse)
+@dataclass(frozen=True, eq=False)
+class RedBlack(PointSmoother):
+    """Red-black Gauss-Seidel, SOR with omega > 1; a 3^d-point operator takes 2^d colours instead of two."""
+
+    reverse: bool = False
+
+    def __call__(self, r: Array) -> Array:
+        return self.A.coloured_sweep(r, self.omega, self.reverse)
+
+    def adjoint(self) -> RedBlack:
+        return replace(self, reverse=not self.reverse)
 
 
-def _lines(axis: int) -> Callable[[Operator, float], Smoother]:
+def _lines(axis: int) -> Make:
     return lambda A, omega: Zebra(A, omega, (axis,))
 
 
-def _planes(axis: int) -> Callable[[Operator, float], Smoother]:
+def _planes(axis: int) -> Make:
     return lambda A, omega: Zebra(A, omega, tuple(a for a in range(A.grid.ndim) if a != axis))
 
 
@@ -50,12 +78,12 @@ def axis_of(name: str, grid: Grid) -> int | None:
     return axis
 
 
-SMOOTHERS: dict[str, Callable[[Operator, float], Smoother]] = {
-    "jacobi": partial(partial, jacobi),
-    "two-step jacobi": partial(partial, two_step_jacobi),
-    "chebyshev": partial(partial, jacobi),
-    "red-black": partial(partial, red_black),
-    "sor": partial(partial, red_black),
+SMOOTHERS: dict[str, Make] = {
+    "jacobi": Jacobi,
+    "two-step jacobi": lambda A, omega: Jacobi(A, omega, steps=2),
+    "chebyshev": Jacobi,
+    "red-black": RedBlack,
+    "sor": RedBlack,
     "gauss-seidel": Lexicographic,
     "zebra": alternating_zebra,
     **{f"zebra {axis}": _lines(axis) for axis in range(3)},
@@ -79,7 +107,7 @@ SWEEPS_PER_STEP = {"two-step jacobi": 2}
 """Sweeps that one step of a smoother stands for; "zebra" makes one per axis."""
 
 
-def make_smoother(name: str, A: Operator, omega: float | None) -> Smoother:
+def make_smoother(name: str, A: Operator, omega: float | None) -> Any:
     """The smoother `name` for A; omega None takes `RELAXATION`, without over-relaxation where A is anisotropic."""
     if omega is None:
         axes = max(1, sum(n > 1 for n in A.grid.shape))
@@ -90,19 +118,13 @@ def make_smoother(name: str, A: Operator, omega: float | None) -> Smoother:
 
 
 def iteration(name: str, grid: Grid, sweeps: int) -> Iterate:
-    """How the sweeps are combined: the Chebyshev semi-iteration for "chebyshev", one by one for the others."""
+    """Combine the sweeps by the Chebyshev semi-iteration for "chebyshev", one by one for the others."""
     if name != "chebyshev" or sweeps == 0:
         return single_step
     ratio = CHEBYSHEV_RATIO[max(1, sum(n > 1 for n in grid.shape))]
     return chebyshev(chebyshev_weights(sweeps, (ratio - 1) / (ratio + 1)))
 
 
-def symmetric_pair(B: Smoother) -> tuple[Smoother, Smoother]:
-    """A smoother and its adjoint in the inner product of control volumes: the order of the unknowns is turned around.
-
-    Over-relaxation of red and black is left out: between adjoint sweeps it gains nothing.
-    """
-    if isinstance(B, partial) and B.func is red_black:
-        A, omega = B.args
-        return partial(red_black, A, min(1.0, omega)), partial(red_black, A, min(1.0, omega), reverse=True)
-    return B, B.adjoint() if hasattr(B, "adjoint") else B
+def without_over_relaxation(B: Any) -> Any:
+    """The sweep for cycles with adjoint post-smoothing: between adjoint coloured sweeps omega > 1 gains nothing."""
+    return replace(B, omega=min(1.0, B.omega)) if isinstance(B, RedBlack) else B

@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import contiguous
-from pde.levels.interpolation_1d import Gather, adjoint, linear_matrix, parts_of, restriction_matrix
+from pde.common.arrays import Frozen, multiplied
+from pde.levels.axis_maps import AlongAxes, along_axes
+from pde.levels.interpolation_1d import adjoint, linear_matrix, restriction_matrix
 from pde.problem.grid import Array, Axis, Grid
 
 
-class BilinearTransfer:
+@dataclass(frozen=True, eq=False)
+class SparseMap(Frozen):
+    """A sparse matrix between grid functions with leading batch axes."""
+
+    matrix: Any
+    source: tuple[int, ...]
+    target: tuple[int, ...]
+    arrays = ("matrix",)
+
+    def __call__(self, u: Array, like: Array | None = None) -> Array:
+        return multiplied(self.matrix, u, len(self.source), self.target)
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer(Frozen):
+    """P, with its adjoint R = W_c^-1 P^T W_f in the inner product of control volumes.
+
+    Args:
+        coarse: the coarse grid.
+        prolong: P.
+        restrict: R.
+    """
+
+    coarse: Grid
+    prolong: AlongAxes | SparseMap
+    restrict: AlongAxes | SparseMap
+    arrays = ("prolong", "restrict")
+
+    def __call__(self, e: Array, like: Array | None = None) -> Array:
+        """P e on the fine grid."""
+        return self.prolong(e)
+
+    def adjoint(self) -> Callable[[Array], Array]:
+        """R."""
+        return self.restrict
+
+
+class BilinearTransfer(Transfer):
     """Linear interpolation along each coarsened axis: (4.7)-(4.9) bilinear, on any spacing.
 
     Beyond the outermost unknowns it goes around a periodic axis, and elsewhere to what the side's condition makes of
@@ -24,37 +64,17 @@ class BilinearTransfer:
         self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]] = ()
     ) -> None:
         self.fine, self.which, self.diffusion = fine, which, tuple(diffusion)
-        self.coarse = fine.coarsen(which)
-        self.along = {
-            a: linear_matrix(fine.axes[a], self.coarse.axes[a], *diffusion[a : a + 1])
-            for a in range(fine.ndim)
-            if which[a]
-        }
-        self._prolong, self._restrict = (
-            [
-                Gather(parts_of(fine.axes[a], dtype, make, self.coarse.axes[a], *diffusion[a : a + 1]), a, fine.ndim)
-                for a in self.along
-            ]
-            for make in (linear_matrix, restriction_matrix)
-        )
-
-    def prolong(self, e: Array, like: Array | None = None) -> Array:
-        """P e on the fine grid."""
-        for step in self._prolong:
-            e = step(e)
-        return e
-
-    def restrict(self, r: Array) -> Array:
-        """R r = W_c^-1 P^T W_f r, the adjoint of P in the inner product of control volumes (full weighting)."""
-        for step in self._restrict:
-            r = step(r)
-        return r
+        coarse = fine.coarsen(which)
+        further = (coarse.axes, diffusion) if len(diffusion) else (coarse.axes,)
+        P, R = (along_axes(fine, which, dtype, make, *further) for make in (linear_matrix, restriction_matrix))
+        super().__init__(coarse, P, R)
 
     def matrix(self) -> sp.csr_matrix:
         """P as a sparse matrix on flattened unknowns."""
         result = sp.identity(1)
-        for a, axis in enumerate(self.fine.axes):
-            result = sp.kron(result, self.along[a] if self.which[a] else sp.identity(axis.n))
+        for a, (fine, coarse) in enumerate(zip(self.fine.axes, self.coarse.axes, strict=True)):
+            along = linear_matrix(fine, coarse, *self.diffusion[a : a + 1]) if self.which[a] else sp.identity(fine.n)
+            result = sp.kron(result, along)
         return sp.csr_matrix(result)
 
     def restriction(self) -> sp.csr_matrix:
@@ -62,27 +82,25 @@ class BilinearTransfer:
         return adjoint(self.matrix(), self.fine.volumes().ravel(), self.coarse.volumes().ravel())
 
 
-class MatrixTransfer:
-    """P as a sparse matrix on flattened unknowns, and R = W_c^-1 P^T W_f."""
+class MatrixTransfer(Transfer):
+    """P as a sparse matrix on flattened unknowns; `fine` and `volumes` are the control volumes of both grids."""
 
-    def __init__(self, P: sp.csr_matrix, fine: Array, coarse: Array, dtype: np.dtype) -> None:
-        """`fine` and `coarse` are the control volumes, arrays of the grids' shapes."""
-        self._P = sp.csr_matrix(P).astype(dtype)
-        self._R = adjoint(P, fine.ravel(), coarse.ravel()).astype(dtype)
-        self._shapes = fine.shape, coarse.shape
+    prolong: SparseMap
+    restrict: SparseMap
 
-    def prolong(self, e: Array, like: Array | None = None) -> Array:
-        return _apply(self._P, e, *reversed(self._shapes))
-
-    def restrict(self, r: Array) -> Array:
-        return _apply(self._R, r, *self._shapes)
+    def __init__(self, coarse: Grid, P: sp.csr_matrix, fine: Array, volumes: Array, dtype: np.dtype) -> None:
+        self.volumes = volumes
+        R = adjoint(P, fine.ravel(), volumes.ravel()).astype(dtype)
+        P = SparseMap(sp.csr_matrix(P).astype(dtype), coarse.shape, fine.shape)
+        super().__init__(coarse, P, SparseMap(R, fine.shape, coarse.shape))
 
     def matrix(self) -> sp.csr_matrix:
-        return self._P
+        """P as a sparse matrix."""
+        return self.prolong.matrix
 
     def restriction(self) -> sp.csr_matrix:
         """R as a sparse matrix."""
-        return self._R
+        return self.restrict.matrix
 
 
 class LinearTransfer(MatrixTransfer):
@@ -91,14 +109,14 @@ class LinearTransfer(MatrixTransfer):
     def __init__(
         self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]] = ()
     ) -> None:
-        """`diffusion` is not needed: unknowns are nodes, so that no end lies beyond them but those of Dirichlet."""
-        if fine.ndim != 2 or not all(which) or any(axis.cell for axis in fine.coarsen(which).axes):
+        """`diffusion` is not read: the unknowns are nodes, and no value beyond them depends on it."""
+        coarse = fine.coarsen(which)
+        if fine.ndim != 2 or not all(which) or any(axis.cell for axis in coarse.axes):
             raise ValueError(
                 "transfer='linear' is for two vertex-centred axes that coarsen together, (4.14); "
                 f"got shape {fine.shape} with axes to coarsen {which}. Use transfer='bilinear'"
             )
-        self.coarse = fine.coarsen(which)
-        super().__init__(_triangle_matrix(fine, self.coarse), fine.volumes(), self.coarse.volumes(), dtype)
+        super().__init__(coarse, _triangle_matrix(fine, coarse), fine.volumes(), coarse.volumes(), dtype)
 
 
 TRANSFERS: dict[str, type[BilinearTransfer] | type[LinearTransfer]] = {
@@ -116,12 +134,11 @@ def _triangle_matrix(fine: Grid, coarse: Grid) -> sp.csr_matrix:
         offsets.append((f.points - c.nodes[cell]) / c.spacing[cell])
     i, j = np.meshgrid(*cells, indexing="ij")
     s, t = np.meshgrid(*offsets, indexing="ij")
-    upper = s + t > 1
     corners = {
-        (0, 0): np.where(upper, 0, 1 - s - t),
-        (1, 0): np.where(upper, 1 - t, s),
-        (0, 1): np.where(upper, 1 - s, t),
-        (1, 1): np.where(upper, s + t - 1, 0),
+        (0, 0): np.maximum(1 - s - t, 0),
+        (1, 0): np.minimum(s, 1 - t),
+        (0, 1): np.minimum(t, 1 - s),
+        (1, 1): np.maximum(s + t - 1, 0),
     }
     rows, columns, values = [], [], []
     numbers = np.arange(fine.size).reshape(fine.shape)
@@ -143,8 +160,3 @@ def _unknown(axis: Axis, node: Array) -> tuple[Array, Array]:
         return node % axis.n, np.ones(node.shape, dtype=bool)
     unknown = node - axis.first
     return unknown, (unknown >= 0) & (unknown < axis.n)
-
-
-def _apply(matrix: sp.csr_matrix, u: Array, source: tuple[int, ...], target: tuple[int, ...]) -> Array:
-    flat = u.reshape(-1, int(np.prod(source)))
-    return contiguous((matrix @ flat.T).T).reshape(u.shape[: -len(source)] + target)

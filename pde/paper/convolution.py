@@ -1,4 +1,9 @@
-"""Zero-padded convolutions on arrays in two dimensions, (3.7) and (3.13): multigrid in the networks' own words."""
+"""Zero-padded convolutions on arrays in two dimensions, (3.7) and (3.13): multigrid in the networks' own words.
+
+>>> from mgcore.stencils import POISSON
+>>> correlate(POISSON, np.ones((2, 2))).tolist()
+[[2.0, 2.0], [2.0, 2.0]]
+"""
 
 from __future__ import annotations
 

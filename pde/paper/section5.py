@@ -1,9 +1,9 @@
-"""Section 5 of the paper to the letter: the setting in which Theorem 6.1 is stated.
+"""Levels of Section 5 of the paper to the letter: the setting in which Theorem 6.1 is stated.
 
 Grids of (2^k + 1)^2 points, A^1 = K_A * with zero padding (5.4)-(5.5), Jacobi as a kernel (5.6)-(5.10), restriction
 K_R *_2 (4.13) or (4.14), prolongation its transpose, and coarse operators R A P (5.11).
 
-Two things are not as the text has them. Zero padding is not the Neumann condition of (5.1): K_A * 1 is not zero at the
+The text is wrong in two points. Zero padding is not the Neumann condition of (5.1): K_A * 1 is not zero at the
 boundary; it is the Dirichlet condition one point outside of the grid. And R A P is a convolution in the interior
 only: in the rows of boundary points it has other coefficients, because the hat functions there are cut in half.
 """
@@ -51,10 +51,13 @@ def section5_levels(
             kernel's omega / centre on the heavier boundary rows the cycle diverges.
         nu: sweeps before and after the correction.
         coarse: "galerkin", exactly R A P with its boundary rows (5.11), or "kernel", the interior kernel of R A P
-            with zero padding on every row: what a network computes. That one is no solver: its coarse grids put
-            the zero values one coarse spacing outside, so that the correction is too large and the cycle diverges.
+            with zero padding on every row, as in a network. That one is no solver: its coarse grids put the zero
+            values one coarse spacing outside, so that the correction is too large and the cycle diverges.
         levels: how many; None goes down to 3 x 3 points.
-        Pi: what takes u to the next coarser level (6.5); None is zero, that is MG0.
+        Pi: map of u to the next coarser level (6.5); None is zero, that is MG0.
+
+    >>> [level.info["shape"] for level in section5_levels(3)]
+    [(9, 9), (5, 5), (3, 3)]
     """
     k = count("k", k, least=1)
     choose("transfer", transfer, RESTRICTIONS)

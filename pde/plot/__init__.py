@@ -1,4 +1,12 @@
-"""Pictures: residual histories, solutions, observed order, smoothing, symbols. Each writes a file, returns its path."""
+"""Pictures: residual histories, solutions, observed order, smoothing, symbols.
+
+Each function writes a file and returns its path. Nothing here solves or predicts: that is handed in.
+
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     solution(pde.Poisson(7), [0.1] * 7, f"{folder}/u.png").name
+'u.png'
+"""
 
 from pde.plot.damping import smoothing
 from pde.plot.histories import convergence, history, order

@@ -7,11 +7,10 @@ from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mgcore import Solution
-from pde.plot.style import save, style
+from pde.plot.style import figure, save, style
 from pde.solver.multigrid import Multigrid
 
 
@@ -21,32 +20,29 @@ def convergence(
     title: str = "",
     predicted: Mapping[str, float] | None = None,
 ) -> Path:
-    """Relative residual per cycle on a logarithmic axis; the legend tells the mean factor after the first cycle.
+    """Draw relative residuals per cycle on a logarithmic axis; the legend has the mean factor after the first cycle.
 
     `predicted` has the predicted factor of some of the histories: a dashed line of that slope from the residual after
     the first cycle.
     """
-    figure = Figure(figsize=(7, 4.6), layout="constrained")
-    axes = figure.add_subplot()
+    picture, axes = figure(7, 4.6)
     for (label, norms), marker in zip(histories.items(), "osD^vP*X" * 8, strict=False):
         positive = [r for r in norms if 0 < r < np.inf]
         (line,) = axes.semilogy(range(len(positive)), positive, marker=marker, ms=5, label=label + _measured(positive))
         if predicted and label in predicted and len(positive) > 2:
-            factor = predicted[label]
-            cycles = np.arange(1, len(positive))
-            values = positive[1] * factor ** (cycles - 1.0)
-            words = f"{label}, predicted: {factor:.3f} per cycle"
-            axes.semilogy(cycles, values, "--", color=line.get_color(), lw=1.2, alpha=0.8, label=words)
+            values = positive[1] * predicted[label] ** np.arange(len(positive) - 1.0)
+            words = f"{label}, predicted: {predicted[label]:.3f} per cycle"
+            axes.semilogy(range(1, len(positive)), values, "--", color=line.get_color(), lw=1.2, alpha=0.8, label=words)
     style(axes, "cycle", "‖f − A u‖ / ‖f‖", "\n".join(wrap(title, 72)))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
-    return save(figure, path)
+    return save(picture, path)
 
 
 def history(
     mg: Multigrid, solution: Solution, path: str | Path, cycle: str = "fmg", accel: str | None = None, title: str = ""
 ) -> Path:
-    """The residuals of a solve, beside the line that `mg.predict` gives where it gives one.
+    """Draw the residuals of a solve, beside the line of `mg.predict` where Fourier analysis gives one.
 
     Args:
         cycle, accel: as they were given to `mg.solve`.
@@ -56,7 +52,7 @@ def history(
     if accel is not None:
         label = f"conjugate gradients, {'V' if cycle == 'fmg' else cycle}-cycles"
     factor = predicted_factor(mg, cycle, accel)
-    predicted = None if factor is None else {label: factor}
+    predicted = {} if factor is None else {label: factor}
     return convergence({label: solution.residual_norms}, path, title or repr(mg.problem), predicted)
 
 
@@ -69,9 +65,8 @@ def predicted_factor(mg: Multigrid, cycle: str = "fmg", accel: str | None = None
 
 
 def order(sizes: Sequence[int], errors: Mapping[str, Sequence[float]], path: str | Path, title: str = "") -> Path:
-    """Maximum errors against the number of points per axis, with a line of slope -2."""
-    figure = Figure(figsize=(7, 4.6), layout="constrained")
-    axes = figure.add_subplot()
+    """Draw maximum errors against the number of points per axis, with a line of slope -2."""
+    picture, axes = figure(7, 4.6)
     n = np.asarray(sizes, dtype=float)
     for (label, values), marker in zip(errors.items(), "osD^", strict=False):
         axes.loglog(n, values, marker=marker, ms=5, label=label)
@@ -81,7 +76,7 @@ def order(sizes: Sequence[int], errors: Mapping[str, Sequence[float]], path: str
     axes.minorticks_off()
     style(axes, "unknowns per axis", "maximum error", title)
     axes.legend(frameon=False)
-    return save(figure, path)
+    return save(picture, path)
 
 
 def _measured(norms: Sequence[float]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from pde.plot.style import save, style
+from pde.plot.style import figure, save, style
 from pde.problem.boundary import closed_points
 from pde.problem.grid import Array, Axis
 from pde.problem.poisson import Poisson
@@ -24,7 +24,7 @@ MOST = 800
 
 
 def solution(problem: Poisson, u: Any, path: str | Path, title: str = "", g: Any = None) -> Path:
-    """u with its boundary points: a curve in 1-D, an image with contours in 2-D, three central slices in 3-D.
+    """Draw u with its boundary points: a curve in 1-D, an image with contours in 2-D, three central slices in 3-D.
 
     Args:
         u: one solution, of the problem's shape.
@@ -38,41 +38,36 @@ def solution(problem: Poisson, u: Any, path: str | Path, title: str = "", g: Any
 
 
 def _curve(problem: Poisson, whole: Array, title: str) -> Figure:
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.add_subplot()
+    picture, axes = figure(7, 4.2)
     x = closed_points(problem.grid.axes[0])
     axes.plot(x, whole, marker="." if len(x) <= 64 else None)
     style(axes, "x", "u", title)
-    return figure
+    return picture
 
 
 def _image(problem: Poisson, whole: Array, title: str) -> Figure:
-    figure = Figure(figsize=_size(problem.grid.axes), layout="constrained")
-    axes = figure.add_subplot()
+    picture, axes = figure(*_size(problem.grid.axes))
     image = panel(axes, problem.grid.axes, whole, limits(whole))
     axes.set_title(title)
-    figure.colorbar(image, ax=axes, label="u")
-    return figure
+    picture.colorbar(image, ax=axes, label="u")
+    return picture
 
 
 def _slices(problem: Poisson, whole: Array, title: str) -> Figure:
-    """The three central planes on one scale of colours."""
-    figure = Figure(figsize=(13, 4.4), layout="constrained")
+    """Draw the three central planes on one scale of colours."""
+    picture = Figure(figsize=(13, 4.4), layout="constrained")
+    panels = picture.subplots(1, 3)
     points = [closed_points(axis) for axis in problem.grid.axes]
-    panels = np.ravel(figure.subplots(1, 3))
-    middles = [
-        int(np.argmin(abs(x - (axis.nodes[0] + axis.nodes[-1]) / 2)))
-        for x, axis in zip(points, problem.grid.axes, strict=True)
-    ]
+    middles = [int(np.argmin(abs(x - (x[0] + x[-1]) / 2))) for x in points]
     planes = [np.take(whole, middle, axis=across) for across, middle in enumerate(middles)]
     scale = limits(np.concatenate([plane.ravel() for plane in planes]))
     for across, (axes, plane) in enumerate(zip(panels, planes, strict=True)):
         kept = [a for a in range(3) if a != across]
         image = panel(axes, [problem.grid.axes[a] for a in kept], plane, scale, [NAMES[a] for a in kept])
         axes.set_title(f"{NAMES[across]} = {points[across][middles[across]]:.3g}")
-    figure.colorbar(image, ax=panels, label="u", shrink=0.8)
-    figure.suptitle(title)
-    return figure
+    picture.colorbar(image, ax=panels, label="u", shrink=0.8)
+    picture.suptitle(title)
+    return picture
 
 
 def limits(values: Array) -> dict[str, Any]:
@@ -87,7 +82,7 @@ def limits(values: Array) -> dict[str, Any]:
 def panel(
     axes: Any, pair: Sequence[Axis], values: Array, scale: dict[str, Any], names: Sequence[str] = NAMES[:2]
 ) -> Any:
-    """One plane of values at the closed points of two axes, as an image with contour lines; returns the image."""
+    """Draw one plane of values at the closed points of two axes with contour lines, and return the image."""
     shown = [_thin(n) for n in values.shape]
     thin = values[np.ix_(*shown)]
     x, y = (closed_points(axis)[part] for axis, part in zip(pair, shown, strict=True))
@@ -95,9 +90,8 @@ def panel(
     if float(np.ptp(thin)) > 1e-12 * float(np.abs(thin).max()):
         axes.contour(x, y, thin.T, levels=12, colors="k", linewidths=0.5, alpha=0.5)
     lengths = [axis.length for axis in pair]
-    axes.set_aspect("equal" if max(lengths) <= SLIM * min(lengths) else "auto")
-    axes.set_xlabel(names[0])
-    axes.set_ylabel(names[1])
+    equal = max(lengths) <= SLIM * min(lengths)
+    axes.set(xlabel=names[0], ylabel=names[1], aspect="equal" if equal else "auto")
     return image
 
 

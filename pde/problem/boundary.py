@@ -1,4 +1,4 @@
-"""Boundary data g: what the user gives, as one array per side of the box."""
+"""Boundary data g: one array per side of the box, their share of the equations, and u with its boundary points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from pde.common.arguments import described, evaluate, finite, real_array
 from pde.common.arrays import cast, copied, expand, is_tensor, like
 from pde.problem.coefficients import Terms, side_weights
-from pde.problem.grid import Array, Axis, Grid, Sides, trailing, window
+from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, trailing, window
 
 BoundaryData = float | Callable[..., Any] | Mapping[tuple[int, int], Any] | None
 
@@ -65,7 +65,7 @@ def _side_points(grid: Grid, axis: int, side: int) -> list[Array]:
 
 
 def fold(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
-    """f plus what the boundary data contribute to the equations beside them; f itself if there are none."""
+    """Add the boundary data to the equations beside them; f itself if there are none."""
     if not sides:
         return f
     f = copied(f)
@@ -73,9 +73,7 @@ def fold(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
         factor = side_weights(grid, terms, axis, side)
         if not is_tensor(factor):
             factor = like(np.asarray(factor), values)
-        f[window(axis, grid.ndim, slice(-1, None) if side else slice(0, 1))] += expand(
-            cast(factor * values, f.dtype), axis - grid.ndim
-        )
+        f[window(axis, grid.ndim, ENDS[side])] += expand(cast(factor * values, f.dtype), axis - grid.ndim)
     return f
 
 
@@ -85,76 +83,54 @@ def embed(u: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
     Edges and corners of the box that are not unknown take no part in the equations and hold the mean of their
     neighbours.
     """
-    known = np.ones(grid.shape, dtype=np.int8)
-    for a in range(grid.ndim):
-        ends = [_end_values(u, known, a, side, sides, grid, terms) for side in (0, 1)]
-        parts = [*ends[:1], (u, known), *ends[1:]]
-        u, known = (np.concatenate([p[i] for p in parts if p is not None], axis=a - grid.ndim) for i in (0, 1))
-    _fill_corners(u, known, grid.ndim)
+    closed = [closed_points(axis) for axis in grid.axes]
+    first = [int(points[0] < axis.points[0]) for points, axis in zip(closed, grid.axes, strict=True)]
+    inside = [slice(low, low + n) for low, n in zip(first, grid.shape, strict=True)]
+    shape = tuple(map(len, closed))
+    whole, known = np.zeros(u.shape[: u.ndim - grid.ndim] + shape, u.dtype), np.zeros(shape, dtype=bool)
+    whole[trailing(inside)], known[tuple(inside)] = u, True
     for a, axis in enumerate(grid.axes):
-        if axis.periodic:  # on the sides across it too
-            u[window(a, grid.ndim, slice(-1, None))] = u[window(a, grid.ndim, slice(0, 1))]
-    return u
+        for side, distance in enumerate(axis.ends):
+            if distance > 0 and not axis.periodic:
+                layer = [ENDS[side] if b == a else part for b, part in enumerate(inside)]
+                whole[trailing(layer)], known[tuple(layer)] = _end_values(u, a, side, sides, grid, terms), True
+    _fill_corners(whole, known)
+    for a, axis in enumerate(grid.axes):
+        if axis.periodic:
+            whole[window(a, grid.ndim, ENDS[1])] = whole[window(a, grid.ndim, ENDS[0])]
+    return whole
 
 
 def closed_points(axis: Axis) -> Array:
     """The coordinates along an axis of the points that `embed` returns: the unknowns, and the ends that are none."""
     low, high = axis.ends
-    none = axis.nodes[:0]
-    before = none if low == 0 or axis.periodic else axis.nodes[:1]
-    after = none if high == 0 and not axis.periodic else axis.nodes[-1:]
     if axis.periodic:
-        after = axis.points[:1] + axis.length
-    return np.concatenate((before, axis.points, after))
+        return np.append(axis.points, axis.points[0] + axis.length)
+    return np.concatenate((axis.nodes[: int(low > 0)], axis.points, axis.nodes[len(axis.nodes) - int(high > 0) :]))
 
 
-def _end_values(
-    u: Array, known: Array, a: int, side: int, sides: Sides, grid: Grid, terms: Terms
-) -> tuple[Array, Array] | None:
-    """The layer of boundary values beyond one end, and where it is known; None where the end itself is unknown."""
-    axis, ndim = grid.axes[a], grid.ndim
-    nearest = window(a, ndim, slice(-1, None) if side else slice(0, 1))
-    if axis.periodic:
-        return (u[window(a, ndim, slice(0, 1))], known[window(a, ndim, slice(0, 1))]) if side else None
-    d, end = axis.ends[side], axis.sides[side]
-    if d == 0:
-        return None
+def _end_values(u: Array, a: int, side: int, sides: Sides, grid: Grid, terms: Terms) -> Array:
+    """u at an end that is no unknown, with one entry along its axis."""
+    end, nearest = grid.axes[a].sides[side], window(a, grid.ndim, ENDS[side])
     g = np.zeros_like(u[nearest])
-    inside = tuple(slice(None) if b >= a else _inner(grid.axes[b]) for b in range(ndim))
     if (a, side) in sides:
-        g[trailing(inside)] = np.expand_dims(sides[a, side], a - ndim)
+        g[...] = np.expand_dims(sides[a, side], a - grid.ndim)
     if end.kind == "dirichlet":
-        value = g
-    else:
-        diffusion = terms.diffusion[a]
-        if not isinstance(diffusion, float):  # as far as u has been closed already
-            grown = [(m - n) for m, n in zip(known.shape, grid.shape, strict=True)]
-            before = [_inner(grid.axes[b]).start if extra else 0 for b, extra in enumerate(grown)]
-            pads = [(low, extra - low) for low, extra in zip(before, grown, strict=True)]
-            diffusion = np.pad(diffusion, pads, mode="edge")[nearest]
-        k = diffusion / d
-        value = (g + k * u[nearest]) / (k + end.beta)
-    layer = np.zeros_like(known[nearest])
-    layer[inside] = 1
-    return value, layer
+        return g
+    diffusion = terms.diffusion[a]
+    k = (diffusion if isinstance(diffusion, float) else diffusion[nearest]) / grid.axes[a].ends[side]
+    return (g + k * u[nearest]) / (k + end.beta)
 
 
-def _inner(axis: Axis) -> slice:
-    """The unknowns among the points of a closed axis."""
-    closed = closed_points(axis)
-    before = int(len(closed) > axis.n and closed[0] < axis.points[0])
-    return slice(before, before + axis.n)
-
-
-def _fill_corners(whole: Array, known: Array, ndim: int) -> None:
+def _fill_corners(whole: Array, known: Array) -> None:
     """Give edges and corners the mean of their known neighbours."""
     while not known.all():
-        total, number = np.zeros_like(whole), np.zeros_like(known)
-        for a in range(ndim):
-            first, last = window(a, ndim, slice(None, -1)), window(a, ndim, slice(1, None))
+        total, number = np.zeros_like(whole), np.zeros(known.shape, dtype=np.int8)
+        for a in range(known.ndim):
+            first, last = window(a, known.ndim, slice(None, -1)), window(a, known.ndim, slice(1, None))
             for here, there in ((first, last), (last, first)):
                 total[here] += np.where(known[there], whole[there], 0)
-                number[here] += known[there] > 0
-        new = (known == 0) & (number > 0)
+                number[here] += known[there]
+        new = ~known & (number > 0)
         whole[..., new] = total[..., new] / number[new]
-        known[new] = 1
+        known |= new

@@ -1,4 +1,4 @@
-"""The coefficients of -div(a grad u) + c u on a grid, and the three numbers per axis and point that they make."""
+"""The coefficients of -div(a grad u) + c u on a grid, and the three-point stencil of each axis."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pde.common.arrays import is_tensor, like, namespace
-from pde.levels.interpolation_1d import once_per_axis
+from pde.common.caching import once_per_axis
 from pde.problem.grid import Array, Axis, Grid
 
 ROUGH, STEEP = 2.0, 2.5
-"""A coefficient is rough that changes by more than the first factor between neighbours on the finest grid, and is too
-steep for a coarse grid where neighbours differ by more than the second.
+"""A coefficient is rough where neighbours on the finest grid differ by more than the first factor, and too steep for a
+coarse grid where they differ by more than the second.
 
 Up to there V(1,1) with rediscretised operators took at most 0.14 per cycle, 0.2 between cells. It takes 0.2 and more
 where neighbours differ by 7, and diverges in the end: bilinear interpolation knows nothing of the coefficient.
 """
 
-
-TURNS = 10.0
+TURNING = 10.0
 """Where the ratio of two axes' diffusions varies by more than this, lines along every axis are relaxed.
 
 Red-black V(1,1) takes 0.4 per cycle where it varies by 16, and 0.9 by 10^4; alternating zebra 0.1.
@@ -52,7 +51,7 @@ class Terms:
     @cached_property
     def typical(self) -> tuple[float, ...]:
         """One number per axis for the diffusion: its geometric mean."""
-        means = {id(a): float(np.exp(np.mean(np.log(a)))) for a in self._fields()}
+        means = {id(a): _geometric_mean(a) for a in self._fields()}
         return tuple(a if isinstance(a, float) else means[id(a)] for a in self.diffusion)
 
     def at_sides(self, axis: int) -> tuple[float, float]:
@@ -60,31 +59,36 @@ class Terms:
         a = self.diffusion[axis]
         if isinstance(a, float):
             return a, a
-        low, high = (float(np.exp(np.mean(np.log(np.take(a, side, axis))))) for side in (0, -1))
-        return low, high
+        return _geometric_mean(np.take(a, 0, axis)), _geometric_mean(np.take(a, -1, axis))
 
     @property
     def varies(self) -> bool:
         return any(not isinstance(a, float) for a in self.diffusion)
 
     def largest_ratio(self, grid: Grid) -> float:
-        """How many times larger a is at most at one of two neighbours."""
+        """The largest ratio of a at two neighbours."""
         return float(np.exp(max((_largest_jump(np.log(a), grid) for a in self._fields()), default=0.0)))
 
     def reaction_jumps(self, grid: Grid) -> bool:
         """Whether the reaction changes between neighbours by more than half of its largest value."""
         return not isinstance(self.reaction, float) and _largest_jump(self.reaction, grid) > self.reaction.max() / 2
 
-    def turns(self, grid: Grid) -> bool:
-        """Whether the strong coupling lies along one axis here and along another there, so that one order of coarsening
-        does not suit all of the grid: the ratio of two axes varies by more than `TURNS`."""
+    def strong_axis_turns(self, grid: Grid) -> bool:
+        """Whether the strong coupling lies along different axes in parts of the grid: no one order of coarsening suits.
+
+        The ratio of two axes varies by more than `TURNING` there.
+        """
         axes = [a for a, n in enumerate(grid.shape) if n > 1]
         pairs = [(self.diffusion[a], self.diffusion[b]) for a, b in combinations(axes, 2)]
-        return any(float(np.ptp(np.log(a) - np.log(b))) > np.log(TURNS) for a, b in pairs if a is not b)
+        return any(float(np.ptp(np.log(a) - np.log(b))) > np.log(TURNING) for a, b in pairs if a is not b)
 
     def _fields(self) -> list[Array]:
         """The diffusions that vary, each once."""
         return list({id(a): a for a in self.diffusion if not isinstance(a, float)}.values())
+
+
+def _geometric_mean(a: Array) -> float:
+    return float(np.exp(np.mean(np.log(a))))
 
 
 def _largest_jump(values: Array, grid: Grid) -> float:
@@ -99,7 +103,7 @@ def _largest_jump(values: Array, grid: Grid) -> float:
 
 
 class AxisCoefficients(NamedTuple):
-    """centre u_i - lower u_{i-1} - upper u_{i+1}, with what boundary data contribute: low g_low, high g_high.
+    """centre u_i - lower u_{i-1} - upper u_{i+1}, plus boundary data: low g_low, high g_high.
 
     Arrays (n,), or (n, ...) with the other axes behind where a varies. lower[0] and upper[-1] lead around a periodic
     axis; on others nothing reads them.
@@ -121,21 +125,14 @@ def axis_coefficients(axis: Axis, a: Any = 1.0, resistance: Array | None = None)
     if not is_tensor(a):
         a = np.broadcast_to(np.asarray(a, dtype=float), (axis.n, *np.shape(a)[1:]))
     xp: Any = namespace(a)
-    w = _column(axis.width, a)
-    inner = _conductances(axis, a, resistance)
+    w, flux = _column(axis.width, a), _fluxes(axis, a, resistance)
     if axis.periodic:
-        flux = inner
-        if axis.n == 1:  # its own neighbour
-            flux = xp.zeros_like(flux)
-        upper, lower = flux / w, xp.roll(flux, 1, 0) / w
+        lower, upper = flux[:-1] / w, flux[1:] / w
         return AxisCoefficients(lower, lower + upper, upper, 0.0, 0.0)
-    (low, low_data), (high, high_data) = (_end(axis, side, _outermost(axis, side, a, resistance)) for side in (0, 1))
-    flux = xp.concatenate((low[None], inner, high[None]))
+    inner = flux[1:-1]
     beside = xp.concatenate((inner[:1], inner, inner[-1:])) if len(inner) else xp.zeros_like(flux)
-    w_low, w_high = float(axis.width[0]), float(axis.width[-1])
-    return AxisCoefficients(
-        beside[:-1] / w, (flux[:-1] + flux[1:]) / w, beside[1:] / w, low_data / w_low, high_data / w_high
-    )
+    low, high = (_data_weight(axis, side, a, resistance) for side in (0, 1))
+    return AxisCoefficients(beside[:-1] / w, (flux[:-1] + flux[1:]) / w, beside[1:] / w, low, high)
 
 
 def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
@@ -144,7 +141,7 @@ def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
     if isinstance(a, float):
         return _constant_coefficients(grid.axes[axis], a)
     xp: Any = namespace(a)
-    c = axis_coefficients(grid.axes[axis], xp.moveaxis(a, axis, 0), _moved_to_front(terms, axis))
+    c = axis_coefficients(grid.axes[axis], *_axis_first(grid, terms, axis))
     return c._replace(**{name: xp.moveaxis(getattr(c, name), 0, axis) for name in ("lower", "centre", "upper")})
 
 
@@ -152,24 +149,16 @@ _constant_coefficients = once_per_axis(axis_coefficients)
 
 
 def side_weights(grid: Grid, terms: Terms, axis: int, side: int) -> Any:
-    """`low` or `high` of `grid_coefficients`, without those inside: a number, or an array of the side's shape."""
-    line, a = grid.axes[axis], terms.diffusion[axis]
-    a = np.full(1, a) if isinstance(a, float) else namespace(a).moveaxis(a, axis, 0)
-    _, data = _end(line, side, _outermost(line, side, a, _moved_to_front(terms, axis)))
-    return data / float(line.width[-side])
+    """`low` or `high` of `grid_coefficients`, without the others: a number, or an array of the side's shape."""
+    return _data_weight(grid.axes[axis], side, *_axis_first(grid, terms, axis))
 
 
 def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
-    """a/h at the faces across one axis, its two ends among them: (n + 1,), or where a varies of the grid's shape with
-    one more along the axis. The flux through a face is that times the difference of u, which is zero outside."""
-    a, ends, resistance = terms.diffusion[axis], grid.axes[axis], _moved_to_front(terms, axis)
-    a = np.full(ends.n, a) if isinstance(a, float) else np.moveaxis(a, axis, 0)
-    inner = _conductances(ends, a, resistance)
-    if ends.periodic:
-        flux = np.concatenate((inner[-1:], inner)) * (ends.n > 1)  # alone it is its own neighbour
-    else:
-        low, high = (_end(ends, side, _outermost(ends, side, a, resistance))[0] for side in (0, 1))
-        flux = np.concatenate((low[None], inner, high[None]))
+    """a/h at the faces across one axis, its two ends among them; times the difference of u (0 outside) it is the flux.
+
+    (n + 1,), or where a varies of the grid's shape with one more along the axis.
+    """
+    flux = _fluxes(grid.axes[axis], *_axis_first(grid, terms, axis))
     return np.moveaxis(flux, 0, axis) if flux.ndim > 1 else flux
 
 
@@ -186,16 +175,25 @@ def grid_resistances(grid: Grid, terms: Terms, axis: int) -> Array:
     return np.moveaxis(np.concatenate((ends[0], inner, ends[1])), 0, axis)
 
 
-def _moved_to_front(terms: Terms, axis: int) -> Array | None:
-    """The resistances along an axis, that axis first."""
-    resistance = terms.resistances[axis] if terms.resistances else None
-    return None if resistance is None else np.moveaxis(resistance, axis, 0)
+def _axis_first(grid: Grid, terms: Terms, axis: int) -> tuple[Array, Array | None]:
+    """The diffusion and the resistances along an axis, that axis first."""
+    a, resistance = terms.diffusion[axis], terms.resistances[axis] if terms.resistances else None
+    a = np.full(grid.axes[axis].n, a) if isinstance(a, float) else namespace(a).moveaxis(a, axis, 0)
+    return a, None if resistance is None else np.moveaxis(resistance, axis, 0)
 
 
-def _outermost(axis: Axis, side: int, a: Array, resistance: Array | None) -> Array:
-    """a between an end and the unknown beside it."""
-    d = axis.ends[side]
-    return a[-side] if resistance is None or d == 0 else d / resistance[-side]
+def _fluxes(axis: Axis, a: Array, resistance: Array | None) -> Array:
+    """a/h at the n + 1 faces across an axis; around a periodic one the first and the last are the same."""
+    inner = _conductances(axis, a, resistance)
+    if axis.periodic:
+        return namespace(a).concatenate((inner[-1:], inner)) * (axis.n > 1)  # alone it is its own neighbour
+    low, high = (_end(axis, side, a, resistance)[0] for side in (0, 1))
+    return namespace(a).concatenate((low[None], inner, high[None]))
+
+
+def _data_weight(axis: Axis, side: int, a: Array, resistance: Array | None) -> Array:
+    """Boundary data g of a side add this times g to the equations beside it."""
+    return _end(axis, side, a, resistance)[1] / float(axis.width[-side])
 
 
 def _conductances(axis: Axis, a: Array, resistance: Array | None = None) -> Array:
@@ -214,9 +212,10 @@ def _halves(gaps: Array, n: int, periodic: bool) -> tuple[Array, Array]:
     return np.roll(after, 1), after
 
 
-def _end(axis: Axis, side: int, a: Array) -> tuple[Array, Array]:
+def _end(axis: Axis, side: int, field: Array, resistance: Array | None) -> tuple[Array, Array]:
     """(k, m): the flux through an end is k u - m g, out of the outermost control volume."""
     kind, beta, d = axis.sides[side].kind, axis.sides[side].beta, axis.ends[side]
+    a = field[-side] if resistance is None or d == 0 else d / resistance[-side]  # between the end and the unknown
     if kind == "dirichlet":
         return a / d, a / d
     if kind == "neumann":

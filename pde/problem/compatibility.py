@@ -1,4 +1,4 @@
-"""Whether the data of a singular problem fit: what flows in through sources and sides must flow out again."""
+"""Check the data of a singular problem: inflow through sources and sides must equal outflow."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from pde.common.arguments import finite
 from pde.common.arrays import as_numpy, cast, numpy_dtype
-from pde.levels.inner_product import Volumes
 from pde.problem.boundary import fold
 from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Grid, Sides
+from pde.problem.inner_product import Volumes
 
 FEW = 8
-"""The spacing of an axis with no more unknowns than this does not say how well f is resolved."""
+"""Axes with no more unknowns than this are too short for their spacing to say how well f is resolved."""
 
 
 def allowed_share(grid: Grid) -> float:
@@ -41,7 +41,7 @@ def incompatible_share(
         k = int(np.argmax(share))
         raise ValueError(
             "f does not fit this singular problem (no Dirichlet or Robin side, no reaction above rounding): the mean "
-            f"of f, with what g brings in, must be zero; it is {total.flat[k]:.3g} where that of |f| and |g| is "
+            f"of f, with the inflow of g, must be zero; it is {total.flat[k]:.3g} where the mean of |f| and |g| is "
             f"{size.flat[k]:.3g}, a share of {share.flat[k]:.1e}, and incompatible={allowed:.1e} may be removed"
         )
     return np.minimum(share, 1.0)

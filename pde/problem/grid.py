@@ -1,4 +1,4 @@
-"""Tensor-product grids: where the unknowns of an axis lie, what its two ends are, and how it coarsens."""
+"""Tensor-product grids: the unknowns of each axis, its two ends, and its coarsening."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+from pde.common.arrays import Array
 
 SAME_COUPLING = 2.0
 """Axes whose couplings a/h^2 are within this factor are coarsened together; a weaker axis waits."""
@@ -21,9 +21,13 @@ STRETCHED = 2.0
 """Where the spacing of an axis varies by more than this factor no order of coarsening suits all of the grid."""
 
 
+ENDS = slice(0, 1), slice(-1, None)
+"""The entries of an axis beside its low and its high end."""
+
+
 @dataclass(frozen=True)
 class Side:
-    """What one end of an axis is: "dirichlet", "neumann", "robin" (with beta) or "periodic"."""
+    """One end of an axis: "dirichlet", "neumann", "robin" (with beta) or "periodic"."""
 
     kind: str = "dirichlet"
     beta: float = 0.0
@@ -53,7 +57,7 @@ class Axis:
             are the edges of the cells. The end of a periodic axis is its beginning, one period on.
         sides: the low and the high end.
         cell: whether the unknowns are the centres of cells.
-        odd_last: whether coarsening has made the last interval of another number of intervals than those before.
+        odd_last: whether the last interval has been made from more or fewer intervals than the others.
         nested: whether one unknown at most may lie between two that stay when it coarsens; see `_kept`.
     """
 
@@ -87,13 +91,16 @@ class Axis:
         """The n coordinates of the unknowns."""
         if self.cell:
             return (self.nodes[:-1] + self.nodes[1:]) / 2
-        last = self.periodic or self.sides[1].kind == "dirichlet"
-        return self.nodes[self.first : -1 if last else None]
+        return self.nodes[self._unknown]
 
     @property
     def first(self) -> int:
         """The index of the first unknown among the nodes of a vertex-centred axis."""
         return int(self.sides[0].kind == "dirichlet")
+
+    @property
+    def _unknown(self) -> slice:
+        return slice(self.first, -1 if self.periodic or self.sides[1].kind == "dirichlet" else None)
 
     @property
     def n(self) -> int:
@@ -114,16 +121,18 @@ class Axis:
         if self.cell:
             return self.spacing
         h = self.spacing
-        if self.periodic:
-            return (np.roll(h, 1) + h) / 2
-        halves = np.concatenate((h[:1] * 0, h)) / 2 + np.concatenate((h, h[:1] * 0)) / 2
-        return halves[self.first : len(halves) - int(self.sides[1].kind == "dirichlet")]
+        before, after = (h[-1:], h[:1]) if self.periodic else (h[:1] * 0, h[:1] * 0)
+        return (np.concatenate((before, h)) / 2 + np.concatenate((h, after)) / 2)[self._unknown]
+
+    @property
+    def _closed(self) -> Array:
+        """The coordinates of the unknowns; on a periodic axis the first of them again, one period on."""
+        return np.append(self.points, self.points[0] + self.length) if self.periodic else self.points
 
     @cached_property
     def gaps(self) -> Array:
         """The n - 1 distances between neighbouring unknowns; on a periodic axis n, the last leading to the first."""
-        closed = np.append(self.points, self.points[0] + self.length) if self.periodic else self.points
-        return np.diff(closed)
+        return np.diff(self._closed)
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -139,9 +148,7 @@ class Axis:
     def unevenness(self) -> float:
         """The largest ratio of two intervals that follow each other, 1 where all are equal."""
         h = np.append(self.spacing, self.spacing[:1]) if self.periodic else self.spacing
-        if is_constant(h):
-            return 1.0
-        return float(np.exp(np.abs(np.diff(np.log(h))).max()))
+        return 1.0 if is_constant(h) else float(np.exp(np.abs(np.diff(np.log(h))).max()))
 
     @property
     def left_over(self) -> float:
@@ -158,10 +165,11 @@ class Axis:
         return self.n > 1 and 1 <= self.coarsen().n < self.n
 
     def coarsen(self) -> Axis:
-        """Every second node counted from the low end, and the high end; where that does not fit, the last interval
-        is the shorter one. Cells are merged in pairs in the same way. Two ends that are unknowns become one cell.
+        """Keep every second node from the low end, and the high end; an odd last interval is shorter.
 
-        It is the same object every time, so that what belongs to a coarse grid can be found again."""
+        Cells are merged in pairs in the same way. Two ends that are unknowns become one cell. The result is the same
+        object every time, which finds cached parts of a coarse grid again.
+        """
         return self._coarser
 
     @cached_property
@@ -179,9 +187,9 @@ class Axis:
     def _kept(self) -> Array:
         """The indices of the nodes that stay.
 
-        An interval that was left over before is not left over again, where an unknown lies on either side: it would be
-        far shorter than those beside it, and its two unknowns coupled too strongly for any point smoother. It joins
-        the two before it, or, where these would leave two unknowns between coarse ones, one of them.
+        A left-over interval with unknowns on both sides is not left over again: it would be far shorter than its
+        neighbours, and its two unknowns coupled too strongly for any point smoother. It joins the two before it, or one
+        of them where `nested`.
         """
         last = len(self.nodes) - 1
         kept = np.arange(0, last + 1, 2)
@@ -198,12 +206,8 @@ class Axis:
 
     @cached_property
     def _through_points(self) -> Axis:
-        if self.periodic:
-            nodes = np.append(self.points, self.points[0] + self.length)
-        else:
-            low, high = (side.kind == "dirichlet" for side in self.sides)
-            ends = self.nodes[:1] if low else self.nodes[:0], self.nodes[-1:] if high else self.nodes[:0]
-            nodes = np.concatenate((ends[0], self.points, ends[1]))
+        low, high = (int(side.kind == "dirichlet") for side in self.sides)
+        nodes = np.concatenate((self.nodes[:low], self._closed, self.nodes[len(self.nodes) - high :]))
         return Axis(nodes, self.sides, nested=True)
 
     def injection(self) -> tuple[Array, Array]:
@@ -212,9 +216,8 @@ class Axis:
             return np.array([[0], [1]]), np.full((2, 1), 0.5)
         kept = self._kept
         if not self.cell:
-            unknown = self.coarsen().n
-            indices = kept[self.first : self.first + unknown] - self.first
-            return indices[None], np.ones((1, unknown))
+            indices = kept[self._unknown] - self.first
+            return indices[None], np.ones((1, len(indices)))
         most = int(np.diff(kept).max())
         indices = np.minimum(kept[:-1] + np.arange(most)[:, None], kept[1:] - 1)
         inside = kept[:-1] + np.arange(most)[:, None] < kept[1:]
@@ -314,7 +317,7 @@ def is_constant(values: Array) -> bool:
 
 
 def _roundings(count: int, dtype: Any = float) -> float:
-    """What so many values made from equal intervals may differ by, relative to them."""
+    """The largest relative difference that rounding makes of so many values from equal intervals."""
     return 16 * float(np.finfo(dtype).eps) * count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,49 +11,45 @@ import numpy as np
 from pde.common.arrays import cast, expand, like
 from pde.problem.boundary import fold
 from pde.problem.coefficients import Terms
-from pde.problem.grid import Array, Axis, Grid, Sides, trailing, window
-from pde.problem.operators import ENDS, StencilOperator
+from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, trailing, window
+from pde.problem.operators import StencilOperator
 
 WEAK = 1e-4
-"""Robin sides with beta L / a below this at both ends of an axis hardly hold u, and the lifting does not ask them."""
+"""Robin sides with beta L / a below this at both ends of an axis count as Neumann sides in the lifting."""
 
-Coefficients = list[Any]
-"""Factors of 1, t and t^2 / 2 L at distance t along an axis of length L: arrays with one entry along it, or 0."""
+Products = list[tuple[Array, Any]]
+"""A sum of products: a power of the distance along one axis, and an array with one entry along it."""
 
 
 def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
-    """w, (..., *grid.shape), for boundary data `sides` in float64, some at least; batch axes are those of the data.
+    """w, (..., *grid.shape), for boundary data `sides` in float64, some at least; it has the batch axes of the data.
 
-    Axis by axis, the straight line (between two Neumann sides a parabola) that has the data of both ends, less what the
-    axes before have there: transfinite interpolation. It gives constants, linear functions and x^2 - y^2 as they are.
+    Axis by axis, the straight line (between two Neumann sides a parabola) that has the data of both ends, less the part
+    of the axes before: transfinite interpolation. It gives constants, linear functions and x^2 - y^2 as they are.
     """
-    done: list[tuple[int, Coefficients]] = []
+    products: Products = []
     for a in sorted(range(grid.ndim), key=partial(_lateness, grid)):
-        axis = grid.axes[a]
-        if not axis.periodic:
-            low, high = (_missing(done, sides, grid, terms, a, side) for side in (0, 1))
-            if not isinstance(low, float) or not isinstance(high, float):
-                done.append((a, _through(axis, _of_flux(terms, a, low, high), low, high)))
+        if not grid.axes[a].periodic:
+            data = [_missing(products, sides, grid, terms, a, side) for side in (0, 1)]
+            some = [g for g in data if not isinstance(g, float)]
+            if some:
+                diffusion = [_diffusion(terms, a, side, some[0]) for side in (0, 1)]
+                coefficients = _through(grid.axes[a], diffusion, *data)
+                products += [(p, c) for p, c in zip(_powers(grid, a), coefficients, strict=True) if np.ndim(c)]
     w: Any = 0.0
-    for a, coefficients in done:
-        for power, c in zip(_powers(grid, a), coefficients, strict=True):
-            if not isinstance(c, float):
-                w = w + c * like(power, c)
+    for power, c in products:
+        w = w + c * like(power, c)
     return w
 
 
 def _lateness(grid: Grid, a: int) -> tuple[bool, bool]:
-    """Axes of one unknown between slopes come first, which those before would not see, and of them the freest."""
+    """Order of the axes: those of one unknown between slopes first, which others would hide, the freest first."""
     axis = grid.axes[a]
     return axis.n > 1 or any(not side.of_flux for side in axis.sides), any(side.of_u for side in axis.sides)
 
 
 def unlifted(w: Array, sides: Sides, grid: Grid, A: StencilOperator) -> Array:
-    """The data of u - w where those of u are 0 and `sides`: what g adds less A w, from differences that are small.
-
-    Args:
-        A: in float64.
-    """
+    """The right-hand side of u - w for f = 0 and data `sides`, in float64: g less A w, from small differences."""
     lacking: Sides = {}
     for a, axis in enumerate(grid.axes):
         for side, end in enumerate(axis.sides):
@@ -68,28 +65,26 @@ def _powers(grid: Grid, a: int) -> list[Array]:
     return [np.ones_like(t), t, t**2 / (2 * axis.length)]
 
 
-def _missing(
-    done: list[tuple[int, Coefficients]], sides: Sides, grid: Grid, terms: Terms, a: int, side: int
-) -> Array | float:
-    """The data of a side less what the lifting along the axes before has there."""
+def _missing(products: Products, sides: Sides, grid: Grid, terms: Terms, a: int, side: int) -> Array | float:
+    """The data of a side less the lifting along the axes before."""
     ndim, end = grid.ndim, grid.axes[a].sides[side]
     g = sides.get((a, side))
     lacking: Any = 0.0 if g is None else expand(cast(g, np.dtype(float)), a - ndim)
-    for b, coefficients in done:
-        for power, c in zip(_powers(grid, b), coefficients, strict=True):
-            if not isinstance(c, float):
-                value, slope = _at_end(c, grid.axes[a], a - ndim, side)
-                has: Any = end.of_u * value
-                if end.of_flux:
-                    has = has + _diffusion(terms, a, side, c) * slope
-                lacking = lacking - like(power, c) * has
+    for power, c in products:
+        value, slope = _at_end(c, grid, a, side)
+        has: Any = end.of_u * value
+        if end.of_flux:
+            has = has + _diffusion(terms, a, side, c) * slope
+        lacking = lacking - like(power, c) * has
     return lacking
 
 
-def _at_end(c: Array, axis: Axis, along: int, side: int) -> tuple[Array, Array]:
+def _at_end(c: Array, grid: Grid, a: int, side: int) -> tuple[Array, Array]:
     """The value and the outward derivative at an end of the parabola through the three unknowns beside it."""
-    x = abs(axis.points[:: -1 if side else 1][:3] - axis.nodes[-side])
-    near = [c[_entry(along, -1 - k if side else k)] for k in range(len(x))]
+    axis = grid.axes[a]
+    nearest = range(axis.n)[:: -1 if side else 1][:3]
+    x = [abs(axis.points[i] - axis.nodes[-side]) for i in nearest]
+    near = [c[window(a, grid.ndim, slice(i, i + 1))] for i in nearest]
     value, slope = near[0], 0.0 * near[0]
     for k in range(1, len(x)):
         others = [j for j in range(len(x)) if j != k]
@@ -100,23 +95,13 @@ def _at_end(c: Array, axis: Axis, along: int, side: int) -> tuple[Array, Array]:
     return value, slope
 
 
-def _entry(along: int, k: int) -> Any:
-    """Index of one entry along an axis, counted from behind, that keeps the axis."""
-    return (..., slice(k, k + 1 if k != -1 else None), *(slice(None),) * (-along - 1))
-
-
 def _diffusion(terms: Terms, a: int, side: int, x: Any) -> Any:
     """a beside a side, with one entry along its axis, as x is."""
     field = terms.diffusion[a]
     return field if isinstance(field, float) else like(field[window(a, field.ndim, ENDS[side])], x)
 
 
-def _of_flux(terms: Terms, a: int, *data: Any) -> tuple[Any, Any]:
-    some = next(d for d in data if not isinstance(d, float))
-    return _diffusion(terms, a, 0, some), _diffusion(terms, a, 1, some)
-
-
-def _through(axis: Axis, diffusion: tuple[Any, Any], low: Any, high: Any) -> Coefficients:
+def _through(axis: Axis, diffusion: Sequence[Any], low: Any, high: Any) -> list[Any]:
     """(p, q, r) of p + q t + r t^2 / 2 L with of_u w + of_flux a dw/dn = low and high at the ends."""
     L, (first, last) = axis.length, axis.sides
     b0, b1 = first.of_u, last.of_u

@@ -9,30 +9,35 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import cast, contiguous, expand, is_tensor, zeros
+from pde.common.arrays import Frozen, cast, contiguous, expand, is_tensor, multiplied, zeros
 from pde.problem.coefficients import Terms, grid_coefficients, grid_fluxes
-from pde.problem.grid import Array, Axis, Grid, along, trailing, window
+from pde.problem.grid import ENDS, Array, Axis, Grid, along, trailing, window
 
-ENDS = slice(0, 1), slice(-1, None)
-"""The rows beside the low and the high end of an axis."""
+Block = tuple[slice, ...]
+"""Unknowns that are relaxed at once: a slice per axis."""
 
 
-class StencilOperator:
-    """A = -div(a grad) + c on a tensor grid with zero boundary data.
+class StencilOperator(Frozen):
+    """A = -div(a grad) + c on a tensor grid with zero boundary data; it is self-adjoint in `volumes`.
 
-    Two coefficients per axis multiply differences of neighbours and one per side what is beside it, so that A 1 is
-    exactly 0 where it should be.
+    Two coefficients per axis multiply the differences of neighbours and one per side the unknown beside it, so that
+    A 1 is exactly 0 where it should be.
+
+    Attributes:
+        lower, upper: per axis the coefficients of u_i - u_{i-1} and of u_i - u_{i+1}.
+        ends: per axis the coefficients of u beside the low and the high side.
+        diagonal: the coefficient of u_i in row i, ready to broadcast.
+        colours: the blocks of each colour, see `coloured_blocks`.
     """
 
+    arrays = ("lower", "upper", "ends", "reaction", "diagonal")
+
     def __init__(self, grid: Grid, dtype: np.dtype, terms: Terms | None = None) -> None:
-        self.grid = grid
-        self.terms = Terms((1.0,) * grid.ndim) if terms is None else terms
         ndim = grid.ndim
+        self.grid, self.terms = grid, Terms((1.0,) * ndim) if terms is None else terms
         coefficients = [grid_coefficients(grid, self.terms, a) for a in range(ndim)]
-        self.lower, self.upper = (
-            [_shaped(getattr(c, name), a, ndim, dtype) for a, c in enumerate(coefficients)]
-            for name in ("lower", "upper")
-        )
+        self.lower = [_shaped(c.lower, a, ndim, dtype) for a, c in enumerate(coefficients)]
+        self.upper = [_shaped(c.upper, a, ndim, dtype) for a, c in enumerate(coefficients)]
         self.ends = [
             (_beside(low.of_u * c.low, a, ndim, dtype), _beside(high.of_u * c.high, a, ndim, dtype))
             for a, (c, (low, high)) in enumerate(zip(coefficients, (axis.sides for axis in grid.axes), strict=True))
@@ -53,7 +58,7 @@ class StencilOperator:
         return self.add_differences(u, self.add_ends(u, self.reaction * u))
 
     def add_ends(self, u: Array, result: Array) -> Array:
-        """`result`, an array of its own, plus what multiplies u beside the sides."""
+        """Add the terms of u beside the sides to `result`, and return it."""
         for a, ends in enumerate(self.ends):
             for part, k in zip(ENDS, ends, strict=True):
                 if not isinstance(k, float) or k != 0:
@@ -62,7 +67,7 @@ class StencilOperator:
         return result
 
     def add_differences(self, u: Array, result: Array) -> Array:
-        """`result`, an array of its own, plus what multiplies differences of neighbours."""
+        """Add the terms of the differences of neighbours to `result`, and return it."""
         ndim = self.grid.ndim
         for a, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
             alike = isinstance(lower, float) and lower == upper
@@ -76,7 +81,7 @@ class StencilOperator:
         return result
 
     def _centre(self, a: int) -> Array | float:
-        """The coefficient of u_i along an axis: the sum of those of its differences, and of the ends."""
+        """The share of an axis in the coefficient of u_i: the sum over its two differences and the ends."""
         ndim, axis = self.grid.ndim, self.grid.axes[a]
         parts = [self.lower[a], self.upper[a], *self.ends[a]]
         some: Any = next((v for v in parts if not isinstance(v, float)), np.zeros(()))
@@ -89,11 +94,7 @@ class StencilOperator:
         return total if is_tensor(total) or total.size > axis.n else along(total.ravel(), a, ndim)
 
     def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
-        """One red-black sweep with relaxation omega on A d = r from d = 0, the first point's colour first.
-
-        The seam of an odd periodic axis comes last, in colours of its own. `reverse` takes the colours in the
-        opposite order.
-        """
+        """One red-black sweep with relaxation omega on A d = r from d = 0; `reverse` takes the last colour first."""
         ndim = self.grid.ndim
         padded = zeros(r.shape[:-ndim] + tuple(n + 2 for n in r.shape[-ndim:]), like=r)
         d = padded[trailing((slice(1, -1),) * ndim)]
@@ -109,29 +110,26 @@ class StencilOperator:
         """Fill the halo of periodic axes."""
         for a, axis in enumerate(self.grid.axes):
             if axis.periodic:
-                low, high = window(a, self.grid.ndim, slice(0, 1)), window(a, self.grid.ndim, slice(-1, None))
-                padded[low] = padded[window(a, self.grid.ndim, slice(-2, -1))]
-                padded[high] = padded[window(a, self.grid.ndim, slice(1, 2))]
+                for halo, source in zip(ENDS, (slice(-2, -1), slice(1, 2)), strict=True):
+                    padded[window(a, self.grid.ndim, halo)] = padded[window(a, self.grid.ndim, source)]
 
-    def _neighbours(self, padded: Array, block: tuple[slice, ...]) -> Array:
+    def _neighbours(self, padded: Array, block: Block) -> Array:
         """Sum over the 2 ndim neighbours of the points of a block, each times its coefficient."""
-        total: Array | float = 0.0
-        for a in range(self.grid.ndim):
-            for offset, coefficient in ((-1, self.lower[a]), (1, self.upper[a])):
-                index = [
-                    slice(s.start + 1 + o, s.stop + 1 + o, s.step)
-                    for s, o in zip(block, _unit(self.grid.ndim, a, offset), strict=True)
-                ]
+        total: Any = 0.0
+        for a, coefficients in enumerate(zip(self.lower, self.upper, strict=True)):
+            for offset, coefficient in zip((0, 2), coefficients, strict=True):
+                offsets = [offset if b == a else 1 for b in range(len(block))]
+                index = [slice(s.start + o, s.stop + o, s.step) for s, o in zip(block, offsets, strict=True)]
                 total = total + _block(coefficient, block) * padded[trailing(index)]
-        return total  # type: ignore[return-value]
+        return total
 
     def matrix(self) -> sp.csr_matrix:
-        """A as a sparse matrix on the flattened unknowns (C order); what leads to u_i is the sum of what leads away."""
+        """A as a sparse matrix on the flattened unknowns (C order); its rows sum to the reaction and the ends."""
         rest = self.add_ends(np.ones(self.grid.shape), np.array(np.broadcast_to(self.reaction, self.grid.shape), float))
         return _assembled(self.grid, self.lower, self.upper, rest)
 
     def symmetric_matrix(self) -> sp.csr_matrix:
-        """W A, from the fluxes through the faces, each of which is one number for both of its volumes."""
+        """W A, symmetric to the last bit: each flux through a face is one number for both of its volumes."""
         grid, ndim = self.grid, self.grid.ndim
         rest = grid.volumes() * np.broadcast_to(self.terms.reaction, grid.shape)
         below, above = [], []
@@ -147,26 +145,31 @@ class StencilOperator:
         return _assembled(grid, below, above, rest)
 
 
-class MatrixOperator:
-    """A as a sparse matrix; relaxation in a colour per class of indices, 2^ndim of them, for a 3^ndim-point stencil."""
+class MatrixOperator(Frozen):
+    """A as a sparse matrix with a 3^ndim-point stencil, relaxed in a colour per class of indices, 2^ndim of them.
+
+    Args:
+        matrix: on the flattened unknowns (C order).
+        volumes: W, in whose inner product A is self-adjoint; None takes those of the grid.
+    """
+
+    arrays = ("_matrix", "diagonal", "_colours")
 
     def __init__(
         self, grid: Grid, matrix: sp.csr_matrix, terms: Terms | None = None, volumes: Array | None = None
     ) -> None:
-        self.grid = grid
+        self.grid, self.terms = grid, Terms((1.0,) * grid.ndim) if terms is None else terms
         self.volumes = grid.volumes() if volumes is None else volumes
-        self.terms = Terms((1.0,) * grid.ndim) if terms is None else terms
-        self._matrix = sp.csr_matrix(matrix)
-        centre = self._matrix.diagonal()
+        self._matrix = matrix = sp.csr_matrix(matrix)
+        self.nonzeros, centre = matrix.nnz, matrix.diagonal()
         self.diagonal = centre.reshape(grid.shape)
-        self.nonzeros = self._matrix.nnz
         indices = np.arange(grid.size).reshape(grid.shape)
         blocks = product(*(axis.colours() for axis in grid.axes))
-        self._colours = [(rows, self._matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size]
+        self._colours = [(rows, matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size]
 
     def __call__(self, u: Array) -> Array:
-        flat = u.reshape(-1, self.grid.size)
-        return contiguous((self._matrix @ flat.T).T).reshape(u.shape)
+        """A u for u of shape (..., *grid.shape)."""
+        return multiplied(self._matrix, u, self.grid.ndim, self.grid.shape)
 
     def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
         """One multicolour Gauss-Seidel sweep with relaxation omega on A d = r from d = 0."""
@@ -177,29 +180,32 @@ class MatrixOperator:
         return contiguous(d.T).reshape(r.shape)
 
     def matrix(self) -> sp.csr_matrix:
+        """A as a sparse matrix on the flattened unknowns."""
         return self._matrix
 
 
 Operator = StencilOperator | MatrixOperator
 
 
-def coloured_blocks(grid: Grid) -> list[list[tuple[slice, ...]]]:
-    """The colours of a (2 ndim + 1)-point stencil, each a list of blocks of unknowns that do not couple.
+def coloured_blocks(grid: Grid, axes: Sequence[int] = (), diagonals: bool = False) -> list[list[Block]]:
+    """The colours of points, or of lines or planes along `axes`: lists of blocks within which no two couple.
 
-    Red are the points with an even index sum, then come the black ones, then those on the seam of an odd periodic
-    axis, by the parity of the other indices.
+    An even index sum is red and comes first, then come the black ones, then the seam of an odd periodic axis, by the
+    parity of the other indices. With `diagonals` (3^d points) the parity of each index makes a colour.
     """
-    colours: dict[tuple[int, int], list[tuple[slice, ...]]] = {}
-    for classes in product(*(enumerate(axis.colours()) for axis in grid.axes)):
-        numbers, block = zip(*classes, strict=True)
-        seam = sum(2**a for a, number in enumerate(numbers) if number == 2)
+    classes = [[(0, slice(0, None))] if a in axes else enumerate(axis.colours()) for a, axis in enumerate(grid.axes)]
+    colours: dict[tuple[int, ...], list[Block]] = {}
+    for choice in product(*classes):
+        numbers, block = zip(*choice, strict=True)
+        seam, parities = sum(2**a for a, number in enumerate(numbers) if number == 2), [n % 2 for n in numbers]
+        key = (seam, *(parities if diagonals else [sum(parities) % 2]))
         if all(s.start < n for s, n in zip(block, grid.shape, strict=True)):
-            colours.setdefault((seam, sum(number % 2 for number in numbers) % 2), []).append(block)
+            colours.setdefault(key, []).append(block)
     return [colours[key] for key in sorted(colours)]
 
 
 def _assembled(grid: Grid, lower: Sequence[Any], upper: Sequence[Any], rest: Array) -> sp.csr_matrix:
-    """The matrix with these coefficients of differences along each axis, and `rest` on its diagonal besides."""
+    """The matrix with these coefficients of differences along each axis, and `rest` added to its diagonal."""
     ndim, centre = grid.ndim, np.zeros(grid.shape)
     diagonals = {0: centre}  # by offset, each by column
     stride = grid.size
@@ -242,10 +248,6 @@ def _pairs(axis: Axis) -> list[tuple[slice, slice]]:
     return [*pairs, (slice(-1, None), slice(0, 1))] if axis.periodic else pairs
 
 
-def _unit(ndim: int, axis: int, offset: int) -> list[int]:
-    return [offset if a == axis else 0 for a in range(ndim)]
-
-
 def _shaped(values: Array, axis: int, ndim: int, dtype: np.dtype) -> Array | float:
     """Coefficients of an axis, (n,) or of the grid's shape, ready to multiply a grid function of this dtype."""
     if is_tensor(values) or values.ndim > 1:
@@ -261,7 +263,7 @@ def _part(coefficient: Array | float, axis: int, ndim: int, part: slice) -> Arra
     return coefficient[part] if np.ndim(coefficient) < ndim else coefficient[window(axis, ndim, part)]  # type: ignore[index]
 
 
-def _block(coefficient: Array | float, block: tuple[slice, ...]) -> Array | float:
+def _block(coefficient: Array | float, block: Block) -> Array | float:
     """The values of a coefficient on a block; axes of length one broadcast."""
     if np.ndim(coefficient) == 0:
         return coefficient

@@ -1,4 +1,4 @@
-"""What the user holds: `Multigrid`, the loop until the residual is small, and the `Solution`.
+"""The objects of the user: `Multigrid`, the loop until the residual is small, and the `Solution`.
 
-How a cycle is made is the business of `pde.backends`; the problem itself is in `pde.problem`.
+Cycles are run by `pde.backends`; the problem itself is in `pde.problem`.
 """

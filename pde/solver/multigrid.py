@@ -1,59 +1,31 @@
-"""Geometric multigrid for `Poisson`: builds the levels and runs the cycles of `mgcore` on them."""
+"""Geometric multigrid for `Poisson`: builds the levels, and runs the cycles of `mgcore` on a backend."""
 
 from __future__ import annotations
 
-import copy
-import pickle
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from mgcore import Progress, Solution, SolveError
-from pde.backends.base import How, Levels, MixedCycles, run_on
-from pde.backends.device import Place, host, read_device
-from pde.backends.full_multigrid import NestedIteration
-from pde.backends.numba.fast import Chosen
-from pde.common.arguments import (
-    choose,
-    count,
-    described,
-    finite,
-    number,
-    read_nu,
-    read_omega,
-    read_precision,
-    real_array,
-)
-from pde.common.arrays import as_numpy, cast, copied, is_tensor
+import mgcore
+from mgcore import CYCLES, Iteration, Progress, Solution, SolveError
+from pde.common.arguments import choose, count
 from pde.common.keywords import suggesting
 from pde.common.progress import ProgressBar
-from pde.levels.cycles import CYCLES, work_units
-from pde.levels.defaults import automatic, is_rough
-from pde.levels.direct import LARGEST_DENSE
-from pde.levels.hierarchy import LARGEST_DIRECT, Choices, Tables, build_hierarchy, symmetric
-from pde.levels.smoothers import SMOOTHERS, SWEEPS_PER_STEP
-from pde.levels.transfers import TRANSFERS
-from pde.problem.boundary import BoundaryData, fold, read_sides
-from pde.problem.grid import Array, Sides
-from pde.problem.operators import StencilOperator
+from pde.problem.boundary import BoundaryData
+from pde.problem.grid import Array
 from pde.problem.poisson import Poisson
-from pde.solver.batch import delivered, one_batch_axis, with_shape
-from pde.solver.iterate import BatchSolver
-from pde.solver.output import check_out, deliver, room_in
+from pde.solver.batch import delivered, with_removed
+from pde.solver.factor import measured_factor
+from pde.solver.inputs import QUIET, Inputs, read_limits, read_share
 from pde.solver.preconditioner import Preconditioner
-from pde.solver.reduced import Reduction
-from pde.solver.summary import table
+from pde.solver.restored import Restored
+from pde.solver.setup import Setup
 from pde.solver.trace import Trace, Verbose
 
-KERNELS = ("numba", "numpy", "torch", "torch compiled", "torch graph", "torch compiled graph")
 
-QUIET: Any = {"over": "ignore", "under": "ignore", "invalid": "ignore"}
-"""Infinite values are a reason why a solve ends, not a warning on the way there."""
-
-
-class Multigrid:
+class Multigrid(Setup):
     """Multigrid for a `Poisson` problem; see `solve`, `full_multigrid`, `cycle` and `print(mg)`.
 
     Args:
@@ -86,12 +58,10 @@ class Multigrid:
             or "torch compiled graph" each cycle as one CUDA graph (not GPU-tested). "auto" is torch on a GPU, and
             elsewhere Numba from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
             Ask for "numba" where a process solves on a small grid hundreds of times: a solve is one compiled call then,
-            some ten times as fast as NumPy. It is not the default there because the first use costs about a second in
-            a process. Kernels are compiled once on a machine, which takes some ten seconds of one core. With "auto" a
-            child process does it in the background: solvers made until then run on NumPy, and stay with it, but for
-            grids of `background.LARGE` unknowns and more, which compile first, as "numba" does. `pde.compile_kernels`
-            does it beforehand, and the environment variable PDE_COMPILE, "off" or "wait", not at all or at once; no
-            child is started under pytest, by ranks of MPI and by worker processes.
+            some ten times as fast as NumPy, after a second for the first one in a process. Kernels are compiled once on
+            a machine, in some ten seconds of one core: "numba" does it first, and so does "auto" on large grids; else
+            "auto" solves on NumPy while a child process compiles. See `pde.compile_kernels` and PDE_COMPILE in the
+            tutorial.
 
     f, g, u0 and out may be torch tensors on `device`: the result is one too then, and otherwise an array. On the CPU
     they share their memory with the arrays that the cycles work on; of cycles on a GPU norms alone come to the host.
@@ -101,6 +71,11 @@ class Multigrid:
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> mg = Multigrid(Poisson((63, 63)))
+    >>> solution = mg.solve(1.0)
+    >>> solution.converged, solution.u.shape
+    (True, (63, 63))
     """
 
     @suggesting
@@ -119,61 +94,23 @@ class Multigrid:
         dtype: str | np.dtype = "auto",
         kernels: str = "auto",
     ) -> None:
-        if not isinstance(problem, Poisson):
-            raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
-        self._smoother = choose("smoother", smoother, SMOOTHERS, auto="auto")
-        self._coarse = choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto")
-        self._transfer = choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto")
-        self.nu = read_nu(nu)
-        self.omega = read_omega(omega)
-        device = read_device(device)
-        self._threads = None if threads is None else count("threads", threads, least=1)
-        self._kernels = choose("kernels", kernels, KERNELS, auto="auto")
-        if device != "cpu" and self._kernels in ("numba", "numpy"):
-            raise ValueError(f"kernels={kernels!r} run on the host, and device is {device!r}; use 'auto' or 'torch'")
-        if device == "cpu" and self._kernels.endswith("graph"):
-            instead = self._kernels.removesuffix(" graph")
-            raise ValueError(f"kernels={kernels!r} captures cycles of a GPU, and device is 'cpu'; use {instead!r}")
-        self._place = Place(device, self._kernels.startswith("torch") or device != "cpu")
-        self._limit = None if levels is None else count("levels", levels, least=1)
-        self.dtype, self._mixed = read_precision(dtype, "float64" if device == "cpu" else "mixed")
-        self._tables, self._chosen = Tables(), Chosen()
-        self._build(problem)
-
-    def _build(self, problem: Poisson) -> None:
-        """Take `problem` and its levels, all of it or, where something raises, nothing."""
-        grid, terms = problem.grid, problem.terms
-        for dtype in {self.dtype, np.dtype("float32" if self._mixed else self.dtype)}:
-            problem.check_fits(dtype)
-        smoother, coarse, transfer = automatic(grid, terms, self._smoother, self._coarse, self._transfer)
-        direct = LARGEST_DENSE if self._place.on_tensors else LARGEST_DIRECT
-        choices = Choices(smoother, self.omega, self.nu, coarse, transfer, self.dtype, problem.singular, direct)
-        tables = Tables(self._tables)
-        hierarchy = build_hierarchy(grid, terms, choices, self._limit, tables)
-        mixed = self._mixed and (problem.singular or problem.is_held(np.dtype("float32")))
-        cycles, here = run_on(self._place, self.dtype, mixed, self._kernels, self._threads, hierarchy, self._chosen)
-        tables.close()
-        self.problem, self._tables, self._cycles = problem, tables, cycles
-        self.smoother, self.coarse, self.transfer = smoother, coarse, transfer
-        self._hierarchy, self.levels, self._volumes = hierarchy, hierarchy.levels, here.volumes
-        self._nested = NestedIteration(here, transfer == "operator", problem.singular, cycles)
-        self._nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
-        reduction = Reduction(grid, terms, self._volumes[0], self._exact_operator, problem.singular, self.dtype)
-        self._solver = BatchSolver(problem, self._nested, cycles, self._volumes[0], reduction, self.dtype)
+        backend = kernels, device, dtype, threads
+        super().__init__(problem, smoother, omega, nu, coarse, transfer, levels, backend)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
 
         `verbose` as in `solve`.
         """
-        trace, as_tensor = self._trace(verbose), is_tensor(f)
+        trace = Trace(verbose)
         choose("cycle", cycle, CYCLES)
-        f = self._read("f", f, constant=True)
-        u = self._read_guess("u", u, f)
-        with np.errstate(**QUIET), self._place.without_gradients():
-            fused = not trace.watches and self._cycles.ready()
-            levels = trace.watch(self._cycles.levels, self._volumes[0].rms(f)) if trace.watches else self._cycles.levels
-            return self._place.give(self._cycles(cycle, levels, f, u, How(fused))[0], as_tensor)
+        inputs = self._reader.right_hand_side(f, u)
+        self.backend.prepare()
+        with np.errstate(**QUIET), self.backend.device.without_gradients():
+            data, u = inputs.nodal_data(self.backend), inputs.guess
+            backend = trace.watch(self.backend, lambda: self.backend.norms(data.rhs))
+            u, _ = backend.cycle(cycle, data, None if u is None else backend.vector(u))
+            return inputs.deliver(backend.array(u))
 
     @suggesting
     def full_multigrid(
@@ -194,27 +131,22 @@ class Multigrid:
             out: where to write the result; it has the shape of f and the dtype of the solver.
             incompatible, verbose: as in `solve`.
         """
-        incompatible, trace, as_tensor = _read_share(incompatible), self._trace(verbose), is_tensor(f)
-        f, sides = self._read_data(f, g)
-        check_out(self._place, out, f.shape, self.dtype, as_tensor)
+        incompatible, trace = read_share(incompatible), Trace(verbose)
+        inputs = self._reader.inputs(f, g, out=out)
         if callable(verbose):
-            f = copied(f)
-        fused = not trace.watches and self._cycles.ready()
-        measured = fused and self._nested.is_plain(sides)
-        if not measured:
-            finite("f", f, self.dtype)
-        with np.errstate(**QUIET), self._place.without_gradients():
-            self._solver.incompatible_share(f, sides, incompatible)
-            sides = {key: cast(values, self.dtype) for key, values in sides.items()}
-            levels: Levels = self._cycles.levels
-            if trace.watches:
-                folded = fold(f, sides, self.problem.grid, self.problem.terms)
-                levels = trace.watch(levels, self._volumes[0].rms(folded))
-            u, norms = self._nested(levels, f, sides, fused, room_in(out, f), of_u=True)
-            u = self._solver.reduction.mean_free(u)
-            if measured and norms is None:
-                finite("f", f, self.dtype)
-            return deliver(self._place.give(u, as_tensor), out)
+            inputs = inputs.protected()
+        inputs.incompatible_share(self.backend, incompatible)
+        self.backend.prepare()
+        with np.errstate(**QUIET), self.backend.device.without_gradients():
+            data = inputs.nodal_data(self.backend)
+            backend = trace.watch(self.backend, lambda: self.backend.norms(self.backend.fold(data.rhs, data.sides)))
+            if not backend.measures(data):
+                inputs.check_finite()
+            u, norms = backend.full_multigrid(data, out=inputs.work_space, measure="iterate")
+            u = backend.array(backend.project(u))
+        if norms is None:  # else u is finite, and so is f
+            inputs.check_finite()
+        return inputs.deliver(u)
 
     @suggesting
     def solve(
@@ -282,44 +214,29 @@ class Multigrid:
         """
         choose("cycle", cycle, ("fmg", *CYCLES))
         accel = self.acceleration(accel, cycle)
-        rtol, atol = number("rtol", rtol, least=0), number("atol", atol, least=0)
-        max_cycles = count("max_cycles", max_cycles, least=0)
-        if callback is not None and not callable(callback):
-            raise TypeError(f"callback must be callable or None, got {described(callback)}")
-        incompatible, trace, as_tensor = _read_share(incompatible), self._trace(verbose), is_tensor(f)
-        callback = self._place.showing(callback, as_tensor)
-        f, sides = self._read_data(f, g)
-        u0 = self._read_guess("u0", u0, f)
-        check_out(self._place, out, f.shape, self.dtype, as_tensor)
+        limits = read_limits(rtol, atol, max_cycles, callback)
+        incompatible, trace = read_share(incompatible), Trace(verbose)
+        inputs = self._reader.inputs(f, g, u0, out)
         if callback is not None or callable(verbose):  # functions of the user, which may write into f
-            f = copied(f)
-        with np.errstate(**QUIET):
-            removed = self._solver.incompatible_share(f, sides, incompatible)
-        if accel is not None:
-            cycle = "W" if cycle == "W" else "V"
-        nested = cycle == "fmg" and u0 is None
-        self._cycles.prepare(progress)
-        with np.errstate(**QUIET), self._place.without_gradients(), ProgressBar(progress, rtol) as bar:
-            solution = self._solver(
-                f.reshape(-1, *self.problem.shape),
-                one_batch_axis(sides, self.problem.ndim),
-                None if u0 is None else u0.reshape(-1, *self.problem.shape),
-                cycle,
-                accel,
-                removed,
-                trace,
-                room_in(out, f, u0),
-                rtol=rtol,
-                atol=atol,
-                max_cycles=max_cycles,
-                callback=with_shape(bar.wrap(trace.wrap(callback)), f.shape),
+            inputs = inputs.protected()
+        removed = inputs.incompatible_share(self.backend, incompatible)
+        cycle = cycle if accel is None else "W" if cycle == "W" else "V"
+        self.backend.prepare(progress)
+        with np.errstate(**QUIET), self.backend.device.without_gradients(), ProgressBar(progress, rtol) as bar:
+            callback = bar.wrap(trace.wrap(inputs.showing(callback)))
+            solution = mgcore.solve_batch(
+                self._start(inputs, cycle, accel, trace, again=callback is not None),
+                **limits,
+                callback=callback,
+                work_units=partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle),
                 patience=5 if accel is None else 20,
-                work_units=partial(self.work_units, "V" if cycle == "fmg" and not nested else cycle),
+                doubt=not self.problem.singular and not self.problem.is_held(self.dtype),
             )
-        u = self._place.give(solution.u.reshape(f.shape), as_tensor)
         if any(member.reason == "non-finite" for member in solution.members):
-            finite("f", f, self.dtype)
-        solution = delivered(solution, deliver(u, out), self.problem.ndim)
+            inputs.check_finite()
+        if removed is not None:
+            solution = with_removed(solution, removed)
+        solution = delivered(solution, inputs.deliver(solution.u), self.problem.ndim)
         if strict and not solution.converged:
             raise SolveError(solution)
         return solution
@@ -334,65 +251,13 @@ class Multigrid:
         """
         choose("cycle", cycle, CYCLES)
         self._check_symmetric(cycle)
-        fused, levels = self._cycles.ready(symmetric=True), symmetric(list(self._cycles.levels))
-        apply = partial(copy.copy(self)._precondition, cycle, levels, fused)
-        return Preconditioner(apply, self._W.size, cycle, self.dtype)
-
-    def _precondition(self, cycle: str, levels: Levels, fused: bool, y: Array) -> Array:
-        """The cycle for W^-1 y, of flattened unknowns (n,) or (n, members)."""
-        W = self._W
-        y = real_array("y", y)  # a cast would drop imaginary parts
-        r = self._place.put((y.T.reshape(-1, *W.shape) / W).astype(self.dtype), self.dtype)
-        u = self._solver.symmetric_cycle(cycle, levels, fused, self._solver.reduction.mean_free(r))
-        return as_numpy(u).reshape(-1, W.size).T.reshape(y.shape)
-
-    @property
-    def _W(self) -> Array:
-        return self.levels[0].info.operator.volumes
-
-    def acceleration(self, accel: str | None, cycle: str = "fmg") -> str | None:
-        """The `accel` of a solve with these cycles, None or "cg", where "auto" is replaced by what suits.
-
-        Raises:
-            ValueError: "cg" around a cycle that is not symmetric.
-        """
-        if accel is None:
-            return None
-        if choose("accel", accel, ("cg", "auto")) == "cg":
-            self._check_symmetric(cycle)
-            return "cg"
-        symmetric = cycle not in ("F", "backslash") and self.nu[0] == self.nu[1]
-        rough = len(self.levels) > 1 and symmetric and is_rough(self.problem.grid, self.problem.terms)
-        return "cg" if rough else None
-
-    def _check_symmetric(self, cycle: str) -> None:
-        if cycle in ("F", "backslash"):
-            raise ValueError(
-                f"cycle must be 'V' or 'W' for conjugate gradients, which need a symmetric one; got {cycle!r}"
-            )
-        if self.nu[0] != self.nu[1]:
-            raise ValueError(f"nu must be (n, n) for conjugate gradients: they need a symmetric cycle; got {self.nu}")
-
-    def update(self, coefficient: Any = None, reaction: Any = None) -> Multigrid:
-        """Take other coefficients, for instance of the next implicit time step; None keeps the one there is.
-
-        Grids, bilinear transfers and the interpolations of full multigrid are re-used; operators, smoothers and the
-        factors of the coarsest level are new. New too are transfers that follow the coefficient: "operator", and
-        bilinear ones of cells beside a Robin side where a changes there. Where it raises, the solver stays as it was.
-
-        Returns:
-            The object itself.
-
-        Raises:
-            TypeError, ValueError: as `Poisson` for these arguments.
-        """
-        self._build(self.problem.with_terms(coefficient, reaction))
-        return self
+        self.backend.prepare()
+        return Preconditioner(self.backend.symmetric(), cycle, self.levels[0].info.operator.volumes)
 
     def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
         """The asymptotic error reduction per cycle by local Fourier analysis, before any run; see `measure_factor`.
 
-        Boundaries, and the seams of sizes that do not halve, are left out. `pde.analysis.fourier.Analysis(mg)` tells more.
+        Boundaries, and the seams of sizes that do not halve, are left out. See `pde.analysis.fourier.Analysis`.
 
         Args:
             cycle: "V", "W", "F" or "backslash".
@@ -414,80 +279,17 @@ class Multigrid:
 
         The geometric mean over the last third of the cycles, in the root mean square norm of the error.
         """
-        run = CYCLES[choose("cycle", cycle, CYCLES)]
-        seed = count("seed", seed, least=0)
-        f = np.zeros(self.problem.shape, dtype=self.dtype)
-        u = np.random.default_rng(seed).standard_normal(self.problem.shape).astype(self.dtype)
-        factors: list[float] = []
-        for _ in range(count("cycles", cycles, least=1)):
-            u = self._solver.reduction.mean_free(run(self.levels, f, u))
-            factors.append(float(self._volumes[0].rms(u)))
-            if factors[-1] == 0:  # a direct solver
-                return 0.0
-            u = u / factors[-1]
-        return float(np.exp(np.mean(np.log(factors[-max(1, cycles // 3) :]))))
+        choose("cycle", cycle, CYCLES)
+        cycles, seed = count("cycles", cycles, least=1), count("seed", seed, least=0)
+        self.backend.prepare()
+        return measured_factor(self.backend, cycle, cycles, seed)
 
-    def work_units(self, cycle: str = "V", cycles: int = 1) -> float:
-        """Cost of so many cycles in evaluations of the finest residual; of "fmg", the first is the nested pass.
-
-        A sweep, a residual and a pair of transfers count as one evaluation each on their level.
-        """
-        choose("cycle", cycle, ("fmg", *CYCLES))
-        cycles = count("cycles", cycles, least=0)
-        sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
-        return work_units(self._nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Multigrid:
-        # torch cannot copy sparse tensors, and pickles them
-        copied: Multigrid = pickle.loads(pickle.dumps(self))
-        return copied
-
-    def __repr__(self) -> str:
-        return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"
-
-    def __str__(self) -> str:
-        precision = "float32 cycles in a float64 residual" if isinstance(self._cycles, MixedCycles) else self.dtype.name
-        runs_in = (
-            f"torch {self._place.device}" if self._place.on_tensors else "Numba" if self._cycles.on_kernels() else None
-        )
-        levels = table(self.levels, self._hierarchy.interpolations, runs_in, self._cycles.held())
-        return (
-            f"Multigrid for {self.problem!r}\n{levels}\n"
-            f"{self.coarse} coarse operators, {self.transfer} transfers, {precision}, {self._cycles.describe()}"
-        )
-
-    def _read_data(self, f: Any, g: BoundaryData) -> tuple[Array, Sides]:
-        """f, in which a later look will find what is not finite, and g in float64."""
-        f, double = self._read("f", f, look=False, constant=True), np.dtype(float)
-        g = host(self._place.read("g", g))
-        sides = read_sides(g, self.problem.grid, double, tuple(f.shape[: f.ndim - self.problem.ndim]))
-        for key, values in sides.items():
-            finite(f"g[{key}]", values, self.dtype)
-        return f, {key: self._place.put(values, double) for key, values in sides.items()}
-
-    def _exact_operator(self) -> StencilOperator:
-        """A in float64 where the cycles run."""
-        if self.dtype == np.dtype(float):
-            return self._solver.nested.hierarchy.levels[0].A
-        return self._place.put(self.problem._operator, np.dtype(float))
-
-    def _read(self, name: str, values: Any, look: bool = True, constant: bool = False) -> Array:
-        """Nodal values where the cycles run."""
-        values = self._place.read(name, values)
-        values = self.problem.read(name, values, self.dtype, tensors=True, look=look, constant=constant)
-        return self._place.put(values, self.dtype)
-
-    def _trace(self, verbose: Verbose) -> Trace:
-        return Trace(verbose, self.levels, self._volumes)
-
-    def _read_guess(self, name: str, u: Any, f: Array) -> Array | None:
-        if u is None:
-            return None
-        u = self._read(name, u)
-        if u.shape != f.shape:
-            raise ValueError(f"{name} must have the shape of f, {tuple(f.shape)}; got {tuple(u.shape)}")
-        return u
-
-
-def _read_share(incompatible: float | None) -> float | None:
-    return None if incompatible is None else number("incompatible", incompatible, least=0)
+    def _start(self, inputs: Inputs, cycle: str, accel: str | None, trace: Trace, again: bool) -> Iteration:
+        """The iteration of a solve; `again`: its iterates are asked for before the last one."""
+        reduced = self._reduction(inputs.members, inputs.sides, inputs.guess)
+        backend = self.backend if accel is None else self.backend.symmetric()
+        backend = trace.watch(backend, lambda: reduced.data.sizes)
+        iteration = backend.start(cycle, accel, reduced.data, reduced.guess, inputs.work_space)
+        if reduced.unit is None and reduced.w is None:
+            return iteration
+        return Restored(iteration, reduced, self._reduction.mean_free, again)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pde.backends.device import Place
+from pde.backends.device import Device
 from pde.common.arrays import is_tensor, numpy_dtype
 from pde.problem.grid import Array
 
 
-def check_out(place: Place, out: Any, shape: Sequence[int], dtype: np.dtype, as_tensor: bool) -> None:
+def check_out(device: Device, out: Any, shape: Sequence[int], dtype: np.dtype, as_tensor: bool) -> None:
     """Refuse an array or tensor that cannot take a result of this shape and dtype: a tensor where f is one.
 
     Raises:
@@ -22,7 +22,7 @@ def check_out(place: Place, out: Any, shape: Sequence[int], dtype: np.dtype, as_
         return
     fits = is_tensor(out) if as_tensor else isinstance(out, np.ndarray) and not isinstance(out, np.ma.MaskedArray)
     if fits:
-        place.read("out", out)
+        device.read("out", out)
     if not fits or tuple(out.shape) != tuple(shape) or numpy_dtype(out.dtype) != dtype:
         kind, shape = "a tensor" if as_tensor else "an array", tuple(shape)
         came = f"{type(out).__name__} of shape {getattr(out, 'shape', None)}, dtype {getattr(out, 'dtype', None)}"
@@ -59,8 +59,8 @@ def _is(u: Any, out: Any) -> bool:
     return same and u.__array_interface__["data"] == out.__array_interface__["data"] and u.strides == out.strides
 
 
-def room_in(out: Any, *inputs: Any) -> Array | None:
-    """`out` where kernels may work in it: a contiguous array that shares no memory with what they read."""
+def work_space(out: Any, *inputs: Any) -> Array | None:
+    """`out` where cycles may work in it: a contiguous array that shares no memory with the inputs."""
     if not isinstance(out, np.ndarray) or not out.flags.c_contiguous:
         return None
     return None if any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in inputs) else out

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from pde.backends.base import Backend
+from pde.backends.data import Data
+from pde.common.arguments import real_array
+from pde.common.arrays import as_numpy
 from pde.problem.grid import Array
 
 
@@ -14,18 +15,22 @@ class Preconditioner(LinearOperator):
     """An approximate inverse of W A on flattened unknowns; see `pde.Multigrid.as_preconditioner`.
 
     Args:
-        apply: the cycle, of arrays (n,) or (n, members).
-        size: n.
+        backend: one with symmetric cycles.
         cycle: "V" or "W".
-        dtype: of the cycle.
+        W: the control volumes.
     """
 
-    def __init__(self, apply: Callable[[Array], Array], size: int, cycle: str, dtype: np.dtype) -> None:
-        super().__init__(dtype, (size, size))
-        self._apply, self._cycle = apply, cycle
+    def __init__(self, backend: Backend, cycle: str, W: Array) -> None:
+        super().__init__(backend.dtype, (W.size, W.size))
+        self._backend, self._cycle, self._W = backend, cycle, W
 
     def _matvec(self, x: Array) -> Array:
-        return self._apply(x)
+        """The cycle for W^-1 x, of flattened unknowns (n,) or (n, members)."""
+        backend, W = self._backend, self._W
+        x = real_array("y", x)  # a cast would drop imaginary parts
+        r = backend.device.put((x.T.reshape(-1, *W.shape) / W).astype(backend.dtype), backend.dtype)
+        u, _ = backend.cycle(self._cycle, Data(backend.project(backend.vector(r))))
+        return as_numpy(backend.array(backend.project(u))).reshape(-1, W.size).T.reshape(x.shape)
 
     _rmatvec = _matmat = _rmatmat = _matvec
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from pde.backends.base import Backend
+from pde.backends.data import Data
 from pde.common.arrays import as_numpy, cast, like, namespace, numpy_dtype
-from pde.levels.inner_product import Volumes
 from pde.problem.boundary import fold
-from pde.problem.coefficients import Terms
-from pde.problem.grid import Array, Grid, Sides
+from pde.problem.grid import Array, Sides
 from pde.problem.lifting import lifting, unlifted
 from pde.problem.operators import StencilOperator
+from pde.problem.poisson import Poisson
 
 WORTH = 10.0
 """g is lifted where that leaves data smaller by this factor than folding does; a g as rough as the grid is folded."""
@@ -25,70 +25,63 @@ Sizes = np.ndarray
 
 @dataclass(frozen=True)
 class Reduced:
-    """A v = data with zero boundary values, where u = unit v + w; batches (members, *shape).
+    """A v = rhs with zero boundary values, where u = unit v + w; batches (members, *shape).
 
     Args:
-        data: the right-hand side.
-        f, sides: the same as nodal values, and as boundary data where g has been folded into `data`.
-        sizes: what residuals of u are relative to: max(||f||, ||data||), data before it was divided by `unit`.
+        data: the right-hand side, as nodal values and boundary data too where g has been folded into it. Its sizes are
+            those of u's residuals, max(||f||, ||rhs||) before the division by `unit`, over `unit`.
         guess: of v; None is zero.
         w: a lifting of g; None is zero.
         unit: a power of two for each member; None is 1.
     """
 
-    data: Array
-    f: Array
-    sides: Sides
-    sizes: Sizes
+    data: Data
     guess: Array | None = None
     w: Array | None = None
     unit: Sizes | None = None
 
     def restored(self, v: Array) -> Array:
-        """u in the place of v."""
+        """u in the memory of v."""
         if self.unit is not None:
             v *= _column(self.unit, v, v.ndim - 1)
         if self.w is not None:
             v += self.w
         return v
 
-    def overflows(self, v: Array, members: Array) -> Any:
-        """Whether unit v leaves the range of numbers, for each of these members."""
-        assert self.unit is not None
+    def overflows(self, v: Array, unit: Sizes) -> Any:
+        """Whether unit v leaves the range of numbers, for each member."""
         largest = as_numpy(namespace(v).amax(abs(v.reshape(len(v), -1)), 1)).astype(float)
         with np.errstate(over="ignore"):
-            return ~(largest * self.unit[members] <= float(np.finfo(numpy_dtype(v.dtype)).max))
+            return ~(largest * unit <= float(np.finfo(numpy_dtype(v.dtype)).max))
 
 
-@dataclass(frozen=True)
 class Reduction:
-    """Makes `Reduced` data of f, g and a first guess.
+    """Makes `Reduced` data of f, g and a first guess, arrays on the device of a backend."""
 
-    Args:
-        exact: gives the operator in float64.
-        singular: whether constants solve A u = 0.
-        dtype: of data and residuals.
-    """
+    def __init__(self, problem: Poisson, backend: Backend) -> None:
+        self.problem, self.backend = problem, backend
+        self.grid, self.terms, self.dtype = problem.grid, problem.terms, backend.dtype
+        self.volumes = backend.hierarchy.volumes[0]
 
-    grid: Grid
-    terms: Terms
-    volumes: Volumes
-    exact: Callable[[], StencilOperator]
-    singular: bool
-    dtype: np.dtype
+    def exact(self) -> StencilOperator:
+        """A in float64."""
+        if self.dtype == np.dtype(float):
+            return self.backend.hierarchy.levels[0].A
+        return self.problem._operator.to(self.backend.device.where, np.dtype(float))
 
     def __call__(self, f: Array, sides: Sides, u0: Array | None) -> Reduced:
         reduced = self._lifted(f, sides)
         if u0 is not None:
             guess = u0 if reduced.w is None else cast(u0 - reduced.w, self.dtype)
-            if not np.all(reduced.sizes):  # zero data have the solution zero, whatever is guessed
-                guess = _choose(reduced.sizes == 0, 0 * guess, guess, self.grid.ndim)
+            sizes = reduced.data.sizes
+            if not np.all(sizes):  # zero data have the solution zero, whatever is guessed
+                guess = _choose(sizes == 0, 0 * guess, guess, self.grid.ndim)
             reduced = replace(reduced, guess=self.mean_free(guess))
         return self._of_good_size(reduced)
 
     def mean_free(self, u: Array) -> Array:
         """u, of zero mean where the problem is singular."""
-        return self.volumes.without_mean(u) if self.singular else u
+        return self.volumes.without_mean(u) if self.problem.singular else u
 
     def _lifted(self, f: Array, sides: Sides) -> Reduced:
         """Data with g lifted for the members where that is worth it, and folded for the others."""
@@ -97,7 +90,7 @@ class Reduction:
         size = self.volumes.rms(folded)
         of_f = self.volumes.rms(self._fitting(f)) if sides else size
         if not np.any(size > WORTH * of_f):
-            return Reduced(folded, f, g, np.maximum(of_f, size))
+            return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
         ndim, w = self.grid.ndim, lifting(sides, self.grid, self.terms)
         left = unlifted(w, sides, self.grid, self.exact())
         left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, ndim)
@@ -106,14 +99,14 @@ class Reduction:
         lifted = WORTH * smaller < size
         sizes = np.maximum(of_f, np.where(lifted, smaller, size))
         if lifted.all():
-            return Reduced(data, data, {}, sizes, w=w)
+            return Reduced(Data(data, sizes=sizes), w=w)
         rest = {key: _choose(lifted, 0 * values, values, ndim - 1) for key, values in g.items()}
         data, f = _choose(lifted, data, folded, ndim), _choose(lifted, data, f, ndim)
-        return Reduced(data, f, rest, sizes, w=_choose(lifted, w, 0 * w, ndim) if lifted.any() else None)
+        return Reduced(Data(data, f, rest, sizes), w=_choose(lifted, w, 0 * w, ndim) if lifted.any() else None)
 
     def _fitting(self, f: Array) -> Array:
         """f, and where the problem is singular f less its mean: zero where that is all there is but for rounding."""
-        if not self.singular:
+        if not self.problem.singular:
             return f
         fits = self.volumes.without_mean(self.volumes.without_mean(f))  # once leaves of f = 1 + small what rounds in 1
         nothing = self.volumes.rms(fits) <= 16 * float(np.finfo(self.dtype).eps) * self.volumes.rms(f)
@@ -126,19 +119,18 @@ class Reduction:
 
     def _of_good_size(self, reduced: Reduced) -> Reduced:
         """Members whose squares or cubes would leave the range of numbers, divided by a power of two."""
-        limits, sizes = np.finfo(self.dtype), reduced.sizes
+        limits, data, ndim = np.finfo(self.dtype), reduced.data, self.grid.ndim
+        sizes: Sizes = data.sizes  # type: ignore[assignment]
         good = (sizes > float(limits.tiny) ** (1 / 3)) & (sizes < float(limits.max) ** (1 / 3))
         good |= (sizes == 0) | ~np.isfinite(sizes)
         if good.all():
             return reduced
         exponent = np.clip(np.round(np.log2(np.where(good, 1.0, sizes))), limits.minexp + 8, limits.maxexp - 8)
         unit = np.exp2(exponent)
-
-        ndim = self.grid.ndim
         guess = None if reduced.guess is None else reduced.guess * _column(1 / unit, reduced.guess, ndim)
-        data, f = (v * _column(1 / unit, v, ndim) for v in (reduced.data, reduced.f))
-        sides = {key: g * _column(1 / unit, g, ndim - 1) for key, g in reduced.sides.items()}
-        return replace(reduced, data=data, f=f, sides=sides, guess=guess, unit=unit)
+        scaled = data.each(lambda v: v * _column(1 / unit, v, ndim))
+        sides = {key: g * _column(1 / unit, g, ndim - 1) for key, g in data.sides.items()}
+        return replace(reduced, data=replace(scaled, sides=sides, sizes=sizes / unit), guess=guess, unit=unit)
 
 
 def _column(values: Sizes, v: Array, ndim: int) -> Array:

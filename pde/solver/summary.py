@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from mgcore import Level
 from pde.common.memory import Counter, readable
 from pde.levels.direct import DirectSolver, SeparableSolver
+from pde.levels.smoothers import Jacobi, RedBlack
 from pde.problem.grid import Axis, Grid, is_constant
 from pde.problem.operators import MatrixOperator
 
@@ -90,4 +90,4 @@ def _runs_in(level: Level) -> str:
     if any(isinstance(B, DirectSolver) for B in smoothers):
         return "SuperLU"
     operator = "SciPy" if isinstance(level.info.operator, MatrixOperator) else "NumPy"
-    return operator if all(isinstance(B, partial) for B in smoothers) else f"{operator}, SuperLU"
+    return operator if all(isinstance(B, Jacobi | RedBlack) for B in smoothers) else f"{operator}, SuperLU"

@@ -3,49 +3,45 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TextIO
 
 import numpy as np
 
-from mgcore import Event, Level, Progress
-from mgcore.trace import TracedLevel, traced
-from pde.levels.inner_product import Volumes
-from pde.problem.grid import Array
+from mgcore import Event, Progress
+from pde.backends.base import Backend
 
 Verbose = bool | TextIO | Callable[[Event], Any]
 """False: silent. True: lines on stdout. A stream: lines there. A function: called with every `mgcore.Event`."""
 
 
 class Trace:
-    """Levels that tell of their moves, the residuals being root mean squares relative to the size of the data.
+    """A report of the moves of a backend, whose residuals are relative to the size of the data.
 
     Of a batch the largest residual counts.
     """
 
-    def __init__(self, verbose: Verbose, levels: Sequence[Level], volumes: Sequence[Volumes]) -> None:
+    def __init__(self, verbose: Verbose) -> None:
         self._tell, self._write = _reader(verbose)
-        if self._tell is None:
-            return
-        self._shapes = ["x".join(map(str, level.info.grid.shape)) for level in levels]
-        self._volumes, self._scale, self._cycle = volumes, 1.0, 1
-        self._told = 0
+        self._shapes: list[str] = []
+        self._scale, self._cycle, self._told = 1.0, 1, 0
 
     @property
     def watches(self) -> bool:
         """Whether anybody is told of the moves."""
         return self._tell is not None
 
-    def watch(self, levels: Sequence[Level], sizes: Array) -> Sequence[Level] | list[TracedLevel]:
-        """The levels, which from now on tell of their moves; residuals are relative to the largest of these sizes.
+    def watch(self, backend: Backend, sizes: Callable[[], Any]) -> Backend:
+        """The backend, which from now on tells of its moves; residuals are relative to the largest of sizes().
 
-        Silent: as they are.
+        Silent: as it is.
         """
         if self._tell is None:
-            return levels
-        self._scale = float(np.max(sizes)) or 1.0
-        return traced(levels, self._report, self._norm)
+            return backend
+        self._shapes = ["x".join(map(str, level.info.grid.shape)) for level in backend.hierarchy.levels]
+        self._scale = float(np.max(sizes())) or 1.0
+        return backend.traced(self._report)
 
     def wrap(self, callback: Callable[[Progress], Any] | None) -> Callable[[Progress], Any] | None:
         """A callback that ends a cycle of the trace, then calls the user's."""
@@ -60,11 +56,9 @@ class Trace:
 
         return end
 
-    def _norm(self, number: int, r: Array) -> float:
-        return float(np.max(self._volumes[number - 1].rms(r))) / self._scale
-
     def _report(self, event: Event) -> None:
-        event = replace(event, cycle=self._cycle)
+        before, after = event.before / self._scale, event.after / self._scale
+        event = replace(event, before=before, after=after, cycle=self._cycle)
         if self._write is None:
             assert self._tell is not None
             self._tell(event)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mgcore
 from mgcore import (
     Level,
     backslash_cycle,
@@ -20,6 +21,7 @@ from mgcore import (
     v_cycle,
     w_cycle,
 )
+from mgcore.cycle import visits, work_units
 from tests.core.choices import every_backend, every_form
 from tests.helpers import EPS, SEEDS, Hierarchy, hierarchies, norm
 
@@ -270,6 +272,32 @@ def test_full_multigrid_is_nested_iteration(backend, kind, data):
     assert checks.deviation(norm, result, u) <= J * h.tolerance(visits=2)
     if kind == "V":
         assert checks.deviation(norm, full_multigrid(h.levels(), f, **options), u) <= J * h.tolerance(visits=2)
+
+
+@pytest.mark.parametrize("kind", list(mgcore.CYCLES))
+def test_visits_of_the_cycles_by_name(kind):
+    seen = [0] * 5
+
+    class Visited(Level):
+        def smooth(self, state):
+            seen[self.info] += 1
+            return super().smooth(state)
+
+    levels = [Visited(lambda u: u, [lambda r: r], lambda r: r, None, lambda e, u: e, info=l) for l in range(5)]
+    mgcore.CYCLES[kind](levels, 1.0)
+    expected = {"V": [1] * 5, "W": [1, 2, 4, 8, 16], "F": [1, 2, 3, 4, 5], "backslash": [1] * 5}
+    assert seen == [visits(kind, l) for l in range(5)] == expected[kind]
+
+
+def test_work_units_are_evaluations_of_the_finest_residual():
+    """Of two sweeps down, one up, a residual and two transfers on levels that cost 8, 4 and 2."""
+    costs, each = (8, 4, 2), 2 + 1 + 2
+    assert work_units(costs, (2, 1), "V") == each * (8 + 4 + 2) / 8
+    assert work_units(costs, (2, 1), "W", 3) == 3 * each * (8 + 2 * 4 + 4 * 2) / 8
+    assert work_units(costs, (2, 1), "F") == each * (8 + 2 * 4 + 3 * 2) / 8
+    assert work_units(costs, (2, 1), "backslash") == (each - 1) * (8 + 4 + 2) / 8
+    assert work_units(costs, (2, 1), "fmg", 0) == 0
+    assert work_units(costs, (2, 1), "fmg", 2) == each * ((8 + 4 + 2) + (4 + 2) + 2 + (8 + 4 + 2)) / 8
 
 
 @every_backend

@@ -1,4 +1,4 @@
-"""What the cycles say of levels without a transfer, of no levels, and of maps that do not fit them."""
+"""Errors for levels without a transfer, for no levels, and for maps that do not fit them."""
 
 import numpy as np
 import pytest

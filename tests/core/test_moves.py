@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mgcore import (
     Level,
+    ResidualLevel,
     backslash_cycle,
     checks,
     descend,
@@ -23,7 +24,7 @@ from tests.helpers import BACKENDS, EPS, Counted, hierarchies, norm
 
 
 class Buffers:
-    """What an `InPlaceLevel` owns; nothing of it is named as in `mgcore.level.State`."""
+    """The state of an `InPlaceLevel`; no name is as in `mgcore.level.State`."""
 
     def __init__(self, solution, rhs):
         self.solution, self.rhs = solution, rhs
@@ -230,3 +231,8 @@ def test_residual_form_computes_f_when_it_is_read(backend, data, guess):
     for l, A in enumerate(h.A):
         pending = len(h.B[l]) > 0 or (l == 0 and guess)
         assert A.count - before[l] == pending + (visits[l].u is not None)
+
+
+def test_smooth_restrict_and_correct_are_written_once():
+    for move in ("smooth", "restrict", "correct", "change", "feature"):
+        assert getattr(Level, move) is getattr(ResidualLevel, move)

@@ -148,24 +148,25 @@ def test_data_that_is_not_finite(f):
 @pytest.mark.parametrize("name", ["rtol", "atol", "max_cycles", "patience"])
 @pytest.mark.parametrize("value", ["small", None, True, [1]])
 def test_arguments_that_are_no_numbers(name, value):
-    kind = "a real number" if name in ("rtol", "atol") else "an integer"
-    with pytest.raises(TypeError, match=re.escape(f"{name} must be {kind}, got {value!r}")):
+    kind = "a number" if name in ("rtol", "atol") else "an integer"
+    allowed = f"{name} must be {kind} >= {int(name == 'patience')}"
+    with pytest.raises(TypeError, match=re.escape(f"{allowed}; got {value!r}")):
         run(**{name: value})
     if kind == "an integer":
-        with pytest.raises(TypeError, match=f"{name} must be an integer, got 2.5"):
+        with pytest.raises(TypeError, match=f"{name} must be an integer >= [01]; got 2.5"):
             run(**{name: 2.5})
 
 
 def test_other_arguments():
     with pytest.raises(TypeError, match="callback must be callable or None, got 3"):
         run(callback=3)
-    with pytest.raises(ValueError, match="patience must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="patience must be an integer >= 1; got 0"):
         run(patience=0)
 
 
 @pytest.mark.parametrize(("name", "value"), [("rtol", -1), ("rtol", math.nan), ("atol", math.nan), ("max_cycles", -1)])
 def test_negative_arguments(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be zero or positive, got {value}"):
+    with pytest.raises(ValueError, match=f"{name} must be (an integer|a number) >= 0; got {value}"):
         run(**{name: value})
 
 
@@ -192,7 +193,7 @@ def test_work_units():
 
 
 def test_norms_are_numbers():
-    """Whatever kind of scalar the norm makes: a callback may then say `progress.residual < 0.1`."""
+    """For every kind of scalar that the norm makes: a callback may then say `progress.residual < 0.1`."""
     import torch
 
     for norm, f in ((np.linalg.norm, np.ones(3)), (torch.linalg.vector_norm, torch.ones(3))):

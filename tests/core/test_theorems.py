@@ -185,7 +185,7 @@ def test_applications_of_A_in_a_descent(backend, kind, data, guess, seed):
 @every_kind
 @given(data=st.data(), seed=st.integers(0, 10**6))
 def test_applications_of_A_in_a_v_cycle(backend, kind, data, seed):
-    """From u = 0: one per sweep and way. What the coarse grid adds to u and the sweep before it share an A d."""
+    """From u = 0: one per sweep and way. The coarse-grid correction and the sweep before it share an A d."""
     h = data.draw(hierarchies(backend, min_sweeps=1, post=True))
     A, levels = counted(h, kind, seed)
     f, J = h.grids[0].data(), len(h.A)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nets import DenseNetConfig, MgNetConfig, PlainConfig, ResNetConfig
-from nets.models import registry as zoo
-from nets.models.resnet_config import ONLY
+from nets.models import registry
 from nets.naming.grammar import NONLINEAR, PLAIN, RESNETS, SCHEMES
+from nets.naming.resnet_config import ONLY
 
 ACTIVATIONS = ("relu", "identity", "prelu", "gelu", "hat:2", "hat-trained", "hat-height:3", "hat-height-trained:2.5")
 MULTI_STEP, CHEBYSHEV = "multi-step:1;0.5,0.5;0.25,0,0.75", "chebyshev:1,1.5,0.5"
@@ -119,7 +119,7 @@ def network(config: Any, seed: int = 0) -> Any:
     Running statistics, weights and biases of batch norms, and the alpha_i, are random.
     """
     torch.manual_seed(seed)
-    model = zoo.network(config).double().eval()
+    model = registry.network(config).double().eval()
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, CONVOLUTIONS):
@@ -168,7 +168,7 @@ def norm(v: torch.Tensor) -> float:
 
 def check_registered_once_and_used(config: Any) -> None:
     """No tensor of a network is registered twice, and every parameter has a gradient."""
-    model = zoo.network(config).train()
+    model = registry.network(config).train()
     tensors = list(model.state_dict(keep_vars=True).values())
     assert len({id(t) for t in tensors}) == len(tensors)
     model(torch.randn(3, config.in_channels, 9, 8)).square().sum().backward()

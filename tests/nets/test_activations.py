@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
-from nets.models.activations import LARGEST, LEAST, Hat, create_activations
+from nets.models.activations import Hat, create_activations
+from nets.naming.values import LARGEST, LEAST
 from tests.nets.networks import ACTIVATIONS, EPS, all_configs, network
 
 POINTS = torch.linspace(-3, 12, 301, dtype=torch.float64)

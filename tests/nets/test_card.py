@@ -3,7 +3,7 @@
 import json
 
 import nets
-from nets.runs import model_card as card
+from nets.runs import model_card as cards
 from nets.runs import records
 from nets.runs.model_card import model_card
 from tests.nets.test_report import MGNET, write
@@ -16,7 +16,7 @@ def record(folder, **other):
 
 def test_a_run_leaves_its_card(tmp_path):
     result = nets.train(NAME, blobs(), epochs=1, batch=16, output=tmp_path / "run", progress=False)
-    text = (tmp_path / "run" / card.FILE).read_text()
+    text = (tmp_path / "run" / cards.FILE).read_text()
     assert text == model_card(json.loads((tmp_path / "run" / "record.json").read_text()))
     assert text.startswith(f"# {NAME} on blobs\n")
     assert f"**{100 * result.accuracy:.2f} %** of 20 test images" in text

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import nets
 from nets import CheckpointError
-from nets.runs import checked_file as sealed
-from nets.runs import checkpoint as checkpoints
-from nets.runs.checkpoint import FILE, PREVIOUS, read
+from nets.common import checked_file
+from nets.models import checkpoint as checkpoints
+from nets.models.checkpoint import FILE, PREVIOUS, read
 
 CONTENT = {
     "numbers": torch.arange(6.0).reshape(2, 3),
@@ -26,7 +26,7 @@ CONTENT = {
 def file(tmp_path_factory):
     """A sealed file and its bytes."""
     path = tmp_path_factory.mktemp("sealed") / FILE
-    sealed.write(path, CONTENT)
+    checked_file.write(path, CONTENT)
     return path, path.read_bytes()
 
 
@@ -56,8 +56,8 @@ def seen(path, content):
     path = path.with_name("damaged.pt")
     path.write_bytes(content)
     try:
-        return not sealed.read(path)[1]
-    except sealed.DamagedFileError as error:
+        return not checked_file.read(path)[1]
+    except checked_file.DamagedFileError as error:
         return str(path) in str(error) and "\n" not in str(error)
 
 
@@ -79,13 +79,13 @@ def test_every_flipped_bit_is_seen(file, data):
 def test_damaged_numbers_of_a_plain_file_are_seen(tmp_path):
     """torch.load itself reads them without a word."""
     torch.save(CONTENT, tmp_path / "plain.pt")
-    assert not sealed.read(tmp_path / "plain.pt")[1]
+    assert not checked_file.read(tmp_path / "plain.pt")[1]
     content = bytearray((tmp_path / "plain.pt").read_bytes())
     content[content.index(CONTENT["numbers"].numpy().tobytes()) + 8] ^= 1
     (tmp_path / "damaged.pt").write_bytes(content)
     assert not torch.equal(torch.load(tmp_path / "damaged.pt")["numbers"], CONTENT["numbers"])
-    with pytest.raises(sealed.DamagedFileError, match=r"damaged\.pt is damaged: the checksum of .* is wrong"):
-        sealed.read(tmp_path / "damaged.pt")
+    with pytest.raises(checked_file.DamagedFileError, match=r"damaged\.pt is damaged: the checksum of .* is wrong"):
+        checked_file.read(tmp_path / "damaged.pt")
 
 
 def test_the_last_two_are_kept(tmp_path):

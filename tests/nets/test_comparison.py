@@ -72,7 +72,7 @@ def test_levels_and_head_are_the_network(config, seed):
 
 @torch.no_grad()
 def test_alexnet():
-    model = network(nets.models.registry.configuration("AlexNet"))
+    model = network(nets.naming.lookup.configuration("AlexNet"))
     x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     torch.testing.assert_close(model(x), sequential(model)(x))
 
@@ -127,7 +127,7 @@ def test_dimensions(name, dims):
 def test_saved_settings_make_lenet_again():
     model = nets.create_model("LeNet-5", num_classes=3, activation="hat:3").eval()
     again = nets.models.registry.network(
-        nets.models.registry.configuration(str(model.config), **model.config.settings())
+        nets.naming.lookup.configuration(str(model.config), **model.config.settings())
     ).eval()
     again.load_state_dict(model.state_dict())
     x = torch.randn(2, 3, 28, 28)

@@ -1,13 +1,14 @@
 """Downloads: nothing without being asked, nothing without its checksum, from a server on this machine."""
 
+import os
 import re
-import sys
 import threading
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from filelock import FileLock
 
 import nets
 from nets.data.download import DownloadError, download
@@ -86,10 +87,19 @@ def test_a_set_is_fetched_once_and_verified(server, tmp_path):
     assert (tmp_path / "here" / "cifar-10" / NAME).exists()
 
 
-def test_a_set_is_fetched_where_there_are_no_file_locks(server, monkeypatch):
-    monkeypatch.setattr(sys.modules["nets.data.download"], "fcntl", None)
-    data = load(server)
-    assert (data.train_images.numpy() == server["parts"]["train"][0]).all()
+def test_processes_fetch_a_set_one_after_the_other(server, tmp_path):
+    folder = tmp_path / "cache" / "mgnet" / "cifar-10"
+    folder.mkdir(parents=True)
+    lock = FileLock(folder / "download.lock", thread_local=False)
+    with lock:
+        other = threading.Thread(target=load, args=(server,))
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+        assert server["requests"] == []
+    other.join(60)
+    assert len(server["requests"]) == 1
+    assert os.listdir(folder) == [NAME]
 
 
 @pytest.mark.parametrize("ranges", [True, False])

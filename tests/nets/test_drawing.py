@@ -1,5 +1,7 @@
 """The drawing shows every use of a kernel where it runs, and every family can be drawn."""
 
+from inspect import signature
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,9 +9,10 @@ from hypothesis import strategies as st
 import nets
 from nets import plot
 from nets.__main__ import main
-from nets.common.places import place
+from nets.cli.options import COMMANDS
+from nets.common.location import locate
 from nets.inspect.trace import trace
-from nets.models import registry as zoo
+from nets.models import registry
 from nets.plot import network as drawing
 from tests.nets.families import FAMILIES, create
 from tests.nets.networks import all_configs, configs, resnets
@@ -52,13 +55,13 @@ def test_shared_and_fixed_weights():
 
 @given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet", transfers="trained")))
 def test_nothing_is_left_out(config):
-    model = zoo.network(config)
+    model = registry.network(config)
     calls = trace(model, (config.in_channels, 9, 12))
     rows = drawing.rows(model, calls)
     drawn = [
         kernel for row in rows for group in (*row.down, *row.up, row.from_finer, row.from_coarser) for kernel in group
     ]
-    assert len(drawn) == sum(place(call.name).level is not None for call in calls)
+    assert len(drawn) == sum(locate(call.name).level is not None for call in calls)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -103,3 +106,13 @@ def test_command_line(tmp_path, capsys):
         printed, error = capsys.readouterr()
         assert words in error
         assert printed == ""
+
+
+@pytest.mark.parametrize(("command", "group"), [("summary", "network"), ("train", "network"), ("data", "data")])
+def test_options_are_arguments(command, group):
+    """Each option is an argument of the function, a flag exactly where that is true or false."""
+    parameters = signature(nets.create_model if group == "network" else nets.data.load).parameters
+    options = COMMANDS[command][group]
+    assert options
+    for name, option in options.items():
+        assert ("action" in option) == ("bool" in str(parameters[name].annotation)), name

@@ -1,4 +1,4 @@
-"""Every name of the zoo in 1, 2 and 3 dimensions, at odd sizes."""
+"""Every named network in 1, 2 and 3 dimensions, at odd sizes."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ SIZES = (65, 67, 71)
 def test_builds_and_reads_back(name, dims, tmp_path):
     with torch.device("meta"):
         model = nets.create_model(name, dims=dims)
-    assert nets.models.registry.configuration(str(model.config), **model.config.settings()) == model.config
+    assert nets.naming.lookup.configuration(str(model.config), **model.config.settings()) == model.config
     size = (3, *SIZES[:dims])
     assert f"{nets.parameters(model):,}" in str(nets.summary(model, size))
     plot.cycle(model, tmp_path / "cycle.png", size)

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
+from nets.models.checkpoint import read
 from nets.runs import records
-from nets.runs.checkpoint import read
 from nets.runs.model_card import model_card
 from nets.training.average import decay
-from nets.training.fit import network_for
+from nets.training.checks import network_for
 from tests.nets.test_training import NAME, RECIPE, blobs, stop_after, train
 
 SETTINGS = {"recipe": RECIPE, "epochs": 1, "progress": False}

@@ -10,8 +10,8 @@ import pytest
 
 import nets
 from nets.__main__ import main
+from nets.models.checkpoint import read
 from nets.runs import provenance
-from nets.runs.checkpoint import read
 from tests.nets.test_image_folder import make
 from tests.nets.test_training import train
 

@@ -3,11 +3,11 @@
 import errno
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 
+import filelock
 import pytest
 import torch
 from hypothesis import given
@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from nets import TrainingInterrupted
 from nets.__main__ import main
-from nets.runs import checked_file as sealed
-from nets.runs.checkpoint import FILE, PREVIOUS, read
+from nets.common import checked_file
+from nets.models.checkpoint import FILE, PREVIOUS, read
+from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.directory import RunFolder
-from nets.training.every import Every
 from nets.training.signals import Stop
+from tests.nets.interrupted import during, loop
 from tests.nets.test_training import assert_same, train
 
-loop = sys.modules["nets.runs.loop"]
+resource = pytest.importorskip("resource", reason="Windows has no signals between processes")
 
 
 def record(folder):
@@ -35,12 +36,6 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
     train(folder)
     return folder
-
-
-def during(monkeypatch, step, action):
-    """Before this step of the run, counted from 1, do something."""
-    real = loop._step
-    monkeypatch.setattr(loop, "_step", lambda run, *rest: (run.step == step - 1 and action(), real(run, *rest))[1])
 
 
 @pytest.fixture(autouse=True)
@@ -182,7 +177,7 @@ def watched(owner, name, file=False):
         return result
     setattr(owner, name, call)
 
-watched(sys.modules["nets.runs.loop"], "_step")
+watched(sys.modules["nets.training.loop"], "_step")
 watched(os, "replace")
 watched(os, "fsync", file=True)
 killed = 0
@@ -266,7 +261,7 @@ def test_a_disk_that_stays_full(tmp_path, whole, monkeypatch):
     full = [False]
     during(monkeypatch, 10, lambda: full.__setitem__(0, True))
     full_disk(monkeypatch, lambda: full[0])
-    words = r"checkpoint\.pt cannot be written .*; the last checkpoint is .*\(epoch 2, step 8\); make room"
+    words = r"checkpoint\.pt cannot be written .*; the last checkpoint is .*\(epoch 2, step 8\); free some space"
     with pytest.raises(OSError, match=words), pytest.warns(UserWarning, match="cannot be written"):
         train(tmp_path / "run")
     monkeypatch.undo()
@@ -285,19 +280,19 @@ def test_a_disk_that_is_full_from_the_start(tmp_path, monkeypatch):
 def test_a_file_that_may_not_grow(tmp_path):
     """A real failure of the system, without a stand-in."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    sealed.write(tmp_path / FILE, {"epoch": 1})
+    checked_file.write(tmp_path / FILE, {"epoch": 1})
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
         with pytest.raises(OSError, match="too large"):
-            sealed.write(tmp_path / FILE, {"weights": torch.zeros(20_000)}, tmp_path / "previous.pt")
+            checked_file.write(tmp_path / FILE, {"weights": torch.zeros(20_000)}, tmp_path / "previous.pt")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert sealed.read(tmp_path / FILE) == ({"epoch": 1}, True)
+    assert checked_file.read(tmp_path / FILE) == ({"epoch": 1}, True)
     assert os.listdir(tmp_path) == [FILE]
 
 
 def test_two_processes_in_one_folder(tmp_path, monkeypatch):
-    with RunFolder(tmp_path, Every(steps=1)):
+    with RunFolder(tmp_path, CheckpointInterval(steps=1)):
         for resume in (False, True):
             with pytest.raises(ValueError, match=rf"process {os.getpid()} on .* is writing into {tmp_path}"):
                 train(tmp_path, resume=resume)
@@ -306,27 +301,45 @@ def test_two_processes_in_one_folder(tmp_path, monkeypatch):
     train(tmp_path, epochs=1)
 
 
-def test_nobody_is_kept_out_where_there_are_no_file_locks(tmp_path, monkeypatch):
-    """As on Windows, where a file that is open cannot be removed either."""
-    monkeypatch.setattr(sys.modules["nets.runs.lock"], "fcntl", None)
-    for _ in range(2):  # the second time the file is there
-        with RunFolder(tmp_path, Every(steps=1)), RunFolder(tmp_path, Every(steps=1)):
-            assert os.listdir(tmp_path) == ["run.lock"]
+def test_a_folder_that_cannot_be_locked_is_written_to_with_a_warning(tmp_path, monkeypatch):
+    def refuse(*arguments, **settings):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with (
+        pytest.warns(UserWarning, match=f"output: {tmp_path} cannot be locked"),
+        RunFolder(tmp_path, CheckpointInterval(steps=1)),
+    ):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path):
+    code = f"""
+import os, pathlib, signal
+from nets.runs.lock import Lock
+lock = Lock(pathlib.Path({str(tmp_path)!r}))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert (tmp_path / "run.lock").read_text().startswith("process ")
+    with RunFolder(tmp_path, CheckpointInterval(steps=1)):
+        pass
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (3, Every(steps=3)),
-        ("3", Every(steps=3)),
-        ("200 steps", Every(steps=200)),
-        ("1 epoch, 5 min", Every(epochs=1, seconds=300)),
-        ("0.5h", Every(seconds=1800)),
-        ("90s,2epochs,7steps", Every(steps=7, epochs=2, seconds=90)),
+        (3, CheckpointInterval(steps=3)),
+        ("3", CheckpointInterval(steps=3)),
+        ("200 steps", CheckpointInterval(steps=200)),
+        ("1 epoch, 5 min", CheckpointInterval(epochs=1, seconds=300)),
+        ("0.5h", CheckpointInterval(seconds=1800)),
+        ("90s,2epochs,7steps", CheckpointInterval(steps=7, epochs=2, seconds=90)),
     ],
 )
 def test_intervals(value, expected):
-    assert Every.parse(value) == expected
+    assert CheckpointInterval.parse(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -340,7 +353,7 @@ def test_bad_intervals(tmp_path, value):
 
 @given(steps=st.integers(1, 9), seconds=st.integers(1, 9), passed=st.tuples(*3 * [st.integers(0, 9)]))
 def test_due(steps, seconds, passed):
-    every = Every(steps=steps, seconds=seconds)
+    every = CheckpointInterval(steps=steps, seconds=seconds)
     assert every.due(steps=passed[0], epochs=passed[1], seconds=passed[2]) == (
         passed[0] >= steps or passed[2] >= seconds
     )

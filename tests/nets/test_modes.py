@@ -15,8 +15,9 @@ from nets import Transform
 from nets.deploy import export as exporting
 from nets.deploy import predict as prediction
 from nets.models.modes import is_frozen
+from nets.training.batch_norms import average_statistics
+from nets.training.checks import check_fit
 from nets.training.distributed import Ranks
-from nets.training.fit import check_fit
 from tests.nets.test_training import RECIPE, blobs, stop_after
 
 NAME = "MgNet[1,2]-[4]-B^{l,i}"
@@ -86,7 +87,7 @@ SETTINGS_OF_RUNS = (
 
 @pytest.mark.parametrize("settings", SETTINGS_OF_RUNS)
 def test_frozen_parameters_and_their_statistics_stay(settings, monkeypatch):
-    loop = sys.modules["nets.runs.loop"]
+    loop = sys.modules["nets.training.loop"]
     update = loop.update
 
     @examples(max_examples=8)
@@ -220,7 +221,7 @@ def test_statistics_of_frozen_norms_are_not_averaged_over_processes(monkeypatch)
     model = network()
     model.norm_f.requires_grad_(False)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    Ranks(0, 3).average_buffers(model, None)
+    average_statistics(Ranks(0, 3), model, None)
     for name, value in model.state_dict().items():
         moves = "running_var" in name and not name.startswith("norm_f")  # means are zero
         assert torch.equal(value, before[name]) != moves, name

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import sys
 
 import pytest
 import torch
@@ -55,6 +56,24 @@ def test_copies_stand_alone(duplicate):
     assert torch.equal(model(x), before)
     assert not torch.equal(other(x), before)
     assert other.config == model.config
+
+
+OLD = {"models.mgnet": "mgnet", "models.base": "network", "naming.mgnet_config": "config"}
+"""Modules of 0.1.0 that a pickled network names."""
+
+
+@torch.no_grad()
+def test_networks_pickled_by_the_version_before(monkeypatch):
+    model, x = network(SMALL), images(SMALL)
+    text = pickle.dumps(model, protocol=0)
+    for new, old in OLD.items():
+        assert f"nets.{new}\n".encode() in text
+        text = text.replace(f"nets.{new}\n".encode(), f"nets.{old}\n".encode())
+        monkeypatch.delitem(sys.modules, f"nets.{old}", raising=False)
+    with pytest.warns(FutureWarning, match=r"nets\.mgnet is nets\.models\.mgnet now"):
+        again = pickle.loads(text)
+    assert torch.equal(again(x), model(x))
+    assert again.config == model.config
 
 
 def test_averaged_copy_follows_the_weights():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import nets
 from nets import Architecture, parse
 from nets.__main__ import main
-from nets.models import registry as zoo
+from nets.naming import lookup
 from nets.naming.grammar import PLAIN, RESNETS
 from tests.nets.families import FAMILIES, create
 from tests.nets.networks import all_configs, configs, densenets, plains, resnets
@@ -70,8 +70,8 @@ def every_setting(draw):
 @given(every_setting())
 def test_round_trip(config):
     assert parse(config.notation) == config.architecture
-    assert zoo.configuration(config.notation, **config.settings()) == config
-    assert type(config).parse(str(config)) == zoo.configuration(str(config)) == config
+    assert lookup.configuration(config.notation, **config.settings()) == config
+    assert type(config).parse(str(config)) == lookup.configuration(str(config)) == config
 
 
 @given(every_setting())
@@ -82,7 +82,7 @@ def test_default_settings_are_not_printed(config):
     for left_out in said[1:]:
         rest = ", ".join(part for part in said if part != left_out)
         with suppress(ValueError):  # where the rest contradicts itself without it
-            assert zoo.configuration(rest) != config
+            assert lookup.configuration(rest) != config
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -110,7 +110,7 @@ def test_a_model_from_what_another_one_prints(family):
     ],
 )
 def test_settings_behind_a_name(name, settings, printed):
-    config = zoo.configuration(name, **settings)
+    config = lookup.configuration(name, **settings)
     assert str(config) == printed
     if "VGG[1]-[8], input" not in name:  # its fully connected layers take 100 million weights
         assert str(nets.create_model(name, **settings).config) == printed

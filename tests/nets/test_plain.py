@@ -137,7 +137,7 @@ def test_an_image_that_a_window_misses_has_no_pixels_left():
     ("name", "grids"), [("LeNet-5", [1, 1, 3]), ("VGG[1,2,1]-[4,6,8]", [1, 2, 1, 1]), ("AlexNet", [1, 1, 3, 1])]
 )
 @torch.no_grad()
-def test_networks_of_the_zoo(name, grids):
+def test_named_networks(name, grids):
     """On images of 32 x 32; fully connected layers are the last grid. Widths of AlexNet are those of the literature."""
     model = theorems.random_network(name, 0)
     x = torch.randn(1, 3, 32, 32, dtype=torch.float64)

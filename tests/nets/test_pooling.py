@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nets import theorems
-from nets.models import registry as zoo
+from nets.models.create import create_model
 from tests.nets.networks import CONVOLUTIONS, EPS, network, resnets
 
 SEEDS = st.integers(0, 2**16)
@@ -75,7 +75,7 @@ def test_the_pooling_block_sees_every_pixel(kind):
 @torch.no_grad()
 def test_the_restriction_of_mgnet_sees_every_pixel():
     """R of MgNet is 3 x 3: the one-pixel example of the appendix is restricted to something."""
-    R = zoo.create_model("MgNet[1,1]-[4]-B^l").R[0]
+    R = create_model("MgNet[1,1]-[4]-B^l").R[0]
     for place in ((1, 1), (2, 1), (1, 2)):
         pixel = torch.zeros(1, 4, 6, 6)
         pixel[..., place[0], place[1]] = 1

@@ -20,6 +20,8 @@ from nets import Recipe
 from nets.common import randomness
 from tests.nets.test_training import blobs
 
+pytest.importorskip("resource", reason="Windows has no signals between processes")
+
 NAME = "MgNet[1,2]-[4]-B^l"
 RECIPE = Recipe(epochs=2, batch=16, label_smoothing=0.0, schedule="constant", warmup=0.0)
 DECAY = 5e-4
@@ -30,7 +32,7 @@ CHILD = """
 import os, signal, sys, torch
 torch.set_num_threads(1)
 from nets import TrainingInterrupted
-from nets.runs import loop
+from nets.training import loop
 from tests.nets.test_ranks import train
 for batch_norm in (True, False):
     train(batch_norm, output=f"{sys.argv[1]}/{batch_norm}")
@@ -163,7 +165,7 @@ def test_accumulation_gives_the_weights_of_two_processes_and_other_statistics():
 
 
 def _weights(folder):
-    from nets.runs.checkpoint import read
+    from nets.models.checkpoint import read
 
     return read(folder)["weights"]
 
@@ -209,23 +211,22 @@ def test_a_signal_to_one_process_stops_all_of_them(tmp_path, rank):
 
 
 def test_each_process_classifies_its_share_of_the_images(monkeypatch):
-    from nets.runs import loop
-    from nets.runs.run import Run
+    from nets.training import loop
     from nets.training.distributed import Ranks
-    from nets.training.signals import Stop
+    from nets.training.state import Training
 
     seen, evaluate = [], loop.evaluate
     monkeypatch.setattr(loop, "evaluate", lambda model, data: seen.append(data.test_images) or evaluate(model, data))
-    run = Run.start(model_of(True), blobs_of_61(), RECIPE, 0, Ranks())
+    run = Training.start(model_of(True), blobs_of_61(), RECIPE, 0, Ranks())
     for rank in range(3):
         run.ranks = SimpleNamespace(count=3, rank=rank, sum=lambda counts: counts)
-        loop._accuracy(run, Stop())
+        loop._accuracy(run, loop.Observer())
     assert [len(images) for images in seen] == [7, 7, 6]
     assert torch.equal(torch.cat(seen).flatten(1).unique(dim=0), run.data.test_images.flatten(1).unique(dim=0))
 
 
 def test_a_batch_must_be_shared_out_evenly():
-    from nets.training.fit import check_fit
+    from nets.training.checks import check_fit
 
     model, data = model_of(True), blobs_of_61()
     check_fit(model, data, RECIPE, 2)
@@ -234,9 +235,10 @@ def test_a_batch_must_be_shared_out_evenly():
 
 
 def test_buffers_are_left_alone_by_one_process():
+    from nets.training.batch_norms import average_statistics
     from nets.training.distributed import Ranks
 
     model = model_of(True)
     before = copy.deepcopy(model.state_dict())
-    Ranks().average_buffers(model, None)
+    average_statistics(Ranks(), model, None)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())

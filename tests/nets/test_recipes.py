@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import nets
 from nets import Recipe
 from nets.__main__ import main
-from nets.cli.settings import recipe_options
+from nets.cli.options import recipe_options
 from nets.training.optimizer import create_optimizer
 from nets.training.plan import batches, share, steps_per_epoch
 from nets.training.recipes import FOR_DATA, RECIPES, SOURCES, name_of, recipe_for

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 import nets
-from nets.runs import environment as machine
+from nets.runs import environment, records
 from nets.runs import record as run_record
-from nets.runs import records
 from tests.nets.test_training import NAME, RECIPE, blobs, train
 
 
@@ -35,7 +34,7 @@ def test_what_it_says(run):
     assert record["hardware"]["threads"] == 1
     assert record["hardware"]["device"] == "cpu"
     assert record["command"].startswith("python ")
-    assert record["commit"] == machine.commit()
+    assert record["commit"] == environment.commit()
     assert record["history"] == result.history
     assert 0 < sum(row["seconds"] for row in result.history) <= record["seconds"]
     assert record["result"] == {
@@ -64,7 +63,7 @@ def test_a_resumed_run_keeps_its_start_and_adds_its_time(tmp_path):
     assert after["result"] == before["result"]
     same = ("command", "commit", "versions", "hardware", "process")
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
-    assert [(piece["from_step"], piece["command"]) for piece in after["resumed"]] == [(12, machine.command())]
+    assert [(piece["from_step"], piece["command"]) for piece in after["resumed"]] == [(12, environment.command())]
 
 
 def test_another_number_of_threads_is_said(tmp_path):

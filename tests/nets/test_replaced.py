@@ -13,9 +13,9 @@ from torch.nn.modules.conv import _ConvNd
 
 import nets
 from nets import CheckpointError
+from nets.models.checkpoint import read
 from nets.models.replaced import replaced_modules
 from nets.runs import records
-from nets.runs.checkpoint import read
 from tests.nets.families import FAMILIES, create
 from tests.nets.test_training import NAME, RECIPE, assert_same, blobs, stop_after
 
@@ -170,7 +170,7 @@ def test_into_takes_the_network_of_a_name_too(tmp_path):
 def test_files_of_earlier_versions_name_no_modules(tmp_path):
     """They load into the network of their name, and resume."""
     train(lambda model: model, tmp_path / "run", epochs=2)
-    from nets.runs import checkpoint as checkpoints
+    from nets.models import checkpoint as checkpoints
 
     record = read(tmp_path / "run")
     del record["model"]["modules"]

@@ -130,7 +130,7 @@ def test_small_images_and_data_levels_say_what_is_wrong():
 @given(SEEDS, st.sampled_from(("ResNet", "sigma-ResNet", "Mg-iResNet")))
 def test_checkpoint_settings_round_trip(seed, kind):
     config = ResNetConfig((1, 2), (3, 4), kind, "A^l", "B^l", activation="hat:3,4")
-    a, b = network(config, seed), nets.models.registry.configuration(config.notation, **config.settings())
+    a, b = network(config, seed), nets.naming.lookup.configuration(config.notation, **config.settings())
     assert b == config
     other = nets.models.registry.network(b).double().eval()
     other.load_state_dict(a.state_dict())

@@ -9,10 +9,11 @@ import sys
 import pytest
 
 from nets import TrainingInterrupted
-from nets.runs.checkpoint import FILE, read
-from tests.nets.test_interruption import during
+from nets.models.checkpoint import FILE, read
+from tests.nets.interrupted import during
 from tests.nets.test_training import assert_same, train
 
+pytest.importorskip("resource", reason="Windows has no signals between processes")
 SIGNALS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -65,7 +66,7 @@ def test_others_keep_their_signals(number, tmp_path, whole, monkeypatch):
 HUNG_UP = """
 import os, signal, sys
 from nets.__main__ import main
-from nets.runs import loop
+from nets.training import loop
 step = loop._step
 def stopped(run, *rest):
     if run.step == 1:

@@ -10,7 +10,7 @@ from torch.optim.swa_utils import AveragedModel
 
 import nets
 from nets import CheckpointError
-from nets.models import registry as zoo
+from nets.naming import lookup
 from tests.nets.families import FAMILIES, create
 
 NAME = "MgNet[2,1,1,1]-[4,4,6,6]-B^l"
@@ -136,7 +136,7 @@ def test_descriptions_name_the_family(family):
     description = create(family).config.description
     kind = description["family"]
     assert description["notation"].startswith(kind)
-    assert zoo.described(description) == create(family).config
+    assert lookup.described(description) == create(family).config
 
 
 def test_arrays_are_no_tensors():

@@ -1,4 +1,4 @@
-"""What a step does with a batch: parts, clipping, precision, compilation, whitening, validation, looks."""
+"""What a step does with a batch: parts, clipping, precision, compilation, whitening, validation, reading of losses."""
 
 import copy
 import json
@@ -14,9 +14,9 @@ from torch.optim.swa_utils import update_bn
 import nets
 from nets import Recipe, TrainingError
 from nets.data import validation_split
-from nets.runs.run import Run, Sums
 from nets.training.distributed import Ranks
-from nets.training.metrics import NotFiniteError, Tally
+from nets.training.metrics import NotFiniteError, Sums, Tally
+from nets.training.state import Training
 from nets.training.step import gradient, update
 from nets.training.whitening import EPSILON, whiten
 from tests.nets.test_training import NAME, RECIPE, blobs, stop_after
@@ -63,16 +63,16 @@ def test_clipping(largest):
     assert weight.grad is None
 
 
-def test_looks_see_every_step_once():
-    """With the window that GPUs have, the sums are those of looking at every step."""
+def test_reads_see_every_step_once():
+    """With the window that GPUs have, the sums are those of reading every step."""
     losses = torch.rand(47, dtype=torch.float64) * 10
     sums = []
     for every in (1, 20):
         tally = Tally(Sums(), Ranks(), torch.device("cpu"), every)
         for number, loss in enumerate(losses, 1):
             tally.add(loss, torch.tensor(number % 4), 8, stop=number == 30)
-            looked = tally.look(at_once=number == 47)
-            assert looked == (every == 1 or number in (20, 40, 47))
+            known = tally.read(at_once=number == 47)
+            assert known == (every == 1 or number in (20, 40, 47))
             assert tally.stop == (number == 30 if every == 1 else number in range(40, 47))
         sums.append(tally.sums)
     assert (sums[0].steps, sums[0].images, sums[0].correct) == (sums[1].steps, sums[1].images, sums[1].correct)
@@ -80,18 +80,18 @@ def test_looks_see_every_step_once():
     assert sums[0].loss == pytest.approx(sums[1].loss, rel=1e-14)
 
 
-def test_a_late_look_names_the_step():
+def test_a_late_read_names_the_step():
     tally = Tally(Sums(steps=100), Ranks(), torch.device("cpu"), 20)
     for number in range(7):
         tally.add(torch.tensor(float("inf") if number == 4 else 1.0), torch.tensor(0), 8)
     with pytest.raises(NotFiniteError) as caught:
-        tally.look(at_once=True)
+        tally.read(at_once=True)
     assert caught.value.step == 105
 
 
 def test_a_loss_that_is_seen_late_writes_no_checkpoint(tmp_path, monkeypatch):
     """As on a GPU: some steps go on with weights that are not finite, and none of them is kept."""
-    loop = sys.modules["nets.runs.loop"]
+    loop = sys.modules["nets.training.loop"]
     tally, step = loop.Tally, loop._step
     monkeypatch.setattr(loop, "Tally", lambda sums, ranks, device, every: tally(sums, ranks, device, 20))
     monkeypatch.setattr(loop, "_step", lambda run, *rest: (float("nan"), 0) if run.step == 5 else step(run, *rest))
@@ -155,7 +155,7 @@ def test_whitening_and_averaging_with_new_statistics():
     result = nets.train(NAME, blobs(), recipe=recipe, progress=False)
     assert all(weight.requires_grad for weight in result.model.parameters())
     assert result.history[-1]["test_accuracy"] == result.accuracy
-    run = Run.start(nets.create_model(NAME, num_classes=3, in_channels=1), blobs(), recipe, 0, Ranks())
+    run = Training.start(nets.create_model(NAME, num_classes=3, in_channels=1), blobs(), recipe, 0, Ranks())
     fresh = run.model.stem.conv.weight
     torch.testing.assert_close(result.model.stem.conv.weight, fresh)  # frozen: as it was before the first step
     run.epoch = recipe.epochs - 1
@@ -170,7 +170,7 @@ def test_whitening_and_averaging_with_new_statistics():
 @pytest.mark.parametrize("averaging", [0.1, 0.25, 0.9999])
 def test_averaged_weights_follow_their_recursion(averaging, monkeypatch):
     """The decay warms up: min(averaging, (1 + t) / (10 + t)) after t steps."""
-    loop = sys.modules["nets.runs.loop"]
+    loop = sys.modules["nets.training.loop"]
     model, seen, change = nets.create_model(NAME, num_classes=3, in_channels=1), [], loop.update
 
     def recorded(*arguments):
@@ -220,7 +220,7 @@ def test_validation_split():
 
 
 def test_the_test_part_is_seen_at_the_end_only(monkeypatch):
-    loop = sys.modules["nets.runs.loop"]
+    loop = sys.modules["nets.training.loop"]
     seen, evaluate = [], loop.evaluate
     monkeypatch.setattr(loop, "evaluate", lambda model, data: seen.append(data) or evaluate(model, data))
     data = blobs(200)
@@ -279,7 +279,7 @@ def test_tensorboard_reads_the_history_of_a_resumed_run(tmp_path, monkeypatch):
 
 
 def test_torch_s_initialization_is_another_and_seeded():
-    fit = sys.modules["nets.training.fit"]
+    fit = sys.modules["nets.training.checks"]
     weights = [fit.network_for(NAME, blobs(), 5, kind).stem.conv.weight for kind in ("kaiming", "default", "default")]
     assert torch.equal(weights[1], weights[2])
     assert not torch.equal(weights[0], weights[1])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import nets
 from nets.__main__ import main
-from nets.models import registry as zoo
+from nets.models import registry
 from tests.nets.networks import all_configs, configs, densenets, plains, resnets
 
 
@@ -15,7 +15,7 @@ from tests.nets.networks import all_configs, configs, densenets, plains, resnets
 @given(st.one_of(all_configs(), resnets(), configs(family="V-MgNet"), densenets(), plains(("LeNet-5", "VGG"))))
 def test_rows_add_up(config):
     """To counts that are made in another way."""
-    model = zoo.network(config)
+    model = registry.network(config)
     size = (config.in_channels, 22, 17)
     table = nets.summary(model, size)
     assert [row.name for row in table.rows] == ["stem", *(f"grid {l + 1}" for l in range(len(config.nu))), "head"]

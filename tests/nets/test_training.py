@@ -12,9 +12,9 @@ import torch
 
 import nets
 from nets import CheckpointError, Recipe, TrainingError
+from nets.common.checked_file import write_atomically
 from nets.data import Dataset
-from nets.runs.checked_file import write_atomically
-from nets.runs.checkpoint import read
+from nets.models.checkpoint import read
 
 NAME = "MgNet[1,1]-[4]-a_iB^l"
 RECIPE = Recipe(epochs=3, batch=16, shift=1.0, averaging=0.9)
@@ -79,7 +79,7 @@ def test_resumed_run_ends_with_the_same_bits(tmp_path, averaging, monkeypatch):
 
 def stop_after(monkeypatch, epochs):
     """Interrupt the run in the middle of the epoch after `epochs` whole ones."""
-    loop = sys.modules["nets.runs.loop"]
+    loop = sys.modules["nets.training.loop"]
     step, count = loop._step, [0]
 
     def counted(run, *rest):
@@ -126,7 +126,7 @@ def test_evaluate():
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_non_finite_loss_names_the_step_and_the_checkpoint(tmp_path, value, monkeypatch):
-    loop = sys.modules["nets.runs.loop"]
+    loop = sys.modules["nets.training.loop"]
     step = loop._step
     monkeypatch.setattr(loop, "_step", lambda run, *rest: (value, 0) if run.step == 5 else step(run, *rest))
     with pytest.raises(

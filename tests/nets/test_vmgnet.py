@@ -124,11 +124,11 @@ def test_bilinear_prolongation_interpolates():
 @torch.no_grad()
 def test_sweeps_on_the_way_up_are_counted_apart():
     """No post-smoothing at all is the \\-cycle (Algorithm 2) of the same levels."""
-    model = network(nets.models.registry.configuration("V-MgNet[2,1,1;0,0]-[3]-B^{l,i}"))
+    model = network(nets.naming.lookup.configuration("V-MgNet[2,1,1;0,0]-[3]-B^{l,i}"))
     x = images(model.config)
     f = model.s[0](model.stem(x))
     assert torch.equal(model.forward_features(x), mgcore.backslash_cycle(model.levels, f))
-    v = nets.models.registry.network(nets.models.registry.configuration("V-MgNet[2,1,1;0,3]-[3]-B^{l,i}"))
+    v = nets.models.registry.network(nets.naming.lookup.configuration("V-MgNet[2,1,1;0,3]-[3]-B^{l,i}"))
     assert [len(B) for B in v.B_post] == [len(n) for n in v.norm_u_post] == [0, 3]
 
 
@@ -151,9 +151,7 @@ def test_heads_and_checkpoints():
     assert model.eval()(x).shape == (2, 4, 8, 8)
     model.double().reset_classifier(3)
     assert model(x.double()).shape == (2, 3, 8, 8)
-    again = nets.models.registry.network(
-        nets.models.registry.configuration(str(model.config), **model.config.settings())
-    )
+    again = nets.models.registry.network(nets.naming.lookup.configuration(str(model.config), **model.config.settings()))
     again.load_state_dict(model.state_dict())
     with pytest.raises(ValueError, match="model must classify images; got V-MgNet"):
         nets.train(model, "digits")

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 import pde
 from pde.backends.numba import level_data as tables
-from pde.backends.numba import recording, solver
-from pde.backends.numba.fused_sweep import ITERATE
+from pde.backends.numba import recording
+from pde.backends.numba.kernels import Kernels
+from pde.backends.numba.variants import variant_of
 from tests.pde import rounding
 from tests.pde.problems import ENDS
 
@@ -67,9 +68,9 @@ def solvers(draw, every=False):
 
 
 def fused(mg, levels, threads):
-    made = solver.fuse(levels, mg.dtype, threads)
-    assert not isinstance(made, str), made
-    return made
+    variant = variant_of(levels, mg.dtype)
+    assert not isinstance(variant, str), variant
+    return Kernels(levels, variant, threads)
 
 
 def check_every_cycle(mg, threads, shares, streamed, seed):
@@ -94,7 +95,7 @@ def check_every_cycle(mg, threads, shares, streamed, seed):
             r = f.astype(float) - A(out.astype(float))
             assert norm == pytest.approx(np.sqrt(np.sum(W * r**2) / np.sum(W)), abs=rounding.of_a_residual(mg, f, out))
         expected, out = mg.full_multigrid(f), np.empty(shape, mg.dtype)
-        size = mine.full_multigrid(f, out, ITERATE)
+        size = mine.full_multigrid(f, out, "iterate")
         assert np.max(np.abs(out - expected)) <= rounding.of_a_cycle(mg, f, expected)
         assert size == pytest.approx(
             np.sqrt(np.sum(W * out.astype(float) ** 2) / np.sum(W)),

@@ -1,7 +1,6 @@
 """Batches: every member is solved as it would be alone, and left alone once it has ended."""
 
 import dataclasses
-from functools import partial
 
 import numpy as np
 import pytest
@@ -224,24 +223,59 @@ def cycle_of_numbers(rates, f, u):
     return [a - rates[a] * (a - b) for a, b in zip(f, u, strict=True)]
 
 
-def solve_numbers(rates, **options):
-    return mgcore.solve_batch(
-        partial(cycle_of_numbers, rates),
-        lambda f, u: f if u is None else [a - b for a, b in zip(f, u, strict=True)],
-        lambda r: [abs(v) for v in r],
-        list(rates),
-        select=lambda v, which: v[which] if isinstance(which, int) else [v[i] for i in which],
-        stack=lambda us: [0.0 if u is None else u for u in us],
-        rtol=2e-3,
-        **options,
-    )
+class Numbers:
+    """u = f for a list of numbers."""
+
+    def __init__(self, rates):
+        self.rates, self.f, self.scale = rates, list(rates), list(rates)
+        self.all, self.members = [0.0] * len(rates), list(range(len(rates)))
+
+    def norms(self):
+        return [abs(self.f[i] - self.all[i]) for i in self.members]
+
+    def advance(self, left):
+        for i in self.members:
+            self.all[i] = cycle_of_numbers(self.rates, self.f[i : i + 1], self.all[i : i + 1])[0]
+        return [[norm / member.scale] for norm, member in zip(self.norms(), left, strict=True)]
+
+    def attainable(self):
+        return None
+
+    def u(self):
+        return list(self.all)
+
+    def keep(self, members):
+        self.members = [self.members[k] for k in members]
+
+
+class Quick(Numbers):
+    """Cycles of each member for as long as its residual halves."""
+
+    def __init__(self, rates):
+        super().__init__(rates)
+        self.asked = []
+
+    def advance(self, left):
+        self.asked.append(left)
+        histories = []
+        for i, (last, scale, tolerance, cycles) in zip(self.members, left, strict=True):
+            norms = [last]
+            while len(norms) == 1 or (len(norms) <= cycles and tolerance < norms[-1] <= 0.5 * norms[-2]):
+                self.all[i] = cycle_of_numbers(self.rates, self.f[i : i + 1], self.all[i : i + 1])[0]
+                norms.append(abs(self.f[i] - self.all[i]) / scale)
+            histories.append(norms[1:])
+        return histories
+
+
+def solve_numbers(iteration, **options):
+    return mgcore.solve_batch(iteration, rtol=2e-3, **options)
 
 
 def test_a_batch_needs_no_arrays():
     """mgcore's loop knows lists as well."""
     rates = {2.0: 0.1, 3.0: 0.5, 0.0: 0.9}
 
-    solution = solve_numbers(rates)
+    solution = solve_numbers(Numbers(rates))
     assert [m.cycles for m in solution.members] == [3, 9, 0]
     assert solution.u == pytest.approx([2.0, 3.0, 0.0], rel=2e-3)
     assert solution.reason == "converged"
@@ -277,30 +311,16 @@ def test_a_batch_with_members_of_every_size():
         np.testing.assert_allclose(solution.u[member] / scale, expected.u, rtol=0, atol=rounding)
 
 
-def test_several_cycles_at_once_are_those_of_the_loop():
-    """`several` of `solve_batch` may decline, and a callback has each cycle made alone."""
+def test_cycles_made_at_once_are_those_of_the_loop():
+    """An iteration may make more than one, and where there is a callback makes each alone."""
     rates = {2.0: 0.1, 3.0: 0.45, 5.0: 0.7, 0.0: 0.9}
-    asked = []
-
-    def several(f, u, members):
-        asked.append(members)
-        if u is None:
-            return None
-        histories = []
-        for i, (last, scale, tolerance, cycles) in enumerate(members):
-            norms = [last]
-            while len(norms) == 1 or (len(norms) <= cycles and tolerance < norms[-1] <= 0.5 * norms[-2]):
-                u = [*u[:i], cycle_of_numbers(rates, f[i : i + 1], u[i : i + 1])[0], *u[i + 1 :]]
-                norms.append(abs(f[i] - u[i]) / scale)
-            histories.append(norms[1:])
-        return u, histories
-
     for most in (1, 3, 50):
-        plain, quick = solve_numbers(rates, max_cycles=most), solve_numbers(rates, max_cycles=most, several=several)
+        iteration = Quick(rates)
+        plain, quick = (solve_numbers(each, max_cycles=most) for each in (Numbers(rates), iteration))
         assert quick.u == plain.u
         for a, b in zip(plain.members, quick.members, strict=True):
             assert (a.reason, a.cycles, a.residual_norms) == (b.reason, b.cycles, b.residual_norms)
-    assert [len(members) for members in asked[-3:]] == [1, 1, 1]  # the slow one, cycle by cycle
-    asked.clear()
-    solve_numbers(rates, several=several, callback=lambda progress: None)
-    assert not asked
+    assert [len(left) for left in iteration.asked[-3:]] == [1, 1, 1]  # the slow one, cycle by cycle
+    iteration = Quick(rates)
+    solve_numbers(iteration, callback=lambda progress: None)
+    assert all(member.cycles == 1 for left in iteration.asked for member in left)

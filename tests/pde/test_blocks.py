@@ -83,7 +83,7 @@ def test_lexicographic_goes_through_the_unknowns_in_order(shape, backwards, omeg
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", ["gauss-seidel", "zebra 0", "zebra"])
+@pytest.mark.parametrize("name", ["jacobi", "two-step jacobi", "red-black", "gauss-seidel", "zebra 0", "zebra"])
 @pytest.mark.parametrize("coarse", ["rediscretised", "galerkin"])
 def test_the_adjoint_in_the_inner_product_of_volumes(shape, name, coarse):
     A = operator(shape, coarse=coarse)
@@ -93,6 +93,7 @@ def test_the_adjoint_in_the_inner_product_of_volumes(shape, name, coarse):
     left, right = (W * B(v) * w).sum(), (W * v * B.adjoint()(w)).sum()
     size = np.linalg.norm(W * w) * np.linalg.norm(B(v))
     assert abs(left - right) <= 1e3 * EPS * size
+    np.testing.assert_array_equal(B.adjoint().adjoint()(v), B(v))
 
 
 def test_alternating_is_one_sweep_after_the_other():

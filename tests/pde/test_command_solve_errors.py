@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("in_a_folder_of_its_own")
         ("--shape 8 --f text.npy", "text.npy cannot be read"),
         ("--shape 8 --f nan.npy", "f must be finite"),
         ("--shape 9 --f eight.npy", "f must have the problem's shape (9,)"),
-        ("--shape 8 --f several.npz", "several.npz holds several arrays"),
+        ("--shape 8 --f several.npz", "several.npz holds more than one array"),
         ("--shape 8 8 --g q-low=1", "unknown side 'q-low'; there are x-low"),
         ("--shape 8 --g y-low=1", "unknown side 'y-low'"),
         ("--shape 8 --g x-low=1 2", "names its side"),

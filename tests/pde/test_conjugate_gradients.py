@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from numpy.linalg import norm
 
 import pde
-from pde.backends.krylov import ConjugateGradients
+from mgcore import Remaining
+from pde.backends.base import Backend
+from pde.backends.data import Data
 from tests.pde.media import blocks
 from tests.pde.reference import EPS, SEEDS
 
@@ -70,13 +72,21 @@ def test_conjugate_gradients_on_a_batch_are_those_of_each_member(seed, members):
 def test_conjugate_gradients_end_where_nothing_is_left():
     """With the exact inverse one step solves; a member that is solved stays as it is."""
     A = np.diag([1.0, 2.0, 5.0])
-    problem = pde.Poisson(3)
-    volumes = pde.Multigrid(problem)._volumes[0]
-    step = ConjugateGradients(lambda u: u @ A, lambda r: r @ np.linalg.inv(A), volumes, lambda u: u)
+
+    class Exact(Backend):
+        def apply(self, u, *, level=0):
+            return u @ A
+
+        def cycle(self, kind, data, u=None, **options):
+            return data.rhs @ np.linalg.inv(A), None
+
+    backend = Exact(pde.Multigrid(pde.Poisson(3)).hierarchy, np.dtype(float))
     f = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])
-    u = step(f, None)
-    np.testing.assert_allclose(u @ A, f, atol=8 * EPS)
-    np.testing.assert_allclose(step(f, u), u, atol=8 * EPS)
+    iteration = backend.start("V", "cg", Data(f))
+    for _ in range(2):
+        norms = iteration.advance([Remaining(1.0, 1.0, 0.0, 1)] * 2)
+        np.testing.assert_allclose(iteration.u() @ A, f, atol=8 * EPS)
+        assert np.max(norms) <= 8 * EPS
 
 
 def test_automatic_acceleration_where_the_coefficient_is_rough():

@@ -12,7 +12,6 @@ import pde
 from pde.backends.numba.direct import direct, solve_directly
 from pde.backends.numba.jit import called
 from pde.backends.numba.pointers import address_of
-from pde.common.arrays import moved, tensors
 from pde.levels.direct import DirectSolver, SeparableSolver, direct_solver
 from pde.levels.hierarchy import CHEAP
 from tests.pde.problems import ENDS
@@ -59,7 +58,7 @@ def test_solutions_along_the_axes_are_those_of_sparse_factors(problem, seed):
     scale = 16 * EPS * condition(A) * r[0].size ** 0.5
     assert np.max(np.abs(mine(r) - expected)) <= scale * np.max(np.abs(expected))
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(mine))(r), mine(r))
-    on_tensors = moved(mine, tensors("cpu", np.dtype(float)))(torch.from_numpy(r)).numpy()
+    on_tensors = mine.to("cpu", np.dtype(float))(torch.from_numpy(r)).numpy()
     assert np.max(np.abs(on_tensors - mine(r))) <= scale * np.max(np.abs(expected))
     assert mine(r.astype(np.float32)).dtype == np.float32
 

@@ -27,7 +27,7 @@ def first(monkeypatch, tmp_path):
     started = []
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("PDE_COMPILE", "background")
-    monkeypatch.setattr(pde.backends.numba.fast, "SMALLEST", 300)
+    monkeypatch.setattr(pde.backends.numba.backend, "SMALLEST", 300)
     monkeypatch.setattr(background, "no_child", lambda: None)
     monkeypatch.setattr(background, "_begun", {})
     monkeypatch.setattr(background, "_start", lambda variant, lock: started.append(variant))
@@ -65,8 +65,8 @@ def test_a_solver_keeps_what_it_was_made_with(first):
 def test_coefficients_of_another_kind_are_chosen_for_anew(first):
     mg = solver()
     stamps.write(PLAIN._replace(coefficients="varying"), files=[__file__])
-    assert mg.update(coefficient=lambda x, y: 1 + x * y)._cycles.on_kernels()
-    assert not mg.update(coefficient=1.0)._cycles.on_kernels()
+    assert mg.update(coefficient=lambda x, y: 1 + x * y).backend.runs_in == "Numba"
+    assert mg.update(coefficient=1.0).backend.runs_in is None
 
 
 @pytest.mark.parametrize(("size", "on_kernels"), [(background.LARGE - 1, False), (background.LARGE, True)])
@@ -78,8 +78,8 @@ def test_large_grids_compile_first(first, size, on_kernels):
 def test_the_environment_variable_turns_it_off_or_waits(first, monkeypatch, mode, words):
     monkeypatch.setenv("PDE_COMPILE", mode)
     assert words in str(solver())
-    monkeypatch.setattr(pde.backends.numba.fast.Fast, "_make", lambda self, symmetric: "nothing to compile with")
-    solver().solve(np.ones(SHAPE))
+    if mode == "off":
+        assert solver().solve(np.ones(SHAPE)).converged
     assert first == []
 
 
@@ -232,7 +232,7 @@ def test_a_child_in_the_background_leaves_a_stamp(monkeypatch, tmp_path):
     variant = PLAIN._replace(dtype="float16")
     assert background.begin(variant) is None
     assert background._begun[variant].wait() == 0
-    assert "dtype must be" in stamps.failure(variant)
+    assert "float16" in stamps.failure(variant)
 
 
 def test_a_child_that_fails_says_why_and_is_not_started_again(first, monkeypatch):
@@ -240,8 +240,8 @@ def test_a_child_that_fails_says_why_and_is_not_started_again(first, monkeypatch
         raise ImportError("numba needs another numpy")
 
     monkeypatch.setattr(compilation, "compile_variant", fail)
-    monkeypatch.setattr(background, "_lower_priority", lambda: None)
-    background.child({"variant": list(PLAIN), "locked": True})
+    monkeypatch.setattr(compilation, "_lower_priority", lambda: None)
+    compilation.child({"variant": list(PLAIN), "locked": True})
     mg = solver()
     assert "compiling them has failed (ImportError: numba needs another numpy)" in str(mg)
     assert mg.solve(np.ones(SHAPE)).converged
@@ -297,7 +297,7 @@ def test_seconds_are_those_of_the_solve(monkeypatch):
     class Time:
         perf_counter = staticmethod(lambda: clock[0])
 
-    monkeypatch.setattr(sys.modules["mgcore.solve"], "time", Time)
+    monkeypatch.setattr(sys.modules["mgcore.solving"], "time", Time)
     monkeypatch.setattr(Executor, "prepare", slow)
     assert pde.Multigrid(pde.Poisson(SHAPE), kernels="numba").solve(np.ones(SHAPE)).seconds == 0
     assert clock == [1000]
@@ -306,7 +306,9 @@ def test_seconds_are_those_of_the_solve(monkeypatch):
 def test_a_solve_with_progress_shows_the_bar_of_compiling_too(monkeypatch):
     shown = []
     monkeypatch.setattr(
-        pde.backends.numba.fast, "CompileBar", lambda progress, what: shown.append(progress) or CompileBar(False, what)
+        pde.backends.numba.backend,
+        "CompileBar",
+        lambda progress, what: shown.append(progress) or CompileBar(False, what),
     )
     for progress in (False, True):
         pde.Multigrid(pde.Poisson(SHAPE), kernels="numba").solve(np.ones(SHAPE), progress=progress)
@@ -315,7 +317,7 @@ def test_a_solve_with_progress_shows_the_bar_of_compiling_too(monkeypatch):
 
 @pytest.mark.parametrize("variant", EVERY)
 def test_the_solver_that_a_variant_is_compiled_with_needs_it(variant):
-    assert compilation.small_solver(variant)._cycles.fast._variant == variant
+    assert compilation.small_backend(variant).variant == variant
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -366,7 +368,7 @@ def test_the_command_says_what_was_compiled(first, monkeypatch, capsys):
     assert capsys.readouterr().out == "every kernel is compiled\n"
     monkeypatch.setattr(stamps.os, "access", lambda *_: False)
     monkeypatch.setattr(compilation, "compile_variant", compile_variant)
-    monkeypatch.setattr(compilation, "small_solver", lambda variant: pde.Multigrid(pde.Poisson((9, 9))))
+    monkeypatch.setattr(compilation, "small_backend", lambda variant: pde.Multigrid(pde.Poisson((9, 9))).backend)
     assert main(command) == 2
     assert "Numba's cache cannot be written to" in capsys.readouterr().err
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from mgcore import CYCLES
 from pde import Multigrid, Poisson
 from pde.analysis.fourier import Analysis
-from pde.levels.cycles import CYCLES
 from tests.pde.periodic import cube, periodic
 
 

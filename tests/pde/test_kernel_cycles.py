@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 import mgcore
 import pde
+from mgcore import CYCLES
 from pde.backends.numba import executor, recording
 from pde.backends.numba.direct import LARGEST_INVERSE
-from pde.backends.numba.fused_sweep import ITERATE, RESIDUAL
 from pde.backends.numba.interpreter import DIRECT, PASS
 from pde.backends.numba.thread_pool import ThreadPool
-from pde.levels.cycles import CYCLES
 from pde.levels.direct import DirectSolver
 from pde.levels.hierarchy import symmetric
 from tests.pde import rounding
@@ -63,7 +62,7 @@ def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
     check_every_cycle(mg, 1, 4, 1 << 30, seed=0)
     after = [np.empty_like(f), np.empty_like(f)]
     mine = fused(mg, mg.levels, 1)
-    assert mine.at_hand
+    assert mine.fits_one_call
     mine.cycle("V", f, None, after[0])
     mine.full_multigrid(f, after[1])
     for a, b in zip(before, after, strict=True):
@@ -73,7 +72,7 @@ def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
 def test_a_program_has_no_pass_too_many():
     """Down and up are a pass each; where a level is visited again, up and down together are one."""
     mg = pde.Multigrid(pde.Poisson((63, 63)), levels=64, kernels="numpy")
-    mine, last = fused(mg, mg.levels, 1).programs, len(mg.levels) - 1
+    mine, last = fused(mg, mg.levels, 1).executor, len(mg.levels) - 1
     for kind, passes in (
         ("V", lambda l: 2),
         ("W", lambda l: 3 * 2 ** (l - 1) if l else 2),
@@ -133,7 +132,7 @@ def test_threads_change_nothing(mg, seed):
         results = []
         for threads in (1, 2, 3, 4):
             mine, out, cycled = fused(mg, mg.levels, threads), np.empty_like(f), np.empty_like(f)
-            norms = [mine.full_multigrid(f, out, norm) for norm in (ITERATE, RESIDUAL)]
+            norms = [mine.full_multigrid(f, out, norm) for norm in ("iterate", "residual")]
             norms.append(mine.cycle("V", f, out, cycled))
             results.append((out, cycled, norms))
     for out, cycled, norms in results[1:]:

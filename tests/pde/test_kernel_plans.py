@@ -18,7 +18,7 @@ KINDS = ["V", "W", "F", "backslash", "nested"]
 
 
 def executor_of(mg, threads=1):
-    return fused(mg, mg.levels, threads).programs
+    return fused(mg, mg.levels, threads).executor
 
 
 def data(mg, seed=0):

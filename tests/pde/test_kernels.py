@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pde
+from pde.backends.numba import kernels, stamps
 from pde.backends.numba import level_data as tables
-from pde.backends.numba import solver, stamps
 from tests.pde import rounding
 from tests.pde.kernel_solvers import solvers
 
@@ -33,7 +33,7 @@ def test_a_solve_on_kernels_is_the_plain_one(arguments, g, how):
     f = np.random.default_rng(3).standard_normal((3, *problem.shape))
     f[1] = 0
     if problem.singular:
-        f -= pde.levels.inner_product.Volumes(problem.grid.volumes()).mean(f)[:, None, None]
+        f -= pde.problem.inner_product.Volumes(problem.grid.volumes()).mean(f)[:, None, None]
     plain, compiled = (pde.Multigrid(problem, kernels=k, threads=2) for k in ("numpy", "numba"))
     before = f.copy()
     a, b = plain.solve(f, g=g, **how), compiled.solve(f, g=g, **how)
@@ -76,7 +76,7 @@ def test_numbers_of_another_kind_do_not_reach_the_kernels():
     mg = pde.Multigrid(pde.Poisson((21, 18)), kernels="numba", dtype="float32")
     f, out = np.ones((21, 18)), np.empty((21, 18), np.float32)
     with pytest.raises(TypeError, match="f must be float32 for these kernels, got float64"):
-        mg._cycles.fast._make(False).cycle("V", f, None, out)
+        mg.backend.kernels.cycle("V", f, None, out)
 
 
 def test_what_runs_is_said():
@@ -102,7 +102,7 @@ def test_what_there_are_no_kernels_for_is_refused_on_request_and_solved_without(
     problem = pde.Poisson(**arguments)
     with pytest.raises(ValueError, match=words):
         pde.Multigrid(problem, kernels="numba", **options)
-    monkeypatch.setattr(pde.backends.numba.fast, "SMALLEST", 1)
+    monkeypatch.setattr(pde.backends.numba.backend, "SMALLEST", 1)
     assert words in str(pde.Multigrid(problem, **options))
 
 
@@ -123,7 +123,7 @@ def test_a_pickled_solver_gives_the_same():
 
 
 def test_large_problems_take_kernels_by_themselves(monkeypatch):
-    monkeypatch.setattr(pde.backends.numba.fast, "SMALLEST", 300)
+    monkeypatch.setattr(pde.backends.numba.backend, "SMALLEST", 300)
     assert "compiled kernels," in str(pde.Multigrid(pde.Poisson((20, 20))))
     assert "no compiled kernels" in str(pde.Multigrid(pde.Poisson((10, 10))))
 
@@ -186,9 +186,9 @@ def test_cycles_in_one_call_are_those_made_one_by_one(mg, cycle, rtol, max_cycle
     options = {"u0": np.ones_like(f) if guess else None, "cycle": cycle, "rtol": rtol, "max_cycles": max_cycles}
     calls = []
     with pytest.MonkeyPatch.context() as patch:
-        real = solver.Fused.solve
-        patch.setattr(solver, "MOST", most)
-        patch.setattr(solver.Fused, "solve", lambda *args: calls.append(1) or real(*args))
+        real = kernels.Kernels.solve
+        patch.setattr(kernels, "MOST", most)
+        patch.setattr(kernels.Kernels, "solve", lambda *args: calls.append(1) or real(*args))
         at_once, one_by_one = mg.solve(f, **options), mg.solve(f, **options, callback=lambda progress: None)
     assert len(calls) >= 3
     np.testing.assert_array_equal(at_once.u, one_by_one.u)

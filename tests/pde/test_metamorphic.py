@@ -276,7 +276,7 @@ def test_every_array_of_the_user_may_have_any_layout_and_is_left_alone(layout, w
 
 @pytest.mark.parametrize("shape", [(0,), (4, 0), (0, 3, 3), 0])
 def test_axes_without_points_are_refused(shape):
-    with pytest.raises(ValueError, match=r"shape\[\d\] must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"shape\[\d\] must be an integer >= 1; got 0"):
         Poisson(shape)
 
 

@@ -82,7 +82,7 @@ def test_prolongation_is_that_by_the_local_equations(shape, boundary, centering)
     e, found = rng.standard_normal(transfer.coarse.shape), {}
     Pe = transfer.prolong(e)
     for point in np.ndindex(*shape):
-        expected = value(point, A, shape, transfer.places, e, which, found)
+        expected = value(point, A, shape, transfer.kept, e, which, found)
         assert abs(Pe[point] - expected) <= 256 * EPS * abs(e).max()  # three sums of nine in a row, and theirs
 
 
@@ -94,7 +94,7 @@ def test_transfers_keep_an_inclusion_with_a_tip_constant(axis):
     a = a if axis == 0 else a.T
     problem = pde.Poisson((15, 15), coefficient=a)
     transfer = OperatorTransfer(pde.Multigrid(problem).levels[0].A, (True, True), np.dtype(float))
-    inside = a[np.ix_(*transfer.places)] > 1
+    inside = a[np.ix_(*transfer.kept)] > 1
     assert np.ptp(transfer.prolong(np.where(inside, 1.0, 0.0))[a > 1]) <= 1e-5  # ten times the contrast
 
 
@@ -135,7 +135,7 @@ def check_row_sums(problem: pde.Poisson, most: int) -> None:
             leaks |= near @ leaks.astype(float) > 0
         sums = transfer.matrix() @ np.ones(transfer.coarse.size)
         assert abs(sums - 1)[~leaks].max(initial=0.0) <= rounding * np.exp(contrast)
-        for places, axis, fine in zip(transfer.places, transfer.coarse.axes, A.grid.axes, strict=True):
+        for places, axis, fine in zip(transfer.kept, transfer.coarse.axes, A.grid.axes, strict=True):
             around = np.append(places, places[0] + fine.n) if axis.periodic else places
             assert np.diff(around).max(initial=0) <= 2
             assert axis.n < fine.n or fine.n == 1

@@ -57,7 +57,7 @@ def test_what_cannot_be_drawn_is_refused(tmp_path):
         plot.solution(Poisson(5), np.ones((2, 5)), tmp_path / "u.png")
     with pytest.raises(ValueError, match="one level"):
         plot.smoothing(Multigrid(Poisson(5)), tmp_path / "s.png")
-    with pytest.raises(ValueError, match="sweeps must be at least 1"):
+    with pytest.raises(ValueError, match="sweeps must be an integer >= 1"):
         plot.smoothing(Multigrid(Poisson(50)), tmp_path / "s.png", sweeps=0)
 
 

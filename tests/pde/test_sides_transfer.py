@@ -8,7 +8,7 @@ from hypothesis import given
 
 from mgcore import checks
 from pde import Poisson
-from pde.levels.cubic_interpolation import CubicInterpolation, DataRestriction
+from pde.levels.cubic_interpolation import CubicInterpolation, data_restriction
 from pde.levels.transfers import BilinearTransfer
 from pde.problem.grid import Axis, Grid, Side
 from tests.pde.reference import EPS, F8, SEEDS, halvings, weighted
@@ -42,7 +42,7 @@ def test_constants_are_kept_where_nothing_leaves_the_axis(box):
             np.testing.assert_allclose(up(np.ones(coarse.shape)), 1, rtol=64 * EPS * max(grid.shape))
         # the sum over the control volumes is kept: a compatible f stays compatible
         f = np.random.default_rng(0).standard_normal(grid.shape)
-        for down in (BilinearTransfer(grid, which, F8).restrict, DataRestriction(grid, which, F8)):
+        for down in (BilinearTransfer(grid, which, F8).restrict, data_restriction(grid, which, F8)):
             total = np.sum(coarse.volumes() * down(f))
             assert abs(total - np.sum(grid.volumes() * f)) <= 256 * EPS * grid.volumes().sum() * np.abs(f).max()
 
@@ -112,7 +112,7 @@ def test_smooth_data_are_restricted_to_second_order(kinds, cell):
         box = make_box(kinds, [size] * len(kinds), cell, by_intervals=True)
         grid, which = Poisson(**box.arguments()).grid, (True,) * len(kinds)
         exact = Manufactured(box)
-        gap = abs(DataRestriction(grid, which, F8)(exact.u(*grid.points())) - exact.u(*grid.coarsen(which).points()))
+        gap = abs(data_restriction(grid, which, F8)(exact.u(*grid.points())) - exact.u(*grid.coarsen(which).points()))
         errors.append(gap[(slice(size // 8, -size // 8),) * len(kinds)].max())
     assert abs(np.log2(errors[0] / errors[1]) - (2 if cell else 4)) <= 0.15
 
@@ -125,7 +125,7 @@ def test_quadratic_data_are_kept_up_to_dirichlet_ends(n):
     for _ in range(2):
         if not axis.can_coarsen:
             break
-        result = DataRestriction(Grid((axis,)), (True,), F8)(f(axis.points))
+        result = data_restriction(Grid((axis,)), (True,), F8)(f(axis.points))
         np.testing.assert_allclose(result, f(axis.coarsen().points), rtol=0, atol=64 * EPS)
         axis = axis.coarsen()
 

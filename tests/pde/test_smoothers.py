@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mgcore import Level, checks, stencils
 from pde import Multigrid, Poisson
-from pde.levels.smoothers import jacobi, two_step_jacobi
+from pde.levels.smoothers import Jacobi
 from pde.paper.convolution import correlate, correlate_2, correlation_matrix, restriction_matrix, spread_2
 from pde.problem.operators import StencilOperator
 from tests.pde.reference import COARSE, EPS, F8, PROBLEMS, SEEDS, SMOOTHERS, nonuniform_grids
@@ -28,9 +28,8 @@ def test_two_steps_of_jacobi_are_one_of_the_two_step_smoother(grid, seed, omega)
     rng = np.random.default_rng(seed)
     A = StencilOperator(grid, F8)
     u, f = rng.standard_normal(grid.shape), rng.standard_normal(grid.shape)
-    S0 = lambda r: jacobi(A, omega, r)  # noqa: E731
-    twice = Level(A, [S0, S0])
-    once = Level(A, [lambda r: two_step_jacobi(A, omega, r)])
+    twice = Level(A, [Jacobi(A, omega)] * 2)
+    once = Level(A, [Jacobi(A, omega, steps=2)])
     results = [level.smooth(level.start(f, u)).u for level in (twice, once)]
     # a step multiplies by at most 1 + 2 omega < 5, and adds a few rounding errors of A u / diag
     size = np.abs(u).max() + np.abs(f / A.diagonal).max()
@@ -45,10 +44,10 @@ def test_on_a_uniform_grid_they_are_the_kernel_with_zero_padding(m, n, seed, ome
     K = np.array(stencils.two_step_jacobi(omega))
     expected = h**2 * scipy.signal.correlate2d(r, K, mode="same")
     bound = (64 + 8 * max(m, n)) * EPS * h**2 * np.abs(K).sum() * np.abs(r).max()
-    np.testing.assert_allclose(two_step_jacobi(A, omega, r), expected, rtol=0, atol=bound)
+    np.testing.assert_allclose(Jacobi(A, omega, steps=2)(r), expected, rtol=0, atol=bound)
     np.testing.assert_allclose(h**2 * correlate(stencils.two_step_jacobi(omega), r), expected, rtol=0, atol=bound)
     expected = h**2 * scipy.signal.correlate2d(r, np.array(stencils.jacobi(omega)), mode="same")
-    np.testing.assert_allclose(jacobi(A, omega, r), expected, rtol=0, atol=bound)
+    np.testing.assert_allclose(Jacobi(A, omega)(r), expected, rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

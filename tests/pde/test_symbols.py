@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mgcore import CYCLES
 from pde.analysis.fourier import Analysis
-from pde.analysis.symbols import LINEAR, Stencil
-from pde.levels.cycles import CYCLES
+from pde.analysis.stencils import LINEAR, Stencil
 from tests.pde.periodic import cube, own_frequencies, periodic
 from tests.pde.reference import EPS, SMOOTHERS
 
@@ -140,7 +140,7 @@ def test_the_error_symbol_is_what_the_solver_leaves_of_a_mode(name, smoother):
 def test_large_blocks_agree_with_small_ones(monkeypatch):
     analysis = Analysis(cube(2))
     dense = analysis.factor("V", grids=4, frequencies=4)
-    monkeypatch.setattr("pde.analysis.fourier.DENSE", 1)
+    monkeypatch.setattr("pde.analysis.blocks.DENSE", 1)
     assert analysis.factor("V", grids=4, frequencies=4) == pytest.approx(dense, rel=1e-4)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pde
+from mgcore import CYCLES
 from pde.backends.device import read_device
-from pde.common.arrays import cast, like, moved, tensors
+from pde.common.arrays import cast
 from tests.pde.problems import FIELDS, problems
 from tests.pde.rounding import of_a_cycle
 
@@ -226,13 +228,27 @@ def test_without_a_gpu():
     assert read_device(torch.device("cpu")) == "cpu"
 
 
-def test_moved_leaves_the_original_alone():
-    level = pde.Multigrid(pde.Poisson((9, 9), coefficient=FIELDS["smooth"]), kernels="numpy").levels[0]
-    other = moved(level, tensors("cpu", np.dtype("float32")))
-    assert isinstance(level.A.diagonal, np.ndarray)
-    assert other.A.diagonal.dtype == torch.float32
-    assert other.info is level.info
-    assert like(level, np.ones(1)) is level
+@pytest.mark.parametrize("coarse", ["rediscretised", "galerkin"])
+def test_a_hierarchy_elsewhere_leaves_the_original_alone(coarse):
+    problem = pde.Poisson((9, 9), coefficient=FIELDS["smooth"])
+    hierarchy = pde.Multigrid(problem, coarse=coarse, levels=2, kernels="numpy").hierarchy
+    on_tensors, low = hierarchy.to("cpu", np.dtype("float32")), hierarchy.to(None, np.dtype("float32"))
+    f = np.random.default_rng(0).standard_normal((9, 9))
+    u = CYCLES["V"](hierarchy.levels, f)
+    for level, tensors, arrays in zip(hierarchy.levels, on_tensors.levels, low.levels, strict=True):
+        assert level.A.diagonal.dtype == np.float64
+        assert tensors.A.diagonal.dtype == torch.float32
+        assert arrays.A.diagonal.dtype == np.float32
+        assert tensors.info is level.info
+    np.testing.assert_array_equal(CYCLES["V"](hierarchy.levels, f), u)
+    bound = 100 * np.finfo(np.float32).eps * abs(u).max()
+    assert abs(CYCLES["V"](low.levels, f.astype(np.float32)) - u).max() <= bound
+    assert abs(CYCLES["V"](on_tensors.levels, torch.from_numpy(f).float()).numpy() - u).max() <= bound
+    with pytest.raises(FrozenInstanceError):
+        hierarchy.levels[0].A.diagonal = 1.0
+
+
+def test_cast_takes_dtypes_of_torch():
     assert cast(np.ones(1), torch.float32).dtype == np.float32
 
 

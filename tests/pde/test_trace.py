@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mgcore
-from mgcore import Event
+from mgcore import CYCLES, Event
 from pde import Multigrid, Poisson
-from pde.levels.cycles import CYCLES
 
 JUMP = np.where(np.indices((24, 20)).sum(axis=0) % 11 < 4, 1e4, 1.0)
 CASES = {

@@ -30,7 +30,7 @@ def test_update_is_a_new_hierarchy_for_the_new_coefficients():
 @pytest.mark.parametrize("shape", [(40,), (33, 20), (9, 12, 7)])
 def test_update_keeps_what_does_not_depend_on_the_coefficient(shape, centering, boundary):
     mg = pde.Multigrid(pde.Poisson(shape, boundary=boundary, centering=centering, reaction=1.0), levels=64)
-    before, tables = [level.info for level in mg.levels], list(mg._hierarchy.interpolations)
+    before, tables = [level.info for level in mg.levels], list(mg.hierarchy.interpolations)
     f = np.random.default_rng(0).standard_normal(shape)
     for coefficient, reaction in ((2.0, 5.0), (lambda *x: 1 + x[0] ** 2, 3.0)):
         after = [level.info for level in mg.update(coefficient=coefficient, reaction=reaction).levels]
@@ -41,7 +41,7 @@ def test_update_keeps_what_does_not_depend_on_the_coefficient(shape, centering, 
             assert old.operator is not new.operator
             if not (centering == "cell" and boundary == ("robin", 1.0)):  # those obey a du/dn = -beta u
                 assert old.to_coarse is new.to_coarse
-        assert all(a is b for a, b in zip(tables, mg._hierarchy.interpolations, strict=True))
+        assert all(a is b for a, b in zip(tables, mg.hierarchy.interpolations, strict=True))
         fresh = pde.Poisson(shape, boundary=boundary, centering=centering, coefficient=coefficient, reaction=reaction)
         np.testing.assert_array_equal(mg.solve(f).u, pde.Multigrid(fresh, levels=64).solve(f).u)
 
@@ -49,11 +49,11 @@ def test_update_keeps_what_does_not_depend_on_the_coefficient(shape, centering, 
 def test_update_keeps_the_interpolations_of_a_rough_problem():
     shape = (90, 80)
     mg = pde.Multigrid(pde.Poisson(shape, coefficient=blocks(shape, 6)), levels=9)
-    interpolations = list(mg._hierarchy.interpolations)
+    interpolations = list(mg.hierarchy.interpolations)
     mg.update(coefficient=blocks(shape, 9))
     assert mg.transfer == "operator"
-    assert len(interpolations) == len(mg._hierarchy.interpolations) > 0
-    assert all(a is b for a, b in zip(interpolations, mg._hierarchy.interpolations, strict=True))
+    assert len(interpolations) == len(mg.hierarchy.interpolations) > 0
+    assert all(a is b for a, b in zip(interpolations, mg.hierarchy.interpolations, strict=True))
 
 
 @pytest.mark.parametrize(

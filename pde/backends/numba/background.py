@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +41,7 @@ RANKS = (
 CHILD = """import json, sys
 given = json.loads(sys.argv[1])
 sys.path[:] = given["path"]
-from pde.backends.numba.background import child
+from pde.backends.numba.compilation import child
 child(given)"""
 
 _begun: dict[Variant, Any] = {}
@@ -145,28 +143,6 @@ def _start(variant: Variant, lock: int) -> Any:
         flags = ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP", "BELOW_NORMAL_PRIORITY_CLASS")
         apart = {"creationflags": sum(getattr(subprocess, name) for name in flags)}
     return _Detached([sys.executable, "-P", "-c", CHILD, json.dumps(given)], env=environment, **quiet, **apart)
-
-
-def child(given: Mapping[str, Any]) -> None:
-    """The child process: compile a variant at low priority, and leave a stamp that says so or why it failed."""
-    _lower_priority()
-    variant = Variant(*given["variant"])
-    lock = None if given["locked"] else stamps.lock(variant)
-    if lock is None and not given["locked"]:
-        return
-    from pde.backends.numba.compilation import compile_variant
-
-    try:
-        compile_variant(variant)
-    except Exception as error:
-        stamps.write(variant, failed=f"{type(error).__name__}: {error}"[:300])
-
-
-def _lower_priority() -> None:
-    """Give way to every other process; a session of its own is a group that has to be told, too."""
-    with suppress(OSError, AttributeError):
-        os.nice(10)
-        Path("/proc/self/autogroup").write_text("10")
 
 
 def _after_fork() -> None:

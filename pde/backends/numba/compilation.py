@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pde.backends.data import Options
 from pde.backends.numba import stamps
+from pde.backends.numba.backend import make
 from pde.backends.numba.variants import EVERY, Variant
+from pde.levels.hierarchy import Choices, build_hierarchy
 from pde.problem.poisson import Poisson
-from pde.solver.multigrid import Multigrid
 
 DIMS, DTYPES, COEFFICIENTS = (tuple(dict.fromkeys(values)) for values in zip(*EVERY, strict=True))
 
@@ -38,6 +43,8 @@ def compile_kernels(
     Raises:
         ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.
         OSError: the cache cannot be written to.
+
+    >>> compile_kernels(dims=2, dtypes="float64")  # doctest: +SKIP
     """
     wanted = (
         _several("dims", dims, DIMS),
@@ -52,21 +59,43 @@ def compile_kernels(
 
 
 def compile_variant(variant: Variant, progress: bool = False) -> None:
-    """Compile by way of a small solver that needs these kernels, and leave a stamp.
+    """Compile by way of a small problem that needs these kernels, and leave a stamp.
 
     Raises:
         ImportError, OSError: as `compile_kernels`.
     """
-    small_solver(variant)._cycles.prepare(progress)
+    small_backend(variant).prepare(progress)
     if not stamps.is_compiled(variant):
         raise OSError("Numba's cache cannot be written to; the environment variable NUMBA_CACHE_DIR names its folder")
 
 
-def small_solver(variant: Variant) -> Multigrid:
-    """A solver that needs these kernels."""
+def small_backend(variant: Variant) -> Any:
+    """Make the backend of a small problem that needs these kernels."""
     a: Any = 1.0 if variant.coefficients == "constant" else _varying
-    problem = Poisson((20,) * variant.ndim, coefficient=a)
-    return Multigrid(problem, dtype=variant.dtype, kernels="numba", levels=64, threads=1)
+    problem, dtype = Poisson((20,) * variant.ndim, coefficient=a), np.dtype(variant.dtype)
+    choices = Choices("sor", None, (1, 1), "rediscretised", "bilinear", dtype, problem.singular)
+    hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64)
+    return make(hierarchy, Options("numba", dtype=dtype, threads=1))
+
+
+def child(given: Mapping[str, Any]) -> None:
+    """Compile a variant at low priority, as a child process, and leave a stamp that says so or why it failed."""
+    _lower_priority()
+    variant = Variant(*given["variant"])
+    lock = None if given["locked"] else stamps.lock(variant)
+    if lock is None and not given["locked"]:
+        return
+    try:
+        compile_variant(variant)
+    except Exception as error:
+        stamps.write(variant, failed=f"{type(error).__name__}: {error}"[:300])
+
+
+def _lower_priority() -> None:
+    """Give way to every other process; a session of its own is a group that has to be told, too."""
+    with suppress(OSError, AttributeError):
+        os.nice(10)
+        Path("/proc/self/autogroup").write_text("10")
 
 
 def _varying(*x: np.ndarray) -> np.ndarray:

@@ -76,14 +76,6 @@ class Executor:
         divisions, buffers = np.array(recorder.divisions), tuple(recorder.buffers)
         return Plan(recorder.program(again), divisions, buffers, self._shapes, again)
 
-    def cycle(self, kind: str, start: int, f: Array, u: Array | None, out: Array, norm: int = RESIDUAL) -> float:
-        """Make a cycle that begins on level `start`, from u (None: zero); return the sum of W (f - A u)^2, or what
-        else `norm` asks for."""
-        if start < len(self._sizes) - 1:
-            return self.run(self.plan(kind, start, norm), f, u, out)
-        out[...] = self._solver(f.reshape(self._shapes[-1])).reshape(out.shape)
-        return 0.0
-
     def solve(
         self, kind: str, f: Array, u: Array | None, out: Array, norms: Array, scale: Array, tolerance: float
     ) -> int:

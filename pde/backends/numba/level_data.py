@@ -16,12 +16,12 @@ from pde.backends.numba.buffers import FIELDS
 from pde.backends.numba.simd import LANES
 from pde.backends.numba.stamps import digest
 from pde.backends.numba.variants import columns_that_differ, line_values
+from pde.common.caching import once_per_axis
 from pde.levels.interpolation_1d import (
     as_weights,
     cubic_matrix,
     data_matrix,
     linear_matrix,
-    once_per_axis,
     restriction_matrix,
 )
 from pde.levels.transfers import BilinearTransfer

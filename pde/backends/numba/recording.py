@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 import mgcore
+from mgcore import CYCLES
 from pde.backends.numba.buffers import GIVEN, OUT, Buffer, F, U
 from pde.backends.numba.fused_sweep import CUBIC, NOTHING, ZERO
 from pde.backends.numba.interpreter import DIRECT, HALO, PASS, RHS, STEP, Step
 from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Sweeping
 from pde.backends.numba.workspace import of_a_pass, of_direct_solution, of_restricted_data
-from pde.levels.cycles import CYCLES
 
 PARALLEL = 1 << 13
 """Unknowns from which on a pass is worth more than one thread."""

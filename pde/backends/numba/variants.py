@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mgcore import Level
-from pde.levels.smoothers import red_black
+from pde.levels.hierarchy import sweep_of
+from pde.levels.smoothers import RedBlack
 from pde.levels.transfers import BilinearTransfer
 from pde.problem.coefficients import Terms, grid_coefficients
 from pde.problem.grid import Array, Axis, Grid
@@ -51,7 +52,7 @@ def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
         return "there is one level only"
     if ndim not in (2, 3):
         return f"they are for two and three dimensions, and the grid has {ndim}"
-    if not all(getattr(smoother(level), "func", None) is red_black for level in levels[:-1]):
+    if not all(isinstance(sweep_of(level), RedBlack) for level in levels[:-1]):
         return "they make red-black sweeps, and the smoother is another"
     for info in infos[:-1]:
         if not isinstance(info.operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):
@@ -60,11 +61,6 @@ def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
             return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
     alike = all(is_alike(info.grid, info.operator.terms) for info in infos[:-1])
     return Variant(ndim, np.dtype(dtype).name, "constant" if alike else "varying")
-
-
-def smoother(level: Level) -> Any:
-    """The first sweep of a level."""
-    return [*level.B, *level.B_post][0]
 
 
 def is_alike(grid: Grid, terms: Terms) -> bool:

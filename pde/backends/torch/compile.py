@@ -96,7 +96,7 @@ class CompiledLevel(Delegate):
 
     @property
     def _stencils_alone(self) -> bool:
-        return isinstance(getattr(self.level.R, "__self__", None), BilinearTransfer)
+        return isinstance(self.level.P, BilinearTransfer)
 
 
 class Stencil:
@@ -141,10 +141,8 @@ def without_writes(level: Level, device: torch.device) -> Level:
     """The level with `Stencil` for its operator, in its smoothers too."""
     A = Stencil(level.A, device)
 
-    def again(sweeps: Sequence[Any]) -> list[Any]:
-        return [partial(B.func, A, *B.args[1:], **B.keywords) for B in sweeps]
-
-    return replace(level, A=A, B=again(level.B), B_post=again(level.B_post))
+    B, B_post = ([replace(B, A=A) for B in sweeps] for sweeps in (level.B, level.B_post))
+    return replace(level, A=A, B=B, B_post=B_post)
 
 
 def _down(level: Level, f: Tensor, u: Tensor | None) -> tuple[Tensor | None, Tensor]:

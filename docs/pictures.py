@@ -1,0 +1,210 @@
+"""Draw the pictures of the pages: python docs/pictures.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
+from scipy.sparse.linalg import spsolve
+
+import pde
+from pde import plot
+from pde.analysis.fourier import Analysis
+
+DOCS = Path(__file__).resolve().parent
+BLUE, ORANGE, GREY = "#2a6f97", "#d9741a", "#666666"
+
+
+def held(n: int = 63) -> tuple[pde.Poisson, np.ndarray, np.ndarray]:
+    """A disc held at 1 in a box held at 0: the problem, the disc, and the solution by elimination."""
+    problem = pde.Poisson((n, n))
+    x, y = problem.points()
+    disc = np.hypot(x - 0.5, y - 0.5) < 0.2
+    A, free, u = problem.matrix(), ~disc.ravel(), disc.astype(float).ravel()
+    u[free] = spsolve(A[free][:, free].tocsc(), -A[free] @ u)
+    return problem, disc, u.reshape(n, n)
+
+
+def penalty(path: Path) -> Path:
+    """The error of values held by a reaction c, against c, for two stopping rules."""
+    problem, disc, exact = held()
+    mg, reactions = pde.Multigrid(problem), 10.0 ** np.arange(3, 15)
+    rules: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ('default rtol, accel="cg": says "converged"', "o--", {"accel": "cg"}),
+        ('rtol=0, atol=1e-5, accel="cg"', "s-", {"accel": "cg", "rtol": 0, "atol": 1e-5}),
+    )
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.7))
+    left.imshow(exact.T, origin="lower", extent=(0, 1, 0, 1), cmap="viridis")
+    left.contour(*problem.points(), disc, levels=[0.5], colors="w", linewidths=1)
+    left.set(title="u = 1 on the disc, 0 on the sides", xticks=[0, 1], yticks=[0, 1])
+    for (label, style, options), colour in zip(rules, (ORANGE, BLUE), strict=True):
+        errors = [abs(mg.update(reaction=c * disc).solve(c * disc, **options).u - exact).max() for c in reactions]
+        right.loglog(reactions, errors, style, color=colour, label=label, ms=5)
+    bound = 64**2 / reactions
+    right.loglog(reactions, bound, ":", color=GREY, label="1 / (c h²)")
+    right.set(xlabel="reaction c on the disc", ylabel="largest error", ylim=(1e-11, 10))
+    right.grid(alpha=0.3)
+    right.legend(frameon=False, loc="lower left")
+    figure.savefig(path, dpi=100)
+    return path
+
+
+def obstacle(path: Path, n: int = 63) -> Path:
+    """A membrane pressed onto a table: a cut through it, and where it touches."""
+    problem = pde.Poisson((n, n))
+    x, y = problem.points()
+    exact = edge(x, y)
+    mg, active, u = pde.Multigrid(problem), np.zeros(problem.shape, dtype=bool), None
+    history = []
+    for _ in range(40):
+        u = mg.update(reaction=1e6 * active).solve(-1.0, g=edge, u0=u, accel="cg").u
+        history.append(u[n // 2].copy())
+        if np.array_equal(u < 0, active):
+            break
+        active = u < 0
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1.7, 1))
+    for k, line in enumerate(history):
+        left.plot(y[n // 2], line, color=BLUE, alpha=0.2 + 0.8 * k / len(history), lw=1)
+    left.plot(y[n // 2], exact[n // 2], "--", color=ORANGE, lw=1.6, label="exact")
+    left.axhline(0, color=GREY, lw=0.8)
+    left.set(title="u on the line x = 1/2, solve by solve", xlabel="y", ylim=(-0.006, 0.02))
+    left.legend(frameon=False)
+    right.imshow(np.where(active, np.nan, u).T, origin="lower", extent=(0, 1, 0, 1), cmap="viridis")
+    right.add_patch(Circle((0.5, 0.5), 0.25, fill=False, color=ORANGE, lw=1.6))
+    right.set(title="contact (white), exact edge", xticks=[0, 1], yticks=[0, 1])
+    figure.savefig(path, dpi=100)
+    return path
+
+
+def edge(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The exact solution of `obstacle`: zero inside a circle, with slope zero on it."""
+    r = np.maximum(np.hypot(x - 0.5, y - 0.5), 0.25)
+    return (r**2 - 0.0625) / 4 - 0.03125 * np.log(r / 0.25)
+
+
+def tutorial(path: Path, n: int = 127) -> Path:
+    """A smooth solution, one around an inclusion, and residuals by smoother."""
+    problem = pde.Poisson((n, n))
+    x, y = problem.points()
+    mg, rough = pde.Multigrid(problem), np.random.default_rng(7).standard_normal(problem.shape)
+    smooth = mg.solve(5 * np.pi**2 * np.sin(np.pi * x) * np.sin(2 * np.pi * y)).u
+    inside = (x - 0.4) ** 2 + (y - 0.6) ** 2 < 0.04
+    jump = pde.Multigrid(pde.Poisson((n, n), coefficient=np.where(inside, 1e6, 1.0)))
+    figure = Figure(figsize=(11, 3.5), layout="constrained")
+    first, second, third = figure.subplots(1, 3, width_ratios=(1, 1, 1.35))
+    extent = (0, 1, 0, 1)
+    first.imshow(smooth.T, origin="lower", extent=extent, cmap="RdBu_r")
+    first.set(title="1. a first solve", xticks=[0, 1], yticks=[0, 1])
+    second.imshow(jump.solve(1.0, accel="cg").u.T, origin="lower", extent=extent, cmap="viridis")
+    second.contour(x, y, inside, levels=[0.5], colors="w", linewidths=1)
+    second.set(title="6. a jumps by 10⁶ in the circle", xticks=[0, 1], yticks=[0, 1])
+    for smoother, colour in (("jacobi", GREY), ("red-black", BLUE), ("sor", ORANGE)):
+        norms = pde.Multigrid(problem, smoother=smoother).solve(rough, rtol=1e-10).residual_norms
+        third.semilogy(norms, "o-", color=colour, label=smoother, ms=4)
+    third.set(title="11. residual after each cycle", xlabel="cycles")
+    third.grid(alpha=0.3)
+    third.legend(frameon=False)
+    figure.savefig(path, dpi=90)
+    return path
+
+
+def symbol(path: Path) -> Path:
+    """The share of each Fourier mode that a red-black V-cycle leaves."""
+    mg = pde.Multigrid(pde.Poisson((64, 64), boundary="periodic"), smoother="red-black", levels=64)
+    theta, size = Analysis(mg).error_symbol("V")
+    return plot.symbol(theta, size, path, "V(1,1), red-black")
+
+
+PDE = (
+    (("cli", ""), ("plot", ""), ("autodiff", "gradients")),
+    (("solver", "Multigrid: reads f and g, iterates, reports"),),
+    (("backends", "run a cycle: plain, mixed, numba, torch"),),
+    (("analysis", "Fourier analysis"), ("paper", "Section 5")),
+    (("levels", "coarse grids, transfers, smoothers"),),
+    (("problem", "Poisson: grid, sides, coefficients, A"),),
+    (("common", "arrays, arguments"),),
+)
+NETS = (
+    (("cli", ""), ("plot", "")),
+    (("papers", ""), ("deploy", ""), ("theorems", ""), ("runs", "records")),
+    (("inspect", ""), ("training", "loop, step, schedule")),
+    (("models", "MgNet and others as levels"),),
+    (("naming", "names of networks"), ("data", "images")),
+    (("common", "arguments, files"),),
+)
+"""Folders from the top, (name, what it holds); each imports only from rows below it."""
+
+SOLVE, STEP = ("solver", "backends", "levels"), ("runs", "training", "models")
+"""The folders on the path of a solve and of a training step."""
+
+
+def layout(path: Path) -> Path:
+    """The folders of pde and nets in their order, above mgcore, and two paths through them."""
+    figure = Figure(figsize=(10, 6.6))
+    axes: Any = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, 100), ylim=(0, 66))
+    axes.set_axis_off()
+    for title, rows, left, path_of, colour, verb in (
+        ("pde", PDE, 3, SOLVE, BLUE, "a solve"),
+        ("nets", NETS, 53, STEP, "#3a7d44", "a training step"),
+    ):
+        axes.text(left, 62.2, title, fontsize=17, weight="bold", color=colour)
+        axes.text(left + 44, 62.2, f"path of {verb}", fontsize=10, color=ORANGE, ha="right")
+        centres = _rows(axes, rows, left, colour, path_of)
+        stops = [centres[name] for name in path_of]
+        for number, (x, y) in enumerate(stops, 1):
+            axes.text(x, y, str(number), color="w", weight="bold", fontsize=9, ha="center", va="center", zorder=5)
+            axes.plot(x, y, "o", color=ORANGE, ms=15, zorder=4)
+        for start, end in zip(stops, [*stops[1:], (stops[-1][0], 10.2)], strict=True):
+            style = {"arrowstyle": "-|>", "mutation_scale": 13, "color": ORANGE, "lw": 1.8, "shrinkA": 8, "shrinkB": 8}
+            axes.add_patch(FancyArrowPatch(start, end, zorder=3, **style))
+    _box(
+        axes,
+        3,
+        2.5,
+        94,
+        7.5,
+        GREY,
+        "mgcore",
+        "the cycle: descend, v_cycle, full_multigrid, solve; the moves of a level",
+        True,
+    )
+    figure.savefig(path, dpi=100)
+    return path
+
+
+def _rows(axes: Any, rows: Any, left: float, colour: str, bold: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    """Draw rows of boxes from the top; returns where a number fits into each box."""
+    centres, height = {}, 47 / len(rows)
+    for k, row in enumerate(rows):
+        y, x = 61 - (k + 1) * height, left
+        needed = [max(1.4 * len(name), len(holds)) + 4 for name, holds in row]
+        for (name, holds), share in zip(row, needed, strict=True):
+            width = 44 * share / sum(needed)
+            _box(axes, x, y, width - 0.8, height - 1.2, colour, name, holds, name in bold)
+            centres[name] = (x + width - 3, y + (height - 1.2) / 2)
+            x += width
+    stop = min(centres[name][0] for name in bold)
+    centres.update({name: (stop, centres[name][1]) for name in bold})
+    return centres
+
+
+def _box(
+    axes: Any, x: float, y: float, width: float, height: float, colour: str, name: str, holds: str, strong: bool
+) -> None:
+    style = {"boxstyle": "round,pad=0,rounding_size=0.8", "facecolor": colour, "alpha": 0.2 if strong else 0.08}
+    axes.add_patch(FancyBboxPatch((x, y), width, height, edgecolor="none", **style))
+    middle = y + height / 2
+    axes.text(x + 1.2, middle + (0.9 if holds else 0), name, fontsize=11.5, weight="bold", va="center")
+    if holds:
+        axes.text(x + 1.2, middle - 1.5, holds, fontsize=9, color="#333333", va="center")
+
+
+if __name__ == "__main__":
+    for draw in (tutorial, layout, penalty, obstacle, symbol):
+        print(draw(DOCS / f"{draw.__name__}.png"))

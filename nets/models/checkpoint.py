@@ -1,0 +1,108 @@
+"""Checkpoints: one file of tensors and plain values, whole or not there."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nets.common import checked_file
+
+FILE, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
+FORMAT = "mgnet-multigrid checkpoint 2"
+KEYS = {
+    *("model", "weights", "averaged", "optimizer", "recipe", "data", "seed"),
+    *("epoch", "step", "sums", "history", "clock", "computed_with"),
+}
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, damaged, or not what is asked for.
+
+    >>> try:
+    ...     load("nothing.pt")
+    ... except CheckpointError as error:
+    ...     "nothing.pt" in str(error)
+    True
+    """
+
+
+def save(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write a record with exactly the entries KEYS as FILE; the last one becomes PREVIOUS."""
+    checked_file.write(folder / FILE, {"format": FORMAT, **record}, folder / PREVIOUS)
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The record in a checkpoint, or the newest one that is whole in the folder of a run.
+
+    Where a folder's newest checkpoint is damaged a warning says so, and the one before is read.
+    """
+    return find(path_of(path))[0]
+
+
+def find(path: Path) -> tuple[dict[str, Any], Path]:
+    """Read a record, and say in which file it is."""
+    if not path.is_dir():
+        return _record(path), path
+    newest, previous = path / FILE, path / PREVIOUS
+    try:
+        return _record(newest), newest
+    except CheckpointError as error:
+        if not previous.exists():
+            raise
+        try:
+            record = _record(previous)
+        except CheckpointError as second:
+            raise CheckpointError(f"{error}; {second}") from second
+        where = f"epoch {record['epoch']}, step {record['step']}"
+        warnings.warn(f"{error}; {previous} ({where}) is used instead", stacklevel=4)
+        return record, previous
+
+
+def path_of(path: Any, name: str = "checkpoint") -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} must be the path of a file; got {type(path).__name__}")
+    return Path(path)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    content = read_file(path)
+    if not is_record(content):
+        raise CheckpointError(f"checkpoint: {path} was not written by nets.train in this version ({FORMAT!r})")
+    return content
+
+
+def read_file(path: Path) -> Any:
+    """Read what torch.save wrote, a checkpoint or something else."""
+    try:
+        content, whole = checked_file.read(path)
+    except checked_file.DamagedFileError as error:
+        if _is_safetensors(path):
+            raise CheckpointError(
+                f"checkpoint: {path} is a safetensors file, and only files of torch.save are read here: "
+                "torch.save(safetensors.torch.load_file(path), other) writes one"
+            ) from error
+        raise CheckpointError(f"checkpoint: {error}") from error
+    if is_record(content) and not whole:
+        raise CheckpointError(f"checkpoint: {path} is damaged: it does not end with its SHA-256")
+    return content
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Tell by its first bytes: the length of a header, and the header, which is JSON."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
+
+
+def is_record(content: Any) -> bool:
+    return isinstance(content, dict) and content.get("format") == FORMAT and content.keys() >= KEYS
+
+
+def trained(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights that a run reports: averaged ones where there are any."""
+    return record["weights"] if record["averaged"] is None else record["averaged"]

@@ -1,0 +1,114 @@
+"""`create_model` makes a network from its name, `list_models` lists names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from fnmatch import fnmatchcase
+from functools import wraps
+from inspect import signature
+from os import PathLike
+from typing import Any, ParamSpec
+
+from nets.common.checks import suggesting
+from nets.models.base import Network
+from nets.models.registry import network
+from nets.models.weights import load_weights
+from nets.naming.grammar import begin
+from nets.naming.lookup import CONFIGS, configuration, named_settings
+from nets.naming.names import MODELS
+from nets.naming.settings import refuse_twice
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """List the names of `MODELS` that match a shell pattern in any case; brackets are taken as they stand.
+
+    >>> list_models("lenet*")
+    ['LeNet-5']
+    """
+    if not isinstance(pattern, str):
+        raise TypeError(f"pattern must be a string such as 'MgNet*'; got {type(pattern).__name__}")
+    shell = pattern.lower().replace("[", "[[]")
+    return [name for name in MODELS if fnmatchcase(name.lower(), shell)]
+
+
+OPEN = ("transfer_activation", "norm", "batch_norm")
+"""Settings for which None means what the family of the name has."""
+
+NOT_SETTINGS = ("name", "weights", "activation_checkpointing")
+Arguments = ParamSpec("Arguments")
+
+
+def _refusing_twice(make: Callable[Arguments, Network]) -> Callable[Arguments, Network]:
+    """Refuse a keyword that the name gives otherwise; the function itself cannot tell a default from a keyword."""
+
+    @wraps(make)
+    def checked(*args: Arguments.args, **keywords: Arguments.kwargs) -> Network:
+        name: Any = args[0] if args else keywords.get("name")
+        if name is not None:
+            refuse_twice(name, named_settings(name), {key: v for key, v in keywords.items() if v is not None})
+        return make(*args, **keywords)
+
+    return checked
+
+
+@suggesting
+@_refusing_twice
+def create_model(
+    name: str,
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    input: str = "cifar",
+    dims: int = 2,
+    activation: str = "relu",
+    iteration: str = "single",
+    transfers: str = "trained",
+    transfer_activation: bool | None = None,
+    batch_norm: bool | None = None,
+    norm: str | None = None,
+    form: str = "auto",
+    sharing: str = "literal",
+    weights: str | PathLike[str] | None = None,
+    activation_checkpointing: bool = False,
+) -> Network:
+    """The network of a name in the papers' notation (`nets.naming.grammar`).
+
+    The settings are those of `MgNetConfig`, `ResNetConfig`, `DenseNetConfig` and `PlainConfig`. They may stand behind
+    the name too, "MgNet[2,2]-[8]-B^l, activation=gelu, num_classes=100", as str(model.config) prints them; there they
+    count for more than the defaults below, and a keyword with another value for the same setting is an error.
+
+    In an MgNet or GDFI with one sweep on the coarsest grid A of that grid has no gradient: its only residual is what R
+    gives, since A u^0 cancels (docs/networks.md).
+
+    Args:
+        transfer_activation, norm, batch_norm: None takes what the family of the name has (True and "inside" for MgNet,
+            False and "after" for GDFI; batch norm in all but LeNet-5, AlexNet and, for input="imagenet", VGG).
+        weights: a checkpoint or a saved state_dict of the same architecture; its head is left out, with a warning,
+            where the classes differ in number.
+        activation_checkpointing: whether the backward pass computes again what a level computed, to save memory.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> import torch
+    >>> model = create_model("MgNet[2,2]-[16]-B^l", num_classes=10)
+    >>> tuple(model(torch.zeros(1, 3, 32, 32)).shape)
+    (1, 10)
+    """
+    settings = {key: value for key, value in locals().items() if key not in NOT_SETTINGS}
+    architecture, text = begin(name)
+    own = {field.name for field in fields(CONFIGS[type(architecture)])}
+    for key, parameter in signature(create_model).parameters.items():
+        if key in settings.keys() - own and settings[key] != parameter.default:
+            families = "MgNet and ResNets" if key == "sharing" else "MgNet and GDFI"
+            which = f"which {text.text[: text.position]!r} is not"
+            raise ValueError(f"{key} is a setting of {families}, {which}; got {settings[key]!r}")
+    # the name, which no keyword has contradicted, or the family decides the others
+    left = own - named_settings(name).keys() - {key for key in OPEN if settings[key] is None}
+    given = {key: value for key, value in settings.items() if key in left}
+    model: Network = network(configuration(name, **given))
+    model.set_activation_checkpointing(activation_checkpointing)
+    if weights is not None:
+        load_weights(model, weights)
+    return model

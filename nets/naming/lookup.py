@@ -1,0 +1,53 @@
+"""The configuration of a network from its name, and its settings from a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nets.naming.densenet_config import DenseNetConfig
+from nets.naming.grammar import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, begin
+from nets.naming.mgnet_config import MgNetConfig
+from nets.naming.plain_config import PlainConfig
+from nets.naming.resnet_config import ResNetConfig
+from nets.naming.settings import read_settings
+
+Config = MgNetConfig | ResNetConfig | DenseNetConfig | PlainConfig
+CONFIGS: dict[Any, type[Config]] = {
+    Architecture: MgNetConfig,
+    ResNetArchitecture: ResNetConfig,
+    DenseNetArchitecture: DenseNetConfig,
+    PlainArchitecture: PlainConfig,
+}
+"""The configuration of each kind of architecture."""
+OF_DATA = ("num_classes", "in_channels", "dims", "input")
+"""Settings that the data decide."""
+
+
+def configuration(name: str, **settings: Any) -> Config:
+    """Make the configuration of a name, with settings in it or by keyword, and the family's own defaults."""
+    return CONFIGS[type(begin(name)[0])].parse(name, **settings)
+
+
+def named_settings(name: str) -> dict[str, Any]:
+    """Read the settings behind a name."""
+    architecture, text = begin(name)
+    config = CONFIGS[type(architecture)]
+    return read_settings(text, config.types(), config.title)
+
+
+def own_settings(notation: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the settings of a record that are not the default ones, without those that the data decide.
+
+    {} where the settings are of another version.
+    """
+    try:
+        default, config = configuration(notation).settings(), configuration(notation, **settings)
+    except (TypeError, ValueError):
+        return {}
+    return {key: v for key, v in config.settings().items() if v != default[key] and key not in (*OF_DATA, "form")}
+
+
+def described(description: Mapping[str, Any]) -> Config:
+    """Make the configuration of a `Settings.description`."""
+    return configuration(description["notation"], **description["settings"])

@@ -1,0 +1,119 @@
+"""The content of a run's checkpoints, and how a run goes on from one."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from nets.data import Dataset
+from nets.models.base import Network
+from nets.models.checkpoint import CheckpointError
+from nets.models.modes import frozen_names
+from nets.models.state_dict_checks import description
+from nets.runs import environment, provenance
+from nets.training.average import RULE
+from nets.training.distributed import Ranks
+from nets.training.recipe import Recipe
+from nets.training.state import Training
+
+
+@dataclass(eq=False)
+class Run:
+    """A training and where it comes from.
+
+    Attributes:
+        frozen: names of the parameters that came frozen.
+        initial: where the initial weights are from, and their SHA-256.
+        started: the time of its start.
+    """
+
+    training: Training
+    frozen: list[str]
+    initial: dict[str, Any]
+    started: str = field(default_factory=environment.now)
+
+    @classmethod
+    def start(cls, model: Network, whole: Dataset, recipe: Recipe, seed: int, ranks: Ranks) -> Run:
+        """Make a run before its first step; the model lies on its device."""
+        frozen, initial = frozen_names(model), provenance.initial_weights(model)  # before whitening changes both
+        return cls(Training.start(model, whole, recipe, seed, ranks), frozen, initial)
+
+    def identity(self) -> dict[str, Any]:
+        """The plain values in which runs differ; the more telling ones come first."""
+        return {
+            "seed": self.training.seed,
+            "data": provenance.describe(self.training.whole),
+            "model": description(self.training.model),
+            "recipe": asdict(self.training.recipe),
+            "frozen": self.frozen,
+        }
+
+    def content(self) -> dict[str, Any]:
+        """The content of a checkpoint: `nets.models.checkpoint.KEYS` and more."""
+        state = self.training.state()
+        return {
+            **self.identity(),
+            **state,
+            "initial": self.initial,
+            "folder": provenance.folder(self.training.whole),
+            "clock": {"started": self.started, **state["clock"]},
+            "computed_with": self.computed_with(),
+        }
+
+    def computed_with(self) -> dict[str, Any]:
+        """Everything that the last bits depend on."""
+        return {
+            "device": str(self.training.device),
+            "processes": self.training.ranks.count,
+            "threads": torch.get_num_threads(),
+            **environment.versions(),
+        }
+
+    def resume(self, content: dict[str, Any] | None) -> None:
+        """Go on from the content of a checkpoint, where there is one."""
+        if content is None:
+            return
+        for name, value in self.identity().items():
+            theirs = self._as_written_now(name, content.get(name, value), content)
+            if theirs != value:
+                raise CheckpointError(f"output holds a run with {_other(name, theirs, value)}")
+        if content["computed_with"] != self.computed_with():
+            difference = _differences(content["computed_with"], self.computed_with())
+            warnings.warn(f"resume: {difference}; the last bits may differ from those of an unbroken run", stacklevel=3)
+        if self.training.average is not None and content.get("averaging") != RULE:
+            warnings.warn(f"resume: the run began with another average; it goes on with {RULE}", stacklevel=3)
+        self.training.restore(content)
+        self.initial, self.started = content.get("initial", {}), content["clock"]["started"]
+
+    def _as_written_now(self, name: str, theirs: Any, content: dict[str, Any]) -> Any:
+        """An entry of `identity`: older files lack some, and a folder has a name from every working directory."""
+        data = self.training.whole
+        if name == "model":
+            return {"modules": description(self.training.model)["modules"], **theirs}
+        if name == "data" and (folder := provenance.folder(data)) and content.get("folder") == folder:
+            return {**theirs, "name": data.name}
+        return theirs
+
+
+def _other(name: str, theirs: Any, ours: Any) -> str:
+    """Say what differs, and what works instead."""
+    if name == "frozen":
+        both = ((theirs, ours, "there"), (ours, theirs, "here"))
+        alone = next((only[0], where) for a, b, where in both if (only := [w for w in a if w not in b]))
+        return f"other frozen parameters: {alone[0]} is frozen {alone[1]} alone"
+    words = f"another {name}: {_differences(theirs, ours)}"
+    if name == "recipe" and {**theirs, "epochs": ours["epochs"]} == ours:
+        return f"{words}; to train its weights further, start a run in another folder with init_from (--init-from)"
+    return words
+
+
+def _differences(theirs: Any, ours: Any) -> str:
+    if not isinstance(theirs, dict) or not isinstance(ours, dict):
+        return f"{theirs!r} there, {ours!r} here"
+    for name in ours:
+        if theirs.get(name) != ours[name]:
+            return f"{name} is {_differences(theirs.get(name), ours[name])}"
+    return f"{theirs} there, {ours} here"

@@ -1,0 +1,146 @@
+"""Checks, before any work, that network, data, recipe and device fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nets.common.checks import check_integer
+from nets.common.formatting import counted
+from nets.data import Dataset
+from nets.data.given import instead_of
+from nets.data.subsets import held_out_counts
+from nets.models.base import Network
+from nets.models.create import create_model
+from nets.models.input_checks import check_input
+from nets.models.modes import evaluating, trained_norms
+from nets.models.vmgnet import VMgNet
+from nets.naming.lookup import named_settings
+from nets.training.recipe import Recipe
+
+
+def network_for(
+    model: Network | str, data: Dataset, seed: int, initialization: str = "kaiming", **settings: Any
+) -> Network:
+    """Make the network of a name, from the seed, for the data, with settings of create_model; return a network."""
+    if isinstance(model, Network):
+        return model
+    if not isinstance(model, str):
+        raise TypeError(f"model must be a nets.Network or a name; got {type(model).__name__}")
+    named, dims = named_settings(model), data.train_images.ndim - 2
+    needed: dict[str, Any] = {"num_classes": len(data.class_names), "in_channels": data.in_channels, "dims": dims}
+    for key, value in needed.items():
+        if named.get(key, value) != value:
+            raise ValueError(f"model {model!r} has {key}={named[key]}, and data {data.name!r} needs {value}")
+    if "input" not in named:
+        settings.setdefault("input", "imagenet" if data.name == "imagenet" else "cifar")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = create_model(model, **needed, **settings)
+        if initialization == "default":
+            for module in network.modules():
+                if isinstance(module, nn.modules.conv._ConvNd | nn.Linear):
+                    module.reset_parameters()
+        return network
+
+
+def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: Any, evaluate_every: Any) -> None:
+    """Check the arguments of `train` one by one."""
+    if not isinstance(data, Dataset | str):
+        raise TypeError(f"data must be a nets.data.Dataset or a name; got {type(data).__name__}{instead_of(data)}")
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise TypeError(f"seed must be an integer; got {seed!r}")
+    if not (output is None or isinstance(output, str | PathLike)):
+        raise TypeError(f"output must be the path of a folder; got {type(output).__name__}")
+    if output == "":
+        raise ValueError("output must be the path of a folder; got ''")
+    if not isinstance(resume, bool):
+        raise TypeError(f"resume must be True or False; got {resume!r}")
+    if not (progress is None or isinstance(progress, bool)):
+        raise TypeError(f"progress must be None, True or False; got {progress!r}")
+    check_integer("evaluate_every", evaluate_every, 1)
+
+
+def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None:
+    """Check that the recipe can train this model on this data with so many processes."""
+    if isinstance(model, VMgNet):
+        raise ValueError(f"model must classify images; got {model.config}, which predicts every pixel")
+    classes = len(data.class_names)
+    if model.config.num_classes != classes:
+        raise ValueError(
+            f"model has {model.config.num_classes} outputs, and data {data.name!r} has {classes} classes: "
+            f"call model.reset_classifier({classes}) first"
+        )
+    image = data.normalise(data.train_images[:1]).to(next(model.parameters()))
+    check_input(model, image, f"an image of data {data.name!r}")
+    count = len(data.train_labels)
+    held_out = sum(held_out_counts(data, recipe.val_fraction)) if recipe.val_fraction else 0
+    if recipe.batch > count - held_out:
+        less = f", less the {held_out} that val_fraction {recipe.val_fraction} holds out" if held_out else ""
+        most = f"{count - held_out}, the {count} training images{less}"
+        raise ValueError(f"batch must be at most {most}; got {recipe.batch}")
+    if recipe.batch % (ranks * recipe.grad_accum):
+        parts = f"{ranks * recipe.grad_accum}, {ranks} processes times grad_accum {recipe.grad_accum}"
+        raise ValueError(f"batch must be a multiple of {parts}; got {recipe.batch}")
+    if data.train_images.ndim != 4:
+        for name in ("channels_last", "whitening"):
+            if getattr(recipe, name):
+                raise ValueError(f"{name} is for 2-dimensional images; these have {data.train_images.ndim - 2}")
+    recipe.augmentation.check(data)
+    _check_step(model, image, recipe, ranks)
+
+
+def _check_step(model: Network, image: Tensor, recipe: Recipe, ranks: int) -> None:
+    """Check that a step changes a weight, and that every batch norm sees more than one value per channel."""
+    stem = model.get_parameter("stem.conv.weight") if recipe.whitening else None
+    if stem is not None and not stem.requires_grad:
+        raise ValueError("whitening sets the weights of the stem, and model.stem.conv.weight is frozen")
+    weights = [w for w in model.parameters() if w.requires_grad and w is not stem]
+    with evaluating(model), _single_values(model) as single, torch.enable_grad():
+        scores = model(image).sum()
+        used = weights and scores.requires_grad
+        gradients = torch.autograd.grad(scores, weights, allow_unused=True) if used else ()
+    if all(gradient is None for gradient in gradients):
+        which = "its scores depend on none of them" if weights else "all others are frozen (requires_grad=False)"
+        found = f"{counted(len(weights), 'trained parameter')}, {which}"
+        raise ValueError(f"model must have a weight to train; it has {found}")
+    if single and recipe.batch == ranks * recipe.grad_accum:
+        raise ValueError(
+            f"batch must be at least {2 * recipe.batch}, two images for each of {ranks} processes times "
+            f"grad_accum {recipe.grad_accum}, since the batch norm {single[0]} sees one value per channel of an image; "
+            f"got {recipe.batch}"
+        )
+
+
+@contextmanager
+def _single_values(model: Network) -> Iterator[list[str]]:
+    """List the batch norms that see one value per channel of an image while the network runs."""
+    found: list[str] = []
+    names = {module: name for name, module in model.named_modules()}
+
+    def seen(norm: nn.Module, inputs: tuple[Tensor]) -> None:
+        if inputs[0][0, 0].numel() == 1:
+            found.append(names[norm])
+
+    hooks = [norm.register_forward_pre_hook(seen) for norm in trained_norms(model)]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def usable_device(device: str | torch.device) -> torch.device:
+    if not isinstance(device, str | torch.device):
+        raise TypeError(f"device must be a name or a torch.device; got {device!r}")
+    try:
+        there = torch.zeros(1, device=device)
+        there.item()  # "meta" holds no numbers
+        return there.device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {str(device)!r} cannot be used here: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,176 @@
+"""The training loop: steps, epochs, and the evaluation after them. It knows no folder; an `Observer` keeps things."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nets.models.modes import train_mode
+from nets.training.batch_norms import average_statistics, recompute_norms
+from nets.training.evaluation import Evaluation, evaluate
+from nets.training.metrics import NotFiniteError, Tally
+from nets.training.signals import TrainingInterrupted
+from nets.training.state import Training
+from nets.training.step import autocast, gradient, update
+
+LOSS_EVERY = 20
+"""Steps on a GPU between two reads of the losses; on a CPU every loss is read before the weights change."""
+
+
+class TrainingError(RuntimeError):
+    """The loss is not finite: the message names the step and the last checkpoint.
+
+    >>> issubclass(TrainingError, Exception)
+    True
+    """
+
+    status = "diverged"
+    """In the record of the run."""
+
+
+class Observer:
+    """Follow a training. These methods do nothing; `nets.runs` has an observer that keeps checkpoints and reports.
+
+    Attributes:
+        signal: of the signal that asks this process to stop, or None.
+    """
+
+    signal: int | None = None
+
+    def due(self) -> bool:
+        """Whether a checkpoint is due after the step under way."""
+        return False
+
+    def read_losses(self, tally: Tally) -> None:
+        """The losses of the last steps are known."""
+
+    def keep(self) -> None:
+        """Keep a checkpoint, which is due in one of the processes or the last before a stop."""
+
+    def end_epoch(self, row: dict[str, Any]) -> None:
+        """An epoch is over; `row` is its row of the history."""
+
+    def interruptible(self) -> AbstractContextManager[Any]:
+        """Wrap work that a signal may end at any moment."""
+        return nullcontext()
+
+
+def train_epochs(
+    training: Training, observer: Observer, evaluate_every: int = 1
+) -> tuple[Evaluation, Evaluation | None]:
+    """Train the epochs that are left.
+
+    Args:
+        evaluate_every: epochs between two evaluations; the last epoch is always evaluated.
+
+    Returns:
+        How the network classifies the held-out part and, where there is one, the validation part.
+
+    Raises:
+        TrainingError: the loss is not finite.
+        TrainingInterrupted: the observer of one of the processes has a signal.
+    """
+    recipe = training.recipe
+    if recipe.compile and training.epoch < recipe.epochs:
+        _compile(training)
+    while training.epoch < recipe.epochs:
+        row = _epoch(training, observer)
+        if row["epoch"] == recipe.epochs or row["epoch"] % evaluate_every == 0:
+            row[training.held_out] = _accuracy(training, observer)
+        training.end_epoch(row)
+        observer.end_epoch(row)
+    with observer.interruptible(), autocast(recipe, training.device):
+        validation = evaluate(training.trained, training.data) if recipe.val_fraction else None
+        return evaluate(training.trained, training.whole), validation
+
+
+def _epoch(training: Training, observer: Observer) -> dict[str, Any]:
+    """Train what is left of one epoch; returns its row of the history."""
+    if not training.step:
+        training.start_clock()
+    sums, first = training.sums, training.step - training.sums.steps
+    if not sums.steps:
+        sums.began = training.seconds
+    batches = training.batches()[sums.steps :]
+    parts = training.parts(batches)
+    tally = Tally(sums, training.ranks, training.device, 1 if training.device.type == "cpu" else LOSS_EVERY)
+    train_mode(training.model)
+    training.optimizer.zero_grad()
+    try:
+        for number, batch in enumerate(batches, 1):
+            loss, hits = _step(training, list(islice(parts, training.recipe.grad_accum)), len(batch))
+            tally.add(loss, hits, len(batch), keep=observer.due(), stop=observer.signal is not None)
+            known = tally.read(at_once=number == len(batches))
+            update(training.optimizer, training.rate(training.step), training.recipe)
+            if training.average is not None:
+                training.average.update_parameters(training.model)
+            training.step += 1
+            if known:
+                _losses_known(training, tally, observer)
+    except NotFiniteError as error:
+        step = first + error.step
+        raise TrainingError(f"the loss is {error.loss} at step {step} (epoch {training.epoch + 1})") from error
+    average_statistics(training.ranks, training.model, training.average)
+    seconds = training.seconds - sums.began
+    return {
+        "epoch": training.epoch + 1,
+        "learning_rate": training.rate(training.step - 1),
+        "loss": sums.loss / sums.images,
+        "accuracy": sums.correct / sums.images,
+        training.held_out: None,
+        "seconds": seconds,
+        "images_per_second": sums.images / seconds,
+    }
+
+
+def _step(training: Training, parts: list[tuple[Tensor, Tensor]], count: int) -> tuple[Tensor, Tensor]:
+    """The gradient of a batch of `count` images, of which this process has these parts; its loss and hits."""
+    return gradient(training.stepped, parts, count, training.recipe, training.ranks.count)
+
+
+def _losses_known(training: Training, tally: Tally, observer: Observer) -> None:
+    """Do what all processes do together once they know the losses: report, keep a checkpoint, stop."""
+    observer.read_losses(tally)
+    if tally.keep or tally.stop:
+        average_statistics(training.ranks, training.model, training.average)
+        observer.keep()
+    if tally.stop:
+        raise TrainingInterrupted(observer.signal or signal.SIGTERM)
+
+
+def _compile(training: Training) -> None:
+    """Let torch.compile do its work on a first batch, while the clock stands still; nothing else changes."""
+    seconds, started = training.seconds, time.perf_counter()
+    buffers = [buffer.clone() for buffer in training.model.buffers()]
+    batch = training.batches()[0]
+    train_mode(training.model)
+    loss, _ = _step(training, list(training.parts([batch])), len(batch))
+    loss.item()
+    training.optimizer.zero_grad()
+    for buffer, value in zip(training.model.buffers(), buffers, strict=True):
+        buffer.copy_(value)
+    training.compile_seconds += time.perf_counter() - started
+    training.start_clock(seconds)
+
+
+def _accuracy(training: Training, observer: Observer) -> float:
+    """Accuracy on the held-out part; each process classifies its share of it."""
+    data, ranks = training.data, training.ranks
+    if len(data.test_labels) >= ranks.count > 1:
+        data = data.without(test=(i for i in range(len(data.test_labels)) if i % ranks.count != ranks.rank))
+    # one process must not leave the others waiting
+    interruptible = observer.interruptible() if ranks.count == 1 else nullcontext()
+    with interruptible, autocast(training.recipe, training.device):
+        if training.average is not None and training.recipe.norm_batches:
+            batches = training.batches()[: training.recipe.norm_batches]
+            recompute_norms(training.average.module, (images for images, _ in training.parts(batches)))
+            average_statistics(ranks, training.average)
+        hits = round(evaluate(training.trained, data).accuracy * len(data.test_labels))
+    counts = ranks.sum(torch.tensor([hits, len(data.test_labels)], device=training.device)).tolist()
+    return float(counts[0] / counts[1])

@@ -1,0 +1,147 @@
+"""A training under way: network, optimizer, average and counters, all that a checkpoint keeps of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nets.common import randomness
+from nets.data import Batches, Dataset, validation_split
+from nets.models.base import Network
+from nets.training.average import RULE, Average
+from nets.training.distributed import Ranks
+from nets.training.metrics import Sums
+from nets.training.optimizer import create_optimizer
+from nets.training.plan import batches, share, steps_per_epoch
+from nets.training.recipe import Recipe
+from nets.training.whitening import whiten
+
+WHITENED = 2048
+"""Training images from which whitening takes its patches."""
+
+
+@dataclass(eq=False)
+class Training:
+    """A network in training: everything that changes, and what must not change.
+
+    Attributes:
+        whole: the data set as given.
+        data: what is learned and what is evaluated after an epoch: `whole`, or with `recipe.val_fraction` two parts of
+            its training images.
+        stepped: the model as a step calls it, wrapped for several processes and compiled.
+        epoch: complete epochs, each with its row in `history`.
+        step: all steps.
+        compile_seconds: time of torch.compile, which `seconds` leaves out.
+    """
+
+    model: Network
+    whole: Dataset
+    data: Dataset
+    recipe: Recipe
+    seed: int
+    ranks: Ranks
+    images: Batches
+    optimizer: torch.optim.Optimizer
+    average: Average | None
+    stepped: nn.Module
+    epoch: int = 0
+    step: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    sums: Sums = field(default_factory=Sums)
+    compile_seconds: float = 0.0
+    _clock: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def start(cls, model: Network, whole: Dataset, recipe: Recipe, seed: int, ranks: Ranks) -> Training:
+        """Make a training before its first step; the model lies on its device."""
+        weight = next(model.parameters())
+        data = validation_split(whole, recipe.val_fraction, seed) if recipe.val_fraction else whole
+        images = Batches(data, augmentation=recipe.augmentation, seed=seed, device=weight.device, dtype=weight.dtype)
+        if recipe.whitening:
+            whiten(model, images.sample(WHITENED))
+        if recipe.channels_last:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        average = None
+        if recipe.averaging > 0:
+            average = Average(model, recipe.averaging, buffers=recipe.norm_batches == 0)
+        optimizer = create_optimizer(model, recipe)
+        stepped = ranks.wrapped(model, lambda: images.sample(2))
+        if recipe.compile:
+            stepped = torch.compile(stepped)  # type: ignore[assignment]
+        return cls(model, whole, data, recipe, seed, ranks, images, optimizer, average, stepped)
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.device
+
+    @property
+    def trained(self) -> nn.Module:
+        """The network with the weights that count: averaged ones where the recipe averages."""
+        return self.model if self.average is None else self.average.module
+
+    @property
+    def seconds(self) -> float:
+        """Time since the first batch, over all pieces of a resumed run, each up to its last checkpoint."""
+        return time.perf_counter() - self._clock
+
+    def start_clock(self, seconds: float = 0.0) -> None:
+        """Set `seconds`."""
+        self._clock = time.perf_counter() - seconds
+
+    def end_epoch(self, row: dict[str, Any]) -> None:
+        self.history.append(row)
+        self.epoch, self.sums = self.epoch + 1, Sums()
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.recipe.epochs * steps_per_epoch(len(self.images), self.recipe, self.ranks.count)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        return self.recipe.rate(step, self.steps)
+
+    def batches(self) -> list[Tensor]:
+        """The batches of the epoch under way, as tensors of indices."""
+        order = randomness.order(self.seed, self.epoch, len(self.images))
+        return batches(order, self.recipe, self.ranks.count)
+
+    def parts(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of this process's parts of the batches, `recipe.grad_accum` of each."""
+        shares = (part for b in batches for part in share(b, self.recipe, self.ranks.rank, self.ranks.count))
+        return self.images.epoch(self.epoch, shares)
+
+    @property
+    def held_out(self) -> str:
+        """The name in the history of what is evaluated after an epoch."""
+        return "validation_accuracy" if self.recipe.val_fraction else "test_accuracy"
+
+    def state(self) -> dict[str, Any]:
+        """Everything that changes, as tensors and plain values."""
+        return {
+            "weights": self.model.state_dict(),
+            "averaged": None if self.average is None else self.average.module.state_dict(),
+            "averaging": None if self.average is None else RULE,
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "history": self.history,
+            "sums": asdict(self.sums),
+            "clock": {"seconds": self.seconds, "compile_seconds": self.compile_seconds},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.model.load_state_dict(state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.module.load_state_dict(state["averaged"])
+            self.average.n_averaged.fill_(state["step"])
+        self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
+        self.sums, self.compile_seconds = Sums(**state["sums"]), state["clock"]["compile_seconds"]
+        self.start_clock(state["clock"]["seconds"])

@@ -1,0 +1,96 @@
+"""The choice of a backend by what a user has asked for; `Backend.describe` tells the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pde.backends.base import Backend
+from pde.backends.data import Options
+from pde.backends.device import Device, read_device
+from pde.backends.mixed import Mixed
+from pde.backends.numba import backend as numba
+from pde.common.arguments import choose, count, read_precision
+from pde.common.arrays import import_torch
+from pde.levels.direct import LARGEST_DENSE
+from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, level_to
+
+
+def _plain(hierarchy: Hierarchy, options: Options) -> Backend:
+    return Backend(hierarchy, options.dtype, options.device, 'kernels="numpy"')
+
+
+def _torch(hierarchy: Hierarchy, options: Options) -> Backend:
+    from pde.backends.torch.backend import make
+
+    return make(hierarchy, options)
+
+
+Maker = Callable[[Hierarchy, Options], Backend | str]
+"""make(hierarchy, options): the backend, or the reason why there is none for this hierarchy."""
+
+MAKERS: dict[str, Maker] = {
+    "numba": numba.make,
+    "numpy": _plain,
+    "torch": _torch,
+    "torch compiled": _torch,
+    "torch graph": _torch,
+    "torch compiled graph": _torch,
+}
+"""The backends by the `kernels` of `pde.Multigrid`; another one takes part as soon as it has an entry."""
+
+
+def make(hierarchy: Hierarchy, options: Options, mixed: bool = False) -> Backend:
+    """The backend for a hierarchy of NumPy arrays in `options.dtype`; `mixed`: with cycles in float32.
+
+    Raises:
+        ValueError: `options.kernels` is not "auto", and there are none for this hierarchy. ImportError: nor a library.
+    """
+    device = options.device
+    here = hierarchy.to(device.where, options.dtype) if device.on_tensors else hierarchy
+    if not mixed or len(hierarchy.levels) == 1:
+        return _chosen(here, options)
+    low = np.dtype("float32")
+    levels = [level_to(level, device.where, low) for level in hierarchy.levels]
+    return Mixed(here, _chosen(replace(here, levels=levels), replace(options, dtype=low)))
+
+
+def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:
+    name = options.kernels
+    if name == "auto":
+        name = "torch" if options.device.on_tensors else "numba"
+    made = MAKERS[name](hierarchy, options)
+    if not isinstance(made, str):
+        return made
+    if options.kernels != "auto":
+        raise ValueError(f'kernels="{name}": {made}')
+    return Backend(hierarchy, options.dtype, options.device, made)
+
+
+def read_options(kernels: Any, device: Any, dtype: Any, threads: Any) -> tuple[Options, bool]:
+    """Options of these arguments of `pde.Multigrid`, and whether cycles are to be in float32.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+    """
+    device = read_device(device)
+    threads = None if threads is None else count("threads", threads, least=1)
+    kernels = choose("kernels", kernels, MAKERS, auto="auto")
+    if kernels.startswith("torch"):
+        import_torch(f"kernels={kernels!r}")
+    if device != "cpu" and kernels in ("numba", "numpy"):
+        raise ValueError(f"kernels={kernels!r} run on the host, and device is {device!r}; use 'auto' or 'torch'")
+    if device == "cpu" and kernels.endswith("graph"):
+        instead = kernels.removesuffix(" graph")
+        raise ValueError(f"kernels={kernels!r} captures cycles of a GPU, and device is 'cpu'; use {instead!r}")
+    on = Device(device, on_tensors=device != "cpu" or kernels.startswith("torch"))
+    precision, mixed = read_precision(dtype, "float64" if device == "cpu" else "mixed")
+    return Options(kernels, on, precision, threads), mixed
+
+
+def largest_direct(device: Device) -> int:
+    """The largest coarsest grid, in unknowns: on tensors its inverse is a dense matrix."""
+    return LARGEST_DENSE if device.on_tensors else LARGEST_DIRECT

@@ -1,0 +1,68 @@
+"""The data that pass the seam between solver and backend, and the options that decide on a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pde.backends.device import Device
+from pde.problem.grid import Sides
+
+Vector = Any
+"""An array, a tensor, or whatever a backend computes with; see `pde.backends.base`."""
+
+Norms = Sequence[float] | None
+"""Norms that a cycle has measured on its way, one per member; None where it has not."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The right-hand side of A u = f with boundary data, arrays or vectors.
+
+    Args:
+        rhs: the right-hand side of u with zero boundary values.
+        f: nodal values without the boundary data in `sides`; None: `rhs`, which has none.
+        sides: boundary data of the finest grid as arrays, for full multigrid.
+        sizes: what residuals are relative to; only `Backend.start` needs it.
+    """
+
+    rhs: Vector
+    f: Vector = None
+    sides: Sides = field(default_factory=dict)
+    sizes: np.ndarray | None = None
+
+    @property
+    def nodal(self) -> Vector:
+        return self.rhs if self.f is None else self.f
+
+    def each(self, change: Callable[[Any], Any]) -> Data:
+        """The data with change(v) in the place of vectors v."""
+        return Data(change(self.rhs), None if self.f is None else change(self.f), self.sides, self.sizes)
+
+    def select(self, members: Sequence[int], ndim: int) -> Data:
+        """The data of these members; boundary data of fewer than ndim axes are common to all."""
+        data = self.each(lambda v: v[members])
+        sides = {key: g if g.ndim < ndim else g[members] for key, g in self.sides.items()}
+        return Data(data.rhs, data.f, sides, None if self.sizes is None else self.sizes[members])
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `pde.Multigrid` that decide on a backend.
+
+    Args:
+        kernels: "auto", or a name in `pde.backends.choice.MAKERS`.
+        device: where arrays are.
+        dtype: of data and residuals.
+        threads: for compiled kernels; None takes the cores of this process.
+        chosen: why kernels of a kind do not run (None: they do), as it was chosen first; updates keep to it.
+    """
+
+    kernels: str = "auto"
+    device: Device = field(default_factory=Device)
+    dtype: np.dtype = field(default_factory=lambda: np.dtype(float))
+    threads: int | None = None
+    chosen: dict[Any, str | None] = field(default_factory=dict)

@@ -1,0 +1,191 @@
+"""The backend of compiled kernels, which are imported where a solver takes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mgcore import Event, Iteration, Remaining
+from pde.backends.base import Backend
+from pde.backends.data import Data, Norms, Options, Vector
+from pde.backends.full_multigrid import is_homogeneous
+from pde.backends.iterations import Cycling
+from pde.backends.numba import stamps
+from pde.backends.numba.background import MEANWHILE, begin, waiting
+from pde.backends.numba.variants import Variant, variant_of
+from pde.common.progress import CompileBar
+from pde.levels.hierarchy import Hierarchy
+from pde.problem.grid import Array
+
+SMALLEST = 1 << 15
+"""Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
+
+SMALL, LARGE = 1e-100, 1e100
+"""Norms between these have squares that neither overflow nor underflow, and so have much smaller residuals."""
+
+
+def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
+    """The backend for these levels, or the reason why there is none.
+
+    Raises:
+        ImportError: kernels="numba" and Numba is not there.
+    """
+    automatic = options.kernels == "auto"
+    size = hierarchy.levels[0].info.grid.size
+    if automatic and size < SMALLEST:
+        return f"fewer than {SMALLEST:,} unknowns"
+    variant = variant_of(hierarchy.levels, options.dtype)
+    if isinstance(variant, str):
+        return variant
+    if automatic and variant not in options.chosen:
+        options.chosen[variant] = waiting(variant, size)
+    reason = options.chosen.get(variant) if automatic else None
+    if reason == MEANWHILE:
+        return Meanwhile(hierarchy, options, variant)
+    reason = reason or _missing(automatic)
+    return reason or Numba(hierarchy, options, variant)
+
+
+def _missing(automatic: bool) -> str:
+    try:
+        from pde.backends.numba.kernels import cannot_compile
+    except ImportError as error:
+        if not automatic:
+            raise
+        return f"Numba cannot be imported: {error}"
+    return cannot_compile()
+
+
+class Meanwhile(Backend):
+    """The plain backend while the kernels are compiled in the background, which its first use starts."""
+
+    def __init__(self, hierarchy: Hierarchy, options: Options, variant: Variant) -> None:
+        super().__init__(hierarchy, options.dtype, options.device, MEANWHILE)
+        self._variant, self._chosen = variant, options.chosen
+
+    def prepare(self, progress: bool = False) -> None:
+        if self.why == MEANWHILE and (failed := begin(self._variant)):
+            self.why = self._chosen[self._variant] = failed
+
+
+class Numba(Backend):
+    """Cycles on compiled kernels; see `pde.backends.numba`.
+
+    Args:
+        variant: of the kernels.
+    """
+
+    runs_in = "Numba"
+
+    def __init__(self, hierarchy: Hierarchy, options: Options, variant: Variant) -> None:
+        super().__init__(hierarchy, options.dtype, options.device)
+        self.variant, self._options = variant, options
+        self._kernels: Any = None
+        self._symmetric: Numba | None = None
+        self._prepared = False
+
+    @property
+    def kernels(self) -> Any:
+        """The `Kernels`, made when they are first needed."""
+        if self._kernels is None:
+            from pde.backends.numba.kernels import Kernels
+
+            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._threads())
+        return self._kernels
+
+    def describe(self) -> str:
+        threads = self._threads()
+        return f"compiled kernels, {threads} thread{'s' * (threads > 1)}"
+
+    def held(self) -> Sequence[Any]:
+        return [self.kernels, *(() if self._symmetric is None else self._symmetric.held())]
+
+    def prepare(self, progress: bool = False) -> None:
+        if self._prepared:
+            return
+        with CompileBar(progress, self.variant) as bar:
+            files = self.kernels.prepare(bar)
+        if files and not stamps.is_compiled(self.variant):
+            stamps.write(self.variant, files=files)
+        self._prepared = True  # not where it was interrupted
+
+    def cycle(
+        self, kind: str, data: Data, u: Vector = None, *, level: int = 0, out: Vector = None, **_: Any
+    ) -> tuple[Vector, Norms]:
+        if level == len(self.hierarchy.levels) - 1:
+            return super().cycle(kind, data, u, level=level)
+        f = np.ascontiguousarray(data.rhs)
+        out = _space(f, out)
+        guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
+        norms = [self.kernels.cycle(kind, *each, level) for each in zip(f, guesses, out, strict=True)]
+        return out, _exact(norms, f)
+
+    def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
+        if not self.measures(data):
+            return super().full_multigrid(data, out=out, measure=measure)
+        f = np.ascontiguousarray(data.nodal)
+        out = _space(f, out)
+        norms = [self.kernels.full_multigrid(*each, measure) for each in zip(f, out, strict=True)]
+        return out, _exact(norms, f)
+
+    def measures(self, data: Data) -> bool:
+        return is_homogeneous(data, self.hierarchy)
+
+    def start(
+        self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
+    ) -> Iteration:
+        if accel is None and not self.hierarchy.choices.singular and self.kernels.fits_one_call:
+            return CyclesInOneCall(self, kind, data, u, out)
+        return super().start(kind, accel, data, u, out)
+
+    def symmetric(self) -> Backend:
+        if self._symmetric is None:
+            self._symmetric = Numba(self.hierarchy.symmetric(), self._options, self.variant)
+        return self._symmetric
+
+    def traced(self, report: Callable[[Event], Any]) -> Backend:
+        return Backend(self.hierarchy, self.dtype, self.device).traced(report)
+
+    def _threads(self) -> int:
+        if self._options.threads is not None:
+            return self._options.threads
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_kernels": None, "_symmetric": None, "_prepared": False}
+
+
+class CyclesInOneCall(Cycling):
+    """All cycles of a small grid in one call of the kernels, where norms have squares like other numbers."""
+
+    def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
+        nested = self._u is None and self._kind == "fmg"
+        if not all(SMALL < member.scale < LARGE for member in left):
+            return super().advance(left)
+        if nested and not self._backend.measures(self._data):
+            return super().advance(left)
+        kind = self._kind if nested or self._kind != "fmg" else "V"
+        f = np.ascontiguousarray(self._data.rhs)
+        out = _space(f, self._u if self._owned else self._take_out())
+        guesses = [None] * len(f) if self._u is None else np.ascontiguousarray(self._u)
+        solve, norms = self._backend.kernels.solve, []
+        for each in zip(f, guesses, out, left, strict=True):  # in this frame
+            norms += [solve(kind, *each)]
+        self._u, self._owned = out, True
+        return norms
+
+
+def _space(f: Array, out: Array | None) -> Array:
+    """`out` where kernels can write to it, or new memory."""
+    return out if out is not None and out.flags.c_contiguous else np.empty_like(f)
+
+
+def _exact(norms: list[float], f: Array) -> Norms:
+    """The norms, None where one has no exact square; zero has, unless f is as small."""
+    wrong = [i for i, norm in enumerate(norms) if not SMALL < norm < LARGE]
+    if not wrong:
+        return norms
+    return norms if all(norms[i] == 0 and np.max(np.abs(f[i])) > SMALL for i in wrong) else None

@@ -1,0 +1,119 @@
+"""The kernels of a solver's levels, for one right-hand side at a time: all that the backend asks of the plan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+from weakref import WeakSet
+
+import numba
+import numpy as np
+
+from mgcore import Level, Remaining
+from pde.backends.numba.executor import Executor
+from pde.backends.numba.fused_sweep import ITERATE, RESIDUAL
+from pde.backends.numba.jit import reported
+from pde.backends.numba.level_data import Tables
+from pde.backends.numba.states import Packed, Sweeping
+from pde.backends.numba.variants import Variant
+from pde.levels.hierarchy import sweep_of
+from pde.problem.grid import Array
+
+LARGEST_CALL = 1 << 21
+"""Unknowns at most for all cycles in one call."""
+
+MOST = 16
+"""Cycles in one call, during which Python sees no signal."""
+
+NORMS = {None: RESIDUAL, "residual": RESIDUAL, "iterate": ITERATE}
+
+
+class Kernels:
+    """Compiled cycles on the levels of a `Variant`.
+
+    The plan owns the storage that it works in: two cycles at once wait for each other.
+    """
+
+    def __init__(self, levels: Sequence[Level], variant: Variant, threads: int) -> None:
+        self.executor = Executor(levels, _packed(levels, variant), _sweeping(levels[0]), threads)
+        self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
+        self.fits_one_call = levels[0].info.grid.size <= LARGEST_CALL and self.executor.is_one_call
+        """Whether there is `solve`: the grid is small, and no sparse factors are needed between two passes."""
+        self._lock = Lock()
+        _EVERY.add(self)
+
+    def prepare(self, report: Callable[[int], Any]) -> list[str]:
+        """As `Executor.prepare`; `report` is told how many functions have been compiled, from 0 on if there is one."""
+        with self._lock, reported(report):
+            return self.executor.prepare()
+
+    def cycle(self, kind: str, f: Array, u: Array | None, out: Array, level: int = 0) -> float:
+        """A cycle that begins on a level, from u (None: zero) to `out`, which may be u.
+
+        Returns:
+            The root mean square of f - A u over the box.
+        """
+        with self._lock:
+            plan = self.executor.plan(kind, level)
+            return self._rms(self.executor.run(plan, f, u, out), level)
+
+    def full_multigrid(self, f: Array, out: Array, measure: str | None = None) -> float:
+        """One pass of full multigrid for zero boundary data; returns what `cycle` does, or that of the "iterate"."""
+        with self._lock:
+            plan = self.executor.plan("nested", 0, NORMS[measure])
+            return self._rms(self.executor.run(plan, f, None, out), 0)
+
+    def solve(self, kind: str, f: Array, u: Array | None, out: Array, left: Remaining) -> list[float]:
+        """Cycles from u to `out` in one call, until the residual is small enough or does not halve.
+
+        Args:
+            kind: of the cycles, or "fmg": full multigrid for zero boundary data, then V-cycles.
+
+        Returns:
+            The relative norm after each cycle.
+        """
+        norms = np.empty(min(left.cycles, MOST) + 1)
+        norms[0] = left.last
+        scale = np.array((self._volumes[0], left.scale))
+        with self._lock:
+            count = self.executor.solve(kind, f, u, out, norms, scale, left.tolerance)
+        return norms[1 : count + 1].tolist()
+
+    def _rms(self, total: float, level: int) -> float:
+        return float(np.sqrt(total / self._volumes[level]))
+
+
+_EVERY: WeakSet[Kernels] = WeakSet()
+
+
+def _unlock() -> None:
+    """In a child of a process one of whose threads was in a cycle: that thread is not there to end it."""
+    for each in _EVERY:
+        each._lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+
+def cannot_compile() -> str:
+    """The reason why Numba compiles nothing, "" where it does."""
+    return "NUMBA_DISABLE_JIT keeps Numba from compiling" if numba.config.DISABLE_JIT else ""  # type: ignore[attr-defined]
+
+
+def _packed(levels: Sequence[Level], variant: Variant) -> Packed:
+    varying = variant.coefficients == "varying"
+    tables = Tables(np.dtype(variant.dtype), varying)
+    for level in levels[:-1]:
+        info = level.info
+        tables.add(info.grid, info.operator.terms, sweep_of(level).omega, info.to_coarse)
+    return Packed(*tables.pack(), None if variant.ndim == 2 else True, True if varying else None, tables.faces)
+
+
+def _sweeping(level: Level) -> Sweeping:
+    def reverse(B: Sequence[Any]) -> bool:
+        return bool(B and B[0].reverse)
+
+    return Sweeping(len(level.B), len(level.B_post), reverse(level.B), reverse(level.B_post))

@@ -1,0 +1,100 @@
+"""Read fields on a grid: coefficient, reaction, and values at the unknowns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pde.common.arguments import evaluate, finite, real_array
+from pde.common.arrays import contiguous, is_tensor, namespace, numpy_dtype
+from pde.problem.grid import Array, Grid
+
+
+def read_values(
+    name: str,
+    values: Any,
+    grid: Grid,
+    dtype: np.dtype | str | None = None,
+    tensors: bool = False,
+    check: bool = True,
+    constant: bool = False,
+) -> Array:
+    """`values` (array or callable of the coordinates) as a finite real array of shape (..., *grid.shape).
+
+    Args:
+        tensors: whether a tensor may stay one.
+        check: whether to search an array that has the dtype already for values that are not finite.
+        constant: whether one number may stand for all of them.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+    """
+    array = values if tensors and is_tensor(values) else _array(name, values, grid)
+    if constant and array.ndim == 0:
+        array = contiguous(namespace(array).broadcast_to(array, grid.shape))
+    shape = tuple(array.shape)
+    if array.ndim < grid.ndim or shape[array.ndim - grid.ndim :] != grid.shape:
+        raise ValueError(
+            f"{name} must have the problem's shape {grid.shape}, after any leading batch axes; got {shape}"
+        )
+    if 0 in shape:
+        raise ValueError(f"{name}: a batch axis has length 0: shape {shape}")
+    if dtype is None:
+        given = numpy_dtype(array.dtype)
+        dtype = np.promote_types(given, np.float32) if given.kind == "f" else np.dtype(float)
+    return array if not check and array.dtype == dtype else finite(name, array, np.dtype(dtype))
+
+
+def read_diffusion(coefficient: Any, grid: Grid) -> tuple[float | Array, ...]:
+    """The diffusion of each axis; the same array for all of them where one field was given."""
+    given = 1.0 if coefficient is None else coefficient
+    if _is_full_tensor(given, grid):
+        raise ValueError(
+            "coefficient: full tensors are not supported; a diagonal one is a list of its entries, one per axis"
+        )
+    if not isinstance(given, list | tuple):
+        return (_read_field("coefficient", given, grid, positive=True),) * grid.ndim
+    if len(given) != grid.ndim:
+        raise ValueError(f"coefficient must be one field or {grid.ndim} of them, one per axis; got {len(given)}")
+    return tuple(_read_field(f"coefficient[{a}]", value, grid, positive=True) for a, value in enumerate(given))
+
+
+def read_reaction(reaction: Any, grid: Grid) -> float | Array:
+    """The reaction: a number, or an array of the grid's shape."""
+    return _read_field("reaction", reaction, grid, positive=False)
+
+
+def _read_field(name: str, values: Any, grid: Grid, positive: bool) -> float | Array:
+    field = _array(name, values, grid)
+    if field.ndim and field.shape != grid.shape:
+        raise ValueError(f"{name} must be a number or have the shape {grid.shape}, got {field.shape}")
+    field = finite(name, field, np.dtype(float))
+    if np.min(field) < 0 or (positive and np.min(field) == 0):
+        allowed = "positive" if positive else "zero or positive"
+        raise ValueError(f"{name} must be {allowed}, got values down to {np.min(field)}")
+    return field.copy() if field.ndim and np.ptp(field) > 0 else float(field.flat[0])
+
+
+def _array(name: str, values: Any, grid: Grid) -> Array:
+    """Real numbers as they are given, or a callable's values at the unknowns; a constant may come as a scalar."""
+    if not callable(values):
+        return real_array(name, values)
+    array = evaluate(name, values, grid.points())
+    try:
+        return np.array(np.broadcast_to(array, grid.shape))
+    except ValueError:
+        raise ValueError(
+            f"{name}: the callable must return a scalar or an array of shape {grid.shape}, got shape {array.shape}"
+        ) from None
+
+
+def _is_full_tensor(coefficient: Any, grid: Grid) -> bool:
+    """Whether this is a matrix, of numbers or fields, where one field or one per axis is meant."""
+    if grid.ndim == 1:
+        return False
+    rows = (grid.ndim, grid.ndim)
+    if isinstance(coefficient, list | tuple):
+        return all(isinstance(row, list | tuple) and len(row) == grid.ndim for row in coefficient)
+    given = tuple(np.shape(coefficient)) if hasattr(coefficient, "shape") else ()
+    return given != grid.shape and given in (rows, rows + grid.shape, grid.shape + rows)

@@ -1,0 +1,86 @@
+"""Means and norms of grid functions in the inner product of control volumes, safe against overflow and underflow."""
+
+from __future__ import annotations
+
+import math
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+
+from pde.common.arrays import Frozen, as_numpy, cast, convert, is_tensor, namespace
+from pde.problem.grid import Array, Grid, is_constant
+
+
+class Volumes(Frozen):
+    """The inner product (u, v) = sum W u v / sum W with control volumes W; results have the shape of the batch axes.
+
+    Args:
+        W: an array, or the grid that has these control volumes: the array is then made when it is first needed.
+    """
+
+    def __init__(self, W: Array | Grid) -> None:
+        self._W = W
+        self._shape, self._axes, self._size = W.shape, tuple(range(-W.ndim, 0)), W.size
+        self._uniform = W.volumes_are_equal if isinstance(W, Grid) else is_constant(W.ravel())
+
+    @cached_property
+    def _weights(self) -> Array:
+        W = self._W.volumes() if isinstance(self._W, Grid) else self._W
+        return W / W.sum()
+
+    def to(self, device: Any, dtype: Any) -> Volumes:
+        """The same for tensors; arrays of any dtype have it as it is."""
+        if device is None or self._uniform:
+            return self
+        return self.changed(_weights=convert(self._weights, device, dtype))
+
+    def mean(self, u: Array) -> Array:
+        """sum W u / sum W."""
+        if self._uniform:
+            return namespace(u).mean(u, axis=self._axes)
+        return namespace(u).sum(self._weights * u, axis=self._axes)
+
+    def without_mean(self, u: Array) -> Array:
+        """u less its mean."""
+        mean = self.mean(u).reshape(u.shape[: u.ndim - len(self._shape)] + (1,) * len(self._shape))
+        return u - cast(mean, u.dtype)
+
+    def rms(self, u: Array) -> Array:
+        """sqrt(sum W u^2 / sum W): the same for every grid size and dtype; an array on the host also of tensors."""
+        if is_tensor(u):
+            return as_numpy(self._rms_of_any_size(u)).astype(float)
+        flat = u.reshape(-1, self._size)
+        with np.errstate(over="ignore", under="ignore"):
+            if self._uniform:
+                squares = [_dot(v, v) / self._size for v in flat]
+            else:
+                squares = [_dot(self._weights.ravel() * v, v) for v in flat]
+        small, large = _limits(u.dtype)
+        result = np.array([math.sqrt(square) if square >= 0 else math.nan for square in squares])
+        outside = [i for i, square in enumerate(squares) if not small < square < large / self._size]
+        if outside:
+            result[outside] = self._rms_of_any_size(flat[outside].reshape(-1, *self._shape))
+        return result.reshape(u.shape[: u.ndim - len(self._shape)])
+
+    def _rms_of_any_size(self, u: Array) -> Array:
+        xp = namespace(u)
+        largest = cast(xp.amax(xp.abs(u), axis=self._axes, keepdims=True), np.dtype(float))
+        scaled = u / xp.where(largest > 0, largest, 1)
+        return largest.reshape(largest.shape[: -len(self._shape)]) * xp.sqrt(self.mean(scaled**2))
+
+
+PIECE = 1 << 13
+"""Numbers that a BLAS multiplies on one thread: more would stay busy for a while, and cycles need the cores."""
+
+
+def _dot(u: Array, v: Array) -> float:
+    if len(u) <= PIECE:
+        return float(np.dot(u, v))
+    return sum(float(np.dot(u[k : k + PIECE], v[k : k + PIECE])) for k in range(0, len(u), PIECE))
+
+
+@cache
+def _limits(dtype: np.dtype) -> tuple[float, float]:
+    """Squares between these numbers are exact."""
+    return float(np.finfo(dtype).tiny) * 1e8, float(np.finfo(dtype).max)

@@ -1,0 +1,160 @@
+"""Right-hand sides, boundary data and first guesses of users, read to the device of a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mgcore import Progress
+from pde.backends.base import Backend
+from pde.backends.data import Data
+from pde.backends.device import Device, host, protected
+from pde.common.arguments import count, described, finite, number
+from pde.common.arrays import cast, copied, is_tensor
+from pde.problem.boundary import BoundaryData, read_sides
+from pde.problem.compatibility import incompatible_share
+from pde.problem.grid import Array, Sides
+from pde.problem.poisson import Poisson
+from pde.solver.batch import one_batch_axis
+from pde.solver.output import check_out, deliver, work_space
+
+QUIET: Any = {"over": "ignore", "under": "ignore", "invalid": "ignore"}
+"""Infinite values are a reason why a solve ends, not a warning on the way there."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The data of one call.
+
+    Args:
+        f: nodal values (..., *shape), not yet known to be finite.
+        sides: boundary data in float64, with one batch axis where they differ between members.
+        u0: the first guess, of the shape of f; None is zero.
+        out: the user's memory for the result.
+        as_tensor: whether the user wants a tensor.
+    """
+
+    reader: Reader
+    f: Array
+    sides: Sides
+    u0: Array | None
+    out: Any
+    as_tensor: bool
+
+    @property
+    def members(self) -> Array:
+        """f with one batch axis."""
+        return self.f.reshape(-1, *self.reader.problem.shape)
+
+    @property
+    def guess(self) -> Array | None:
+        """u0 with one batch axis."""
+        return None if self.u0 is None else self.u0.reshape(-1, *self.reader.problem.shape)
+
+    @property
+    def work_space(self) -> Array | None:
+        """`out` with one batch axis, where cycles may work in it."""
+        space = work_space(self.out, self.f, self.u0)
+        return None if space is None else space.reshape(-1, *self.reader.problem.shape)
+
+    def nodal_data(self, backend: Backend) -> Data:
+        """f and the boundary data in the dtype of the backend."""
+        sides = {key: cast(values, backend.dtype) for key, values in self.sides.items()}
+        return Data(backend.vector(self.members), sides=sides)
+
+    def protected(self) -> Inputs:
+        """The same with an f of its own, for calls to functions of the user."""
+        return replace(self, f=copied(self.f))
+
+    def showing(self, callback: Callable[[Progress], Any] | None) -> Callable[[Progress], Any] | None:
+        """A callback that is shown u as the user wants it, and cannot change that of the solve."""
+        if callback is None:
+            return None
+        return lambda progress: callback(replace(progress, u=protected(self._as_given(progress.u))))
+
+    def check_finite(self) -> None:
+        finite("f", self.f, self.reader.dtype)
+
+    def incompatible_share(self, backend: Backend, allowed: float | None) -> np.ndarray | None:
+        """The share of f that is removed of each member, where the problem is singular."""
+        problem = self.reader.problem
+        if not problem.singular:
+            return None
+        self.check_finite()
+        volumes = backend.hierarchy.volumes[0]
+        with np.errstate(**QUIET):
+            return incompatible_share(self.members, self.sides, problem.grid, problem.terms, volumes, allowed)
+
+    def deliver(self, u: Array) -> Array:
+        """The result, members (members, *shape), in the shape and kind of f, and in `out`."""
+        return deliver(self._as_given(u), self.out)
+
+    def _as_given(self, u: Array) -> Array:
+        return self.reader.device.give(u.reshape(self.f.shape), self.as_tensor)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads arguments of a solver; `dtype` is that of data and residuals."""
+
+    problem: Poisson
+    device: Device
+    dtype: np.dtype
+
+    def inputs(self, f: Any, g: BoundaryData = None, u0: Any = None, out: Any = None) -> Inputs:
+        """The arguments of `Multigrid.solve`.
+
+        Raises:
+            TypeError, ValueError: naming the argument, what came and what is allowed.
+        """
+        as_tensor = is_tensor(f)
+        f = self._nodal("f", f, check=False, constant=True)
+        sides = self._sides(g, tuple(f.shape[: f.ndim - self.problem.ndim]))
+        u0 = self._guess("u0", u0, f)
+        check_out(self.device, out, f.shape, self.dtype, as_tensor)
+        return Inputs(self, f, sides, u0, out, as_tensor)
+
+    def right_hand_side(self, f: Any, u: Any = None) -> Inputs:
+        """The arguments of `Multigrid.cycle`, which are to be finite."""
+        as_tensor = is_tensor(f)
+        f = self._nodal("f", f, constant=True)
+        return Inputs(self, f, {}, self._guess("u", u, f), None, as_tensor)
+
+    def _guess(self, name: str, u: Any, f: Array) -> Array | None:
+        """A first guess of the shape of f."""
+        if u is None:
+            return None
+        u = self._nodal(name, u)
+        if u.shape != f.shape:
+            raise ValueError(f"{name} must have the shape of f, {tuple(f.shape)}; got {tuple(u.shape)}")
+        return u
+
+    def _nodal(self, name: str, values: Any, check: bool = True, constant: bool = False) -> Array:
+        values = self.device.read(name, values)
+        values = self.problem.read(name, values, self.dtype, tensors=True, check=check, constant=constant)
+        return self.device.put(values, self.dtype)
+
+    def _sides(self, g: BoundaryData, batch: tuple[int, ...]) -> Sides:
+        double = np.dtype(float)
+        sides = read_sides(host(self.device.read("g", g)), self.problem.grid, double, batch)
+        for key, values in sides.items():
+            finite(f"g[{key}]", values, self.dtype)
+        return one_batch_axis({key: self.device.put(v, double) for key, v in sides.items()}, self.problem.ndim)
+
+
+def read_limits(rtol: Any, atol: Any, max_cycles: Any, callback: Any) -> dict[str, Any]:
+    limits = {
+        "rtol": number("rtol", rtol, least=0),
+        "atol": number("atol", atol, least=0),
+        "max_cycles": count("max_cycles", max_cycles, least=0),
+    }
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None, got {described(callback)}")
+    return limits
+
+
+def read_share(incompatible: float | None) -> float | None:
+    return None if incompatible is None else number("incompatible", incompatible, least=0)

@@ -1,0 +1,137 @@
+"""The part of a solver that stays as it is between solves: options, levels and backend."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any, Self
+
+import numpy as np
+
+from mgcore.cycle import CYCLES, work_units
+from pde.backends.choice import largest_direct, make, read_options
+from pde.common.arguments import choose, count, read_nu, read_omega
+from pde.levels.defaults import automatic, is_rough
+from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
+from pde.levels.smoothers import SMOOTHERS, SWEEPS_PER_STEP
+from pde.levels.transfers import TRANSFERS
+from pde.problem.poisson import Poisson
+from pde.solver.inputs import Reader
+from pde.solver.reduced import Reduction
+from pde.solver.summary import table
+
+
+class Setup:
+    """The levels and the backend of a problem; arguments as of `pde.Multigrid`, with those of `read_options` in one.
+
+    Attributes:
+        problem: what is solved.
+        smoother, coarse, transfer: the choices, where "auto" is replaced by what suits.
+        levels: NumPy's, finest first, and `hierarchy` with what belongs to them.
+        backend: runs the cycles.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+    """
+
+    def __init__(
+        self, problem: Any, smoother: Any, omega: Any, nu: Any, coarse: Any, transfer: Any, levels: Any, backend: Any
+    ) -> None:
+        if not isinstance(problem, Poisson):
+            raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
+        self._wanted = {
+            "smoother": choose("smoother", smoother, SMOOTHERS, auto="auto"),
+            "coarse": choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto"),
+            "transfer": choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto"),
+        }
+        self.nu, self.omega = read_nu(nu), read_omega(omega)
+        self._limit = None if levels is None else count("levels", levels, least=1)
+        self._options, self._mixed = read_options(*backend)
+        self.dtype = self._options.dtype
+        self._build(problem)
+
+    def _build(self, problem: Poisson, before: Hierarchy | None = None) -> None:
+        """Take `problem` and its levels, all of it or, where something raises, nothing.
+
+        Transfers are taken from the hierarchy before where they stay.
+        """
+        single = np.dtype("float32")
+        for dtype in {self.dtype, single if self._mixed else self.dtype}:
+            problem.check_fits(dtype)
+        names = automatic(problem.grid, problem.terms, **self._wanted)
+        choices = Choices(
+            *(names[0], self.omega, self.nu, *names[1:], self.dtype),
+            singular=problem.singular,
+            largest_direct=largest_direct(self._options.device),
+        )
+        hierarchy = build_hierarchy(problem.grid, problem.terms, choices, self._limit, before)
+        mixed = self._mixed and (problem.singular or problem.is_held(single))
+        backend = make(hierarchy, self._options, mixed)
+        self.problem, self.hierarchy, self.levels, self.backend = problem, hierarchy, hierarchy.levels, backend
+        self.smoother, self.coarse, self.transfer = names
+        self._reader, self._reduction = Reader(problem, backend.device, self.dtype), Reduction(problem, backend)
+
+    def update(self, coefficient: Any = None, reaction: Any = None) -> Self:
+        """Take other coefficients, for instance of the next implicit time step; None keeps the one there is.
+
+        Grids, bilinear transfers and the interpolations of full multigrid are re-used; operators, smoothers and the
+        factors of the coarsest level are new. New too are transfers that follow the coefficient: "operator", and
+        bilinear ones of cells beside a Robin side where a changes there. Where it raises, the solver stays as it was.
+
+        Returns:
+            The object itself.
+
+        Raises:
+            TypeError, ValueError: as `Poisson` for these arguments.
+        """
+        self._build(self.problem.with_terms(coefficient, reaction), self.hierarchy)
+        return self
+
+    def acceleration(self, accel: str | None, cycle: str = "fmg") -> str | None:
+        """The `accel` of a solve with these cycles, None or "cg", where "auto" is replaced by what suits.
+
+        Raises:
+            ValueError: "cg" around a cycle that is not symmetric.
+        """
+        if accel is None:
+            return None
+        if choose("accel", accel, ("cg", "auto")) == "cg":
+            self._check_symmetric(cycle)
+            return "cg"
+        symmetric = cycle not in ("F", "backslash") and self.nu[0] == self.nu[1]
+        rough = len(self.levels) > 1 and symmetric and is_rough(self.problem.grid, self.problem.terms)
+        return "cg" if rough else None
+
+    def _check_symmetric(self, cycle: str) -> None:
+        if cycle in ("F", "backslash"):
+            raise ValueError(
+                f"cycle must be 'V' or 'W' for conjugate gradients, which need a symmetric one; got {cycle!r}"
+            )
+        if self.nu[0] != self.nu[1]:
+            raise ValueError(f"nu must be (n, n) for conjugate gradients: they need a symmetric cycle; got {self.nu}")
+
+    def work_units(self, cycle: str = "V", cycles: int = 1) -> float:
+        """Cost of so many cycles in evaluations of the finest residual; of "fmg", the first is the nested pass.
+
+        A sweep, a residual and a pair of transfers count as one evaluation each on their level.
+        """
+        choose("cycle", cycle, ("fmg", *CYCLES))
+        cycles = count("cycles", cycles, least=0)
+        sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
+        nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
+        return work_units(nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # torch cannot copy sparse tensors, and pickles them
+        copied: Self = pickle.loads(pickle.dumps(self))
+        return copied
+
+    def __repr__(self) -> str:
+        return f"Multigrid({self.problem!r}, smoother={self.smoother!r}, nu={self.nu}, {len(self.levels)} levels)"
+
+    def __str__(self) -> str:
+        backend = self.backend
+        return (
+            f"Multigrid for {self.problem!r}\n"
+            f"{table(self.levels, self.hierarchy.interpolations, backend.runs_in, backend.held())}\n"
+            f"{self.coarse} coarse operators, {self.transfer} transfers, {backend.precision}, {backend.describe()}"
+        )
