@@ -92,7 +92,7 @@ class _Forward:
 
 @dataclass
 class _Adjoint:
-    """What backward needs: a solve for another right-hand side, A with coefficients as tensors, and W."""
+    """The tools of backward: a solve for another right-hand side, A with coefficients as tensors, and W."""
 
     mg: Multigrid
     options: dict[str, Any]

@@ -39,7 +39,7 @@ class Data:
         return self.rhs if self.f is None else self.f
 
     def each(self, change: Callable[[Any], Any]) -> Data:
-        """The data with change(v) in the place of vectors v."""
+        """The data whose vectors v are change(v) instead."""
         return Data(change(self.rhs), None if self.f is None else change(self.f), self.sides, self.sizes)
 
     def select(self, members: Sequence[int], ndim: int) -> Data:

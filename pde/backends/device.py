@@ -26,7 +26,7 @@ class Device:
     on_tensors: bool = False
 
     def read(self, name: str, x: Any) -> Any:
-        """What a user gives: tensors of the host as arrays, those of a GPU as they are.
+        """Read an argument: tensors of the host become arrays, tensors of a GPU stay as they are.
 
         Raises:
             TypeError, ValueError: a tensor that wants a gradient, holds no real numbers or lies on another device.

@@ -35,7 +35,7 @@ def check_out(device: Device, out: Any, shape: Sequence[int], dtype: np.dtype, a
 
 
 def _meets_itself(shape: Sequence[int], strides: Sequence[int]) -> bool:
-    """Whether entries of an array may lie at one place in memory; strides in entries."""
+    """Whether entries of an array may share memory; strides in entries."""
     reach = 0
     for step, n in sorted((abs(step), n) for step, n in zip(strides, shape, strict=True) if n > 1):
         if step <= reach:

@@ -69,9 +69,9 @@ class Trace:
         self._write(self._line(event) + "\n")
 
     def _line(self, event: Event) -> str:
-        place = f"{'  ' * (event.level - 1)}level {event.level} ({self._shapes[event.level - 1]})"
+        title = f"{'  ' * (event.level - 1)}level {event.level} ({self._shapes[event.level - 1]})"
         width = max(len(shape) + 2 * l for l, shape in enumerate(self._shapes)) + 10
-        return f"  {place:{width}} {event.move:11} {event.before:.2e} -> {event.after:.2e}"
+        return f"  {title:{width}} {event.move:11} {event.before:.2e} -> {event.after:.2e}"
 
 
 def _reader(verbose: Any) -> tuple[Callable[[Event], Any] | None, Callable[[str], Any] | None]:

@@ -38,7 +38,7 @@ def compile_kernels(
         progress: show a bar on stderr where that is no terminal too; one line says it otherwise.
 
     Returns:
-        What was compiled now, a line for each combination.
+        A line for each combination that was compiled now.
 
     Raises:
         ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.

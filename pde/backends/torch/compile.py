@@ -26,8 +26,8 @@ Tensor = torch.Tensor
 Backend = str | Callable[..., Any]
 """As torch.compile takes it; "inductor" makes Triton for a GPU and C++ for a CPU."""
 
-TURN = RLock()
-"""Threads take turns: while one makes a graph of operations, torch lets no other run what it has compiled."""
+LOCK = RLock()
+"""One thread at a time: while one makes a graph of operations, torch lets no other run compiled code."""
 
 
 def compiled(level: Level, backend: Backend = "inductor") -> Moves[Any]:
@@ -79,7 +79,7 @@ class CompiledLevel(Delegate):
     def _run(self, leg: Callable[..., Any], *x: Tensor | None) -> Any:
         given = [v for v in x if v is not None]
         key = leg, tuple(v is None for v in x)
-        with TURN:
+        with LOCK:
             if key in self._legs:
                 return self._legs[key](*given)
             level = self.level if self._stencils_alone else replace(self.level, R=_same, P=_same)
