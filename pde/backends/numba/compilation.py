@@ -38,7 +38,7 @@ def compile_kernels(
         progress: show a bar on stderr where that is no terminal too; one line says it otherwise.
 
     Returns:
-        What was compiled now, a line for each combination.
+        The combinations that were compiled now, a line for each.
 
     Raises:
         ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.
@@ -47,9 +47,9 @@ def compile_kernels(
     >>> compile_kernels(dims=2, dtypes="float64")  # doctest: +SKIP
     """
     wanted = (
-        _several("dims", dims, DIMS),
-        _several("dtypes", dtypes, DTYPES),
-        _several("coefficients", coefficients, COEFFICIENTS),
+        _among("dims", dims, DIMS),
+        _among("dtypes", dtypes, DTYPES),
+        _among("coefficients", coefficients, COEFFICIENTS),
     )
     asked = [each for each in EVERY if all(value in some for value, some in zip(each, wanted, strict=True))]
     missing = [each for each in asked if not stamps.is_compiled(each)]
@@ -79,16 +79,21 @@ def small_backend(variant: Variant) -> Any:
 
 
 def child(given: Mapping[str, Any]) -> None:
-    """Compile a variant at low priority, as a child process, and leave a stamp that says so or why it failed."""
+    """Compile a variant at low priority, as a child process, and leave a stamp that says so or why it failed.
+
+    Nothing is done where another process compiles it.
+    """
     _lower_priority()
     variant = Variant(*given["variant"])
-    lock = None if given["locked"] else stamps.lock(variant)
-    if lock is None and not given["locked"]:
+    lock = stamps.lock(variant)
+    if lock is None:
         return
     try:
         compile_variant(variant)
     except Exception as error:
         stamps.write(variant, failed=f"{type(error).__name__}: {error}"[:300])
+    finally:
+        lock.release()
 
 
 def _lower_priority() -> None:
@@ -102,7 +107,7 @@ def _varying(*x: np.ndarray) -> np.ndarray:
     return 1 + x[-1] / 2
 
 
-def _several(name: str, given: Any, allowed: tuple[Any, ...]) -> tuple[Any, ...]:
+def _among(name: str, given: Any, allowed: tuple[Any, ...]) -> tuple[Any, ...]:
     values = (given,) if isinstance(given, int | str) else tuple(given)
     for value in values:
         if value not in allowed:
