@@ -2,86 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import namedtuple
 
 from pde.backends.numba.jit import inline
 from pde.backends.numba.pointers import address_of, pointer
 from pde.backends.numba.workspace import COARSE_SLOTS, Work
 
+Level = namedtuple("Level", "record reals integers addresses is_3d")
+"""A level: its `record` (see `level_data.record`), and the tables that this points into.
 
-class Level(NamedTuple):
-    """A level: its `record` (see `level_data.record`), and the tables that this points into.
+Attributes:
+    addresses: integers, of the buffers of a run.
+    is_3d: None or True, decided when kernels are compiled.
+"""
 
-    Attributes:
-        addresses: integers, of the buffers of a run.
-        is_3d: None or True, decided when kernels are compiled.
-    """
+Axes = namedtuple("Axes", "lower0 centre0 upper0 width0 lower1 centre1 upper1 width1 widths boundary values scratch")
+"""The coefficients across a row, and of its boundary points.
 
-    record: Any
-    reals: Any
-    integers: Any
-    addresses: Any
-    is_3d: Any
+Attributes:
+    lower0, centre0, upper0, width0; lower1, ...: of planes and of rows.
+    widths: along a row with variable coefficients, split by parity, then 1 over them.
+    boundary, values: the numbers of boundary points; their lower, centre, upper, width.
+    scratch: of the work space.
+"""
 
+Task = namedtuple("Task", "sweeps flip f_split source correct sink restricted measured streamed norm beside first last")
+"""A pass over the planes first, ..., last - 1 as numbers and flags; see `interpreter.Step`.
 
-class Axes(NamedTuple):
-    """The coefficients across a row, and of its boundary points.
+Attributes:
+    restricted: whether the residual goes to the coarse grid. measured: whether it is computed.
+    streamed: whether `out` is written past the cache.
+    beside: planes on either side of these that are in the halo.
+"""
 
-    Attributes:
-        lower0, centre0, upper0, width0; lower1, ...: of planes and of rows.
-        widths: along a row with variable coefficients, split by parity, then 1 over them.
-        boundary, values: the numbers of boundary points; their lower, centre, upper, width.
-        scratch: of the work space.
-    """
-
-    lower0: Any
-    centre0: Any
-    upper0: Any
-    width0: Any
-    lower1: Any
-    centre1: Any
-    upper1: Any
-    width1: Any
-    widths: Any
-    boundary: Any
-    values: Any
-    scratch: Any
-
-
-class Task(NamedTuple):
-    """What a pass does to the planes first, ..., last - 1: numbers and flags; see `interpreter.Step`.
-
-    Attributes:
-        restricted: whether the residual goes to the coarse grid. measured: whether it is computed.
-        streamed: whether `out` is written past the cache.
-        beside: planes on either side of these that are in the halo.
-    """
-
-    sweeps: Any
-    flip: Any
-    f_split: Any
-    source: Any
-    correct: Any
-    sink: Any
-    restricted: Any
-    measured: Any
-    streamed: Any
-    norm: Any
-    beside: Any
-    first: Any
-    last: Any
-
-
-class Buffers(NamedTuple):
-    """The arrays of a pass; `sums` takes the sum of W r^2 or W u^2 over each plane."""
-
-    f: Any
-    u: Any
-    halo: Any
-    coarse: Any
-    out: Any
-    f_coarse: Any
-    sums: Any
+Buffers = namedtuple("Buffers", "f u halo coarse out f_coarse sums")
+"""The arrays of a pass; `sums` takes the sum of W r^2 or W u^2 over each plane."""
 
 
 @inline

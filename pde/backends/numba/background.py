@@ -116,10 +116,8 @@ def begin(variant: Variant) -> str | None:
         lock = stamps.lock(variant)
         if lock is None:
             return None
-        try:
-            _begun[variant] = _start(variant, lock)
-        finally:
-            os.close(lock)  # it stays locked where the child has it
+        lock.release()  # the child takes it, or ends where another was first
+        _begun[variant] = _start(variant)
     except (OSError, RuntimeError) as error:  # limits; the end of this process
         return f"they are not compiled yet, and no child process can do it: {error}"
     say(
@@ -129,16 +127,15 @@ def begin(variant: Variant) -> str | None:
     return None
 
 
-def _start(variant: Variant, lock: int) -> Any:
-    inherits = sys.platform != "win32"
+def _start(variant: Variant) -> Any:
     path = [os.path.abspath(each) for each in sys.path if isinstance(each, str)]
-    given = {"variant": variant, "path": path, "locked": inherits}
+    given = {"variant": variant, "path": path}
     environment = {**os.environ, SETTING: "off"}
     if "NUMBA_CACHE_DIR" in environment:
         environment["NUMBA_CACHE_DIR"] = os.path.abspath(environment["NUMBA_CACHE_DIR"])
     quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    if inherits:
-        apart: dict[str, Any] = {"start_new_session": True, "pass_fds": (lock,), "cwd": "/"}
+    if sys.platform != "win32":
+        apart: dict[str, Any] = {"start_new_session": True, "cwd": "/"}
     else:
         flags = ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP", "BELOW_NORMAL_PRIORITY_CLASS")
         apart = {"creationflags": sum(getattr(subprocess, name) for name in flags)}

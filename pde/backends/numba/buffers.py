@@ -26,7 +26,7 @@ class Buffer(NamedTuple):
     size: int = 0
 
 
-GIVEN = (Buffer("-"), Buffer("f"), Buffer("u"), Buffer("out"))
+FIRST_BUFFERS = (Buffer("-"), Buffer("f"), Buffer("u"), Buffer("out"))
 
 
 class Buffers:

@@ -28,28 +28,28 @@ def compile_kernels(
 ) -> list[str]:
     """Compile kernels to Numba's cache, so that no solve on this machine has to wait for them.
 
-    Each combination takes ten to twenty seconds of one core, once; one that is in the cache is left as it is. The cache
-    belongs to the processor and to the versions of Python, Numba and this package.
+        Each combination takes ten to twenty seconds of one core, once; one that is in the cache is left as it is. The cache
+        belongs to the processor and to the versions of Python, Numba and this package.
 
-    Args:
-        dims: of 2 and 3.
-        dtypes: of "float64" and "float32" (which mixed precision needs).
-        coefficients: of "constant" (along each row of the grid) and "varying".
-        progress: show a bar on stderr where that is no terminal too; one line says it otherwise.
+        Args:
+            dims: of 2 and 3.
+            dtypes: of "float64" and "float32" (which mixed precision needs).
+            coefficients: of "constant" (along each row of the grid) and "varying".
+            progress: show a bar on stderr where that is no terminal too; one line says it otherwise.
 
-    Returns:
-        A line for each combination that was compiled now.
+        Returns:
+                A line for each combination that was compiled now.
+    
+        Raises:
+            ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.
+            OSError: the cache cannot be written to.
 
-    Raises:
-        ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.
-        OSError: the cache cannot be written to.
-
-    >>> compile_kernels(dims=2, dtypes="float64")  # doctest: +SKIP
+        >>> compile_kernels(dims=2, dtypes="float64")  # doctest: +SKIP
     """
     wanted = (
-        _several("dims", dims, DIMS),
-        _several("dtypes", dtypes, DTYPES),
-        _several("coefficients", coefficients, COEFFICIENTS),
+        _among("dims", dims, DIMS),
+        _among("dtypes", dtypes, DTYPES),
+        _among("coefficients", coefficients, COEFFICIENTS),
     )
     asked = [each for each in EVERY if all(value in some for value, some in zip(each, wanted, strict=True))]
     missing = [each for each in asked if not stamps.is_compiled(each)]
@@ -79,16 +79,21 @@ def small_backend(variant: Variant) -> Any:
 
 
 def child(given: Mapping[str, Any]) -> None:
-    """Compile a variant at low priority, as a child process, and leave a stamp that says so or why it failed."""
+    """Compile a variant at low priority, as a child process, and leave a stamp that says so or why it failed.
+
+    Nothing is done where another process compiles it.
+    """
     _lower_priority()
     variant = Variant(*given["variant"])
-    lock = None if given["locked"] else stamps.lock(variant)
-    if lock is None and not given["locked"]:
+    lock = stamps.lock(variant)
+    if lock is None:
         return
     try:
         compile_variant(variant)
     except Exception as error:
         stamps.write(variant, failed=f"{type(error).__name__}: {error}"[:300])
+    finally:
+        lock.release()
 
 
 def _lower_priority() -> None:
@@ -102,7 +107,7 @@ def _varying(*x: np.ndarray) -> np.ndarray:
     return 1 + x[-1] / 2
 
 
-def _several(name: str, given: Any, allowed: tuple[Any, ...]) -> tuple[Any, ...]:
+def _among(name: str, given: Any, allowed: tuple[Any, ...]) -> tuple[Any, ...]:
     values = (given,) if isinstance(given, int | str) else tuple(given)
     for value in values:
         if value not in allowed:

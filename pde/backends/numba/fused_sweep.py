@@ -6,7 +6,7 @@ the last half, is restricted at once and never stored. A few planes are in the c
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -33,48 +33,21 @@ ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
 """Where a pass takes u from, and (ZERO: nowhere) where it leaves it: rows split by parity, or in natural order."""
 
 NOTHING, RESIDUAL, ITERATE = 0, 1, 2
-"""Of what a pass measures the norm."""
+"""The norms that a pass can measure: none, of f - A u, or of u."""
 
+Window = namedtuple("Window", "begin end u_first u_last r_first r_last c_first c_last")
+"""Ranges of planes: to load, where u must be final, where the residual is needed; coarse planes to restrict to."""
 
-class Window(NamedTuple):
-    """Ranges of planes: to load, where u must be final, where the residual is needed; coarse planes to restrict to."""
+Front = namedtuple("Front", "t slot r_slot")
+"""The plane t that is loaded: its slot in the ring, and that of the residual of plane t - 2 sweeps."""
 
-    begin: Any
-    end: Any
-    u_first: Any
-    u_last: Any
-    r_first: Any
-    r_last: Any
-    c_first: Any
-    c_last: Any
+Plane = namedtuple("Plane", "i rows below below_step above above_step f f_step f_odd r")
+"""Plane i in the work space: pointers to its rows, to the rows of the planes beside it, to f and to the residual.
 
-
-class Front(NamedTuple):
-    """The plane t that is loaded: its slot in the ring, and that of the residual of plane t - 2 sweeps."""
-
-    t: Any
-    slot: Any
-    r_slot: Any
-
-
-class Plane(NamedTuple):
-    """Plane i in the work space: pointers to its rows, to the rows of the planes beside it, to f and to the residual.
-
-    Attributes:
-        below_step, above_step: from one row to the next, 0 where each is the row of zeros.
-        f_step, f_odd: from one row of f to the next, and from its even points to the odd ones.
-    """
-
-    i: Any
-    rows: Any
-    below: Any
-    below_step: Any
-    above: Any
-    above_step: Any
-    f: Any
-    f_step: Any
-    f_odd: Any
-    r: Any
+Attributes:
+    below_step, above_step: from one row to the next, 0 where each is the row of zeros.
+    f_step, f_odd: from one row of f to the next, and from its even points to the odd ones.
+"""
 
 
 @merged

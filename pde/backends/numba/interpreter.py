@@ -25,7 +25,7 @@ planes of u beside each block to `halo`, before the next step overwrites them.""
 
 
 class Step(NamedTuple):
-    """What a step does to `planes` of its grid, in so many blocks. f, u, halo, coarse, out, f_coarse: buffers.
+    """A step over `planes` of its grid, in so many blocks. f, u, halo, coarse, out, f_coarse: indices of buffers.
 
     Attributes:
         op: PASS, RHS, DIRECT or HALO.

@@ -68,7 +68,7 @@ _part = {"pipeline_class": _Parts, "no_cpython_wrapper": True, "no_cfunc_wrapper
 
 
 def called(function: Callable[..., Any]) -> Any:
-    """For functions that Python calls: the others have no way in from there."""
+    """Compile a function that Python calls; the others have no entry for that."""
     dispatcher: Any = _free()(function)
     with suppress(RuntimeError, AttributeError):  # no folder takes a cache; Numba is told not to compile
         dispatcher._cache = _Cache(dispatcher.py_func)
@@ -98,7 +98,7 @@ merged: Any = _free(**_part, inline="always")
 """For a function with one caller, around a large one: else LLVM would go through that once more."""
 
 exact: Any = _plain(**_part)
-"""Arithmetic that a compiler must not reorder."""
+"""For arithmetic that a compiler must not reorder."""
 
 
 class _Listener(event.Listener):
@@ -114,5 +114,5 @@ class _Listener(event.Listener):
 
 
 def reported(report: Callable[[int], Any]) -> AbstractContextManager[Any]:
-    """While it lasts `report` is told how many functions have been compiled; nothing where all come from the cache."""
+    """Report how many functions have been compiled, while the context lasts; nothing where all come from the cache."""
     return event.install_listener("numba:compile", _Listener(report))

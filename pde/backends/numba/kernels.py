@@ -1,4 +1,4 @@
-"""The kernels of a solver's levels, for one right-hand side at a time: all that the backend asks of the plan."""
+"""The kernels of a solver's levels, for one right-hand side at a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NORMS = {None: RESIDUAL, "residual": RESIDUAL, "iterate": ITERATE}
 class Kernels:
     """Compiled cycles on the levels of a `Variant`.
 
-    The plan owns the storage that it works in: two cycles at once wait for each other.
+    The executor owns the arrays that it works in: two cycles at once wait for each other.
     """
 
     def __init__(self, levels: Sequence[Level], variant: Variant, threads: int) -> None:
@@ -50,7 +50,7 @@ class Kernels:
             return self.executor.prepare()
 
     def cycle(self, kind: str, f: Array, u: Array | None, out: Array, level: int = 0) -> float:
-        """A cycle that begins on a level, from u (None: zero) to `out`, which may be u.
+        """Make a cycle that begins on a level, from u (None: zero) to `out`, which may be u.
 
         Returns:
             The root mean square of f - A u over the box.
@@ -60,13 +60,13 @@ class Kernels:
             return self._rms(self.executor.run(plan, f, u, out), level)
 
     def full_multigrid(self, f: Array, out: Array, measure: str | None = None) -> float:
-        """One pass of full multigrid for zero boundary data; returns what `cycle` does, or that of the "iterate"."""
+        """Make one pass of full multigrid for zero boundary data; return what `cycle` does, or that of u."""
         with self._lock:
             plan = self.executor.plan("nested", 0, NORMS[measure])
             return self._rms(self.executor.run(plan, f, None, out), 0)
 
     def solve(self, kind: str, f: Array, u: Array | None, out: Array, left: Remaining) -> list[float]:
-        """Cycles from u to `out` in one call, until the residual is small enough or does not halve.
+        """Make cycles from u to `out` in one call, until the residual is small enough or does not halve.
 
         Args:
             kind: of the cycles, or "fmg": full multigrid for zero boundary data, then V-cycles.

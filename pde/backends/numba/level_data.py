@@ -1,7 +1,7 @@
-"""What the kernels need to know of a level: a record of numbers, and the few small arrays that it points to.
+"""The data of a level as kernels read it: a record of numbers, and the few small arrays that it points into.
 
-A row is alike inside: one set of coefficients, and beside its ends some special points that have their own. Or it
-varies: then there are a/h at the faces of every point, split by parity as the rows of u are, and a pass streams them.
+Coefficients are constant along a row, with some boundary points next to its ends that have their own; or they vary:
+then a/h at the faces of every point are stored, split by parity as the rows of u are, and a pass streams them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from pde.problem.coefficients import Terms, grid_coefficients, grid_fluxes
 from pde.problem.grid import Array, Axis, Grid
 
 STREAMED = 1 << 25
-"""Bytes of a grid from which on it is written past the cache, as no cache keeps it until the next pass."""
+"""Bytes from which on a grid is written past the cache, which would not keep it until the next pass."""
 
 
 def record(dtype: np.dtype) -> np.dtype:
-    """The numbers of a level. Fields that begin with `at_` are places in the arrays of `Tables`."""
+    """Return the type of the record of a level. Fields that begin with `at_` are offsets in the arrays of `Tables`."""
     real, count = dtype, np.int64
     axis = [("n", count, 3), ("m", count, 3), ("periodic", count, 3), ("halved", count, 3)]
     rows = [("at_lower", count, 2), ("at_centre", count, 2), ("at_upper", count, 2), ("at_width", count, 2)]
@@ -106,7 +106,7 @@ class Tables:
         return self._integers.add(values)
 
     def _alike(self, grid: Grid, terms: Terms) -> None:
-        """Coefficients that are alike along a row, but for its special points."""
+        """Set coefficients that are constant along a row, but for its boundary points."""
         coefficients = [None if a is None else grid_coefficients(grid, terms, a) for a in _numbers(grid.ndim)]
         for a, axis in enumerate(_three(grid.axes)[:2]):
             lower, centre, upper = np.zeros((3, 1)) if axis is None else _without_ends(coefficients[a], axis)
@@ -123,7 +123,7 @@ class Tables:
         self._level["at_boundary_values"] = self._real(values[:, boundary])
 
     def _fields(self, grid: Grid, terms: Terms) -> None:
-        """Coefficients from point to point; those that do not vary along an axis are one row for all of them."""
+        """Set coefficients that vary from point to point; where one does not, a row stands for all."""
         shape = [1 if axis is None else axis.n for axis in _three(grid.axes)]
         for a, number in enumerate(_numbers(grid.ndim)):
             flux = np.zeros(2) if number is None else grid_fluxes(grid, terms, number)
@@ -140,7 +140,7 @@ class Tables:
         self._level["at_widths"] = self._real(np.concatenate((width, 1 / width, np.ones(LANES))))
 
     def _rows_of(self, which: int, values: Array) -> None:
-        """Rows, split by parity; one row stands for all."""
+        """Store rows, split by parity."""
         values, half = values.reshape(-1, values.shape[-1]), (values.shape[-1] + 1) // 2
         whole = np.ones(values.size + LANES, self.dtype)  # a loop over the last row ends at whole lanes
         rows = whole[: values.size].reshape(values.shape)
@@ -169,21 +169,21 @@ class Tables:
 
 
 class Pieces:
-    """Arrays that will lie one after the other in one."""
+    """Arrays to be joined into one."""
 
     def __init__(self, dtype: Any) -> None:
         self._dtype, self._size = dtype, 0
         self._parts: list[Array] = []
 
     def add(self, values: Any) -> int:
-        """The place of the first of these values."""
-        part, place = np.asarray(values, self._dtype).ravel(), self._size
+        """Append values; return the offset of the first."""
+        part, offset = np.asarray(values, self._dtype).ravel(), self._size
         self._parts.append(part)
         self._size += part.size
-        return place
+        return offset
 
     def joined(self) -> Array:
-        """All of them and a zero, so that there is something to point to."""
+        """Join them and a zero, so that the result is not empty."""
         return np.concatenate([*self._parts, np.zeros(1, self._dtype)])
 
 

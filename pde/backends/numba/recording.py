@@ -15,7 +15,7 @@ import numpy as np
 
 import mgcore
 from mgcore import CYCLES
-from pde.backends.numba.buffers import GIVEN, OUT, Buffer, F, U
+from pde.backends.numba.buffers import FIRST_BUFFERS, OUT, Buffer, F, U
 from pde.backends.numba.fused_sweep import CUBIC, NOTHING, ZERO
 from pde.backends.numba.interpreter import DIRECT, HALO, PASS, RHS, STEP, Step
 from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Sweeping
@@ -37,7 +37,10 @@ class Recorder:
 
     def __init__(self, packed: Packed, sizes: Sequence[int], direct_size: int, threads: int) -> None:
         self.records, self.steps = packed.records, list[Step]()
-        self.buffers = [*GIVEN, *(Buffer(f"coefficients {k % 4} of level {k // 4}") for k in range(len(packed.fields)))]
+        self.buffers = [
+            *FIRST_BUFFERS,
+            *(Buffer(f"coefficients {k % 4} of level {k // 4}") for k in range(len(packed.fields))),
+        ]
         self.divisions = [of_direct_solution(direct_size)]
         self._sizes, self._threads = sizes, threads
         self._known: dict[tuple[int, int, int], int] = {}

@@ -6,7 +6,6 @@ settings and the sources of the kernels. One that is wrong does no harm: Numba t
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import platform
@@ -63,17 +62,22 @@ def write(variant: Variant, **values: Any) -> None:
         os.replace(part, path)
 
 
-def lock(variant: Variant) -> int | None:
-    """An open file that this process alone has locked, until it is closed; None where another process has.
+def lock(variant: Variant) -> Any:
+    """Lock the compilation of a variant until the result is released or this process ends; None: another process has.
 
     Raises:
         OSError: there is no folder to write to.
     """
-    file = _beyond_streams(os.open(_folder() / f"{_name(variant)}.lock", os.O_RDWR | os.O_CREAT, 0o666))
-    if _locked(file):
-        return file
-    os.close(file)
-    return None
+    from filelock import FileLock, Timeout
+
+    held = FileLock(_folder() / f"{_name(variant)}.lock", mode=0o666)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        return None
+    except NotImplementedError:  # files here have no locks: go on without
+        pass
+    return held
 
 
 def spec_of(package: str) -> ModuleSpec | None:
@@ -107,31 +111,6 @@ def _read(variant: Variant) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
-
-
-def _beyond_streams(file: int) -> int:
-    """The open file under a number that a child process does not need for its streams, as where stdin is closed."""
-    if file > 2:
-        return file
-    try:
-        return _beyond_streams(os.dup(file))
-    finally:
-        os.close(file)
-
-
-def _locked(file: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:  # what else it says, as that files here have no locks, keeps nothing from going on
-        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
-    return True
 
 
 def _name(variant: Variant) -> str:

@@ -1,4 +1,4 @@
-"""What recorded levels pass on: rows of a buffer, and states whose work is still to be done."""
+"""The values that recorded levels pass on: rows of a buffer, and states whose work is still to be done."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Interpolated:
 
 @dataclass(frozen=True)
 class State:
-    """u as it was last stored (None: zero), f, and what is still to be done: P e, then so many sweeps."""
+    """u as it was last stored (None: zero), f, and the work still to be done: P e, then so many sweeps."""
 
     f: Rows
     u: Rows | Interpolated | None

@@ -6,7 +6,7 @@ The stencil is written here and in `stencil_variable` alone.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -16,43 +16,14 @@ from pde.backends.numba.pointers import prefetch
 from pde.backends.numba.simd import LANES, load, store
 from pde.backends.numba.transfers import times
 
+Star = namedtuple("Star", "row below above front behind f_even f_odd")
+"""Pointers to a row, to the rows beside it, and to f at its even and its odd points."""
 
-class Star(NamedTuple):
-    """Pointers to a row, to the rows beside it, and to f at its even and its odd points."""
+Points = namedtuple("Points", "x left right below above front behind f count")
+"""Pointers to the points of one colour of a row, to their six neighbours and to f; how many there are."""
 
-    row: Any
-    below: Any
-    above: Any
-    front: Any
-    behind: Any
-    f_even: Any
-    f_odd: Any
-
-
-class Points(NamedTuple):
-    """Pointers to the points of one colour of a row, to their six neighbours and to f; how many there are."""
-
-    x: Any
-    left: Any
-    right: Any
-    below: Any
-    above: Any
-    front: Any
-    behind: Any
-    f: Any
-    count: Any
-
-
-class Coefficients(NamedTuple):
-    """Coefficients of the neighbours inside a row; `across`: the part of the diagonal from the axes across it."""
-
-    across: Any
-    left: Any
-    right: Any
-    below: Any
-    above: Any
-    front: Any
-    behind: Any
+Coefficients = namedtuple("Coefficients", "across left right below above front behind")
+"""Coefficients of the neighbours inside a row; `across`: the part of the diagonal from the axes across it."""
 
 
 @inline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -12,26 +12,12 @@ from pde.backends.numba.pointers import pointer, prefetch, unless_none
 from pde.backends.numba.simd import LANES, load, store
 from pde.backends.numba.stencil_constant import points_of
 
+Faces = namedtuple("Faces", "left right below above front behind shrink reaction lower0 upper0 lower1 upper1")
+"""The coefficients of a row of points, or of one colour of it; all but the last four are pointers.
 
-class Faces(NamedTuple):
-    """The coefficients of a row of points, or of one colour of it; all but the last four are pointers.
-
-    left, right, below, above, front, behind: a/h between each point and that neighbour. shrink: 1 over the widths along
-    the row. reaction: c. lower0, upper0, lower1, upper1: 1 over the widths of the row across, one number for each side.
-    """
-
-    left: Any
-    right: Any
-    below: Any
-    above: Any
-    front: Any
-    behind: Any
-    shrink: Any
-    reaction: Any
-    lower0: Any
-    upper0: Any
-    lower1: Any
-    upper1: Any
+left, right, below, above, front, behind: a/h between each point and that neighbour. shrink: 1 over the widths along
+the row. reaction: c. lower0, upper0, lower1, upper1: 1 over the widths of the row across, one number for each side.
+"""
 
 
 @compiled

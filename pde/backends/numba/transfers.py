@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import namedtuple
 
 from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, join, odd, point, split
 from pde.backends.numba.simd import LANES, load, store
 
-
-class Ring(NamedTuple):
-    """Rows in a ring: a pointer to the first, the number of rows, and the numbers from one to the next."""
-
-    rows: Any
-    count: Any
-    step: Any
+Ring = namedtuple("Ring", "rows count step")
+"""Rows in a ring: a pointer to the first, the number of rows, and the numbers from one to the next."""
 
 
 @compiled

@@ -6,8 +6,9 @@ guard.
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ GUARD = 2 * LANES
 an area may read them, in lanes that are not used."""
 
 GUARD_VALUE = 2.0**99
-"""What guards hold where they are checked; float32 has this number too."""
+"""The value of guards where they are checked; float32 has it too."""
 
 COARSE_SLOTS = 4
 """Coarse planes that are kept: cubic interpolation needs so many."""
@@ -30,50 +31,28 @@ COARSE_SLOTS = 4
 COARSE_SUMS = 3
 """Coarse planes that one plane of the residual may add to."""
 
+Work = namedtuple(
+    "Work",
+    "row plane coarse_row coarse_plane ring r_ring u zero f r r_row r_line scratch mixed_row mixed "
+    "coarse sums data_plane data_row data_halves data_line modes tags slots",
+)
+"""The work space as kernels see it: distances, and pointers to the areas.
 
-class Work(NamedTuple):
-    """The work space as kernels see it: distances, and pointers to the areas.
-
-    Attributes:
-        row, plane, coarse_row, coarse_plane: numbers of each.
-        ring, r_ring: planes in the rings of u and f, and in that of the residual.
-        u, f, r: rings of planes.
-        zero: a row of zeros.
-        r_row, r_line: a row of the residual restricted across the rows, and then along itself.
-        scratch: new values of boundary points, or a coarse row split by parity.
-        mixed, mixed_row: coarse values interpolated across the planes, and then across the rows.
-        coarse: planes of the coarse grid in slots.
-        sums: planes of the restricted residual that are not complete yet.
-        data_plane, data_row, data_line: a right-hand side restricted across the planes, and then across the rows,
-            in natural order; `data_halves` is split by parity and `data_line` restricted along itself.
-        modes: two fields of the coarsest grid.
-        tags, slots: the plane that each slot holds, and the slots of the planes that are needed.
-    """
-
-    row: Any
-    plane: Any
-    coarse_row: Any
-    coarse_plane: Any
-    ring: Any
-    r_ring: Any
-    u: Any
-    zero: Any
-    f: Any
-    r: Any
-    r_row: Any
-    r_line: Any
-    scratch: Any
-    mixed_row: Any
-    mixed: Any
-    coarse: Any
-    sums: Any
-    data_plane: Any
-    data_row: Any
-    data_halves: Any
-    data_line: Any
-    modes: Any
-    tags: Any
-    slots: Any
+Attributes:
+    row, plane, coarse_row, coarse_plane: numbers of each.
+    ring, r_ring: planes in the rings of u and f, and in that of the residual.
+    u, f, r: rings of planes.
+    zero: a row of zeros.
+    r_row, r_line: a row of the residual restricted across the rows, and then along itself.
+    scratch: new values of boundary points, or a coarse row split by parity.
+    mixed, mixed_row: coarse values interpolated across the planes, and then across the rows.
+    coarse: planes of the coarse grid in slots.
+    sums: planes of the restricted residual that are not complete yet.
+    data_plane, data_row, data_line: a right-hand side restricted across the planes, and then across the rows,
+        in natural order; `data_halves` is split by parity and `data_line` restricted along itself.
+    modes: two fields of the coarsest grid.
+    tags, slots: the plane that each slot holds, and the slots of the planes that are needed.
+"""
 
 
 _AREAS = Work._fields[Work._fields.index("u") : Work._fields.index("tags")]
