@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 EPS = float(np.finfo(float).eps)
 
@@ -64,6 +65,16 @@ def test_train_digits(tmp_path: Path) -> None:
     result = train_digits.run(seed=0, output=tmp_path, epochs=2)
     assert result.accuracy > 0.8
     assert {"learning_curve.png", "confusion_matrix.png", "misclassified.png"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_one_loop(tmp_path: Path) -> None:
+    from examples import one_loop
+
+    _, u, solution = one_loop.solve()
+    assert [field.shape for field in u] == [(63, 63), (31, 31), (15, 15)]
+    assert solution.shape == (63, 63)
+    torch.set_num_threads(1)  # images of 8 x 8 are too small to share out
+    assert one_loop.draw(tmp_path / "one_loop.png", epochs=1).stat().st_size > 0
 
 
 def test_train_minimal(capsys: pytest.CaptureFixture[str]) -> None:
