@@ -17,9 +17,9 @@ import numpy as np
 import report
 
 import pde
+from pde.backends.numba.buffers import OUT, F, U
 from pde.backends.numba.fused_sweep import ITERATE, NOTHING, RESIDUAL
-from pde.backends.numba.interpreter import program_of
-from pde.backends.numba.recording import RecordedLevel, RecordedSolution, Recorder
+from pde.backends.numba.recording import RecordedLevel, RecordedSolution
 from pde.backends.numba.states import Interpolated, Rows, State
 
 SIZES = [(4095,) * 2, (1023,) * 2, (255,) * 3, (63,) * 3]
@@ -45,31 +45,37 @@ def profile(shape: tuple[int, ...]) -> str:
     mg = pde.Multigrid(pde.Poisson(shape), kernels="numba", threads=THREADS)
     f, out = rng.standard_normal(shape), np.zeros(shape)
     mg.full_multigrid(f, out=out)
-    programs = mg.backend.kernels.programs
-    coarse, sweeping = programs._rooms[1], programs.sweeping
-    coarser = RecordedSolution(Recorder(programs.packed, THREADS, {}), coarse)
-    data, other, u = Rows(f.reshape(-1), False), Rows(out.reshape(-1), False), Rows(np.zeros(f.size), True)
+    executor = mg.backend.kernels.executor
+    data, given, result = Rows(F, False), Rows(U, False), Rows(OUT, False)
     below = 8 / 2 ** len(shape)  # bytes of a number on the coarse grid, per number of the fine one
 
-    def run(moves: Callable[[RecordedLevel], Any]) -> Callable[[], Any]:
-        recorder = Recorder(programs.packed, THREADS, programs._halos)
-        moves(RecordedLevel(recorder, 0, sweeping, {"u": u}))
-        program = program_of(recorder.steps)
-        return lambda: programs._execute(program, data, None, other, NOTHING)
+    def run(moves: Callable[[RecordedLevel, Rows, Rows], Any]) -> Callable[[], Any]:
+        """Record a move of the finest level, which is given u and f of the next one."""
+        recorder = executor.recorder()
+        fine = RecordedLevel(recorder, 0, executor.sweeping, recorder.rows("u", 0))
+        moves(fine, recorder.rows("u", 1), recorder.rows("f", 1))
+        plan = executor.plan_of(recorder)
+        return lambda: executor.run(plan, f, out, out)
 
-    def down(start: Any) -> Callable[[], Any]:
-        return run(lambda fine: fine.run(fine.smooth(fine.start(data, start)), u, coarse["f"]))
+    def restrict_rhs(fine: RecordedLevel, u: Rows, f: Rows) -> None:
+        fine.restrict_data(data, RecordedSolution(fine.recorder, 1))
+
+    def down(start: Callable[[Rows], Any]) -> Callable[[], Any]:
+        return run(lambda fine, u, f: fine.run(fine.smooth(fine.start(data, start(u))), fine.u, f))
 
     def up(norm: int) -> Callable[[], Any]:
-        state = State(data, u, coarse["u"], sweeps=sweeping.nu_post)
-        return run(lambda fine: fine.run(state, other, norm=norm))
+        sweeps = executor.sweeping.nu_post
+        return run(lambda fine, u, f: fine.run(State(data, fine.u, u, sweeps=sweeps), result, norm=norm))
 
     passes: dict[str, tuple[float, Callable[[], Any]]] = {
         "copy of a grid": (16, lambda: np.copyto(out, f)),
-        "data to the coarse grid": (8 + below, run(lambda fine: fine.restrict_data(data, coarser))),
-        "cubic start, sweep, residual restricted": (16 + 2 * below, down(Interpolated(coarse["u"]))),
-        "zero start, sweep, residual restricted": (16 + below, down(None)),
-        "sweep of u, residual restricted": (24 + below, down(other)),
+        "data to the coarse grid": (
+            8 + below,
+            run(restrict_rhs),
+        ),
+        "cubic start, sweep, residual restricted": (16 + 2 * below, down(Interpolated)),
+        "zero start, sweep, residual restricted": (16 + below, down(lambda u: None)),
+        "sweep of u, residual restricted": (24 + below, down(lambda u: given)),
         "correction, sweep": (24 + below, up(NOTHING)),
         "correction, sweep, norm of u": (24 + below, up(ITERATE)),
         "correction, sweep, norm of the residual": (24 + below, up(RESIDUAL)),

@@ -25,6 +25,8 @@ def shown(value: Any) -> str:
 
 def integer(name: str, value: Any, least: int, kind: Any = Integral) -> int:
     """An integer of this kind, at least `least`."""
+    if type(value) is int and value >= least:
+        return value
     allowed = f"{name} must be an integer >= {least}; got {shown(value)}"
     if isinstance(value, bool) or not isinstance(value, kind):
         raise TypeError(allowed)
@@ -37,6 +39,8 @@ def number(
     name: str, value: Any, least: float = -inf, below: float = inf, *, finite: bool = False, kind: Any = Real
 ) -> float:
     """A number of this kind in [least, below); infinite if not `finite`."""
+    if type(value) is float and least <= value < below:
+        return value
     allowed = f"a number in [{least:g}, {below:g})" if below < inf else f"a number >= {least:g}"
     allowed = f"{name} must be {'a real number' if isinf(least) else allowed}; got {shown(value)}"
     if isinstance(value, bool) or not isinstance(value, kind):

@@ -122,6 +122,11 @@ def total(terms: Sequence[Vector | None]) -> Vector | None:
     return result
 
 
+def mixture(weights: Sequence[Any], vectors: Sequence[Vector | None]) -> Vector | None:
+    """The sum of the vectors times their weights."""
+    return total([scaled(w, v) for w, v in zip(weights, vectors, strict=True)])
+
+
 def _multi_step(weights: Sequence[Sequence[Any]], form: Form, x: Any, B: Sequence[Any]) -> Any:
     _check_length("multi_step", len(weights), len(B))
     history: list[tuple[Any, Vector]] = []
@@ -129,8 +134,7 @@ def _multi_step(weights: Sequence[Sequence[Any]], form: Form, x: Any, B: Sequenc
         history.append((x, form.residual(x)))
         row = [B_i] * len(history) if callable(B_i) else B_i
         _check_length("multi_step: B[i]", len(history), len(row))
-        d = total([scaled(a_j, B_ij(r)) for a_j, B_ij, (_, r) in zip(a, row, history, strict=True)])
-        x = form.combine(a, history, d)
+        x = form.combine(a, history, mixture(a, [B_ij(r) for B_ij, (_, r) in zip(row, history, strict=True)]))
     return x
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from mgcore.iteration import Form, Iterate, relaxation, scaled, single_step, total
+from mgcore.iteration import Form, Iterate, mixture, relaxation, single_step, total
 from mgcore.moves import Moves, Vector
 
 
@@ -110,7 +110,7 @@ class Level(Algebra):
         return A
 
     def combine(self, weights: Sequence[Any], history: Sequence[tuple[State, Vector]], d: Vector) -> State:
-        u = total([scaled(w, x.u) for w, (x, _) in zip(weights, history, strict=True)])
+        u = mixture(weights, [x.u for x, _ in history])
         return State(total((u, d)), history[0][0].f, 1 + max(x.i for x, _ in history))
 
     def add(self, state: State, d: Vector) -> State:
@@ -159,8 +159,7 @@ class ResidualLevel(Algebra):
         return state.r if state.d is None else state.r - self.level.A(state.d)  # (8.1)
 
     def combine(self, weights: Sequence[Any], history: Sequence[tuple[ResidualState, Vector]], d: Vector) -> Any:
-        u = total([scaled(w, x.u) for w, (x, _) in zip(weights, history, strict=True)])
-        r = total([scaled(w, r) for w, (_, r) in zip(weights, history, strict=True)])
+        u, r = mixture(weights, [x.u for x, _ in history]), mixture(weights, [r for _, r in history])
         return ResidualState(total((u, d)), r, d)  # (3.22), (3.24)
 
     def add(self, state: ResidualState, d: Vector) -> ResidualState:

@@ -22,7 +22,7 @@ class Blocks:
 
     Args:
         run: the cycle, run(levels, f, u).
-        levels: with symbols in the place of operators.
+        levels: with symbols for operators.
         harmonics: of a base frequency, per axis.
         frequencies: the number of base frequencies.
     """

@@ -1,6 +1,6 @@
 """Local Fourier analysis: predict how fast a `Multigrid` converges, on an infinite grid and before any run.
 
-The cycles of `mgcore` and the smoothers of `pde` run here on symbols in the place of operators
+The cycles of `mgcore` and the smoothers of `pde` run here on symbols for operators
 (`pde.analysis.symbols`): the prediction is the solver's own loop, applied to Fourier modes. On an infinite grid a cycle
 over k grids couples only the harmonics of a base frequency, 2^(d(k-1)) of them where all axes are halved; the
 asymptotic factor is the largest spectral radius of these blocks over the base frequencies.
@@ -46,7 +46,7 @@ class Analysis:
         symmetric: the cycle that conjugate gradients use, its post-smoothing adjoint to its pre-smoothing.
 
     Raises:
-        TypeError, ValueError: naming what Fourier modes do not diagonalise in blocks.
+        TypeError, ValueError: naming the property for which Fourier modes are no blocks.
 
     >>> mg = pde.Multigrid(pde.Poisson((63, 63)), smoother="red-black", nu=(1, 1))
     >>> round(Analysis(mg).factor("V", grids=2), 3)  # Trottenberg, Oosterlee, Schueller: 0.074
@@ -84,9 +84,10 @@ class Analysis:
             grids: grids that the cycle visits, the coarsest solved exactly; 2 gives the classical two-grid factor.
                 None takes 8, 7 or 5 in one, two or three dimensions, more where not all axes are halved at once, or
                 the levels that the solver has.
-            frequencies: base frequencies, one number or one per axis: those of a periodic grid with so many points on
-                the coarsest grid (twice as many along an axis that is not halved last); None takes enough.
-            omega: a relaxation parameter in the place of the solver's.
+            frequencies: base frequencies, one number or one per axis: the frequencies of a periodic grid with this
+                number of points on the coarsest grid (twice as many along an axis that is not halved last); None
+                takes enough.
+            omega: a relaxation parameter other than the solver's.
         """
         return float(np.abs(self._eigenvalues(cycle, grids, frequencies, omega)).max())
 
@@ -117,7 +118,7 @@ class Analysis:
         return self.factor("V", min(2, self.limit), frequencies, omega)
 
     def smoothing_factor(self, sweeps: int = 1, frequencies: Frequencies = None, omega: float | None = None) -> float:
-        """The reduction per sweep of what the coarse grid cannot represent (low frequencies are removed).
+        """The reduction per sweep of the frequencies that the coarse grid cannot represent.
 
         The largest spectral radius of Q S^sweeps, to the power 1 / sweeps: Q drops the frequencies that are below
         pi / 2 along every axis that is halved.

@@ -29,7 +29,7 @@ class Stencil:
     total: float
 
     @classmethod
-    def diffusion(cls, couplings: Sequence[float], reaction: float = 0.0) -> Stencil:
+    def diffusion(cls, couplings: Sequence[float] | Array, reaction: float = 0.0) -> Stencil:
         """-div(a grad) + c from the couplings a / h^2 of each axis."""
         ndim = len(couplings)
         kernel = np.zeros((3,) * ndim)

@@ -1,4 +1,4 @@
-"""The levels of a hierarchy on infinite grids, with symbols in the place of operators."""
+"""The levels of a hierarchy on infinite grids, with symbols for operators."""
 
 from __future__ import annotations
 
@@ -65,8 +65,9 @@ class SymbolLevels:
         grid, terms = finest.grid, finest.operator.terms
         self.axes = tuple(a for a, n in enumerate(grid.shape) if n > 1)
         _check_grid(grid, self.axes)
-        self._diffusion = [_constant(f"coefficient of axis {a}", terms.diffusion[a]) for a in self.axes]
-        self._spacing = [float(grid.axes[a].spacing[0]) for a in self.axes]
+        diffusion = [_constant(f"coefficient of axis {a}", terms.diffusion[a]) for a in self.axes]
+        spacing = [float(grid.axes[a].spacing[0]) for a in self.axes]
+        self._couplings = np.array([a / h**2 for a, h in zip(diffusion, spacing, strict=True)])
         self._reaction = _constant("reaction", terms.reaction)
         self._origin = tuple(grid.axes[a].first for a in self.axes)
         self._kernel, self._smoother, self._grid = _kernel_of(hierarchy), hierarchy.choices.smoother, grid
@@ -98,20 +99,21 @@ class SymbolLevels:
     def blocks(
         self, run: Callable[..., Any], grids: int, frequencies: Frequencies, omega: float | None, whole: bool = False
     ) -> Blocks:
-        """A cycle over so many grids; omega None is the solver's own."""
+        """A cycle over this number of grids; omega None is the solver's own."""
         steps, counts = self.steps[: grids - 1], self.harmonics(grids)
         numbers = self.numbers(counts[0], frequencies)
         if prod(counts[0]) * prod(numbers) > MOST_VALUES:
             raise ValueError(f"grids, frequencies: {prod(counts[0])} harmonics of {numbers} frequencies are too many")
         phi = self.base_frequencies(numbers, whole)
-        stencil, halvings = self._stencil([0] * len(self.axes)), np.zeros(len(self.axes), dtype=int)
+        couplings, stencil = self._couplings, Stencil.diffusion(self._couplings, self._reaction)
         levels: list[Level] = []
         for l, step in enumerate(steps):
             theta, kernel = harmonics(phi, counts[l]), bilinear(step.which) if self._kernel is None else self._kernel
             A = SymbolOperator(stencil, theta, self._origin, l > 0 and steps[l - 1].galerkin)
             levels.append(self._with_symbols(step.level, A, SymbolTransfer(kernel, theta, step.which), omega))
-            halvings += step.which
-            stencil = stencil.galerkin(kernel, step.which) if step.galerkin else self._stencil(halvings)
+            couplings = couplings / np.where(step.which, 4, 1)  # a / h^2
+            rediscretised = Stencil.diffusion(couplings, self._reaction)
+            stencil = stencil.galerkin(kernel, step.which) if step.galerkin else rediscretised
         A = SymbolOperator(stencil, harmonics(phi, counts[-1]), self._origin)
         levels.append(Level(A, [A.inverse]))
         return Blocks(run, symmetric(levels) if self._symmetric else levels, counts[0], len(phi[0]))
@@ -148,10 +150,6 @@ class SymbolLevels:
         if len(given) != ndim:
             raise ValueError(f"frequencies must be one number or {ndim}, one per axis; got {frequencies!r}")
         return tuple(count("frequencies", n, least=1) for n in given)
-
-    def _stencil(self, halvings: Sequence[int] | Array) -> Stencil:
-        spacing = [h * 2.0**k for h, k in zip(self._spacing, halvings, strict=True)]
-        return Stencil.diffusion([a / h**2 for a, h in zip(self._diffusion, spacing, strict=True)], self._reaction)
 
     def base_frequencies(self, numbers: Sequence[int], whole: bool) -> list[Array]:
         """2 pi j / n per axis, flattened; of frequencies that a reflection of the grid joins only one, unless `whole`.

@@ -1,4 +1,4 @@
-"""NumPy arrays and torch tensors under the same code: what the two libraries call by different names.
+"""NumPy arrays and torch tensors under the same code: the functions that the two libraries name differently.
 
 Slices, arithmetic and most functions (`namespace(x).where(...)`, with `axis=`) are the same in both. torch need not be
 installed: users import it before they make a tensor, and `import_torch` does for solvers that run on tensors.
@@ -105,7 +105,7 @@ def tensors_in(*values: Any) -> list[Any]:
 
 
 def each_tensor(x: Any, change: Callable[[Any], Any]) -> Any:
-    """x with change(t) in the place of each tensor t, in dictionaries, lists and tuples too."""
+    """Replace each tensor t by change(t), in dictionaries, lists and tuples too."""
     if isinstance(x, Mapping):
         return {key: each_tensor(value, change) for key, value in x.items()}
     if isinstance(x, list | tuple):

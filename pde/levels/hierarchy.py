@@ -41,14 +41,15 @@ COARSEST_SIZE_ROUGH = 5000
 """The same where a jumps and a number of levels is asked for: coarser grids miss whole inclusions and layers."""
 
 CHEAP_ROUGH, CHEAP_LINES = 10_000, 32_000
-"""The same where no number of levels is asked for, and where lines or planes are relaxed besides.
+"""The same where no number of levels is asked for: with point smoothers, and with lines or planes.
 
 Factors of 10,000 unknowns cost as much as levels. Across jumps on stretched axes, or of a tensor whose strong axis
 changes, no coarse grid knows which unknowns are tied together; factors take at most a second there.
 """
 
 COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 15, 100_000
-"""In two dimensions one in so many unknowns, at most so many: two coarsenings see inclusions eight points wide."""
+"""In two dimensions the share of the finest grid's unknowns, up to a limit: two coarsenings see inclusions eight
+points wide."""
 
 
 @dataclass(frozen=True)

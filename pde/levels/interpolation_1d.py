@@ -188,9 +188,9 @@ def data_matrix(fine: Axis) -> sp.csr_matrix:
 def _sharpened_adjoint(fine: Axis, coarse: Axis) -> sp.csr_matrix:
     """(1 - H^2/16 d^2/dx^2) R: on equal intervals H, R f = f + H^2/16 f'' + ...
 
-    There is no flux through the ends, which keeps the sum of f; beside a Dirichlet end, where u does not feel a point
-    more or less, it is f itself. A shorter interval there would give R f a term in f': for the difference across the
-    last gap, R f is f and what R has added in the point before.
+    No flux through the ends keeps the sum of f; beside a Dirichlet end, where one point hardly matters to u, the result
+    is f itself. A shorter interval there would give R f a term in f': the difference across the last gap is taken from
+    f plus the change that R makes in the point before.
     """
     flux = coarse.gaps / 16
     closed = len(flux) == coarse.n

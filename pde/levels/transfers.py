@@ -55,9 +55,9 @@ class Transfer(Frozen):
 class BilinearTransfer(Transfer):
     """Linear interpolation along each coarsened axis: (4.7)-(4.9) bilinear, on any spacing.
 
-    Beyond the outermost unknowns it goes around a periodic axis, and elsewhere to what the side's condition makes of
-    the outermost value: zero at a Dirichlet end; on cell-centred grids the same value at a Neumann end, and less at a
-    Robin end, by its beta and by a of that side, `diffusion` (per axis low and high; 1 if not given).
+    Beyond the outermost unknowns it goes around a periodic axis, and elsewhere to the end value by the side's
+    condition: zero at a Dirichlet end; on cell-centred grids the outermost value at a Neumann end, and less at a Robin
+    end, by its beta and by a of that side, `diffusion` (per axis low and high; 1 if not given).
     """
 
     def __init__(

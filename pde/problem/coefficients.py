@@ -200,16 +200,10 @@ def _conductances(axis: Axis, a: Array, resistance: Array | None = None) -> Arra
     """a/h between neighbours, from the resistances of the two halves of the way."""
     if resistance is not None:
         return 1 / (resistance[1:] if axis.periodic else resistance[1:-1])
-    before, after = (axis.width / 2, axis.width / 2) if axis.cell else _halves(axis.gaps, axis.n, axis.periodic)
-    following, behind = namespace(a).roll(a, -1, 0), np.roll(before, -1)
-    flux = 1 / (_column(after, a) / a + _column(behind, a) / following)
+    after = axis.width / 2 if axis.cell else np.append(axis.gaps, 1.0)[: axis.n] / 2
+    behind = np.roll(after, -1) if axis.cell else after
+    flux = 1 / (_column(after, a) / a + _column(behind, a) / namespace(a).roll(a, -1, 0))
     return flux if axis.periodic else flux[:-1]
-
-
-def _halves(gaps: Array, n: int, periodic: bool) -> tuple[Array, Array]:
-    """Half the distance from each point to the one before it and to the one after it; any number where none is."""
-    after = gaps / 2 if periodic else np.append(gaps, 1.0) / 2
-    return np.roll(after, 1), after
 
 
 def _end(axis: Axis, side: int, field: Array, resistance: Array | None) -> tuple[Array, Array]:

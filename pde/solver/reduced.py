@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from mgcore import Level
 from pde.backends.base import Backend
 from pde.backends.data import Data
 from pde.common.arrays import as_numpy, cast, like, namespace, numpy_dtype
@@ -56,18 +59,23 @@ class Reduced:
 
 
 class Reduction:
-    """Makes `Reduced` data of f, g and a first guess, arrays on the device of a backend."""
+    """Makes `Reduced` data of f, g and a first guess, arrays on the device of a backend.
 
-    def __init__(self, problem: Poisson, backend: Backend) -> None:
-        self.problem, self.backend = problem, backend
+    Args:
+        levels: NumPy's.
+    """
+
+    def __init__(self, problem: Poisson, levels: Sequence[Level], backend: Backend) -> None:
+        self.problem, self.device, self._A = problem, backend.device, levels[0].A
         self.grid, self.terms, self.dtype = problem.grid, problem.terms, backend.dtype
         self.volumes = backend.hierarchy.volumes[0]
 
+    @cached_property
     def exact(self) -> StencilOperator:
         """A in float64."""
-        if self.dtype == np.dtype(float):
-            return self.backend.hierarchy.levels[0].A
-        return self.problem._operator.to(self.backend.device.where, np.dtype(float))
+        double = np.dtype(float)
+        A = self._A if self.dtype == double else self.problem._operator
+        return A.to(self.device.where, double) if self.device.on_tensors else A
 
     def __call__(self, f: Array, sides: Sides, u0: Array | None) -> Reduced:
         reduced = self._lifted(f, sides)
@@ -92,7 +100,7 @@ class Reduction:
         if not np.any(size > WORTH * of_f):
             return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
         ndim, w = self.grid.ndim, lifting(sides, self.grid, self.terms)
-        left = unlifted(w, sides, self.grid, self.exact())
+        left = unlifted(w, sides, self.grid, self.exact)
         left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, ndim)
         data = self._fitting(cast(f + left, self.dtype))
         smaller = self.volumes.rms(data)
@@ -115,7 +123,7 @@ class Reduction:
     def _is_rounding(self, left: Array, w: Array) -> Any:
         """Whether a lifting that leaves this has all that g says: one sweep would change w by its last digits."""
         largest = as_numpy(namespace(w).amax(abs(w), axis=tuple(range(-self.grid.ndim, 0))))
-        return self.volumes.rms(left / self.exact().diagonal) <= 8 * np.finfo(float).eps * largest
+        return self.volumes.rms(left / self.exact.diagonal) <= 8 * np.finfo(float).eps * largest
 
     def _of_good_size(self, reduced: Reduced) -> Reduced:
         """Members whose squares or cubes would leave the range of numbers, divided by a power of two."""

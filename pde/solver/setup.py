@@ -68,7 +68,8 @@ class Setup:
         backend = make(hierarchy, self._options, mixed)
         self.problem, self.hierarchy, self.levels, self.backend = problem, hierarchy, hierarchy.levels, backend
         self.smoother, self.coarse, self.transfer = names
-        self._reader, self._reduction = Reader(problem, backend.device, self.dtype), Reduction(problem, backend)
+        self._reader = Reader(problem, backend.device, self.dtype)
+        self._reduction = Reduction(problem, hierarchy.levels, backend)
 
     def update(self, coefficient: Any = None, reaction: Any = None) -> Self:
         """Take other coefficients, for instance of the next implicit time step; None keeps the one there is.

@@ -75,7 +75,7 @@ class Trace:
 
 
 def _reader(verbose: Any) -> tuple[Callable[[Event], Any] | None, Callable[[str], Any] | None]:
-    """(function of events, function of lines); both None where nobody listens."""
+    """(function of events, function of lines); both None for verbose=False."""
     if isinstance(verbose, bool):
         verbose = sys.stdout if verbose else None
     if verbose is None:

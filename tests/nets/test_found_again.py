@@ -97,7 +97,7 @@ def test_an_empty_path_is_not_the_current_folder(option, tmp_path, monkeypatch, 
     if option != "--config":
         (tmp_path / "run.toml").write_text(f'{option[2:]} = ""')
         assert main(["train", "--config", "run.toml"]) == 2
-        assert f"{option[2:]} must be a path; got ''" in capsys.readouterr().err
+        assert f"{option[2:].replace('-', '_')} must be a path; got ''" in capsys.readouterr().err
     with pytest.raises(ValueError, match="output must be the path of a folder; got ''"):
         train("")
     assert sorted(path.name for path in tmp_path.iterdir()) in ([], ["run.toml"])

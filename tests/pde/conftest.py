@@ -1,6 +1,8 @@
 import pytest
 
 import mgcore
+from pde.backends.choice import MAKERS
+from tests.pde import two_blocks
 
 
 @pytest.fixture
@@ -19,3 +21,10 @@ def no_work(monkeypatch):
 @pytest.fixture
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(params=["plain", "two blocks"])
+def every_backend(request, monkeypatch):
+    """Solvers that choose their backend run on plain levels, then on vectors of two blocks where they can."""
+    if request.param == "two blocks":
+        monkeypatch.setitem(MAKERS, "numba", two_blocks.make)

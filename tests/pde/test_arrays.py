@@ -10,6 +10,8 @@ from pde import Multigrid, Poisson
 from tests.pde.reference import CYCLES, EPS, PROBLEMS, close, residual_norm
 from tests.pde.solvers import RANDOM, solver
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 
 def frozen(array):
     array = np.array(array)

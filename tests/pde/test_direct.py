@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import pde
 from pde.backends.numba.direct import direct, solve_directly
 from pde.backends.numba.jit import called
+from pde.backends.numba.pointers import address_of
 from pde.levels.direct import DirectSolver, SeparableSolver, direct_solver
 from pde.levels.hierarchy import CHEAP
 from tests.pde.problems import ENDS
@@ -70,11 +71,11 @@ def test_compiled_solutions_are_those_of_plain_ones(problem, seed, dtype):
     natural = np.arange(grid.size).reshape(-1, grid.shape[-1])
     order = np.concatenate((natural[:, ::2], natural[:, 1::2]), axis=1).ravel()
     given = direct(level, order, np.dtype(dtype))
-    assert given.whole
+    assert given.exists
     f = np.random.default_rng(seed).standard_normal(grid.size).astype(dtype)
     stored = f[order]
-    u, w = np.full(grid.size + 1, 7, dtype), np.full(given.space, np.nan, dtype)
-    call(tuple(given), stored.ctypes.data, u.ctypes.data, w)
+    u, w = np.full(grid.size + 1, 7, dtype), np.full(given.work_size, np.nan, dtype)
+    call(tuple(given), stored, u, w)
     expected = level.B[0](f.reshape(grid.shape)).ravel()
     tolerance = 16 * float(np.finfo(dtype).eps) * condition(level.A) * grid.size**0.5
     assert np.max(np.abs(u[:-1] - expected[order])) <= tolerance * np.max(np.abs(expected))
@@ -83,7 +84,7 @@ def test_compiled_solutions_are_those_of_plain_ones(problem, seed, dtype):
 
 @called
 def call(given, f, u, w):
-    solve_directly(given, f, u, w)
+    solve_directly(given, address_of(f), address_of(u), address_of(w))
 
 
 @pytest.mark.filterwarnings("error")

@@ -286,9 +286,9 @@ def test_numba_is_not_imported_for_a_solve_on_numpy(tmp_path):
 
 
 def test_seconds_are_those_of_the_solve(monkeypatch):
-    from pde.backends.numba.plan import Programs
+    from pde.backends.numba.executor import Executor
 
-    clock, prepare = [0.0], Programs.prepare
+    clock, prepare = [0.0], Executor.prepare
 
     def slow(self):
         clock[0] += 1000
@@ -298,7 +298,7 @@ def test_seconds_are_those_of_the_solve(monkeypatch):
         perf_counter = staticmethod(lambda: clock[0])
 
     monkeypatch.setattr(sys.modules["mgcore.solving"], "time", Time)
-    monkeypatch.setattr(Programs, "prepare", slow)
+    monkeypatch.setattr(Executor, "prepare", slow)
     assert pde.Multigrid(pde.Poisson(SHAPE), kernels="numba").solve(np.ones(SHAPE)).seconds == 0
     assert clock == [1000]
 
@@ -322,19 +322,18 @@ def test_the_solver_that_a_variant_is_compiled_with_needs_it(variant):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_nothing_is_left_to_compile_after_it(dtype, monkeypatch, tmp_path):
-    from pde.backends.numba import interpreter as cycles
-    from pde.backends.numba import workspace as space
+    from pde.backends.numba.interpreter import execute
 
     variant = PLAIN._replace(dtype=dtype)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # stamps go there; Numba has read it before
     assert not stamps.is_compiled(variant)
     compilation.compile_variant(variant)
     assert stamps.is_compiled(variant)
-    before = [len(function.signatures) for function in (cycles.execute, space.space_needed)]
+    before = len(execute.signatures)
     mg = pde.Multigrid(pde.Poisson(SHAPE), kernels="numba", dtype=dtype, threads=2)
     mg.solve(np.ones(SHAPE), rtol=1e-3)
     mg.solve(np.ones(SHAPE), g=1.0, rtol=1e-3, accel="cg")
-    assert [len(function.signatures) for function in (cycles.execute, space.space_needed)] == before
+    assert len(execute.signatures) == before
 
 
 def test_what_is_asked_for_is_compiled_once(first, monkeypatch):
@@ -447,7 +446,7 @@ def test_files_of_the_cache_that_are_another_function_s_are_not_run(twice):
 
 
 def test_kernels_that_a_full_disk_does_not_take_have_no_stamp(first, monkeypatch):
-    from pde.backends.numba import plan as programs
+    from pde.backends.numba import executor
 
     def full(types):
         raise OSError("no space left on device")
@@ -455,17 +454,17 @@ def test_kernels_that_a_full_disk_does_not_take_have_no_stamp(first, monkeypatch
     class Function:
         compile = staticmethod(full)
 
-    assert not programs._is_kept(Function, ())
-    monkeypatch.setattr(programs, "_is_kept", lambda function, types: False)
+    assert not executor._is_kept(Function, ())
+    monkeypatch.setattr(executor, "_is_kept", lambda function, types: False)
     with pytest.raises(OSError, match="cache cannot be written to"):
         compilation.compile_variant(PLAIN)
     assert not stamps.is_compiled(PLAIN)
 
 
 def test_compiling_that_was_interrupted_is_begun_again(monkeypatch):
-    from pde.backends.numba.plan import Programs
+    from pde.backends.numba.executor import Executor
 
-    calls, prepare = [], Programs.prepare
+    calls, prepare = [], Executor.prepare
 
     def interrupted(self):
         calls.append(self)
@@ -473,7 +472,7 @@ def test_compiling_that_was_interrupted_is_begun_again(monkeypatch):
             raise KeyboardInterrupt
         return prepare(self)
 
-    monkeypatch.setattr(Programs, "prepare", interrupted)
+    monkeypatch.setattr(Executor, "prepare", interrupted)
     mg = pde.Multigrid(pde.Poisson(SHAPE), kernels="numba")
     with pytest.raises(KeyboardInterrupt):
         mg.solve(np.ones(SHAPE))
@@ -553,7 +552,7 @@ def test_numba_that_must_not_compile_runs_no_kernels(monkeypatch):
 
 def test_functions_that_two_processes_compile_have_different_names():
     """Numba numbers types as they come: by its names alone float32 kernels would call those for float64."""
-    code = "import pde.backends.numba.jit; from numba.core.bytecode import FunctionIdentity as F; print(next(F._unique_ids))"
+    code = "import pde.backends.numba.jit, numba.core.bytecode as b; print(next(b.FunctionIdentity._unique_ids))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
     runs = [
         subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True) for _ in "12"

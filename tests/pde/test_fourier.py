@@ -125,3 +125,8 @@ def test_axes_with_one_unknown_and_direct_solvers():
     assert line.predict() == pytest.approx(periodic((64,), smoother="jacobi").predict(), abs=1e-12)
     direct = periodic((8, 8), levels=1)
     assert direct.predict() == Analysis(direct).smoothing_factor() == Analysis(direct).two_grid_factor() == 0
+
+
+def test_a_hierarchy_is_enough():
+    mg = cube(2, smoother="zebra 0")
+    assert Analysis(mg.hierarchy).factor(grids=3, frequencies=4) == Analysis(mg).factor(grids=3, frequencies=4)

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 import mgcore
 import pde
 from mgcore import CYCLES
-from pde.backends.numba import plan as programs
-from pde.backends.numba import recording
+from pde.backends.numba import executor, recording
 from pde.backends.numba.direct import LARGEST_INVERSE
 from pde.backends.numba.interpreter import DIRECT, PASS
-from pde.backends.numba.thread_pool import Hands
+from pde.backends.numba.thread_pool import ThreadPool
 from pde.levels.direct import DirectSolver
 from pde.levels.hierarchy import symmetric
 from tests.pde import rounding
@@ -73,16 +72,16 @@ def test_kernels_make_whatever_cycle_there_is(other, monkeypatch):
 def test_a_program_has_no_pass_too_many():
     """Down and up are a pass each; where a level is visited again, up and down together are one."""
     mg = pde.Multigrid(pde.Poisson((63, 63)), levels=64, kernels="numpy")
-    mine, last = fused(mg, mg.levels, 1).programs, len(mg.levels) - 1
+    mine, last = fused(mg, mg.levels, 1).executor, len(mg.levels) - 1
     for kind, passes in (
         ("V", lambda l: 2),
         ("W", lambda l: 3 * 2 ** (l - 1) if l else 2),
         ("F", lambda l: 2 * l + 1 if l else 2),
     ):
-        program = mine._program(kind, 0)
+        program = mine.plan(kind).steps
         for l in range(last):
             assert np.sum((program["op"] == PASS) & (program["level"] == l)) == passes(l)
-    assert [int(np.sum(mine._program(kind, 0)["op"] == DIRECT)) for kind in ("V", "nested")] == [1, 1 + last]
+    assert [int(np.sum(mine.plan(kind).steps["op"] == DIRECT)) for kind in ("V", "nested")] == [1, 1 + last]
 
 
 @pytest.mark.slow
@@ -124,19 +123,22 @@ def test_the_symmetric_cycle_too(mg, seed):
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mg=solvers(), seed=st.integers(0, 2**31))
 def test_threads_change_nothing(mg, seed):
-    """Not even the last bit of u: every block computes what it needs of its neighbours from the same numbers."""
+    """Not the last bit of u or a norm: blocks compute what they need of their neighbours, and sums are in order."""
     if len(mg.levels) == 1:
         return
     f = np.random.default_rng(seed).standard_normal(mg.problem.shape).astype(mg.dtype)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recording, "PARALLEL", 1)
         results = []
-        for threads in (1, 2, 4):
-            out = np.empty_like(f)
-            fused(mg, mg.levels, threads).full_multigrid(f, out)
-            results.append(out)
-    for other in results[1:]:
-        np.testing.assert_array_equal(other, results[0])
+        for threads in (1, 2, 3, 4):
+            mine, out, cycled = fused(mg, mg.levels, threads), np.empty_like(f), np.empty_like(f)
+            norms = [mine.full_multigrid(f, out, norm) for norm in ("iterate", "residual")]
+            norms.append(mine.cycle("V", f, out, cycled))
+            results.append((out, cycled, norms))
+    for out, cycled, norms in results[1:]:
+        np.testing.assert_array_equal(out, results[0][0])
+        np.testing.assert_array_equal(cycled, results[0][1])
+        assert norms == results[0][2]
 
 
 class Nobody:
@@ -180,7 +182,7 @@ def test_nobody_waits_for_a_thread_that_does_not_come(others, monkeypatch):
     expected, out = np.empty_like(f), np.empty_like(f)
     fused(mg, mg.levels, 1).full_multigrid(f, expected)
     mine = fused(mg, mg.levels, 4)
-    monkeypatch.setattr(programs, "hands", lambda count: others)
+    monkeypatch.setattr(executor, "thread_pool", lambda count: others)
     for _ in range(30):
         out[:] = np.nan
         mine.full_multigrid(f, out)
@@ -201,7 +203,7 @@ def test_threads_that_the_system_refuses_are_not_asked(allowed, monkeypatch):
         start(thread)
 
     monkeypatch.setattr(Thread, "start", refuse)
-    few, made = Hands(3), SimpleQueue()
+    few, made = ThreadPool(3), SimpleQueue()
     for k in range(100):
         few.ask(made.put, k)
     for _ in range(min(2 * allowed, 1)):
@@ -240,7 +242,7 @@ def test_an_interrupted_call_leaves_no_thread_at_work(monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(programs, "hands", lambda count: Interrupted())
+        patch.setattr(executor, "thread_pool", lambda count: Interrupted())
         with pytest.raises(KeyboardInterrupt):
             mine.full_multigrid(1e6 * f, out)
     asked[0].join(timeout=HANGS)

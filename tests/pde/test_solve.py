@@ -10,6 +10,8 @@ from pde import SolveError
 from tests.pde.reference import PROBLEMS, direct
 from tests.pde.solvers import ONES, RANDOM, solver
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 
 def test_converged():
     solution = solver().solve(ONES)

@@ -12,6 +12,8 @@ import mgcore
 from mgcore import CYCLES, Event
 from pde import Multigrid, Poisson
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 JUMP = np.where(np.indices((24, 20)).sum(axis=0) % 11 < 4, 1e4, 1.0)
 CASES = {
     "full multigrid": ({}, {}, {}),

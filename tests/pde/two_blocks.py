@@ -78,19 +78,19 @@ class Blocks:
 class BlockOperator:
     """A `StencilOperator` by its coefficients in each block; those of neighbours beyond the sides are left out."""
 
-    def __init__(self, A, rows):
+    def __init__(self, A, rows, dtype):
         self.grid, self.terms, self.plain = A.grid, A.terms, A
         periodic = A.grid.axes[0].periodic
-        own = np.array(np.broadcast_to(A.reaction, A.grid.shape), A.diagonal.dtype if np.ndim(A.diagonal) else float)
+        own = np.array(np.broadcast_to(A.reaction, A.grid.shape), dtype)
         self._own = self._split(A.add_ends(np.ones_like(own), own), rows)
         self._around = []
         for a, axis in enumerate(A.grid.axes):
-            pair = [np.array(np.broadcast_to(c, A.grid.shape)) for c in (A.lower[a], A.upper[a])]
+            pair = [np.array(np.broadcast_to(c, A.grid.shape), dtype) for c in (A.lower[a], A.upper[a])]
             for values, end in zip(pair, (0, -1), strict=True):
                 if not axis.periodic:
                     values[(slice(None),) * a + (end,)] = 0
             self._around.append([self._split(values, rows) for values in pair])
-        self.diagonal = Blocks.split(np.array(np.broadcast_to(A.diagonal, A.grid.shape))[None], rows, periodic)
+        self.diagonal = Blocks.split(np.array(np.broadcast_to(A.diagonal, A.grid.shape), dtype)[None], rows, periodic)
         self._colours = []
         for blocks in A.colours:
             mask = np.zeros(A.grid.shape, bool)
@@ -239,7 +239,7 @@ def make(hierarchy, options):
     if rows is None:
         return "axis 0 is too short for two blocks"
     try:
-        levels = [block_level(hierarchy, l, rows) for l in range(len(infos))]
+        levels = [block_level(hierarchy, l, rows, options.dtype) for l in range(len(infos))]
     except ValueError as error:
         return str(error)
     cubic = [Interpolation(each, *rows[l : l + 2]) for l, each in enumerate(hierarchy.interpolations)]
@@ -255,13 +255,13 @@ def rows_of_low_blocks(sizes):
     return rows if all(0 < k < n for k, n in zip(rows, sizes, strict=True)) else None
 
 
-def block_level(hierarchy, l, rows):
+def block_level(hierarchy, l, rows, dtype):
     level = hierarchy.levels[l]
     periodic = level.info.grid.axes[0].periodic
     if level.R is None:
-        A = BlockOperator(level.A, rows[l]) if isinstance(level.A, StencilOperator) else Whole(level.A, rows[l])
+        A = BlockOperator(level.A, rows[l], dtype) if isinstance(level.A, StencilOperator) else Whole(level.A, rows[l])
         return replace(level, A=A, B=[Whole(B, rows[l]) for B in level.B])
-    A, P = BlockOperator(level.A, rows[l]), level.P
+    A, P = BlockOperator(level.A, rows[l], dtype), level.P
     axes = [
         (fine, coarse, P.diffusion[a : a + 1]) if halved else None
         for a, (fine, coarse, halved) in enumerate(zip(P.fine.axes, P.coarse.axes, P.which, strict=True))

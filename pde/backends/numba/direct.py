@@ -9,8 +9,8 @@ import numpy as np
 from mgcore import Level
 from pde.backends.numba.jit import compiled
 from pde.backends.numba.layout import copy, whole
-from pde.backends.numba.pointers import ahead, at, pointer
-from pde.backends.numba.simd import LANES, put, several
+from pde.backends.numba.pointers import address_of
+from pde.backends.numba.simd import LANES, load, store
 from pde.levels.direct import SeparableSolver
 from pde.problem.grid import Array
 
@@ -19,11 +19,11 @@ LARGEST_INVERSE = 512
 
 
 class Direct(NamedTuple):
-    """What `solve_directly` reads; rows of unknowns are split by parity.
+    """The matrices of `solve_directly`, for rows of unknowns split by parity.
 
     Attributes:
-        inverse: A^-1, in float64 as that of `pde.levels.direct.DenseSolver`; empty where there are `modes`, or where the grid
-            is too large for both.
+        inverse: A^-1, in float64 as in `pde.levels.direct.DenseSolver`; empty where there are `modes`, or where the
+            grid is too large for both.
         shape: of the grid, in three numbers.
         modes: the matrices to the eigenvectors of the last axis (transposed), the second and the first; 1 over the
             eigenvalues of all; and the matrices back in the opposite order. Rows of the last axis end at whole lanes.
@@ -34,18 +34,19 @@ class Direct(NamedTuple):
     modes: Array
 
     @property
-    def whole(self) -> bool:
-        """Whether there is something to solve with."""
+    def exists(self) -> bool:
+        """Whether there are matrices: the grid is not too large for both kinds."""
         return bool(len(self.inverse) or len(self.modes))
 
     @property
-    def space(self) -> int:
-        """The length of the work space."""
-        return 2 * len(self.modes)
+    def work_size(self) -> int:
+        """The numbers of the two fields that a solution works on."""
+        n0, n1, n2 = map(int, self.shape)
+        return 2 * n0 * n1 * -(-n2 // LANES) * LANES if len(self.modes) else 0
 
 
 def direct(level: Level, order: Array, dtype: np.dtype) -> Direct:
-    """That of the coarsest level, whose unknowns are stored in this order."""
+    """Return the matrices of the coarsest level, whose unknowns are stored in this order."""
     grid, B = level.info.grid, level.B[0]
     shape = np.array([1] * (3 - grid.ndim) + [*grid.shape], np.int64)
     none = Direct(np.zeros((0, 0)), shape, np.zeros(0, dtype))
@@ -68,67 +69,66 @@ def _modes(B: SeparableSolver, shape: Array) -> Array:
 
 
 def _padded(rows: Array) -> Array:
-    """Rows with zeros up to whole lanes."""
+    """Append zeros to rows, up to whole lanes."""
     return np.pad(rows, ((0, 0), (0, -rows.shape[1] % LANES)))
 
 
 @compiled
-def solve_directly(given, f, u, w):
-    """u <- A^-1 f."""
-    inverse, shape, modes = given
-    data, result = pointer(w, f), pointer(w, u)
+def solve_directly(direct, f, u, w):
+    """u <- A^-1 f; w: two fields with rows of whole lanes."""
+    inverse, shape, modes = direct
     if len(modes) == 0:
         for i in range(len(inverse)):
-            total = inverse[i, 0] * data[0]
+            total = inverse[i, 0] * f[0]
             for j in range(1, len(inverse)):
-                total += inverse[i, j] * data[j]
-            result[i] = total
+                total += inverse[i, j] * f[j]
+            u[i] = total
         return
     n0, n1, n2 = shape
     length = whole(n2)
     plane = n1 * length
     size = n0 * plane
-    x, y = at(w, 0), at(w, size)
-    to2 = at(modes, 0)
-    to1 = ahead(to2, n2 * length)
-    to0 = ahead(to1, n1 * n1)
-    over = ahead(to0, n0 * n0)
-    back0 = ahead(over, size)
-    back1 = ahead(back0, n0 * n0)
-    back2 = ahead(back1, n1 * n1)
-    product(x, data, n2, to2, n0 * n1, n2, length)
+    x, y = w, w + size
+    to2 = address_of(modes)
+    to1 = to2 + n2 * length
+    to0 = to1 + n1 * n1
+    over = to0 + n0 * n0
+    back0 = over + size
+    back1 = back0 + n0 * n0
+    back2 = back1 + n1 * n1
+    product(x, f, n2, to2, n0 * n1, n2, length)
     for i in range(n0):
-        product(ahead(y, i * plane), to1, n1, ahead(x, i * plane), n1, n1, length)
+        product(y + i * plane, to1, n1, x + i * plane, n1, n1, length)
     product(x, to0, n0, y, n0, n0, plane)
     for k in range(0, size, LANES):
-        put(x, k, several(x, k) * several(over, k))
+        store(x, k, load(x, k) * load(over, k))
     product(y, back0, n0, x, n0, n0, plane)
     for i in range(n0):
-        product(ahead(x, i * plane), back1, n1, ahead(y, i * plane), n1, n1, length)
+        product(x + i * plane, back1, n1, y + i * plane, n1, n1, length)
     product(y, x, length, back2, n0 * n1, n2, length)
     for row in range(n0 * n1):
-        copy(ahead(result, row * n2), ahead(y, row * length), n2)
+        copy(u + row * n2, y + row * length, n2)
 
 
 @compiled
-def product(out, a, apart, b, rows, inner, width):
-    """out <- a b for matrices (rows, inner), whose rows are `apart`, and (inner, width) of whole lanes."""
+def product(out, a, step, b, rows, inner, width):
+    """out <- a b for matrices (rows, inner), whose rows are `step` apart, and (inner, width) of whole lanes."""
     for i in range(rows):
-        row, target = ahead(a, i * apart), ahead(out, i * width)
+        row, target = a + i * step, out + i * width
         many = width // (4 * LANES) * (4 * LANES)
         for c in range(0, many, 4 * LANES):  # four sums at a time, as one would wait for itself
-            s0, s1 = row[0] * several(b, c), row[0] * several(b, c + LANES)
-            s2, s3 = row[0] * several(b, c + 2 * LANES), row[0] * several(b, c + 3 * LANES)
+            s0, s1 = row[0] * load(b, c), row[0] * load(b, c + LANES)
+            s2, s3 = row[0] * load(b, c + 2 * LANES), row[0] * load(b, c + 3 * LANES)
             for k in range(1, inner):
-                place = k * width + c
-                s0, s1 = s0 + row[k] * several(b, place), s1 + row[k] * several(b, place + LANES)
-                s2, s3 = s2 + row[k] * several(b, place + 2 * LANES), s3 + row[k] * several(b, place + 3 * LANES)
-            put(target, c, s0)
-            put(target, c + LANES, s1)
-            put(target, c + 2 * LANES, s2)
-            put(target, c + 3 * LANES, s3)
+                here = k * width + c
+                s0, s1 = s0 + row[k] * load(b, here), s1 + row[k] * load(b, here + LANES)
+                s2, s3 = s2 + row[k] * load(b, here + 2 * LANES), s3 + row[k] * load(b, here + 3 * LANES)
+            store(target, c, s0)
+            store(target, c + LANES, s1)
+            store(target, c + 2 * LANES, s2)
+            store(target, c + 3 * LANES, s3)
         for c in range(many, width, LANES):
-            s0 = row[0] * several(b, c)
+            s0 = row[0] * load(b, c)
             for k in range(1, inner):
-                s0 = s0 + row[k] * several(b, k * width + c)
-            put(target, c, s0)
+                s0 = s0 + row[k] * load(b, k * width + c)
+            store(target, c, s0)

@@ -1,20 +1,33 @@
-"""One pass over a grid, plane by plane (in two dimensions row by row): a few planes are in the cache while everything
-happens to them. Plane t is loaded; half a sweep is made on plane t - 1, the next half on t - 2, and so on; the residual
-follows behind the last, is restricted at once and never stored."""
+"""One pass over a grid, plane by plane (in two dimensions row by row): load, relax, residual, restrict, store.
+
+Plane t is loaded; half a sweep is made on plane t - 1, the next half on t - 2, and so on; the residual follows behind
+the last half, is restricted at once and never stored. A few planes are in the cache while all this happens to them.
+"""
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
-from pde.backends.numba.coarse import mix, mixed_row, planes_begun, restrict_plane, restrict_row
-from pde.backends.numba.jit import compiled
-from pde.backends.numba.layout import EVEN, ends, fill, load, odd, store
-from pde.backends.numba.pointers import ahead, at, pointer, unless_none
+from pde.backends.numba.arguments import axes_of
+from pde.backends.numba.coarse import (
+    around_axis,
+    earlier,
+    interpolate_plane,
+    interpolate_row,
+    planes_begun,
+    restrict_plane,
+    restrict_row,
+)
+from pde.backends.numba.jit import compiled, inline, merged
+from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
+from pde.backends.numba.pointers import unless_none
 from pde.backends.numba.simd import LANES
-from pde.backends.numba.stencil_constant import relax, residual, squares, start_from_zero
-from pde.backends.numba.stencil_variable import faces_of, relax_varying, residual_varying, squares_varying
+from pde.backends.numba.stencil_constant import Coefficients, Star, relax, relax_zeros, residual, squares
+from pde.backends.numba.stencil_variable import faces_of, relax_variable, residual_variable, squares_variable
 from pde.backends.numba.transfers import add_correction, interpolate
-from pde.backends.numba.workspace import SLOTS, around_axis, earlier, space
+from pde.backends.numba.workspace import COARSE_SLOTS
 
 ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
 """Where a pass takes u from, and (ZERO: nowhere) where it leaves it: rows split by parity, or in natural order."""
@@ -23,179 +36,259 @@ NOTHING, RESIDUAL, ITERATE = 0, 1, 2
 """Of what a pass measures the norm."""
 
 
-@compiled
-def sweeps(records, reals, integers, level, deep, varying, count, flip, f, f_split, source, u, halo, beside, coarse,
-           correct, sink, out, f_coarse, norm, first, last, places, w):  # fmt: skip
-    """One pass over the planes first, ..., last - 1 of a level.
+class Window(NamedTuple):
+    """Ranges of planes: to load, where u must be final, where the residual is needed; coarse planes to restrict to."""
 
-    Takes u from `source` (outside of these planes from `halo`, which has `beside` on either side), adds P coarse where
-    `correct`, makes `count` red-black sweeps and leaves u in `out`; restricts f - A u to f_coarse unless that is null.
+    begin: Any
+    end: Any
+    u_first: Any
+    u_last: Any
+    r_first: Any
+    r_last: Any
+    c_first: Any
+    c_last: Any
 
-    Args:
-        deep: None in two dimensions, else anything.
-        varying: None where the coefficients are alike along a row, else anything.
-        flip: 0 begins with the colour of the first point, 1 with the other one (the adjoint order).
-        f, u, halo, coarse, out, f_coarse: addresses; 0 where there is none.
-        norm: NOTHING, RESIDUAL or ITERATE.
-        places: room for 2 SLOTS integers.
-        w: the work space, `space_needed` long; its numbers are those of the grid.
 
-    Returns:
-        The sum over these planes of W (f - A u)^2, or of W u^2, as `norm` asks for it.
+class Front(NamedTuple):
+    """The plane t that is loaded: its slot in the ring, and that of the residual of plane t - 2 sweeps."""
+
+    t: Any
+    slot: Any
+    r_slot: Any
+
+
+class Plane(NamedTuple):
+    """Plane i in the work space: pointers to its rows, to the rows of the planes beside it, to f and to the residual.
+
+    Attributes:
+        below_step, above_step: from one row to the next, 0 where each is the row of zeros.
+        f_step, f_odd: from one row of f to the next, and from its even points to the odd ones.
     """
-    L = records[level]
-    n0, n1, n, m1, m = L.n[0], L.n[1], L.n[2], L.m[1], L.m[2]
-    S = space(n1, n, m1, m, L.span[0], count)
-    length, R, H, E, O, h = S.row, S.ring, 2 * count, EVEN, odd(n), n - n // 2
-    streamed = L.streamed != 0 and out != u
-    periodic, around = L.periodic[0] != 0, L.periodic[1] != 0
-    f, u, halo, coarse, out, f_coarse_rows = (
-        pointer(w, f), pointer(w, u), pointer(w, halo), pointer(w, coarse), pointer(w, out), pointer(w, f_coarse),
-    )  # fmt: skip
-    lower0, centre0, upper0 = at(reals, L.at_lower[0]), at(reals, L.at_centre[0]), at(reals, L.at_upper[0])
-    lower1, centre1, upper1 = at(reals, L.at_lower[1]), at(reals, L.at_centre[1]), at(reals, L.at_upper[1])
-    width0, width1 = at(reals, L.at_width[0]), at(reals, L.at_width[1])
-    special, values = at(integers, L.at_special), at(reals, L.at_special_values)
-    width2 = at(reals, L.at_widths)
-    zero, scratch = at(w, S.zero), at(w, S.scratch)
-    fill(zero, S.row)
 
-    restricted = f_coarse != 0
-    measured = restricted or norm == RESIDUAL
-    c_first, c_last, r_first, r_last = planes_begun(L, integers, first, last) if restricted else (0, 0, first, last)
-    u_first, u_last = (r_first - 1, r_last + 1) if measured else (first, last)
-    begin, end = u_first - H, u_last + H
-    if not periodic:
-        begin, end = max(begin, 0), min(end, n0)
-    total = np.float64(0)
-    tags, slots = places[:SLOTS], places[SLOTS:]
-    tags[:] = -2
-    fill(at(w, S.coarse), S.coarse_plane)  # what weighs nothing must be a number too
+    i: Any
+    rows: Any
+    below: Any
+    below_step: Any
+    above: Any
+    above_step: Any
+    f: Any
+    f_step: Any
+    f_odd: Any
+    r: Any
 
-    last0 = at(integers, L.at_last[0])
-    turn, r_turn, made = R - 1, S.r_ring - 1, c_first
-    for t in range(begin, r_last + H + 2):
-        # places of plane t, and of the residual of plane t - H, which the last half sweep begins
-        turn, r_turn = turn + 1 if turn + 1 < R else 0, r_turn + 1 if r_turn + 1 < S.r_ring else 0
-        if t < end:
-            i = around_axis(t, n0)
-            mixed_plane = S.mixed
-            if source == CUBIC or correct:
-                mixed_plane = mix(L, integers, reals, source == CUBIC, i, coarse, w, S, tags, slots)
-            for j in range(n1):
-                row, place = at(w, turn * S.plane + j * length), (i * n1 + j) * n
-                if not f_split:
-                    load(at(w, S.f + turn * S.plane + j * length), ahead(f, place), False, n)
-                even, odds = ahead(row, E), ahead(row, O)
-                if source == CUBIC:
-                    mixed = mixed_row(L, integers, reals, deep, True, mixed_plane, j, w, S)
-                    interpolate(
-                        row, mixed, L, at(integers, L.cubic), at(integers, L.cubic_from), at(reals, L.cubic_weight)
-                    )
-                elif source == ZERO:
-                    fill(row, length)
-                else:
-                    stored, rest = ahead(u, place), n0 * n1 * n - place
-                    if not first <= t < last:
-                        plane = (t - first if t < first else t - last) + beside
-                        stored, rest = ahead(halo, (plane * n1 + j) * n), (2 * beside * n1 - plane * n1 - j) * n
-                    if source == SPLIT and correct and rest >= n + LANES:
-                        even, odds = stored, ahead(stored, h)
-                    else:
-                        load(row, stored, source == SPLIT, n)
-                if correct:
-                    mixed = mixed_row(L, integers, reals, deep, False, mixed_plane, j, w, S)
-                    add_correction(
-                        row, even, odds, mixed, L, at(integers, L.prolonged), at(integers, L.prolonged_from),
-                        at(reals, L.prolonged_weight), scratch,
-                    )  # fmt: skip
-                ends(row, n, L.periodic[2] != 0)
-        for q in range(H + 1):
-            k = t - 1 - q
-            if q < H:
-                low, high = u_first - (H - 1 - q), u_last + (H - 1 - q)
-                if not periodic:
-                    low, high = max(low, 0), min(high, n0)
-            else:
-                low, high = r_first, r_last
-                if not measured:
-                    break
-            if not low <= k < high:
-                continue
-            i = around_axis(k, n0)
-            plane = earlier(turn, 1 + q, R) * S.plane
-            f_plane = S.f + plane
-            plane_below, plane_above = earlier(turn, 2 + q, R) * S.plane, earlier(turn, q, R) * S.plane
-            expected = first <= t + 1 < min(end, last) and q < 2
-            for j in range(n1):
-                # the next plane comes while this one is computed, half of its lines with each half sweep
-                coming = zero, zero
-                if expected:
-                    place = ((t + 1) * n1 + j) * n
-                    if source in (ZERO, CUBIC):
-                        coming = ahead(f, place), ahead(f, place + LANES)
-                    else:
-                        coming = ahead(u, place + q * LANES), ahead(f, place + q * LANES)
-                row = at(w, plane + j * length)
-                f_even = ahead(f, (i * n1 + j) * n) if f_split else at(w, f_plane + j * length + E)
-                halves = f_even, ahead(f_even, h if f_split else O - E)
-                below = at(w, plane_below + j * length) if periodic or k > 0 else zero
-                above = at(w, plane_above + j * length) if periodic or k + 1 < n0 else zero
-                c = (L.lower, L.upper, lower0[i], upper0[i], lower1[j], upper1[j])
-                centre = centre0[i] + centre1[j]
-                before = at(w, plane + around_axis(j - 1, n1) * length) if around or j > 0 else zero
-                after = at(w, plane + around_axis(j + 1, n1) * length) if around or j + 1 < n1 else zero
-                front, behind = unless_none(deep, before), unless_none(deep, after)
-                parity = (i + j + q + flip) & 1
-                r_row = at(w, S.r + (r_turn if q < H else earlier(r_turn, 1, S.r_ring)) * S.plane + j * length)
-                # the last half sweep leaves the residual of its colour
-                kept = measured and q == H - 1
-                since, until = (parity, parity + 1) if H > 0 else (0, 2)
-                if varying is None:
-                    if q == 0 and H > 0 and source == ZERO and not correct:
-                        start_from_zero(row, halves, L, special, values, centre, parity)
-                        continue
-                    if q < H:
-                        relax(
-                            row, r_row, kept, below, above, front, behind, halves, L, special, values, centre, c,
-                            parity, scratch, coming,
-                        )  # fmt: skip
-                        continue
-                    residual(
-                        r_row, row, below, above, front, behind, halves, L, special, values, centre, c, since, until
-                    )
-                else:
-                    faces = faces_of(w, L, deep, i, j, width2, lower0[i], upper0[i], lower1[j], upper1[j])
-                    if q < H:
-                        relax_varying(row, r_row, kept, below, above, front, behind, halves, L, faces, parity, coming)
-                        continue
-                    residual_varying(r_row, row, below, above, front, behind, halves, L, faces, since, until)
-                if norm == RESIDUAL and first <= k < last:
-                    area = np.float64(width0[i]) * np.float64(width1[j])
-                    total += area * squared(r_row, L, special, values, varying, width2)
-            if restricted and q == H:
-                r_place = earlier(r_turn, 1, S.r_ring)
-                if deep is not None:
-                    restrict_plane(L, integers, reals, made, c_last, k, r_place, f_coarse_rows, w, S)
-                while made < c_last and last0[made] == k:
-                    if deep is None:
-                        restrict_row(L, integers, reals, made, k, r_place, f_coarse_rows, w, S)
-                    made += 1
+
+@merged
+def sweep(is_3d, varying, level, task, buffers, work):
+    """Make one pass over the planes task.first, ..., task.last - 1 of a level.
+
+    Takes u from `task.source` (outside of these planes from the halo), adds P coarse where `task.correct`, makes
+    `task.sweeps` red-black sweeps and leaves u in `out`; restricts f - A u to `f_coarse` where `task.restricted`. Where
+    `task.norm` asks for it, `sums` takes the sum over each plane of W (f - A u)^2, or of W u^2.
+    """
+    H, axes, window = 2 * task.sweeps, axes_of(level, work), window_of(level, task)
+    fill(work.zero, work.row)
+    fill(work.coarse, work.coarse_plane)  # a plane that weighs nothing must be finite too
+    for k in range(COARSE_SLOTS):
+        work.tags[k] = -2
+    slot, r_slot, made = work.ring - 1, work.r_ring - 1, window.c_first
+    for t in range(window.begin, window.r_last + H + 2):
+        slot, r_slot = slot + 1 if slot + 1 < work.ring else 0, r_slot + 1 if r_slot + 1 < work.r_ring else 0
+        front = Front(t, slot, r_slot)
+        if t < window.end:
+            load_plane(is_3d, level, task, buffers, work, t, slot)
+        for q in range(H):
+            k, reach = t - 1 - q, H - 1 - q  # planes from those where u must be final
+            exists = level.record.periodic[0] != 0 or 0 <= k < level.record.n[0]
+            if exists and window.u_first - reach <= k < window.u_last + reach:
+                plane = plane_of(level, task, buffers, work, front, 1 + q)
+                coming = coming_of(level, task, buffers, work, window, t + 1, q)
+                relax_plane(varying, level, task, axes, work, plane, q, coming)
+        k = t - 1 - H
+        if task.measured and window.r_first <= k < window.r_last:
+            plane = plane_of(level, task, buffers, work, front, 1 + H)
+            own = task.norm == RESIDUAL and task.first <= k < task.last
+            total = residual_plane(varying, level, task, axes, work, plane, own)
+            if own:
+                buffers.sums[k] = total
+            if task.restricted:
+                behind = earlier(r_slot, 1, work.r_ring)
+                made = restrict_residual(is_3d, level, buffers, work, k, behind, made, window.c_last)
         k = t - H  # this plane is done
-        if sink == ZERO or not first <= k < last:
-            continue
-        for j in range(n1):
-            row = at(w, earlier(turn, H, R) * S.plane + j * length)
-            store(ahead(out, (k * n1 + j) * n), row, sink == SPLIT, streamed, n)
-            if norm == ITERATE:
-                area = np.float64(width0[k]) * np.float64(width1[j])
-                total += area * squared(row, L, special, values, varying, width2)
+        if task.sink != ZERO and task.first <= k < task.last:
+            store_plane(varying, level, task, axes, buffers, work, k, earlier(slot, H, work.ring))
+
+
+@inline
+def window_of(level, task):
+    """Return the ranges of planes of a pass."""
+    c_first, c_last, r_first, r_last = 0, 0, task.first, task.last
+    if task.restricted:
+        c_first, c_last, r_first, r_last = planes_begun(level, task.first, task.last)
+    u_first, u_last = (r_first - 1, r_last + 1) if task.measured else (task.first, task.last)
+    begin, end = u_first - 2 * task.sweeps, u_last + 2 * task.sweeps
+    if level.record.periodic[0] == 0:
+        begin, end = max(begin, 0), min(end, level.record.n[0])
+    return Window(begin, end, u_first, u_last, r_first, r_last, c_first, c_last)
+
+
+@merged
+def load_plane(is_3d, level, task, buffers, work, t, slot):
+    """Load plane t of u (and of f, unless it is split) into a slot of the ring; correct or interpolate it."""
+    L = level.record
+    n1, n = L.n[1], L.n[2]
+    E, O, h, cubic = EVEN, odd(n), n - n // 2, task.source == CUBIC
+    i, rows, coarse = around_axis(t, L.n[0]), work.u + slot * work.plane, work.mixed
+    if cubic or task.correct:
+        coarse = interpolate_plane(level, cubic, i, buffers.coarse, work)
+    for j in range(n1):
+        row, number = rows + j * work.row, i * n1 + j
+        if not task.f_split:
+            load_row(work.f + (slot * work.plane + j * work.row), buffers.f + number * n, False, n)
+        even, odds = row + E, row + O
+        if cubic:
+            interpolate(level, row, interpolate_row(is_3d, level, True, coarse, j, work))
+        elif task.source == ZERO:
+            fill(row, work.row)
+        else:
+            stored, rest = buffers.u + number * n, (L.n[0] * n1 - number) * n
+            if not task.first <= t < task.last:
+                number = ((t - task.first if t < task.first else t - task.last) + task.beside) * n1 + j
+                stored, rest = buffers.halo + number * n, (2 * task.beside * n1 - number) * n
+            if task.source == SPLIT and task.correct and rest >= n + LANES:
+                even, odds = stored, stored + h
+            else:
+                load_row(row, stored, task.source == SPLIT, n)
+        if task.correct:
+            v = interpolate_row(is_3d, level, False, coarse, j, work)
+            add_correction(level, row, even, odds, v, work.scratch)
+        ends(row, n, L.periodic[2] != 0)
+
+
+@inline
+def plane_of(level, task, buffers, work, front, lag):
+    """Return the plane `lag` planes behind the one that is loaded."""
+    L = level.record
+    n0, n1, n = L.n[0], L.n[1], L.n[2]
+    k, periodic = front.t - lag, L.periodic[0] != 0
+    i, here = around_axis(k, n0), earlier(front.slot, lag, work.ring) * work.plane
+    below, below_step, above, above_step = work.zero, 0, work.zero, 0
+    if periodic or k > 0:
+        below, below_step = work.u + earlier(front.slot, lag + 1, work.ring) * work.plane, work.row
+    if periodic or k + 1 < n0:
+        above, above_step = work.u + earlier(front.slot, lag - 1, work.ring) * work.plane, work.row
+    f, f_step, f_odd = buffers.f + i * n1 * n, n, n - n // 2
+    if not task.f_split:
+        f, f_step, f_odd = work.f + (here + EVEN), work.row, odd(n) - EVEN
+    r_slot = front.r_slot if lag <= 2 * task.sweeps else earlier(front.r_slot, 1, work.r_ring)
+    r = work.r + r_slot * work.plane
+    return Plane(i, work.u + here, below, below_step, above, above_step, f, f_step, f_odd, r)
+
+
+@inline
+def coming_of(level, task, buffers, work, window, t, q):
+    """Return two pointers to lines of plane t, which is loaded next, and the distance to those of the next row.
+
+    Half of its lines come with each of the first two half sweeps; where there is nothing to come, zeros do.
+    """
+    n = level.record.n[2]
+    if not task.first <= t < min(window.end, task.last) or q > 1:
+        return work.zero, work.zero, 0
+    start = t * level.record.n[1] * n
+    if task.source == ZERO or task.source == CUBIC:
+        return buffers.f + start, buffers.f + (start + LANES), n
+    return buffers.u + (start + q * LANES), buffers.f + (start + q * LANES), n
+
+
+@inline
+def star_of(level, work, plane, j):
+    """Return row j of a plane with the rows beside it."""
+    n1, around = level.record.n[1], level.record.periodic[1] != 0
+    before = plane.rows + around_axis(j - 1, n1) * work.row if around or j > 0 else work.zero
+    after = plane.rows + around_axis(j + 1, n1) * work.row if around or j + 1 < n1 else work.zero
+    f = plane.f + j * plane.f_step
+    return Star(
+        plane.rows + j * work.row, plane.below + j * plane.below_step, plane.above + j * plane.above_step,
+        unless_none(level.is_3d, before), unless_none(level.is_3d, after), f, f + plane.f_odd,
+    )  # fmt: skip
+
+
+@inline
+def coefficients_of(level, axes, i, j):
+    """Return the coefficients inside row j of plane i."""
+    L = level.record
+    return Coefficients(
+        axes.centre0[i] + axes.centre1[j], L.lower, L.upper, axes.lower0[i], axes.upper0[i], axes.lower1[j],
+        axes.upper1[j],
+    )  # fmt: skip
+
+
+@inline
+def relax_plane(varying, level, task, axes, work, plane, q, coming):
+    """Make half sweep q on a plane; the last one also leaves the residual of its colour, where that is needed."""
+    kept = task.measured and q == 2 * task.sweeps - 1
+    from_zero = q == 0 and task.source == ZERO and not task.correct
+    for j in range(level.record.n[1]):
+        star, r = star_of(level, work, plane, j), plane.r + j * work.row
+        parity = (plane.i + j + q + task.flip) & 1
+        lines = coming[0] + j * coming[2], coming[1] + j * coming[2]
+        if varying is None:
+            c = coefficients_of(level, axes, plane.i, j)
+            if from_zero:
+                relax_zeros(level, axes, star, c, parity)
+            else:
+                relax(level, axes, star, c, parity, r, kept, lines)
+        else:
+            relax_variable(level, star, faces_of(level, axes, plane.i, j), parity, r, kept, lines)
+
+
+@inline
+def residual_plane(varying, level, task, axes, work, plane, summed):
+    """Compute the residual of a plane where half sweeps have not; return the sum of W r^2 if it is `summed`."""
+    total = np.float64(0)
+    for j in range(level.record.n[1]):
+        star, r = star_of(level, work, plane, j), plane.r + j * work.row
+        parity = (plane.i + j + task.flip) & 1
+        first, last = (parity, parity + 1) if task.sweeps > 0 else (0, 2)
+        if varying is None:
+            residual(level, axes, star, coefficients_of(level, axes, plane.i, j), r, first, last)
+        else:
+            residual_variable(level, star, faces_of(level, axes, plane.i, j), r, first, last)
+        if summed:
+            total += weighted_squares(varying, level, axes, r, plane.i, j)
     return total
 
 
+@inline
+def restrict_residual(is_3d, level, buffers, work, k, slot, made, c_last):
+    """Restrict the residual of plane k, which is in this slot; return the number of the next coarse plane."""
+    last0 = level.integers + level.record.at_last[0]
+    if is_3d is not None:
+        restrict_plane(level, made, c_last, k, slot, buffers.f_coarse, work)
+    while made < c_last and last0[made] == k:
+        if is_3d is None:
+            restrict_row(level, made, k, slot, buffers.f_coarse, work)
+        made += 1
+    return made
+
+
+@merged
+def store_plane(varying, level, task, axes, buffers, work, k, slot):
+    """Store plane k of u, which is in this slot; leave the sum of W u^2 where it is asked for."""
+    n1, n = level.record.n[1], level.record.n[2]
+    total = np.float64(0)
+    for j in range(n1):
+        row = work.u + (slot * work.plane + j * work.row)
+        store_row(buffers.out + (k * n1 + j) * n, row, task.sink == SPLIT, task.streamed, n)
+        if task.norm == ITERATE:
+            total += weighted_squares(varying, level, axes, row, k, j)
+    if task.norm == ITERATE:
+        buffers.sums[k] = total
+
+
 @compiled
-def squared(row, L, special, values, varying, width):
-    """Sum of the squares along a row, each times its width."""
+def weighted_squares(varying, level, axes, row, i, j):
+    """Sum the squares along row j of plane i, each times its volume."""
+    area = np.float64(axes.width0[i]) * np.float64(axes.width1[j])
     if varying is None:
-        return squares(row, L, special, values)
-    return squares_varying(row, width, L.n[2])
+        return area * squares(level, axes, row)
+    return area * squares_variable(row, axes.widths, level.record.n[2])

@@ -1,53 +1,60 @@
-"""Passes one after the other in one call, by one thread or several.
+"""Run the steps of a plan in one call, by one thread or more.
 
-A program is an array of steps, and a step is done in blocks of planes. Everything compiled is reached through
-`execute`, so that it is compiled once.
+A step is done in blocks of planes. Everything compiled is reached through `execute`, so that it is compiled once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from pde.backends.numba.arguments import Level, Task, buffers_of, work_of
+from pde.backends.numba.buffers import NULL, OUT, U
 from pde.backends.numba.direct import solve_directly
-from pde.backends.numba.fused_sweep import ZERO, sweeps
+from pde.backends.numba.fused_sweep import CUBIC, RESIDUAL, ZERO, sweep
 from pde.backends.numba.jit import called, compiled, exact, merged
-from pde.backends.numba.pointers import pointer
-from pde.backends.numba.restrict_rhs import restrict_planes
+from pde.backends.numba.layout import copy
+from pde.backends.numba.pointers import address_of
+from pde.backends.numba.restrict_rhs import restrict_rhs
 from pde.backends.numba.work_queue import BEGUN, DONE, RUNS, STOP, TAKEN, begun, raise_by, read, wait
 
-PASS, DATA, DIRECT, HALO = 0, 1, 2, 3
-"""What a step does: `sweeps`, `restrict_planes` (from f to `out`), the direct solution on the coarsest level, or a copy
-of the planes of u beside each block to `halo`, before the next step overwrites them."""
-
-GIVEN, ROOM = -1, -2
-"""In place of an address in a program: that of `Given` when it is run; that of its `out`, with rows split."""
+PASS, RHS, DIRECT, HALO = 0, 1, 2, 3
+"""Kinds of steps: `sweep`, `restrict_rhs` (from f to `out`), `solve_directly` on the coarsest level, and a copy of the
+planes of u beside each block to `halo`, before the next step overwrites them."""
 
 
 class Step(NamedTuple):
-    """The arguments of `sweeps`, or of what else a step does; `planes` of its grid in so many blocks.
+    """What a step does to `planes` of its grid, in so many blocks. f, u, halo, coarse, out, f_coarse: buffers.
 
-    `beside` planes on either side of a block are in `halo`. A step with 0 blocks is one block, and done at once after
-    the step before by the same thread.
+    Attributes:
+        op: PASS, RHS, DIRECT or HALO.
+        division: of the work space, one of the plan's.
+        flip: 0 begins sweeps with the colour of the first point, 1 with the other one (the adjoint order).
+        f_split: whether f is split by parity.
+        source, sink: how u is stored in `u` and in `out`: ZERO, SPLIT, NATURAL or CUBIC.
+        beside: planes on either side of a block that are in `halo`.
+        correct: whether P coarse is added.
+        norm: NOTHING, RESIDUAL or ITERATE.
+        blocks: 0 is one block that the thread of the step before does at once.
     """
 
     op: int
     level: int = 0
+    division: int = 0
     sweeps: int = 0
     flip: int = 0
-    f: int = 0
+    f: int = NULL
     f_split: int = 0
     source: int = ZERO
-    u: int = 0
-    halo: int = 0
+    u: int = NULL
+    halo: int = NULL
     beside: int = 0
-    coarse: int = 0
+    coarse: int = NULL
     correct: int = 0
     sink: int = ZERO
-    out: int = 0
-    f_coarse: int = 0
+    out: int = NULL
+    f_coarse: int = NULL
     norm: int = 0
     planes: int = 0
     blocks: int = 1
@@ -56,139 +63,119 @@ class Step(NamedTuple):
 STEP = np.dtype([(name, np.int64) for name in Step._fields])
 
 
-def program_of(steps: Sequence[Step]) -> np.ndarray:
-    """The steps as `execute` takes them; undivided ones that follow each other go together."""
-    program = np.array(steps, STEP)
-    undivided = program["blocks"] == 1
-    program["blocks"][1:][undivided[1:] & undivided[:-1]] = 0
-    return program
-
-
-class Given(NamedTuple):
-    """What a program is run with, as `sweeps` has it: addresses of arrays, and the order of the numbers in each."""
-
-    f: int = 0
-    f_split: int = 0
-    source: int = ZERO
-    u: int = 0
-    sink: int = ZERO
-    out: int = 0
-    norm: int = 0
-
-
-NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
-"""For a program that is run once."""
-
-
 @called
-def execute(records, reals, integers, deep, varying, program, direct, given, again, norms, scale, tolerance, sums,
-            team, leads, places, w):  # fmt: skip
-    """Make all steps, or where there are `norms` several runs: all after the first take u from `out`.
+def execute(is_3d, varying, tables, plan, direct, addresses, rounds, counters, leads, thread):
+    """Make all steps, or several rounds of them: all after the first take u from `out`.
 
     Several threads make the same call, each with a work space of its own; when the one that leads returns, all is done.
 
     Args:
-        again: the first run ends before this step, and all others begin with it; 0: each run makes all steps.
+        is_3d, varying: None or True, decided when this is compiled.
+        tables: (records, reals, integers) of all levels.
+        plan: (steps, divisions of the work space).
         direct: a `Direct` for the coarsest level.
-        given: a `Given` as an array.
-        norms: the first is that of the residual before; the others are filled, one per run, while there is room, the
-            norm is above the tolerance and it has halved.
-        scale: a norm is the square root of the sum of W (f - A u)^2 over scale[0], over scale[1].
-        sums: what the blocks of the last step return: their sums of W (f - A u)^2, where they are asked for.
-        team: counters, `new_team`; that of RUNS is the number of norms that have been filled.
+        addresses: of the plan's buffers.
+        rounds: (again, norms, scale, tolerance, sums), see `another`; the first round ends before step `again`, and all
+            others begin with it; 0: each makes all steps.
+        counters: of `new_counters`; that of RUNS is the number of rounds.
         leads: whether the others depend on this thread.
-        places, w: the work space.
+        thread: (tags_and_slots, numbers) of its work space.
     """
     if leads:
-        raise_by(team, BEGUN, 1)
-    elif not begun(team):
+        raise_by(counters, BEGUN, 1)
+    elif not begun(counters):
         return
-    k, later, before = 0, False, 0
-    end = again if again > 0 else len(program)
+    steps, again, sums = plan[0], rounds[0], rounds[4]
+    k, before = 0, 0
+    end = again if again > 0 else len(steps)
     while True:
-        turn = raise_by(team, TAKEN, 1)
-        while True:  # to the step that it belongs to
-            count = 1 if k == end else program[k].blocks
-            if turn < before + count:
+        ticket = raise_by(counters, TAKEN, 1)
+        while True:  # find the step that it belongs to
+            count = 1 if k == end else steps[k].blocks
+            if ticket < before + count:
                 break
             before += count
             k += 1
             if k > end:
-                k, end, later = again, len(program), True
-        if not wait(team, before):
+                k, end = again, len(steps)
+        if not wait(counters, before):
             return
         if k == end:
-            if not another(program, norms, scale, tolerance, sums, team):
-                raise_by(team, STOP, 1)
+            if not another(rounds, counters):
+                raise_by(counters, STOP, 1)
                 return
+            addresses[U] = addresses[OUT]
         else:
             for each in range(k, end):
-                if each > k and program[each].blocks != 0:
+                if each > k and steps[each].blocks != 0:
                     break
-                number = turn - before
-                sums[number] = block(
-                    records, reals, integers, deep, varying, program[each], direct, given, later, number, places, w
-                )
-        raise_by(team, DONE, 1)
+                block(is_3d, varying, tables, plan, each, direct, addresses, sums, ticket - before, thread)
+        raise_by(counters, DONE, 1)
 
 
 @compiled
-def another(program, norms, scale, tolerance, sums, team):
-    """Note the norm after a run, and say whether there is another one."""
-    if len(norms) == 0:
+def another(rounds, counters):
+    """Note the sum of W r^2 after a round and its norm; tell whether there is another round.
+
+    rounds: (again, norms, scale, tolerance, sums). There is while there is space in `norms`, the norm is above the
+    tolerance and it has halved. norms[0] is the norm before; a norm is the square root of the sum over scale[0], over
+    scale[1]. sums: of each plane, and then of all of them, in this order however many threads there are.
+    """
+    _, norms, scale, tolerance, sums = rounds
+    total, planes = np.float64(0), len(sums) - 1
+    for k in range(planes):
+        total += sums[k]
+    sums[planes] = total
+    run = read(counters, RUNS) + 1
+    raise_by(counters, RUNS, 1)
+    if run >= len(norms):
         return False
-    total = np.float64(0)
-    for b in range(max(program[-1].blocks, 1)):
-        total += sums[b]
-    runs = read(team, RUNS) + 1
-    raise_by(team, RUNS, 1)
-    norms[runs] = relative(total, scale)
-    return runs + 1 < len(norms) and tolerance < norms[runs] <= 0.5 * norms[runs - 1]
+    norms[run] = relative(total, scale)
+    return run + 1 < len(norms) and tolerance < norms[run] <= 0.5 * norms[run - 1]
 
 
 @merged
-def block(records, reals, integers, deep, varying, s, direct, given, later, number, places, w):
-    """One block of a step; returns what `sweeps` does."""
-    f, f_split = (given[0], given[1]) if s.f == GIVEN else (s.f, s.f_split)
-    sink, out = (given[4], given[5]) if s.out == GIVEN else (s.sink, given[5] if s.out == ROOM else s.out)
-    source, u = s.source, given[5] if s.u == ROOM else s.u
-    if s.u == GIVEN:
-        source, u = (given[4], given[5]) if later else (given[2], given[3])
-    count = max(s.blocks, 1)
-    first, last = s.planes * number // count, s.planes * (number + 1) // count
-    size = records[s.level].n[1] * records[s.level].n[2]
-    halo = s.halo + number * 2 * s.beside * size * w.itemsize
+def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thread):
+    """Do one block of step k."""
+    steps, divisions = plan
+    s = steps[k]
+    records, reals, integers = tables
+    level = Level(records[s.level], address_of(reals), address_of(integers), address_of(addresses), is_3d)
+    work = work_of(divisions[s.division], thread)
+    blocks, size = max(s.blocks, 1), level.record.n[1] * level.record.n[2]
+    first, last = s.planes * number // blocks, s.planes * (number + 1) // blocks
+    buffers = buffers_of(s, addresses, number * 2 * s.beside * size, address_of(thread[1]), address_of(sums))
     if s.op == HALO:
-        if source != ZERO:
-            copy_planes(u, halo, first, last, s.beside, s.planes, size, records[s.level].periodic[0] != 0, w)
+        if addresses[s.u] != 0:
+            copy_halo(buffers.halo, buffers.u, first, last, s.beside, level)
     elif s.op == DIRECT:
-        solve_directly(direct, f, out, w)
-    elif s.op == DATA:
-        restrict_planes(records, reals, integers, s.level, deep, f, f_split != 0, out, first, last, w)
+        solve_directly(direct, buffers.f, buffers.out, work.modes)
+    elif s.op == RHS:
+        restrict_rhs(is_3d, level, buffers.f, s.f_split != 0, buffers.out, first, last, work)
     else:
-        norm = given[6] if s.norm == GIVEN else s.norm
-        return sweeps(
-            records, reals, integers, s.level, deep, varying, s.sweeps, s.flip, f, f_split != 0, source, u, halo,
-            s.beside, s.coarse, s.correct != 0, sink, out, s.f_coarse, norm, first, last,
-            places, w,
+        source = s.source if s.source == CUBIC or addresses[s.u] != 0 else ZERO
+        restricted = addresses[s.f_coarse] != 0
+        streamed = level.record.streamed != 0 and addresses[s.out] != addresses[s.u]
+        task = Task(
+            s.sweeps, s.flip, s.f_split != 0, source, s.correct != 0, s.sink, restricted,
+            restricted or s.norm == RESIDUAL, streamed, s.norm, s.beside, first, last,
         )  # fmt: skip
-    return np.float64(0)
+        sweep(is_3d, varying, level, task, buffers, work)
 
 
 @exact
 def relative(total, scale):
-    """A norm from the sum of W (f - A u)^2, to the last bit that of a cycle which is made alone."""
+    """Return the norm of a residual, to the last bit that of a cycle which is made alone."""
     return np.sqrt(total / scale[0]) / scale[1]
 
 
 @compiled
-def copy_planes(u, halo, first, last, beside, planes, size, periodic, w):
-    """`beside` planes on either side of the planes first, ..., last - 1, where there are any."""
-    values, target = pointer(w, u), pointer(w, halo)
+def copy_halo(halo, u, first, last, beside, level):
+    """Copy `beside` planes of u on either side of the planes first, ..., last - 1, where there are any."""
+    n0, size, periodic = level.record.n[0], level.record.n[1] * level.record.n[2], level.record.periodic[0] != 0
     for k in range(2 * beside):
-        place = first - beside + k if k < beside else last + k - beside
-        if not periodic and not 0 <= place < planes:
+        plane = first - beside + k if k < beside else last + k - beside
+        if not periodic and not 0 <= plane < n0:
             continue
-        place %= planes
-        for x in range(size):
-            target[k * size + x] = values[place * size + x]
+        plane %= n0
+        copy(halo + k * size, u + plane * size, size)

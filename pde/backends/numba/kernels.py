@@ -12,11 +12,11 @@ import numba
 import numpy as np
 
 from mgcore import Level, Remaining
+from pde.backends.numba.executor import Executor
 from pde.backends.numba.fused_sweep import ITERATE, RESIDUAL
 from pde.backends.numba.jit import reported
 from pde.backends.numba.level_data import Tables
-from pde.backends.numba.plan import Programs
-from pde.backends.numba.states import Packed, Rows, Sweeping, as_rows
+from pde.backends.numba.states import Packed, Sweeping
 from pde.backends.numba.variants import Variant
 from pde.levels.hierarchy import sweep_of
 from pde.problem.grid import Array
@@ -37,17 +37,17 @@ class Kernels:
     """
 
     def __init__(self, levels: Sequence[Level], variant: Variant, threads: int) -> None:
-        self.programs = Programs(levels, _packed(levels, variant), _sweeping(levels[0]), threads)
+        self.executor = Executor(levels, _packed(levels, variant), _sweeping(levels[0]), threads)
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
-        self.fits_one_call = levels[0].info.grid.size <= LARGEST_CALL and self.programs.whole
+        self.fits_one_call = levels[0].info.grid.size <= LARGEST_CALL and self.executor.is_one_call
         """Whether there is `solve`: the grid is small, and no sparse factors are needed between two passes."""
         self._lock = Lock()
         _EVERY.add(self)
 
     def prepare(self, report: Callable[[int], Any]) -> list[str]:
-        """As `Programs.prepare`; `report` is told how many functions have been compiled, from 0 on if there is one."""
+        """As `Executor.prepare`; `report` is told how many functions have been compiled, from 0 on if there is one."""
         with self._lock, reported(report):
-            return self.programs.prepare()
+            return self.executor.prepare()
 
     def cycle(self, kind: str, f: Array, u: Array | None, out: Array, level: int = 0) -> float:
         """A cycle that begins on a level, from u (None: zero) to `out`, which may be u.
@@ -56,12 +56,14 @@ class Kernels:
             The root mean square of f - A u over the box.
         """
         with self._lock:
-            return self._rms(self.programs.cycle(kind, level, *self._rows(f, u, out)), level)
+            plan = self.executor.plan(kind, level)
+            return self._rms(self.executor.run(plan, f, u, out), level)
 
     def full_multigrid(self, f: Array, out: Array, measure: str | None = None) -> float:
         """One pass of full multigrid for zero boundary data; returns what `cycle` does, or that of the "iterate"."""
         with self._lock:
-            return self._rms(self.programs.cycle("nested", 0, *self._rows(f, None, out), NORMS[measure]), 0)
+            plan = self.executor.plan("nested", 0, NORMS[measure])
+            return self._rms(self.executor.run(plan, f, None, out), 0)
 
     def solve(self, kind: str, f: Array, u: Array | None, out: Array, left: Remaining) -> list[float]:
         """Cycles from u to `out` in one call, until the residual is small enough or does not halve.
@@ -76,18 +78,11 @@ class Kernels:
         norms[0] = left.last
         scale = np.array((self._volumes[0], left.scale))
         with self._lock:
-            count = self.programs.solve(kind, *self._rows(f, u, out), norms, scale, left.tolerance)
+            count = self.executor.solve(kind, f, u, out, norms, scale, left.tolerance)
         return norms[1 : count + 1].tolist()
 
     def _rms(self, total: float, level: int) -> float:
         return float(np.sqrt(total / self._volumes[level]))
-
-    def _rows(self, f: Array, u: Array | None, out: Array) -> tuple[Rows, Rows | None, Rows]:
-        dtype = self.programs.packed.reals.dtype
-        for name, values in (("f", f), ("u", u), ("out", out)):
-            if values is not None and values.dtype != dtype:  # kernels are given addresses alone
-                raise TypeError(f"{name} must be {dtype} for these kernels, got {values.dtype}")
-        return as_rows(f), None if u is None else as_rows(u), as_rows(out)
 
 
 _EVERY: WeakSet[Kernels] = WeakSet()

@@ -1,8 +1,7 @@
-"""Where a row of unknowns lies in memory: points with an even index first, then those with an odd one.
+"""The layout of a row of unknowns: points with an even index first, then points with an odd one.
 
-Relaxing one colour of a row in natural order takes every second number; here the colours are apart, and every pass is
-over neighbouring numbers. A stored row is [E | O]. In the work space of a pass it has room for values beyond its ends,
-and for loops that end at whole LANES:
+One colour of a row in natural order is every second number; split by parity, each colour is contiguous. A stored row is
+[E | O]. In the work space a row also has numbers beyond its ends, for halo values and for loops over whole LANES:
 
     . . E(0) E(1) ... E(h-1) E(h) . . . O(0) O(1) ... O(g-1) . . .        h = (n + 1) // 2, g = n // 2
 """
@@ -10,77 +9,59 @@ and for loops that end at whole LANES:
 from __future__ import annotations
 
 from pde.backends.numba.jit import compiled, inline
-from pde.backends.numba.pointers import ahead, write_through
-from pde.backends.numba.simd import LANES, every_second, put, put_by_turns, several
+from pde.backends.numba.pointers import write_through
+from pde.backends.numba.simd import LANES, every_second, load, store, store_alternating
 
 EVEN = LANES
-"""Where E(0) lies in a row of the work space."""
+"""Offset of E(0) in a row of the work space."""
 
 
 @inline
 def whole(count):
-    """A number of lanes that has room for so many numbers."""
+    """Round up to a multiple of LANES."""
     return (count + LANES - 1) // LANES * LANES
 
 
 @inline
 def odd(n):
-    """Where O(0) lies in a row of the work space."""
+    """Return the offset of O(0) in a row of the work space."""
     return EVEN + whole((n + 1) // 2) + LANES
 
 
 @inline
-def row_length(n):
-    """Room for a row of the work space."""
-    return odd(n) + whole(n // 2) + LANES
-
-
-@inline
 def point(j, n):
-    """Where point j lies in a row of the work space."""
+    """Return the offset of point j in a row of the work space."""
     return EVEN + j // 2 if j % 2 == 0 else odd(n) + j // 2
 
 
 @inline
 def colour(parity, n):
-    """Where the points of a row with this parity begin, and their neighbours on the left and on the right; how many."""
+    """Return the offsets of the points with this parity and of their left and right neighbours, and their number."""
     if parity == 0:
         return EVEN, odd(n) - 1, odd(n), n - n // 2
     return odd(n), EVEN, EVEN + 1, n // 2
 
 
 @inline
-def half(halves, parity):
-    """The even points of a row, or the odd ones."""
-    return halves[0] if parity == 0 else halves[1]
-
-
-@inline
 def ends(row, n, periodic):
-    """The values beyond the ends of a row: those on the other side of a periodic one, else zero."""
-    if periodic:
-        wrap(row, n)
-    else:
-        row[odd(n) - 1] = 0
-        row[EVEN + (n + 1) // 2] = 0
-        row[odd(n) + n // 2] = 0
-
-
-@inline
-def wrap(row, n):
-    """The values beyond the ends of a periodic row with an even number of points."""
+    """Set the values beyond the ends of a row: from the other end where it is periodic, else zero."""
     O = odd(n)
-    row[O - 1] = row[O + n // 2 - 1]
-    row[EVEN + n // 2] = row[EVEN]
+    if periodic:  # with an even number of points
+        row[O - 1] = row[O + n // 2 - 1]
+        row[EVEN + n // 2] = row[EVEN]
+    else:
+        row[O - 1] = 0
+        row[EVEN + (n + 1) // 2] = 0
+        row[O + n // 2] = 0
 
 
 @compiled
 def copy(target, source, count):
-    """target <- source, apart from each other."""
+    """Copy numbers between areas that do not overlap."""
     if count >= LANES:
         for k in range(0, count - LANES, LANES):
-            put(target, k, several(source, k))
-        put(target, count - LANES, several(source, count - LANES))
+            store(target, k, load(source, k))
+        store(target, count - LANES, load(source, count - LANES))
         return
     for k in range(count):
         target[k] = source[k]
@@ -88,21 +69,21 @@ def copy(target, source, count):
 
 @compiled
 def stream(target, source, count):
-    """`copy` past the cache."""
+    """Copy numbers past the cache."""
     for k in range(count):
         write_through(target, k, source[k])
 
 
 @compiled
 def fill(target, count):
-    """target <- 0, up to whole lanes."""
+    """Set numbers to zero, up to a multiple of LANES."""
     for k in range(0, count, LANES):
-        put(target, k, 0)
+        store(target, k, 0)
 
 
 @compiled
 def split(even, odds, source, n):
-    """n numbers in natural order to two halves, apart from them."""
+    """Split n numbers in natural order into their even and their odd half; the areas do not overlap."""
     g = n // 2
     if g >= LANES:
         for k in range(0, g - LANES, LANES):
@@ -119,18 +100,18 @@ def split(even, odds, source, n):
 @inline
 def split_lanes(even, odds, source, k):
     one, other = every_second(source, 2 * k)
-    put(even, k, one)
-    put(odds, k, other)
+    store(even, k, one)
+    store(odds, k, other)
 
 
 @compiled
 def join(target, even, odds, n):
-    """Two halves to n numbers in natural order, apart from them."""
+    """Join two halves to n numbers in natural order; the areas do not overlap."""
     g = n // 2
     if g >= LANES:
         for k in range(0, g - LANES, LANES):
-            put_by_turns(target, 2 * k, several(even, k), several(odds, k))
-        put_by_turns(target, 2 * (g - LANES), several(even, g - LANES), several(odds, g - LANES))
+            store_alternating(target, 2 * k, load(even, k), load(odds, k))
+        store_alternating(target, 2 * (g - LANES), load(even, g - LANES), load(odds, g - LANES))
     else:
         for k in range(g):
             target[2 * k] = even[k]
@@ -141,7 +122,7 @@ def join(target, even, odds, n):
 
 @compiled
 def stream_joined(target, even, odds, n):
-    """`join` past the cache."""
+    """Join two halves past the cache."""
     g = n // 2
     for k in range(g):
         write_through(target, 2 * k, even[k])
@@ -151,25 +132,25 @@ def stream_joined(target, even, odds, n):
 
 
 @compiled
-def load(row, source, is_split, n):
-    """A stored row into the work space."""
+def load_row(row, source, is_split, n):
+    """Load a stored row into the work space."""
     if is_split:
-        copy(ahead(row, EVEN), source, n - n // 2)
-        copy(ahead(row, odd(n)), ahead(source, n - n // 2), n // 2)
+        copy(row + EVEN, source, n - n // 2)
+        copy(row + odd(n), source + (n - n // 2), n // 2)
     else:
-        split(ahead(row, EVEN), ahead(row, odd(n)), source, n)
+        split(row + EVEN, row + odd(n), source, n)
 
 
 @compiled
-def store(target, row, is_split, streamed, n):
-    """A row of the work space to where it is kept."""
-    even, odds, h = ahead(row, EVEN), ahead(row, odd(n)), n - n // 2
+def store_row(target, row, is_split, streamed, n):
+    """Store a row of the work space."""
+    even, odds, h = row + EVEN, row + odd(n), n - n // 2
     if is_split and streamed:
         stream(target, even, h)
-        stream(ahead(target, h), odds, n - h)
+        stream(target + h, odds, n - h)
     elif is_split:
         copy(target, even, h)
-        copy(ahead(target, h), odds, n - h)
+        copy(target + h, odds, n - h)
     elif streamed:
         stream_joined(target, even, odds, n)
     else:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from pde.backends.numba.buffers import FIELDS
 from pde.backends.numba.simd import LANES
 from pde.backends.numba.stamps import digest
 from pde.backends.numba.variants import columns_that_differ, line_values
@@ -37,7 +38,7 @@ def record(dtype: np.dtype) -> np.dtype:
     axis = [("n", count, 3), ("m", count, 3), ("periodic", count, 3), ("halved", count, 3)]
     rows = [("at_lower", count, 2), ("at_centre", count, 2), ("at_upper", count, 2), ("at_width", count, 2)]
     line = [("lower", real), ("centre", real), ("upper", real), ("width", real), ("omega", real), ("streamed", count)]
-    special = [("specials", count), ("at_special", count), ("at_special_values", count)]
+    boundary = [("boundary_points", count), ("at_boundary", count), ("at_boundary_values", count)]
     varying = [("at_widths", count), ("faces", count, 4), ("face_row", count, 4)]
     parents = [("at_parent", count, 2), ("at_prolong", count, 2), ("at_restrict", count, 2)]
     spans = [("at_first", count, 2), ("at_last", count, 2), ("span", count, 2)]
@@ -46,7 +47,7 @@ def record(dtype: np.dtype) -> np.dtype:
     ends = [(f"{name}{part}", count) for name in ("prolonged", "restricted", "cubic", "data") for part in parts]
     cubic = [("at_cubic_parent", count, 2), ("at_cubic", count, 2), ("ce", real, 4), ("co", real, 4)]
     data = [("at_data_from", count, 2), ("at_data", count, 2), ("rows_most", count, 2), ("d", real, 8)]
-    every: Any = axis + rows + line + special + varying + parents + spans + taps + ends + cubic + data
+    every: Any = axis + rows + line + boundary + varying + parents + spans + taps + ends + cubic + data
     # Numba looks at the file of a cached function alone: a type that changes with all files has it compiled anew
     return np.dtype([*every, (f"sources_{digest()}", np.int8)], align=True)
 
@@ -114,12 +115,12 @@ class Tables:
             self._level["at_upper"][a] = self._real(upper)
         axis = grid.axes[-1]
         values, middle = line_values(axis, coefficients[2]), axis.n // 2
-        special = columns_that_differ(values, middle)
+        boundary = columns_that_differ(values, middle)
         for name, value in zip(("lower", "centre", "upper", "width"), values[:, middle], strict=True):
             self._level[name] = value
-        self._level["specials"] = len(special)
-        self._level["at_special"] = self._integer(special)
-        self._level["at_special_values"] = self._real(values[:, special])
+        self._level["boundary_points"] = len(boundary)
+        self._level["at_boundary"] = self._integer(boundary)
+        self._level["at_boundary_values"] = self._real(values[:, boundary])
 
     def _fields(self, grid: Grid, terms: Terms) -> None:
         """Coefficients from point to point; those that do not vary along an axis are one row for all of them."""
@@ -141,11 +142,11 @@ class Tables:
     def _rows_of(self, which: int, values: Array) -> None:
         """Rows, split by parity; one row stands for all."""
         values, half = values.reshape(-1, values.shape[-1]), (values.shape[-1] + 1) // 2
-        room = np.ones(values.size + LANES, self.dtype)  # a loop over the last row ends at whole lanes
-        rows = room[: values.size].reshape(values.shape)
+        whole = np.ones(values.size + LANES, self.dtype)  # a loop over the last row ends at whole lanes
+        rows = whole[: values.size].reshape(values.shape)
         rows[:, :half], rows[:, half:] = values[:, ::2], values[:, 1::2]
-        self.faces.append(room)
-        self._level["faces"][which] = room.__array_interface__["data"][0]
+        self._level["faces"][which] = FIELDS + len(self.faces)
+        self.faces.append(whole)
         self._level["face_row"][which] = rows.shape[1] if len(rows) > 1 else 0
 
     def _rows(self, a: int, rows: RowMaps) -> None:

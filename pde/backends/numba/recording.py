@@ -1,4 +1,4 @@
-"""Programs of cycles, recorded: a cycle of `mgcore` runs on levels whose moves only note what there is to do.
+"""Record the steps of a cycle: a cycle of `mgcore` runs on levels that only note what is to be done.
 
 Sweeps, correction, residual and restriction that follow each other on a level become one pass over its planes.
 """
@@ -6,7 +6,7 @@ Sweeps, correction, residual and restriction that follow each other on a level b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -15,9 +15,11 @@ import numpy as np
 
 import mgcore
 from mgcore import CYCLES
-from pde.backends.numba.fused_sweep import CUBIC, ZERO
-from pde.backends.numba.interpreter import DATA, DIRECT, GIVEN, HALO, PASS, ROOM, Step
-from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Storage, Sweeping, as_rows
+from pde.backends.numba.buffers import GIVEN, OUT, Buffer, F, U
+from pde.backends.numba.fused_sweep import CUBIC, NOTHING, ZERO
+from pde.backends.numba.interpreter import DIRECT, HALO, PASS, RHS, STEP, Step
+from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Sweeping
+from pde.backends.numba.workspace import of_a_pass, of_direct_solution, of_restricted_data
 
 PARALLEL = 1 << 13
 """Unknowns from which on a pass is worth more than one thread."""
@@ -26,63 +28,76 @@ SHARES, LONG = 4, 16
 """Blocks per thread at most, so that no thread waits long for a slower one; a block has LONG times its seam, if so."""
 
 
-@dataclass(frozen=True)
-class Known(Rows):
-    """Numbers whose address is known when a program is run, and what stands for it until then."""
-
-    place: int
-
-    @property
-    def address(self) -> int:
-        return self.place
-
-
-GIVEN_ROWS, LENT = Known(np.zeros(0), False, GIVEN), {"u": Known(np.zeros(0), True, ROOM)}
-"""What a program is given; and room for u on its finest level, which is in its `out` until that is written."""
-
-
 class Recorder:
-    """The steps of a program.
+    """The steps of a plan, with the buffers and the divisions of the work space that they use.
 
     Args:
-        halos: room for planes beside blocks, by level and number; new ones are added.
+        sizes: unknowns of each level. direct_size: numbers that a direct solution works on.
     """
 
-    def __init__(self, packed: Packed, threads: int, halos: dict[tuple[int, int], Rows]) -> None:
-        self.packed, self.steps = packed, list[Step]()
-        self._threads, self._halos = threads, halos
+    def __init__(self, packed: Packed, sizes: Sequence[int], direct_size: int, threads: int) -> None:
+        self.records, self.steps = packed.records, list[Step]()
+        self.buffers = [*GIVEN, *(Buffer(f"coefficients {k % 4} of level {k // 4}") for k in range(len(packed.fields)))]
+        self.divisions = [of_direct_solution(direct_size)]
+        self._sizes, self._threads = sizes, threads
+        self._known: dict[tuple[int, int, int], int] = {}
+
+    def rows(self, name: str, level: int) -> Rows:
+        """Return the rows of a buffer of a level, which are split by parity."""
+        return Rows(self._index(Buffer(f"{name}{level}", self._sizes[level])), True)
 
     def add(self, step: Step, overwrites: bool = False) -> None:
-        """Add a step over its planes in as many blocks as suit it; `overwrites`: it may leave u where it comes from."""
-        n = self.packed.records[step.level]["n"]
+        """Add a step over its planes in as many blocks as suit it; `overwrites`: it may store u where it comes from."""
+        n, periodic = self.records[step.level]["n"], self.records[step.level]["periodic"][0]
         least = 4 * step.sweeps + 8  # planes: fewer are not worth what a block computes again of its neighbours
         many = int(np.prod(n)) >= PARALLEL and step.op != DIRECT
         threads = max(1, min(self._threads, step.planes // least)) if many else 1
         blocks = threads * max(1, min(SHARES, step.planes // (LONG * least * threads))) if threads > 1 else 1
-        step = step._replace(blocks=blocks)
-        if overwrites and (blocks > 1 or self.packed.records[step.level]["periodic"][0]):
+        step = step._replace(blocks=blocks, division=self._division(step))
+        if overwrites and (blocks > 1 or periodic):
             beside = 2 * step.sweeps + 4
-            step = step._replace(beside=beside, halo=self._halo(step.level, 2 * beside * blocks, n))
+            planes = 2 * beside * blocks
+            halo = self._index(Buffer(f"halo{step.level}x{planes}", planes * int(n[1] * n[2])))
+            step = step._replace(beside=beside, halo=halo)
             self.steps.append(step._replace(op=HALO))
         self.steps.append(step)
 
-    def _halo(self, level: int, planes: int, n: Any) -> int:
-        key = level, planes
-        if key not in self._halos:
-            self._halos[key] = Rows(np.zeros(planes * int(n[1] * n[2]), self.packed.reals.dtype), True)
-        return self._halos[key].address
+    def program(self, again: int = 0) -> np.ndarray:
+        """Return the steps as an array; undivided ones that follow each other go together, but for step `again`."""
+        program = np.array(self.steps, STEP)
+        undivided = program["blocks"] == 1
+        joined = undivided[1:] & undivided[:-1]
+        joined[again - 1 : again] = False
+        program["blocks"][1:][joined] = 0
+        return program
+
+    def _index(self, buffer: Buffer) -> int:
+        if buffer not in self.buffers:
+            self.buffers.append(buffer)
+        return self.buffers.index(buffer)
+
+    def _division(self, step: Step) -> int:
+        key = step.op, step.level, step.sweeps
+        if step.op == DIRECT:
+            return 0
+        if key not in self._known:
+            record = self.records[step.level]
+            n, m, span = record["n"], record["m"], int(record["span"][0])
+            self._known[key] = len(self.divisions)
+            self.divisions.append(of_restricted_data(n, m) if step.op == RHS else of_a_pass(n, m, span, step.sweeps))
+        return self._known[key]
 
 
 class RecordedLevel:
-    """The moves of a level that is not the coarsest."""
+    """The moves of a level that is not the coarsest; `u` is where it stores its own."""
 
-    def __init__(self, recorder: Recorder, index: int, sweeping: Sweeping, room: Any) -> None:
-        self.recorder, self.index, self.sweeping, self.room = recorder, index, sweeping, room
-        record = recorder.packed.records[index]
+    def __init__(self, recorder: Recorder, index: int, sweeping: Sweeping, u: Rows) -> None:
+        self.recorder, self.index, self.sweeping, self.u = recorder, index, sweeping, u
+        record = recorder.records[index]
         self.planes, self.planes_coarse = int(record["n"][0]), int(record["m"][0])
 
-    def start(self, f: Any, u: Any = None) -> State:
-        return State(as_rows(f), u if u is None or isinstance(u, Interpolated) else as_rows(u))
+    def start(self, f: Rows, u: Any = None) -> State:
+        return State(f, u)
 
     def start_from_residual(self, r: Rows, u: Any) -> State:
         return State(r, u)
@@ -91,56 +106,55 @@ class RecordedLevel:
         return self._sweep(state, self.sweeping.nu, self.sweeping.flip)
 
     def restrict(self, state: State, coarse: Any) -> State:
-        self.run(state, self.room["u"], coarse.room["f"])
-        return coarse.start_from_residual(coarse.room["f"], None)
+        f_coarse = self.recorder.rows("f", coarse.index)
+        self.run(state, self.u, f_coarse)
+        return coarse.start_from_residual(f_coarse, None)
 
     def correct(self, state: State, coarse: Any, before: State, after: State, *, post: bool = True) -> State:
-        state = State(state.f, self.room["u"], coarse.stored(after))
+        state = State(state.f, self.u, coarse.stored(after))
         return self._sweep(state, self.sweeping.nu_post, self.sweeping.flip_post) if post else state
 
     def feature(self, state: State) -> Pending:
         return Pending(self, state)
 
     def stored(self, state: State) -> Rows:
-        """u in the storage of the level."""
+        """Store u in the buffer of the level, unless it is there."""
         if isinstance(state.u, Rows) and state.u.split and state.correction is None and not state.sweeps:
             return state.u
-        self.run(state, self.room["u"])
-        return self.room["u"]
+        self.run(state, self.u)
+        return self.u
 
-    def restrict_data(self, f: Any, coarse: Any) -> Rows:
-        """The data of full multigrid on the next coarser grid."""
-        f, out = as_rows(f), coarse.room["f"]
-        step = Step(DATA, self.index, f=f.address, f_split=f.split, out=out.address, planes=self.planes_coarse)
-        self.recorder.add(step)
+    def restrict_data(self, f: Rows, coarse: Any) -> Rows:
+        """Restrict the right-hand side of full multigrid to the next coarser grid."""
+        out = self.recorder.rows("f", coarse.index)
+        self.recorder.add(Step(RHS, self.index, f=f.buffer, f_split=f.split, out=out.buffer, planes=self.planes_coarse))
         return out
 
-    def run(self, state: State, out: Rows, f_coarse: Rows | None = None, norm: int = False) -> None:
-        """Do what there is to do, in one pass that leaves the sum of W r^2 where `norm` asks for it."""
-        u, coarse = state.u, state.correction
-        source, values = ZERO, None
-        if isinstance(u, Interpolated):
-            source, coarse = CUBIC, u.coarse
-        elif u is not None:
-            source, values = u.order, u
+    def run(self, state: State, out: Rows, f_coarse: Rows | None = None, norm: int = NOTHING) -> None:
+        """Do what is to be done, in one pass that sums the squares that `norm` asks for."""
         step = Step(
             PASS,
             self.index,
             sweeps=state.sweeps,
             flip=state.flip,
-            f=state.f.address,
+            f=state.f.buffer,
             f_split=state.f.split,
-            source=source,
-            u=0 if values is None else values.address,
-            coarse=0 if coarse is None else coarse.address,
             correct=state.correction is not None,
             sink=out.order,
-            out=out.address,
-            f_coarse=0 if f_coarse is None else f_coarse.address,
+            out=out.buffer,
             norm=norm,
             planes=self.planes,
         )
-        self.recorder.add(step, overwrites=values is not None)
+        coarse = state.correction
+        if isinstance(state.u, Interpolated):
+            step, coarse = step._replace(source=CUBIC), state.u.coarse
+        elif state.u is not None:
+            step = step._replace(source=state.u.order, u=state.u.buffer)
+        if coarse is not None:
+            step = step._replace(coarse=coarse.buffer)
+        if f_coarse is not None:
+            step = step._replace(f_coarse=f_coarse.buffer)
+        self.recorder.add(step, overwrites=step.source not in (ZERO, CUBIC))
 
     def _sweep(self, state: State, count: int, flip: bool) -> State:
         if state.sweeps and count and state.flip != flip:
@@ -151,11 +165,11 @@ class RecordedLevel:
 class RecordedSolution:
     """The moves of the coarsest level: to smooth it, however often, is to solve it once."""
 
-    def __init__(self, recorder: Recorder, room: Storage) -> None:
-        self.recorder, self.room = recorder, room
+    def __init__(self, recorder: Recorder, index: int) -> None:
+        self.recorder, self.index, self.u = recorder, index, recorder.rows("u", index)
 
-    def start(self, f: Any, u: Any = None) -> State:
-        return State(as_rows(f), None if u is None else as_rows(u))
+    def start(self, f: Rows, u: Any = None) -> State:
+        return State(f, u)
 
     def start_from_residual(self, r: Rows, u: Any) -> State:
         return State(r, u)
@@ -168,12 +182,12 @@ class RecordedSolution:
 
     def stored(self, state: State) -> Rows:
         if state.sweeps:
-            self.recorder.add(Step(DIRECT, f=state.f.address, out=self.room["u"].address))
-        return self.room["u"]
+            self.recorder.add(Step(DIRECT, f=state.f.buffer, out=self.u.buffer))
+        return self.u
 
 
-def full_multigrid(levels: Sequence[Any], f: Any, cycle: Callable[..., Pending]) -> Pending:
-    """Full multigrid for zero boundary data on such levels, with this cycle on each."""
+def full_multigrid(levels: Sequence[Any], f: Rows, cycle: Callable[..., Pending]) -> Pending:
+    """Record full multigrid for zero boundary data, with this cycle on each level."""
     u: Pending = mgcore.full_multigrid(
         levels,
         f,
@@ -184,20 +198,14 @@ def full_multigrid(levels: Sequence[Any], f: Any, cycle: Callable[..., Pending])
     return u
 
 
-def record(kind: str, recorder: Recorder, rooms: Sequence[Storage], index: int, sweeping: Sweeping) -> list[Step]:
-    """The steps of a cycle from and to what is given, or of "nested": full multigrid with V-cycles.
+def record(kind: str, recorder: Recorder, start: int, count: int, sweeping: Sweeping, norm: int) -> None:
+    """Record a cycle that begins on level `start` of `count`, or "nested": full multigrid with V-cycles.
 
-    Args:
-        rooms: of its levels, which begin with number `index`; the first is not needed.
+    Its finest u is in OUT, split by parity, until that is written.
     """
-    levels = [
-        *(RecordedLevel(recorder, index + l, sweeping, room if l else LENT) for l, room in enumerate(rooms[:-1])),
-        RecordedSolution(recorder, rooms[-1]),
-    ]
-    u: Pending
-    if kind == "nested":
-        u = full_multigrid(levels, GIVEN_ROWS, CYCLES["V"])
-    else:
-        u = CYCLES[kind](levels, GIVEN_ROWS, GIVEN_ROWS)
-    u.write(GIVEN_ROWS, GIVEN)
-    return recorder.steps
+    own = [Rows(OUT, True), *(recorder.rows("u", l) for l in range(start + 1, count - 1))]
+    levels: list[Any] = [RecordedLevel(recorder, start + k, sweeping, u) for k, u in enumerate(own)]
+    levels.append(RecordedSolution(recorder, count - 1))
+    f, u = Rows(F, False), Rows(U, False)
+    result: Pending = full_multigrid(levels, f, CYCLES["V"]) if kind == "nested" else CYCLES[kind](levels, f, u)
+    result.write(Rows(OUT, False), norm)

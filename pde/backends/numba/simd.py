@@ -1,4 +1,4 @@
-"""Several numbers of a row at a time. Arithmetic is written once, for one number and for LANES of them alike.
+"""Lanes numbers of a row at a time. Arithmetic is written once, for one number and for LANES of them alike.
 
 A loop over lanes has no remainder and needs no proof that rows are apart, which for short rows takes longer than the
 arithmetic: it ends at the next whole LANES, where rows of the work space have room.
@@ -18,31 +18,31 @@ from numba.extending import intrinsic, lower_builtin, register_model
 LANES = 8
 
 
-class Several(types.Type):
-    """The type of LANES numbers of one kind."""
+class Lanes(types.Type):
+    """The type of LANES numbers."""
 
     def __init__(self, number: Any) -> None:
         self.number = number
-        super().__init__(name=f"Several({number})")
+        super().__init__(name=f"Lanes({number})")
 
 
-@register_model(Several)
+@register_model(Lanes)
 class _Model(models.PrimitiveModel):
-    def __init__(self, manager: Any, several: Any) -> None:
-        number = manager.lookup(several.number).get_value_type()
-        super().__init__(manager, several, ir.VectorType(number, LANES))
+    def __init__(self, manager: Any, lanes: Any) -> None:
+        number = manager.lookup(lanes.number).get_value_type()
+        super().__init__(manager, lanes, ir.VectorType(number, LANES))
 
 
 class _Arithmetic(AbstractTemplate):
-    """Lanes with lanes, or with one number, which then has their kind."""
+    """Arithmetic of two vectors, or of a vector and one number, which is cast to its type."""
 
     def generic(self, arguments: Any, keywords: Any) -> Any:
-        kinds = [each for each in arguments if isinstance(each, Several)]
-        others = [each for each in arguments if not isinstance(each, Several)]
+        kinds = [each for each in arguments if isinstance(each, Lanes)]
+        others = [each for each in arguments if not isinstance(each, Lanes)]
         if len(arguments) != 2 or not kinds or not all(isinstance(each, types.Number) for each in others):
             return None
         whole = kinds[0]
-        return whole(*(each if isinstance(each, Several) else whole.number for each in arguments))
+        return whole(*(each if isinstance(each, Lanes) else whole.number for each in arguments))
 
 
 def _operation(function: Any, name: str) -> None:
@@ -50,15 +50,15 @@ def _operation(function: Any, name: str) -> None:
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pairs = zip(arguments, signature.args, strict=True)
-        values = [value if isinstance(kind, Several) else _all_alike(builder, value) for value, kind in pairs]
+        values = [value if isinstance(kind, Lanes) else _broadcast(builder, value) for value, kind in pairs]
         return getattr(builder, name)(*values)
 
-    for kinds in ((Several, Several), (Several, types.Number), (types.Number, Several)):
+    for kinds in ((Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)):
         lower_builtin(function, *kinds)(lower)
 
 
-def _all_alike(builder: Any, value: Any) -> Any:
-    """A number in every lane."""
+def _broadcast(builder: Any, value: Any) -> Any:
+    """Put a number into every lane."""
     empty = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
     first = builder.insert_element(empty, value, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
@@ -69,64 +69,64 @@ for _names, _instruction in (("add iadd", "fadd"), ("sub", "fsub"), ("mul", "fmu
         _operation(getattr(operator, _name), _instruction)
 
 
-def _place(context: Any, builder: Any, pointer: Any, count: int, address: Any, offset: Any) -> tuple[Any, int]:
-    """The address of `count` numbers, and how it is aligned."""
+def _address(context: Any, builder: Any, pointer: Any, count: int, address: Any, offset: Any) -> tuple[Any, int]:
+    """Return the address of `count` numbers and its alignment."""
     number = context.get_value_type(pointer.dtype)
-    place = builder.bitcast(builder.gep(address, [offset]), ir.VectorType(number, count).as_pointer())
-    return place, context.get_abi_sizeof(number)
+    address = builder.bitcast(builder.gep(address, [offset]), ir.VectorType(number, count).as_pointer())
+    return address, context.get_abi_sizeof(number)
 
 
 @intrinsic
-def several(typing_context: Any, pointer: Any, offset: Any) -> Any:
-    """The numbers from pointer[offset] on; None of None."""
+def load(typing_context: Any, pointer: Any, offset: Any) -> Any:
+    """Load LANES numbers from pointer[offset] on; None from None."""
     if isinstance(pointer, types.NoneType):
         return types.none(pointer, types.int64), lambda context, builder, signature, arguments: arguments[0]
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place, align = _place(context, builder, pointer, LANES, *arguments)
-        return builder.load(place, align=align)
+        address, align = _address(context, builder, pointer, LANES, *arguments)
+        return builder.load(address, align=align)
 
-    return Several(pointer.dtype)(pointer, types.int64), generate
+    return Lanes(pointer.dtype)(pointer, types.int64), generate
 
 
 @intrinsic
-def put(typing_context: Any, pointer: Any, offset: Any, values: Any) -> Any:
-    """The numbers from pointer[offset] on <- values, or one value for all."""
+def store(typing_context: Any, pointer: Any, offset: Any, values: Any) -> Any:
+    """Store LANES numbers, or one number LANES times, from pointer[offset] on."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place, align = _place(context, builder, pointer, LANES, *arguments[:2])
-        value = arguments[2] if isinstance(values, Several) else _all_alike(builder, arguments[2])
-        builder.store(value, place, align=align)
+        address, align = _address(context, builder, pointer, LANES, *arguments[:2])
+        value = arguments[2] if isinstance(values, Lanes) else _broadcast(builder, arguments[2])
+        builder.store(value, address, align=align)
         return context.get_dummy_value()
 
-    return types.void(pointer, types.int64, values if isinstance(values, Several) else pointer.dtype), generate
+    return types.void(pointer, types.int64, values if isinstance(values, Lanes) else pointer.dtype), generate
 
 
 @intrinsic
 def every_second(typing_context: Any, pointer: Any, offset: Any) -> Any:
-    """Of the 2 LANES numbers from pointer[offset] on: the first, third, ...; the second, fourth, ..."""
+    """Load 2 LANES numbers from pointer[offset] on: the first, third, ... and the second, fourth, ..."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place, align = _place(context, builder, pointer, 2 * LANES, *arguments)
-        both = builder.load(place, align=align)
+        address, align = _address(context, builder, pointer, 2 * LANES, *arguments)
+        both = builder.load(address, align=align)
         mask = ir.VectorType(ir.IntType(32), LANES)
         halves = [
             builder.shuffle_vector(both, both, ir.Constant(mask, list(range(first, 2 * LANES, 2)))) for first in (0, 1)
         ]
         return context.make_tuple(builder, signature.return_type, halves)
 
-    return types.UniTuple(Several(pointer.dtype), 2)(pointer, types.int64), generate
+    return types.UniTuple(Lanes(pointer.dtype), 2)(pointer, types.int64), generate
 
 
 @intrinsic
-def put_by_turns(typing_context: Any, pointer: Any, offset: Any, first: Any, second: Any) -> Any:
-    """The 2 LANES numbers from pointer[offset] on <- by turns one of the first and one of the second lanes."""
+def store_alternating(typing_context: Any, pointer: Any, offset: Any, first: Any, second: Any) -> Any:
+    """Store two vectors from pointer[offset] on, one number of each in turn."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        place, align = _place(context, builder, pointer, 2 * LANES, *arguments[:2])
-        turns = [lane + part * LANES for lane in range(LANES) for part in range(2)]
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), 2 * LANES), turns)
-        builder.store(builder.shuffle_vector(arguments[2], arguments[3], mask), place, align=align)
+        address, align = _address(context, builder, pointer, 2 * LANES, *arguments[:2])
+        order = [lane + part * LANES for lane in range(LANES) for part in range(2)]
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), 2 * LANES), order)
+        builder.store(builder.shuffle_vector(arguments[2], arguments[3], mask), address, align=align)
         return context.get_dummy_value()
 
     return types.void(pointer, types.int64, first, second), generate

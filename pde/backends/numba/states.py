@@ -1,4 +1,4 @@
-"""What recorded levels pass on: rows of numbers, states whose work is still to be done, and room for both."""
+"""What recorded levels pass on: rows of a buffer, and states whose work is still to be done."""
 
 from __future__ import annotations
 
@@ -6,31 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from pde.backends.numba.fused_sweep import NATURAL, SPLIT
-from pde.backends.numba.simd import LANES
+from pde.backends.numba.fused_sweep import NATURAL, NOTHING, SPLIT
 from pde.problem.grid import Array
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Numbers on a grid: flat, in natural order, or each row split into its even and its odd points."""
+    """Numbers on a grid in a buffer of the plan, in natural order or with each row split by parity."""
 
-    values: Array
+    buffer: int
     split: bool
-
-    @property
-    def address(self) -> int:
-        return int(self.values.__array_interface__["data"][0])
 
     @property
     def order(self) -> int:
         return SPLIT if self.split else NATURAL
-
-
-def as_rows(values: Any) -> Rows:
-    return values if isinstance(values, Rows) else Rows(values.reshape(-1), False)
 
 
 @dataclass(frozen=True)
@@ -59,26 +48,12 @@ class Pending:
     state: State
 
     def stored(self) -> Rows:
-        """u in the storage of its level."""
+        """Store u in the buffer of its level."""
         return self.level.stored(self.state)
 
-    def write(self, out: Rows, norm: int = False) -> None:
-        """u to `out`; leaves the sum of W (f - A u)^2 where `norm` asks for it."""
+    def write(self, out: Rows, norm: int = NOTHING) -> None:
+        """Store u in `out` and sum the squares that `norm` asks for."""
         self.level.run(self.state, out, norm=norm)
-
-
-class Storage:
-    """Room for u and f of a level, made when it is first needed."""
-
-    def __init__(self, size: int, dtype: np.dtype) -> None:
-        self._size, self._dtype = size, dtype
-        self._arrays: dict[str, Rows] = {}
-
-    def __getitem__(self, name: str) -> Rows:
-        if name not in self._arrays:
-            room = np.zeros(self._size + LANES, self._dtype)  # a loop over the last row ends at whole lanes
-            self._arrays[name] = Rows(room[: self._size], True)
-        return self._arrays[name]
 
 
 @dataclass(frozen=True)
@@ -90,20 +65,17 @@ class Sweeping:
     flip: bool = False
     flip_post: bool = False
 
-    def numbers(self) -> tuple[int, int, int, int]:
-        return self.nu, self.nu_post, int(self.flip), int(self.flip_post)
-
 
 class Packed(NamedTuple):
-    """What `cycles.execute` reads of all levels; the numbers of `records` among them are addresses in `faces`."""
+    """The tables of all levels as `interpreter.execute` reads them; `fields` are the variable coefficients."""
 
     records: Array
     reals: Array
     integers: Array
-    deep: Any
+    is_3d: Any
     varying: Any
-    faces: Sequence[Array]
+    fields: Sequence[Array]
 
     @property
     def arguments(self) -> tuple[Any, ...]:
-        return self[:5]
+        return self.is_3d, self.varying, self[:3]

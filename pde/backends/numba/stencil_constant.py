@@ -1,129 +1,196 @@
-"""The arithmetic along a row whose coefficients are alike, but for special points beside its ends that have their own.
+"""The stencil along a row with constant coefficients; points next to the ends ("boundary points") have their own.
 
-Rows are addresses in a work space, and f those of its even and its odd points, wherever they are. In three dimensions
-a row has four neighbours; in two, `front` and `behind` are None and their terms are not compiled. Here and in `varying`
-alone the stencil is written.
+In three dimensions a row has four neighbours; in two, `front` and `behind` are None and their terms are not compiled.
+The stencil is written here and in `stencil_variable` alone.
 """
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from pde.backends.numba.jit import compiled, inline
-from pde.backends.numba.layout import EVEN, colour, ends, half, odd, point
-from pde.backends.numba.pointers import ahead, fetch_both
-from pde.backends.numba.simd import LANES, put, several
+from pde.backends.numba.layout import EVEN, colour, ends, odd, point
+from pde.backends.numba.pointers import prefetch
+from pde.backends.numba.simd import LANES, load, store
 from pde.backends.numba.transfers import times
+
+
+class Star(NamedTuple):
+    """Pointers to a row, to the rows beside it, and to f at its even and its odd points."""
+
+    row: Any
+    below: Any
+    above: Any
+    front: Any
+    behind: Any
+    f_even: Any
+    f_odd: Any
+
+
+class Points(NamedTuple):
+    """Pointers to the points of one colour of a row, to their six neighbours and to f; how many there are."""
+
+    x: Any
+    left: Any
+    right: Any
+    below: Any
+    above: Any
+    front: Any
+    behind: Any
+    f: Any
+    count: Any
+
+
+class Coefficients(NamedTuple):
+    """Coefficients of the neighbours inside a row; `across`: the part of the diagonal from the axes across it."""
+
+    across: Any
+    left: Any
+    right: Any
+    below: Any
+    above: Any
+    front: Any
+    behind: Any
+
+
+@inline
+def points_of(star, parity, n):
+    """Return the points of a row with this parity."""
+    x, left, right, count = colour(parity, n)
+    return Points(
+        star.row + x, star.row + left, star.row + right, star.below + x, star.above + x, star.front + x,
+        star.behind + x, star.f_even if parity == 0 else star.f_odd, count,
+    )  # fmt: skip
 
 
 @inline
 def known(left, right, below, above, front, behind, f, c):
-    """f and the neighbours of a point, each times its coefficient: all of f - A x but centre x."""
-    total = f + (c[0] * left + c[1] * right) + (c[2] * below + c[3] * above)
+    """Return f plus the neighbours of a point, each times its coefficient: f - A x without the diagonal."""
+    total = f + (c.left * left + c.right * right) + (c.below * below + c.above * above)
     if front is not None:
-        total += c[4] * front + c[5] * behind
+        total += c.front * front + c.behind * behind
     return total
 
 
 @inline
-def known_lanes(k, left, right, below, above, front, behind, f, c):
-    """`known` of the points from k on, with the rows of their neighbours."""
+def known_lanes(k, p, c):
+    """Return `known` of LANES points from point k on."""
     return known(
-        several(left, k), several(right, k), several(below, k), several(above, k), several(front, k),
-        several(behind, k), several(f, k), c,
+        load(p.left, k), load(p.right, k), load(p.below, k), load(p.above, k), load(p.front, k), load(p.behind, k),
+        load(p.f, k), c,
     )  # fmt: skip
-
-
-@inline
-def relax_inside(x, r, kept, left, right, below, above, front, behind, f, keep, scale, centre, c, count, coming):
-    """x <- keep x + scale (f + neighbours), for points of one colour; r <- f - A x there, if it is kept."""
-    if kept:
-        for k in range(0, count, LANES):
-            total = known_lanes(k, left, right, below, above, front, behind, f, c)
-            new = keep * several(x, k) + scale * total
-            put(x, k, new)
-            put(r, k, total - centre * new)
-            fetch_both(coming, k)
-    else:
-        for k in range(0, count, LANES):
-            total = known_lanes(k, left, right, below, above, front, behind, f, c)
-            put(x, k, keep * several(x, k) + scale * total)
-            fetch_both(coming, k)
-
-
-@inline
-def residual_inside(r, x, left, right, below, above, front, behind, f, centre, c, count):
-    """r <- f - A x, for points of one colour."""
-    for k in range(0, count, LANES):
-        total = known_lanes(k, left, right, below, above, front, behind, f, c)
-        put(r, k, total - centre * several(x, k))
 
 
 @compiled
-def known_at(j, row, below, above, front, behind, f, n, lower, upper, c):
-    """`known` of point j of a row, which has its own lower and upper coefficient."""
-    p, O = point(j, n), odd(n)
+def known_at(j, star, front, behind, n, lower, upper, c):
+    """Return `known` of point j of a row, which has its own lower and upper coefficient."""
+    p, O, row = point(j, n), odd(n), star.row
     left, right = (O + j // 2 - 1, O + j // 2) if j % 2 == 0 else (EVEN + j // 2, EVEN + j // 2 + 1)
-    f_here = half(f, j % 2)[j // 2]
-    here = (lower, upper, c[2], c[3], c[4], c[5])
+    f = (star.f_even if j % 2 == 0 else star.f_odd)[j // 2]
+    own = Coefficients(c.across, lower, upper, c.below, c.above, c.front, c.behind)
     if front is None:
-        return known(row[left], row[right], below[p], above[p], None, None, f_here, here)
-    return known(row[left], row[right], below[p], above[p], front[p], behind[p], f_here, here)
+        return known(row[left], row[right], star.below[p], star.above[p], None, None, f, own)
+    return known(row[left], row[right], star.below[p], star.above[p], front[p], behind[p], f, own)
 
 
 @inline
-def relax(row, r, kept, below, above, front, behind, f, L, special, values, centre, c, parity, scratch, coming):
-    """Half a red-black sweep: the points of a row whose index has this parity; their residual to r, if kept."""
-    n, count = L.n[2], L.specials
-    keep = 1 - L.omega
+def relax(level, axes, star, c, parity, r, kept, coming):
+    """Relax the points of a row with this parity; r <- their residual if it is kept.
+
+    Args:
+        coming: two pointers to lines that are needed soon; one colour has half as many points as a row.
+    """
+    L, scratch = level.record, axes.scratch
+    n, count, keep = L.n[2], L.boundary_points, 1 - L.omega
+    boundary, values = axes.boundary, axes.values
     for s in range(count):
-        j = special[s]
+        j = boundary[s]
         if j % 2 == parity:
-            total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
-            scratch[s] = keep * row[point(j, n)] + L.omega / (centre + values[count + s]) * total
+            total = known_at(j, star, star.front, star.behind, n, values[s], values[2 * count + s], c)
+            scratch[s] = keep * star.row[point(j, n)] + L.omega / (c.across + values[count + s]) * total
             if kept:
-                scratch[count + s] = total - (centre + values[count + s]) * scratch[s]
-    x, left, right, length = colour(parity, n)
-    relax_inside(
-        ahead(row, x), ahead(r, x), kept, ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
-        ahead(front, x), ahead(behind, x), half(f, parity), keep, L.omega / (centre + L.centre), centre + L.centre, c,
-        length, coming,
-    )  # fmt: skip
+                scratch[count + s] = total - (c.across + values[count + s]) * scratch[s]
+    centre = c.across + L.centre
+    points = points_of(star, parity, n)
+    relax_inside(points, r + colour(parity, n)[0], kept, keep, L.omega / centre, centre, c, coming)
     for s in range(count):
-        j = special[s]
+        j = boundary[s]
         if j % 2 == parity:
-            row[point(j, n)] = scratch[s]
+            star.row[point(j, n)] = scratch[s]
             if kept:
                 r[point(j, n)] = scratch[count + s]
-    ends(row, n, L.periodic[2] != 0)
+    ends(star.row, n, L.periodic[2] != 0)
 
 
 @inline
-def residual(r, row, below, above, front, behind, f, L, special, values, centre, c, first, last):
-    """r <- f - A u on a row, for the points whose index has a parity from `first` to `last` - 1."""
-    n, count = L.n[2], L.specials
-    for parity in range(first, last):
-        x, left, right, length = colour(parity, n)
-        residual_inside(
-            ahead(r, x), ahead(row, x), ahead(row, left), ahead(row, right), ahead(below, x), ahead(above, x),
-            ahead(front, x), ahead(behind, x), half(f, parity), centre + L.centre, c, length,
-        )  # fmt: skip
+def relax_inside(p, r, kept, keep, scale, centre, c, coming):
+    """x <- keep x + scale (f + neighbours) for the points of one colour; r <- f - A x there, if it is kept."""
+    if kept:
+        for k in range(0, p.count, LANES):
+            total = known_lanes(k, p, c)
+            new = keep * load(p.x, k) + scale * total
+            store(p.x, k, new)
+            store(r, k, total - centre * new)
+            prefetch(coming[0], 2 * k)
+            prefetch(coming[1], 2 * k)
+    else:
+        for k in range(0, p.count, LANES):
+            total = known_lanes(k, p, c)
+            store(p.x, k, keep * load(p.x, k) + scale * total)
+            prefetch(coming[0], 2 * k)
+            prefetch(coming[1], 2 * k)
+
+
+@inline
+def relax_zeros(level, axes, star, c, parity):
+    """Relax a row of zeros between rows of zeros."""
+    L = level.record
+    n, count = L.n[2], L.boundary_points
+    x, _, _, length = colour(parity, n)
+    f = star.f_even if parity == 0 else star.f_odd
+    times(star.row + x, f, L.omega / (c.across + L.centre), length)
     for s in range(count):
-        j = special[s]
+        j = axes.boundary[s]
+        if j % 2 == parity:
+            star.row[point(j, n)] = L.omega / (c.across + axes.values[count + s]) * f[j // 2]
+    ends(star.row, n, L.periodic[2] != 0)
+
+
+@inline
+def residual(level, axes, star, c, r, first, last):
+    """r <- f - A u on a row, for the points with a parity from `first` to `last` - 1."""
+    L = level.record
+    n, count = L.n[2], L.boundary_points
+    boundary, values = axes.boundary, axes.values
+    for parity in range(first, last):
+        p = points_of(star, parity, n)
+        residual_inside(r + colour(parity, n)[0], p, c.across + L.centre, c)
+    for s in range(count):
+        j = boundary[s]
         if first <= j % 2 < last:
-            total = known_at(j, row, below, above, front, behind, f, n, values[s], values[2 * count + s], c)
-            r[point(j, n)] = total - (centre + values[count + s]) * row[point(j, n)]
+            total = known_at(j, star, star.front, star.behind, n, values[s], values[2 * count + s], c)
+            r[point(j, n)] = total - (c.across + values[count + s]) * star.row[point(j, n)]
+
+
+@inline
+def residual_inside(r, p, centre, c):
+    """r <- f - A x for the points of one colour."""
+    for k in range(0, p.count, LANES):
+        store(r, k, known_lanes(k, p, c) - centre * load(p.x, k))
 
 
 @compiled
-def squares(r, L, special, values):
-    """Sum of the squares along a row, each times its width."""
-    n, count = L.n[2], L.specials
-    total = _squares(ahead(r, EVEN), n - n // 2) + _squares(ahead(r, odd(n)), n // 2)
+def squares(level, axes, r):
+    """Sum the squares along a row, each times its width."""
+    L = level.record
+    n, count = L.n[2], L.boundary_points
+    total = _squares(r + EVEN, n - n // 2) + _squares(r + odd(n), n // 2)
     total *= np.float64(L.width)
     for s in range(count):
-        value = np.float64(r[point(special[s], n)])
-        total += (np.float64(values[3 * count + s]) - np.float64(L.width)) * value * value
+        value = np.float64(r[point(axes.boundary[s], n)])
+        total += (np.float64(axes.values[3 * count + s]) - np.float64(L.width)) * value * value
     return total
 
 
@@ -133,17 +200,3 @@ def _squares(r, count):
     for k in range(count):
         total += np.float64(r[k]) * np.float64(r[k])
     return total
-
-
-@inline
-def start_from_zero(row, f, L, special, values, centre, parity):
-    """`relax` of a row of zeros between rows of zeros."""
-    n, count = L.n[2], L.specials
-    x, _, _, length = colour(parity, n)
-    f = half(f, parity)
-    times(ahead(row, x), f, L.omega / (centre + L.centre), length)
-    for s in range(count):
-        j = special[s]
-        if j % 2 == parity:
-            row[point(j, n)] = L.omega / (centre + values[count + s]) * f[j // 2]
-    ends(row, n, L.periodic[2] != 0)

@@ -1,5 +1,5 @@
-"""Threads that make a call when they find the time. Nobody waits for them, and they hold no lock that a signal could
-leave closed, as a pool of `concurrent.futures` does."""
+"""Threads that make calls when they are free. No caller waits for them, and they hold no lock that a signal could leave
+closed, as a pool of `concurrent.futures` does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 Calls = SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]]
 
 
-class Hands:
+class ThreadPool:
     """At most `count` threads; fewer, or none, where the system refuses them."""
 
     def __init__(self, count: int) -> None:
@@ -40,10 +40,10 @@ def _make_calls(calls: Calls) -> None:
 
 
 @cache
-def hands(count: int) -> Hands:
-    """Those of this process."""
-    return Hands(count)
+def thread_pool(count: int) -> ThreadPool:
+    """Return the pool of this process."""
+    return ThreadPool(count)
 
 
 if hasattr(os, "register_at_fork"):  # a child does not have its parent's threads
-    os.register_at_fork(after_in_child=hands.cache_clear)
+    os.register_at_fork(after_in_child=thread_pool.cache_clear)

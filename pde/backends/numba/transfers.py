@@ -1,52 +1,27 @@
-"""Transfers along a row, and the sums of rows with weights that they and those across are made of."""
+"""Transfers along a row, and the weighted sums of rows that all transfers are made of."""
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, join, odd, point, split
-from pde.backends.numba.pointers import ahead
-from pde.backends.numba.simd import LANES, put, several
+from pde.backends.numba.simd import LANES, load, store
+
+
+class Ring(NamedTuple):
+    """Rows in a ring: a pointer to the first, the number of rows, and the numbers from one to the next."""
+
+    rows: Any
+    count: Any
+    step: Any
 
 
 @compiled
 def times(out, p, a, count):
     """out <- a p."""
     for k in range(0, count, LANES):
-        put(out, k, a * several(p, k))
-
-
-@compiled
-def four(out, p, a, q, b, s, c, t, d, count):
-    """out <- a p + b q + c s + d t."""
-    if a == 0 and d == 0 and b * c == 0:  # a point of the coarse grid
-        times(out, q if c == 0 else s, b + c, count)
-        return
-    for k in range(0, count, LANES):
-        put(out, k, (a * several(p, k) + b * several(q, k)) + (c * several(s, k) + d * several(t, k)))
-
-
-@compiled
-def eight(out, rows, weights, count):
-    """out <- the sum of eight rows, each times its weight."""
-    p0, p1, p2, p3, p4, p5, p6, p7 = rows
-    for k in range(0, count, LANES):
-        put(out, k, of_eight(
-            several(p0, k), several(p1, k), several(p2, k), several(p3, k), several(p4, k), several(p5, k),
-            several(p6, k), several(p7, k), weights,
-        ))  # fmt: skip
-
-
-@inline
-def of_eight(a0, a1, a2, a3, a4, a5, a6, a7, w):
-    """The sum of eight numbers, each times its weight."""
-    return ((w[0] * a0 + w[1] * a1) + (w[2] * a2 + w[3] * a3)) + ((w[4] * a4 + w[5] * a5) + (w[6] * a6 + w[7] * a7))
-
-
-@compiled
-def three(out, p, a, q, b, s, c, count):
-    """out <- a p + b q + c s."""
-    for k in range(0, count, LANES):
-        put(out, k, (a * several(p, k) + b * several(q, k)) + c * several(s, k))
+        store(out, k, a * load(p, k))
 
 
 @compiled
@@ -56,7 +31,43 @@ def two(out, p, a, q, b, count):
         times(out, p if b == 0 else q, a + b, count)
         return
     for k in range(0, count, LANES):
-        put(out, k, a * several(p, k) + b * several(q, k))
+        store(out, k, a * load(p, k) + b * load(q, k))
+
+
+@compiled
+def three(out, rows, weights, count):
+    """out <- the weighted sum of three rows."""
+    (p, q, s), (a, b, c) = rows, weights
+    for k in range(0, count, LANES):
+        store(out, k, (a * load(p, k) + b * load(q, k)) + c * load(s, k))
+
+
+@compiled
+def four(out, rows, weights, count):
+    """out <- the weighted sum of four rows."""
+    (p, q, s, t), (a, b, c, d) = rows, weights
+    if a == 0 and d == 0 and b * c == 0:  # a point of the coarse grid
+        times(out, q if c == 0 else s, b + c, count)
+        return
+    for k in range(0, count, LANES):
+        store(out, k, (a * load(p, k) + b * load(q, k)) + (c * load(s, k) + d * load(t, k)))
+
+
+@compiled
+def eight(out, rows, weights, count):
+    """out <- the weighted sum of eight rows."""
+    p, q, r, s, t, u, v, w = rows
+    for k in range(0, count, LANES):
+        values = load(p, k), load(q, k), load(r, k), load(s, k), load(t, k), load(u, k), load(v, k), load(w, k)
+        store(out, k, of_eight(values, weights))
+
+
+@inline
+def of_eight(a, w):
+    """Return the weighted sum of eight numbers."""
+    return ((w[0] * a[0] + w[1] * a[1]) + (w[2] * a[2] + w[3] * a[3])) + (
+        (w[4] * a[4] + w[5] * a[5]) + (w[6] * a[6] + w[7] * a[7])
+    )
 
 
 @compiled
@@ -66,129 +77,125 @@ def add_two(out, u, p, a, q, b, count):
         add(out, u, p if b == 0 else q, a + b, count)
         return
     for k in range(0, count, LANES):
-        put(out, k, several(u, k) + (a * several(p, k) + b * several(q, k)))
+        store(out, k, load(u, k) + (a * load(p, k) + b * load(q, k)))
 
 
 @compiled
 def add(out, u, p, a, count):
     """out <- u + a p."""
     for k in range(0, count, LANES):
-        put(out, k, several(u, k) + a * several(p, k))
+        store(out, k, load(u, k) + a * load(p, k))
 
 
 @compiled
-def combine(out, rows, place, ring, apart, weight, weights_apart, count, length):
-    """The sum of `count` rows from `place` on in a ring of rows, each times its weight: where it is, `out` or one of
-    these rows."""
-    p, place = following(rows, place, ring, apart)
+def combine(out, ring, first, weight, step, count, length):
+    """Sum `count` rows of a ring from row `first` on, with weights that are `step` apart.
+
+    Returns the sum: `out`, or a row of the ring where it alone has weight 1.
+    """
+    p, k = next_row(ring, first)
     if count == 1:
         if weight[0] == 1:
             return p
         times(out, p, weight[0], length)
         return out
-    q, place = following(rows, place, ring, apart)
+    q, k = next_row(ring, k)
     if count == 2:
-        two(out, p, weight[0], q, weight[weights_apart], length)
+        two(out, p, weight[0], q, weight[step], length)
         return out
-    s, place = following(rows, place, ring, apart)
+    s, k = next_row(ring, k)
     if count == 3:
-        three(out, p, weight[0], q, weight[weights_apart], s, weight[2 * weights_apart], length)
+        three(out, (p, q, s), (weight[0], weight[step], weight[2 * step]), length)
         return out
-    t, place = following(rows, place, ring, apart)
-    four(
-        out, p, weight[0], q, weight[weights_apart], s, weight[2 * weights_apart], t, weight[3 * weights_apart], length
-    )
-    for k in range(4, count):
-        p, place = following(rows, place, ring, apart)
-        add(out, out, p, weight[k * weights_apart], length)
+    t, k = next_row(ring, k)
+    four(out, (p, q, s, t), (weight[0], weight[step], weight[2 * step], weight[3 * step]), length)
+    for c in range(4, count):
+        p, k = next_row(ring, k)
+        add(out, out, p, weight[c * step], length)
     return out
 
 
 @inline
-def following(rows, place, ring, apart):
-    """A row of a ring, and the place of the next one."""
-    return ahead(rows, place * apart), place + 1 if place + 1 < ring else 0
+def next_row(ring, k):
+    """Return row k of a ring and the number of the next one."""
+    return ring.rows + k * ring.step, k + 1 if k + 1 < ring.count else 0
 
 
 @inline
-def restrict(out, r, L, special, sources, weights):
-    """Full weighting along a row: r to coarse values in natural order."""
-    n, most = L.n[2], L.restricted_most
-    O = odd(n)
+def restrict(level, out, r):
+    """out <- full weighting of a row r of the work space, in natural order."""
+    L = level.record
+    E, O, n = EVEN, odd(L.n[2]), L.n[2]
     if L.halved[2] == 0:
-        join(out, ahead(r, EVEN), ahead(r, O), n)
+        join(out, r + E, r + O, n)
         return
-    four(out, ahead(r, O - 1), L.r[0], ahead(r, EVEN), L.r[1], ahead(r, O), L.r[2], ahead(r, EVEN + 1), L.r[3], L.m[2])
+    four(out, (r + (O - 1), r + E, r + O, r + (E + 1)), (L.r[0], L.r[1], L.r[2], L.r[3]), L.m[2])
+    points, sources = level.integers + L.restricted, level.integers + L.restricted_from
+    weights, most = level.reals + L.restricted_weight, L.restricted_most
     for s in range(L.restricted_count):
-        out[special[s]] = 0
+        out[points[s]] = 0
         for t in range(s * most, (s + 1) * most):
-            out[special[s]] += weights[t] * r[point(sources[t], n)]
+            out[points[s]] += weights[t] * r[point(sources[t], n)]
 
 
 @inline
-def beyond(v, m, periodic):
-    """Two values beyond each end of the m coarse values v."""
-    if periodic:
-        v[-2], v[-1] = v[(m - 2) % m], v[m - 1]
-        v[m], v[m + 1] = v[0], v[1 % m]
-    else:
-        v[-2] = v[-1] = v[m] = v[m + 1] = 0
-
-
-@inline
-def add_correction(row, even, odds, v, L, special, sources, weights, scratch):
-    """row <- u + P v along the row, u being two halves."""
-    n = L.n[2]
+def add_correction(level, row, even, odds, v, scratch):
+    """row <- u + P v along the row, where u is given as two halves."""
+    L = level.record
+    n, count = L.n[2], L.prolonged_count
     O, g = odd(n), n // 2
     if L.halved[2] == 0:
-        split(scratch, ahead(scratch, n - g), v, n)
-        add(ahead(row, EVEN), even, scratch, 1, n - g)
-        add(ahead(row, O), odds, ahead(scratch, n - g), 1, g)
+        split(scratch, scratch + (n - g), v, n)
+        add(row + EVEN, even, scratch, 1, n - g)
+        add(row + O, odds, scratch + (n - g), 1, g)
         return
-    for s in range(L.prolonged_count):
-        j = special[s]
+    points, sources = level.integers + L.prolonged, level.integers + L.prolonged_from
+    weights = level.reals + L.prolonged_weight
+    for s in range(count):
+        j = points[s]
         scratch[s] = (even[j // 2] if j % 2 == 0 else odds[j // 2]) + (
             weights[2 * s] * v[sources[2 * s]] + weights[2 * s + 1] * v[sources[2 * s + 1]]
         )
-    add_two(ahead(row, EVEN), even, ahead(v, -1), L.e[0], v, L.e[1], n - g)
-    add_two(ahead(row, O), odds, v, L.o[0], ahead(v, 1), L.o[1], g)
-    for s in range(L.prolonged_count):
-        row[point(special[s], n)] = scratch[s]
+    add_two(row + EVEN, even, v - 1, L.e[0], v, L.e[1], n - g)
+    add_two(row + O, odds, v, L.o[0], v + 1, L.o[1], g)
+    for s in range(count):
+        row[point(points[s], n)] = scratch[s]
 
 
 @inline
-def interpolate(row, v, L, special, sources, weights):
+def interpolate(level, row, v):
     """row <- cubic interpolation of the coarse values v."""
+    L = level.record
     n = L.n[2]
     O, g = odd(n), n // 2
     if L.halved[2] == 0:
-        split(ahead(row, EVEN), ahead(row, O), v, n)
+        split(row + EVEN, row + O, v, n)
         return
-    e, o = L.ce, L.co
-    four(ahead(row, EVEN), ahead(v, -2), e[0], ahead(v, -1), e[1], v, e[2], ahead(v, 1), e[3], n - g)
-    four(ahead(row, O), ahead(v, -1), o[0], v, o[1], ahead(v, 1), o[2], ahead(v, 2), o[3], g)
+    four(row + EVEN, (v - 2, v - 1, v, v + 1), (L.ce[0], L.ce[1], L.ce[2], L.ce[3]), n - g)
+    four(row + O, (v - 1, v, v + 1, v + 2), (L.co[0], L.co[1], L.co[2], L.co[3]), g)
+    points, sources = level.integers + L.cubic, level.integers + L.cubic_from
+    weights = level.reals + L.cubic_weight
     for s in range(L.cubic_count):
-        p = point(special[s], n)
+        p = point(points[s], n)
         row[p] = 0
         for t in range(4 * s, 4 * s + 4):
             row[p] += weights[t] * v[sources[t]]
 
 
 @inline
-def restrict_data(out, r, L, special, sources, weights):
-    """Data of full multigrid along a row: r to coarse values in natural order."""
-    n, most, d = L.n[2], L.data_most, L.d
-    E, O = EVEN, odd(n)
+def restrict_data(level, out, r):
+    """out <- coarse data of full multigrid along a row r of the work space, in natural order."""
+    L = level.record
+    E, O, n, d = EVEN, odd(L.n[2]), L.n[2], L.d
     if L.halved[2] == 0:
-        join(out, ahead(r, E), ahead(r, O), n)
+        join(out, r + E, r + O, n)
         return
     # d belongs to the points 2 k - 3, ..., 2 k + 4
-    rows = (
-        ahead(r, O - 2), ahead(r, E - 1), ahead(r, O - 1), ahead(r, E), ahead(r, O), ahead(r, E + 1), ahead(r, O + 1),
-        ahead(r, E + 2),
-    )  # fmt: skip
+    rows = r + (O - 2), r + (E - 1), r + (O - 1), r + E, r + O, r + (E + 1), r + (O + 1), r + (E + 2)
     eight(out, rows, (d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]), L.m[2])
+    points, sources = level.integers + L.data, level.integers + L.data_from
+    weights, most = level.reals + L.data_weight, L.data_most
     for s in range(L.data_count):
-        out[special[s]] = 0
+        out[points[s]] = 0
         for t in range(s * most, (s + 1) * most):
-            out[special[s]] += weights[t] * r[point(sources[t], n)]
+            out[points[s]] += weights[t] * r[point(sources[t], n)]

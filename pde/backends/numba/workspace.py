@@ -1,81 +1,174 @@
-"""The work space of a pass: a ring of planes of u and f, and coarse planes that they come from or go to."""
+"""The work space of a step: areas of numbers that one thread has for itself, with a guard behind each of them.
+
+The areas are declared here alone. Kernels get them as pointers (`Work`); `WorkSpace` can check that none writes into a
+guard.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
-from pde.backends.numba.jit import called, compiled, inline
-from pde.backends.numba.layout import row_length
+import numpy as np
 
-SLOTS = 4
-"""Coarse planes at hand: those of cubic interpolation."""
+from pde.backends.numba.simd import LANES
+from pde.problem.grid import Array
 
+LINE = 64
+"""Bytes of a cache line; a work space begins with one."""
 
-class Space(NamedTuple):
-    """Places in the work space of a pass."""
+GUARD = 2 * LANES
+"""Numbers behind each area that no kernel writes, as many as the widest store has. Vectors that begin before the end of
+an area may read them, in lanes that are not used."""
 
-    row: int
-    plane: int
-    ring: int
-    zero: int
-    f: int
-    r: int
-    r_ring: int
-    r_row: int
-    r_coarse: int
-    scratch: int
-    v: int
-    mixed: int
-    coarse: int
-    coarse_row: int
-    coarse_plane: int
-    sums: int
-    total: int
+GUARD_VALUE = 2.0**99
+"""What guards hold where they are checked; float32 has this number too."""
+
+COARSE_SLOTS = 4
+"""Coarse planes that are kept: cubic interpolation needs so many."""
+
+COARSE_SUMS = 3
+"""Coarse planes that one plane of the residual may add to."""
 
 
-@inline
-def space(n1, n, m1, m, span, sweeps):
-    """How the work space is divided for rows of n points, n1 in a plane, and their coarse counterparts.
+class Work(NamedTuple):
+    """The work space as kernels see it: distances, and pointers to the areas.
+
+    Attributes:
+        row, plane, coarse_row, coarse_plane: numbers of each.
+        ring, r_ring: planes in the rings of u and f, and in that of the residual.
+        u, f, r: rings of planes.
+        zero: a row of zeros.
+        r_row, r_line: a row of the residual restricted across the rows, and then along itself.
+        scratch: new values of boundary points, or a coarse row split by parity.
+        mixed, mixed_row: coarse values interpolated across the planes, and then across the rows.
+        coarse: planes of the coarse grid in slots.
+        sums: planes of the restricted residual that are not complete yet.
+        data_plane, data_row, data_line: a right-hand side restricted across the planes, and then across the rows,
+            in natural order; `data_halves` is split by parity and `data_line` restricted along itself.
+        modes: two fields of the coarsest grid.
+        tags, slots: the plane that each slot holds, and the slots of the planes that are needed.
+    """
+
+    row: Any
+    plane: Any
+    coarse_row: Any
+    coarse_plane: Any
+    ring: Any
+    r_ring: Any
+    u: Any
+    zero: Any
+    f: Any
+    r: Any
+    r_row: Any
+    r_line: Any
+    scratch: Any
+    mixed_row: Any
+    mixed: Any
+    coarse: Any
+    sums: Any
+    data_plane: Any
+    data_row: Any
+    data_halves: Any
+    data_line: Any
+    modes: Any
+    tags: Any
+    slots: Any
+
+
+_AREAS = Work._fields[Work._fields.index("u") : Work._fields.index("tags")]
+DIVISION = np.dtype([(name, np.int64) for name in (*Work._fields[:-2], "size")])
+"""How a work space is divided: the distances, the offset of each area, and the length of all."""
+
+
+def of_a_pass(n: Array, m: Array, span: int, sweeps: int) -> np.void:
+    """Return the division for a pass over a grid of (planes, rows, points) n, the next coarser one having m.
 
     Args:
-        span: planes that a coarse one is made of, at most; in two dimensions they are kept until then.
+        span: planes at most that a coarse one is restricted from; in two dimensions they are kept until then.
     """
-    row = row_length(n)
-    plane = n1 * row
-    ring = 2 * sweeps + 3
-    coarse_row = row_length(m)
-    coarse_plane = m1 * coarse_row
-    zero = ring * plane
-    f = zero + row
-    r = f + ring * plane
-    r_ring = span + 1 if n1 == 1 else 2
-    r_row = r + r_ring * plane
-    r_coarse = r_row + row
-    scratch = r_coarse + coarse_row
-    v = scratch + row + 64
-    mixed = v + coarse_row
-    coarse = mixed + coarse_plane
-    sums = coarse + SLOTS * coarse_plane
-    total = sums + 3 * coarse_plane + 64
-    return Space(
-        row, plane, ring, zero, f, r, r_ring, r_row, r_coarse, scratch, v, mixed, coarse, coarse_row,
-        coarse_plane, sums, total,
-    )  # fmt: skip
+    row, coarse_row, ring = row_length(n[2]), row_length(m[2]), 2 * sweeps + 3
+    plane, coarse_plane, r_ring = n[1] * row, m[1] * coarse_row, span + 1 if n[1] == 1 else 2
+    areas = {
+        "u": ring * plane,
+        "zero": row,
+        "f": ring * plane,
+        "r": r_ring * plane,
+        "r_row": row,
+        "r_line": coarse_row,
+        "scratch": row,
+        "mixed_row": coarse_row,
+        "mixed": coarse_plane,
+        "coarse": COARSE_SLOTS * coarse_plane,
+        "sums": COARSE_SUMS * coarse_plane,
+    }
+    return _divided(areas, (row, plane, coarse_row, coarse_plane, ring, r_ring))
 
 
-@called
-def space_needed(L, sweeps):
-    """The length of the work space of a pass."""
-    return space(L.n[1], L.n[2], L.m[1], L.m[2], L.span[0], sweeps).total + L.n[1] * L.n[2] + 64
+def of_restricted_data(n: Array, m: Array) -> np.void:
+    """Return the division for the restriction of a right-hand side; the grids as in `of_a_pass`."""
+    row = row_length(n[2])
+    areas = {"data_plane": n[1] * n[2], "data_row": n[2], "data_halves": row, "data_line": row_length(m[2])}
+    return _divided(areas, (row,))
 
 
-@compiled
-def around_axis(k, n):
-    """k modulo n, without the division where it is not needed."""
-    return k if 0 <= k < n else k % n
+def of_direct_solution(size: int) -> np.void:
+    """Return the division for a direct solution that works on two fields of this size."""
+    return _divided({"modes": 2 * size})
 
 
-@compiled
-def earlier(turn, count, ring):
-    """The place in a ring of planes of the one that was loaded `count` < `ring` planes earlier."""
-    return turn - count if turn >= count else turn - count + ring
+def row_length(n: int) -> int:
+    """Return the length of a row of n points in the work space; see `layout`."""
+    return LANES + sum(_whole(half) + LANES for half in ((n + 1) // 2, n // 2))
+
+
+def _whole(count: int) -> int:
+    return -(-int(count) // LANES) * LANES
+
+
+def _divided(areas: Mapping[str, int], distances: tuple[int, ...] = ()) -> Any:
+    division, end = np.zeros(1, DIVISION)[0], 0
+    for name in _AREAS:
+        division[name] = -1  # there is no such area
+    for name, size in areas.items():
+        division[name] = end
+        end += _whole(size) + GUARD
+    division["size"] = end
+    for name, value in zip(Work._fields, distances, strict=False):
+        division[name] = value
+    return division
+
+
+class WorkSpace:
+    """The work space of one thread, `tags_and_slots` and `numbers` as kernels take them."""
+
+    def __init__(self, dtype: np.dtype, size: int) -> None:
+        whole = np.zeros(size * dtype.itemsize + LINE, np.int8)
+        whole = whole[-whole.__array_interface__["data"][0] % LINE :][: size * dtype.itemsize]
+        self.tags_and_slots, self.numbers = np.zeros(2 * COARSE_SLOTS, np.int64), whole.view(dtype)
+
+    @property
+    def arguments(self) -> tuple[Array, Array]:
+        return self.tags_and_slots, self.numbers
+
+    def poison(self, division: np.void) -> None:
+        """Fill the areas with NaN, which shows in the result where a number is read before it is written, and the
+        guards with a number that no area holds."""
+        self.numbers.fill(np.nan)
+        for _, guard in self._guards(division):
+            guard.fill(GUARD_VALUE)
+
+    def check(self, division: np.void) -> None:
+        """Check the guards after a step with this division, `poison` before it.
+
+        Raises:
+            RuntimeError: a guard was written to; names the areas before these.
+        """
+        written = [name for name, guard in self._guards(division) if not (guard == GUARD_VALUE).all()]
+        if written:
+            raise RuntimeError(f"a kernel wrote beyond the end of {', '.join(written)}")
+
+    def _guards(self, division: np.void) -> list[tuple[str, Array]]:
+        areas = sorted((int(division[name]), name) for name in _AREAS if division[name] >= 0)
+        ends = [*(begin for begin, _ in areas[1:]), int(division["size"])]
+        return [(name, self.numbers[end - GUARD : end]) for (_, name), end in zip(areas, ends, strict=True)]

@@ -1,0 +1,115 @@
+"""The arguments of a pass in groups, as kernels take them; pointers unless said otherwise."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pde.backends.numba.jit import inline
+from pde.backends.numba.pointers import address_of, pointer
+from pde.backends.numba.workspace import COARSE_SLOTS, Work
+
+
+class Level(NamedTuple):
+    """A level: its `record` (see `level_data.record`), and the tables that this points into.
+
+    Attributes:
+        addresses: integers, of the buffers of a run.
+        is_3d: None or True, decided when kernels are compiled.
+    """
+
+    record: Any
+    reals: Any
+    integers: Any
+    addresses: Any
+    is_3d: Any
+
+
+class Axes(NamedTuple):
+    """The coefficients across a row, and of its boundary points.
+
+    Attributes:
+        lower0, centre0, upper0, width0; lower1, ...: of planes and of rows.
+        widths: along a row with variable coefficients, split by parity, then 1 over them.
+        boundary, values: the numbers of boundary points; their lower, centre, upper, width.
+        scratch: of the work space.
+    """
+
+    lower0: Any
+    centre0: Any
+    upper0: Any
+    width0: Any
+    lower1: Any
+    centre1: Any
+    upper1: Any
+    width1: Any
+    widths: Any
+    boundary: Any
+    values: Any
+    scratch: Any
+
+
+class Task(NamedTuple):
+    """What a pass does to the planes first, ..., last - 1: numbers and flags; see `interpreter.Step`.
+
+    Attributes:
+        restricted: whether the residual goes to the coarse grid. measured: whether it is computed.
+        streamed: whether `out` is written past the cache.
+        beside: planes on either side of these that are in the halo.
+    """
+
+    sweeps: Any
+    flip: Any
+    f_split: Any
+    source: Any
+    correct: Any
+    sink: Any
+    restricted: Any
+    measured: Any
+    streamed: Any
+    norm: Any
+    beside: Any
+    first: Any
+    last: Any
+
+
+class Buffers(NamedTuple):
+    """The arrays of a pass; `sums` takes the sum of W r^2 or W u^2 over each plane."""
+
+    f: Any
+    u: Any
+    halo: Any
+    coarse: Any
+    out: Any
+    f_coarse: Any
+    sums: Any
+
+
+@inline
+def axes_of(level, work):
+    """Return the coefficients of a level."""
+    L, reals = level.record, level.reals
+    return Axes(
+        reals + L.at_lower[0], reals + L.at_centre[0], reals + L.at_upper[0], reals + L.at_width[0],
+        reals + L.at_lower[1], reals + L.at_centre[1], reals + L.at_upper[1], reals + L.at_width[1],
+        reals + L.at_widths, level.integers + L.at_boundary, reals + L.at_boundary_values, work.scratch,
+    )  # fmt: skip
+
+
+@inline
+def work_of(division, thread):
+    """Return the work space of a thread, (tags_and_slots, numbers), with a division."""
+    d, w, tags = division, address_of(thread[1]), address_of(thread[0])
+    return Work(
+        d.row, d.plane, d.coarse_row, d.coarse_plane, d.ring, d.r_ring, w + d.u, w + d.zero, w + d.f, w + d.r,
+        w + d.r_row, w + d.r_line, w + d.scratch, w + d.mixed_row, w + d.mixed, w + d.coarse, w + d.sums,
+        w + d.data_plane, w + d.data_row, w + d.data_halves, w + d.data_line, w + d.modes, tags, tags + COARSE_SLOTS,
+    )  # fmt: skip
+
+
+@inline
+def buffers_of(s, addresses, halo_offset, like, sums):
+    """Return the buffers of a step; `halo_offset` is that of its block."""
+    return Buffers(
+        pointer(like, addresses[s.f]), pointer(like, addresses[s.u]), pointer(like, addresses[s.halo]) + halo_offset,
+        pointer(like, addresses[s.coarse]), pointer(like, addresses[s.out]), pointer(like, addresses[s.f_coarse]), sums,
+    )  # fmt: skip

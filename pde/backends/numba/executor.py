@@ -1,0 +1,194 @@
+"""Run plans on the levels of a solver, by all threads in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numba
+import numpy as np
+
+from mgcore import Level
+from pde.backends.numba import interpreter
+from pde.backends.numba.buffers import OUT, Buffers, F, U, address
+from pde.backends.numba.direct import direct
+from pde.backends.numba.fused_sweep import RESIDUAL
+from pde.backends.numba.interpreter import DIRECT, STEP
+from pde.backends.numba.plan import Plan
+from pde.backends.numba.recording import Recorder, record
+from pde.backends.numba.states import Packed, Sweeping
+from pde.backends.numba.thread_pool import thread_pool
+from pde.backends.numba.work_queue import RUNS, new_counters
+from pde.backends.numba.workspace import DIVISION, WorkSpace
+from pde.problem.grid import Array
+
+NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
+"""For a plan that is run once."""
+
+
+class Executor:
+    """Cycles over levels, and full multigrid ("nested"), from and to arrays of the user."""
+
+    def __init__(self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int) -> None:
+        self.dtype, grids = packed.reals.dtype, [level.info.grid for level in levels]
+        self.packed, self.sweeping, self.threads = packed, sweeping, threads
+        self._sizes, self._shapes = [grid.size for grid in grids], tuple(grid.shape for grid in grids)
+        self._order, self._solver = _order(levels[-1]), levels[-1].B[0]
+        self._direct = direct(levels[-1], self._order, self.dtype)
+        self.is_one_call = self._direct.exists
+        """Whether a plan is one call: the host solves nothing by sparse factors in between."""
+        self._buffers = Buffers(self.dtype, packed.fields)
+        self._work = [WorkSpace(self.dtype, 0)]
+        self._plans: dict[tuple[str, int, int], Plan] = {}
+        self._addresses: WeakKeyDictionary[Plan, Array] = WeakKeyDictionary()
+
+    def prepare(self) -> list[str]:
+        """Load the kernels from Numba's cache or compile them; return the files in which the cache keeps them.
+
+        There are none where they could not be kept, as on a full disk: kernels run nevertheless.
+        """
+        plan, rounds = (np.zeros(1, STEP), np.zeros(1, DIVISION)), (0, NO_NORMS, NO_SCALE, 0.0, np.zeros(1))
+        call = (*self.packed.arguments, plan, tuple(self._direct), np.zeros(1, np.int64), rounds, new_counters(), True)
+        kept = _is_kept(interpreter.execute, tuple(map(numba.typeof, (*call, self._work[0].arguments))))
+        folder = interpreter.execute.stats.cache_path
+        name = interpreter.__name__.rpartition(".")[2]  # Numba names its files after the module and the function
+        return [str(path) for path in Path(folder).glob(f"{name}.execute-*.nbi")] if kept and folder else []
+
+    def plan(self, kind: str, start: int = 0, norm: int = RESIDUAL) -> Plan:
+        """Return the plan of a cycle that begins on level `start`; "fmg": "nested", and V-cycles in later rounds."""
+        key = kind, start, norm
+        if key not in self._plans:
+            recorder = self.recorder()
+            for each in ("nested", "V") if kind == "fmg" else (kind,):
+                again = len(recorder.steps)
+                record(each, recorder, start, len(self._sizes), self.sweeping, norm)
+            self._plans[key] = self.plan_of(recorder, again)
+        return self._plans[key]
+
+    def recorder(self) -> Recorder:
+        """Return a recorder for plans of these levels."""
+        return Recorder(self.packed, self._sizes, self._direct.work_size, self.threads)
+
+    def plan_of(self, recorder: Recorder, again: int = 0) -> Plan:
+        """Return a plan of what was recorded, in which later rounds begin with step `again`."""
+        divisions, buffers = np.array(recorder.divisions), tuple(recorder.buffers)
+        return Plan(recorder.program(again), divisions, buffers, self._shapes, again)
+
+    def solve(
+        self, kind: str, f: Array, u: Array | None, out: Array, norms: Array, scale: Array, tolerance: float
+    ) -> int:
+        """Make cycles of a kind in one call; return their number. For `norms` and so on see `interpreter.another`."""
+        plan = self.plan(kind)
+        return self._execute(plan, self._given(plan, f, u, out), norms, scale, tolerance)[1]
+
+    def run(
+        self,
+        plan: Plan,
+        f: Array,
+        u: Array | None,
+        out: Array,
+        *,
+        before: Callable[[Plan], Any] | None = None,
+        check: bool = False,
+    ) -> float:
+        """Run a plan from u (None: zero) to `out`, which may be u; return the sum that its last step asks for.
+
+        Args:
+            before: called with each leg before it is run; each step is then a leg.
+            check: look for numbers that are read before they are written, or written out of bounds; slow.
+
+        Raises:
+            TypeError, ValueError: an array is not contiguous or has another dtype or size; names the argument.
+            RuntimeError: `check` has found something.
+        """
+        addresses, total = self._given(plan, f, u, out), 0.0
+        host = () if self.is_one_call else (DIRECT,)
+        if not host and before is None and not check:
+            return self._execute(plan, addresses)[0]
+        for leg in plan.legs(host, singly=check or before is not None):
+            if before is not None:
+                before(leg)
+            if leg.steps[0]["op"] in host:
+                self._solve_coarsest(leg)
+            elif check:
+                total = self._checked(leg, addresses)
+            else:
+                total, _ = self._execute(leg, addresses)
+        return total
+
+    def buffer(self, plan: Plan, name: str) -> Array:
+        """Return the array of a buffer of a plan, as a step of the host may change it."""
+        return self._buffers[next(buffer for buffer in plan.buffers if buffer.name == name)]
+
+    def _given(self, plan: Plan, f: Array, u: Array | None, out: Array) -> Array:
+        """Return the addresses of a plan's buffers."""
+        if plan not in self._addresses:
+            self._addresses[plan] = self._buffers.addresses(plan.buffers)
+        addresses, size = self._addresses[plan].copy(), self._sizes[int(plan.steps["level"][-1])]
+        for name, index, values in (("f", F, f), ("u", U, u), ("out", OUT, out)):
+            if values is None:
+                continue
+            if values.dtype != self.dtype:  # kernels are given addresses alone
+                raise TypeError(f"{name} must be {self.dtype} for these kernels, got {values.dtype}")
+            if values.size != size or not values.flags.c_contiguous:
+                raise ValueError(
+                    f"{name} must be {size} contiguous numbers, got {values.shape}, strides {values.strides}"
+                )
+            addresses[index] = address(values)
+        return addresses
+
+    def _execute(
+        self, plan: Plan, addresses: Array, norms: Array = NO_NORMS, scale: Array = NO_SCALE, tolerance: float = 0.0
+    ) -> tuple[float, int]:
+        """Run a plan in one call; return the sum of its last step and the number of rounds."""
+        work, counters, sums = self._work_spaces(plan), new_counters(), np.zeros(plan.planes + 1)
+        rounds = (plan.again, norms, scale, tolerance, sums)
+        call = (*self.packed.arguments, (plan.steps, plan.divisions), tuple(self._direct), addresses, rounds, counters)
+        for each in work[1:]:  # a thread that comes late finds nothing left to do
+            thread_pool(self.threads - 1).ask(interpreter.execute, *call, False, each.arguments)
+        interpreter.execute(*call, True, work[0].arguments)
+        return float(sums[-1]), int(counters[RUNS])
+
+    def _checked(self, leg: Plan, addresses: Array) -> float:
+        """Run a step that must not read what is in the work space, nor write beyond the ends of areas and buffers."""
+        work, division = self._work_spaces(leg), leg.divisions[leg.steps["division"][0]]
+        self._buffers.poison()
+        for each in work:
+            each.poison(division)
+        total, _ = self._execute(leg, addresses)
+        self._buffers.check()
+        for each in work:
+            each.check(division)
+        return total
+
+    def _work_spaces(self, plan: Plan) -> list[WorkSpace]:
+        """Return a work space for each thread that a plan may keep busy."""
+        threads = min(self.threads, plan.blocks)
+        for k in range(threads):
+            if k >= len(self._work) or self._work[k].numbers.size < plan.work_size:
+                self._work[k : k + 1] = [WorkSpace(self.dtype, plan.work_size)]
+        return self._work[:threads]
+
+    def _solve_coarsest(self, leg: Plan) -> None:
+        """Solve on the coarsest level by sparse factors; its rows are split by parity."""
+        f, u = (self._buffers[leg.buffers[leg.steps[name][0]]] for name in ("f", "out"))
+        natural = np.empty_like(f)
+        natural[self._order] = f
+        u[:] = self._solver(natural.reshape(self._shapes[-1])).ravel()[self._order]
+
+
+def _is_kept(function: Any, types: tuple[Any, ...]) -> bool:
+    """Load or compile a function for arguments of these types; tell whether the cache takes it."""
+    try:
+        function.compile(types)
+    except OSError:
+        return False
+    return True
+
+
+def _order(level: Level) -> Array:
+    """Return the unknowns in the order of rows split by parity."""
+    natural = np.arange(level.info.grid.size).reshape(-1, level.info.grid.shape[-1])
+    return np.concatenate((natural[:, ::2], natural[:, 1::2]), axis=1).ravel()
