@@ -55,12 +55,15 @@ def _check_kind(model: Configured, x: Tensor, name: str) -> None:
     """Batch norms (1-D weights) may be kept in another precision; convolutions and head may not."""
     if not x.is_floating_point():
         raise TypeError(f"{name} must be a floating-point tensor; got {x.dtype}")
-    device = x.device.type
-    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     for part, weight in model.named_parameters():
         if weight.device != x.device:
             found = f"{name} is on {x.device}, {part} on {weight.device}"
             raise TypeError(f"{name} and the weights must be on one device: {found}")
-        if weight.ndim > 1 and weight.dtype != x.dtype and not autocast:
+        if weight.ndim > 1 and weight.dtype != x.dtype and not _autocasts(x.device.type):
             found = f"{name} has {x.dtype}, {part} has {weight.dtype}"
             raise TypeError(f"{name} and the weights must have one dtype: {found}")
+
+
+def _autocasts(device: str) -> bool:
+    """Whether operations choose dtypes themselves; asked only where dtypes differ, since torch 2.6 cannot trace it."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)

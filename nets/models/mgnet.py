@@ -76,22 +76,23 @@ class MgNet(Network):
         Raises:
             ValueError: in residual form where a replaced A is not known to be linear, for instance has a bias.
         """
-        levels = [self._level(l) for l in range(len(self.config.nu))]
+        levels = [Level(**self._level(l)) for l in range(len(self.config.nu))]
         return mgcore.residual_form(levels) if self.config.form == "residual" else levels
 
-    def _level(self, l: int) -> Level:
+    def _level(self, l: int) -> dict[str, Any]:
+        """The arguments of `Level` on a grid."""
         last, iteration = l + 1 == len(self.config.nu), self.iteration[l]
         linear = self.config.A == "K" and is_linear(self.A[l]) and not self._A_has_norms
         alpha = self.alpha[l] if self.config.extractor == "scaled" else None
-        return Level(
-            A=[self._data_map(l, i) for i in range(self._iterates(l))] if self._A_has_norms else self._data_map(l),
-            B=self._sweeps(l, iteration, self.config.nu[l], self.B[l], self.norm_f[l], self.norm_u[l], alpha),
-            R=None if last else self._transfer(self.R[l], self.norm_R[l], l),
-            Pi=None if last or self.config.pi == "0" else self._transfer(self.Pi[l], self.norm_Pi[l], l),
-            iterate=iteration.iterate(),  # type: ignore[operator]
-            linear=linear,
-            zero=None if linear else (lambda f: _zero(f, self.config.channels_u[l])),
-        )
+        return {
+            "A": [self._data_map(l, i) for i in range(self._iterates(l))] if self._A_has_norms else self._data_map(l),
+            "B": self._sweeps(l, iteration, self.config.nu[l], self.B[l], self.norm_f[l], self.norm_u[l], alpha),
+            "R": None if last else self._transfer(self.R[l], self.norm_R[l], l),
+            "Pi": None if last or self.config.pi == "0" else self._transfer(self.Pi[l], self.norm_Pi[l], l),
+            "iterate": iteration.iterate(),  # type: ignore[operator]
+            "linear": linear,
+            "zero": None if linear else (lambda f: _zero(f, self.config.channels_u[l])),
+        }
 
     def _iterates(self, l: int) -> int:
         """Count the iterates u^{l,0}, u^{l,1}, ... of which a forward pass in feature form needs A u."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 import mgcore
-from mgcore import Delegate, Level, Moves
+from mgcore import Delegate, Moves
 from nets.models.input_checks import check_features
 from nets.models.iterations import create_iteration, uses
 from nets.models.mgnet import MgNet, Scale, extractors
@@ -87,19 +87,19 @@ class VMgNet(MgNet):
         """The corrected iterate and the iterates of the way up count too, but the last."""
         return super()._iterates(l) + (0 if l + 1 == len(self.config.nu) else self.config.nu_post[l])
 
-    def _level(self, l: int) -> Level:
+    def _level(self, l: int) -> dict[str, Any]:
         level = super()._level(l)
         if l + 1 == len(self.config.nu):
             return level
         iteration = self.iteration_post[l]
         alpha = self.alpha_post[l] if self.config.extractor == "scaled" else None
         norms = self.norm_f_post[l], self.norm_u_post[l]
-        return replace(
-            level,
-            P=lambda e, like: self.P[l](e, output_size=like.shape[2:]),
-            B_post=self._sweeps(l, iteration, self.config.nu_post[l], self.B_post[l], *norms, alpha),  # B' (6.16)
-            iterate_post=iteration.iterate(),  # type: ignore[operator]
-        )
+        return {
+            **level,
+            "P": lambda e, like: self.P[l](e, output_size=like.shape[2:]),
+            "B_post": self._sweeps(l, iteration, self.config.nu_post[l], self.B_post[l], *norms, alpha),  # B' (6.16)
+            "iterate_post": iteration.iterate(),  # type: ignore[operator]
+        }
 
 
 @dataclass(frozen=True)
