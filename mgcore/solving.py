@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from mgcore.arguments import integer, number
+from mgcore.common.arguments import integer, number
 from mgcore.moves import Vector
 from mgcore.solution import Progress, Solution, largest, summary
 from mgcore.stopping import History, Remaining, Rule

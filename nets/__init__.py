@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import nets.common.torch_import  # noqa: F401  first of all: says what to install where torch is missing
-from mgcore.renamed import keep_old_names
+from mgcore.common.renamed import keep_old_names
 from nets import data
 from nets.data.transform import Transform
 from nets.deploy.export import Exported, ExportError, export

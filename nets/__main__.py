@@ -11,8 +11,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from mgcore.arguments import nearest
-from mgcore.command_line import ERRORS, add_command, run, say
+from mgcore.common.arguments import nearest
+from mgcore.common.command_line import ERRORS, add_command, run, say
 from nets.cli import data, evaluate, export, look, predict, report, show, train
 from nets.cli.options import COMMANDS
 from nets.common.checks import OTHER_NAMES
@@ -28,7 +28,7 @@ FUNCTIONS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (`mgcore.command_line.run`)."""
+    """Run one command and return its exit code (`mgcore.common.command_line.run`)."""
     streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
     for stream in streams:
         with suppress(AttributeError, OSError, ValueError):  # no stream, or one that is gone

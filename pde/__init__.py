@@ -7,7 +7,7 @@ Each imports those below it.
 from typing import Any
 
 from mgcore import Progress, Solution, SolveError
-from mgcore.renamed import keep_old_names
+from mgcore.common.renamed import keep_old_names
 from pde.backends.numba.compilation import compile_kernels
 from pde.common.arguments import real_array
 from pde.common.arrays import is_tensor, tensors_in

@@ -9,7 +9,7 @@ from functools import partial
 from typing import NoReturn
 
 import pde.common.py_pde  # noqa: F401  first of all: says so where py-pde's files have replaced ours
-from mgcore.command_line import add_command, run
+from mgcore.common.command_line import add_command, run
 from pde.cli.compile import compile_
 from pde.cli.options import COMMANDS, join_minus
 from pde.cli.predict import predict
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (`mgcore.command_line.run`)."""
+    """Run one command and return its exit code (`mgcore.common.command_line.run`)."""
     options = _parser().parse_args(join_minus(list(sys.argv[1:] if arguments is None else arguments)))
     return run(f"python -m pde {options.command}", partial(options.run, options))
 

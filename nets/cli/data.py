@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mgcore.command_line import read_options
+from mgcore.common.command_line import read_options
 from nets.cli.options import DATA_OPTIONS
 from nets.data import DATA, Dataset, is_known
 

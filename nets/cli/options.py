@@ -9,7 +9,7 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
-from mgcore.command_line import path, read_commands, read_file, read_options
+from mgcore.common.command_line import path, read_commands, read_file, read_options
 from nets.common.checks import OTHER_NAMES
 from nets.data import DATA, Augmentation
 from nets.naming.scanner import EXAMPLE

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from mgcore import arguments
+from mgcore.common import arguments
 
 suggesting = arguments.Keywords("nets.common")
 OTHER_NAMES = suggesting.other_names

@@ -7,7 +7,7 @@ from os import PathLike
 from os.path import isdir, isfile  # which take a name that is too long for none
 from pathlib import Path
 
-from mgcore.command_line import say as say
+from mgcore.common.command_line import say as say
 
 
 def on_terminal() -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mgcore.arguments import nearest
+from mgcore.common.arguments import nearest
 from pde.problem.grid import Array
 
 LONGEST, DEEPEST = 2000, 200

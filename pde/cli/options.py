@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mgcore import CYCLES
-from mgcore.command_line import read_commands, read_file, read_options
+from mgcore.common.command_line import read_commands, read_file, read_options
 from pde.backends.numba.compilation import COEFFICIENTS, DIMS, DTYPES
 from pde.cli.fields import resolve
 from pde.levels.smoothers import SMOOTHERS

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mgcore.arguments import integer
-from mgcore.arguments import number as number
-from mgcore.arguments import shown as described
-from mgcore.arguments import suggestion as nearest
+from mgcore.common.arguments import integer
+from mgcore.common.arguments import number as number
+from mgcore.common.arguments import shown as described
+from mgcore.common.arguments import suggestion as nearest
 from pde.common.arrays import Array, cast, is_tensor, namespace, numpy_dtype
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mgcore.arguments import Keywords
+from mgcore.common.arguments import Keywords
 
 suggesting = Keywords("pde.common")
 ARGUMENTS, unknown = suggesting.arguments, suggesting.unknown

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mgcore import Progress, command_line
+from mgcore import Progress
+from mgcore.common import command_line
 
 
 class ProgressBar:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from mgcore.arguments import Keywords, integer, nearest, number, shown, suggestion
+from mgcore.common.arguments import Keywords, integer, nearest, number, shown, suggestion
 
 
 @pytest.mark.parametrize("value", [0, 1, 10**30])

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from mgcore.command_line import add_command, read_commands, read_file, read_options, run
+from mgcore.common.command_line import add_command, read_commands, read_file, read_options, run
 
 TABLE = """
 [work]

@@ -28,23 +28,23 @@ def compile_kernels(
 ) -> list[str]:
     """Compile kernels to Numba's cache, so that no solve on this machine has to wait for them.
 
-        Each combination takes ten to twenty seconds of one core, once; one that is in the cache is left as it is. The cache
-        belongs to the processor and to the versions of Python, Numba and this package.
+    Each combination takes ten to twenty seconds of one core, once; one that is in the cache is left as it is. The cache
+    belongs to the processor and to the versions of Python, Numba and this package.
 
-        Args:
-            dims: of 2 and 3.
-            dtypes: of "float64" and "float32" (which mixed precision needs).
-            coefficients: of "constant" (along each row of the grid) and "varying".
-            progress: show a bar on stderr where that is no terminal too; one line says it otherwise.
+    Args:
+        dims: of 2 and 3.
+        dtypes: of "float64" and "float32" (which mixed precision needs).
+        coefficients: of "constant" (along each row of the grid) and "varying".
+        progress: show a bar on stderr where that is no terminal too; one line says it otherwise.
 
-        Returns:
-                A line for each combination that was compiled now.
-    
-        Raises:
-            ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.
-            OSError: the cache cannot be written to.
+    Returns:
+            A line for each combination that was compiled now.
 
-        >>> compile_kernels(dims=2, dtypes="float64")  # doctest: +SKIP
+    Raises:
+        ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.
+        OSError: the cache cannot be written to.
+
+    >>> compile_kernels(dims=2, dtypes="float64")  # doctest: +SKIP
     """
     wanted = (
         _among("dims", dims, DIMS),

@@ -13,7 +13,7 @@ from signal import SIGINT
 from string import Template
 from typing import Any
 
-from mgcore.arguments import suggestion
+from mgcore.common.arguments import suggestion
 
 Options = dict[str, dict[str, Any]]
 """The arguments of argparse's `add_argument` by the name of the option."""
