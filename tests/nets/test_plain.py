@@ -227,7 +227,7 @@ CONV = nn.Conv2d(3, 3, 3, padding=1)
         (lambda: theorems.fixed_xi(nn.Linear(3, 3)), ValueError, "chi must be a convolution"),
         (lambda: theorems.fixed_xi(nn.Conv2d(3, 4, 3, padding=1)), ValueError, "keep the channels"),
         (lambda: theorems.fixed_xi(nn.Conv2d(3, 3, 3)), ValueError, "padding that keeps the size"),
-        (lambda: theorems.as_mgnet(CONV), TypeError, "got Conv2d: put its parts in the order of its forward"),
+        (lambda: theorems.as_mgnet(CONV), TypeError, "got Conv2d: chain its parts in the order of forward"),
         (lambda: theorems.as_mgnet(nn.Sequential()), ValueError, "must have a convolution"),
         (
             lambda: theorems.as_mgnet(nn.Sequential(CONV, nn.Tanh())),
