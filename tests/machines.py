@@ -18,7 +18,7 @@ from fnmatch import fnmatch
 from tests.explore import options
 from tests.running import EXAMPLES, ROOT, environment, repeat, run, tell
 
-NETS = ("tests/nets/test_theorems.py", "tests/nets/test_plain.py")
+NETS = ("tests/nets/theorems/test_theorems.py", "tests/nets/theorems/test_plain.py")
 ROUNDING = ("tests/core", "tests/pde", *NETS, "tests/test_across.py")
 TEXT = ("command_*", "bad_*", "fourier_bad_input", "expression", "plot", "reports")  # of tests/pde: no rounding
 
@@ -145,7 +145,7 @@ def probe(changed: Mapping[str, str]) -> dict:
 
 def rounding() -> list[str]:
     """Arguments of pytest for the tests whose results depend on rounding."""
-    return [*ROUNDING, *(f"--ignore-glob=*/tests/pde/test_{name}.py" for name in TEXT)]
+    return [*ROUNDING, *(f"--ignore-glob=*/tests/pde/*test_{name}.py" for name in TEXT)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
