@@ -131,7 +131,8 @@ PDE = (
 )
 NETS = (
     (("cli", ""), ("plot", "")),
-    (("papers", ""), ("deploy", ""), ("theorems", ""), ("runs", "records")),
+    (("deploy", "export, predict"), ("theorems", ""), ("runs", "kept on disk   ")),
+    (("papers", "published tables"),),
     (("inspect", ""), ("training", "loop, step, schedule")),
     (("models", "MgNet and others as levels"),),
     (("naming", "names of networks"), ("data", "images")),
