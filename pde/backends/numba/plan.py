@@ -37,7 +37,7 @@ class Plan:
 
     @cached_property
     def blocks(self) -> int:
-        """Blocks of a step at most: more threads have nothing to do."""
+        """The most blocks of any step: more threads would have no work."""
         return int(self.steps["blocks"].max())
 
     @property
