@@ -1,4 +1,4 @@
-"""The seam between solver and cycles: a solver holds one `Backend`, and drives the `Iteration` that it starts.
+"""The interface between solver and cycles: a solver holds one `Backend`, and drives the `Iteration` that it starts.
 
 Two kinds of objects hold numbers. An *array* is NumPy's or torch's, whichever the device of the backend has; solvers
 read, lift and scale data in arrays. A *vector* is what cycles compute with: the array itself, or whatever else a
