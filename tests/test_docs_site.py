@@ -121,4 +121,6 @@ def test_the_site_is_built_without_warnings_and_needs_no_network(tmp_path):
     fetched = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//[^>]*>")
     for page in (tmp_path / "site").rglob("*.html"):
         assert fetched.findall(page.read_text(encoding="utf-8")) == [], page
+    for page in (tmp_path / "site" / "api").glob("*.html"):  # emphasis is a formula without backticks
+        assert re.findall(r"<em>.*", page.read_text(encoding="utf-8")) == [], page
     assert 'id="pde.Multigrid.solve"' in (tmp_path / "site" / "api" / "pde.html").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ from nets.training.evaluation import Evaluation
 
 HISTORY, CURVE = "history.csv", "learning_curve.png"
 draw_history: Callable[[list[dict[str, Any]], Path], None] | None = None
-"""Draws a history into a file: `nets.plot.learning_curve`, set by `nets`, since this package must not import `nets.plot`."""
+"""Draws a history into a file: `nets.plot.learning_curve`, set by `nets`, as nothing here imports plots."""
 
 
 class RunFolder:
