@@ -62,8 +62,9 @@ def held_out(
     *,
     exclude: str | PathLike[str] | None = None,
 ) -> Dataset:
-    """The data set of a checkpoint, split as it was for training, with the images that the run left out
-    (`excluded_images`); `data_dir` as for `nets.data.load`.
+    """The data set of a checkpoint, split as it was for training, images that the run left out included.
+
+    `excluded_images` lists these; `data_dir` as for `nets.data.load`.
 
     Args:
         exclude: a file of images without which the network may have been trained, where the checkpoint names none.

@@ -1,5 +1,7 @@
-"""A plan: the steps of a cycle over buffers that it names. It can be printed, pickled, and run by any `Executor` of the
-same levels, in one call or leg by leg."""
+"""A plan: the steps of a cycle over buffers that it names.
+
+It can be printed, pickled, and run by any `Executor` of the same levels, in one call or leg by leg.
+"""
 
 from __future__ import annotations
 
