@@ -314,8 +314,8 @@ evaluation of the finest residual.
 All methods have the same symmetric matrix W A, start from zero and end when ||f - A u|| <= {RTOL:g} ||f|| in the norm
 of control volumes, evaluated by one function; bold where {LIMIT} iterations did not do. PyAMG's iterations are counted
 in a run that is not timed, and the timed one makes as many without looking at the true residual; `pde` evaluates it
-after each cycle, in its time. Seconds are medians of up to {{repeats}}, the methods in turn; making the matrix counts
-for nobody. PyAMG runs with its defaults, but for what helps it: coarse_solver="pinv" and, on singular
+after each cycle, in its time. Seconds are medians of up to {{repeats}}, the methods in turn; making the matrix does
+not count. PyAMG runs with its defaults, but for what helps it: coarse_solver="pinv" and, on singular
 problems, projections to zero mean around its cycle (without them it stopped early, as indefinite, on periodic boxes);
 smoothed aggregation with strength of connection 0.08 in the place of 0, which failed on jumps and on the 1:100 box.
 """

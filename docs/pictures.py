@@ -121,7 +121,8 @@ def symbol(path: Path) -> Path:
 
 
 PDE = (
-    (("cli", ""), ("plot", ""), ("autodiff", "gradients")),
+    (("cli", "python -m pde"),),
+    (("plot", "pictures"), ("autodiff", "gradients")),
     (("solver", "Multigrid: reads f and g, iterates, reports"),),
     (("backends", "run a cycle: plain, mixed, numba, torch"),),
     (("analysis", "Fourier analysis"), ("paper", "Section 5")),
@@ -130,10 +131,11 @@ PDE = (
     (("common", "arrays, arguments"),),
 )
 NETS = (
-    (("cli", ""), ("plot", "")),
-    (("deploy", "export, predict"), ("theorems", ""), ("runs", "kept on disk   ")),
-    (("papers", "published tables"),),
-    (("inspect", ""), ("training", "loop, step, schedule")),
+    (("cli", "python -m nets"),),
+    (("plot", "pictures"),),
+    (("deploy", "export"), ("theorems", "of the papers"), ("runs", "records, reports")),
+    (("papers", "published numbers"),),
+    (("inspect", "costs"), ("training", "loop, step, schedule")),
     (("models", "MgNet and others as levels"),),
     (("naming", "names of networks"), ("data", "images")),
     (("common", "arguments, files"),),
@@ -201,9 +203,9 @@ def _box(
     style = {"boxstyle": "round,pad=0,rounding_size=0.8", "facecolor": colour, "alpha": 0.2 if strong else 0.08}
     axes.add_patch(FancyBboxPatch((x, y), width, height, edgecolor="none", **style))
     middle = y + height / 2
-    axes.text(x + 1.2, middle + (0.9 if holds else 0), name, fontsize=11.5, weight="bold", va="center")
+    axes.text(x + 1.2, middle + (0.95 if holds else 0), name, fontsize=11.5, weight="bold", va="center")
     if holds:
-        axes.text(x + 1.2, middle - 1.5, holds, fontsize=9, color="#333333", va="center")
+        axes.text(x + 1.2, middle - 1.25, holds, fontsize=9, color="#333333", va="center")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def mgnet(levels: Levels, f: Vector) -> list[Visit]:
 
 
 def backslash_cycle(levels: Levels, f: Vector, u: Vector | None = None) -> Vector | None:
-    """Make a \\-cycle, Algorithm 2: down with smoothing, up with corrections alone (5.13).
+    """Make a backslash cycle, Algorithm 2: down with smoothing, up with corrections alone (5.13).
 
     >>> level = Level(A=lambda u: u, B=[lambda r: r / 2], R=lambda r: r, P=lambda e, u: e)
     >>> backslash_cycle([level, level], 8.0)

@@ -66,7 +66,7 @@ class Level(Algebra):
         Pi: map of features to the next coarser level, (6.5); None is the zero map, which is MG0.
         P: P(e, like) prolongs e from the next coarser level to the grid of `like`, (6.15); `like` is u, or f where
             u is zero.
-        B_post: as B, for post-smoothing, (6.16); () gives the \\-cycle.
+        B_post: as B, for post-smoothing, (6.16); () gives the backslash cycle.
         iterate: how the sweeps B are made: `single_step`, `multi_step(...)`, `chebyshev(...)` or `relaxation`.
         iterate_post: the same for B_post.
         linear: whether A is linear. Residual form and the theorems that need it refuse a nonlinear A.

@@ -57,7 +57,7 @@ class Iteration(Protocol):
         """
 
     def keep(self, members: Sequence[int]) -> None:
-        """Go on with these of the members alone."""
+        """Continue with these members alone."""
 
 
 def solve(

@@ -1,6 +1,6 @@
 """The papers' 3 x 3 kernels as tuples, for the solver and for the networks alike.
 
-A kernel acts as in (3.7): (K * g)_ij = sum_pq K_pq g_{i+p, j+q}, with p, q = -1, 0, 1 from top left.
+A kernel acts as in (3.7): `(K * g)_ij = sum_pq K_pq g_{i+p, j+q}`, with p, q = -1, 0, 1 from top left.
 
 >>> stencils.galerkin(stencils.POISSON, stencils.LINEAR) == stencils.POISSON
 True

@@ -1,6 +1,6 @@
 """MgNet: image classifiers that are multigrid cycles with trained convolutions.
 
-Its rooms, from the top: cli, plot; runs, deploy, theorems; papers; training, inspect; models; naming, data; common.
+Its folders, from the top: cli, plot; runs, deploy, theorems; papers; training, inspect; models; naming, data; common.
 Each imports those below it, `mgcore` and torch, never `pde`.
 
 Equation numbers without a source are those of S19, He and Xu, Sci. China

@@ -1,6 +1,6 @@
 """Geometric multigrid for Poisson problems: the fixed stencils in the loop of `mgcore`.
 
-Its rooms, from the top: cli, plot, autodiff, solver, backends, analysis, levels, problem, common; paper beside them.
+Its folders, from the top: cli, plot, autodiff, solver, backends, analysis, levels, problem, common; paper beside them.
 Each imports those below it.
 """
 

@@ -77,7 +77,7 @@ class Hierarchy:
         return [make(A, B, R, Pi, P, B_post, **options) for A, B, R, Pi, P, B_post in parts]
 
     def tolerance(self, visits: int = 1) -> float:
-        """What rounding can do in a cycle in which every grid is visited `visits` times as often as the finer one.
+        """A bound on rounding in a cycle in which every grid is visited `visits` times as often as the finer one.
 
         |A|, |R|, |Pi|, |P| <= 1 and |B| <= 1/8, so that a sweep multiplies earlier errors by at most 9/8 and a change
         of grid by at most 4 (R, A, Pi and a sum); every application of an operator adds at most length * eps. Results

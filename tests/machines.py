@@ -19,7 +19,7 @@ from tests.explore import options
 from tests.running import EXAMPLES, ROOT, environment, repeat, run, tell
 
 NETS = ("tests/nets/theorems/test_theorems.py", "tests/nets/theorems/test_plain.py")
-ROUNDING = ("tests/core", "tests/pde", *NETS, "tests/test_across.py")
+ROUNDING = ("tests/mgcore", "tests/pde", *NETS, "tests/test_across.py")
 TEXT = ("command_*", "bad_*", "fourier_bad_input", "expression", "plot", "reports")  # of tests/pde: no rounding
 
 PROBE = """

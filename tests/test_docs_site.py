@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_architecture import import_graph
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 OUTSIDE = {"index.md": "README.md", "changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
@@ -58,13 +60,19 @@ def test_the_layout_names_files_that_exist_and_every_folder():
         assert re.search(rf"^\| .*{re.escape(question)}.* \| `\S+`", text, flags=re.MULTILINE), question
 
 
-def test_the_picture_of_the_layout_has_every_folder(tmp_path):
+def test_the_picture_of_the_layout_has_every_folder_above_those_that_it_imports(tmp_path):
     spec = importlib.util.spec_from_file_location("docs_pictures", DOCS / "pictures.py")
     pictures = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pictures)
     for top, rows in (("pde", pictures.PDE), ("nets", pictures.NETS)):
         folders = {p.name for p in (ROOT / top).iterdir() if (p / "__init__.py").exists()}
-        assert sorted(name for row in rows for name, _ in row if name != "autodiff") == sorted(folders)
+        height = {name: number for number, row in enumerate(rows) for name, _ in row}
+        assert sorted(height.keys() - {"autodiff"}) == sorted(folders)
+        for module, imports in import_graph(top).items():
+            for other in imports:
+                above, below = ((*name.split("."), "")[1] for name in (module, other))
+                if above != below and {above, below} <= height.keys():
+                    assert height[above] < height[below], f"{module} imports {other}"
     assert pictures.layout(tmp_path / "layout.png").stat().st_size > 0
 
 
@@ -113,4 +121,6 @@ def test_the_site_is_built_without_warnings_and_needs_no_network(tmp_path):
     fetched = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//[^>]*>")
     for page in (tmp_path / "site").rglob("*.html"):
         assert fetched.findall(page.read_text(encoding="utf-8")) == [], page
+    for page in (tmp_path / "site" / "api").glob("*.html"):  # emphasis is a formula without backticks
+        assert re.findall(r"<em>.*", page.read_text(encoding="utf-8")) == [], page
     assert 'id="pde.Multigrid.solve"' in (tmp_path / "site" / "api" / "pde.html").read_text(encoding="utf-8")

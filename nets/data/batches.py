@@ -17,8 +17,9 @@ from nets.data.images import ImageFiles
 
 
 class Batches:
-    """The images of a part, raw on the device, augmented and normalised there batch by batch; images in files are
-    decoded by worker processes meanwhile.
+    """The images of a part, raw on the device, augmented and normalised there batch by batch.
+
+    Worker processes decode images in files meanwhile.
 
     The augmentation of an image is a function of (seed, epoch, its index): neither of the batch that it comes in, nor
     of the order, the device or the number of processes.

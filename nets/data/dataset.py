@@ -20,8 +20,10 @@ Images = Tensor | ImageFiles
 
 
 class SourceFile(NamedTuple):
-    """A file that a data set was read from: its part, how many images it holds, and whether its checksum is the
-    published one (None where none is known)."""
+    """A file that a data set was read from: its part, its number of images, and whether its checksum is right.
+
+    That is None where no checksum has been published.
+    """
 
     name: str
     part: str
@@ -33,10 +35,10 @@ class SourceFile(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Raw images (N, channels, n, ...), uint8 or floats, as they were read, or still in their files, and labels (N,),
-    integers from 0.
+    """Raw images (N, channels, n, ...), as they were read or still in their files, and labels (N,), integers from 0.
 
-    Tensors or arrays: floats are kept as float32, labels of any integer type, or bool, as int64.
+    Images are tensors or arrays of uint8 or floats. Floats are kept as float32, labels of any integer type, or bool,
+    as int64.
 
     Args:
         mean, std: per channel, of pixels in [0, 1] where they are uint8, and of the values themselves where they are
@@ -90,8 +92,10 @@ class Dataset:
 
     @property
     def white(self) -> float:
-        """The value of a white pixel before normalisation: 1 for bytes, which are divided by 255, and for floats the
-        largest value of the training images."""
+        """The value of a white pixel before normalisation.
+
+        It is 1 for bytes, which are divided by 255, and for floats the largest value of the training images.
+        """
         images = self.train_images
         return images.max().item() if isinstance(images, Tensor) and images.is_floating_point() else 1.0
 
@@ -138,8 +142,10 @@ class Dataset:
         return replace(self, **kept) if kept else self
 
     def checksums(self) -> dict[str, int]:
-        """CRC-32 of the images of both parts (of their names where they are in files): two splits of one set are
-        different data."""
+        """CRC-32 of the images of both parts, of their names where they are in files.
+
+        Two splits of one set are different data.
+        """
         return {name: _checksum(getattr(self, name)) for name in ("train_images", "test_images")}
 
 

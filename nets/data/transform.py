@@ -76,8 +76,7 @@ class Transform:
         return (self.white * pixels - mean) / std
 
     def apply_to(self, data: Dataset) -> Dataset:
-        """A data set whose images are normalised as those that the network was trained on, whatever set it is, and
-        whose classes are the network's, by name (`match`).
+        """A data set normalised as the training images were, with the classes of the network by name (`match`).
 
         Raises:
             ValueError: where its images have other channels, or a class is none of the network's.

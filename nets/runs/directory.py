@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from os.path import isdir  # which takes a name that is too long for none
+from os.path import isdir  # for a name that is too long it returns False
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +27,7 @@ from nets.training.evaluation import Evaluation
 
 HISTORY, CURVE = "history.csv", "learning_curve.png"
 draw_history: Callable[[list[dict[str, Any]], Path], None] | None = None
-"""Draws a history into a file: `nets.plot.learning_curve`, which `nets` puts here since this package is below."""
+"""Draws a history into a file: `nets.plot.learning_curve`, set by `nets`, as nothing here imports plots."""
 
 
 class RunFolder:
@@ -63,7 +63,7 @@ class RunFolder:
             self._write_record({"status": getattr(error, "status", status), "message": str(error) or kind.__name__})
         self._lock.release()
         if self._made and not any(self.path.iterdir()):
-            self.path.rmdir()  # nothing began
+            self.path.rmdir()  # the run never began
 
     def claim(self, resume: bool) -> dict[str, Any] | None:
         """The checkpoint to go on from, or None for a new run."""

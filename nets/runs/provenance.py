@@ -62,8 +62,9 @@ def held_out(
     *,
     exclude: str | PathLike[str] | None = None,
 ) -> Dataset:
-    """The data set of a checkpoint, split as it was for training, with the images that the run left out
-    (`excluded_images`); `data_dir` as for `nets.data.load`.
+    """The data set of a checkpoint, split as it was for training, images that the run left out included.
+
+    `excluded_images` lists these; `data_dir` as for `nets.data.load`.
 
     Args:
         exclude: a file of images without which the network may have been trained, where the checkpoint names none.
@@ -104,7 +105,7 @@ def _where_it_is(name: str, folder: str | None, data_dir: str | os.PathLike[str]
 
 
 def _held_out_part(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what the images for training decide: a validation split changes them, and leaves mean and std."""
+    """Leave out the entries that depend on the training images, which a validation split changes; mean and std stay."""
     return {name: value for name, value in description.items() if name not in NOT_HELD_OUT}
 
 
@@ -115,7 +116,7 @@ def _parts(
     yield data
     if recorded is not None:
         counts = {"train": len(data.train_labels), "test": len(data.test_labels)}
-        if all(max(indices) < counts[part] for part, indices in recorded.items()):  # or it is another set
+        if all(max(indices) < counts[part] for part, indices in recorded.items()):  # else it is another set
             yield data.without(**recorded)
     elif exclude is not None:
         yield data.without(**datasets.excluded(exclude, data))

@@ -85,7 +85,7 @@ def resume(path: Path, run: Run) -> dict[str, Any]:
 
 
 def progress(run: Run) -> dict[str, Any]:
-    """The entries that change: the time of the last word, and how far the run is."""
+    """The entries that change: the time of this entry, and the progress of the run."""
     return {
         "written": now(),
         "epoch": run.training.epoch,

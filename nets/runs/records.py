@@ -73,7 +73,7 @@ class Record:
         return ", ".join(filter(None, [str(hardware.get("cpu") or "unknown"), threads(hardware.get("threads"))]))
 
     def kind(self) -> tuple[str, ...]:
-        """Everything that repetitions of one run have in common; last, what a result is taken from."""
+        """Everything that repetitions of one run have in common; last, the source of the result."""
         content = self.content
         data = {key: content["data"].get(key) for key in ("name", "train", "test")}
         initial = content.get("initial") or {}

@@ -99,7 +99,7 @@ def train(
         evaluate_every: epochs between two evaluations on the held-out part; the last epoch is always evaluated.
         tensorboard: write events for TensorBoard into the folder "tensorboard" of `output`.
         device: where to train. Under torchrun "cuda" is one GPU per process.
-        progress: whether to say on stderr how it goes, a line for every epoch, and on a terminal a bar too; None does.
+        progress: whether to report on stderr, a line for every epoch, and on a terminal a bar too; None reports.
         overrides: single settings of the recipe, such as epochs=10.
 
     Raises:

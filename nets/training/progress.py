@@ -18,7 +18,7 @@ class Progress:
     """Report a run on stderr, from its first process; a log gets whole lines, each at once.
 
     Args:
-        shown: whether anything is said; None says it.
+        shown: whether to report; None reports.
     """
 
     def __init__(self, shown: bool | None, training: Training) -> None:

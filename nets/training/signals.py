@@ -65,7 +65,7 @@ class Stop:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """A signal need not wait for the next check; for what can be left anywhere."""
+        """Let a signal end the work of this block at once, not at the next check."""
         self.check()
         self._at_once = True
         try:

@@ -1,5 +1,5 @@
-"""Backends: what runs the cycles of a solver, all behind the seam in `base`.
+"""Backends run the cycles of a solver, all behind the interface in `base`.
 
-A backend is given levels and makes them fast; it never chooses them (`pde.levels`), and never stops a solve
-(`pde.solver`). They are plain levels, mixed precision, compiled kernels (`numba`) and tensors (`torch`).
+A backend takes levels and runs cycles on them; it never chooses them (`pde.levels`), and never stops a solve
+(`pde.solver`). There are plain levels, mixed precision, compiled kernels (`numba`) and tensors (`torch`).
 """

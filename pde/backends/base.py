@@ -1,4 +1,4 @@
-"""The seam between solver and cycles: a solver holds one `Backend`, and drives the `Iteration` that it starts.
+"""The interface between solver and cycles: a solver holds one `Backend`, and drives the `Iteration` that it starts.
 
 Two kinds of objects hold numbers. An *array* is NumPy's or torch's, whichever the device of the backend has; solvers
 read, lift and scale data in arrays. A *vector* is what cycles compute with: the array itself, or whatever else a
@@ -28,15 +28,15 @@ HOST = Device()
 
 
 class Backend:
-    """Everything that runs cycles on one hierarchy; as it stands, `mgcore`'s cycles on the levels as they are.
+    """Runs cycles on one hierarchy; this class runs `mgcore`'s cycles on plain levels.
 
-    Others change the methods that they do in another way. `level` counts from 0, the finest.
+    Subclasses override the methods that they do in another way. `level` counts from 0, the finest.
 
     Args:
         hierarchy: the levels, on the device and in the dtype of data and residuals.
         dtype: of data and residuals.
         device: where arrays are.
-        why: the reason for no compiled kernels.
+        why: why no compiled kernels run the cycles.
     """
 
     runs_in: str | None = None
@@ -56,11 +56,11 @@ class Backend:
         return f"no compiled kernels: {self.why}"
 
     def held(self) -> Sequence[Any]:
-        """The objects with memory that no level holds."""
+        """The objects whose memory does not belong to a level."""
         return ()
 
     def prepare(self, progress: bool = False) -> None:
-        """Have compiled whatever the cycles need; `progress` shows a bar where stderr is no terminal too."""
+        """Compile what the cycles need; `progress` shows a bar even where stderr is not a terminal."""
 
     def vector(self, x: Array, *, level: int = 0) -> Vector:
         """The vector with the numbers of an array."""
@@ -115,7 +115,7 @@ class Backend:
         Args:
             kind: one of `mgcore.CYCLES`.
             out: memory that the result may be written to; u is overwritten only where it is given here too.
-            measure: the norms that the caller can use, of the "residual" or the "iterate", if they come for nothing.
+            measure: the norms that the caller can use, of the "residual" or the "iterate", if they cost nothing.
 
         Returns:
             The iterate and its norms, None where they have not been measured.
@@ -125,7 +125,7 @@ class Backend:
     full_multigrid = nested_iteration
 
     def measures(self, data: Data) -> bool:
-        """Whether `full_multigrid` measures norms of this, which tell of numbers that are not finite."""
+        """Whether `full_multigrid` measures norms for these data; they show numbers that are not finite."""
         return False
 
     def start(
@@ -147,7 +147,7 @@ class Backend:
         return self._on(self.hierarchy.symmetric())
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:
-        """The same, move by move, telling `report` of each with the norms of residuals."""
+        """The same, calling `report` after every move with the norms of residuals."""
 
         def norm(number: int, r: Vector) -> float:
             return float(np.max(self.norms(r, level=number - 1)))

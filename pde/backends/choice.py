@@ -47,7 +47,8 @@ def make(hierarchy: Hierarchy, options: Options, mixed: bool = False) -> Backend
     """The backend for a hierarchy of NumPy arrays in `options.dtype`; `mixed`: with cycles in float32.
 
     Raises:
-        ValueError: `options.kernels` is not "auto", and there are none for this hierarchy. ImportError: nor a library.
+        ValueError: `options.kernels` is not "auto", and this hierarchy has none.
+        ImportError: their library is not installed.
     """
     device = options.device
     here = hierarchy.to(device.where, options.dtype) if device.on_tensors else hierarchy

@@ -1,4 +1,4 @@
-"""The data that pass the seam between solver and backend, and the options that decide on a backend."""
+"""The data that a solver passes to its backend, and the options that choose a backend."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `pde.Multigrid` that decide on a backend.
+    """The options of `pde.Multigrid` that choose a backend.
 
     Args:
         kernels: "auto", or a name in `pde.backends.choice.MAKERS`.

@@ -43,8 +43,8 @@ class Device:
             )
         return x.detach().resolve_neg().numpy() if x.device.type == "cpu" else x.detach()
 
-    def put(self, x: Any, dtype: np.dtype) -> Any:
-        """An array on the device, in the dtype where it becomes a tensor."""
+    def convert(self, x: Any, dtype: np.dtype) -> Any:
+        """x as cycles on this device take it: as a tensor in `dtype`, or on arrays as it is."""
         return convert(x, self.where, dtype) if self.on_tensors else x
 
     @property

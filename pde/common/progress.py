@@ -53,7 +53,7 @@ class CompileBar:
     Nothing is shown before the first call.
 
     Args:
-        shown: show the bar where stderr is no terminal too.
+        shown: show the bar even where stderr is not a terminal.
         what: is compiled.
     """
 

@@ -1,6 +1,6 @@
 """Pictures: residual histories, solutions, observed order, smoothing, symbols.
 
-Each function writes a file and returns its path. Nothing here solves or predicts: that is handed in.
+Each function writes a file and returns its path. Nothing here solves or predicts: results are arguments.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:

@@ -24,4 +24,4 @@ def measured_factor(backend: Backend, cycle: str, cycles: int, seed: int) -> flo
 
 
 def _vector(backend: Backend, x: np.ndarray) -> object:
-    return backend.vector(backend.device.put(x, backend.dtype))
+    return backend.vector(backend.device.convert(x, backend.dtype))

@@ -135,14 +135,14 @@ class Reader:
     def _nodal(self, name: str, values: Any, check: bool = True, constant: bool = False) -> Array:
         values = self.device.read(name, values)
         values = self.problem.read(name, values, self.dtype, tensors=True, check=check, constant=constant)
-        return self.device.put(values, self.dtype)
+        return self.device.convert(values, self.dtype)
 
     def _sides(self, g: BoundaryData, batch: tuple[int, ...]) -> Sides:
         double = np.dtype(float)
         sides = read_sides(host(self.device.read("g", g)), self.problem.grid, double, batch)
         for key, values in sides.items():
             finite(f"g[{key}]", values, self.dtype)
-        return one_batch_axis({key: self.device.put(v, double) for key, v in sides.items()}, self.problem.ndim)
+        return one_batch_axis({key: self.device.convert(v, double) for key, v in sides.items()}, self.problem.ndim)
 
 
 def read_limits(rtol: Any, atol: Any, max_cycles: Any, callback: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Preconditioner(LinearOperator):
         """The cycle for W^-1 x, of flattened unknowns (n,) or (n, members)."""
         backend, W = self._backend, self._W
         x = real_array("y", x)  # a cast would drop imaginary parts
-        r = backend.device.put((x.T.reshape(-1, *W.shape) / W).astype(backend.dtype), backend.dtype)
+        r = backend.device.convert((x.T.reshape(-1, *W.shape) / W).astype(backend.dtype), backend.dtype)
         u, _ = backend.cycle(self._cycle, Data(backend.project(backend.vector(r))))
         return as_numpy(backend.array(backend.project(u))).reshape(-1, W.size).T.reshape(x.shape)
 

@@ -113,15 +113,17 @@ class Reduction:
         return Reduced(Data(data, f, rest, sizes), w=_choose(lifted, w, 0 * w, ndim) if lifted.any() else None)
 
     def _fitting(self, f: Array) -> Array:
-        """f, and where the problem is singular f less its mean: zero where that is all there is but for rounding."""
+        """f, and where the problem is singular f less its mean: zero where only rounding is left."""
         if not self.problem.singular:
             return f
-        fits = self.volumes.without_mean(self.volumes.without_mean(f))  # once leaves of f = 1 + small what rounds in 1
+        fits = self.volumes.without_mean(
+            self.volumes.without_mean(f)
+        )  # twice: once leaves the rounding of a large mean
         nothing = self.volumes.rms(fits) <= 16 * float(np.finfo(self.dtype).eps) * self.volumes.rms(f)
         return _choose(nothing, 0 * fits, fits, self.grid.ndim)
 
     def _is_rounding(self, left: Array, w: Array) -> Any:
-        """Whether a lifting that leaves this has all that g says: one sweep would change w by its last digits."""
+        """Whether the residual of a lifting is rounding alone: one sweep would change w in its last digits."""
         largest = as_numpy(namespace(w).amax(abs(w), axis=tuple(range(-self.grid.ndim, 0))))
         return self.volumes.rms(left / self.exact.diagonal) <= 8 * np.finfo(float).eps * largest
 
@@ -147,7 +149,7 @@ def _column(values: Sizes, v: Array, ndim: int) -> Array:
 
 
 def _choose(members: Any, these: Array, those: Array, ndim: int) -> Array:
-    """`these` for the members where that is true and `those` for the others; arrays with ndim axes behind."""
+    """`these` for the chosen members and `those` for the others; arrays with ndim axes behind."""
     where = np.asarray(members)
     if where.all() or not where.any():
         return these if where.all() else those

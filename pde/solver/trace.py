@@ -29,13 +29,13 @@ class Trace:
 
     @property
     def watches(self) -> bool:
-        """Whether anybody is told of the moves."""
+        """Whether moves are reported."""
         return self._tell is not None
 
     def watch(self, backend: Backend, sizes: Callable[[], Any]) -> Backend:
-        """The backend, which from now on tells of its moves; residuals are relative to the largest of sizes().
+        """The backend that reports its moves, with residuals relative to the largest of sizes().
 
-        Silent: as it is.
+        Without a report it is the same backend.
         """
         if self._tell is None:
             return backend

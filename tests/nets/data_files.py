@@ -19,7 +19,7 @@ TRAIN, TEST = 50, 10  # images
 
 
 def small(known: Published, **changes) -> Published:
-    """The set with few images, whose checksums nobody has published."""
+    """The set with few images, whose checksums are not published."""
     return replace(
         known, **{"train": TRAIN, "test": TEST, "checksums": dict.fromkeys(known.checksums, "0" * 32), **changes}
     )

@@ -54,7 +54,7 @@ def configs(draw: Any, **fixed: Any) -> MgNetConfig:
 
 @st.composite
 def all_configs(draw: Any) -> MgNetConfig:
-    """Those of `configs`, with nonlinear A among them, and GDFI."""
+    """The configurations of `configs`, with nonlinear A among them, and GDFI."""
     config = draw(configs())
     kind = draw(st.sampled_from(("MgNet", NONLINEAR, "GDFI")))
     if kind == "MgNet":
@@ -104,7 +104,7 @@ def plains(draw: Any, kinds: Any = PLAIN, **fixed: Any) -> PlainConfig:
 
 @st.composite
 def _settings(draw: Any) -> dict[str, Any]:
-    """Those of every network, for any number of grids."""
+    """Settings of every network, for any number of grids."""
     return {
         "activation": draw(st.sampled_from(ACTIVATIONS)),
         "batch_norm": draw(st.booleans()),
@@ -148,7 +148,7 @@ def images(config: Any, size: int = 7, count: int = 2) -> torch.Tensor:
 
 
 def tolerance(config: MgNetConfig) -> float:
-    """What rounding can do to the states of `network(config)`, relative to the largest value in any of them.
+    """A bound on what rounding changes in the states of `network(config)`, relative to the largest of their values.
 
     A convolution adds 9 c eps. All operators have norm at most 1, but K_R, with norm 4 (2^dims): a sweep then at most
     doubles an error of r and adds it to u, and a transition multiplies it by 4 and adds A Pi u. A Chebyshev sweep with

@@ -65,7 +65,7 @@ class Line:
         return low, high
 
     def balance(self, i: int, a: np.ndarray | None = None) -> tuple[dict[int, float], dict[int, float]]:
-        """What leaves volume i over its width: {unknown: coefficient}, and {side: coefficient of g in the data}.
+        """The flux out of volume i over its width: {unknown: coefficient}, and {side: coefficient of g in the data}.
 
         `a` along the line may vary: between two unknowns it acts as two resistances in a row.
         """
@@ -126,7 +126,7 @@ class Box:
 
     @property
     def sides(self) -> list[tuple[int, int]]:
-        """Those that take data."""
+        """The sides that take data."""
         return [(a, s) for a, line in enumerate(self.lines) for s in (0, 1) if line.kinds[s] != "periodic"]
 
     def arguments(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A backend that keeps every vector as two blocks with halos, as two ranks would: nothing above the seam may notice.
+"""A backend that keeps every vector as two blocks with halos, as two ranks would: no solver may notice.
 
 The blocks are halves along axis 0. Operators, sweeps and transfers of the cycles compute in each block alone, and know
 no more of the other one than the layer that `exchange` has brought; inner products are sums of both. Direct solutions,

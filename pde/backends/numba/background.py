@@ -82,7 +82,7 @@ def waiting(variant: Variant, size: int) -> str | None:
 
 
 def no_child() -> str | None:
-    """Who never starts a child process, where this process is one of these."""
+    """The kind of this process if it must not start a child process; None: it may."""
     if "pytest" in sys.modules or "PYTEST_VERSION" in os.environ:
         return "pytest"
     if any(name in os.environ for name in RANKS):

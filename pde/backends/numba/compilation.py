@@ -35,13 +35,14 @@ def compile_kernels(
         dims: of 2 and 3.
         dtypes: of "float64" and "float32" (which mixed precision needs).
         coefficients: of "constant" (along each row of the grid) and "varying".
-        progress: show a bar on stderr where that is no terminal too; one line says it otherwise.
+        progress: show a bar on stderr even where that is not a terminal; by default one line is printed there.
 
     Returns:
-            A line for each combination that was compiled now.
+        A line for each combination that was compiled now.
 
     Raises:
-        ValueError: naming the argument, what came and what is allowed. ImportError: Numba is not installed.
+        ValueError: naming the argument, what came and what is allowed.
+        ImportError: Numba is not installed.
         OSError: the cache cannot be written to.
 
     >>> compile_kernels(dims=2, dtypes="float64")  # doctest: +SKIP

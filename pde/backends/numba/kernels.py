@@ -89,7 +89,7 @@ _EVERY: WeakSet[Kernels] = WeakSet()
 
 
 def _unlock() -> None:
-    """In a child of a process one of whose threads was in a cycle: that thread is not there to end it."""
+    """Release the lock in a forked child: a thread that held it in the parent does not exist here."""
     for each in _EVERY:
         each._lock = Lock()
 

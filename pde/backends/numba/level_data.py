@@ -247,8 +247,7 @@ def same_rows(n: int) -> RowMaps:
 
 
 class Ends(NamedTuple):
-    """Points of a row that the taps inside do not give, with what they are made from: (k, points), missing ones
-    weighing 0."""
+    """Points of a row that the taps inside do not give, with their sources: (k, points), missing ones weighing 0."""
 
     points: Array
     origins: Array

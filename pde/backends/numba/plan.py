@@ -1,5 +1,7 @@
-"""A plan: the steps of a cycle over buffers that it names. It can be printed, pickled, and run by any `Executor` of the
-same levels, in one call or leg by leg."""
+"""A plan: the steps of a cycle over buffers that it names.
+
+It can be printed, pickled, and run by any `Executor` of the same levels, in one call or leg by leg.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ class Plan:
 
     @cached_property
     def blocks(self) -> int:
-        """Blocks of a step at most: more threads have nothing to do."""
+        """The most blocks of any step: more threads would have no work."""
         return int(self.steps["blocks"].max())
 
     @property

@@ -25,7 +25,8 @@ PARALLEL = 1 << 13
 """Unknowns from which on a pass is worth more than one thread."""
 
 SHARES, LONG = 4, 16
-"""Blocks per thread at most, so that no thread waits long for a slower one; a block has LONG times its seam, if so."""
+"""Blocks per thread at most, so that no thread waits long for a slower one, and the planes that each then has at least,
+in units of the fewest that a block is made for."""
 
 
 class Recorder:

@@ -1,7 +1,7 @@
 """Lanes numbers of a row at a time. Arithmetic is written once, for one number and for LANES of them alike.
 
 A loop over lanes has no remainder and needs no proof that rows are apart, which for short rows takes longer than the
-arithmetic: it ends at the next whole LANES, where rows of the work space have room.
+arithmetic: it ends at the next whole LANES, and rows of the work space are padded to it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
-"""Threads that make calls when they are free. No caller waits for them, and they hold no lock that a signal could leave
-closed, as a pool of `concurrent.futures` does."""
+"""Threads that make calls when they are free.
+
+No caller waits for them, and they hold no lock that a signal could leave closed, as a pool of `concurrent.futures`
+does.
+"""
 
 from __future__ import annotations
 

@@ -131,8 +131,10 @@ class WorkSpace:
         return self.tags_and_slots, self.numbers
 
     def poison(self, division: np.void) -> None:
-        """Fill the areas with NaN, which shows in the result where a number is read before it is written, and the
-        guards with a number that no area holds."""
+        """Fill the areas with NaN, and the guards with a number that no area holds.
+
+        NaN shows in the result where a number is read before it is written.
+        """
         self.numbers.fill(np.nan)
         for _, guard in self._guards(division):
             guard.fill(GUARD_VALUE)

@@ -1,4 +1,4 @@
-"""What a hostile new user tries: every error names the argument, what came and what is allowed."""
+"""Wrong arguments of all kinds: every error names the argument, what came and what is allowed."""
 
 import os
 import re

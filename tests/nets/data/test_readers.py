@@ -94,7 +94,7 @@ def test_pickles_of_every_protocol(protocol):
 
 
 class Touch:
-    """What a pickle can do to whoever trusts it."""
+    """A pickle that touches a file when it is loaded."""
 
     def __init__(self, path):
         self.path = path

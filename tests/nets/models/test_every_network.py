@@ -1,4 +1,4 @@
-"""What every network can do, whatever its family: features, formats, copies, compilers, less memory."""
+"""Abilities of every network, whatever its family: features, formats, copies, compilers, less memory."""
 
 import copy
 import io
@@ -202,7 +202,7 @@ SMALLEST = ("MgNet[1,1]-[2]-B^l", "V-MgNet[1,1]-[2]-B^l-Pi_0", "ResNet[1,1]-[2]"
 
 @pytest.mark.parametrize("name", SMALLEST)
 def test_is_one_graph(name):
-    """What torch.compile traces; the slow tests compile it, for every family."""
+    """The graph that torch.compile traces; the slow tests compile it, for every family."""
     torch._dynamo.reset()
     model, x = nets.create_model(name), images(5, 4)
     compiled = torch.compile(copy.deepcopy(model), fullgraph=True, backend="eager")

@@ -217,7 +217,7 @@ def test_killed_again_and_again(tmp_path, whole, seed):
 
 
 def test_the_record_of_a_run_under_way(tmp_path, monkeypatch):
-    """What a run that is killed leaves behind."""
+    """The record that a killed run leaves behind."""
     seen = []
     during(monkeypatch, 6, lambda: seen.append(record(tmp_path / "run")))
     train(tmp_path / "run")

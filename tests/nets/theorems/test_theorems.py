@@ -382,7 +382,7 @@ RESNET = (
     + [(name, FAMILIES["ResNet"]) for name in (*MGNET, "as_sequential", "as_mgnet", "theorem_8_3")],
 )
 def test_another_network_is_refused(theorem, other):
-    """What is no network of this package at all is a TypeError."""
+    """A module that is no network of this package is a TypeError."""
     call = getattr(theorems, theorem)
     more = [None] * (len(signature(call).parameters) - 1)
     name, settings = other

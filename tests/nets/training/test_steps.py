@@ -1,4 +1,4 @@
-"""What a step does with a batch: parts, clipping, precision, compilation, whitening, validation, reading of losses."""
+"""A step and its batch: parts, clipping, precision, compilation, whitening, validation, reading of losses."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What local Fourier analysis refuses, and how it says so."""
+"""Local Fourier analysis refuses wrong input, and says why."""
 
 import numpy as np
 import pytest

@@ -74,7 +74,7 @@ def test_lines_and_lexicographic_sweeps_within_ten_per_cent(shape, smoother):
 @pytest.mark.slow
 @pytest.mark.parametrize("extent", [1.0, (1.0, 10.0)])
 def test_lexicographic_sweeps_come_to_the_prediction_as_grids_grow(extent):
-    """What the beginning of a sweep changes is felt less on longer axes."""
+    """The beginning of a sweep matters less on longer axes."""
     gaps = {"two": [], "V": []}
     for n in (64, 128, 256):
         for name, levels in (("two", 2), ("V", None)):

@@ -1,4 +1,4 @@
-"""What is no problem: `Poisson` names the argument and shows what came; see `test_bad_input` for solvers and data."""
+"""Wrong arguments of `Poisson`, which names them and shows what came; see `test_bad_input` for solvers and data."""
 
 import numpy as np
 import pytest

@@ -73,7 +73,7 @@ def test_full_multigrid_is_below_the_discretisation_error(ndim, n, kind):
 
 
 def faces(shape, extent, g):
-    """What `with_boundary` computes, face by face, for grids of a million points."""
+    """The right-hand side of `with_boundary`, face by face, for grids of a million points."""
     ends = coordinates(shape, extent, ends=True)
     folded = np.zeros(shape)
     for a, (n, L) in enumerate(zip(shape, extent, strict=True)):

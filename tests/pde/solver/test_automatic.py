@@ -1,4 +1,4 @@
-"""What a solver chooses by itself from the coefficients, and how fast that is."""
+"""The automatic choices of a solver from the coefficients, and how fast that is."""
 
 from __future__ import annotations
 

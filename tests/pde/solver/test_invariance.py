@@ -1,4 +1,4 @@
-"""What a solution does not depend on: the cycle, the scale of data and box, copies of the solver, who runs the loop."""
+"""A solution does not depend on the cycle, the scale of data and box, copies of the solver, who runs the loop."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""What a solve reports: true residuals, work units, the hierarchy, its memory, progress."""
+"""The report of a solve: true residuals, work units, the hierarchy, its memory, progress."""
 
 import gc
 import tracemalloc

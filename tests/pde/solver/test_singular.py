@@ -98,7 +98,7 @@ def test_singular_problems_converge_as_regular_ones(kinds, n, cell):
 
 
 def test_boundary_data_count_in_the_balance():
-    """What flows in through the sides must be what the sources take up."""
+    """The inflow through the sides must equal what the sources take up."""
     box = make_box(("N", "N"), (9, 8))
     mg = Multigrid(Poisson(**box.arguments()))
     g = {(0, 0): 1.0, (0, 1): 0.5, (1, 0): -0.25}

@@ -17,8 +17,8 @@ from mgcore import (
     residual_form,
     v_cycle,
 )
-from tests.core.choices import every_backend, every_cycle, every_form
 from tests.helpers import BACKENDS, EPS, Counted, hierarchies, norm
+from tests.mgcore.choices import every_backend, every_cycle, every_form
 
 # ---- another state -------------------------------------------------------------------------------------------------
 

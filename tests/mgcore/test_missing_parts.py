@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mgcore import Level, descend, full_multigrid, mg0, mgnet
-from tests.core.choices import CYCLES, every_cycle, every_form
+from tests.mgcore.choices import CYCLES, every_cycle, every_form
 
 
 def identity(v, like=None):

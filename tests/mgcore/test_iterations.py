@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.polynomial.chebyshev import chebval
 
 from mgcore import Level, chebyshev, chebyshev_weights, checks, descend, multi_step, residual_form, single_step
-from tests.core.choices import every_backend, every_form
 from tests.helpers import EPS, SEEDS, hierarchies, nonlinear_extractor, norm
+from tests.mgcore.choices import every_backend, every_form
 
 
 class Sweeps:

@@ -22,8 +22,8 @@ from mgcore import (
     w_cycle,
 )
 from mgcore.cycle import visits, work_units
-from tests.core.choices import every_backend, every_form
 from tests.helpers import EPS, SEEDS, Hierarchy, hierarchies, norm
+from tests.mgcore.choices import every_backend, every_form
 
 
 def algorithm_1(h: Hierarchy, f, u0):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgcore import Level, checks, descend, relaxation, residual_form, single_step, traced, v_cycle
-from tests.core.choices import every_cycle
 from tests.helpers import EPS, norm
+from tests.mgcore.choices import every_cycle
 
 REACTIONS = {
     "cubic": (lambda u: u**3, lambda u: 3 * u**2),

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgcore import Level, v_cycle
-from tests.core.choices import every_backend, every_cycle
 from tests.helpers import hierarchies, norm
+from tests.mgcore.choices import every_backend, every_cycle
 
 
 @every_backend

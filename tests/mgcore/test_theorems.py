@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from mgcore import Level, chebyshev, checks, descend, multi_step, residual_form, v_cycle, w_cycle
 from mgcore.level import State
-from tests.core.choices import every_backend
 from tests.helpers import PI_KINDS, Counted, Hierarchy, hierarchies, nonlinear_map, norm
+from tests.mgcore.choices import every_backend
 
 every_pi = pytest.mark.parametrize("pi", PI_KINDS)
 

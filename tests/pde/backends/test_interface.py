@@ -1,4 +1,4 @@
-"""The seam between solver and cycles: how deep it is, and that any backend may stand behind it."""
+"""The interface between solver and cycles: what a solver asks of a backend, and another backend behind it."""
 
 import io
 import pickle
