@@ -66,7 +66,7 @@ def test_mgcore_imports_the_standard_library_only():
         assert imported(path) <= {"mgcore", "__future__"} | sys.stdlib_module_names, path
 
 
-ROOMS = {
+FOLDERS = {
     "mgcore": (),
     "pde": (
         {"cli"},
@@ -89,7 +89,7 @@ ROOMS = {
         {"common"},
     ),
 }
-"""Rooms of each package from the top: a room imports those of lower rows alone."""
+"""Folders of each package from the top: each imports folders of lower rows alone."""
 
 
 def module_name(path: Path) -> str:
@@ -133,19 +133,19 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("package", ["pde", "nets"])
-def test_rooms_import_rooms_below_them(package):
+def test_folders_import_folders_below_them(package):
     """The package itself (`import nets`) stands for its public names: the command line alone may ask for those."""
-    height = {room: number for number, row in enumerate(ROOMS[package]) for room in row}
+    height = {folder: number for number, row in enumerate(FOLDERS[package]) for folder in row}
     seen = set()
     for name, imports in import_graph(package).items():
-        room = (*name.split("."), "")[1]
-        if room in ("", "__init__", "__main__"):
+        folder = (*name.split("."), "")[1]
+        if folder in ("", "__init__", "__main__"):
             continue
-        seen.add(room)
+        seen.add(folder)
         for other in imports:
             below = (*other.split("."), "")[1]
-            if below != room:
-                assert height[room] < height[below] if below else height[room] == 0, f"{name} imports {other}"
+            if below != folder:
+                assert height[folder] < height[below] if below else height[folder] == 0, f"{name} imports {other}"
     assert seen == set(height)
 
 
@@ -158,13 +158,13 @@ def test_circles_are_found():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c", "b"]]
 
 
-def rooms(package: str) -> list[Path]:
+def folders(package: str) -> list[Path]:
     return [path for path in sources(package) if path.name == "__init__.py"]
 
 
 @pytest.mark.parametrize("package", ["pde", "nets"])
-def test_every_room_says_what_it_holds(package):
-    for path in rooms(package):
+def test_every_folder_says_what_it_holds(package):
+    for path in folders(package):
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
         assert text, path
         assert len(text.splitlines()) >= 3, path
@@ -172,7 +172,7 @@ def test_every_room_says_what_it_holds(package):
 
 @pytest.mark.parametrize("package", sorted(OURS))
 def test_no_function_hides_a_module_of_its_name(package):
-    for path in rooms(package):
+    for path in folders(package):
         module = importlib.import_module(module_name(path))
         for below in (*path.parent.glob("*.py"), *path.parent.glob("*/__init__.py")):
             name = below.stem if below.stem != "__init__" else below.parent.name
