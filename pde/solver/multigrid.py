@@ -286,11 +286,12 @@ class Multigrid(Setup):
         return measured_factor(self.backend, cycle, cycles, seed)
 
     def _start(self, inputs: Inputs, cycle: str, accel: str | None, trace: Trace, again: bool) -> Iteration:
-        """The iteration of a solve; `again`: its iterates are asked for before the last one."""
+        """The iteration of a solve; `again`: its iterates are asked for before the last one, and may be kept."""
         reduced = self._reduction(inputs.members, inputs.sides, inputs.guess)
         backend = self.backend if accel is None else self.backend.symmetric()
         backend = trace.watch(backend, lambda: reduced.data.sizes)
-        iteration = backend.start(cycle, accel, reduced.data, reduced.guess, inputs.work_space)
+        out = None if again else inputs.work_space  # the result is written over an iterate in it
+        iteration = backend.start(cycle, accel, reduced.data, reduced.guess, out)
         if reduced.unit is None and reduced.w is None:
             return iteration
         return Restored(iteration, reduced, self._reduction.mean_free, again)
