@@ -2,8 +2,9 @@
 
 Two kinds of objects hold numbers. An *array* is NumPy's or torch's, whichever the device of the backend has; solvers
 read, lift and scale data in arrays. A *vector* is what cycles compute with: the array itself, or whatever else a
-backend keeps, such as blocks with halos. Vectors add, subtract, scale by numbers of `dot`, and v[[i, j]] selects
-members. Both have one batch axis in front, (members, *shape), and every number of a batch is one per member.
+backend keeps, such as blocks with halos. Vectors add and subtract; numbers (floats, and those of `dot`) multiply them;
+v[[i, j]] selects members. Both have one batch axis in front, (members, *shape), and every number of a batch is one per
+member.
 """
 
 from __future__ import annotations
@@ -143,7 +144,10 @@ class Backend:
         return make(self, kind, data, u, out)
 
     def symmetric(self) -> Backend:
-        """The same with post-smoothing adjoint to pre-smoothing, so that V- and W-cycles are self-adjoint."""
+        """The same with post-smoothing adjoint to pre-smoothing, so that V- and W-cycles are self-adjoint.
+
+        As it stands, every smoother has a method `adjoint`, and those that over-relax are `RedBlack`.
+        """
         return self._on(self.hierarchy.symmetric())
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:

@@ -19,7 +19,7 @@ def measured_factor(backend: Backend, cycle: str, cycles: int, seed: int) -> flo
         factors.append(float(backend.norms(u)[0]))
         if factors[-1] == 0:  # a direct solver
             return 0.0
-        u = u / factors[-1]
+        u = u * (1 / factors[-1])
     return float(np.exp(np.mean(np.log(factors[-max(1, cycles // 3) :]))))
 
 

@@ -34,7 +34,7 @@ class Restored:
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
         if self._unit is None:
             return self._iteration.advance(left)
-        scaled = [member._replace(scale=member.scale / k) for member, k in zip(left, self._unit, strict=True)]
+        scaled = [member._replace(scale=member.scale / k) for member, k in zip(left, self._unit.tolist(), strict=True)]
         norms = self._iteration.advance(scaled)
         return [[*each[:-1], np.inf] if wrong else each for each, wrong in zip(norms, self._overflows(), strict=True)]
 

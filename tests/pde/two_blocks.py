@@ -63,6 +63,8 @@ class Blocks:
         return self._each(other, lambda a, b: a * b)
 
     def __truediv__(self, other):
+        if not isinstance(other, Blocks):
+            return NotImplemented  # numbers times vectors are all that the seam asks for
         return self._each(other, lambda a, b: a / b)
 
     def __rtruediv__(self, other):
@@ -212,7 +214,7 @@ class TwoBlocks(Backend):
     def norms(self, v, *, level=0):
         largest = np.max([np.abs(x).reshape(len(x), -1).max(1) for x in v.inner], axis=0).astype(float)
         unit = np.where((largest > 0) & np.isfinite(largest), largest, 1).reshape((-1,) + (1,) * (v.ndim - 1))
-        scaled = v / unit.astype(v.dtype)
+        scaled = v * (1 / unit).astype(v.dtype)
         return (unit * np.sqrt(self.dot(scaled, scaled, level=level))).ravel().astype(float)
 
     def project(self, v, *, level=0):

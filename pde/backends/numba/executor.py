@@ -119,8 +119,15 @@ class Executor:
         return total
 
     def buffer(self, plan: Plan, name: str) -> Array:
-        """Return the array of a buffer of a plan, as a step of the host may change it."""
-        return self._buffers[next(buffer for buffer in plan.buffers if buffer.name == name)]
+        """Return the array of a buffer of a plan, as a step of the host may change it.
+
+        Raises:
+            KeyError: the plan has no buffer of this name, or is given its array for each run.
+        """
+        named = {buffer.name: buffer for buffer in plan.buffers if buffer.size}
+        if name not in named:
+            raise KeyError(f"name must be one of {', '.join(map(repr, named))}; got {name!r}")
+        return self._buffers[named[name]]
 
     def _given(self, plan: Plan, f: Array, u: Array | None, out: Array) -> Array:
         """Return the addresses of a plan's buffers."""

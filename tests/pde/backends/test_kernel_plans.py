@@ -111,6 +111,9 @@ def test_a_step_of_the_host_may_change_a_buffer():
     out, _ = run(executor, plan, f, u, before=double)
     assert len(direct) == 1
     assert np.abs(out - run(executor, plan, f, u)[0]).max() > 1e-4
+    for name in ("f", "u9"):
+        with pytest.raises(KeyError, match=f"name must be one of .*'f1'.*; got '{name}'"):
+            executor.buffer(plan, name)
 
 
 def test_a_plan_says_what_it_does():

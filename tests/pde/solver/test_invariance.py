@@ -54,6 +54,7 @@ def test_data_of_any_size_are_solved_alike(dtype, accel, kernels):
             solution = mg.solve(scale * f, u0=None if u0 is None else scale * u0, rtol=1e-4, accel=accel)
             assert solution.converged
             assert solution.cycles == expected.cycles
+            assert {type(norm) for norm in solution.residual_norms} == {float}
             rounding = 64 * np.finfo(mg.dtype).eps * expected.residual_norms[0]
             np.testing.assert_allclose(solution.residual_norms, expected.residual_norms, rtol=1e-3, atol=rounding)
             lost = np.finfo(mg.dtype).smallest_subnormal / scale

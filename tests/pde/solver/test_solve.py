@@ -78,6 +78,18 @@ def test_stopping_by_the_callback():
     np.testing.assert_array_equal(seen[-1].u, solution.u)
 
 
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_callback_may_keep_iterates(kernels, members):
+    """The result in `out` is not written over one of them."""
+    mg, f, kept = solver((63, 63), kernels=kernels), np.stack([RANDOM, -2 * RANDOM])[:members], []
+    solution = mg.solve(f, out=np.empty_like(f), callback=lambda progress: kept.append((progress.u, progress.u.copy())))
+    assert len(kept) == solution.cycles > 1
+    for u, as_it_was in kept:
+        np.testing.assert_array_equal(u, as_it_was)
+        assert not np.shares_memory(u, solution.u)
+
+
 @pytest.mark.parametrize("result", [None, False, np.False_])
 def test_a_callback_that_does_not_say_so_does_not_stop(result):
     assert solver().solve(ONES, callback=lambda progress: result).reason == "converged"

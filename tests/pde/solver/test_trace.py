@@ -52,6 +52,17 @@ def test_a_traced_solve_is_the_same_to_the_last_bit(name):
                 assert then.before == first.before
 
 
+@pytest.mark.parametrize("dtype", ["float64", "mixed"])
+def test_a_traced_solve_of_compiled_kernels_is_the_same_to_rounding(dtype):
+    """Plain levels make the moves that are told of."""
+    mg = Multigrid(Poisson((24, 20)), kernels="numba", levels=3, dtype=dtype)
+    f = np.random.default_rng(5).standard_normal((24, 20))
+    plain, watched = mg.solve(f, 0.5), mg.solve(f, 0.5, verbose=io.StringIO())
+    assert watched.cycles == plain.cycles
+    largest = np.abs(plain.u).max()
+    np.testing.assert_allclose(watched.u, plain.u, rtol=0, atol=1e-12 * largest if dtype == "float64" else 1e-9)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 2**32), st.sampled_from(list(CYCLES)), st.booleans())
 def test_moves_of_any_form_are_traced_without_a_change(seed, cycle, residual):
