@@ -83,13 +83,15 @@ _MODULES_OF_MODELS = ("activations", "densenet", "iterations", "mgnet", "operato
 keep_old_names(
     {
         "nets.bottleneck": "nets.papers.bottleneck",
-        # pickled networks name these
+        # pickled networks, names and costs name these
         **{f"nets.{name}": f"nets.models.{name}" for name in _MODULES_OF_MODELS},
         "nets.network": "nets.models.base",
         "nets.states": "nets.models.state_dict_checks",
         "nets.transform": "nets.data.transform",
         "nets.config": "nets.naming.mgnet_config",
         "nets.resnet_config": "nets.naming.resnet_config",
+        "nets.notation": "nets.naming.grammar",
+        "nets.memory": "nets.inspect.memory",
     },
     until="0.3",
 )

@@ -13,6 +13,8 @@ PLOTS = ("learning_curves", "accuracy_parameters", "accuracy_time")
 
 
 def run(options: argparse.Namespace) -> None:
+    if options.format not in report.FORMS:
+        raise ValueError(f"format must be one of {', '.join(map(repr, report.FORMS))}; got {options.format!r}")
     found = records.runs(options.runs)
     text = report.table(found, options.format, not_run=options.not_run)
     if options.output is None:

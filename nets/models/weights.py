@@ -74,26 +74,27 @@ def _origin(file: Path, record: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"from": str(file.absolute()), "file_sha256": digest, **known}
 
 
-def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
+def load_weights(model: Network, path: str | os.PathLike[str], argument: str = "weights") -> None:
     """Take the weights of the same architecture, without the head where it is another one, which a warning says.
 
     Args:
         path: a checkpoint, the folder of a run, or a state_dict that torch.save wrote: alone or in a dictionary as
             "state_dict", "model_state_dict" or "model", with the prefixes of DataParallel and torch.compile or without.
+        argument: the name of `path` in messages.
 
     Raises:
         CheckpointError: where the file cannot be read, or holds another architecture.
     """
-    path = file = checkpoints.path_of(path, "weights")
+    path = file = checkpoints.path_of(path, argument)
     if path.is_dir():
         content, file = checkpoints.find(path)
     else:
         content = checkpoints.read_file(path)
     record = content if checkpoints.is_record(content) else None
-    state = _state(content, path) if record is None else trained(record)
+    state = _state(content, path, argument) if record is None else trained(record)
     description = described_network(state) if record is None else record["model"]
     if description is not None:
-        _check_architecture(model, description, state, path, "weights")
+        _check_architecture(model, description, state, path, argument)
     own = model.state_dict()
     theirs, ours = ({name: tuple(w.shape) for name, w in s.items() if name.startswith(HEAD)} for s in (state, own))
     if theirs != ours and not hint(state):
@@ -101,13 +102,13 @@ def load_weights(model: Network, path: str | os.PathLike[str]) -> None:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise CheckpointError(f"weights: {path}: {error}") from error
+        raise CheckpointError(f"{argument}: {path}: {error}") from error
     model.origin = _origin(file, record)
     if theirs != ours:
         warnings.warn(_left_out(path, theirs, ours), stacklevel=3)
 
 
-def _state(content: Any, path: Path) -> Mapping[str, Any]:
+def _state(content: Any, path: Path, argument: str) -> Mapping[str, Any]:
     """Find the state_dict in what a file holds, without the prefixes of wrappers."""
     found = [content, *(content[name] for name in STATES if name in content)] if isinstance(content, Mapping) else []
     for state in found:
@@ -115,7 +116,7 @@ def _state(content: Any, path: Path) -> Mapping[str, Any]:
             return unwrapped(state)
     names = ", ".join(map(repr, STATES))
     either = f"neither a checkpoint of nets.train nor a state_dict, alone or as one of {names}"
-    raise CheckpointError(f"weights: {path} holds {either}")
+    raise CheckpointError(f"{argument}: {path} holds {either}")
 
 
 def _check_architecture(

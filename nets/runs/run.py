@@ -138,7 +138,7 @@ def train(
 
         content = ranks.on_first(claim)
         if init_from is not None and content is None:
-            load_weights(model, init_from)
+            load_weights(model, init_from, "init_from")
         stop = stack.enter_context(Stop())
         stack.enter_context(trained_as_before(model))  # whitening freezes a layer
         run = Run.start(model.to(device), data, recipe, seed, ranks)

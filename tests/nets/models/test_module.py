@@ -76,6 +76,16 @@ def test_networks_pickled_by_the_version_before(monkeypatch):
     assert again.config == model.config
 
 
+@pytest.mark.parametrize(("new", "old"), [("naming.grammar", "notation"), ("inspect.memory", "memory")])
+def test_names_and_costs_pickled_by_the_version_before(new, old, monkeypatch):
+    value = nets.parse("MgNet[2,1]-[4]-B^l") if old == "notation" else nets.TrainingMemory(1, 2)
+    text = pickle.dumps(value, protocol=0)
+    assert f"nets.{new}\n".encode() in text
+    monkeypatch.delitem(sys.modules, f"nets.{old}", raising=False)
+    with pytest.warns(FutureWarning, match=f"nets.{old} is nets.{new} now"):
+        assert pickle.loads(text.replace(f"nets.{new}\n".encode(), f"nets.{old}\n".encode())) == value
+
+
 def test_averaged_copy_follows_the_weights():
     model = network(SMALL)
     average = torch.optim.swa_utils.AveragedModel(model, use_buffers=True)

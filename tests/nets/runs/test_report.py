@@ -192,6 +192,8 @@ def test_command(runs, tmp_path, capsys):
     capsys.readouterr()
     assert main(["report", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+    assert main(["report", str(runs), "--format", "latex"]) == 2
+    assert "error: format must be one of 'text'" in capsys.readouterr().err
 
 
 def test_runs_without_results_are_not_drawn(tmp_path, capsys):

@@ -105,6 +105,13 @@ def test_a_whole_module_in_a_file_is_told_what_to_save(tmp_path):
         by_init_from(tmp_path / "module.pt", None)
 
 
+def test_messages_name_init_from(first):
+    with pytest.raises(TypeError, match=r"^init_from must be the path of a file; got int"):
+        by_init_from(3, None)
+    with pytest.raises(nets.CheckpointError, match=r"^init_from: .* holds .*, the model is MgNet\[1\]-\[5\]-B\^l"):
+        nets.train("MgNet[1]-[5]-B^l", blobs(), init_from=first, **SETTINGS)
+
+
 def test_a_resumed_run_keeps_its_start(first, tmp_path, monkeypatch):
     settings = {"init_from": first, "epochs": 2}
     stop_after(monkeypatch, 1)
