@@ -19,6 +19,7 @@ from pde.levels.interpolation_1d import feels_diffusion
 from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
 from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
 from pde.problem.coefficients import STEEP, Terms
+from pde.problem.finest import finest_operator
 from pde.problem.grid import Grid
 from pde.problem.inner_product import Volumes
 from pde.problem.operators import MatrixOperator, Operator, StencilOperator
@@ -160,7 +161,7 @@ def build_hierarchy(
     Args:
         before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
     """
-    A: Operator = StencilOperator(grid, choices.dtype, terms)
+    A: Operator = finest_operator(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
     reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
