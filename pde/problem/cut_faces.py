@@ -1,12 +1,13 @@
 """Dirichlet walls of a level set to second order: the places where the way to a neighbour meets the wall.
 
-The flux to the wall is a (u_i - u_wall) / (theta gap) in the place of a (u_i - u_neighbour) / gap (Gibou, Fedkiw, Cheng,
-Kang, J. Comput. Phys. 176, 2002, 205-227); the matrix stays symmetric.
+The flux to the wall is a (u_i - u_wall) / (theta gap) in the place of a (u_i - u_neighbour) / gap (Gibou, Fedkiw,
+Cheng, Kang, J. Comput. Phys. 176, 2002, 205-227); the matrix stays symmetric.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 import numpy as np
 
 from pde.problem.grid import ENDS, Array, Axis, Grid, window
@@ -100,7 +101,9 @@ def cut_faces(level_set: LevelSet) -> CutFaces:
     directions = [(a, side) for a in range(level_set.grid.ndim) for side in (0, 1)]
     parts = [_towards_neighbours(level_set, a, side) for a, side in directions]
     if level_set.function is not None:
-        parts += [_towards_sides(level_set, a, side) for a, side in directions if _has_end(level_set.grid.axes[a], side)]
+        parts += [
+            _towards_sides(level_set, a, side) for a, side in directions if _has_end(level_set.grid.axes[a], side)
+        ]
     return CutFaces(level_set.grid, *(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 

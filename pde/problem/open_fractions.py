@@ -100,10 +100,10 @@ class _EdgeRoots:
         """The open fraction of what these axes span, in [0, 1]."""
         if not axes:
             return self._inside.astype(float)
-        total, apex = 0.0, self.apex(axes)
-        for a, x in zip(axes, apex, strict=True):
+        total: Array | float = 0.0
+        for a, x in zip(axes, self.apex(axes), strict=True):
             sides = self.fraction(tuple(b for b in axes if b != a))
-            low, high = (sides[window(a, self._ndim, part)] for part in (slice(None, -1), slice(1, None)))
+            low, high = sides[window(a, self._ndim, slice(None, -1))], sides[window(a, self._ndim, slice(1, None))]
             total = total + x * low + (1 - x) * high
         return np.asarray(total / len(axes))
 
