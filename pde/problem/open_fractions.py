@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pde.problem.grid import ENDS, Array, Axis, Grid, window
+from pde.problem.grid import ENDS, Array, Axis, along, window
 from pde.problem.level_set import LevelSet
 
 LEAST = 2.0**-40
@@ -62,8 +62,8 @@ def open_fractions(level_set: LevelSet) -> OpenFractions:
     faces = tuple(ends.fraction(tuple(b for b in axes if b != a)) for a in axes)
     for a, axis in enumerate(grid.axes):
         _close(faces[a], volumes == 0, a, axis.periodic)
-    vectors = [np.diff(face, axis=a) * _area(grid, a) for a, face in enumerate(faces)]
-    areas = np.sqrt(sum(np.square(vector) for vector in vectors))
+    steps = (np.diff(face, axis=a) / along(grid.axes[a].width, a, grid.ndim) for a, face in enumerate(faces))
+    areas = grid.volumes() * np.sqrt(sum(map(np.square, steps)))
     cells = np.flatnonzero(areas)
     indices = np.unravel_index(cells, grid.shape)
     points = tuple(e[i] + np.diff(e)[i] * x.ravel()[cells] for e, i, x in zip(edges, indices, apex, strict=True))
@@ -103,7 +103,8 @@ class _EdgeRoots:
         total: Array | float = 0.0
         for a, x in zip(axes, self.apex(axes), strict=True):
             sides = self.fraction(tuple(b for b in axes if b != a))
-            low, high = sides[window(a, self._ndim, slice(None, -1))], sides[window(a, self._ndim, slice(1, None))]
+            low: Array = sides[window(a, self._ndim, slice(None, -1))]
+            high: Array = sides[window(a, self._ndim, slice(1, None))]
             total = total + x * low + (1 - x) * high
         return np.asarray(total / len(axes))
 
@@ -166,12 +167,3 @@ def _close(face: Array, closed: Array, a: int, periodic: bool) -> None:
     if periodic:
         first, last = (window(a, face.ndim, part) for part in ENDS)
         face[first] = face[last] = np.minimum(face[first], face[last])
-
-
-def _area(grid: Grid, across: int) -> Array:
-    """The areas of whole faces across an axis, ready to broadcast."""
-    area = np.ones((1,) * grid.ndim)
-    for a, axis in enumerate(grid.axes):
-        if a != across:
-            area = area * axis.width.reshape((-1,) + (1,) * (grid.ndim - 1 - a))
-    return area

@@ -29,7 +29,6 @@ def test_rows_on_tensors(boundary):
     scaled, u = Volumes(grid).with_rows(rng.random(grid.shape)), rng.normal(size=(2, *grid.shape))
     moved = scaled.to(torch.device("cpu"), F8)
     assert moved.rms(torch.from_numpy(u)) == pytest.approx(scaled.rms(u), rel=64 * EPS)
-    assert moved.rms(u) == pytest.approx(scaled.rms(u), rel=8 * EPS)
 
 
 def test_rows_have_the_diagonal_of_the_box_at_most():
