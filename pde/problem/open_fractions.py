@@ -103,8 +103,7 @@ class _EdgeRoots:
         total: Array | float = 0.0
         for a, x in zip(axes, self.apex(axes), strict=True):
             sides = self.fraction(tuple(b for b in axes if b != a))
-            low: Array = sides[window(a, self._ndim, slice(None, -1))]
-            high: Array = sides[window(a, self._ndim, slice(1, None))]
+            low, high = (sides[window(a, self._ndim, part)] for part in (slice(None, -1), slice(1, None)))
             total = total + x * low + (1 - x) * high
         return np.asarray(total / len(axes))
 
@@ -112,13 +111,13 @@ class _EdgeRoots:
         """The mean of the points where edges meet the wall: its share of the way along each of `axes`; else 1/2."""
         shape = tuple(n - (a in axes) for a, n in enumerate(self._inside.shape))
         sums, count = [np.zeros(shape) for _ in axes], np.zeros(shape)
-        for along in axes:
-            for corner in product(*((0,) if a == along or a not in axes else (0, 1) for a in range(self._ndim))):
-                root = self._roots[along][tuple(slice(k, k + n) for k, n in zip(corner, shape, strict=True))]
+        for edge in axes:
+            for corner in product(*((0,) if a == edge or a not in axes else (0, 1) for a in range(self._ndim))):
+                root = self._roots[edge][tuple(slice(k, k + n) for k, n in zip(corner, shape, strict=True))]
                 cut = ~np.isnan(root)
                 count += cut
                 for total, a in zip(sums, axes, strict=True):
-                    total += np.where(cut, root if a == along else corner[a], 0.0)
+                    total += np.where(cut, root if a == edge else corner[a], 0.0)
         return [np.where(count > 0, total / np.maximum(count, 1), 0.5) for total in sums]
 
 
@@ -129,8 +128,8 @@ def _edges(axis: Axis) -> Array:
     middles = (axis.nodes[1:] + axis.nodes[:-1]) / 2
     if axis.periodic:
         return np.append(middles[-1] - axis.length, middles)
-    low, high = (axis.nodes[[-side]] if end == 0 else [] for side, end in enumerate(axis.ends))
-    return np.concatenate((low, middles, high))
+    low, high = axis.ends
+    return np.concatenate((axis.nodes[: int(low == 0)], middles, axis.nodes[len(axis.nodes) - int(high == 0) :]))
 
 
 def _corners(level_set: LevelSet, edges: Sequence[Array]) -> Array:
