@@ -23,6 +23,7 @@ class CompactOperator(Frozen):
         coefficients: (3**ndim, *grid.shape), the offsets in the order of `offsets(ndim)`.
         terms: coefficients of the equation on this grid, for choices that depend on them; 1 and 0 if not given.
         volumes: W, in whose inner product A is self-adjoint: an array, or one number for all; None takes the grid's.
+        inside: where unknowns are, a boolean array; elsewhere only the diagonal is not zero. None is everywhere.
 
     Attributes:
         diagonal: the entries of the diagonal, an array of the grid's shape.
@@ -35,13 +36,18 @@ class CompactOperator(Frozen):
     [1.0, 0.0, 1.0]
     """
 
-    arrays = ("coefficients", "diagonal")
+    arrays = ("coefficients", "diagonal", "inside")
 
     def __init__(
-        self, grid: Grid, coefficients: Array, terms: Terms | None = None, volumes: Array | float | None = None
+        self,
+        grid: Grid,
+        coefficients: Array,
+        terms: Terms | None = None,
+        volumes: Array | float | None = None,
+        inside: Array | None = None,
     ) -> None:
         self.grid, self.terms = grid, Terms((1.0,) * grid.ndim) if terms is None else terms
-        self.coefficients, self._volumes = coefficients, volumes
+        self.coefficients, self._volumes, self.inside = coefficients, volumes, inside
         alone = [axis.periodic and axis.n == 1 for axis in grid.axes]  # its own neighbour on both sides
         at_home = [all(o == 0 or own for o, own in zip(offset, alone, strict=True)) for offset in offsets(grid.ndim)]
         self.diagonal = coefficients[at_home].sum(axis=0) if any(alone) else coefficients[len(at_home) // 2]
