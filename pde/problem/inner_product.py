@@ -21,7 +21,7 @@ class Volumes(Frozen):
         W: an array, or the grid that has these control volumes: the array is then made when it is first needed.
     """
 
-    _rows: Array | None = None
+    rows: Array | None = None
 
     def __init__(self, W: Array | Grid) -> None:
         self._W = W
@@ -35,14 +35,14 @@ class Volumes(Frozen):
 
     def to(self, device: Any, dtype: Any) -> Self:
         """The same for tensors; arrays of any dtype have it as it is."""
-        if device is None or (self._uniform and self._rows is None):
+        if device is None or (self._uniform and self.rows is None):
             return self
         weights = {} if self._uniform else {"_weights": convert(self._weights, device, dtype)}
-        return self.changed(_rows=convert(self._rows, device, dtype), **weights)
+        return self.changed(rows=convert(self.rows, device, dtype), **weights)
 
     def with_rows(self, rows: Array | None) -> Self:
         """The same, but that norms take each row of residuals times its entry in `rows`; see `row_scale`."""
-        return self.changed(_rows=rows)
+        return self.changed(rows=rows)
 
     def mean(self, u: Array) -> Array:
         """sum W u / sum W."""
@@ -57,8 +57,8 @@ class Volumes(Frozen):
 
     def rms(self, u: Array) -> Array:
         """sqrt(sum W u^2 / sum W): the same for every grid size and dtype; an array on the host also of tensors."""
-        if self._rows is not None:
-            u = cast(self._rows, u.dtype) * u
+        if self.rows is not None:
+            u = cast(self.rows, u.dtype) * u
         if is_tensor(u):
             return as_numpy(self._rms_of_any_size(u)).astype(float)
         flat = u.reshape(-1, self._size)
