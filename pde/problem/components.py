@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from pde.common.arrays import cast, convert, namespace
+from pde.common.arrays import as_numpy, cast, convert, namespace
 from pde.problem.grid import Array, Grid
 from pde.problem.inner_product import Volumes
 from pde.problem.operators import StencilOperator
@@ -52,12 +52,21 @@ class Components(Volumes):
         sums = [xp.bincount(self._numbers, self._volumes * v, self.count + 1)[1:] for v in flat]
         return xp.stack(sums).reshape(*u.shape[: u.ndim - len(self._shape)], self.count)
 
+    def means(self, u: Array) -> Array:
+        """The mean of u over each component, (..., count)."""
+        return self.integrals(u) / namespace(u).where(self.sizes > 0, self.sizes, 1.0)
+
+    def example(self, k: int) -> tuple[tuple[int, ...], int]:
+        """The index of the first unknown of component k, and the number of its unknowns."""
+        numbers = np.flatnonzero(as_numpy(self._numbers) == k + 1)
+        return tuple(int(i) for i in np.unravel_index(numbers[0], self._shape)), len(numbers)
+
     def without_mean(self, u: Array) -> Array:
         """u less its mean over each component, and as it is elsewhere."""
         if not self.count:
             return u
         xp = namespace(u)
-        means = (self.integrals(u) / xp.where(self.sizes > 0, self.sizes, 1.0)).reshape(-1, self.count)
+        means = self.means(u).reshape(-1, self.count)
         means = xp.concatenate((0 * means[:, :1], means), axis=1)  # -1 has the first place
         return u - cast(means[:, self._numbers].reshape(u.shape), u.dtype)
 
