@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 
 from pde.common.arrays import Frozen, as_numpy, cast, convert, is_tensor, namespace
-from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Grid, is_constant
 from pde.problem.operators import StencilOperator
 
@@ -88,8 +87,8 @@ def row_scale(A: Any) -> Array | None:
     as they are would be that of a few rows, and data of the wall would set their scale.
     """
     box = getattr(A, "box", None)
-    if box is None and getattr(A.terms, "fraction", None) is not None:
-        box = StencilOperator(A.grid, np.dtype(float), Terms(A.terms.diffusion, A.terms.reaction))
+    if A.terms.domain is not None and A.terms.domain.box is not None:
+        box = StencilOperator(A.grid, np.dtype(float), A.terms.domain.box)
     if box is None:
         return None
     larger = A.diagonal > box.diagonal
