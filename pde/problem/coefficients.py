@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -39,8 +39,11 @@ class DomainTerms:
         weights: of each wall, in the order of its faces: data g add weight * g to the equation beside a face, and a
             Dirichlet wall adds weight * u to its left side.
         closed: whether faces inside the box are closed; `Terms.resistances` are infinite there.
-        held: the sum of the weights of Dirichlet walls, an array of the grid's shape where faces are closed.
+        held: the coefficient of u that Dirichlet walls add to the box with its faces open, or as `closed` tells; 0 or
+            an array of the grid's shape.
         fraction: the open share of each control volume; None: all of it.
+        ends: the open shares of sides of the box that walls cut or hide, {(axis, side): array of the side's shape}.
+        box: the coefficients without the domain, where control volumes are cut.
     """
 
     inside: Array
@@ -49,6 +52,8 @@ class DomainTerms:
     closed: bool = False
     held: Array | float = 0.0
     fraction: Array | None = None
+    ends: dict[tuple[int, int], Array] = field(default_factory=dict)
+    box: Terms | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +102,7 @@ class Terms:
     @property
     def held(self) -> Array | float:
         """The coefficient of u from Dirichlet walls, where faces are closed."""
-        return 0.0 if self.domain is None else self.domain.held
+        return self.domain.held if self.domain is not None and self.domain.closed else 0.0
 
     @property
     def fraction(self) -> Array | None:
@@ -185,6 +190,8 @@ def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
         return _constant_coefficients(grid.axes[axis], a)
     xp: Any = namespace(a)
     c = axis_coefficients(grid.axes[axis], *_axis_first(grid, terms, axis))
+    low, high = _open_ends(terms, axis)
+    c = c._replace(low=c.low * low, high=c.high * high)
     return c._replace(**{name: xp.moveaxis(getattr(c, name), 0, axis) for name in ("lower", "centre", "upper")})
 
 
@@ -194,6 +201,8 @@ _constant_coefficients = once_per_axis(axis_coefficients)
 def side_weights(grid: Grid, terms: Terms, axis: int, side: int) -> Any:
     """`low` or `high` of `grid_coefficients`, without the others: a number, or an array of the side's shape."""
     weight = _data_weight(grid.axes[axis], side, *_axis_first(grid, terms, axis))
+    if terms.domain is not None and (axis, side) in terms.domain.ends:
+        weight = weight * terms.domain.ends[axis, side]
     return weight if terms.fraction is None else weight / np.take(terms.fraction, -side, axis)
 
 
@@ -203,7 +212,19 @@ def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
     (n + 1,), or where a varies of the grid's shape with one more along the axis.
     """
     flux = _fluxes(grid.axes[axis], *_axis_first(grid, terms, axis))
-    return np.moveaxis(flux, 0, axis) if flux.ndim > 1 else flux
+    if flux.ndim == 1:
+        return flux
+    for side, share in enumerate(_open_ends(terms, axis)):
+        flux[-side] *= share
+    return np.moveaxis(flux, 0, axis)
+
+
+def _open_ends(terms: Terms, axis: int) -> tuple[Any, Any]:
+    """The open shares of both sides of an axis where walls cut control volumes, else 1."""
+    if terms.domain is None or terms.fraction is None:
+        return 1.0, 1.0
+    low, high = (terms.domain.ends.get((axis, side), 1.0) for side in (0, 1))
+    return low, high
 
 
 def grid_resistances(grid: Grid, terms: Terms, axis: int) -> Array:
