@@ -14,12 +14,13 @@ import scipy.sparse as sp
 from pde.common.arguments import choose
 from pde.common.keywords import suggesting
 from pde.problem.boundary import BoundaryData, embed, read_sides
-from pde.problem.boundary_conditions import boundary_words, read_boundary
+from pde.problem.boundary_conditions import boundary_words, is_open, read_boundary
 from pde.problem.box import read_grid, read_shape
 from pde.problem.coefficients import Terms
 from pde.problem.fields import read_diffusion, read_reaction, read_values
-from pde.problem.grid import Array
+from pde.problem.grid import Array, Sides
 from pde.problem.inner_product import Volumes
+from pde.problem.open_space import FarField, check_open, implied_sides
 from pde.problem.operators import StencilOperator
 
 UNSEEN = 64 * float(np.finfo(float).eps)
@@ -34,7 +35,10 @@ class Poisson:
         extent: length of the box, one number or one per axis.
         boundary: "dirichlet" (u = g), "neumann" (a du/dn = g), "periodic" or ("robin", beta) (a du/dn + beta u = g,
             beta >= 0), with the outward normal; one of these for all sides, or one entry per axis, an entry being one
-            of these or a (low, high) pair.
+            of these or a (low, high) pair. Or "open": free space around the box in 2 or 3 dimensions, for constant a
+            and c, equal steps along each axis, and f that vanishes near the sides. The unknowns are those of Dirichlet
+            sides. u vanishes at infinity; in two dimensions with c = 0 it is -(Q / 2 pi a) ln r there, where Q is the
+            integral of f and r has the unit of `extent`.
         centering: "vertex": Dirichlet unknowns are interior points, Neumann and Robin sides include their end point;
             the spacing is L / (n + 1), L / n or L / (n - 1) with two, one or no Dirichlet ends, L / n on a periodic
             axis. "cell": the unknowns are the centres of n cells of size L / n.
@@ -77,18 +81,25 @@ class Poisson:
         self.grid = read_grid(self.shape, extent, self.boundary, centering == "cell", coordinates)
         self.extent = tuple(axis.length for axis in self.grid.axes)
         self.terms = Terms(read_diffusion(coefficient, self.grid), read_reaction(reaction, self.grid))
-        self.check_fits(np.dtype(float))
+        self.open = is_open(boundary)
+        self._check()
 
     def with_terms(self, coefficient: Any = None, reaction: Any = None) -> Poisson:
         """The same grid and sides with another coefficient or reaction; None keeps the present one."""
         other = copy.copy(self)
-        other.__dict__.pop("_operator", None)
+        for made in ("_operator", "far_field"):
+            other.__dict__.pop(made, None)
         other.terms = Terms(
             self.terms.diffusion if coefficient is None else read_diffusion(coefficient, self.grid),
             self.terms.reaction if reaction is None else read_reaction(reaction, self.grid),
         )
-        other.check_fits(np.dtype(float))
+        other._check()
         return other
+
+    def _check(self) -> None:
+        self.check_fits(np.dtype(float))
+        if self.open:
+            check_open(self.grid, self.terms)
 
     def check_fits(self, dtype: np.dtype) -> None:
         """Refuse coefficients of the discrete operator that keep no distance from the limits of `dtype`.
@@ -135,7 +146,8 @@ class Poisson:
         return len(self.shape)
 
     def __repr__(self) -> str:
-        text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={boundary_words(self.boundary)!r}"
+        words = "open" if self.open else boundary_words(self.boundary)
+        text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={words!r}"
         text += f", centering={self.centering!r}" if self.centering != "vertex" else ""
         if self.terms.varies:
             text += ", coefficient varies"
@@ -164,14 +176,27 @@ class Poisson:
         return self.grid.volumes()
 
     def embed(self, u: Any, g: BoundaryData = None) -> Array:
-        """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`."""
+        """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`.
+
+        On open sides u is what it would have to be for f = 0 beside them, as it is there.
+        """
         values = self.read("u", u)
-        batch = values.shape[: values.ndim - self.ndim]
-        return embed(values, read_sides(g, self.grid, values.dtype, batch), self.grid, self.terms)
+        return embed(values, self.sides(values, g), self.grid, self.terms)
+
+    def sides(self, u: Array, g: BoundaryData) -> Sides:
+        """The boundary data of u (..., *shape): g, or those of open sides, which follow from u."""
+        if self.open and g is None:
+            return implied_sides(u, self._operator)
+        return read_sides(g, self.grid, u.dtype, u.shape[: u.ndim - self.ndim])
 
     def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, **options: bool) -> Array:
         """`values` (array or callable of the coordinates) as a finite real array; see `pde.problem.fields`."""
         return read_values(name, values, self.grid, dtype, **options)
+
+    @cached_property
+    def far_field(self) -> FarField:
+        """The values on open sides, from u of the box with boundary values 0."""
+        return FarField(self.grid, self.terms)
 
     @cached_property
     def _operator(self) -> StencilOperator:
