@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,8 +20,11 @@ from pde.problem.coefficients import Terms
 from pde.problem.fields import read_diffusion, read_reaction, read_values
 from pde.problem.grid import Array, Sides
 from pde.problem.inner_product import Volumes
-from pde.problem.open_space import FarField, check_open, implied_sides
+from pde.problem.open_space import check_open, implied_sides
 from pde.problem.operators import StencilOperator
+
+if TYPE_CHECKING:
+    from pde.problem.far_field import FarField
 
 UNSEEN = 64 * float(np.finfo(float).eps)
 """Reactions and Robin sides that are this weak beside the diagonal of A are lost in the rounding of A u."""
@@ -37,8 +40,8 @@ class Poisson:
             beta >= 0), with the outward normal; one of these for all sides, or one entry per axis, an entry being one
             of these or a (low, high) pair. Or "open": free space around the box in 2 or 3 dimensions, for constant a
             and c, equal steps along each axis, and f that vanishes near the sides. The unknowns are those of Dirichlet
-            sides. u vanishes at infinity; in two dimensions with c = 0 it is -(Q / 2 pi a) ln r there, where Q is the
-            integral of f and r has the unit of `extent`.
+            sides, and `apply` and `matrix` take boundary values 0. u vanishes at infinity; in two dimensions with c = 0
+            it is -(Q / 2 pi a) ln r there, where Q is the integral of f and r has the unit of `extent`.
         centering: "vertex": Dirichlet unknowns are interior points, Neumann and Robin sides include their end point;
             the spacing is L / (n + 1), L / n or L / (n - 1) with two, one or no Dirichlet ends, L / n on a periodic
             axis. "cell": the unknowns are the centres of n cells of size L / n.
@@ -196,6 +199,8 @@ class Poisson:
     @cached_property
     def far_field(self) -> FarField:
         """The values on open sides, from u of the box with boundary values 0."""
+        from pde.problem.far_field import FarField  # with SciPy's transforms, which take as long to import as pde
+
         return FarField(self.grid, self.terms)
 
     @cached_property

@@ -153,7 +153,7 @@ class Reader:
     def _sides(self, g: BoundaryData, batch: tuple[int, ...]) -> Sides:
         double = np.dtype(float)
         if self.problem.open and g is not None:
-            raise ValueError(f"g must be None with open sides, whose values are those of free space; got {described(g)}")
+            raise ValueError(f"g must be None with open sides: their values follow from f; got {described(g)}")
         sides = read_sides(host(self.device.read("g", g)), self.problem.grid, double, batch)
         for key, values in sides.items():
             finite(f"g[{key}]", values, self.dtype)
