@@ -1,8 +1,8 @@
 """The values on the sides of a box in free space, by James' method on the unbounded lattice.
 
 u of the box with boundary values 0, continued by 0, solves the equation on the unbounded lattice but for charges on the
-sides (R. A. James, J. Comput. Phys. 25, 1977). Their potential there is the boundary data that makes the box a part of free
-space. Green's function of the lattice is the integral over t of a product over the axes, exp(-2 s) I_n(2 s) with
+sides (R. A. James, J. Comput. Phys. 25, 1977). Their potential there is the boundary data that free space has.
+Green's function of the lattice is the integral over t of a product over the axes, exp(-2 s) I_n(2 s) with
 s = a t / h^2. The trapezoidal rule in log t makes it a sum of products: the potential of one side at another is a few
 products of matrices, and the values found are those of the lattice itself, with no error of quadrature in space.
 """
