@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from pde.common.arguments import choose
 from pde.common.keywords import suggesting
 from pde.problem.boundary import BoundaryData, embed, read_sides
-from pde.problem.boundary_conditions import boundary_words, read_boundary
+from pde.problem.boundary_conditions import boundary_words, is_open, read_boundary
 from pde.problem.box import read_grid, read_shape
 from pde.problem.coefficients import Terms
 from pde.problem.components import Components, closed_components
@@ -24,8 +24,12 @@ from pde.problem.fields import read_diffusion, read_reaction, read_values
 from pde.problem.finest import Finest, finest_operator
 from pde.problem.grid import Array, Sides
 from pde.problem.inner_product import Volumes
+from pde.problem.open_space import check_open, implied_sides
 from pde.problem.operators import StencilOperator, control_volumes
 from pde.problem.wall_data import with_held_values
+
+if TYPE_CHECKING:
+    from pde.problem.far_field import FarField
 
 UNSEEN = 64 * float(np.finfo(float).eps)
 """Reactions and Robin sides that are this weak beside the diagonal of A are lost in the rounding of A u."""
@@ -39,7 +43,10 @@ class Poisson:
         extent: length of the box, one number or one per axis.
         boundary: "dirichlet" (u = g), "neumann" (a du/dn = g), "periodic" or ("robin", beta) (a du/dn + beta u = g,
             beta >= 0), with the outward normal; one of these for all sides, or one entry per axis, an entry being one
-            of these or a (low, high) pair.
+            of these or a (low, high) pair. Or "open": free space around the box in 2 or 3 dimensions, for constant a
+            and c, equal steps along each axis, and f that vanishes near the sides. The unknowns are those of Dirichlet
+            sides, and `apply` and `matrix` take boundary values 0. u vanishes at infinity; in two dimensions with c = 0
+            it is -(Q / 2 pi a) ln r there, where Q is the integral of f and r has the unit of `extent`.
         centering: "vertex": Dirichlet unknowns are interior points, Neumann and Robin sides include their end point;
             the spacing is L / (n + 1), L / n or L / (n - 1) with two, one or no Dirichlet ends, L / n on a periodic
             axis. "cell": the unknowns are the centres of n cells of size L / n.
@@ -90,14 +97,15 @@ class Poisson:
         self.boundary = read_boundary(boundary, self.ndim)
         self.grid = read_grid(self.shape, extent, self.boundary, centering == "cell", coordinates)
         self.extent = tuple(axis.length for axis in self.grid.axes)
+        self.open = is_open(boundary)
         self.domain = read_domain(domain, walls, self.grid)
         self._take(coefficient, face_coefficients, reaction)
 
     def with_terms(self, coefficient: Any = None, reaction: Any = None, face_coefficients: Any = None) -> Poisson:
         """The same grid, sides and domain with other coefficients; None keeps the present ones."""
         other = copy.copy(self)
-        for name in ("_operator", "components"):
-            other.__dict__.pop(name, None)
+        for made in ("_operator", "components", "far_field"):
+            other.__dict__.pop(made, None)
         other._take(coefficient, face_coefficients, reaction, before=self)
         return other
 
@@ -111,6 +119,8 @@ class Poisson:
         c = before.terms.reaction if before is not None and reaction is None else read_reaction(reaction, self.grid)
         self.terms: Terms = terms_on_faces(self._diffusion, c, self._faces, self.domain, self.grid)
         self.check_fits(np.dtype(float))
+        if self.open:
+            check_open(self.grid, self.terms)
 
     def check_fits(self, dtype: np.dtype) -> None:
         """Refuse coefficients of the discrete operator that keep no distance from the limits of `dtype`.
@@ -166,7 +176,8 @@ class Poisson:
         return len(self.shape)
 
     def __repr__(self) -> str:
-        text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={boundary_words(self.boundary)!r}"
+        words = "open" if self.open else boundary_words(self.boundary)
+        text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={words!r}"
         text += f", centering={self.centering!r}" if self.centering != "vertex" else ""
         if self._faces is not None:
             text += ", coefficients of faces"
@@ -206,12 +217,20 @@ class Poisson:
     def embed(self, u: Any, g: BoundaryData = None) -> Array:
         """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`.
 
-        Points outside the domain get the values that they hold, and 0 where they hold none.
+        Points outside a domain get the values that they hold, and 0 where they hold none. On open sides u is what it
+        would have to be for f = 0 beside them, as it is there.
         """
         values = self.read("u", u)
-        sides = self.read_sides(g, values.dtype, values.shape[: values.ndim - self.ndim])
         held = g.get("walls") if isinstance(g, Mapping) else g
-        return embed(with_held_values(values, held, self.grid, self.terms), sides, self.grid, self.terms)
+        return embed(
+            with_held_values(values, held, self.grid, self.terms), self.sides(values, g), self.grid, self.terms
+        )
+
+    def sides(self, u: Array, g: BoundaryData) -> Sides:
+        """The boundary data of u (..., *shape): g, or those of open sides, which follow from u."""
+        if self.open and g is None:
+            return implied_sides(u, self._operator)
+        return self.read_sides(g, u.dtype, u.shape[: u.ndim - self.ndim])
 
     def read_sides(self, g: BoundaryData, dtype: np.dtype, batch: tuple[int, ...] = ()) -> Sides:
         """Boundary data as arrays; see `pde.problem.boundary.read_sides`."""
@@ -221,6 +240,13 @@ class Poisson:
         """`values` (array or callable of the coordinates) as a finite real array; see `pde.problem.fields`."""
         inside = None if self.domain is None else self.domain.inside
         return read_values(name, values, self.grid, dtype, inside=inside, **options)
+
+    @cached_property
+    def far_field(self) -> FarField:
+        """The values on open sides, from u of the box with boundary values 0."""
+        from pde.problem.far_field import FarField  # with SciPy's transforms, which take as long to import as pde
+
+        return FarField(self.grid, self.terms)
 
     @cached_property
     def _operator(self) -> Finest:

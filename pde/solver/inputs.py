@@ -17,6 +17,7 @@ from pde.common.arrays import cast, copied, is_tensor
 from pde.problem.boundary import BoundaryData
 from pde.problem.compatibility import incompatible_share
 from pde.problem.grid import Array, Sides
+from pde.problem.open_space import check_nearby
 from pde.problem.poisson import Poisson
 from pde.solver.batch import one_batch_axis
 from pde.solver.output import check_out, deliver, work_space
@@ -79,8 +80,15 @@ class Inputs:
         finite("f", self.f, self.reader.dtype)
 
     def incompatible_share(self, backend: Backend, allowed: float | None) -> np.ndarray | None:
-        """The share of f that is removed of each member, where the problem is singular."""
+        """The share of f that is removed of each member, where the problem is singular.
+
+        Raises:
+            ValueError: f does not fit a singular problem, or does not vanish near open sides.
+        """
         problem = self.reader.problem
+        if problem.open:
+            self.check_finite()
+            check_nearby(self.members, problem.grid, allowed)
         if not problem.singular:
             return None
         self.check_finite()
@@ -90,6 +98,11 @@ class Inputs:
             f, sides = host(f), host(sides)
         with np.errstate(**QUIET):
             return incompatible_share(f, sides, problem.grid, problem.terms, volumes, allowed)
+
+    def with_far_field(self, u: Array) -> Inputs:
+        """The same with the boundary data of open sides, from u of the box with boundary values 0."""
+        sides = self.reader.problem.far_field(u)
+        return replace(self, sides={key: self.reader.device.convert(g, np.dtype(float)) for key, g in sides.items()})
 
     def deliver(self, u: Array) -> Array:
         """The result, members (members, *shape), in the shape and kind of f, and in `out`."""
@@ -142,6 +155,8 @@ class Reader:
 
     def _sides(self, g: BoundaryData, batch: tuple[int, ...]) -> Sides:
         double = np.dtype(float)
+        if self.problem.open and g is not None:
+            raise ValueError(f"g must be None with open sides: their values follow from f; got {described(g)}")
         sides = self.problem.read_sides(host(self.device.read("g", g)), double, batch)
         for key, values in sides.items():
             finite(f"g[{key}]", values, self.dtype)
