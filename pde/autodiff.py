@@ -113,7 +113,7 @@ class _Adjoint:
 
     def apply(self, u: Tensor, fields: tuple[Tensor, ...]) -> Tensor:
         """A u, differentiable in u and in the coefficients."""
-        terms: Any = Terms(fields[:-1], fields[-1])  # type: ignore[arg-type]
+        terms: Any = replace(self.mg.problem.terms, diffusion=fields[:-1], reaction=fields[-1])  # type: ignore[arg-type]
         A: Any = StencilOperator(self.mg.problem.grid, self.mg.dtype, terms)
         result: Tensor = A(u)
         return result
@@ -188,7 +188,7 @@ def _terms(coefficient: Any, reaction: Any, problem: Poisson, x: Tensor) -> Term
         return full
 
     diffusion = tuple(field(value, read) for value, read in zip(given, problem.terms.diffusion, strict=True))
-    return Terms(diffusion, field(reaction, problem.terms.reaction))  # type: ignore[arg-type]
+    return replace(problem.terms, diffusion=diffusion, reaction=field(reaction, problem.terms.reaction))  # type: ignore[arg-type]
 
 
 def _sides(g: Any, problem: Poisson, x: Tensor) -> dict[tuple[int, int], Any]:

@@ -16,11 +16,12 @@ from pde.common.keywords import suggesting
 from pde.problem.boundary import BoundaryData, embed, read_sides
 from pde.problem.boundary_conditions import boundary_words, read_boundary
 from pde.problem.box import read_grid, read_shape
-from pde.problem.coefficients import Terms
+from pde.problem.coefficients import Betas, Terms
 from pde.problem.fields import read_diffusion, read_reaction, read_values
 from pde.problem.grid import Array
 from pde.problem.inner_product import Volumes
 from pde.problem.operators import StencilOperator
+from pde.problem.robin import read_betas, with_sides
 
 UNSEEN = 64 * float(np.finfo(float).eps)
 """Reactions and Robin sides that are this weak beside the diagonal of A are lost in the rounding of A u."""
@@ -33,15 +34,17 @@ class Poisson:
         shape: the number of unknowns per axis, each at least 1.
         extent: length of the box, one number or one per axis.
         boundary: "dirichlet" (u = g), "neumann" (a du/dn = g), "periodic" or ("robin", beta) (a du/dn + beta u = g,
-            beta >= 0), with the outward normal; one of these for all sides, or one entry per axis, an entry being one
-            of these or a (low, high) pair.
+            beta >= 0, a number, an array of the side's shape or a callable of all coordinates), with the outward
+            normal; one of these for all sides, or one entry per axis, an entry being one of these or a (low, high)
+            pair.
         centering: "vertex": Dirichlet unknowns are interior points, Neumann and Robin sides include their end point;
             the spacing is L / (n + 1), L / n or L / (n - 1) with two, one or no Dirichlet ends, L / n on a periodic
             axis. "cell": the unknowns are the centres of n cells of size L / n.
         coefficient: a > 0, a number, an array of `shape`, or a callable of the coordinates; or a tuple or list of
             these, one per axis, for a diagonal tensor; None is 1. Between two points a is the harmonic mean, exact
             for the flux through a jump midway between them; elsewhere a jump costs an order of accuracy.
-        reaction: c >= 0, a number, an array of `shape`, or a callable of the coordinates.
+        reaction: c, a number, an array of `shape`, or a callable of the coordinates. Where it is negative the problem
+            is to stay positive definite; see `Multigrid.solve` on "indefinite".
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
 
@@ -73,22 +76,36 @@ class Poisson:
     ) -> None:
         self.shape = read_shape(shape)
         self.centering = choose("centering", centering, ("vertex", "cell"))
-        self.boundary = read_boundary(boundary, self.ndim)
-        self.grid = read_grid(self.shape, extent, self.boundary, centering == "cell", coordinates)
+        sides, given = read_boundary(boundary, self.ndim)
+        grid = read_grid(self.shape, extent, sides, centering == "cell", coordinates)
+        self.grid, betas = read_betas(given, grid)
+        self.boundary = tuple(axis.sides for axis in self.grid.axes)
         self.extent = tuple(axis.length for axis in self.grid.axes)
-        self.terms = Terms(read_diffusion(coefficient, self.grid), read_reaction(reaction, self.grid))
+        self.terms = Terms(read_diffusion(coefficient, self.grid), read_reaction(reaction, self.grid), betas=betas)
         self.check_fits(np.dtype(float))
 
-    def with_terms(self, coefficient: Any = None, reaction: Any = None) -> Poisson:
-        """The same grid and sides with another coefficient or reaction; None keeps the present one."""
+    def with_terms(self, coefficient: Any = None, reaction: Any = None, boundary: Any = None) -> Poisson:
+        """The same grid with another coefficient, reaction or beta of its sides; None keeps the present one."""
         other = copy.copy(self)
         other.__dict__.pop("_operator", None)
+        betas = self.terms.betas if boundary is None else other._take_sides(boundary)
         other.terms = Terms(
             self.terms.diffusion if coefficient is None else read_diffusion(coefficient, self.grid),
             self.terms.reaction if reaction is None else read_reaction(reaction, self.grid),
+            betas=betas,
         )
         other.check_fits(np.dtype(float))
         return other
+
+    def _take_sides(self, boundary: Any) -> Betas:
+        """Replace the sides by others of the same kinds; return the betas that vary."""
+        sides, given = read_boundary(boundary, self.ndim)
+        kinds, now = ([[side.kind for side in pair] for pair in pairs] for pairs in (sides, self.boundary))
+        if kinds != now:
+            raise ValueError(f"boundary must be of the same kinds as before, {now}, with other beta; got {kinds}")
+        self.grid, betas = read_betas(given, with_sides(self.grid, sides))
+        self.boundary = tuple(axis.sides for axis in self.grid.axes)
+        return betas
 
     def check_fits(self, dtype: np.dtype) -> None:
         """Refuse coefficients of the discrete operator that keep no distance from the limits of `dtype`.
@@ -103,8 +120,7 @@ class Poisson:
             raise ValueError(
                 f"coefficient: a/h^2 leaves the range of {dtype.name}, got values from {low:.3g} to {high:.3g}"
             )
-        if np.max(self.terms.reaction) > float(np.finfo(dtype).max) / 100:
-            largest = float(np.max(self.terms.reaction))
+        if (largest := float(np.max(np.abs(self.terms.reaction)))) > float(np.finfo(dtype).max) / 100:
             raise ValueError(f"reaction must fit into {dtype.name} with a margin, got values up to {largest:.3g}")
 
     @property
@@ -114,16 +130,20 @@ class Poisson:
 
     @property
     def hold(self) -> float:
-        """The mean of A 1 relative to the diagonal of A: the share by which sides and reaction determine a constant."""
+        """The mean of |A 1| relative to the diagonal of A: the share by which sides and reaction determine a constant."""
         if self.has_dirichlet:
             return math.inf
         c, diagonal = self.terms.reaction, 2 * sum(self.grid.couplings(self.terms.typical))
-        mean = c if isinstance(c, float) else float(Volumes(self.grid).mean(c))
+        mean = abs(c) if isinstance(c, float) else float(Volumes(self.grid).mean(abs(c)))
         return (mean + sum(side.beta / axis.length for axis in self.grid.axes for side in axis.sides)) / diagonal
 
     def is_held(self, dtype: np.dtype) -> bool:
         """Whether A 1 differs from zero by more than rounding in this dtype, whose cycles then find the mean of u."""
         return self.hold > 4 * float(np.finfo(dtype).eps)
+
+    def may_amplify(self, dtype: np.dtype) -> bool:
+        """Whether u may be so large that all of f is lost in the rounding of A u in this dtype."""
+        return self.terms.least_reaction < 0 or not (self.singular or self.is_held(dtype))
 
     @property
     def has_dirichlet(self) -> bool:
@@ -136,6 +156,7 @@ class Poisson:
 
     def __repr__(self) -> str:
         text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={boundary_words(self.boundary)!r}"
+        text += ", beta varies" if self.terms.betas else ""
         text += f", centering={self.centering!r}" if self.centering != "vertex" else ""
         if self.terms.varies:
             text += ", coefficient varies"
@@ -149,7 +170,7 @@ class Poisson:
 
     def apply(self, u: Any) -> Array:
         """A u, for zero boundary values, of u with shape (..., *shape)."""
-        return self._operator(self.read("u", u))
+        return self._operator(self.read("u", u, imaginary=True))
 
     def matrix(self, symmetric: bool = False) -> sp.csr_matrix:
         """A on the flattened unknowns (C order); W A, W the control volumes, where `symmetric`.
@@ -165,12 +186,13 @@ class Poisson:
 
     def embed(self, u: Any, g: BoundaryData = None) -> Array:
         """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`."""
-        values = self.read("u", u)
+        values = self.read("u", u, imaginary=True)
         batch = values.shape[: values.ndim - self.ndim]
-        return embed(values, read_sides(g, self.grid, values.dtype, batch), self.grid, self.terms)
+        sides = read_sides(g, self.grid, values.real.dtype, batch, imaginary=True)
+        return embed(values.astype(np.result_type(values, *sides.values())), sides, self.grid, self.terms)
 
     def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, **options: bool) -> Array:
-        """`values` (array or callable of the coordinates) as a finite real array; see `pde.problem.fields`."""
+        """`values` (array or callable of the coordinates) as a finite array; see `pde.problem.fields`."""
         return read_values(name, values, self.grid, dtype, **options)
 
     @cached_property

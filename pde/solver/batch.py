@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mgcore import Solution
+from mgcore.solution import summary
 from pde.problem.grid import Array, Sides
 
 
@@ -18,6 +19,20 @@ def with_removed(solution: Solution, removed: np.ndarray) -> Solution:
     shares = zip(solution.members, removed.ravel().tolist(), strict=True)
     members = tuple(member.changed(removed=share) for member, share in shares)
     return solution.changed(removed=float(np.max(removed)), members=members)
+
+
+def with_complex_members(solution: Solution) -> Solution:
+    """The solution of a batch whose first half holds the real parts of its members, its second the imaginary parts."""
+    half = len(solution.members) // 2
+    pairs = zip(solution.members[:half], solution.members[half:], strict=True)
+    return solution.changed(members=tuple(_both(*pair) for pair in pairs))
+
+
+def _both(real: Solution, imaginary: Solution) -> Solution:
+    """One solution of its two parts: the worse of each of their numbers."""
+    removed = None if real.removed is None or imaginary.removed is None else max(real.removed, imaginary.removed)
+    both = summary(None, (real, imaginary), max(real.seconds, imaginary.seconds))
+    return both.changed(members=(), removed=removed)
 
 
 def delivered(solution: Solution, u: Array, ndim: int) -> Solution:
