@@ -38,7 +38,7 @@ def real_array(name: str, values: Any, imaginary: bool = False) -> Array:
     except ValueError as error:
         raise ValueError(f"{name} must be an array of real numbers, got {type(values).__name__}: {error}") from error
     if array.dtype.kind not in ("biufc" if imaginary else "biuf"):
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+        raise TypeError(f"{name} must hold {'' if imaginary else 'real '}numbers, got dtype {array.dtype}")
     return array
 
 

@@ -127,7 +127,8 @@ def along_axes(matrices: Sequence[Any], x: Any) -> Any:
 
 def is_separable(A: Operator) -> bool:
     """Whether A is a sum of operators along single axes, and none of these too long for `SeparableSolver`."""
-    alike = isinstance(A, StencilOperator) and not A.terms.varies and not A.terms.betas and isinstance(A.terms.reaction, float)
+    terms = A.terms
+    alike = isinstance(A, StencilOperator) and not (terms.varies or terms.betas) and isinstance(terms.reaction, float)
     return alike and max(A.grid.shape) <= LONGEST
 
 

@@ -90,7 +90,8 @@ class Terms:
 
     def reaction_jumps(self, grid: Grid) -> bool:
         """Whether the reaction changes between neighbours by more than half of its largest value."""
-        return not isinstance(self.reaction, float) and _largest_jump(self.reaction, grid) > np.abs(self.reaction).max() / 2
+        c = self.reaction
+        return not isinstance(c, float) and _largest_jump(c, grid) > np.abs(c).max() / 2
 
     def strong_axis_turns(self, grid: Grid) -> bool:
         """Whether the strong coupling lies along different axes in parts of the grid: no one order of coarsening suits.
@@ -135,9 +136,7 @@ class AxisCoefficients(NamedTuple):
     high: float | Array
 
 
-def axis_coefficients(
-    axis: Axis, a: Any = 1.0, resistance: Array | None = None, betas: Any = None
-) -> AxisCoefficients:
+def axis_coefficients(axis: Axis, a: Any = 1.0, resistance: Array | None = None, betas: Any = None) -> AxisCoefficients:
     """-d/dx (a d/dx) by finite volumes along one axis, with its ends; a varies over (n, ...) or is one number.
 
     Between two unknowns a is their harmonic mean, which keeps the flux right where a jumps midway; or the `resistance`

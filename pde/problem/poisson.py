@@ -130,7 +130,7 @@ class Poisson:
 
     @property
     def hold(self) -> float:
-        """The mean of |A 1| relative to the diagonal of A: the share by which sides and reaction determine a constant."""
+        """The mean of |A 1| relative to the diagonal of A: how strongly sides and reaction determine a constant."""
         if self.has_dirichlet:
             return math.inf
         c, diagonal = self.terms.reaction, 2 * sum(self.grid.couplings(self.terms.typical))
