@@ -45,8 +45,9 @@ class StencilOperator(Frozen):
         c = self.terms.reaction + self.terms.held
         self.reaction = c if isinstance(c, float) else cast(c, dtype)
         diagonal: Any = sum((self._centre(a) for a in range(ndim)), self.reaction)
-        lonely = sum(grid.couplings(self.terms.typical))  # a point with no open face is relaxed to zero
-        self.diagonal = np.where(diagonal == 0, lonely, diagonal).astype(dtype) if self.terms.closed else diagonal
+        if self.terms.closed:  # a point with no open face is relaxed to zero
+            diagonal = np.where(diagonal == 0, sum(grid.couplings(self.terms.typical)), diagonal).astype(dtype)
+        self.diagonal = diagonal
         self.nonzeros = grid.size * (2 * ndim + 1)
         self.colours = coloured_blocks(grid)
 

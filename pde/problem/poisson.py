@@ -139,7 +139,8 @@ class Poisson:
         """The parts of the domain on which u is determined up to a constant, where faces are closed; else None."""
         if not self.terms.closed:
             return None
-        assert isinstance(A := self._operator, StencilOperator)
+        A = self._operator
+        assert isinstance(A, StencilOperator)
         return Components(closed_components(A, UNSEEN), self.control_volumes())
 
     @property
