@@ -56,4 +56,4 @@ def test_rows_of_small_control_volumes():
     whole = np.broadcast_to(StencilOperator(problem.grid, F8, Terms((1.0, 1.0), 1.0)).diagonal, problem.shape)
     assert (scale[inside] * A.diagonal[inside] <= whole[inside] * (1 + 4 * EPS)).all()
     assert (scale[inside] < 1).any()
-    assert (scale[inside & (problem.domain.fraction == 1)] == 1).all()
+    assert (scale[inside & (problem.domain.fraction == 1)] >= 1 - 8 * EPS).all()
