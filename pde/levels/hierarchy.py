@@ -21,14 +21,13 @@ from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
 from pde.levels.truncated import TruncatedTransfer, product, scaling
 from pde.problem.coefficients import STEEP, Terms
 from pde.problem.compact import CompactOperator
+from pde.problem.finest import finest_operator
 from pde.problem.grid import Grid
 from pde.problem.inner_product import Volumes
 from pde.problem.masked import regular_matrix
 from pde.problem.operators import MatrixOperator, Operator, StencilOperator
 
 Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer | TruncatedTransfer
-Finest = Callable[[Grid, np.dtype, Terms], Operator]
-"""Makes the operator of the finest grid in a dtype."""
 
 COARSEST_SIZE = 8
 """Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
@@ -161,20 +160,14 @@ class Reuse:
 
 
 def build_hierarchy(
-    grid: Grid,
-    terms: Terms,
-    choices: Choices,
-    limit: int | None,
-    before: Hierarchy | None = None,
-    finest: Finest = StencilOperator,
+    grid: Grid, terms: Terms, choices: Choices, limit: int | None, before: Hierarchy | None = None
 ) -> Hierarchy:
     """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.
 
     Args:
         before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
-        finest: makes A; where that is a `MaskedOperator`, transfers are to be "truncated" or "operator".
     """
-    A = finest(grid, choices.dtype, terms)
+    A: Operator = finest_operator(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
     reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
