@@ -141,10 +141,6 @@ class Poisson:
         """Whether A 1 differs from zero by more than rounding in this dtype, whose cycles then find the mean of u."""
         return self.hold > 4 * float(np.finfo(dtype).eps)
 
-    def may_amplify(self, dtype: np.dtype) -> bool:
-        """Whether u may be so large that all of f is lost in the rounding of A u in this dtype."""
-        return self.terms.least_reaction < 0 or not (self.singular or self.is_held(dtype))
-
     @property
     def has_dirichlet(self) -> bool:
         """Whether u is given on some side."""

@@ -196,7 +196,8 @@ class Multigrid(Setup):
                 "backslash" are not symmetric and are refused. "auto" is "cg" where the coefficient is rough (see
                 `coarse` of `Multigrid`) or a negative reaction may make the problem indefinite, the cycle is symmetric
                 and there are two levels or more, else None. With a reaction near minus the least eigenvalue cycles
-                alone need many times as many; beyond it they may diverge, and "cg" ends as "indefinite".
+                alone need many times as many; beyond it they may diverge, and "cg" ends as "indefinite" where it meets
+                negative curvature.
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
                 residual, and the u of all members, those that have ended among them. It may write into f, which the
                 solve has copied; u is a read-only array, or a copy where it is a tensor.
@@ -234,7 +235,7 @@ class Multigrid(Setup):
                 callback=callback,
                 work_units=partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle),
                 patience=5 if accel is None else 20,
-                doubt=self.problem.may_amplify(self.dtype),
+                doubt=not self.problem.singular and not self.problem.is_held(self.dtype),
             )
         if any(member.reason == "non-finite" for member in solution.members):
             inputs.check_finite()
