@@ -57,7 +57,7 @@ def test_the_parts_are_those_of_two_solves(mg, f, g):
         last = max(each.residual_norms[-1] for each in alone)
         assert solution.residual_norms[-1] == pytest.approx(
             last, rel=16 * float(np.finfo(mg.dtype).eps)
-        )  # sums of other lengths
+        
         assert len(solution.members) == (0 if f.ndim == 2 else 6)
         for member, *both in zip(solution.members, *(each.members for each in alone), strict=True):
             assert member.cycles == max(each.cycles for each in both)
