@@ -72,6 +72,8 @@ def solve_poisson(
             "reaction: where it is zero and no side fixes u the problem is singular, and the solution has no "
             "derivative in the reaction; detach it, or make it positive somewhere"
         )
+    if problem.open and varies:
+        raise ValueError("coefficient, reaction: with open sides there are derivatives in f alone; detach them")
     data = cast(f, mg.dtype)
     terms = _terms(coefficient, reaction, problem, data) if varies else problem.terms
     b = fold(data, sides, problem.grid, terms)

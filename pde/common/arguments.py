@@ -30,8 +30,8 @@ def real_array(name: str, values: Any, imaginary: bool = False) -> Array:
         raise TypeError(f"{name} must be a number or a NumPy array here, got a torch tensor; see {name}.numpy()")
     if np.ma.is_masked(values):
         raise ValueError(
-            f"{name} has masked entries, and every point of the box is an unknown: give values there too, see "
-            "numpy.ma.filled. A reaction of 1e6 * a / h**2 at some of the points keeps u near 0 at them"
+            f"{name} has masked entries: give values there too, see numpy.ma.filled, and `domain` of pde.Poisson where "
+            "masked points are no unknowns"
         )
     try:
         array = np.asarray(values)

@@ -19,6 +19,8 @@ def read_boundary(boundary: Any, ndim: int) -> tuple[tuple[tuple[Side, Side], ..
     Raises:
         TypeError, ValueError: naming what came and what is allowed.
     """
+    if is_open(boundary):
+        return ((Side(), Side()),) * ndim, {}
     entries = (boundary,) * ndim if _is_word(boundary) else boundary
     if not isinstance(entries, list | tuple):
         raise _unknown(boundary)
@@ -29,6 +31,11 @@ def read_boundary(boundary: Any, ndim: int) -> tuple[tuple[tuple[Side, Side], ..
     betas: dict[tuple[int, int], Any] = {}
     sides = tuple(_read_pair(a, entry, betas) for a, entry in enumerate(entries))
     return sides, betas
+
+
+def is_open(word: Any) -> bool:
+    """Whether this is the word for free space around the box."""
+    return isinstance(word, str) and word == "open"
 
 
 def boundary_words(sides: tuple[tuple[Side, Side], ...]) -> Any:
@@ -75,9 +82,11 @@ def _read_side(word: Any, key: tuple[int, int], betas: dict[tuple[int, int], Any
         return Side("robin", 1.0)
     if _is_robin(word) and math.isfinite(beta := number("boundary: beta of 'robin'", word[1], least=0)):
         return Side("robin", beta)
+    if is_open(word):
+        raise ValueError("boundary: 'open' is free space around the box, so all sides are open: boundary='open'")
     raise _unknown(word)
 
 
 def _unknown(came: Any) -> ValueError:
-    allowed = f"{', '.join(map(repr, BOUNDARIES))} or ('robin', beta)"
-    return ValueError(f"boundary must be {allowed}; got {described(came)}{nearest(came, BOUNDARIES)}")
+    allowed = f"{', '.join(map(repr, BOUNDARIES))}, ('robin', beta), or 'open' for all sides"
+    return ValueError(f"boundary must be {allowed}; got {described(came)}{nearest(came, (*BOUNDARIES, 'open'))}")

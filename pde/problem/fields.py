@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pde.common.arguments import evaluate, finite, real_array
-from pde.common.arrays import contiguous, is_complex, is_tensor, namespace, numpy_dtype
+from pde.common.arrays import contiguous, is_complex, is_tensor, like, namespace, numpy_dtype
 from pde.problem.grid import Array, Grid
 
 
@@ -20,6 +20,7 @@ def read_values(
     check: bool = True,
     constant: bool = False,
     imaginary: bool = False,
+    inside: Array | None = None,
 ) -> Array:
     """`values` (array or callable of the coordinates) as a finite array of shape (..., *grid.shape).
 
@@ -28,6 +29,7 @@ def read_values(
         check: whether to search an array that has the dtype already for values that are not finite.
         constant: whether one number may stand for all of them.
         imaginary: whether they may be complex; `dtype` is that of their parts then.
+        inside: a domain, outside of which values are replaced by 0.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -42,6 +44,8 @@ def read_values(
         )
     if 0 in shape:
         raise ValueError(f"{name}: a batch axis has length 0: shape {shape}")
+    if inside is not None:
+        array = namespace(array).where(like(inside, array), array, 0)
     if dtype is None:
         given = numpy_dtype(array.dtype)
         dtype = np.promote_types(given, np.float32) if given.kind in "fc" else np.dtype(float)

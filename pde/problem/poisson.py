@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,14 +14,23 @@ import scipy.sparse as sp
 from pde.common.arguments import choose
 from pde.common.keywords import suggesting
 from pde.problem.boundary import BoundaryData, embed, read_sides
-from pde.problem.boundary_conditions import boundary_words, read_boundary
+from pde.problem.boundary_conditions import boundary_words, is_open, read_boundary
 from pde.problem.box import read_grid, read_shape
 from pde.problem.coefficients import Betas, Terms
+from pde.problem.components import Components, closed_components
+from pde.problem.domain import read_domain
+from pde.problem.faces import read_faces, terms_on_faces
 from pde.problem.fields import read_diffusion, read_reaction, read_values
-from pde.problem.grid import Array
+from pde.problem.finest import Finest, finest_operator
+from pde.problem.grid import Array, Sides
 from pde.problem.inner_product import Volumes
-from pde.problem.operators import StencilOperator
+from pde.problem.open_space import check_open, implied_sides
+from pde.problem.operators import StencilOperator, control_volumes
 from pde.problem.robin import read_betas, with_sides
+from pde.problem.wall_data import with_held_values
+
+if TYPE_CHECKING:
+    from pde.problem.far_field import FarField
 
 UNSEEN = 64 * float(np.finfo(float).eps)
 """Reactions and Robin sides that are this weak beside the diagonal of A are lost in the rounding of A u."""
@@ -36,7 +45,10 @@ class Poisson:
         boundary: "dirichlet" (u = g), "neumann" (a du/dn = g), "periodic" or ("robin", beta) (a du/dn + beta u = g,
             beta >= 0, a number, an array of the side's shape or a callable of all coordinates), with the outward
             normal; one of these for all sides, or one entry per axis, an entry being one of these or a (low, high)
-            pair.
+            pair. Or "open": free space around the box in 2 or 3 dimensions, for constant a and c, equal steps along
+            each axis, and f that vanishes near the sides. The unknowns are those of Dirichlet sides, and `apply` and
+            `matrix` take boundary values 0. u vanishes at infinity; in two dimensions with c = 0 it is
+            -(Q / 2 pi a) ln r there, where Q is the integral of f and r has the unit of `extent`.
         centering: "vertex": Dirichlet unknowns are interior points, Neumann and Robin sides include their end point;
             the spacing is L / (n + 1), L / n or L / (n - 1) with two, one or no Dirichlet ends, L / n on a periodic
             axis. "cell": the unknowns are the centres of n cells of size L / n.
@@ -45,6 +57,12 @@ class Poisson:
             for the flux through a jump midway between them; elsewhere a jump costs an order of accuracy.
         reaction: c, a number, an array of `shape`, or a callable of the coordinates. Where it is negative the problem
             is to stay positive definite; see `Multigrid.solve` on "indefinite".
+        domain: where unknowns are, a boolean array of `shape` or a callable of the coordinates that gives one; None is
+            everywhere. Arrays f and u have the box's shape all the same: outside f is not read, and u is zero.
+        walls: the domain's own boundary inside the box: "dirichlet", where the points outside hold values (those of
+            `g["walls"]`), "neumann", insulated or with a flux, or a boolean array, True where a point holds a value.
+        face_coefficients: a >= 0 on the faces, in the place of `coefficient`: for each axis an array with one entry
+            more along it (the faces of cells; the middles between points, and the ends). Zero closes a face.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
 
@@ -73,6 +91,9 @@ class Poisson:
         coefficient: Any = None,
         reaction: Any = 0.0,
         coordinates: Sequence[Any] | None = None,
+        domain: Any = None,
+        walls: Any = "dirichlet",
+        face_coefficients: Sequence[Any] | None = None,
     ) -> None:
         self.shape = read_shape(shape)
         self.centering = choose("centering", centering, ("vertex", "cell"))
@@ -81,21 +102,34 @@ class Poisson:
         self.grid, betas = read_betas(given, grid)
         self.boundary = tuple(axis.sides for axis in self.grid.axes)
         self.extent = tuple(axis.length for axis in self.grid.axes)
-        self.terms = Terms(read_diffusion(coefficient, self.grid), read_reaction(reaction, self.grid), betas=betas)
-        self.check_fits(np.dtype(float))
+        self.open = is_open(boundary)
+        self.domain = read_domain(domain, walls, self.grid)
+        self._take(coefficient, face_coefficients, reaction, betas)
 
-    def with_terms(self, coefficient: Any = None, reaction: Any = None, boundary: Any = None) -> Poisson:
-        """The same grid with another coefficient, reaction or beta of its sides; None keeps the present one."""
+    def with_terms(
+        self, coefficient: Any = None, reaction: Any = None, boundary: Any = None, face_coefficients: Any = None
+    ) -> Poisson:
+        """The same grid and domain with other coefficients or betas of its sides; None keeps the present ones."""
         other = copy.copy(self)
-        other.__dict__.pop("_operator", None)
+        for made in ("_operator", "components", "far_field"):
+            other.__dict__.pop(made, None)
         betas = self.terms.betas if boundary is None else other._take_sides(boundary)
-        other.terms = Terms(
-            self.terms.diffusion if coefficient is None else read_diffusion(coefficient, self.grid),
-            self.terms.reaction if reaction is None else read_reaction(reaction, self.grid),
-            betas=betas,
-        )
-        other.check_fits(np.dtype(float))
+        other._take(coefficient, face_coefficients, reaction, betas, before=self)
         return other
+
+    def _take(self, coefficient: Any, faces: Any, reaction: Any, betas: Betas, before: Poisson | None = None) -> None:
+        """Read the coefficients, or take those of the problem before."""
+        if faces is not None and coefficient is not None:
+            raise ValueError("face_coefficients and coefficient are both given; give the one or the other")
+        if before is None or coefficient is not None or faces is not None:
+            self._diffusion = read_diffusion(coefficient, self.grid)
+            self._faces = None if faces is None else read_faces(faces, self.grid)
+        c = before.terms.reaction if before is not None and reaction is None else read_reaction(reaction, self.grid)
+        box = Terms(self._diffusion, c, betas=betas)
+        self.terms: Terms = terms_on_faces(box, self._faces, self.domain, self.grid)
+        self.check_fits(np.dtype(float))
+        if self.open:
+            check_open(self.grid, self.terms)
 
     def _take_sides(self, boundary: Any) -> Betas:
         """Replace the sides by others of the same kinds; return the betas that vary."""
@@ -125,13 +159,22 @@ class Poisson:
 
     @property
     def singular(self) -> bool:
-        """Whether u is determined up to a constant only, or by less than rounding leaves."""
-        return self.hold <= UNSEEN
+        """Whether u is determined up to a constant only, on some part of a domain, or by less than rounding leaves."""
+        return self.hold <= UNSEEN if self.components is None else self.components.count > 0
+
+    @cached_property
+    def components(self) -> Components | None:
+        """The parts of the domain on which u is determined up to a constant, where faces are closed; else None."""
+        if not self.terms.closed:
+            return None
+        A = self._operator
+        assert isinstance(A, StencilOperator)
+        return Components(closed_components(A, UNSEEN), self.control_volumes())
 
     @property
     def hold(self) -> float:
         """The mean of |A 1| relative to the diagonal of A: how strongly sides and reaction determine a constant."""
-        if self.has_dirichlet:
+        if self.has_dirichlet or self.terms.domain is not None:
             return math.inf
         c, diagonal = self.terms.reaction, 2 * sum(self.grid.couplings(self.terms.typical))
         mean = abs(c) if isinstance(c, float) else float(Volumes(self.grid).mean(abs(c)))
@@ -151,13 +194,18 @@ class Poisson:
         return len(self.shape)
 
     def __repr__(self) -> str:
-        text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={boundary_words(self.boundary)!r}"
+        words = "open" if self.open else boundary_words(self.boundary)
+        text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={words!r}"
         text += ", beta varies" if self.terms.betas else ""
         text += f", centering={self.centering!r}" if self.centering != "vertex" else ""
-        if self.terms.varies:
+        if self._faces is not None:
+            text += ", coefficients of faces"
+        elif self.terms.varies and not self.terms.closed:
             text += ", coefficient varies"
         elif set(self.terms.diffusion) != {1.0}:
             text += f", coefficient={self.terms.diffusion}"
+        if self.domain is not None:
+            text += f", domain of {np.count_nonzero(self.domain.inside)} unknowns"
         return text + (", with reaction)" if self.terms.has_reaction else ")")
 
     def points(self) -> tuple[Array, ...]:
@@ -169,28 +217,57 @@ class Poisson:
         return self._operator(self.read("u", u, imaginary=True))
 
     def matrix(self, symmetric: bool = False) -> sp.csr_matrix:
-        """A on the flattened unknowns (C order); W A, W the control volumes, where `symmetric`.
+        """A on the flattened unknowns of the domain (C order); W A, W the control volumes, where `symmetric`.
 
         Each diagonal entry is the computed sum of its neighbours' entries, of c and of the part of the sides; W A is
         symmetric to the last bit.
         """
-        return self._operator.symmetric_matrix() if symmetric else self._operator.matrix()
+        matrix = self._operator.symmetric_matrix() if symmetric else self._operator.matrix()
+        if self.domain is None:
+            return matrix
+        rows = np.flatnonzero(self.domain.inside)
+        return matrix[rows][:, rows]
 
     def control_volumes(self) -> Array:
-        """W: the volume that belongs to each unknown, an array of `shape`."""
-        return self.grid.volumes()
+        """W: the volume that belongs to each unknown, an array of `shape`, zero outside the domain."""
+        W = control_volumes(self.grid, self.terms)
+        return W if self.domain is None else W * self.domain.inside
 
     def embed(self, u: Any, g: BoundaryData = None) -> Array:
-        """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`."""
+        """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`.
+
+        Points outside a domain get the values that they hold, and 0 where they hold none. On open sides u is what it
+        would have to be for f = 0 beside them, as it is there.
+        """
         values = self.read("u", u, imaginary=True)
-        batch = values.shape[: values.ndim - self.ndim]
-        sides = read_sides(g, self.grid, values.real.dtype, batch, imaginary=True)
-        return embed(values.astype(np.result_type(values, *sides.values())), sides, self.grid, self.terms)
+        sides = self.sides(values, g)
+        held = g.get("walls") if isinstance(g, Mapping) else g
+        whole = with_held_values(values, held, self.grid, self.terms)
+        return embed(whole.astype(np.result_type(whole, *sides.values())), sides, self.grid, self.terms)
+
+    def sides(self, u: Array, g: BoundaryData) -> Sides:
+        """The boundary data of u (..., *shape): g, or those of open sides, which follow from u."""
+        if self.open and g is None:
+            assert isinstance(self._operator, StencilOperator)
+            return implied_sides(u, self._operator)
+        return self.read_sides(g, u.real.dtype, u.shape[: u.ndim - self.ndim])
+
+    def read_sides(self, g: BoundaryData, dtype: np.dtype, batch: tuple[int, ...] = ()) -> Sides:
+        """Boundary data as arrays, complex ones too; see `pde.problem.boundary.read_sides`."""
+        return read_sides(g, self.grid, dtype, batch, self.terms.domain, imaginary=True)
 
     def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, **options: bool) -> Array:
         """`values` (array or callable of the coordinates) as a finite array; see `pde.problem.fields`."""
-        return read_values(name, values, self.grid, dtype, **options)
+        inside = None if self.domain is None else self.domain.inside
+        return read_values(name, values, self.grid, dtype, inside=inside, **options)
 
     @cached_property
-    def _operator(self) -> StencilOperator:
-        return StencilOperator(self.grid, np.dtype(float), self.terms)
+    def far_field(self) -> FarField:
+        """The values on open sides, from u of the box with boundary values 0."""
+        from pde.problem.far_field import FarField  # with SciPy's transforms, which take as long to import as pde
+
+        return FarField(self.grid, self.terms)
+
+    @cached_property
+    def _operator(self) -> Finest:
+        return finest_operator(self.grid, np.dtype(float), self.terms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mgcore import Solution
@@ -9,9 +11,17 @@ from mgcore.solution import summary
 from pde.problem.grid import Array, Sides
 
 
+def axes_of(key: Any, ndim: int) -> int:
+    """The number of axes of a member's boundary data: of a side, or of the list of all faces of the walls."""
+    return 1 if key == "walls" else ndim - 1
+
+
 def one_batch_axis(sides: Sides, ndim: int) -> Sides:
     """Boundary data with one axis for the members where they differ between them, and none where they do not."""
-    return {key: v if v.ndim < ndim else v.reshape(-1, *v.shape[v.ndim - ndim + 1 :]) for key, v in sides.items()}
+    axes = {key: axes_of(key, ndim) for key in sides}
+    return {
+        key: v if v.ndim <= axes[key] else v.reshape(-1, *v.shape[v.ndim - axes[key] :]) for key, v in sides.items()
+    }
 
 
 def with_removed(solution: Solution, removed: np.ndarray) -> Solution:

@@ -14,11 +14,12 @@ from pde.backends.data import Data
 from pde.backends.device import Device, host, protected
 from pde.common.arguments import count, described, finite, number
 from pde.common.arrays import cast, copied, is_complex, is_tensor, joined_parts, namespace, two_parts
-from pde.problem.boundary import BoundaryData, read_sides
+from pde.problem.boundary import BoundaryData
 from pde.problem.compatibility import incompatible_share
 from pde.problem.grid import Array, Sides
+from pde.problem.open_space import check_nearby
 from pde.problem.poisson import Poisson
-from pde.solver.batch import one_batch_axis
+from pde.solver.batch import axes_of, one_batch_axis
 from pde.solver.output import check_out, deliver, work_space
 
 QUIET: Any = {"over": "ignore", "under": "ignore", "invalid": "ignore"}
@@ -90,14 +91,29 @@ class Inputs:
         finite("f", self.f, self.reader.dtype)
 
     def incompatible_share(self, backend: Backend, allowed: float | None) -> np.ndarray | None:
-        """The share of f that is removed of each member, where the problem is singular."""
+        """The share of f that is removed of each member, where the problem is singular.
+
+        Raises:
+            ValueError: f does not fit a singular problem, or does not vanish near open sides.
+        """
         problem = self.reader.problem
+        if problem.open:
+            self.check_finite()
+            check_nearby(self.members, problem.grid, allowed)
         if not problem.singular:
             return None
         self.check_finite()
-        volumes = backend.hierarchy.volumes[0]
+        volumes = problem.components or backend.hierarchy.volumes[0]
+        f, sides = self.members, self.sides
+        if problem.components is not None:
+            f, sides = host(f), host(sides)
         with np.errstate(**QUIET):
-            return incompatible_share(self.members, self.sides, problem.grid, problem.terms, volumes, allowed)
+            return incompatible_share(f, sides, problem.grid, problem.terms, volumes, allowed)
+
+    def with_far_field(self, u: Array) -> Inputs:
+        """The same with the boundary data of open sides, from u of the box with boundary values 0."""
+        sides = self.reader.problem.far_field(u)
+        return replace(self, sides={key: self.reader.device.convert(g, np.dtype(float)) for key, g in sides.items()})
 
     def deliver(self, u: Array) -> Array:
         """The result, members (members, *shape), in the shape and kind of f, and in `out`."""
@@ -144,7 +160,7 @@ class Reader:
         if imaginary:
             batch, xp = tuple(f.shape[: f.ndim - ndim]), namespace(f)
             sides = {
-                key: two_parts(xp.broadcast_to(g, batch + tuple(g.shape[g.ndim - ndim + 1 :])))
+                key: two_parts(xp.broadcast_to(g, batch + tuple(g.shape[g.ndim - axes_of(key, ndim) :])))
                 for key, g in sides.items()
             }
             f, u0 = two_parts(f), None if u0 is None else two_parts(u0)
@@ -167,7 +183,9 @@ class Reader:
 
     def _sides(self, g: BoundaryData, batch: tuple[int, ...]) -> Sides:
         double = np.dtype(float)
-        sides = read_sides(host(self.device.read("g", g, True)), self.problem.grid, double, batch, imaginary=True)
+        if self.problem.open and g is not None:
+            raise ValueError(f"g must be None with open sides: their values follow from f; got {described(g)}")
+        sides = self.problem.read_sides(host(self.device.read("g", g, True)), double, batch)
         for key, values in sides.items():
             finite(f"g[{key}]", values, self.dtype)
         return {key: self.device.convert(v, double) for key, v in sides.items()}

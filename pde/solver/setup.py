@@ -71,7 +71,9 @@ class Setup:
         self._reader = Reader(problem, backend.device, self.dtype)
         self._reduction = Reduction(problem, hierarchy.levels, backend)
 
-    def update(self, coefficient: Any = None, reaction: Any = None, boundary: Any = None) -> Self:
+    def update(
+        self, coefficient: Any = None, reaction: Any = None, boundary: Any = None, face_coefficients: Any = None
+    ) -> Self:
         """Take other coefficients, for instance of the next implicit time step; None keeps the one there is.
 
         `boundary` has sides of the same kinds as before, with another beta of Robin sides.
@@ -86,7 +88,7 @@ class Setup:
         Raises:
             TypeError, ValueError: as `Poisson` for these arguments.
         """
-        self._build(self.problem.with_terms(coefficient, reaction, boundary), self.hierarchy)
+        self._build(self.problem.with_terms(coefficient, reaction, boundary, face_coefficients), self.hierarchy)
         return self
 
     def acceleration(self, accel: str | None, cycle: str = "fmg") -> str | None:
@@ -95,15 +97,17 @@ class Setup:
         Raises:
             ValueError: "cg" around a cycle that is not symmetric.
         """
-        if accel is None:
+        grid, terms = self.problem.grid, self.problem.terms
+        needed = terms.domain is not None or may_be_indefinite(grid, terms)
+        if accel == "none" or (accel is None and not needed):
             return None
-        if choose("accel", accel, ("cg", "auto")) == "cg":
+        if accel is not None and choose("accel", accel, ("cg", "auto", "none")) == "cg":
             self._check_symmetric(cycle)
             return "cg"
         symmetric = cycle not in ("F", "backslash") and self.nu[0] == self.nu[1]
-        grid, terms = self.problem.grid, self.problem.terms
-        suits = len(self.levels) > 1 and symmetric and (may_be_indefinite(grid, terms) or is_rough(grid, terms))
-        return "cg" if suits else None
+        if len(self.levels) == 1 or not symmetric:
+            return None
+        return "cg" if needed or is_rough(grid, terms) else None
 
     def _check_symmetric(self, cycle: str) -> None:
         if cycle in ("F", "backslash"):
