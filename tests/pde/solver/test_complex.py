@@ -55,9 +55,7 @@ def test_the_parts_are_those_of_two_solves(mg, f, g):
             np.testing.assert_array_equal(mine, theirs.u)
         assert solution.cycles == max(each.cycles for each in alone)
         last = max(each.residual_norms[-1] for each in alone)
-        assert solution.residual_norms[-1] == pytest.approx(
-            last, rel=16 * float(np.finfo(mg.dtype).eps)
-        
+        assert solution.residual_norms[-1] == pytest.approx(last, rel=16 * float(np.finfo(mg.dtype).eps))
         assert len(solution.members) == (0 if f.ndim == 2 else 6)
         for member, *both in zip(solution.members, *(each.members for each in alone), strict=True):
             assert member.cycles == max(each.cycles for each in both)
