@@ -75,6 +75,8 @@ def solve_poisson(
     if problem.open and varies:
         raise ValueError("coefficient, reaction: with open sides there are derivatives in f alone; detach them")
     data = cast(f, mg.dtype)
+    if varies and problem.terms.tensor is not None:
+        raise ValueError("coefficient: a full tensor has no derivatives, nor has the reaction beside it; detach both")
     terms = _terms(coefficient, reaction, problem, data) if varies else problem.terms
     b = fold(data, sides, problem.grid, terms)
     kept = ("rtol", "max_cycles", "cycle", "accel")

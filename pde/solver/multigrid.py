@@ -140,7 +140,7 @@ class Multigrid(Setup):
         inputs.incompatible_share(self.backend, incompatible)
         self.backend.prepare()
         with np.errstate(**QUIET), self.backend.device.without_gradients():
-            reduced = self._reduction(inputs.members, inputs.sides) if self.problem.terms.domain else None
+            reduced = self._reduction(inputs.members, inputs.sides) if self._reduction.lifts_always else None
             data = inputs.nodal_data(self.backend) if reduced is None else reduced.data.each(self.backend.vector)
             if self.problem.open:
                 u, _ = self.backend.full_multigrid(data)
@@ -206,7 +206,7 @@ class Multigrid(Setup):
                 "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" on a domain, with
                 closed faces, and where a negative reaction may make the problem indefinite, if the cycle is symmetric
                 and there are two levels or more, else "none"; "auto" is "cg" also where the coefficient is rough (see
-                `coarse` of `Multigrid`). With a reaction near minus the least eigenvalue cycles alone need many times
+                `coarse` of `Multigrid`) or a full tensor. With a reaction near minus the least eigenvalue cycles alone need many times
                 as many; beyond it they may diverge, and "cg" ends as "indefinite" where it meets negative curvature.
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
                 residual, and the u of all members, those that have ended among them. It may write into f, which the

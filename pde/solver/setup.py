@@ -107,7 +107,7 @@ class Setup:
         symmetric = cycle not in ("F", "backslash") and self.nu[0] == self.nu[1]
         if len(self.levels) == 1 or not symmetric:
             return None
-        return "cg" if needed or is_rough(grid, terms) else None
+        return "cg" if needed or terms.tensor is not None or is_rough(grid, terms) else None
 
     def _check_symmetric(self, cycle: str) -> None:
         if cycle in ("F", "backslash"):
