@@ -85,6 +85,8 @@ def solve_poisson(
     data = cast(f, mg.dtype)
     if problem.domain is not None:
         data = data * like(problem.domain.inside, data)
+    if varies and problem.terms.tensor is not None:
+        raise ValueError("coefficient: a full tensor has no derivatives, nor has the reaction beside it; detach both")
     terms = _terms(coefficient, reaction, problem, data) if varies else problem.terms
     weighted = terms
     if varies and problem.domain is not None and problem.terms.domain is not None and not problem.terms.closed:

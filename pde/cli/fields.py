@@ -106,35 +106,35 @@ def read_coordinates(label: str, given: Any, ndim: int) -> Any:
 
 
 def read_boundary(label: str, given: Any, ndim: int) -> Any:
-    """Words such as "periodic", "robin:2.5" and pairs "dirichlet,neumann" as `Poisson` takes them; one is for all."""
-    boundary = _read_sides(given)
+    """Words such as "periodic" and "robin:1+x", and pairs "dirichlet,neumann", as `Poisson` takes them; one is for all."""
+    boundary = _read_sides(given, ndim)
     if isinstance(boundary, list) and len(boundary) == 1:
         boundary = boundary[0]
     is_pair = isinstance(boundary, tuple) and boundary[:1] != ("robin",)
     return [boundary] * ndim if is_pair else boundary
 
 
-def _read_sides(given: Any) -> Any:
+def _read_sides(given: Any, ndim: int) -> Any:
     if isinstance(given, str):
-        return _read_word(given)
+        return _read_word(given, ndim)
     if isinstance(given, list) and (given[:1] != ["robin"] or len(given) == 1):
-        return [_read_sides(entry) for entry in given]
+        return [_read_sides(entry, ndim) for entry in given]
     return tuple(given) if isinstance(given, list) else given
 
 
-def _read_word(word: str) -> Any:
+def _read_word(word: str, ndim: int) -> Any:
     if "," in word:
         low, _, high = word.partition(",")
-        return (_read_word(low), _read_word(high))
+        return (_read_word(low, ndim), _read_word(high, ndim))
     kind, colon, beta = word.strip().partition(":")
     if kind == "robin" and not colon:
-        raise ValueError("boundary: robin needs its number, such as robin:2.5")
+        raise ValueError("boundary: robin needs its number or formula, such as robin:2.5")
     if not colon:
         return kind
     try:
         return (kind, float(beta))
     except ValueError:
-        raise ValueError(f"boundary: after {kind}: a number is needed, such as robin:2.5; got {word!r}") from None
+        return (kind, read_field("boundary: beta", beta, ndim))
 
 
 def read_boundary_data(label: str, given: Any, ndim: int) -> Any:

@@ -184,6 +184,7 @@ def build_hierarchy(
             result.levels.append(_coarsest_level(A, choices.singular))
             return result
         transfer, coarse = coarser
+        which = transfer.which if isinstance(transfer, TruncatedTransfer) else which
         result.levels.append(_level(A, transfer, choices))
         fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
         rediscretised = choices.coarse == "rediscretised"
@@ -196,10 +197,7 @@ def build_hierarchy(
 def _coarsened(
     A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse
 ) -> tuple[Transfer, Operator] | None:
-    """The transfer and the next coarser operator; None where the coefficient would be too steep there.
-
-    None too where no point of a domain is a coarse one.
-    """
+    """The transfer and the next coarser operator; None where the coefficient would be too steep there."""
     rediscretised = choices.coarse == "rediscretised"
     if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
         return _truncated(A, which, choices)
@@ -227,10 +225,14 @@ def _has_cells(A: Operator) -> bool:
 
 
 def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[TruncatedTransfer, CompactOperator] | None:
-    transfer = TruncatedTransfer(A.grid, which, choices.dtype, scaling(A), A.volumes)
-    if not transfer.inside.any():
+    """None too where no unknown is a coarse point, even along one axis alone: then none of them couple."""
+    rows, numbers = scaling(A), range(A.grid.ndim)
+    alone = [tuple(a == b for b in numbers) for a in numbers if A.grid.axes[a].can_coarsen]
+    every = (TruncatedTransfer(A.grid, some, choices.dtype, rows, A.volumes) for some in (which, *alone))
+    transfer = next((transfer for transfer in every if transfer.inside.any()), None)
+    if transfer is None:
         return None
-    terms = coarse_terms(A.terms, A.grid, which, transfer, between=False)
+    terms = coarse_terms(A.terms, A.grid, transfer.which, transfer, between=False)
     if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
     return transfer, product(A, transfer, choices.dtype, terms)

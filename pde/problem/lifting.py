@@ -52,14 +52,17 @@ def _lateness(grid: Grid, a: int) -> tuple[bool, bool]:
     return axis.n > 1 or any(not side.of_flux for side in axis.sides), any(side.of_u for side in axis.sides)
 
 
-def unlifted(w: Array, sides: Sides, grid: Grid, A: StencilOperator) -> Array:
+def unlifted(w: Array, sides: Sides, grid: Grid, A: Any) -> Array:
     """The right-hand side of u - w for f = 0 and data `sides`, in float64: g less A w, from small differences."""
-    lacking: Sides = {}
+    lacking, tensor = Sides(), A.terms.tensor
     for a, axis in enumerate(grid.axes):
         for side, end in enumerate(axis.sides):
             beside = w[trailing([-side if b == a else slice(None) for b in range(grid.ndim)])]
-            if not axis.periodic and (end.of_u or (a, side) in sides):
+            if not axis.periodic and (end.of_u or (a, side) in sides) and (tensor is None or end.of_flux):
                 lacking[a, side] = sides.get((a, side), 0.0) - like(A.terms.of_u(grid, a, side), w) * beside
+    if tensor is not None:
+        inflow = tensor.inflow(tensor.nodes(w, sides)) / like(grid.volumes(), w)
+        return fold(inflow - like(np.asarray(A.terms.reaction), w) * w, lacking, grid, A.terms)
     return fold(-A.add_differences(w, A.reaction * w), lacking, grid, A.terms)
 
 
