@@ -109,6 +109,7 @@ def test_full_multigrid_reaches_the_discretisation_error(make, n):
     mg = pde.Multigrid(pde.Poisson((n, n), domain=domain), kernels="numpy")
     discrete = mg.solve(f, rtol=1e-11).u
     error = np.abs(discrete - u).max()
+    assert mg.measure_factor() < 0.3
     assert error < 20 / n**2
     assert np.abs(mg.full_multigrid(f) - discrete).max() <= 0.1 * error
 
