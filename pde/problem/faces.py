@@ -43,14 +43,12 @@ def _read_axis(name: str, values: Any, grid: Grid, a: int) -> Array:
     return array.copy()
 
 
-def terms_on_faces(
-    diffusion: tuple[Any, ...], reaction: Any, faces: tuple[Array, ...] | None, domain: Domain | None, grid: Grid
-) -> Terms:
-    """The coefficients of a problem whose faces have coefficients of their own, or whose domain has walls."""
-    terms = Terms(diffusion, reaction)
+def terms_on_faces(box: Terms, faces: tuple[Array, ...] | None, domain: Domain | None, grid: Grid) -> Terms:
+    """The coefficients `box` with those of faces in the place of its diffusion, and with the walls of a domain."""
+    terms = box
     if faces is not None:
         resistances = tuple(_resistances(k, grid, a) for a, k in enumerate(faces))
-        terms = Terms(tuple(_at_unknowns(k, a) for a, k in enumerate(faces)), reaction, resistances)
+        terms = replace(box, diffusion=tuple(_at_unknowns(k, a) for a, k in enumerate(faces)), resistances=resistances)
     if domain is None or (domain.inside.all() and not domain.walls):
         if faces is None or not any(_has_closed(k, grid, a) for a, k in enumerate(faces)):
             return terms
@@ -74,7 +72,8 @@ def terms_on_faces(
     if not closed:
         return replace(terms, domain=made)
     resistances = tuple(_closed(grid_resistances(grid, terms, a), domain, grid, a) for a in range(grid.ndim))
-    return Terms(tuple(_typical(r, grid, a) for a, r in enumerate(resistances)), reaction, resistances, made)
+    typical = tuple(_typical(r, grid, a) for a, r in enumerate(resistances))
+    return replace(terms, diffusion=typical, resistances=resistances, domain=made)
 
 
 def _resistances(faces: Array, grid: Grid, a: int) -> Array:

@@ -84,8 +84,8 @@ def test_a_small_residual_means_a_small_error_however_close_the_wall_is(theta, d
     solution = Multigrid(problem, kernels="numpy", dtype=dtype).solve(F[2], g=U[2], rtol=rtol)
     u = exact(problem, F[2], {"walls": U[2]})
     assert solution.converged
-    # the largest scaled residual is at most n times its rms, that of f at most 60; A^-1 takes it times 1/8 inside, by the
-    # maximum principle, and h^2 beside the wall
+    # the largest scaled residual is at most n times its rms, that of f at most 60; A^-1 takes it times 1/8 inside, by
+    # the maximum principle, and h^2 beside the wall
     assert abs(solution.u - u).max() <= n * rtol * 60 / 8
 
 
