@@ -140,11 +140,11 @@ class Multigrid(Setup):
         inputs.incompatible_share(self.backend, incompatible)
         self.backend.prepare()
         with np.errstate(**QUIET), self.backend.device.without_gradients():
+            if self.problem.open:
+                u, _ = self.backend.full_multigrid(inputs.nodal_data(self.backend))
+                inputs = inputs.with_far_field(self.backend.array(u))
             reduced = self._reduction(inputs.members, inputs.sides) if self.problem.terms.domain else None
             data = inputs.nodal_data(self.backend) if reduced is None else reduced.data.each(self.backend.vector)
-            if self.problem.open:
-                u, _ = self.backend.full_multigrid(data)
-                data = inputs.with_far_field(self.backend.array(u)).nodal_data(self.backend)
             backend = trace.watch(self.backend, lambda: self.backend.norms(self.backend.fold(data.rhs, data.sides)))
             if not backend.measures(data):
                 inputs.check_finite()

@@ -65,7 +65,7 @@ PROBLEM = [  # shape and the rest of Poisson; what the message must hold
     ({"coefficient": np.eye(2)}, ValueError, ["coefficient", "full tensors", "diagonal"]),
     ({"coefficient": np.ones((7, 9, 2, 2))}, ValueError, ["coefficient", "full tensors", "diagonal"]),
     ({"coefficient": np.ones((2, 2, 7, 9))}, ValueError, ["coefficient", "full tensors", "diagonal"]),
-    ({"coefficient": np.ma.masked_array(F, F > 0)}, ValueError, ["coefficient", "masked", "filled", "reaction"]),
+    ({"coefficient": np.ma.masked_array(F, F > 0)}, ValueError, ["coefficient", "masked", "filled", "domain"]),
     ({"shape": (2**40, 2**40)}, ValueError, ["shape", "at most", str(2**40)]),
     ({"shape": 10**20}, ValueError, ["shape[0]", "at most", str(10**20)]),
     ({"boundary": ("robin", "x")}, ValueError, ["boundary", "('robin', beta)"]),
