@@ -17,7 +17,7 @@ from pde.problem.boundary import BoundaryData, embed, read_sides
 from pde.problem.boundary_conditions import boundary_words, is_open, read_boundary
 from pde.problem.box import read_grid, read_shape
 from pde.problem.coefficients import Betas, Terms
-from pde.problem.components import Components, closed_components
+from pde.problem.components import UNSEEN, Components, closed_components
 from pde.problem.domain import read_domain
 from pde.problem.faces import read_faces, terms_on_faces
 from pde.problem.fields import read_reaction, read_values
@@ -32,9 +32,6 @@ from pde.problem.wall_data import with_held_values
 
 if TYPE_CHECKING:
     from pde.problem.far_field import FarField
-
-UNSEEN = 64 * float(np.finfo(float).eps)
-"""Reactions and Robin sides that are this weak beside the diagonal of A are lost in the rounding of A u."""
 
 
 class Poisson:
