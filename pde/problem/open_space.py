@@ -26,7 +26,7 @@ def check_open(grid: Grid, terms: Terms) -> None:
     if grid.ndim == 1:
         raise ValueError("boundary: 'open' needs 2 or 3 dimensions, got shape " + str(grid.shape))
     if terms.domain is not None or terms.resistances:
-        raise ValueError("domain and face_coefficients must be None with boundary='open': all of the box is open space")
+        raise ValueError("boundary: 'open' takes no domain and no face_coefficients")
     for name, values in (("coefficient", terms.diffusion), ("reaction", (terms.reaction,))):
         if not all(isinstance(value, float) for value in values):
             raise ValueError(f"{name} must be constant where boundary is 'open'; got one that varies")
