@@ -203,9 +203,7 @@ def _volumes(A: Operator, choices: Choices) -> Volumes:
     return Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes)
 
 
-def _interpolate(
-    result: Hierarchy, A: Operator, transfer: Transfer, which: tuple[bool, ...], reuse: Reuse
-) -> None:
+def _interpolate(result: Hierarchy, A: Operator, transfer: Transfer, which: tuple[bool, ...], reuse: Reuse) -> None:
     """Append what full multigrid needs between a level and the next coarser one."""
     choices = result.choices
     fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
