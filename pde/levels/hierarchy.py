@@ -45,7 +45,7 @@ It has up to 50 unknowns along each of two axes, or 17 along each of three.
 COARSEST_SIZE_MASKED = 256
 """Unknowns of the coarsest grid at most in a domain, if no number of levels is asked for: its factors are small."""
 
-COARSEST_SIZE_COMPONENTS = 1000
+COARSEST_SIZE_COMPONENTS = 3000
 """The same where faces are closed: the graphs that are left couple in ways that interpolation follows less well."""
 
 COARSEST_SIZE_STEEP = 5000
