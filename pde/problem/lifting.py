@@ -50,7 +50,11 @@ def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
 def _lateness(grid: Grid, terms: Terms, a: int) -> tuple[bool, bool, bool]:
     """Order of the axes: those of one unknown between slopes first, which others would hide, the freest first."""
     axis = grid.axes[a]
-    return _hides_fluxes(grid, terms, a), axis.n > 1 or any(not side.of_flux for side in axis.sides), any(side.of_u for side in axis.sides)
+    return (
+        _hides_fluxes(grid, terms, a),
+        axis.n > 1 or any(not side.of_flux for side in axis.sides),
+        any(side.of_u for side in axis.sides),
+    )
 
 
 def _hides_fluxes(grid: Grid, terms: Terms, a: int) -> bool:
