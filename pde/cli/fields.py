@@ -76,7 +76,7 @@ def read_coordinates(label: str, given: Any, ndim: int) -> Any:
 
 
 def read_boundary(label: str, given: Any, ndim: int) -> Any:
-    """Words such as "periodic" and "robin:1+x", and pairs "dirichlet,neumann", as `Poisson` takes them; one is for all."""
+    """Words such as "periodic" and "robin:1+x" and pairs "dirichlet,neumann" as `Poisson` takes them; one for all."""
     boundary = _read_sides(given, ndim)
     if isinstance(boundary, list) and len(boundary) == 1:
         boundary = boundary[0]

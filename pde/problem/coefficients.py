@@ -67,8 +67,8 @@ class Terms:
 
     `resistances` holds the integral of dx/a between neighbours and to both ends, n + 1 along an axis, where it does not
     follow from a: on coarse grids for each axis along which a varies (None elsewhere), and of coefficients of faces.
-    Where a Robin side has an entry in `betas`, that replaces the beta of the axis, which is its mean. `tensor` is a full
-    tensor, and the diffusion its diagonal.
+    Where a Robin side has an entry in `betas`, that replaces the beta of the axis, which is its mean. `tensor` is a
+    full tensor, and the diffusion its diagonal.
     """
 
     diffusion: tuple[float | Array, ...]

@@ -55,8 +55,7 @@ class FullTensor:
             k = _in_cells(entry) * volume / (h[a] * h[b])
             for across in set(range(ndim)) - {a, b}:
                 k = _summed_at_nodes(k, across)
-            for step in (1,) if a == b else (1, -1):
-                edges.append(_edges({a: 1, b: step}, step * k))
+            edges += [_edges({a: 1, b: step}, step * k) for step in ((1,) if a == b else (1, -1))]
         return edges
 
     def inflow(self, nodes: Any) -> Any:
