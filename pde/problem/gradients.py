@@ -65,12 +65,12 @@ def flux(problem: Poisson, u: Any, side: Any = None, g: BoundaryData = None) -> 
 
     Args:
         u: (..., *shape), an array or a tensor, through which derivatives are taken.
-        side: (axis, 0) or (axis, 1) for the integral over that side, "walls" for that over the walls of the domain, a boolean
-            array of `shape` for the walls before the points outside where it is True, such as those of one conductor;
-            the result has the batch axes of u. None for the flux per area across every face of the control volumes in the
-            direction of its axis, one array per axis, one entry longer along it. Differences of these over the widths
-            of the volumes, summed over the axes, are f - c u up to the residual. A face that a wall cuts has the flux
-            of its open share.
+        side: (axis, 0) or (axis, 1) for the integral over that side; "walls" for that over the walls of the domain, or
+            a boolean array of `shape` for the walls before the points outside where it is True, such as those of one
+            conductor; the result has the batch axes of u. None for the flux per area across every face of the control
+            volumes in the direction of its axis: one array per axis, one entry longer along it. Differences of these
+            over the widths of the volumes, summed over the axes, are f - c u up to the residual. A face that a wall
+            cuts has the flux of its open share.
         g: the boundary data that u was solved with. Open sides need none.
 
     A Dirichlet side of a vertex-centred grid, where the last face lies half a step inside, has the flux extrapolated
@@ -103,7 +103,7 @@ def _read_side(problem: Poisson, side: Any) -> tuple[Any, Array | None]:
         return side, None
     if problem.domain is not None and isinstance(side, str) and side == "walls":
         return side, np.ones(problem.shape, dtype=bool)
-    if problem.domain is not None and getattr(side, "dtype", None) == bool and side.shape == problem.shape:
+    if problem.domain is not None and getattr(side, "shape", ()) == problem.shape and side.dtype.kind == "b":
         return "walls", np.asarray(side)
     walls = "" if problem.domain is None else f", 'walls', or a boolean array of shape {problem.shape}"
     raise ValueError(
