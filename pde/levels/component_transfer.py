@@ -80,7 +80,9 @@ def _coarse_graph(graph: FaceGraph, count: int, number: Array, place: Array, res
     first = np.zeros(count, dtype=np.intp)
     first[number] = np.arange(graph.size)
     held = np.bincount(number, graph.held, count)
-    return FaceGraph(edges.row, edges.col // ndim, edges.col % ndim, edges.data, place[first], held, graph.labels[first])
+    return FaceGraph(
+        edges.row, edges.col // ndim, edges.col % ndim, edges.data, place[first], held, graph.labels[first]
+    )
 
 
 def _restricted(graph: FaceGraph, kept: Array) -> FaceGraph:

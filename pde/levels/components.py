@@ -15,7 +15,6 @@ from pde.problem.grid import Array
 from pde.problem.operators import Operator, StencilOperator
 
 
-
 def component_volumes(A: Operator) -> Components:
     """The inner product of a level, with a mean for each closed component."""
     if isinstance(A, GraphOperator):

@@ -72,9 +72,9 @@ def independent_sets(matrix: sp.csr_matrix) -> list[Array]:
         lower[row[rank[row] < rank[column]]] = True
         chosen = left[~lower[left]]
         free = ~used[chosen] & (used[chosen] + 1)
-        number = np.where(free > 0, np.round(np.log2(np.maximum(free, 1))).astype(int), further)
-        further += int((number >= MOST).any())
-        colour[chosen] = number
+        number = np.round(np.log2(free)).astype(np.intp)
+        colour[chosen] = np.where(number < MOST, number, further)
+        further += int((number == MOST).any())
         here = (colour[row] >= 0) & (colour[row] < MOST)
         np.bitwise_or.at(used, column[here], np.int64(1) << colour[row[here]])
         stay = (colour[row] < 0) & (colour[column] < 0)

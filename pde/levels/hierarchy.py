@@ -45,7 +45,7 @@ It has up to 50 unknowns along each of two axes, or 17 along each of three.
 COARSEST_SIZE_MASKED = 256
 """Unknowns of the coarsest grid at most in a domain, if no number of levels is asked for: its factors are small."""
 
-COARSEST_SIZE_COMPONENTS = 1000
+COARSEST_SIZE_COMPONENTS = 3000
 """The same where faces are closed: the graphs that are left couple in ways that interpolation follows less well."""
 
 COARSEST_SIZE_STEEP = 5000
@@ -190,6 +190,7 @@ def build_hierarchy(
             result.levels.append(_coarsest_level(A, volumes, choices.singular))
             return result
         transfer, coarse = coarser
+        which = transfer.which if isinstance(transfer, TruncatedTransfer) else which
         result.levels.append(_level(A, transfer, choices))
         if not isinstance(coarse, GraphOperator):
             _interpolate(result, A, transfer, which, reuse)
@@ -202,9 +203,7 @@ def _volumes(A: Operator, choices: Choices) -> Volumes:
     return Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes)
 
 
-def _interpolate(
-    result: Hierarchy, A: Operator, transfer: Transfer, which: tuple[bool, ...], reuse: Reuse
-) -> None:
+def _interpolate(result: Hierarchy, A: Operator, transfer: Transfer, which: tuple[bool, ...], reuse: Reuse) -> None:
     """Append what full multigrid needs between a level and the next coarser one."""
     choices = result.choices
     fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
@@ -217,10 +216,7 @@ def _interpolate(
 def _coarsened(
     A: Operator, which: tuple[bool, ...], volumes: Volumes, choices: Choices, reuse: Reuse
 ) -> tuple[Transfer, Operator] | None:
-    """The transfer and the next coarser operator; None where the coefficient would be too steep there.
-
-    None too where no point of a domain is a coarse one.
-    """
+    """The transfer and the next coarser operator; None where the coefficient would be too steep there."""
     if isinstance(volumes, Components):
         return component_level(A, volumes, choices.dtype)
     rediscretised = choices.coarse == "rediscretised"
@@ -250,10 +246,14 @@ def _has_cells(A: Operator) -> bool:
 
 
 def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[TruncatedTransfer, CompactOperator] | None:
-    transfer = TruncatedTransfer(A.grid, which, choices.dtype, scaling(A), A.volumes)
-    if not transfer.inside.any():
+    """None too where no unknown is a coarse point, even along one axis alone: then none of them couple."""
+    rows, numbers = scaling(A), range(A.grid.ndim)
+    alone = [tuple(a == b for b in numbers) for a in numbers if A.grid.axes[a].can_coarsen]
+    every = (TruncatedTransfer(A.grid, some, choices.dtype, rows, A.volumes) for some in (which, *alone))
+    transfer = next((transfer for transfer in every if transfer.inside.any()), None)
+    if transfer is None:
         return None
-    terms = coarse_terms(A.terms, A.grid, which, transfer, between=False)
+    terms = coarse_terms(A.terms, A.grid, transfer.which, transfer, between=False)
     if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
     return transfer, product(A, transfer, choices.dtype, terms)
