@@ -29,8 +29,8 @@ def test_seamless_cloning(tmp_path: Path) -> None:
     _, petals, lassos = seamless_cloning.plant(garden, flower)
     changed = np.abs(composite - garden).max(axis=2) > 1e-6
     assert not changed[~lassos].any()
-    assert changed[petals].mean() > 0.95  # where the colours of both happen to be equal nothing changes
-    assert len(np.unique(lassos.sum(axis=0))) > 100, "the lassos are no rectangles"
+    assert changed[petals].all()
+    assert len(np.unique(lassos.sum(axis=0))) > 10, "the lassos are no rectangles"
     assert (tmp_path / "composite.png").stat().st_size > 0
 
 
