@@ -76,6 +76,9 @@ class Cycling:
     def attainable(self) -> Sequence[float] | None:
         return None if self._u is None else self._backend.rounding(self._u, self._sizes).tolist()
 
+    def failures(self) -> Sequence[str | None]:
+        return [None] * len(self._members)
+
     def u(self) -> Array:
         self._owned = False
         current = self._current()

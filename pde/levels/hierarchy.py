@@ -23,7 +23,7 @@ from pde.problem.coefficients import STEEP, Terms
 from pde.problem.compact import CompactOperator
 from pde.problem.finest import finest_operator
 from pde.problem.grid import Grid
-from pde.problem.inner_product import Volumes
+from pde.problem.inner_product import Volumes, row_scale
 from pde.problem.masked import regular_matrix
 from pde.problem.operators import MatrixOperator, Operator, StencilOperator
 
@@ -180,7 +180,8 @@ def build_hierarchy(
     reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
     while True:
-        result.volumes.append(Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes))
+        volumes = Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes)
+        result.volumes.append(volumes if result.levels else volumes.with_rows(row_scale(A)))
         which = _axes_to_coarsen(A.grid, A.terms, choices.smoother)
         last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
         last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import Frozen, cast, contiguous, expand, is_tensor, multiplied, zeros
+from pde.common.arrays import Frozen, cast, contiguous, expand, is_tensor, like, multiplied, zeros
 from pde.problem.coefficients import AxisCoefficients, Terms, grid_coefficients, grid_fluxes
 from pde.problem.grid import ENDS, Array, Grid, along, trailing, window
 
@@ -39,8 +39,11 @@ class StencilOperator(Frozen):
         self.lower = [_shaped(c.lower, a, ndim, dtype) for a, c in enumerate(coefficients)]
         self.upper = [_shaped(c.upper, a, ndim, dtype) for a, c in enumerate(coefficients)]
         self.ends = [
-            (_beside(low.of_u * c.low, a, ndim, dtype), _beside(high.of_u * c.high, a, ndim, dtype))
-            for a, (c, (low, high)) in enumerate(zip(coefficients, (axis.sides for axis in grid.axes), strict=True))
+            tuple(
+                _beside(like(self.terms.of_u(grid, a, side), weight) * weight, a, ndim, dtype)
+                for side, weight in enumerate((c.low, c.high))
+            )
+            for a, c in enumerate(coefficients)
         ]
         c = self.terms.reaction + self.terms.held
         self.reaction = c if isinstance(c, float) else cast(c, dtype)
