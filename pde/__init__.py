@@ -13,10 +13,23 @@ from pde.common.arguments import real_array
 from pde.common.arrays import is_tensor, tensors_in
 from pde.common.keywords import unknown
 from pde.common.py_pde import hint
+from pde.problem.energy import energy
+from pde.problem.fluxes import flux, gradient
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
-__all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "compile_kernels", "solve_poisson"]
+__all__ = [
+    "Multigrid",
+    "Poisson",
+    "Progress",
+    "Solution",
+    "SolveError",
+    "compile_kernels",
+    "energy",
+    "flux",
+    "gradient",
+    "solve_poisson",
+]
 
 keep_old_names(
     {

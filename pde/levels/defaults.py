@@ -29,7 +29,7 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
         ValueError: transfers that follow the coefficient without Galerkin operators.
     """
     if terms.domain is not None:
-        return _on_domain(terms, smoother, coarse, transfer)
+        return _on_domain(grid, terms, smoother, coarse, transfer)
     rough = is_rough(grid, terms)
     smoother = automatic_smoother(grid, terms) if smoother == "auto" else smoother
     lines = smoother == "zebra" and sum(n > 1 for n in grid.shape) == 2
@@ -44,7 +44,7 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
     return smoother, coarse, transfer
 
 
-def _on_domain(terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple[str, str, str]:
+def _on_domain(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple[str, str, str]:
     """The choices on a domain: levels that follow its walls.
 
     Raises:
@@ -58,7 +58,8 @@ def _on_domain(terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple
         raise ValueError(
             f"smoother={smoother!r} is for boxes; on a domain, or with closed faces, it is a point smoother"
         )
-    return "sor" if smoother == "auto" else smoother, "galerkin", "components" if terms.closed else "truncated"
+    open_walls = "operator" if is_rough(grid, terms) else "truncated"
+    return "sor" if smoother == "auto" else smoother, "galerkin", "components" if terms.closed else open_walls
 
 
 def is_rough(grid: Grid, terms: Terms) -> bool:

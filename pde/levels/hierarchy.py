@@ -15,6 +15,7 @@ from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
+from pde.levels.galerkin import nearest
 from pde.levels.interpolation_1d import feels_diffusion
 from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
 from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
@@ -25,11 +26,9 @@ from pde.problem.finest import finest_operator
 from pde.problem.grid import Grid
 from pde.problem.inner_product import Volumes, row_scale
 from pde.problem.masked import regular_matrix
-from pde.problem.operators import MatrixOperator, Operator, StencilOperator
+from pde.problem.operators import Operator, StencilOperator
 
 Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer | TruncatedTransfer
-Finest = Callable[[Grid, np.dtype, Terms], Operator]
-"""Makes the operator of the finest grid in a dtype."""
 
 COARSEST_SIZE = 8
 """Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
@@ -162,20 +161,14 @@ class Reuse:
 
 
 def build_hierarchy(
-    grid: Grid,
-    terms: Terms,
-    choices: Choices,
-    limit: int | None,
-    before: Hierarchy | None = None,
-    finest: Finest = finest_operator,
+    grid: Grid, terms: Terms, choices: Choices, limit: int | None, before: Hierarchy | None = None
 ) -> Hierarchy:
     """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.
 
     Args:
         before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
-        finest: makes A; where that is a `MaskedOperator`, transfers are to be "truncated" or "operator".
     """
-    A = finest(grid, choices.dtype, terms)
+    A: Operator = finest_operator(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
     reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
@@ -192,7 +185,7 @@ def build_hierarchy(
             return result
         transfer, coarse = coarser
         result.levels.append(_level(A, transfer, choices))
-        fine = A.grid if choices.transfer in TRANSFERS else through_points(A.grid, which)
+        fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
         rediscretised = choices.coarse == "rediscretised"
         result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised))
         if not rediscretised:
@@ -207,19 +200,30 @@ def _coarsened(
 
     None too where no point of a domain is a coarse one.
     """
-    if choices.transfer == "truncated":
-        return _truncated(A, which, choices)
     rediscretised = choices.coarse == "rediscretised"
+    if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
+        return _truncated(A, which, choices)
     matrix = None if rediscretised else regular_matrix(A)
     transfer = _transfer(A, matrix, which, choices, reuse)
     terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
-    if A.grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(transfer.coarse) > STEEP:
+    if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
     if matrix is None:
         return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
     volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
-    product = transfer.restriction() @ (matrix @ transfer.matrix())  # R A P (5.11)
-    return transfer, MatrixOperator(transfer.coarse, product.astype(choices.dtype, copy=False), terms, volumes)
+    RAP = nearest(transfer.restriction() @ (matrix @ transfer.matrix()), transfer.coarse, volumes)  # (5.11)
+    coarse = CompactOperator.from_matrix(transfer.coarse, RAP.astype(choices.dtype, copy=False), terms, volumes)
+    return transfer, coarse
+
+
+def _is_too_steep(grid: Grid, terms: Terms, coarse: Grid) -> bool:
+    """Whether the coefficient jumps on the coarse grid, and the fine one is small enough to be the coarsest."""
+    return grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(coarse) > STEEP
+
+
+def _has_cells(A: Operator) -> bool:
+    """Whether the finest grid has cells: products with interpolation between their centres would not be compact."""
+    return any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
 
 
 def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[TruncatedTransfer, CompactOperator] | None:
@@ -227,6 +231,8 @@ def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[Trunc
     if not transfer.inside.any():
         return None
     terms = coarse_terms(A.terms, A.grid, which, transfer, between=False)
+    if _is_too_steep(A.grid, terms, transfer.coarse):
+        return None
     return transfer, product(A, transfer, choices.dtype, terms)
 
 
@@ -300,4 +306,4 @@ def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
 
 
 def _kind(A: Operator) -> str:
-    return "Galerkin" if isinstance(A, MatrixOperator | CompactOperator) else "stencil"
+    return "Galerkin" if isinstance(A, CompactOperator) else "stencil"

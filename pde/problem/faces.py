@@ -146,7 +146,7 @@ def _open_ends(domain: Domain, grid: Grid) -> dict[tuple[int, int], Array]:
 def _closed(resistance: Array, domain: Domain, grid: Grid, a: int) -> Array:
     """The resistances of the open share of each face, with all faces around points outside closed.
 
-    Those of the sides of the box are of an area that is open; see `DomainTerms.ends`.
+    At the sides of the box they are those of an open area; see `DomainTerms.ends`.
     """
     result = resistance.copy()
     if domain.open is not None:

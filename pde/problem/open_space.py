@@ -25,8 +25,8 @@ def check_open(grid: Grid, terms: Terms) -> None:
     """
     if grid.ndim == 1:
         raise ValueError("boundary: 'open' needs 2 or 3 dimensions, got shape " + str(grid.shape))
-    if terms.domain is not None:
-        raise ValueError("domain, or closed faces, with boundary='open': the whole box has to be open space")
+    if terms.domain is not None or terms.resistances:
+        raise ValueError("boundary: 'open' takes no domain and no face_coefficients")
     for name, values in (("coefficient", terms.diffusion), ("reaction", (terms.reaction,))):
         if not all(isinstance(value, float) for value in values):
             raise ValueError(f"{name} must be constant where boundary is 'open'; got one that varies")

@@ -58,9 +58,14 @@ class Poisson:
         reaction: c, a number, an array of `shape`, or a callable of the coordinates. Where it is negative the problem
             is to stay positive definite; see `Multigrid.solve` on "indefinite".
         domain: where unknowns are, a boolean array of `shape` or a callable of the coordinates that gives one; None is
-            everywhere. Arrays f and u have the box's shape all the same: outside f is not read, and u is zero.
+            everywhere. Arrays f and u have the box's shape all the same: outside f is not read, and u is zero. Floats
+            are a level set, negative inside: a curved wall lies where it is zero, to second order, exactly for a
+            callable and by linear interpolation for an array. Behind Dirichlet walls the unknowns are the points
+            inside; at Neumann walls they are all control volumes with an open part, f and u being taken at their
+            points even where these are outside.
         walls: the domain's own boundary inside the box: "dirichlet", where the points outside hold values (those of
-            `g["walls"]`), "neumann", insulated or with a flux, or a boolean array, True where a point holds a value.
+            `g["walls"]`), "neumann", insulated or with a flux, or (not for a level set) a boolean array, True where a
+            point holds a value.
         face_coefficients: a >= 0 on the faces, in the place of `coefficient`: for each axis an array with one entry
             more along it (the faces of cells; the middles between points, and the ends). Zero closes a face.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both

@@ -140,11 +140,11 @@ class Multigrid(Setup):
         inputs.incompatible_share(self.backend, incompatible)
         self.backend.prepare()
         with np.errstate(**QUIET), self.backend.device.without_gradients():
+            if self.problem.open:
+                u, _ = self.backend.full_multigrid(inputs.nodal_data(self.backend))
+                inputs = inputs.with_far_field(self.backend.array(u))
             reduced = self._reduction(inputs.members, inputs.sides) if self.problem.terms.domain else None
             data = inputs.nodal_data(self.backend) if reduced is None else reduced.data.each(self.backend.vector)
-            if self.problem.open:
-                u, _ = self.backend.full_multigrid(data)
-                data = inputs.with_far_field(self.backend.array(u)).nodal_data(self.backend)
             backend = trace.watch(self.backend, lambda: self.backend.norms(self.backend.fold(data.rhs, data.sides)))
             if not backend.measures(data):
                 inputs.check_finite()
@@ -191,8 +191,8 @@ class Multigrid(Setup):
                 Solution for each, in C order of the leading axes.
             g: boundary data: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}. On a
                 domain they are those of its walls too, which have the key "walls"; an array of the problem's shape
-                holds the values at the points outside. Open sides take none: their values come from a first solve with
-                boundary values 0, to the same tolerance.
+                holds the values at the points outside, and is interpolated to the walls of a level set. Open sides take
+                none: their values come from a first solve with boundary values 0, to the same tolerance.
             u0: first guess (..., *shape); None is zero.
             out: where to write u: a tensor where f is one, else an array, with the shape of f and the dtype of the
                 solver, which u has whatever the dtype of f.

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pde import Poisson
 from pde.problem.grid import Axis, Grid, Side
 from pde.problem.level_set import read_level_set
 from tests.pde.problem.curved import ball, uniform
@@ -29,6 +30,14 @@ BAD = [  # domain; what the message must hold
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_bad_level_sets_are_refused_by_name(domain, kind, named):
     refused(kind, named, read_level_set, domain, GRID)
+    for walls in ("dirichlet", "neumann"):
+        refused(kind, named[:1], Poisson, (7, 7), domain=domain, walls=walls)
+
+
+def test_walls_of_a_level_set_are_of_one_kind():
+    refused(ValueError, ["walls", "level set", "array"], Poisson, (7, 7), domain=ONES - 2, walls=ONES > 0)
+    refused(ValueError, ["walls", "'robin'"], Poisson, (7, 7), domain=ONES - 2, walls="robin")
+    refused(TypeError, ["domain", "int", "booleans", "floats"], Poisson, (7, 7), domain=-ONES.astype(int))
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")

@@ -5,12 +5,12 @@ from math import factorial
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import spsolve
 
 from pde import Poisson
+from pde.problem.boundary import fold
 from pde.problem.grid import Axis, Grid, Side
 from pde.problem.level_set import read_level_set
 from pde.problem.open_fractions import LEAST, open_fractions
@@ -156,23 +156,74 @@ def test_volume_and_area_of_a_disc_and_a_ball(given_as):
         assert min(fitted_order(sizes, column) for column in zip(*errors, strict=True)) >= 1.9
 
 
-def solved(grid, phi, domain):
-    """The largest error over all unknowns of -Laplace u + u = f, by an assembly from the fractions alone."""
-    found, x = open_fractions(read_level_set(domain, grid)), grid.points()
-    W, flat, entries = found.volumes * grid.volumes(), np.arange(grid.size).reshape(grid.shape), []
-    for a, axis in enumerate(grid.axes):
-        k = found.faces[a] * np.expand_dims(grid.volumes().take(0, a) / axis.width[0], a) / axis.spacing[0]
-        k = k.take(np.arange(1, axis.n), a).ravel()
-        i, j = (flat.take(np.arange(axis.n - 1) + s, a).ravel() for s in (0, 1))
-        entries += [(i, j, -k), (j, i, -k), (i, i, k), (j, j, k)]
-    rows, columns, values = (np.concatenate(part) for part in zip(*entries, strict=True))
-    A = sp.coo_matrix((values, (rows, columns)), (grid.size,) * 2).tocsr() + sp.diags(W.ravel())
-    wall, e = np.array(found.points), 1e-6
-    normal = np.array([phi(*(wall + step)) - phi(*(wall - step)) for step in e * np.eye(grid.ndim)[:, :, None]])
-    flux = (gradient(wall) * normal).sum(0) / np.linalg.norm(normal, axis=0)
-    b, exact, inside = W * (F[grid.ndim](*x) + U[grid.ndim](*x)) + found.inflow(flux), U[grid.ndim](*x), (W > 0).ravel()
-    u = spsolve(A[inside][:, inside].tocsc(), b.ravel()[inside])
-    return abs(u - exact.ravel()[inside]).max()
+def wall_flux(phi):
+    """The normal derivative of U at the wall, by differences of phi for the normal."""
+
+    def flux(*x):
+        wall = np.array(x)
+        steps = 1e-6 * np.eye(len(wall))[:, :, None]
+        normal = np.array([phi(*(wall + step)) - phi(*(wall - step)) for step in steps])
+        return (gradient(wall) * normal).sum(0) / np.linalg.norm(normal, axis=0)
+
+    return flux
+
+
+def assembled(problem, domain, side_data, wall_data):
+    """(W A, W b) with f = 0, dense, from the fractions alone: a loop over the faces of each volume."""
+    grid, found = problem.grid, open_fractions(read_level_set(domain, problem.grid))
+    W, flat = grid.volumes(), np.arange(grid.size).reshape(grid.shape)
+    A, b = np.diag((W * found.volumes * problem.terms.reaction).ravel()), found.inflow(wall_data).ravel()
+    for i in product(*map(range, grid.shape)):
+        for a, side in product(range(grid.ndim), (0, 1)):
+            axis, k = grid.axes[a], i[a] + 2 * side - 1
+            area = W[i] / axis.width[i[a]] * found.faces[a][(*i[:a], i[a] + side, *i[a + 1 :])]
+            if axis.periodic or 0 <= k < axis.n:
+                j = (*i[:a], k % axis.n, *i[a + 1 :])
+                gap = abs(axis.points[k % axis.n] - axis.points[i[a]])
+                gap = gap if 0 <= k < axis.n else axis.length - gap
+                A[flat[i], flat[i]] += area / gap
+                A[flat[i], flat[j]] -= area / gap
+                continue
+            kind, beta, d = axis.sides[side].kind, axis.sides[side].beta, axis.ends[side]
+            share = 1 / d if kind == "dirichlet" else 1 / (1 + beta * d)
+            A[flat[i], flat[i]] += area * share * (beta if kind == "robin" else kind == "dirichlet")
+            b[flat[i]] += area * share * side_data
+    return A, b
+
+
+BOXES = [  # shape, boundary, centering
+    ((7, 8), "neumann", "cell"),
+    ((6, 7), "dirichlet", "vertex"),
+    ((8, 6), (("robin", 2.0), "dirichlet"), "cell"),
+    ((6, 8), ("periodic", ("robin", 1.0)), "vertex"),
+    ((5, 6), ("periodic", ("neumann", "dirichlet")), "cell"),
+    ((3, 4, 5), ("neumann", "periodic", "dirichlet"), "cell"),
+    ((9,), "neumann", "cell"),
+]
+
+
+@pytest.mark.parametrize("given_as", ["callable", "array"])
+@pytest.mark.parametrize(("shape", "boundary", "centering"), BOXES, ids=[str(box[0]) for box in BOXES])
+@pytest.mark.parametrize("seed", range(2))
+def test_matrix_and_data_are_those_of_a_loop_over_faces(shape, boundary, centering, seed, given_as):
+    options = {"shape": shape, "boundary": boundary, "centering": centering, "reaction": 0.5}
+    phi = periodic_waves(seed, len(shape))
+    domain = phi if given_as == "callable" else phi(*Poisson(**options).points())
+    problem = Poisson(domain=domain, walls="neumann", **options)
+    A, b = assembled(problem, domain, 3.0, -2.0)
+    rows, bound = np.flatnonzero(problem.domain.inside), 64 * EPS * abs(A).max()
+    matrix = problem.matrix(symmetric=True)
+    assert abs(matrix - A[rows][:, rows]).max() <= bound
+    assert abs(matrix - matrix.T).max() == 0
+    sides = {(a, s): 3.0 for a, axis in enumerate(problem.grid.axes) for s in (0, 1) if not axis.periodic}
+    data = fold(
+        np.zeros(shape), problem.read_sides({**sides, "walls": -2.0}, np.dtype(float)), problem.grid, problem.terms
+    )
+    W = problem.control_volumes()
+    assert abs(W.ravel()[rows] * data.ravel()[rows] - b[rows]).max() <= 64 * EPS * abs(b).max()
+    u = np.random.default_rng(seed).normal(size=shape)
+    r = W * problem.apply(u) - (A @ np.where(problem.domain.inside, u, 0).ravel()).reshape(shape)
+    assert abs(r[problem.domain.inside]).max() <= bound * 4 * abs(u).max()
 
 
 @pytest.mark.parametrize("given_as", ["callable", "array"])
@@ -181,6 +232,10 @@ def solved(grid, phi, domain):
 def test_order_in_the_maximum_norm_over_all_unknowns(phi, cell, given_as):
     sizes, errors = [32, 64, 128, 256], []
     for n in sizes:
-        grid = uniform(n, 2, cell, "neumann")
-        errors.append(solved(grid, phi, phi if given_as == "callable" else phi(*grid.points())))
+        options = {"shape": (n, n), "boundary": "neumann", "centering": "cell" if cell else "vertex", "reaction": 1.0}
+        x = Poisson(**options).points()
+        problem = Poisson(domain=phi if given_as == "callable" else phi(*x), walls="neumann", **options)
+        f, g = F[2](*x) + U[2](*x), problem.read_sides({"walls": wall_flux(phi)}, np.dtype(float))
+        b, inside = fold(f, g, problem.grid, problem.terms), problem.domain.inside
+        errors.append(abs(spsolve(problem.matrix().tocsc(), b[inside]) - U[2](*x)[inside]).max())
     assert fitted_order(sizes, errors) >= 1.7

@@ -140,6 +140,8 @@ REFUSED = [
     ({"shape": (4, 4), "coefficient": lambda x, y: 1 + x}, ["coefficient", "constant", "open"]),
     ({"shape": (4, 4), "reaction": lambda x, y: x}, ["reaction", "constant", "open"]),
     ({"shape": (4, 4), "coordinates": [[0, 1, 2, 4, 5, 7], None]}, ["coordinates", "equal", "open"]),
+    ({"shape": (4, 4), "domain": lambda x, y: x < 0.5}, ["'open'", "domain"]),
+    ({"shape": (1, 1), "face_coefficients": [np.ones((2, 1)), np.ones((1, 2))]}, ["'open'", "face_coefficients"]),
     ({"shape": (4, 4), "boundary": ["open", "neumann"]}, ["boundary", "all sides"]),
     ({"shape": (4, 4), "boundary": [("open", "dirichlet"), "neumann"]}, ["boundary", "all sides"]),
     ({"shape": (4, 4), "boundary": "opne"}, ["boundary", "'opne'", "'open'"]),

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from pde import Poisson
+from pde.problem.coefficients import Terms
 from pde.problem.inner_product import Volumes, row_scale
 from pde.problem.masked import MaskedOperator
 from pde.problem.operators import StencilOperator
+from tests.pde.problem.curved import ball
 from tests.pde.reference import EPS, F8
 
 
@@ -45,3 +47,13 @@ def test_rows_have_the_diagonal_of_the_box_at_most():
     assert scale.max() == 1
     assert (scale != 1).sum() == 1
     assert scale[2, 3] * A.diagonal[2, 3] == pytest.approx(box.diagonal, rel=4 * EPS)
+
+
+def test_rows_of_small_control_volumes():
+    problem = Poisson((9, 9), boundary="neumann", centering="cell", domain=ball, walls="neumann", reaction=1.0)
+    A = problem._operator
+    scale, inside = row_scale(A), problem.domain.inside
+    whole = np.broadcast_to(StencilOperator(problem.grid, F8, Terms((1.0, 1.0), 1.0)).diagonal, problem.shape)
+    assert (scale[inside] * A.diagonal[inside] <= whole[inside] * (1 + 4 * EPS)).all()
+    assert (scale[inside] < 1).any()
+    assert (scale[inside & (problem.domain.fraction == 1)] >= 1 - 8 * EPS).all()
