@@ -99,7 +99,9 @@ def draw(problem: pde.Poisson, permittivity: np.ndarray, u: np.ndarray, path: Pa
     axes.streamplot(x[:, 0], y[0], *field, color="0.25", linewidth=0.7, density=1.4, arrowsize=0.8)
     axes.contourf(x, y, problem.domain.inside, levels=[-0.5, 0.5], colors="k")
     axes.contour(x, y, permittivity, levels=[2.0], colors="C2", linewidths=2)
-    axes.set(title="potential and field lines around plates (black) and water (green)", xlabel="x", ylabel="y", aspect=1)
+    axes.set(
+        title="potential and field lines around plates (black) and water (green)", xlabel="x", ylabel="y", aspect=1
+    )
     figure.colorbar(image, ax=axes, label="V", shrink=0.8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

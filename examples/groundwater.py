@@ -55,7 +55,8 @@ def aquifer(n: int) -> tuple[pde.Poisson, np.ndarray]:
     f = np.full(x.shape, RECHARGE)
     for x0, y0, rate in WELLS:
         f[int(x0 / dx), int(y0 / dy)] += rate / (dx * dy)
-    global FACES; FACES=faces
+    global FACES
+    FACES = faces
     return pde.Poisson(*size, domain=~river(x, y), walls="dirichlet", face_coefficients=faces), f
 
 
@@ -84,7 +85,9 @@ def run(n: int = 120, output: str | Path = "out") -> dict[str, float]:
     error = abs(sum(found.values())) / found["recharge"]
     for name, flow in found.items():
         print(f"{name:10s} {flow:+9.1f} cubic metres a day")
-    print(f"the sum is {error:.1e} of the recharge; picture in {draw(problem, heads, Path(output) / 'groundwater.png')}")
+    print(
+        f"the sum is {error:.1e} of the recharge; picture in {draw(problem, heads, Path(output) / 'groundwater.png')}"
+    )
     return found | {"error": error}
 
 
