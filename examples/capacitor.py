@@ -2,7 +2,7 @@
 
 The plates are left out of the domain and hold their voltages; the box around them is grounded. The charge on a plate is
 the sum of A u over its points, and half of charge times voltage is the energy. Two capacitors with a known energy check
-it: infinite plates with a slab, where it is exact, and a cable, whose walls are a level set, where it is of second order.
+it: infinite plates with a slab, where it is exact, and a cable, whose walls are a level set, of second order.
 
     python examples/capacitor.py [--n 256] [--output out]
 """

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 import pde
@@ -44,8 +45,8 @@ def at_faces(T: np.ndarray, axis: int) -> np.ndarray:
     return 2 * low * high / (low + high)
 
 
-def aquifer(n: int) -> tuple[pde.Poisson, np.ndarray]:
-    """The problem on 5n/3 x n cells, and f: recharge and wells, in metres a day."""
+def aquifer(n: int) -> tuple[pde.Poisson, pde.Poisson, np.ndarray]:
+    """(The problem on 5n/3 x n cells, the same without the river, f): f is recharge and wells, in metres a day."""
     size = (5 * n // 3, n), AQUIFER, "neumann", "cell"
     x, y = pde.Poisson(*size).points()
     faces = [at_faces(transmissivity(x, y), axis) for axis in (0, 1)]
@@ -55,32 +56,23 @@ def aquifer(n: int) -> tuple[pde.Poisson, np.ndarray]:
     f = np.full(x.shape, RECHARGE)
     for x0, y0, rate in WELLS:
         f[int(x0 / dx), int(y0 / dy)] += rate / (dx * dy)
-    global FACES
-    FACES = faces
-    return pde.Poisson(*size, domain=~river(x, y), walls="dirichlet", face_coefficients=faces), f
-
-
-def into_river(problem: pde.Poisson, heads: np.ndarray) -> float:
-    total = 0.0
-    for axis, (d, across) in enumerate(((1, 1), (1, 1))):
-        T = FACES[axis][1:-1] if axis == 0 else FACES[axis][:, 1:-1]
-        total += float((T * np.diff(heads, axis=axis) * np.diff(problem.domain.inside.astype(int), axis=axis)).sum())
-    return total
+    problem = pde.Poisson(*size, domain=~river(x, y), face_coefficients=faces)
+    return problem, pde.Poisson(*size, face_coefficients=faces), f
 
 
 def run(n: int = 120, output: str | Path = "out") -> dict[str, float]:
     """The whole example; returns the terms of the water balance, in cubic metres a day, and its error."""
-    problem, f = aquifer(n)
-    mg = pde.Multigrid(problem)
+    problem, whole, f = aquifer(n)
+    mg, g = pde.Multigrid(problem), {"walls": stage}
     print(mg, end="\n\n")
-    g = {"walls": stage}
     solution = mg.solve(f, g, rtol=1e-10, strict=True)
     print(solution.message)
     heads = problem.embed(solution.u, g)[1:-1, 1:-1]
+    sources = whole.control_volumes() * whole.apply(heads)  # what each cell must give to its neighbours
     found = {
         "recharge": RECHARGE * float(problem.control_volumes().sum()),
         "wells": sum(rate for _, _, rate in WELLS),
-        "river": -into_river(problem, heads),
+        "river": float(sources[river(*problem.points())].sum()),
     }
     error = abs(sum(found.values())) / found["recharge"]
     for name, flow in found.items():
@@ -96,15 +88,19 @@ def draw(problem: pde.Poisson, heads: np.ndarray, path: Path) -> Path:
     axes = figure.subplots()
     x, y = problem.points()
     wet = np.ma.masked_where(river(x, y), heads)
-    image = axes.pcolormesh(x, y, wet, shading="nearest", cmap="YlGnBu", rasterized=True)
-    lines = axes.contour(x, y, wet, levels=np.arange(-10, 30, 0.5), colors="k", linewidths=0.6)
-    axes.clabel(lines, fmt="%g", fontsize=7)
-    axes.contourf(x, y, river(x, y), levels=[0.5, 1.5], colors="C0")
+    colours = colormaps["YlGnBu"].with_extremes(bad="C0")
+    image = axes.pcolormesh(x, y, wet, shading="nearest", cmap=colours, rasterized=True)
+    axes.contour(x, y, wet, levels=np.arange(-10, 30, 0.5), colors="k", linewidths=0.6)
     pile, start, end = PILE
     axes.plot([pile, pile], [start, end], "C3", linewidth=3)
     for x0, y0, rate in WELLS:
         axes.plot(x0, y0, "wo" if rate < 0 else "ws", markeredgecolor="k")
-    axes.set(title="head above the datum, wells (o), pond (□), river and sheet pile", xlabel="m", ylabel="m", aspect=1)
+    axes.set(
+        title="heads every half metre; wells (round), pond (square), river, sheet pile (red)",
+        xlabel="m",
+        ylabel="m",
+        aspect=1,
+    )
     figure.colorbar(image, ax=axes, label="m")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

@@ -1,7 +1,7 @@
 """Poisson image editing: grow the dahlia of one sample photograph in the garden of the other.
 
-Lassos are drawn around the flowers. Inside, each colour channel solves -Laplace u = -div v, and u is held to the garden
-outside; v is the gradient of the flower on its petals, and that of the garden around them. (Perez, Gangnet, Blake 2003.)
+Lassos are drawn around the flowers. Inside, each colour channel solves -Laplace u = -div v, outside u is the garden;
+v is the gradient of the flower on its petals, and that of the garden around them. (Perez, Gangnet, Blake 2003.)
 
     python examples/seamless_cloning.py [--output out]
 """
