@@ -102,3 +102,42 @@ def test_recover_coefficient(tmp_path: Path) -> None:
     errors = recover_coefficient.run(n=11, steps=12, output=tmp_path)
     assert errors["found"] < 0.06 < errors["a = 1"]  # noise of 0.2 percent leaves 0.03
     assert (tmp_path / "recover_coefficient.png").stat().st_size > 0
+
+
+def test_projection(tmp_path: Path) -> None:
+    from examples import projection
+
+    found = projection.run(n=16, steps=12, output=tmp_path)
+    assert found["left"] <= 1e-7 * (48 * 16) ** 0.5  # a residual of 1e-7 in the root mean square may be in one cell
+    assert found["rounding"] <= 8 * EPS  # four velocities of at most 1 unit make a divergence
+    assert found["iterations"] <= 12
+    assert (tmp_path / "projection.png").stat().st_size > 0
+
+
+def test_strouhal_number() -> None:
+    from examples import projection
+
+    times = 0.05 * np.arange(400)
+    assert projection.strouhal(list(np.sin(2 * np.pi * 0.2 * times + 1)), 0.05) == pytest.approx(0.2, rel=0.05 / 5)
+    assert projection.strouhal([1.0] * 40, 0.05) == 0
+
+
+def test_capacitor(tmp_path: Path) -> None:
+    from examples import capacitor
+
+    found = capacitor.run(n=64, output=tmp_path)
+    assert found["energy"] > 6  # water, and the field outside, add to that of the plates' own area
+    # the condition of the matrix of 65 points with jumps by 80 times rounding
+    assert max(abs(found["periodic"]), abs(found["neumann"])) <= 80 * 4 * 64**2 * EPS
+    assert found["order"] >= 1.9
+    assert (tmp_path / "capacitor.png").stat().st_size > 0
+
+
+def test_groundwater(tmp_path: Path) -> None:
+    from examples import groundwater
+
+    found = groundwater.run(n=60, output=tmp_path)
+    # residuals of 1e-10 times f and T/h^2, below 10 metres a day, over 2.4 square kilometres, for 2,000 cubic metres
+    assert found["error"] <= 1e-10 * 10 * 2.4e6 / 1.9e3
+    assert found["wells"] == -1150
+    assert (tmp_path / "groundwater.png").stat().st_size > 0
