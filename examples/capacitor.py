@@ -93,8 +93,7 @@ def draw(problem: pde.Poisson, permittivity: np.ndarray, u: np.ndarray, path: Pa
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     axes = figure.subplots()
     x, y = problem.points()
-    image = axes.pcolormesh(x, y, u, shading="gouraud", cmap="RdBu_r", vmin=-1, vmax=1, rasterized=True)
-    axes.contour(x, y, u, levels=np.arange(-0.9, 1, 0.1), colors="k", linewidths=0.3)
+    image = axes.contourf(x, y, u, levels=np.linspace(-1, 1, 41), cmap="RdBu_r")
     field = [-np.where(problem.domain.inside, e, np.nan).T for e in np.gradient(u, x[:, 0], y[0])]
     axes.streamplot(x[:, 0], y[0], *field, color="0.25", linewidth=0.7, density=1.4, arrowsize=0.8)
     axes.contourf(x, y, problem.domain.inside, levels=[-0.5, 0.5], colors="k")
@@ -104,7 +103,7 @@ def draw(problem: pde.Poisson, permittivity: np.ndarray, u: np.ndarray, path: Pa
     )
     figure.colorbar(image, ax=axes, label="V", shrink=0.8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=110)
     return path
 
 
