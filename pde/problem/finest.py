@@ -9,13 +9,16 @@ from pde.problem.coefficients import Terms
 from pde.problem.grid import Grid
 from pde.problem.masked import MaskedOperator
 from pde.problem.operators import StencilOperator
+from pde.problem.tensor_operator import TensorOperator
 
-Finest = StencilOperator | MaskedOperator
+Finest = StencilOperator | MaskedOperator | TensorOperator
 """The operators that a problem may have."""
 
 
 def finest_operator(grid: Grid, dtype: np.dtype, terms: Terms) -> Finest:
     """A: of the box, with closed faces where there are some; behind a mask where the walls hold values alone."""
+    if terms.tensor is not None:
+        return TensorOperator(grid, dtype, terms)
     box = StencilOperator(grid, dtype, terms)
     if terms.domain is None or terms.closed:
         return box
