@@ -1,8 +1,8 @@
 """A plate capacitor with a slab of water between its plates: -div(eps grad u) = 0 around plates at +1 and -1 volt.
 
-The plates are left out of the domain and hold their voltages; the box around them is grounded. The charge on a plate is
-the sum of A u over its points, and half of charge times voltage is the energy. Two capacitors with a known energy check
-it: infinite plates with a slab, where it is exact, and a cable, whose walls are a level set, of second order.
+The plates are left out of the domain and hold their voltages; the box around them is grounded. Two capacitors with a
+known energy check it: infinite plates with a slab, where it is exact to rounding, and a cable, whose walls are a level
+set, where it is of second order.
 
     python examples/capacitor.py [--n 256] [--output out]
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -24,54 +23,39 @@ WATER = 80.0  # its permittivity, that of air being 1
 WIRE, SHIELD = 0.11, 0.41  # radii of the cable
 
 
-def energy(box: pde.Poisson, u: np.ndarray, *plates: tuple[np.ndarray, float]) -> float:
-    """Half of charge times voltage, summed over the plates, each given as its points and its voltage.
-
-    Without charge A u is zero, and a sum over points is the flux out of them: any points around a plate will do.
-    """
-    charges = box.control_volumes() * box.apply(u)
-    return 0.5 * sum(voltage * float(charges[points].sum()) for points, voltage in plates)
-
-
 def solve_capacitor(n: int) -> tuple[pde.Poisson, np.ndarray, np.ndarray, float]:
     """(the problem on spacings 2/n, its permittivity, u with the plates, the energy)."""
     shape = 3 * n // 2 - 1, n - 1
     x, y = (z - length / 2 for z, length in zip(pde.Poisson(shape, BOX).points(), BOX, strict=True))
     plates = (abs(x) <= LENGTH / 2) & (abs(abs(y) - (GAP + THICK) / 2) <= THICK / 2)
     permittivity = np.where((abs(y) < 0.19) & (abs(x - 0.55) < 0.55), WATER, 1.0)
-    problem = pde.Poisson(shape, BOX, coefficient=permittivity, domain=~plates)
+    problem, g = pde.Poisson(shape, BOX, coefficient=permittivity, domain=~plates), {"walls": np.sign(y)}
     mg = pde.Multigrid(problem)
     print(mg, end="\n\n")
-    solution = mg.solve(0.0, {"walls": np.sign(y)}, strict=True)
-    print(solution.message)
-    u = np.where(plates, np.sign(y), solution.u)
-    sides = ((plates & (y * volt > 0), volt) for volt in (1.0, -1.0))
-    return problem, permittivity, u, energy(pde.Poisson(shape, BOX, coefficient=permittivity), u, *sides)
+    solution = mg.solve(0.0, g, strict=True)
+    charges = (-pde.flux(problem, solution.u, plates & (y * volt > 0), g) for volt in (1, -1))
+    print(solution.message, "charges {:+.3f} and {:+.3f}".format(*charges), sep="\n")
+    return problem, permittivity, np.where(plates, np.sign(y), solution.u), pde.energy(problem, solution.u, 0.0, g)
 
 
 def infinite_plates(n: int, sides: str) -> float:
     """The relative error of the energy between plates at y = 1/4 and 3/4, which go on or end at insulated sides."""
-    box: dict[str, Any] = {"shape": (8, n), "boundary": [sides, "neumann"]}
-    y, h = pde.Poisson(**box).points()[1], 1 / (n - 1)
-    water, gap, volts = abs(y - 0.5) < 0.15, abs(y - 0.5) < 0.25 - h / 2, np.sign(y - 0.5)
-    box["coefficient"] = np.where(water, WATER, 1.0)
-    u = pde.solve_poisson(0.0, **box, domain=gap, g={"walls": volts}, rtol=1e-13).u
-    plates = ((~gap & (volts == volt), volt) for volt in (1.0, -1.0))
+    y = pde.Poisson((8, n), boundary=[sides, "neumann"]).points()[1]
+    h, water, gap = 1 / (n - 1), abs(y - 0.5) < 0.15, abs(y - 0.5) < 0.25 - 1e-9
+    problem = pde.Poisson((8, n), boundary=[sides, "neumann"], coefficient=np.where(water, WATER, 1.0), domain=gap)
+    g = {"walls": np.sign(y - 0.5)}
+    found = pde.energy(problem, pde.Multigrid(problem).solve(0.0, g, rtol=1e-13).u, 0.0, g)
     thickness = np.count_nonzero(water[0]) * h  # each face is midway between two points
-    exact = 0.5 * 2**2 / (0.5 - thickness + thickness / WATER)
-    return energy(pde.Poisson(**box), np.where(gap, u, volts), *plates) / exact - 1
+    return found / (0.5 * 2**2 / (0.5 - thickness + thickness / WATER)) - 1
 
 
 def cable(n: int) -> float:
     """The relative error of the energy of a cable, per length, on n x n points: the wire has one volt."""
-    box = pde.Poisson((n, n))
-    x, y = (z - 0.5 for z in box.points())
-    r = np.hypot(x, y)
+    r = np.hypot(*(z - 0.5 for z in pde.Poisson((n, n)).points()))
     problem = pde.Poisson((n, n), domain=np.maximum(WIRE - r, r - SHIELD))  # negative between wire and shield
-    u = pde.Multigrid(problem).solve(0.0, {"walls": 1.0 * (r < (WIRE + SHIELD) / 2)}, rtol=1e-12).u
-    square = np.maximum(abs(x), abs(y)) < 0.2  # around the wire, inside the shield
-    exact = 0.5 * 2 * np.pi / np.log(SHIELD / WIRE)
-    return energy(box, u, (square, 1.0)) / exact - 1
+    g = {"walls": 1.0 * (r < (WIRE + SHIELD) / 2)}
+    found = pde.energy(problem, pde.Multigrid(problem).solve(0.0, g, rtol=1e-12).u, 0.0, g)
+    return found / (0.5 * 2 * np.pi / np.log(SHIELD / WIRE)) - 1
 
 
 def run(n: int = 256, output: str | Path = "out") -> dict[str, float]:

@@ -45,8 +45,8 @@ def at_faces(T: np.ndarray, axis: int) -> np.ndarray:
     return 2 * low * high / (low + high)
 
 
-def aquifer(n: int) -> tuple[pde.Poisson, pde.Poisson, np.ndarray]:
-    """(The problem on 5n/3 x n cells, the same without the river, f): f is recharge and wells, in metres a day."""
+def aquifer(n: int) -> tuple[pde.Poisson, np.ndarray]:
+    """The problem on 5n/3 x n cells, and f: recharge and wells, in metres a day."""
     size = (5 * n // 3, n), AQUIFER, "neumann", "cell"
     x, y = pde.Poisson(*size).points()
     faces = [at_faces(transmissivity(x, y), axis) for axis in (0, 1)]
@@ -56,38 +56,34 @@ def aquifer(n: int) -> tuple[pde.Poisson, pde.Poisson, np.ndarray]:
     f = np.full(x.shape, RECHARGE)
     for x0, y0, rate in WELLS:
         f[int(x0 / dx), int(y0 / dy)] += rate / (dx * dy)
-    problem = pde.Poisson(*size, domain=~river(x, y), face_coefficients=faces)
-    return problem, pde.Poisson(*size, face_coefficients=faces), f
+    return pde.Poisson(*size, domain=~river(x, y), face_coefficients=faces), f
 
 
 def run(n: int = 120, output: str | Path = "out") -> dict[str, float]:
     """The whole example; returns the terms of the water balance, in cubic metres a day, and its error."""
-    problem, whole, f = aquifer(n)
+    problem, f = aquifer(n)
     mg, g = pde.Multigrid(problem), {"walls": stage}
     print(mg, end="\n\n")
     solution = mg.solve(f, g, rtol=1e-10, strict=True)
     print(solution.message)
-    heads = problem.embed(solution.u, g)[1:-1, 1:-1]
-    sources = whole.control_volumes() * whole.apply(heads)  # what each cell must give to its neighbours
     found = {
         "recharge": RECHARGE * float(problem.control_volumes().sum()),
         "wells": sum(rate for _, _, rate in WELLS),
-        "river": float(sources[river(*problem.points())].sum()),
+        "river": -float(pde.flux(problem, solution.u, "walls", g)),
     }
     error = abs(sum(found.values())) / found["recharge"]
     for name, flow in found.items():
         print(f"{name:10s} {flow:+9.1f} cubic metres a day")
-    print(
-        f"the sum is {error:.1e} of the recharge; picture in {draw(problem, heads, Path(output) / 'groundwater.png')}"
-    )
+    path = draw(problem, solution.u, Path(output) / "groundwater.png")
+    print(f"the sum is {error:.1e} of the recharge; picture in {path}")
     return found | {"error": error}
 
 
-def draw(problem: pde.Poisson, heads: np.ndarray, path: Path) -> Path:
+def draw(problem: pde.Poisson, u: np.ndarray, path: Path) -> Path:
     figure = Figure(figsize=(11, 6.2), layout="constrained")
     axes = figure.subplots()
     x, y = problem.points()
-    wet = np.ma.masked_where(river(x, y), heads)
+    wet = np.ma.masked_where(~problem.domain.inside, u)
     colours = colormaps["YlGnBu"].with_extremes(bad="C0")
     image = axes.pcolormesh(x, y, wet, shading="nearest", cmap=colours, rasterized=True)
     axes.contour(x, y, wet, levels=np.arange(-10, 30, 0.5), colors="k", linewidths=0.6)
