@@ -11,6 +11,7 @@ import numpy as np
 from pde.backends.base import Backend
 from pde.backends.data import Options
 from pde.backends.device import Device, read_device
+from pde.backends.fourth_order import FourthOrder
 from pde.backends.mixed import Mixed
 from pde.backends.numba import backend as numba
 from pde.common.arguments import choose, count, read_precision
@@ -51,6 +52,9 @@ def make(hierarchy: Hierarchy, options: Options, mixed: bool = False) -> Backend
         ImportError: their library is not installed.
     """
     device = options.device
+    if hierarchy.compact:
+        here = hierarchy.to(device.where, options.dtype) if device.on_tensors else hierarchy
+        return FourthOrder(here, make(hierarchy.below(), options, mixed))
     here = hierarchy.to(device.where, options.dtype) if device.on_tensors else hierarchy
     if not mixed or len(hierarchy.levels) == 1:
         return _chosen(here, options)

@@ -14,6 +14,7 @@ from pde.common.arrays import convert
 from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
+from pde.levels.fourth_order import compact_levels
 from pde.levels.direct import direct_solver, is_separable
 from pde.levels.interpolation_1d import feels_diffusion
 from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
@@ -75,6 +76,7 @@ class Choices:
     dtype: np.dtype
     singular: bool
     largest_direct: int = LARGEST_DIRECT
+    order: int = 2
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Hierarchy:
             operators are rediscretised.
         volumes: the inner product of each level.
         choices: the options that made the levels.
+        compact: where the order is 4, the levels on which cycles of full multigrid begin; levels[0] is the first.
         made: transfers by the arguments that they were made from, for `build_hierarchy` to reuse.
     """
 
@@ -96,17 +99,25 @@ class Hierarchy:
     boundary_terms: list[BoundaryTerm]
     volumes: list[Volumes]
     choices: Choices
+    compact: list[Level] = field(default_factory=list)
     made: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def to(self, device: Any, dtype: Any) -> Hierarchy:
         """The same on tensors of a device in `dtype`, or on arrays where `device` is None."""
         names = ("interpolations", "boundary_terms", "volumes")
         moved = {name: convert(getattr(self, name), device, dtype) for name in names}
-        return replace(self, levels=[level_to(level, device, dtype) for level in self.levels], **moved)
+        levels, compact = ([level_to(l, device, dtype) for l in each] for each in (self.levels, self.compact))
+        return replace(self, levels=levels, compact=compact, **moved)
 
     def symmetric(self) -> Hierarchy:
         """The same with post-smoothing adjoint to pre-smoothing: V- and W-cycles are self-adjoint."""
-        return replace(self, levels=symmetric(self.levels))
+        return replace(self, levels=symmetric(self.levels), compact=symmetric(self.compact))
+
+    def below(self) -> Hierarchy:
+        """The same without the finest level, of second order; the coarsest stays."""
+        if len(self.levels) == 1:
+            return self
+        return replace(self, levels=self.levels[1:], interpolations=self.interpolations[1:], volumes=self.volumes[1:], compact=[])
 
 
 def level_to(level: Level, device: Any, dtype: Any) -> Level:
@@ -173,7 +184,7 @@ def build_hierarchy(
         coarser = None if last else _coarsened(A, which, choices, reuse)
         if coarser is None:
             result.levels.append(_coarsest_level(A, choices.singular))
-            return result
+            return of_fourth_order(result) if choices.order == 4 else result
         transfer, coarse = coarser
         result.levels.append(_level(A, transfer, choices))
         fine = through_points(A.grid, which) if choices.transfer == "operator" else A.grid
@@ -182,6 +193,16 @@ def build_hierarchy(
         if not rediscretised:
             result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, reuse))
         A = coarse
+
+
+def of_fourth_order(hierarchy: Hierarchy) -> Hierarchy:
+    """The same with the compact operator on the finest level; alone, it is solved directly."""
+    levels, choices = hierarchy.levels, hierarchy.choices
+    compact = compact_levels(levels, choices)
+    if len(levels) == 1:
+        info = compact[0].info
+        compact = [replace(compact[0], B=[direct_solver(compact[0].A, choices.singular)], info=replace(info, smoother="direct"))]
+    return replace(hierarchy, levels=[compact[0], *levels[1:]], compact=compact)
 
 
 def _coarsened(

@@ -13,18 +13,19 @@ Source: Collatz, "The Numerical Treatment of Differential Equations", 1960, appe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from pde.common.arguments import evaluate
 from pde.common.arrays import cast, convert, expand, like, namespace, zeros
 from pde.problem.boundary import fold
 from pde.problem.coefficients import Terms
 from pde.problem.compact import CompactOperator, offsets
-from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, along, trailing, window
+from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, along, is_constant, trailing, window
 
 THROUGH = 5
 """Points through which values at the ends of a line are extrapolated: f on Dirichlet sides, g at corners."""
@@ -66,7 +67,7 @@ class Mehrstellen(CompactOperator):
             total = total + _differences(_closed(f, a, self.grid, values), a, self.grid, self.mean[a])
         return total
 
-    def folded(self, f: Array, sides: Sides) -> Array:
+    def with_sides(self, f: Array, sides: Sides) -> Array:
         """The right-hand side for zero boundary data: f, and what the boundary data add to it."""
         if not sides:
             return f
@@ -79,7 +80,7 @@ class Mehrstellen(CompactOperator):
 
     def _applied(self, u: Array, sides: Sides) -> Array:
         """A u of u with these boundary values."""
-        grid, u = self.grid, self._with_sides(u, sides)
+        grid, u = self.grid, self._surrounded(u, sides)
         axes, terms = range(grid.ndim), self.terms
         total = terms.reaction * (_inside(u, grid) + sum(self._mean_of(u, a) for a in axes))
         for a in axes:
@@ -90,7 +91,7 @@ class Mehrstellen(CompactOperator):
     def _mean_of(self, u: Array, a: int) -> Array:
         return _inside(_differences(u, a, self.grid, self.mean[a]), self.grid)
 
-    def _with_sides(self, u: Array, sides: Sides) -> Array:
+    def _surrounded(self, u: Array, sides: Sides) -> Array:
         """u with one value more at each end of every axis: of the sides, of their edges, or around a periodic axis."""
         grid, ndim = self.grid, self.grid.ndim
         padded, inner = self._padded(u)
@@ -113,9 +114,45 @@ class Mehrstellen(CompactOperator):
         return expand(like(cast(known, f.dtype), f), a - self.grid.ndim)
 
 
-def folded(f: Array, sides: Sides, A: Any) -> Array:
+def read_order(order: Any, grid: Grid, terms: Terms) -> int:
+    """2 or 4.
+
+    Raises:
+        ValueError: it is neither, or the equation has no compact operator of fourth order on this grid.
+    """
+    if order not in (2, 4):
+        raise ValueError(f"order must be 2 or 4, got {order!r}")
+    if order == 4:
+        kinds = {side.kind for axis in grid.axes for side in axis.sides}
+        for allowed, wanted in (
+            (kinds <= {"dirichlet", "periodic"}, f"Dirichlet or periodic sides, got {', '.join(sorted(kinds))}"),
+            (not any(axis.cell for axis in grid.axes), 'centering "vertex", got "cell"'),
+            (all(is_constant(axis.spacing) for axis in grid.axes), "equal spacing, got stretched coordinates"),
+            (not terms.varies, "a constant coefficient, got one that varies"),
+            (isinstance(terms.reaction, float), "a constant reaction, got one that varies"),
+        ):
+            if not allowed:
+                raise ValueError(f"order=4 needs {wanted}")
+    return int(order)
+
+
+def at_ends(f: Callable[..., Any], grid: Grid) -> Sides:
+    """The values of f on the Dirichlet sides, but for sides where they are not all finite."""
+    sides: Sides = {}
+    for a, axis in enumerate(grid.axes):
+        for side in range(0 if axis.periodic else 2):
+            lines = [x.nodes[[-side]] if b == a else x.points for b, x in enumerate(grid.axes)]
+            with np.errstate(all="ignore"):
+                values = evaluate("f", f, np.meshgrid(*lines, indexing="ij"))
+            values = np.broadcast_to(values, [len(line) for line in lines]).squeeze(a)
+            if np.isfinite(values).all():
+                sides[a, side] = values
+    return sides
+
+
+def with_sides(f: Array, sides: Sides, A: Any) -> Array:
     """Add the boundary data to the right-hand side of an operator; f itself if there are none."""
-    return A.folded(f, sides) if isinstance(A, Mehrstellen) else fold(f, sides, A.grid, A.terms)
+    return A.with_sides(f, sides) if isinstance(A, Mehrstellen) else fold(f, sides, A.grid, A.terms)
 
 
 def _weights(axis: Axis) -> tuple[Weights, Weights]:

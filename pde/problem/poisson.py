@@ -18,8 +18,9 @@ from pde.problem.boundary_conditions import boundary_words, read_boundary
 from pde.problem.box import read_grid, read_shape
 from pde.problem.coefficients import Terms
 from pde.problem.fields import read_diffusion, read_reaction, read_values
-from pde.problem.grid import Array
+from pde.problem.grid import Array, Sides
 from pde.problem.inner_product import Volumes
+from pde.problem.mehrstellen import Mehrstellen, read_order
 from pde.problem.operators import StencilOperator
 
 UNSEEN = 64 * float(np.finfo(float).eps)
@@ -44,6 +45,10 @@ class Poisson:
         reaction: c >= 0, a number, an array of `shape`, or a callable of the coordinates.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
+        order: 2, or 4 for constant a and c on vertex-centred axes with equal spacing between Dirichlet or periodic
+            sides: A then has 3, 9 or 19 points, and A u = M f with M f = f + sum_i h_i^2/12 d^2 f/dx_i^2 in second
+            differences, which solvers make of f. On Dirichlet sides it takes a callable f at their points, and of
+            an array the extrapolation through five points; f and u are to be smooth for the error to be of order 4.
 
     With no Dirichlet or Robin side and c = 0 the problem is singular: u is determined up to a constant, and f has to
     fit; see `Multigrid.solve`. It is taken as singular too where c and beta are there, but so small that rounding hides
@@ -70,6 +75,7 @@ class Poisson:
         coefficient: Any = None,
         reaction: Any = 0.0,
         coordinates: Sequence[Any] | None = None,
+        order: int = 2,
     ) -> None:
         self.shape = read_shape(shape)
         self.centering = choose("centering", centering, ("vertex", "cell"))
@@ -77,6 +83,7 @@ class Poisson:
         self.grid = read_grid(self.shape, extent, self.boundary, centering == "cell", coordinates)
         self.extent = tuple(axis.length for axis in self.grid.axes)
         self.terms = Terms(read_diffusion(coefficient, self.grid), read_reaction(reaction, self.grid))
+        self.order = read_order(order, self.grid, self.terms)
         self.check_fits(np.dtype(float))
 
     def with_terms(self, coefficient: Any = None, reaction: Any = None) -> Poisson:
@@ -87,6 +94,7 @@ class Poisson:
             self.terms.diffusion if coefficient is None else read_diffusion(coefficient, self.grid),
             self.terms.reaction if reaction is None else read_reaction(reaction, self.grid),
         )
+        read_order(other.order, other.grid, other.terms)
         other.check_fits(np.dtype(float))
         return other
 
@@ -141,6 +149,7 @@ class Poisson:
             text += ", coefficient varies"
         elif set(self.terms.diffusion) != {1.0}:
             text += f", coefficient={self.terms.diffusion}"
+        text += f", order={self.order}" if self.order != 2 else ""
         return text + (", with reaction)" if self.terms.has_reaction else ")")
 
     def points(self) -> tuple[Array, ...]:
@@ -150,6 +159,10 @@ class Poisson:
     def apply(self, u: Any) -> Array:
         """A u, for zero boundary values, of u with shape (..., *shape)."""
         return self._operator(self.read("u", u))
+
+    def right_hand_side(self, f: Array, ends: Sides) -> Array:
+        """The f of A u = f: nodal f (..., *shape), or M f of them where the order is 4; `ends` are f on the sides."""
+        return self._operator.right_hand_side(f, ends) if isinstance(self._operator, Mehrstellen) else f
 
     def matrix(self, symmetric: bool = False) -> sp.csr_matrix:
         """A on the flattened unknowns (C order); W A, W the control volumes, where `symmetric`.
@@ -174,5 +187,6 @@ class Poisson:
         return read_values(name, values, self.grid, dtype, **options)
 
     @cached_property
-    def _operator(self) -> StencilOperator:
-        return StencilOperator(self.grid, np.dtype(float), self.terms)
+    def _operator(self) -> StencilOperator | Mehrstellen:
+        make = Mehrstellen if self.order == 4 else StencilOperator
+        return make(self.grid, np.dtype(float), self.terms)

@@ -13,9 +13,9 @@ from mgcore import Level
 from pde.backends.base import Backend
 from pde.backends.data import Data
 from pde.common.arrays import as_numpy, cast, like, namespace, numpy_dtype
-from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides
 from pde.problem.lifting import lifting, unlifted
+from pde.problem.mehrstellen import Mehrstellen, with_sides
 from pde.problem.operators import StencilOperator
 from pde.problem.poisson import Poisson
 
@@ -71,7 +71,7 @@ class Reduction:
         self.volumes = backend.hierarchy.volumes[0]
 
     @cached_property
-    def exact(self) -> StencilOperator:
+    def exact(self) -> StencilOperator | Mehrstellen:
         """A in float64."""
         double = np.dtype(float)
         A = self._A if self.dtype == double else self.problem._operator
@@ -94,13 +94,14 @@ class Reduction:
     def _lifted(self, f: Array, sides: Sides) -> Reduced:
         """Data with g lifted for the members where that is worth it, and folded for the others."""
         g = {key: cast(values, self.dtype) for key, values in sides.items()}
-        folded = self._fitting(fold(f, g, self.grid, self.terms))
+        folded = self._fitting(with_sides(f, g, self._A))
         size = self.volumes.rms(folded)
         of_f = self.volumes.rms(self._fitting(f)) if sides else size
         if not np.any(size > WORTH * of_f):
             return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
         ndim, w = self.grid.ndim, lifting(sides, self.grid, self.terms)
-        left = unlifted(w, sides, self.grid, self.exact)
+        A = self.exact
+        left = A.unlifted(w, sides) if isinstance(A, Mehrstellen) else unlifted(w, sides, self.grid, A)
         left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, ndim)
         data = self._fitting(cast(f + left, self.dtype))
         smaller = self.volumes.rms(data)

@@ -62,6 +62,7 @@ class Setup:
             *(names[0], self.omega, self.nu, *names[1:], self.dtype),
             singular=problem.singular,
             largest_direct=largest_direct(self._options.device),
+            order=problem.order,
         )
         hierarchy = build_hierarchy(problem.grid, problem.terms, choices, self._limit, before)
         mixed = self._mixed and (problem.singular or problem.is_held(single))

@@ -1,0 +1,103 @@
+"""Cycles of fourth order: the compact operator on top, and corrections of second order by another backend below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import mgcore
+from mgcore import CYCLES, Event, Moves
+from mgcore.cycle import VISITS
+from mgcore.level import State, difference
+from mgcore.trace import traced
+from pde.backends.base import Backend
+from pde.backends.data import Data, Norms, Vector
+from pde.backends.full_multigrid import interpolations, sides_of_every_grid
+from pde.levels.hierarchy import Hierarchy
+from pde.problem.grid import Sides
+from pde.problem.mehrstellen import with_sides
+
+CYCLES_PER_GRID = 2
+"""Cycles of full multigrid on each grid: with one it stays at three times the discretisation error."""
+
+
+class FourthOrder(Backend):
+    """Cycles on `hierarchy.compact`, with corrections by `inner`.
+
+    Args:
+        inner: runs cycles on the levels of second order below the finest; where there are none it is not used.
+        report: is told every move.
+    """
+
+    def __init__(self, hierarchy: Hierarchy, inner: Backend, report: Callable[[Event], Any] | None = None) -> None:
+        super().__init__(hierarchy, hierarchy.choices.dtype, inner.device)
+        self.inner, self._report = inner, report
+
+    def describe(self) -> str:
+        return f"{self.inner.describe()} on coarse grids"
+
+    def held(self) -> Sequence[Any]:
+        return self.inner.held()
+
+    def prepare(self, progress: bool = False) -> None:
+        self.inner.prepare(progress)
+
+    def fold(self, f: Vector, sides: Sides, *, level: int = 0) -> Vector:
+        return with_sides(f, sides, self.hierarchy.compact[level].A)
+
+    def cycle(self, kind: str, data: Data, u: Vector = None, *, level: int = 0, **_: Any) -> tuple[Vector, Norms]:
+        return CYCLES[kind](self._levels(kind, level), data.rhs, u), None
+
+    def full_multigrid(self, data: Data, **_: Any) -> tuple[Vector, Norms]:
+        """One pass: R takes M f of a grid to that of the next coarser one, but for an error of fourth order."""
+        hierarchy = self.hierarchy
+        sides = sides_of_every_grid(data.sides, hierarchy)
+
+        def cycle(levels: Sequence[int], f: Vector, u: Vector | None) -> Vector:
+            level = levels[0]
+            data = Data(self.project(self.fold(f, sides[level], level=level), level=level))
+            for _ in range(CYCLES_PER_GRID if len(levels) > 1 else 1):
+                u, _norms = self.cycle("V", data, u, level=level)
+            return u
+
+        levels: Any = range(len(hierarchy.compact))
+        restrict: Any = [level.R for level in hierarchy.compact[:-1]]
+        maps = {"interpolate": interpolations(hierarchy, sides), "restrict_data": restrict}
+        return mgcore.full_multigrid(levels, data.nodal, **maps, cycle=cycle), None
+
+    def symmetric(self) -> Backend:
+        return FourthOrder(self.hierarchy.symmetric(), self.inner.symmetric())
+
+    def traced(self, report: Callable[[Event], Any]) -> Backend:
+        return FourthOrder(self.hierarchy, self.inner, report=report)
+
+    def _levels(self, kind: str, level: int) -> Sequence[Moves[Any]]:
+        """The moves of a cycle that begins on a level."""
+        compact, levels = self.hierarchy.compact, self.hierarchy.levels
+        if self._report is not None:
+            every = [*levels[:level], compact[level], *levels[level + 1 :]]
+            return traced(every, self._report, self._norm)[level:]
+        if level == len(levels) - 1:
+            return compact[-1:]
+        below: Any = Below(partial(self.inner.cycle, level=level), iter(VISITS[kind]))
+        return [compact[level], below]
+
+    def _norm(self, number: int, r: Vector) -> float:
+        return float(self.norms(r, level=number - 1).max())
+
+
+class Below:
+    """The coarse levels as one level, which `smooth` makes a cycle on, of each visit's kind."""
+
+    def __init__(self, cycle: Callable[..., tuple[Vector, Norms]], kinds: Iterator[str]) -> None:
+        self._cycle, self._kinds = cycle, kinds
+
+    def start_from_residual(self, r: Vector, u: None) -> State:
+        return State(u, r)
+
+    def smooth(self, state: State) -> State:
+        return State(self._cycle(next(self._kinds), Data(state.f), state.u)[0], state.f)
+
+    def change(self, before: State, after: State) -> Vector:
+        return difference(after.u, before.u)
