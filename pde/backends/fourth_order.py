@@ -19,7 +19,7 @@ from pde.problem.grid import Sides
 from pde.problem.mehrstellen import with_sides
 
 CYCLES_PER_GRID = 2
-"""Cycles of full multigrid on each grid: with one it stays at three times the discretisation error."""
+"""Cycles of full multigrid on each grid: with one it stays at three times the error of the discretisation."""
 
 
 class FourthOrder(Backend):

@@ -189,7 +189,9 @@ def build_hierarchy(
         result.levels.append(_level(A, transfer, choices))
         fine = through_points(A.grid, which) if choices.transfer == "operator" else A.grid
         rediscretised = choices.coarse == "rediscretised"
-        result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised))
+        result.interpolations.append(
+            reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised, choices.order)
+        )
         if not rediscretised:
             result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, reuse))
         A = coarse
