@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 import mgcore
 from mgcore import CYCLES, Event, Moves
 from mgcore.cycle import VISITS
@@ -14,6 +16,7 @@ from mgcore.trace import traced
 from pde.backends.base import Backend
 from pde.backends.data import Data, Norms, Vector
 from pde.backends.full_multigrid import interpolations, sides_of_every_grid
+from pde.backends.numba.backend import exact
 from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Sides
 from pde.problem.mehrstellen import with_sides
@@ -27,12 +30,16 @@ class FourthOrder(Backend):
 
     Args:
         inner: runs cycles on the levels of second order below the finest; where there are none it is not used.
+        threads: of compiled kernels; 0: there are none.
         report: is told every move.
     """
 
-    def __init__(self, hierarchy: Hierarchy, inner: Backend, report: Callable[[Event], Any] | None = None) -> None:
+    def __init__(
+        self, hierarchy: Hierarchy, inner: Backend, threads: int, report: Callable[[Event], Any] | None = None
+    ) -> None:
         super().__init__(hierarchy, hierarchy.choices.dtype, inner.device)
-        self.inner, self._report = inner, report
+        self.inner, self._threads, self._report = inner, threads, report
+        self._made: dict[int, Any] = {}
 
     def describe(self) -> str:
         return f"{self.inner.describe()} on coarse grids"
@@ -47,7 +54,16 @@ class FourthOrder(Backend):
         return with_sides(f, sides, self.hierarchy.compact[level].A)
 
     def cycle(self, kind: str, data: Data, u: Vector = None, *, level: int = 0, **_: Any) -> tuple[Vector, Norms]:
-        return CYCLES[kind](self._levels(kind, level), data.rhs, u), None
+        top = self._compiled(level)
+        if top is None:
+            return CYCLES[kind](self._levels(kind, level, self.hierarchy.compact[level]), data.rhs, u), None
+        f = np.ascontiguousarray(data.rhs)
+        guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
+        out, norms = np.empty_like(f), []
+        for k, each in enumerate(zip(f, guesses, strict=True)):
+            out[k] = CYCLES[kind](self._levels(kind, level, top), *each)
+            norms.append(top.norm)
+        return out, exact(norms, f)
 
     def full_multigrid(self, data: Data, **_: Any) -> tuple[Vector, Norms]:
         """One pass: R takes M f of a grid to that of the next coarser one, but for an error of fourth order."""
@@ -67,13 +83,27 @@ class FourthOrder(Backend):
         return mgcore.full_multigrid(levels, data.nodal, **maps, cycle=cycle), None
 
     def symmetric(self) -> Backend:
-        return FourthOrder(self.hierarchy.symmetric(), self.inner.symmetric())
+        return FourthOrder(self.hierarchy.symmetric(), self.inner.symmetric(), self._threads)
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:
-        return FourthOrder(self.hierarchy, self.inner, report=report)
+        return FourthOrder(self.hierarchy, self.inner, self._threads, report)
 
-    def _levels(self, kind: str, level: int) -> Sequence[Moves[Any]]:
-        """The moves of a cycle that begins on a level."""
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_made": {}}
+
+    def _compiled(self, level: int) -> Any:
+        """The compiled moves of a level; None where there are none."""
+        if not self._threads or self._report is not None or level == len(self.hierarchy.levels) - 1:
+            return None
+        if level not in self._made:
+            from pde.backends.numba.compact_level import CompactLevel
+
+            compact = self.hierarchy.compact[level]
+            self._made[level] = CompactLevel(compact, self._threads) if CompactLevel.suits(compact) else None
+        return self._made[level]
+
+    def _levels(self, kind: str, level: int, top: Any) -> Sequence[Moves[Any]]:
+        """The moves of a cycle that begins on a level, where they are `top`."""
         compact, levels = self.hierarchy.compact, self.hierarchy.levels
         if self._report is not None:
             every = [*levels[:level], compact[level], *levels[level + 1 :]]
@@ -81,7 +111,7 @@ class FourthOrder(Backend):
         if level == len(levels) - 1:
             return compact[-1:]
         below: Any = Below(partial(self.inner.cycle, level=level), iter(VISITS[kind]))
-        return [compact[level], below]
+        return [top, below]
 
     def _norm(self, number: int, r: Vector) -> float:
         return float(self.norms(r, level=number - 1).max())

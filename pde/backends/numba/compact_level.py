@@ -1,0 +1,128 @@
+"""The moves of a level of fourth order on compiled kernels, for one right-hand side at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mgcore import Level
+from mgcore.moves import Moves
+from pde.backends.numba.compact import CORRECT, LOAD, NORM, RELAX, RESIDUAL, RESTRICT, STORE, ZERO, execute
+from pde.backends.numba.thread_pool import thread_pool
+from pde.backends.numba.work_queue import new_counters
+from pde.levels.hierarchy import sweep_of
+from pde.levels.interpolation_1d import as_weights, linear_matrix, restriction_matrix
+from pde.levels.smoothers import RedBlack
+from pde.problem.grid import Array, Grid
+
+PARALLEL = 1 << 14
+"""Unknowns from which on a step is worth more than one thread."""
+
+
+class Pending(NamedTuple):
+    """Data f, the iterate u, and the buffer with a halo that it is in between the moves."""
+
+    f: Array
+    u: Array | None
+    buffer: Array | None = None
+
+
+class CompactLevel:
+    """The moves of a compact `Level` of two or three dimensions whose sweeps are coloured; `suits` tells which it is.
+
+    Attributes:
+        norm: the root mean square of the residual that the last cycle left.
+    """
+
+    def __init__(self, level: Level, threads: int) -> None:
+        A, sweep, fine = level.A, sweep_of(level), level.info.grid
+        self.shape, self.threads, dtype = _three(fine.shape, 1), threads, A.coefficients.dtype
+        coarse = level.info.to_coarse.coarse
+        self._coarse, self._natural = _three(coarse.shape, 1), coarse.shape
+        relaxation = np.array([sweep.omega, 1 - sweep.omega], dtype)
+        self._stencil = _stencil(A), relaxation, np.array(_three([axis.periodic for axis in fine.axes], False))
+        self._maps = [_maps(fine, coarse, make, dtype) for make in (restriction_matrix, linear_matrix)]
+        pre, post = ([_relax(B.reverse, fine.ndim) for B in sweeps] for sweeps in (level.B, level.B_post))
+        self._down, self._up = [*sum(pre, []), (RESIDUAL, 0), (RESTRICT, 0)], sum(post, [])
+        self._spare: list[Array] = []
+        self.norm = 0.0
+
+    @staticmethod
+    def suits(level: Level) -> bool:
+        odd = any(axis.periodic and axis.n % 2 for axis in level.info.grid.axes)
+        coloured = all(isinstance(B, RedBlack) for B in (*level.B, *level.B_post))
+        bilinear = level.R is not None and hasattr(level.info.to_coarse, "which")
+        return level.info.grid.ndim > 1 and not odd and coloured and bilinear
+
+    def start(self, f: Array, u: Array | None) -> Pending:
+        return Pending(f, u)
+
+    def smooth(self, state: Pending) -> Pending:
+        """Leave it to `restrict`."""
+        buffer = self._spare.pop() if self._spare else np.zeros([n + 2 for n in self.shape], state.f.dtype)
+        return state._replace(buffer=buffer)
+
+    def restrict(self, state: Pending, coarse: Moves[Any]) -> Any:
+        r = np.empty((1, *self._natural), state.f.dtype)
+        first = (ZERO if state.u is None else LOAD, 0)
+        self._run([first, *self._down], state, np.empty_like(state.f), r)
+        return coarse.start_from_residual(r, None)
+
+    def correct(self, state: Pending, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True) -> Pending:
+        d, u = coarse.change(before, after), np.empty_like(state.f)
+        steps = [(CORRECT, 0), *(self._up if post else []), (STORE, 0), (NORM, 0)]
+        squares = self._run(steps, state, u, np.ascontiguousarray(d))
+        self.norm = float(np.sqrt(squares / u.size))
+        self._spare.append(state.buffer)
+        return Pending(state.f, u)
+
+    def feature(self, state: Pending) -> Array | None:
+        return state.u
+
+    def _run(self, steps: Any, state: Pending, result: Array, coarse: Array) -> float:
+        """Make steps with all threads; return the sum of squares of the residual of the last one."""
+        blocks = 4 * self.threads if result.size >= PARALLEL and self.threads > 1 else 1
+        sums, counters = np.zeros(blocks), new_counters()
+        f, guess = (v.reshape(self.shape) for v in (state.f, state.f if state.u is None else state.u))
+        arrays = state.buffer, guess, f, result.reshape(self.shape), coarse.reshape(self._coarse)
+        call = np.array(steps), blocks, arrays, self._stencil, *self._maps, sums, counters
+        for _ in range(self.threads - 1 if blocks > 1 else 0):  # one that comes late finds nothing left to do
+            thread_pool(self.threads - 1).ask(execute, *call, False)
+        execute(*call, True)
+        return float(sums.sum())
+
+
+def _relax(reverse: bool, ndim: int) -> list[tuple[int, int]]:
+    """The steps of a sweep, one per class of rows; backwards the last column comes first too."""
+    classes = [2 * i + j for i, j in product(range(ndim - 1), range(2))]
+    return [(RELAX, 2 * c + reverse) for c in (reversed(classes) if reverse else classes)]
+
+
+def _stencil(A: Any) -> Array:
+    """K[a, b, c, i, j, k]: coefficients of the offset (i, j, k) - 1, in the last plane where a is 1, and so on."""
+    ndim = A.grid.ndim
+    ends = A.coefficients
+    for axis in range(1, ndim + 1):
+        ends = np.take(ends, [0, -1], axis)
+    K = np.moveaxis(ends.reshape((3,) * ndim + (2,) * ndim), range(ndim), range(-ndim, 0))
+    if ndim == 2:  # K[b, c, j, k], between planes of zeros
+        K = np.pad(K[None, :, :, None], [(0, 1), (0, 0), (0, 0), (1, 1), (0, 0), (0, 0)], mode="constant")
+        K[1] = K[0]
+    return np.ascontiguousarray(K)
+
+
+def _maps(fine: Grid, coarse: Grid, make: Any, dtype: np.dtype) -> Any:
+    """(indices, weights), (points, entries), along each of three axes."""
+    maps = []
+    for f, c in zip(fine.axes, coarse.axes, strict=True):
+        same = np.arange(f.n)[None], np.ones((1, f.n))
+        i, w = same if f is c else as_weights(make(f, c, (1.0, 1.0)))
+        maps.append((np.ascontiguousarray(i.T), np.ascontiguousarray(w.T.astype(dtype))))
+    return tuple(_three(maps, (np.zeros((1, 1), np.int64), np.ones((1, 1), dtype))))
+
+
+def _three(values: Sequence[Any], first: Any) -> tuple[Any, ...]:
+    return tuple(values) if len(values) == 3 else (first, *values)
