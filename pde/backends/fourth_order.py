@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 import mgcore
-from mgcore import CYCLES, Event, Moves
+from mgcore import CYCLES, Event, Level, Moves
 from mgcore.cycle import VISITS
 from mgcore.level import State, difference
 from mgcore.trace import traced
 from pde.backends.base import Backend
 from pde.backends.data import Data, Norms, Vector
-from pde.backends.full_multigrid import interpolations, sides_of_every_grid
+from pde.backends.full_multigrid import sides_of_every_grid
 from pde.backends.numba.backend import exact
 from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Sides
@@ -54,33 +54,53 @@ class FourthOrder(Backend):
         return with_sides(f, sides, self.hierarchy.compact[level].A)
 
     def cycle(self, kind: str, data: Data, u: Vector = None, *, level: int = 0, **_: Any) -> tuple[Vector, Norms]:
-        top = self._compiled(level)
-        if top is None:
-            return CYCLES[kind](self._levels(kind, level, self.hierarchy.compact[level]), data.rhs, u), None
-        f = np.ascontiguousarray(data.rhs)
+        top, f = self._top(level), data.rhs
+        if isinstance(top, Level):
+            return CYCLES[kind](self._levels(kind, level, top), f, u), None
+        out, f = np.empty_like(f), np.ascontiguousarray(f)
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
-        out, norms = np.empty_like(f), []
-        for k, each in enumerate(zip(f, guesses, strict=True)):
-            out[k] = CYCLES[kind](self._levels(kind, level, top), *each)
-            norms.append(top.norm)
+        norms = []
+        for one, guess, result in zip(f, guesses, out, strict=True):
+            norms.append(top.store(CYCLES[kind](self._levels(kind, level, top), one, guess), result))
         return out, exact(norms, f)
 
-    def full_multigrid(self, data: Data, **_: Any) -> tuple[Vector, Norms]:
+    def full_multigrid(self, data: Data, *, measure: str | None = None, **_: Any) -> tuple[Vector, Norms]:
         """One pass: R takes M f of a grid to that of the next coarser one, but for an error of fourth order."""
-        hierarchy = self.hierarchy
-        sides = sides_of_every_grid(data.sides, hierarchy)
+        if not self._threads:
+            return self._nested(data)[0], None
+        ndim, members = data.rhs.ndim - 1, range(len(data.rhs))
+        made = [self._nested(data.select([k], ndim)) for k in members]
+        norms = [norm for _, norm in made if norm is not None]
+        whole = measure == "residual" and len(norms) == len(made)
+        return np.concatenate([u for u, _ in made]), exact(norms, data.rhs) if whole else None
 
-        def cycle(levels: Sequence[int], f: Vector, u: Vector | None) -> Vector:
-            level = levels[0]
-            data = Data(self.project(self.fold(f, sides[level], level=level), level=level))
+    def _nested(self, data: Data) -> tuple[Vector, float | None]:
+        """The result for one right-hand side, or for a batch where no kernels are compiled; the norm of its residual."""
+        sides, norm = sides_of_every_grid(data.sides, self.hierarchy), None
+
+        def interpolate(level: int, u: Vector) -> Any:
+            top = self._top(level)
+            if isinstance(top, Level):
+                return self.hierarchy.interpolations[level](u, sides[level])
+            return top.interpolated(self.hierarchy.compact[level + 1].A.surrounded(u, sides[level + 1]))
+
+        def cycle(levels: Sequence[int], f: Vector, u: Any) -> Vector:
+            nonlocal norm
+            level, top = levels[0], self._top(levels[0])
+            f = self.project(self.fold(f, sides[level], level=level), level=level)
             for _ in range(CYCLES_PER_GRID if len(levels) > 1 else 1):
-                u, _norms = self.cycle("V", data, u, level=level)
+                u = CYCLES["V"](self._levels("V", level, top), f, u)
+            if not isinstance(top, Level):
+                last, u = u, np.empty_like(f)
+                norm = top.store(last, u)
             return u
 
-        levels: Any = range(len(hierarchy.compact))
-        restrict: Any = [level.R for level in hierarchy.compact[:-1]]
-        maps = {"interpolate": interpolations(hierarchy, sides), "restrict_data": restrict}
-        return mgcore.full_multigrid(levels, data.nodal, **maps, cycle=cycle), None
+        compact: Any = self.hierarchy.compact
+        maps = [partial(interpolate, level) for level in range(len(compact) - 1)]
+        restrict = [level.R for level in compact[:-1]]
+        levels: Any = range(len(compact))
+        u = mgcore.full_multigrid(levels, data.nodal, interpolate=maps, restrict_data=restrict, cycle=cycle)
+        return u, norm
 
     def symmetric(self) -> Backend:
         return FourthOrder(self.hierarchy.symmetric(), self.inner.symmetric(), self._threads)
@@ -91,15 +111,15 @@ class FourthOrder(Backend):
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_made": {}}
 
-    def _compiled(self, level: int) -> Any:
-        """The compiled moves of a level; None where there are none."""
-        if not self._threads or self._report is not None or level == len(self.hierarchy.levels) - 1:
-            return None
+    def _top(self, level: int) -> Any:
+        """The moves of the compact operator on a level: compiled ones where there are, else a `Level`."""
+        compact = self.hierarchy.compact[level]
+        if not self._threads or self._report is not None:
+            return compact
         if level not in self._made:
             from pde.backends.numba.compact_level import CompactLevel
 
-            compact = self.hierarchy.compact[level]
-            self._made[level] = CompactLevel(compact, self._threads) if CompactLevel.suits(compact) else None
+            self._made[level] = CompactLevel(compact, self._threads) if CompactLevel.suits(compact) else compact
         return self._made[level]
 
     def _levels(self, kind: str, level: int, top: Any) -> Sequence[Moves[Any]]:
@@ -109,7 +129,7 @@ class FourthOrder(Backend):
             every = [*levels[:level], compact[level], *levels[level + 1 :]]
             return traced(every, self._report, self._norm)[level:]
         if level == len(levels) - 1:
-            return compact[-1:]
+            return [top]
         below: Any = Below(partial(self.inner.cycle, level=level), iter(VISITS[kind]))
         return [top, below]
 

@@ -93,7 +93,7 @@ class CompactOperator(Frozen):
             if number > 0:
                 self._wrap(padded)
                 rest = rest - self._sum(padded, block)  # d is still zero here, the diagonal adds nothing
-            d[trailing(block)] = omega * rest / _on(block, self.diagonal)
+            d[trailing(block)] = omega * rest / on_block(block, self.diagonal)
         return contiguous(d)
 
     def matrix(self) -> sp.csr_matrix:
@@ -128,7 +128,7 @@ class CompactOperator(Frozen):
         """A u at the points of a block."""
         total: Any = 0.0
         for k, part in zip(self.coefficients, self._shifts(block), strict=True):
-            term = _on(block, k) * padded[part]
+            term = on_block(block, k) * padded[part]
             total = term if isinstance(total, float) else total.__iadd__(term)
         return total
 
@@ -146,7 +146,7 @@ def offsets(ndim: int) -> list[tuple[int, ...]]:
     return list(product((-1, 0, 1), repeat=ndim))
 
 
-def _on(block: Sequence[slice], coefficient: Array) -> Array:
+def on_block(block: Sequence[slice], coefficient: Array) -> Array:
     """The values of a coefficient on a block; axes of length 1 broadcast."""
     return coefficient[tuple(s if n > 1 else slice(None) for s, n in zip(block, coefficient.shape, strict=True))]
 

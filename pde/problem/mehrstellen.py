@@ -21,10 +21,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from pde.common.arguments import evaluate
-from pde.common.arrays import cast, convert, expand, like, namespace, zeros
+from pde.common.arrays import cast, convert, expand, zeros
 from pde.problem.boundary import fold
 from pde.problem.coefficients import Terms
-from pde.problem.compact import CompactOperator, offsets
+from pde.problem.compact import CompactOperator, offsets, on_block
 from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, along, is_constant, trailing, window
 
 THROUGH = 5
@@ -61,18 +61,37 @@ class Mehrstellen(CompactOperator):
 
     def right_hand_side(self, f: Array, ends: Sides | None = None) -> Array:
         """M f of nodal values (..., *shape); `ends` are f on Dirichlet sides, extrapolated where they are missing."""
-        total = f
-        for a, axis in enumerate(self.grid.axes):
-            values = [self._end(f, a, side, (ends or {}).get((a, side))) for side in (0, 1) if not axis.periodic]
-            total = total + _differences(_closed(f, a, self.grid, values), a, self.grid, self.mean[a])
+        grid, ends = self.grid, ends or {}
+        total = f * (1 - sum(before + after for before, after in self.mean))
+        for a, (before, after) in enumerate(self.mean):
+            first, last = (window(a, grid.ndim, part) for part in (slice(None, -1), slice(1, None)))
+            total[last] += before * f[first]
+            total[first] += after * f[last]
+            for side, weight in enumerate((before, after)):
+                beyond = f[window(a, grid.ndim, ENDS[1 - side])] if grid.axes[a].periodic else ends.get((a, side))
+                if beyond is None:
+                    beyond = _extrapolated(f, grid, a, side)
+                elif not grid.axes[a].periodic:
+                    beyond = expand(cast(beyond, f.dtype), a - grid.ndim)
+                total[window(a, grid.ndim, ENDS[side])] += weight * beyond
         return total
 
     def with_sides(self, f: Array, sides: Sides) -> Array:
         """The right-hand side for zero boundary data: f, and what the boundary data add to it."""
+        ndim, shape = self.grid.ndim, f.shape[: -self.grid.ndim]
         if not sides:
             return f
-        shape = np.broadcast_shapes(f.shape[: -self.grid.ndim], _batch(sides, self.grid.ndim))
-        return f - self._applied(zeros((*shape, *self.grid.shape), like=f), sides)
+        for values in sides.values():
+            shape = np.broadcast_shapes(shape, values.shape[: values.ndim - ndim + 1])
+        around = self.surrounded(zeros((*shape, *self.grid.shape), like=f), sides)
+        f = f + zeros((*shape, *(1,) * ndim), like=f)
+        for a, side in self._ends:
+            beside = tuple(ENDS[side] if b == a else slice(None) for b in range(ndim))
+            for offset, k, part in zip(offsets(ndim), self.coefficients, self._shifts(beside), strict=True):
+                if offset[a] == 2 * side - 1:
+                    f[trailing(beside)] -= on_block(beside, k) * around[part]
+            around[window(a, ndim, ENDS[side])] = 0.0  # edges count once
+        return f
 
     def unlifted(self, w: Array, sides: Sides) -> Array:
         """The right-hand side of u - w for f = 0 and data `sides`: -A w, from small differences."""
@@ -80,7 +99,7 @@ class Mehrstellen(CompactOperator):
 
     def _applied(self, u: Array, sides: Sides) -> Array:
         """A u of u with these boundary values."""
-        grid, u = self.grid, self._surrounded(u, sides)
+        grid, u = self.grid, self.surrounded(u, sides)
         axes, terms = range(grid.ndim), self.terms
         total = terms.reaction * (_inside(u, grid) + sum(self._mean_of(u, a) for a in axes))
         for a in axes:
@@ -91,27 +110,27 @@ class Mehrstellen(CompactOperator):
     def _mean_of(self, u: Array, a: int) -> Array:
         return _inside(_differences(u, a, self.grid, self.mean[a]), self.grid)
 
-    def _surrounded(self, u: Array, sides: Sides) -> Array:
-        """u with one value more at each end of every axis: of the sides, of their edges, or around a periodic axis."""
+    def surrounded(self, u: Array, sides: Sides) -> Array:
+        """u with a value more at each end of every axis: of the sides, around a periodic axis, at edges extrapolated."""
         grid, ndim = self.grid, self.grid.ndim
         padded, inner = self._padded(u)
         inner[...] = u
         for (a, side), values in sides.items():
-            padded[_at(ndim, {a: ENDS[side]})] = expand(cast(values, u.dtype), a - ndim)
-        ends = [(a, side) for a, axis in enumerate(grid.axes) for side in (0, 1) if not axis.periodic]
-        for one, other in combinations(ends, 2):
-            if one[0] != other[0]:
-                along_one = _extrapolated(padded[_at(ndim, {one[0]: ENDS[one[1]]})], grid, *other)
-                along_other = _extrapolated(padded[_at(ndim, {other[0]: ENDS[other[1]]})], grid, *one)
-                edge = {a: ENDS[side] for a, side in (one, other)}
-                padded[_at(ndim, edge)] = (along_one + along_other) / 2
+            padded[_at(ndim, [(a, side)])] = expand(cast(values, u.dtype), a - ndim)
+        for count in range(2, ndim + 1):
+            for edge in combinations(self._ends, count):
+                if len({a for a, _ in edge}) == count:
+                    guesses = [
+                        _extrapolated(padded[_at(ndim, [end for end in edge if end != one])], grid, *one) for one in edge
+                    ]
+                    padded[_at(ndim, edge)] = sum(guesses) / count
         self._wrap(padded)
         return padded
 
-    def _end(self, f: Array, a: int, side: int, known: Array | None) -> Array:
-        if known is None:
-            return _extrapolated(f, self.grid, a, side)
-        return expand(like(cast(known, f.dtype), f), a - self.grid.ndim)
+    @property
+    def _ends(self) -> list[tuple[int, int]]:
+        """The Dirichlet sides, as (axis, side)."""
+        return [(a, side) for a, axis in enumerate(self.grid.axes) for side in (0, 1) if not axis.periodic]
 
 
 def read_order(order: Any, grid: Grid, terms: Terms) -> int:
@@ -209,12 +228,6 @@ def _differences(u: Array, a: int, grid: Grid, weights: Weights) -> Array:
     return after * step[last] - before * step[first]
 
 
-def _closed(u: Array, a: int, grid: Grid, ends: Sequence[Array]) -> Array:
-    """u with these two values at the ends of an axis, or on a periodic one those around it."""
-    low, high = ends or [u[window(a, grid.ndim, part)] for part in reversed(ENDS)]
-    return namespace(u).concatenate((low, u, high), axis=a - grid.ndim)
-
-
 def _inside(u: Array, grid: Grid) -> Array:
     """The values at the unknowns, of an array with a value more at each end of some axes."""
     sizes = zip(u.shape[-grid.ndim :], grid.shape, strict=True)
@@ -233,10 +246,7 @@ def _extrapolated(u: Array, grid: Grid, a: int, side: int) -> Array:
     return total
 
 
-def _at(ndim: int, parts: Mapping[int, slice]) -> Any:
-    """The index of an array with a value more at each end that takes these parts, and of other axes the unknowns."""
+def _at(ndim: int, ends: Sequence[tuple[int, int]]) -> Any:
+    """The index of an array with a value more at each end that takes these ends, and of other axes the unknowns."""
+    parts = {a: ENDS[side] for a, side in ends}
     return trailing([parts.get(a, slice(1, -1)) for a in range(ndim)])
-
-
-def _batch(sides: Sides, ndim: int) -> tuple[int, ...]:
-    return np.broadcast_shapes(*(g.shape[: g.ndim - ndim + 1] for g in sides.values()))

@@ -13,18 +13,19 @@ import numpy as np
 from pde.backends.numba.jit import called, compiled
 from pde.backends.numba.work_queue import BEGUN, DONE, TAKEN, begun, raise_by, wait
 
-LOAD, ZERO, RELAX, RESIDUAL, RESTRICT, CORRECT, STORE, NORM = range(8)
+LOAD, ZERO, INTERPOLATE, RELAX, RESIDUAL, RESTRICT, CORRECT, STORE, NORM = range(9)
 """Kinds of steps."""
 
 
 @called
-def execute(steps, blocks, arrays, stencil, restriction, prolongation, sums, counters, leads):
+def execute(steps, blocks, arrays, stencil, maps, sums, counters, leads):
     """Make steps, (kind, argument) each, in blocks that any number of threads take from `counters`.
 
     Args:
-        arrays: (u with halo, first guess, f, result, coarse); `result` takes the residual, and u at last.
+        arrays: (u with halo, first guess, f, result, coarse); `result` takes the residual, and u at last. Of INTERPOLATE
+            the guess is that of the coarse grid, with the values around it.
         stencil: (K, (omega, 1 - omega), periodic): K[a, b, c, i, j, k] with a, b, c = 1 in the last plane, row, column.
-        restriction, prolongation: per axis (indices, weights), (points, entries).
+        maps: of restriction, prolongation and interpolation, per axis (indices, weights), (points, entries).
         sums: of squares of the residual, one per block.
         leads: whether the call is the one that others wait for.
     """
@@ -34,7 +35,7 @@ def execute(steps, blocks, arrays, stencil, restriction, prolongation, sums, cou
         return
     u, guess, f, result, coarse = arrays
     n = f.shape[2]
-    scratch = np.empty((2, max(n, coarse.shape[2])), f.dtype)
+    scratch = np.empty((2, max(n, coarse.shape[2]) + 2), f.dtype)
     while True:
         number = raise_by(counters, TAKEN, 1)
         if number >= len(steps) * blocks or not wait(counters, number // blocks * blocks):
@@ -45,7 +46,7 @@ def execute(steps, blocks, arrays, stencil, restriction, prolongation, sums, cou
         for row in range(rows * block // blocks, rows * (block + 1) // blocks):
             i, j = row // target.shape[1], row % target.shape[1]
             if kind == RESTRICT:
-                weighted(coarse[i, j], result, restriction, i, j, scratch[0], False)
+                weighted(coarse[i, j], result, maps[0], i, j, scratch[0], False)
             elif kind == STORE:
                 result[i, j] = u[i + 1, j + 1, 1:-1]
             elif kind == RELAX:
@@ -61,8 +62,10 @@ def execute(steps, blocks, arrays, stencil, restriction, prolongation, sums, cou
                     middle[:] = guess[i, j]
                 elif kind == ZERO:
                     middle[:] = 0
+                elif kind == INTERPOLATE:
+                    weighted(middle, guess, maps[2], i, j, scratch[0], False)
                 else:
-                    weighted(middle, coarse, prolongation, i, j, scratch[0], True)
+                    weighted(middle, coarse, maps[1], i, j, scratch[0], True)
                 around(u, i, j, stencil[2])
         raise_by(counters, DONE, 1)
     if leads:
@@ -104,9 +107,10 @@ def rest(t, u, f, K, i, j):
     pair(t, f[i, j], u[i + 1, j], u[i + 1, j + 2], A[1, 0], A[1, 2], n)
     last = f[i, j, n - 1] - dot(u[i + 1, j], B[1, 0], n) - dot(u[i + 1, j + 2], B[1, 2], n)
     if n0 > 1:
+        other_pair(t, u[i, j + 1], u[i + 2, j + 1], A[0, 1], A[2, 1], n)
+        four(t, (u[i, j], u[i, j + 2], u[i + 2, j], u[i + 2, j + 2]), (A[0, 0, 1], A[0, 2, 1], A[2, 0, 1], A[2, 2, 1]), n)
         for q in range(3):
-            pair(t, t, u[i, j + q], u[i + 2, j + 2 - q], A[0, q], A[2, 2 - q], n)
-            last -= dot(u[i, j + q], B[0, q], n) + dot(u[i + 2, j + 2 - q], B[2, 2 - q], n)
+            last -= dot(u[i, j + q], B[0, q], n) + dot(u[i + 2, j + q], B[2, q], n)
     t[n - 1] = last
 
 
@@ -116,6 +120,22 @@ def pair(t, source, x, y, X, Y, n):
     x0, x1, y0, y1 = X[1], X[2], Y[1], Y[2]
     for k in range(n):
         t[k] = source[k] - (x0 * x[k + 1] + x1 * (x[k] + x[k + 2])) - (y0 * y[k + 1] + y1 * (y[k] + y[k + 2]))
+
+
+@compiled
+def other_pair(t, x, y, X, Y, n):
+    """The same from t itself: a compiler has to know that no two arrays overlap."""
+    x0, x1, y0, y1 = X[1], X[2], Y[1], Y[2]
+    for k in range(n):
+        t[k] -= (x0 * x[k + 1] + x1 * (x[k] + x[k + 2])) + (y0 * y[k + 1] + y1 * (y[k] + y[k + 2]))
+
+
+@compiled
+def four(t, rows, weights, n):
+    """t less four rows, of which only the points in the middle couple."""
+    w, x, y, z = rows
+    for k in range(n):
+        t[k] -= weights[0] * w[k + 1] + weights[1] * x[k + 1] + weights[2] * y[k + 1] + weights[3] * z[k + 1]
 
 
 @compiled
