@@ -21,8 +21,8 @@ from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Sides
 from pde.problem.mehrstellen import with_sides
 
-CYCLES_PER_GRID = 2
-"""Cycles of full multigrid on each grid: with one it stays at three times the error of the discretisation."""
+LAST = 2
+"""Cycles of full multigrid on the finest grid: with one it stays at two or three times the discretisation error."""
 
 
 class FourthOrder(Backend):
@@ -69,12 +69,12 @@ class FourthOrder(Backend):
         if not self._threads:
             return self._nested(data)[0], None
         ndim, members = data.rhs.ndim - 1, range(len(data.rhs))
-        made = [self._nested(data.select([k], ndim)) for k in members]
+        made = [self._nested(data.select([k], ndim), measure) for k in members]
         norms = [norm for _, norm in made if norm is not None]
         whole = measure == "residual" and len(norms) == len(made)
         return np.concatenate([u for u, _ in made]), exact(norms, data.rhs) if whole else None
 
-    def _nested(self, data: Data) -> tuple[Vector, float | None]:
+    def _nested(self, data: Data, measure: str | None = None) -> tuple[Vector, float | None]:
         """The result for one right-hand side, or for a batch where no kernels are compiled; the norm of its residual."""
         sides, norm = sides_of_every_grid(data.sides, self.hierarchy), None
 
@@ -88,16 +88,17 @@ class FourthOrder(Backend):
             nonlocal norm
             level, top = levels[0], self._top(levels[0])
             f = self.project(self.fold(f, sides[level], level=level), level=level)
-            for _ in range(CYCLES_PER_GRID if len(levels) > 1 else 1):
+            for _ in range(LAST if level == 0 else 1):
                 u = CYCLES["V"](self._levels("V", level, top), f, u)
             if not isinstance(top, Level):
                 last, u = u, np.empty_like(f)
-                norm = top.store(last, u)
+                norm = top.store(last, u, measured=level == 0 and measure == "residual")
             return u
 
         compact: Any = self.hierarchy.compact
         maps = [partial(interpolate, level) for level in range(len(compact) - 1)]
-        restrict = [level.R for level in compact[:-1]]
+        tops = [self._top(level) for level in range(len(compact) - 1)]
+        restrict = [top.R if isinstance(top, Level) else top.restricted for top in tops]
         levels: Any = range(len(compact))
         u = mgcore.full_multigrid(levels, data.nodal, interpolate=maps, restrict_data=restrict, cycle=cycle)
         return u, norm

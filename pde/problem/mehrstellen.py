@@ -65,8 +65,9 @@ class Mehrstellen(CompactOperator):
         total = f * (1 - sum(before + after for before, after in self.mean))
         for a, (before, after) in enumerate(self.mean):
             first, last = (window(a, grid.ndim, part) for part in (slice(None, -1), slice(1, None)))
-            total[last] += before * f[first]
-            total[first] += after * f[last]
+            share = before * f
+            total[last] += share[first]
+            total[first] += share[last] if before is after else (after * f)[last]
             for side, weight in enumerate((before, after)):
                 beyond = f[window(a, grid.ndim, ENDS[1 - side])] if grid.axes[a].periodic else ends.get((a, side))
                 if beyond is None:
@@ -190,7 +191,7 @@ def _weights(axis: Axis) -> tuple[Weights, Weights]:
 
 def _shaped(weights: Weights, ndim: int, a: int) -> Weights:
     before, after = (along(w, a, ndim) for w in weights)
-    return before, after
+    return (before, before) if isinstance(before, float) and before == after else (before, after)
 
 
 def _coefficients(second: Sequence[Weights], mean: Sequence[Weights], terms: Terms) -> Array:

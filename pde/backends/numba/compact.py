@@ -13,8 +13,8 @@ import numpy as np
 from pde.backends.numba.jit import called, compiled
 from pde.backends.numba.work_queue import BEGUN, DONE, TAKEN, begun, raise_by, wait
 
-LOAD, ZERO, INTERPOLATE, RELAX, RESIDUAL, RESTRICT, CORRECT, STORE, NORM = range(9)
-"""Kinds of steps."""
+LOAD, ZERO, INTERPOLATE, RELAX, RESIDUAL, RESTRICT, DESCEND, CORRECT, STORE, NORM = range(10)
+"""Kinds of steps; DESCEND is RESIDUAL and RESTRICT of two dimensions as one."""
 
 
 @called
@@ -35,18 +35,21 @@ def execute(steps, blocks, arrays, stencil, maps, sums, counters, leads):
         return
     u, guess, f, result, coarse = arrays
     n = f.shape[2]
-    scratch = np.empty((2, max(n, coarse.shape[2]) + 2), f.dtype)
+    scratch = np.empty((3, max(n, coarse.shape[2]) + 2), f.dtype)
+    known = -1
     while True:
         number = raise_by(counters, TAKEN, 1)
         if number >= len(steps) * blocks or not wait(counters, number // blocks * blocks):
             break
         kind, argument = steps[number // blocks]
-        target = coarse if kind == RESTRICT else f
+        target, known = coarse if kind == RESTRICT or kind == DESCEND else f, -1
         rows, block = target.shape[0] * target.shape[1], number % blocks
         for row in range(rows * block // blocks, rows * (block + 1) // blocks):
             i, j = row // target.shape[1], row % target.shape[1]
             if kind == RESTRICT:
                 weighted(coarse[i, j], result, maps[0], i, j, scratch[0], False)
+            elif kind == DESCEND:
+                known = descend(coarse[i, j], u, f, stencil[0], maps[0], j, scratch, known)
             elif kind == STORE:
                 result[i, j] = u[i + 1, j + 1, 1:-1]
             elif kind == RELAX:
@@ -173,6 +176,22 @@ def around(u, i, j, periodic):
 
 
 @compiled
+def descend(target, u, f, K, maps, j, scratch, known):
+    """Restrict the residual to a row of two dimensions; the last row that was needed stays, its number is returned."""
+    t, r, n, (q, w), (p, x) = scratch[1], scratch[2], f.shape[2], maps[1], maps[2]
+    t[:n] = 0
+    for b in range(q.shape[1]):
+        if w[j, b] != 0:
+            if q[j, b] != known:
+                known = q[j, b]
+                rest(scratch[0], u, f, K, 0, known)
+                own(r, scratch[0], u[1, known + 1], K, 0, known, f.shape)
+            more(t, r, w[j, b], n)
+    points(target, t, p, x, False)
+    return known
+
+
+@compiled
 def weighted(target, source, maps, i, j, t, add):
     """A row of a tensor product of maps along each axis: weighted rows first, and weighted points of these."""
     (p, v), (q, w), (r, x) = maps
@@ -183,6 +202,12 @@ def weighted(target, source, maps, i, j, t, add):
             weight = v[i, a] * w[j, b]
             if weight != 0:
                 more(t, source[p[i, a], q[j, b]], weight, m)
+    points(target, t, r, x, add)
+
+
+@compiled
+def points(target, t, r, x, add):
+    """Weighted points of t, in the place of `target` or added to it."""
     for k in range(target.shape[0]):
         total = target[k] if add else t[0] * 0
         for c in range(r.shape[1]):

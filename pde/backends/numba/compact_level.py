@@ -13,6 +13,7 @@ from mgcore import Level
 from mgcore.moves import Moves
 from pde.backends.numba.compact import (
     CORRECT,
+    DESCEND,
     INTERPOLATE,
     LOAD,
     NORM,
@@ -58,7 +59,8 @@ class CompactLevel:
         self._stencil = _stencil(A), relaxation, np.array(_three([axis.periodic for axis in fine.axes], False))
         self._maps = tuple(_maps(fine, coarse, make, dtype) for make in (restriction_matrix, linear_matrix, _quintic))
         pre, post = ([_relax(B.reverse, fine.ndim) for B in sweeps] for sweeps in (level.B, level.B_post))
-        self._down, self._up = [*sum(pre, []), (RESIDUAL, 0), (RESTRICT, 0)], sum(post, [])
+        to_coarse = [(DESCEND, 0)] if fine.ndim == 2 else [(RESIDUAL, 0), (RESTRICT, 0)]
+        self._down, self._up = [*sum(pre, []), *to_coarse], sum(post, [])
         self._spare: list[Array] = []
 
     @staticmethod
@@ -97,11 +99,18 @@ class CompactLevel:
     def feature(self, state: Pending) -> Pending:
         return state
 
-    def store(self, state: Pending, out: Array) -> float:
-        """Write u to `out` and return the root mean square of its residual; the buffer is free then."""
-        squares = self._run([(STORE, 0), (NORM, 0)], state, out, np.empty(self._coarse, out.dtype))
+    def store(self, state: Pending, out: Array, measured: bool = True) -> float:
+        """Write u to `out`, and return the root mean square of its residual where it is `measured`."""
+        steps = [(STORE, 0), *[(NORM, 0)] * measured]
+        squares = self._run(steps, state, out, np.empty(self._coarse, out.dtype))
         self._spare.append(state.buffer)
         return float(np.sqrt(squares / out.size))
+
+    def restricted(self, f: Array) -> Array:
+        """The right-hand side of the next coarser grid."""
+        out = np.empty((1, *self._coarse), f.dtype)
+        self._run([(RESTRICT, 0)], Pending(f, buffer=np.empty((1, 1, 1), f.dtype)), f, out)
+        return out
 
     def _new(self, dtype: Any) -> Array:
         return np.zeros([n + 2 for n in self.shape], dtype)
