@@ -39,10 +39,11 @@ class FourthOrder(Backend):
     ) -> None:
         super().__init__(hierarchy, hierarchy.choices.dtype, inner.device)
         self.inner, self._threads, self._report = inner, threads, report
+        self.runs_in = inner.runs_in if threads else None
         self._made: dict[int, Any] = {}
 
     def describe(self) -> str:
-        return f"{self.inner.describe()} on coarse grids"
+        return self.inner.describe()
 
     def held(self) -> Sequence[Any]:
         return self.inner.held()
@@ -75,7 +76,7 @@ class FourthOrder(Backend):
         return np.concatenate([u for u, _ in made]), exact(norms, data.rhs) if whole else None
 
     def _nested(self, data: Data, measure: str | None = None) -> tuple[Vector, float | None]:
-        """The result for one right-hand side, or for a batch where no kernels are compiled; the norm of its residual."""
+        """The result for one right-hand side, or without kernels for a batch; the norm of its residual."""
         sides, norm = sides_of_every_grid(data.sides, self.hierarchy), None
 
         def interpolate(level: int, u: Vector) -> Any:
@@ -98,7 +99,7 @@ class FourthOrder(Backend):
         compact: Any = self.hierarchy.compact
         maps = [partial(interpolate, level) for level in range(len(compact) - 1)]
         tops = [self._top(level) for level in range(len(compact) - 1)]
-        restrict = [top.R if isinstance(top, Level) else top.restricted for top in tops]
+        restrict: Any = [top.R if isinstance(top, Level) else top.restricted for top in tops]
         levels: Any = range(len(compact))
         u = mgcore.full_multigrid(levels, data.nodal, interpolate=maps, restrict_data=restrict, cycle=cycle)
         return u, norm
@@ -118,9 +119,9 @@ class FourthOrder(Backend):
         if not self._threads or self._report is not None:
             return compact
         if level not in self._made:
-            from pde.backends.numba.compact_level import CompactLevel
+            from pde.backends.numba.mehrstellen_level import MehrstellenLevel
 
-            self._made[level] = CompactLevel(compact, self._threads) if CompactLevel.suits(compact) else compact
+            self._made[level] = MehrstellenLevel(compact, self._threads) if MehrstellenLevel.suits(compact) else compact
         return self._made[level]
 
     def _levels(self, kind: str, level: int, top: Any) -> Sequence[Moves[Any]]:

@@ -31,7 +31,11 @@ def compact_levels(levels: list[Level], choices: Any) -> list[Level]:
     Raises:
         ValueError: naming the option that the compact operator does not have.
     """
-    for name, allowed in (("smoother", SMOOTHERS), ("coarse", ("rediscretised",)), ("transfer", ("bilinear", "linear"))):
+    for name, allowed in (
+        ("smoother", SMOOTHERS),
+        ("coarse", ("rediscretised",)),
+        ("transfer", ("bilinear", "linear")),
+    ):
         if getattr(choices, name) not in allowed:
             raise ValueError(f"{name} must be one of {allowed} where order is 4, got {getattr(choices, name)!r}")
     return [_compact(level, choices) for level in levels]
@@ -54,4 +58,4 @@ def _smoother(A: Mehrstellen, choices: Any) -> Any:
     if omega is None and choices.smoother == "sor":
         axes = sum(n > 1 for n in A.grid.shape)
         omega = RELAXATION.get(axes, 1.0) if A.grid.is_isotropic(A.terms.typical) else 1.0
-    return make_smoother(choices.smoother, A, omega)
+    return make_smoother(choices.smoother, A, omega)  # type: ignore[arg-type]

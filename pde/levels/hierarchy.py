@@ -14,8 +14,8 @@ from pde.common.arrays import convert
 from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
-from pde.levels.fourth_order import compact_levels
 from pde.levels.direct import direct_solver, is_separable
+from pde.levels.fourth_order import compact_levels
 from pde.levels.interpolation_1d import feels_diffusion
 from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
 from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
@@ -115,9 +115,9 @@ class Hierarchy:
 
     def below(self) -> Hierarchy:
         """The same without the finest level, of second order; the coarsest stays."""
-        if len(self.levels) == 1:
-            return self
-        return replace(self, levels=self.levels[1:], interpolations=self.interpolations[1:], volumes=self.volumes[1:], compact=[])
+        first = min(1, len(self.levels) - 1)
+        parts = {name: getattr(self, name)[first:] for name in ("levels", "interpolations", "volumes")}
+        return replace(self, **parts, compact=[])
 
 
 def level_to(level: Level, device: Any, dtype: Any) -> Level:
@@ -203,7 +203,8 @@ def of_fourth_order(hierarchy: Hierarchy) -> Hierarchy:
     compact = compact_levels(levels, choices)
     if len(levels) == 1:
         info = compact[0].info
-        compact = [replace(compact[0], B=[direct_solver(compact[0].A, choices.singular)], info=replace(info, smoother="direct"))]
+        direct = [direct_solver(compact[0].A, choices.singular)]
+        compact = [replace(compact[0], B=direct, info=replace(info, smoother="direct"))]
     return replace(hierarchy, levels=[compact[0], *levels[1:]], compact=compact)
 
 

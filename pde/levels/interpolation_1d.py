@@ -104,7 +104,7 @@ def cubic(fine: Axis, coarse: Axis, rediscretised: bool = True) -> tuple[Array, 
 
 
 def quintic(fine: Axis, coarse: Axis) -> tuple[Array, Array]:
-    """(indices, weights), (6, fine n): interpolation of degree 5 through the points of `with_dirichlet_ends(coarse)`."""
+    """(indices, weights), (6, fine n): degree 5 through the points of `with_dirichlet_ends(coarse)`."""
     return lagrange(with_dirichlet_ends(coarse), fine.points, 6, fine.length if fine.periodic else None)
 
 

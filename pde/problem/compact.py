@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -36,7 +36,7 @@ class CompactOperator(Frozen):
     [1.0, 0.0, 1.0]
     """
 
-    arrays = ("coefficients", "diagonal")
+    arrays: ClassVar[tuple[str, ...]] = ("coefficients", "diagonal")
 
     def __init__(
         self, grid: Grid, coefficients: Array, terms: Terms | None = None, volumes: Array | float | None = None

@@ -60,21 +60,26 @@ class Mehrstellen(CompactOperator):
         return sp.csr_matrix(sp.diags_array(self.volumes.ravel()) @ self.matrix())
 
     def right_hand_side(self, f: Array, ends: Sides | None = None) -> Array:
-        """M f of nodal values (..., *shape); `ends` are f on Dirichlet sides, extrapolated where they are missing."""
-        grid, ends = self.grid, ends or {}
-        total = f * (1 - sum(before + after for before, after in self.mean))
-        for a, (before, after) in enumerate(self.mean):
+        """M f of nodal values (..., *shape) on a grid with equal spacing along each axis.
+
+        `ends` are f on Dirichlet sides, extrapolated where they are missing.
+        """
+        grid, weight = self.grid, 1 / 12
+        total = f * (1 - 2 * weight * grid.ndim)
+        share = weight * f
+        for a, axis in enumerate(grid.axes):
             first, last = (window(a, grid.ndim, part) for part in (slice(None, -1), slice(1, None)))
-            share = before * f
             total[last] += share[first]
-            total[first] += share[last] if before is after else (after * f)[last]
-            for side, weight in enumerate((before, after)):
-                beyond = f[window(a, grid.ndim, ENDS[1 - side])] if grid.axes[a].periodic else ends.get((a, side))
-                if beyond is None:
+            total[first] += share[last]
+            for side, layer in enumerate(ENDS):
+                known = (ends or {}).get((a, side))
+                if axis.periodic:
+                    beyond = f[window(a, grid.ndim, ENDS[1 - side])]
+                elif known is None:
                     beyond = _extrapolated(f, grid, a, side)
-                elif not grid.axes[a].periodic:
-                    beyond = expand(cast(beyond, f.dtype), a - grid.ndim)
-                total[window(a, grid.ndim, ENDS[side])] += weight * beyond
+                else:
+                    beyond = expand(cast(known, f.dtype), a - grid.ndim)
+                total[window(a, grid.ndim, layer)] += weight * beyond
         return total
 
     def with_sides(self, f: Array, sides: Sides) -> Array:
@@ -112,7 +117,7 @@ class Mehrstellen(CompactOperator):
         return _inside(_differences(u, a, self.grid, self.mean[a]), self.grid)
 
     def surrounded(self, u: Array, sides: Sides) -> Array:
-        """u with a value more at each end of every axis: of the sides, around a periodic axis, at edges extrapolated."""
+        """u with a value more at each end of every axis: of the sides, of their edges, or around a periodic axis."""
         grid, ndim = self.grid, self.grid.ndim
         padded, inner = self._padded(u)
         inner[...] = u
@@ -122,7 +127,8 @@ class Mehrstellen(CompactOperator):
             for edge in combinations(self._ends, count):
                 if len({a for a, _ in edge}) == count:
                     guesses = [
-                        _extrapolated(padded[_at(ndim, [end for end in edge if end != one])], grid, *one) for one in edge
+                        _extrapolated(padded[_at(ndim, [end for end in edge if end != one])], grid, *one)
+                        for one in edge
                     ]
                     padded[_at(ndim, edge)] = sum(guesses) / count
         self._wrap(padded)
@@ -191,7 +197,7 @@ def _weights(axis: Axis) -> tuple[Weights, Weights]:
 
 def _shaped(weights: Weights, ndim: int, a: int) -> Weights:
     before, after = (along(w, a, ndim) for w in weights)
-    return (before, before) if isinstance(before, float) and before == after else (before, after)
+    return before, after
 
 
 def _coefficients(second: Sequence[Weights], mean: Sequence[Weights], terms: Terms) -> Array:

@@ -68,7 +68,7 @@ class Reduction:
     def __init__(self, problem: Poisson, levels: Sequence[Level], backend: Backend) -> None:
         self.problem, self.device, self._A = problem, backend.device, levels[0].A
         self.grid, self.terms, self.dtype = problem.grid, problem.terms, backend.dtype
-        self.volumes = backend.hierarchy.volumes[0]
+        self.volumes, self._here = backend.hierarchy.volumes[0], backend.hierarchy.levels[0].A
 
     @cached_property
     def exact(self) -> StencilOperator | Mehrstellen:
@@ -94,7 +94,7 @@ class Reduction:
     def _lifted(self, f: Array, sides: Sides) -> Reduced:
         """Data with g lifted for the members where that is worth it, and folded for the others."""
         g = {key: cast(values, self.dtype) for key, values in sides.items()}
-        folded = self._fitting(with_sides(f, g, self._A))
+        folded = self._fitting(with_sides(f, g, self._here))
         size = self.volumes.rms(folded)
         of_f = self.volumes.rms(self._fitting(f)) if sides else size
         if not np.any(size > WORTH * of_f):

@@ -22,9 +22,9 @@ def execute(steps, blocks, arrays, stencil, maps, sums, counters, leads):
     """Make steps, (kind, argument) each, in blocks that any number of threads take from `counters`.
 
     Args:
-        arrays: (u with halo, first guess, f, result, coarse); `result` takes the residual, and u at last. Of INTERPOLATE
-            the guess is that of the coarse grid, with the values around it.
-        stencil: (K, (omega, 1 - omega), periodic): K[a, b, c, i, j, k] with a, b, c = 1 in the last plane, row, column.
+        arrays: (u with halo, first guess, f, result, coarse); `result` takes the residual, and u at last. The guess of
+            INTERPOLATE is on the coarse grid, with the values around it.
+        stencil: (K, (omega, 1 - omega), periodic), K[a, b, c, i, j, k] with a, b, c = 1 in the last plane, row, column.
         maps: of restriction, prolongation and interpolation, per axis (indices, weights), (points, entries).
         sums: of squares of the residual, one per block.
         leads: whether the call is the one that others wait for.
@@ -42,7 +42,7 @@ def execute(steps, blocks, arrays, stencil, maps, sums, counters, leads):
         if number >= len(steps) * blocks or not wait(counters, number // blocks * blocks):
             break
         kind, argument = steps[number // blocks]
-        target, known = coarse if kind == RESTRICT or kind == DESCEND else f, -1
+        target, known = coarse if kind in (RESTRICT, DESCEND) else f, -1
         rows, block = target.shape[0] * target.shape[1], number % blocks
         for row in range(rows * block // blocks, rows * (block + 1) // blocks):
             i, j = row // target.shape[1], row % target.shape[1]
@@ -55,7 +55,7 @@ def execute(steps, blocks, arrays, stencil, maps, sums, counters, leads):
             elif kind == RELAX:
                 if argument // 2 == 2 * (i % 2) + j % 2:
                     relax(u, f, stencil, i, j, argument % 2, scratch)
-            elif kind == RESIDUAL or kind == NORM:
+            elif kind in (RESIDUAL, NORM):
                 rest(scratch[0], u, f, stencil[0], i, j)
                 r = scratch[1] if kind == NORM else result[i, j]
                 sums[block] += own(r, scratch[0], u[i + 1, j + 1], stencil[0], i, j, f.shape)
@@ -111,7 +111,9 @@ def rest(t, u, f, K, i, j):
     last = f[i, j, n - 1] - dot(u[i + 1, j], B[1, 0], n) - dot(u[i + 1, j + 2], B[1, 2], n)
     if n0 > 1:
         other_pair(t, u[i, j + 1], u[i + 2, j + 1], A[0, 1], A[2, 1], n)
-        four(t, (u[i, j], u[i, j + 2], u[i + 2, j], u[i + 2, j + 2]), (A[0, 0, 1], A[0, 2, 1], A[2, 0, 1], A[2, 2, 1]), n)
+        four(
+            t, (u[i, j], u[i, j + 2], u[i + 2, j], u[i + 2, j + 2]), (A[0, 0, 1], A[0, 2, 1], A[2, 0, 1], A[2, 2, 1]), n
+        )
         for q in range(3):
             last -= dot(u[i, j + q], B[0, q], n) + dot(u[i + 2, j + q], B[2, q], n)
     t[n - 1] = last

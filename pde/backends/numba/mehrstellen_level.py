@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from mgcore import Level
 from mgcore.moves import Moves
-from pde.backends.numba.compact import (
+from pde.backends.numba.mehrstellen import (
     CORRECT,
     DESCEND,
     INTERPOLATE,
@@ -44,8 +44,8 @@ class Pending(NamedTuple):
     buffer: Array | None = None
 
 
-class CompactLevel:
-    """The moves of a compact `Level` of two or three dimensions whose sweeps are coloured; `suits` tells which it is.
+class MehrstellenLevel:
+    """The moves of a compact `Level` in two or three dimensions with coloured sweeps; `suits` tells which it is.
 
     The iterate stays in a buffer from cycle to cycle, until it is stored.
     """
@@ -58,9 +58,11 @@ class CompactLevel:
         relaxation = np.array([sweep.omega, 1 - sweep.omega], dtype)
         self._stencil = _stencil(A), relaxation, np.array(_three([axis.periodic for axis in fine.axes], False))
         self._maps = tuple(_maps(fine, coarse, make, dtype) for make in (restriction_matrix, linear_matrix, _quintic))
-        pre, post = ([_relax(B.reverse, fine.ndim) for B in sweeps] for sweeps in (level.B, level.B_post))
+        pre, post = (
+            [step for B in sweeps for step in _relax(B.reverse, fine.ndim)] for sweeps in (level.B, level.B_post)
+        )
         to_coarse = [(DESCEND, 0)] if fine.ndim == 2 else [(RESIDUAL, 0), (RESTRICT, 0)]
-        self._down, self._up = [*sum(pre, []), *to_coarse], sum(post, [])
+        self._down, self._up = [*pre, *to_coarse], post
         self._spare: list[Array] = []
 
     @staticmethod
@@ -91,7 +93,7 @@ class CompactLevel:
         self._run([*first, *self._down], state, np.empty_like(state.f), r)
         return coarse.start_from_residual(r, None)
 
-    def correct(self, state: Pending, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True) -> Pending:
+    def correct(self, state: Pending, coarse: Any, before: Any, after: Any, *, post: bool = True) -> Pending:
         d = np.ascontiguousarray(coarse.change(before, after))
         self._run([(CORRECT, 0), *(self._up if post else [])], state, state.f, d)
         return Pending(state.f, None, CORRECT, state.buffer)
@@ -103,7 +105,7 @@ class CompactLevel:
         """Write u to `out`, and return the root mean square of its residual where it is `measured`."""
         steps = [(STORE, 0), *[(NORM, 0)] * measured]
         squares = self._run(steps, state, out, np.empty(self._coarse, out.dtype))
-        self._spare.append(state.buffer)
+        self._spare.append(state.buffer)  # type: ignore[arg-type]
         return float(np.sqrt(squares / out.size))
 
     def restricted(self, f: Array) -> Array:
