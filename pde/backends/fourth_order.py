@@ -19,7 +19,7 @@ from pde.backends.full_multigrid import sides_of_every_grid
 from pde.backends.numba.backend import exact
 from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Sides
-from pde.problem.mehrstellen import with_sides
+from pde.problem.mehrstellen import fold_sides
 
 LAST = 2
 """Cycles of full multigrid on the finest grid: with one it stays at two or three times the discretisation error."""
@@ -52,7 +52,7 @@ class FourthOrder(Backend):
         self.inner.prepare(progress)
 
     def fold(self, f: Vector, sides: Sides, *, level: int = 0) -> Vector:
-        return with_sides(f, sides, self.hierarchy.compact[level].A)
+        return fold_sides(f, sides, self.hierarchy.compact[level].A)
 
     def cycle(self, kind: str, data: Data, u: Vector = None, *, level: int = 0, **_: Any) -> tuple[Vector, Norms]:
         top, f = self._top(level), data.rhs

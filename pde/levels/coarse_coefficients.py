@@ -8,6 +8,7 @@ from pde.levels.axis_maps import gather
 from pde.levels.black_box import OperatorTransfer
 from pde.levels.interpolation_1d import as_weights, restriction_matrix
 from pde.levels.transfers import BilinearTransfer, MatrixTransfer
+from pde.levels.truncated import TruncatedTransfer
 from pde.problem.coefficients import Terms, grid_resistances
 from pde.problem.grid import Array, Axis, Grid
 
@@ -15,7 +16,11 @@ F8 = np.dtype(float)
 
 
 def coarse_terms(
-    terms: Terms, grid: Grid, which: tuple[bool, ...], transfer: BilinearTransfer | MatrixTransfer, between: bool
+    terms: Terms,
+    grid: Grid,
+    which: tuple[bool, ...],
+    transfer: BilinearTransfer | MatrixTransfer | TruncatedTransfer,
+    between: bool,
 ) -> Terms:
     """The coefficients at the coarse points, or their means over merged cells.
 
@@ -28,11 +33,13 @@ def coarse_terms(
     def inject(values: float | Array) -> float | Array:
         if isinstance(values, float):
             return values
-        if isinstance(transfer, OperatorTransfer):
+        if isinstance(transfer, OperatorTransfer | TruncatedTransfer):
             return values[np.ix_(*transfer.kept)]
         return at_coarse_points(values, grid, which)
 
     c = terms.reaction
+    if isinstance(transfer, TruncatedTransfer):
+        return Terms(tuple(map(inject, terms.diffusion)), inject(c))
     resistances: tuple[Array | None, ...] = ()
     weighted = isinstance(transfer, OperatorTransfer) or not any(axis.cell for axis in grid.axes)
     reaction = transfer.restrict(c) if weighted and not isinstance(c, float) else inject(c)
@@ -43,7 +50,9 @@ def coarse_terms(
             else _coarse_resistances(grid_resistances(grid, terms, axis), grid, which, axis)
             for axis, a in enumerate(terms.diffusion)
         )
-    return Terms(tuple(map(inject, terms.diffusion)), reaction, resistances)
+    kept = transfer.kept if isinstance(transfer, OperatorTransfer) else None
+    betas = {key: _coarse_beta(beta, grid, which, key[0], kept) for key, beta in terms.betas.items()}
+    return Terms(tuple(map(inject, terms.diffusion)), reaction, resistances, betas)
 
 
 def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...]) -> float | Array:
@@ -53,6 +62,17 @@ def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...])
             if halve:
                 values = gather(grid.axes[a], a, grid.ndim, F8, Axis.injection)(values)
     return values
+
+
+def _coarse_beta(beta: Array, grid: Grid, which: tuple[bool, ...], across: int, kept: list[Array] | None) -> Array:
+    """Beta of a side across an axis: means around the coarse points, or its values at the points `kept`."""
+    others = [a for a in range(grid.ndim) if a != across]
+    if kept is not None:
+        return beta[np.ix_(*(kept[a] for a in others))]
+    for position, a in enumerate(others):
+        if which[a]:
+            beta = gather(grid.axes[a], position, len(others), F8, _mean)(beta)
+    return beta
 
 
 def _coarse_resistances(fine: Array, grid: Grid, which: tuple[bool, ...], axis: int) -> Array:

@@ -15,6 +15,7 @@ from scipy.sparse.linalg import splu
 from pde.common.arrays import Frozen, cast, contiguous, convert, is_tensor
 from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Grid
+from pde.problem.masked import regular_matrix
 from pde.problem.operators import Operator, StencilOperator
 
 LARGEST_DENSE = 8192
@@ -38,7 +39,7 @@ class DirectSolver(Factored):
 
     def __init__(self, A: Operator, singular: bool = False) -> None:
         self.A, self.singular = A, singular
-        matrix, free = A.matrix().astype(float), np.arange(A.grid.size)
+        matrix, free = regular_matrix(A).astype(float), np.arange(A.grid.size)
         if singular:
             free = np.delete(free, np.argmax(matrix.diagonal()))  # the unknown that is tied to others most strongly
             matrix = matrix[free][:, free]
@@ -103,7 +104,7 @@ class SeparableSolver(Frozen):
             total = np.add.outer(total, values)
         if singular:
             total[(0,) * grid.ndim] = 0.0
-        self.parts: Any = to, np.divide(1.0, total, out=np.zeros_like(total), where=total > 0), back
+        self.parts: Any = to, np.divide(1.0, total, out=np.zeros_like(total), where=total != 0), back
 
     def __call__(self, r: Any) -> Any:
         to, inverse, back = self.parts
@@ -127,7 +128,8 @@ def along_axes(matrices: Sequence[Any], x: Any) -> Any:
 
 def is_separable(A: Operator) -> bool:
     """Whether A is a sum of operators along single axes, and none of these too long for `SeparableSolver`."""
-    alike = isinstance(A, StencilOperator) and not A.terms.varies and isinstance(A.terms.reaction, float)
+    terms = A.terms
+    alike = isinstance(A, StencilOperator) and not (terms.varies or terms.betas) and isinstance(terms.reaction, float)
     return alike and max(A.grid.shape) <= LONGEST
 
 

@@ -17,7 +17,7 @@ RELAXATION = {2: 1.1, 3: 1.15}
 """The relaxation parameter of "sor" by the number of equally strong axes: V(1,1) takes 0.055 and 0.075 per cycle."""
 
 SMOOTHERS = "sor", "red-black", "jacobi", "two-step jacobi", "chebyshev"
-"""Those that relax points."""
+"""The smoothers that relax points."""
 
 COARSEST = 4
 """Corrections on the coarsest grid of full multigrid, where each takes a direct solution of second order."""
@@ -58,4 +58,4 @@ def _smoother(A: Mehrstellen, choices: Any) -> Any:
     if omega is None and choices.smoother == "sor":
         axes = sum(n > 1 for n in A.grid.shape)
         omega = RELAXATION.get(axes, 1.0) if A.grid.is_isotropic(A.terms.typical) else 1.0
-    return make_smoother(choices.smoother, A, omega)  # type: ignore[arg-type]
+    return make_smoother(choices.smoother, A, omega)

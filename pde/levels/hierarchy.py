@@ -16,15 +16,20 @@ from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
 from pde.levels.fourth_order import compact_levels
+from pde.levels.galerkin import nearest
 from pde.levels.interpolation_1d import feels_diffusion
 from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
 from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
+from pde.levels.truncated import TruncatedTransfer, product, scaling
 from pde.problem.coefficients import STEEP, Terms
+from pde.problem.compact import CompactOperator
+from pde.problem.finest import finest_operator
 from pde.problem.grid import Grid
-from pde.problem.inner_product import Volumes
-from pde.problem.operators import MatrixOperator, Operator, StencilOperator
+from pde.problem.inner_product import Volumes, row_scale
+from pde.problem.masked import regular_matrix
+from pde.problem.operators import Operator, StencilOperator
 
-Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
+Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer | TruncatedTransfer
 
 COARSEST_SIZE = 8
 """Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
@@ -34,6 +39,9 @@ CHEAP = 1 << 19
 
 It has up to 50 unknowns along each of two axes, or 17 along each of three.
 """
+
+COARSEST_SIZE_MASKED = 256
+"""Unknowns of the coarsest grid at most in a domain, if no number of levels is asked for: its factors are small."""
 
 COARSEST_SIZE_STEEP = 5000
 """Unknowns of the coarsest grid at most where a would be too steep for a coarser one."""
@@ -171,12 +179,13 @@ def build_hierarchy(
     Args:
         before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
     """
-    A: Operator = StencilOperator(grid, choices.dtype, terms)
+    A: Operator = finest_operator(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
     reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
     while True:
-        result.volumes.append(Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes))
+        volumes = Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes)
+        result.volumes.append(volumes if result.levels else volumes.with_rows(row_scale(A)))
         which = _axes_to_coarsen(A.grid, A.terms, choices.smoother)
         last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
         last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))
@@ -187,7 +196,7 @@ def build_hierarchy(
             return of_fourth_order(result) if choices.order == 4 else result
         transfer, coarse = coarser
         result.levels.append(_level(A, transfer, choices))
-        fine = through_points(A.grid, which) if choices.transfer == "operator" else A.grid
+        fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
         rediscretised = choices.coarse == "rediscretised"
         result.interpolations.append(
             reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised, choices.order)
@@ -211,18 +220,44 @@ def of_fourth_order(hierarchy: Hierarchy) -> Hierarchy:
 def _coarsened(
     A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse
 ) -> tuple[Transfer, Operator] | None:
-    """The transfer and the next coarser operator; None where the coefficient would be too steep there."""
+    """The transfer and the next coarser operator; None where the coefficient would be too steep there.
+
+    None too where no point of a domain is a coarse one.
+    """
     rediscretised = choices.coarse == "rediscretised"
-    matrix = None if rediscretised else A.matrix()
+    if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
+        return _truncated(A, which, choices)
+    matrix = None if rediscretised else regular_matrix(A)
     transfer = _transfer(A, matrix, which, choices, reuse)
     terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
-    if A.grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(transfer.coarse) > STEEP:
+    if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
     if matrix is None:
         return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
     volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
-    product = transfer.restriction() @ (matrix @ transfer.matrix())  # R A P (5.11)
-    return transfer, MatrixOperator(transfer.coarse, product.astype(choices.dtype, copy=False), terms, volumes)
+    RAP = nearest(transfer.restriction() @ (matrix @ transfer.matrix()), transfer.coarse, volumes)  # (5.11)
+    coarse = CompactOperator.from_matrix(transfer.coarse, RAP.astype(choices.dtype, copy=False), terms, volumes)
+    return transfer, coarse
+
+
+def _is_too_steep(grid: Grid, terms: Terms, coarse: Grid) -> bool:
+    """Whether the coefficient jumps on the coarse grid, and the fine one is small enough to be the coarsest."""
+    return grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(coarse) > STEEP
+
+
+def _has_cells(A: Operator) -> bool:
+    """Whether the finest grid has cells: products with interpolation between their centres would not be compact."""
+    return any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
+
+
+def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[TruncatedTransfer, CompactOperator] | None:
+    transfer = TruncatedTransfer(A.grid, which, choices.dtype, scaling(A), A.volumes)
+    if not transfer.inside.any():
+        return None
+    terms = coarse_terms(A.terms, A.grid, which, transfer, between=False)
+    if _is_too_steep(A.grid, terms, transfer.coarse):
+        return None
+    return transfer, product(A, transfer, choices.dtype, terms)
 
 
 def _transfer(
@@ -253,6 +288,8 @@ def _axes_to_coarsen(grid: Grid, terms: Terms, smoother: str) -> tuple[bool, ...
 
 def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
     """Unknowns that are left to the direct solver; where the coefficient jumps fewer in three dimensions (fill-in)."""
+    if choices.transfer == "truncated" and not limit:
+        return COARSEST_SIZE_MASKED
     if choices.transfer != "operator":
         return COARSEST_SIZE
     plane = sum(n > 1 for n in grid.shape) < 3
@@ -293,4 +330,4 @@ def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
 
 
 def _kind(A: Operator) -> str:
-    return "Galerkin" if isinstance(A, MatrixOperator) else "stencil"
+    return "Galerkin" if isinstance(A, CompactOperator) else "stencil"

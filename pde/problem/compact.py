@@ -24,6 +24,7 @@ class CompactOperator(Frozen):
             alike may have length 1.
         terms: coefficients of the equation on this grid, for choices that depend on them; 1 and 0 if not given.
         volumes: W, in whose inner product A is self-adjoint: an array, or one number for all; None takes the grid's.
+        inside: where unknowns are, a boolean array; elsewhere only the diagonal is not zero. None is everywhere.
 
     Attributes:
         diagonal: the entries of the diagonal, an array of the grid's shape.
@@ -36,13 +37,18 @@ class CompactOperator(Frozen):
     [1.0, 0.0, 1.0]
     """
 
-    arrays: ClassVar[tuple[str, ...]] = ("coefficients", "diagonal")
+    arrays: ClassVar[tuple[str, ...]] = ("coefficients", "diagonal", "inside")
 
     def __init__(
-        self, grid: Grid, coefficients: Array, terms: Terms | None = None, volumes: Array | float | None = None
+        self,
+        grid: Grid,
+        coefficients: Array,
+        terms: Terms | None = None,
+        volumes: Array | float | None = None,
+        inside: Array | None = None,
     ) -> None:
         self.grid, self.terms = grid, Terms((1.0,) * grid.ndim) if terms is None else terms
-        self.coefficients, self._volumes = coefficients, volumes
+        self.coefficients, self._volumes, self.inside = coefficients, volumes, inside
         alone = [axis.periodic and axis.n == 1 for axis in grid.axes]  # its own neighbour on both sides
         at_home = [all(o == 0 or own for o, own in zip(offset, alone, strict=True)) for offset in offsets(grid.ndim)]
         self.diagonal = coefficients[at_home].sum(axis=0) if any(alone) else coefficients[len(at_home) // 2]
@@ -63,9 +69,7 @@ class CompactOperator(Frozen):
         number = np.zeros(len(entries.data), dtype=np.intp)
         pairs = (np.unravel_index(index, grid.shape) for index in (entries.col, entries.row))
         for axis, there, here in zip(grid.axes, *pairs, strict=True):
-            step = there - here
-            if axis.periodic:
-                step = (step + axis.n // 2) % axis.n - axis.n // 2  # the shorter way around
+            step = steps_along(axis, here, there)
             if np.any(abs(step) > 1):
                 raise ValueError("matrix must couple the 3^d nearest points only; it has an entry that leads further")
             number = 3 * number + step + 1
@@ -149,6 +153,12 @@ def offsets(ndim: int) -> list[tuple[int, ...]]:
 def on_block(block: Sequence[slice], coefficient: Array) -> Array:
     """The values of a coefficient on a block; axes of length 1 broadcast."""
     return coefficient[tuple(s if n > 1 else slice(None) for s, n in zip(block, coefficient.shape, strict=True))]
+
+
+def steps_along(axis: Axis, here: Array, there: Array) -> Array:
+    """The steps from some points to others along an axis, by the shorter way around a periodic one."""
+    steps = there - here
+    return (steps + axis.n // 2) % axis.n - axis.n // 2 if axis.periodic else steps
 
 
 def _is_filled(block: Sequence[slice], shape: Sequence[int]) -> bool:

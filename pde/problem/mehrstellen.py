@@ -82,7 +82,7 @@ class Mehrstellen(CompactOperator):
                 total[window(a, grid.ndim, layer)] += weight * beyond
         return total
 
-    def with_sides(self, f: Array, sides: Sides) -> Array:
+    def fold(self, f: Array, sides: Sides) -> Array:
         """The right-hand side for zero boundary data: f, and what the boundary data add to it."""
         ndim, shape = self.grid.ndim, f.shape[: -self.grid.ndim]
         if not sides:
@@ -140,26 +140,27 @@ class Mehrstellen(CompactOperator):
         return [(a, side) for a, axis in enumerate(self.grid.axes) for side in (0, 1) if not axis.periodic]
 
 
-def read_order(order: Any, grid: Grid, terms: Terms) -> int:
-    """2 or 4.
+def check_order(order: Any, grid: Grid, terms: Terms, is_open: bool = False) -> None:
+    """Refuse an order that is neither 2 nor 4, or 4 where there is no compact operator of fourth order.
 
     Raises:
-        ValueError: it is neither, or the equation has no compact operator of fourth order on this grid.
+        ValueError: naming what `order=4` needs, and what came.
     """
     if order not in (2, 4):
         raise ValueError(f"order must be 2 or 4, got {order!r}")
-    if order == 4:
-        kinds = {side.kind for axis in grid.axes for side in axis.sides}
-        for allowed, wanted in (
-            (kinds <= {"dirichlet", "periodic"}, f"Dirichlet or periodic sides, got {', '.join(sorted(kinds))}"),
-            (not any(axis.cell for axis in grid.axes), 'centering "vertex", got "cell"'),
-            (all(is_constant(axis.spacing) for axis in grid.axes), "equal spacing, got stretched coordinates"),
-            (not terms.varies, "a constant coefficient, got one that varies"),
-            (isinstance(terms.reaction, float), "a constant reaction, got one that varies"),
-        ):
-            if not allowed:
-                raise ValueError(f"order=4 needs {wanted}")
-    return int(order)
+    if order == 2:
+        return
+    kinds = {"open"} if is_open else {side.kind for axis in grid.axes for side in axis.sides}
+    for allowed, wanted in (
+        (terms.domain is None, "a box, got a domain"),
+        (kinds <= {"dirichlet", "periodic"}, f"Dirichlet or periodic sides, got {', '.join(sorted(kinds))}"),
+        (not any(axis.cell for axis in grid.axes), 'centering "vertex", got "cell"'),
+        (all(is_constant(axis.spacing) for axis in grid.axes), "equal spacing, got stretched coordinates"),
+        (not terms.varies and not terms.resistances, "a constant coefficient, got one that varies"),
+        (isinstance(terms.reaction, float), "a constant reaction, got one that varies"),
+    ):
+        if not allowed:
+            raise ValueError(f"order=4 needs {wanted}")
 
 
 def at_ends(f: Callable[..., Any], grid: Grid) -> Sides:
@@ -176,9 +177,9 @@ def at_ends(f: Callable[..., Any], grid: Grid) -> Sides:
     return sides
 
 
-def with_sides(f: Array, sides: Sides, A: Any) -> Array:
+def fold_sides(f: Array, sides: Sides, A: Any) -> Array:
     """Add the boundary data to the right-hand side of an operator; f itself if there are none."""
-    return A.with_sides(f, sides) if isinstance(A, Mehrstellen) else fold(f, sides, A.grid, A.terms)
+    return A.fold(f, sides) if isinstance(A, Mehrstellen) else fold(f, sides, A.grid, A.terms)
 
 
 def _weights(axis: Axis) -> tuple[Weights, Weights]:
@@ -201,7 +202,7 @@ def _shaped(weights: Weights, ndim: int, a: int) -> Weights:
 
 
 def _coefficients(second: Sequence[Weights], mean: Sequence[Weights], terms: Terms) -> Array:
-    """Those of `CompactOperator`; they sum to the reaction, of which the one in the middle takes care."""
+    """The coefficients of `CompactOperator`; they sum to the reaction, of which the one in the middle takes care."""
     ndim, axes = len(second), range(len(second))
     total = []
     for offset in offsets(ndim):

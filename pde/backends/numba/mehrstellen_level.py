@@ -36,7 +36,7 @@ PARALLEL = 1 << 14
 
 
 class Pending(NamedTuple):
-    """Data f, and the iterate: in `u`, or after a move in `buffer`, which has a halo. `first` says how it gets there."""
+    """Data f, and the iterate: u, or what a `buffer` with a halo holds; `first` is the step that brings it there."""
 
     f: Array
     u: Array | None = None

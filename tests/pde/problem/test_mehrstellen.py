@@ -1,4 +1,4 @@
-"""The compact operator of fourth order against an assembly by Kronecker products, and polynomials that it has exactly."""
+"""The compact operator of fourth order: an assembly by Kronecker products, and polynomials that it has exactly."""
 
 from itertools import product
 
@@ -109,7 +109,7 @@ def value(polynomial, x, derivatives=()):
 def mean(f, grid):
     """M f, as the operator of the equation u = f."""
     M = Mehrstellen(grid, F8, Terms((0.0,) * grid.ndim, 1.0))
-    return M(f(*grid.points())) - M.with_sides(np.zeros(grid.shape), at_ends(f, grid))
+    return M(f(*grid.points())) - M.fold(np.zeros(grid.shape), at_ends(f, grid))
 
 
 def check_exact(A, polynomial, c, a, ends):
@@ -123,7 +123,7 @@ def check_exact(A, polynomial, c, a, ends):
     u = value(polynomial, x)
     even = all(np.ptp(axis.spacing) <= 8 * EPS for axis in grid.axes)
     M = A.right_hand_side(f(*x), at_ends(f, grid) if ends else None) if even else mean(f, grid)
-    rhs = A.with_sides(M, sides)
+    rhs = A.fold(M, sides)
     size = A.diagonal.max() * sum(map(abs, polynomial.values()))
     assert abs(A(u) - rhs).max() <= 256 * EPS * size
     assert abs(A.unlifted(u, sides) + M).max() <= 256 * EPS * size
@@ -176,6 +176,9 @@ REFUSED = {
     "coefficient": ({"coefficient": lambda x, y: 1 + x}, "order=4 needs a constant coefficient"),
     "reaction": ({"reaction": lambda x, y: x}, "order=4 needs a constant reaction"),
     "coordinates": ({"coordinates": [np.arange(7.0) ** 2, None]}, "order=4 needs equal spacing"),
+    "domain": ({"domain": np.eye(5) == 0}, "order=4 needs a box, got a domain"),
+    "open": ({"boundary": "open"}, "order=4 needs Dirichlet or periodic sides, got open"),
+    "faces": ({"face_coefficients": [np.ones((6, 5)), np.ones((5, 6))]}, "order=4 needs a constant coefficient"),
     "order": ({"order": 3}, "order must be 2 or 4, got 3"),
 }
 
@@ -192,4 +195,5 @@ def test_new_terms_are_checked_too():
     assert problem.with_terms(reaction=2.0).order == 4
     with pytest.raises(ValueError, match="order=4 needs a constant reaction"):
         problem.with_terms(reaction=lambda x, y: x)
-    assert "order=4" in repr(problem) and "order" not in repr(Poisson(5))
+    assert "order=4" in repr(problem)
+    assert "order" not in repr(Poisson(5))
