@@ -16,6 +16,7 @@ from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.components import ComponentSolver, component_level, component_volumes
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
+from pde.levels.fourth_order import compact_levels
 from pde.levels.galerkin import nearest
 from pde.levels.graph_operator import GraphOperator
 from pde.levels.interpolation_1d import feels_diffusion
@@ -89,6 +90,7 @@ class Choices:
     dtype: np.dtype
     singular: bool
     largest_direct: int = LARGEST_DIRECT
+    order: int = 2
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Hierarchy:
             operators are rediscretised, and with closed faces, where data are folded on the finest level.
         volumes: the inner product of each level.
         choices: the options that made the levels.
+        compact: where the order is 4, the levels on which cycles of full multigrid begin; levels[0] is the first.
         made: transfers by the arguments that they were made from, for `build_hierarchy` to reuse.
     """
 
@@ -110,17 +113,25 @@ class Hierarchy:
     boundary_terms: list[BoundaryTerm]
     volumes: list[Volumes]
     choices: Choices
+    compact: list[Level] = field(default_factory=list)
     made: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def to(self, device: Any, dtype: Any) -> Hierarchy:
         """The same on tensors of a device in `dtype`, or on arrays where `device` is None."""
         names = ("interpolations", "boundary_terms", "volumes")
         moved = {name: convert(getattr(self, name), device, dtype) for name in names}
-        return replace(self, levels=[level_to(level, device, dtype) for level in self.levels], **moved)
+        levels, compact = ([level_to(l, device, dtype) for l in each] for each in (self.levels, self.compact))
+        return replace(self, levels=levels, compact=compact, **moved)
 
     def symmetric(self) -> Hierarchy:
         """The same with post-smoothing adjoint to pre-smoothing: V- and W-cycles are self-adjoint."""
-        return replace(self, levels=symmetric(self.levels))
+        return replace(self, levels=symmetric(self.levels), compact=symmetric(self.compact))
+
+    def below(self) -> Hierarchy:
+        """The same without the finest level, of second order; the coarsest stays."""
+        first = min(1, len(self.levels) - 1)
+        parts = {name: getattr(self, name)[first:] for name in ("levels", "interpolations", "volumes")}
+        return replace(self, **parts, compact=[])
 
 
 def level_to(level: Level, device: Any, dtype: Any) -> Level:
@@ -188,13 +199,24 @@ def build_hierarchy(
         coarser = None if last else _coarsened(A, which, volumes, choices, reuse)
         if coarser is None:
             result.levels.append(_coarsest_level(A, volumes, choices.singular))
-            return result
+            return of_fourth_order(result) if choices.order == 4 else result
         transfer, coarse = coarser
         which = transfer.which if isinstance(transfer, TruncatedTransfer) else which
         result.levels.append(_level(A, transfer, choices))
         if not isinstance(coarse, GraphOperator):
             _interpolate(result, A, transfer, which, reuse)
         A = coarse
+
+
+def of_fourth_order(hierarchy: Hierarchy) -> Hierarchy:
+    """The same with the compact operator on the finest level; alone, it is solved directly."""
+    levels, choices = hierarchy.levels, hierarchy.choices
+    compact = compact_levels(levels, choices)
+    if len(levels) == 1:
+        info = compact[0].info
+        direct = [direct_solver(compact[0].A, choices.singular)]
+        compact = [replace(compact[0], B=direct, info=replace(info, smoother="direct"))]
+    return replace(hierarchy, levels=[compact[0], *levels[1:]], compact=compact)
 
 
 def _volumes(A: Operator, choices: Choices) -> Volumes:
@@ -208,7 +230,7 @@ def _interpolate(result: Hierarchy, A: Operator, transfer: Transfer, which: tupl
     choices = result.choices
     fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
     rediscretised = choices.coarse == "rediscretised"
-    result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised))
+    result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised, choices.order))
     if not rediscretised:
         result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, reuse))
 

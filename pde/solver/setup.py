@@ -62,6 +62,7 @@ class Setup:
             *(names[0], self.omega, self.nu, *names[1:], self.dtype),
             singular=problem.singular,
             largest_direct=largest_direct(self._options.device),
+            order=problem.order,
         )
         hierarchy = build_hierarchy(problem.grid, problem.terms, choices, self._limit, before)
         mixed = self._mixed and (problem.singular or problem.is_held(single))
@@ -126,6 +127,7 @@ class Setup:
         cycles = count("cycles", cycles, least=0)
         sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
         nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
+        cycles += self.problem.order == 4 and cycle == "fmg" and cycles > 0  # two of them on the finest grid
         return work_units(nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +33,7 @@ def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
         ImportError: kernels="numba" and Numba is not there.
     """
     automatic = options.kernels == "auto"
-    size = hierarchy.levels[0].info.grid.size
+    size = options.size or hierarchy.levels[0].info.grid.size
     if automatic and size < SMALLEST:
         return f"fewer than {SMALLEST:,} unknowns"
     variant = variant_of(hierarchy.levels, options.dtype)
@@ -121,7 +120,7 @@ class Numba(Backend):
         out = _space(f, out)
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
         norms = [self.kernels.cycle(kind, *each, level) for each in zip(f, guesses, out, strict=True)]
-        return out, _exact(norms, f)
+        return out, exact(norms, f)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
         if not self.measures(data):
@@ -129,7 +128,7 @@ class Numba(Backend):
         f = np.ascontiguousarray(data.nodal)
         out = _space(f, out)
         norms = [self.kernels.full_multigrid(*each, measure) for each in zip(f, out, strict=True)]
-        return out, _exact(norms, f)
+        return out, exact(norms, f)
 
     def measures(self, data: Data) -> bool:
         return is_homogeneous(data, self.hierarchy)
@@ -150,9 +149,7 @@ class Numba(Backend):
         return Backend(self.hierarchy, self.dtype, self.device).traced(report)
 
     def _threads(self) -> int:
-        if self._options.threads is not None:
-            return self._options.threads
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self._options.cores
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_kernels": None, "_symmetric": None, "_prepared": False}
@@ -183,7 +180,7 @@ def _space(f: Array, out: Array | None) -> Array:
     return out if out is not None and out.flags.c_contiguous else np.empty_like(f)
 
 
-def _exact(norms: list[float], f: Array) -> Norms:
+def exact(norms: list[float], f: Array) -> Norms:
     """The norms, None where one has no exact square; zero has, unless f is as small."""
     wrong = [i for i, norm in enumerate(norms) if not SMALL < norm < LARGE]
     if not wrong:
