@@ -12,6 +12,7 @@ from pde.backends.data import Data, Vector
 from pde.common.arrays import like, namespace, numpy_dtype
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation, coarsen_sides
 from pde.levels.hierarchy import Hierarchy
+from pde.levels.transfers import TRANSFERS
 from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides
 
@@ -29,8 +30,8 @@ def sides_of_every_grid(sides: Sides, hierarchy: Hierarchy) -> list[Sides]:
 
 
 def interpolations(hierarchy: Hierarchy, sides: list[Sides]) -> list[Callable[[Vector], Vector]]:
-    """First guesses from the next coarser grid: cubic, or P u + E g, which follows a coefficient that jumps."""
-    if hierarchy.choices.transfer == "operator":
+    """First guesses from the next coarser grid: cubic, or P u + E g, which follows jumps and walls."""
+    if hierarchy.choices.transfer not in TRANSFERS:
         return [partial(_prolong, *each) for each in _pairs(hierarchy, sides)]
     return [partial(_cubic, each, g) for each, g in zip(hierarchy.interpolations, sides, strict=False)]
 

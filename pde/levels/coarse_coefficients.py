@@ -8,6 +8,7 @@ from pde.levels.axis_maps import gather
 from pde.levels.black_box import OperatorTransfer
 from pde.levels.interpolation_1d import as_weights, restriction_matrix
 from pde.levels.transfers import BilinearTransfer, MatrixTransfer
+from pde.levels.truncated import TruncatedTransfer
 from pde.problem.coefficients import Terms, grid_resistances
 from pde.problem.grid import Array, Axis, Grid
 
@@ -15,7 +16,11 @@ F8 = np.dtype(float)
 
 
 def coarse_terms(
-    terms: Terms, grid: Grid, which: tuple[bool, ...], transfer: BilinearTransfer | MatrixTransfer, between: bool
+    terms: Terms,
+    grid: Grid,
+    which: tuple[bool, ...],
+    transfer: BilinearTransfer | MatrixTransfer | TruncatedTransfer,
+    between: bool,
 ) -> Terms:
     """The coefficients at the coarse points, or their means over merged cells.
 
@@ -28,11 +33,13 @@ def coarse_terms(
     def inject(values: float | Array) -> float | Array:
         if isinstance(values, float):
             return values
-        if isinstance(transfer, OperatorTransfer):
+        if isinstance(transfer, OperatorTransfer | TruncatedTransfer):
             return values[np.ix_(*transfer.kept)]
         return at_coarse_points(values, grid, which)
 
     c = terms.reaction
+    if isinstance(transfer, TruncatedTransfer):
+        return Terms(tuple(map(inject, terms.diffusion)), inject(c))
     resistances: tuple[Array | None, ...] = ()
     weighted = isinstance(transfer, OperatorTransfer) or not any(axis.cell for axis in grid.axes)
     reaction = transfer.restrict(c) if weighted and not isinstance(c, float) else inject(c)

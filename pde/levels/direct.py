@@ -15,6 +15,7 @@ from scipy.sparse.linalg import splu
 from pde.common.arrays import Frozen, cast, contiguous, convert, is_tensor
 from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Grid
+from pde.problem.masked import regular_matrix
 from pde.problem.operators import Operator, StencilOperator
 
 LARGEST_DENSE = 8192
@@ -38,7 +39,7 @@ class DirectSolver(Factored):
 
     def __init__(self, A: Operator, singular: bool = False) -> None:
         self.A, self.singular = A, singular
-        matrix, free = A.matrix().astype(float), np.arange(A.grid.size)
+        matrix, free = regular_matrix(A).astype(float), np.arange(A.grid.size)
         if singular:
             free = np.delete(free, np.argmax(matrix.diagonal()))  # the unknown that is tied to others most strongly
             matrix = matrix[free][:, free]

@@ -18,12 +18,17 @@ from pde.levels.direct import direct_solver, is_separable
 from pde.levels.interpolation_1d import feels_diffusion
 from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
 from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
+from pde.levels.truncated import TruncatedTransfer, product, scaling
 from pde.problem.coefficients import STEEP, Terms
+from pde.problem.compact import CompactOperator
 from pde.problem.grid import Grid
 from pde.problem.inner_product import Volumes
+from pde.problem.masked import regular_matrix
 from pde.problem.operators import MatrixOperator, Operator, StencilOperator
 
-Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer
+Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer | TruncatedTransfer
+Finest = Callable[[Grid, np.dtype, Terms], Operator]
+"""Makes the operator of the finest grid in a dtype."""
 
 COARSEST_SIZE = 8
 """Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
@@ -33,6 +38,9 @@ CHEAP = 1 << 19
 
 It has up to 50 unknowns along each of two axes, or 17 along each of three.
 """
+
+COARSEST_SIZE_MASKED = 256
+"""Unknowns of the coarsest grid at most in a domain, if no number of levels is asked for: its factors are small."""
 
 COARSEST_SIZE_STEEP = 5000
 """Unknowns of the coarsest grid at most where a would be too steep for a coarser one."""
@@ -153,14 +161,20 @@ class Reuse:
 
 
 def build_hierarchy(
-    grid: Grid, terms: Terms, choices: Choices, limit: int | None, before: Hierarchy | None = None
+    grid: Grid,
+    terms: Terms,
+    choices: Choices,
+    limit: int | None,
+    before: Hierarchy | None = None,
+    finest: Finest = StencilOperator,
 ) -> Hierarchy:
     """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.
 
     Args:
         before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
+        finest: makes A; where that is a `MaskedOperator`, transfers are to be "truncated" or "operator".
     """
-    A: Operator = StencilOperator(grid, choices.dtype, terms)
+    A = finest(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
     reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
@@ -176,7 +190,7 @@ def build_hierarchy(
             return result
         transfer, coarse = coarser
         result.levels.append(_level(A, transfer, choices))
-        fine = through_points(A.grid, which) if choices.transfer == "operator" else A.grid
+        fine = A.grid if choices.transfer in TRANSFERS else through_points(A.grid, which)
         rediscretised = choices.coarse == "rediscretised"
         result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised))
         if not rediscretised:
@@ -187,9 +201,14 @@ def build_hierarchy(
 def _coarsened(
     A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse
 ) -> tuple[Transfer, Operator] | None:
-    """The transfer and the next coarser operator; None where the coefficient would be too steep there."""
+    """The transfer and the next coarser operator; None where the coefficient would be too steep there.
+
+    None too where no point of a domain is a coarse one.
+    """
+    if choices.transfer == "truncated":
+        return _truncated(A, which, choices)
     rediscretised = choices.coarse == "rediscretised"
-    matrix = None if rediscretised else A.matrix()
+    matrix = None if rediscretised else regular_matrix(A)
     transfer = _transfer(A, matrix, which, choices, reuse)
     terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
     if A.grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(transfer.coarse) > STEEP:
@@ -199,6 +218,14 @@ def _coarsened(
     volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
     product = transfer.restriction() @ (matrix @ transfer.matrix())  # R A P (5.11)
     return transfer, MatrixOperator(transfer.coarse, product.astype(choices.dtype, copy=False), terms, volumes)
+
+
+def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[TruncatedTransfer, CompactOperator] | None:
+    transfer = TruncatedTransfer(A.grid, which, choices.dtype, scaling(A), A.volumes)
+    if not transfer.inside.any():
+        return None
+    terms = coarse_terms(A.terms, A.grid, which, transfer, between=False)
+    return transfer, product(A, transfer, choices.dtype, terms)
 
 
 def _transfer(
@@ -229,6 +256,8 @@ def _axes_to_coarsen(grid: Grid, terms: Terms, smoother: str) -> tuple[bool, ...
 
 def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
     """Unknowns that are left to the direct solver; where the coefficient jumps fewer in three dimensions (fill-in)."""
+    if choices.transfer == "truncated" and not limit:
+        return COARSEST_SIZE_MASKED
     if choices.transfer != "operator":
         return COARSEST_SIZE
     plane = sum(n > 1 for n in grid.shape) < 3
@@ -269,4 +298,4 @@ def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
 
 
 def _kind(A: Operator) -> str:
-    return "Galerkin" if isinstance(A, MatrixOperator) else "stencil"
+    return "Galerkin" if isinstance(A, MatrixOperator | CompactOperator) else "stencil"

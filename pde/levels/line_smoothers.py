@@ -10,7 +10,9 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from pde.levels.direct import Factored, factor_of_definite
+from pde.problem.compact import CompactOperator
 from pde.problem.grid import Array
+from pde.problem.masked import regular_matrix
 from pde.problem.operators import MatrixOperator, Operator, coloured_blocks
 
 
@@ -26,7 +28,7 @@ class Zebra(Factored):
 
     def __init__(self, A: Operator, omega: float, axes: tuple[int, ...], reverse: bool = False) -> None:
         self.A, self.omega, self.axes, self.reverse = A, omega, axes, reverse
-        groups, matrix = block_groups(A, axes), sp.csr_matrix(A.matrix().astype(float))
+        groups, matrix = block_groups(A, axes), sp.csr_matrix(regular_matrix(A).astype(float))
         factor = _factor if len(axes) < 2 else factor_of_definite
         steps = [(g, matrix[g], factor(matrix[g][:, g])) for g in groups]
         self._steps = steps[::-1] if reverse else steps
@@ -73,7 +75,7 @@ class Lexicographic(Factored):
 
     def __init__(self, A: Operator, omega: float, reverse: bool = False) -> None:
         self.A, self.omega, self.reverse = A, omega, reverse
-        matrix = A.matrix().astype(float)
+        matrix = regular_matrix(A).astype(float)
         part = sp.triu(matrix, k=1) if reverse else sp.tril(matrix, k=-1)
         self._factor = _factor(part + sp.diags(matrix.diagonal() / omega))
 
@@ -98,7 +100,7 @@ def alternating_zebra(A: Operator, omega: float) -> Alternating:
 def block_groups(A: Operator, axes: tuple[int, ...]) -> list[Array]:
     """The unknowns of the lines or planes along `axes`, in groups within which no two of them couple."""
     numbers = np.arange(A.grid.size).reshape(A.grid.shape)
-    colours = coloured_blocks(A.grid, axes, isinstance(A, MatrixOperator))
+    colours = coloured_blocks(A.grid, axes, isinstance(A, MatrixOperator | CompactOperator))
     return [np.concatenate([numbers[block].ravel() for block in colour]) for colour in colours]
 
 

@@ -40,6 +40,7 @@ class TruncatedTransfer(Frozen):
 
     Attributes:
         coarse: the coarse grid.
+        kept: the fine index of every coarse point, per axis.
         inside: M_c, a boolean array of its shape.
         volume: the control volume of every coarse point.
         weights: S W / mean(W), which R multiplies by.
@@ -54,7 +55,9 @@ class TruncatedTransfer(Frozen):
         mean, uniform = float(volumes.mean()), is_constant(volumes.ravel())
         self.weights = self.rows if uniform else cast(rows * (volumes / mean), dtype)
         self.volume = mean * 2 ** sum(which)
-        self.inside = rows[np.ix_(*map(_kept, fine.axes, self.fine.axes, which))] != 0
+        axes = zip(self.fine.axes, which, strict=True)
+        self.kept = [axis.injection()[0][0] if halve else np.arange(axis.n) for axis, halve in axes]
+        self.inside = rows[np.ix_(*self.kept)] != 0
         self.prolong: AlongAxes = along_axes(self.fine, which, dtype, linear_matrix, self.coarse.axes)
         self.restrict: AlongAxes = along_axes(self.fine, which, dtype, _half_transposed, self.coarse.axes)
 
@@ -122,11 +125,6 @@ def scaling(A: Domain) -> Array:
     if isinstance(A, CompactOperator) or A.extra is None:
         return inside
     return A.inside * (A.box.diagonal / A.diagonal)
-
-
-def _kept(fine: Axis, through: Axis, halve: bool) -> Array:
-    """The fine index of every coarse point along an axis."""
-    return through.injection()[0][0] if halve else np.arange(fine.n)
 
 
 def _half_transposed(fine: Axis, coarse: Axis) -> sp.csr_matrix:

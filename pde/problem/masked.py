@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from pde.common.arrays import Frozen, cast, contiguous, zeros
 from pde.problem.grid import Array, trailing
-from pde.problem.operators import StencilOperator, _block
+from pde.problem.operators import Operator, StencilOperator, _block
 
 
 class MaskedOperator(Frozen):
@@ -83,3 +83,11 @@ class MaskedOperator(Frozen):
         result = sp.csr_matrix(M @ matrix @ M)
         result.eliminate_zeros()
         return result
+
+
+def regular_matrix(A: Operator) -> sp.csr_matrix:
+    """A as a matrix, with the diagonal of its box outside a domain, where its own rows are empty."""
+    matrix = A.matrix()
+    if isinstance(A, MaskedOperator):
+        matrix = sp.csr_matrix(matrix + sp.diags((~A.inside * A.box.diagonal).ravel()))
+    return matrix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -159,7 +159,7 @@ class MatrixOperator(Frozen):
         self, grid: Grid, matrix: sp.csr_matrix, terms: Terms | None = None, volumes: Array | None = None
     ) -> None:
         self.grid, self.terms = grid, Terms((1.0,) * grid.ndim) if terms is None else terms
-        self.volumes = grid.volumes() if volumes is None else volumes
+        self.volumes: Array = grid.volumes() if volumes is None else volumes
         self._matrix = matrix = sp.csr_matrix(matrix)
         self.nonzeros, centre = matrix.nnz, matrix.diagonal()
         self.diagonal = centre.reshape(grid.shape)
@@ -184,7 +184,24 @@ class MatrixOperator(Frozen):
         return self._matrix
 
 
-Operator = StencilOperator | MatrixOperator
+class Operator(Protocol):
+    """The properties that levels need of A, whatever keeps its coefficients."""
+
+    grid: Grid
+    terms: Terms
+    diagonal: Any
+    nonzeros: int
+
+    @property
+    def volumes(self) -> Array: ...
+
+    def __call__(self, u: Array) -> Array: ...
+
+    def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array: ...
+
+    def matrix(self) -> sp.csr_matrix: ...
+
+    def to(self, device: Any, dtype: Any) -> Any: ...
 
 
 def coloured_blocks(grid: Grid, axes: Sequence[int] = (), diagonals: bool = False) -> list[list[Block]]:
