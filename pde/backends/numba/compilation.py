@@ -15,6 +15,10 @@ from pde.backends.numba import stamps
 from pde.backends.numba.backend import make
 from pde.backends.numba.variants import EVERY, Variant
 from pde.levels.hierarchy import Choices, build_hierarchy
+from pde.problem.coefficients import Terms
+from pde.problem.grid import Grid
+from pde.problem.masked import MaskedOperator
+from pde.problem.operators import StencilOperator
 from pde.problem.poisson import Poisson
 
 DIMS, DTYPES, COEFFICIENTS = (tuple(dict.fromkeys(values)) for values in zip(*EVERY, strict=True))
@@ -34,7 +38,8 @@ def compile_kernels(
     Args:
         dims: of 2 and 3.
         dtypes: of "float64" and "float32" (which mixed precision needs).
-        coefficients: of "constant" (along each row of the grid) and "varying".
+        coefficients: of "constant" (along each row of the grid), "varying" and "galerkin" (for domains, and where a
+            coefficient jumps).
         progress: show a bar on stderr even where that is not a terminal; by default one line is printed there.
 
     Returns:
@@ -72,10 +77,13 @@ def compile_variant(variant: Variant, progress: bool = False) -> None:
 
 def small_backend(variant: Variant) -> Any:
     """Make the backend of a small problem that needs these kernels."""
-    a: Any = 1.0 if variant.coefficients == "constant" else _varying
+    a: Any = _varying if variant.coefficients == "varying" else 1.0
     problem, dtype = Poisson((20,) * variant.ndim, coefficient=a), np.dtype(variant.dtype)
-    choices = Choices("sor", None, (1, 1), "rediscretised", "bilinear", dtype, problem.singular)
-    hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64)
+    galerkin = variant.coefficients == "galerkin"
+    names = ("galerkin", "truncated") if galerkin else ("rediscretised", "bilinear")
+    choices = Choices("sor", None, (1, 1), *names, dtype, problem.singular)
+    finest: Any = _in_a_domain if galerkin else StencilOperator
+    hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64, finest=finest)
     return make(hierarchy, Options("numba", dtype=dtype, threads=1))
 
 
@@ -106,6 +114,10 @@ def _lower_priority() -> None:
 
 def _varying(*x: np.ndarray) -> np.ndarray:
     return 1 + x[-1] / 2
+
+
+def _in_a_domain(grid: Grid, dtype: np.dtype, terms: Terms) -> MaskedOperator:
+    return MaskedOperator(StencilOperator(grid, dtype, terms), np.ones(grid.shape, dtype=bool))
 
 
 def _among(name: str, given: Any, allowed: tuple[Any, ...]) -> tuple[Any, ...]:

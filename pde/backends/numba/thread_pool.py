@@ -35,6 +35,13 @@ class ThreadPool:
             self._calls.put((function, arguments))
 
 
+def usable(threads: int | None) -> int:
+    """The number of threads that was asked for, or of cores that this process may use."""
+    if threads is not None:
+        return threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _make_calls(calls: Calls) -> None:
     while True:
         function, arguments = calls.get()

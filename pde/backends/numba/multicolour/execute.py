@@ -7,8 +7,9 @@ import numpy as np
 from pde.backends.numba.jit import called, compiled, merged
 from pde.backends.numba.multicolour.galerkin import galerkin_plane
 from pde.backends.numba.multicolour.records import Level, Like
-from pde.backends.numba.multicolour.rows import relax_plane, residual_row
+from pde.backends.numba.multicolour.rows import relax_plane, residual_row, zero
 from pde.backends.numba.multicolour.transfers import (
+    add_multiple,
     prolong_plane,
     prolong_plane_sparse,
     restrict_planes,
@@ -21,9 +22,9 @@ from pde.backends.numba.work_queue import BEGUN, DONE, TAKEN, begun, raise_by, w
 PASS, RESTRICT, RESTRICT_SPARSE, GALERKIN = range(4)
 """Kinds of phases: a pass of stages over planes; R of the residual; R r; R A P."""
 
-FIRST, SECOND, ALONE, PROLONG, RESIDUAL, COMBINE, ENERGY, DOT, CLEAR = range(9)
-"""Stages of a pass: relaxation of either half of the colours, of the first from u = 0; u += P e, r <- f - A u and the
-sum of W r^2; p <- z + b p; the sum of W p (A p); that of W r z; u <- 0."""
+FIRST, SECOND, ALONE, CLEAR, PROLONG, RESIDUAL, DOT, COMBINE, ENERGY, ADD = range(10)
+"""Stages of a pass: relaxation of either half of the colours, of the first from u = 0; u <- 0; u += P e; r <- f - A u
+and the sum of W r^2; that of W r u; p <- u + b p; the sum of W p (A p); u += b p."""
 
 F, U, E, R, P = range(5)
 """Buffers of a call, by their addresses: f, u, the coarse vector, r and the direction of conjugate gradients."""
@@ -38,7 +39,7 @@ def execute(records, entries, signs, phases, stages, addresses, numbers, sums, b
         signs: +1 and -1.
         phases, stages: see `records.PHASE`.
         addresses: of the buffers of the call.
-        numbers: omega and the number b of `COMBINE`.
+        numbers: omega, then the number b of each member.
         sums: one number per plane and member.
         bytes_, indices: arrays of these types.
         counters: of `new_counters`.
@@ -83,13 +84,14 @@ def task(records, entries, signs, p, stages, addresses, numbers, sums, like, num
     if p.op == PASS:
         vectors = f, u, e, r, buffer(addresses, P, at, like)
         chosen, total = stages[p.first : p.first + p.stages], sums[member * record.n[0] : (member + 1) * record.n[0]]
+        given = numbers[0], numbers[min(1 + member, len(numbers) - 1)]
         if p.number == 0:
-            insides(level, chosen, vectors, first, last, p.turn, numbers, total, space)
+            insides(level, chosen, vectors, first, last, p.turn, given, total, space)
         else:
             border = last % p.planes
             for i in range(border - p.number, border + p.number):
                 plane = (i + p.planes) % p.planes
-                stage(chosen[p.number], level, vectors, plane, p.turn, numbers, total, space)
+                stage(chosen[p.number], level, vectors, plane, p.turn, given, total, space)
     elif p.op == RESTRICT:
         restrict_planes(level, e, u, f, known, first, last, tags, space)
     elif p.op == RESTRICT_SPARSE:
@@ -140,10 +142,11 @@ def stage(kind, level, vectors, i, turn, numbers, sums, work):
         sums[i] = dot_plane(level, r, r, i)
     elif kind == COMBINE:
         combine_plane(p + i * size, u + i * size, numbers[1], size)
+    elif kind == ADD:
+        add_multiple(u + i * size, p + i * size, numbers[1], size)
     elif kind == ENERGY:
         sums[i] = energy_plane(level, p, i, work)
     elif kind == DOT:
         sums[i] = dot_plane(level, r, u, i)
     else:
-        for j in range(i * size, (i + 1) * size):
-            u[j] = 0
+        zero(u, i * size, (i + 1) * size)

@@ -102,6 +102,13 @@ class Runner:
             thread_pool(self.threads - 1).ask(kernels.execute, *call, counters, False, tags, work)
         kernels.execute(*call, counters, True, *spaces[0])
 
+    def example(self) -> tuple[Any, ...]:
+        """Arguments of the types of every call."""
+        table, none = self.table, np.zeros(1, np.int64)
+        phases = np.zeros(1, PHASE), none, none, np.zeros(2, table.dtype), np.zeros(1)
+        head = table.record, self.entries, self.signs, *phases, BYTES, INDICES, new_counters(), True
+        return *head, *self._spaces()[0]
+
     def _spaces(self) -> list[tuple[Array, Array]]:
         while len(self._work) < self.threads:
             self._work.append((np.zeros(RING, np.int64), np.zeros(self._work_size, self.table.dtype)))

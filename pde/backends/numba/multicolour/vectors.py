@@ -39,8 +39,8 @@ def dot_plane(level, v, w, i0):
         a, b = v + at, w + at
         part = np.float64(0)
         for j in range(n2):
-            part += np.float64(width2[j] * a[j] * b[j])
-        total += width0[i0] * width1[i1] * part
+            part += np.float64(width2[j]) * a[j] * b[j]
+        total += np.float64(width0[i0]) * width1[i1] * part
     return total
 
 
@@ -60,6 +60,6 @@ def energy_plane(level, p, i0, work):
         add_along(t, level, p, i0, i1, first, last)
         part = np.float64(0)
         for j in range(first, last):
-            part += np.float64(width2[j] * here[j] * (diagonal[j] * here[j] - t[j]))
-        total += width0[i0] * width1[i1] * part
+            part += np.float64(width2[j]) * here[j] * (diagonal[j] * here[j] - t[j])
+        total += np.float64(width0[i0]) * width1[i1] * part
     return total
