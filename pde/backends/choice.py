@@ -16,7 +16,9 @@ from pde.backends.numba import backend as numba
 from pde.common.arguments import choose, count, read_precision
 from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
-from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, level_to
+from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, Product, level_to
+from pde.levels.truncated import product
+from pde.problem.grid import Grid
 
 
 def _plain(hierarchy: Hierarchy, options: Options) -> Backend:
@@ -57,6 +59,12 @@ def make(hierarchy: Hierarchy, options: Options, mixed: bool = False) -> Backend
     low = np.dtype("float32")
     levels = [level_to(level, device.where, low) for level in hierarchy.levels]
     return Mixed(here, _chosen(replace(here, levels=levels), replace(options, dtype=low)))
+
+
+def galerkin_product(grid: Grid, options: Options) -> Product:
+    """R A P by compiled kernels where they are in the cache and may be used for such a grid, else by NumPy."""
+    compiled = None if options.device.on_tensors or options.kernels == "numpy" else numba.product(grid, options)
+    return compiled or product
 
 
 def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:

@@ -30,6 +30,9 @@ Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer | TruncatedTrans
 Finest = Callable[[Grid, np.dtype, Terms], Operator]
 """Makes the operator of the finest grid in a dtype."""
 
+Product = Callable[..., CompactOperator]
+"""Makes R A P of truncated transfers, as `pde.levels.truncated.product` does."""
+
 COARSEST_SIZE = 8
 """Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
 
@@ -167,12 +170,14 @@ def build_hierarchy(
     limit: int | None,
     before: Hierarchy | None = None,
     finest: Finest = StencilOperator,
+    product: Product = product,
 ) -> Hierarchy:
     """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.
 
     Args:
         before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
         finest: makes A; where that is a `MaskedOperator`, transfers are to be "truncated" or "operator".
+        product: makes R A P of truncated transfers.
     """
     A = finest(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
@@ -184,7 +189,7 @@ def build_hierarchy(
         last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
         last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
-        coarser = None if last else _coarsened(A, which, choices, reuse)
+        coarser = None if last else _coarsened(A, which, choices, reuse, product)
         if coarser is None:
             result.levels.append(_coarsest_level(A, choices.singular))
             return result
@@ -199,14 +204,14 @@ def build_hierarchy(
 
 
 def _coarsened(
-    A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse
+    A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse, product: Product
 ) -> tuple[Transfer, Operator] | None:
     """The transfer and the next coarser operator; None where the coefficient would be too steep there.
 
     None too where no point of a domain is a coarse one.
     """
     if choices.transfer == "truncated":
-        return _truncated(A, which, choices)
+        return _truncated(A, which, choices, product)
     rediscretised = choices.coarse == "rediscretised"
     matrix = None if rediscretised else regular_matrix(A)
     transfer = _transfer(A, matrix, which, choices, reuse)
@@ -216,11 +221,13 @@ def _coarsened(
     if matrix is None:
         return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
     volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
-    product = transfer.restriction() @ (matrix @ transfer.matrix())  # R A P (5.11)
-    return transfer, MatrixOperator(transfer.coarse, product.astype(choices.dtype, copy=False), terms, volumes)
+    coarse = transfer.restriction() @ (matrix @ transfer.matrix())  # R A P (5.11)
+    return transfer, MatrixOperator(transfer.coarse, coarse.astype(choices.dtype, copy=False), terms, volumes)
 
 
-def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[TruncatedTransfer, CompactOperator] | None:
+def _truncated(
+    A: Any, which: tuple[bool, ...], choices: Choices, product: Product
+) -> tuple[TruncatedTransfer, CompactOperator] | None:
     transfer = TruncatedTransfer(A.grid, which, choices.dtype, scaling(A), A.volumes)
     if not transfer.inside.any():
         return None

@@ -15,10 +15,10 @@ from pde.backends.iterations import Cycling
 from pde.backends.numba import stamps
 from pde.backends.numba.background import MEANWHILE, begin, waiting
 from pde.backends.numba.thread_pool import usable
-from pde.backends.numba.variants import Variant, variant_of
+from pde.backends.numba.variants import EVERY, Variant, variant_of
 from pde.common.progress import CompileBar
-from pde.levels.hierarchy import Hierarchy
-from pde.problem.grid import Array
+from pde.levels.hierarchy import Hierarchy, Product
+from pde.problem.grid import Array, Grid
 
 SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
@@ -52,6 +52,17 @@ def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
 
         return Multicolour(hierarchy, options, variant)
     return Numba(hierarchy, options, variant)
+
+
+def product(grid: Grid, options: Options) -> Product | None:
+    """R A P of truncated transfers by kernels, where they are compiled already."""
+    variant = Variant(grid.ndim, options.dtype.name, "galerkin")
+    small = options.kernels == "auto" and grid.size < SMALLEST
+    if small or variant not in EVERY or not stamps.is_compiled(variant) or _missing(automatic=True):
+        return None
+    from pde.backends.numba.multicolour.runner import Product as Compiled
+
+    return Compiled(usable(options.threads))
 
 
 def _missing(automatic: bool) -> str:
