@@ -22,6 +22,8 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
     Raises:
         ValueError: transfers that follow the coefficient without Galerkin operators.
     """
+    if terms.domain is not None:
+        return _on_domain(terms, smoother, coarse, transfer)
     rough = is_rough(grid, terms)
     smoother = automatic_smoother(grid, terms) if smoother == "auto" else smoother
     lines = smoother == "zebra" and sum(n > 1 for n in grid.shape) == 2
@@ -34,6 +36,23 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
     if transfer == "operator" and coarse == "rediscretised":
         raise ValueError("transfer='operator' needs coarse='galerkin', got coarse='rediscretised'")
     return smoother, coarse, transfer
+
+
+def _on_domain(terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple[str, str, str]:
+    """The choices on a domain: levels that follow its walls.
+
+    Raises:
+        ValueError: another choice.
+    """
+    if coarse == "rediscretised":
+        raise ValueError("coarse='rediscretised' is for boxes; on a domain, or with closed faces, it is 'galerkin'")
+    if transfer != "auto":
+        raise ValueError(f"transfer={transfer!r} is for boxes; on a domain, or with closed faces, leave it 'auto'")
+    if smoother.startswith(("zebra", "planes", "gauss-seidel")):
+        raise ValueError(
+            f"smoother={smoother!r} is for boxes; on a domain, or with closed faces, it is a point smoother"
+        )
+    return "sor" if smoother == "auto" else smoother, "galerkin", "components" if terms.closed else "truncated"
 
 
 def is_rough(grid: Grid, terms: Terms) -> bool:

@@ -21,6 +21,7 @@ from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
 from pde.levels.truncated import TruncatedTransfer, product, scaling
 from pde.problem.coefficients import STEEP, Terms
 from pde.problem.compact import CompactOperator
+from pde.problem.finest import finest_operator
 from pde.problem.grid import Grid
 from pde.problem.inner_product import Volumes
 from pde.problem.masked import regular_matrix
@@ -169,7 +170,7 @@ def build_hierarchy(
     choices: Choices,
     limit: int | None,
     before: Hierarchy | None = None,
-    finest: Finest = StencilOperator,
+    finest: Finest = finest_operator,
     product: Product = product,
 ) -> Hierarchy:
     """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.

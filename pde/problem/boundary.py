@@ -9,18 +9,23 @@ import numpy as np
 
 from pde.common.arguments import described, evaluate, finite, real_array
 from pde.common.arrays import cast, copied, expand, is_tensor, like
-from pde.problem.coefficients import Terms, side_weights
+from pde.problem.coefficients import DomainTerms, Terms, grid_resistances, side_weights
 from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, trailing, window
+from pde.problem.wall_data import fold_walls, read_walls
 
-BoundaryData = float | Callable[..., Any] | Mapping[tuple[int, int], Any] | None
+BoundaryData = float | Callable[..., Any] | Mapping[Any, Any] | None
 
 
-def read_sides(g: BoundaryData, grid: Grid, dtype: np.dtype, batch: tuple[int, ...] = ()) -> Sides:
+def read_sides(
+    g: BoundaryData, grid: Grid, dtype: np.dtype, batch: tuple[int, ...] = (), domain: DomainTerms | None = None
+) -> Sides:
     """One array of shape (*batch, *side shape) per side with data; {} where g is None or 0.
 
     Args:
         g: a scalar, a callable of all coordinates, or {(axis, side): scalar, array of the side's shape (with the
-            leading batch axes of f, if it differs between them), or callable}; side 0 is low, 1 is high.
+            leading batch axes of f, if it differs between them), or callable}; side 0 is low, 1 is high. "walls" are
+            those of the domain; their array has the grid's shape, and its values at the points outside count.
+        domain: a domain with walls, whose data have shape (*batch, faces).
 
     Raises:
         TypeError, ValueError: an unknown side, data where there is no side, a wrong shape, or non-finite values; the
@@ -29,16 +34,21 @@ def read_sides(g: BoundaryData, grid: Grid, dtype: np.dtype, batch: tuple[int, .
     if g is None or (np.isscalar(g) and g == 0):
         return {}
     sides: Sides = {}
-    allowed = [(a, s) for a, axis in enumerate(grid.axes) for s in (0, 1) if not axis.periodic]
+    allowed: list[Any] = [(a, s) for a, axis in enumerate(grid.axes) for s in (0, 1) if not axis.periodic]
+    if domain is not None:
+        allowed.append("walls")
     if not allowed and not isinstance(g, Mapping):
         raise ValueError(f"g must be None or 0 where all axes are periodic: there is no side; got {described(g)}")
     given = g if isinstance(g, Mapping) else dict.fromkeys(allowed, g)
     for key, value in given.items():
         if key not in allowed:
             raise ValueError(
-                f"g: keys are (axis, side) with axis < {grid.ndim} and side 0 or 1, of an axis that is not periodic; "
-                f"got {described(key)}"
+                f"g: keys are (axis, side) with axis < {grid.ndim} and side 0 or 1, of an axis that is not periodic"
+                f"{', and' if domain else '; without a domain there are no'} 'walls'; got {described(key)}"
             )
+        if domain is not None and isinstance(key, str):
+            sides[key] = read_walls(value, domain, grid, dtype, batch)
+            continue
         axis, side = allowed[allowed.index(key)]  # True and 0.0 are equal to keys, and index nothing
         sides[axis, side] = _read_side((axis, side), value, grid, dtype, batch)
     return sides
@@ -69,7 +79,11 @@ def fold(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
     if not sides:
         return f
     f = copied(f)
-    for (axis, side), values in sides.items():
+    for key, values in sides.items():
+        if key == "walls":
+            fold_walls(f, values, grid, terms)
+            continue
+        axis, side = key
         factor = side_weights(grid, terms, axis, side)
         if not is_tensor(factor):
             factor = like(np.asarray(factor), values)
@@ -117,6 +131,9 @@ def _end_values(u: Array, a: int, side: int, sides: Sides, grid: Grid, terms: Te
         g[...] = np.expand_dims(sides[a, side], a - grid.ndim)
     if end.kind == "dirichlet":
         return g
+    if terms.closed:
+        k = 1 / grid_resistances(grid, terms, a)[window(a, grid.ndim, ENDS[side])]
+        return np.divide(g + k * u[nearest], k + end.beta, out=np.zeros_like(u[nearest]), where=k + end.beta > 0)
     diffusion = terms.diffusion[a]
     k = (diffusion if isinstance(diffusion, float) else diffusion[nearest]) / grid.axes[a].ends[side]
     return (g + k * u[nearest]) / (k + end.beta)

@@ -12,6 +12,7 @@ import numpy as np
 from pde.common.arrays import is_tensor, like, namespace
 from pde.common.caching import once_per_axis
 from pde.problem.grid import Array, Axis, Grid
+from pde.problem.walls import Wall
 
 ROUGH, STEEP = 2.0, 2.5
 """A coefficient is rough where neighbours on the finest grid differ by more than the first factor, and too steep for a
@@ -29,16 +30,39 @@ Red-black V(1,1) takes 0.4 per cycle where it varies by 16, and 0.9 by 10^4; alt
 
 
 @dataclass(frozen=True, eq=False)
+class DomainTerms:
+    """The part of the equation that a domain makes.
+
+    Args:
+        inside: a boolean array of the grid's shape, True at unknowns.
+        walls: the faces around it.
+        weights: of each wall, in the order of its faces: data g add weight * g to the equation beside a face, and a
+            Dirichlet wall adds weight * u to its left side.
+        closed: whether faces inside the box are closed; `Terms.resistances` are infinite there.
+        held: the sum of the weights of Dirichlet walls, an array of the grid's shape where faces are closed.
+        fraction: the open share of each control volume; None: all of it.
+    """
+
+    inside: Array
+    walls: tuple[Wall, ...] = ()
+    weights: tuple[Array, ...] = ()
+    closed: bool = False
+    held: Array | float = 0.0
+    fraction: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Terms:
     """Coefficients: the diffusion a > 0 of each axis and the reaction c >= 0, numbers or arrays of the grid's shape.
 
-    On coarse grids `resistances` holds, for each axis along which a varies, the integral of dx/a between neighbours and
-    to both ends, n + 1 along that axis; None elsewhere.
+    `resistances` holds the integral of dx/a between neighbours and to both ends, n + 1 along an axis, where it does not
+    follow from a: on coarse grids for each axis along which a varies (None elsewhere), and of coefficients of faces.
     """
 
     diffusion: tuple[float | Array, ...]
     reaction: float | Array = 0.0
     resistances: tuple[Array | None, ...] = ()
+    domain: DomainTerms | None = None
 
     def __repr__(self) -> str:
         values = [*self.diffusion, self.reaction]
@@ -63,7 +87,26 @@ class Terms:
 
     @property
     def varies(self) -> bool:
-        return any(not isinstance(a, float) for a in self.diffusion)
+        return any(not isinstance(a, float) for a in self.diffusion) or any(r is not None for r in self.resistances)
+
+    @property
+    def closed(self) -> bool:
+        """Whether faces inside the box are closed."""
+        return self.domain is not None and self.domain.closed
+
+    @property
+    def held(self) -> Array | float:
+        """The coefficient of u from Dirichlet walls, where faces are closed."""
+        return 0.0 if self.domain is None else self.domain.held
+
+    @property
+    def fraction(self) -> Array | None:
+        return None if self.domain is None else self.domain.fraction
+
+    @property
+    def inside(self) -> Array | None:
+        """Where unknowns are; None: everywhere."""
+        return None if self.domain is None else self.domain.inside
 
     def largest_ratio(self, grid: Grid) -> float:
         """The largest ratio of a at two neighbours."""
@@ -138,7 +181,7 @@ def axis_coefficients(axis: Axis, a: Any = 1.0, resistance: Array | None = None)
 def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
     """The coefficients along one axis of a grid; where a varies, of the grid's shape, `low` and `high` of a side's."""
     a = terms.diffusion[axis]
-    if isinstance(a, float):
+    if isinstance(a, float) and not (terms.resistances and terms.resistances[axis] is not None):
         return _constant_coefficients(grid.axes[axis], a)
     xp: Any = namespace(a)
     c = axis_coefficients(grid.axes[axis], *_axis_first(grid, terms, axis))
@@ -150,7 +193,8 @@ _constant_coefficients = once_per_axis(axis_coefficients)
 
 def side_weights(grid: Grid, terms: Terms, axis: int, side: int) -> Any:
     """`low` or `high` of `grid_coefficients`, without the others: a number, or an array of the side's shape."""
-    return _data_weight(grid.axes[axis], side, *_axis_first(grid, terms, axis))
+    weight = _data_weight(grid.axes[axis], side, *_axis_first(grid, terms, axis))
+    return weight if terms.fraction is None else weight / np.take(terms.fraction, -side, axis)
 
 
 def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
@@ -169,7 +213,7 @@ def grid_resistances(grid: Grid, terms: Terms, axis: int) -> Array:
     """
     if terms.resistances and (known := terms.resistances[axis]) is not None:
         return known
-    line, a = grid.axes[axis], np.moveaxis(np.asarray(terms.diffusion[axis]), axis, 0)
+    line, a = grid.axes[axis], np.moveaxis(np.broadcast_to(terms.diffusion[axis], grid.shape), axis, 0)
     inner = 1 / _conductances(line, a)
     ends = (inner[-1:], inner[:0]) if line.periodic else [d / a[-side][None] for side, d in enumerate(line.ends)]
     return np.moveaxis(np.concatenate((ends[0], inner, ends[1])), 0, axis)
@@ -178,8 +222,12 @@ def grid_resistances(grid: Grid, terms: Terms, axis: int) -> Array:
 def _axis_first(grid: Grid, terms: Terms, axis: int) -> tuple[Array, Array | None]:
     """The diffusion and the resistances along an axis, that axis first."""
     a, resistance = terms.diffusion[axis], terms.resistances[axis] if terms.resistances else None
-    a = np.full(grid.axes[axis].n, a) if isinstance(a, float) else namespace(a).moveaxis(a, axis, 0)
-    return a, None if resistance is None else np.moveaxis(resistance, axis, 0)
+    resistance = None if resistance is None else np.moveaxis(resistance, axis, 0)
+    if isinstance(a, float):
+        return np.full(
+            grid.axes[axis].n if resistance is None else (grid.axes[axis].n, *resistance.shape[1:]), a
+        ), resistance
+    return namespace(a).moveaxis(a, axis, 0), resistance
 
 
 def _fluxes(axis: Axis, a: Array, resistance: Array | None) -> Array:
@@ -214,7 +262,8 @@ def _end(axis: Axis, side: int, field: Array, resistance: Array | None) -> tuple
         return a / d, a / d
     if kind == "neumann":
         return namespace(a).zeros_like(a), namespace(a).ones_like(a)
-    share = 1 / (1 + beta * d / a)  # a (u_b - u) / d = g - beta u_b, solved for u_b
+    with np.errstate(divide="ignore"):  # a closed end
+        share = 1 / (1 + beta * d / a)  # a (u_b - u) / d = g - beta u_b, solved for u_b
     return beta * share, share
 
 

@@ -8,11 +8,15 @@ from pde.common.arguments import finite
 from pde.common.arrays import as_numpy, cast, numpy_dtype
 from pde.problem.boundary import fold
 from pde.problem.coefficients import Terms
+from pde.problem.components import Components
 from pde.problem.grid import Array, Grid, Sides
 from pde.problem.inner_product import Volumes
 
 FEW = 8
 """Axes with no more unknowns than this are too short for their spacing to say how well f is resolved."""
+
+UNSEEN = 64 * float(np.finfo(float).eps)
+"""The mean of |f| on a component counts as at least this share of the largest of any component."""
 
 
 def allowed_share(grid: Grid) -> float:
@@ -26,6 +30,8 @@ def incompatible_share(
 ) -> np.ndarray:
     """|integral of f| over the integral of |f|, both with g, for each member of a batch (..., *shape).
 
+    Of several components it is the largest share; each counts its own f, and rounding of the largest |f| at least.
+
     Raises:
         ValueError: it is more than `allowed` (None: `allowed_share`) and than rounding makes, or f is not finite.
     """
@@ -37,21 +43,38 @@ def incompatible_share(
     share = abs(total) / np.where(size > 0, size, 1)
     allowed = allowed_share(grid) if allowed is None else allowed
     rounding = 16 * float(np.finfo(numpy_dtype(f.dtype)).eps) * grid.size**0.5
-    if np.max(share) > allowed + rounding:
+    if np.max(share, initial=0.0) > allowed + rounding:
         k = int(np.argmax(share))
         raise ValueError(
             "f does not fit this singular problem (no Dirichlet or Robin side, no reaction above rounding): the mean "
-            f"of f, with the inflow of g, must be zero; it is {total.flat[k]:.3g} where the mean of |f| and |g| is "
-            f"{size.flat[k]:.3g}, a share of {share.flat[k]:.1e}, and incompatible={allowed:.1e} may be removed"
+            f"of f, with the inflow of g, must be zero{_where(k, volumes)}; it is {total.flat[k]:.3g} where the mean "
+            f"of |f| and |g| is {size.flat[k]:.3g}, a share of {share.flat[k]:.1e}, and incompatible={allowed:.1e} may be "
+            "removed"
         )
+    share = share.max(axis=-1, initial=0.0) if isinstance(volumes, Components) else share
     return np.minimum(share, 1.0)
 
 
+def _where(k: int, volumes: Volumes) -> str:
+    """The component that entry k of the shares belongs to, as text."""
+    if not isinstance(volumes, Components):
+        return ""
+    index, size = volumes.example(k % volumes.count)
+    return (
+        f" on each part of the domain that nothing holds, and on one of {size} unknowns, that of index {index}, is not"
+    )
+
+
 def _means(f: Array, sides: Sides, grid: Grid, terms: Terms, volumes: Volumes) -> tuple[np.ndarray, np.ndarray]:
-    """The means of f and of |f| over the box, with g and |g| folded in."""
+    """The means of f and of |f| over the box or its components, with g and |g| folded in."""
     f = cast(f, np.dtype(float))
-    total, size = volumes.mean(f), volumes.mean(abs(f))
+    parts = isinstance(volumes, Components)
+    mean = volumes.means if isinstance(volumes, Components) else volumes.mean
+    total, size = mean(f), mean(abs(f))
     if sides:
-        total = total + volumes.mean(fold(0 * f, sides, grid, terms))
-        size = size + volumes.mean(fold(0 * f, {key: abs(g) for key, g in sides.items()}, grid, terms))
-    return np.asarray(as_numpy(total)), np.asarray(as_numpy(size))
+        total = total + mean(fold(0 * f, sides, grid, terms))
+        size = size + mean(fold(0 * f, {key: abs(g) for key, g in sides.items()}, grid, terms))
+    total, size = np.asarray(as_numpy(total)), np.asarray(as_numpy(size))
+    if parts:
+        size = np.maximum(size, UNSEEN * np.max(size, axis=-1, keepdims=True, initial=0.0))
+    return total, size

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pde.common.arguments import evaluate, finite, real_array
-from pde.common.arrays import contiguous, is_tensor, namespace, numpy_dtype
+from pde.common.arrays import contiguous, is_tensor, like, namespace, numpy_dtype
 from pde.problem.grid import Array, Grid
 
 
@@ -19,6 +19,7 @@ def read_values(
     tensors: bool = False,
     check: bool = True,
     constant: bool = False,
+    inside: Array | None = None,
 ) -> Array:
     """`values` (array or callable of the coordinates) as a finite real array of shape (..., *grid.shape).
 
@@ -26,6 +27,7 @@ def read_values(
         tensors: whether a tensor may stay one.
         check: whether to search an array that has the dtype already for values that are not finite.
         constant: whether one number may stand for all of them.
+        inside: a domain, outside of which values are replaced by 0.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -40,6 +42,8 @@ def read_values(
         )
     if 0 in shape:
         raise ValueError(f"{name}: a batch axis has length 0: shape {shape}")
+    if inside is not None:
+        array = namespace(array).where(like(inside, array), array, 0)
     if dtype is None:
         given = numpy_dtype(array.dtype)
         dtype = np.promote_types(given, np.float32) if given.kind == "f" else np.dtype(float)

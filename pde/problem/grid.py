@@ -43,8 +43,10 @@ class Side:
         return 0.0 if self.kind == "dirichlet" else 1.0
 
 
-Sides = dict[tuple[int, int], Array]
-"""Boundary values {(axis, side): array}, side 0 low and 1 high; a missing side is zero."""
+Sides = dict[Any, Array]
+"""Boundary values {(axis, side): array}, side 0 low and 1 high; a missing side is zero. Those of a domain's walls, one
+array for all of their faces, are under "walls".
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +224,11 @@ class Axis:
         indices = np.minimum(kept[:-1] + np.arange(most)[:, None], kept[1:] - 1)
         inside = kept[:-1] + np.arange(most)[:, None] < kept[1:]
         return indices, np.where(inside, self.width[indices], 0.0) / self.coarsen().width
+
+    def neighbours(self) -> list[tuple[slice, slice]]:
+        """(all but the last, all but the first), and around a periodic axis (last, first)."""
+        pairs = [(slice(None, -1), slice(1, None))]
+        return [*pairs, (slice(-1, None), slice(0, 1))] if self.periodic else pairs
 
     def colours(self) -> list[slice]:
         """The unknowns by parity; the last one of an odd periodic axis, beside the first, has a third colour."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Volumes(Frozen):
         W = self._W.volumes() if isinstance(self._W, Grid) else self._W
         return W / W.sum()
 
-    def to(self, device: Any, dtype: Any) -> Volumes:
+    def to(self, device: Any, dtype: Any) -> Self:
         """The same for tensors; arrays of any dtype have it as it is."""
         if device is None or self._uniform:
             return self

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from pde.common.arrays import Frozen, cast, contiguous, expand, is_tensor, multiplied, zeros
-from pde.problem.coefficients import Terms, grid_coefficients, grid_fluxes
-from pde.problem.grid import ENDS, Array, Axis, Grid, along, trailing, window
+from pde.problem.coefficients import AxisCoefficients, Terms, grid_coefficients, grid_fluxes
+from pde.problem.grid import ENDS, Array, Grid, along, trailing, window
 
 Block = tuple[slice, ...]
 """Unknowns that are relaxed at once: a slice per axis."""
@@ -35,23 +35,25 @@ class StencilOperator(Frozen):
     def __init__(self, grid: Grid, dtype: np.dtype, terms: Terms | None = None) -> None:
         ndim = grid.ndim
         self.grid, self.terms = grid, Terms((1.0,) * ndim) if terms is None else terms
-        coefficients = [grid_coefficients(grid, self.terms, a) for a in range(ndim)]
+        coefficients = [_per_volume(grid_coefficients(grid, self.terms, a), self.terms, a) for a in range(ndim)]
         self.lower = [_shaped(c.lower, a, ndim, dtype) for a, c in enumerate(coefficients)]
         self.upper = [_shaped(c.upper, a, ndim, dtype) for a, c in enumerate(coefficients)]
         self.ends = [
             (_beside(low.of_u * c.low, a, ndim, dtype), _beside(high.of_u * c.high, a, ndim, dtype))
             for a, (c, (low, high)) in enumerate(zip(coefficients, (axis.sides for axis in grid.axes), strict=True))
         ]
-        c = self.terms.reaction
+        c = self.terms.reaction + self.terms.held
         self.reaction = c if isinstance(c, float) else cast(c, dtype)
-        self.diagonal = sum((self._centre(a) for a in range(ndim)), self.reaction)
+        diagonal: Any = sum((self._centre(a) for a in range(ndim)), self.reaction)
+        lonely = sum(grid.couplings(self.terms.typical))  # a point with no open face is relaxed to zero
+        self.diagonal = np.where(diagonal == 0, lonely, diagonal).astype(dtype) if self.terms.closed else diagonal
         self.nonzeros = grid.size * (2 * ndim + 1)
         self.colours = coloured_blocks(grid)
 
     @property
     def volumes(self) -> Array:
         """W: the control volume of each unknown."""
-        return self.grid.volumes()
+        return control_volumes(self.grid, self.terms)
 
     def __call__(self, u: Array) -> Array:
         """A u for u of shape (..., *grid.shape)."""
@@ -71,7 +73,7 @@ class StencilOperator(Frozen):
         ndim = self.grid.ndim
         for a, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
             alike = isinstance(lower, float) and lower == upper
-            for here, there in _pairs(self.grid.axes[a]):
+            for here, there in self.grid.axes[a].neighbours():
                 first, last = window(a, ndim, here), window(a, ndim, there)
                 step = u[last] - u[first]
                 if alike:
@@ -86,7 +88,7 @@ class StencilOperator(Frozen):
         parts = [self.lower[a], self.upper[a], *self.ends[a]]
         some: Any = next((v for v in parts if not isinstance(v, float)), np.zeros(()))
         total = zeros(np.broadcast_shapes(_along(axis.n, a, ndim), *map(np.shape, parts)), some)
-        for here, there in _pairs(axis):
+        for here, there in axis.neighbours():
             total[window(a, ndim, there)] += _part(parts[0], a, ndim, there)
             total[window(a, ndim, here)] += _part(parts[1], a, ndim, here)
         for part, k in zip(ENDS, parts[2:], strict=True):
@@ -131,7 +133,7 @@ class StencilOperator(Frozen):
     def symmetric_matrix(self) -> sp.csr_matrix:
         """W A, symmetric to the last bit: each flux through a face is one number for both of its volumes."""
         grid, ndim = self.grid, self.grid.ndim
-        rest = grid.volumes() * np.broadcast_to(self.terms.reaction, grid.shape)
+        rest = self.volumes * np.broadcast_to(self.terms.reaction + self.terms.held, grid.shape)
         below, above = [], []
         for a, axis in enumerate(grid.axes):
             flux = grid_fluxes(grid, self.terms, a)
@@ -204,6 +206,11 @@ class Operator(Protocol):
     def to(self, device: Any, dtype: Any) -> Any: ...
 
 
+def control_volumes(grid: Grid, terms: Terms) -> Array:
+    """W: the open part of the volume that belongs to each unknown."""
+    return grid.volumes() if terms.fraction is None else terms.fraction * grid.volumes()
+
+
 def coloured_blocks(grid: Grid, axes: Sequence[int] = (), diagonals: bool = False) -> list[list[Block]]:
     """The colours of points, or of lines or planes along `axes`: lists of blocks within which no two couple.
 
@@ -228,7 +235,7 @@ def _assembled(grid: Grid, lower: Sequence[Any], upper: Sequence[Any], rest: Arr
     stride = grid.size
     for a, coefficients in enumerate(zip(lower, upper, strict=True)):
         stride //= grid.shape[a]
-        for way, (here, there) in enumerate(_pairs(grid.axes[a])):
+        for way, (here, there) in enumerate(grid.axes[a].neighbours()):
             step = (grid.shape[a] - 1) * stride if way else -stride  # from the last to the first, or to the next
             for offset, row, column, k in zip((step, -step), (there, here), (here, there), coefficients, strict=True):
                 values = diagonals.setdefault(offset, np.zeros(grid.shape))
@@ -259,10 +266,13 @@ def _beside(k: Any, axis: int, ndim: int, dtype: np.dtype) -> Array | float:
     return cast(expand(k, axis - ndim), dtype)
 
 
-def _pairs(axis: Axis) -> list[tuple[slice, slice]]:
-    """The neighbours along an axis: (all but the last, all but the first), and around a periodic one (last, first)."""
-    pairs = [(slice(None, -1), slice(1, None))]
-    return [*pairs, (slice(-1, None), slice(0, 1))] if axis.periodic else pairs
+def _per_volume(c: AxisCoefficients, terms: Terms, axis: int) -> AxisCoefficients:
+    """The coefficients along an axis where a share of each control volume is open."""
+    if terms.fraction is None:
+        return c
+    low, high = (terms.fraction[window(axis, terms.fraction.ndim, part)].squeeze(axis) for part in ENDS)
+    lower, centre, upper = (k / terms.fraction for k in c[:3])
+    return AxisCoefficients(lower, centre, upper, c.low / low, c.high / high)
 
 
 def _shaped(values: Array, axis: int, ndim: int, dtype: np.dtype) -> Array | float:

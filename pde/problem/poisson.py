@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,10 +17,15 @@ from pde.problem.boundary import BoundaryData, embed, read_sides
 from pde.problem.boundary_conditions import boundary_words, read_boundary
 from pde.problem.box import read_grid, read_shape
 from pde.problem.coefficients import Terms
+from pde.problem.components import Components, closed_components
+from pde.problem.domain import read_domain
+from pde.problem.faces import read_faces, terms_on_faces
 from pde.problem.fields import read_diffusion, read_reaction, read_values
-from pde.problem.grid import Array
+from pde.problem.finest import Finest, finest_operator
+from pde.problem.grid import Array, Sides
 from pde.problem.inner_product import Volumes
-from pde.problem.operators import StencilOperator
+from pde.problem.operators import StencilOperator, control_volumes
+from pde.problem.wall_data import with_held_values
 
 UNSEEN = 64 * float(np.finfo(float).eps)
 """Reactions and Robin sides that are this weak beside the diagonal of A are lost in the rounding of A u."""
@@ -42,6 +47,12 @@ class Poisson:
             these, one per axis, for a diagonal tensor; None is 1. Between two points a is the harmonic mean, exact
             for the flux through a jump midway between them; elsewhere a jump costs an order of accuracy.
         reaction: c >= 0, a number, an array of `shape`, or a callable of the coordinates.
+        domain: where unknowns are, a boolean array of `shape` or a callable of the coordinates that gives one; None is
+            everywhere. Arrays f and u have the box's shape all the same: outside f is not read, and u is zero.
+        walls: the domain's own boundary inside the box: "dirichlet", where the points outside hold values (those of
+            `g["walls"]`), "neumann", insulated or with a flux, or a boolean array, True where a point holds a value.
+        face_coefficients: a >= 0 on the faces, in the place of `coefficient`: for each axis an array with one entry
+            more along it (the faces of cells; the middles between points, and the ends). Zero closes a face.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
 
@@ -70,25 +81,36 @@ class Poisson:
         coefficient: Any = None,
         reaction: Any = 0.0,
         coordinates: Sequence[Any] | None = None,
+        domain: Any = None,
+        walls: Any = "dirichlet",
+        face_coefficients: Sequence[Any] | None = None,
     ) -> None:
         self.shape = read_shape(shape)
         self.centering = choose("centering", centering, ("vertex", "cell"))
         self.boundary = read_boundary(boundary, self.ndim)
         self.grid = read_grid(self.shape, extent, self.boundary, centering == "cell", coordinates)
         self.extent = tuple(axis.length for axis in self.grid.axes)
-        self.terms = Terms(read_diffusion(coefficient, self.grid), read_reaction(reaction, self.grid))
-        self.check_fits(np.dtype(float))
+        self.domain = read_domain(domain, walls, self.grid)
+        self._take(coefficient, face_coefficients, reaction)
 
-    def with_terms(self, coefficient: Any = None, reaction: Any = None) -> Poisson:
-        """The same grid and sides with another coefficient or reaction; None keeps the present one."""
+    def with_terms(self, coefficient: Any = None, reaction: Any = None, face_coefficients: Any = None) -> Poisson:
+        """The same grid, sides and domain with other coefficients; None keeps the present ones."""
         other = copy.copy(self)
-        other.__dict__.pop("_operator", None)
-        other.terms = Terms(
-            self.terms.diffusion if coefficient is None else read_diffusion(coefficient, self.grid),
-            self.terms.reaction if reaction is None else read_reaction(reaction, self.grid),
-        )
-        other.check_fits(np.dtype(float))
+        for name in ("_operator", "components"):
+            other.__dict__.pop(name, None)
+        other._take(coefficient, face_coefficients, reaction, before=self)
         return other
+
+    def _take(self, coefficient: Any, faces: Any, reaction: Any, before: Poisson | None = None) -> None:
+        """Read the coefficients, or take those of the problem before."""
+        if faces is not None and coefficient is not None:
+            raise ValueError("face_coefficients and coefficient are both given; give the one or the other")
+        if before is None or coefficient is not None or faces is not None:
+            self._diffusion = read_diffusion(coefficient, self.grid)
+            self._faces = None if faces is None else read_faces(faces, self.grid)
+        c = before.terms.reaction if before is not None and reaction is None else read_reaction(reaction, self.grid)
+        self.terms: Terms = terms_on_faces(self._diffusion, c, self._faces, self.domain, self.grid)
+        self.check_fits(np.dtype(float))
 
     def check_fits(self, dtype: np.dtype) -> None:
         """Refuse coefficients of the discrete operator that keep no distance from the limits of `dtype`.
@@ -109,13 +131,21 @@ class Poisson:
 
     @property
     def singular(self) -> bool:
-        """Whether u is determined up to a constant only, or by less than rounding leaves."""
-        return self.hold <= UNSEEN
+        """Whether u is determined up to a constant only, on some part of a domain, or by less than rounding leaves."""
+        return self.hold <= UNSEEN if self.components is None else self.components.count > 0
+
+    @cached_property
+    def components(self) -> Components | None:
+        """The parts of the domain on which u is determined up to a constant, where faces are closed; else None."""
+        if not self.terms.closed:
+            return None
+        assert isinstance(A := self._operator, StencilOperator)
+        return Components(closed_components(A, UNSEEN), self.control_volumes())
 
     @property
     def hold(self) -> float:
         """The mean of A 1 relative to the diagonal of A: the share by which sides and reaction determine a constant."""
-        if self.has_dirichlet:
+        if self.has_dirichlet or self.terms.domain is not None:
             return math.inf
         c, diagonal = self.terms.reaction, 2 * sum(self.grid.couplings(self.terms.typical))
         mean = c if isinstance(c, float) else float(Volumes(self.grid).mean(c))
@@ -137,10 +167,14 @@ class Poisson:
     def __repr__(self) -> str:
         text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={boundary_words(self.boundary)!r}"
         text += f", centering={self.centering!r}" if self.centering != "vertex" else ""
-        if self.terms.varies:
+        if self._faces is not None:
+            text += ", coefficients of faces"
+        elif self.terms.varies and not self.terms.closed:
             text += ", coefficient varies"
         elif set(self.terms.diffusion) != {1.0}:
             text += f", coefficient={self.terms.diffusion}"
+        if self.domain is not None:
+            text += f", domain of {np.count_nonzero(self.domain.inside)} unknowns"
         return text + (", with reaction)" if self.terms.has_reaction else ")")
 
     def points(self) -> tuple[Array, ...]:
@@ -152,27 +186,41 @@ class Poisson:
         return self._operator(self.read("u", u))
 
     def matrix(self, symmetric: bool = False) -> sp.csr_matrix:
-        """A on the flattened unknowns (C order); W A, W the control volumes, where `symmetric`.
+        """A on the flattened unknowns of the domain (C order); W A, W the control volumes, where `symmetric`.
 
         Each diagonal entry is the computed sum of its neighbours' entries, of c and of the part of the sides; W A is
         symmetric to the last bit.
         """
-        return self._operator.symmetric_matrix() if symmetric else self._operator.matrix()
+        matrix = self._operator.symmetric_matrix() if symmetric else self._operator.matrix()
+        if self.domain is None:
+            return matrix
+        rows = np.flatnonzero(self.domain.inside)
+        return matrix[rows][:, rows]
 
     def control_volumes(self) -> Array:
-        """W: the volume that belongs to each unknown, an array of `shape`."""
-        return self.grid.volumes()
+        """W: the volume that belongs to each unknown, an array of `shape`, zero outside the domain."""
+        W = control_volumes(self.grid, self.terms)
+        return W if self.domain is None else W * self.domain.inside
 
     def embed(self, u: Any, g: BoundaryData = None) -> Array:
-        """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`."""
+        """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`.
+
+        Points outside the domain get the values that they hold, and 0 where they hold none.
+        """
         values = self.read("u", u)
-        batch = values.shape[: values.ndim - self.ndim]
-        return embed(values, read_sides(g, self.grid, values.dtype, batch), self.grid, self.terms)
+        sides = self.read_sides(g, values.dtype, values.shape[: values.ndim - self.ndim])
+        held = g.get("walls") if isinstance(g, Mapping) else g
+        return embed(with_held_values(values, held, self.grid, self.terms), sides, self.grid, self.terms)
+
+    def read_sides(self, g: BoundaryData, dtype: np.dtype, batch: tuple[int, ...] = ()) -> Sides:
+        """Boundary data as arrays; see `pde.problem.boundary.read_sides`."""
+        return read_sides(g, self.grid, dtype, batch, self.terms.domain)
 
     def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, **options: bool) -> Array:
         """`values` (array or callable of the coordinates) as a finite real array; see `pde.problem.fields`."""
-        return read_values(name, values, self.grid, dtype, **options)
+        inside = None if self.domain is None else self.domain.inside
+        return read_values(name, values, self.grid, dtype, inside=inside, **options)
 
     @cached_property
-    def _operator(self) -> StencilOperator:
-        return StencilOperator(self.grid, np.dtype(float), self.terms)
+    def _operator(self) -> Finest:
+        return finest_operator(self.grid, np.dtype(float), self.terms)

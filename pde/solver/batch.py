@@ -10,7 +10,10 @@ from pde.problem.grid import Array, Sides
 
 def one_batch_axis(sides: Sides, ndim: int) -> Sides:
     """Boundary data with one axis for the members where they differ between them, and none where they do not."""
-    return {key: v if v.ndim < ndim else v.reshape(-1, *v.shape[v.ndim - ndim + 1 :]) for key, v in sides.items()}
+    axes = {key: 1 if key == "walls" else ndim - 1 for key in sides}
+    return {
+        key: v if v.ndim <= axes[key] else v.reshape(-1, *v.shape[v.ndim - axes[key] :]) for key, v in sides.items()
+    }
 
 
 def with_removed(solution: Solution, removed: np.ndarray) -> Solution:

@@ -14,7 +14,7 @@ from pde.backends.data import Data
 from pde.backends.device import Device, host, protected
 from pde.common.arguments import count, described, finite, number
 from pde.common.arrays import cast, copied, is_tensor
-from pde.problem.boundary import BoundaryData, read_sides
+from pde.problem.boundary import BoundaryData
 from pde.problem.compatibility import incompatible_share
 from pde.problem.grid import Array, Sides
 from pde.problem.poisson import Poisson
@@ -84,9 +84,12 @@ class Inputs:
         if not problem.singular:
             return None
         self.check_finite()
-        volumes = backend.hierarchy.volumes[0]
+        volumes = problem.components or backend.hierarchy.volumes[0]
+        f, sides = self.members, self.sides
+        if problem.components is not None:
+            f, sides = host(f), host(sides)
         with np.errstate(**QUIET):
-            return incompatible_share(self.members, self.sides, problem.grid, problem.terms, volumes, allowed)
+            return incompatible_share(f, sides, problem.grid, problem.terms, volumes, allowed)
 
     def deliver(self, u: Array) -> Array:
         """The result, members (members, *shape), in the shape and kind of f, and in `out`."""
@@ -139,7 +142,7 @@ class Reader:
 
     def _sides(self, g: BoundaryData, batch: tuple[int, ...]) -> Sides:
         double = np.dtype(float)
-        sides = read_sides(host(self.device.read("g", g)), self.problem.grid, double, batch)
+        sides = self.problem.read_sides(host(self.device.read("g", g)), double, batch)
         for key, values in sides.items():
             finite(f"g[{key}]", values, self.dtype)
         return one_batch_axis({key: self.device.convert(v, double) for key, v in sides.items()}, self.problem.ndim)

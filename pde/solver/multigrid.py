@@ -138,12 +138,15 @@ class Multigrid(Setup):
         inputs.incompatible_share(self.backend, incompatible)
         self.backend.prepare()
         with np.errstate(**QUIET), self.backend.device.without_gradients():
-            data = inputs.nodal_data(self.backend)
+            reduced = self._reduction(inputs.members, inputs.sides) if self.problem.terms.domain else None
+            data = inputs.nodal_data(self.backend) if reduced is None else reduced.data.each(self.backend.vector)
             backend = trace.watch(self.backend, lambda: self.backend.norms(self.backend.fold(data.rhs, data.sides)))
             if not backend.measures(data):
                 inputs.check_finite()
             u, norms = backend.full_multigrid(data, out=inputs.work_space, measure="iterate")
             u = backend.array(backend.project(u))
+            if reduced is not None:
+                u = self._reduction.mean_free(reduced.restored(u))
         if norms is None:  # else u is finite, and so is f
             inputs.check_finite()
         return inputs.deliver(u)
@@ -181,7 +184,9 @@ class Multigrid(Setup):
             f: nodal values (..., *shape), a number for all of them, or a callable of the coordinates. Leading axes are
                 a batch: its members are solved together, each until it ends as it would alone. `Solution.members` has a
                 Solution for each, in C order of the leading axes.
-            g: boundary data: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}.
+            g: boundary data: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}. On a
+                domain they are those of its walls too, which have the key "walls"; an array of the problem's shape
+                holds the values at the points outside.
             u0: first guess (..., *shape); None is zero.
             out: where to write u: a tensor where f is one, else an array, with the shape of f and the dtype of the
                 solver, which u has whatever the dtype of f.
@@ -190,10 +195,11 @@ class Multigrid(Setup):
             max_cycles: how many cycles, or iterations of conjugate gradients, at most.
             cycle: "fmg" (one full multigrid pass, then V-cycles; V-cycles alone where u0 is given), "V", "W", "F" or
                 "backslash".
-            accel: None, or "cg": conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing
-                is adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
-                "backslash" are not symmetric and are refused. "auto" is "cg" where the coefficient is rough (see
-                `coarse` of `Multigrid`), the cycle is symmetric and there are two levels or more, else None.
+            accel: "cg", conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing is
+                adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
+                "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" on a domain or with
+                closed faces, where the cycle is symmetric and there are two levels or more, else "none"; "auto" is
+                "cg" also where the coefficient is rough (see `coarse` of `Multigrid`).
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
                 residual, and the u of all members, those that have ended among them. It may write into f, which the
                 solve has copied; u is a read-only array, or a copy where it is a tensor.
@@ -253,7 +259,8 @@ class Multigrid(Setup):
         choose("cycle", cycle, CYCLES)
         self._check_symmetric(cycle)
         self.backend.prepare()
-        return Preconditioner(self.backend.symmetric(), cycle, self.levels[0].info.operator.volumes)
+        A, domain = self.levels[0].info.operator, self.problem.domain
+        return Preconditioner(self.backend.symmetric(), cycle, A.volumes, None if domain is None else domain.inside)
 
     def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
         """The asymptotic error reduction per cycle by local Fourier analysis, before any run; see `measure_factor`.
@@ -271,6 +278,8 @@ class Multigrid(Setup):
         """
         from pde.analysis.fourier import Analysis
 
+        if self.problem.terms.domain is not None:
+            raise ValueError("a domain, or closed faces, have no Fourier modes to predict from; see measure_factor")
         if self.acceleration(accel, cycle) is None:
             return Analysis(self).factor(cycle, grids)
         return Analysis(self, symmetric=True).conjugate_gradients_factor(cycle, grids)

@@ -12,12 +12,13 @@ import numpy as np
 from mgcore import Level
 from pde.backends.base import Backend
 from pde.backends.data import Data
+from pde.backends.device import host
 from pde.common.arrays import as_numpy, cast, like, namespace, numpy_dtype
 from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides
 from pde.problem.lifting import lifting, unlifted
-from pde.problem.operators import StencilOperator
 from pde.problem.poisson import Poisson
+from pde.problem.wall_lifting import wall_lifting
 
 WORTH = 10.0
 """g is lifted where that leaves data smaller by this factor than folding does; a g as rough as the grid is folded."""
@@ -68,16 +69,17 @@ class Reduction:
     def __init__(self, problem: Poisson, levels: Sequence[Level], backend: Backend) -> None:
         self.problem, self.device, self._A = problem, backend.device, levels[0].A
         self.grid, self.terms, self.dtype = problem.grid, problem.terms, backend.dtype
-        self.volumes = backend.hierarchy.volumes[0]
+        parts = problem.components
+        self.volumes = backend.hierarchy.volumes[0] if parts is None else parts.to(self.device.where, self.dtype)
 
     @cached_property
-    def exact(self) -> StencilOperator:
+    def exact(self) -> Any:
         """A in float64."""
         double = np.dtype(float)
         A = self._A if self.dtype == double else self.problem._operator
         return A.to(self.device.where, double) if self.device.on_tensors else A
 
-    def __call__(self, f: Array, sides: Sides, u0: Array | None) -> Reduced:
+    def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
         reduced = self._lifted(f, sides)
         if u0 is not None:
             guess = u0 if reduced.w is None else cast(u0 - reduced.w, self.dtype)
@@ -91,8 +93,24 @@ class Reduction:
         """u, of zero mean where the problem is singular."""
         return self.volumes.without_mean(u) if self.problem.singular else u
 
+    def _on_domain(self, f: Array, sides: Sides) -> Reduced:
+        """Data of a domain: values of u are lifted, and fluxes folded."""
+        assert self.terms.domain is not None
+        of_f = self.volumes.rms(self._fitting(f))
+        lifted = wall_lifting(host(sides), self.grid, self.terms, self.problem._operator) if sides else None
+        if lifted is None:
+            folded = fold(f, {key: cast(g, self.dtype) for key, g in sides.items()}, self.grid, self.terms)
+            data = self._fitting(folded * like(self.terms.domain.inside, f) if sides else folded)
+            return Reduced(Data(data, sizes=np.maximum(of_f, self.volumes.rms(data))))
+        w, left = (like(part, f) for part in lifted)
+        left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, self.grid.ndim)
+        data = self._fitting(cast(f + left, self.dtype))
+        return Reduced(Data(data, sizes=np.maximum(of_f, self.volumes.rms(data))), w=cast(w, self.dtype))
+
     def _lifted(self, f: Array, sides: Sides) -> Reduced:
         """Data with g lifted for the members where that is worth it, and folded for the others."""
+        if self.terms.domain is not None:
+            return self._on_domain(f, sides)
         g = {key: cast(values, self.dtype) for key, values in sides.items()}
         folded = self._fitting(fold(f, g, self.grid, self.terms))
         size = self.volumes.rms(folded)

@@ -78,7 +78,7 @@ class Setup:
         self._reader = Reader(problem, backend.device, self.dtype)
         self._reduction = Reduction(problem, hierarchy.levels, backend)
 
-    def update(self, coefficient: Any = None, reaction: Any = None) -> Self:
+    def update(self, coefficient: Any = None, reaction: Any = None, face_coefficients: Any = None) -> Self:
         """Take other coefficients, for instance of the next implicit time step; None keeps the one there is.
 
         Grids, bilinear transfers and the interpolations of full multigrid are re-used; operators, smoothers and the
@@ -91,7 +91,7 @@ class Setup:
         Raises:
             TypeError, ValueError: as `Poisson` for these arguments.
         """
-        self._build(self.problem.with_terms(coefficient, reaction), self.hierarchy)
+        self._build(self.problem.with_terms(coefficient, reaction, face_coefficients), self.hierarchy)
         return self
 
     def acceleration(self, accel: str | None, cycle: str = "fmg") -> str | None:
@@ -100,14 +100,16 @@ class Setup:
         Raises:
             ValueError: "cg" around a cycle that is not symmetric.
         """
-        if accel is None:
+        on_domain = self.problem.terms.domain is not None
+        if accel == "none" or (accel is None and not on_domain):
             return None
-        if choose("accel", accel, ("cg", "auto")) == "cg":
+        if accel is not None and choose("accel", accel, ("cg", "auto", "none")) == "cg":
             self._check_symmetric(cycle)
             return "cg"
         symmetric = cycle not in ("F", "backslash") and self.nu[0] == self.nu[1]
-        rough = len(self.levels) > 1 and symmetric and is_rough(self.problem.grid, self.problem.terms)
-        return "cg" if rough else None
+        if len(self.levels) == 1 or not symmetric:
+            return None
+        return "cg" if on_domain or is_rough(self.problem.grid, self.problem.terms) else None
 
     def _check_symmetric(self, cycle: str) -> None:
         if cycle in ("F", "backslash"):

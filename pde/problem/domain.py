@@ -1,0 +1,69 @@
+"""Read a domain inside the box: where unknowns are, and the walls around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pde.common.arguments import described, evaluate, finite, real_array
+from pde.problem.grid import Array, Grid
+from pde.problem.walls import KINDS, Wall, voxel_walls
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """A part of the box.
+
+    Args:
+        inside: a boolean array of the grid's shape, True at unknowns.
+        walls: all of its faces inside the box.
+        fraction: the open share of each control volume, where walls cut cells; else None.
+        open: the open share of the faces, an array of n + 1 entries along each axis; else None.
+    """
+
+    inside: Array
+    walls: tuple[Wall, ...]
+    fraction: Array | None = None
+    open: tuple[Array, ...] | None = None
+
+
+def read_domain(domain: Any, walls: Any, grid: Grid) -> Domain | None:
+    """The `domain` and `walls` of `Poisson`; None where there is no domain.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+    """
+    held = _read_walls(walls, grid)
+    if domain is None:
+        if not (isinstance(walls, str) and walls == "dirichlet"):
+            raise ValueError(f"walls={described(walls)} are those of a domain, and domain is None")
+        return None
+    inside = _read_inside(domain, grid)
+    if not inside.any():
+        raise ValueError(f"domain has no unknowns: all {grid.size} values are False")
+    return Domain(inside, voxel_walls(inside, held, grid))
+
+
+def _read_inside(domain: Any, grid: Grid) -> Array:
+    array = evaluate("domain", domain, grid.points()) if callable(domain) else real_array("domain", domain)
+    if array.shape != grid.shape:
+        raise ValueError(f"domain must have the problem's shape {grid.shape}, got {array.shape}")
+    finite("domain", array, np.dtype(float))
+    if array.dtype.kind != "b":
+        raise TypeError(f"domain must hold booleans, True at unknowns, got dtype {array.dtype}; see astype(bool)")
+    return np.array(array)
+
+
+def _read_walls(walls: Any, grid: Grid) -> Array | bool:
+    """Where points outside hold values: everywhere, nowhere, or a boolean array."""
+    if isinstance(walls, str) and walls in KINDS:
+        return walls == "dirichlet"
+    array = None if isinstance(walls, str) else np.asarray(walls)
+    if array is None or array.dtype != bool or array.shape != grid.shape:
+        raise ValueError(
+            f"walls must be 'dirichlet', 'neumann' or a boolean array of shape {grid.shape}, True where a point "
+            f"outside holds a value; got {described(walls)}"
+        )
+    return array

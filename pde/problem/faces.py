@@ -1,0 +1,132 @@
+"""The coefficients of a problem on its faces: given one by one, closed by zeros or by the walls of a domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pde.common.arguments import described, finite, real_array
+from pde.problem.coefficients import DomainTerms, Terms, grid_fluxes, grid_resistances
+from pde.problem.domain import Domain
+from pde.problem.grid import Array, Grid, window
+from pde.problem.walls import Wall
+
+
+def read_faces(face_coefficients: Any, grid: Grid) -> tuple[Array, ...]:
+    """`face_coefficients` of `Poisson`: for each axis an array with one entry more than unknowns along it.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+    """
+    given = face_coefficients
+    if not isinstance(given, list | tuple) or len(given) != grid.ndim:
+        came = f"{len(given)} entries" if isinstance(given, list | tuple) else described(given)
+        raise ValueError(f"face_coefficients must hold {grid.ndim} arrays, one per axis; got {came}")
+    return tuple(_read_axis(f"face_coefficients[{a}]", values, grid, a) for a, values in enumerate(given))
+
+
+def _read_axis(name: str, values: Any, grid: Grid, a: int) -> Array:
+    shape = tuple(n + (b == a) for b, n in enumerate(grid.shape))
+    array = finite(name, real_array(name, values), np.dtype(float))
+    if array.shape != shape:
+        raise ValueError(f"{name} must have the shape {shape}, one entry more along its axis; got {array.shape}")
+    if array.min() < 0:
+        raise ValueError(f"{name} must be zero or positive, got values down to {array.min()}")
+    first, last = (array[window(a, grid.ndim, part)] for part in (slice(0, 1), slice(-1, None)))
+    if grid.axes[a].periodic and not np.array_equal(first, last):
+        raise ValueError(
+            f"{name}: the first and the last face of a periodic axis are the same, and their values differ"
+        )
+    return array.copy()
+
+
+def terms_on_faces(
+    diffusion: tuple[Any, ...], reaction: Any, faces: tuple[Array, ...] | None, domain: Domain | None, grid: Grid
+) -> Terms:
+    """The coefficients of a problem whose faces have coefficients of their own, or whose domain has walls."""
+    terms = Terms(diffusion, reaction)
+    if faces is not None:
+        resistances = tuple(_resistances(k, grid, a) for a, k in enumerate(faces))
+        terms = Terms(tuple(_at_unknowns(k, a) for a, k in enumerate(faces)), reaction, resistances)
+    if domain is None or domain.inside.all():
+        if faces is None or not any(_has_closed(k, grid, a) for a, k in enumerate(faces)):
+            return terms
+        domain = Domain(np.ones(grid.shape, dtype=bool), ())
+    fluxes = [grid_fluxes(grid, terms, a) for a in range(grid.ndim)]
+    weights = tuple(_weights(wall, fluxes[wall.axis], domain, grid) for wall in domain.walls)
+    closed = domain.open is not None or any(wall.kind == "neumann" for wall in domain.walls)
+    if not closed and not (faces is not None and any(_has_closed(k, grid, a) for a, k in enumerate(faces))):
+        return replace(terms, domain=DomainTerms(domain.inside, domain.walls, weights))
+    made = DomainTerms(domain.inside, domain.walls, weights, True, _held(domain, weights, grid), domain.fraction)
+    resistances = tuple(_closed(grid_resistances(grid, terms, a), domain, grid, a) for a in range(grid.ndim))
+    return Terms(tuple(_typical(r, grid, a) for a, r in enumerate(resistances)), reaction, resistances, made)
+
+
+def _resistances(faces: Array, grid: Grid, a: int) -> Array:
+    """The integral of dx/a across each face, infinite where it is closed; 0 at ends that are unknowns."""
+    axis = grid.axes[a]
+    low, high = axis.ends
+    gaps = np.concatenate((axis.gaps[-1:], axis.gaps) if axis.periodic else ([low], axis.gaps, [high]))
+    gaps = gaps.reshape((-1,) + (1,) * (grid.ndim - 1 - a))
+    return np.divide(gaps, faces, out=np.where(gaps > 0, np.inf, np.zeros(faces.shape)), where=(faces > 0) & (gaps > 0))
+
+
+def _at_unknowns(faces: Array, a: int) -> Array:
+    """The mean of the two faces beside each unknown, or of the one that is open."""
+    low, high = (faces[window(a, faces.ndim, part)] for part in (slice(None, -1), slice(1, None)))
+    total = low + high
+    return np.where((low > 0) & (high > 0), total / 2, np.where(total > 0, total, 1.0))
+
+
+def _has_closed(faces: Array, grid: Grid, a: int) -> bool:
+    """Whether a face between neighbours, or one to a value that a side holds, is closed."""
+    axis = grid.axes[a]
+    first, last = (int(not axis.periodic and side.of_u == 0) for side in axis.sides)
+    return bool((faces[window(a, grid.ndim, slice(first, axis.n + 1 - last))] == 0).any()) and axis.n > 0
+
+
+def _weights(wall: Wall, flux: Array, domain: Domain, grid: Grid) -> Array:
+    index = np.unravel_index(wall.cells, grid.shape)
+    weight = 1 / grid.axes[wall.axis].width[index[wall.axis]]
+    if wall.kind == "dirichlet":
+        face = [i + wall.side * (a == wall.axis) for a, i in enumerate(index)]
+        weight = weight * (flux[face[wall.axis]] if flux.ndim == 1 else flux[tuple(face)])
+    if wall.theta is not None:
+        weight = weight / wall.theta
+    return weight if domain.fraction is None else weight / domain.fraction.ravel()[wall.cells]
+
+
+def _held(domain: Domain, weights: Sequence[Array], grid: Grid) -> Array:
+    held = np.zeros(grid.size)
+    for wall, weight in zip(domain.walls, weights, strict=True):
+        if wall.kind == "dirichlet":
+            held[wall.cells] += weight
+    return held.reshape(grid.shape)
+
+
+def _closed(resistance: Array, domain: Domain, grid: Grid, a: int) -> Array:
+    """The resistances of the open share of each face, with all faces around points outside closed."""
+    result = resistance.copy()
+    if domain.open is not None:
+        share = domain.open[a]
+        np.divide(result, share, out=result, where=share > 0)
+        result[(share == 0) & (result > 0)] = np.inf
+    for part in (slice(None, -1), slice(1, None)):
+        result[window(a, grid.ndim, part)][~domain.inside] = np.inf
+    if grid.axes[a].periodic:
+        first, last = (window(a, grid.ndim, part) for part in (slice(0, 1), slice(-1, None)))
+        result[first] = result[last] = np.maximum(result[first], result[last])
+    return result
+
+
+def _typical(resistance: Array, grid: Grid, a: int) -> float:
+    """The geometric mean of a over the faces that are open."""
+    inner = resistance[window(a, grid.ndim, slice(1, None if grid.axes[a].periodic else -1))]
+    gaps = grid.axes[a].gaps.reshape((-1,) + (1,) * (grid.ndim - 1 - a))
+    is_open = np.isfinite(inner)
+    if not is_open.any():
+        return 1.0
+    return float(np.exp(np.mean(np.log(np.broadcast_to(gaps, inner.shape)[is_open] / inner[is_open]))))
