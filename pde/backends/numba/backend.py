@@ -137,7 +137,7 @@ class Numba(Backend):
         out = _space(f, out)
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
         norms = [self.kernels.cycle(kind, *each, level) for each in zip(f, guesses, out, strict=True)]
-        return out, exact(norms, f)
+        return out, _exact(norms, f)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
         if not self.measures(data):
@@ -145,7 +145,7 @@ class Numba(Backend):
         f = np.ascontiguousarray(data.nodal)
         out = _space(f, out)
         norms = [self.kernels.full_multigrid(*each, measure) for each in zip(f, out, strict=True)]
-        return out, exact(norms, f)
+        return out, _exact(norms, f)
 
     def measures(self, data: Data) -> bool:
         return is_homogeneous(data, self.hierarchy)
@@ -194,7 +194,7 @@ def _space(f: Array, out: Array | None) -> Array:
     return out if out is not None and out.flags.c_contiguous else np.empty_like(f)
 
 
-def exact(norms: list[float], f: Array) -> Norms:
+def _exact(norms: list[float], f: Array) -> Norms:
     """The norms, None where one has no exact square; zero has, unless f is as small."""
     wrong = [i for i, norm in enumerate(norms) if not SMALL < norm < LARGE]
     if not wrong:

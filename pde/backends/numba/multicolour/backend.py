@@ -13,7 +13,7 @@ from mgcore import CYCLES, Event, Iteration
 from pde.backends.base import Backend
 from pde.backends.data import Data, Norms, Options, Vector
 from pde.backends.numba import stamps
-from pde.backends.numba.backend import exact
+from pde.backends.numba.backend import LARGE, SMALL
 from pde.backends.numba.jit import prepared, reported
 from pde.backends.numba.multicolour import execute
 from pde.backends.numba.multicolour.krylov import CompiledConjugateGradients
@@ -88,10 +88,10 @@ class Multicolour(Backend):
             CYCLES[kind]([replace(moves[0], target=out), *moves[1:]], f, None if u is None else out)
         return out, None
 
-    def norms_of(self, r: Vector, squares: np.ndarray) -> Sequence[float]:
-        """The norms of residuals on the finest grid, whose sums of W r^2 are known."""
+    def norms_of(self, squares: np.ndarray) -> Norms:
+        """The norms of residuals on the finest grid, whose sums of W r^2 are known; None where squares are not exact."""
         norms = np.sqrt(squares / self._volume).tolist()
-        return self.norms(r).tolist() if exact(norms, r) is None else norms
+        return norms if all(SMALL < norm < LARGE for norm in norms) else None
 
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None

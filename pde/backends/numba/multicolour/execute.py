@@ -9,22 +9,21 @@ from pde.backends.numba.multicolour.galerkin import galerkin_plane
 from pde.backends.numba.multicolour.records import Level, Like
 from pde.backends.numba.multicolour.rows import relax_plane, residual_row, zero
 from pde.backends.numba.multicolour.transfers import (
-    add_multiple,
     prolong_plane,
     prolong_plane_sparse,
     restrict_planes,
     restrict_sparse,
 )
-from pde.backends.numba.multicolour.vectors import combine_plane, dot_plane, energy_plane
+from pde.backends.numba.multicolour.vectors import advance_plane, combine_plane, dot_plane, energy_plane, norm_plane
 from pde.backends.numba.pointers import address_of, pointer
 from pde.backends.numba.work_queue import BEGUN, DONE, TAKEN, begun, raise_by, wait
 
 PASS, RESTRICT, RESTRICT_SPARSE, GALERKIN = range(4)
 """Kinds of phases: a pass of stages over planes; R of the residual; R r; R A P."""
 
-FIRST, SECOND, ALONE, CLEAR, PROLONG, RESIDUAL, DOT, COMBINE, ENERGY, ADD = range(10)
-"""Stages of a pass: relaxation of either half of the colours, of the first from u = 0; u <- 0; u += P e; r <- f - A u
-and the sum of W r^2; that of W r u; p <- u + b p; the sum of W p (A p); u += b p."""
+FIRST, SECOND, ALONE, CLEAR, PROLONG, RESIDUAL, NORM, DOT, COMBINE, ENERGY, ADVANCE = range(11)
+"""Stages of a pass: relaxation of either half of the colours, of the first from u = 0; u <- 0; u += P e; r <- f - A u;
+the sums of W (f - A u)^2 and of W r u; p <- u + b p; the sum of W p (A p); u += b p and r -= b A p."""
 
 F, U, E, R, P = range(5)
 """Buffers of a call, by their addresses: f, u, the coarse vector, r and the direction of conjugate gradients."""
@@ -138,12 +137,13 @@ def stage(kind, level, vectors, i, turn, numbers, sums, work):
             prolong_plane(level, u, e, i, work)
     elif kind == RESIDUAL:
         for i1 in range(L.n[1]):
-            residual_row(r + (i * size + i1 * L.n[2]), level, u, f, True, i, i1)
-        sums[i] = dot_plane(level, r, r, i)
+            residual_row(r + (i * size + i1 * L.n[2]), level, u, f, size > 0, i, i1)
+    elif kind == NORM:
+        sums[i] = norm_plane(level, u, f, i, work)
     elif kind == COMBINE:
         combine_plane(p + i * size, u + i * size, numbers[1], size)
-    elif kind == ADD:
-        add_multiple(u + i * size, p + i * size, numbers[1], size)
+    elif kind == ADVANCE:
+        advance_plane(level, u, r, p, numbers[1], i, work)
     elif kind == ENERGY:
         sums[i] = energy_plane(level, p, i, work)
     elif kind == DOT:

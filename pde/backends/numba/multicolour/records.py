@@ -46,6 +46,8 @@ LEVEL = np.dtype(
         ("extents", _COUNT),
         ("diagonal", FIELD),
         ("inverse", FIELD),
+        ("centre", FIELD),
+        ("differences", _COUNT),
         ("scale", FIELD),
         ("weights", FIELD),
         ("weighted", _COUNT),
@@ -61,7 +63,9 @@ LEVEL = np.dtype(
 Attributes:
     entries: the number of coefficients off the diagonal, the first `across` of which lead to other rows.
     mask: bytes, 1 where there are unknowns. extents: address of (rows, 2): the columns that are not all masked.
-    inverse: 1 over the diagonal. scale: of the rows of P. weights: of the columns of R, if `weighted`.
+    inverse: 1 over the diagonal. centre: the coefficient of u itself in f - A u; where there are `differences`, beside
+        those to its neighbours, which keeps digits where A jumps.
+    scale: of the rows of P. weights: of the columns of R, if `weighted`.
     coarse_mask: address of bytes, or 0.
     P, R: in the place of `line`, where `P.rows` is not 0.
     widths: addresses of the control volumes along each axis.

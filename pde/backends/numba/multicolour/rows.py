@@ -36,10 +36,13 @@ def zero(target, first, last):
 
 
 @compiled
-def add_term(t, c, step, sign, v, shift, first, last, n, periodic):
-    """t_j += sign c_j v_(j + shift), v being zero beyond ends that are not periodic."""
+def add_term(t, c, step, sign, v, shift, own, differ, first, last, n, periodic):
+    """t_j += sign c_j v_(j + shift), v being zero beyond ends that are not periodic; less own_j if they `differ`."""
     a, b = max(first, -shift), min(last, n - shift)
-    if step == 0:
+    if differ != 0:
+        for j in range(a, b):
+            t[j] += sign * c[j * step] * (v[j + shift] - own[j])
+    elif step == 0:
         k = sign * c[0]
         for j in range(a, b):
             t[j] += k * v[j + shift]
@@ -49,7 +52,8 @@ def add_term(t, c, step, sign, v, shift, first, last, n, periodic):
     if periodic != 0 and shift != 0:
         j = 0 if shift < 0 else n - 1
         if first <= j < last:
-            t[j] += sign * c[j * step] * v[(j + shift + n) % n]
+            there = v[(j + shift + n) % n]
+            t[j] += sign * c[j * step] * (there - own[j] if differ != 0 else there)
 
 
 @inline
@@ -61,11 +65,15 @@ def beside(k, n, periodic):
 
 
 @compiled
-def add_across(t, level, u, i0, i1, first, last, alone):
-    """Add the terms of other rows; of rows of this plane only if `alone`, as u is not known elsewhere."""
+def add_neighbours(t, level, u, i0, i1, first, last, entries, alone, differ):
+    """Add the terms of some neighbours; only of rows of this plane if `alone`, as u is not known elsewhere.
+
+    entries: the first and the one behind the last. differ: 1 adds those of differences to u itself.
+    """
     L, like = level.record, level.like
     n1, n2 = L.n[1], L.n[2]
-    for e in range(L.across):
+    own = u + (i0 * n1 + i1) * n2
+    for e in range(entries[0], entries[1]):
         c = level.entries[e]
         if alone and c.d0 != 0:
             continue
@@ -74,18 +82,17 @@ def add_across(t, level, u, i0, i1, first, last, alone):
             continue
         values = pointer(like.real, c.at) + (i0 * c.plane + i1 * c.row)
         v = u + (k0 * n1 + k1) * n2
-        add_term(t, values, c.step, level.signs[c.sign], v, c.d2, first, last, n2, L.periodic[2])
+        add_term(t, values, c.step, level.signs[c.sign], v, c.d2, own, differ, first, last, n2, L.periodic[2])
 
 
 @compiled
-def add_along(t, level, u, i0, i1, first, last):
-    """Add the terms of neighbours in the row itself."""
+def subtract_row(t, level, u, i0, i1, first, last):
+    """t <- t - A u in a row."""
     L, like = level.record, level.like
-    v = u + (i0 * L.n[1] + i1) * L.n[2]
-    for e in range(L.across, L.entries):
-        c = level.entries[e]
-        values = pointer(like.real, c.at) + (i0 * c.plane + i1 * c.row)
-        add_term(t, values, c.step, level.signs[c.sign], v, c.d2, first, last, L.n[2], L.periodic[2])
+    centre, here = row_of(L.centre, like.real, i0, i1), u + (i0 * L.n[1] + i1) * L.n[2]
+    add_neighbours(t, level, u, i0, i1, first, last, (0, L.entries), L.n[0] < 0, L.differences)
+    for j in range(first, last):
+        t[j] -= centre[j] * here[j]
 
 
 @compiled
@@ -129,10 +136,10 @@ def relax_row(level, u, f, i0, i1, parity, colours, omega, alone, work):
     at, inverse, mask = (i0 * L.n[1] + i1) * n2, row_of(L.inverse, like.real, i0, i1), row_of(L.mask, like.byte, i0, i1)
     t, s = work, work + n2
     copy(t, f + at, first, last)
-    add_across(t, level, u, i0, i1, first, last, alone)
+    add_neighbours(t, level, u, i0, i1, first, last, (0, L.across), alone, 0)
     for k in range(colours):
         copy(s, t, first, last)
-        add_along(s, level, u, i0, i1, first, last)
+        add_neighbours(s, level, u, i0, i1, first, last, (L.across, L.entries), alone, 0)
         relax(u + at, s, inverse, mask, omega, (parity + k) & 1, first, last)
 
 
@@ -147,10 +154,6 @@ def residual_row(out, level, u, f, known, i0, i1):
     zero(out, max(first, last), n2)
     copy(out, f + at, first, last)
     if known:
-        diagonal, here = row_of(L.diagonal, like.real, i0, i1), u + at
-        add_across(out, level, u, i0, i1, first, last, False)
-        add_along(out, level, u, i0, i1, first, last)
-        for j in range(first, last):
-            out[j] -= diagonal[j] * here[j]
+        subtract_row(out, level, u, i0, i1, first, last)
     for j in range(first, last):
         out[j] = out[j] if mask[j] != 0 else 0

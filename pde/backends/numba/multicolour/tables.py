@@ -17,6 +17,7 @@ from pde.levels.truncated import TruncatedTransfer
 from pde.problem.compact import CompactOperator, offsets
 from pde.problem.grid import Array, Axis
 from pde.problem.masked import MaskedOperator
+from pde.problem.operators import StencilOperator
 
 Term = tuple[tuple[int, ...], Any, int]
 """Of A u: the offset of a neighbour, its coefficient, and 0 or 1 for a summand of f - A u with + or -."""
@@ -49,6 +50,8 @@ class Table:
         diagonal = self._broadcast(A.diagonal)
         self._put(L["diagonal"], diagonal)
         self._put(L["inverse"], 1 / diagonal)
+        L["differences"] = isinstance(A, StencilOperator) and A.terms.varies
+        self._put(L["centre"], self._broadcast(_without_differences(A)) if L["differences"] else diagonal)
         widths = in_planes([axis.width for axis in A.grid.axes], np.ones(1))
         L["widths"] = [self._address(width.astype(self.dtype)) for width in widths]
         self.coarse_shape = (0, 0, 0) if transfer is None else in_planes(transfer.coarse.shape, 1)
@@ -134,6 +137,12 @@ def _steps(field: Array) -> tuple[int, ...]:
     return tuple(
         stride // field.itemsize if n > 1 else 0 for stride, n in zip(field.strides, field.shape, strict=True)
     )
+
+
+def _without_differences(A: StencilOperator) -> Array:
+    """The coefficients of u itself beside those of differences."""
+    shape = A.grid.shape
+    return A.add_ends(np.ones(shape), np.array(np.broadcast_to(A.reaction, shape), dtype=float))
 
 
 def _terms(A: Any) -> list[Term]:

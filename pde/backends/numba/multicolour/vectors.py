@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pde.backends.numba.jit import compiled, inline
-from pde.backends.numba.multicolour.rows import add_across, add_along, extent, row_of, zero
+from pde.backends.numba.multicolour.rows import extent, residual_row, row_of, subtract_row, zero
 from pde.backends.numba.pointers import pointer
 
 
@@ -47,19 +47,49 @@ def dot_plane(level, v, w, i0):
 @compiled
 def energy_plane(level, p, i0, work):
     """Return the sum of W p (A p) over a plane."""
-    L, like = level.record, level.like
+    L = level.record
     n1, n2 = L.n[1], L.n[2]
     total = np.float64(0)
     width0, width1, width2 = widths(level)
     for i1 in range(n1):
-        here, t = p + (i0 * n1 + i1) * n2, work
+        here = p + (i0 * n1 + i1) * n2
         first, last = extent(level, i0, i1)
-        diagonal = row_of(L.diagonal, like.real, i0, i1)
-        zero(t, first, last)
-        add_across(t, level, p, i0, i1, first, last, False)
-        add_along(t, level, p, i0, i1, first, last)
+        zero(work, first, last)
+        subtract_row(work, level, p, i0, i1, first, last)
         part = np.float64(0)
         for j in range(first, last):
-            part += np.float64(width2[j]) * here[j] * (diagonal[j] * here[j] - t[j])
+            part -= np.float64(width2[j]) * here[j] * work[j]
+        total += np.float64(width0[i0]) * width1[i1] * part
+    return total
+
+
+@compiled
+def advance_plane(level, u, r, p, step, i0, work):
+    """u += step p and r -= step A p in a plane, r being zero outside."""
+    L, like = level.record, level.like
+    n1, n2 = L.n[1], L.n[2]
+    for i1 in range(n1):
+        at, mask = (i0 * n1 + i1) * n2, row_of(L.mask, like.byte, i0, i1)
+        first, last = extent(level, i0, i1)
+        zero(work, first, last)
+        subtract_row(work, level, p, i0, i1, first, last)
+        here, along, rest = u + at, p + at, r + at
+        for j in range(first, last):
+            here[j] += step * along[j]
+            rest[j] += step * work[j] if mask[j] != 0 else 0
+
+
+@compiled
+def norm_plane(level, u, f, i0, work):
+    """Return the sum of W (f - A u)^2 over a plane."""
+    L = level.record
+    n1, n2 = L.n[1], L.n[2]
+    total = np.float64(0)
+    width0, width1, width2 = widths(level)
+    for i1 in range(n1):
+        residual_row(work, level, u, f, n1 > 0, i0, i1)
+        part = np.float64(0)
+        for j in range(n2):
+            part += np.float64(width2[j]) * work[j] * work[j]
         total += np.float64(width0[i0]) * width1[i1] * part
     return total
