@@ -20,8 +20,8 @@ from pde.levels.hierarchy import Hierarchy, sweep_of, symmetric
 from pde.levels.line_smoothers import Alternating, Lexicographic, Zebra
 from pde.levels.smoothers import Jacobi, RedBlack, iteration
 from pde.levels.transfers import BilinearTransfer, LinearTransfer
+from pde.problem.compact import CompactOperator
 from pde.problem.grid import Array, Grid, is_constant
-from pde.problem.operators import MatrixOperator
 
 POINTS = {1: 1024, 2: 128, 3: 64}
 """Frequencies per axis of the finest grid, base frequencies and their harmonics together."""
@@ -86,7 +86,7 @@ class SymbolLevels:
     def _step(self, level: Level, coarse: Level) -> Step:
         fine, below = level.info.grid.shape, coarse.info.grid.shape
         which = tuple(below[a] < fine[a] for a in self.axes)
-        return Step(level, which, isinstance(coarse.info.operator, MatrixOperator))
+        return Step(level, which, isinstance(coarse.info.operator, CompactOperator))
 
     def harmonics(self, grids: int) -> list[tuple[int, ...]]:
         """The harmonics per axis on each grid; on the last but one there are two, which colours mix."""

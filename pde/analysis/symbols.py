@@ -37,7 +37,7 @@ Colour = list[tuple[tuple[int, ...], int]]
 
 
 class SymbolOperator:
-    """The symbol of A with the relaxations of `StencilOperator`, or of `MatrixOperator` where `multicolour`.
+    """The symbol of A with the relaxations of `StencilOperator`, or of `CompactOperator` where `multicolour`.
 
     Args:
         origin: per axis 0 or 1, the index parity of the points that the coarse grid keeps. Red is an even index sum.

@@ -16,8 +16,8 @@ from pde.backends.numba import backend as numba
 from pde.common.arguments import choose, count, read_precision
 from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
-from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, Product, level_to
-from pde.levels.truncated import product
+from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, Makers, level_to
+from pde.levels.hierarchy import MAKERS as MAKERS_OF_HIERARCHIES
 from pde.problem.grid import Grid
 
 
@@ -61,10 +61,10 @@ def make(hierarchy: Hierarchy, options: Options, mixed: bool = False) -> Backend
     return Mixed(here, _chosen(replace(here, levels=levels), replace(options, dtype=low)))
 
 
-def galerkin_product(grid: Grid, options: Options) -> Product:
-    """R A P by compiled kernels where they are in the cache and may be used for such a grid, else by NumPy."""
-    compiled = None if options.device.on_tensors or options.kernels == "numpy" else numba.product(grid, options)
-    return compiled or product
+def makers(grid: Grid, options: Options) -> Makers:
+    """Makers by compiled kernels where these are in the cache and may be used for such a grid, else those of NumPy."""
+    compiled = None if options.device.on_tensors or options.kernels == "numpy" else numba.makers(grid, options)
+    return compiled or MAKERS_OF_HIERARCHIES
 
 
 def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:

@@ -1,15 +1,16 @@
-"""Products R A P of compact operators with bilinear interpolation, on their coefficients, one axis after the other."""
+"""Products R A P as compact operators: on coefficients, one axis after the other, or from sparse matrices."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from pde.common.caching import once_per_axis
 from pde.levels.axis_maps import gather
 from pde.levels.interpolation_1d import linear_matrix
-from pde.problem.compact import CompactOperator, offsets
+from pde.problem.compact import CompactOperator, offsets, steps_along
 from pde.problem.grid import Array, Axis, Grid
 from pde.problem.masked import MaskedOperator
 from pde.problem.operators import StencilOperator
@@ -62,6 +63,32 @@ def coefficients_of(stencil: Stencil, shape: tuple[int, ...]) -> Array:
     """The coefficients of a `CompactOperator`."""
     some = [stencil.get(k) for k in offsets(len(shape))]
     return np.stack([np.zeros(shape) if c is None else c for c in some])
+
+
+def nearest(matrix: sp.csr_matrix, grid: Grid, volumes: Array) -> sp.csr_matrix:
+    """A matrix whose points couple with their 3^d nearest ones alone, made from one with a few longer couplings.
+
+    A longer one is replaced by twice its strength on each half of the way. Constants and what is linear along the way
+    do not feel it, and A stays self-adjoint in the inner product of `volumes`.
+    """
+    W = volumes.ravel()
+    while True:
+        entries = sp.coo_matrix(matrix)
+        here, there = (np.unravel_index(index, grid.shape) for index in (entries.row, entries.col))
+        steps = [steps_along(*each) for each in zip(grid.axes, here, there, strict=True)]
+        far = np.any([abs(step) > 1 for step in steps], axis=0)
+        if not far.any():
+            return matrix
+        middle = [(a + np.sign(step))[far] % n for a, step, n in zip(here, steps, grid.shape, strict=True)]
+        i, j, m = entries.row[far], entries.col[far], np.ravel_multi_index(middle, grid.shape)
+        k = W[i] * entries.data[far]
+        half = np.concatenate((i, m, m, j)), np.concatenate((m, i, j, m))
+        halves = sp.csr_matrix((np.tile(k, 4), half), shape=matrix.shape)
+        rest = np.bincount(i, k, len(W)) - np.bincount(half[0], np.tile(k, 4), len(W))
+        data = np.where(far, 0.0, entries.data)
+        kept = sp.csr_matrix((data, (entries.row, entries.col)), shape=matrix.shape)
+        kept.eliminate_zeros()
+        matrix = sp.csr_matrix(kept + sp.diags(1 / W) @ (halves + sp.diags(rest)))
 
 
 @once_per_axis

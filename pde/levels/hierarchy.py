@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +15,7 @@ from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
+from pde.levels.galerkin import nearest
 from pde.levels.interpolation_1d import feels_diffusion
 from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
 from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
@@ -22,17 +23,27 @@ from pde.levels.truncated import TruncatedTransfer, product, scaling
 from pde.problem.coefficients import STEEP, Terms
 from pde.problem.compact import CompactOperator
 from pde.problem.finest import finest_operator
-from pde.problem.grid import Grid
+from pde.problem.grid import Array, Grid
 from pde.problem.inner_product import Volumes
 from pde.problem.masked import regular_matrix
-from pde.problem.operators import MatrixOperator, Operator, StencilOperator
+from pde.problem.operators import Operator, StencilOperator
 
 Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer | TruncatedTransfer
-Finest = Callable[[Grid, np.dtype, Terms], Operator]
-"""Makes the operator of the finest grid in a dtype."""
 
-Product = Callable[..., CompactOperator]
-"""Makes R A P of truncated transfers, as `pde.levels.truncated.product` does."""
+
+class Makers(NamedTuple):
+    """Functions that make the costly parts of a hierarchy; others with the same results may replace them.
+
+    Attributes:
+        product: (A, transfer, dtype, terms): R A P of truncated transfers.
+        black_box: (A, which, dtype): an `OperatorTransfer` and the coefficients of R A P; None takes sparse matrices.
+    """
+
+    product: Callable[..., CompactOperator] = product
+    black_box: Callable[..., tuple[OperatorTransfer, Array] | None] = lambda A, which, dtype: None
+
+
+MAKERS = Makers()
 
 COARSEST_SIZE = 8
 """Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
@@ -170,17 +181,15 @@ def build_hierarchy(
     choices: Choices,
     limit: int | None,
     before: Hierarchy | None = None,
-    finest: Finest = finest_operator,
-    product: Product = product,
+    makers: Makers = MAKERS,
 ) -> Hierarchy:
     """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.
 
     Args:
         before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
-        finest: makes A; where that is a `MaskedOperator`, transfers are to be "truncated" or "operator".
-        product: makes R A P of truncated transfers.
+        makers: of transfers and products.
     """
-    A = finest(grid, choices.dtype, terms)
+    A: Operator = finest_operator(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
     reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
@@ -190,13 +199,13 @@ def build_hierarchy(
         last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
         last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
-        coarser = None if last else _coarsened(A, which, choices, reuse, product)
+        coarser = None if last else _coarsened(A, which, choices, reuse, makers)
         if coarser is None:
             result.levels.append(_coarsest_level(A, choices.singular))
             return result
         transfer, coarse = coarser
         result.levels.append(_level(A, transfer, choices))
-        fine = A.grid if choices.transfer in TRANSFERS else through_points(A.grid, which)
+        fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
         rediscretised = choices.coarse == "rediscretised"
         result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised))
         if not rediscretised:
@@ -205,35 +214,54 @@ def build_hierarchy(
 
 
 def _coarsened(
-    A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse, product: Product
+    A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse, makers: Makers
 ) -> tuple[Transfer, Operator] | None:
     """The transfer and the next coarser operator; None where the coefficient would be too steep there.
 
     None too where no point of a domain is a coarse one.
     """
-    if choices.transfer == "truncated":
-        return _truncated(A, which, choices, product)
     rediscretised = choices.coarse == "rediscretised"
+    if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
+        return _truncated(A, which, choices, makers)
+    if choices.transfer == "operator" and (made := makers.black_box(A, which, choices.dtype)):
+        transfer, coefficients = made
+        terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
+        if _is_too_steep(A.grid, terms, transfer.coarse):
+            return None
+        return transfer, CompactOperator(transfer.coarse, coefficients, terms, transfer.volumes)
     matrix = None if rediscretised else regular_matrix(A)
     transfer = _transfer(A, matrix, which, choices, reuse)
     terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
-    if A.grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(transfer.coarse) > STEEP:
+    if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
     if matrix is None:
         return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
     volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
-    coarse = transfer.restriction() @ (matrix @ transfer.matrix())  # R A P (5.11)
-    return transfer, MatrixOperator(transfer.coarse, coarse.astype(choices.dtype, copy=False), terms, volumes)
+    RAP = nearest(transfer.restriction() @ (matrix @ transfer.matrix()), transfer.coarse, volumes)  # (5.11)
+    coarse = CompactOperator.from_matrix(transfer.coarse, RAP.astype(choices.dtype, copy=False), terms, volumes)
+    return transfer, coarse
+
+
+def _is_too_steep(grid: Grid, terms: Terms, coarse: Grid) -> bool:
+    """Whether the coefficient jumps on the coarse grid, and the fine one is small enough to be the coarsest."""
+    return grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(coarse) > STEEP
+
+
+def _has_cells(A: Operator) -> bool:
+    """Whether the finest grid has cells: products with interpolation between their centres would not be compact."""
+    return any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
 
 
 def _truncated(
-    A: Any, which: tuple[bool, ...], choices: Choices, product: Product
+    A: Any, which: tuple[bool, ...], choices: Choices, makers: Makers
 ) -> tuple[TruncatedTransfer, CompactOperator] | None:
     transfer = TruncatedTransfer(A.grid, which, choices.dtype, scaling(A), A.volumes)
     if not transfer.inside.any():
         return None
     terms = coarse_terms(A.terms, A.grid, which, transfer, between=False)
-    return transfer, product(A, transfer, choices.dtype, terms)
+    if _is_too_steep(A.grid, terms, transfer.coarse):
+        return None
+    return transfer, makers.product(A, transfer, choices.dtype, terms)
 
 
 def _transfer(
@@ -306,4 +334,4 @@ def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
 
 
 def _kind(A: Operator) -> str:
-    return "Galerkin" if isinstance(A, MatrixOperator | CompactOperator) else "stencil"
+    return "Galerkin" if isinstance(A, CompactOperator) else "stencil"

@@ -13,7 +13,7 @@ from pde.levels.direct import Factored, factor_of_definite
 from pde.problem.compact import CompactOperator
 from pde.problem.grid import Array
 from pde.problem.masked import regular_matrix
-from pde.problem.operators import MatrixOperator, Operator, coloured_blocks
+from pde.problem.operators import Operator, coloured_blocks
 
 
 class Zebra(Factored):
@@ -100,7 +100,7 @@ def alternating_zebra(A: Operator, omega: float) -> Alternating:
 def block_groups(A: Operator, axes: tuple[int, ...]) -> list[Array]:
     """The unknowns of the lines or planes along `axes`, in groups within which no two of them couple."""
     numbers = np.arange(A.grid.size).reshape(A.grid.shape)
-    colours = coloured_blocks(A.grid, axes, isinstance(A, MatrixOperator | CompactOperator))
+    colours = coloured_blocks(A.grid, axes, isinstance(A, CompactOperator))
     return [np.concatenate([numbers[block].ravel() for block in colour]) for colour in colours]
 
 

@@ -117,14 +117,12 @@ def product(
     return CompactOperator(transfer.coarse, coefficients, terms, transfer.volume, inside)
 
 
-def scaling(A: Domain) -> Array:
+def scaling(A: StencilOperator | Domain) -> Array:
     """S: the mask, and beside walls between grid points less, by the ratio of the box's diagonal to that of A."""
-    inside: Any = A.inside
-    if inside is None:
-        return np.ones(A.grid.shape, dtype=bool)
-    if isinstance(A, CompactOperator) or A.extra is None:
-        return inside
-    return A.inside * (A.box.diagonal / A.diagonal)
+    if isinstance(A, MaskedOperator):
+        return A.inside if A.extra is None else A.inside * (A.box.diagonal / A.diagonal)
+    inside: Any = A.inside if isinstance(A, CompactOperator) else None
+    return np.ones(A.grid.shape, dtype=bool) if inside is None else inside
 
 
 def _half_transposed(fine: Axis, coarse: Axis) -> sp.csr_matrix:

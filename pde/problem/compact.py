@@ -68,9 +68,7 @@ class CompactOperator(Frozen):
         number = np.zeros(len(entries.data), dtype=np.intp)
         pairs = (np.unravel_index(index, grid.shape) for index in (entries.col, entries.row))
         for axis, there, here in zip(grid.axes, *pairs, strict=True):
-            step = there - here
-            if axis.periodic:
-                step = (step + axis.n // 2) % axis.n - axis.n // 2  # the shorter way around
+            step = steps_along(axis, here, there)
             if np.any(abs(step) > 1):
                 raise ValueError("matrix must couple the 3^d nearest points only; it has an entry that leads further")
             number = 3 * number + step + 1
@@ -148,6 +146,12 @@ class CompactOperator(Frozen):
 def offsets(ndim: int) -> list[tuple[int, ...]]:
     """The offsets from a point to its 3^ndim nearest ones, itself in the middle."""
     return list(product((-1, 0, 1), repeat=ndim))
+
+
+def steps_along(axis: Axis, here: Array, there: Array) -> Array:
+    """The steps from some points to others along an axis, by the shorter way around a periodic one."""
+    steps = there - here
+    return (steps + axis.n // 2) % axis.n - axis.n // 2 if axis.periodic else steps
 
 
 def _is_filled(block: Sequence[slice], shape: Sequence[int]) -> bool:

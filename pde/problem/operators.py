@@ -1,4 +1,4 @@
-"""The discrete operator A of a level, matrix-free on a tensor grid or as a sparse matrix, with its relaxations."""
+"""The discrete operator A of a level, matrix-free on a tensor grid, with its relaxations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import Frozen, cast, contiguous, expand, is_tensor, multiplied, zeros
+from pde.common.arrays import Frozen, cast, contiguous, expand, is_tensor, zeros
 from pde.problem.coefficients import AxisCoefficients, Terms, grid_coefficients, grid_fluxes
 from pde.problem.grid import ENDS, Array, Grid, along, trailing, window
 
@@ -145,45 +145,6 @@ class StencilOperator(Frozen):
                 for part, faces in zip(ENDS, (below[-1], above[-1]), strict=True):
                     rest[window(a, ndim, part)] += faces[window(a, ndim, part)]
         return _assembled(grid, below, above, rest)
-
-
-class MatrixOperator(Frozen):
-    """A as a sparse matrix with a 3^ndim-point stencil, relaxed in a colour per class of indices, 2^ndim of them.
-
-    Args:
-        matrix: on the flattened unknowns (C order).
-        volumes: W, in whose inner product A is self-adjoint; None takes those of the grid.
-    """
-
-    arrays = ("_matrix", "diagonal", "_colours")
-
-    def __init__(
-        self, grid: Grid, matrix: sp.csr_matrix, terms: Terms | None = None, volumes: Array | None = None
-    ) -> None:
-        self.grid, self.terms = grid, Terms((1.0,) * grid.ndim) if terms is None else terms
-        self.volumes: Array = grid.volumes() if volumes is None else volumes
-        self._matrix = matrix = sp.csr_matrix(matrix)
-        self.nonzeros, centre = matrix.nnz, matrix.diagonal()
-        self.diagonal = centre.reshape(grid.shape)
-        indices = np.arange(grid.size).reshape(grid.shape)
-        blocks = product(*(axis.colours() for axis in grid.axes))
-        self._colours = [(rows, matrix[rows], centre[rows]) for b in blocks if (rows := indices[b].ravel()).size]
-
-    def __call__(self, u: Array) -> Array:
-        """A u for u of shape (..., *grid.shape)."""
-        return multiplied(self._matrix, u, self.grid.ndim, self.grid.shape)
-
-    def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
-        """One multicolour Gauss-Seidel sweep with relaxation omega on A d = r from d = 0."""
-        flat = r.reshape(-1, self.grid.size).T
-        d = zeros(tuple(flat.shape), like=r)
-        for rows, block, centre in reversed(self._colours) if reverse else self._colours:
-            d[rows] += omega * (flat[rows] - block @ d) / centre[:, None]
-        return contiguous(d.T).reshape(r.shape)
-
-    def matrix(self) -> sp.csr_matrix:
-        """A as a sparse matrix on the flattened unknowns."""
-        return self._matrix
 
 
 class Operator(Protocol):

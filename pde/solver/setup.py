@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from mgcore.cycle import CYCLES, work_units
-from pde.backends.choice import galerkin_product, largest_direct, make, read_options
+from pde.backends.choice import largest_direct, make, makers, read_options
 from pde.common.arguments import choose, count, read_nu, read_omega
 from pde.levels.defaults import automatic, is_rough
 from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
@@ -69,7 +69,7 @@ class Setup:
             choices,
             self._limit,
             before,
-            product=galerkin_product(problem.grid, self._options),
+            makers=makers(problem.grid, self._options),
         )
         mixed = self._mixed and (problem.singular or problem.is_held(single))
         backend = make(hierarchy, self._options, mixed)

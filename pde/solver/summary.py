@@ -12,7 +12,6 @@ from pde.common.memory import Counter, readable
 from pde.levels.direct import DirectSolver, SeparableSolver
 from pde.levels.smoothers import Jacobi, RedBlack
 from pde.problem.grid import Axis, Grid, is_constant
-from pde.problem.operators import MatrixOperator
 
 TITLES = ("level", "shape", "unknowns", "spacing", "aspect", "halves", "operator", "runs in", "smoother", "memory")
 LEFT = ("shape", "spacing", "halves", "operator", "runs in", "smoother")
@@ -89,5 +88,4 @@ def _runs_in(level: Level) -> str:
         return "NumPy"
     if any(isinstance(B, DirectSolver) for B in smoothers):
         return "SuperLU"
-    operator = "SciPy" if isinstance(level.info.operator, MatrixOperator) else "NumPy"
-    return operator if all(isinstance(B, Jacobi | RedBlack) for B in smoothers) else f"{operator}, SuperLU"
+    return "NumPy" if all(isinstance(B, Jacobi | RedBlack) for B in smoothers) else "NumPy, SuperLU"

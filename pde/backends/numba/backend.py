@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from pde.backends.numba.background import MEANWHILE, begin, waiting
 from pde.backends.numba.thread_pool import usable
 from pde.backends.numba.variants import EVERY, Variant, variant_of
 from pde.common.progress import CompileBar
-from pde.levels.hierarchy import Hierarchy, Product
+from pde.levels.hierarchy import Hierarchy, Makers
 from pde.problem.grid import Array, Grid
 
 SMALLEST = 1 << 15
@@ -54,15 +55,16 @@ def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
     return Numba(hierarchy, options, variant)
 
 
-def product(grid: Grid, options: Options) -> Product | None:
-    """R A P of truncated transfers by kernels, where they are compiled already."""
+def makers(grid: Grid, options: Options) -> Makers | None:
+    """Makers of transfers and products by kernels, where they are compiled already."""
     variant = Variant(grid.ndim, options.dtype.name, "galerkin")
     small = options.kernels == "auto" and grid.size < SMALLEST
     if small or variant not in EVERY or not stamps.is_compiled(variant) or _missing(automatic=True):
         return None
-    from pde.backends.numba.multicolour.runner import Product as Compiled
+    from pde.backends.numba.multicolour.makers import make_black_box, make_product
 
-    return Compiled(usable(options.threads))
+    threads = usable(options.threads)
+    return Makers(partial(make_product, threads), partial(make_black_box, threads))
 
 
 def _missing(automatic: bool) -> str:

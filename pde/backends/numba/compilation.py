@@ -15,10 +15,6 @@ from pde.backends.numba import stamps
 from pde.backends.numba.backend import make
 from pde.backends.numba.variants import EVERY, Variant
 from pde.levels.hierarchy import Choices, build_hierarchy
-from pde.problem.coefficients import Terms
-from pde.problem.grid import Grid
-from pde.problem.masked import MaskedOperator
-from pde.problem.operators import StencilOperator
 from pde.problem.poisson import Poisson
 
 DIMS, DTYPES, COEFFICIENTS = (tuple(dict.fromkeys(values)) for values in zip(*EVERY, strict=True))
@@ -78,12 +74,11 @@ def compile_variant(variant: Variant, progress: bool = False) -> None:
 def small_backend(variant: Variant) -> Any:
     """Make the backend of a small problem that needs these kernels."""
     a: Any = _varying if variant.coefficients == "varying" else 1.0
-    problem, dtype = Poisson((20,) * variant.ndim, coefficient=a), np.dtype(variant.dtype)
-    galerkin = variant.coefficients == "galerkin"
+    galerkin, shape, dtype = variant.coefficients == "galerkin", (20,) * variant.ndim, np.dtype(variant.dtype)
+    problem = Poisson(shape, coefficient=a, domain=np.ones(shape, dtype=bool) if galerkin else None)
     names = ("galerkin", "truncated") if galerkin else ("rediscretised", "bilinear")
     choices = Choices("sor", None, (1, 1), *names, dtype, problem.singular)
-    finest: Any = _in_a_domain if galerkin else StencilOperator
-    hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64, finest=finest)
+    hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64)
     return make(hierarchy, Options("numba", dtype=dtype, threads=1))
 
 
@@ -114,10 +109,6 @@ def _lower_priority() -> None:
 
 def _varying(*x: np.ndarray) -> np.ndarray:
     return 1 + x[-1] / 2
-
-
-def _in_a_domain(grid: Grid, dtype: np.dtype, terms: Terms) -> MaskedOperator:
-    return MaskedOperator(StencilOperator(grid, dtype, terms), np.ones(grid.shape, dtype=bool))
 
 
 def _among(name: str, given: Any, allowed: tuple[Any, ...]) -> tuple[Any, ...]:

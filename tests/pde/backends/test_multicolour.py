@@ -14,7 +14,7 @@ from pde.backends.base import Backend
 from pde.backends.data import Data, Options
 from pde.backends.numba.backend import make
 from pde.backends.numba.multicolour import runner
-from pde.backends.numba.multicolour.runner import Product
+from pde.backends.numba.multicolour.makers import make_product
 from pde.levels import hierarchy
 from pde.levels.truncated import TruncatedTransfer, product
 from tests.pde import rounding
@@ -129,7 +129,7 @@ def test_products_are_those_of_the_plain_levels(mg, threads):
     for level in mg.levels[:-1]:
         A, transfer = level.info.operator, level.info.to_coarse
         if isinstance(transfer, TruncatedTransfer) and not any(axis.periodic and axis.n % 2 for axis in A.grid.axes):
-            expected, found = product(A, transfer, mg.dtype), Product(threads)(A, transfer, mg.dtype)
+            expected, found = product(A, transfer, mg.dtype), make_product(threads, A, transfer, mg.dtype, None)
             pairs = [B.matrix() for B in (expected, found)]
             for B in pairs:
                 B.setdiag(np.where(expected.inside.ravel(), B.diagonal(), 0.0))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mgcore import checks, stencils
 from pde import Multigrid, Poisson
 from pde.levels.smoothers import SMOOTHERS as RELAXATIONS
-from pde.problem.operators import MatrixOperator, StencilOperator
+from pde.problem.compact import CompactOperator
+from pde.problem.operators import StencilOperator
 from tests.pde.reference import EPS, F8, PROBLEMS, SEEDS, SMOOTHERS, boxes, finite_volumes, nonuniform_grids
 from tests.pde.sides_reference import Manufactured, make_box
 
@@ -72,7 +73,7 @@ def test_on_2k_minus_1_points_every_row_is_the_galerkin_kernel(transfer, k):
 def test_a_sparse_operator_is_the_stencil_operator(grid, seed):
     u = np.random.default_rng(seed).standard_normal((2, *grid.shape))
     stencil = StencilOperator(grid, F8)
-    matrix = MatrixOperator(grid, stencil.matrix())
+    matrix = CompactOperator.from_matrix(grid, stencil.matrix())
     np.testing.assert_allclose(matrix(u), stencil(u), atol=64 * EPS * np.max(stencil.diagonal) * np.abs(u).max())
     np.testing.assert_allclose(matrix.diagonal, np.broadcast_to(stencil.diagonal, grid.shape), rtol=8 * EPS)
 
@@ -127,7 +128,7 @@ def test_a_multicolour_sweep_is_sequential_relaxation_in_that_order(box, seed, o
     """On every level of a Galerkin hierarchy, 3^d-point operators."""
     rng = np.random.default_rng(seed)
     for level in Multigrid(Poisson(*box), coarse="galerkin").levels:
-        if not isinstance(level.A, MatrixOperator):
+        if not isinstance(level.A, CompactOperator):
             continue
         shape, A = level.info.grid.shape, dense(level.A)
         u, f = rng.standard_normal(shape), rng.standard_normal(shape)
@@ -161,7 +162,7 @@ def test_the_levels_hold_these_sweeps(smoother, coarse):
         shape, A = level.info.grid.shape, dense(level.A)
         f = rng.standard_normal(shape)
         assert (len(level.B), len(level.B_post)) == (1, 2)
-        order = multicolour_order(shape) if isinstance(level.A, MatrixOperator) else red_black_order(shape)
+        order = multicolour_order(shape) if isinstance(level.A, CompactOperator) else red_black_order(shape)
         zero, D = np.zeros(shape), np.diag(A).reshape(shape)
         once = 0.9 * f / D
         if smoother == "jacobi":

@@ -14,7 +14,9 @@ from numpy.linalg import norm
 import pde
 from mgcore import checks
 from pde.levels.black_box import INTERIOR, OperatorTransfer
-from pde.problem.operators import MatrixOperator, Operator, StencilOperator
+from pde.levels.galerkin import nearest
+from pde.problem.compact import CompactOperator
+from pde.problem.operators import Operator, StencilOperator
 from tests.pde.reference import EPS, SEEDS, weighted
 
 SIDES = ["periodic", *product(["dirichlet", "neumann", ("robin", 2.0)], repeat=2)]
@@ -117,7 +119,8 @@ def coarsenings(problem: pde.Poisson, most: int) -> Iterator[tuple[Operator, Ope
         transfer = OperatorTransfer(A, which, np.dtype(float))
         yield A, transfer
         product_ = sp.csr_matrix(transfer.restriction() @ (A.matrix() @ transfer.matrix()))
-        A = MatrixOperator(transfer.coarse, product_, problem.terms, transfer.volumes)
+        product_ = nearest(product_, transfer.coarse, transfer.volumes)
+        A = CompactOperator.from_matrix(transfer.coarse, product_, problem.terms, transfer.volumes)
 
 
 def check_row_sums(problem: pde.Poisson, most: int) -> None:

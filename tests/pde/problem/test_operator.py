@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pde import Multigrid, Poisson
-from pde.problem.operators import MatrixOperator, StencilOperator
+from pde.problem.compact import CompactOperator
+from pde.problem.operators import StencilOperator
 from tests.pde.reference import (
     EPS,
     F8,
@@ -62,7 +63,7 @@ def test_a_grid_of_any_spacing_has_the_finite_volume_operator(grid):
     A = StencilOperator(grid, F8)
     same(A.matrix(), reference, grid.ndim)
     same(columns(A, grid.shape), reference, grid.ndim)
-    same(columns(MatrixOperator(grid, A.matrix()), grid.shape), reference, grid.ndim)
+    same(columns(CompactOperator.from_matrix(grid, A.matrix()), grid.shape), reference, grid.ndim)
     assert np.linalg.norm(reference, np.inf) <= 2 * np.max(A.diagonal) * (1 + 8 * EPS)  # what `rounding` rests on
     volumes = np.ones(1)
     for axis in grid.axes:

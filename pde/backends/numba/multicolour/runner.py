@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,8 +17,6 @@ from pde.backends.numba.multicolour.tables import Table
 from pde.backends.numba.multicolour.transfers import RING
 from pde.backends.numba.thread_pool import thread_pool
 from pde.backends.numba.work_queue import new_counters
-from pde.levels.truncated import TruncatedTransfer
-from pde.problem.compact import CompactOperator
 from pde.problem.grid import Array
 
 ALONE_BELOW = 1 << 13
@@ -122,14 +119,3 @@ class Runner:
         row, (_, rows, line) = self.table.shape[2], self.table.coarse_shape
         return 2 * row + max((RING + 27) * rows * line + 27 * line, line) + 64
 
-
-@dataclass(frozen=True)
-class Product:
-    """R A P of truncated transfers, as `pde.levels.truncated.product` makes it."""
-
-    threads: int
-
-    def __call__(self, A: Any, transfer: TruncatedTransfer, dtype: np.dtype, terms: Any = None) -> CompactOperator:
-        coefficients = np.empty((3**A.grid.ndim, *transfer.coarse.shape), dtype)
-        Runner(Table(A, transfer, dtype), self.threads).galerkin(coefficients)
-        return CompactOperator(transfer.coarse, coefficients, terms, transfer.volume, transfer.inside)
