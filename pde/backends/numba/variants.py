@@ -77,8 +77,13 @@ def is_compact(level: Level) -> bool:
         isinstance(A, StencilOperator | MaskedOperator | CompactOperator)
         and isinstance(transfer, TruncatedTransfer | MatrixTransfer)
         and isinstance(sweep_of(level), RedBlack)
-        and not any(axis.periodic and axis.n % 2 for axis in grid.axes)
+        and not has_seam(grid)
     )
+
+
+def has_seam(grid: Grid) -> bool:
+    """Whether a periodic axis has an odd number of points: its first and its last one are neighbours of one colour."""
+    return any(axis.periodic and axis.n % 2 for axis in grid.axes)
 
 
 def is_alike(grid: Grid, terms: Terms) -> bool:

@@ -5,6 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from pde.backends.numba.jit import called, compiled, merged
+from pde.backends.numba.multicolour.corners import (
+    corner_plane,
+    product_plane,
+    prolong_corners,
+    restrict_corners,
+    tips_in_plane,
+    weak_plane,
+)
 from pde.backends.numba.multicolour.galerkin import galerkin_plane
 from pde.backends.numba.multicolour.records import Level, Like
 from pde.backends.numba.multicolour.rows import relax_plane, residual_row, zero
@@ -18,12 +26,14 @@ from pde.backends.numba.multicolour.vectors import advance_plane, combine_plane,
 from pde.backends.numba.pointers import address_of, pointer
 from pde.backends.numba.work_queue import BEGUN, DONE, TAKEN, begun, raise_by, wait
 
-PASS, RESTRICT, RESTRICT_SPARSE, GALERKIN = range(4)
+PASS, RESTRICT, RESTRICT_SPARSE, PRODUCT = range(4)
 """Kinds of phases: a pass of stages over planes; R of the residual; R r; R A P."""
 
-FIRST, SECOND, ALONE, CLEAR, PROLONG, RESIDUAL, NORM, DOT, COMBINE, ENERGY, ADVANCE = range(11)
+FIRST, SECOND, ALONE, CLEAR, PROLONG, RESIDUAL, NORM, DOT, COMBINE, ENERGY, ADVANCE, WEAK, TIPS, CORNERS = range(14)
 """Stages of a pass: relaxation of either half of the colours, of the first from u = 0; u <- 0; u += P e; r <- f - A u;
-the sums of W (f - A u)^2 and of W r u; p <- u + b p; the sum of W p (A p); u += b p and r -= b A p."""
+the sums of W (f - A u)^2 and of W r u; p <- u + b p; the sum of W p (A p); u += b p and r -= b A p.
+Of a `CornerTransfer` 1 at weak points in f, else 0, and the number of tips, and, from CORNERS on, weights by the number of
+axes along which points lie between coarse ones."""
 
 F, U, E, R, P = range(5)
 """Buffers of a call, by their addresses: f, u, the coarse vector, r and the direction of conjugate gradients."""
@@ -91,13 +101,18 @@ def task(records, entries, signs, p, stages, addresses, numbers, sums, like, num
             for i in range(border - p.number, border + p.number):
                 plane = (i + p.planes) % p.planes
                 stage(chosen[p.number], level, vectors, plane, p.turn, given, total, space)
+    elif p.op == RESTRICT and record.corners != 0:
+        restrict_corners(level, e, u, f, known, first, last, space)
     elif p.op == RESTRICT:
         restrict_planes(level, e, u, f, known, first, last, tags, space)
     elif p.op == RESTRICT_SPARSE:
         restrict_sparse(level, e, r, first, last)
     else:
         for i in range(first, last):
-            galerkin_plane(level, e, p.coarse, i, space)
+            if record.corners != 0:
+                product_plane(level, e, r, p.coarse, i, space)
+            else:
+                galerkin_plane(level, e, p.coarse, i, space)
 
 
 @compiled
@@ -131,7 +146,9 @@ def stage(kind, level, vectors, i, turn, numbers, sums, work):
     if kind == FIRST or kind == SECOND or kind == ALONE:
         relax_plane(level, u, f, i, 1 if kind == SECOND else 0, turn, numbers[0], kind == ALONE, work)
     elif kind == PROLONG:
-        if L.P.rows != 0:
+        if L.corners != 0:
+            prolong_corners(level, u, e, i)
+        elif L.P.rows != 0:
             prolong_plane_sparse(level, u, e, i)
         else:
             prolong_plane(level, u, e, i, work)
@@ -148,5 +165,11 @@ def stage(kind, level, vectors, i, turn, numbers, sums, work):
         sums[i] = energy_plane(level, p, i, work)
     elif kind == DOT:
         sums[i] = dot_plane(level, r, u, i)
+    elif kind == WEAK:
+        weak_plane(level, f, numbers[0], i, work)
+    elif kind == TIPS:
+        sums[i] = tips_in_plane(level, f, numbers[1], i)
+    elif kind >= CORNERS:
+        corner_plane(level, kind - CORNERS, numbers[0], i, work)
     else:
         zero(u, i * size, (i + 1) * size)

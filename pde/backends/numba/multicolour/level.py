@@ -12,6 +12,7 @@ from mgcore import Level, Moves
 from mgcore.level import difference
 from pde.backends.numba.multicolour.execute import ALONE, CLEAR, FIRST, PROLONG, RESIDUAL, SECOND
 from pde.backends.numba.multicolour.runner import Runner
+from pde.levels.corner_transfer import CornerTransfer
 from pde.levels.truncated import TruncatedTransfer
 from pde.problem.grid import Array
 
@@ -52,7 +53,7 @@ class CompiledLevel:
         members, P = len(state.f), self.level.P
         shape = self.level.info.to_coarse.coarse.shape
         e = coarse.array("f", members) if isinstance(coarse, CompiledLevel) else self.array("e", members, shape)
-        if isinstance(P, TruncatedTransfer):
+        if isinstance(P, TruncatedTransfer | CornerTransfer):
             self.runner.restrict(members, False, f=state.f, u=state.u, e=e)
         else:
             self.runner.restrict(members, True, r=self.residual(state), e=e)

@@ -55,6 +55,12 @@ LEVEL = np.dtype(
         ("line", LINE, 3),
         ("P", SPARSE),
         ("R", SPARSE),
+        ("flat", _COUNT),
+        ("corners", _COUNT),
+        ("between", _COUNT, 3),
+        ("reaction", FIELD),
+        ("volumes", FIELD),
+        ("coarse_volumes", _COUNT),
         ("widths", _COUNT, 3),
     ]
 )
@@ -68,6 +74,9 @@ Attributes:
     scale: of the rows of P. weights: of the columns of R, if `weighted`.
     coarse_mask: address of bytes, or 0.
     P, R: in the place of `line`, where `P.rows` is not 0.
+    flat: whether there are two dimensions. corners: address of the weights of a `CornerTransfer`, if it is one; then
+        parents of a `line` are corners, and its children the planes before, at and behind each coarse one, -1 if none.
+    between: addresses of 1 where an index lies between coarse ones. reaction, volumes, coarse_volumes: see there.
     widths: addresses of the control volumes along each axis.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pde.backends.numba.buffers import address
 from pde.backends.numba.multicolour import execute as kernels
-from pde.backends.numba.multicolour.execute import GALERKIN, PASS, RESTRICT, RESTRICT_SPARSE
+from pde.backends.numba.multicolour.execute import PASS, PRODUCT, RESTRICT, RESTRICT_SPARSE
 from pde.backends.numba.multicolour.records import ENTRY, PHASE
 from pde.backends.numba.multicolour.tables import Table
 from pde.backends.numba.multicolour.transfers import RING
@@ -60,9 +60,9 @@ class Runner:
         op, planes = (RESTRICT_SPARSE, self.coarse_size) if sparse else (RESTRICT, self.table.coarse_shape[0])
         self._simple(op, planes, members, buffers)
 
-    def galerkin(self, out: Array) -> None:
-        """Write the coefficients of R A P to `out`."""
-        self._simple(GALERKIN, self.table.coarse_shape[0], 1, {"e": out})
+    def product(self, out: Array, volumes: Array | None = None) -> None:
+        """Write the coefficients of R A P to `out`, and those of a `CornerTransfer` with its coarse volumes."""
+        self._simple(PRODUCT, self.table.coarse_shape[0], 1, {"e": out, "r": volumes})
 
     def _simple(self, op: int, planes: int, members: int, buffers: dict[str, Array | None]) -> None:
         key = op, members

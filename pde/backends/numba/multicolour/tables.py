@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from pde.backends.numba.buffers import address
 from pde.backends.numba.multicolour.records import CHILDREN, ENTRY, LEVEL, PARITY, RED_BLACK
 from pde.common.caching import once_per_axis
+from pde.levels.corner_transfer import CornerTransfer
 from pde.levels.interpolation_1d import as_weights, linear_matrix
 from pde.levels.transfers import MatrixTransfer
 from pde.levels.truncated import TruncatedTransfer
@@ -55,8 +56,11 @@ class Table:
         widths = in_planes([axis.width for axis in A.grid.axes], np.ones(1))
         L["widths"] = [self._address(width.astype(self.dtype)) for width in widths]
         self.coarse_shape = (0, 0, 0) if transfer is None else in_planes(transfer.coarse.shape, 1)
+        L["flat"] = A.grid.ndim == 2
         if isinstance(transfer, TruncatedTransfer):
             self._put_lines(L, transfer)
+        elif isinstance(transfer, CornerTransfer):
+            self._put_corners(L, transfer, A)
         elif isinstance(transfer, MatrixTransfer):
             for name, matrix in (("P", transfer.matrix()), ("R", transfer.restriction())):
                 self._put_matrix(L[name], matrix)
@@ -96,6 +100,28 @@ class Table:
             line["prolong"], line["restrict"], line["weights"] = reals
             line["parents"], line["children"] = self._address(parents), self._address(children)
             line["fine"], line["coarse"] = fine, coarse
+
+    def _put_corners(self, L: Any, transfer: CornerTransfer, A: Any) -> None:
+        L["corners"] = self._address(np.ascontiguousarray(transfer.corners, self.dtype))
+        L["coarse_volumes"] = self._address(np.ascontiguousarray(transfer.volumes, self.dtype))
+        self._put(L["volumes"], self._broadcast(transfer.fine_volumes))
+        self._put(L["reaction"], self._broadcast(A.terms.reaction))
+        pairs = zip(transfer.lines, transfer.kept, A.grid.axes, strict=True)
+        one = np.zeros((2, 1), np.int64), np.zeros(1, np.int64), None
+        for a, (line, kept, axis) in enumerate(in_planes(list(pairs), one)):
+            n, m = line.shape[1], len(kept)
+            between = np.ones(n, np.int32)
+            between[kept] = 0
+            children = np.stack((kept - 1, kept, kept + 1)) if n > 1 else np.array([[-1], [0], [-1]])
+            if axis is not None and axis.periodic:
+                children %= n
+            children[(children < 0) | (children >= n)] = -1
+            aside = children[::2]
+            aside[(aside >= 0) & (between[aside] == 0)] = -1
+            L["between"][a] = self._address(between)
+            L["line"][a]["fine"], L["line"][a]["coarse"] = n, m
+            L["line"][a]["parents"] = self._address(line.astype(np.int32))
+            L["line"][a]["children"] = self._address(children.astype(np.int32))
 
     def _put_matrix(self, part: Any, matrix: sp.csr_matrix) -> None:
         part["rows"] = matrix.shape[0]
