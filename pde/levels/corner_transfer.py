@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -34,7 +34,16 @@ class CornerTransfer(OperatorTransfer):
         coarse, self.kept = coarse_points(fine, which)
         object.__setattr__(self, "coarse", coarse)
         self.fine, self.corners, self.fine_volumes, self.volumes = fine, corners, volumes, coarse_volumes
-        self.lines = [corners_along(axis.n, kept, axis.periodic) for axis, kept in zip(fine.axes, self.kept, strict=True)]
+        self.lines = [
+            corners_along(axis.n, kept, axis.periodic) for axis, kept in zip(fine.axes, self.kept, strict=True)
+        ]
+
+    def adjoint(self) -> Callable[[Array], Array]:
+        return self.restricted
+
+    def restricted(self, r: Array) -> Array:
+        """R r."""
+        return self.restrict(r)
 
     def to(self, device: Any, dtype: Any) -> Any:
         maps = {name: convert(getattr(self, name), device, dtype) for name in ("prolong", "restrict")}
@@ -56,7 +65,10 @@ class CornerTransfer(OperatorTransfer):
         numbers = np.arange(self.fine.size).reshape(self.fine.shape)
         for bits, weights in zip(product((0, 1), repeat=self.fine.ndim), self.corners, strict=True):
             index = np.ix_(*(line[bit] for line, bit in zip(self.lines, bits, strict=True)))
-            column, some = np.broadcast_to(np.ravel_multi_index(index, self.coarse.shape), self.fine.shape), weights != 0
+            column, some = (
+                np.broadcast_to(np.ravel_multi_index(index, self.coarse.shape), self.fine.shape),
+                weights != 0,
+            )
             rows.append(numbers[some])
             columns.append(column[some])
             values.append(weights[some].astype(float))

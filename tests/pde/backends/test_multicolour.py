@@ -133,7 +133,7 @@ def test_products_are_those_of_the_plain_levels(mg, threads):
             pairs = [B.matrix() for B in (expected, found)]
             for B in pairs:
                 B.setdiag(np.where(expected.inside.ravel(), B.diagonal(), 0.0))
-            terms = 27 ** A.grid.ndim  # products that an entry is the sum of
+            terms = 27**A.grid.ndim  # products that an entry is the sum of
             largest = float(np.max(A.diagonal))
             assert abs(pairs[0] - pairs[1]).max() <= 4 * terms**0.5 * rounding.EPS * largest
             assert np.all(found.diagonal > 0)

@@ -40,7 +40,9 @@ F, U, E, R, P = range(5)
 
 
 @called
-def execute(records, entries, signs, phases, stages, addresses, numbers, sums, bytes_, indices, counters, leads, tags, work):
+def execute(
+    records, entries, signs, phases, stages, addresses, numbers, sums, bytes_, indices, counters, leads, tags, work
+):
     """Do all phases; several threads make the same call, each with `tags` and `work` of its own.
 
     Args:
@@ -87,7 +89,11 @@ def task(records, entries, signs, p, stages, addresses, numbers, sums, like, num
     member, block = number // count, number % count
     at = member * p.fine
     space = address_of(work)
-    f, u, e = buffer(addresses, F, at, like), buffer(addresses, U, at, like), buffer(addresses, E, member * p.coarse, like)
+    f, u, e = (
+        buffer(addresses, F, at, like),
+        buffer(addresses, U, at, like),
+        buffer(addresses, E, member * p.coarse, like),
+    )
     r, known = buffer(addresses, R, at, like), addresses[U] != 0
     first, last = p.planes * block // p.blocks, p.planes * (block + 1) // p.blocks
     if p.op == PASS:

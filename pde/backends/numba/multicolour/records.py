@@ -21,7 +21,9 @@ sign, 0 for + and 1 for -, of the summand in f - A u."""
 FIELD = np.dtype([(name, _COUNT) for name in ("at", "plane", "row")])
 """Numbers on a grid: where they are and the strides of planes and rows, 0 for what does not change across them."""
 
-LINE = np.dtype([(name, _COUNT) for name in ("fine", "coarse", "parents", "prolong", "restrict", "children", "weights")])
+LINE = np.dtype(
+    [(name, _COUNT) for name in ("fine", "coarse", "parents", "prolong", "restrict", "children", "weights")]
+)
 """A transfer along an axis, between `fine` and `coarse` points.
 
 Attributes:

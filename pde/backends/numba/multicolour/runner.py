@@ -118,4 +118,3 @@ class Runner:
     def _work_size(self) -> int:
         row, (_, rows, line) = self.table.shape[2], self.table.coarse_shape
         return 2 * row + max((RING + 27) * rows * line + 27 * line, line) + 64
-

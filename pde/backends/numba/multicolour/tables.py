@@ -160,9 +160,7 @@ def in_planes(values: Sequence[Any], one: Any) -> tuple[Any, ...]:
 
 def _steps(field: Array) -> tuple[int, ...]:
     """The distances of planes, rows and points; 0 along an axis of length one."""
-    return tuple(
-        stride // field.itemsize if n > 1 else 0 for stride, n in zip(field.strides, field.shape, strict=True)
-    )
+    return tuple(stride // field.itemsize if n > 1 else 0 for stride, n in zip(field.strides, field.shape, strict=True))
 
 
 def _without_differences(A: StencilOperator) -> Array:

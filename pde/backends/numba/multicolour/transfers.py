@@ -40,7 +40,11 @@ def prolong_plane(level, u, e, i0, work):
             c1, x1 = (p1, v1) if k % 2 == 0 else (q1, w1)
             if x0 * x1 != 0:
                 add_multiple(g, e + (c0 * m1 + c1) * m2, x0 * x1, m2)
-        here, scale, mask = u + (i0 * n1 + i1) * n2, row_of(L.scale, like.real, i0, i1), row_of(L.mask, like.byte, i0, i1)
+        here, scale, mask = (
+            u + (i0 * n1 + i1) * n2,
+            row_of(L.scale, like.real, i0, i1),
+            row_of(L.mask, like.byte, i0, i1),
+        )
         for j in range(n2):
             total = here[j] + scale[j] * (weight[j] * g[column[j]] + weight[n2 + j] * g[column[n2 + j]])
             here[j] = total if mask[j] != 0 else here[j]
@@ -63,7 +67,11 @@ def prolong_plane_sparse(level, u, e, i0):
 def restrict_sparse(level, out, r, first, last):
     """out <- R r for coarse points first, ..., last - 1."""
     like, R = level.like, level.record.R
-    starts, columns, values = pointer(like.index, R.starts), pointer(like.index, R.columns), pointer(like.real, R.values)
+    starts, columns, values = (
+        pointer(like.index, R.starts),
+        pointer(like.index, R.columns),
+        pointer(like.real, R.values),
+    )
     for i in range(first, last):
         total = values[0] * 0
         for k in range(starts[i], starts[i + 1]):
