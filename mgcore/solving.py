@@ -50,6 +50,12 @@ class Iteration(Protocol):
         It is asked where a residual stagnates.
         """
 
+    def failures(self) -> Sequence[str | None]:
+        """Of each member the one of `REASONS` why it cannot go on, if there is one; an iteration may lack this method.
+
+        It is asked after each `advance`, and counts where the residual is above the tolerance.
+        """
+
     def u(self) -> Vector:
         """The iterates of all members, which u[i] selects, those that have ended with their last one.
 
@@ -197,6 +203,9 @@ class _Single:
     def u(self) -> Vector:
         return (self.iterate,)
 
+    def failures(self) -> Sequence[str | None]:
+        return (None,)
+
     def keep(self, members: Sequence[int]) -> None:
         """There is but one member."""
 
@@ -219,8 +228,11 @@ def _judge(iteration: Iteration, rule: Rule, active: list[History], norms: Seque
         for history, estimate, ask in zip(active, estimates, asked, strict=True):
             if ask:
                 history.attainable = float(estimate) / history.scale
-    for history in active:
+    failures = getattr(iteration, "failures", list)() or [None] * len(active)
+    for history, failure in zip(active, failures, strict=True):
         history.reason = rule.reason(history)
+        if failure is not None and history.reason != "converged":
+            history.reason = failure
 
 
 def _solution(history: History, u: Vector, work_units: Callable[[int], float] | None) -> Solution:

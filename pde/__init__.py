@@ -13,10 +13,23 @@ from pde.common.arguments import real_array
 from pde.common.arrays import is_tensor, tensors_in
 from pde.common.keywords import unknown
 from pde.common.py_pde import hint
+from pde.problem.energy import energy
+from pde.problem.fluxes import flux, gradient
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
-__all__ = ["Multigrid", "Poisson", "Progress", "Solution", "SolveError", "compile_kernels", "solve_poisson"]
+__all__ = [
+    "Multigrid",
+    "Poisson",
+    "Progress",
+    "Solution",
+    "SolveError",
+    "compile_kernels",
+    "energy",
+    "flux",
+    "gradient",
+    "solve_poisson",
+]
 
 keep_old_names(
     {
@@ -48,9 +61,9 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     """Solve -div(a grad u) + c u = f in one call; with torch tensors the solution is differentiable.
 
     f, the boundary data g (a number or the values in a dictionary), the coefficient and the reaction may be tensors,
-    all on one device. Where one of them wants a gradient, `Solution.u` has one: the adjoint equation is solved once in
-    `backward`, to the tolerances of this solve, and derivatives of any order are possible. Of a singular problem they
-    are those of the solution of zero mean for f less its mean.
+    all on one device; f and g may be complex. Where one of them wants a gradient, `Solution.u` has one: the adjoint
+    equation is solved once in `backward`, to the tolerances of this solve, and derivatives of any order are possible.
+    Of a singular problem they are those of the solution of zero mean for f less its mean.
 
     Args:
         f: nodal values at the unknowns; or a number or a callable of the coordinates, with which `shape` is needed.
@@ -68,7 +81,7 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     import inspect
 
     if shape is None:
-        shape = () if callable(f) else tuple(f.shape) if is_tensor(f) else real_array("f", f).shape
+        shape = () if callable(f) else tuple(f.shape) if is_tensor(f) else real_array("f", f, imaginary=True).shape
         if not shape:
             came = "callable" if callable(f) else "number"
             raise ValueError(f"shape: a {came} f does not tell the number of unknowns; give shape=(n, ...)")
@@ -86,5 +99,5 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
 
         return autodiff.solve_poisson(f, shape, parts[Poisson], parts[Multigrid], parts[Multigrid.solve])
     problem = Poisson(shape, **parts[Poisson])
-    f = problem.read("f", f, constant=True)
+    f = problem.read("f", f, constant=True, imaginary=True)
     return Multigrid(problem, **parts[Multigrid]).solve(f, **parts[Multigrid.solve])

@@ -16,11 +16,22 @@ import torch
 
 from mgcore import Solution, SolveError
 from pde.backends.device import check_tensor, host
-from pde.common.arrays import cast, convert, each_tensor, is_tensor, like, tensors_in
+from pde.common.arrays import (
+    cast,
+    convert,
+    each_tensor,
+    is_complex,
+    is_tensor,
+    joined_parts,
+    like,
+    tensors_in,
+    two_parts,
+)
 from pde.problem.boundary import fold, read_sides
 from pde.problem.coefficients import Terms
 from pde.problem.operators import StencilOperator
 from pde.problem.poisson import Poisson
+from pde.solver.batch import delivered, with_complex_members
 from pde.solver.multigrid import Multigrid
 
 Tensor = torch.Tensor
@@ -43,11 +54,15 @@ def solve_poisson(
     if _wants_gradient(solve_options.get("u0")):
         raise ValueError("u0: the solution does not depend on the first guess; give u0.detach()")
     if not is_tensor(f):
-        f = convert(problem.read("f", f, mg.dtype, constant=True), device, mg.dtype)
+        f = convert(problem.read("f", f, mg.dtype, constant=True, imaginary=True), device, mg.dtype)
     if f.ndim == 0:
         f = f.expand(problem.shape)
+    wanted = torch.is_grad_enabled() and _wants_gradient(f, g, coefficient, reaction)
+    sides = _sides(g, problem, cast(f.real, mg.dtype)) if wanted else {}
+    if wanted and any(map(is_complex, (f, *sides.values()))):
+        return _of_two_parts(f, sides, shape, problem_options, {**solver_options, "device": device}, solve_options)
     run = _Forward(mg, f.detach(), each_tensor(g, Tensor.detach), solve_options)
-    if not torch.is_grad_enabled() or not _wants_gradient(f, g, coefficient, reaction):
+    if not wanted:
         return run.solution()
     if solve_options.get("out") is not None:
         raise ValueError("out: a result that is written there has no gradient; leave it out, or use torch.no_grad()")
@@ -57,9 +72,11 @@ def solve_poisson(
             "reaction: where it is zero and no side fixes u the problem is singular, and the solution has no "
             "derivative in the reaction; detach it, or make it positive somewhere"
         )
+    if problem.open and varies:
+        raise ValueError("coefficient, reaction: with open sides there are derivatives in f alone; detach them")
     data = cast(f, mg.dtype)
     terms = _terms(coefficient, reaction, problem, data) if varies else problem.terms
-    b = fold(data, _sides(g, problem, data), problem.grid, terms)
+    b = fold(data, sides, problem.grid, terms)
     kept = ("rtol", "max_cycles", "cycle", "accel")
     adjoint = _Adjoint(mg, {name: solve_options[name] for name in kept if name in solve_options})
     fields_of = [*terms.diffusion, terms.reaction] if varies else []
@@ -69,6 +86,20 @@ def solve_poisson(
     places = np.ndindex(*u.shape[: u.ndim - ndim])
     members = tuple(replace(m, u=u[index]) for index, m in zip(places, solution.members, strict=False))
     return replace(solution, u=u, members=members)
+
+
+def _of_two_parts(f: Tensor, sides: dict[Any, Tensor], shape: Any, *options: dict[str, Any]) -> Solution:
+    """The solution for complex f and boundary data: a batch of their real and imaginary parts, put together."""
+    problem_options, solver_options, solve_options = options
+    ndim = len(tuple(shape)) if np.iterable(shape) else 1
+    batch = f.shape[: f.ndim - ndim]
+    parts = {key: two_parts(g.expand(batch + g.shape[g.ndim - ndim + 1 :])) for key, g in sides.items()}
+    solve_options = {**solve_options, "g": parts or None}
+    if solve_options.get("u0") is not None:
+        u0 = torch.as_tensor(solve_options["u0"], device=f.device)
+        solve_options["u0"] = two_parts(u0)
+    both = solve_poisson(two_parts(f), shape, problem_options, solver_options, solve_options)
+    return delivered(with_complex_members(both), joined_parts(both.u), ndim)
 
 
 @dataclass
@@ -113,7 +144,7 @@ class _Adjoint:
 
     def apply(self, u: Tensor, fields: tuple[Tensor, ...]) -> Tensor:
         """A u, differentiable in u and in the coefficients."""
-        terms: Any = Terms(fields[:-1], fields[-1])  # type: ignore[arg-type]
+        terms: Any = replace(self.mg.problem.terms, diffusion=fields[:-1], reaction=fields[-1])  # type: ignore[arg-type]
         A: Any = StencilOperator(self.mg.problem.grid, self.mg.dtype, terms)
         result: Tensor = A(u)
         return result
@@ -160,7 +191,7 @@ def _device(given: dict[str, Any], options: dict[str, Any]) -> str:
     for name, value in given.items():
         for t in tensors_in(value):
             with torch.no_grad():
-                check_tensor(name, t)
+                check_tensor(name, t, imaginary=name in ("f", "g"))
             places[name] = t.device
     first, device = next(iter(places.items()))
     for name, other in places.items():
@@ -188,16 +219,17 @@ def _terms(coefficient: Any, reaction: Any, problem: Poisson, x: Tensor) -> Term
         return full
 
     diffusion = tuple(field(value, read) for value, read in zip(given, problem.terms.diffusion, strict=True))
-    return Terms(diffusion, field(reaction, problem.terms.reaction))  # type: ignore[arg-type]
+    return replace(problem.terms, diffusion=diffusion, reaction=field(reaction, problem.terms.reaction))  # type: ignore[arg-type]
 
 
 def _sides(g: Any, problem: Poisson, x: Tensor) -> dict[tuple[int, int], Any]:
     """Boundary data as tensors, with their gradients."""
     batch = tuple(x.shape[: x.ndim - problem.ndim])
-    read = read_sides(host(g), problem.grid, np.dtype(float), batch)
+    read = read_sides(host(g), problem.grid, np.dtype(float), batch, imaginary=True)
     given = g if isinstance(g, Mapping) else dict.fromkeys(read, g)
     sides = {}
     for key, values in read.items():
         value = given[key]
-        sides[key] = cast(value, x.dtype).expand(values.shape) if is_tensor(value) else like(values, x)
+        value = value if is_tensor(value) else convert(values, x.device, torch.float64)
+        sides[key] = (value if is_complex(value) else cast(value, x.dtype)).expand(values.shape)
     return sides

@@ -25,23 +25,26 @@ class Device:
     name: str = "cpu"
     on_tensors: bool = False
 
-    def read(self, name: str, x: Any) -> Any:
+    def read(self, name: str, x: Any, imaginary: bool = False) -> Any:
         """Read an argument: tensors of the host become arrays, tensors of a GPU stay as they are.
+
+        Args:
+            imaginary: whether a tensor may be complex.
 
         Raises:
             TypeError, ValueError: a tensor that wants a gradient, holds no real numbers or lies on another device.
         """
         if isinstance(x, Mapping):
-            return {key: self.read(f"{name}[{key}]", value) for key, value in x.items()}
+            return {key: self.read(f"{name}[{key}]", value, imaginary) for key, value in x.items()}
         if not is_tensor(x):
             return x
-        check_tensor(name, x)
+        check_tensor(name, x, imaginary)
         if x.device != self._exact():
             raise ValueError(
                 f"{name} is a tensor on {x.device}, and this solver works on {self._exact()}; move the tensor, or make "
                 f"the solver with Multigrid(problem, device={str(x.device)!r})"
             )
-        return x.detach().resolve_neg().numpy() if x.device.type == "cpu" else x.detach()
+        return x.detach().resolve_conj().resolve_neg().numpy() if x.device.type == "cpu" else x.detach()
 
     def convert(self, x: Any, dtype: np.dtype) -> Any:
         """x as cycles on this device take it: as a tensor in `dtype`, or on arrays as it is."""
@@ -91,7 +94,7 @@ def host(x: Any) -> Any:
     return each_tensor(x, as_numpy)
 
 
-def check_tensor(name: str, x: Any) -> None:
+def check_tensor(name: str, x: Any, imaginary: bool = False) -> None:
     """Refuse a tensor that a solver cannot take.
 
     Raises:
@@ -104,9 +107,9 @@ def check_tensor(name: str, x: Any) -> None:
             f"{name} is traced by torch.vmap or torch.func, which cannot see into a solve; leading axes of f are a "
             "batch without vmap, and derivatives of pde.solve_poisson come from backward() or torch.autograd.grad"
         )
-    if x.layout != torch.strided or x.is_complex() or x.is_quantized:
+    if x.layout != torch.strided or (x.is_complex() and not imaginary) or x.is_quantized:
         raise TypeError(f"{name} must hold real numbers in a dense tensor, got {x.dtype} and {x.layout}")
-    if x.dtype in (torch.float16, torch.bfloat16):
+    if x.dtype in (torch.float16, torch.bfloat16, torch.complex32):
         raise TypeError(f"{name} must be float32, float64 or whole numbers, got {x.dtype}; use {name}.float()")
     if x.requires_grad and torch.is_grad_enabled():
         raise TypeError(

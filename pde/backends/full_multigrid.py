@@ -16,6 +16,16 @@ from pde.levels.transfers import TRANSFERS
 from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides
 
+FURTHER = 2
+"""V-cycles that follow a pass on a domain: linear interpolation beside its walls has an error of first order, so that
+a pass alone leaves up to six times the discretisation error on 511^2, and these 3% of it.
+"""
+
+
+def further_cycles(hierarchy: Hierarchy) -> int:
+    """V-cycles after a pass that bring the algebraic error below that of the discretisation."""
+    return 0 if hierarchy.levels[0].info.operator.terms.domain is None else FURTHER
+
 
 def is_homogeneous(data: Data, hierarchy: Hierarchy) -> bool:
     """Whether full multigrid needs neither boundary data nor means nor right-hand sides of Galerkin operators."""

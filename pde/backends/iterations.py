@@ -10,7 +10,12 @@ import numpy as np
 import mgcore
 from mgcore import Remaining
 from pde.backends.data import Data, Norms, Vector
-from pde.backends.full_multigrid import data_restrictions, interpolations, sides_of_every_grid
+from pde.backends.full_multigrid import (
+    data_restrictions,
+    further_cycles,
+    interpolations,
+    sides_of_every_grid,
+)
 from pde.common.arrays import copied, namespace, zeros
 from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Array
@@ -19,7 +24,7 @@ from pde.problem.grid import Array
 def nested_iteration(
     backend: Any, data: Data, *, out: Array | None = None, measure: str | None = None
 ) -> tuple[Vector, Norms]:
-    """One pass from the coarsest grid to the finest: u interpolated, then one V-cycle, on each.
+    """One pass from the coarsest grid to the finest: u interpolated, then one V-cycle, on each; see `further_cycles`.
 
     Rediscretised levels have the equation itself, with f and the boundary data of their grid. Operators R A P have
     right-hand sides R (f - A E g), f with g folded in; see `BoundaryTerm`.
@@ -37,13 +42,16 @@ def nested_iteration(
         u, norms = backend.cycle("V", Data(f), u, level=level, measure=measure)
         return u
 
+    f = backend.project(backend.fold(data.nodal, sides[0])) if galerkin else data.nodal
     u = mgcore.full_multigrid(
         range(len(hierarchy.levels)),  # type: ignore[arg-type]
-        backend.project(backend.fold(data.nodal, sides[0])) if galerkin else data.nodal,
+        f,
         interpolate=interpolations(hierarchy, sides),
         restrict_data=data_restrictions(hierarchy, sides),
         cycle=cycle,
     )
+    for _ in range(further_cycles(hierarchy)):
+        u = cycle(range(len(hierarchy.levels)), f, u)
     return u, norms
 
 
@@ -75,6 +83,9 @@ class Cycling:
 
     def attainable(self) -> Sequence[float] | None:
         return None if self._u is None else self._backend.rounding(self._u, self._sizes).tolist()
+
+    def failures(self) -> Sequence[str | None]:
+        return [None] * len(self._members)
 
     def u(self) -> Array:
         self._owned = False

@@ -10,7 +10,7 @@ import numpy as np
 from mgcore import Remaining
 from pde.backends.data import Data
 from pde.backends.iterations import Cycling
-from pde.common.arrays import namespace
+from pde.common.arrays import as_numpy, namespace
 from pde.problem.grid import Array
 
 
@@ -19,7 +19,7 @@ class ConjugateGradients(Cycling):
 
     `project` takes away again what rounding adds outside of the range of a singular A. The residual is updated step by
     step, and computed from u where it has come down by the root of eps; directions begin anew where rounding had
-    carried it away.
+    carried it away. A member ends as "indefinite" where (p, A p) <= 0, and keeps the u it had.
     """
 
     def __init__(self, backend: Any, kind: str, data: Data, u: Array | None = None, out: Array | None = None) -> None:
@@ -27,6 +27,7 @@ class ConjugateGradients(Cycling):
         self._r: Any = None
         self._p: Any = None
         self._rz: Any = None
+        self._indefinite: np.ndarray | None = None
         self._computed: Any = None  # (r, M r) of the last residual that was computed
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
@@ -38,13 +39,22 @@ class ConjugateGradients(Cycling):
         self._computed = rz if self._computed is None else self._computed
         self._p = z if self._p is None else z + _ratio(rz, self._rz) * self._p
         Ap = backend.apply(self._p)
-        step = _ratio(rz, backend.dot(self._p, Ap))
+        curvature = backend.dot(self._p, Ap)
+        wrong = (curvature <= 0) & (rz != 0)
+        self._indefinite = as_numpy(wrong).reshape(len(wrong))
+        step = _ratio(rz, curvature) * ~wrong
         self._r, self._rz = backend.project(self._r - step * Ap), rz
         u = step * self._p if self._u is None else self._u + step * self._p
         return self._accept(backend.project(u), None, left)
 
+    def failures(self) -> Sequence[str | None]:
+        if self._indefinite is None:
+            return super().failures()
+        return ["indefinite" if wrong else None for wrong in self._indefinite]
+
     def keep(self, members: Sequence[int]) -> None:
         super().keep(members)
+        self._indefinite = None
         if self._r is not None:
             self._r, self._p, self._rz, self._computed = (
                 v[members] for v in (self._r, self._p, self._rz, self._computed)

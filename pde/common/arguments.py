@@ -14,7 +14,7 @@ from mgcore.common.arguments import integer
 from mgcore.common.arguments import number as number
 from mgcore.common.arguments import shown as described
 from mgcore.common.arguments import suggestion as nearest
-from pde.common.arrays import Array, cast, is_tensor, namespace, numpy_dtype
+from pde.common.arrays import Array, cast, is_complex, is_tensor, namespace, numpy_dtype
 
 
 def count(name: str, value: Any, least: int) -> int:
@@ -24,25 +24,25 @@ def count(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
-def real_array(name: str, values: Any) -> Array:
-    """`values` as an array of real numbers."""
+def real_array(name: str, values: Any, imaginary: bool = False) -> Array:
+    """`values` as an array of real numbers, or of complex ones where they may be `imaginary`."""
     if is_tensor(values):
         raise TypeError(f"{name} must be a number or a NumPy array here, got a torch tensor; see {name}.numpy()")
     if np.ma.is_masked(values):
         raise ValueError(
-            f"{name} has masked entries, and every point of the box is an unknown: give values there too, see "
-            "numpy.ma.filled. A reaction of 1e6 * a / h**2 at some of the points keeps u near 0 at them"
+            f"{name} has masked entries: give values there too, see numpy.ma.filled, and `domain` of pde.Poisson where "
+            "masked points are no unknowns"
         )
     try:
         array = np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name} must be an array of real numbers, got {type(values).__name__}: {error}") from error
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    if array.dtype.kind not in ("biufc" if imaginary else "biuf"):
+        raise TypeError(f"{name} must hold {'' if imaginary else 'real '}numbers, got dtype {array.dtype}")
     return array
 
 
-def evaluate(name: str, function: Callable[..., Any], points: Sequence[Array]) -> Array:
+def evaluate(name: str, function: Callable[..., Any], points: Sequence[Array], imaginary: bool = False) -> Array:
     """The values of a callable of the coordinates, one argument per axis."""
     try:
         signature = inspect.signature(function)
@@ -54,12 +54,13 @@ def evaluate(name: str, function: Callable[..., Any], points: Sequence[Array]) -
         except TypeError as error:
             wanted = f"{len(points)} arguments, the coordinates"
             raise TypeError(f"{name}: the callable must take {wanted}; got {function!r}: {error}") from None
-    return real_array(name, function(*points))
+    return real_array(name, function(*points), imaginary)
 
 
 def finite(name: str, array: Array, dtype: np.dtype) -> Array:
-    """`array` in `dtype`, refused where a value is not finite, there or already before."""
+    """`array` in `dtype`, of complex numbers where it has them; refused where a value is not finite, or was not."""
     xp = namespace(array)
+    dtype = np.result_type(dtype, np.complex64) if is_complex(array) else dtype
     if not _has_finite_sum(array) and (wrong := ~xp.isfinite(array)).any():
         first = tuple(xp.argwhere(wrong)[0].tolist())
         raise ValueError(f"{name} must be finite, got {wrong.sum()} NaN or infinite values, the first at index {first}")

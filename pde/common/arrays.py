@@ -25,6 +25,26 @@ def is_tensor(x: Any) -> bool:
     return torch is not None and isinstance(x, torch.Tensor)
 
 
+def is_complex(x: Any) -> bool:
+    """Whether x is an array or tensor of complex numbers."""
+    return bool(x.is_complex()) if is_tensor(x) else np.iscomplexobj(x)
+
+
+def two_parts(x: Any) -> Any:
+    """The real and the imaginary part, with one more axis in front."""
+    xp = namespace(x)
+    return xp.stack((x.real, x.imag) if is_complex(x) else (x, xp.zeros_like(x)))
+
+
+def joined_parts(x: Any) -> Any:
+    """The complex numbers of these real and imaginary parts."""
+    if is_tensor(x):
+        return namespace(x).complex(x[0], x[1])
+    result = np.empty(x.shape[1:], np.result_type(x.dtype, np.complex64))
+    result.real, result.imag = x
+    return result
+
+
 def import_torch(wish: str) -> Any:
     """Import torch for `wish`, an argument as the user wrote it.
 

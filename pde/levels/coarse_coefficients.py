@@ -50,7 +50,9 @@ def coarse_terms(
             else _coarse_resistances(grid_resistances(grid, terms, axis), grid, which, axis)
             for axis, a in enumerate(terms.diffusion)
         )
-    return Terms(tuple(map(inject, terms.diffusion)), reaction, resistances)
+    kept = transfer.kept if isinstance(transfer, OperatorTransfer) else None
+    betas = {key: _coarse_beta(beta, grid, which, key[0], kept) for key, beta in terms.betas.items()}
+    return Terms(tuple(map(inject, terms.diffusion)), reaction, resistances, betas)
 
 
 def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...]) -> float | Array:
@@ -60,6 +62,17 @@ def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...])
             if halve:
                 values = gather(grid.axes[a], a, grid.ndim, F8, Axis.injection)(values)
     return values
+
+
+def _coarse_beta(beta: Array, grid: Grid, which: tuple[bool, ...], across: int, kept: list[Array] | None) -> Array:
+    """Beta of a side across an axis: means around the coarse points, or its values at the points `kept`."""
+    others = [a for a in range(grid.ndim) if a != across]
+    if kept is not None:
+        return beta[np.ix_(*(kept[a] for a in others))]
+    for position, a in enumerate(others):
+        if which[a]:
+            beta = gather(grid.axes[a], position, len(others), F8, _mean)(beta)
+    return beta
 
 
 def _coarse_resistances(fine: Array, grid: Grid, which: tuple[bool, ...], axis: int) -> Array:

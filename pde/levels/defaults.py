@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pde.levels.coarse_coefficients import at_coarse_points
 from pde.levels.hierarchy import COARSEST_SIZE_STEEP
 from pde.problem.coefficients import ROUGH, STEEP, Terms
@@ -16,6 +18,10 @@ LARGEST_PLANES = 1 << 19
 """Unknowns at most for planes by default: their factors hold 1 to 2 kB per unknown."""
 
 
+SHARE_OF_COARSE = 0.4
+"""One cell between two Dirichlet ends has this share of the least eigenvalue of -d^2/dx^2, and all other grids more."""
+
+
 def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple[str, str, str]:
     """(smoother, coarse, transfer) of `pde.Multigrid`, where "auto" is replaced by what suits.
 
@@ -23,12 +29,12 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
         ValueError: transfers that follow the coefficient without Galerkin operators.
     """
     if terms.domain is not None:
-        return _on_domain(terms, smoother, coarse, transfer)
+        return _on_domain(grid, terms, smoother, coarse, transfer)
     rough = is_rough(grid, terms)
     smoother = automatic_smoother(grid, terms) if smoother == "auto" else smoother
     lines = smoother == "zebra" and sum(n > 1 for n in grid.shape) == 2
     unlike = (lines or smoother.startswith("planes")) and grid.is_stretched()
-    products = rough or terms.reaction_jumps(grid) or unlike or transfer == "operator"
+    products = rough or terms.reaction_jumps(grid) or unlike or transfer == "operator" or may_be_indefinite(grid, terms)
     if coarse == "auto":
         coarse = "galerkin" if products else "rediscretised"
     if transfer == "auto":
@@ -38,7 +44,7 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
     return smoother, coarse, transfer
 
 
-def _on_domain(terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple[str, str, str]:
+def _on_domain(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple[str, str, str]:
     """The choices on a domain: levels that follow its walls.
 
     Raises:
@@ -52,7 +58,8 @@ def _on_domain(terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple
         raise ValueError(
             f"smoother={smoother!r} is for boxes; on a domain, or with closed faces, it is a point smoother"
         )
-    return "sor" if smoother == "auto" else smoother, "galerkin", "components" if terms.closed else "truncated"
+    open_walls = "operator" if is_rough(grid, terms) else "truncated"
+    return "sor" if smoother == "auto" else smoother, "galerkin", "components" if terms.closed else open_walls
 
 
 def is_rough(grid: Grid, terms: Terms) -> bool:
@@ -65,6 +72,17 @@ def is_rough(grid: Grid, terms: Terms) -> bool:
         if terms.largest_ratio(grid) > STEEP:
             return True
     return False
+
+
+def may_be_indefinite(grid: Grid, terms: Terms) -> bool:
+    """Whether a negative reaction may take an eigenvalue of A, or of a rediscretised coarse operator, below zero.
+
+    Operators R A P are positive definite where A is.
+    """
+    ends = [sum(side.kind == "dirichlet" for side in axis.sides) for axis in grid.axes]
+    parts = zip(grid.axes, terms.diffusion, ends, strict=True)
+    least = sum(float(np.min(a)) * (count * np.pi / 2 / axis.length) ** 2 for axis, a, count in parts)
+    return terms.least_reaction < -SHARE_OF_COARSE * least
 
 
 def automatic_smoother(grid: Grid, terms: Terms) -> str:

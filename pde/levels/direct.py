@@ -104,7 +104,7 @@ class SeparableSolver(Frozen):
             total = np.add.outer(total, values)
         if singular:
             total[(0,) * grid.ndim] = 0.0
-        self.parts: Any = to, np.divide(1.0, total, out=np.zeros_like(total), where=total > 0), back
+        self.parts: Any = to, np.divide(1.0, total, out=np.zeros_like(total), where=total != 0), back
 
     def __call__(self, r: Any) -> Any:
         to, inverse, back = self.parts
@@ -128,7 +128,8 @@ def along_axes(matrices: Sequence[Any], x: Any) -> Any:
 
 def is_separable(A: Operator) -> bool:
     """Whether A is a sum of operators along single axes, and none of these too long for `SeparableSolver`."""
-    alike = isinstance(A, StencilOperator) and not A.terms.varies and isinstance(A.terms.reaction, float)
+    terms = A.terms
+    alike = isinstance(A, StencilOperator) and not (terms.varies or terms.betas) and isinstance(terms.reaction, float)
     return alike and max(A.grid.shape) <= LONGEST
 
 

@@ -24,7 +24,7 @@ from pde.problem.coefficients import STEEP, Terms
 from pde.problem.compact import CompactOperator
 from pde.problem.finest import finest_operator
 from pde.problem.grid import Array, Grid
-from pde.problem.inner_product import Volumes
+from pde.problem.inner_product import Volumes, row_scale
 from pde.problem.masked import regular_matrix
 from pde.problem.operators import Operator, StencilOperator
 
@@ -194,7 +194,8 @@ def build_hierarchy(
     reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
     while True:
-        result.volumes.append(Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes))
+        volumes = Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes)
+        result.volumes.append(volumes if result.levels else volumes.with_rows(row_scale(A)))
         which = _axes_to_coarsen(A.grid, A.terms, choices.smoother)
         last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
         last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))
@@ -223,17 +224,14 @@ def _coarsened(
     rediscretised = choices.coarse == "rediscretised"
     if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
         return _truncated(A, which, choices, makers)
-    if choices.transfer == "operator" and (made := makers.black_box(A, which, choices.dtype)):
-        transfer, coefficients = made
-        terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
-        if _is_too_steep(A.grid, terms, transfer.coarse):
-            return None
-        return transfer, CompactOperator(transfer.coarse, coefficients, terms, transfer.volumes)
-    matrix = None if rediscretised else regular_matrix(A)
-    transfer = _transfer(A, matrix, which, choices, reuse)
+    made = makers.black_box(A, which, choices.dtype) if choices.transfer == "operator" else None
+    matrix = None if rediscretised or made else regular_matrix(A)
+    transfer = made[0] if made else _transfer(A, matrix, which, choices, reuse)
     terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
     if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
+    if made:
+        return transfer, CompactOperator(transfer.coarse, made[1], terms, made[0].volumes)
     if matrix is None:
         return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
     volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()

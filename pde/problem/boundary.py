@@ -17,7 +17,12 @@ BoundaryData = float | Callable[..., Any] | Mapping[Any, Any] | None
 
 
 def read_sides(
-    g: BoundaryData, grid: Grid, dtype: np.dtype, batch: tuple[int, ...] = (), domain: DomainTerms | None = None
+    g: BoundaryData,
+    grid: Grid,
+    dtype: np.dtype,
+    batch: tuple[int, ...] = (),
+    domain: DomainTerms | None = None,
+    imaginary: bool = False,
 ) -> Sides:
     """One array of shape (*batch, *side shape) per side with data; {} where g is None or 0.
 
@@ -26,6 +31,7 @@ def read_sides(
             leading batch axes of f, if it differs between them), or callable}; side 0 is low, 1 is high. "walls" are
             those of the domain; their array has the grid's shape, and its values at the points outside count.
         domain: a domain with walls, whose data have shape (*batch, faces).
+        imaginary: whether they may be complex; `dtype` is that of their parts then.
 
     Raises:
         TypeError, ValueError: an unknown side, data where there is no side, a wrong shape, or non-finite values; the
@@ -47,27 +53,29 @@ def read_sides(
                 f"{', and' if domain else '; without a domain there are no'} 'walls'; got {described(key)}"
             )
         if domain is not None and isinstance(key, str):
-            sides[key] = read_walls(value, domain, grid, dtype, batch)
+            sides[key] = read_walls(value, domain, grid, dtype, batch, imaginary)
             continue
         axis, side = allowed[allowed.index(key)]  # True and 0.0 are equal to keys, and index nothing
-        sides[axis, side] = _read_side((axis, side), value, grid, dtype, batch)
+        sides[axis, side] = _read_side((axis, side), value, grid, dtype, batch, imaginary)
     return sides
 
 
-def _read_side(key: tuple[int, int], value: Any, grid: Grid, dtype: np.dtype, batch: tuple[int, ...]) -> Array:
+def _read_side(
+    key: tuple[int, int], value: Any, grid: Grid, dtype: np.dtype, batch: tuple[int, ...], imaginary: bool
+) -> Array:
     axis, side = key
     shape = tuple(n for a, n in enumerate(grid.shape) if a != axis)
     if callable(value):
-        values = evaluate(f"g[{key}]", value, _side_points(grid, axis, side))
+        values = evaluate(f"g[{key}]", value, side_points(grid, axis, side), imaginary)
     else:
-        values = real_array(f"g[{key}]", value)
+        values = real_array(f"g[{key}]", value, imaginary)
     if values.ndim and values.shape not in (shape, batch + shape):
         raise ValueError(f"g[{key}] must be a scalar or have the side's shape {shape}, got {values.shape}")
     values = finite(f"g[{key}]", values, dtype)
     return np.array(np.broadcast_to(values, batch + shape if values.shape == batch + shape else shape))
 
 
-def _side_points(grid: Grid, axis: int, side: int) -> list[Array]:
+def side_points(grid: Grid, axis: int, side: int) -> list[Array]:
     """The coordinates of a side's points, one array of the side's shape per axis of the box."""
     views = list(np.meshgrid(*(ax.points for a, ax in enumerate(grid.axes) if a != axis), indexing="ij"))
     views.insert(axis, np.full([n for a, n in enumerate(grid.shape) if a != axis], grid.axes[axis].nodes[-side]))
@@ -136,7 +144,8 @@ def _end_values(u: Array, a: int, side: int, sides: Sides, grid: Grid, terms: Te
         return np.divide(g + k * u[nearest], k + end.beta, out=np.zeros_like(u[nearest]), where=k + end.beta > 0)
     diffusion = terms.diffusion[a]
     k = (diffusion if isinstance(diffusion, float) else diffusion[nearest]) / grid.axes[a].ends[side]
-    return (g + k * u[nearest]) / (k + end.beta)
+    beta = terms.betas.get((a, side))
+    return (g + k * u[nearest]) / (k + (end.beta if beta is None else np.expand_dims(beta, a)))
 
 
 def _fill_corners(whole: Array, known: Array) -> None:

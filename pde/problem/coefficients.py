@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -29,6 +29,10 @@ Red-black V(1,1) takes 0.4 per cycle where it varies by 16, and 0.9 by 10^4; alt
 """
 
 
+Betas = dict[tuple[int, int], Array]
+"""By (axis, side) the beta of the Robin sides along which it varies, of the side's shape."""
+
+
 @dataclass(frozen=True, eq=False)
 class DomainTerms:
     """The part of the equation that a domain makes.
@@ -39,8 +43,11 @@ class DomainTerms:
         weights: of each wall, in the order of its faces: data g add weight * g to the equation beside a face, and a
             Dirichlet wall adds weight * u to its left side.
         closed: whether faces inside the box are closed; `Terms.resistances` are infinite there.
-        held: the sum of the weights of Dirichlet walls, an array of the grid's shape where faces are closed.
+        held: the coefficient of u that Dirichlet walls add to the box with its faces open, or as `closed` tells; 0 or
+            an array of the grid's shape.
         fraction: the open share of each control volume; None: all of it.
+        ends: the open shares of sides of the box that walls cut or hide, {(axis, side): array of the side's shape}.
+        box: the coefficients without the domain, where control volumes are cut.
     """
 
     inside: Array
@@ -49,19 +56,23 @@ class DomainTerms:
     closed: bool = False
     held: Array | float = 0.0
     fraction: Array | None = None
+    ends: dict[tuple[int, int], Array] = field(default_factory=dict)
+    box: Terms | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """Coefficients: the diffusion a > 0 of each axis and the reaction c >= 0, numbers or arrays of the grid's shape.
+    """Coefficients: the diffusion a > 0 of each axis and the reaction c, numbers or arrays of the grid's shape.
 
     `resistances` holds the integral of dx/a between neighbours and to both ends, n + 1 along an axis, where it does not
     follow from a: on coarse grids for each axis along which a varies (None elsewhere), and of coefficients of faces.
+    Where a Robin side has an entry in `betas`, that replaces the beta of the axis, which is its mean.
     """
 
     diffusion: tuple[float | Array, ...]
     reaction: float | Array = 0.0
     resistances: tuple[Array | None, ...] = ()
+    betas: Betas = field(default_factory=dict)
     domain: DomainTerms | None = None
 
     def __repr__(self) -> str:
@@ -71,6 +82,10 @@ class Terms:
     @property
     def has_reaction(self) -> bool:
         return bool(np.any(np.asarray(self.reaction) != 0))
+
+    @property
+    def least_reaction(self) -> float:
+        return float(np.min(self.reaction))
 
     @cached_property
     def typical(self) -> tuple[float, ...]:
@@ -97,7 +112,7 @@ class Terms:
     @property
     def held(self) -> Array | float:
         """The coefficient of u from Dirichlet walls, where faces are closed."""
-        return 0.0 if self.domain is None else self.domain.held
+        return self.domain.held if self.domain is not None and self.domain.closed else 0.0
 
     @property
     def fraction(self) -> Array | None:
@@ -108,13 +123,23 @@ class Terms:
         """Where unknowns are; None: everywhere."""
         return None if self.domain is None else self.domain.inside
 
+    def of_u(self, grid: Grid, axis: int, side: int) -> Any:
+        """The coefficient of u in the condition of a side, `Side.of_u`, or an array of the side's shape."""
+        return self.betas.get((axis, side), grid.axes[axis].sides[side].of_u)
+
+    def betas_of(self, axis: int) -> Any:
+        """(low, high): beta where it varies along that side, None elsewhere; None where it varies along neither."""
+        pair = self.betas.get((axis, 0)), self.betas.get((axis, 1))
+        return None if pair[0] is None and pair[1] is None else pair
+
     def largest_ratio(self, grid: Grid) -> float:
         """The largest ratio of a at two neighbours."""
         return float(np.exp(max((_largest_jump(np.log(a), grid) for a in self._fields()), default=0.0)))
 
     def reaction_jumps(self, grid: Grid) -> bool:
         """Whether the reaction changes between neighbours by more than half of its largest value."""
-        return not isinstance(self.reaction, float) and _largest_jump(self.reaction, grid) > self.reaction.max() / 2
+        c = self.reaction
+        return not isinstance(c, float) and _largest_jump(c, grid) > np.abs(c).max() / 2
 
     def strong_axis_turns(self, grid: Grid) -> bool:
         """Whether the strong coupling lies along different axes in parts of the grid: no one order of coarsening suits.
@@ -159,32 +184,35 @@ class AxisCoefficients(NamedTuple):
     high: float | Array
 
 
-def axis_coefficients(axis: Axis, a: Any = 1.0, resistance: Array | None = None) -> AxisCoefficients:
+def axis_coefficients(axis: Axis, a: Any = 1.0, resistance: Array | None = None, betas: Any = None) -> AxisCoefficients:
     """-d/dx (a d/dx) by finite volumes along one axis, with its ends; a varies over (n, ...) or is one number.
 
     Between two unknowns a is their harmonic mean, which keeps the flux right where a jumps midway; or the `resistance`
-    there, (n + 1, ...), replaces it.
+    there, (n + 1, ...), replaces it; `betas` as `Terms.betas_of`.
     """
     if not is_tensor(a):
         a = np.broadcast_to(np.asarray(a, dtype=float), (axis.n, *np.shape(a)[1:]))
     xp: Any = namespace(a)
-    w, flux = _column(axis.width, a), _fluxes(axis, a, resistance)
+    w, flux = _column(axis.width, a), _fluxes(axis, a, resistance, betas)
     if axis.periodic:
         lower, upper = flux[:-1] / w, flux[1:] / w
         return AxisCoefficients(lower, lower + upper, upper, 0.0, 0.0)
     inner = flux[1:-1]
     beside = xp.concatenate((inner[:1], inner, inner[-1:])) if len(inner) else xp.zeros_like(flux)
-    low, high = (_data_weight(axis, side, a, resistance) for side in (0, 1))
+    low, high = (_data_weight(axis, side, a, resistance, betas) for side in (0, 1))
     return AxisCoefficients(beside[:-1] / w, (flux[:-1] + flux[1:]) / w, beside[1:] / w, low, high)
 
 
 def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
     """The coefficients along one axis of a grid; where a varies, of the grid's shape, `low` and `high` of a side's."""
     a = terms.diffusion[axis]
-    if isinstance(a, float) and not (terms.resistances and terms.resistances[axis] is not None):
+    known = terms.resistances[axis] if terms.resistances else None
+    if isinstance(a, float) and known is None and terms.betas_of(axis) is None:
         return _constant_coefficients(grid.axes[axis], a)
     xp: Any = namespace(a)
     c = axis_coefficients(grid.axes[axis], *_axis_first(grid, terms, axis))
+    low, high = _open_ends(terms, axis)
+    c = c._replace(low=c.low * low, high=c.high * high)
     return c._replace(**{name: xp.moveaxis(getattr(c, name), 0, axis) for name in ("lower", "centre", "upper")})
 
 
@@ -194,6 +222,8 @@ _constant_coefficients = once_per_axis(axis_coefficients)
 def side_weights(grid: Grid, terms: Terms, axis: int, side: int) -> Any:
     """`low` or `high` of `grid_coefficients`, without the others: a number, or an array of the side's shape."""
     weight = _data_weight(grid.axes[axis], side, *_axis_first(grid, terms, axis))
+    if terms.domain is not None and (axis, side) in terms.domain.ends:
+        weight = weight * terms.domain.ends[axis, side]
     return weight if terms.fraction is None else weight / np.take(terms.fraction, -side, axis)
 
 
@@ -203,7 +233,19 @@ def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
     (n + 1,), or where a varies of the grid's shape with one more along the axis.
     """
     flux = _fluxes(grid.axes[axis], *_axis_first(grid, terms, axis))
-    return np.moveaxis(flux, 0, axis) if flux.ndim > 1 else flux
+    if flux.ndim == 1:
+        return flux
+    for side, share in enumerate(_open_ends(terms, axis)):
+        flux[-side] *= share
+    return np.moveaxis(flux, 0, axis)
+
+
+def _open_ends(terms: Terms, axis: int) -> tuple[Any, Any]:
+    """The open shares of both sides of an axis where walls cut control volumes, else 1."""
+    if terms.domain is None or terms.fraction is None:
+        return 1.0, 1.0
+    low, high = (terms.domain.ends.get((axis, side), 1.0) for side in (0, 1))
+    return low, high
 
 
 def grid_resistances(grid: Grid, terms: Terms, axis: int) -> Array:
@@ -219,29 +261,28 @@ def grid_resistances(grid: Grid, terms: Terms, axis: int) -> Array:
     return np.moveaxis(np.concatenate((ends[0], inner, ends[1])), 0, axis)
 
 
-def _axis_first(grid: Grid, terms: Terms, axis: int) -> tuple[Array, Array | None]:
-    """The diffusion and the resistances along an axis, that axis first."""
+def _axis_first(grid: Grid, terms: Terms, axis: int) -> tuple[Array, Array | None, Any]:
+    """The diffusion and the resistances along an axis, that axis first, and the betas of its sides."""
     a, resistance = terms.diffusion[axis], terms.resistances[axis] if terms.resistances else None
-    resistance = None if resistance is None else np.moveaxis(resistance, axis, 0)
+    betas = terms.betas_of(axis)
     if isinstance(a, float):
-        return np.full(
-            grid.axes[axis].n if resistance is None else (grid.axes[axis].n, *resistance.shape[1:]), a
-        ), resistance
-    return namespace(a).moveaxis(a, axis, 0), resistance
+        a = np.full(grid.axes[axis].n if betas is None and resistance is None else grid.shape, a)
+    a = namespace(a).moveaxis(a, axis, 0) if a.ndim > 1 else a
+    return a, None if resistance is None else np.moveaxis(resistance, axis, 0), betas
 
 
-def _fluxes(axis: Axis, a: Array, resistance: Array | None) -> Array:
+def _fluxes(axis: Axis, a: Array, resistance: Array | None, betas: Any) -> Array:
     """a/h at the n + 1 faces across an axis; around a periodic one the first and the last are the same."""
     inner = _conductances(axis, a, resistance)
     if axis.periodic:
         return namespace(a).concatenate((inner[-1:], inner)) * (axis.n > 1)  # alone it is its own neighbour
-    low, high = (_end(axis, side, a, resistance)[0] for side in (0, 1))
+    low, high = (_end(axis, side, a, resistance, betas)[0] for side in (0, 1))
     return namespace(a).concatenate((low[None], inner, high[None]))
 
 
-def _data_weight(axis: Axis, side: int, a: Array, resistance: Array | None) -> Array:
+def _data_weight(axis: Axis, side: int, a: Array, resistance: Array | None, betas: Any) -> Array:
     """Boundary data g of a side add this times g to the equations beside it."""
-    return _end(axis, side, a, resistance)[1] / float(axis.width[-side])
+    return _end(axis, side, a, resistance, betas)[1] / float(axis.width[-side])
 
 
 def _conductances(axis: Axis, a: Array, resistance: Array | None = None) -> Array:
@@ -254,9 +295,11 @@ def _conductances(axis: Axis, a: Array, resistance: Array | None = None) -> Arra
     return flux if axis.periodic else flux[:-1]
 
 
-def _end(axis: Axis, side: int, field: Array, resistance: Array | None) -> tuple[Array, Array]:
+def _end(axis: Axis, side: int, field: Array, resistance: Array | None, betas: Any) -> tuple[Array, Array]:
     """(k, m): the flux through an end is k u - m g, out of the outermost control volume."""
-    kind, beta, d = axis.sides[side].kind, axis.sides[side].beta, axis.ends[side]
+    kind, d = axis.sides[side].kind, axis.ends[side]
+    varying = None if betas is None else betas[side]
+    beta: Any = axis.sides[side].beta if varying is None else like(varying, field)
     a = field[-side] if resistance is None or d == 0 else d / resistance[-side]  # between the end and the unknown
     if kind == "dirichlet":
         return a / d, a / d

@@ -48,8 +48,8 @@ def incompatible_share(
         raise ValueError(
             "f does not fit this singular problem (no Dirichlet or Robin side, no reaction above rounding): the mean "
             f"of f, with the inflow of g, must be zero{_where(k, volumes)}; it is {total.flat[k]:.3g} where the mean "
-            f"of |f| and |g| is {size.flat[k]:.3g}, a share of {share.flat[k]:.1e}, and incompatible={allowed:.1e} may be "
-            "removed"
+            f"of |f| and |g| is {size.flat[k]:.3g}, a share of {share.flat[k]:.1e}, and "
+            f"incompatible={allowed:.1e} may be removed"
         )
     share = share.max(axis=-1, initial=0.0) if isinstance(volumes, Components) else share
     return np.minimum(share, 1.0)

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from pde.common.arguments import described, evaluate, finite, real_array
+from pde.problem.curved_walls import curved_walls
 from pde.problem.grid import Array, Grid
+from pde.problem.level_set import LevelSet, read_level_set
+from pde.problem.open_fractions import open_fractions
 from pde.problem.walls import KINDS, Wall, voxel_walls
 
 
@@ -19,7 +22,7 @@ class Domain:
     Args:
         inside: a boolean array of the grid's shape, True at unknowns.
         walls: all of its faces inside the box.
-        fraction: the open share of each control volume, where walls cut cells; else None.
+        fraction: the open share of each control volume, 1 outside, where walls cut cells; else None.
         open: the open share of the faces, an array of n + 1 entries along each axis; else None.
     """
 
@@ -40,19 +43,36 @@ def read_domain(domain: Any, walls: Any, grid: Grid) -> Domain | None:
         if not (isinstance(walls, str) and walls == "dirichlet"):
             raise ValueError(f"walls={described(walls)} are those of a domain, and domain is None")
         return None
-    inside = _read_inside(domain, grid)
+    array = evaluate("domain", domain, grid.points()) if callable(domain) else real_array("domain", domain)
+    if array.dtype.kind == "f":
+        return _curved_domain(read_level_set(domain, grid), held)
+    inside = _read_inside(array, grid)
     if not inside.any():
         raise ValueError(f"domain has no unknowns: all {grid.size} values are False")
     return Domain(inside, voxel_walls(inside, held, grid))
 
 
-def _read_inside(domain: Any, grid: Grid) -> Array:
-    array = evaluate("domain", domain, grid.points()) if callable(domain) else real_array("domain", domain)
+def _curved_domain(level_set: LevelSet, held: Array | bool) -> Domain:
+    """The domain where a level set is negative: unknowns inside, or in all cells with an open part if it insulates."""
+    if not isinstance(held, bool):
+        raise ValueError(f"walls must be one of {', '.join(map(repr, KINDS))} for a level set, got an array")
+    if held:
+        return Domain(level_set.inside, curved_walls(level_set))
+    part = open_fractions(level_set)
+    inside = part.volumes > 0
+    wall = Wall("neumann", 0, 0, part.cells, part.cells, areas=part.areas, middles=part.points)
+    return Domain(inside, (wall,) if len(part.cells) else (), np.where(inside, part.volumes, 1.0), part.faces)
+
+
+def _read_inside(array: Array, grid: Grid) -> Array:
     if array.shape != grid.shape:
         raise ValueError(f"domain must have the problem's shape {grid.shape}, got {array.shape}")
     finite("domain", array, np.dtype(float))
     if array.dtype.kind != "b":
-        raise TypeError(f"domain must hold booleans, True at unknowns, got dtype {array.dtype}; see astype(bool)")
+        raise TypeError(
+            "domain must hold booleans, True at unknowns, or the floats of a level set, negative there; "
+            f"got dtype {array.dtype}"
+        )
     return np.array(array)
 
 

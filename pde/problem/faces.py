@@ -43,26 +43,37 @@ def _read_axis(name: str, values: Any, grid: Grid, a: int) -> Array:
     return array.copy()
 
 
-def terms_on_faces(
-    diffusion: tuple[Any, ...], reaction: Any, faces: tuple[Array, ...] | None, domain: Domain | None, grid: Grid
-) -> Terms:
-    """The coefficients of a problem whose faces have coefficients of their own, or whose domain has walls."""
-    terms = Terms(diffusion, reaction)
+def terms_on_faces(box: Terms, faces: tuple[Array, ...] | None, domain: Domain | None, grid: Grid) -> Terms:
+    """The coefficients `box` with those of faces in the place of its diffusion, and with the walls of a domain."""
+    terms = box
     if faces is not None:
         resistances = tuple(_resistances(k, grid, a) for a, k in enumerate(faces))
-        terms = Terms(tuple(_at_unknowns(k, a) for a, k in enumerate(faces)), reaction, resistances)
-    if domain is None or domain.inside.all():
+        terms = replace(box, diffusion=tuple(_at_unknowns(k, a) for a, k in enumerate(faces)), resistances=resistances)
+    if domain is None or (domain.inside.all() and not domain.walls):
         if faces is None or not any(_has_closed(k, grid, a) for a, k in enumerate(faces)):
             return terms
         domain = Domain(np.ones(grid.shape, dtype=bool), ())
     fluxes = [grid_fluxes(grid, terms, a) for a in range(grid.ndim)]
-    weights = tuple(_weights(wall, fluxes[wall.axis], domain, grid) for wall in domain.walls)
+    shares = [_shares_of_box(wall, fluxes[wall.axis], grid) for wall in domain.walls]
+    weights = tuple(_weights(*each, terms, domain, grid) for each in zip(domain.walls, shares, strict=True))
     closed = domain.open is not None or any(wall.kind == "neumann" for wall in domain.walls)
-    if not closed and not (faces is not None and any(_has_closed(k, grid, a) for a, k in enumerate(faces))):
-        return replace(terms, domain=DomainTerms(domain.inside, domain.walls, weights))
-    made = DomainTerms(domain.inside, domain.walls, weights, True, _held(domain, weights, grid), domain.fraction)
+    closed = closed or (faces is not None and any(_has_closed(k, grid, a) for a, k in enumerate(faces)))
+    held = _held(domain, weights, shares, closed, grid)
+    made = DomainTerms(
+        domain.inside,
+        domain.walls,
+        weights,
+        closed,
+        held,
+        domain.fraction,
+        _open_ends(domain, grid),
+        None if domain.fraction is None else terms,
+    )
+    if not closed:
+        return replace(terms, domain=made)
     resistances = tuple(_closed(grid_resistances(grid, terms, a), domain, grid, a) for a in range(grid.ndim))
-    return Terms(tuple(_typical(r, grid, a) for a, r in enumerate(resistances)), reaction, resistances, made)
+    typical = tuple(_typical(r, grid, a) for a, r in enumerate(resistances))
+    return replace(terms, diffusion=typical, resistances=resistances, domain=made)
 
 
 def _resistances(faces: Array, grid: Grid, a: int) -> Array:
@@ -88,30 +99,61 @@ def _has_closed(faces: Array, grid: Grid, a: int) -> bool:
     return bool((faces[window(a, grid.ndim, slice(first, axis.n + 1 - last))] == 0).any()) and axis.n > 0
 
 
-def _weights(wall: Wall, flux: Array, domain: Domain, grid: Grid) -> Array:
+def _shares_of_box(wall: Wall, flux: Array, grid: Grid) -> Array:
+    """The coefficient of u beside each face in the operator of the box, which has no walls."""
+    index = list(np.unravel_index(wall.cells, grid.shape))
+    width = grid.axes[wall.axis].width[index[wall.axis]]
+    index[wall.axis] = index[wall.axis] + wall.side
+    return (flux[index[wall.axis]] if flux.ndim == 1 else flux[tuple(index)]) / width
+
+
+def _weights(wall: Wall, share: Array, terms: Terms, domain: Domain, grid: Grid) -> Array:
     index = np.unravel_index(wall.cells, grid.shape)
-    weight = 1 / grid.axes[wall.axis].width[index[wall.axis]]
-    if wall.kind == "dirichlet":
-        face = [i + wall.side * (a == wall.axis) for a, i in enumerate(index)]
-        weight = weight * (flux[face[wall.axis]] if flux.ndim == 1 else flux[tuple(face)])
-    if wall.theta is not None:
-        weight = weight / wall.theta
-    return weight if domain.fraction is None else weight / domain.fraction.ravel()[wall.cells]
+    width = grid.axes[wall.axis].width[index[wall.axis]]
+    if wall.areas is not None:
+        return wall.areas / (grid.volumes()[index] * np.asarray(domain.fraction)[index])
+    if wall.kind == "neumann":
+        return 1 / width
+    if wall.theta is None or terms.resistances:
+        return share / (1.0 if wall.theta is None else wall.theta)
+    a = np.broadcast_to(terms.diffusion[wall.axis], grid.shape)[index]  # that beyond the wall may be of another kind
+    return np.asarray(a / (wall.theta * wall.way(grid) * width))
 
 
-def _held(domain: Domain, weights: Sequence[Array], grid: Grid) -> Array:
+def _held(domain: Domain, weights: Sequence[Array], shares: Sequence[Array], closed: bool, grid: Grid) -> Array | float:
+    """The coefficient of u that Dirichlet walls add to the box, whose faces around the domain are open or `closed`."""
     held = np.zeros(grid.size)
-    for wall, weight in zip(domain.walls, weights, strict=True):
+    for wall, weight, share in zip(domain.walls, weights, shares, strict=True):
         if wall.kind == "dirichlet":
-            held[wall.cells] += weight
-    return held.reshape(grid.shape)
+            held[wall.cells] += weight if closed and not wall.before_side else weight - share
+    return held.reshape(grid.shape) if held.any() or closed else 0.0
+
+
+def _open_ends(domain: Domain, grid: Grid) -> dict[tuple[int, int], Array]:
+    """The open shares of the sides of the box, {(axis, side): array}, 0 where a wall lies before them."""
+    keys = [(a, side) for a, axis in enumerate(grid.axes) for side in (0, 1) if not axis.periodic]
+    if domain.open is not None:
+        return {(a, side): np.take(domain.open[a], -side, a) for a, side in keys}
+    ends = {}
+    for wall in domain.walls:
+        if wall.before_side:
+            ends[wall.axis, wall.side] = share = np.ones(grid.shape[: wall.axis] + grid.shape[wall.axis + 1 :])
+            index = np.unravel_index(wall.cells, grid.shape)
+            share[index[: wall.axis] + index[wall.axis + 1 :]] = 0.0
+    return ends
 
 
 def _closed(resistance: Array, domain: Domain, grid: Grid, a: int) -> Array:
-    """The resistances of the open share of each face, with all faces around points outside closed."""
+    """The resistances of the open share of each face, with all faces around points outside closed.
+
+    At the sides of the box they are those of an open area; see `DomainTerms.ends`.
+    """
     result = resistance.copy()
     if domain.open is not None:
-        share = domain.open[a]
+        share = domain.open[a].copy()
+        if not grid.axes[a].periodic:
+            for part in (slice(0, 1), slice(-1, None)):
+                share[window(a, grid.ndim, part)] = 1.0
         np.divide(result, share, out=result, where=share > 0)
         result[(share == 0) & (result > 0)] = np.inf
     for part in (slice(None, -1), slice(1, None)):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pde.common.arguments import evaluate, finite, real_array
-from pde.common.arrays import contiguous, is_tensor, like, namespace, numpy_dtype
+from pde.common.arrays import contiguous, is_complex, is_tensor, like, namespace, numpy_dtype
 from pde.problem.grid import Array, Grid
 
 
@@ -19,20 +19,22 @@ def read_values(
     tensors: bool = False,
     check: bool = True,
     constant: bool = False,
+    imaginary: bool = False,
     inside: Array | None = None,
 ) -> Array:
-    """`values` (array or callable of the coordinates) as a finite real array of shape (..., *grid.shape).
+    """`values` (array or callable of the coordinates) as a finite array of shape (..., *grid.shape).
 
     Args:
         tensors: whether a tensor may stay one.
         check: whether to search an array that has the dtype already for values that are not finite.
         constant: whether one number may stand for all of them.
+        imaginary: whether they may be complex; `dtype` is that of their parts then.
         inside: a domain, outside of which values are replaced by 0.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
-    array = values if tensors and is_tensor(values) else _array(name, values, grid)
+    array = values if tensors and is_tensor(values) else _array(name, values, grid, imaginary)
     if constant and array.ndim == 0:
         array = contiguous(namespace(array).broadcast_to(array, grid.shape))
     shape = tuple(array.shape)
@@ -46,7 +48,7 @@ def read_values(
         array = namespace(array).where(like(inside, array), array, 0)
     if dtype is None:
         given = numpy_dtype(array.dtype)
-        dtype = np.promote_types(given, np.float32) if given.kind == "f" else np.dtype(float)
+        dtype = np.promote_types(given, np.float32) if given.kind in "fc" else np.dtype(float)
     return array if not check and array.dtype == dtype else finite(name, array, np.dtype(dtype))
 
 
@@ -65,26 +67,27 @@ def read_diffusion(coefficient: Any, grid: Grid) -> tuple[float | Array, ...]:
 
 
 def read_reaction(reaction: Any, grid: Grid) -> float | Array:
-    """The reaction: a number, or an array of the grid's shape."""
+    """The reaction: a number, or an array of the grid's shape; it may be negative."""
     return _read_field("reaction", reaction, grid, positive=False)
 
 
 def _read_field(name: str, values: Any, grid: Grid, positive: bool) -> float | Array:
-    field = _array(name, values, grid)
+    field = _array(name, values, grid, imaginary=True)
+    if is_complex(field):
+        raise TypeError(f"{name} must be real, so that A is self-adjoint; f and g may be complex. Got {field.dtype}")
     if field.ndim and field.shape != grid.shape:
         raise ValueError(f"{name} must be a number or have the shape {grid.shape}, got {field.shape}")
     field = finite(name, field, np.dtype(float))
-    if np.min(field) < 0 or (positive and np.min(field) == 0):
-        allowed = "positive" if positive else "zero or positive"
-        raise ValueError(f"{name} must be {allowed}, got values down to {np.min(field)}")
+    if positive and np.min(field) <= 0:
+        raise ValueError(f"{name} must be positive, got values down to {np.min(field)}")
     return field.copy() if field.ndim and np.ptp(field) > 0 else float(field.flat[0])
 
 
-def _array(name: str, values: Any, grid: Grid) -> Array:
-    """Real numbers as they are given, or a callable's values at the unknowns; a constant may come as a scalar."""
+def _array(name: str, values: Any, grid: Grid, imaginary: bool = False) -> Array:
+    """Numbers as they are given, or a callable's values at the unknowns; a constant may come as a scalar."""
     if not callable(values):
-        return real_array(name, values)
-    array = evaluate(name, values, grid.points())
+        return real_array(name, values, imaginary)
+    array = evaluate(name, values, grid.points(), imaginary)
     try:
         return np.array(np.broadcast_to(array, grid.shape))
     except ValueError:

@@ -44,8 +44,8 @@ class Side:
 
 
 Sides = dict[Any, Array]
-"""Boundary values {(axis, side): array}, side 0 low and 1 high; a missing side is zero. Those of a domain's walls, one
-array for all of their faces, are under "walls".
+"""Boundary values {(axis, side): array}, side 0 low and 1 high; a missing side is zero. The walls of a domain have one
+array for all of their faces, under "walls".
 """
 
 

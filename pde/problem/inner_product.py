@@ -10,6 +10,7 @@ import numpy as np
 
 from pde.common.arrays import Frozen, as_numpy, cast, convert, is_tensor, namespace
 from pde.problem.grid import Array, Grid, is_constant
+from pde.problem.operators import StencilOperator
 
 
 class Volumes(Frozen):
@@ -18,6 +19,8 @@ class Volumes(Frozen):
     Args:
         W: an array, or the grid that has these control volumes: the array is then made when it is first needed.
     """
+
+    rows: Array | None = None
 
     def __init__(self, W: Array | Grid) -> None:
         self._W = W
@@ -31,9 +34,14 @@ class Volumes(Frozen):
 
     def to(self, device: Any, dtype: Any) -> Self:
         """The same for tensors; arrays of any dtype have it as it is."""
-        if device is None or self._uniform:
+        if device is None or (self._uniform and self.rows is None):
             return self
-        return self.changed(_weights=convert(self._weights, device, dtype))
+        weights = {} if self._uniform else {"_weights": convert(self._weights, device, dtype)}
+        return self.changed(rows=convert(self.rows, device, dtype), **weights)
+
+    def with_rows(self, rows: Array | None) -> Self:
+        """The same, but that norms take each row of residuals times its entry in `rows`; see `row_scale`."""
+        return self.changed(rows=rows)
 
     def mean(self, u: Array) -> Array:
         """sum W u / sum W."""
@@ -48,6 +56,8 @@ class Volumes(Frozen):
 
     def rms(self, u: Array) -> Array:
         """sqrt(sum W u^2 / sum W): the same for every grid size and dtype; an array on the host also of tensors."""
+        if self.rows is not None:
+            u = cast(self.rows, u.dtype) * u
         if is_tensor(u):
             return as_numpy(self._rms_of_any_size(u)).astype(float)
         flat = u.reshape(-1, self._size)
@@ -68,6 +78,23 @@ class Volumes(Frozen):
         largest = cast(xp.amax(xp.abs(u), axis=self._axes, keepdims=True), np.dtype(float))
         scaled = u / xp.where(largest > 0, largest, 1)
         return largest.reshape(largest.shape[: -len(self._shape)]) * xp.sqrt(self.mean(scaled**2))
+
+
+def row_scale(A: Any) -> Array | None:
+    """min(1, D_box / D) for each row, D the diagonal of A and D_box that of the whole box; None where it is 1 for all.
+
+    A wall close to an unknown, or a cut cell's small volume, makes D large, and residuals with it: a norm of residuals
+    as they are would be that of a few rows, and data of the wall would set their scale.
+    """
+    box = getattr(A, "box", None)
+    if A.terms.domain is not None and A.terms.domain.box is not None:
+        box = StencilOperator(A.grid, np.dtype(float), A.terms.domain.box)
+    if box is None:
+        return None
+    larger = A.diagonal > box.diagonal
+    if not np.any(larger):
+        return None
+    return np.broadcast_to(np.where(larger, box.diagonal, 1.0) / np.where(larger, A.diagonal, 1.0), A.grid.shape)
 
 
 PIECE = 1 << 13

@@ -17,6 +17,9 @@ from pde.problem.operators import StencilOperator
 WEAK = 1e-4
 """Robin sides with beta L / a below this at both ends of an axis count as Neumann sides in the lifting."""
 
+LEAST_BETA = 1e-3
+"""A beta that falls below this share of its largest value is replaced by its mean in the lifting."""
+
 Products = list[tuple[Array, Any]]
 """A sum of products: a power of the distance along one axis, and an array with one entry along it."""
 
@@ -34,7 +37,8 @@ def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
             some = [g for g in data if not isinstance(g, float)]
             if some:
                 diffusion = [_diffusion(terms, a, side, some[0]) for side in (0, 1)]
-                coefficients = _through(grid.axes[a], diffusion, *data)
+                of_u = [_of_u(grid, terms, a, side, some[0]) for side in (0, 1)]
+                coefficients = _through(grid.axes[a], of_u, diffusion, *data)
                 products += [(p, c) for p, c in zip(_powers(grid, a), coefficients, strict=True) if np.ndim(c)]
     w: Any = 0.0
     for power, c in products:
@@ -55,7 +59,7 @@ def unlifted(w: Array, sides: Sides, grid: Grid, A: StencilOperator) -> Array:
         for side, end in enumerate(axis.sides):
             beside = w[trailing([-side if b == a else slice(None) for b in range(grid.ndim)])]
             if not axis.periodic and (end.of_u or (a, side) in sides):
-                lacking[a, side] = sides.get((a, side), 0.0) - end.of_u * beside
+                lacking[a, side] = sides.get((a, side), 0.0) - like(A.terms.of_u(grid, a, side), w) * beside
     return fold(-A.add_differences(w, A.reaction * w), lacking, grid, A.terms)
 
 
@@ -72,7 +76,7 @@ def _missing(products: Products, sides: Sides, grid: Grid, terms: Terms, a: int,
     lacking: Any = 0.0 if g is None else expand(cast(g, np.dtype(float)), a - ndim)
     for power, c in products:
         value, slope = _at_end(c, grid, a, side)
-        has: Any = end.of_u * value
+        has: Any = _of_u(grid, terms, a, side, c) * value
         if end.of_flux:
             has = has + _diffusion(terms, a, side, c) * slope
         lacking = lacking - like(power, c) * has
@@ -101,16 +105,28 @@ def _diffusion(terms: Terms, a: int, side: int, x: Any) -> Any:
     return field if isinstance(field, float) else like(field[window(a, field.ndim, ENDS[side])], x)
 
 
-def _through(axis: Axis, diffusion: Sequence[Any], low: Any, high: Any) -> list[Any]:
+def _of_u(grid: Grid, terms: Terms, a: int, side: int, x: Any) -> Any:
+    """The coefficient of u in the condition of a side, with one entry along its axis; a beta near zero as its mean."""
+    beta = terms.betas.get((a, side))
+    if beta is None or beta.min() < LEAST_BETA * beta.max():
+        return grid.axes[a].sides[side].of_u
+    return like(np.expand_dims(beta, a), x)
+
+
+def _through(axis: Axis, of_u: Sequence[Any], diffusion: Sequence[Any], low: Any, high: Any) -> list[Any]:
     """(p, q, r) of p + q t + r t^2 / 2 L with of_u w + of_flux a dw/dn = low and high at the ends."""
     L, (first, last) = axis.length, axis.sides
-    b0, b1 = first.of_u, last.of_u
+    b0, b1 = of_u
     k0, k1 = (side.of_flux * a for side, a in zip(axis.sides, diffusion, strict=True))
-    if first.of_flux and last.of_flux and max(b0, b1) * L < WEAK * float(min(_least(k0), _least(k1))):
+    if first.of_flux and last.of_flux and max(_most(b0), _most(b1)) * L < WEAK * float(min(_least(k0), _least(k1))):
         q = -low / k0
         return [0.0, q, (high - (k1 + b1 * L) * q) / (k1 + b1 * L / 2)]
     q = (b0 * high - b1 * low) / (b0 * (k1 + b1 * L) + k0 * b1)
-    return [(low + k0 * q) / b0 if b0 else (high - (k1 + b1 * L) * q) / b1, q, 0.0]
+    return [(low + k0 * q) / b0 if first.of_u else (high - (k1 + b1 * L) * q) / b1, q, 0.0]
+
+
+def _most(k: Any) -> float:
+    return k if isinstance(k, float) else float(k.max())
 
 
 def _least(k: Any) -> float:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from pde.common.arrays import Frozen, cast, contiguous, expand, is_tensor, zeros
+from pde.common.arrays import Frozen, cast, contiguous, expand, is_tensor, like, zeros
 from pde.problem.coefficients import AxisCoefficients, Terms, grid_coefficients, grid_fluxes
 from pde.problem.grid import ENDS, Array, Grid, along, trailing, window
 
@@ -39,14 +39,18 @@ class StencilOperator(Frozen):
         self.lower = [_shaped(c.lower, a, ndim, dtype) for a, c in enumerate(coefficients)]
         self.upper = [_shaped(c.upper, a, ndim, dtype) for a, c in enumerate(coefficients)]
         self.ends = [
-            (_beside(low.of_u * c.low, a, ndim, dtype), _beside(high.of_u * c.high, a, ndim, dtype))
-            for a, (c, (low, high)) in enumerate(zip(coefficients, (axis.sides for axis in grid.axes), strict=True))
+            tuple(
+                _beside(like(self.terms.of_u(grid, a, side), weight) * weight, a, ndim, dtype)
+                for side, weight in enumerate((c.low, c.high))
+            )
+            for a, c in enumerate(coefficients)
         ]
         c = self.terms.reaction + self.terms.held
         self.reaction = c if isinstance(c, float) else cast(c, dtype)
         diagonal: Any = sum((self._centre(a) for a in range(ndim)), self.reaction)
-        lonely = sum(grid.couplings(self.terms.typical))  # a point with no open face is relaxed to zero
-        self.diagonal = np.where(diagonal == 0, lonely, diagonal).astype(dtype) if self.terms.closed else diagonal
+        if self.terms.closed:  # a point with no open face is relaxed to zero
+            diagonal = np.where(diagonal == 0, sum(grid.couplings(self.terms.typical)), diagonal).astype(dtype)
+        self.diagonal = diagonal
         self.nonzeros = grid.size * (2 * ndim + 1)
         self.colours = coloured_blocks(grid)
 

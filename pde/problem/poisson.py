@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,9 +14,9 @@ import scipy.sparse as sp
 from pde.common.arguments import choose
 from pde.common.keywords import suggesting
 from pde.problem.boundary import BoundaryData, embed, read_sides
-from pde.problem.boundary_conditions import boundary_words, read_boundary
+from pde.problem.boundary_conditions import boundary_words, is_open, read_boundary
 from pde.problem.box import read_grid, read_shape
-from pde.problem.coefficients import Terms
+from pde.problem.coefficients import Betas, Terms
 from pde.problem.components import Components, closed_components
 from pde.problem.domain import read_domain
 from pde.problem.faces import read_faces, terms_on_faces
@@ -24,8 +24,13 @@ from pde.problem.fields import read_diffusion, read_reaction, read_values
 from pde.problem.finest import Finest, finest_operator
 from pde.problem.grid import Array, Sides
 from pde.problem.inner_product import Volumes
+from pde.problem.open_space import check_open, implied_sides
 from pde.problem.operators import StencilOperator, control_volumes
+from pde.problem.robin import read_betas, with_sides
 from pde.problem.wall_data import with_held_values
+
+if TYPE_CHECKING:
+    from pde.problem.far_field import FarField
 
 UNSEEN = 64 * float(np.finfo(float).eps)
 """Reactions and Robin sides that are this weak beside the diagonal of A are lost in the rounding of A u."""
@@ -38,19 +43,29 @@ class Poisson:
         shape: the number of unknowns per axis, each at least 1.
         extent: length of the box, one number or one per axis.
         boundary: "dirichlet" (u = g), "neumann" (a du/dn = g), "periodic" or ("robin", beta) (a du/dn + beta u = g,
-            beta >= 0), with the outward normal; one of these for all sides, or one entry per axis, an entry being one
-            of these or a (low, high) pair.
+            beta >= 0, a number, an array of the side's shape or a callable of all coordinates), with the outward
+            normal; one of these for all sides, or one entry per axis, an entry being one of these or a (low, high)
+            pair. Or "open": free space around the box in 2 or 3 dimensions, for constant a and c, equal steps along
+            each axis, and f that vanishes near the sides. The unknowns are those of Dirichlet sides, and `apply` and
+            `matrix` take boundary values 0. u vanishes at infinity; in two dimensions with c = 0 it is
+            -(Q / 2 pi a) ln r there, where Q is the integral of f and r has the unit of `extent`.
         centering: "vertex": Dirichlet unknowns are interior points, Neumann and Robin sides include their end point;
             the spacing is L / (n + 1), L / n or L / (n - 1) with two, one or no Dirichlet ends, L / n on a periodic
             axis. "cell": the unknowns are the centres of n cells of size L / n.
         coefficient: a > 0, a number, an array of `shape`, or a callable of the coordinates; or a tuple or list of
             these, one per axis, for a diagonal tensor; None is 1. Between two points a is the harmonic mean, exact
             for the flux through a jump midway between them; elsewhere a jump costs an order of accuracy.
-        reaction: c >= 0, a number, an array of `shape`, or a callable of the coordinates.
+        reaction: c, a number, an array of `shape`, or a callable of the coordinates. Where it is negative the problem
+            is to stay positive definite; see `Multigrid.solve` on "indefinite".
         domain: where unknowns are, a boolean array of `shape` or a callable of the coordinates that gives one; None is
-            everywhere. Arrays f and u have the box's shape all the same: outside f is not read, and u is zero.
+            everywhere. Arrays f and u have the box's shape all the same: outside f is not read, and u is zero. Floats
+            are a level set, negative inside: a curved wall lies where it is zero, to second order, exactly for a
+            callable and by linear interpolation for an array. Behind Dirichlet walls the unknowns are the points
+            inside; at Neumann walls they are all control volumes with an open part, f and u being taken at their
+            points even where these are outside.
         walls: the domain's own boundary inside the box: "dirichlet", where the points outside hold values (those of
-            `g["walls"]`), "neumann", insulated or with a flux, or a boolean array, True where a point holds a value.
+            `g["walls"]`), "neumann", insulated or with a flux, or (not for a level set) a boolean array, True where a
+            point holds a value.
         face_coefficients: a >= 0 on the faces, in the place of `coefficient`: for each axis an array with one entry
             more along it (the faces of cells; the middles between points, and the ends). Zero closes a face.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
@@ -87,21 +102,27 @@ class Poisson:
     ) -> None:
         self.shape = read_shape(shape)
         self.centering = choose("centering", centering, ("vertex", "cell"))
-        self.boundary = read_boundary(boundary, self.ndim)
-        self.grid = read_grid(self.shape, extent, self.boundary, centering == "cell", coordinates)
+        sides, given = read_boundary(boundary, self.ndim)
+        grid = read_grid(self.shape, extent, sides, centering == "cell", coordinates)
+        self.grid, betas = read_betas(given, grid)
+        self.boundary = tuple(axis.sides for axis in self.grid.axes)
         self.extent = tuple(axis.length for axis in self.grid.axes)
+        self.open = is_open(boundary)
         self.domain = read_domain(domain, walls, self.grid)
-        self._take(coefficient, face_coefficients, reaction)
+        self._take(coefficient, face_coefficients, reaction, betas)
 
-    def with_terms(self, coefficient: Any = None, reaction: Any = None, face_coefficients: Any = None) -> Poisson:
-        """The same grid, sides and domain with other coefficients; None keeps the present ones."""
+    def with_terms(
+        self, coefficient: Any = None, reaction: Any = None, boundary: Any = None, face_coefficients: Any = None
+    ) -> Poisson:
+        """The same grid and domain with other coefficients or betas of its sides; None keeps the present ones."""
         other = copy.copy(self)
-        for name in ("_operator", "components"):
-            other.__dict__.pop(name, None)
-        other._take(coefficient, face_coefficients, reaction, before=self)
+        for made in ("_operator", "components", "far_field"):
+            other.__dict__.pop(made, None)
+        betas = self.terms.betas if boundary is None else other._take_sides(boundary)
+        other._take(coefficient, face_coefficients, reaction, betas, before=self)
         return other
 
-    def _take(self, coefficient: Any, faces: Any, reaction: Any, before: Poisson | None = None) -> None:
+    def _take(self, coefficient: Any, faces: Any, reaction: Any, betas: Betas, before: Poisson | None = None) -> None:
         """Read the coefficients, or take those of the problem before."""
         if faces is not None and coefficient is not None:
             raise ValueError("face_coefficients and coefficient are both given; give the one or the other")
@@ -109,8 +130,21 @@ class Poisson:
             self._diffusion = read_diffusion(coefficient, self.grid)
             self._faces = None if faces is None else read_faces(faces, self.grid)
         c = before.terms.reaction if before is not None and reaction is None else read_reaction(reaction, self.grid)
-        self.terms: Terms = terms_on_faces(self._diffusion, c, self._faces, self.domain, self.grid)
+        box = Terms(self._diffusion, c, betas=betas)
+        self.terms: Terms = terms_on_faces(box, self._faces, self.domain, self.grid)
         self.check_fits(np.dtype(float))
+        if self.open:
+            check_open(self.grid, self.terms)
+
+    def _take_sides(self, boundary: Any) -> Betas:
+        """Replace the sides by others of the same kinds; return the betas that vary."""
+        sides, given = read_boundary(boundary, self.ndim)
+        kinds, now = ([[side.kind for side in pair] for pair in pairs] for pairs in (sides, self.boundary))
+        if kinds != now:
+            raise ValueError(f"boundary must be of the same kinds as before, {now}, with other beta; got {kinds}")
+        self.grid, betas = read_betas(given, with_sides(self.grid, sides))
+        self.boundary = tuple(axis.sides for axis in self.grid.axes)
+        return betas
 
     def check_fits(self, dtype: np.dtype) -> None:
         """Refuse coefficients of the discrete operator that keep no distance from the limits of `dtype`.
@@ -125,8 +159,7 @@ class Poisson:
             raise ValueError(
                 f"coefficient: a/h^2 leaves the range of {dtype.name}, got values from {low:.3g} to {high:.3g}"
             )
-        if np.max(self.terms.reaction) > float(np.finfo(dtype).max) / 100:
-            largest = float(np.max(self.terms.reaction))
+        if (largest := float(np.max(np.abs(self.terms.reaction)))) > float(np.finfo(dtype).max) / 100:
             raise ValueError(f"reaction must fit into {dtype.name} with a margin, got values up to {largest:.3g}")
 
     @property
@@ -139,21 +172,26 @@ class Poisson:
         """The parts of the domain on which u is determined up to a constant, where faces are closed; else None."""
         if not self.terms.closed:
             return None
-        assert isinstance(A := self._operator, StencilOperator)
+        A = self._operator
+        assert isinstance(A, StencilOperator)
         return Components(closed_components(A, UNSEEN), self.control_volumes())
 
     @property
     def hold(self) -> float:
-        """The mean of A 1 relative to the diagonal of A: the share by which sides and reaction determine a constant."""
+        """The mean of |A 1| relative to the diagonal of A: how strongly sides and reaction determine a constant."""
         if self.has_dirichlet or self.terms.domain is not None:
             return math.inf
         c, diagonal = self.terms.reaction, 2 * sum(self.grid.couplings(self.terms.typical))
-        mean = c if isinstance(c, float) else float(Volumes(self.grid).mean(c))
+        mean = abs(c) if isinstance(c, float) else float(Volumes(self.grid).mean(abs(c)))
         return (mean + sum(side.beta / axis.length for axis in self.grid.axes for side in axis.sides)) / diagonal
 
     def is_held(self, dtype: np.dtype) -> bool:
         """Whether A 1 differs from zero by more than rounding in this dtype, whose cycles then find the mean of u."""
         return self.hold > 4 * float(np.finfo(dtype).eps)
+
+    def may_amplify(self, dtype: np.dtype) -> bool:
+        """Whether u may be so large that all of f is lost in the rounding of A u in this dtype."""
+        return self.terms.least_reaction < 0 or not (self.singular or self.is_held(dtype))
 
     @property
     def has_dirichlet(self) -> bool:
@@ -165,7 +203,9 @@ class Poisson:
         return len(self.shape)
 
     def __repr__(self) -> str:
-        text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={boundary_words(self.boundary)!r}"
+        words = "open" if self.open else boundary_words(self.boundary)
+        text = f"Poisson(shape={self.shape}, extent={self.extent}, boundary={words!r}"
+        text += ", beta varies" if self.terms.betas else ""
         text += f", centering={self.centering!r}" if self.centering != "vertex" else ""
         if self._faces is not None:
             text += ", coefficients of faces"
@@ -183,7 +223,7 @@ class Poisson:
 
     def apply(self, u: Any) -> Array:
         """A u, for zero boundary values, of u with shape (..., *shape)."""
-        return self._operator(self.read("u", u))
+        return self._operator(self.read("u", u, imaginary=True))
 
     def matrix(self, symmetric: bool = False) -> sp.csr_matrix:
         """A on the flattened unknowns of the domain (C order); W A, W the control volumes, where `symmetric`.
@@ -205,21 +245,37 @@ class Poisson:
     def embed(self, u: Any, g: BoundaryData = None) -> Array:
         """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`.
 
-        Points outside the domain get the values that they hold, and 0 where they hold none.
+        Points outside a domain get the values that they hold, and 0 where they hold none. On open sides u is what it
+        would have to be for f = 0 beside them, as it is there.
         """
-        values = self.read("u", u)
-        sides = self.read_sides(g, values.dtype, values.shape[: values.ndim - self.ndim])
+        values = self.read("u", u, imaginary=True)
+        sides = self.sides(values, g)
         held = g.get("walls") if isinstance(g, Mapping) else g
-        return embed(with_held_values(values, held, self.grid, self.terms), sides, self.grid, self.terms)
+        whole = with_held_values(values, held, self.grid, self.terms)
+        return embed(whole.astype(np.result_type(whole, *sides.values())), sides, self.grid, self.terms)
+
+    def sides(self, u: Array, g: BoundaryData) -> Sides:
+        """The boundary data of u (..., *shape): g, or those of open sides, which follow from u."""
+        if self.open and g is None:
+            assert isinstance(self._operator, StencilOperator)
+            return implied_sides(u, self._operator)
+        return self.read_sides(g, u.real.dtype, u.shape[: u.ndim - self.ndim])
 
     def read_sides(self, g: BoundaryData, dtype: np.dtype, batch: tuple[int, ...] = ()) -> Sides:
-        """Boundary data as arrays; see `pde.problem.boundary.read_sides`."""
-        return read_sides(g, self.grid, dtype, batch, self.terms.domain)
+        """Boundary data as arrays, complex ones too; see `pde.problem.boundary.read_sides`."""
+        return read_sides(g, self.grid, dtype, batch, self.terms.domain, imaginary=True)
 
     def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, **options: bool) -> Array:
-        """`values` (array or callable of the coordinates) as a finite real array; see `pde.problem.fields`."""
+        """`values` (array or callable of the coordinates) as a finite array; see `pde.problem.fields`."""
         inside = None if self.domain is None else self.domain.inside
         return read_values(name, values, self.grid, dtype, inside=inside, **options)
+
+    @cached_property
+    def far_field(self) -> FarField:
+        """The values on open sides, from u of the box with boundary values 0."""
+        from pde.problem.far_field import FarField  # with SciPy's transforms, which take as long to import as pde
+
+        return FarField(self.grid, self.terms)
 
     @cached_property
     def _operator(self) -> Finest:

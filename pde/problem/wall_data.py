@@ -13,7 +13,9 @@ from pde.problem.grid import Array, Grid
 from pde.problem.walls import Wall
 
 
-def read_walls(values: Any, domain: DomainTerms, grid: Grid, dtype: np.dtype, batch: tuple[int, ...]) -> Array:
+def read_walls(
+    values: Any, domain: DomainTerms, grid: Grid, dtype: np.dtype, batch: tuple[int, ...], imaginary: bool = False
+) -> Array:
     """`g["walls"]`, a number, a callable or an array of the grid's shape, as one array of shape (*batch, faces).
 
     Raises:
@@ -21,9 +23,11 @@ def read_walls(values: Any, domain: DomainTerms, grid: Grid, dtype: np.dtype, ba
     """
     name, count = "g['walls']", sum(len(wall.cells) for wall in domain.walls)
     if callable(values):
-        found = [np.broadcast_to(_called(name, values, wall, grid), len(wall.cells)) for wall in domain.walls]
+        found = [
+            np.broadcast_to(_called(name, values, wall, grid, imaginary), len(wall.cells)) for wall in domain.walls
+        ]
         return finite(name, np.concatenate([*found, np.zeros(0)]), dtype)
-    array = real_array(name, values)
+    array = real_array(name, values, imaginary)
     if array.ndim == 0:
         return np.full(count, finite(name, array, dtype))
     if array.shape not in (grid.shape, batch + grid.shape):
@@ -34,8 +38,8 @@ def read_walls(values: Any, domain: DomainTerms, grid: Grid, dtype: np.dtype, ba
     return finite(name, np.concatenate([_at_faces(flat, wall) for wall in domain.walls] or [flat[..., :0]], -1), dtype)
 
 
-def _called(name: str, function: Any, wall: Wall, grid: Grid) -> Array:
-    values = evaluate(name, function, wall.points(grid))
+def _called(name: str, function: Any, wall: Wall, grid: Grid, imaginary: bool) -> Array:
+    values = evaluate(name, function, wall.points(grid), imaginary)
     if values.shape not in ((), wall.cells.shape):
         raise ValueError(f"{name}: the callable must return a scalar or one value per point, got shape {values.shape}")
     return values
@@ -70,5 +74,7 @@ def with_held_values(u: Array, values: Any, grid: Grid, terms: Terms) -> Array:
     domain = terms.domain
     if domain is None or values is None or not any(wall.kind == "dirichlet" for wall in domain.walls):
         return u
-    given = evaluate("g['walls']", values, grid.points()) if callable(values) else real_array("g['walls']", values)
-    return np.where(domain.inside, u, given).astype(u.dtype, copy=False)
+    name = "g['walls']"
+    given = evaluate(name, values, grid.points(), True) if callable(values) else real_array(name, values, True)
+    dtype = np.result_type(u, np.complex64) if given.dtype.kind == "c" else u.dtype
+    return np.where(domain.inside, u, given.astype(dtype))

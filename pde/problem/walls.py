@@ -21,6 +21,9 @@ class Wall:
         cells: the flat indices of the unknowns beside the faces, increasing.
         beyond: the flat indices of the points outside.
         theta: how far the wall is on the way to these, in (0, 1]; None is 1.
+        before_side: whether the way leads to a side of the box, and `beyond` repeats `cells`.
+        areas: of a wall that cuts control volumes, its area in each; None: it has that of faces.
+        middles: a point of such a wall in each, one array per axis; axis, side and `beyond` say nothing.
     """
 
     kind: str
@@ -29,15 +32,24 @@ class Wall:
     cells: Array
     beyond: Array
     theta: Array | None = None
+    before_side: bool = False
+    areas: Array | None = None
+    middles: tuple[Array, ...] | None = None
 
     def points(self, grid: Grid) -> list[Array]:
         """The coordinates where the wall is, one array per axis of the box."""
+        if self.middles is not None:
+            return list(self.middles)
         index = np.unravel_index(self.cells, grid.shape)
         points = [axis.points[i] for axis, i in zip(grid.axes, index, strict=True)]
-        step = distance(grid.axes[self.axis], index[self.axis], self.side)
-        theta = 1.0 if self.theta is None else self.theta
-        points[self.axis] = points[self.axis] + (theta if self.side else -theta) * step
+        step = self.way(grid) if self.theta is None else self.theta * self.way(grid)
+        points[self.axis] = points[self.axis] + (step if self.side else -step)
         return points
+
+    def way(self, grid: Grid) -> Array:
+        """The distance from each unknown to the point beyond, or to the side of the box."""
+        axis, index = grid.axes[self.axis], np.unravel_index(self.cells, grid.shape)[self.axis]
+        return np.full(len(index), axis.ends[self.side]) if self.before_side else distance(axis, index, self.side)
 
 
 def distance(axis: Axis, index: Array, side: int) -> Array:

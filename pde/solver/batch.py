@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mgcore import Solution
+from mgcore.solution import summary
 from pde.problem.grid import Array, Sides
+
+
+def axes_of(key: Any, ndim: int) -> int:
+    """The number of axes of a member's boundary data: of a side, or of the list of all faces of the walls."""
+    return 1 if key == "walls" else ndim - 1
 
 
 def one_batch_axis(sides: Sides, ndim: int) -> Sides:
     """Boundary data with one axis for the members where they differ between them, and none where they do not."""
-    axes = {key: 1 if key == "walls" else ndim - 1 for key in sides}
+    axes = {key: axes_of(key, ndim) for key in sides}
     return {
         key: v if v.ndim <= axes[key] else v.reshape(-1, *v.shape[v.ndim - axes[key] :]) for key, v in sides.items()
     }
@@ -21,6 +29,20 @@ def with_removed(solution: Solution, removed: np.ndarray) -> Solution:
     shares = zip(solution.members, removed.ravel().tolist(), strict=True)
     members = tuple(member.changed(removed=share) for member, share in shares)
     return solution.changed(removed=float(np.max(removed)), members=members)
+
+
+def with_complex_members(solution: Solution) -> Solution:
+    """The solution of a batch whose first half holds the real parts of its members, its second the imaginary parts."""
+    half = len(solution.members) // 2
+    pairs = zip(solution.members[:half], solution.members[half:], strict=True)
+    return solution.changed(members=tuple(_both(*pair) for pair in pairs))
+
+
+def _both(real: Solution, imaginary: Solution) -> Solution:
+    """One solution of its two parts: the worse of each of their numbers."""
+    removed = None if real.removed is None or imaginary.removed is None else max(real.removed, imaginary.removed)
+    both = summary(None, (real, imaginary), max(real.seconds, imaginary.seconds))
+    return both.changed(members=(), removed=removed)
 
 
 def delivered(solution: Solution, u: Array, ndim: int) -> Solution:

@@ -13,12 +13,13 @@ from pde.backends.base import Backend
 from pde.backends.data import Data
 from pde.backends.device import Device, host, protected
 from pde.common.arguments import count, described, finite, number
-from pde.common.arrays import cast, copied, is_tensor
+from pde.common.arrays import cast, copied, is_complex, is_tensor, joined_parts, namespace, two_parts
 from pde.problem.boundary import BoundaryData
 from pde.problem.compatibility import incompatible_share
 from pde.problem.grid import Array, Sides
+from pde.problem.open_space import check_nearby
 from pde.problem.poisson import Poisson
-from pde.solver.batch import one_batch_axis
+from pde.solver.batch import axes_of, one_batch_axis
 from pde.solver.output import check_out, deliver, work_space
 
 QUIET: Any = {"over": "ignore", "under": "ignore", "invalid": "ignore"}
@@ -35,6 +36,7 @@ class Inputs:
         u0: the first guess, of the shape of f; None is zero.
         out: the user's memory for the result.
         as_tensor: whether the user wants a tensor.
+        is_complex: whether f, sides and u0 are real and imaginary parts, the first batch axis, of what the user gave.
     """
 
     reader: Reader
@@ -43,6 +45,7 @@ class Inputs:
     u0: Array | None
     out: Any
     as_tensor: bool
+    is_complex: bool = False
 
     @property
     def members(self) -> Array:
@@ -57,6 +60,8 @@ class Inputs:
     @property
     def work_space(self) -> Array | None:
         """`out` with one batch axis, where cycles may work in it."""
+        if self.is_complex:
+            return None
         space = work_space(self.out, self.f, self.u0)
         return None if space is None else space.reshape(-1, *self.reader.problem.shape)
 
@@ -73,14 +78,28 @@ class Inputs:
         """A callback that is shown u as the user wants it, and cannot change that of the solve."""
         if callback is None:
             return None
-        return lambda progress: callback(replace(progress, u=protected(self._as_given(progress.u))))
+        given, half = self._as_given, len(self.members) // 2
+
+        def shown(progress: Progress) -> Any:
+            parts = progress.residuals
+            residuals = tuple(map(max, parts[:half], parts[half:])) if self.is_complex else parts
+            return callback(replace(progress, u=protected(given(progress.u)), residuals=residuals))
+
+        return shown
 
     def check_finite(self) -> None:
         finite("f", self.f, self.reader.dtype)
 
     def incompatible_share(self, backend: Backend, allowed: float | None) -> np.ndarray | None:
-        """The share of f that is removed of each member, where the problem is singular."""
+        """The share of f that is removed of each member, where the problem is singular.
+
+        Raises:
+            ValueError: f does not fit a singular problem, or does not vanish near open sides.
+        """
         problem = self.reader.problem
+        if problem.open:
+            self.check_finite()
+            check_nearby(self.members, problem.grid, allowed)
         if not problem.singular:
             return None
         self.check_finite()
@@ -91,12 +110,18 @@ class Inputs:
         with np.errstate(**QUIET):
             return incompatible_share(f, sides, problem.grid, problem.terms, volumes, allowed)
 
+    def with_far_field(self, u: Array) -> Inputs:
+        """The same with the boundary data of open sides, from u of the box with boundary values 0."""
+        sides = self.reader.problem.far_field(u)
+        return replace(self, sides={key: self.reader.device.convert(g, np.dtype(float)) for key, g in sides.items()})
+
     def deliver(self, u: Array) -> Array:
         """The result, members (members, *shape), in the shape and kind of f, and in `out`."""
         return deliver(self._as_given(u), self.out)
 
     def _as_given(self, u: Array) -> Array:
-        return self.reader.device.give(u.reshape(self.f.shape), self.as_tensor)
+        u = u.reshape(self.f.shape)
+        return self.reader.device.give(joined_parts(u) if self.is_complex else u, self.as_tensor)
 
 
 @dataclass(frozen=True)
@@ -117,14 +142,29 @@ class Reader:
         f = self._nodal("f", f, check=False, constant=True)
         sides = self._sides(g, tuple(f.shape[: f.ndim - self.problem.ndim]))
         u0 = self._guess("u0", u0, f)
-        check_out(self.device, out, f.shape, self.dtype, as_tensor)
-        return Inputs(self, f, sides, u0, out, as_tensor)
+        imaginary = any(map(is_complex, (f, *sides.values(), *(() if u0 is None else (u0,)))))
+        dtype = np.result_type(self.dtype, np.complex64) if imaginary else self.dtype
+        check_out(self.device, out, f.shape, dtype, as_tensor)
+        return self._inputs(f, sides, u0, out, as_tensor, imaginary)
 
     def right_hand_side(self, f: Any, u: Any = None) -> Inputs:
         """The arguments of `Multigrid.cycle`, which are to be finite."""
         as_tensor = is_tensor(f)
         f = self._nodal("f", f, constant=True)
-        return Inputs(self, f, {}, self._guess("u", u, f), None, as_tensor)
+        u = self._guess("u", u, f)
+        return self._inputs(f, {}, u, None, as_tensor, is_complex(f) or (u is not None and is_complex(u)))
+
+    def _inputs(self, f: Array, sides: Sides, u0: Any, out: Any, as_tensor: bool, imaginary: bool) -> Inputs:
+        """The inputs, in two parts where some of them are `imaginary`."""
+        ndim = self.problem.ndim
+        if imaginary:
+            batch, xp = tuple(f.shape[: f.ndim - ndim]), namespace(f)
+            sides = {
+                key: two_parts(xp.broadcast_to(g, batch + tuple(g.shape[g.ndim - axes_of(key, ndim) :])))
+                for key, g in sides.items()
+            }
+            f, u0 = two_parts(f), None if u0 is None else two_parts(u0)
+        return Inputs(self, f, one_batch_axis(sides, ndim), u0, out, as_tensor, imaginary)
 
     def _guess(self, name: str, u: Any, f: Array) -> Array | None:
         """A first guess of the shape of f."""
@@ -136,16 +176,19 @@ class Reader:
         return u
 
     def _nodal(self, name: str, values: Any, check: bool = True, constant: bool = False) -> Array:
-        values = self.device.read(name, values)
-        values = self.problem.read(name, values, self.dtype, tensors=True, check=check, constant=constant)
+        values = self.device.read(name, values, imaginary=True)
+        options = {"check": check, "constant": constant}
+        values = self.problem.read(name, values, self.dtype, tensors=True, imaginary=True, **options)
         return self.device.convert(values, self.dtype)
 
     def _sides(self, g: BoundaryData, batch: tuple[int, ...]) -> Sides:
         double = np.dtype(float)
-        sides = self.problem.read_sides(host(self.device.read("g", g)), double, batch)
+        if self.problem.open and g is not None:
+            raise ValueError(f"g must be None with open sides: their values follow from f; got {described(g)}")
+        sides = self.problem.read_sides(host(self.device.read("g", g, True)), double, batch)
         for key, values in sides.items():
             finite(f"g[{key}]", values, self.dtype)
-        return one_batch_axis({key: self.device.convert(v, double) for key, v in sides.items()}, self.problem.ndim)
+        return {key: self.device.convert(v, double) for key, v in sides.items()}
 
 
 def read_limits(rtol: Any, atol: Any, max_cycles: Any, callback: Any) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from pde.common.progress import ProgressBar
 from pde.problem.boundary import BoundaryData
 from pde.problem.grid import Array
 from pde.problem.poisson import Poisson
-from pde.solver.batch import delivered, with_removed
+from pde.solver.batch import delivered, with_complex_members, with_removed
 from pde.solver.factor import measured_factor
 from pde.solver.inputs import QUIET, Inputs, read_limits, read_share
+from pde.solver.open_sides import solve_open
 from pde.solver.preconditioner import Preconditioner
 from pde.solver.restored import Restored
 from pde.solver.setup import Setup
@@ -40,7 +41,8 @@ class Multigrid(Setup):
         nu: sweeps before and after the coarse-grid correction.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
             is rough (it changes by a factor of two between neighbours, or would by 2.5 on grids of thousands of
-            unknowns), the reaction jumps by half of its largest value, lines in two dimensions or planes in three are
+            unknowns), the reaction jumps by half of its largest value or is negative by 0.4 of what keeps the problem
+            definite (a bound from a and the Dirichlet sides), lines in two dimensions or planes in three are
             relaxed on stretched axes (rediscretised cycles take up to 0.9 there), or transfer is "operator".
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
             "auto" is the last where the coefficient is rough, else the first.
@@ -138,6 +140,9 @@ class Multigrid(Setup):
         inputs.incompatible_share(self.backend, incompatible)
         self.backend.prepare()
         with np.errstate(**QUIET), self.backend.device.without_gradients():
+            if self.problem.open:
+                u, _ = self.backend.full_multigrid(inputs.nodal_data(self.backend))
+                inputs = inputs.with_far_field(self.backend.array(u))
             reduced = self._reduction(inputs.members, inputs.sides) if self.problem.terms.domain else None
             data = inputs.nodal_data(self.backend) if reduced is None else reduced.data.each(self.backend.vector)
             backend = trace.watch(self.backend, lambda: self.backend.norms(self.backend.fold(data.rhs, data.sides)))
@@ -186,7 +191,8 @@ class Multigrid(Setup):
                 Solution for each, in C order of the leading axes.
             g: boundary data: a scalar, a callable of all coordinates, or {(axis, side): scalar, array, callable}. On a
                 domain they are those of its walls too, which have the key "walls"; an array of the problem's shape
-                holds the values at the points outside.
+                holds the values at the points outside, and is interpolated to the walls of a level set. Open sides take
+                none: their values come from a first solve with boundary values 0, to the same tolerance.
             u0: first guess (..., *shape); None is zero.
             out: where to write u: a tensor where f is one, else an array, with the shape of f and the dtype of the
                 solver, which u has whatever the dtype of f.
@@ -199,14 +205,17 @@ class Multigrid(Setup):
                 adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
                 "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" on a domain or with
                 closed faces, where the cycle is symmetric and there are two levels or more, else "none"; "auto" is
-                "cg" also where the coefficient is rough (see `coarse` of `Multigrid`).
+                "cg" also where the coefficient is rough (see `coarse` of `Multigrid`) or a negative reaction may make
+                the problem indefinite. With a reaction near minus the least eigenvalue cycles alone need many times
+                as many; beyond it they may diverge, and "cg" ends as "indefinite".
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
                 residual, and the u of all members, those that have ended among them. It may write into f, which the
                 solve has copied; u is a read-only array, or a copy where it is a tensor.
             progress: show a progress bar on stderr.
             strict: raise `SolveError` where the solve does not converge, instead of saying so in the result.
             incompatible: of a singular problem, the largest |integral of f| relative to the integral of |f|, both with
-                g, that is removed; None is max(1e-2, 10 h^2), h from the axes with more than eight unknowns.
+                g, that is removed; None is max(1e-2, 10 h^2), h from the axes with more than eight unknowns. With open
+                sides the largest |f| beside a side relative to the largest of all; None is 1e-4.
             verbose: True prints every move on every level with the residual (relative to scale) before and after it; a
                 stream takes the lines; a function is called with each `mgcore.Event`. The iterates stay the same,
                 to rounding where compiled kernels make them else, and to the last bit elsewhere. A cycle costs about
@@ -228,21 +237,27 @@ class Multigrid(Setup):
             inputs = inputs.protected()
         removed = inputs.incompatible_share(self.backend, incompatible)
         cycle = cycle if accel is None else "W" if cycle == "W" else "V"
-        self.backend.prepare(progress)
-        with np.errstate(**QUIET), self.backend.device.without_gradients(), ProgressBar(progress, rtol) as bar:
-            callback = bar.wrap(trace.wrap(inputs.showing(callback)))
-            solution = mgcore.solve_batch(
+
+        def once(inputs: Inputs, callback: Callable[[Progress], Any] | None) -> Solution:
+            return mgcore.solve_batch(
                 self._start(inputs, cycle, accel, trace, again=callback is not None),
                 **limits,
                 callback=callback,
                 work_units=partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle),
                 patience=5 if accel is None else 20,
-                doubt=not self.problem.singular and not self.problem.is_held(self.dtype),
+                doubt=self.problem.may_amplify(self.dtype),
             )
+
+        self.backend.prepare(progress)
+        with np.errstate(**QUIET), self.backend.device.without_gradients(), ProgressBar(progress, rtol) as bar:
+            callback = bar.wrap(trace.wrap(inputs.showing(callback)))
+            solution = solve_open(inputs, once, callback) if self.problem.open else once(inputs, callback)
         if any(member.reason == "non-finite" for member in solution.members):
             inputs.check_finite()
         if removed is not None:
             solution = with_removed(solution, removed)
+        if inputs.is_complex:
+            solution = with_complex_members(solution)
         solution = delivered(solution, inputs.deliver(solution.u), self.problem.ndim)
         if strict and not solution.converged:
             raise SolveError(solution)

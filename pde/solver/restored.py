@@ -42,6 +42,9 @@ class Restored:
         norms = self._iteration.attainable()
         return norms if norms is None or self._unit is None else (self._unit * norms).tolist()
 
+    def failures(self) -> Sequence[str | None]:
+        return self._iteration.failures()
+
     def u(self) -> Array:
         v = self._iteration.u()
         u = self._reduced.restored(copied(v) if self._again else v)

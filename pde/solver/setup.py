@@ -10,7 +10,7 @@ import numpy as np
 from mgcore.cycle import CYCLES, work_units
 from pde.backends.choice import largest_direct, make, makers, read_options
 from pde.common.arguments import choose, count, read_nu, read_omega
-from pde.levels.defaults import automatic, is_rough
+from pde.levels.defaults import automatic, is_rough, may_be_indefinite
 from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
 from pde.levels.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.levels.transfers import TRANSFERS
@@ -78,8 +78,12 @@ class Setup:
         self._reader = Reader(problem, backend.device, self.dtype)
         self._reduction = Reduction(problem, hierarchy.levels, backend)
 
-    def update(self, coefficient: Any = None, reaction: Any = None, face_coefficients: Any = None) -> Self:
+    def update(
+        self, coefficient: Any = None, reaction: Any = None, boundary: Any = None, face_coefficients: Any = None
+    ) -> Self:
         """Take other coefficients, for instance of the next implicit time step; None keeps the one there is.
+
+        `boundary` has sides of the same kinds as before, with another beta of Robin sides.
 
         Grids, bilinear transfers and the interpolations of full multigrid are re-used; operators, smoothers and the
         factors of the coarsest level are new. New too are transfers that follow the coefficient: "operator", and
@@ -91,7 +95,7 @@ class Setup:
         Raises:
             TypeError, ValueError: as `Poisson` for these arguments.
         """
-        self._build(self.problem.with_terms(coefficient, reaction, face_coefficients), self.hierarchy)
+        self._build(self.problem.with_terms(coefficient, reaction, boundary, face_coefficients), self.hierarchy)
         return self
 
     def acceleration(self, accel: str | None, cycle: str = "fmg") -> str | None:
@@ -109,7 +113,8 @@ class Setup:
         symmetric = cycle not in ("F", "backslash") and self.nu[0] == self.nu[1]
         if len(self.levels) == 1 or not symmetric:
             return None
-        return "cg" if on_domain or is_rough(self.problem.grid, self.problem.terms) else None
+        grid, terms = self.problem.grid, self.problem.terms
+        return "cg" if on_domain or may_be_indefinite(grid, terms) or is_rough(grid, terms) else None
 
     def _check_symmetric(self, cycle: str) -> None:
         if cycle in ("F", "backslash"):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgcore import REASONS, Progress, Solution, SolveError, Visit, solve
+from mgcore import REASONS, Progress, Solution, SolveError, Visit, solve, solve_batch
 
 
 def residual(f, u):
@@ -80,7 +80,43 @@ def test_reasons(factor, options, reason, cycles):
 
 def test_every_reason_is_tested():
     (mark,) = test_reasons.pytestmark
-    assert {case[2] for case in mark.args[1]} == set(REASONS)
+    assert {case[2] for case in mark.args[1]} == set(REASONS) - {"indefinite"}  # which iterations tell themselves
+
+
+class Failing:
+    """Residuals that halve; the second member cannot go on after its first cycle, the third has converged by then."""
+
+    scale = (1.0, 1.0, 1.0)
+
+    def __init__(self):
+        self.r, self.members = np.ones(3), [0, 1, 2]
+
+    def norms(self):
+        return self.r[self.members]
+
+    def advance(self, left):
+        self.r[self.members] *= [(0.5, 0.5, 0.01)[k] for k in self.members]
+        return self.norms()[:, None]
+
+    def failures(self):
+        return [None if k == 0 else "indefinite" for k in self.members]
+
+    def attainable(self):
+        return None
+
+    def u(self):
+        return self.r
+
+    def keep(self, members):
+        self.members = [self.members[k] for k in members]
+
+
+def test_an_iteration_tells_why_a_member_cannot_go_on():
+    solution = solve_batch(Failing(), rtol=0.1)
+    assert [member.reason for member in solution.members] == ["converged", "indefinite", "converged"]
+    assert [member.cycles for member in solution.members] == [4, 1, 1]
+    assert (solution.reason, solution.converged) == ("indefinite", False)
+    assert REASONS["indefinite"] in solution.message
 
 
 def test_attainable_is_reported():

@@ -240,6 +240,16 @@ def make_box(
     return Box(lines, c)
 
 
+def quadrature(intervals: Sequence[tuple[float, float]], order: int = 16) -> tuple[list[np.ndarray], np.ndarray]:
+    """Coordinates and weights of Gauss-Legendre quadrature on the product of intervals."""
+    x, w = np.polynomial.legendre.leggauss(order)
+    weights = np.ones(())
+    for low, high in intervals:
+        weights = np.multiply.outer(weights, w * (high - low) / 2)
+    lines = [low + (x + 1) / 2 * (high - low) for low, high in intervals]
+    return [np.array(each) for each in np.meshgrid(*lines, indexing="ij")], weights
+
+
 @dataclass
 class Manufactured:
     """u = product of one function per axis, periodic where the axis is, with f and the data of every side."""

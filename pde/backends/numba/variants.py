@@ -88,7 +88,7 @@ def has_seam(grid: Grid) -> bool:
 
 def is_alike(grid: Grid, terms: Terms) -> bool:
     """Whether the coefficients are alike along each row, but for a few special points."""
-    if terms.varies or not isinstance(terms.reaction, float):
+    if terms.varies or terms.betas or not isinstance(terms.reaction, float):
         return False
     values = line_values(grid.axes[-1], grid_coefficients(grid, terms, grid.ndim - 1))
     return len(columns_that_differ(values, grid.axes[-1].n // 2)) <= MOST_SPECIAL

@@ -72,7 +72,8 @@ DATA = [  # f; also as u, u0 and u of embed where they are arrays
     ([], ValueError, ["(7, 9)", "(0,)"]),
     (NAN, ValueError, ["finite", "7", "(0, 0)"]),
     (INF, ValueError, ["finite", "7", "(0, 0)"]),
-    (1j * F, TypeError, ["complex"]),
+    (1j * INF, ValueError, ["finite", "7", "(0, 0)"]),
+    (1j * F[:3], ValueError, ["(7, 9)", "(3, 9)"]),
     (F.astype(str), TypeError, ["<U"]),
     (F.astype(object), TypeError, ["object"]),
     (F.astype("datetime64[s]"), TypeError, ["datetime64"]),
@@ -85,7 +86,7 @@ DATA = [  # f; also as u, u0 and u of embed where they are arrays
     (lambda x, y, z: x, TypeError, ["2 arguments", "'z'"]),
     (lambda x, y: x * np.nan, ValueError, ["finite", "63"]),
     (lambda x, y: None, TypeError, ["object"]),
-    (lambda x, y: x * 1j, TypeError, ["complex"]),
+    (lambda x, y: x * 1j * np.nan, ValueError, ["finite", "63"]),
     (lambda x, y: torch.ones(7, 9), TypeError, ["torch"]),
 ]
 
@@ -102,14 +103,14 @@ BOUNDARY = [
     (np.ones(9), ValueError, ["g[(1, 0)]", "(7,)", "(9,)"]),
     (np.nan, ValueError, ["g[(0, 0)]", "finite"]),
     (np.inf, ValueError, ["g[(0, 0)]", "finite"]),
-    (1j, TypeError, ["g[(0, 0)]", "complex"]),
+    (1j * np.inf, ValueError, ["g[(0, 0)]", "finite"]),
     ("warm", TypeError, ["g[(0, 0)]", "<U"]),
     (RAGGED, ValueError, ["g[(0, 0)]", "list"]),
     (lambda x: x, TypeError, ["g[(0, 0)]", "2 arguments", "coordinates"]),
     ({(1, 1): lambda: 1.0}, TypeError, ["g[(1, 1)]", "2 arguments"]),
     (lambda x, y: np.ones(2), ValueError, ["g[(0, 0)]", "(9,)", "(2,)"]),
     (lambda x, y: None, TypeError, ["g[(0, 0)]", "object"]),
-    (lambda x, y: np.sqrt(-1 - 0 * x + 0j), TypeError, ["g[(0, 0)]", "complex"]),
+    (lambda x, y: 1j * np.ones(2), ValueError, ["g[(0, 0)]", "(9,)", "(2,)"]),
 ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mgcore
-from pde import SolveError
+from pde import Multigrid, Poisson, SolveError
 from tests.pde.reference import PROBLEMS, direct
 from tests.pde.solvers import ONES, RANDOM, solver
 
@@ -31,6 +31,9 @@ def ending(reason):
         "rounding": lambda: solver((255, 255)).solve(smooth, rtol=1e-16),
         "stalled": lambda: solver((63, 63), smoother="jacobi", omega=1e-4).solve(RANDOM),
         "diverged": lambda: solver((63, 63), smoother="jacobi", omega=1.9).solve(RANDOM),
+        "indefinite": lambda: Multigrid(Poisson((31, 31), reaction=-40.0)).solve(
+            RANDOM[:31, :31], accel="cg"
+        ),  # < -2 pi^2
         "non-finite": lambda: solver(extent=100.0).solve(1e308 * ONES),  # u is larger
     }[reason]()
 

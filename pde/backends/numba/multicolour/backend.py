@@ -89,7 +89,7 @@ class Multicolour(Backend):
         return out, None
 
     def norms_of(self, squares: np.ndarray) -> Norms:
-        """The norms of residuals on the finest grid, whose sums of W r^2 are known; None where squares are not exact."""
+        """The norms of residuals on the finest grid, by their sums of W r^2; None where squares are not exact."""
         norms = np.sqrt(squares / self._volume).tolist()
         return norms if all(SMALL < norm < LARGE for norm in norms) else None
 
@@ -117,8 +117,9 @@ class Multicolour(Backend):
         levels, threads = self.hierarchy.levels, usable(self._options.threads)
         count = next(k for k, level in enumerate(levels) if not is_compact(level))
         if not self._runners:
-            infos = [level.info for level in levels[:count]]
-            self._runners = [Runner(Table(i.operator, i.to_coarse, self.dtype), threads) for i in infos]
+            infos, volumes = [level.info for level in levels[:count]], self.hierarchy.volumes
+            tables = [Table(i.operator, i.to_coarse, self.dtype, v.rows) for i, v in zip(infos, volumes, strict=False)]
+            self._runners = [Runner(table, threads) for table in tables]
         pairs = zip(levels, self._runners, strict=False)
         self.moves = [*(CompiledLevel(level, runner, {}) for level, runner in pairs), *levels[count:]]
 

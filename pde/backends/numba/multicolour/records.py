@@ -64,6 +64,7 @@ LEVEL = np.dtype(
         ("volumes", FIELD),
         ("coarse_volumes", _COUNT),
         ("widths", _COUNT, 3),
+        ("rows", FIELD),
     ]
 )
 """A grid with its operator and the transfer to the next coarser one.
@@ -79,7 +80,7 @@ Attributes:
     flat: whether there are two dimensions. corners: address of the weights of a `CornerTransfer`, if it is one; then
         parents of a `line` are corners, and its children the planes before, at and behind each coarse one, -1 if none.
     between: addresses of 1 where an index lies between coarse ones. reaction, volumes, coarse_volumes: see there.
-    widths: addresses of the control volumes along each axis.
+    widths: addresses of the control volumes along each axis. rows: factors of residuals in norms.
 """
 
 PHASE = np.dtype(

@@ -31,14 +31,16 @@ class Table:
         A: the operator.
         transfer: None on the coarsest grid.
         dtype: of all numbers.
+        rows: factors of residuals in norms, if these are not 1.
 
     Attributes:
         record, entries: of one `records.LEVEL` and all its `records.ENTRY`.
         shape, coarse_shape: of the grids, with three axes.
     """
 
-    def __init__(self, A: Any, transfer: Any, dtype: np.dtype) -> None:
-        self.dtype, self._kept = np.dtype(dtype), []
+    def __init__(self, A: Any, transfer: Any, dtype: np.dtype, rows: Array | None = None) -> None:
+        self.dtype = np.dtype(dtype)
+        self._kept: list[Array] = []
         self.shape, self._ndim = in_planes(A.grid.shape, 1), A.grid.ndim
         self.record = np.zeros(1, LEVEL)
         L: Any = self.record[0]
@@ -50,12 +52,13 @@ class Table:
         self._put_mask(L, getattr(A, "inside", None))
         diagonal = self._broadcast(A.diagonal)
         self._put(L["diagonal"], diagonal)
-        self._put(L["inverse"], 1 / diagonal)
+        self._put(L["inverse"], np.divide(1, diagonal, out=np.zeros_like(diagonal), where=diagonal != 0))
         L["differences"] = isinstance(A, StencilOperator) and A.terms.varies
         self._put(L["centre"], self._broadcast(_without_differences(A)) if L["differences"] else diagonal)
         widths = in_planes([axis.width for axis in A.grid.axes], np.ones(1))
         L["widths"] = [self._address(width.astype(self.dtype)) for width in widths]
         self.coarse_shape = (0, 0, 0) if transfer is None else in_planes(transfer.coarse.shape, 1)
+        self._put(L["rows"], np.ones((1, 1, self.shape[2]), self.dtype) if rows is None else self._broadcast(rows))
         L["flat"] = A.grid.ndim == 2
         if isinstance(transfer, TruncatedTransfer):
             self._put_lines(L, transfer)
@@ -72,7 +75,7 @@ class Table:
         for entry, (offset, values, sign) in zip(entries, terms, strict=True):
             field = self._shaped(values)
             shift, steps = in_planes(offset, 0), _steps(field)
-            for name, number in zip(ENTRY.names, (self._address(field), *steps, *shift, sign), strict=True):
+            for name, number in zip(ENTRY.names or (), (self._address(field), *steps, *shift, sign), strict=True):
                 entry[name] = number
         return entries, sum(any(offset[:-1]) for offset, _, _ in terms)
 

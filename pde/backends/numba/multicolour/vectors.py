@@ -81,15 +81,16 @@ def advance_plane(level, u, r, p, step, i0, work):
 
 @compiled
 def norm_plane(level, u, f, i0, work):
-    """Return the sum of W (f - A u)^2 over a plane."""
+    """Return the sum of W (f - A u)^2 over a plane, f - A u times `rows`."""
     L = level.record
     n1, n2 = L.n[1], L.n[2]
     total = np.float64(0)
     width0, width1, width2 = widths(level)
     for i1 in range(n1):
         residual_row(work, level, u, f, n1 > 0, i0, i1)
-        part = np.float64(0)
+        factor, part = row_of(L.rows, level.like.real, i0, i1), np.float64(0)
         for j in range(n2):
-            part += np.float64(width2[j]) * work[j] * work[j]
+            r = np.float64(factor[j]) * work[j]
+            part += width2[j] * r * r
         total += np.float64(width0[i0]) * width1[i1] * part
     return total

@@ -1,0 +1,119 @@
+"""Solves on curved domains: iterations that do not grow, and residuals that tell the error however close walls are."""
+
+import numpy as np
+import pytest
+from scipy.sparse.linalg import spsolve
+
+from pde import Multigrid, Poisson
+from pde.problem.boundary import fold
+from tests.pde.problem.curved import F, U, ball, star, waves
+
+F8 = np.dtype(float)
+
+
+def exact(problem, f, g):
+    """The discrete solution by a direct solver."""
+    b, inside = (
+        fold(problem.read("f", f), problem.read_sides(g, F8), problem.grid, problem.terms),
+        problem.domain.inside,
+    )
+    u = np.zeros(problem.shape)
+    u[inside] = spsolve(problem.matrix().tocsc(), b[inside])
+    return u
+
+
+def domain_of_waves(seed, ndim):
+    """A random level set, rough or smooth, that fills a tenth to nine tenths of the box."""
+    rng = np.random.default_rng(seed)
+    phi, scale = waves(seed, ndim), rng.choice([1.0, 3.0, 10.0])
+    sample = phi(*(scale * x for x in rng.random((ndim, 500))))
+    level = np.quantile(sample, rng.uniform(0.1, 0.9))
+    return lambda *x: phi(*(scale * a for a in x)) - level
+
+
+def iterations(phi, shape, centering="vertex", seed=0):
+    problem = Poisson(shape, centering=centering, domain=phi)
+    solution = Multigrid(problem, kernels="numpy").solve(np.random.default_rng(seed).normal(size=shape), accel="cg")
+    assert solution.converged
+    return solution.cycles
+
+
+@pytest.mark.parametrize("n", [63, 128])
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+@pytest.mark.parametrize("phi", [ball, star], ids=["disc", "star"])
+def test_smooth_shapes_take_at_most_eleven_iterations(phi, centering, n):
+    assert iterations(phi, (n, n), centering) <= 11
+
+
+def test_holes_that_coarse_grids_do_not_see():
+    centres = np.random.default_rng(7).uniform(0.05, 0.95, (40, 2))
+
+    def phi(x, y):
+        return np.max([0.008 - np.hypot(x - a, y - b) for a, b in centres], axis=0)
+
+    assert iterations(phi, (127, 127)) <= 13
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_level_sets_take_at_most_twelve_iterations(seed):
+    assert iterations(domain_of_waves(seed, 2), (63 + seed % 2,) * 2, ["vertex", "cell"][seed // 2 % 2]) <= 12
+    assert iterations(domain_of_waves(seed, 3), (19 + seed % 2,) * 3, ["vertex", "cell"][seed // 2 % 2]) <= 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_hundreds_of_random_level_sets_take_at_most_twelve_iterations(ndim):
+    sizes = {2: (63, 100, 128), 3: (19, 24, 31)}[ndim]
+    for seed in range(300):
+        assert iterations(domain_of_waves(seed, ndim), (sizes[seed % 3],) * ndim, ["vertex", "cell"][seed % 2]) <= 12, (
+            seed
+        )
+
+
+@pytest.mark.parametrize("theta", [0.5, 1e-3, 1e-6, 1e-10, 1e-14])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_small_residual_means_a_small_error_however_close_the_wall_is(theta, dtype):
+    n = 31
+    low, high = 8 / 32 - theta / 32, 24 / 32 + theta / 32
+
+    def phi(x, y):
+        return np.maximum(np.maximum(x - high, low - x), np.maximum(y - high, low - y))
+
+    problem = Poisson((n, n), domain=phi)
+    rtol = 1e-8 if dtype == "float64" else 1e-4
+    solution = Multigrid(problem, kernels="numpy", dtype=dtype).solve(F[2], g=U[2], rtol=rtol)
+    u = exact(problem, F[2], {"walls": U[2]})
+    assert solution.converged
+    # the largest scaled residual is at most n times its rms, that of f at most 60; A^-1 takes it times 1/8 inside, by
+    # the maximum principle, and h^2 beside the wall
+    assert abs(solution.u - u).max() <= n * rtol * 60 / 8
+
+
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+def test_data_of_a_side_behind_the_wall_do_not_count(centering):
+    def phi(x, y):
+        return np.hypot(x - 0.5, y - 0.5) - 0.5
+
+    problem = Poisson((24, 24), centering=centering, domain=phi)
+    g = {"walls": U[2], (0, 0): lambda x, y: np.where(phi(x, y) > 0, np.sin(50 * y), U[2](x, y))}
+    g |= dict.fromkeys(((0, 1), (1, 0), (1, 1)), U[2])
+    solution = Multigrid(problem).solve(F[2], g=g)
+    assert solution.converged
+    assert abs(solution.u - exact(problem, F[2], g)).max() <= 1e-6
+    assert abs(solution.u - U[2](*problem.points()))[problem.domain.inside].max() <= np.e / 24**2
+
+
+def test_a_batch_has_the_walls_of_each_member():
+    problem, scale = Poisson((31, 31), domain=ball), np.array([1.0, -2.0, 0.0])[:, None, None]
+    x = problem.points()
+    solution = Multigrid(problem).solve(scale * F[2](*x), g={"walls": scale * U[2](*x)}, rtol=1e-10)
+    single = Multigrid(problem).solve(F[2], g={"walls": U[2](*x)}, rtol=1e-10).u
+    assert abs(solution.u - scale * single).max() <= 1e-8
+
+
+def test_update_of_the_coefficient():
+    problem = Poisson((31, 31), domain=ball)
+    mg = Multigrid(problem).update(coefficient=lambda x, y: 1 + x * y, reaction=2.0)
+    whole = Poisson((31, 31), domain=ball, coefficient=lambda x, y: 1 + x * y, reaction=2.0)
+    assert abs(mg.problem.matrix() - whole.matrix()).max() == 0
+    assert abs(mg.solve(F[2], g=U[2], rtol=1e-10).u - exact(whole, F[2], {"walls": U[2]})).max() <= 1e-7
