@@ -14,7 +14,7 @@ from pde.common.arrays import convert
 from pde.levels.black_box import OperatorTransfer, coarse_points
 from pde.levels.interpolation_1d import adjoint
 from pde.levels.transfers import SparseMap
-from pde.problem.grid import Array, Axis, Grid
+from pde.problem.grid import Array, Grid
 
 
 class CornerTransfer(OperatorTransfer):
