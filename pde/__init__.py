@@ -14,7 +14,7 @@ from pde.common.arrays import is_tensor, tensors_in
 from pde.common.keywords import unknown
 from pde.common.py_pde import hint
 from pde.problem.energy import energy
-from pde.problem.fluxes import flux, gradient
+from pde.problem.gradients import flux, gradient
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
@@ -99,5 +99,5 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
 
         return autodiff.solve_poisson(f, shape, parts[Poisson], parts[Multigrid], parts[Multigrid.solve])
     problem = Poisson(shape, **parts[Poisson])
-    f = problem.read("f", f, constant=True, imaginary=True)
+    f = f if callable(f) else problem.read("f", f, constant=True, imaginary=True)
     return Multigrid(problem, **parts[Multigrid]).solve(f, **parts[Multigrid.solve])

@@ -56,12 +56,12 @@ def _on_domain(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: s
         raise ValueError("coarse='rediscretised' is for boxes; on a domain, or with closed faces, it is 'galerkin'")
     if transfer != "auto":
         raise ValueError(f"transfer={transfer!r} is for boxes; on a domain, or with closed faces, leave it 'auto'")
+    if not terms.closed:
+        smoother = automatic_smoother(grid, terms) if smoother == "auto" else smoother
+        return smoother, "galerkin", "operator" if is_rough(grid, terms) else "truncated"
     if smoother.startswith(("zebra", "planes", "gauss-seidel")):
-        raise ValueError(
-            f"smoother={smoother!r} is for boxes; on a domain, or with closed faces, it is a point smoother"
-        )
-    open_walls = "operator" if is_rough(grid, terms) else "truncated"
-    return "sor" if smoother == "auto" else smoother, "galerkin", "components" if terms.closed else open_walls
+        raise ValueError(f"smoother={smoother!r} knows no closed faces; with these it is a point smoother")
+    return "sor" if smoother == "auto" else smoother, "galerkin", "components"
 
 
 def _of_tensor(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple[str, str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,22 +13,41 @@ from mgcore import Level
 from pde.common.arrays import convert
 from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
+from pde.levels.components import ComponentSolver, component_level, component_volumes
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
+from pde.levels.fourth_order import compact_levels
 from pde.levels.galerkin import nearest
+from pde.levels.graph_operator import GraphOperator
 from pde.levels.interpolation_1d import feels_diffusion
 from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
-from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
+from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer, MatrixTransfer
 from pde.levels.truncated import TruncatedTransfer, product, scaling
 from pde.problem.coefficients import STEEP, Terms
 from pde.problem.compact import CompactOperator
+from pde.problem.components import Components
 from pde.problem.finest import finest_operator
-from pde.problem.grid import Grid
+from pde.problem.grid import Array, Grid
 from pde.problem.inner_product import Volumes, row_scale
 from pde.problem.masked import regular_matrix
 from pde.problem.operators import Operator, StencilOperator
 
-Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer | TruncatedTransfer
+Transfer = BilinearTransfer | LinearTransfer | MatrixTransfer | OperatorTransfer | TruncatedTransfer
+
+
+class Makers(NamedTuple):
+    """Functions that make the costly parts of a hierarchy; others with the same results may replace them.
+
+    Attributes:
+        product: (A, transfer, dtype, terms): R A P of truncated transfers.
+        black_box: (A, which, dtype): an `OperatorTransfer` and the coefficients of R A P; None takes sparse matrices.
+    """
+
+    product: Callable[..., CompactOperator] = product
+    black_box: Callable[..., tuple[OperatorTransfer, Array] | None] = lambda A, which, dtype: None
+
+
+MAKERS = Makers()
 
 COARSEST_SIZE = 8
 """Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
@@ -41,6 +60,9 @@ It has up to 50 unknowns along each of two axes, or 17 along each of three.
 
 COARSEST_SIZE_MASKED = 256
 """Unknowns of the coarsest grid at most in a domain, if no number of levels is asked for: its factors are small."""
+
+COARSEST_SIZE_COMPONENTS = 3000
+"""The same where faces are closed: the graphs that are left couple in ways that interpolation follows less well."""
 
 COARSEST_SIZE_STEEP = 5000
 """Unknowns of the coarsest grid at most where a would be too steep for a coarser one."""
@@ -83,6 +105,7 @@ class Choices:
     dtype: np.dtype
     singular: bool
     largest_direct: int = LARGEST_DIRECT
+    order: int = 2
 
 
 @dataclass(frozen=True)
@@ -93,9 +116,10 @@ class Hierarchy:
         levels: the moves of each grid.
         interpolations: of full multigrid, one per pair of levels.
         boundary_terms: the share of boundary data in Galerkin right-hand sides, one per pair of levels; empty where the
-            operators are rediscretised.
+            operators are rediscretised, and with closed faces, where data are folded on the finest level.
         volumes: the inner product of each level.
         choices: the options that made the levels.
+        compact: where the order is 4, the levels on which cycles of full multigrid begin; levels[0] is the first.
         made: transfers by the arguments that they were made from, for `build_hierarchy` to reuse.
     """
 
@@ -104,17 +128,25 @@ class Hierarchy:
     boundary_terms: list[BoundaryTerm]
     volumes: list[Volumes]
     choices: Choices
+    compact: list[Level] = field(default_factory=list)
     made: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def to(self, device: Any, dtype: Any) -> Hierarchy:
         """The same on tensors of a device in `dtype`, or on arrays where `device` is None."""
         names = ("interpolations", "boundary_terms", "volumes")
         moved = {name: convert(getattr(self, name), device, dtype) for name in names}
-        return replace(self, levels=[level_to(level, device, dtype) for level in self.levels], **moved)
+        levels, compact = ([level_to(l, device, dtype) for l in each] for each in (self.levels, self.compact))
+        return replace(self, levels=levels, compact=compact, **moved)
 
     def symmetric(self) -> Hierarchy:
         """The same with post-smoothing adjoint to pre-smoothing: V- and W-cycles are self-adjoint."""
-        return replace(self, levels=symmetric(self.levels))
+        return replace(self, levels=symmetric(self.levels), compact=symmetric(self.compact))
+
+    def below(self) -> Hierarchy:
+        """The same without the finest level, of second order; the coarsest stays."""
+        first = min(1, len(self.levels) - 1)
+        parts = {name: getattr(self, name)[first:] for name in ("levels", "interpolations", "volumes")}
+        return replace(self, **parts, compact=[])
 
 
 def level_to(level: Level, device: Any, dtype: Any) -> Level:
@@ -161,56 +193,91 @@ class Reuse:
 
 
 def build_hierarchy(
-    grid: Grid, terms: Terms, choices: Choices, limit: int | None, before: Hierarchy | None = None
+    grid: Grid,
+    terms: Terms,
+    choices: Choices,
+    limit: int | None,
+    before: Hierarchy | None = None,
+    makers: Makers = MAKERS,
 ) -> Hierarchy:
     """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.
 
     Args:
         before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
+        makers: of transfers and products.
     """
     A: Operator = finest_operator(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
     reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
     while True:
-        volumes = Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes)
+        volumes = _volumes(A, choices)
         result.volumes.append(volumes if result.levels else volumes.with_rows(row_scale(A)))
         which = _axes_to_coarsen(A.grid, A.terms, choices.smoother)
         last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
         last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
-        coarser = None if last else _coarsened(A, which, choices, reuse)
+        coarser = None if last else _coarsened(A, which, volumes, choices, reuse, makers)
         if coarser is None:
-            result.levels.append(_coarsest_level(A, choices.singular))
-            return result
+            result.levels.append(_coarsest_level(A, volumes, choices.singular))
+            return of_fourth_order(result) if choices.order == 4 else result
         transfer, coarse = coarser
         which = transfer.which if isinstance(transfer, TruncatedTransfer) else which
         result.levels.append(_level(A, transfer, choices))
-        fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
-        rediscretised = choices.coarse == "rediscretised"
-        result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised))
-        if not rediscretised:
-            result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, reuse))
+        if not isinstance(coarse, GraphOperator):
+            _interpolate(result, A, transfer, which, reuse)
         A = coarse
 
 
+def of_fourth_order(hierarchy: Hierarchy) -> Hierarchy:
+    """The same with the compact operator on the finest level; alone, it is solved directly."""
+    levels, choices = hierarchy.levels, hierarchy.choices
+    compact = compact_levels(levels, choices)
+    if len(levels) == 1:
+        info = compact[0].info
+        direct = [direct_solver(compact[0].A, choices.singular)]
+        compact = [replace(compact[0], B=direct, info=replace(info, smoother="direct"))]
+    return replace(hierarchy, levels=[compact[0], *levels[1:]], compact=compact)
+
+
+def _volumes(A: Operator, choices: Choices) -> Volumes:
+    if choices.transfer == "components":
+        return component_volumes(A)
+    return Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes)
+
+
+def _interpolate(result: Hierarchy, A: Operator, transfer: Transfer, which: tuple[bool, ...], reuse: Reuse) -> None:
+    """Append what full multigrid needs between a level and the next coarser one."""
+    choices = result.choices
+    fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
+    rediscretised = choices.coarse == "rediscretised"
+    result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised, choices.order))
+    if not rediscretised:
+        result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, reuse))
+
+
 def _coarsened(
-    A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse
+    A: Operator, which: tuple[bool, ...], volumes: Volumes, choices: Choices, reuse: Reuse, makers: Makers
 ) -> tuple[Transfer, Operator] | None:
     """The transfer and the next coarser operator; None where the coefficient would be too steep there."""
+    if isinstance(volumes, Components):
+        return component_level(A, volumes, choices.dtype)
     rediscretised = choices.coarse == "rediscretised"
     if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
-        return _truncated(A, which, choices)
-    matrix = None if rediscretised else regular_matrix(A)
-    transfer = _transfer(A, matrix, which, choices, reuse)
+        return _truncated(A, which, choices, makers)
+    made = makers.black_box(A, which, choices.dtype) if choices.transfer == "operator" else None
+    matrix = None if rediscretised or made else regular_matrix(A)
+    transfer = made[0] if made else _transfer(A, matrix, which, choices, reuse)
     terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
     if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
+    if made:
+        return transfer, CompactOperator(transfer.coarse, made[1], terms, made[0].volumes)
     if matrix is None:
         return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
-    volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
-    RAP = nearest(transfer.restriction() @ (matrix @ transfer.matrix()), transfer.coarse, volumes)  # (5.11)
-    coarse = CompactOperator.from_matrix(transfer.coarse, RAP.astype(choices.dtype, copy=False), terms, volumes)
+    W = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
+    RAP = nearest(transfer.restriction() @ (matrix @ transfer.matrix()), transfer.coarse, W)  # (5.11)
+    coarse = CompactOperator.from_matrix(transfer.coarse, RAP.astype(choices.dtype, copy=False), terms, W)
     return transfer, coarse
 
 
@@ -224,7 +291,9 @@ def _has_cells(A: Operator) -> bool:
     return any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
 
 
-def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[TruncatedTransfer, CompactOperator] | None:
+def _truncated(
+    A: Any, which: tuple[bool, ...], choices: Choices, makers: Makers
+) -> tuple[TruncatedTransfer, CompactOperator] | None:
     """None too where no unknown is a coarse point, even along one axis alone: then none of them couple."""
     rows, numbers = scaling(A), range(A.grid.ndim)
     alone = [tuple(a == b for b in numbers) for a in numbers if A.grid.axes[a].can_coarsen]
@@ -235,7 +304,7 @@ def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[Trunc
     terms = coarse_terms(A.terms, A.grid, transfer.which, transfer, between=False)
     if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
-    return transfer, product(A, transfer, choices.dtype, terms)
+    return transfer, makers.product(A, transfer, choices.dtype, terms)
 
 
 def _transfer(
@@ -268,6 +337,8 @@ def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
     """Unknowns that are left to the direct solver; where the coefficient jumps fewer in three dimensions (fill-in)."""
     if choices.transfer == "truncated" and not limit:
         return COARSEST_SIZE_MASKED
+    if choices.transfer == "components":
+        return COARSEST_SIZE if limit else COARSEST_SIZE_COMPONENTS
     if choices.transfer != "operator":
         return COARSEST_SIZE
     plane = sum(n > 1 for n in grid.shape) < 3
@@ -287,8 +358,9 @@ def _is_one_line(grid: Grid, smoother: str) -> bool:
     return smoother.startswith("zebra") and any(grid.shape[a] == grid.size for a in lines if a is not None)
 
 
-def _coarsest_level(A: Operator, singular: bool) -> Level:
-    return Level(A, [direct_solver(A, singular)], info=LevelInfo(A.grid, A, _kind(A), "direct", None))
+def _coarsest_level(A: Operator, volumes: Volumes, singular: bool) -> Level:
+    B = ComponentSolver(A, volumes) if isinstance(volumes, Components) else direct_solver(A, singular)
+    return Level(A, [B], info=LevelInfo(A.grid, A, _kind(A), "direct", None))
 
 
 def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
@@ -308,4 +380,4 @@ def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
 
 
 def _kind(A: Operator) -> str:
-    return "Galerkin" if isinstance(A, CompactOperator) else "stencil"
+    return "Galerkin" if isinstance(A, CompactOperator | GraphOperator) else "stencil"

@@ -238,9 +238,11 @@ def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
     flux = _fluxes(grid.axes[axis], *_axis_first(grid, terms, axis))
     if flux.ndim == 1:
         return flux
-    for side, share in enumerate(_open_ends(terms, axis)):
-        flux[-side] *= share
-    return np.moveaxis(flux, 0, axis)
+    if terms.fraction is not None:
+        for side, share in enumerate(_open_ends(terms, axis)):
+            flux[-side] *= share
+    moved: Array = namespace(flux).moveaxis(flux, 0, axis)
+    return moved
 
 
 def _open_ends(terms: Terms, axis: int) -> tuple[Any, Any]:
