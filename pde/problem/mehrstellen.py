@@ -101,16 +101,12 @@ class Mehrstellen(CompactOperator):
 
     def unlifted(self, w: Array, sides: Sides) -> Array:
         """The right-hand side of u - w for f = 0 and data `sides`: -A w, from small differences."""
-        return -self._applied(w, sides)
-
-    def _applied(self, u: Array, sides: Sides) -> Array:
-        """A u of u with these boundary values."""
-        grid, u = self.grid, self.surrounded(u, sides)
+        grid, u = self.grid, self.surrounded(w, sides)
         axes, terms = range(grid.ndim), self.terms
-        total = terms.reaction * (_inside(u, grid) + sum(self._mean_of(u, a) for a in axes))
+        total = -terms.reaction * (_inside(u, grid) + sum(self._mean_of(u, a) for a in axes))
         for a in axes:
             d = _differences(u, a, grid, self.second[a])
-            total = total - terms.diffusion[a] * (_inside(d, grid) + sum(self._mean_of(d, b) for b in axes if b != a))
+            total = total + terms.diffusion[a] * (_inside(d, grid) + sum(self._mean_of(d, b) for b in axes if b != a))
         return total
 
     def _mean_of(self, u: Array, a: int) -> Array:

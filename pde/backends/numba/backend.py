@@ -92,11 +92,11 @@ class Numba(Backend):
         if self._kernels is None:
             from pde.backends.numba.kernels import Kernels
 
-            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._threads())
+            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._options.cores)
         return self._kernels
 
     def describe(self) -> str:
-        threads = self._threads()
+        threads = self._options.cores
         return f"compiled kernels, {threads} thread{'s' * (threads > 1)}"
 
     def held(self) -> Sequence[Any]:
@@ -147,9 +147,6 @@ class Numba(Backend):
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:
         return Backend(self.hierarchy, self.dtype, self.device).traced(report)
-
-    def _threads(self) -> int:
-        return self._options.cores
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_kernels": None, "_symmetric": None, "_prepared": False}
