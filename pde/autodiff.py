@@ -27,10 +27,12 @@ from pde.common.arrays import (
     tensors_in,
     two_parts,
 )
-from pde.problem.boundary import fold, read_sides
+from pde.problem.boundary import fold
 from pde.problem.coefficients import Terms
+from pde.problem.faces import with_wall_weights
 from pde.problem.operators import StencilOperator
 from pde.problem.poisson import Poisson
+from pde.problem.wall_data import at_walls
 from pde.solver.batch import delivered, with_complex_members
 from pde.solver.multigrid import Multigrid
 
@@ -62,6 +64,10 @@ def solve_poisson(
     wanted = torch.is_grad_enabled() and _wants_gradient(f, g, coefficient, reaction)
     sides = _sides(g, problem, cast(f.real, mg.dtype)) if wanted else {}
     if wanted and any(map(is_complex, (f, *sides.values()))):
+        if "walls" in sides:
+            raise ValueError(
+                "g['walls']: on a domain complex data have no derivatives; solve for both parts as a batch"
+            )
         return _of_two_parts(f, sides, shape, problem_options, {**solver_options, "device": device}, solve_options)
     run = _Forward(mg, f.detach(), each_tensor(g, Tensor.detach), solve_options)
     if not wanted:
@@ -76,12 +82,21 @@ def solve_poisson(
         )
     if problem.open and varies:
         raise ValueError("coefficient, reaction: with open sides there are derivatives in f alone; detach them")
+    if problem.terms.closed and _wants_gradient(coefficient):
+        raise ValueError("coefficient: behind closed faces there are derivatives in f, g and reaction alone; detach it")
     data = cast(f, mg.dtype)
+    if problem.domain is not None:
+        data = data * like(problem.domain.inside, data)
+    if varies and problem.terms.tensor is not None:
+        raise ValueError("coefficient: a full tensor has no derivatives, nor has the reaction beside it; detach both")
     terms = _terms(coefficient, reaction, problem, data) if varies else problem.terms
-    b = fold(data, sides, problem.grid, terms)
+    weighted = terms
+    if varies and problem.domain is not None and problem.terms.domain is not None and not problem.terms.closed:
+        weighted = with_wall_weights(terms, problem.domain, problem.grid)[0]
+    b = fold(data, sides, problem.grid, weighted)
     kept = ("rtol", "max_cycles", "cycle", "accel")
     adjoint = _Adjoint(mg, {name: solve_options[name] for name in kept if name in solve_options})
-    fields_of = [*terms.diffusion, terms.reaction] if varies else []
+    fields_of = [t for t in (*terms.diffusion, terms.reaction) if is_tensor(t)] if varies else []
     u = _Solve.apply(b, run, adjoint, *fields_of)
     solution, ndim = run.last, problem.ndim
     assert solution is not None
@@ -146,13 +161,21 @@ class _Adjoint:
 
     def apply(self, u: Tensor, fields: tuple[Tensor, ...]) -> Tensor:
         """A u, differentiable in u and in the coefficients."""
-        terms: Any = replace(self.mg.problem.terms, diffusion=fields[:-1], reaction=fields[-1])  # type: ignore[arg-type]
-        A: Any = StencilOperator(self.mg.problem.grid, self.mg.dtype, terms)
-        result: Tensor = A(u)
-        return result
+        problem, dtype = self.mg.problem, self.mg.dtype
+        if problem.terms.closed:
+            A, c = problem._operator.to(u.device, u.dtype), like(np.asarray(problem.terms.reaction), u)
+            result: Tensor = A(u) + (fields[-1] - c) * u
+            return result
+        terms: Any = replace(problem.terms, diffusion=fields[:-1], reaction=fields[-1])  # type: ignore[arg-type]
+        box: Any = StencilOperator(problem.grid, dtype, terms)
+        if problem.domain is None or problem.terms.domain is None:
+            return box(u)
+        inside, held = like(problem.domain.inside, u), with_wall_weights(terms, problem.domain, problem.grid)[1]
+        masked: Tensor = inside * (box(inside * u) + held * u)
+        return masked
 
     def volumes(self, x: Tensor) -> Tensor:
-        result: Tensor = like(self.mg.problem.control_volumes(), x)
+        result: Tensor = like(self.mg.levels[0].info.operator.volumes, x)
         return result
 
 
@@ -220,6 +243,9 @@ def _terms(coefficient: Any, reaction: Any, problem: Poisson, x: Tensor) -> Term
         full: Tensor = cast(value, x.dtype).expand(problem.shape)
         return full
 
+    if problem.terms.closed:  # the diffusion is in the coefficients of faces
+        c: Any = field(reaction, problem.terms.reaction)
+        return replace(problem.terms, reaction=c)
     diffusion = tuple(field(value, read) for value, read in zip(given, problem.terms.diffusion, strict=True))
     return replace(problem.terms, diffusion=diffusion, reaction=field(reaction, problem.terms.reaction))  # type: ignore[arg-type]
 
@@ -227,11 +253,14 @@ def _terms(coefficient: Any, reaction: Any, problem: Poisson, x: Tensor) -> Term
 def _sides(g: Any, problem: Poisson, x: Tensor) -> dict[tuple[int, int], Any]:
     """Boundary data as tensors, with their gradients."""
     batch = tuple(x.shape[: x.ndim - problem.ndim])
-    read = read_sides(host(g), problem.grid, np.dtype(float), batch, imaginary=True)
+    read = problem.read_sides(host(g), np.dtype(float), batch)
     given = g if isinstance(g, Mapping) else dict.fromkeys(read, g)
     sides = {}
     for key, values in read.items():
         value = given[key]
         value = value if is_tensor(value) else convert(values, x.device, torch.float64)
+        if key == "walls" and is_tensor(given[key]) and value.ndim > 0:
+            assert problem.terms.domain is not None
+            value = at_walls(value, problem.terms.domain, problem.grid)
         sides[key] = (value if is_complex(value) else cast(value, x.dtype)).expand(values.shape)
     return sides

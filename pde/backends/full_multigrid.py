@@ -47,12 +47,14 @@ def interpolations(hierarchy: Hierarchy, sides: list[Sides]) -> list[Callable[[V
 
 
 def data_restrictions(hierarchy: Hierarchy, sides: list[Sides]) -> list[Callable[[Vector], Vector]]:
-    if hierarchy.boundary_terms:
+    if hierarchy.choices.coarse == "galerkin":
         return [partial(_restrict_without, *each) for each in _pairs(hierarchy, sides)]
     return [each.restrict_data for each in hierarchy.interpolations]
 
 
-def _pairs(hierarchy: Hierarchy, sides: list[Sides]) -> list[tuple[Level, BoundaryTerm, Sides]]:
+def _pairs(hierarchy: Hierarchy, sides: list[Sides]) -> list[tuple[Level, BoundaryTerm | None, Sides]]:
+    if not hierarchy.boundary_terms:
+        return [(level, None, {}) for level in hierarchy.levels[:-1]]
     return list(zip(hierarchy.levels, hierarchy.boundary_terms, sides, strict=False))
 
 
@@ -60,10 +62,10 @@ def _cubic(interpolation: CubicInterpolation, sides: Sides, u: Array) -> Array:
     return interpolation(u, sides)
 
 
-def _restrict_without(level: Level, term: BoundaryTerm, sides: Sides, f: Array) -> Array:
+def _restrict_without(level: Level, term: BoundaryTerm | None, sides: Sides, f: Array) -> Array:
     """R (f - A E g): the right-hand side of u_c where u is P u_c + E g, and g itself linear along the sides."""
     assert level.R is not None
-    if not sides:
+    if not sides or term is None:
         return level.R(f)
     grid, A = level.info.grid, level.info.operator
     between = fold(namespace(f).zeros_like(f), term.between(sides), grid, A.terms)
@@ -71,7 +73,7 @@ def _restrict_without(level: Level, term: BoundaryTerm, sides: Sides, f: Array) 
     return level.R(f - share * between - level.A(term(f, sides)))
 
 
-def _prolong(level: Level, term: BoundaryTerm, sides: Sides, u: Array) -> Array:
+def _prolong(level: Level, term: BoundaryTerm | None, sides: Sides, u: Array) -> Array:
     """P u + E g."""
     assert level.P is not None
-    return level.P(u, u) + term(u, sides) if sides else level.P(u, u)
+    return level.P(u, u) + term(u, sides) if sides and term else level.P(u, u)

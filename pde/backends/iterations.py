@@ -31,7 +31,7 @@ def nested_iteration(
     """
     hierarchy: Hierarchy = backend.hierarchy
     sides = sides_of_every_grid(data.sides, hierarchy)
-    galerkin = len(hierarchy.boundary_terms) > 0
+    galerkin = hierarchy.choices.coarse == "galerkin"
     norms: Norms = None
 
     def cycle(levels: Sequence[int], f: Vector, u: Vector | None) -> Vector:

@@ -89,6 +89,12 @@ class Expression:
             _value(self._tree, values, culprits)
         raise self._not_finite(*culprits[0], values)
 
+    @property
+    def is_condition(self) -> bool:
+        """Whether it is true or false: a comparison, or several with and, or, not."""
+        negated = isinstance(self._tree, ast.UnaryOp) and isinstance(self._tree.op, ast.Not)
+        return negated or isinstance(self._tree, ast.Compare | ast.BoolOp)
+
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
 

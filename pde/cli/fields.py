@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pde.cli.expression import Expression
+from pde.problem.walls import KINDS
 
 NAMES = ("x", "y", "z")
 SIDES = {f"{name}-{end}": (axis, side) for axis, name in enumerate(NAMES) for side, end in enumerate(("low", "high"))}
@@ -58,6 +59,40 @@ def read_coefficient(label: str, given: Any, ndim: int) -> Any:
     return read_field(label, given[0] if isinstance(given, list) else given, ndim)
 
 
+def read_domain(label: str, given: Any, ndim: int) -> Any:
+    """A mask: a .npy file, a picture that is white at unknowns, a condition, or a formula that is negative inside."""
+    if isinstance(given, str) and given.strip().lower().endswith(".png"):
+        return _read_picture(label, given, ndim)
+    field = read_field(label, given, ndim)
+    if isinstance(field, Expression) and field.is_condition:
+        return lambda *points: np.asarray(field(*points)) > 0
+    return field
+
+
+def read_walls(label: str, given: Any, ndim: int) -> Any:
+    """A word, or a mask of the points that hold values."""
+    return given if given in KINDS else read_domain(label, given, ndim)
+
+
+def _read_picture(label: str, path: str, ndim: int) -> np.ndarray:
+    """The bright pixels of a picture as [x, y], y upwards."""
+    from matplotlib.image import imread
+
+    if ndim != 2:
+        raise ValueError(f"{label}: a picture has two dimensions, and the problem {ndim}; give a .npy file")
+    try:
+        pixels = imread(path)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{label}: {path} cannot be read as a picture: {error}") from None
+    bright = pixels[..., :3].mean(axis=-1) if pixels.ndim == 3 else pixels
+    return np.ascontiguousarray(bright[::-1].T > 0.5)
+
+
+def read_faces(label: str, given: Any, ndim: int) -> Any:
+    """Per axis the array of a .npy file."""
+    return [load(f"{label}[{axis}]", path) for axis, path in enumerate(given)]
+
+
 def read_coordinates(label: str, given: Any, ndim: int) -> Any:
     """Per axis the nodes in a .npy file, or None for "uniform"."""
     result: list[Any] = []
@@ -71,35 +106,35 @@ def read_coordinates(label: str, given: Any, ndim: int) -> Any:
 
 
 def read_boundary(label: str, given: Any, ndim: int) -> Any:
-    """Words such as "periodic", "robin:2.5" and pairs "dirichlet,neumann" as `Poisson` takes them; one is for all."""
-    boundary = _read_sides(given)
+    """Words ("periodic", "robin:1+x") and pairs ("dirichlet,neumann") as `Poisson` takes them; one is for all sides."""
+    boundary = _read_sides(given, ndim)
     if isinstance(boundary, list) and len(boundary) == 1:
         boundary = boundary[0]
     is_pair = isinstance(boundary, tuple) and boundary[:1] != ("robin",)
     return [boundary] * ndim if is_pair else boundary
 
 
-def _read_sides(given: Any) -> Any:
+def _read_sides(given: Any, ndim: int) -> Any:
     if isinstance(given, str):
-        return _read_word(given)
+        return _read_word(given, ndim)
     if isinstance(given, list) and (given[:1] != ["robin"] or len(given) == 1):
-        return [_read_sides(entry) for entry in given]
+        return [_read_sides(entry, ndim) for entry in given]
     return tuple(given) if isinstance(given, list) else given
 
 
-def _read_word(word: str) -> Any:
+def _read_word(word: str, ndim: int) -> Any:
     if "," in word:
         low, _, high = word.partition(",")
-        return (_read_word(low), _read_word(high))
+        return (_read_word(low, ndim), _read_word(high, ndim))
     kind, colon, beta = word.strip().partition(":")
     if kind == "robin" and not colon:
-        raise ValueError("boundary: robin needs its number, such as robin:2.5")
+        raise ValueError("boundary: robin needs its number or formula, such as robin:2.5")
     if not colon:
         return kind
     try:
         return (kind, float(beta))
     except ValueError:
-        raise ValueError(f"boundary: after {kind}: a number is needed, such as robin:2.5; got {word!r}") from None
+        return (kind, read_field("boundary: beta", beta, ndim))
 
 
 def read_boundary_data(label: str, given: Any, ndim: int) -> Any:
@@ -110,10 +145,10 @@ def read_boundary_data(label: str, given: Any, ndim: int) -> Any:
         return read_field(label, given, ndim)
     sides = {}
     for name, value in given.items():
-        if name not in SIDES or SIDES[name][0] >= ndim:
+        if name != "walls" and (name not in SIDES or SIDES[name][0] >= ndim):
             known = ", ".join(side for side, (axis, _) in SIDES.items() if axis < ndim)
-            raise ValueError(f"g: unknown side {name!r}; there are {known}")
-        sides[SIDES[name]] = read_field(f"{label} of {name}", value, ndim)
+            raise ValueError(f"g: unknown side {name!r}; there are {known}, and walls of a domain")
+        sides[SIDES.get(name, name)] = read_field(f"{label} of {name}", value, ndim)
     return sides
 
 
@@ -121,7 +156,7 @@ def _by_side(entries: Sequence[Any]) -> Any:
     """{side: field} from entries "side=field"; the one entry that names no side is for all."""
     found: dict[str, str] = {}
     for entry in entries:
-        match = re.match(r"\s*([a-z]+-(?:low|high))\s*=(?!=)(.*)", str(entry), flags=re.DOTALL)
+        match = re.match(r"\s*([a-z]+-(?:low|high)|walls)\s*=(?!=)(.*)", str(entry), flags=re.DOTALL)
         if match is None:
             if len(entries) == 1:
                 return entry
@@ -140,6 +175,9 @@ READERS: dict[str, Callable[[str, Any, int], Any]] = {
     "coefficient": read_coefficient,
     "coordinates": read_coordinates,
     "boundary": read_boundary,
+    "domain": read_domain,
+    "walls": read_walls,
+    "face_coefficients": read_faces,
 }
 """(name, what was given, number of axes) -> an argument of `Poisson` or `Multigrid.solve`."""
 
@@ -150,4 +188,5 @@ def resolve(value: Any, folder: Path) -> Any:
         return [resolve(entry, folder) for entry in value]
     if isinstance(value, dict):
         return {key: resolve(entry, folder) for key, entry in value.items()}
-    return str(folder / value) if is_file(value) else value
+    is_path = is_file(value) or (isinstance(value, str) and value.strip().lower().endswith(".png"))
+    return str(folder / value) if is_path else value

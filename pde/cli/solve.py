@@ -26,7 +26,6 @@ def solve(options: argparse.Namespace) -> int:
     problem, data = read_problem(given)
     mg = Multigrid(problem, **{name: given[name] for name in SOLVER if name in given})
     arguments = {name: given[name] for name in STOPPING if name in given}
-    arguments["accel"] = None if arguments.get("accel") in (None, "none") else arguments["accel"]
     g, exact = data.pop("g", None), data.pop("exact", None)
     f = data.pop("f", np.zeros(problem.shape))
     if "plot" in given and f.ndim > problem.ndim:

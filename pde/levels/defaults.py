@@ -30,6 +30,8 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
     """
     if terms.domain is not None:
         return _on_domain(grid, terms, smoother, coarse, transfer)
+    if terms.tensor is not None:
+        return _of_tensor(grid, terms, smoother, coarse, transfer)
     rough = is_rough(grid, terms)
     smoother = automatic_smoother(grid, terms) if smoother == "auto" else smoother
     lines = smoother == "zebra" and sum(n > 1 for n in grid.shape) == 2
@@ -54,12 +56,27 @@ def _on_domain(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: s
         raise ValueError("coarse='rediscretised' is for boxes; on a domain, or with closed faces, it is 'galerkin'")
     if transfer != "auto":
         raise ValueError(f"transfer={transfer!r} is for boxes; on a domain, or with closed faces, leave it 'auto'")
+    if not terms.closed:
+        smoother = automatic_smoother(grid, terms) if smoother == "auto" else smoother
+        return smoother, "galerkin", "operator" if is_rough(grid, terms) else "truncated"
     if smoother.startswith(("zebra", "planes", "gauss-seidel")):
-        raise ValueError(
-            f"smoother={smoother!r} is for boxes; on a domain, or with closed faces, it is a point smoother"
-        )
-    open_walls = "operator" if is_rough(grid, terms) else "truncated"
-    return "sor" if smoother == "auto" else smoother, "galerkin", "components" if terms.closed else open_walls
+        raise ValueError(f"smoother={smoother!r} knows no closed faces; with these it is a point smoother")
+    return "sor" if smoother == "auto" else smoother, "galerkin", "components"
+
+
+def _of_tensor(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: str) -> tuple[str, str, str]:
+    """The choices for a full tensor, whose coarse operators are products.
+
+    Raises:
+        ValueError: another choice.
+    """
+    if coarse == "rediscretised" or transfer == "operator":
+        name, came, allowed = "transfer", transfer, "bilinear"
+        if coarse == "rediscretised":
+            name, came, allowed = "coarse", coarse, "galerkin"
+        raise ValueError(f"{name}={came!r} is not for full tensors as coefficient; there it is {allowed!r}")
+    smoother = automatic_smoother(grid, terms) if smoother == "auto" else smoother
+    return smoother, "galerkin", "bilinear" if transfer == "auto" else transfer
 
 
 def is_rough(grid: Grid, terms: Terms) -> bool:

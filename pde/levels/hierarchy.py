@@ -13,23 +13,26 @@ from mgcore import Level
 from pde.common.arrays import convert
 from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
+from pde.levels.components import ComponentSolver, component_level, component_volumes
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
 from pde.levels.fourth_order import compact_levels
 from pde.levels.galerkin import nearest
+from pde.levels.graph_operator import GraphOperator
 from pde.levels.interpolation_1d import feels_diffusion
 from pde.levels.smoothers import axis_of, iteration, make_smoother, without_over_relaxation
-from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer
+from pde.levels.transfers import TRANSFERS, BilinearTransfer, LinearTransfer, MatrixTransfer
 from pde.levels.truncated import TruncatedTransfer, product, scaling
 from pde.problem.coefficients import STEEP, Terms
 from pde.problem.compact import CompactOperator
+from pde.problem.components import Components
 from pde.problem.finest import finest_operator
 from pde.problem.grid import Grid
 from pde.problem.inner_product import Volumes, row_scale
 from pde.problem.masked import regular_matrix
 from pde.problem.operators import Operator, StencilOperator
 
-Transfer = BilinearTransfer | LinearTransfer | OperatorTransfer | TruncatedTransfer
+Transfer = BilinearTransfer | LinearTransfer | MatrixTransfer | OperatorTransfer | TruncatedTransfer
 
 COARSEST_SIZE = 8
 """Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
@@ -42,6 +45,9 @@ It has up to 50 unknowns along each of two axes, or 17 along each of three.
 
 COARSEST_SIZE_MASKED = 256
 """Unknowns of the coarsest grid at most in a domain, if no number of levels is asked for: its factors are small."""
+
+COARSEST_SIZE_COMPONENTS = 3000
+"""The same where faces are closed: the graphs that are left couple in ways that interpolation follows less well."""
 
 COARSEST_SIZE_STEEP = 5000
 """Unknowns of the coarsest grid at most where a would be too steep for a coarser one."""
@@ -95,7 +101,7 @@ class Hierarchy:
         levels: the moves of each grid.
         interpolations: of full multigrid, one per pair of levels.
         boundary_terms: the share of boundary data in Galerkin right-hand sides, one per pair of levels; empty where the
-            operators are rediscretised.
+            operators are rediscretised, and with closed faces, where data are folded on the finest level.
         volumes: the inner product of each level.
         choices: the options that made the levels.
         compact: where the order is 4, the levels on which cycles of full multigrid begin; levels[0] is the first.
@@ -184,25 +190,21 @@ def build_hierarchy(
     reuse = Reuse({} if before is None else before.made, result.made)
     smallest = _coarsest_size(grid, choices, limit)
     while True:
-        volumes = Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes)
+        volumes = _volumes(A, choices)
         result.volumes.append(volumes if result.levels else volumes.with_rows(row_scale(A)))
         which = _axes_to_coarsen(A.grid, A.terms, choices.smoother)
         last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
         last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
-        coarser = None if last else _coarsened(A, which, choices, reuse)
+        coarser = None if last else _coarsened(A, which, volumes, choices, reuse)
         if coarser is None:
-            result.levels.append(_coarsest_level(A, choices.singular))
+            result.levels.append(_coarsest_level(A, volumes, choices.singular))
             return of_fourth_order(result) if choices.order == 4 else result
         transfer, coarse = coarser
+        which = transfer.which if isinstance(transfer, TruncatedTransfer) else which
         result.levels.append(_level(A, transfer, choices))
-        fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
-        rediscretised = choices.coarse == "rediscretised"
-        result.interpolations.append(
-            reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised, choices.order)
-        )
-        if not rediscretised:
-            result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, reuse))
+        if not isinstance(coarse, GraphOperator):
+            _interpolate(result, A, transfer, which, reuse)
         A = coarse
 
 
@@ -217,13 +219,28 @@ def of_fourth_order(hierarchy: Hierarchy) -> Hierarchy:
     return replace(hierarchy, levels=[compact[0], *levels[1:]], compact=compact)
 
 
-def _coarsened(
-    A: Operator, which: tuple[bool, ...], choices: Choices, reuse: Reuse
-) -> tuple[Transfer, Operator] | None:
-    """The transfer and the next coarser operator; None where the coefficient would be too steep there.
+def _volumes(A: Operator, choices: Choices) -> Volumes:
+    if choices.transfer == "components":
+        return component_volumes(A)
+    return Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes)
 
-    None too where no point of a domain is a coarse one.
-    """
+
+def _interpolate(result: Hierarchy, A: Operator, transfer: Transfer, which: tuple[bool, ...], reuse: Reuse) -> None:
+    """Append what full multigrid needs between a level and the next coarser one."""
+    choices = result.choices
+    fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
+    rediscretised = choices.coarse == "rediscretised"
+    result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised, choices.order))
+    if not rediscretised:
+        result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, reuse))
+
+
+def _coarsened(
+    A: Operator, which: tuple[bool, ...], volumes: Volumes, choices: Choices, reuse: Reuse
+) -> tuple[Transfer, Operator] | None:
+    """The transfer and the next coarser operator; None where the coefficient would be too steep there."""
+    if isinstance(volumes, Components):
+        return component_level(A, volumes, choices.dtype)
     rediscretised = choices.coarse == "rediscretised"
     if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
         return _truncated(A, which, choices)
@@ -234,9 +251,9 @@ def _coarsened(
         return None
     if matrix is None:
         return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
-    volumes = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
-    RAP = nearest(transfer.restriction() @ (matrix @ transfer.matrix()), transfer.coarse, volumes)  # (5.11)
-    coarse = CompactOperator.from_matrix(transfer.coarse, RAP.astype(choices.dtype, copy=False), terms, volumes)
+    W = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
+    RAP = nearest(transfer.restriction() @ (matrix @ transfer.matrix()), transfer.coarse, W)  # (5.11)
+    coarse = CompactOperator.from_matrix(transfer.coarse, RAP.astype(choices.dtype, copy=False), terms, W)
     return transfer, coarse
 
 
@@ -251,10 +268,14 @@ def _has_cells(A: Operator) -> bool:
 
 
 def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[TruncatedTransfer, CompactOperator] | None:
-    transfer = TruncatedTransfer(A.grid, which, choices.dtype, scaling(A), A.volumes)
-    if not transfer.inside.any():
+    """None too where no unknown is a coarse point, even along one axis alone: then none of them couple."""
+    rows, numbers = scaling(A), range(A.grid.ndim)
+    alone = [tuple(a == b for b in numbers) for a in numbers if A.grid.axes[a].can_coarsen]
+    every = (TruncatedTransfer(A.grid, some, choices.dtype, rows, A.volumes) for some in (which, *alone))
+    transfer = next((transfer for transfer in every if transfer.inside.any()), None)
+    if transfer is None:
         return None
-    terms = coarse_terms(A.terms, A.grid, which, transfer, between=False)
+    terms = coarse_terms(A.terms, A.grid, transfer.which, transfer, between=False)
     if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
     return transfer, product(A, transfer, choices.dtype, terms)
@@ -290,6 +311,8 @@ def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
     """Unknowns that are left to the direct solver; where the coefficient jumps fewer in three dimensions (fill-in)."""
     if choices.transfer == "truncated" and not limit:
         return COARSEST_SIZE_MASKED
+    if choices.transfer == "components":
+        return COARSEST_SIZE if limit else COARSEST_SIZE_COMPONENTS
     if choices.transfer != "operator":
         return COARSEST_SIZE
     plane = sum(n > 1 for n in grid.shape) < 3
@@ -309,8 +332,9 @@ def _is_one_line(grid: Grid, smoother: str) -> bool:
     return smoother.startswith("zebra") and any(grid.shape[a] == grid.size for a in lines if a is not None)
 
 
-def _coarsest_level(A: Operator, singular: bool) -> Level:
-    return Level(A, [direct_solver(A, singular)], info=LevelInfo(A.grid, A, _kind(A), "direct", None))
+def _coarsest_level(A: Operator, volumes: Volumes, singular: bool) -> Level:
+    B = ComponentSolver(A, volumes) if isinstance(volumes, Components) else direct_solver(A, singular)
+    return Level(A, [B], info=LevelInfo(A.grid, A, _kind(A), "direct", None))
 
 
 def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
@@ -330,4 +354,4 @@ def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
 
 
 def _kind(A: Operator) -> str:
-    return "Galerkin" if isinstance(A, CompactOperator) else "stencil"
+    return "Galerkin" if isinstance(A, CompactOperator | GraphOperator) else "stencil"

@@ -11,6 +11,7 @@ from pde.common.arguments import described, evaluate, finite, real_array
 from pde.common.arrays import cast, copied, expand, is_tensor, like
 from pde.problem.coefficients import DomainTerms, Terms, grid_resistances, side_weights
 from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, trailing, window
+from pde.problem.tensor import kind_of
 from pde.problem.wall_data import fold_walls, read_walls
 
 BoundaryData = float | Callable[..., Any] | Mapping[Any, Any] | None
@@ -92,10 +93,14 @@ def fold(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
             fold_walls(f, values, grid, terms)
             continue
         axis, side = key
+        if terms.tensor is not None and kind_of(grid, key) == "dirichlet":
+            continue
         factor = side_weights(grid, terms, axis, side)
         if not is_tensor(factor):
             factor = like(np.asarray(factor), values)
         f[window(axis, grid.ndim, ENDS[side])] += expand(cast(factor * values, f.dtype), axis - grid.ndim)
+    if terms.tensor is not None and any(kind_of(grid, key) == "dirichlet" for key in sides):
+        f = f + cast(terms.tensor.from_sides(sides, f) / like(grid.volumes(), f), f.dtype)
     return f
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from pde.common.arrays import is_tensor, like, namespace
 from pde.common.caching import once_per_axis
 from pde.problem.grid import Array, Axis, Grid
+from pde.problem.tensor import FullTensor
 from pde.problem.walls import Wall
 
 ROUGH, STEEP = 2.0, 2.5
@@ -66,7 +67,8 @@ class Terms:
 
     `resistances` holds the integral of dx/a between neighbours and to both ends, n + 1 along an axis, where it does not
     follow from a: on coarse grids for each axis along which a varies (None elsewhere), and of coefficients of faces.
-    Where a Robin side has an entry in `betas`, that replaces the beta of the axis, which is its mean.
+    Where a Robin side has an entry in `betas`, that replaces the beta of the axis, which is its mean. `tensor` is a
+    full tensor, and the diffusion its diagonal.
     """
 
     diffusion: tuple[float | Array, ...]
@@ -74,6 +76,7 @@ class Terms:
     resistances: tuple[Array | None, ...] = ()
     betas: Betas = field(default_factory=dict)
     domain: DomainTerms | None = None
+    tensor: FullTensor | None = None
 
     def __repr__(self) -> str:
         values = [*self.diffusion, self.reaction]
@@ -235,9 +238,11 @@ def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
     flux = _fluxes(grid.axes[axis], *_axis_first(grid, terms, axis))
     if flux.ndim == 1:
         return flux
-    for side, share in enumerate(_open_ends(terms, axis)):
-        flux[-side] *= share
-    return np.moveaxis(flux, 0, axis)
+    if terms.fraction is not None:
+        for side, share in enumerate(_open_ends(terms, axis)):
+            flux[-side] *= share
+    moved: Array = namespace(flux).moveaxis(flux, 0, axis)
+    return moved
 
 
 def _open_ends(terms: Terms, axis: int) -> tuple[Any, Any]:

@@ -13,6 +13,9 @@ from pde.problem.grid import Array, Grid
 from pde.problem.inner_product import Volumes
 from pde.problem.operators import StencilOperator
 
+UNSEEN = 64 * float(np.finfo(float).eps)
+"""Reactions and Robin sides that are this weak beside the diagonal of A are lost in the rounding of A u."""
+
 
 class Components(Volumes):
     """The inner product of `Volumes` with a mean of its own for each component.
@@ -24,6 +27,7 @@ class Components(Volumes):
 
     Attributes:
         count: how many components there are.
+        labels: as given.
         sizes: the volume of each, (count,).
 
     >>> parts = Components(np.array([0, 0, -1, 1]), np.ones(4))
@@ -34,7 +38,7 @@ class Components(Volumes):
     def __init__(self, labels: Array, W: Array | Grid) -> None:
         super().__init__(W)
         volumes = np.asarray(W.volumes() if isinstance(W, Grid) else W, dtype=float).ravel()
-        self.count = int(labels.max(initial=-1)) + 1
+        self.labels, self.count = labels, int(labels.max(initial=-1)) + 1
         self._numbers, self._volumes = labels.ravel().astype(np.intp) + 1, volumes
         self.sizes = np.bincount(self._numbers, volumes, self.count + 1)[1:]
 
@@ -82,10 +86,9 @@ def closed_components(A: StencilOperator, share: float = 0.0) -> Array:
     matrix = sp.csr_matrix(A.symmetric_matrix())
     matrix.eliminate_zeros()
     count, number = connected_components(matrix, directed=False)
-    inside = getattr(A.terms, "inside", None)
-    inside = np.ones(A.grid.size, dtype=bool) if inside is None else np.ravel(inside)
+    inside = np.ones(A.grid.size, dtype=bool) if A.terms.inside is None else A.terms.inside.ravel()
     held = (A.volumes * A(np.ones(A.grid.shape))).ravel()  # exactly 0 where nothing is held: no row sums
-    hold, diagonal, size = (np.bincount(number, values, count) for values in (held, matrix.diagonal(), inside))
+    hold, diagonal, size = (np.bincount(number, values, count) for values in (abs(held), matrix.diagonal(), inside))
     free = (hold <= share * diagonal) & (size > 0)
     labels = np.where(inside, np.where(free, np.cumsum(free) - 1, -1)[number], -1)
     return np.asarray(labels).reshape(A.grid.shape)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pde.common.arguments import described, finite, real_array
+from pde.common.arrays import like, zeros
 from pde.problem.coefficients import DomainTerms, Terms, grid_fluxes, grid_resistances
 from pde.problem.domain import Domain
 from pde.problem.grid import Array, Grid, window
@@ -104,7 +105,7 @@ def _shares_of_box(wall: Wall, flux: Array, grid: Grid) -> Array:
     index = list(np.unravel_index(wall.cells, grid.shape))
     width = grid.axes[wall.axis].width[index[wall.axis]]
     index[wall.axis] = index[wall.axis] + wall.side
-    return (flux[index[wall.axis]] if flux.ndim == 1 else flux[tuple(index)]) / width
+    return (flux[index[wall.axis]] if flux.ndim == 1 else flux[tuple(index)]) / like(width, flux)
 
 
 def _weights(wall: Wall, share: Array, terms: Terms, domain: Domain, grid: Grid) -> Array:
@@ -115,9 +116,25 @@ def _weights(wall: Wall, share: Array, terms: Terms, domain: Domain, grid: Grid)
     if wall.kind == "neumann":
         return 1 / width
     if wall.theta is None or terms.resistances:
-        return share / (1.0 if wall.theta is None else wall.theta)
-    a = np.broadcast_to(terms.diffusion[wall.axis], grid.shape)[index]  # that beyond the wall may be of another kind
-    return np.asarray(a / (wall.theta * wall.way(grid) * width))
+        return share if wall.theta is None else share / wall.theta
+    a: Any = terms.diffusion[wall.axis]
+    a = a if isinstance(a, float) else a[index]  # that beyond the wall may be of another kind
+    return a / like(wall.theta * wall.way(grid) * width, a)
+
+
+def with_wall_weights(terms: Terms, domain: Domain, grid: Grid) -> tuple[Terms, Any]:
+    """Terms whose walls have the weights of their diffusion, tensors too, and what these add to the box's diagonal.
+
+    All walls hold values, and the diffusion is that of the unknowns.
+    """
+    assert terms.domain is not None
+    fluxes = [grid_fluxes(grid, terms, a) for a in range(grid.ndim)]
+    shares = [_shares_of_box(wall, fluxes[wall.axis], grid) for wall in domain.walls]
+    weights = tuple(_weights(*each, terms, domain, grid) for each in zip(domain.walls, shares, strict=True))
+    held: Any = zeros((grid.size,), fluxes[0])
+    for wall, weight, share in zip(domain.walls, weights, shares, strict=True):
+        held[like(wall.cells, held)] += weight - share
+    return replace(terms, domain=replace(terms.domain, weights=weights)), held.reshape(grid.shape)
 
 
 def _held(domain: Domain, weights: Sequence[Array], shares: Sequence[Array], closed: bool, grid: Grid) -> Array | float:

@@ -55,23 +55,19 @@ def read_values(
 def read_diffusion(coefficient: Any, grid: Grid) -> tuple[float | Array, ...]:
     """The diffusion of each axis; the same array for all of them where one field was given."""
     given = 1.0 if coefficient is None else coefficient
-    if _is_full_tensor(given, grid):
-        raise ValueError(
-            "coefficient: full tensors are not supported; a diagonal one is a list of its entries, one per axis"
-        )
     if not isinstance(given, list | tuple):
-        return (_read_field("coefficient", given, grid, positive=True),) * grid.ndim
+        return (read_field("coefficient", given, grid, positive=True),) * grid.ndim
     if len(given) != grid.ndim:
         raise ValueError(f"coefficient must be one field or {grid.ndim} of them, one per axis; got {len(given)}")
-    return tuple(_read_field(f"coefficient[{a}]", value, grid, positive=True) for a, value in enumerate(given))
+    return tuple(read_field(f"coefficient[{a}]", value, grid, positive=True) for a, value in enumerate(given))
 
 
 def read_reaction(reaction: Any, grid: Grid) -> float | Array:
     """The reaction: a number, or an array of the grid's shape; it may be negative."""
-    return _read_field("reaction", reaction, grid, positive=False)
+    return read_field("reaction", reaction, grid, positive=False)
 
 
-def _read_field(name: str, values: Any, grid: Grid, positive: bool) -> float | Array:
+def read_field(name: str, values: Any, grid: Grid, positive: bool) -> float | Array:
     field = _array(name, values, grid, imaginary=True)
     if is_complex(field):
         raise TypeError(f"{name} must be real, so that A is self-adjoint; f and g may be complex. Got {field.dtype}")
@@ -96,8 +92,8 @@ def _array(name: str, values: Any, grid: Grid, imaginary: bool = False) -> Array
         ) from None
 
 
-def _is_full_tensor(coefficient: Any, grid: Grid) -> bool:
-    """Whether this is a matrix, of numbers or fields, where one field or one per axis is meant."""
+def is_full_tensor(coefficient: Any, grid: Grid) -> bool:
+    """Whether this is a matrix, of numbers or fields, and not one field or one per axis."""
     if grid.ndim == 1:
         return False
     rows = (grid.ndim, grid.ndim)

@@ -10,8 +10,9 @@ from pde.problem.grid import Grid
 from pde.problem.masked import MaskedOperator
 from pde.problem.mehrstellen import Mehrstellen
 from pde.problem.operators import StencilOperator
+from pde.problem.tensor_operator import TensorOperator
 
-Finest = StencilOperator | MaskedOperator | Mehrstellen
+Finest = StencilOperator | MaskedOperator | TensorOperator | Mehrstellen
 """The operators that a problem may have."""
 
 
@@ -19,6 +20,8 @@ def finest_operator(grid: Grid, dtype: np.dtype, terms: Terms, order: int = 2) -
     """A: of the box, with closed faces where there are some; behind a mask where the walls hold values alone."""
     if order == 4:
         return Mehrstellen(grid, dtype, terms)
+    if terms.tensor is not None:
+        return TensorOperator(grid, dtype, terms)
     box = StencilOperator(grid, dtype, terms)
     if terms.domain is None or terms.closed:
         return box

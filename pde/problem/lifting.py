@@ -28,10 +28,11 @@ def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
     """w, (..., *grid.shape), for boundary data `sides` in float64, some at least; it has the batch axes of the data.
 
     Axis by axis, the straight line (between two Neumann sides a parabola) that has the data of both ends, less the part
-    of the axes before: transfinite interpolation. It gives constants, linear functions and x^2 - y^2 as they are.
+    of the axes before: transfinite interpolation. It gives constants, linear functions and x^2 - y^2 as they are. Of a
+    full tensor, whose fluxes it does not know, it has the Dirichlet data, which would otherwise miss corners.
     """
     products: Products = []
-    for a in sorted(range(grid.ndim), key=partial(_lateness, grid)):
+    for a in sorted(range(grid.ndim), key=partial(_lateness, grid, terms)):
         if not grid.axes[a].periodic:
             data = [_missing(products, sides, grid, terms, a, side) for side in (0, 1)]
             some = [g for g in data if not isinstance(g, float)]
@@ -46,20 +47,32 @@ def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
     return w
 
 
-def _lateness(grid: Grid, a: int) -> tuple[bool, bool]:
+def _lateness(grid: Grid, terms: Terms, a: int) -> tuple[bool, bool, bool]:
     """Order of the axes: those of one unknown between slopes first, which others would hide, the freest first."""
     axis = grid.axes[a]
-    return axis.n > 1 or any(not side.of_flux for side in axis.sides), any(side.of_u for side in axis.sides)
+    return (
+        _hides_fluxes(grid, terms, a),
+        axis.n > 1 or any(not side.of_flux for side in axis.sides),
+        any(side.of_u for side in axis.sides),
+    )
 
 
-def unlifted(w: Array, sides: Sides, grid: Grid, A: StencilOperator) -> Array:
+def _hides_fluxes(grid: Grid, terms: Terms, a: int) -> bool:
+    """Whether only the Dirichlet data of an axis are lifted."""
+    return terms.tensor is not None and any(not side.of_flux for side in grid.axes[a].sides)
+
+
+def unlifted(w: Array, sides: Sides, grid: Grid, A: Any) -> Array:
     """The right-hand side of u - w for f = 0 and data `sides`, in float64: g less A w, from small differences."""
-    lacking: Sides = {}
+    lacking, tensor = Sides(), A.terms.tensor
     for a, axis in enumerate(grid.axes):
         for side, end in enumerate(axis.sides):
             beside = w[trailing([-side if b == a else slice(None) for b in range(grid.ndim)])]
-            if not axis.periodic and (end.of_u or (a, side) in sides):
+            if not axis.periodic and (end.of_u or (a, side) in sides) and (tensor is None or end.of_flux):
                 lacking[a, side] = sides.get((a, side), 0.0) - like(A.terms.of_u(grid, a, side), w) * beside
+    if tensor is not None:
+        inflow = tensor.inflow(tensor.nodes(w, sides)) / like(grid.volumes(), w)
+        return fold(inflow - like(np.asarray(A.terms.reaction), w) * w, lacking, grid, A.terms)
     return fold(-A.add_differences(w, A.reaction * w), lacking, grid, A.terms)
 
 
@@ -72,6 +85,8 @@ def _powers(grid: Grid, a: int) -> list[Array]:
 def _missing(products: Products, sides: Sides, grid: Grid, terms: Terms, a: int, side: int) -> Array | float:
     """The data of a side less the lifting along the axes before."""
     ndim, end = grid.ndim, grid.axes[a].sides[side]
+    if end.of_flux and _hides_fluxes(grid, terms, a):
+        return 0.0
     g = sides.get((a, side))
     lacking: Any = 0.0 if g is None else expand(cast(g, np.dtype(float)), a - ndim)
     for power, c in products:

@@ -152,6 +152,7 @@ def check_order(order: Any, grid: Grid, terms: Terms, is_open: bool = False) -> 
         (kinds <= {"dirichlet", "periodic"}, f"Dirichlet or periodic sides, got {', '.join(sorted(kinds))}"),
         (not any(axis.cell for axis in grid.axes), 'centering "vertex", got "cell"'),
         (all(is_constant(axis.spacing) for axis in grid.axes), "equal spacing, got stretched coordinates"),
+        (terms.tensor is None, "a diagonal coefficient, got a full tensor"),
         (not terms.varies and not terms.resistances, "a constant coefficient, got one that varies"),
         (isinstance(terms.reaction, float), "a constant reaction, got one that varies"),
     ):

@@ -17,10 +17,10 @@ from pde.problem.boundary import BoundaryData, embed, read_sides
 from pde.problem.boundary_conditions import boundary_words, is_open, read_boundary
 from pde.problem.box import read_grid, read_shape
 from pde.problem.coefficients import Betas, Terms
-from pde.problem.components import Components, closed_components
+from pde.problem.components import UNSEEN, Components, closed_components
 from pde.problem.domain import read_domain
 from pde.problem.faces import read_faces, terms_on_faces
-from pde.problem.fields import read_diffusion, read_reaction, read_values
+from pde.problem.fields import read_reaction, read_values
 from pde.problem.finest import Finest, finest_operator
 from pde.problem.grid import Array, Sides
 from pde.problem.inner_product import Volumes
@@ -28,13 +28,11 @@ from pde.problem.mehrstellen import Mehrstellen, check_order
 from pde.problem.open_space import check_open, implied_sides
 from pde.problem.operators import StencilOperator, control_volumes
 from pde.problem.robin import read_betas, with_sides
+from pde.problem.tensor_entries import read_coefficient
 from pde.problem.wall_data import with_held_values
 
 if TYPE_CHECKING:
     from pde.problem.far_field import FarField
-
-UNSEEN = 64 * float(np.finfo(float).eps)
-"""Reactions and Robin sides that are this weak beside the diagonal of A are lost in the rounding of A u."""
 
 
 class Poisson:
@@ -55,7 +53,10 @@ class Poisson:
             axis. "cell": the unknowns are the centres of n cells of size L / n.
         coefficient: a > 0, a number, an array of `shape`, or a callable of the coordinates; or a tuple or list of
             these, one per axis, for a diagonal tensor; None is 1. Between two points a is the harmonic mean, exact
-            for the flux through a jump midway between them; elsewhere a jump costs an order of accuracy.
+            for the flux through a jump midway between them; elsewhere a jump costs an order of accuracy. Or a full
+            tensor, symmetric and positive definite: [[a11, a12], [a12, a22]], in three dimensions 3 x 3, of numbers,
+            arrays and callables, or one array whose rows and columns come first or last. Neumann and Robin sides give
+            its conormal flux then, n . a grad u, and need centering "vertex".
         reaction: c, a number, an array of `shape`, or a callable of the coordinates. Where it is negative the problem
             is to stay positive definite; see `Multigrid.solve` on "indefinite".
         domain: where unknowns are, a boolean array of `shape` or a callable of the coordinates that gives one; None is
@@ -133,10 +134,12 @@ class Poisson:
         if faces is not None and coefficient is not None:
             raise ValueError("face_coefficients and coefficient are both given; give the one or the other")
         if before is None or coefficient is not None or faces is not None:
-            self._diffusion = read_diffusion(coefficient, self.grid)
+            self._diffusion, self._tensor = read_coefficient(coefficient, self.grid)
             self._faces = None if faces is None else read_faces(faces, self.grid)
         c = before.terms.reaction if before is not None and reaction is None else read_reaction(reaction, self.grid)
-        box = Terms(self._diffusion, c, betas=betas)
+        box = Terms(self._diffusion, c, betas=betas, tensor=self._tensor)
+        if box.tensor is not None and (self.domain is not None or self.open):
+            raise ValueError("coefficient: a full tensor is for boxes with sides; got a domain or open sides beside it")
         self.terms: Terms = terms_on_faces(box, self._faces, self.domain, self.grid)
         self.check_fits(np.dtype(float))
         check_order(self.order, self.grid, self.terms, self.open)
@@ -195,10 +198,6 @@ class Poisson:
     def is_held(self, dtype: np.dtype) -> bool:
         """Whether A 1 differs from zero by more than rounding in this dtype, whose cycles then find the mean of u."""
         return self.hold > 4 * float(np.finfo(dtype).eps)
-
-    def may_amplify(self, dtype: np.dtype) -> bool:
-        """Whether u may be so large that all of f is lost in the rounding of A u in this dtype."""
-        return self.terms.least_reaction < 0 or not (self.singular or self.is_held(dtype))
 
     @property
     def has_dirichlet(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pde.common.arguments import evaluate, finite, real_array
-from pde.common.arrays import cast, convert, is_tensor, like
+from pde.common.arrays import cast, like, namespace
 from pde.problem.coefficients import DomainTerms, Terms
 from pde.problem.grid import Array, Grid
 from pde.problem.walls import Wall
@@ -34,8 +34,14 @@ def read_walls(
         raise ValueError(
             f"{name} must be a number, a callable or have the problem's shape {grid.shape}, got {array.shape}"
         )
-    flat = array.reshape(*array.shape[: array.ndim - grid.ndim], grid.size)
-    return finite(name, np.concatenate([_at_faces(flat, wall) for wall in domain.walls] or [flat[..., :0]], -1), dtype)
+    return finite(name, at_walls(array, domain, grid), dtype)
+
+
+def at_walls(values: Any, domain: DomainTerms, grid: Grid) -> Any:
+    """Values (..., *shape) of all points at the faces of the walls, (..., faces)."""
+    flat = values.reshape(*values.shape[: values.ndim - grid.ndim], grid.size)
+    parts = [_at_faces(flat, wall) for wall in domain.walls] or [flat[..., :0]]
+    return namespace(values).concatenate(parts, axis=-1)
 
 
 def _called(name: str, function: Any, wall: Wall, grid: Grid, imaginary: bool) -> Array:
@@ -47,10 +53,11 @@ def _called(name: str, function: Any, wall: Wall, grid: Grid, imaginary: bool) -
 
 def _at_faces(values: Array, wall: Wall) -> Array:
     """Values (..., n) of all points at the faces: those of the points beyond, or on the straight line to them."""
-    beyond = values[..., wall.beyond]
+    beyond = values[..., like(wall.beyond, values)]
     if wall.theta is None:
         return beyond
-    return (1 - wall.theta) * values[..., wall.cells] + wall.theta * beyond
+    theta = like(wall.theta, values)
+    return (1 - theta) * values[..., like(wall.cells, values)] + theta * beyond
 
 
 def each_wall(values: Any, domain: DomainTerms) -> list[tuple[Wall, Array, Any]]:
@@ -65,8 +72,7 @@ def fold_walls(f: Array, values: Array, grid: Grid, terms: Terms) -> None:
     assert terms.domain is not None
     flat = f.reshape(*f.shape[: f.ndim - grid.ndim], grid.size)
     for wall, weight, g in each_wall(values, terms.domain):
-        cells = convert(wall.cells, f.device, f.dtype) if is_tensor(f) else wall.cells
-        flat[..., cells] += cast(like(weight, values) * g, f.dtype)
+        flat[..., like(wall.cells, f)] += cast(like(weight, values) * g, f.dtype)
 
 
 def with_held_values(u: Array, values: Any, grid: Grid, terms: Terms) -> Array:

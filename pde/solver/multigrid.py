@@ -143,7 +143,7 @@ class Multigrid(Setup):
             if self.problem.open:
                 u, _ = self.backend.full_multigrid(inputs.nodal_data(self.backend))
                 inputs = inputs.with_far_field(self.backend.array(u))
-            reduced = self._reduction(inputs.members, inputs.sides) if self.problem.terms.domain else None
+            reduced = self._reduction(inputs.members, inputs.sides) if self._reduction.lifts_always else None
             data = inputs.nodal_data(self.backend) if reduced is None else reduced.data.each(self.backend.vector)
             backend = trace.watch(self.backend, lambda: self.backend.norms(self.backend.fold(data.rhs, data.sides)))
             if not backend.measures(data):
@@ -203,11 +203,11 @@ class Multigrid(Setup):
                 "backslash".
             accel: "cg", conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing is
                 adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
-                "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" on a domain or with
-                closed faces, where the cycle is symmetric and there are two levels or more, else "none"; "auto" is
-                "cg" also where the coefficient is rough (see `coarse` of `Multigrid`) or a negative reaction may make
-                the problem indefinite. With a reaction near minus the least eigenvalue cycles alone need many times
-                as many; beyond it they may diverge, and "cg" ends as "indefinite".
+                "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" on a domain, with
+                closed faces, and where a negative reaction may make the problem indefinite, if the cycle is symmetric
+                and there are two levels or more, else "none"; "auto" is "cg" also where the coefficient is rough (see
+                `coarse` of `Multigrid`) or a full tensor. With a reaction near minus the least eigenvalue cycles alone
+                need many times as many; beyond it they may diverge, and "cg" ends as "indefinite" where it meets negative curvature.
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
                 residual, and the u of all members, those that have ended among them. It may write into f, which the
                 solve has copied; u is a read-only array, or a copy where it is a tensor.
@@ -245,7 +245,7 @@ class Multigrid(Setup):
                 callback=callback,
                 work_units=partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle),
                 patience=5 if accel is None else 20,
-                doubt=self.problem.may_amplify(self.dtype),
+                doubt=not self.problem.singular and not self.problem.is_held(self.dtype),
             )
 
         self.backend.prepare(progress)

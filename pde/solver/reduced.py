@@ -81,6 +81,11 @@ class Reduction:
         A = self._A if self.dtype == double else self.problem._operator
         return A.to(self.device.where, double) if self.device.on_tensors else A
 
+    @property
+    def lifts_always(self) -> bool:
+        """Whether cycles see zero boundary data: on domains, and with full tensors."""
+        return self.terms.domain is not None or self.terms.tensor is not None
+
     def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
         reduced = self._lifted(f, sides)
         if u0 is not None:
@@ -117,7 +122,7 @@ class Reduction:
         folded = self._fitting(fold_sides(f, g, self._here))
         size = self.volumes.rms(folded)
         of_f = self.volumes.rms(self._fitting(f)) if sides else size
-        if not np.any(size > WORTH * of_f):
+        if not np.any(size > WORTH * of_f) and (not sides or self.terms.tensor is None):
             return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
         ndim, w = self.grid.ndim, lifting(sides, self.grid, self.terms)
         A = self.exact
@@ -125,7 +130,7 @@ class Reduction:
         left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, ndim)
         data = self._fitting(cast(f + left, self.dtype))
         smaller = self.volumes.rms(data)
-        lifted = WORTH * smaller < size
+        lifted = (WORTH * smaller < size) | (self.terms.tensor is not None)
         sizes = np.maximum(of_f, np.where(lifted, smaller, size))
         if lifted.all():
             return Reduced(Data(data, sizes=sizes), w=w)

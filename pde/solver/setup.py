@@ -98,8 +98,9 @@ class Setup:
         Raises:
             ValueError: "cg" around a cycle that is not symmetric.
         """
-        on_domain = self.problem.terms.domain is not None
-        if accel == "none" or (accel is None and not on_domain):
+        grid, terms = self.problem.grid, self.problem.terms
+        needed = terms.domain is not None or may_be_indefinite(grid, terms)
+        if accel == "none" or (accel is None and not needed):
             return None
         if accel is not None and choose("accel", accel, ("cg", "auto", "none")) == "cg":
             self._check_symmetric(cycle)
@@ -107,8 +108,7 @@ class Setup:
         symmetric = cycle not in ("F", "backslash") and self.nu[0] == self.nu[1]
         if len(self.levels) == 1 or not symmetric:
             return None
-        grid, terms = self.problem.grid, self.problem.terms
-        return "cg" if on_domain or may_be_indefinite(grid, terms) or is_rough(grid, terms) else None
+        return "cg" if needed or terms.tensor is not None or is_rough(grid, terms) else None
 
     def _check_symmetric(self, cycle: str) -> None:
         if cycle in ("F", "backslash"):

@@ -10,6 +10,7 @@ import numpy as np
 from mgcore import Level
 from pde.common.memory import Counter, readable
 from pde.levels.direct import DirectSolver, SeparableSolver
+from pde.levels.graph_operator import GraphOperator
 from pde.levels.smoothers import Jacobi, RedBlack
 from pde.problem.grid import Axis, Grid, is_constant
 
@@ -49,14 +50,15 @@ def table(
 def _row(levels: Sequence[Level], l: int, held: int, runs_in: str | None) -> tuple[str, ...]:
     info = levels[l].info
     below = levels[l + 1].info.grid.shape if l + 1 < len(levels) else info.grid.shape
-    halves = [name for name, n, m in zip("xyz", info.grid.shape, below, strict=False) if m < n]
-    aspect = _aspect(info.grid)
+    numbered = isinstance(info.operator, GraphOperator)  # which have no axes
+    halves = [name for name, n, m in zip("xyz", info.grid.shape, below, strict=False) if m < n and not numbered]
+    spacing = "" if numbered else " ".join(dict.fromkeys(map(_spacing, info.grid.axes)))
     return (
         str(l + 1),
         "x".join(map(str, info.grid.shape)),
         f"{info.grid.size:,}",
-        " ".join(dict.fromkeys(map(_spacing, info.grid.axes))),
-        f"{aspect:.3g}",
+        spacing,
+        "" if numbered else f"{_aspect(info.grid):.3g}",
         " ".join(halves),
         info.kind,
         runs_in or _runs_in(levels[l]),

@@ -43,12 +43,12 @@ def test_automatic_acceleration(capsys):
     ("words", "more", "problem", "options"),
     [
         (
-            "--boundary dirichlet,neumann robin:2 --g x-low=y y-high=x**2 x-high=1 --centering cell --extent 1 2 --f 1",
-            ("--coefficient", "1+x"),
+            "--boundary dirichlet,neumann robin:1+x --g x-low=y y-high=x**2 x-high=1 --centering cell --extent 1 2",
+            ("--coefficient", "1+x", "--f", "1"),
             lambda: pde.Poisson(
                 (15, 20),
                 (1, 2),
-                (("dirichlet", "neumann"), ("robin", 2.0)),
+                (("dirichlet", "neumann"), ("robin", lambda x, y: 1 + x)),
                 "cell",
                 coefficient=lambda x, y: 1 + x,
             ),

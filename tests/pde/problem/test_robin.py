@@ -12,7 +12,7 @@ from pde.problem.boundary import closed_points, fold, read_sides
 from pde.problem.lifting import lifting, unlifted
 from tests.pde.reference import EPS, F8
 
-SHAPES = {"line": (9,), "plane": (6, 9), "square": (8, 8), "box": (4, 5, 6)}
+SHAPES = {"line": (9,), "plane": (6, 9), "square": (8, 8), "box": (4, 3, 5)}
 BETA = (lambda *x: 0.5 + sum(x) ** 2, lambda *x: 3.0 * (x[-1] > 0.4))
 """Of the low and the high end of the last axis but one (the only one in 1-D); the second is zero along a part."""
 
@@ -184,11 +184,10 @@ def test_convergence_is_that_of_a_constant_beta(centering):
     assert factors[1] <= factors[0] + 0.1
 
 
-@pytest.mark.parametrize("scale", [1.0, 1e-6])
 @pytest.mark.parametrize("centering", ["vertex", "cell"])
-def test_lifting_has_the_data(centering, scale):
+def test_lifting_has_the_data(centering):
     """u = 1 is lifted as it is where beta has a least value, so that f = 0 leaves rounding alone."""
-    for beta, exact in ((lambda x, y: scale * (1 + y), True), (lambda x, y: scale * (y > 0.5) * y, False)):
+    for beta, exact in ((lambda x, y: 1 + y, True), (lambda x, y: (y > 0.5) * y, False)):
         p = pde.Poisson((7, 9), boundary=[(("robin", beta), "neumann"), "neumann"], centering=centering, reaction=0.0)
         given = {(0, 0): beta}
         sides = read_sides(given, p.grid, F8)
@@ -197,7 +196,7 @@ def test_lifting_has_the_data(centering, scale):
         by_folding = fold(-p.apply(w), sides, p.grid, p.terms)
         size = np.abs(p._operator.diagonal).max() * np.abs(w).max()
         assert np.abs(left - by_folding).max() <= 64 * EPS * size
-        assert not exact or np.abs(w - 1).max() <= 64 * EPS / scale
+        assert not exact or np.abs(w - 1).max() <= 64 * EPS
         solution = pde.Multigrid(p).solve(0.0, given)
         assert solution.converged
         assert np.abs(solution.u - 1).max() <= 1e-6
@@ -240,14 +239,14 @@ def test_update_takes_another_beta(centering):
         assert mg.problem is before
 
 
-@pytest.mark.parametrize(("scale", "centering"), product((1e-17, 1e-3), ("vertex", "cell")))
+@pytest.mark.parametrize(("scale", "centering"), list(product((1e-17, 1e-3), ("vertex", "cell"))))
 def test_a_weak_beta_leaves_the_problem_singular(scale, centering):
     sides = ["periodic", ("neumann", ("robin", lambda x, y: scale * (1 + np.cos(2 * np.pi * x))))]
     assert pde.Poisson((12, 12), boundary=sides, centering=centering).singular == (scale < 1e-10)
 
 
 @pytest.mark.parametrize("kernels", ["numba", "torch"])
-@pytest.mark.parametrize("shape", [(24, 31), (9, 12, 10)])
+@pytest.mark.parametrize("shape", [(24, 31), (8, 12, 10)])
 def test_other_backends_agree(shape, kernels):
     if kernels == "torch":
         pytest.importorskip("torch")

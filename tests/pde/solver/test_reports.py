@@ -84,7 +84,7 @@ def test_print_shows_the_hierarchy():
     mg = solver((20, 9), nu=(2, 1), levels=64)
     assert without_memory(mg) == GOLDEN
     assert repr(mg) == f"Multigrid({mg.problem!r}, smoother='sor', nu=(2, 1), 4 levels)"
-    assert "Galerkin  SciPy" in str(solver((20, 9), coarse="galerkin"))
+    assert "Galerkin  NumPy" in str(solver((20, 9), coarse="galerkin"))
     assert "NumPy, SuperLU" in str(solver((20, 9), smoother="zebra 0"))
 
 

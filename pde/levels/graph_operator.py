@@ -1,0 +1,82 @@
+"""A on a level without a grid: a sparse matrix on numbered unknowns, relaxed in colours."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from pde.common.arrays import Frozen, contiguous, multiplied, zeros
+from pde.levels.face_graph import FaceGraph
+from pde.problem.coefficients import Terms
+from pde.problem.grid import Array, Axis, Grid, Side
+
+
+class GraphOperator(Frozen):
+    """A as a sparse symmetric matrix, in float64; all control volumes are `volume`.
+
+    Attributes:
+        grid: one axis of numbered unknowns.
+        graph: the open faces between them.
+    """
+
+    arrays = ("_matrix", "diagonal", "_colours")
+
+    def __init__(self, matrix: sp.csr_matrix, graph: FaceGraph, volume: float, dtype: np.dtype) -> None:
+        self.grid, self.graph, self.terms = numbered(graph.size), graph, Terms((1.0,))
+        self.volumes, self.exact, self.nonzeros = np.full(graph.size, volume), matrix, matrix.nnz
+        self._matrix = matrix = matrix.astype(dtype, copy=False)
+        self.diagonal = matrix.diagonal()
+        self._colours = [(rows, matrix[rows], self.diagonal[rows]) for rows in independent_sets(matrix)]
+
+    def __call__(self, u: Array) -> Array:
+        """A u for u of shape (..., n)."""
+        return multiplied(self._matrix, u, 1, self.grid.shape)
+
+    def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
+        """One multicolour Gauss-Seidel sweep with relaxation omega on A d = r from d = 0."""
+        flat = r.reshape(-1, self.grid.size).T
+        d = zeros(tuple(flat.shape), like=r)
+        for rows, block, centre in reversed(self._colours) if reverse else self._colours:
+            d[rows] += omega * (flat[rows] - block @ d) / centre[:, None]
+        return contiguous(d.T).reshape(r.shape)
+
+    def matrix(self) -> sp.csr_matrix:
+        """A as a sparse matrix, in float64."""
+        return self.exact
+
+
+def numbered(n: int) -> Grid:
+    """A grid of n numbered unknowns."""
+    return Grid((Axis(np.arange(n + 1.0), (Side("neumann"), Side("neumann")), cell=True),))
+
+
+MOST = 62
+"""Colours that fit into the bits of an integer."""
+
+
+def independent_sets(matrix: sp.csr_matrix) -> list[Array]:
+    """Sets of rows, all rows in order, within which none couple (Jones and Plassmann).
+
+    Of the rows left, those with more couplings than their neighbours take the first colour that no neighbour has.
+    """
+    n, degree = matrix.shape[0], np.diff(matrix.indptr)
+    rank = np.empty(n, dtype=np.intp)
+    rank[np.lexsort((np.random.default_rng(0).permutation(n), degree))] = np.arange(n)
+    colour, used, further = np.full(n, -1), np.zeros(n, dtype=np.int64), MOST
+    edges = matrix.tocoo()
+    beside = (edges.row != edges.col) & (edges.data != 0)
+    row, column = edges.row[beside], edges.col[beside]
+    left = np.arange(n)
+    while len(left):
+        lower = np.zeros(n, dtype=bool)
+        lower[row[rank[row] < rank[column]]] = True
+        chosen = left[~lower[left]]
+        free = ~used[chosen] & (used[chosen] + 1)
+        number = np.round(np.log2(free)).astype(np.intp)
+        colour[chosen] = np.where(number < MOST, number, further)
+        further += int((number == MOST).any())
+        here = (colour[row] >= 0) & (colour[row] < MOST)
+        np.bitwise_or.at(used, column[here], np.int64(1) << colour[row[here]])
+        stay = (colour[row] < 0) & (colour[column] < 0)
+        row, column, left = row[stay], column[stay], left[colour[left] < 0]
+    return [rows for c in np.unique(colour) if len(rows := np.flatnonzero(colour == c))]
