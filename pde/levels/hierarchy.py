@@ -77,8 +77,8 @@ Factors of 10,000 unknowns cost as much as levels. Across jumps on stretched axe
 changes, no coarse grid knows which unknowns are tied together; factors take at most a second there.
 """
 
-COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 15, 100_000
-"""In two dimensions the share of the finest grid's unknowns, up to a limit: two coarsenings see inclusions eight
+COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 60, 100_000
+"""In two dimensions the share of the finest grid's unknowns, up to a limit: three coarsenings see inclusions eight
 points wide."""
 
 
