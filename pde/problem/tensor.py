@@ -59,7 +59,7 @@ class FullTensor:
         return edges
 
     def inflow(self, nodes: Any) -> Any:
-        """What flows into each unknown by the differences of these values at the nodes, (..., *nodes)."""
+        """The flow into each unknown by the differences of these values at the nodes, (..., *nodes)."""
         total = zeros(tuple(nodes.shape), nodes)
         for _, here, there, k in self.edges:
             flux = like(k, nodes) * (nodes[trailing(there)] - nodes[trailing(here)])
