@@ -64,7 +64,8 @@ COARSEST_SIZE_MASKED = 256
 COARSEST_SIZE_COMPONENTS, COARSEST_SHARE_COMPONENTS = 5000, 50
 """The same where faces are closed, and the share of the finest grid's unknowns, in two dimensions.
 
-Each further level of a labyrinth costs some iterations of conjugate gradients, and factors of a plane graph little.
+Each further level of a labyrinth costs some iterations of conjugate gradients, and factors of a plane graph little; up
+to an eighth of `LARGEST_DIRECT`, or of what tensors allow.
 """
 
 COARSEST_SIZE_COMPONENTS_3D = 1000
@@ -346,7 +347,7 @@ def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
     plane = sum(n > 1 for n in grid.shape) < 3
     if choices.transfer == "components" and not limit:
         share = max(COARSEST_SIZE_COMPONENTS, grid.size // COARSEST_SHARE_COMPONENTS)
-        return min(share, choices.largest_direct) if plane else COARSEST_SIZE_COMPONENTS_3D
+        return min(share, choices.largest_direct // 8) if plane else COARSEST_SIZE_COMPONENTS_3D
     if choices.transfer != "operator":
         return COARSEST_SIZE
     lines = choices.smoother.startswith(("zebra", "planes"))
