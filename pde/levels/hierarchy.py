@@ -61,8 +61,15 @@ It has up to 50 unknowns along each of two axes, or 17 along each of three.
 COARSEST_SIZE_MASKED = 256
 """Unknowns of the coarsest grid at most in a domain, if no number of levels is asked for: its factors are small."""
 
-COARSEST_SIZE_COMPONENTS = 3000
-"""The same where faces are closed: the graphs that are left couple in ways that interpolation follows less well."""
+COARSEST_SIZE_COMPONENTS, COARSEST_SHARE_COMPONENTS = 5000, 50
+"""The same where faces are closed, and the share of the finest grid's unknowns, in two dimensions.
+
+Each further level of a labyrinth costs some iterations of conjugate gradients, and factors of a plane graph little; up
+to an eighth of `LARGEST_DIRECT`, or of what tensors allow.
+"""
+
+COARSEST_SIZE_COMPONENTS_3D = 1000
+"""The same in three dimensions, where factors fill in."""
 
 COARSEST_SIZE_STEEP = 5000
 """Unknowns of the coarsest grid at most where a would be too steep for a coarser one."""
@@ -337,11 +344,12 @@ def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
     """Unknowns that are left to the direct solver; where the coefficient jumps fewer in three dimensions (fill-in)."""
     if choices.transfer == "truncated" and not limit:
         return COARSEST_SIZE_MASKED
-    if choices.transfer == "components":
-        return COARSEST_SIZE if limit else COARSEST_SIZE_COMPONENTS
+    plane = sum(n > 1 for n in grid.shape) < 3
+    if choices.transfer == "components" and not limit:
+        share = max(COARSEST_SIZE_COMPONENTS, grid.size // COARSEST_SHARE_COMPONENTS)
+        return min(share, choices.largest_direct // 8) if plane else COARSEST_SIZE_COMPONENTS_3D
     if choices.transfer != "operator":
         return COARSEST_SIZE
-    plane = sum(n > 1 for n in grid.shape) < 3
     lines = choices.smoother.startswith(("zebra", "planes"))
     least = COARSEST_SIZE_ROUGH if limit else CHEAP_LINES if lines else CHEAP_ROUGH
     return min(max(least, grid.size // COARSEST_SHARE_ROUGH if plane else 0), choices.largest_direct)
