@@ -59,7 +59,7 @@ class FullTensor:
         return edges
 
     def inflow(self, nodes: Any) -> Any:
-        """What flows into each unknown by the differences of these values at the nodes, (..., *nodes)."""
+        """The flow into each unknown by the differences of these values at the nodes, (..., *nodes)."""
         total = zeros(tuple(nodes.shape), nodes)
         for _, here, there, k in self.edges:
             flux = like(k, nodes) * (nodes[trailing(there)] - nodes[trailing(here)])
@@ -116,7 +116,7 @@ class FullTensor:
         return total
 
     def from_sides(self, sides: Sides, u: Any) -> Any:
-        """What flows into each unknown from Dirichlet data where u is zero; arrays of the kind of u."""
+        """The flow into each unknown from Dirichlet data where u is zero; arrays of the kind of u."""
         return self.inflow(self.nodes(0 * u, sides))
 
     def _at_nodes(self) -> dict[tuple[int, int], Array]:
