@@ -63,7 +63,7 @@ def test_conjugate_gradients_tell_an_indefinite_problem(shape, boundary, share):
         assert not solution.converged or not (share == 1.001 and "accel" not in options)
 
 
-@pytest.mark.parametrize("kernels", ["numpy", "torch"])
+@pytest.mark.parametrize("kernels", ["numpy", "numba", "torch"])
 @pytest.mark.parametrize("dtype", ["float64", "mixed"])
 def test_a_batch_ends_member_by_member(kernels, dtype):
     """The first member has no part along the eigenvectors below zero, of even index along the first axis."""
