@@ -270,7 +270,7 @@ def _coarsened(
     if isinstance(volumes, Components):
         return component_level(A, volumes, choices.dtype)
     rediscretised = choices.coarse == "rediscretised"
-    if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
+    if choices.transfer == "truncated" or (choices.transfer == "bilinear" and not rediscretised and _by_points(A)):
         return _truncated(A, which, choices, makers)
     made = makers.black_box(A, which, choices.dtype) if choices.transfer == "operator" else None
     matrix = None if rediscretised or made else regular_matrix(A)
@@ -293,9 +293,14 @@ def _is_too_steep(grid: Grid, terms: Terms, coarse: Grid) -> bool:
     return grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(coarse) > STEEP
 
 
-def _has_cells(A: Operator) -> bool:
-    """Whether the finest grid has cells: products with interpolation between their centres would not be compact."""
-    return any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
+def _by_points(A: Operator) -> bool:
+    """Whether products are made on coefficients, by bilinear interpolation through every second unknown.
+
+    Between the centres of cells others would not be compact; a full tensor, and a reaction that may make A indefinite,
+    have no other cycles on compiled kernels.
+    """
+    special = A.terms.tensor is not None or A.terms.least_reaction < 0
+    return special or any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
 
 
 def _truncated(

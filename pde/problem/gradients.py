@@ -47,6 +47,8 @@ def gradient(problem: Poisson, u: Any, g: BoundaryData = None, at: str = "faces"
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
     points = choose("at", at, ("faces", "points")) == "points"
+    if any(side.of_flux for axis in problem.grid.axes for side in axis.sides if not axis.periodic):
+        _refuse_tensor(problem, "the gradient beside Neumann and Robin sides")
     u, sides = _read(problem, u, g)
     result = []
     for a in range(problem.ndim):
@@ -87,6 +89,7 @@ def flux(problem: Poisson, u: Any, side: Any = None, g: BoundaryData = None) -> 
     2.0
     """
     side, points = _read_side(problem, side)
+    _refuse_tensor(problem, "the flux")
     u, sides = _read(problem, u, g)
     if side is None:
         return tuple(face_fluxes(problem, u, sides, a) for a in range(problem.ndim))
@@ -95,6 +98,11 @@ def flux(problem: Poisson, u: Any, side: Any = None, g: BoundaryData = None) -> 
     walls = [(w, wall_areas(w, problem.grid), outward) for w, _, outward in wall_fluxes(problem, u, sides)]
     parts = [outward * as_like(areas * points.ravel()[w.beyond], u) for w, areas, outward in walls]
     return sum(namespace(u).sum(part, axis=-1) for part in parts)
+
+
+def _refuse_tensor(problem: Poisson, wish: str) -> None:
+    if problem.terms.tensor is not None:
+        raise ValueError(f"coefficient: {wish} is there for a number or a diagonal tensor, got a full one")
 
 
 def _read_side(problem: Poisson, side: Any) -> tuple[Any, Array | None]:
