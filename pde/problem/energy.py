@@ -15,6 +15,7 @@ from pde.problem.fluxes import (
     inflow_weight,
     open_faces,
     outer,
+    refuse_tensor,
     wall_areas,
     wall_faces,
     wall_fluxes,
@@ -47,6 +48,7 @@ def energy(problem: Poisson, u: Any, f: Any = 0.0, g: BoundaryData = None) -> An
     >>> round(float(energy(plates, plates.points()[0], g={(0, 1): 1.0})), 12)
     0.5
     """
+    refuse_tensor(problem, "the energy")
     u = cast(problem.read("u", u, tensors=True), np.dtype(float))
     f = like(cast(problem.read("f", f, tensors=True, constant=True), np.dtype(float)), u)
     if problem.open:
