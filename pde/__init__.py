@@ -99,5 +99,5 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
 
         return autodiff.solve_poisson(f, shape, parts[Poisson], parts[Multigrid], parts[Multigrid.solve])
     problem = Poisson(shape, **parts[Poisson])
-    f = problem.read("f", f, constant=True, imaginary=True)
+    f = f if callable(f) else problem.read("f", f, constant=True, imaginary=True)
     return Multigrid(problem, **parts[Multigrid]).solve(f, **parts[Multigrid.solve])

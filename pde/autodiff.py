@@ -52,6 +52,8 @@ def solve_poisson(
     device = _device({"f": f, "g": g, "coefficient": coefficient, "reaction": reaction}, solver_options)
     fields = {"coefficient": host(coefficient), "reaction": host(reaction)}
     problem = Poisson(shape, **{**problem_options, **fields})
+    if problem.order != 2:
+        raise ValueError(f"order must be 2 where f, g, coefficient or reaction are tensors, got {problem.order}")
     mg = Multigrid(problem, **{**solver_options, "device": device})
     if _wants_gradient(solve_options.get("u0")):
         raise ValueError("u0: the solution does not depend on the first guess; give u0.detach()")

@@ -20,8 +20,10 @@ from pde.levels.hierarchy import Hierarchy, sweep_of, symmetric
 from pde.levels.line_smoothers import Alternating, Lexicographic, Zebra
 from pde.levels.smoothers import Jacobi, RedBlack, iteration
 from pde.levels.transfers import BilinearTransfer, LinearTransfer
+from pde.problem.coefficients import Terms
 from pde.problem.compact import CompactOperator
-from pde.problem.grid import Array, Grid, is_constant
+from pde.problem.grid import Array, Axis, Grid, is_constant
+from pde.problem.mehrstellen import Mehrstellen
 
 POINTS = {1: 1024, 2: 128, 3: 64}
 """Frequencies per axis of the finest grid, base frequencies and their harmonics together."""
@@ -65,13 +67,15 @@ class SymbolLevels:
         grid, terms = finest.grid, finest.operator.terms
         self.axes = tuple(a for a, n in enumerate(grid.shape) if n > 1)
         _check_grid(grid, self.axes)
+        if terms.tensor is not None:
+            raise ValueError("coefficient: Fourier analysis is for a number or a diagonal tensor, got a full one")
         diffusion = [_constant(f"coefficient of axis {a}", terms.diffusion[a]) for a in self.axes]
         spacing = [float(grid.axes[a].spacing[0]) for a in self.axes]
         self._couplings = np.array([a / h**2 for a, h in zip(diffusion, spacing, strict=True)])
         self._reaction = _constant("reaction", terms.reaction)
         self._origin = tuple(grid.axes[a].first for a in self.axes)
         self._kernel, self._smoother, self._grid = _kernel_of(hierarchy), hierarchy.choices.smoother, grid
-        self._symmetric = symmetric
+        self._symmetric, self._compact = symmetric, isinstance(finest.operator, Mehrstellen)
         self.steps = [self._step(*pair) for pair in pairwise(hierarchy.levels) if self._has_all_axes(pair[0])]
         self.limit = 1 + len(self.steps)
         if coarsen is not None and self.steps:
@@ -105,11 +109,11 @@ class SymbolLevels:
         if prod(counts[0]) * prod(numbers) > MOST_VALUES:
             raise ValueError(f"grids, frequencies: {prod(counts[0])} harmonics of {numbers} frequencies are too many")
         phi = self.base_frequencies(numbers, whole)
-        couplings, stencil = self._couplings, Stencil.diffusion(self._couplings, self._reaction)
+        couplings, stencil = self._couplings, self._finest()
         levels: list[Level] = []
         for l, step in enumerate(steps):
             theta, kernel = harmonics(phi, counts[l]), bilinear(step.which) if self._kernel is None else self._kernel
-            A = SymbolOperator(stencil, theta, self._origin, l > 0 and steps[l - 1].galerkin)
+            A = SymbolOperator(stencil, theta, self._origin, steps[l - 1].galerkin if l > 0 else self._compact)
             levels.append(self._with_symbols(step.level, A, SymbolTransfer(kernel, theta, step.which), omega))
             couplings = couplings / np.where(step.which, 4, 1)  # a / h^2
             rediscretised = Stencil.diffusion(couplings, self._reaction)
@@ -117,6 +121,13 @@ class SymbolLevels:
         A = SymbolOperator(stencil, harmonics(phi, counts[-1]), self._origin)
         levels.append(Level(A, [A.inverse]))
         return Blocks(run, symmetric(levels) if self._symmetric else levels, counts[0], len(phi[0]))
+
+    def _finest(self) -> Stencil:
+        if not self._compact:
+            return Stencil.diffusion(self._couplings, self._reaction)
+        units = Grid(tuple(Axis.uniform(3, 4.0) for _ in self.axes))
+        A = Mehrstellen(units, np.dtype(float), Terms(tuple(self._couplings.tolist()), self._reaction))
+        return Stencil(A.coefficients.reshape((3,) * len(self.axes)), self._reaction)
 
     def smoother_alone(self, level: Level, sweeps: int) -> Level:
         """The level with sweeps before the correction only."""

@@ -22,8 +22,8 @@ from pde.backends.iterations import Cycling, nested_iteration
 from pde.backends.krylov import ConjugateGradients
 from pde.common.arrays import cast
 from pde.levels.hierarchy import Hierarchy
-from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides
+from pde.problem.mehrstellen import fold_sides
 
 HOST = Device()
 
@@ -99,7 +99,7 @@ class Backend:
     def fold(self, f: Vector, sides: Sides, *, level: int = 0) -> Vector:
         """The right-hand side for zero boundary values: f with boundary data of the level in it."""
         info = self.hierarchy.levels[level].info
-        return fold(f, sides, info.grid, info.operator.terms)
+        return fold_sides(f, sides, info.operator)
 
     def cycle(
         self,

@@ -11,12 +11,15 @@ import numpy as np
 from pde.backends.base import Backend
 from pde.backends.data import Options
 from pde.backends.device import Device, read_device
+from pde.backends.fourth_order import FourthOrder
 from pde.backends.mixed import Mixed
 from pde.backends.numba import backend as numba
 from pde.common.arguments import choose, count, read_precision
 from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
-from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, level_to
+from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, Makers, level_to
+from pde.levels.hierarchy import MAKERS as MAKERS_OF_HIERARCHIES
+from pde.problem.grid import Grid
 
 
 def _plain(hierarchy: Hierarchy, options: Options) -> Backend:
@@ -51,12 +54,30 @@ def make(hierarchy: Hierarchy, options: Options, mixed: bool = False) -> Backend
         ImportError: their library is not installed.
     """
     device = options.device
+    if hierarchy.compact:
+        return _fourth_order(hierarchy, options, mixed)
     here = hierarchy.to(device.where, options.dtype) if device.on_tensors else hierarchy
     if not mixed or len(hierarchy.levels) == 1:
         return _chosen(here, options)
     low = np.dtype("float32")
     levels = [level_to(level, device.where, low) for level in hierarchy.levels]
     return Mixed(here, _chosen(replace(here, levels=levels), replace(options, dtype=low)))
+
+
+def _fourth_order(hierarchy: Hierarchy, options: Options, mixed: bool) -> Backend:
+    """Cycles of fourth order, whose kernels are compiled where those of the levels below are."""
+    below, size = hierarchy.below(), hierarchy.levels[0].info.grid.size
+    alone = len(below.levels) == 1
+    inner = make(below, replace(options, size=size, kernels="auto" if alone else options.kernels), mixed)
+    compiled = options.kernels == "numba" or inner.runs_in == "Numba"
+    here = hierarchy.to(options.device.where, options.dtype) if options.device.on_tensors else hierarchy
+    return FourthOrder(here, inner, options.cores if compiled else 0)
+
+
+def makers(grid: Grid, options: Options) -> Makers:
+    """Makers by compiled kernels where these are in the cache and may be used for such a grid, else those of NumPy."""
+    compiled = None if options.device.on_tensors or options.kernels == "numpy" else numba.makers(grid, options)
+    return compiled or MAKERS_OF_HIERARCHIES
 
 
 def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,10 @@ Vector = Any
 
 Norms = Sequence[float] | None
 """Norms that a cycle has measured on its way, one per member; None where it has not."""
+
+
+SMALL, LARGE = 1e-100, 1e100
+"""Norms between these have squares that neither overflow nor underflow, and so have much smaller residuals."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Options:
         device: where arrays are.
         dtype: of data and residuals.
         threads: for compiled kernels; None takes the cores of this process.
+        size: unknowns of the finest grid, where other levels than those of a hierarchy are on top of it; else 0.
         chosen: why kernels of a kind do not run (None: they do), as it was chosen first; updates keep to it.
     """
 
@@ -65,4 +71,12 @@ class Options:
     device: Device = field(default_factory=Device)
     dtype: np.dtype = field(default_factory=lambda: np.dtype(float))
     threads: int | None = None
+    size: int = 0
     chosen: dict[Any, str | None] = field(default_factory=dict)
+
+    @property
+    def cores(self) -> int:
+        """The number of threads."""
+        if self.threads is not None:
+            return self.threads
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

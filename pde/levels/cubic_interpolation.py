@@ -8,7 +8,7 @@ import numpy as np
 
 from pde.common.arrays import Frozen, expand, is_tensor, namespace, numpy_dtype, zeros
 from pde.levels.axis_maps import AlongAxes, Gather, along_axes, gather
-from pde.levels.interpolation_1d import cubic, data_matrix, linear, linear_along_side, linear_matrix
+from pde.levels.interpolation_1d import cubic, data_matrix, linear, linear_along_side, linear_matrix, quintic
 from pde.problem.grid import Array, Axis, Grid, Sides, window
 
 
@@ -17,15 +17,19 @@ class CubicInterpolation(Frozen):
 
     Args:
         rediscretised: as in `interpolation_1d.cubic`.
+        order: of the equations; where it is 4 the interpolation is quintic.
     """
 
     arrays = ("restrict_data", "_axes")
 
-    def __init__(self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, rediscretised: bool = True) -> None:
+    def __init__(
+        self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, rediscretised: bool = True, order: int = 2
+    ) -> None:
         self.fine, self.which = fine, which
         self.restrict_data = data_restriction(fine, which, dtype)
+        make, further = (quintic, ()) if order == 4 else (cubic, (rediscretised,))
         self._axes = {
-            a: gather(axis, a, fine.ndim, dtype, cubic, axis.coarsen(), rediscretised)
+            a: gather(axis, a, fine.ndim, dtype, make, axis.coarsen(), *further)
             for a, axis in enumerate(fine.axes)
             if which[a]
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,6 +16,7 @@ from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.components import ComponentSolver, component_level, component_volumes
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
+from pde.levels.fourth_order import compact_levels
 from pde.levels.galerkin import nearest
 from pde.levels.graph_operator import GraphOperator
 from pde.levels.interpolation_1d import feels_diffusion
@@ -26,12 +27,27 @@ from pde.problem.coefficients import STEEP, Terms
 from pde.problem.compact import CompactOperator
 from pde.problem.components import Components
 from pde.problem.finest import finest_operator
-from pde.problem.grid import Grid
+from pde.problem.grid import Array, Grid
 from pde.problem.inner_product import Volumes, row_scale
 from pde.problem.masked import regular_matrix
 from pde.problem.operators import Operator, StencilOperator
 
 Transfer = BilinearTransfer | LinearTransfer | MatrixTransfer | OperatorTransfer | TruncatedTransfer
+
+
+class Makers(NamedTuple):
+    """Functions that make the costly parts of a hierarchy; others with the same results may replace them.
+
+    Attributes:
+        product: (A, transfer, dtype, terms): R A P of truncated transfers.
+        black_box: (A, which, dtype): an `OperatorTransfer` and the coefficients of R A P; None takes sparse matrices.
+    """
+
+    product: Callable[..., CompactOperator] = product
+    black_box: Callable[..., tuple[OperatorTransfer, Array] | None] = lambda A, which, dtype: None
+
+
+MAKERS = Makers()
 
 COARSEST_SIZE = 8
 """Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
@@ -89,6 +105,7 @@ class Choices:
     dtype: np.dtype
     singular: bool
     largest_direct: int = LARGEST_DIRECT
+    order: int = 2
 
 
 @dataclass(frozen=True)
@@ -102,6 +119,7 @@ class Hierarchy:
             operators are rediscretised, and with closed faces, where data are folded on the finest level.
         volumes: the inner product of each level.
         choices: the options that made the levels.
+        compact: where the order is 4, the levels on which cycles of full multigrid begin; levels[0] is the first.
         made: transfers by the arguments that they were made from, for `build_hierarchy` to reuse.
     """
 
@@ -110,17 +128,25 @@ class Hierarchy:
     boundary_terms: list[BoundaryTerm]
     volumes: list[Volumes]
     choices: Choices
+    compact: list[Level] = field(default_factory=list)
     made: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def to(self, device: Any, dtype: Any) -> Hierarchy:
         """The same on tensors of a device in `dtype`, or on arrays where `device` is None."""
         names = ("interpolations", "boundary_terms", "volumes")
         moved = {name: convert(getattr(self, name), device, dtype) for name in names}
-        return replace(self, levels=[level_to(level, device, dtype) for level in self.levels], **moved)
+        levels, compact = ([level_to(l, device, dtype) for l in each] for each in (self.levels, self.compact))
+        return replace(self, levels=levels, compact=compact, **moved)
 
     def symmetric(self) -> Hierarchy:
         """The same with post-smoothing adjoint to pre-smoothing: V- and W-cycles are self-adjoint."""
-        return replace(self, levels=symmetric(self.levels))
+        return replace(self, levels=symmetric(self.levels), compact=symmetric(self.compact))
+
+    def below(self) -> Hierarchy:
+        """The same without the finest level, of second order; the coarsest stays."""
+        first = min(1, len(self.levels) - 1)
+        parts = {name: getattr(self, name)[first:] for name in ("levels", "interpolations", "volumes")}
+        return replace(self, **parts, compact=[])
 
 
 def level_to(level: Level, device: Any, dtype: Any) -> Level:
@@ -167,12 +193,18 @@ class Reuse:
 
 
 def build_hierarchy(
-    grid: Grid, terms: Terms, choices: Choices, limit: int | None, before: Hierarchy | None = None
+    grid: Grid,
+    terms: Terms,
+    choices: Choices,
+    limit: int | None,
+    before: Hierarchy | None = None,
+    makers: Makers = MAKERS,
 ) -> Hierarchy:
     """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.
 
     Args:
         before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
+        makers: of transfers and products.
     """
     A: Operator = finest_operator(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
@@ -185,16 +217,27 @@ def build_hierarchy(
         last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
         last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
-        coarser = None if last else _coarsened(A, which, volumes, choices, reuse)
+        coarser = None if last else _coarsened(A, which, volumes, choices, reuse, makers)
         if coarser is None:
             result.levels.append(_coarsest_level(A, volumes, choices.singular))
-            return result
+            return of_fourth_order(result) if choices.order == 4 else result
         transfer, coarse = coarser
         which = transfer.which if isinstance(transfer, TruncatedTransfer) else which
         result.levels.append(_level(A, transfer, choices))
         if not isinstance(coarse, GraphOperator):
             _interpolate(result, A, transfer, which, reuse)
         A = coarse
+
+
+def of_fourth_order(hierarchy: Hierarchy) -> Hierarchy:
+    """The same with the compact operator on the finest level; alone, it is solved directly."""
+    levels, choices = hierarchy.levels, hierarchy.choices
+    compact = compact_levels(levels, choices)
+    if len(levels) == 1:
+        info = compact[0].info
+        direct = [direct_solver(compact[0].A, choices.singular)]
+        compact = [replace(compact[0], B=direct, info=replace(info, smoother="direct"))]
+    return replace(hierarchy, levels=[compact[0], *levels[1:]], compact=compact)
 
 
 def _volumes(A: Operator, choices: Choices) -> Volumes:
@@ -208,25 +251,28 @@ def _interpolate(result: Hierarchy, A: Operator, transfer: Transfer, which: tupl
     choices = result.choices
     fine = transfer.fine if isinstance(transfer, BilinearTransfer) else through_points(A.grid, which)
     rediscretised = choices.coarse == "rediscretised"
-    result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised))
+    result.interpolations.append(reuse(CubicInterpolation, fine, which, choices.dtype, rediscretised, choices.order))
     if not rediscretised:
         result.boundary_terms.append(_boundary_term(A.terms, fine, which, choices.dtype, reuse))
 
 
 def _coarsened(
-    A: Operator, which: tuple[bool, ...], volumes: Volumes, choices: Choices, reuse: Reuse
+    A: Operator, which: tuple[bool, ...], volumes: Volumes, choices: Choices, reuse: Reuse, makers: Makers
 ) -> tuple[Transfer, Operator] | None:
     """The transfer and the next coarser operator; None where the coefficient would be too steep there."""
     if isinstance(volumes, Components):
         return component_level(A, volumes, choices.dtype)
     rediscretised = choices.coarse == "rediscretised"
     if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
-        return _truncated(A, which, choices)
-    matrix = None if rediscretised else regular_matrix(A)
-    transfer = _transfer(A, matrix, which, choices, reuse)
+        return _truncated(A, which, choices, makers)
+    made = makers.black_box(A, which, choices.dtype) if choices.transfer == "operator" else None
+    matrix = None if rediscretised or made else regular_matrix(A)
+    transfer = made[0] if made else _transfer(A, matrix, which, choices, reuse)
     terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
     if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
+    if made:
+        return transfer, CompactOperator(transfer.coarse, made[1], terms, made[0].volumes)
     if matrix is None:
         return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
     W = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
@@ -245,7 +291,9 @@ def _has_cells(A: Operator) -> bool:
     return any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
 
 
-def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[TruncatedTransfer, CompactOperator] | None:
+def _truncated(
+    A: Any, which: tuple[bool, ...], choices: Choices, makers: Makers
+) -> tuple[TruncatedTransfer, CompactOperator] | None:
     """None too where no unknown is a coarse point, even along one axis alone: then none of them couple."""
     rows, numbers = scaling(A), range(A.grid.ndim)
     alone = [tuple(a == b for b in numbers) for a in numbers if A.grid.axes[a].can_coarsen]
@@ -256,7 +304,7 @@ def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[Trunc
     terms = coarse_terms(A.terms, A.grid, transfer.which, transfer, between=False)
     if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
-    return transfer, product(A, transfer, choices.dtype, terms)
+    return transfer, makers.product(A, transfer, choices.dtype, terms)
 
 
 def _transfer(

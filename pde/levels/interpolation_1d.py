@@ -58,7 +58,7 @@ def lagrange(nodes: Array, x: Array, size: int, period: float | None = None) -> 
 
 def _around(nodes: Array, x: Array, size: int, period: float | None) -> tuple[Array, Array]:
     """(indices, coordinates), (size, len(x)), of the `size` nodes around each x, or of as many as there are."""
-    size = min(size, len(nodes) if period is None else 4)
+    size = size if period else min(size, len(nodes))
     index = np.arange(len(nodes))
     if period is not None:
         periods = -(-size // len(nodes))
@@ -101,6 +101,11 @@ def cubic(fine: Axis, coarse: Axis, rediscretised: bool = True) -> tuple[Array, 
     weights = weights - coarse.left_over * np.sum(weights * last, axis=0) * second
     weights[:, -1] += fine.left_over * second[:, -1]
     return indices, weights
+
+
+def quintic(fine: Axis, coarse: Axis) -> tuple[Array, Array]:
+    """(indices, weights), (6, fine n): degree 5 through the points of `with_dirichlet_ends(coarse)`."""
+    return lagrange(with_dirichlet_ends(coarse), fine.points, 6, fine.length if fine.periodic else None)
 
 
 def linear_matrix(fine: Axis, coarse: Axis, diffusion: tuple[float, float] = (1.0, 1.0)) -> sp.csr_matrix:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,7 +20,8 @@ class CompactOperator(Frozen):
     Points beyond the end of a periodic axis are those of its other end, and u is zero beyond other ends.
 
     Args:
-        coefficients: (3**ndim, *grid.shape), the offsets in the order of `offsets(ndim)`.
+        coefficients: (3**ndim, *grid.shape), the offsets in the order of `offsets(ndim)`; axes along which they are
+            alike may have length 1.
         terms: coefficients of the equation on this grid, for choices that depend on them; 1 and 0 if not given.
         volumes: W, in whose inner product A is self-adjoint: an array, or one number for all; None takes the grid's.
         inside: where unknowns are, a boolean array; elsewhere only the diagonal is not zero. None is everywhere.
@@ -36,7 +37,7 @@ class CompactOperator(Frozen):
     [1.0, 0.0, 1.0]
     """
 
-    arrays = ("coefficients", "diagonal", "inside")
+    arrays: ClassVar[tuple[str, ...]] = ("coefficients", "diagonal", "inside")
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class CompactOperator(Frozen):
         at_home = [all(o == 0 or own for o, own in zip(offset, alone, strict=True)) for offset in offsets(grid.ndim)]
         self.diagonal = coefficients[at_home].sum(axis=0) if any(alone) else coefficients[len(at_home) // 2]
         self.colours = [block for block in product(*map(Axis.colours, grid.axes)) if _is_filled(block, grid.shape)]
-        self.nonzeros = int(np.count_nonzero(coefficients))
+        self.nonzeros = int(np.count_nonzero(coefficients)) * grid.size // int(np.prod(coefficients.shape[1:]))
 
     @classmethod
     def from_matrix(
@@ -96,7 +97,7 @@ class CompactOperator(Frozen):
             if number > 0:
                 self._wrap(padded)
                 rest = rest - self._sum(padded, block)  # d is still zero here, the diagonal adds nothing
-            d[trailing(block)] = omega * rest / self.diagonal[block]
+            d[trailing(block)] = omega * rest / on_block(block, self.diagonal)
         return contiguous(d)
 
     def matrix(self) -> sp.csr_matrix:
@@ -106,10 +107,11 @@ class CompactOperator(Frozen):
         beyond = np.pad(numbers, 1, constant_values=-1)
         self._wrap(beyond)
         for k, part in zip(self.coefficients, self._shifts((slice(None),) * self.grid.ndim), strict=True):
-            some = (k != 0) & (beyond[part] >= 0)
+            entries_of_k = np.broadcast_to(k, self.grid.shape)
+            some = (entries_of_k != 0) & (beyond[part] >= 0)
             rows.append(numbers[some])
             columns.append(beyond[part][some])
-            values.append(k[some])
+            values.append(entries_of_k[some])
         entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
         return sp.csr_matrix(entries, shape=(self.grid.size, self.grid.size))
 
@@ -130,7 +132,7 @@ class CompactOperator(Frozen):
         """A u at the points of a block."""
         total: Any = 0.0
         for k, part in zip(self.coefficients, self._shifts(block), strict=True):
-            term = k[block] * padded[part]
+            term = on_block(block, k) * padded[part]
             total = term if isinstance(total, float) else total.__iadd__(term)
         return total
 
@@ -146,6 +148,11 @@ class CompactOperator(Frozen):
 def offsets(ndim: int) -> list[tuple[int, ...]]:
     """The offsets from a point to its 3^ndim nearest ones, itself in the middle."""
     return list(product((-1, 0, 1), repeat=ndim))
+
+
+def on_block(block: Sequence[slice], coefficient: Array) -> Array:
+    """The values of a coefficient on a block; axes of length 1 broadcast."""
+    return coefficient[tuple(s if n > 1 else slice(None) for s, n in zip(block, coefficient.shape, strict=True))]
 
 
 def steps_along(axis: Axis, here: Array, there: Array) -> Array:

@@ -24,6 +24,7 @@ from pde.problem.fields import read_reaction, read_values
 from pde.problem.finest import Finest, finest_operator
 from pde.problem.grid import Array, Sides
 from pde.problem.inner_product import Volumes
+from pde.problem.mehrstellen import Mehrstellen, check_order
 from pde.problem.open_space import check_open, implied_sides
 from pde.problem.operators import StencilOperator, control_volumes
 from pde.problem.robin import read_betas, with_sides
@@ -71,6 +72,10 @@ class Poisson:
             more along it (the faces of cells; the middles between points, and the ends). Zero closes a face.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
+        order: 2, or 4 for constant a and c on vertex-centred axes with equal spacing between Dirichlet or periodic
+            sides: A then has 3, 9 or 19 points, and A u = M f with M f = f + sum_i h_i^2/12 d^2 f/dx_i^2 in second
+            differences, which solvers make of f. On Dirichlet sides it takes a callable f at their points, and of
+            an array the extrapolation through five points; f and u are to be smooth for the error to be of order 4.
 
     With no Dirichlet or Robin side and c = 0 the problem is singular: u is determined up to a constant, and f has to
     fit; see `Multigrid.solve`. It is taken as singular too where c and beta are there, but so small that rounding hides
@@ -100,6 +105,7 @@ class Poisson:
         domain: Any = None,
         walls: Any = "dirichlet",
         face_coefficients: Sequence[Any] | None = None,
+        order: int = 2,
     ) -> None:
         self.shape = read_shape(shape)
         self.centering = choose("centering", centering, ("vertex", "cell"))
@@ -108,7 +114,7 @@ class Poisson:
         self.grid, betas = read_betas(given, grid)
         self.boundary = tuple(axis.sides for axis in self.grid.axes)
         self.extent = tuple(axis.length for axis in self.grid.axes)
-        self.open = is_open(boundary)
+        self.open, self.order = is_open(boundary), order
         self.domain = read_domain(domain, walls, self.grid)
         self._take(coefficient, face_coefficients, reaction, betas)
 
@@ -136,6 +142,7 @@ class Poisson:
             raise ValueError("coefficient: a full tensor is for boxes with sides; got a domain or open sides beside it")
         self.terms: Terms = terms_on_faces(box, self._faces, self.domain, self.grid)
         self.check_fits(np.dtype(float))
+        check_order(self.order, self.grid, self.terms, self.open)
         if self.open:
             check_open(self.grid, self.terms)
 
@@ -208,12 +215,15 @@ class Poisson:
         text += f", centering={self.centering!r}" if self.centering != "vertex" else ""
         if self._faces is not None:
             text += ", coefficients of faces"
+        elif self.terms.tensor is not None:
+            text += ", coefficient is a full tensor"
         elif self.terms.varies and not self.terms.closed:
             text += ", coefficient varies"
         elif set(self.terms.diffusion) != {1.0}:
             text += f", coefficient={self.terms.diffusion}"
         if self.domain is not None:
             text += f", domain of {np.count_nonzero(self.domain.inside)} unknowns"
+        text += f", order={self.order}" if self.order != 2 else ""
         return text + (", with reaction)" if self.terms.has_reaction else ")")
 
     def points(self) -> tuple[Array, ...]:
@@ -223,6 +233,10 @@ class Poisson:
     def apply(self, u: Any) -> Array:
         """A u, for zero boundary values, of u with shape (..., *shape)."""
         return self._operator(self.read("u", u, imaginary=True))
+
+    def right_hand_side(self, f: Array, ends: Sides) -> Array:
+        """The f of A u = f: nodal f (..., *shape), or M f of them where the order is 4; `ends` are f on the sides."""
+        return self._operator.right_hand_side(f, ends) if isinstance(self._operator, Mehrstellen) else f
 
     def matrix(self, symmetric: bool = False) -> sp.csr_matrix:
         """A on the flattened unknowns of the domain (C order); W A, W the control volumes, where `symmetric`.
@@ -278,4 +292,4 @@ class Poisson:
 
     @cached_property
     def _operator(self) -> Finest:
-        return finest_operator(self.grid, np.dtype(float), self.terms)
+        return finest_operator(self.grid, np.dtype(float), self.terms, self.order)

@@ -17,6 +17,7 @@ from pde.common.arrays import cast, copied, is_complex, is_tensor, joined_parts,
 from pde.problem.boundary import BoundaryData
 from pde.problem.compatibility import incompatible_share
 from pde.problem.grid import Array, Sides
+from pde.problem.mehrstellen import at_ends
 from pde.problem.open_space import check_nearby
 from pde.problem.poisson import Poisson
 from pde.solver.batch import axes_of, one_batch_axis
@@ -138,8 +139,9 @@ class Reader:
         Raises:
             TypeError, ValueError: naming the argument, what came and what is allowed.
         """
-        as_tensor = is_tensor(f)
+        as_tensor, ends = is_tensor(f), self._ends(f)
         f = self._nodal("f", f, check=False, constant=True)
+        f = self.problem.right_hand_side(f, ends)
         sides = self._sides(g, tuple(f.shape[: f.ndim - self.problem.ndim]))
         u0 = self._guess("u0", u0, f)
         imaginary = any(map(is_complex, (f, *sides.values(), *(() if u0 is None else (u0,)))))
@@ -149,8 +151,8 @@ class Reader:
 
     def right_hand_side(self, f: Any, u: Any = None) -> Inputs:
         """The arguments of `Multigrid.cycle`, which are to be finite."""
-        as_tensor = is_tensor(f)
-        f = self._nodal("f", f, constant=True)
+        as_tensor, ends = is_tensor(f), self._ends(f)
+        f = self.problem.right_hand_side(self._nodal("f", f, constant=True), ends)
         u = self._guess("u", u, f)
         return self._inputs(f, {}, u, None, as_tensor, is_complex(f) or (u is not None and is_complex(u)))
 
@@ -180,6 +182,12 @@ class Reader:
         options = {"check": check, "constant": constant}
         values = self.problem.read(name, values, self.dtype, tensors=True, imaginary=True, **options)
         return self.device.convert(values, self.dtype)
+
+    def _ends(self, f: Any) -> Sides:
+        """Where the order is 4 the values of a callable f on the sides, which its right-hand side takes."""
+        if self.problem.order == 2 or not callable(f):
+            return {}
+        return {key: self.device.convert(v, self.dtype) for key, v in at_ends(f, self.problem.grid).items()}
 
     def _sides(self, g: BoundaryData, batch: tuple[int, ...]) -> Sides:
         double = np.dtype(float)

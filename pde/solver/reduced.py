@@ -17,6 +17,7 @@ from pde.common.arrays import as_numpy, cast, like, namespace, numpy_dtype
 from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides
 from pde.problem.lifting import lifting, unlifted
+from pde.problem.mehrstellen import Mehrstellen, fold_sides
 from pde.problem.poisson import Poisson
 from pde.problem.wall_lifting import wall_lifting
 
@@ -69,6 +70,7 @@ class Reduction:
     def __init__(self, problem: Poisson, levels: Sequence[Level], backend: Backend) -> None:
         self.problem, self.device, self._A = problem, backend.device, levels[0].A
         self.grid, self.terms, self.dtype = problem.grid, problem.terms, backend.dtype
+        self._here = backend.hierarchy.levels[0].A
         parts = problem.components
         self.volumes = backend.hierarchy.volumes[0] if parts is None else parts.to(self.device.where, self.dtype)
 
@@ -117,13 +119,14 @@ class Reduction:
         if self.terms.domain is not None:
             return self._on_domain(f, sides)
         g = {key: cast(values, self.dtype) for key, values in sides.items()}
-        folded = self._fitting(fold(f, g, self.grid, self.terms))
+        folded = self._fitting(fold_sides(f, g, self._here))
         size = self.volumes.rms(folded)
         of_f = self.volumes.rms(self._fitting(f)) if sides else size
         if not np.any(size > WORTH * of_f) and (not sides or self.terms.tensor is None):
             return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
         ndim, w = self.grid.ndim, lifting(sides, self.grid, self.terms)
-        left = unlifted(w, sides, self.grid, self.exact)
+        A = self.exact
+        left = A.unlifted(w, sides) if isinstance(A, Mehrstellen) else unlifted(w, sides, self.grid, A)
         left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, ndim)
         data = self._fitting(cast(f + left, self.dtype))
         smaller = self.volumes.rms(data)

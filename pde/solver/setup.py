@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from mgcore.cycle import CYCLES, work_units
-from pde.backends.choice import largest_direct, make, read_options
+from pde.backends.choice import largest_direct, make, makers, read_options
 from pde.common.arguments import choose, count, read_nu, read_omega
 from pde.levels.defaults import automatic, is_rough, may_be_indefinite
 from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
@@ -62,8 +62,16 @@ class Setup:
             *(names[0], self.omega, self.nu, *names[1:], self.dtype),
             singular=problem.singular,
             largest_direct=largest_direct(self._options.device),
+            order=problem.order,
         )
-        hierarchy = build_hierarchy(problem.grid, problem.terms, choices, self._limit, before)
+        hierarchy = build_hierarchy(
+            problem.grid,
+            problem.terms,
+            choices,
+            self._limit,
+            before,
+            makers=makers(problem.grid, self._options),
+        )
         mixed = self._mixed and (problem.singular or problem.is_held(single))
         backend = make(hierarchy, self._options, mixed)
         self.problem, self.hierarchy, self.levels, self.backend = problem, hierarchy, hierarchy.levels, backend
@@ -126,6 +134,7 @@ class Setup:
         cycles = count("cycles", cycles, least=0)
         sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
         nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
+        cycles += self.problem.order == 4 and cycle == "fmg" and cycles > 0  # two of them on the finest grid
         return work_units(nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

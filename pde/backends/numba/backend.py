@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mgcore import Event, Iteration, Remaining
 from pde.backends.base import Backend
-from pde.backends.data import Data, Norms, Options, Vector
+from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
 from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
 from pde.backends.numba import stamps
 from pde.backends.numba.background import MEANWHILE, begin, waiting
-from pde.backends.numba.variants import Variant, variant_of
+from pde.backends.numba.variants import EVERY, Variant, variant_of
 from pde.common.progress import CompileBar
-from pde.levels.hierarchy import Hierarchy
-from pde.problem.grid import Array
+from pde.levels.hierarchy import Hierarchy, Makers
+from pde.problem.grid import Array, Grid
 
 SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
-
-SMALL, LARGE = 1e-100, 1e100
-"""Norms between these have squares that neither overflow nor underflow, and so have much smaller residuals."""
 
 
 def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
@@ -34,7 +31,7 @@ def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
         ImportError: kernels="numba" and Numba is not there.
     """
     automatic = options.kernels == "auto"
-    size = hierarchy.levels[0].info.grid.size
+    size = options.size or hierarchy.levels[0].info.grid.size
     if automatic and size < SMALLEST:
         return f"fewer than {SMALLEST:,} unknowns"
     variant = variant_of(hierarchy.levels, options.dtype)
@@ -45,8 +42,25 @@ def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
     reason = options.chosen.get(variant) if automatic else None
     if reason == MEANWHILE:
         return Meanwhile(hierarchy, options, variant)
-    reason = reason or _missing(automatic)
-    return reason or Numba(hierarchy, options, variant)
+    if reason := reason or _missing(automatic):
+        return reason
+    if variant.coefficients == "galerkin":
+        from pde.backends.numba.multicolour.backend import Multicolour
+
+        return Multicolour(hierarchy, options, variant)
+    return Numba(hierarchy, options, variant)
+
+
+def makers(grid: Grid, options: Options) -> Makers | None:
+    """Makers of transfers and products by kernels, where they are compiled already."""
+    variant = Variant(grid.ndim, options.dtype.name, "galerkin")
+    small = options.kernels == "auto" and grid.size < SMALLEST
+    if small or variant not in EVERY or not stamps.is_compiled(variant) or _missing(automatic=True):
+        return None
+    from pde.backends.numba.multicolour.makers import make_black_box, make_product
+
+    threads = options.cores
+    return Makers(partial(make_product, threads), partial(make_black_box, threads))
 
 
 def _missing(automatic: bool) -> str:
@@ -93,11 +107,11 @@ class Numba(Backend):
         if self._kernels is None:
             from pde.backends.numba.kernels import Kernels
 
-            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._threads())
+            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._options.cores)
         return self._kernels
 
     def describe(self) -> str:
-        threads = self._threads()
+        threads = self._options.cores
         return f"compiled kernels, {threads} thread{'s' * (threads > 1)}"
 
     def held(self) -> Sequence[Any]:
@@ -121,7 +135,7 @@ class Numba(Backend):
         out = _space(f, out)
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
         norms = [self.kernels.cycle(kind, *each, level) for each in zip(f, guesses, out, strict=True)]
-        return out, _exact(norms, f)
+        return out, exact(norms, f)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
         if not self.measures(data):
@@ -129,7 +143,7 @@ class Numba(Backend):
         f = np.ascontiguousarray(data.nodal)
         out = _space(f, out)
         norms = [self.kernels.full_multigrid(*each, measure) for each in zip(f, out, strict=True)]
-        return out, _exact(norms, f)
+        return out, exact(norms, f)
 
     def measures(self, data: Data) -> bool:
         return is_homogeneous(data, self.hierarchy)
@@ -148,11 +162,6 @@ class Numba(Backend):
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:
         return Backend(self.hierarchy, self.dtype, self.device).traced(report)
-
-    def _threads(self) -> int:
-        if self._options.threads is not None:
-            return self._options.threads
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_kernels": None, "_symmetric": None, "_prepared": False}
@@ -183,7 +192,7 @@ def _space(f: Array, out: Array | None) -> Array:
     return out if out is not None and out.flags.c_contiguous else np.empty_like(f)
 
 
-def _exact(norms: list[float], f: Array) -> Norms:
+def exact(norms: list[float], f: Array) -> Norms:
     """The norms, None where one has no exact square; zero has, unless f is as small."""
     wrong = [i for i, norm in enumerate(norms) if not SMALL < norm < LARGE]
     if not wrong:
