@@ -300,7 +300,8 @@ def _by_points(A: Operator) -> bool:
     have no other cycles on compiled kernels.
     """
     special = A.terms.tensor is not None or A.terms.least_reaction < 0
-    return special or any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
+    masked = isinstance(A, CompactOperator) and A.inside is not None
+    return special or masked or any(axis.cell for axis in A.grid.axes)
 
 
 def _truncated(
