@@ -101,16 +101,12 @@ class Mehrstellen(CompactOperator):
 
     def unlifted(self, w: Array, sides: Sides) -> Array:
         """The right-hand side of u - w for f = 0 and data `sides`: -A w, from small differences."""
-        return -self._applied(w, sides)
-
-    def _applied(self, u: Array, sides: Sides) -> Array:
-        """A u of u with these boundary values."""
-        grid, u = self.grid, self.surrounded(u, sides)
+        grid, u = self.grid, self.surrounded(w, sides)
         axes, terms = range(grid.ndim), self.terms
-        total = terms.reaction * (_inside(u, grid) + sum(self._mean_of(u, a) for a in axes))
+        total = -terms.reaction * (_inside(u, grid) + sum(self._mean_of(u, a) for a in axes))
         for a in axes:
             d = _differences(u, a, grid, self.second[a])
-            total = total - terms.diffusion[a] * (_inside(d, grid) + sum(self._mean_of(d, b) for b in axes if b != a))
+            total = total + terms.diffusion[a] * (_inside(d, grid) + sum(self._mean_of(d, b) for b in axes if b != a))
         return total
 
     def _mean_of(self, u: Array, a: int) -> Array:
@@ -152,11 +148,11 @@ def check_order(order: Any, grid: Grid, terms: Terms, is_open: bool = False) -> 
         return
     kinds = {"open"} if is_open else {side.kind for axis in grid.axes for side in axis.sides}
     for allowed, wanted in (
+        (terms.domain is None, "a box, got a domain or closed faces"),
         (kinds <= {"dirichlet", "periodic"}, f"Dirichlet or periodic sides, got {', '.join(sorted(kinds))}"),
         (not any(axis.cell for axis in grid.axes), 'centering "vertex", got "cell"'),
         (all(is_constant(axis.spacing) for axis in grid.axes), "equal spacing, got stretched coordinates"),
-        (terms.domain is None, "the whole box, got a domain or closed faces"),
-        (terms.tensor is None, "a coefficient without mixed derivatives, got a full tensor"),
+        (terms.tensor is None, "a diagonal coefficient, got a full tensor"),
         (not terms.varies and not terms.resistances, "a constant coefficient, got one that varies"),
         (isinstance(terms.reaction, float), "a constant reaction, got one that varies"),
     ):

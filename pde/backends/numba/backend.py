@@ -10,7 +10,7 @@ import numpy as np
 
 from mgcore import Event, Iteration, Remaining
 from pde.backends.base import Backend
-from pde.backends.data import Data, Norms, Options, Vector
+from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
 from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
 from pde.backends.numba import stamps
@@ -22,9 +22,6 @@ from pde.problem.grid import Array, Grid
 
 SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
-
-SMALL, LARGE = 1e-100, 1e100
-"""Norms between these have squares that neither overflow nor underflow, and so have much smaller residuals."""
 
 
 def make(hierarchy: Hierarchy, options: Options) -> Backend | str:

@@ -14,9 +14,14 @@ from pde.backends.base import Backend
 from pde.backends.data import Data, Options
 from pde.backends.numba.backend import make
 from pde.backends.numba.multicolour import runner
-from pde.backends.numba.multicolour.makers import make_product
+from pde.backends.numba.multicolour.makers import make_black_box, make_product
+from pde.backends.numba.variants import has_seam
 from pde.levels import hierarchy
+from pde.levels.black_box import OperatorTransfer
+from pde.levels.galerkin import nearest
 from pde.levels.truncated import TruncatedTransfer, product
+from pde.problem.compact import CompactOperator
+from pde.problem.operators import StencilOperator
 from tests.pde import rounding
 from tests.pde.problems import ENDS
 
@@ -139,6 +144,41 @@ def test_products_are_those_of_the_plain_levels(mg, threads):
             assert np.all(found.diagonal > 0)
 
 
+@settings(max_examples=60)
+@given(
+    shape=st.lists(st.integers(3, 20), min_size=2, max_size=2) | st.lists(st.integers(3, 9), min_size=3, max_size=3),
+    boundary=st.sampled_from(["dirichlet", "neumann", "periodic", [("dirichlet", ("robin", 2.0))]]),
+    centering=st.sampled_from(["vertex", "cell"]),
+    reaction=st.sampled_from([0.0, 1.0]),
+    digits=st.integers(1, 4),
+    threads=st.integers(1, 3),
+)
+def test_transfers_that_follow_the_operator_are_those_of_sparse_matrices(
+    shape, boundary, centering, reaction, digits, threads
+):
+    boundary = boundary * len(shape) if isinstance(boundary, list) else boundary
+    a, dtype = 10.0 ** np.random.default_rng(0).integers(0, digits, shape), np.dtype(float)
+    problem = pde.Poisson(shape, boundary=boundary, centering=centering, coefficient=a, reaction=reaction)
+    A = StencilOperator(problem.grid, dtype, problem.terms)
+    for _ in range(2):
+        which = A.grid.axes_to_coarsen(A.terms.typical)
+        expected, made = OperatorTransfer(A, which, dtype), make_black_box(threads, A, which, dtype)
+        RAP = expected.restriction() @ (A.matrix() @ expected.matrix())
+        near = nearest(RAP, expected.coarse, expected.volumes)
+        if made is None:  # tips, which take a jump, or a seam
+            assert has_seam(A.grid) or digits > 1
+        else:
+            found, coefficients = made
+            digits_lost = float(np.max(A.diagonal) / np.min(A.diagonal))
+            tolerance = 16 * rounding.EPS * digits_lost
+            assert abs(found.matrix() - expected.matrix()).max() <= tolerance
+            assert abs(found.restriction() - expected.restriction()).max() <= tolerance
+            assert found.volumes == pytest.approx(expected.volumes, rel=tolerance)
+            B = CompactOperator(found.coarse, coefficients).matrix()
+            assert abs(B - RAP).max() <= tolerance * np.max(A.diagonal)
+        A = CompactOperator.from_matrix(expected.coarse, near, problem.terms, expected.volumes)
+
+
 @pytest.mark.parametrize("shape", [(63, 66), (19, 22, 17)])
 @pytest.mark.parametrize("dtype", ["float64", "float32", "mixed"])
 def test_conjugate_gradients_take_as_many_iterations(shape, dtype):
@@ -174,8 +214,8 @@ def test_the_iterate_that_a_callback_keeps_stays():
     mg = pde.Multigrid(pde.Poisson(shape, domain=np.tri(33, dtype=bool)), kernels="numba", levels=64)
     solution = mg.solve(np.ones(shape), callback=lambda progress: kept.append((progress.u, progress.u.copy())) and None)
     assert len(kept) == solution.cycles > 2
-    for given, copied in kept:
-        np.testing.assert_array_equal(given, copied)
+    for shown, copied in kept:
+        np.testing.assert_array_equal(shown, copied)
 
 
 def test_a_solver_is_pickled_and_solves_in_two_threads_at_once():

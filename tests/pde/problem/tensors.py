@@ -54,13 +54,10 @@ def assembled(p: pde.Poisson, tensor: np.ndarray) -> tuple[np.ndarray, np.ndarra
         line = np.moveaxis(values, a, 0)
         for there, end in ((lows[a], 0), (high, -1)):
             if there:
-                inner = 0 if end == 0 or axis.n == 1 else -2
-                second = line[1 if end == 0 and axis.n > 1 else inner]
-                gap = (
-                    axis.points[1] - axis.points[0] if end == 0 and axis.n > 1 else axis.points[-1] - axis.points[inner]
-                )
-                way = abs(axis.points[end] - axis.nodes[end]) / gap if axis.n > 1 else 0.0
-                beyond = line[end] + way * (line[end] - second)
+                two = [0, 1] if end == 0 else [-1, -2]
+                first, second = (line[k] for k in (two if axis.n > 1 else two[:1] * 2))
+                gap = abs(axis.points[two[0]] - axis.points[two[1]]) if axis.n > 1 else np.inf
+                beyond = first + abs(axis.points[end] - axis.nodes[end]) / gap * (first - second)
                 wrong = np.linalg.eigvalsh(beyond)[..., :1, None] <= 0
                 beyond = np.where(wrong, line[end], beyond)[None]
                 line = np.concatenate((beyond, line) if end == 0 else (line, beyond))

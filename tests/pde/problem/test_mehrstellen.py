@@ -178,6 +178,7 @@ REFUSED = {
     "coordinates": ({"coordinates": [np.arange(7.0) ** 2, None]}, "order=4 needs equal spacing"),
     "domain": ({"domain": np.eye(5) == 0}, "order=4 needs a box, got a domain"),
     "open": ({"boundary": "open"}, "order=4 needs Dirichlet or periodic sides, got open"),
+    "tensor": ({"coefficient": [[2.0, 1.0], [1.0, 2.0]]}, "order=4 needs a diagonal coefficient, got a full tensor"),
     "faces": ({"face_coefficients": [np.ones((6, 5)), np.ones((5, 6))]}, "order=4 needs a constant coefficient"),
     "order": ({"order": 3}, "order must be 2 or 4, got 3"),
 }

@@ -170,7 +170,7 @@ WRONG = [  # coefficient, further options; what the message must hold
     (GOOD, {"boundary": "open"}, ValueError, ["coefficient", "open"]),
     (
         GOOD,
-        {"face_coefficients": [np.ones((8, 9)), np.ones((7, 10))]},
+        {"face_coefficients": [F, F]},
         ValueError,
         ["face_coefficients", "coefficient"],
     ),

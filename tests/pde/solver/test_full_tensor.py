@@ -43,7 +43,7 @@ def test_second_order(sizes, kind):
         mg, g = pde.Multigrid(p), boundary_data(p, exact)
         solution = mg.solve(exact["f"], g, accel="auto", rtol=1e-7)
         assert solution.converged
-        assert solution.cycles <= 12
+        assert solution.cycles <= (14 if bent else 12)  # lines relax stretched grids
         expected = exact["u"](*p.points())
         errors.append(np.abs(solution.u - expected).max())
         assert np.abs(mg.full_multigrid(exact["f"], g) - expected).max() <= 1.2 * errors[-1]

@@ -11,9 +11,8 @@ import numpy as np
 
 from mgcore import CYCLES, Event, Iteration
 from pde.backends.base import Backend
-from pde.backends.data import Data, Norms, Options, Vector
+from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
 from pde.backends.numba import stamps
-from pde.backends.numba.backend import LARGE, SMALL
 from pde.backends.numba.jit import prepared, reported
 from pde.backends.numba.multicolour import execute
 from pde.backends.numba.multicolour.krylov import CompiledConjugateGradients

@@ -93,7 +93,7 @@ def corner_plane(level, count, interior, i0, work):
 
 @compiled
 def weak_plane(level, flags, weak, i0, work):
-    """Set 1 where the couplings of a point between coarse ones that lead to them are weak, else 0; see `black_box.Tips`."""
+    """Set 1 where the couplings of a point to the coarse ones beside it are weak, else 0; see `black_box.Tips`."""
     n1, n2 = level.record.n[1], level.record.n[2]
     for i1 in range(n1):
         for j in range(n2):

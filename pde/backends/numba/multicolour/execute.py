@@ -30,7 +30,7 @@ PASS, RESTRICT, RESTRICT_SPARSE, PRODUCT = range(4)
 FIRST, SECOND, ALONE, CLEAR, PROLONG, RESIDUAL, NORM, DOT, COMBINE, ENERGY, ADVANCE, WEAK, TIPS, CORNERS = range(14)
 """Stages of a pass: relaxation of either half of the colours, of the first from u = 0; u <- 0; u += P e; r <- f - A u;
 the sums of W (f - A u)^2 and of W r u; p <- u + b p; the sum of W p (A p); u += b p and r -= b A p.
-Of a `CornerTransfer` 1 at weak points in f, else 0, and the number of tips, and, from CORNERS on, weights by the number of
+Of a `CornerTransfer` 1 at weak points in f, else 0; the number of tips; and, from CORNERS on, weights by the number of
 axes along which points lie between coarse ones."""
 
 F, U, E, R, P = range(5)
@@ -147,7 +147,7 @@ def stage(kind, level, vectors, i, turn, numbers, sums, work):
     f, u, e, r, p = vectors
     L = level.record
     size = L.n[1] * L.n[2]
-    if kind == FIRST or kind == SECOND or kind == ALONE:
+    if kind <= ALONE:
         relax_plane(level, u, f, i, 1 if kind == SECOND else 0, turn, numbers[0], kind == ALONE, work)
     elif kind == PROLONG:
         if L.corners != 0:

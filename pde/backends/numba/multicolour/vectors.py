@@ -30,7 +30,7 @@ def widths(level):
 @compiled
 def dot_plane(level, v, w, i0):
     """Return the sum of W v w over a plane."""
-    L, like = level.record, level.like
+    L = level.record
     n1, n2 = L.n[1], L.n[2]
     total = np.float64(0)
     width0, width1, width2 = widths(level)
