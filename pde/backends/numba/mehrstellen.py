@@ -24,7 +24,8 @@ def execute(steps, blocks, arrays, stencil, maps, sums, counters, leads):
     Args:
         arrays: (u with halo, first guess, f, result, coarse); `result` takes the residual, and u at last. The guess of
             INTERPOLATE is on the coarse grid, with the values around it.
-        stencil: (K, (omega, 1 - omega), periodic), K[a, b, c, i, j, k] with a, b, c = 1 in the last plane, row, column.
+        stencil: (K, omega, periodic): K[a, b, c, i, j, k] with a, b, c = 1 in the last plane, row and column; omega[0]
+            is the relaxation parameter, omega[1] and omega[2] are 1 at even and at odd points, and 0 between them.
         maps: of restriction, prolongation and interpolation, per axis (indices, weights), (points, entries).
         sums: of squares of the residual, one per block.
         leads: whether the call is the one that others wait for.
@@ -78,27 +79,28 @@ def execute(steps, blocks, arrays, stencil, maps, sums, counters, leads):
 @compiled
 def relax(u, f, stencil, i, j, flip, scratch):
     """Relax one row, the odd points first where `flip`."""
-    K, (omega, kept), periodic = stencil[0], (stencil[1][0], stencil[1][1]), stencil[2]
+    K, omega, periodic = stencil
     n0, n1, n = f.shape
     t, new, row = scratch[0], scratch[1], u[i + 1, j + 1]
     a, b = int(i == n0 - 1), int(j == n1 - 1)
     rest(t, u, f, K, i, j)
     beside, centre = K[a, b, 0, 1, 1, 2], K[a, b, 0, 1, 1, 1]
     for parity in range(flip, 2 - 3 * flip, 1 - 2 * flip):
-        candidates(new, t, row, beside, omega / centre, kept, n)
-        last = t[n - 1] - K[a, b, 1, 1, 1, 0] * row[n - 1] - K[a, b, 1, 1, 1, 2] * row[n + 1]
-        new[n - 1] = kept * row[n] + omega / K[a, b, 1, 1, 1, 1] * last
-        for k in range(parity, n, 2):
-            row[k + 1] = new[k]
+        relaxed(new, t, row, omega[1 + parity], omega[0, 0] / centre, centre, beside, n)
+        if parity == (n - 1) % 2:
+            new[n - 1] = row[n] + omega[0, 0] / K[a, b, 1, 1, 1, 1] * (t[n - 1] - dot(row, K[a, b, 1, 1, 1], n))
+        row[1 : n + 1] = new[:n]
         if periodic[2]:
             row[0], row[n + 1] = row[n], row[1]
     around(u, i, j, periodic)
 
 
 @compiled
-def candidates(new, t, row, beside, weight, kept, n):
+def relaxed(new, t, row, colour, weight, centre, beside, n):
+    """The row with the points of a colour relaxed: all are computed, and 0 times the change added to the others."""
     for k in range(n):
-        new[k] = kept * row[k + 1] + weight * (t[k] - beside * (row[k] + row[k + 2]))
+        r = t[k] - centre * row[k + 1] - beside * (row[k] + row[k + 2])
+        new[k] = row[k + 1] + colour[k] * weight * r
 
 
 @compiled

@@ -55,7 +55,8 @@ class MehrstellenLevel:
         coarse, dtype = level.info.to_coarse.coarse, A.coefficients.dtype
         self.shape, self.threads = _three(fine.shape, 1), threads
         self._coarse, self._closed = coarse.shape, [n + 2 for n in coarse.shape]
-        relaxation = np.array([sweep.omega, 1 - sweep.omega], dtype)
+        points = np.arange(fine.shape[-1]) % 2
+        relaxation = np.stack((np.full(points.size, sweep.omega), 1 - points, points)).astype(dtype)
         self._stencil = _stencil(A), relaxation, np.array(_three([axis.periodic for axis in fine.axes], False))
         self._maps = tuple(_maps(fine, coarse, make, dtype) for make in (restriction_matrix, linear_matrix, _quintic))
         pre, post = (
