@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
-from scipy.sparse.linalg import spsolve
 
 import pde
 from pde import plot
@@ -16,41 +15,6 @@ from pde.analysis.fourier import Analysis
 
 DOCS = Path(__file__).resolve().parent
 BLUE, ORANGE, GREY = "#2a6f97", "#d9741a", "#666666"
-
-
-def held(n: int = 63) -> tuple[pde.Poisson, np.ndarray, np.ndarray]:
-    """A disc held at 1 in a box held at 0: the problem, the disc, and the solution by elimination."""
-    problem = pde.Poisson((n, n))
-    x, y = problem.points()
-    disc = np.hypot(x - 0.5, y - 0.5) < 0.2
-    A, free, u = problem.matrix(), ~disc.ravel(), disc.astype(float).ravel()
-    u[free] = spsolve(A[free][:, free].tocsc(), -A[free] @ u)
-    return problem, disc, u.reshape(n, n)
-
-
-def penalty(path: Path) -> Path:
-    """The error of values held by a reaction c, against c, for two stopping rules."""
-    problem, disc, exact = held()
-    mg, reactions = pde.Multigrid(problem), 10.0 ** np.arange(3, 15)
-    rules: tuple[tuple[str, str, dict[str, Any]], ...] = (
-        ('default rtol, accel="cg": says "converged"', "o--", {"accel": "cg"}),
-        ('rtol=0, atol=1e-5, accel="cg"', "s-", {"accel": "cg", "rtol": 0, "atol": 1e-5}),
-    )
-    figure = Figure(figsize=(9, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.7))
-    left.imshow(exact.T, origin="lower", extent=(0, 1, 0, 1), cmap="viridis")
-    left.contour(*problem.points(), disc, levels=[0.5], colors="w", linewidths=1)
-    left.set(title="u = 1 on the disc, 0 on the sides", xticks=[0, 1], yticks=[0, 1])
-    for (label, style, options), colour in zip(rules, (ORANGE, BLUE), strict=True):
-        errors = [abs(mg.update(reaction=c * disc).solve(c * disc, **options).u - exact).max() for c in reactions]
-        right.loglog(reactions, errors, style, color=colour, label=label, ms=5)
-    bound = 64**2 / reactions
-    right.loglog(reactions, bound, ":", color=GREY, label="1 / (c h²)")
-    right.set(xlabel="reaction c on the disc", ylabel="largest error", ylim=(1e-11, 10))
-    right.grid(alpha=0.3)
-    right.legend(frameon=False, loc="lower left")
-    figure.savefig(path, dpi=100)
-    return path
 
 
 def obstacle(path: Path, n: int = 63) -> Path:
@@ -209,5 +173,5 @@ def _box(
 
 
 if __name__ == "__main__":
-    for draw in (tutorial, layout, penalty, obstacle, symbol):
+    for draw in (tutorial, layout, obstacle, symbol):
         print(draw(DOCS / f"{draw.__name__}.png"))

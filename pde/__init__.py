@@ -14,7 +14,7 @@ from pde.common.arrays import is_tensor, tensors_in
 from pde.common.keywords import unknown
 from pde.common.py_pde import hint
 from pde.problem.energy import energy
-from pde.problem.fluxes import flux, gradient
+from pde.problem.gradients import flux, gradient
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 

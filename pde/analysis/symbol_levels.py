@@ -67,6 +67,8 @@ class SymbolLevels:
         grid, terms = finest.grid, finest.operator.terms
         self.axes = tuple(a for a, n in enumerate(grid.shape) if n > 1)
         _check_grid(grid, self.axes)
+        if terms.tensor is not None:
+            raise ValueError("coefficient: Fourier analysis is for a number or a diagonal tensor, got a full one")
         diffusion = [_constant(f"coefficient of axis {a}", terms.diffusion[a]) for a in self.axes]
         spacing = [float(grid.axes[a].spacing[0]) for a in self.axes]
         self._couplings = np.array([a / h**2 for a, h in zip(diffusion, spacing, strict=True)])

@@ -17,7 +17,9 @@ from pde.backends.numba import backend as numba
 from pde.common.arguments import choose, count, read_precision
 from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
-from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, level_to
+from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, Makers, level_to
+from pde.levels.hierarchy import MAKERS as MAKERS_OF_HIERARCHIES
+from pde.problem.grid import Grid
 
 
 def _plain(hierarchy: Hierarchy, options: Options) -> Backend:
@@ -70,6 +72,12 @@ def _fourth_order(hierarchy: Hierarchy, options: Options, mixed: bool) -> Backen
     compiled = options.kernels == "numba" or inner.runs_in == "Numba"
     here = hierarchy.to(options.device.where, options.dtype) if options.device.on_tensors else hierarchy
     return FourthOrder(here, inner, options.cores if compiled else 0)
+
+
+def makers(grid: Grid, options: Options) -> Makers:
+    """Makers by compiled kernels where these are in the cache and may be used for such a grid, else those of NumPy."""
+    compiled = None if options.device.on_tensors or options.kernels == "numpy" else numba.makers(grid, options)
+    return compiled or MAKERS_OF_HIERARCHIES
 
 
 def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:

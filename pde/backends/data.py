@@ -19,6 +19,10 @@ Norms = Sequence[float] | None
 """Norms that a cycle has measured on its way, one per member; None where it has not."""
 
 
+SMALL, LARGE = 1e-100, 1e100
+"""Norms between these have squares that neither overflow nor underflow, and so have much smaller residuals."""
+
+
 @dataclass(frozen=True)
 class Data:
     """The right-hand side of A u = f with boundary data, arrays or vectors.

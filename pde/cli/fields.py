@@ -53,7 +53,12 @@ def load(label: str, path: str) -> np.ndarray:
 
 
 def read_coefficient(label: str, given: Any, ndim: int) -> Any:
-    """One field, or one per axis."""
+    """One field, one per axis, or the rows of a full tensor, one after the other."""
+    if isinstance(given, list) and any(isinstance(row, list) for row in given):
+        rows = enumerate(row if isinstance(row, list) else [row] for row in given)
+        return [[read_field(f"{label}[{i}][{j}]", value, ndim) for j, value in enumerate(row)] for i, row in rows]
+    if isinstance(given, list) and len(given) == ndim**2 > 1:
+        return read_coefficient(label, [given[i : i + ndim] for i in range(0, len(given), ndim)], ndim)
     if isinstance(given, list) and len(given) > 1:
         return [read_field(f"{label}[{axis}]", value, ndim) for axis, value in enumerate(given)]
     return read_field(label, given[0] if isinstance(given, list) else given, ndim)
@@ -106,7 +111,7 @@ def read_coordinates(label: str, given: Any, ndim: int) -> Any:
 
 
 def read_boundary(label: str, given: Any, ndim: int) -> Any:
-    """Words ("periodic", "robin:1+x") and pairs ("dirichlet,neumann") as `Poisson` takes them; one is for all sides."""
+    """Words such as "periodic" and "robin:1+x" and pairs "dirichlet,neumann" as `Poisson` takes them; one for all."""
     boundary = _read_sides(given, ndim)
     if isinstance(boundary, list) and len(boundary) == 1:
         boundary = boundary[0]

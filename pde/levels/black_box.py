@@ -41,7 +41,7 @@ class OperatorTransfer(MatrixTransfer):
         self, A: Operator, which: tuple[bool, ...], dtype: np.dtype, matrix: sp.csr_matrix | None = None
     ) -> None:
         """`matrix` is A as a matrix, if it has been made."""
-        coarse, kept = _coarse_points(A.grid, which)
+        coarse, kept = coarse_points(A.grid, which)
         matrix = A.matrix() if matrix is None else matrix
         if A.terms.has_reaction:
             matrix = sp.csr_matrix(matrix - sp.diags(np.broadcast_to(A.terms.reaction, A.grid.shape).ravel()))
@@ -50,7 +50,7 @@ class OperatorTransfer(MatrixTransfer):
         super().__init__(coarse, P, A.volumes, (P.T @ A.volumes.ravel()).reshape(coarse.shape), dtype)
 
 
-def _coarse_points(grid: Grid, which: tuple[bool, ...]) -> tuple[Grid, list[Array]]:
+def coarse_points(grid: Grid, which: tuple[bool, ...]) -> tuple[Grid, list[Array]]:
     """The coarse grid, and the fine index of every coarse point per axis; of cells every second centre is kept."""
     points = through_points(grid, which)
     axes = zip(points.axes, which, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,12 +27,27 @@ from pde.problem.coefficients import STEEP, Terms
 from pde.problem.compact import CompactOperator
 from pde.problem.components import Components
 from pde.problem.finest import finest_operator
-from pde.problem.grid import Grid
+from pde.problem.grid import Array, Grid
 from pde.problem.inner_product import Volumes, row_scale
 from pde.problem.masked import regular_matrix
 from pde.problem.operators import Operator, StencilOperator
 
 Transfer = BilinearTransfer | LinearTransfer | MatrixTransfer | OperatorTransfer | TruncatedTransfer
+
+
+class Makers(NamedTuple):
+    """Functions that make the costly parts of a hierarchy; others with the same results may replace them.
+
+    Attributes:
+        product: (A, transfer, dtype, terms): R A P of truncated transfers.
+        black_box: (A, which, dtype): an `OperatorTransfer` and the coefficients of R A P; None takes sparse matrices.
+    """
+
+    product: Callable[..., CompactOperator] = product
+    black_box: Callable[..., tuple[OperatorTransfer, Array] | None] = lambda A, which, dtype: None
+
+
+MAKERS = Makers()
 
 COARSEST_SIZE = 8
 """Unknowns of the coarsest grid at most where a is smooth; it is solved directly."""
@@ -178,12 +193,18 @@ class Reuse:
 
 
 def build_hierarchy(
-    grid: Grid, terms: Terms, choices: Choices, limit: int | None, before: Hierarchy | None = None
+    grid: Grid,
+    terms: Terms,
+    choices: Choices,
+    limit: int | None,
+    before: Hierarchy | None = None,
+    makers: Makers = MAKERS,
 ) -> Hierarchy:
     """At most `limit` levels; None takes as many as are cheaper than a direct solution, and two at least.
 
     Args:
         before: a hierarchy for other coefficients, whose transfers are reused where they are the same.
+        makers: of transfers and products.
     """
     A: Operator = finest_operator(grid, choices.dtype, terms)
     result = Hierarchy([], [], [], [], choices)
@@ -196,7 +217,7 @@ def build_hierarchy(
         last = A.grid.size <= smallest or not any(which) or len(result.levels) + 1 == limit
         last = last or (limit is None and len(result.levels) > 0 and _is_cheap(A))
         last = last or (choices.singular and _is_one_line(A.grid, choices.smoother))
-        coarser = None if last else _coarsened(A, which, volumes, choices, reuse)
+        coarser = None if last else _coarsened(A, which, volumes, choices, reuse, makers)
         if coarser is None:
             result.levels.append(_coarsest_level(A, volumes, choices.singular))
             return of_fourth_order(result) if choices.order == 4 else result
@@ -236,19 +257,22 @@ def _interpolate(result: Hierarchy, A: Operator, transfer: Transfer, which: tupl
 
 
 def _coarsened(
-    A: Operator, which: tuple[bool, ...], volumes: Volumes, choices: Choices, reuse: Reuse
+    A: Operator, which: tuple[bool, ...], volumes: Volumes, choices: Choices, reuse: Reuse, makers: Makers
 ) -> tuple[Transfer, Operator] | None:
     """The transfer and the next coarser operator; None where the coefficient would be too steep there."""
     if isinstance(volumes, Components):
         return component_level(A, volumes, choices.dtype)
     rediscretised = choices.coarse == "rediscretised"
     if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
-        return _truncated(A, which, choices)
-    matrix = None if rediscretised else regular_matrix(A)
-    transfer = _transfer(A, matrix, which, choices, reuse)
+        return _truncated(A, which, choices, makers)
+    made = makers.black_box(A, which, choices.dtype) if choices.transfer == "operator" else None
+    matrix = None if rediscretised or made else regular_matrix(A)
+    transfer = made[0] if made else _transfer(A, matrix, which, choices, reuse)
     terms = coarse_terms(A.terms, A.grid, which, transfer, rediscretised)
     if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
+    if made:
+        return transfer, CompactOperator(transfer.coarse, made[1], terms, made[0].volumes)
     if matrix is None:
         return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
     W = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
@@ -267,7 +291,9 @@ def _has_cells(A: Operator) -> bool:
     return any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
 
 
-def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[TruncatedTransfer, CompactOperator] | None:
+def _truncated(
+    A: Any, which: tuple[bool, ...], choices: Choices, makers: Makers
+) -> tuple[TruncatedTransfer, CompactOperator] | None:
     """None too where no unknown is a coarse point, even along one axis alone: then none of them couple."""
     rows, numbers = scaling(A), range(A.grid.ndim)
     alone = [tuple(a == b for b in numbers) for a in numbers if A.grid.axes[a].can_coarsen]
@@ -278,7 +304,7 @@ def _truncated(A: Any, which: tuple[bool, ...], choices: Choices) -> tuple[Trunc
     terms = coarse_terms(A.terms, A.grid, transfer.which, transfer, between=False)
     if _is_too_steep(A.grid, terms, transfer.coarse):
         return None
-    return transfer, product(A, transfer, choices.dtype, terms)
+    return transfer, makers.product(A, transfer, choices.dtype, terms)
 
 
 def _transfer(

@@ -1,11 +1,13 @@
 """Pictures: residual histories, solutions, observed order, smoothing, symbols.
 
-Each function writes a file and returns its path. Nothing here solves or predicts: results are arguments.
+Each function writes a file and returns its path, `solution` its figure. Nothing here solves or predicts: results are
+arguments.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
-...     solution(pde.Poisson(7), [0.1] * 7, f"{folder}/u.png").name
-'u.png'
+...     figure, axes = solution(pde.Poisson(7), [0.1] * 7, f"{folder}/u.png")
+>>> axes.get_ylabel()
+'u'
 """
 
 from pde.plot.damping import smoothing

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from pde.common.arguments import choose
+from pde.plot.fields import draw_field
 from pde.plot.style import figure, save, style
 from pde.problem.boundary import closed_points
+from pde.problem.gradients import gradient
 from pde.problem.grid import Array, Axis
 from pde.problem.poisson import Poisson
 
@@ -23,51 +26,83 @@ MOST = 800
 """Points per axis that a picture shows; larger planes are thinned."""
 
 
-def solution(problem: Poisson, u: Any, path: str | Path, title: str = "", g: Any = None) -> Path:
+def solution(
+    problem: Poisson, u: Any, path: str | Path | None = None, title: str = "", g: Any = None, field: str | None = None
+) -> tuple[Figure, Any]:
     """Draw u with its boundary points: a curve in 1-D, an image with contours in 2-D, three central slices in 3-D.
+
+    Points outside a domain stay empty.
 
     Args:
         u: one solution, of the problem's shape.
+        path: the file to write; None writes none.
         g: its boundary data, as in `Multigrid.solve`.
+        field: "arrows" or "streamlines" of -grad u over an image.
+
+    Returns:
+        The figure and its axes, one for each plane, to draw on; `figure.savefig` writes it.
+
+    Raises:
+        ValueError: naming the argument, what came and what is allowed.
     """
     whole = problem.embed(u, g)
     if whole.ndim != problem.ndim:
         raise ValueError(f"u must be one solution of shape {problem.shape}, got shape {np.shape(u)}")
+    flow = None if field is None else [-part for part in gradient(problem, u, g, "points")]
+    if field is not None and problem.ndim == 1:
+        raise ValueError(f"field must be None in one dimension, got {field!r}")
+    kind = "" if field is None else choose("field", field, ("arrows", "streamlines"))
     draw = {1: _curve, 2: _image, 3: _slices}[problem.ndim]
-    return save(draw(problem, whole, title), path)
+    picture, axes = draw(problem, _masked(problem, whole), title, flow, kind)
+    if path is not None:
+        save(picture, path)
+    return picture, axes
 
 
-def _curve(problem: Poisson, whole: Array, title: str) -> Figure:
+def _masked(problem: Poisson, whole: Array) -> Array:
+    """The values where the nearest unknown is in the domain."""
+    if problem.domain is None:
+        return whole
+    nearest = [np.abs(np.subtract.outer(closed_points(axis), axis.points)).argmin(axis=1) for axis in problem.grid.axes]
+    return np.ma.masked_where(~problem.domain.inside[np.ix_(*nearest)], whole)
+
+
+def _curve(problem: Poisson, whole: Array, title: str, flow: Any, kind: str) -> tuple[Figure, Any]:
     picture, axes = figure(7, 4.2)
     x = closed_points(problem.grid.axes[0])
     axes.plot(x, whole, marker="." if len(x) <= 64 else None)
     style(axes, "x", "u", title)
-    return picture
+    return picture, axes
 
 
-def _image(problem: Poisson, whole: Array, title: str) -> Figure:
+def _image(problem: Poisson, whole: Array, title: str, flow: Any, kind: str) -> tuple[Figure, Any]:
     picture, axes = figure(*_size(problem.grid.axes))
     image = panel(axes, problem.grid.axes, whole, limits(whole))
+    if flow is not None:
+        draw_field(axes, problem.grid.axes, flow, kind)
     axes.set_title(title)
     picture.colorbar(image, ax=axes, label="u")
-    return picture
+    return picture, axes
 
 
-def _slices(problem: Poisson, whole: Array, title: str) -> Figure:
+def _slices(problem: Poisson, whole: Array, title: str, flow: Any, kind: str) -> tuple[Figure, Any]:
     """Draw the three central planes on one scale of colours."""
     picture = Figure(figsize=(13, 4.4), layout="constrained")
     panels = picture.subplots(1, 3)
     points = [closed_points(axis) for axis in problem.grid.axes]
     middles = [int(np.argmin(abs(x - (x[0] + x[-1]) / 2))) for x in points]
     planes = [np.take(whole, middle, axis=across) for across, middle in enumerate(middles)]
-    scale = limits(np.concatenate([plane.ravel() for plane in planes]))
+    scale = limits(np.ma.concatenate([plane.ravel() for plane in planes]))
     for across, (axes, plane) in enumerate(zip(panels, planes, strict=True)):
         kept = [a for a in range(3) if a != across]
         image = panel(axes, [problem.grid.axes[a] for a in kept], plane, scale, [NAMES[a] for a in kept])
+        if flow is not None:
+            middle = int(np.argmin(abs(problem.grid.axes[across].points - points[across][middles[across]])))
+            draw_field(axes, [problem.grid.axes[a] for a in kept], [flow[a].take(middle, across) for a in kept], kind)
         axes.set_title(f"{NAMES[across]} = {points[across][middles[across]]:.3g}")
     picture.colorbar(image, ax=panels, label="u", shrink=0.8)
     picture.suptitle(title)
-    return picture
+    return picture, panels
 
 
 def limits(values: Array) -> dict[str, Any]:
@@ -86,7 +121,9 @@ def panel(
     shown = [_thin(n) for n in values.shape]
     thin = values[np.ix_(*shown)]
     x, y = (closed_points(axis)[part] for axis, part in zip(pair, shown, strict=True))
-    image = axes.pcolormesh(x, y, thin.T, shading="gouraud", rasterized=True, **scale)
+    shading = "nearest" if np.ma.is_masked(thin) else "gouraud"
+    axes.set_facecolor("0.85")  # outside a domain
+    image = axes.pcolormesh(x, y, thin.T, shading=shading, rasterized=True, **scale)
     if float(np.ptp(thin)) > 1e-12 * float(np.abs(thin).max()):
         axes.contour(x, y, thin.T, levels=12, colors="k", linewidths=0.5, alpha=0.5)
     lengths = [axis.length for axis in pair]

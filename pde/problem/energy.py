@@ -6,20 +6,31 @@ from typing import Any
 
 import numpy as np
 
-from pde.common.arrays import cast, expand, like, namespace
+from pde.common.arrays import cast, expand, is_complex, like, namespace
 from pde.problem.boundary import BoundaryData
-from pde.problem.coefficients import Terms
-from pde.problem.fluxes import as_like, conductances, inflow_weight, outer
+from pde.problem.coefficients import Terms, grid_resistances
+from pde.problem.fluxes import (
+    as_like,
+    conductances,
+    inflow_weight,
+    open_faces,
+    outer,
+    wall_areas,
+    wall_faces,
+    wall_fluxes,
+)
 from pde.problem.grid import ENDS, Array, Axis, Grid, Side, Sides, window
 from pde.problem.poisson import Poisson
+from pde.problem.walls import Wall
 
 
 def energy(problem: Poisson, u: Any, f: Any = 0.0, g: BoundaryData = None) -> Any:
     """The integral of a |grad u|^2 / 2 + c u^2 / 2 - f u, with what the sides bring in, of second order.
 
-    Neumann and Robin sides add the integral of beta u^2 / 2 - g u. Among all u with the values g on Dirichlet sides the
-    solution has the least energy. With open sides, where u goes on outside, it is that of a solution, minus half of the
-    integral of f u.
+    Neumann and Robin sides and walls add the integral of beta u^2 / 2 - g u. Among all u with the values g on Dirichlet
+    sides and walls the solution has the least energy. With open sides, where u goes on outside, it is that of a
+    solution, minus half of the integral of f u. On a domain, and with coefficients of faces, half a step along
+    Dirichlet sides of vertices is left out, as if u were zero there.
 
     Args:
         u: (..., *shape), an array or a tensor, through which derivatives are taken.
@@ -36,45 +47,80 @@ def energy(problem: Poisson, u: Any, f: Any = 0.0, g: BoundaryData = None) -> An
     >>> round(float(energy(plates, plates.points()[0], g={(0, 1): 1.0})), 12)
     0.5
     """
-    u, f = (
-        cast(problem.read(name, v, tensors=True, constant=True), np.dtype(float)) for name, v in (("u", u), ("f", f))
-    )
-    f = like(f, u)
+    u = cast(problem.read("u", u, tensors=True), np.dtype(float))
+    f = like(cast(problem.read("f", f, tensors=True, constant=True), np.dtype(float)), u)
     if problem.open:
         return -_sum(f * u, problem.grid.volumes()) / 2
     sides = {key: like(values, u) for key, values in problem.sides(u, g).items()}
-    grid, terms, u, f, sides = _closed(problem, u, f, sides)
-    total = _sum(as_like(terms.reaction, u) * u**2 / 2 - f * u, grid.volumes())
+    if any(map(is_complex, sides.values())):
+        raise TypeError("g must hold real numbers here; add the energies of the real and the imaginary parts")
+    grid, terms, W = problem.grid, problem.terms, problem.control_volumes()
+    if problem.domain is None and not terms.resistances:
+        grid, terms, u, f, sides = _closed(problem, u, f, sides)
+        W = grid.volumes()
+    total = _sum(as_like(terms.reaction, u) * u**2 / 2 - f * u, W) + _of_walls(problem, u, sides)
     for a in range(grid.ndim):
-        total = total + _differences(grid, terms, u, a)
+        areas = _areas(grid, a) if problem.domain is None else _areas(grid, a) * open_faces(problem, a)
+        total = total + _differences(grid, terms, u, a, areas)
         for side in (0, 1):
-            total = total + _side(grid, terms, u, _data(sides, a, side, grid.ndim), a, side)
+            total = total + _side(grid, terms, u, _data(sides, a, side, grid.ndim), a, side, areas)
     return total
 
 
-def _differences(grid: Grid, terms: Terms, u: Array, a: int) -> Any:
+def _of_walls(problem: Poisson, u: Array, sides: Sides) -> Any:
+    """The part between the walls of a domain and the unknowns beside them, with the data; see `_side`."""
+    total: Any = 0.0
+    flat = u.reshape(*u.shape[: u.ndim - problem.ndim], -1)
+    for wall, k, outward in wall_fluxes(problem, u, sides):
+        beside, areas = flat[..., wall.cells], wall_areas(wall, problem.grid)
+        if wall.kind == "dirichlet":
+            total = total + _sum(outward**2 / (k + (k == 0)), areas) / 2
+        else:
+            total = total + _sum(outward * (beside - as_like(_half_resistance(wall, problem), u) * outward), areas)
+    return total
+
+
+def _half_resistance(wall: Wall, problem: Poisson) -> Any:
+    """Half of the integral of dx/a on the way to an insulated wall that goes along faces."""
+    if wall.areas is not None:
+        return 0.0
+    if problem._faces is None:
+        a = np.broadcast_to(problem._diffusion[wall.axis], problem.shape).ravel()[wall.cells]
+    else:
+        a = problem._faces[wall.axis].ravel()[wall_faces(wall, problem.grid)[0]]
+    return np.divide(wall.way(problem.grid) / 4, a, out=np.zeros(len(a)), where=a > 0)
+
+
+def _differences(grid: Grid, terms: Terms, u: Array, a: int, areas: Array) -> Any:
     """The part of differences along an axis."""
     ndim, k = grid.ndim, as_like(conductances(grid, terms, a), u)
     first, last = (window(a, ndim, part) for part in ENDS)
-    before, after = (window(a, ndim, part) for part in (slice(None, -1), slice(1, None)))
-    total = _sum(k[window(a, ndim, slice(1, -1))] * (u[after] - u[before]) ** 2, _areas(grid, a)) / 2
+    inner, before, after = (slice(1, -1), slice(None, -1), slice(1, None))
+    steps = u[window(a, ndim, after)] - u[window(a, ndim, before)]
+    total = _sum(k[window(a, ndim, inner)] * steps**2, _part(areas, a, inner)) / 2
     if grid.axes[a].periodic:
-        total = total + _sum(k[first] * (u[first] - u[last]) ** 2, _areas(grid, a)) / 2
+        total = total + _sum(k[first] * (u[first] - u[last]) ** 2, _part(areas, a, ENDS[0])) / 2
     return total
 
 
-def _side(grid: Grid, terms: Terms, u: Array, g: Any, a: int, side: int) -> Any:
+def _side(grid: Grid, terms: Terms, u: Array, g: Any, a: int, side: int, areas: Array) -> Any:
     """The part between a side and the unknowns beside it, with the data; u on the side is what makes it least."""
-    axis, end, part = grid.axes[a], grid.axes[a].sides[side], window(a, grid.ndim, ENDS[side])
+    axis, part = grid.axes[a], window(a, grid.ndim, ENDS[side])
     if axis.periodic:
         return 0.0
-    k, u = as_like(conductances(grid, terms, a), u)[part], u[part]
-    if end.kind == "dirichlet":
-        return _sum(k * (u - g) ** 2, _areas(grid, a)) / 2
-    weight, field = inflow_weight(grid, terms, a, side), terms.diffusion[a]
+    k, u, areas = as_like(conductances(grid, terms, a), u)[part], u[part], _part(areas, a, ENDS[side])
+    if axis.sides[side].kind == "dirichlet":
+        return _sum(k * (u - g) ** 2, areas) / 2
+    weight = inflow_weight(grid, terms, a, side)
     weight = as_like(weight if np.ndim(weight) == 0 else expand(weight, a - grid.ndim), u)
-    half = axis.ends[side] / 2 / (field if isinstance(field, float) else as_like(field[part], u))
-    return _sum(k * u**2 / 2 - weight * g * (u + half * g), _areas(grid, a))
+    half = grid_resistances(grid, terms, a)[part] / 2
+    half = as_like(np.where(np.isfinite(half), half, 0.0), u)
+    return _sum(k * u**2 / 2 - weight * g * (u + half * g), areas)
+
+
+def _part(areas: Array, a: int, part: slice) -> Array:
+    """The areas of some faces across an axis, along which all may have the same."""
+    return areas if areas.shape[a] == 1 else areas[window(a, areas.ndim, part)]
 
 
 def _data(sides: Sides, a: int, side: int, ndim: int) -> Any:
@@ -85,10 +131,11 @@ def _data(sides: Sides, a: int, side: int, ndim: int) -> Any:
 def _closed(problem: Poisson, u: Array, f: Array, data: Sides) -> tuple[Grid, Terms, Array, Array, Sides]:
     """All with the Dirichlet sides of vertices as unknowns, so that the control volumes fill the box.
 
-    Coefficients and f are those of the nearest unknowns, data of other sides go on along straight lines.
+    Coefficients, beta and f are those of the nearest unknowns, data of other sides go on along straight lines.
     """
     ndim, axes = problem.ndim, list(problem.grid.axes)
     fields: list[Any] = [f, problem.terms.reaction, *problem.terms.diffusion]
+    betas = problem.terms.betas
     for a in sorted(range(ndim), key=lambda a: axes[a].n == 1):  # one value says nothing of a slope along the side
         axis = axes[a]
         for side, distance in enumerate(axis.ends):
@@ -96,15 +143,16 @@ def _closed(problem: Poisson, u: Array, f: Array, data: Sides) -> tuple[Grid, Te
                 nearest = window(a, ndim, ENDS[side])
                 u = _longer(u, 0 * u[nearest] + _data(data, a, side, ndim), a - ndim, side)
                 fields = [v if isinstance(v, float) else _longer(v, v[nearest], a - ndim, side) for v in fields]
-                data = {key: _straight(v, key[0], a, side, ndim) for key, v in data.items() if key != (a, side)}
+                data = {key: _continued(v, key[0], a, side, ndim, 1.0) for key, v in data.items() if key != (a, side)}
+                betas = {key: _continued(v, key[0], a, side, ndim, 0.0) for key, v in betas.items()}
         if not axis.cell:
             low, high = (Side("neumann") if end.kind == "dirichlet" else end for end in axis.sides)
             axes[a] = Axis(axis.nodes, (low, high))
-    return Grid(tuple(axes)), Terms(tuple(fields[2:]), fields[1]), u, fields[0], data
+    return Grid(tuple(axes)), Terms(tuple(fields[2:]), fields[1], betas=betas), u, fields[0], data
 
 
-def _straight(values: Array, of: int, a: int, side: int, ndim: int) -> Array:
-    """Data of a side of axis `of`, with one more value at an end of axis a on the line through the last two."""
+def _continued(values: Array, of: int, a: int, side: int, ndim: int, slope: float) -> Array:
+    """Values on a side of axis `of`, with one more at an end of axis a, on the straight line where `slope` is 1."""
     if of == a:
         return values
     place = (a if a < of else a - 1) - (ndim - 1)
@@ -113,7 +161,7 @@ def _straight(values: Array, of: int, a: int, side: int, ndim: int) -> Array:
         values[window(place + ndim - 1, ndim - 1, slice(i, i + 1))]
         for i in ((n - 1, max(n - 2, 0)) if side else (0, min(1, n - 1)))
     )
-    return _longer(values, 2 * near - next_one, place, side)
+    return _longer(values, near + slope * (near - next_one), place, side)
 
 
 def _longer(values: Array, more: Array, axis: int, side: int) -> Array:

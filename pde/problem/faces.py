@@ -72,8 +72,11 @@ def terms_on_faces(box: Terms, faces: tuple[Array, ...] | None, domain: Domain |
     )
     if not closed:
         return replace(terms, domain=made)
-    resistances = tuple(_closed(grid_resistances(grid, terms, a), domain, grid, a) for a in range(grid.ndim))
-    typical = tuple(_typical(r, grid, a) for a, r in enumerate(resistances))
+    whole = [grid_resistances(grid, terms, a) for a in range(grid.ndim)]
+    resistances = tuple(_closed(r, domain, grid, a) for a, r in enumerate(whole))
+    typical = tuple(
+        _typical(w, np.isfinite(r), grid, a) for a, (w, r) in enumerate(zip(whole, resistances, strict=True))
+    )
     return replace(terms, diffusion=typical, resistances=resistances, domain=made)
 
 
@@ -181,11 +184,11 @@ def _closed(resistance: Array, domain: Domain, grid: Grid, a: int) -> Array:
     return result
 
 
-def _typical(resistance: Array, grid: Grid, a: int) -> float:
-    """The geometric mean of a over the faces that are open."""
-    inner = resistance[window(a, grid.ndim, slice(1, None if grid.axes[a].periodic else -1))]
+def _typical(resistance: Array, is_open: Array, grid: Grid, a: int) -> float:
+    """The geometric mean of a over the faces that are open, from the resistances of whole ones."""
+    part = window(a, grid.ndim, slice(1, None if grid.axes[a].periodic else -1))
+    inner, is_open = resistance[part], is_open[part]
     gaps = grid.axes[a].gaps.reshape((-1,) + (1,) * (grid.ndim - 1 - a))
-    is_open = np.isfinite(inner)
     if not is_open.any():
         return 1.0
     return float(np.exp(np.mean(np.log(np.broadcast_to(gaps, inner.shape)[is_open] / inner[is_open]))))

@@ -12,7 +12,6 @@ from pde.common.arrays import cast, expand, like
 from pde.problem.boundary import fold
 from pde.problem.coefficients import Terms
 from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, trailing, window
-from pde.problem.operators import StencilOperator
 
 WEAK = 1e-4
 """Robin sides with beta L / a below this at both ends of an axis count as Neumann sides in the lifting."""
@@ -50,11 +49,8 @@ def lifting(sides: Sides, grid: Grid, terms: Terms) -> Array:
 def _lateness(grid: Grid, terms: Terms, a: int) -> tuple[bool, bool, bool]:
     """Order of the axes: those of one unknown between slopes first, which others would hide, the freest first."""
     axis = grid.axes[a]
-    return (
-        _hides_fluxes(grid, terms, a),
-        axis.n > 1 or any(not side.of_flux for side in axis.sides),
-        any(side.of_u for side in axis.sides),
-    )
+    holds = any(not side.of_flux for side in axis.sides)
+    return _hides_fluxes(grid, terms, a), axis.n > 1 or holds, any(side.of_u for side in axis.sides)
 
 
 def _hides_fluxes(grid: Grid, terms: Terms, a: int) -> bool:

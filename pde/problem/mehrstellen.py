@@ -148,7 +148,7 @@ def check_order(order: Any, grid: Grid, terms: Terms, is_open: bool = False) -> 
         return
     kinds = {"open"} if is_open else {side.kind for axis in grid.axes for side in axis.sides}
     for allowed, wanted in (
-        (terms.domain is None, "a box, got a domain"),
+        (terms.domain is None, "a box, got a domain or closed faces"),
         (kinds <= {"dirichlet", "periodic"}, f"Dirichlet or periodic sides, got {', '.join(sorted(kinds))}"),
         (not any(axis.cell for axis in grid.axes), 'centering "vertex", got "cell"'),
         (all(is_constant(axis.spacing) for axis in grid.axes), "equal spacing, got stretched coordinates"),

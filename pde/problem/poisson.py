@@ -215,6 +215,8 @@ class Poisson:
         text += f", centering={self.centering!r}" if self.centering != "vertex" else ""
         if self._faces is not None:
             text += ", coefficients of faces"
+        elif self.terms.tensor is not None:
+            text += ", coefficient is a full tensor"
         elif self.terms.varies and not self.terms.closed:
             text += ", coefficient varies"
         elif set(self.terms.diffusion) != {1.0}:

@@ -51,16 +51,15 @@ class FullTensor:
         h = [_intervals(axis).reshape((-1,) + (1,) * (ndim - 1 - a)) for a, axis in enumerate(axes)]
         volume = np.prod(np.broadcast_arrays(*h), axis=0) / 2 ** (ndim - 1)
         edges = []
-        for (a, b), entry in self.entries.items():
-            k = self._in_cells(entry) * volume / (h[a] * h[b])
+        for (a, b), entry in self._at_nodes().items():
+            k = _in_cells(entry) * volume / (h[a] * h[b])
             for across in set(range(ndim)) - {a, b}:
                 k = _summed_at_nodes(k, across)
-            for step in (1,) if a == b else (1, -1):
-                edges.append(_edges({a: 1, b: step}, step * k))
+            edges += [_edges({a: 1, b: step}, step * k) for step in ((1,) if a == b else (1, -1))]
         return edges
 
     def inflow(self, nodes: Any) -> Any:
-        """What flows into each unknown by the differences of these values at the nodes, (..., *nodes)."""
+        """The flow into each unknown by the differences of these values at the nodes, (..., *nodes)."""
         total = zeros(tuple(nodes.shape), nodes)
         for _, here, there, k in self.edges:
             flux = like(k, nodes) * (nodes[trailing(there)] - nodes[trailing(here)])
@@ -112,15 +111,12 @@ class FullTensor:
         """What flows into each unknown from Dirichlet data where u is zero; arrays of the kind of u."""
         return self.inflow(self.nodes(0 * u, sides))
 
-    def _in_cells(self, entry: Any) -> Array:
-        """The mean of an entry at the corners of every cell; beyond a Dirichlet end it is as beside it."""
-        values = np.broadcast_to(np.asarray(entry, dtype=float), self.grid.shape)
+    def _at_nodes(self) -> dict[tuple[int, int], Array]:
+        """The entries at the nodes; those at Dirichlet ends are continued from the two unknowns beside them."""
+        values = {key: np.broadcast_to(np.asarray(e, dtype=float), self.grid.shape) for key, e in self.entries.items()}
         for a, axis in enumerate(self.grid.axes):
-            ends = [int(side.kind == "dirichlet") for side in axis.sides]
-            width = [(0, 0)] * self.grid.ndim
-            width[a] = (0, 1) if axis.periodic else (ends[0], ends[1])
-            values = np.pad(values, width, mode="wrap" if axis.periodic else "edge")
-            values = (values[window(a, self.grid.ndim, LOW)] + values[window(a, self.grid.ndim, HIGH)]) / 2
+            low, high = (_beyond(values, axis, a, side) for side in (0, 1))
+            values = {key: np.concatenate((*low[key], v, *high[key]), axis=a) for key, v in values.items()}
         return values
 
     def _unknowns(self, nodes: Any) -> Any:
@@ -145,12 +141,53 @@ class FullTensor:
         return expand(g, across - ndim)
 
 
+def is_definite(entries: Mapping[tuple[int, int], Any], ndim: int) -> Any:
+    """Whether the symmetric tensor with these entries a_ij, i <= j, is positive definite: one boolean per point.
+
+    The pivots of elimination are positive then.
+    """
+    left = {(i, j): np.asarray(entries.get((i, j), 0.0)) for i in range(ndim) for j in range(i, ndim)}
+    definite: Any = True
+    for k in range(ndim):
+        pivot = np.where(left[k, k] > 0, left[k, k], 1.0)
+        definite = definite & (left[k, k] > 0)
+        left = {(i, j): v - left[k, i] * left[k, j] / pivot for (i, j), v in left.items() if i > k}
+    return definite
+
+
+def _beyond(values: dict[tuple[int, int], Array], axis: Axis, a: int, side: int) -> dict[tuple[int, int], list[Array]]:
+    """The entries at the nodes before the first or behind the last unknown of an axis, if there are such nodes.
+
+    They are on a straight line through the two unknowns beside them, or, where that is not positive definite, those of
+    the nearest one.
+    """
+    ndim, nearest = next(iter(values.values())).ndim, list(range(axis.n)[:: -1 if side else 1])
+    if axis.periodic:
+        return {key: [v[window(a, ndim, ENDS[0])]] if side else [] for key, v in values.items()}
+    if axis.sides[side].kind != "dirichlet":
+        return {key: [] for key in values}
+    first, second = (
+        {key: v[window(a, ndim, slice(i, i + 1))] for key, v in values.items()} for i in (nearest[0], nearest[:2][-1])
+    )
+    way = axis.ends[side] / axis.gaps[-side] if axis.n > 1 else 0.0
+    line = {key: v + way * (v - second[key]) for key, v in first.items()}
+    good = is_definite(line, ndim)
+    return {key: [np.where(good, line[key], v)] for key, v in first.items()}
+
+
 def _edges(steps: dict[int, int], conductance: Array) -> Edges:
     """The pairs of nodes of a cell whose indices differ by these steps along its axes."""
     ndim = conductance.ndim
     here = tuple({0: ALL, 1: LOW, -1: HIGH}[steps.get(a, 0)] for a in range(ndim))
     there = tuple({0: ALL, 1: HIGH, -1: LOW}[steps.get(a, 0)] for a in range(ndim))
     return Edges(tuple(steps.get(a, 0) for a in range(ndim)), here, there, conductance)
+
+
+def _in_cells(k: Array) -> Array:
+    """The mean at the corners of every cell."""
+    for a in range(k.ndim):
+        k = (k[window(a, k.ndim, LOW)] + k[window(a, k.ndim, HIGH)]) / 2
+    return k
 
 
 def _summed_at_nodes(k: Array, a: int) -> Array:

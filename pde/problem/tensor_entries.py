@@ -9,7 +9,7 @@ import numpy as np
 
 from pde.problem.fields import is_full_tensor, read_diffusion, read_field
 from pde.problem.grid import Array, Grid
-from pde.problem.tensor import FullTensor
+from pde.problem.tensor import FullTensor, is_definite
 
 
 def read_coefficient(coefficient: Any, grid: Grid) -> tuple[tuple[float | Array, ...], FullTensor | None]:
@@ -52,14 +52,7 @@ def read_tensor(coefficient: Any, grid: Grid) -> tuple[tuple[float | Array, ...]
 
 
 def _check_definite(every: dict[tuple[int, int], float | Array], grid: Grid) -> None:
-    """By the pivots of elimination, which are positive where the tensor is positive definite."""
-    ndim, left = grid.ndim, dict(every)
-    definite: Any = True
-    for k in range(ndim):
-        pivot = np.asarray(left[k, k])
-        definite = definite & (pivot > 0)
-        safe = np.where(pivot > 0, pivot, 1.0)
-        left = {(i, j): left[i, j] - left[i, k] * left[k, j] / safe for i, j in left if i > k and j > k}
+    ndim, definite = grid.ndim, is_definite(every, grid.ndim)
     if np.all(definite):
         return
     index = np.unravel_index(int(np.argmin(np.broadcast_to(definite, grid.shape))), grid.shape)

@@ -207,7 +207,8 @@ class Multigrid(Setup):
                 closed faces, and where a negative reaction may make the problem indefinite, if the cycle is symmetric
                 and there are two levels or more, else "none"; "auto" is "cg" also where the coefficient is rough (see
                 `coarse` of `Multigrid`) or a full tensor. With a reaction near minus the least eigenvalue cycles alone
-                need many times as many; beyond it they may diverge, and "cg" ends as "indefinite" where it meets negative curvature.
+                need many times as many; beyond it they may diverge, and "cg" ends as "indefinite" where it meets
+                negative curvature.
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
                 residual, and the u of all members, those that have ended among them. It may write into f, which the
                 solve has copied; u is a read-only array, or a copy where it is a tensor.

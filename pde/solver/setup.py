@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from mgcore.cycle import CYCLES, work_units
-from pde.backends.choice import largest_direct, make, read_options
+from pde.backends.choice import largest_direct, make, makers, read_options
 from pde.common.arguments import choose, count, read_nu, read_omega
 from pde.levels.defaults import automatic, is_rough, may_be_indefinite
 from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
@@ -64,7 +64,14 @@ class Setup:
             largest_direct=largest_direct(self._options.device),
             order=problem.order,
         )
-        hierarchy = build_hierarchy(problem.grid, problem.terms, choices, self._limit, before)
+        hierarchy = build_hierarchy(
+            problem.grid,
+            problem.terms,
+            choices,
+            self._limit,
+            before,
+            makers=makers(problem.grid, self._options),
+        )
         mixed = self._mixed and (problem.singular or problem.is_held(single))
         backend = make(hierarchy, self._options, mixed)
         self.problem, self.hierarchy, self.levels, self.backend = problem, hierarchy, hierarchy.levels, backend

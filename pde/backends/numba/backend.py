@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mgcore import Event, Iteration, Remaining
 from pde.backends.base import Backend
-from pde.backends.data import Data, Norms, Options, Vector
+from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
 from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
 from pde.backends.numba import stamps
 from pde.backends.numba.background import MEANWHILE, begin, waiting
-from pde.backends.numba.variants import Variant, variant_of
+from pde.backends.numba.variants import EVERY, Variant, variant_of
 from pde.common.progress import CompileBar
-from pde.levels.hierarchy import Hierarchy
-from pde.problem.grid import Array
+from pde.levels.hierarchy import Hierarchy, Makers
+from pde.problem.grid import Array, Grid
 
 SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
-
-SMALL, LARGE = 1e-100, 1e100
-"""Norms between these have squares that neither overflow nor underflow, and so have much smaller residuals."""
 
 
 def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
@@ -44,8 +42,25 @@ def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
     reason = options.chosen.get(variant) if automatic else None
     if reason == MEANWHILE:
         return Meanwhile(hierarchy, options, variant)
-    reason = reason or _missing(automatic)
-    return reason or Numba(hierarchy, options, variant)
+    if reason := reason or _missing(automatic):
+        return reason
+    if variant.coefficients == "galerkin":
+        from pde.backends.numba.multicolour.backend import Multicolour
+
+        return Multicolour(hierarchy, options, variant)
+    return Numba(hierarchy, options, variant)
+
+
+def makers(grid: Grid, options: Options) -> Makers | None:
+    """Makers of transfers and products by kernels, where they are compiled already."""
+    variant = Variant(grid.ndim, options.dtype.name, "galerkin")
+    small = options.kernels == "auto" and grid.size < SMALLEST
+    if small or variant not in EVERY or not stamps.is_compiled(variant) or _missing(automatic=True):
+        return None
+    from pde.backends.numba.multicolour.makers import make_black_box, make_product
+
+    threads = options.cores
+    return Makers(partial(make_product, threads), partial(make_black_box, threads))
 
 
 def _missing(automatic: bool) -> str:

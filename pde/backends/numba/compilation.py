@@ -34,7 +34,8 @@ def compile_kernels(
     Args:
         dims: of 2 and 3.
         dtypes: of "float64" and "float32" (which mixed precision needs).
-        coefficients: of "constant" (along each row of the grid) and "varying".
+        coefficients: of "constant" (along each row of the grid), "varying" and "galerkin" (for domains, and where a
+            coefficient jumps).
         progress: show a bar on stderr even where that is not a terminal; by default one line is printed there.
 
     Returns:
@@ -72,9 +73,11 @@ def compile_variant(variant: Variant, progress: bool = False) -> None:
 
 def small_backend(variant: Variant) -> Any:
     """Make the backend of a small problem that needs these kernels."""
-    a: Any = 1.0 if variant.coefficients == "constant" else _varying
-    problem, dtype = Poisson((20,) * variant.ndim, coefficient=a), np.dtype(variant.dtype)
-    choices = Choices("sor", None, (1, 1), "rediscretised", "bilinear", dtype, problem.singular)
+    a: Any = _varying if variant.coefficients == "varying" else 1.0
+    galerkin, shape, dtype = variant.coefficients == "galerkin", (20,) * variant.ndim, np.dtype(variant.dtype)
+    problem = Poisson(shape, coefficient=a, domain=np.ones(shape, dtype=bool) if galerkin else None)
+    names = ("galerkin", "truncated") if galerkin else ("rediscretised", "bilinear")
+    choices = Choices("sor", None, (1, 1), *names, dtype, problem.singular)
     hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64)
     return make(hierarchy, Options("numba", dtype=dtype, threads=1))
 

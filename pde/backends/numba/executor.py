@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numba
 import numpy as np
 
 from mgcore import Level
@@ -16,6 +14,7 @@ from pde.backends.numba.buffers import OUT, Buffers, F, U, address
 from pde.backends.numba.direct import direct
 from pde.backends.numba.fused_sweep import RESIDUAL
 from pde.backends.numba.interpreter import DIRECT, STEP
+from pde.backends.numba.jit import prepared
 from pde.backends.numba.plan import Plan
 from pde.backends.numba.recording import Recorder, record
 from pde.backends.numba.states import Packed, Sweeping
@@ -45,16 +44,10 @@ class Executor:
         self._addresses: WeakKeyDictionary[Plan, Array] = WeakKeyDictionary()
 
     def prepare(self) -> list[str]:
-        """Load the kernels from Numba's cache or compile them; return the files in which the cache keeps them.
-
-        There are none where they could not be kept, as on a full disk: kernels run nevertheless.
-        """
+        """Load the kernels or compile them; as `jit.prepared`."""
         plan, rounds = (np.zeros(1, STEP), np.zeros(1, DIVISION)), (0, NO_NORMS, NO_SCALE, 0.0, np.zeros(1))
         call = (*self.packed.arguments, plan, tuple(self._direct), np.zeros(1, np.int64), rounds, new_counters(), True)
-        kept = _is_kept(interpreter.execute, tuple(map(numba.typeof, (*call, self._work[0].arguments))))
-        folder = interpreter.execute.stats.cache_path
-        name = interpreter.__name__.rpartition(".")[2]  # Numba names its files after the module and the function
-        return [str(path) for path in Path(folder).glob(f"{name}.execute-*.nbi")] if kept and folder else []
+        return prepared(interpreter.execute, (*call, self._work[0].arguments))
 
     def plan(self, kind: str, start: int = 0, norm: int = RESIDUAL) -> Plan:
         """Return the plan of a cycle that begins on level `start`; "fmg": "nested", and V-cycles in later rounds."""
@@ -184,15 +177,6 @@ class Executor:
         natural = np.empty_like(f)
         natural[self._order] = f
         u[:] = self._solver(natural.reshape(self._shapes[-1])).ravel()[self._order]
-
-
-def _is_kept(function: Any, types: tuple[Any, ...]) -> bool:
-    """Load or compile a function for arguments of these types; tell whether the cache takes it."""
-    try:
-        function.compile(types)
-    except OSError:
-        return False
-    return True
 
 
 def _order(level: Level) -> Array:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import count
+from pathlib import Path
 from secrets import randbits
 from typing import Any
 
@@ -116,3 +117,20 @@ class _Listener(event.Listener):
 def reported(report: Callable[[int], Any]) -> AbstractContextManager[Any]:
     """Report how many functions have been compiled, while the context lasts; nothing where all come from the cache."""
     return event.install_listener("numba:compile", _Listener(report))
+
+
+def prepared(function: Any, call: tuple[Any, ...]) -> list[str]:
+    """Load a function of Python from Numba's cache or compile it; return the files in which the cache keeps it.
+
+    There are none where they could not be kept, as on a full disk: the function runs nevertheless.
+
+    Args:
+        call: arguments of the types that it is for.
+    """
+    try:
+        function.compile(tuple(map(numba.typeof, call)))
+    except OSError:
+        return []
+    folder, code = function.stats.cache_path, function.py_func
+    name = f"{code.__module__.rpartition('.')[2]}.{code.__name__}"  # Numba names its files after module and function
+    return [str(path) for path in Path(folder).glob(f"{name}-*.nbi")] if folder else []

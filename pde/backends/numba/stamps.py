@@ -31,7 +31,7 @@ PROCESSOR = ("cpu family", "model", "flags", "Features", "CPU ")
 @cache
 def digest(folder: Path = SOURCES) -> str:
     """A name for the state of the source files in a folder."""
-    return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:12]
+    return sha256(b"".join(path.read_bytes() for path in sorted(folder.rglob("*.py")))).hexdigest()[:12]
 
 
 def is_compiled(variant: Variant) -> bool:
@@ -123,7 +123,7 @@ def _circumstances() -> str:
     settings = sorted(
         item for item in os.environ.items() if item[0].startswith("NUMBA_") and item[0] != "NUMBA_CACHE_DIR"
     )
-    dates = [(path.name, path.stat().st_mtime_ns) for path in sorted(SOURCES.glob("*.py"))]
+    dates = [(path.name, path.stat().st_mtime_ns) for path in sorted(SOURCES.rglob("*.py"))]
     packages = [_version(name) for name in ("numba", "llvmlite")]
     parts = (digest(), dates, packages, sys.version, sys.implementation.cache_tag, _processor(), settings)
     return sha256(repr(parts).encode()).hexdigest()[:16]

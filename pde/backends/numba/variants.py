@@ -10,9 +10,12 @@ import numpy as np
 from mgcore import Level
 from pde.levels.hierarchy import sweep_of
 from pde.levels.smoothers import RedBlack
-from pde.levels.transfers import BilinearTransfer
+from pde.levels.transfers import BilinearTransfer, MatrixTransfer
+from pde.levels.truncated import TruncatedTransfer
 from pde.problem.coefficients import Terms, grid_coefficients
+from pde.problem.compact import CompactOperator
 from pde.problem.grid import Array, Axis, Grid
+from pde.problem.masked import MaskedOperator
 from pde.problem.operators import StencilOperator
 
 MOST_SPECIAL = 8
@@ -25,7 +28,8 @@ class Variant(NamedTuple):
     Attributes:
         ndim: 2 or 3.
         dtype: "float64" or "float32".
-        coefficients: "constant" where they are alike along a row, "varying" where they are stored point by point.
+        coefficients: "constant" where they are alike along a row, "varying" where they are stored point by point,
+            "galerkin" where coarse grids have R A P: domains, and coefficients that jump.
     """
 
     ndim: int
@@ -41,7 +45,8 @@ class Variant(NamedTuple):
         return f"{self.ndim}d-{self.dtype}-{self.coefficients}"
 
 
-EVERY = tuple(Variant(n, d, c) for n in (2, 3) for d in ("float64", "float32") for c in ("constant", "varying"))
+KINDS = ("constant", "varying", "galerkin")
+EVERY = tuple(Variant(n, d, c) for n in (2, 3) for d in ("float64", "float32") for c in KINDS)
 
 
 def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
@@ -54,6 +59,8 @@ def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
         return f"they are for two and three dimensions, and the grid has {ndim}"
     if not all(isinstance(sweep_of(level), RedBlack) for level in levels[:-1]):
         return "they make red-black sweeps, and the smoother is another"
+    if is_compact(levels[0]):
+        return Variant(ndim, np.dtype(dtype).name, "galerkin")
     for info in infos[:-1]:
         if not isinstance(info.operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):
             return "they are for rediscretised operators and bilinear transfers"
@@ -61,6 +68,22 @@ def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
             return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
     alike = all(is_alike(info.grid, info.operator.terms) for info in infos[:-1])
     return Variant(ndim, np.dtype(dtype).name, "constant" if alike else "varying")
+
+
+def is_compact(level: Level) -> bool:
+    """Whether a level is one of the variant "galerkin": any other may follow it."""
+    A, transfer, grid = level.info.operator, level.info.to_coarse, level.info.grid
+    return (
+        isinstance(A, StencilOperator | MaskedOperator | CompactOperator)
+        and isinstance(transfer, TruncatedTransfer | MatrixTransfer)
+        and isinstance(sweep_of(level), RedBlack)
+        and not has_seam(grid)
+    )
+
+
+def has_seam(grid: Grid) -> bool:
+    """Whether a periodic axis has an odd number of points: its first and its last one are neighbours of one colour."""
+    return any(axis.periodic and axis.n % 2 for axis in grid.axes)
 
 
 def is_alike(grid: Grid, terms: Terms) -> bool:

@@ -39,7 +39,10 @@ def test_solutions_and_smoothing_of_every_kind_are_drawn(name, tmp_path):
     mg = Multigrid(problem)
     g = None if name == "periodic" else 1.0
     solution = mg.solve(np.sin(7 * problem.points()[-1]), g)
-    is_a_picture(plot.solution(problem, solution.u, tmp_path / "u.png", g=g))
+    path, field = tmp_path / "u.png", None if problem.ndim == 1 else "arrows" if name == "cells" else "streamlines"
+    picture, axes = plot.solution(problem, solution.u, path, g=g, field=field)
+    is_a_picture(path)
+    assert set(np.ravel(axes)) <= set(picture.axes)
     if name not in ("cells", "stretched"):
         is_a_picture(plot.smoothing(mg, tmp_path / "s.png"))
 
@@ -47,14 +50,36 @@ def test_solutions_and_smoothing_of_every_kind_are_drawn(name, tmp_path):
 def test_constants_and_zero_are_drawn(tmp_path):
     for number, name in enumerate(("1-D", "cells", "3-D")):
         problem = PROBLEMS[name]
-        is_a_picture(
-            plot.solution(problem, np.full(problem.shape, number % 2), tmp_path / "u.png", g=number % 2 or None)
-        )
+        plot.solution(problem, np.full(problem.shape, number % 2), tmp_path / "u.png", g=number % 2 or None)
+        is_a_picture(tmp_path / "u.png")
+
+
+def test_a_domain_is_drawn_without_what_lies_outside():
+    problem = Poisson((20, 16), centering="cell", domain=lambda x, y: np.hypot(x - 0.5, y - 0.5) < 0.3)
+    u = Multigrid(problem).solve(1.0).u
+    for field in ("arrows", "streamlines"):
+        picture, axes = plot.solution(problem, u, field=field)
+        colours = axes.collections[0].get_array()
+        np.testing.assert_array_equal(np.ma.getmaskarray(colours)[1:-1, 1:-1], ~problem.domain.inside.T)
+        picture.canvas.draw()
+
+
+def test_arrows_are_those_of_the_gradient():
+    problem = Poisson((30, 11), boundary="neumann")
+    x, y = problem.points()
+    _, axes = plot.solution(problem, 2 * x - 3 * y, field="arrows", g={(0, 0): -2, (0, 1): 2, (1, 0): 3, (1, 1): -3})
+    arrows = axes.collections[-1]
+    np.testing.assert_allclose(arrows.U, -2.0)
+    np.testing.assert_allclose(arrows.V, 3.0)
+    assert len(arrows.U) == 15 * 11
 
 
 def test_what_cannot_be_drawn_is_refused(tmp_path):
     with pytest.raises(ValueError, match="u must be one solution"):
         plot.solution(Poisson(5), np.ones((2, 5)), tmp_path / "u.png")
+    for problem, field, told in ((Poisson(5), "arrows", "one dimension"), (Poisson((5, 5)), "lines", "'streamlines'")):
+        with pytest.raises(ValueError, match=told):
+            plot.solution(problem, np.ones(problem.shape), field=field)
     with pytest.raises(ValueError, match="one level"):
         plot.smoothing(Multigrid(Poisson(5)), tmp_path / "s.png")
     with pytest.raises(ValueError, match="sweeps must be an integer >= 1"):

@@ -25,6 +25,18 @@ def gradient(x: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [U[3](*x), -2 * np.exp(x[0]) * np.sin(2 * x[1]) * np.sin(x[2] + 0.3), tilted]
 
 
+def normal_flux(phi: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """The normal derivative of U at the wall, by differences of phi for the normal."""
+
+    def flux(*x: np.ndarray) -> np.ndarray:
+        wall = np.array(x)
+        steps = 1e-6 * np.eye(len(wall))[:, :, None]
+        normal = np.array([phi(*(wall + step)) - phi(*(wall - step)) for step in steps])
+        return (gradient(wall) * normal).sum(0) / np.linalg.norm(normal, axis=0)
+
+    return flux
+
+
 def ball(*x: np.ndarray) -> np.ndarray:
     return np.sqrt(sum((a - c) ** 2 for a, c in zip(x, (0.51, 0.48, 0.5), strict=False))) - 0.37
 

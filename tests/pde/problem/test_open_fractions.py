@@ -14,7 +14,7 @@ from pde.problem.boundary import fold
 from pde.problem.grid import Axis, Grid, Side
 from pde.problem.level_set import read_level_set
 from pde.problem.open_fractions import LEAST, open_fractions
-from tests.pde.problem.curved import F, U, ball, fitted_order, gradient, periodic_waves, star, uniform, waves
+from tests.pde.problem.curved import F, U, ball, fitted_order, normal_flux, periodic_waves, star, uniform, waves
 from tests.pde.reference import EPS, SEEDS
 
 GRIDS = {
@@ -156,18 +156,6 @@ def test_volume_and_area_of_a_disc_and_a_ball(given_as):
         assert min(fitted_order(sizes, column) for column in zip(*errors, strict=True)) >= 1.9
 
 
-def wall_flux(phi):
-    """The normal derivative of U at the wall, by differences of phi for the normal."""
-
-    def flux(*x):
-        wall = np.array(x)
-        steps = 1e-6 * np.eye(len(wall))[:, :, None]
-        normal = np.array([phi(*(wall + step)) - phi(*(wall - step)) for step in steps])
-        return (gradient(wall) * normal).sum(0) / np.linalg.norm(normal, axis=0)
-
-    return flux
-
-
 def assembled(problem, domain, side_data, wall_data):
     """(W A, W b) with f = 0, dense, from the fractions alone: a loop over the faces of each volume."""
     grid, found = problem.grid, open_fractions(read_level_set(domain, problem.grid))
@@ -235,7 +223,7 @@ def test_order_in_the_maximum_norm_over_all_unknowns(phi, cell, given_as):
         options = {"shape": (n, n), "boundary": "neumann", "centering": "cell" if cell else "vertex", "reaction": 1.0}
         x = Poisson(**options).points()
         problem = Poisson(domain=phi if given_as == "callable" else phi(*x), walls="neumann", **options)
-        f, g = F[2](*x) + U[2](*x), problem.read_sides({"walls": wall_flux(phi)}, np.dtype(float))
+        f, g = F[2](*x) + U[2](*x), problem.read_sides({"walls": normal_flux(phi)}, np.dtype(float))
         b, inside = fold(f, g, problem.grid, problem.terms), problem.domain.inside
         errors.append(abs(spsolve(problem.matrix().tocsc(), b[inside]) - U[2](*x)[inside]).max())
     assert fitted_order(sizes, errors) >= 1.7

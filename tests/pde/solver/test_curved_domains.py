@@ -6,7 +6,7 @@ from scipy.sparse.linalg import spsolve
 
 from pde import Multigrid, Poisson
 from pde.problem.boundary import fold
-from tests.pde.problem.curved import F, U, ball, star, waves
+from tests.pde.problem.curved import F, U, ball, fitted_order, normal_flux, star, waves
 
 F8 = np.dtype(float)
 
@@ -31,9 +31,12 @@ def domain_of_waves(seed, ndim):
     return lambda *x: phi(*(scale * a for a in x)) - level
 
 
-def iterations(phi, shape, centering="vertex", seed=0):
-    problem = Poisson(shape, centering=centering, domain=phi)
-    solution = Multigrid(problem, kernels="numpy").solve(np.random.default_rng(seed).normal(size=shape), accel="cg")
+def iterations(phi, shape, centering="vertex", seed=0, **options):
+    problem = Poisson(shape, centering=centering, domain=phi, **options)
+    f = np.random.default_rng(seed).normal(size=shape)
+    if problem.singular:
+        f = problem.components.without_mean(f)
+    solution = Multigrid(problem, kernels="numpy").solve(f, accel="cg")
     assert solution.converged
     return solution.cycles
 
@@ -43,6 +46,7 @@ def iterations(phi, shape, centering="vertex", seed=0):
 @pytest.mark.parametrize("phi", [ball, star], ids=["disc", "star"])
 def test_smooth_shapes_take_at_most_eleven_iterations(phi, centering, n):
     assert iterations(phi, (n, n), centering) <= 11
+    assert iterations(phi, (n, n), centering, boundary="neumann", walls="neumann") <= 11
 
 
 def test_holes_that_coarse_grids_do_not_see():
@@ -58,6 +62,22 @@ def test_holes_that_coarse_grids_do_not_see():
 def test_random_level_sets_take_at_most_twelve_iterations(seed):
     assert iterations(domain_of_waves(seed, 2), (63 + seed % 2,) * 2, ["vertex", "cell"][seed // 2 % 2]) <= 12
     assert iterations(domain_of_waves(seed, 3), (19 + seed % 2,) * 3, ["vertex", "cell"][seed // 2 % 2]) <= 12
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_insulated_level_sets(seed):
+    boundary = ["neumann", "dirichlet", "periodic", ("robin", 1.0)][seed // 2 % 4]
+    options = {"boundary": boundary, "walls": "neumann", "centering": ["vertex", "cell"][seed % 2]}
+    assert iterations(domain_of_waves(seed, 2), (63 + seed % 2,) * 2, **options) <= 12
+
+
+@pytest.mark.slow
+def test_hundreds_of_random_insulated_level_sets():
+    for seed in range(300):
+        boundary = ["neumann", "dirichlet", "periodic", ("robin", 1.0)][seed // 2 % 4]
+        options = {"boundary": boundary, "walls": "neumann", "centering": ["vertex", "cell"][seed % 2]}
+        assert iterations(domain_of_waves(seed, 2), ((63, 100, 128)[seed % 3],) * 2, **options) <= 14, seed
+        assert iterations(domain_of_waves(seed, 3), ((15, 20, 24)[seed % 3],) * 3, **options) <= 32, seed
 
 
 @pytest.mark.slow
@@ -117,3 +137,35 @@ def test_update_of_the_coefficient():
     whole = Poisson((31, 31), domain=ball, coefficient=lambda x, y: 1 + x * y, reaction=2.0)
     assert abs(mg.problem.matrix() - whole.matrix()).max() == 0
     assert abs(mg.solve(F[2], g=U[2], rtol=1e-10).u - exact(whole, F[2], {"walls": U[2]})).max() <= 1e-7
+
+
+def test_order_for_an_insulated_ball():
+    sizes, errors = [10, 14, 20, 28], []
+    for n in sizes:
+        problem = Poisson((n,) * 3, boundary="neumann", centering="cell", domain=ball, walls="neumann")
+        solution = Multigrid(problem).solve(F[3], g={"walls": normal_flux(ball)}, strict=True)
+        error, W = solution.u - U[3](*problem.points()), problem.control_volumes()
+        errors.append(abs(error - (W * error).sum() / W.sum())[problem.domain.inside].max())
+    assert fitted_order(sizes, errors) >= 1.7
+
+
+def test_each_insulated_component_has_zero_mean_and_its_own_data():
+    def phi(x, y):
+        return np.minimum(np.hypot(x - 0.27, y - 0.5), np.hypot(x - 0.74, y - 0.5)) - 0.2
+
+    problem = Poisson((40, 40), boundary="neumann", centering="cell", domain=phi, walls="neumann")
+    left, W = problem.points()[0] < 0.5, problem.control_volumes()
+    assert problem.singular
+    assert problem.components.count == 2
+    solution = Multigrid(problem).solve(lambda x, y: y - 0.5, strict=True)
+    assert abs((W * solution.u)[left].sum()) <= 1e-12
+    assert abs((W * solution.u)[~left].sum()) <= 1e-12
+    with pytest.raises(ValueError, match="part of the domain"):
+        Multigrid(problem).solve(np.where(left, 1.0, -1.0))
+    # the flux of the wall balances a source: 2 pi r g = pi r^2 f, up to the rounding of areas and volumes by planes
+    solution = Multigrid(problem).solve(1.0, g={"walls": -0.1}, incompatible=1e-2, strict=True)
+    exact = (problem.points()[1] - 0.5) ** 2 + (problem.points()[0] - np.where(left, 0.27, 0.74)) ** 2
+    error = solution.u + exact / 4
+    error[left] -= (W * error)[left].sum() / W[left].sum()
+    error[~left] -= (W * error)[~left].sum() / W[~left].sum()
+    assert abs(error[problem.domain.inside]).max() <= 1 / 40**2
