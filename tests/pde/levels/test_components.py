@@ -212,7 +212,7 @@ def test_percolation(seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(300))
 def test_percolation_masks(seed: int) -> None:
-    n = 40 + seed % 90
+    n = 60 + 7 * (seed % 30)
     assert iterations(insulated(percolation((n, n), 0.65, seed)), seed) <= 25
     m = 12 + seed % 15
     assert iterations(insulated(percolation((m, m, m), 0.45, seed)), seed) <= 25
