@@ -13,7 +13,7 @@ from mgcore import Level
 from pde.common.arrays import convert
 from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
-from pde.levels.components import ComponentSolver, component_level, component_volumes
+from pde.levels.components import ComponentSolver, as_rows, component_level, component_volumes
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
 from pde.levels.fourth_order import compact_levels
@@ -378,11 +378,13 @@ def _coarsest_level(A: Operator, volumes: Volumes, singular: bool) -> Level:
 
 
 def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
-    B = make_smoother(choices.smoother, A, choices.omega)
+    rows = choices.transfer == "components" and isinstance(A, StencilOperator)
+    runs = as_rows(A, choices.dtype) if rows else A  # type: ignore[arg-type]
+    B = make_smoother(choices.smoother, runs, choices.omega)
     omega = f" omega={B.omega:.3g}" if hasattr(B, "omega") else ""
     pre, post = choices.nu
     return Level(
-        A,
+        runs,
         [B] * pre,
         R=transfer.adjoint(),
         P=transfer,
