@@ -108,7 +108,7 @@ class FullTensor:
         return total
 
     def from_sides(self, sides: Sides, u: Any) -> Any:
-        """What flows into each unknown from Dirichlet data where u is zero; arrays of the kind of u."""
+        """The flow into each unknown from Dirichlet data where u is zero; arrays of the kind of u."""
         return self.inflow(self.nodes(0 * u, sides))
 
     def _at_nodes(self) -> dict[tuple[int, int], Array]:
