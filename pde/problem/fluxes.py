@@ -18,7 +18,7 @@ from pde.problem.walls import Wall
 def refuse_tensor(problem: Poisson, what: str) -> None:
     """Raise a ValueError where the coefficient is a full tensor, whose fluxes are not those across single faces."""
     if problem.terms.tensor is not None:
-        raise ValueError(f"problem: {what} is not there for a full tensor as coefficient")
+        raise ValueError(f"coefficient: {what} is there for a number or a diagonal tensor, got a full one")
 
 
 def face_fluxes(problem: Poisson, u: Array, sides: Sides, a: int) -> Array:

@@ -67,6 +67,14 @@ class FullTensor:
             total[trailing(there)] -= flux
         return self._unknowns(total)
 
+    def energy(self, nodes: Any) -> Any:
+        """Half of the integral of grad u . (tensor) grad u for these values at the nodes, of each member of a batch."""
+        axes, total = tuple(range(-self.grid.ndim, 0)), 0.0
+        for _, here, there, k in self.edges:
+            steps = nodes[trailing(there)] - nodes[trailing(here)]
+            total = total + namespace(nodes).sum(like(k, nodes) * steps**2, axis=axes) / 2
+        return total
+
     def stencil(self) -> dict[tuple[int, ...], Array]:
         """The coefficients of -inflow by offset, for zero values at Dirichlet ends."""
         ndim, shape = self.grid.ndim, tuple(_node_count(axis) for axis in self.grid.axes)
