@@ -33,88 +33,114 @@ def slot(level, b0, b1, b2):
 
 
 @compiled
-def sum_equation(level, i0, i1, j, sums):
-    """Sum up the equation of a point across the axes along which it is not between coarse ones.
+def sum_equations(sums, away, every, level, i0, i1):
+    """Sum up the equations of a row, each across the axes along which its point is not between coarse ones.
 
-    sums: 27 numbers by direction, of which those along the other axes are set; the centre without the reaction.
-    Returns: the sum of those that lead away, with its sign changed, and of all couplings.
+    sums: 27 rows by direction, of which those that occur are set; the centre without the reaction.
+    away, every: rows of sums of the couplings that lead to coarse points, and of all.
     """
     L, like = level.record, level.like
-    x0, x1, x2 = between(level, 0, i0), between(level, 1, i1), between(level, 2, j)
+    n0, n1, n2 = L.n[0], L.n[1], L.n[2]
+    x0, x1 = between(level, 0, i0), between(level, 1, i1)
     for d0 in range(-x0, x0 + 1):
         for d1 in range(-x1, x1 + 1):
-            for d2 in range(-x2, x2 + 1):
-                sums[13 + 9 * d0 + 3 * d1 + d2] = 0
-    sums[13] = row_of(L.diagonal, like.real, i0, i1)[j] - row_of(L.reaction, like.real, i0, i1)[j]
-    away = every = sums[13] * 0
+            zero(sums + (12 + 9 * d0 + 3 * d1) * n2, 0, 3 * n2)
+    zero(away, 0, n2)
+    zero(every, 0, n2)
+    centre, diagonal = sums + 13 * n2, row_of(L.diagonal, like.real, i0, i1)
+    reaction, aside = row_of(L.reaction, like.real, i0, i1), pointer(like.real, L.aside)
+    for j in range(n2):
+        centre[j] = diagonal[j] - reaction[j]
     for e in range(L.entries):
-        k0, _, _, value = neighbour(level, e, i0, i1, j)
-        if k0 >= 0:
-            c = level.entries[e]
-            direction = 13 + 9 * x0 * c.d0 + 3 * x1 * c.d1 + x2 * c.d2
-            sums[direction] -= value
-            away += value if direction != 13 else 0
-            every += value
-    return away, every
+        c = level.entries[e]
+        if beside(i0 + c.d0, n0, L.periodic[0]) < 0 or beside(i1 + c.d1, n1, L.periodic[1]) < 0:
+            continue
+        values, sign = pointer(like.real, c.at) + (i0 * c.plane + i1 * c.row), level.signs[c.sign]
+        first, last = (0, n2) if L.periodic[2] != 0 else (max(0, -c.d2), min(n2, n2 - c.d2))
+        k = 13 + 9 * x0 * c.d0 + 3 * x1 * c.d1
+        whole, part = sums + k * n2, sums + (k + c.d2) * n2
+        for j in range(first, last):
+            every[j] += sign * values[j * c.step]
+        if k != 13 or c.d2 == 0:
+            for j in range(first, last):
+                away[j] += sign * values[j * c.step] if k != 13 else 0
+        else:
+            for j in range(first, last):
+                away[j] += sign * values[j * c.step] * aside[j]
+        for j in range(first, last):
+            value = sign * values[j * c.step]
+            along = value * aside[j] if c.d2 != 0 else 0
+            whole[j] -= value - along
+            part[j] -= along
 
 
 @compiled
 def corner_plane(level, count, interior, i0, work):
     """Set the weights of the points in a plane that lie between coarse ones along `count` axes."""
-    n1, n2, x0 = level.record.n[1], level.record.n[2], between(level, 0, i0)
+    L, like = level.record, level.like
+    n0, n1, n2, x0 = L.n[0], L.n[1], L.n[2], between(level, 0, i0)
+    sums, away, every = work, work + 27 * n2, work + 28 * n2
     for i1 in range(n1):
         x1 = between(level, 1, i1)
-        if not x0 + x1 <= count <= x0 + x1 + 1:
+        x2 = count - x0 - x1
+        if x2 < 0 or x2 > 1:
             continue
+        at, chosen = (i0 * n1 + i1) * n2, pointer(like.index, L.between[2])
+        for b in range(8):
+            if L.flat == 0 or b & 2 == 0:
+                target, one = slot(level, b >> 2, b >> 1 & 1, b & 1) + at, 1 if b == 0 and count == 0 else 0
+                for j in range(n2):
+                    target[j] = one if chosen[j] == x2 else target[j]
+        if count == 0:
+            continue
+        sum_equations(sums, away, every, level, i0, i1)
+        centre = sums + 13 * n2
         for j in range(n2):
-            x2 = between(level, 2, j)
-            if x0 + x1 + x2 == count:
-                set_corners(level, interior, i0, i1, j, x0, x1, x2, work)
+            inside = away[j] > 0 and abs(centre[j] - away[j]) <= interior * centre[j]
+            total = away[j] if inside else max(centre[j], away[j])
+            away[j] = 1 / total if chosen[j] == x2 else 0
+        for d0 in range(-x0, x0 + 1):
+            for d1 in range(-x1, x1 + 1):
+                for d2 in range(-x2, x2 + 1):
+                    if d0 == 0 and d1 == 0 and d2 == 0:
+                        continue
+                    k0, k1 = beside(i0 + d0, n0, L.periodic[0]), beside(i1 + d1, n1, L.periodic[1])
+                    if k0 < 0 or k1 < 0:
+                        continue
+                    share, there = sums + (13 + 9 * d0 + 3 * d1 + d2) * n2, (k0 * n1 + k1) * n2
+                    # the neighbour lies at this side along the axes of the direction, and has the other corners as well
+                    for b0 in range(1 + x0 * (d0 == 0)):
+                        for b1 in range(1 + x1 * (d1 == 0)):
+                            for b2 in range(1 + x2 * (d2 == 0)):
+                                weights = slot(level, b0, b1, b2) + there
+                                target = slot(level, b0 | (d0 > 0), b1 | (d1 > 0), b2 | (d2 > 0)) + at
+                                subtract_products(target, share, away, weights, d2, n2, L.periodic[2])
 
 
 @compiled
-def set_corners(level, interior, i0, i1, j, x0, x1, x2, sums):
-    """Set the weights of a point that lies between coarse ones along the axes whose x is 1."""
-    L = level.record
-    n1, n2 = L.n[1], L.n[2]
-    here = (i0 * n1 + i1) * n2 + j
-    for b in range(8):
-        if L.flat == 0 or b & 2 == 0:
-            slot(level, b >> 2, b >> 1 & 1, b & 1)[here] = 0
-    if x0 + x1 + x2 == 0:
-        slot(level, 0, 0, 0)[here] = 1
-        return
-    away, _ = sum_equation(level, i0, i1, j, sums)
-    diagonal = sums[13]
-    inside = away > 0 and abs(diagonal - away) <= interior * diagonal
-    over = 1 / (away if inside else max(diagonal, away))
-    for d0 in range(-x0, x0 + 1):
-        for d1 in range(-x1, x1 + 1):
-            for d2 in range(-x2, x2 + 1):
-                share = sums[13 + 9 * d0 + 3 * d1 + d2]
-                if share == 0 or (d0 == 0 and d1 == 0 and d2 == 0):
-                    continue
-                k0, k1 = beside(i0 + d0, L.n[0], L.periodic[0]), beside(i1 + d1, n1, L.periodic[1])
-                there = (k0 * n1 + k1) * n2 + beside(j + d2, n2, L.periodic[2])
-                # the neighbour lies at this side along the axes of the direction, and has the other corners as well
-                for b0 in range(1 + x0 * (d0 == 0)):
-                    for b1 in range(1 + x1 * (d1 == 0)):
-                        for b2 in range(1 + x2 * (d2 == 0)):
-                            weight = slot(level, b0, b1, b2)[there]
-                            slot(level, b0 | (d0 > 0), b1 | (d1 > 0), b2 | (d2 > 0))[here] -= share * over * weight
+def subtract_products(target, share, over, weights, d, n, periodic):
+    """Subtract share_j over_j weights_(j + d) from a row where over_j is not zero: others may not be known yet."""
+    for j in range(max(0, -d), min(n, n - d)):
+        less = target[j] - share[j] * over[j] * weights[j + d]
+        target[j] = less if over[j] != 0 else target[j]
+    if periodic != 0 and d != 0:
+        j = 0 if d < 0 else n - 1
+        if over[j] != 0:
+            target[j] -= share[j] * over[j] * weights[(j + d + n) % n]
 
 
 @compiled
 def weak_plane(level, flags, weak, i0, work):
     """Set 1 where the couplings of a point to the coarse ones beside it are weak, else 0; see `black_box.Tips`."""
-    n1, n2 = level.record.n[1], level.record.n[2]
+    L = level.record
+    n1, n2 = L.n[1], L.n[2]
+    away, every, aside = work + 27 * n2, work + 28 * n2, pointer(level.like.real, L.aside)
     for i1 in range(n1):
+        flag, aligned = flags + (i0 * n1 + i1) * n2, between(level, 0, i0) + between(level, 1, i1) == 0
+        sum_equations(work, away, every, level, i0, i1)
         for j in range(n2):
-            found = False
-            if between(level, 0, i0) + between(level, 1, i1) + between(level, 2, j) != 0:
-                away, every = sum_equation(level, i0, i1, j, work)
-                found = away < weak * every
-            flags[(i0 * n1 + i1) * n2 + j] = 1 if found else 0
+            found = away[j] < weak * every[j] and (not aligned or aside[j] != 0)
+            flag[j] = 1 if found else 0
 
 
 @compiled

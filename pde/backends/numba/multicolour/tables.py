@@ -123,6 +123,7 @@ class Table:
             aside[(aside >= 0) & (between[aside] == 0)] = -1
             if a == 2:
                 L["behind"] = self._address((children[2] >= 0).astype(self.dtype))
+                L["aside"] = self._address(between.astype(self.dtype))
                 places = _places(between)
                 L["places"] = self._address(places.astype(self.dtype))
                 L["placed"] = self._address(np.asarray(places.any(axis=-1), dtype=np.int32))
