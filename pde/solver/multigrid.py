@@ -203,12 +203,12 @@ class Multigrid(Setup):
                 "backslash".
             accel: "cg", conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing is
                 adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
-                "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" on a domain, with
-                closed faces, and where a negative reaction may make the problem indefinite, if the cycle is symmetric
-                and there are two levels or more, else "none"; "auto" is "cg" also where the coefficient is rough (see
-                `coarse` of `Multigrid`) or a full tensor. With a reaction near minus the least eigenvalue cycles alone
-                need many times as many; beyond it they may diverge, and "cg" ends as "indefinite" where it meets
-                negative curvature.
+                "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" with closed faces
+                or insulated walls, and where a negative reaction may make the problem indefinite, if the cycle is
+                symmetric and there are two levels or more, else "none"; "auto" is "cg" also where the coefficient is
+                rough (see `coarse` of `Multigrid`) or a full tensor. With a reaction near minus the least eigenvalue
+                cycles alone need many times as many; beyond it they may diverge, and "cg" ends as "indefinite" where it
+                meets negative curvature.
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
                 residual, and the u of all members, those that have ended among them. It may write into f, which the
                 solve has copied; u is a read-only array, or a copy where it is a tensor.

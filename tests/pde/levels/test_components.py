@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
 import pde
+from pde.levels.component_transfer import _half_means
 from pde.levels.components import component_level, component_volumes
 from pde.levels.graph_operator import GraphOperator, independent_sets
 from pde.levels.hierarchy import Hierarchy
@@ -222,6 +223,21 @@ def test_jumps_between_closed_faces() -> None:
     blocks = np.kron(10.0 ** rng.choice([-3, 3], (20, 20)), np.ones((5, 5)))
     problem = insulated(percolation((100, 100), 0.9, 3), coefficient=blocks)
     assert iterations(problem) <= 25
+
+
+def test_components_that_hardly_hang_together() -> None:
+    """Four nodes in a row, with a conductance between the second and the third that rounding loses."""
+    k = np.array([1.0, 1e-250, 1.0])
+    matrix = -(np.diag(k, 1) + np.diag(k, -1))
+    ends = _half_means(matrix[None], np.array([[1.0, 0.0, 0.0, 1.0]]))
+    assert np.isfinite(ends).all()
+    assert (ends >= 0).all()
+
+
+def test_half_the_way_around_a_corner() -> None:
+    """Three nodes in a row: from an end the centre is the second one, at the resistance 1 / k."""
+    matrix = -2.0 * (np.eye(3, k=1) + np.eye(3, k=-1))
+    assert _half_means(matrix[None], np.array([[1.0, 0.0, 1.0]]))[0, 0] == pytest.approx(0.5, rel=1e-13)
 
 
 def test_full_multigrid_and_other_kinds_of_numbers() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pde import Multigrid, Poisson, flux, gradient
+from pde import Multigrid, Poisson, energy, flux, gradient
 from tests.pde.reference import EPS
 from tests.pde.refusals import ids, refused
 from tests.pde.sides_reference import SIDES, Manufactured, make_box, quadrature, smooth
@@ -175,6 +175,17 @@ def test_tensors_batches_and_float32():
         for part, other in zip(gradient(problem, t, g, at), gradient(problem, u, g, at), strict=True):
             np.testing.assert_allclose(part.detach().numpy(), other, rtol=1e-13, atol=1e-13)
     assert torch.autograd.gradcheck(lambda v: flux(problem, v, (0, 0), g), (t[0, 0].detach().requires_grad_(),))
+
+
+def test_a_full_tensor_has_a_gradient_and_no_fluxes():
+    problem = Poisson((5, 4), coefficient=[[2.0, 0.5], [0.5, 1.0]], boundary=["dirichlet", "periodic"])
+    x, _ = problem.points()
+    for at in ("faces", "points"):
+        np.testing.assert_allclose(gradient(problem, 2 * x, {(0, 1): 2.0}, at)[0], 2.0)
+    for call in (flux, energy):
+        refused(ValueError, ["full tensor", "coefficient"], call, problem, x)
+    problem = Poisson((5, 4), coefficient=[[2.0, 0.5], [0.5, 1.0]], boundary="neumann")
+    refused(ValueError, ["full tensor", "Neumann"], gradient, problem, np.ones((5, 4)))
 
 
 REFUSED = [
