@@ -16,6 +16,8 @@ from collections import namedtuple
 import numpy as np
 
 from pde.backends.numba.jit import called, compiled
+from pde.backends.numba.layout import copy
+from pde.backends.numba.pointers import address_of
 from pde.backends.numba.work_queue import BEGUN, DONE, TAKEN, begun, raise_by, wait
 
 BEFORE, PASS, AFTER, RESTRICT = range(4)
@@ -30,6 +32,10 @@ RESIDUAL, DESCEND, STORE, NORM = range(1, 5)
 Arrays = namedtuple("Arrays", "u source f result coarse")
 """The iterate with its halo, what it is brought from, f, and what takes the result or the residual on both grids. LOAD
 takes the iterate from `source`, INTERPOLATE from coarse values with those around them, CORRECT a coarse correction."""
+
+Box = namedtuple("Box", "u f K omega n0 n1 n p0 p1 p2")
+"""Pointers to the iterate, f, K and omega, the unknowns along each axis, and which of them are periodic: what rows need
+is passed to functions without arrays, whose references would be counted."""
 
 Tables = namedtuple("Tables", "K omega periodic restriction prolongation interpolation")
 """K[a, b, c, i, j, k]: the coefficients, with a, b, c = 1 in the last plane, row and column. omega: its parameter, and
@@ -84,42 +90,42 @@ def make(step, arrays, tables, block, blocks, scratch):
     begin, end = bound(block, blocks, n, sweep, periodic), bound(block + 1, blocks, n, sweep, periodic)
     seam = int(sweep >= 0 and (periodic or block + 1 < blocks))
     before = int(sweep >= 0 and (periodic or block > 0))
-    total = 0.0
+    total, box = 0.0, box_of(arrays, tables)
     if stage == BEFORE:
         if seam:
             bring(prepare, arrays, tables, (end - 1) % n, scratch)
         return total
     if stage == AFTER:
         if seam:
-            relax_slab(arrays, tables, (end - 1) % n, sweep, scratch)
+            relax_slab(box, (end - 1) % n, sweep, scratch)
             for t in range(end - 2, end + 1):
                 if t % n == t or periodic:
-                    total += close(finish, t == end - 1, arrays, tables, t % n, scratch)
+                    total += close(finish, t == end - 1, box, arrays.result, t % n, scratch)
             if finish == DESCEND:
-                descend_across(arrays, tables, end, scratch)
+                descend_across(box, arrays.coarse, tables.restriction, end, scratch)
         return total
     last, first_closed, last_closed = end - seam, begin + before, end - 2 * seam
     coarse, known = 0, -1
     if finish == DESCEND:
-        while coarse < arrays.coarse.shape[1] and lowest(tables, coarse) < first_closed:
+        while coarse < arrays.coarse.shape[1] and lowest(tables.restriction, coarse) < first_closed:
             coarse += 1
     for t in range(begin, last + 3):
         if t < last:
             bring(prepare, arrays, tables, t % n, scratch)
         if sweep >= 0:
             if begin <= t - 1 < last and (t - 1 - sweep) % 2 == 0:
-                relax_slab(arrays, tables, (t - 1) % n, sweep, scratch)
+                relax_slab(box, (t - 1) % n, sweep, scratch)
             if begin <= t - 2 < last and (t - 2 - sweep) % 2 == 1:
-                relax_slab(arrays, tables, (t - 2) % n, sweep, scratch)
+                relax_slab(box, (t - 2) % n, sweep, scratch)
         done = t - 3
         if begin <= done < last:
             closed = first_closed <= done < last_closed
             if finish in (STORE, NORM) or closed:
                 kind = finish if closed or finish == STORE else STORE
-                total += close(kind, True, arrays, tables, done % n, scratch)
+                total += close(kind, True, box, arrays.result, done % n, scratch)
         if finish == DESCEND:
-            while coarse < arrays.coarse.shape[1] and highest(tables, coarse) <= min(done, last_closed - 1):
-                known = descend(arrays, tables, coarse, scratch, known)
+            while coarse < arrays.coarse.shape[1] and highest(tables.restriction, coarse) <= min(done, last_closed - 1):
+                known = descend(box, arrays.coarse, tables.restriction, coarse, scratch, known)
                 coarse += 1
     return total
 
@@ -135,12 +141,21 @@ def bound(block, blocks, n, sweep, periodic):
 
 
 @compiled
+def box_of(arrays, tables):
+    n0, n1, n = arrays.f.shape
+    p = tables.periodic
+    pointers = address_of(arrays.u), address_of(arrays.f), address_of(tables.K), address_of(tables.omega)
+    return Box(pointers[0], pointers[1], pointers[2], pointers[3], n0, n1, n, int(p[0]), int(p[1]), int(p[2]))
+
+
+@compiled
 def bring(prepare, arrays, tables, t, scratch):
     """Bring a slab to the halo array, or correct it."""
     if prepare == NOTHING:
         return
-    flat = arrays.f.shape[0] == 1
-    for row in range(1 if flat else arrays.f.shape[1]):
+    box = box_of(arrays, tables)
+    flat = box.n0 == 1
+    for row in range(1 if flat else box.n1):
         i, j = (0, t) if flat else (t, row)
         middle = arrays.u[i + 1, j + 1, 1:-1]
         if prepare == LOAD:
@@ -151,44 +166,46 @@ def bring(prepare, arrays, tables, t, scratch):
             weighted(middle, arrays.source, tables.interpolation, i, j, scratch[0], False)
         else:
             weighted(middle, arrays.source, tables.prolongation, i, j, scratch[0], True)
-        around(arrays.u, i, j, tables.periodic)
+        around(box, i, j)
 
 
 @compiled
-def relax_slab(arrays, tables, t, sweep, scratch):
+def relax_slab(box, t, sweep, scratch):
     """Relax a slab: in three dimensions its rows of one parity, then those of the other."""
-    if arrays.f.shape[0] == 1:
-        relax(arrays, tables, 0, t, sweep, scratch)
+    one, other = address_of(scratch), address_of(scratch) + scratch.shape[1]
+    if box.n0 == 1:
+        relax(box, 0, t, sweep, one, other)
         return
     for parity in range(2):
-        for j in range((parity + sweep) % 2, arrays.f.shape[1], 2):
-            relax(arrays, tables, t, j, sweep, scratch)
+        for j in range((parity + sweep) % 2, box.n1, 2):
+            relax(box, t, j, sweep, one, other)
 
 
 @compiled
-def close(finish, stored, arrays, tables, t, scratch):
+def close(finish, stored, box, result, t, scratch):
     """Be done with a slab; return the sum of squares of its residual, where that is asked for."""
-    total, flat = 0.0, arrays.f.shape[0] == 1
-    for row in range(1 if flat else arrays.f.shape[1]):
-        i, j = (0, t) if flat else (t, row)
+    total, flat, out = 0.0, box.n0 == 1, address_of(result)
+    one, other = address_of(scratch), address_of(scratch) + scratch.shape[1]
+    for line in range(1 if flat else box.n1):
+        i, j = (0, t) if flat else (t, line)
+        target = out + (i * box.n1 + j) * box.n
         if stored and finish in (STORE, NORM):
-            arrays.result[i, j] = arrays.u[i + 1, j + 1, 1:-1]
+            copy(target, row_of(box, i, j) + 1, box.n)
         if finish in (RESIDUAL, NORM):
-            r = scratch[1] if finish == NORM else arrays.result[i, j]
-            total += residual(r, scratch[0], arrays, tables.K, i, j)
+            total += residual(target if finish == RESIDUAL else other, one, box, i, j)
     return total
 
 
 @compiled
-def lowest(tables, coarse):
+def lowest(restriction, coarse):
     """The first row of the residual that a coarse row of two dimensions needs."""
-    return tables.restriction[1][0][coarse, 0]
+    return restriction[1][0][coarse, 0]
 
 
 @compiled
-def highest(tables, coarse):
+def highest(restriction, coarse):
     """The last one."""
-    rows, weights = tables.restriction[1]
+    rows, weights = restriction[1]
     last = rows[coarse, 0]
     for b in range(rows.shape[1]):
         if weights[coarse, b] != 0:
@@ -197,106 +214,118 @@ def highest(tables, coarse):
 
 
 @compiled
-def descend_across(arrays, tables, end, scratch):
+def descend_across(box, coarse, restriction, end, scratch):
     """Restrict the residual to the coarse rows that need a row beside the end of a block."""
-    rows, weights = tables.restriction[1]
-    n, known = arrays.f.shape[1], -1
-    for coarse in range(rows.shape[0]):
+    (rows, weights), known = restriction[1], -1
+    for number in range(rows.shape[0]):
         near = False
         for b in range(rows.shape[1]):
-            beside = (rows[coarse, b] - end + 2) % n < 3
-            near = near or (weights[coarse, b] != 0 and beside)
+            beside = (rows[number, b] - end + 2) % box.n1 < 3
+            near = near or (weights[number, b] != 0 and beside)
         if near:
-            known = descend(arrays, tables, coarse, scratch, known)
+            known = descend(box, coarse, restriction, number, scratch, known)
 
 
 @compiled
-def descend(arrays, tables, coarse, scratch, known):
+def descend(box, coarse, restriction, number, scratch, known):
     """Restrict the residual to a row of two dimensions; the last row that was needed stays, its number is returned."""
-    t, r, n = scratch[1], scratch[2], arrays.f.shape[2]
-    (rows, weights), (columns, shares) = tables.restriction[1], tables.restriction[2]
-    t[:n] = 0
+    (rows, weights), (columns, shares), t = restriction[1], restriction[2], scratch[1]
+    one, sums, r = address_of(scratch), address_of(t), address_of(t) + scratch.shape[1]
+    t[: box.n] = 0
     for b in range(rows.shape[1]):
-        if weights[coarse, b] != 0:
-            if rows[coarse, b] != known:
-                known = rows[coarse, b]
-                residual(r, scratch[0], arrays, tables.K, 0, known)
-            more(t, r, weights[coarse, b], n)
-    points(arrays.coarse[0, coarse], t, columns, shares, False)
+        if weights[number, b] != 0:
+            if rows[number, b] != known:
+                known = rows[number, b]
+                residual(r, one, box, 0, known)
+            more(sums, r, weights[number, b], box.n)
+    points(coarse[0, number], t, columns, shares, False)
     return known
 
 
 @compiled
-def relax(arrays, tables, i, j, flip, scratch):
+def row_of(box, i, j):
+    """A row of the iterate, from the value before its first unknown."""
+    return box.u + ((i + 1) * (box.n1 + 2) + j + 1) * (box.n + 2)
+
+
+@compiled
+def of_row(box, i, j):
+    """The coefficients of a row of unknowns: 27, and 27 of its last point."""
+    a, b = int(i == box.n0 - 1), int(j == box.n1 - 1)
+    return box.K + (2 * a + b) * 54
+
+
+@compiled
+def relax(box, i, j, flip, t, new):
     """Relax one row, the odd points first where `flip`."""
-    u, K, omega = arrays.u, tables.K, tables.omega
-    n0, n1, n = arrays.f.shape
-    t, new, row = scratch[0], scratch[1], u[i + 1, j + 1]
-    a, b = int(i == n0 - 1), int(j == n1 - 1)
-    rest(t, u, arrays.f, K, i, j)
-    beside, centre = K[a, b, 0, 1, 1, 2], K[a, b, 0, 1, 1, 1]
-    for parity in range(flip, 2 - 3 * flip, 1 - 2 * flip):
-        relaxed(new, t, row, omega[1 + parity], omega[0, 0] / centre, centre, beside, n)
-        if parity == (n - 1) % 2:
-            new[n - 1] = row[n] + omega[0, 0] / K[a, b, 1, 1, 1, 1] * (t[n - 1] - dot(row, K[a, b, 1, 1, 1], n))
-        row[1 : n + 1] = new[:n]
-        if tables.periodic[2]:
-            row[0], row[n + 1] = row[n], row[1]
-    around(u, i, j, tables.periodic)
+    n, row = box.n, row_of(box, i, j)
+    rest(t, box, i, j)
+    new[0], new[n + 1] = row[0], row[n + 1]
+    relax_colour(new, t, row, box, of_row(box, i, j), flip)
+    relax_colour(row, t, new, box, of_row(box, i, j), 1 - flip)
+    around(box, i, j)
+
+
+@compiled
+def relax_colour(new, t, row, box, K, parity):
+    """new <- row with the points of one parity relaxed."""
+    n, omega = box.n, box.omega[0]
+    relaxed(new, t, row, box.omega + (1 + parity) * n, omega / K[13], K[13], K[14], n)
+    new[n] = row[n]
+    if parity == (n - 1) % 2:
+        new[n] += omega / K[40] * (t[n - 1] - dot(row, K + 39, n))
+    if box.p2 != 0:
+        new[0], new[n + 1] = new[n], new[1]
 
 
 @compiled
 def relaxed(new, t, row, colour, weight, centre, beside, n):
-    """The row with the points of a colour relaxed: all are computed, and 0 times the change added to the others."""
+    """All points are relaxed, and 0 times the change is added to those of the other colour."""
     for k in range(n):
         r = t[k] - centre * row[k + 1] - beside * (row[k] + row[k + 2])
-        new[k] = row[k + 1] + colour[k] * weight * r
+        new[k + 1] = row[k + 1] + colour[k] * weight * r
 
 
 @compiled
-def residual(r, t, arrays, K, i, j):
+def residual(r, t, box, i, j):
     """r <- f - A u in a row; return the sum of squares."""
-    n0, n1, n = arrays.f.shape
-    row, a, b, total = arrays.u[i + 1, j + 1], int(i == n0 - 1), int(j == n1 - 1), 0.0
-    rest(t, arrays.u, arrays.f, K, i, j)
-    centre, beside = K[a, b, 0, 1, 1, 1], K[a, b, 0, 1, 1, 2]
+    n, row, K, total = box.n, row_of(box, i, j), of_row(box, i, j), 0.0
+    rest(t, box, i, j)
+    centre, beside = K[13], K[14]
     for k in range(n - 1):
         r[k] = t[k] - centre * row[k + 1] - beside * (row[k] + row[k + 2])
         total += r[k] * r[k]
-    r[n - 1] = t[n - 1] - dot(row, K[a, b, 1, 1, 1], n)
+    r[n - 1] = t[n - 1] - dot(row, K + 39, n)
     return total + r[n - 1] * r[n - 1]
 
 
 @compiled
-def rest(t, u, f, K, i, j):
+def rest(t, box, i, j):
     """t <- f less the terms of other rows than its own."""
-    n0, n1, n = f.shape
-    a, b = int(i == n0 - 1), int(j == n1 - 1)
-    A, B = K[a, b, 0], K[a, b, 1]
-    pair(t, f[i, j], u[i + 1, j], u[i + 1, j + 2], A[1, 0], A[1, 2], n)
-    last = f[i, j, n - 1] - dot(u[i + 1, j], B[1, 0], n) - dot(u[i + 1, j + 2], B[1, 2], n)
-    if n0 > 1:
-        other_pair(t, u[i, j + 1], u[i + 2, j + 1], A[0, 1], A[2, 1], n)
-        four(
-            t, (u[i, j], u[i, j + 2], u[i + 2, j], u[i + 2, j + 2]), (A[0, 0, 1], A[0, 2, 1], A[2, 0, 1], A[2, 2, 1]), n
-        )
+    n, K, f, row = box.n, of_row(box, i, j), box.f + (i * box.n1 + j) * box.n, row_of(box, i, j)
+    length, plane = n + 2, (box.n1 + 2) * (n + 2)
+    pair(t, f, row - length, row + length, K[10], K[11], K[16], K[17], n)
+    last = f[n - 1] - dot(row - length, K + 36, n) - dot(row + length, K + 42, n)
+    if box.n0 > 1:
+        below, above = row - plane, row + plane
+        other_pair(t, below, above, K[4], K[5], K[22], K[23], n)
+        four(t, (below - length, below + length, above - length, above + length), (K[1], K[7], K[19], K[25]), n)
         for q in range(3):
-            last -= dot(u[i, j + q], B[0, q], n) + dot(u[i + 2, j + q], B[2, q], n)
+            shift = (q - 1) * length
+            last -= dot(below + shift, K + 27 + 3 * q, n) + dot(above + shift, K + 45 + 3 * q, n)
     t[n - 1] = last
 
 
 @compiled
-def pair(t, source, x, y, X, Y, n):
+def pair(t, source, x, y, x0, x1, y0, y1, n):
     """t <- source less two rows, times coefficients that are alike on both sides."""
-    x0, x1, y0, y1 = X[1], X[2], Y[1], Y[2]
     for k in range(n):
         t[k] = source[k] - (x0 * x[k + 1] + x1 * (x[k] + x[k + 2])) - (y0 * y[k + 1] + y1 * (y[k] + y[k + 2]))
 
 
 @compiled
-def other_pair(t, x, y, X, Y, n):
+def other_pair(t, x, y, x0, x1, y0, y1, n):
     """The same from t itself: a compiler has to know that no two arrays overlap."""
-    x0, x1, y0, y1 = X[1], X[2], Y[1], Y[2]
     for k in range(n):
         t[k] -= (x0 * x[k + 1] + x1 * (x[k] + x[k + 2])) + (y0 * y[k + 1] + y1 * (y[k] + y[k + 2]))
 
@@ -305,8 +334,9 @@ def other_pair(t, x, y, X, Y, n):
 def four(t, rows, weights, n):
     """t less four rows, of which only the points in the middle couple."""
     w, x, y, z = rows
+    w0, x0, y0, z0 = weights
     for k in range(n):
-        t[k] -= weights[0] * w[k + 1] + weights[1] * x[k + 1] + weights[2] * y[k + 1] + weights[3] * z[k + 1]
+        t[k] -= w0 * w[k + 1] + x0 * x[k + 1] + y0 * y[k + 1] + z0 * z[k + 1]
 
 
 @compiled
@@ -316,18 +346,18 @@ def dot(x, X, n):
 
 
 @compiled
-def around(u, i, j, periodic):
+def around(box, i, j):
     """Copy a row, and its ends, to the halo of periodic axes."""
-    n0, n1, n = u.shape[0] - 2, u.shape[1] - 2, u.shape[2] - 2
-    row = u[i + 1, j + 1]
-    if periodic[2]:
+    n, row = box.n, row_of(box, i, j)
+    if box.p2 != 0:
         row[0], row[n + 1] = row[n], row[1]
-    for p in range(3):  # on the other side, or not
-        for q in range(3):
-            beyond0, beyond1 = i + 1 + (p - 1) * n0, j + 1 + (q - 1) * n1
-            moves = (p == 1 or periodic[0]) and (q == 1 or periodic[1]) and not (p == 1 and q == 1)
-            if moves and 0 <= beyond0 < n0 + 2 and 0 <= beyond1 < n1 + 2:
-                u[beyond0, beyond1] = row
+    if box.p0 + box.p1 == 0 or (0 < i < box.n0 - 1 and 0 < j < box.n1 - 1):
+        return
+    for p in range(-box.p0, box.p0 + 1):  # on the other side, or not
+        for q in range(-box.p1, box.p1 + 1):
+            beyond0, beyond1 = i + p * box.n0, j + q * box.n1
+            if (p != 0 or q != 0) and -1 <= beyond0 <= box.n0 and -1 <= beyond1 <= box.n1:
+                copy(row_of(box, beyond0, beyond1), row, n + 2)
 
 
 @compiled
@@ -340,7 +370,7 @@ def weighted(target, source, maps, i, j, t, add):
         for b in range(q.shape[1]):
             weight = v[i, a] * w[j, b]
             if weight != 0:
-                more(t, source[p[i, a], q[j, b]], weight, m)
+                more(address_of(t), address_of(source[p[i, a], q[j, b]]), weight, m)
     points(target, t, r, x, add)
 
 
@@ -355,6 +385,6 @@ def points(target, t, r, x, add):
 
 
 @compiled
-def more(t, row, weight, m):
-    for k in range(m):
+def more(t, row, weight, n):
+    for k in range(n):
         t[k] += weight * row[k]
