@@ -292,8 +292,8 @@ def _by_points(A: Operator) -> bool:
     Between the centres of cells others would not be compact; a full tensor, and a reaction that may make A indefinite,
     have no other cycles on compiled kernels.
     """
-    special = A.terms.tensor is not None or A.terms.least_reaction < 0
-    return special or any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
+    special = A.terms.tensor is not None or A.terms.least_reaction < 0 or any(axis.cell for axis in A.grid.axes)
+    return special or (isinstance(A, CompactOperator) and A.inside is not None)
 
 
 def _truncated(
