@@ -13,7 +13,7 @@ from mgcore import Level
 from pde.common.arrays import convert
 from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
-from pde.levels.components import ComponentSolver, component_level, component_volumes
+from pde.levels.components import ComponentSolver, as_rows, component_level, component_volumes
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
 from pde.levels.fourth_order import compact_levels
@@ -61,8 +61,15 @@ It has up to 50 unknowns along each of two axes, or 17 along each of three.
 COARSEST_SIZE_MASKED = 256
 """Unknowns of the coarsest grid at most in a domain, if no number of levels is asked for: its factors are small."""
 
-COARSEST_SIZE_COMPONENTS = 3000
-"""The same where faces are closed: the graphs that are left couple in ways that interpolation follows less well."""
+COARSEST_SIZE_COMPONENTS, COARSEST_SHARE_COMPONENTS = 5000, 50
+"""The same where faces are closed, and the share of the finest grid's unknowns, in two dimensions.
+
+Each further level of a labyrinth costs some iterations of conjugate gradients, and factors of a plane graph little; up
+to an eighth of `LARGEST_DIRECT`, or of what tensors allow.
+"""
+
+COARSEST_SIZE_COMPONENTS_3D = 1000
+"""The same in three dimensions, where factors fill in."""
 
 COARSEST_SIZE_STEEP = 5000
 """Unknowns of the coarsest grid at most where a would be too steep for a coarser one."""
@@ -77,8 +84,8 @@ Factors of 10,000 unknowns cost as much as levels. Across jumps on stretched axe
 changes, no coarse grid knows which unknowns are tied together; factors take at most a second there.
 """
 
-COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 15, 100_000
-"""In two dimensions the share of the finest grid's unknowns, up to a limit: two coarsenings see inclusions eight
+COARSEST_SHARE_ROUGH, LARGEST_DIRECT = 60, 100_000
+"""In two dimensions the share of the finest grid's unknowns, up to a limit: three coarsenings see inclusions eight
 points wide."""
 
 
@@ -292,8 +299,9 @@ def _by_points(A: Operator) -> bool:
     Between the centres of cells others would not be compact; a full tensor, and a reaction that may make A indefinite,
     have no other cycles on compiled kernels.
     """
-    special = A.terms.tensor is not None or A.terms.least_reaction < 0 or any(axis.cell for axis in A.grid.axes)
-    return special or (isinstance(A, CompactOperator) and A.inside is not None)
+    special = A.terms.tensor is not None or A.terms.least_reaction < 0
+    masked = isinstance(A, CompactOperator) and A.inside is not None
+    return special or masked or any(axis.cell for axis in A.grid.axes)
 
 
 def _truncated(
@@ -342,11 +350,12 @@ def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
     """Unknowns that are left to the direct solver; where the coefficient jumps fewer in three dimensions (fill-in)."""
     if choices.transfer == "truncated" and not limit:
         return COARSEST_SIZE_MASKED
-    if choices.transfer == "components":
-        return COARSEST_SIZE if limit else COARSEST_SIZE_COMPONENTS
+    plane = sum(n > 1 for n in grid.shape) < 3
+    if choices.transfer == "components" and not limit:
+        share = max(COARSEST_SIZE_COMPONENTS, grid.size // COARSEST_SHARE_COMPONENTS)
+        return min(share, choices.largest_direct // 8) if plane else COARSEST_SIZE_COMPONENTS_3D
     if choices.transfer != "operator":
         return COARSEST_SIZE
-    plane = sum(n > 1 for n in grid.shape) < 3
     lines = choices.smoother.startswith(("zebra", "planes"))
     least = COARSEST_SIZE_ROUGH if limit else CHEAP_LINES if lines else CHEAP_ROUGH
     return min(max(least, grid.size // COARSEST_SHARE_ROUGH if plane else 0), choices.largest_direct)
@@ -369,11 +378,13 @@ def _coarsest_level(A: Operator, volumes: Volumes, singular: bool) -> Level:
 
 
 def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
-    B = make_smoother(choices.smoother, A, choices.omega)
+    rows = choices.transfer == "components" and isinstance(A, StencilOperator)
+    runs = as_rows(A, choices.dtype) if rows else A  # type: ignore[arg-type]
+    B = make_smoother(choices.smoother, runs, choices.omega)
     omega = f" omega={B.omega:.3g}" if hasattr(B, "omega") else ""
     pre, post = choices.nu
     return Level(
-        A,
+        runs,
         [B] * pre,
         R=transfer.adjoint(),
         P=transfer,

@@ -17,6 +17,7 @@ from pde.problem.fluxes import (
     face_fluxes,
     open_faces,
     outer,
+    refuse_tensor,
     wall_areas,
     wall_faces,
     wall_fluxes,
@@ -47,8 +48,8 @@ def gradient(problem: Poisson, u: Any, g: BoundaryData = None, at: str = "faces"
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
     points = choose("at", at, ("faces", "points")) == "points"
-    if any(side.of_flux for axis in problem.grid.axes for side in axis.sides if not axis.periodic):
-        _refuse_tensor(problem, "the gradient beside Neumann and Robin sides")
+    if any(side.of_flux and side.kind != "periodic" for pair in problem.boundary for side in pair):
+        refuse_tensor(problem, "the gradient beside a Neumann or Robin side")
     u, sides = _read(problem, u, g)
     result = []
     for a in range(problem.ndim):
@@ -88,8 +89,8 @@ def flux(problem: Poisson, u: Any, side: Any = None, g: BoundaryData = None) -> 
     >>> round(float(heat), 12)
     2.0
     """
+    refuse_tensor(problem, "the flux")
     side, points = _read_side(problem, side)
-    _refuse_tensor(problem, "the flux")
     u, sides = _read(problem, u, g)
     if side is None:
         return tuple(face_fluxes(problem, u, sides, a) for a in range(problem.ndim))
@@ -98,11 +99,6 @@ def flux(problem: Poisson, u: Any, side: Any = None, g: BoundaryData = None) -> 
     walls = [(w, wall_areas(w, problem.grid), outward) for w, _, outward in wall_fluxes(problem, u, sides)]
     parts = [outward * as_like(areas * points.ravel()[w.beyond], u) for w, areas, outward in walls]
     return sum(namespace(u).sum(part, axis=-1) for part in parts)
-
-
-def _refuse_tensor(problem: Poisson, wish: str) -> None:
-    if problem.terms.tensor is not None:
-        raise ValueError(f"coefficient: {wish} is there for a number or a diagonal tensor, got a full one")
 
 
 def _read_side(problem: Poisson, side: Any) -> tuple[Any, Array | None]:

@@ -109,7 +109,7 @@ class Setup:
             ValueError: "cg" around a cycle that is not symmetric.
         """
         grid, terms = self.problem.grid, self.problem.terms
-        needed = terms.domain is not None or may_be_indefinite(grid, terms)
+        needed = terms.closed or may_be_indefinite(grid, terms)
         if accel == "none" or (accel is None and not needed):
             return None
         if accel is not None and choose("accel", accel, ("cg", "auto", "none")) == "cg":

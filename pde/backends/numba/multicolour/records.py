@@ -63,6 +63,10 @@ LEVEL = np.dtype(
         ("reaction", FIELD),
         ("volumes", FIELD),
         ("coarse_volumes", _COUNT),
+        ("behind", _COUNT),
+        ("aside", _COUNT),
+        ("places", _COUNT),
+        ("placed", _COUNT),
         ("widths", _COUNT, 3),
         ("rows", FIELD),
     ]
@@ -78,8 +82,11 @@ Attributes:
     coarse_mask: address of bytes, or 0.
     P, R: in the place of `line`, where `P.rows` is not 0.
     flat: whether there are two dimensions. corners: address of the weights of a `CornerTransfer`, if it is one; then
-        parents of a `line` are corners, and its children the planes before, at and behind each coarse one, -1 if none.
-    between: addresses of 1 where an index lies between coarse ones. reaction, volumes, coarse_volumes: see there.
+        parents of a `line` are corners, and its children the points before, at and behind each coarse one, -1 if none
+        (along rows the coarse point itself, whose weights there are zero; `behind` has 0 then, else 1).
+    between, aside: addresses of 1 where an index lies between coarse ones, of the last axis as numbers of the level. reaction, volumes, coarse_volumes: see there.
+    places, placed: address of (3, 3, 2, points of a row): 1 where the corner of a bit of the neighbour at distance
+        -1, 0 or 1 is at 0, 1 or 2 of `corners.step_to`; and whether there are any such points.
     widths: addresses of the control volumes along each axis. rows: factors of residuals in norms.
 """
 

@@ -116,4 +116,4 @@ class Runner:
     @cached_property
     def _work_size(self) -> int:
         row, (_, rows, line) = self.table.shape[2], self.table.coarse_shape
-        return 2 * row + max((RING + 27) * rows * line + 27 * line, line) + 64
+        return 30 * row + (RING + 27) * rows * line + 28 * line + 64

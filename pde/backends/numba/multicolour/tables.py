@@ -121,6 +121,13 @@ class Table:
             children[(children < 0) | (children >= n)] = -1
             aside = children[::2]
             aside[(aside >= 0) & (between[aside] == 0)] = -1
+            if a == 2:
+                L["behind"] = self._address((children[2] >= 0).astype(self.dtype))
+                L["aside"] = self._address(between.astype(self.dtype))
+                places = _places(between)
+                L["places"] = self._address(places.astype(self.dtype))
+                L["placed"] = self._address(np.asarray(places.any(axis=-1), dtype=np.int32))
+                children = np.where(children < 0, children[1], children)
             L["between"][a] = self._address(between)
             L["line"][a]["fine"], L["line"][a]["coarse"] = n, m
             L["line"][a]["parents"] = self._address(line.astype(np.int32))
@@ -183,6 +190,20 @@ def _terms(A: Any) -> list[Term]:
         for a, both in pairs
         for way, values in zip((-1, 1), both, strict=True)
     ]
+
+
+def _places(between: Array) -> Array:
+    """(3, 3, 2, n): `places` of `records.LEVEL`."""
+    n = len(between)
+    result = np.zeros((3, 3, 2, n), bool)
+    for d in (-1, 0, 1):
+        there = np.roll(between, -d)
+        for bit in (0, 1):
+            behind = np.where(there == 0, 1 + d, 1 + bit if d > 0 else bit)
+            step = np.full(n, 1 + bit) if d == 0 else np.where(between == 1, 1 + (d > 0), behind)
+            known = there >= bit
+            result[d + 1, step[known], bit, np.flatnonzero(known)] = True
+    return result
 
 
 @once_per_axis
