@@ -69,6 +69,7 @@ class Cycling:
         self._guess = self._u
         self._members = list(range(len(self._sizes)))
         self._ended: dict[int, Array] = {}
+        self._indefinite: np.ndarray | None = None  # where conjugate gradients met (p, A p) <= 0
 
     def norms(self) -> Sequence[float]:
         return self._backend.norms(self._residual()).tolist()
@@ -85,7 +86,8 @@ class Cycling:
         return None if self._u is None else self._backend.rounding(self._u, self._sizes).tolist()
 
     def failures(self) -> Sequence[str | None]:
-        return [None] * len(self._members)
+        wrong = self._indefinite
+        return [None] * len(self._members) if wrong is None else ["indefinite" if each else None for each in wrong]
 
     def u(self) -> Array:
         self._owned = False
@@ -99,7 +101,7 @@ class Cycling:
         ended = [k for k in range(len(self._members)) if k not in set(members)]
         for k, u in zip(ended, self._current(ended), strict=True):
             self._ended[self._members[k]] = copied(u)
-        self._members = [self._members[k] for k in members]
+        self._members, self._indefinite = [self._members[k] for k in members], None
         self._data, self._sizes = self._data.select(members, self._none.ndim - 1), self._sizes[members]
         self._out = None
         if self._u is not None:

@@ -27,7 +27,6 @@ class ConjugateGradients(Cycling):
         self._r: Any = None
         self._p: Any = None
         self._rz: Any = None
-        self._indefinite: np.ndarray | None = None
         self._computed: Any = None  # (r, M r) of the last residual that was computed
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
@@ -47,14 +46,8 @@ class ConjugateGradients(Cycling):
         u = step * self._p if self._u is None else self._u + step * self._p
         return self._accept(backend.project(u), None, left)
 
-    def failures(self) -> Sequence[str | None]:
-        if self._indefinite is None:
-            return super().failures()
-        return ["indefinite" if wrong else None for wrong in self._indefinite]
-
     def keep(self, members: Sequence[int]) -> None:
         super().keep(members)
-        self._indefinite = None
         if self._r is not None:
             self._r, self._p, self._rz, self._computed = (
                 v[members] for v in (self._r, self._p, self._rz, self._computed)

@@ -22,6 +22,9 @@ Where a jumps, pieces of a good conductor have values of their own, whatever the
 LEAST_SHRINKING = 0.75
 """Where more than this share of the nodes stays, components lead through weak faces too."""
 
+WEAKEST = 1e-10
+"""Conductances count as no less than this share of the mean, so that a component's matrix can be inverted."""
+
 
 def coarsened(graph: FaceGraph) -> tuple[sp.csr_matrix, FaceGraph] | None:
     """P and the coarse graph; None where no node would be left.
@@ -137,9 +140,9 @@ def _around(graph: FaceGraph, inside: Array, number: Array, out: Array, chosen: 
 
 def _half_means(matrices: Array, out: Array) -> Array:
     """The same of many components of one size: minus the conductances, (components, m, m), and their nodes in `out`."""
-    m = matrices.shape[1]
+    m, scale = matrices.shape[1], -matrices.sum(axis=2).mean(axis=1)[:, None, None]
+    matrices = np.where(matrices < 0, np.minimum(matrices, -WEAKEST * scale), 0.0)
     degree = -matrices.sum(axis=2)
-    scale = degree.mean(axis=1)[:, None, None]
     inverse = np.linalg.inv((matrices + degree[:, :, None] * np.eye(m)) / scale + 1 / m) / scale  # and 1, which cancels
     diagonal = np.diagonal(inverse, axis1=1, axis2=2)
     total = out.sum(axis=1, keepdims=True)

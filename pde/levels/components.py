@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from pde.levels.component_transfer import coarsened
 from pde.levels.direct import DirectSolver, factor_of_definite
 from pde.levels.face_graph import face_graph
-from pde.levels.graph_operator import GraphOperator
+from pde.levels.graph_operator import GraphOperator, MatrixOperator
 from pde.levels.transfers import MatrixTransfer
 from pde.problem.components import UNSEEN, Components, closed_components
 from pde.problem.grid import Array
@@ -38,6 +38,17 @@ def component_level(A: Operator, volumes: Components, dtype: np.dtype) -> tuple[
     P, coarse = made
     operator = GraphOperator(sp.csr_matrix(P.T @ (matrix @ P)), coarse, volume, dtype)
     return MatrixTransfer(operator.grid, P, A.volumes, operator.volumes, dtype), operator
+
+
+def as_rows(A: StencilOperator, dtype: np.dtype) -> MatrixOperator:
+    """A as a sparse matrix, which skips what is outside a domain; points without open faces are not relaxed."""
+    matrix, numbers = A.matrix(), np.arange(A.grid.size).reshape(A.grid.shape)
+    centre = matrix.diagonal()
+    colours = [np.concatenate([numbers[block].ravel() for block in blocks]) for blocks in A.colours]
+    colours = [np.sort(rows[centre[rows] > 0]) for rows in colours]
+    matrix.eliminate_zeros()
+    diagonal = np.broadcast_to(A.diagonal, A.grid.shape).astype(dtype)
+    return MatrixOperator(A.grid, matrix, A.terms, A.volumes, [rows for rows in colours if len(rows)], dtype, diagonal)
 
 
 class ComponentSolver(DirectSolver):

@@ -11,38 +11,64 @@ from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Axis, Grid, Side
 
 
-class GraphOperator(Frozen):
-    """A as a sparse symmetric matrix, in float64; all control volumes are `volume`.
+class MatrixOperator(Frozen):
+    """A as a sparse matrix on flattened unknowns, relaxed in colours.
+
+    Args:
+        matrix: in float64.
+        colours: sets of rows within which none couple; what is in no set is never relaxed.
+        diagonal: None is that of the matrix.
+    """
+
+    arrays = ("_matrix", "diagonal", "_colours")
+
+    def __init__(
+        self,
+        grid: Grid,
+        matrix: sp.csr_matrix,
+        terms: Terms,
+        volumes: Array,
+        colours: list[Array],
+        dtype: np.dtype,
+        diagonal: Array | None = None,
+    ) -> None:
+        self.grid, self.terms, self.volumes = grid, terms, volumes
+        self.exact, self.nonzeros = matrix, matrix.nnz
+        self._matrix = matrix = matrix.astype(dtype, copy=False)
+        centre = matrix.diagonal()
+        self.diagonal = (centre if diagonal is None else diagonal).reshape(grid.shape)
+        self._colours = [(rows, matrix[rows], 1 / centre[rows]) for rows in colours]
+
+    def __call__(self, u: Array) -> Array:
+        """A u for u of shape (..., *grid.shape)."""
+        return multiplied(self._matrix, u, self.grid.ndim, self.grid.shape)
+
+    def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
+        """One multicolour Gauss-Seidel sweep with relaxation omega on A d = r from d = 0."""
+        members = r.reshape(-1, self.grid.size)
+        flat, single = (members[0], True) if len(members) == 1 else (members.T, False)
+        d = zeros(tuple(flat.shape), like=r)
+        for number, (rows, block, inverse) in enumerate(reversed(self._colours) if reverse else self._colours):
+            left = flat[rows] - block @ d if number > 0 else flat[rows]
+            d[rows] = omega * (inverse if single else inverse[:, None]) * left
+        return contiguous(d.T).reshape(r.shape)
+
+    def matrix(self) -> sp.csr_matrix:
+        """A as a sparse matrix, in float64."""
+        return self.exact
+
+
+class GraphOperator(MatrixOperator):
+    """A as a symmetric matrix on numbered unknowns; all control volumes are `volume`.
 
     Attributes:
         grid: one axis of numbered unknowns.
         graph: the open faces between them.
     """
 
-    arrays = ("_matrix", "diagonal", "_colours")
-
     def __init__(self, matrix: sp.csr_matrix, graph: FaceGraph, volume: float, dtype: np.dtype) -> None:
-        self.grid, self.graph, self.terms = numbered(graph.size), graph, Terms((1.0,))
-        self.volumes, self.exact, self.nonzeros = np.full(graph.size, volume), matrix, matrix.nnz
-        self._matrix = matrix = matrix.astype(dtype, copy=False)
-        self.diagonal = matrix.diagonal()
-        self._colours = [(rows, matrix[rows], self.diagonal[rows]) for rows in independent_sets(matrix)]
-
-    def __call__(self, u: Array) -> Array:
-        """A u for u of shape (..., n)."""
-        return multiplied(self._matrix, u, 1, self.grid.shape)
-
-    def coloured_sweep(self, r: Array, omega: float, reverse: bool = False) -> Array:
-        """One multicolour Gauss-Seidel sweep with relaxation omega on A d = r from d = 0."""
-        flat = r.reshape(-1, self.grid.size).T
-        d = zeros(tuple(flat.shape), like=r)
-        for rows, block, centre in reversed(self._colours) if reverse else self._colours:
-            d[rows] += omega * (flat[rows] - block @ d) / centre[:, None]
-        return contiguous(d.T).reshape(r.shape)
-
-    def matrix(self) -> sp.csr_matrix:
-        """A as a sparse matrix, in float64."""
-        return self.exact
+        self.graph, volumes = graph, np.full(graph.size, volume)
+        super().__init__(numbered(graph.size), matrix, Terms((1.0,)), volumes, independent_sets(matrix), dtype)
 
 
 def numbered(n: int) -> Grid:

@@ -13,7 +13,7 @@ from mgcore import Level
 from pde.common.arrays import convert
 from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
-from pde.levels.components import ComponentSolver, component_level, component_volumes
+from pde.levels.components import ComponentSolver, as_rows, component_level, component_volumes
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
 from pde.levels.direct import direct_solver, is_separable
 from pde.levels.fourth_order import compact_levels
@@ -61,8 +61,15 @@ It has up to 50 unknowns along each of two axes, or 17 along each of three.
 COARSEST_SIZE_MASKED = 256
 """Unknowns of the coarsest grid at most in a domain, if no number of levels is asked for: its factors are small."""
 
-COARSEST_SIZE_COMPONENTS = 3000
-"""The same where faces are closed: the graphs that are left couple in ways that interpolation follows less well."""
+COARSEST_SIZE_COMPONENTS, COARSEST_SHARE_COMPONENTS = 5000, 50
+"""The same where faces are closed, and the share of the finest grid's unknowns, in two dimensions.
+
+Each further level of a labyrinth costs some iterations of conjugate gradients, and factors of a plane graph little; up
+to an eighth of `LARGEST_DIRECT`, or of what tensors allow.
+"""
+
+COARSEST_SIZE_COMPONENTS_3D = 1000
+"""The same in three dimensions, where factors fill in."""
 
 COARSEST_SIZE_STEEP = 5000
 """Unknowns of the coarsest grid at most where a would be too steep for a coarser one."""
@@ -263,7 +270,7 @@ def _coarsened(
     if isinstance(volumes, Components):
         return component_level(A, volumes, choices.dtype)
     rediscretised = choices.coarse == "rediscretised"
-    if choices.transfer == "truncated" or (not rediscretised and choices.transfer == "bilinear" and _has_cells(A)):
+    if choices.transfer == "truncated" or (choices.transfer == "bilinear" and not rediscretised and _by_points(A)):
         return _truncated(A, which, choices, makers)
     made = makers.black_box(A, which, choices.dtype) if choices.transfer == "operator" else None
     matrix = None if rediscretised or made else regular_matrix(A)
@@ -286,9 +293,15 @@ def _is_too_steep(grid: Grid, terms: Terms, coarse: Grid) -> bool:
     return grid.size <= COARSEST_SIZE_STEEP and terms.largest_ratio(coarse) > STEEP
 
 
-def _has_cells(A: Operator) -> bool:
-    """Whether the finest grid has cells: products with interpolation between their centres would not be compact."""
-    return any(axis.cell for axis in A.grid.axes) or (isinstance(A, CompactOperator) and A.inside is not None)
+def _by_points(A: Operator) -> bool:
+    """Whether products are made on coefficients, by bilinear interpolation through every second unknown.
+
+    Between the centres of cells others would not be compact; a full tensor, and a reaction that may make A indefinite,
+    have no other cycles on compiled kernels.
+    """
+    special = A.terms.tensor is not None or A.terms.least_reaction < 0
+    masked = isinstance(A, CompactOperator) and A.inside is not None
+    return special or masked or any(axis.cell for axis in A.grid.axes)
 
 
 def _truncated(
@@ -337,11 +350,12 @@ def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
     """Unknowns that are left to the direct solver; where the coefficient jumps fewer in three dimensions (fill-in)."""
     if choices.transfer == "truncated" and not limit:
         return COARSEST_SIZE_MASKED
-    if choices.transfer == "components":
-        return COARSEST_SIZE if limit else COARSEST_SIZE_COMPONENTS
+    plane = sum(n > 1 for n in grid.shape) < 3
+    if choices.transfer == "components" and not limit:
+        share = max(COARSEST_SIZE_COMPONENTS, grid.size // COARSEST_SHARE_COMPONENTS)
+        return min(share, choices.largest_direct // 8) if plane else COARSEST_SIZE_COMPONENTS_3D
     if choices.transfer != "operator":
         return COARSEST_SIZE
-    plane = sum(n > 1 for n in grid.shape) < 3
     lines = choices.smoother.startswith(("zebra", "planes"))
     least = COARSEST_SIZE_ROUGH if limit else CHEAP_LINES if lines else CHEAP_ROUGH
     return min(max(least, grid.size // COARSEST_SHARE_ROUGH if plane else 0), choices.largest_direct)
@@ -364,11 +378,13 @@ def _coarsest_level(A: Operator, volumes: Volumes, singular: bool) -> Level:
 
 
 def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
-    B = make_smoother(choices.smoother, A, choices.omega)
+    rows = choices.transfer == "components" and isinstance(A, StencilOperator)
+    runs = as_rows(A, choices.dtype) if rows else A  # type: ignore[arg-type]
+    B = make_smoother(choices.smoother, runs, choices.omega)
     omega = f" omega={B.omega:.3g}" if hasattr(B, "omega") else ""
     pre, post = choices.nu
     return Level(
-        A,
+        runs,
         [B] * pre,
         R=transfer.adjoint(),
         P=transfer,

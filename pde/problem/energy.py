@@ -55,14 +55,20 @@ def energy(problem: Poisson, u: Any, f: Any = 0.0, g: BoundaryData = None) -> An
     if any(map(is_complex, sides.values())):
         raise TypeError("g must hold real numbers here; add the energies of the real and the imaginary parts")
     grid, terms, W = problem.grid, problem.terms, problem.control_volumes()
+    tensor, of_tensor = terms.tensor, 0.0
+    if tensor is not None:
+        of_tensor = tensor.energy(tensor.nodes(u, sides))
     if problem.domain is None and not terms.resistances:
         grid, terms, u, f, sides = _closed(problem, u, f, sides)
         W = grid.volumes()
-    total = _sum(as_like(terms.reaction, u) * u**2 / 2 - f * u, W) + _of_walls(problem, u, sides)
+    total = _sum(as_like(terms.reaction, u) * u**2 / 2 - f * u, W) + _of_walls(problem, u, sides) + of_tensor
     for a in range(grid.ndim):
         areas = _areas(grid, a) if problem.domain is None else _areas(grid, a) * open_faces(problem, a)
-        total = total + _differences(grid, terms, u, a, areas)
+        if tensor is None:
+            total = total + _differences(grid, terms, u, a, areas)
         for side in (0, 1):
+            if tensor is not None and grid.axes[a].sides[side].kind == "dirichlet":
+                continue
             total = total + _side(grid, terms, u, _data(sides, a, side, grid.ndim), a, side, areas)
     return total
 

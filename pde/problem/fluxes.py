@@ -15,6 +15,12 @@ from pde.problem.wall_data import each_wall
 from pde.problem.walls import Wall
 
 
+def refuse_tensor(problem: Poisson, what: str) -> None:
+    """Raise a ValueError where the coefficient is a full tensor, whose fluxes are not those across single faces."""
+    if problem.terms.tensor is not None:
+        raise ValueError(f"coefficient: {what} is there for a number or a diagonal tensor, got a full one")
+
+
 def face_fluxes(problem: Poisson, u: Array, sides: Sides, a: int) -> Array:
     """-a du/dx times the open share of each face across an axis, one entry longer along it than u (..., *shape)."""
     grid, ndim = problem.grid, problem.ndim

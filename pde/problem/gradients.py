@@ -17,6 +17,7 @@ from pde.problem.fluxes import (
     face_fluxes,
     open_faces,
     outer,
+    refuse_tensor,
     wall_areas,
     wall_faces,
     wall_fluxes,
@@ -47,6 +48,8 @@ def gradient(problem: Poisson, u: Any, g: BoundaryData = None, at: str = "faces"
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
     points = choose("at", at, ("faces", "points")) == "points"
+    if any(side.of_flux and side.kind != "periodic" for pair in problem.boundary for side in pair):
+        refuse_tensor(problem, "the gradient beside a Neumann or Robin side")
     u, sides = _read(problem, u, g)
     result = []
     for a in range(problem.ndim):
@@ -86,6 +89,7 @@ def flux(problem: Poisson, u: Any, side: Any = None, g: BoundaryData = None) -> 
     >>> round(float(heat), 12)
     2.0
     """
+    refuse_tensor(problem, "the flux")
     side, points = _read_side(problem, side)
     u, sides = _read(problem, u, g)
     if side is None:

@@ -167,7 +167,7 @@ def at_ends(f: Callable[..., Any], grid: Grid) -> Sides:
         for side in range(0 if axis.periodic else 2):
             lines = [x.nodes[[-side]] if b == a else x.points for b, x in enumerate(grid.axes)]
             with np.errstate(all="ignore"):
-                values = evaluate("f", f, np.meshgrid(*lines, indexing="ij"))
+                values = evaluate("f", f, np.meshgrid(*lines, indexing="ij"), imaginary=True)
             values = np.broadcast_to(values, [len(line) for line in lines]).squeeze(a)
             if np.isfinite(values).all():
                 sides[a, side] = values

@@ -67,6 +67,14 @@ class FullTensor:
             total[trailing(there)] -= flux
         return self._unknowns(total)
 
+    def energy(self, nodes: Any) -> Any:
+        """Half of the integral of grad u . (tensor) grad u for these values at the nodes, of each member of a batch."""
+        axes, total = tuple(range(-self.grid.ndim, 0)), 0.0
+        for _, here, there, k in self.edges:
+            steps = nodes[trailing(there)] - nodes[trailing(here)]
+            total = total + namespace(nodes).sum(like(k, nodes) * steps**2, axis=axes) / 2
+        return total
+
     def stencil(self) -> dict[tuple[int, ...], Array]:
         """The coefficients of -inflow by offset, for zero values at Dirichlet ends."""
         ndim, shape = self.grid.ndim, tuple(_node_count(axis) for axis in self.grid.axes)
@@ -108,7 +116,7 @@ class FullTensor:
         return total
 
     def from_sides(self, sides: Sides, u: Any) -> Any:
-        """What flows into each unknown from Dirichlet data where u is zero; arrays of the kind of u."""
+        """The flow into each unknown from Dirichlet data where u is zero; arrays of the kind of u."""
         return self.inflow(self.nodes(0 * u, sides))
 
     def _at_nodes(self) -> dict[tuple[int, int], Array]:

@@ -203,12 +203,12 @@ class Multigrid(Setup):
                 "backslash".
             accel: "cg", conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing is
                 adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
-                "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" on a domain, with
-                closed faces, and where a negative reaction may make the problem indefinite, if the cycle is symmetric
-                and there are two levels or more, else "none"; "auto" is "cg" also where the coefficient is rough (see
-                `coarse` of `Multigrid`) or a full tensor. With a reaction near minus the least eigenvalue cycles alone
-                need many times as many; beyond it they may diverge, and "cg" ends as "indefinite" where it meets
-                negative curvature.
+                "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" with closed faces
+                or insulated walls, and where a negative reaction may make the problem indefinite, if the cycle is
+                symmetric and there are two levels or more, else "none"; "auto" is "cg" also where the coefficient is
+                rough (see `coarse` of `Multigrid`) or a full tensor. With a reaction near minus the least eigenvalue
+                cycles alone need many times as many; beyond it they may diverge, and "cg" ends as "indefinite" where it
+                meets negative curvature.
             callback: called with a `Progress` after each cycle; a true result stops. Of a batch it tells the largest
                 residual, and the u of all members, those that have ended among them. It may write into f, which the
                 solve has copied; u is a read-only array, or a copy where it is a tensor.
@@ -239,20 +239,20 @@ class Multigrid(Setup):
         removed = inputs.incompatible_share(self.backend, incompatible)
         cycle = cycle if accel is None else "W" if cycle == "W" else "V"
 
-        def once(inputs: Inputs, callback: Callable[[Progress], Any] | None) -> Solution:
-            return mgcore.solve_batch(
-                self._start(inputs, cycle, accel, trace, again=callback is not None),
-                **limits,
-                callback=callback,
-                work_units=partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle),
-                patience=5 if accel is None else 20,
-                doubt=not self.problem.singular and not self.problem.is_held(self.dtype),
-            )
-
+        start = partial(self._start, cycle=cycle, accel=accel, trace=trace)
+        rule: dict[str, Any] = {
+            **limits,
+            "work_units": partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle),
+            "patience": 5 if accel is None else 20,
+            "doubt": not self.problem.singular and not self.problem.is_held(self.dtype),
+        }
         self.backend.prepare(progress)
         with np.errstate(**QUIET), self.backend.device.without_gradients(), ProgressBar(progress, rtol) as bar:
             callback = bar.wrap(trace.wrap(inputs.showing(callback)))
-            solution = solve_open(inputs, once, callback) if self.problem.open else once(inputs, callback)
+            if self.problem.open:
+                solution = solve_open(inputs, start, rule, callback)
+            else:  # the only solve, in this frame
+                solution = mgcore.solve_batch(start(inputs, again=callback is not None), **rule, callback=callback)
         if any(member.reason == "non-finite" for member in solution.members):
             inputs.check_finite()
         if removed is not None:

@@ -7,21 +7,22 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
-from mgcore import Solution
+from mgcore import Iteration, Solution, solve_batch
 from pde.solver.inputs import Inputs
 
 
-def solve_open(inputs: Inputs, solve: Callable[..., Solution], callback: Any) -> Solution:
+def solve_open(inputs: Inputs, start: Callable[..., Iteration], rule: dict[str, Any], callback: Any) -> Solution:
     """The second solve, with the time and the work of both; it has converged where both have.
 
     Args:
-        solve: takes inputs and a callback.
+        start: makes the iteration for inputs; `again`: its iterates are asked for before the last one.
+        rule: arguments of `mgcore.solve_batch`.
     """
-    start = perf_counter()
-    first = solve(replace(inputs, u0=None), None)
+    began = perf_counter()
+    first = solve_batch(start(replace(inputs, u0=None), again=False), **rule)
     inputs = inputs.with_far_field(first.u)
-    seconds = perf_counter() - start
-    return _together(first, solve(inputs, callback), seconds)
+    seconds = perf_counter() - began
+    return _together(first, solve_batch(start(inputs, again=callback is not None), **rule, callback=callback), seconds)
 
 
 def _together(first: Solution, second: Solution, seconds: float) -> Solution:

@@ -68,7 +68,7 @@ class Reduction:
     """
 
     def __init__(self, problem: Poisson, levels: Sequence[Level], backend: Backend) -> None:
-        self.problem, self.device, self._A = problem, backend.device, levels[0].A
+        self.problem, self.device, self._A = problem, backend.device, levels[0].info.operator
         self.grid, self.terms, self.dtype = problem.grid, problem.terms, backend.dtype
         self._here = backend.hierarchy.levels[0].A
         parts = problem.components

@@ -57,7 +57,10 @@ class Setup:
         single = np.dtype("float32")
         for dtype in {self.dtype, single if self._mixed else self.dtype}:
             problem.check_fits(dtype)
-        names = automatic(problem.grid, problem.terms, **self._wanted)
+        wanted = dict(self._wanted)
+        if problem.order == 4 and wanted["coarse"] == "auto":
+            wanted["coarse"] = "rediscretised"  # also for a negative reaction: there are no products
+        names = automatic(problem.grid, problem.terms, **wanted)
         choices = Choices(
             *(names[0], self.omega, self.nu, *names[1:], self.dtype),
             singular=problem.singular,
@@ -106,7 +109,7 @@ class Setup:
             ValueError: "cg" around a cycle that is not symmetric.
         """
         grid, terms = self.problem.grid, self.problem.terms
-        needed = terms.domain is not None or may_be_indefinite(grid, terms)
+        needed = terms.closed or may_be_indefinite(grid, terms)
         if accel == "none" or (accel is None and not needed):
             return None
         if accel is not None and choose("accel", accel, ("cg", "auto", "none")) == "cg":

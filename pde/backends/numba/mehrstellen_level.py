@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,16 +11,21 @@ import scipy.sparse as sp
 from mgcore import Level
 from mgcore.moves import Moves
 from pde.backends.numba.mehrstellen import (
+    AFTER,
+    BEFORE,
     CORRECT,
     DESCEND,
     INTERPOLATE,
     LOAD,
     NORM,
-    RELAX,
+    NOTHING,
+    PASS,
     RESIDUAL,
     RESTRICT,
     STORE,
     ZERO,
+    Arrays,
+    Tables,
     execute,
 )
 from pde.backends.numba.thread_pool import thread_pool
@@ -34,35 +38,47 @@ from pde.problem.grid import Array, Axis, Grid
 PARALLEL = 1 << 14
 """Unknowns from which on a step is worth more than one thread."""
 
+SHORTEST = 16
+"""Slabs of a block at least."""
+
+Step = tuple[int, int, int, int]
+"""(stage, prepare, sweep, finish), as `execute` takes them."""
+
+RESTRICTION: Step = (RESTRICT, NOTHING, -1, NOTHING)
+
 
 class Pending(NamedTuple):
-    """Data f, and the iterate: u, or what a `buffer` with a halo holds; `first` is the step that brings it there."""
+    """Data f, the iterate in `buffer`, which has a halo, and what is still to be done there.
+
+    Args:
+        prepare: how the iterate comes there from `source`: the first guess, or what corrects it.
+        sweeps: 0 for each one forwards, 1 backwards.
+    """
 
     f: Array
-    u: Array | None = None
-    first: int = ZERO
+    prepare: int = NOTHING
+    source: Array | None = None
+    sweeps: tuple[int, ...] = ()
     buffer: Array | None = None
 
 
 class MehrstellenLevel:
     """The moves of a compact `Level` in two or three dimensions with coloured sweeps; `suits` tells which it is.
 
-    The iterate stays in a buffer from cycle to cycle, until it is stored.
+    Correction, sweeps and residual are made in one pass, when the next move needs it; the iterate stays in a buffer
+    from cycle to cycle, until it is stored.
     """
 
     def __init__(self, level: Level, threads: int) -> None:
-        A, sweep, fine = level.A, sweep_of(level), level.info.grid
-        coarse, dtype = level.info.to_coarse.coarse, A.coefficients.dtype
-        self.shape, self.threads = _three(fine.shape, 1), threads
+        A, fine, coarse = level.A, level.info.grid, level.info.to_coarse.coarse
+        dtype, maps = A.coefficients.dtype, (restriction_matrix, linear_matrix, _quintic)
+        self.shape, self.threads, self._flat = _three(fine.shape, 1), threads, fine.ndim == 2
         self._coarse, self._closed = coarse.shape, [n + 2 for n in coarse.shape]
-        relaxation = np.array([sweep.omega, 1 - sweep.omega], dtype)
-        self._stencil = _stencil(A), relaxation, np.array(_three([axis.periodic for axis in fine.axes], False))
-        self._maps = tuple(_maps(fine, coarse, make, dtype) for make in (restriction_matrix, linear_matrix, _quintic))
-        pre, post = (
-            [step for B in sweeps for step in _relax(B.reverse, fine.ndim)] for sweeps in (level.B, level.B_post)
-        )
-        to_coarse = [(DESCEND, 0)] if fine.ndim == 2 else [(RESIDUAL, 0), (RESTRICT, 0)]
-        self._down, self._up = [*pre, *to_coarse], post
+        points = np.arange(fine.shape[-1]) % 2
+        omega = np.stack((np.full(points.size, sweep_of(level).omega), 1 - points, points)).astype(dtype)
+        periodic = np.array(_three([axis.periodic for axis in fine.axes], False))
+        self._tables = Tables(_stencil(A), omega, periodic, *(_maps(fine, coarse, make, dtype) for make in maps))
+        self._pre, self._post = (tuple(int(B.reverse) for B in sweeps) for sweeps in (level.B, level.B_post))
         self._spare: list[Array] = []
 
     @staticmethod
@@ -75,67 +91,72 @@ class MehrstellenLevel:
     def start(self, f: Array, u: Any) -> Pending:
         if isinstance(u, Pending):
             return u._replace(f=f)
-        return Pending(f, u, ZERO if u is None else LOAD)
+        return Pending(f, ZERO if u is None else LOAD, u)
 
     def interpolated(self, u: Array) -> Pending:
         """The first guess from coarse values with those around them."""
-        return Pending(u, u, INTERPOLATE)
+        return Pending(u, INTERPOLATE, u)
 
     def smooth(self, state: Pending) -> Pending:
-        """Leave it to `restrict`."""
-        if state.buffer is not None:
-            return state
-        return state._replace(buffer=self._spare.pop() if self._spare else self._new(state.f.dtype))
+        buffer = state.buffer
+        if buffer is None:
+            buffer = self._spare.pop() if self._spare else np.zeros([n + 2 for n in self.shape], state.f.dtype)
+        return state._replace(sweeps=state.sweeps + self._pre, buffer=buffer)
 
     def restrict(self, state: Pending, coarse: Moves[Any]) -> Any:
         r = np.empty((1, *self._coarse), state.f.dtype)
-        first = [] if state.first == CORRECT else [(state.first, 0)]
-        self._run([*first, *self._down], state, np.empty_like(state.f), r)
+        if self._flat and state.sweeps:
+            self._run(_passes(state, DESCEND), state, state.f, r)
+        else:
+            self._run([*_passes(state, RESIDUAL), RESTRICTION], state, np.empty_like(state.f), r)
         return coarse.start_from_residual(r, None)
 
     def correct(self, state: Pending, coarse: Any, before: Any, after: Any, *, post: bool = True) -> Pending:
         d = np.ascontiguousarray(coarse.change(before, after))
-        self._run([(CORRECT, 0), *(self._up if post else [])], state, state.f, d)
-        return Pending(state.f, None, CORRECT, state.buffer)
+        return Pending(state.f, CORRECT, d, self._post if post else (), state.buffer)
 
     def feature(self, state: Pending) -> Pending:
         return state
 
     def store(self, state: Pending, out: Array, measured: bool = True) -> float:
         """Write u to `out`, and return the root mean square of its residual where it is `measured`."""
-        steps = [(STORE, 0), *[(NORM, 0)] * measured]
-        squares = self._run(steps, state, out, np.empty(self._coarse, out.dtype))
+        squares = self._run(_passes(state, NORM if measured else STORE), state, out)
         self._spare.append(state.buffer)  # type: ignore[arg-type]
         return float(np.sqrt(squares / out.size))
 
     def restricted(self, f: Array) -> Array:
         """The right-hand side of the next coarser grid."""
         out = np.empty((1, *self._coarse), f.dtype)
-        self._run([(RESTRICT, 0)], Pending(f, buffer=np.empty((1, 1, 1), f.dtype)), f, out)
+        self._run([RESTRICTION], Pending(f, buffer=np.empty((1, 1, 1), f.dtype)), f, out)
         return out
 
-    def _new(self, dtype: Any) -> Array:
-        return np.zeros([n + 2 for n in self.shape], dtype)
-
-    def _run(self, steps: Any, state: Pending, result: Array, coarse: Array) -> float:
-        """Make steps with all threads; return the sum of squares of the last residual."""
-        blocks = 4 * self.threads if result.size >= PARALLEL and self.threads > 1 else 1
+    def _run(self, steps: list[Step], state: Pending, result: Array, coarse: Array | None = None) -> float:
+        """Make steps with all threads, on state.buffer; return the sum of squares of the residual."""
+        slabs = self.shape[1 if self._flat else 0]
+        parallel = result.size >= PARALLEL and self.threads > 1
+        blocks = max(1, min(4 * self.threads, slabs // SHORTEST)) if parallel else 1
         sums, counters = np.zeros(blocks), new_counters()
-        guess = state.f if state.u is None else state.u
-        of_guess = self._closed if state.first == INTERPOLATE else self.shape
-        given = zip((guess, state.f, result, coarse), (of_guess, self.shape, self.shape, self._coarse), strict=True)
-        arrays = state.buffer, *(v.reshape(_three(shape, 1)) for v, shape in given)
-        call = np.array(steps), blocks, arrays, self._stencil, self._maps, sums, counters
+        shapes = {INTERPOLATE: self._closed, CORRECT: self._coarse}
+        source = state.f if state.source is None else state.source
+        coarse = np.empty(self._coarse, state.f.dtype) if coarse is None else coarse
+        given = (source, shapes.get(state.prepare, self.shape)), (state.f, self.shape), (result, self.shape)
+        three = [v.reshape(_three(shape, 1)) for v, shape in (*given, (coarse, self._coarse))]
+        call = np.array(steps), blocks, Arrays(state.buffer, *three), self._tables, sums, counters
         for _ in range(self.threads - 1 if blocks > 1 else 0):  # one that comes late finds nothing left to do
             thread_pool(self.threads - 1).ask(execute, *call, False)
         execute(*call, True)
         return float(sums.sum())
 
 
-def _relax(reverse: bool, ndim: int) -> list[tuple[int, int]]:
-    """The steps of a sweep, one per class of rows; backwards the odd columns come first."""
-    classes = [2 * i + j for i, j in product(range(ndim - 1), range(2))]
-    return [(RELAX, 2 * c + reverse) for c in (reversed(classes) if reverse else classes)]
+def _passes(state: Pending, finish: int) -> list[Step]:
+    """The steps that do what is to be done, with one pass for each sweep."""
+    if not state.sweeps:
+        return [(PASS, state.prepare, -1, NOTHING), (PASS, NOTHING, -1, finish)]
+    steps: list[Step] = []
+    for k, sweep in enumerate(state.sweeps):
+        prepare, end = NOTHING if k else state.prepare, finish if k + 1 == len(state.sweeps) else NOTHING
+        steps += [(stage, prepare, sweep, end) for stage in (BEFORE, PASS, AFTER)]
+    return steps
 
 
 def _stencil(A: Any) -> Array:

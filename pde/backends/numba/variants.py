@@ -76,6 +76,7 @@ def is_compact(level: Level) -> bool:
     return (
         isinstance(A, StencilOperator | MaskedOperator | CompactOperator)
         and isinstance(transfer, TruncatedTransfer | MatrixTransfer)
+        and transfer.coarse.ndim == grid.ndim  # behind closed faces it is a list of components
         and isinstance(sweep_of(level), RedBlack)
         and not has_seam(grid)
     )

@@ -65,6 +65,14 @@ def test_automatic_acceleration(capsys):
             ),
             {"cycle": "W"},
         ),
+        (
+            "--coefficient 2 0.5*x 0.5*x 1 --reaction -1 --f 1",
+            (),
+            lambda: pde.Poisson(
+                (15, 20), coefficient=[[2.0, lambda x, y: x / 2], [lambda x, y: x / 2, 1.0]], reaction=-1.0
+            ),
+            {},
+        ),
     ],
 )
 def test_every_part_of_a_problem_arrives(words, more, problem, options):

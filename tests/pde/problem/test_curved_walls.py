@@ -238,6 +238,16 @@ def test_order_two_where_walls_pass_close_to_points(theta):
     assert fitted_order(sizes, errors) >= 1.95
 
 
+@pytest.mark.parametrize("theta", [1e-3, 1e-10, 1e-14])
+def test_order_two_for_a_circle_close_to_points(theta):
+    """The circle passes four points at theta h, which lie inside it."""
+    for n in (20, 40, 80, 160):
+        radius = 0.3 + theta / n
+        assert (
+            error_of({"shape": (n - 1, n - 1)}, lambda x, y, r=radius: np.hypot(x - 0.5, y - 0.5) - r, 2) <= np.e / n**2
+        )
+
+
 def test_order_two_for_a_sphere():
     sizes = [8, 12, 16, 24]
     errors = [error_of({"shape": (n - 1,) * 3}, ball, 3) for n in sizes]

@@ -177,6 +177,16 @@ def test_tensors_batches_and_float32():
     assert torch.autograd.gradcheck(lambda v: flux(problem, v, (0, 0), g), (t[0, 0].detach().requires_grad_(),))
 
 
+def test_a_full_tensor_has_a_gradient_and_no_fluxes():
+    problem = Poisson((5, 4), coefficient=[[2.0, 0.5], [0.5, 1.0]], boundary=["dirichlet", "periodic"])
+    x, _ = problem.points()
+    for at in ("faces", "points"):
+        np.testing.assert_allclose(gradient(problem, 2 * x, {(0, 1): 2.0}, at)[0], 2.0)
+    refused(ValueError, ["coefficient", "flux", "full"], flux, problem, x)
+    problem = Poisson((5, 4), coefficient=[[2.0, 0.5], [0.5, 1.0]], boundary="neumann")
+    refused(ValueError, ["coefficient", "Neumann", "full"], gradient, problem, np.ones((5, 4)))
+
+
 REFUSED = [
     (gradient, {"at": "cells"}, ["at", "'faces'", "'points'", "'cells'"]),
     (flux, {"side": (2, 0)}, ["side", "axis < 2", "(2, 0)"]),

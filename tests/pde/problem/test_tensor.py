@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import spsolve
 
 import pde
 from pde.problem.boundary import fold, read_sides
@@ -180,6 +181,34 @@ WRONG = [  # coefficient, further options; what the message must hold
 @pytest.mark.parametrize(("coefficient", "options", "kind", "named"), WRONG, ids=ids(WRONG))
 def test_wrong_tensors(coefficient, options, kind, named):
     refused(kind, named, pde.Poisson, **{"shape": (7, 9), "coefficient": coefficient, **options})
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_energy_is_least_at_the_solution(case):
+    """It rises by (v, W A v) / 2 for every v added to the solution, which has the derivative zero."""
+    shape, boundary, centering = CASES[case]
+    p = problem(shape, boundary, centering, reaction=0.3)
+    rng = np.random.default_rng(4)
+    f, v = rng.standard_normal((2, *shape))
+    sides = {(a, s): rng.standard_normal(shape[:a] + shape[a + 1 :]) for a in range(p.ndim) for s in (0, 1)}
+    g = {(a, s): values for (a, s), values in sides.items() if not p.grid.axes[a].periodic}
+    rhs = fold(f, read_sides(g, p.grid, F8), p.grid, p.terms)
+    u = spsolve(p.matrix().tocsc(), rhs.ravel()).reshape(shape)
+    least, above = pde.energy(p, u, f, g), pde.energy(p, np.stack((u + v, u - v)), f, g)
+    rise = np.sum(p.control_volumes() * v * p.apply(v)) / 2
+    largest = max(np.abs(values).max() for values in (u, v, *g.values()))
+    size = abs(least) + rise + np.abs(p._operator.coefficients).max() * largest**2
+    assert np.abs(above - least - rise).max() <= 1e3 * p.grid.size * EPS * size
+
+
+def test_fluxes_of_tensors_are_refused():
+    p = pde.Poisson((15, 15), coefficient=GOOD)
+    refused(ValueError, ["coefficient", "flux", "full"], pde.flux, p, np.ones((15, 15)), (0, 0))
+    x, y = p.points()
+    for part, slope in zip(pde.gradient(p, x + 2 * y, lambda x, y: x + 2 * y), (1.0, 2.0), strict=True):
+        np.testing.assert_allclose(part, slope, rtol=1e-12)
+    free = pde.Poisson((15, 15), coefficient=GOOD, boundary=[("dirichlet", "neumann"), "dirichlet"])
+    refused(ValueError, ["coefficient", "gradient", "full"], pde.gradient, free, np.ones((15, 15)))
 
 
 def test_wrong_solvers_of_tensors():

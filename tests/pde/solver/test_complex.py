@@ -124,6 +124,28 @@ def test_operator_and_boundary_points():
     assert problem.embed(u.real.astype("float32"), 1.0).dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"domain": lambda x, y: np.hypot(x - 0.5, y - 0.5) < 0.4},
+        {"domain": lambda x, y: np.hypot(x - 0.5, y - 0.5) - 0.4},
+        {"domain": lambda x, y: np.hypot(x - 0.5, y - 0.5) < 0.4, "walls": "neumann"},
+        {"order": 4},
+        {"coefficient": [[2.0, 0.5], [0.5, 1.0]]},
+    ],
+    ids=["voxels", "level set", "insulated", "order 4", "tensor"],
+)
+def test_other_problems(options):
+    mg = pde.Multigrid(pde.Poisson((31, 31), reaction=1.0, **options), levels=4)
+    g = {"walls": lambda x, y: x - 2j * y} if "domain" in options else lambda x, y: x - 2j * y
+    parts = [{"walls": h} if "domain" in options else h for h in (lambda x, y: x, lambda x, y: -2 * y)]
+    u = mg.solve(lambda x, y: np.sin(x) + 1j * y, g, rtol=1e-10).u
+    real, imaginary = (
+        mg.solve(*data, rtol=1e-10).u for data in zip((lambda x, y: np.sin(x), lambda x, y: y), parts, strict=True)
+    )
+    assert np.abs(u - (real + 1j * imaginary)).max() <= 1e-12 * np.abs(u).max()
+
+
 def test_in_one_call():
     f = random()
     u = pde.solve_poisson(f, boundary=BOUNDARY, g=1j).u

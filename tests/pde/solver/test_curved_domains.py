@@ -90,6 +90,19 @@ def test_hundreds_of_random_level_sets_take_at_most_twelve_iterations(ndim):
         )
 
 
+@pytest.mark.parametrize("walls", ["dirichlet", "neumann"])
+@pytest.mark.parametrize("phi", [ball, star], ids=["disc", "star"])
+def test_full_multigrid_reaches_the_discretisation_error(phi, walls):
+    problem = Poisson((63, 63), boundary=walls, domain=phi, walls=walls)
+    g = {"walls": U[2] if walls == "dirichlet" else normal_flux(phi)}
+    mg, inside = Multigrid(problem), problem.domain.inside
+    u, one_pass = mg.solve(F[2], g=g, rtol=1e-10, strict=True).u, mg.full_multigrid(F[2], g=g)
+    exact, W = U[2](*problem.points()), problem.control_volumes()
+    if walls == "neumann":
+        exact -= (W * exact).sum() / W.sum()
+    assert abs(one_pass - u)[inside].max() <= 0.1 * abs(u - exact)[inside].max()
+
+
 @pytest.mark.parametrize("theta", [0.5, 1e-3, 1e-6, 1e-10, 1e-14])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_small_residual_means_a_small_error_however_close_the_wall_is(theta, dtype):

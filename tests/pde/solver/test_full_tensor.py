@@ -100,12 +100,12 @@ def test_large_boundary_values_cost_no_accuracy():
     assert not np.any(mg.solve(0.0, g).u - 1e8)
 
 
-@pytest.mark.parametrize("kernels", ["torch", "mixed", "float32"])
+@pytest.mark.parametrize("kernels", ["numba", "torch", "mixed", "float32"])
 @pytest.mark.parametrize("shape", [(20, 31), (9, 8, 10)])
 def test_dtypes_and_tensors(shape, kernels):
     if kernels == "torch":
         pytest.importorskip("torch")
-    options = {"kernels": "torch"} if kernels == "torch" else {"dtype": kernels}
+    options = {"kernels": kernels} if kernels in ("numba", "torch") else {"dtype": kernels}
     p = pde.Poisson(shape, coefficient=0.3 * np.ones((len(shape),) * 2) + np.eye(len(shape)))
     f = np.random.default_rng(4).standard_normal(shape)
     expected = pde.Multigrid(p).solve(f, 1.0, rtol=1e-10).u

@@ -63,7 +63,7 @@ def test_conjugate_gradients_tell_an_indefinite_problem(shape, boundary, share):
         assert not solution.converged or not (share == 1.001 and "accel" not in options)
 
 
-@pytest.mark.parametrize("kernels", ["numpy", "torch"])
+@pytest.mark.parametrize("kernels", ["numpy", "numba", "torch"])
 @pytest.mark.parametrize("dtype", ["float64", "mixed"])
 def test_a_batch_ends_member_by_member(kernels, dtype):
     """The first member has no part along the eigenvectors below zero, of even index along the first axis."""
@@ -113,3 +113,29 @@ def test_update_finds_the_new_choices():
 def test_prediction_takes_a_negative_reaction():
     mild, plain = (pde.Multigrid(pde.Poisson((31, 31), reaction=c)).predict() for c in (-1.0, 0.0))
     assert mild == pytest.approx(plain, abs=0.05)
+
+
+def test_the_fourth_order():
+    """-19.7 is beyond the coarse grids' least eigenvalues, and above minus that of the finest one, 2 pi^2."""
+    for c in (-15.0, -19.7, -25.0):
+        p = pde.Poisson((31, 31), reaction=c, order=4)
+        f = p.read("f", lambda x, y: np.exp(x) * np.cos(5 * y))
+        solution = pde.Multigrid(p).solve(f)
+        if c < -20:
+            assert solution.reason == "indefinite"
+            continue
+        expected = spsolve(p.matrix().tocsc(), p.right_hand_side(f, {}).ravel()).reshape(31, 31)
+        assert solution.converged
+        assert np.abs(solution.u - expected).max() <= 1e-6 * np.abs(expected).max()
+
+
+def test_a_domain():
+    """Of a box within the box: minus its least eigenvalue lies far below that of the outer one."""
+    inside = np.zeros((31, 31), dtype=bool)
+    inside[8:23, 8:23] = True  # 15 points between walls at a distance of 1/2
+    least = 4 * least_eigenvalue((15, 15), "dirichlet", "vertex")
+    f = noise((31, 31))
+    for share in (0.9, 1.01):
+        p = pde.Poisson((31, 31), domain=inside, reaction=-share * least)
+        solution = pde.Multigrid(p, levels=9).solve(f)
+        assert solution.reason == ("converged" if share < 1 else "indefinite")

@@ -32,7 +32,9 @@ class CompiledConjugateGradients(Cycling):
         self._backend.cycle(self._kind, Data(self._r), out=self._z)
         rz = self._pass([DOT], 0.0, r=self._r, u=self._z)
         energy = self._pass([COMBINE, ENERGY], _ratio(rz, self._rz), u=self._z, p=self._p)
-        step, self._rz, self._computed = _ratio(rz, energy), rz, rz if fresh else self._computed
+        self._indefinite = (energy <= 0) & (rz != 0)
+        step = np.where(self._indefinite, 0.0, _ratio(rz, energy))
+        self._rz, self._computed = rz, rz if fresh else self._computed
         begin = [CLEAR] if self._u is None else []
         u = self._own()
         squares = self._pass([*begin, ADVANCE, NORM], step, u=u, p=self._p, f=self._f, r=self._r)

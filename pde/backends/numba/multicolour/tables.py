@@ -129,7 +129,7 @@ class Table:
                 L["aside"] = self._address(between.astype(self.dtype))
                 places = _places(between)
                 L["places"] = self._address(places.astype(self.dtype))
-                L["placed"] = self._address(places.any(axis=-1).astype(np.int32))
+                L["placed"] = self._address(np.asarray(places.any(axis=-1), dtype=np.int32))
                 children = np.where(children < 0, children[1], children)
             L["between"][a] = self._address(between)
             L["line"][a]["fine"], L["line"][a]["coarse"] = n, m
