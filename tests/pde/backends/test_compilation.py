@@ -70,7 +70,7 @@ def test_what_is_asked_for_is_compiled_once(first, monkeypatch):
     assert pde.compile_kernels(coefficients=["constant"]) == [
         str(each) for each in EVERY if each.coefficients == "constant" and each != PLAIN
     ]
-    assert len(pde.compile_kernels()) == 3
+    assert len(pde.compile_kernels()) == len([each for each in EVERY if each[:2] != (2, "float64")]) - 3
     assert pde.compile_kernels() == []
 
 
