@@ -78,7 +78,8 @@ Attributes:
     entries: the number of coefficients off the diagonal, the first `across` of which lead to other rows.
     mask: bytes, 1 where there are unknowns. extents: address of (rows, 2): the columns that are not all masked.
     inverse: 1 over the diagonal. centre: the coefficient of u itself in f - A u; where there are `differences`, beside
-        those to its neighbours, which keeps digits where A jumps. inner: address of 1 for rows of which only the ends have a centre then.
+        those to its neighbours, which keeps digits where A jumps. inner: address of 1 for rows of which only the ends
+        have a centre then.
     scale: of the rows of P. weights: of the columns of R, if `weighted`.
     coarse_mask: address of bytes, or 0.
     P, R: in the place of `line`, where `P.rows` is not 0.
