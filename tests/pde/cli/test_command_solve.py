@@ -153,9 +153,9 @@ def test_every_option_is_a_key():
         "omega": 0.5, "nu": [2, 2], "coarse": "auto", "transfer": "auto", "levels": 3, "dtype": "float64", "cycle": "V",
         "accel": "cg", "rtol": 1e-6, "atol": 0.0, "max_cycles": 30, "incompatible": 0.1, "output": "u.npy",
         "plot": "u.png", "plot_history": "h.png", "plot_smoothing": "s.png", "force": True, "verbose": True,
-        "progress": True,
+        "progress": True, "domain": "x < 2", "walls": "dirichlet", "order": 2,
     }  # fmt: skip
-    assert set(values) == set(ALL)
+    assert {*values, "face_coefficients"} == set(ALL)  # which stand in the place of coefficient
     lines = [f"{key} = {str(value).lower() if key in FLAGS else repr(value)}" for key, value in values.items()]
     assert run(toml("\n".join(lines))) == 0
     assert {path.name for path in Path().iterdir()} == {"problem.toml", "u.npy", "u.png", "h.png", "s.png"}
