@@ -155,10 +155,14 @@ def test_every_option_is_a_key():
         "plot": "u.png", "plot_history": "h.png", "plot_smoothing": "s.png", "force": True, "verbose": True,
         "progress": True,
     }  # fmt: skip
-    assert set(values) == set(ALL)
-    lines = [f"{key} = {str(value).lower() if key in FLAGS else repr(value)}" for key, value in values.items()]
-    assert run(toml("\n".join(lines))) == 0
-    assert {path.name for path in Path().iterdir()} == {"problem.toml", "u.npy", "u.png", "h.png", "s.png"}
+    np.save("faces.npy", np.ones(10))
+    other = values | {"face_coefficients": ["faces.npy"], "domain": "x > 0.2", "walls": "neumann", "order": 2}
+    assert set(other) == set(ALL)
+    for options in (values, {key: value for key, value in other.items() if key != "coefficient"}):
+        lines = [f"{key} = {str(value).lower() if key in FLAGS else repr(value)}" for key, value in options.items()]
+        assert run(toml("\n".join(lines))) == 0
+    written = {"problem.toml", "faces.npy", "u.npy", "u.png", "h.png", "s.png"}
+    assert {path.name for path in Path().iterdir()} == written
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples" / "problems").glob("*.toml")), ids=lambda path: path.stem)
