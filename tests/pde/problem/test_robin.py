@@ -109,7 +109,7 @@ def test_solutions_against_spsolve(shape, centering, coarse):
 def test_a_beta_that_does_not_vary_is_the_number(centering, value):
     sides = [(("robin", value), "dirichlet"), ("neumann", ("robin", value))]
     plain = pde.Poisson((7, 9), boundary=sides, centering=centering)
-    for beta in (lambda x, y: value, lambda x, y: value + 0 * x):
+    for beta in (lambda x, y: value, lambda x, y: value + 0 * x, np.array(value)):
         other = [(("robin", beta), "dirichlet"), ("neumann", ("robin", beta))]
         p = pde.Poisson((7, 9), boundary=other, centering=centering)
         assert (p.matrix() != plain.matrix()).nnz == 0
