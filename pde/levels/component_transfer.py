@@ -22,6 +22,9 @@ Where a jumps, pieces of a good conductor have values of their own, whatever the
 LEAST_SHRINKING = 0.75
 """Where more than this share of the nodes stays, components lead through weak faces too."""
 
+MOST_FROM_OTHERS = 0.75
+"""The share that a node takes from other components at most; it is this one in a box of three dimensions."""
+
 WEAKEST = 1e-10
 """Conductances count as no less than this share of the mean, so that a component's matrix can be inverted."""
 
@@ -34,7 +37,8 @@ def coarsened(graph: FaceGraph) -> tuple[sp.csr_matrix, FaceGraph] | None:
     """
     which = graph.axes_to_coarsen()
     place = np.where(which, graph.place // 2, graph.place)
-    within = (place[graph.row] == place[graph.column]).all(axis=1)
+    block = np.ravel_multi_index(tuple(place.T), tuple(place.max(axis=0) + 1))
+    within = block[graph.row] == block[graph.column]
     largest = np.zeros(graph.size)
     np.maximum.at(largest, graph.row, graph.k)
     strong = graph.k >= STRONG * np.maximum(largest[graph.row], largest[graph.column])
@@ -62,7 +66,7 @@ def _interpolation(graph: FaceGraph, count: int, number: Array, resistance: Arra
     ndim = len(which)
     total = np.bincount(row * ndim + axis, way, graph.size * ndim)[row * ndim + axis]
     weight = own * way / (1 + own * total)
-    weight /= np.maximum(np.bincount(row, weight, graph.size), 1.0)[row]
+    weight /= np.maximum(np.bincount(row, weight, graph.size) / MOST_FROM_OTHERS, 1.0)[row]
     nodes = np.arange(graph.size)
     values = np.concatenate((1 - np.bincount(row, weight, graph.size), weight))
     where = np.concatenate((nodes, row)), np.concatenate((number, number[column]))

@@ -83,26 +83,23 @@ MOST = 62
 def independent_sets(matrix: sp.csr_matrix) -> list[Array]:
     """Sets of rows, all rows in order, within which none couple (Jones and Plassmann).
 
-    Of the rows left, those with more couplings than their neighbours take the first colour that no neighbour has.
+    A row takes the first colour that no neighbour has, when all neighbours before it in a random order have theirs.
     """
-    n, degree = matrix.shape[0], np.diff(matrix.indptr)
-    rank = np.empty(n, dtype=np.intp)
-    rank[np.lexsort((np.random.default_rng(0).permutation(n), degree))] = np.arange(n)
-    colour, used, further = np.full(n, -1), np.zeros(n, dtype=np.int64), MOST
-    edges = matrix.tocoo()
-    beside = (edges.row != edges.col) & (edges.data != 0)
-    row, column = edges.row[beside], edges.col[beside]
-    left = np.arange(n)
-    while len(left):
-        lower = np.zeros(n, dtype=bool)
-        lower[row[rank[row] < rank[column]]] = True
-        chosen = left[~lower[left]]
-        free = ~used[chosen] & (used[chosen] + 1)
-        number = np.round(np.log2(free)).astype(np.intp)
+    n, size = matrix.shape[0], np.diff(matrix.indptr)
+    order = np.random.default_rng(0).permutation(n)
+    row = np.repeat(np.arange(n), size)
+    waits = np.bincount(row[order[matrix.indices] < order[row]], minlength=n)
+    colour, used, further = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=np.int64), MOST
+    chosen = np.flatnonzero(waits == 0)
+    while len(chosen):
+        number = np.round(np.log2(~used[chosen] & (used[chosen] + 1))).astype(np.intp)
         colour[chosen] = np.where(number < MOST, number, further)
         further += int((number == MOST).any())
-        here = (colour[row] >= 0) & (colour[row] < MOST)
-        np.bitwise_or.at(used, column[here], np.int64(1) << colour[row[here]])
-        stay = (colour[row] < 0) & (colour[column] < 0)
-        row, column, left = row[stay], column[stay], left[colour[left] < 0]
+        count = size[chosen]
+        entries = np.repeat(matrix.indptr[chosen] - np.cumsum(count) + count, count) + np.arange(count.sum())
+        beside = matrix.indices[entries]
+        np.bitwise_or.at(used, beside, np.repeat(np.where(number < MOST, np.int64(1) << number, 0), count))
+        after = beside[order[beside] > np.repeat(order[chosen], count)]
+        np.subtract.at(waits, after, 1)
+        chosen = np.unique(after[waits[after] == 0])
     return [rows for c in np.unique(colour) if len(rows := np.flatnonzero(colour == c))]

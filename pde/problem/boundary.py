@@ -41,8 +41,9 @@ def read_sides(
     if g is None or (np.isscalar(g) and g == 0):
         return {}
     sides: Sides = {}
+    walls = domain is not None and bool(domain.walls)
     allowed: list[Any] = [(a, s) for a, axis in enumerate(grid.axes) for s in (0, 1) if not axis.periodic]
-    if domain is not None:
+    if walls:
         allowed.append("walls")
     if not allowed and not isinstance(g, Mapping):
         raise ValueError(f"g must be None or 0 where all axes are periodic: there is no side; got {described(g)}")
@@ -51,7 +52,7 @@ def read_sides(
         if key not in allowed:
             raise ValueError(
                 f"g: keys are (axis, side) with axis < {grid.ndim} and side 0 or 1, of an axis that is not periodic"
-                f"{', and' if domain else '; without a domain there are no'} 'walls'; got {described(key)}"
+                f"{', and' if walls else '; without the walls of a domain there are no'} 'walls'; got {described(key)}"
             )
         if domain is not None and isinstance(key, str):
             sides[key] = read_walls(value, domain, grid, dtype, batch, imaginary)

@@ -15,8 +15,8 @@ from pde.problem.inner_product import Volumes
 FEW = 8
 """Axes with no more unknowns than this are too short for their spacing to say how well f is resolved."""
 
-UNSEEN = 64 * float(np.finfo(float).eps)
-"""The mean of |f| on a component counts as at least this share of the largest of any component."""
+UNSEEN = 64
+"""On a component, a mean of f of so many eps of the largest |f| in the whole domain is rounding, and counts as zero."""
 
 
 def allowed_share(grid: Grid) -> float:
@@ -30,7 +30,7 @@ def incompatible_share(
 ) -> np.ndarray:
     """|integral of f| over the integral of |f|, both with g, for each member of a batch (..., *shape).
 
-    Of several components it is the largest share; each counts its own f, and rounding of the largest |f| at least.
+    Of several components it is the largest share; each counts its own f, less what rounding leaves of the largest |f|.
 
     Raises:
         ValueError: it is more than `allowed` (None: `allowed_share`) and than rounding makes, or f is not finite.
@@ -67,7 +67,7 @@ def _where(k: int, volumes: Volumes) -> str:
 
 def _means(f: Array, sides: Sides, grid: Grid, terms: Terms, volumes: Volumes) -> tuple[np.ndarray, np.ndarray]:
     """The means of f and of |f| over the box or its components, with g and |g| folded in."""
-    f = cast(f, np.dtype(float))
+    unseen, f = UNSEEN * float(np.finfo(numpy_dtype(f.dtype)).eps), cast(f, np.dtype(float))
     parts = isinstance(volumes, Components)
     mean = volumes.means if isinstance(volumes, Components) else volumes.mean
     total, size = mean(f), mean(abs(f))
@@ -76,5 +76,6 @@ def _means(f: Array, sides: Sides, grid: Grid, terms: Terms, volumes: Volumes) -
         size = size + mean(fold(0 * f, {key: abs(g) for key, g in sides.items()}, grid, terms))
     total, size = np.asarray(as_numpy(total)), np.asarray(as_numpy(size))
     if parts:
-        size = np.maximum(size, UNSEEN * np.max(size, axis=-1, keepdims=True, initial=0.0))
+        largest = np.max(abs(as_numpy(f)), axis=tuple(range(-grid.ndim, 0)))[..., None]
+        total = np.sign(total) * np.maximum(abs(total) - unseen * largest, 0.0)
     return total, size

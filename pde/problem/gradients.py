@@ -98,7 +98,8 @@ def flux(problem: Poisson, u: Any, side: Any = None, g: BoundaryData = None) -> 
         return _through_side(problem, u, sides, *side)
     walls = [(w, wall_areas(w, problem.grid), outward) for w, _, outward in wall_fluxes(problem, u, sides)]
     parts = [outward * as_like(areas * points.ravel()[w.beyond], u) for w, areas, outward in walls]
-    return sum(namespace(u).sum(part, axis=-1) for part in parts)
+    nothing = 0 * u.reshape(*u.shape[: u.ndim - problem.ndim], -1)[..., 0]
+    return sum((namespace(u).sum(part, axis=-1) for part in parts), nothing)
 
 
 def _read_side(problem: Poisson, side: Any) -> tuple[Any, Array | None]:
@@ -160,13 +161,13 @@ def _diffusion(problem: Poisson, a: int) -> Any:
         if not axis.periodic:
             for part in ENDS:
                 result[window(a, ndim, part)] = beside[window(a, ndim, part)]
-    if problem.domain is None:
+    if problem.domain is None or problem.terms.domain is None:
         return result
     if problem.domain.open is not None:
         result *= problem.domain.open[a]
     result *= open_faces(problem, a)
     flat = result.reshape(-1)
-    for wall, weight in zip(problem.domain.walls, problem.terms.domain.weights, strict=True):  # type: ignore[union-attr]
+    for wall, weight in zip(problem.domain.walls, problem.terms.domain.weights, strict=True):
         if wall.axis == a and wall.areas is None:
             along = beside.ravel()[wall.cells]
             if wall.kind == "dirichlet":

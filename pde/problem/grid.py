@@ -225,6 +225,13 @@ class Axis:
         inside = kept[:-1] + np.arange(most)[:, None] < kept[1:]
         return indices, np.where(inside, self.width[indices], 0.0) / self.coarsen().width
 
+    def wrapped(self, x: Array) -> Array:
+        """Coordinates beyond an end by less than the length: of a periodic axis, where its other end goes on."""
+        if not self.periodic:
+            return x
+        low, high = self.nodes[0], self.nodes[-1]
+        return np.where(x < low, x + self.length, np.where(x >= high, x - self.length, x))
+
     def neighbours(self) -> list[tuple[slice, slice]]:
         """(all but the last, all but the first), and around a periodic axis (last, first)."""
         pairs = [(slice(None, -1), slice(1, None))]

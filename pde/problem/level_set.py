@@ -40,7 +40,7 @@ class LevelSet:
         Raises:
             TypeError, ValueError: the callable fails, or its values are not finite.
         """
-        wrapped = [_wrapped(x, axis) if axis.periodic else x for x, axis in zip(points, self.grid.axes, strict=True)]
+        wrapped = [axis.wrapped(x) for x, axis in zip(points, self.grid.axes, strict=True)]
         return _evaluated(self.function, wrapped, np.broadcast_shapes(*map(np.shape, points)))
 
     def root(self, points: Sequence[Array], axis: int, way: Array) -> Array:
@@ -92,8 +92,3 @@ def _evaluated(function: Any, points: Sequence[Array], shape: tuple[int, ...]) -
             f"domain: the callable must return a number for each of its points, shape {shape}, got {values.shape}"
         ) from None
     return finite("domain", values, np.dtype(float))
-
-
-def _wrapped(x: Array, axis: Any) -> Array:
-    low, high = axis.nodes[0], axis.nodes[-1]
-    return np.where(x < low, x + axis.length, np.where(x >= high, x - axis.length, x))

@@ -119,7 +119,7 @@ class Mehrstellen(CompactOperator):
         inner[...] = u
         for (a, side), values in sides.items():
             padded[_at(ndim, [(a, side)])] = expand(cast(values, u.dtype), a - ndim)
-        for count in range(2, ndim + 1):
+        for count in range(2, ndim + 1 if sides else 0):
             for edge in combinations(self._ends, count):
                 if len({a for a, _ in edge}) == count:
                     guesses = [

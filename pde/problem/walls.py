@@ -39,11 +39,11 @@ class Wall:
     def points(self, grid: Grid) -> list[Array]:
         """The coordinates where the wall is, one array per axis of the box."""
         if self.middles is not None:
-            return list(self.middles)
+            return [axis.wrapped(x) for axis, x in zip(grid.axes, self.middles, strict=True)]
         index = np.unravel_index(self.cells, grid.shape)
         points = [axis.points[i] for axis, i in zip(grid.axes, index, strict=True)]
         step = self.way(grid) if self.theta is None else self.theta * self.way(grid)
-        points[self.axis] = points[self.axis] + (step if self.side else -step)
+        points[self.axis] = grid.axes[self.axis].wrapped(points[self.axis] + (step if self.side else -step))
         return points
 
     def way(self, grid: Grid) -> Array:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from threading import Lock
 from typing import Any
-from weakref import WeakSet
 
 import numba
 import numpy as np
@@ -17,6 +14,7 @@ from pde.backends.numba.fused_sweep import ITERATE, RESIDUAL
 from pde.backends.numba.jit import reported
 from pde.backends.numba.level_data import Tables
 from pde.backends.numba.states import Packed, Sweeping
+from pde.backends.numba.thread_pool import Turns
 from pde.backends.numba.variants import Variant
 from pde.levels.hierarchy import sweep_of
 from pde.problem.grid import Array
@@ -41,8 +39,7 @@ class Kernels:
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
         self.fits_one_call = levels[0].info.grid.size <= LARGEST_CALL and self.executor.is_one_call
         """Whether there is `solve`: the grid is small, and no sparse factors are needed between two passes."""
-        self._lock = Lock()
-        _EVERY.add(self)
+        self._lock = Turns()
 
     def prepare(self, report: Callable[[int], Any]) -> list[str]:
         """As `Executor.prepare`; `report` is told how many functions have been compiled, from 0 on if there is one."""
@@ -83,19 +80,6 @@ class Kernels:
 
     def _rms(self, total: float, level: int) -> float:
         return float(np.sqrt(total / self._volumes[level]))
-
-
-_EVERY: WeakSet[Kernels] = WeakSet()
-
-
-def _unlock() -> None:
-    """Release the lock in a forked child: a thread that held it in the parent does not exist here."""
-    for each in _EVERY:
-        each._lock = Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)
 
 
 def cannot_compile() -> str:

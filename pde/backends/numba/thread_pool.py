@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable
 from functools import cache
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
+from weakref import WeakSet
 
 Calls = SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]]
 
@@ -48,5 +49,34 @@ def thread_pool(count: int) -> ThreadPool:
     return ThreadPool(count)
 
 
-if hasattr(os, "register_at_fork"):  # a child does not have its parent's threads
-    os.register_at_fork(after_in_child=thread_pool.cache_clear)
+class Turns:
+    """A lock, which a forked child finds open: a thread that held it in the parent does not exist there."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        _EVERY.add(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> Any:
+        return Turns, ()
+
+    def open(self) -> None:
+        self._lock = Lock()
+
+
+_EVERY: WeakSet[Turns] = WeakSet()
+
+
+def _after_fork() -> None:
+    thread_pool.cache_clear()  # a child does not have its parent's threads
+    for each in _EVERY:
+        each.open()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

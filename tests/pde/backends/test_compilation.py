@@ -70,7 +70,7 @@ def test_what_is_asked_for_is_compiled_once(first, monkeypatch):
     assert pde.compile_kernels(coefficients=["constant"]) == [
         str(each) for each in EVERY if each.coefficients == "constant" and each != PLAIN
     ]
-    assert len(pde.compile_kernels()) == 3
+    assert len(pde.compile_kernels()) == len([each for each in EVERY if each[:2] != (2, "float64")]) - 3
     assert pde.compile_kernels() == []
 
 
@@ -172,6 +172,7 @@ def test_files_of_the_cache_that_are_another_function_s_are_not_run(twice):
 
 def test_kernels_that_a_full_disk_does_not_take_have_no_stamp(first, monkeypatch):
     from pde.backends.numba import executor
+    from pde.backends.numba.jit import prepared
 
     def full(types):
         raise OSError("no space left on device")
@@ -179,8 +180,8 @@ def test_kernels_that_a_full_disk_does_not_take_have_no_stamp(first, monkeypatch
     class Function:
         compile = staticmethod(full)
 
-    assert not executor._is_kept(Function, ())
-    monkeypatch.setattr(executor, "_is_kept", lambda function, types: False)
+    assert prepared(Function, ()) == []
+    monkeypatch.setattr(executor, "prepared", lambda function, call: [])
     with pytest.raises(OSError, match="cache cannot be written to"):
         compilation.compile_variant(PLAIN)
     assert not stamps.is_compiled(PLAIN)

@@ -196,6 +196,16 @@ def test_conjugate_gradients_take_as_many_iterations(shape, dtype):
         assert np.linalg.norm(r) <= 2 * rtol * np.linalg.norm(each)
 
 
+def test_full_multigrid_is_that_of_the_plain_levels():
+    shape = (63, 50)
+    problem = pde.Poisson(shape, domain=domain(np.random.default_rng(1), shape, 0.9))
+    f = np.random.default_rng(0).standard_normal((2, *shape))
+    one, other = (pde.Multigrid(problem, kernels=k, levels=64) for k in ("numba", "numpy"))
+    expected = other.full_multigrid(f, g=1.0)
+    tolerance = 8 * rounding.of_a_cycle(other, f, expected)
+    assert np.max(np.abs(one.full_multigrid(f, g=1.0) - expected)) <= tolerance
+
+
 def test_a_batch_is_solved_as_its_members_are():
     shape = (40, 33)
     mg = pde.Multigrid(

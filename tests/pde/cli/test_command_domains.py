@@ -54,7 +54,7 @@ def test_insulated_walls_and_coefficients_of_faces(tmp_path):
         (["--domain", "no.npy"], "there is no file no.npy"),
         (["--domain", "x > 2"], "domain has no unknowns"),
         (["--domain", "x < 0.5", "--walls", "robin"], "walls"),
-        (["--g", "walls=1"], "without a domain there are no 'walls'"),
+        (["--g", "walls=1"], "without the walls of a domain there are no 'walls'"),
     ],
 )
 def test_bad_domains_end_with_code_2(arguments, words, capsys):

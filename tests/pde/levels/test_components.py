@@ -89,6 +89,7 @@ def test_interpolation_keeps_constants_and_never_passes_a_closed_face(problem: p
         if graph is not None and problem.singular and not graph.held.any():
             alone = of_one[graph.degree > 0]
             assert abs(alone[alone > 0] - 1).max(initial=0.0) <= 16 * EPS
+        assert coarse.A.diagonal.min() > 0
         product = P.T @ (_weighted(fine.info.operator) @ P)
         difference = abs(coarse.A.matrix() - product)
         size = abs(P.T) @ abs(_weighted(fine.info.operator)) @ abs(P)

@@ -119,5 +119,20 @@ def test_bad_domains_are_refused_by_name(options, words):
 
 
 def test_data_for_walls_that_are_not_there_are_refused():
-    with pytest.raises(ValueError, match="without a domain there are no 'walls'"):
+    with pytest.raises(ValueError, match="without the walls of a domain there are no 'walls'"):
         pde.Poisson((4, 5)).embed(np.zeros((4, 5)), {"walls": 1.0})
+    full, closed = {"domain": np.ones(4, bool)}, {"face_coefficients": [np.array([1.0, 0.0, 1.0, 1.0, 1.0])]}
+    for options in (full, closed):
+        with pytest.raises(ValueError, match="without the walls of a domain there are no 'walls'"):
+            pde.solve_poisson(0.0, 4, g={"walls": 1.0}, **options)
+
+
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+def test_a_callable_at_walls_on_a_seam_is_asked_within_the_box(centering):
+    for row in (0, -1):
+        inside = np.ones((8, 5), bool)
+        inside[row] = False
+        problem = pde.Poisson((8, 5), boundary=["periodic", "neumann"], centering=centering, domain=inside)
+        values = problem.points()[0] + 2 * problem.points()[1]
+        one, other = (problem.sides(np.zeros((8, 5)), {"walls": g}) for g in (lambda x, y: x + 2 * y, values))
+        assert abs(one["walls"] - other["walls"]).max() <= 4 * np.finfo(float).eps

@@ -148,6 +148,16 @@ def test_a_block_as_electrode():
     np.testing.assert_allclose(flux(problem, u, "walls", volts), 0.0, atol=1e-11)
 
 
+@pytest.mark.parametrize("at", ["faces", "points"])
+def test_a_mask_of_the_whole_box_has_the_gradient_of_the_box(at):
+    rng = np.random.default_rng(4)
+    u, a = rng.standard_normal((2, 5, 4)), rng.uniform(1, 2, (5, 4))
+    box, full = (Poisson((5, 4), coefficient=a, domain=domain) for domain in (None, np.ones((5, 4), bool)))
+    pairs = zip(gradient(box, u, 1.0, at), gradient(full, u, 1.0, at), strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
+    assert flux(full, np.stack((u, u)), "walls").tolist() == [0.0, 0.0]
+
+
 def test_bad_input_is_refused_by_name():
     box = Poisson((4, 4))
     refused(ValueError, ["side", "'walls'"], flux, box, np.ones((4, 4)), "walls")

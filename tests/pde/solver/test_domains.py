@@ -267,3 +267,14 @@ def test_rounding_on_a_lonely_cell_is_no_source():
     solution = pde.solve_poisson(f, domain=inside, walls="neumann", boundary="neumann", centering="cell")
     assert solution.converged
     assert solution.u[4, 4] == 0
+
+
+def test_rounding_on_lonely_cells_beside_a_part_that_is_held_is_no_source():
+    """The largest |f| is that of the whole domain; what rounding leaves of it counts nowhere."""
+    faces, f = [np.array([1.0, 1.0, 0.0, 0.0, 0.0, 1.0])], np.array([0.1, 0.2, 3e-17, -3e-17, 0.3])
+    for largest in (1.0, 1e5):
+        solution = pde.solve_poisson(largest * f, 5, face_coefficients=faces, incompatible=0.0)
+        assert solution.converged
+        assert np.all(solution.u[2:4] == 0)
+    with pytest.raises(ValueError, match=r"index \(2,\)"):
+        pde.solve_poisson(np.where(abs(f) < 1e-16, 1e-13, f), 5, face_coefficients=faces)

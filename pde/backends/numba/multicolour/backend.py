@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from pde.backends.numba.multicolour.krylov import CompiledConjugateGradients
 from pde.backends.numba.multicolour.level import CompiledLevel
 from pde.backends.numba.multicolour.runner import Runner
 from pde.backends.numba.multicolour.tables import Table
+from pde.backends.numba.thread_pool import Turns
 from pde.backends.numba.variants import Variant, is_compact
 from pde.common.progress import CompileBar
 from pde.levels.hierarchy import Hierarchy
@@ -38,7 +38,7 @@ class Multicolour(Backend):
         super().__init__(hierarchy, options.dtype, options.device)
         self.variant, self._options = variant, options
         self._runners: list[Runner] = []
-        self._lock = Lock()
+        self._turns = Turns()
         self._volume = float(np.prod([axis.width.sum() for axis in hierarchy.levels[0].info.grid.axes]))
         self._symmetric: Multicolour | None = None
         self._prepared = False
@@ -47,10 +47,13 @@ class Multicolour(Backend):
         threads = self._options.cores
         return f"compiled kernels, {threads} thread{'s' * (threads > 1)}"
 
+    def held(self) -> Sequence[Any]:
+        return [self._runners, *(level.memory for level in self.moves if isinstance(level, CompiledLevel))]
+
     def prepare(self, progress: bool = False) -> None:
         if self._prepared:
             return
-        with CompileBar(progress, self.variant) as bar, self._lock, reported(bar):
+        with CompileBar(progress, self.variant) as bar, self._turns, reported(bar):
             self._make_moves()
             files = prepared(execute.execute, self.finest.runner.example())
         if files and not stamps.is_compiled(self.variant):
@@ -82,7 +85,7 @@ class Multicolour(Backend):
         out = out if out is not None and out.flags.c_contiguous else np.empty_like(f)
         if u is not None and u is not out:
             out[...] = u
-        with self._lock:
+        with self._turns:
             CYCLES[kind]([replace(moves[0], target=out), *moves[1:]], f, None if u is None else out)
         return out, None
 

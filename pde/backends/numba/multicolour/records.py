@@ -50,6 +50,7 @@ LEVEL = np.dtype(
         ("inverse", FIELD),
         ("centre", FIELD),
         ("differences", _COUNT),
+        ("inner", _COUNT),
         ("scale", FIELD),
         ("weights", FIELD),
         ("weighted", _COUNT),
@@ -77,14 +78,16 @@ Attributes:
     entries: the number of coefficients off the diagonal, the first `across` of which lead to other rows.
     mask: bytes, 1 where there are unknowns. extents: address of (rows, 2): the columns that are not all masked.
     inverse: 1 over the diagonal. centre: the coefficient of u itself in f - A u; where there are `differences`, beside
-        those to its neighbours, which keeps digits where A jumps.
+        those to its neighbours, which keeps digits where A jumps. inner: address of 1 for rows of which only the ends
+        have a centre then.
     scale: of the rows of P. weights: of the columns of R, if `weighted`.
     coarse_mask: address of bytes, or 0.
     P, R: in the place of `line`, where `P.rows` is not 0.
     flat: whether there are two dimensions. corners: address of the weights of a `CornerTransfer`, if it is one; then
         parents of a `line` are corners, and its children the points before, at and behind each coarse one, -1 if none
         (along rows the coarse point itself, whose weights there are zero; `behind` has 0 then, else 1).
-    between, aside: addresses of 1 where an index lies between coarse ones, of the last axis as numbers of the level. reaction, volumes, coarse_volumes: see there.
+    between, aside: addresses of 1 where an index lies between coarse ones, of the last axis as numbers of the level.
+    reaction, volumes, coarse_volumes: see there.
     places, placed: address of (3, 3, 2, points of a row): 1 where the corner of a bit of the neighbour at distance
         -1, 0 or 1 is at 0, 1 or 2 of `corners.step_to`; and whether there are any such points.
     widths: addresses of the control volumes along each axis. rows: factors of residuals in norms.

@@ -91,6 +91,11 @@ def subtract_row(t, level, u, i0, i1, first, last):
     L, like = level.record, level.like
     centre, here = row_of(L.centre, like.real, i0, i1), u + (i0 * L.n[1] + i1) * L.n[2]
     add_neighbours(t, level, u, i0, i1, first, last, (0, L.entries), L.n[0] < 0, L.differences)
+    if L.differences != 0 and pointer(like.index, L.inner)[i0 * L.n[1] + i1] != 0:
+        t[0] -= centre[0] * here[0]
+        if L.n[2] > 1:
+            t[L.n[2] - 1] -= centre[L.n[2] - 1] * here[L.n[2] - 1]
+        return
     for j in range(first, last):
         t[j] -= centre[j] * here[j]
 

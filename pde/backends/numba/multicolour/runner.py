@@ -14,7 +14,7 @@ from pde.backends.numba.multicolour.execute import PASS, PRODUCT, RESTRICT, REST
 from pde.backends.numba.multicolour.records import ENTRY, PHASE
 from pde.backends.numba.multicolour.tables import Table
 from pde.backends.numba.multicolour.transfers import RING
-from pde.backends.numba.thread_pool import thread_pool
+from pde.backends.numba.thread_pool import Turns, thread_pool
 from pde.backends.numba.work_queue import new_counters
 from pde.problem.grid import Array
 
@@ -43,6 +43,7 @@ class Runner:
         self.entries[0, : len(table.entries)] = table.entries
         self.signs = np.array([1, -1], table.dtype)
         self._phases: dict[Any, tuple[Array, Array]] = {}
+        self._turns = Turns()
         self._work: list[tuple[Array, Array]] = []
 
     def sweeps(self, stages: Sequence[int], turn: int, members: int, numbers: Array, **buffers: Array | None) -> Array:
@@ -96,10 +97,12 @@ class Runner:
         given = (buffers.get(name) for name in ("f", "u", "e", "r", "p"))
         addresses = np.array([0 if each is None else address(each) for each in given], np.int64)
         call = (self.table.record, self.entries, self.signs, *phases, addresses, numbers, sums, BYTES, INDICES)
-        spaces, counters = self._spaces(), new_counters()
-        for tags, work in spaces[1:]:  # a thread that comes late finds nothing left to do
-            thread_pool(self.threads - 1).ask(kernels.execute, *call, counters, False, tags, work)
-        kernels.execute(*call, counters, True, *spaces[0])
+        counters = new_counters()
+        with self._turns:
+            spaces = self._spaces()
+            for tags, work in spaces[1:]:  # a thread that comes late finds nothing left to do
+                thread_pool(self.threads - 1).ask(kernels.execute, *call, counters, False, tags, work)
+            kernels.execute(*call, counters, True, *spaces[0])
 
     def example(self) -> tuple[Any, ...]:
         """Arguments of the types of every call."""

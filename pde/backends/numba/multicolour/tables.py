@@ -16,12 +16,13 @@ from pde.levels.interpolation_1d import as_weights, linear_matrix
 from pde.levels.transfers import MatrixTransfer
 from pde.levels.truncated import TruncatedTransfer
 from pde.problem.compact import CompactOperator, offsets
-from pde.problem.grid import Array, Axis
+from pde.problem.grid import Array, Axis, is_constant
 from pde.problem.masked import MaskedOperator
 from pde.problem.operators import StencilOperator
 
-Term = tuple[tuple[int, ...], Any, int]
-"""Of A u: the offset of a neighbour, its coefficient, and 0 or 1 for a summand of f - A u with + or -."""
+Term = tuple[tuple[int, ...], Any, int, bool]
+"""Of A u: the offset of a neighbour, its coefficient, 0 or 1 for a summand of f - A u with + or -, and whether the
+coefficient is that of the point before, for the opposite offset: less memory is read then."""
 
 
 class Table:
@@ -53,6 +54,7 @@ class Table:
         diagonal = self._broadcast(A.diagonal)
         self._put(L["diagonal"], diagonal)
         self._put(L["inverse"], np.divide(1, diagonal, out=np.zeros_like(diagonal), where=diagonal != 0))
+        L["inner"] = self._address(_inner(A, self.shape))
         L["differences"] = isinstance(A, StencilOperator) and A.terms.varies
         self._put(L["centre"], self._broadcast(_without_differences(A)) if L["differences"] else diagonal)
         widths = in_planes([axis.width for axis in A.grid.axes], np.ones(1))
@@ -72,12 +74,13 @@ class Table:
         """The coefficients off the diagonal, and how many of them lead to other rows; these come first."""
         terms = sorted(_terms(A), key=lambda term: not any(term[0][:-1]))
         entries = np.zeros(len(terms), ENTRY)
-        for entry, (offset, values, sign) in zip(entries, terms, strict=True):
+        for entry, (offset, values, sign, before) in zip(entries, terms, strict=True):
             field = self._shaped(values)
             shift, steps = in_planes(offset, 0), _steps(field)
-            for name, number in zip(ENTRY.names or (), (self._address(field), *steps, *shift, sign), strict=True):
+            at = self._address(field) - (steps[shift.index(-1)] * field.itemsize if before else 0)
+            for name, number in zip(ENTRY.names or (), (at, *steps, *shift, sign), strict=True):
                 entry[name] = number
-        return entries, sum(any(offset[:-1]) for offset, _, _ in terms)
+        return entries, sum(any(term[0][:-1]) for term in terms)
 
     def _put_mask(self, L: Any, inside: Array | None) -> None:
         self._put(L["mask"], np.ones((1, 1, self.shape[2]), np.uint8) if inside is None else self._bytes(inside))
@@ -179,17 +182,27 @@ def _without_differences(A: StencilOperator) -> Array:
     return A.add_ends(np.ones(shape), np.array(np.broadcast_to(A.reaction, shape), dtype=float))
 
 
+def _inner(A: Any, shape: tuple[int, ...]) -> Array:
+    """1 for rows of which `centre` is zero but at their ends, else 0."""
+    inner = np.zeros(shape[:2], np.int32)
+    if isinstance(A, StencilOperator) and isinstance(A.reaction, float) and A.reaction == 0:
+        inner[1:-1] = 1
+        if A.grid.ndim == 3:
+            inner[:, [0, -1]] = 0
+    return inner
+
+
 def _terms(A: Any) -> list[Term]:
     if isinstance(A, CompactOperator):
         every = zip(offsets(A.grid.ndim), A.coefficients, strict=True)
-        return [(offset, values, 1) for offset, values in every if any(offset)]
+        return [(offset, values, 1, False) for offset, values in every if any(offset)]
     box = A.box if isinstance(A, MaskedOperator) else A
-    pairs = enumerate(zip(box.lower, box.upper, strict=True))
-    return [
-        (tuple(way if b == a else 0 for b in range(box.grid.ndim)), values, 0)
-        for a, both in pairs
-        for way, values in zip((-1, 1), both, strict=True)
-    ]
+    terms: list[Term] = []
+    for a, axis in enumerate(box.grid.axes):
+        low, high = (tuple(way if b == a else 0 for b in range(box.grid.ndim)) for way in (-1, 1))
+        alike = np.shape(box.upper[a]) == box.grid.shape and not axis.periodic and is_constant(axis.width)
+        terms += [(low, box.upper[a] if alike else box.lower[a], 0, alike), (high, box.upper[a], 0, False)]
+    return terms
 
 
 def _places(between: Array) -> Array:
