@@ -73,6 +73,11 @@ class SymbolLevels:
         spacing = [float(grid.axes[a].spacing[0]) for a in self.axes]
         self._couplings = np.array([a / h**2 for a, h in zip(diffusion, spacing, strict=True)])
         self._reaction = _constant("reaction", terms.reaction)
+        if self._reaction < 0:
+            raise ValueError(
+                f"reaction must not be negative for Fourier analysis, got {self._reaction:.3g}: that leaves out "
+                "the sides, without which A is not positive definite; see measure_factor"
+            )
         self._origin = tuple(grid.axes[a].first for a in self.axes)
         self._kernel, self._smoother, self._grid = _kernel_of(hierarchy), hierarchy.choices.smoother, grid
         self._symmetric, self._compact = symmetric, isinstance(finest.operator, Mehrstellen)

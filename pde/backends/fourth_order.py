@@ -58,7 +58,8 @@ class FourthOrder(Backend):
         top, f = self._top(level), data.rhs
         if isinstance(top, Level):
             return CYCLES[kind](self._levels(kind, level, top), f, u), None
-        out, f = np.empty_like(f), np.ascontiguousarray(f)
+        f = np.ascontiguousarray(f)
+        out = np.empty_like(f)
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
         norms = []
         for one, guess, result in zip(f, guesses, out, strict=True):
@@ -70,6 +71,7 @@ class FourthOrder(Backend):
         if not self._threads:
             return self._nested(data)[0], None
         ndim, members = data.rhs.ndim - 1, range(len(data.rhs))
+        data = data.each(np.ascontiguousarray)  # results are arrays like f, which kernels write
         made = [self._nested(data.select([k], ndim), measure) for k in members]
         norms = [norm for _, norm in made if norm is not None]
         whole = measure == "residual" and len(norms) == len(made)

@@ -32,7 +32,7 @@ def automatic(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: st
         return _on_domain(grid, terms, smoother, coarse, transfer)
     if terms.tensor is not None:
         return _of_tensor(grid, terms, smoother, coarse, transfer)
-    rough = is_rough(grid, terms)
+    rough = is_rough(grid, terms) or terms.betas_jump(grid)  # with these rediscretised cycles may not converge at all
     smoother = automatic_smoother(grid, terms) if smoother == "auto" else smoother
     lines = smoother == "zebra" and sum(n > 1 for n in grid.shape) == 2
     unlike = (lines or smoother.startswith("planes")) and grid.is_stretched()

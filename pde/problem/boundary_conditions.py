@@ -71,7 +71,7 @@ def _is_robin(word: Any) -> bool:
 
 def _is_field(beta: Any) -> bool:
     """Whether this is an array, or makes one."""
-    return callable(beta) or isinstance(beta, list | tuple) or getattr(beta, "ndim", 0) > 0
+    return callable(beta) or isinstance(beta, list | tuple) or hasattr(beta, "ndim")
 
 
 def _read_side(word: Any, key: tuple[int, int], betas: dict[tuple[int, int], Any]) -> Side:

@@ -144,6 +144,17 @@ class Terms:
         c = self.reaction
         return not isinstance(c, float) and _largest_jump(c, grid) > np.abs(c).max() / 2
 
+    def betas_jump(self, grid: Grid) -> bool:
+        """Whether a beta changes along its side by half of its largest value from point to point.
+
+        A beta that resists the flux less than the box does, below a / L, does not count.
+        """
+        for (a, _), beta in self.betas.items():
+            side, largest = Grid(grid.axes[:a] + grid.axes[a + 1 :]), float(beta.max())
+            if largest * grid.axes[a].length > self.typical[a] and _largest_jump(beta, side) > largest / 2:
+                return True
+        return False
+
     def strong_axis_turns(self, grid: Grid) -> bool:
         """Whether the strong coupling lies along different axes in parts of the grid: no one order of coarsening suits.
 

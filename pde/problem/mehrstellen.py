@@ -142,7 +142,7 @@ def check_order(order: Any, grid: Grid, terms: Terms, is_open: bool = False) -> 
     Raises:
         ValueError: naming what `order=4` needs, and what came.
     """
-    if order not in (2, 4):
+    if np.ndim(order) or order not in (2, 4):
         raise ValueError(f"order must be 2 or 4, got {order!r}")
     if order == 2:
         return

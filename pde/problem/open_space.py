@@ -30,6 +30,8 @@ def check_open(grid: Grid, terms: Terms) -> None:
     for name, values in (("coefficient", terms.diffusion), ("reaction", (terms.reaction,))):
         if not all(isinstance(value, float) for value in values):
             raise ValueError(f"{name} must be constant where boundary is 'open'; got one that varies")
+    if terms.least_reaction < 0:
+        raise ValueError(f"reaction must be zero or positive where boundary is 'open'; got {terms.least_reaction}")
     if not all(is_constant(axis.spacing) for axis in grid.axes):
         raise ValueError("coordinates must have equal steps along each axis where boundary is 'open'")
 

@@ -149,7 +149,8 @@ class Poisson:
     def _take_sides(self, boundary: Any) -> Betas:
         """Replace the sides by others of the same kinds; return the betas that vary."""
         sides, given = read_boundary(boundary, self.ndim)
-        kinds, now = ([[side.kind for side in pair] for pair in pairs] for pairs in (sides, self.boundary))
+        words = ((sides, is_open(boundary)), (self.boundary, self.open))
+        kinds, now = ("open" if free else [[s.kind for s in pair] for pair in pairs] for pairs, free in words)
         if kinds != now:
             raise ValueError(f"boundary must be of the same kinds as before, {now}, with other beta; got {kinds}")
         self.grid, betas = read_betas(given, with_sides(self.grid, sides))

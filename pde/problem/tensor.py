@@ -159,7 +159,8 @@ def is_definite(entries: Mapping[tuple[int, int], Any], ndim: int) -> Any:
     for k in range(ndim):
         pivot = np.where(left[k, k] > 0, left[k, k], 1.0)
         definite = definite & (left[k, k] > 0)
-        left = {(i, j): v - left[k, i] * left[k, j] / pivot for (i, j), v in left.items() if i > k}
+        with np.errstate(over="ignore", invalid="ignore"):  # only where it is not definite
+            left = {(i, j): v - left[k, i] / pivot * left[k, j] for (i, j), v in left.items() if i > k}
     return definite
 
 

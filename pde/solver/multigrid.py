@@ -41,11 +41,12 @@ class Multigrid(Setup):
         nu: sweeps before and after the coarse-grid correction.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
             is rough (it changes by a factor of two between neighbours, or would by 2.5 on grids of thousands of
-            unknowns), the reaction jumps by half of its largest value or is negative by 0.4 of what keeps the problem
-            definite (a bound from a and the Dirichlet sides), lines in two dimensions or planes in three are
-            relaxed on stretched axes (rediscretised cycles take up to 0.9 there), or transfer is "operator".
+            unknowns), the reaction or a beta jumps by half of its largest value, the reaction is negative by 0.4 of
+            what keeps the problem definite (a bound from a and the Dirichlet sides), lines in two dimensions or planes
+            in three are relaxed on stretched axes (rediscretised cycles take up to 0.9 there), or transfer is
+            "operator".
         transfer: "bilinear", "linear" (4.14) in two dimensions, or "operator", which follows the coefficient (Dendy);
-            "auto" is the last where the coefficient is rough, else the first.
+            "auto" is the last where the coefficient is rough or a beta jumps, else the first.
         levels: the number of levels at most, which coarsen as far as it goes; None ends at a grid whose direct solution
             is cheap: where a is constant some 50 unknowns along each of two axes, 17 of three; where transfers follow
             the coefficient 10,000 unknowns, and 32,000 where lines or planes are relaxed.

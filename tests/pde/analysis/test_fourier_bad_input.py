@@ -26,6 +26,7 @@ BAD = [
     (lambda: Multigrid(Poisson((17, 17), centering="cell")).predict(), ValueError, ["centering", "'cell'"]),
     (lambda: Multigrid(Poisson((16, 16), **STRETCHED)).predict(), ValueError, ["coordinates[0]", "equal spacing"]),
     (lambda: Multigrid(Poisson((16, 16), reaction=np.eye(16))).predict(), ValueError, ["reaction", "constant"]),
+    (lambda: Multigrid(Poisson((65, 64), reaction=-10.0)).predict(), ValueError, ["reaction", "negative", "-10"]),
     (
         lambda: Multigrid(Poisson((16, 16), coefficient=1 + np.eye(16))).predict(),
         ValueError,

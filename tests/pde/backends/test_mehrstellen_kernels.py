@@ -68,3 +68,13 @@ def test_norms_are_those_of_the_residual(kind):
         M = problem._operator.right_hand_side(f)
         relative = np.linalg.norm(M - problem.apply(solution.u)) / np.linalg.norm(M)
         assert abs(solution.residual_norms[-1] / relative - 1) < 1e-9
+
+
+@pytest.mark.parametrize("accel", ["none", "cg"])
+def test_data_in_any_order_of_memory(accel):
+    """Kernels write into results, which were once copied where f was in Fortran's order."""
+    f = np.random.default_rng(2).standard_normal((65, 64))
+    mg = Multigrid(Poisson((65, 64), order=4), kernels="numba", threads=1)
+    columns = np.asfortranarray(f)
+    for run in (mg.full_multigrid, mg.cycle, lambda f: mg.solve(f, u0=f, accel=accel, strict=True).u):
+        np.testing.assert_array_equal(run(columns), run(f))

@@ -281,3 +281,11 @@ def test_the_finest_level_is_the_operator_of_the_problem(problem: pde.Poisson, s
     for members in (r, r[:1]):
         difference = rows.coloured_sweep(members, 1.1, reverse) - A.coloured_sweep(members, 1.1, reverse)
         assert abs(A.diagonal * difference).max() <= 4 * size * 2**problem.ndim
+
+
+def test_sweeps_on_tensors_warn_of_nothing(recwarn):
+    torch = pytest.importorskip("torch")
+    problem = pde.Poisson((12, 13), domain=percolation((12, 13), 0.8, 1), walls="neumann", reaction=1.0)
+    for f in (torch.ones(12, 13), torch.ones(2, 12, 13)):
+        pde.Multigrid(problem, kernels="torch", levels=2).solve(f, strict=True)
+    assert not recwarn.list

@@ -181,6 +181,7 @@ REFUSED = {
     "tensor": ({"coefficient": [[2.0, 1.0], [1.0, 2.0]]}, "order=4 needs a diagonal coefficient, got a full tensor"),
     "faces": ({"face_coefficients": [np.ones((6, 5)), np.ones((5, 6))]}, "order=4 needs a constant coefficient"),
     "order": ({"order": 3}, "order must be 2 or 4, got 3"),
+    "orders": ({"order": np.array([2, 4])}, "order must be 2 or 4, got array"),
 }
 
 

@@ -139,6 +139,7 @@ REFUSED = [
     ({"shape": (7,)}, ["boundary", "'open'", "2 or 3", "(7,)"]),
     ({"shape": (4, 4), "coefficient": lambda x, y: 1 + x}, ["coefficient", "constant", "open"]),
     ({"shape": (4, 4), "reaction": lambda x, y: x}, ["reaction", "constant", "open"]),
+    ({"shape": (4, 4), "reaction": -1.0}, ["reaction", "open", "-1.0"]),
     ({"shape": (4, 4), "coordinates": [[0, 1, 2, 4, 5, 7], None]}, ["coordinates", "equal", "open"]),
     ({"shape": (4, 4), "domain": lambda x, y: x < 0.5}, ["'open'", "domain"]),
     ({"shape": (1, 1), "face_coefficients": [np.ones((2, 1)), np.ones((1, 2))]}, ["'open'", "face_coefficients"]),
@@ -164,5 +165,8 @@ def test_bad_data_are_refused_by_name():
     refused(ValueError, ["f must be finite", "(6, 1)"], mg.solve, f)
     f[6, 1] = 1e-5  # the tail of a charge
     assert mg.solve(f).converged
+    refused(ValueError, ["boundary", "open", "'dirichlet'"], mg.update, boundary="dirichlet")
+    refused(ValueError, ["boundary", "open", "'dirichlet'"], Multigrid(Poisson((7, 5))).update, boundary="open")
+    assert mg.update(boundary="open").problem.open
     refused(ValueError, ["coefficient", "constant"], mg.update, coefficient=np.arange(1.0, 36).reshape(7, 5))
     assert mg.solve(f).converged

@@ -157,6 +157,8 @@ WRONG = [  # coefficient, further options; what the message must hold
     ([[2.0, 0.5], [0.4, 1.0]], {}, ValueError, ["coefficient", "symmetric", "[0][1]", "[1][0]", "0.1"]),
     ([[2.0, INDEFINITE], [INDEFINITE, 1.0]], {}, ValueError, ["coefficient", "positive definite", "(1, 4)", "-0.0811"]),
     ([[2.0, INDEFINITE], [INDEFINITE, 1.0]], {}, ValueError, ["the point (0.25, 0.5)"]),
+    ([[1e-200, 2e-200], [2e-200, 1e-200]], {}, ValueError, ["coefficient", "positive definite", "-1e-200"]),
+    ([[1e-200, 1e200], [1e200, 1.0]], {}, ValueError, ["coefficient", "positive definite"]),
     ([[-1.0, 0.5], [0.5, 1.0]], {}, ValueError, ["coefficient", "positive definite", "(0, 0)"]),
     ([[-1.0, 0.0], [0.0, 1.0]], {}, ValueError, ["coefficient[0]", "positive", "-1.0"]),
     ([[2.0, np.nan], [np.nan, 1.0]], {}, ValueError, ["coefficient[0][1]", "finite"]),
@@ -176,6 +178,15 @@ WRONG = [  # coefficient, further options; what the message must hold
         ["face_coefficients", "coefficient"],
     ),
 ]
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e250])
+def test_definite_tensors_of_any_size(scale):
+    f = np.ones((7, 9))
+    u, scaled = (
+        pde.Multigrid(pde.Poisson((7, 9), coefficient=s * np.array(GOOD))).solve(f, strict=True).u for s in (1, scale)
+    )
+    np.testing.assert_allclose(scaled * scale, u, rtol=1e-6)  # two solves to 1e-8, and the condition
 
 
 @pytest.mark.parametrize(("coefficient", "options", "kind", "named"), WRONG, ids=ids(WRONG))
