@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Poisson:
-    """-div(a grad u) + c u = f on a box in 1, 2 or 3 dimensions, by finite volumes of second order.
+    """-div(a grad u) + c u = f on a box, or a part of it, in 1, 2 or 3 dimensions, by finite volumes of second order.
 
     Args:
         shape: the number of unknowns per axis, each at least 1.
