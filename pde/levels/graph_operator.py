@@ -51,7 +51,7 @@ class MatrixOperator(Frozen):
         for number, (rows, block, inverse) in enumerate(reversed(self._colours) if reverse else self._colours):
             left = flat[rows] - block @ d if number > 0 else flat[rows]
             d[rows] = omega * (inverse if single else inverse[:, None]) * left
-        return contiguous(d.T).reshape(r.shape)
+        return contiguous(d if single else d.T).reshape(r.shape)
 
     def matrix(self) -> sp.csr_matrix:
         """A as a sparse matrix, in float64."""
