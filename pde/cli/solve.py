@@ -50,7 +50,22 @@ def read_problem(given: Mapping[str, Any]) -> tuple[Poisson, dict[str, Any]]:
     g = {"g": values.pop("g")} if "g" in values else {}
     data = {name: values.pop(name) for name in ("f", "u0", "exact") if name in values}
     problem = Poisson(shape, **values)
-    return problem, g | {name: problem.read(name, value, constant=True) for name, value in data.items()}
+    data = {name: problem.read(name, in_domain(value, problem), constant=True) for name, value in data.items()}
+    return problem, g | data
+
+
+def in_domain(value: Any, problem: Poisson) -> Any:
+    """A formula asked in the domain alone: it may have no value outside."""
+    if problem.domain is None or not callable(value):
+        return value
+    inside = problem.domain.inside
+
+    def values(*points: np.ndarray) -> np.ndarray:
+        result = np.zeros(problem.shape)
+        result[inside] = value(*(x[inside] for x in points))
+        return result
+
+    return values
 
 
 def read_shape(given: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -107,7 +107,7 @@ def _slices(problem: Poisson, whole: Array, title: str, flow: Any, kind: str) ->
 
 def limits(values: Array) -> dict[str, Any]:
     """Colours: two-sided around zero where the values have both signs, else from the smallest to the largest."""
-    low, high = float(values.min()), float(values.max())
+    low, high = (float(values.min()), float(values.max())) if np.ma.count(values) else (0.0, 1.0)
     bound = max(-low, high)
     if low < -0.05 * bound and high > 0.05 * bound:
         return {"vmin": -bound, "vmax": bound, "cmap": "RdBu_r"}
@@ -124,7 +124,7 @@ def panel(
     shading = "nearest" if np.ma.is_masked(thin) else "gouraud"
     axes.set_facecolor("0.85")  # outside a domain
     image = axes.pcolormesh(x, y, thin.T, shading=shading, rasterized=True, **scale)
-    if float(np.ptp(thin)) > 1e-12 * float(np.abs(thin).max()):
+    if np.ma.count(thin) and float(np.ptp(thin)) > 1e-12 * float(np.abs(thin).max()):
         axes.contour(x, y, thin.T, levels=12, colors="k", linewidths=0.5, alpha=0.5)
     lengths = [axis.length for axis in pair]
     equal = max(lengths) <= SLIM * min(lengths)

@@ -28,7 +28,7 @@ class Components(Volumes):
     Attributes:
         count: how many components there are.
         labels: as given.
-        sizes: the volume of each, (count,).
+        sizes: the volume of each in units of the largest control volume, (count,).
 
     >>> parts = Components(np.array([0, 0, -1, 1]), np.ones(4))
     >>> parts.without_mean(np.array([1.0, 3.0, 7.0, 5.0])).tolist()
@@ -38,6 +38,7 @@ class Components(Volumes):
     def __init__(self, labels: Array, W: Array | Grid) -> None:
         super().__init__(W)
         volumes = np.asarray(W.volumes() if isinstance(W, Grid) else W, dtype=float).ravel()
+        volumes = volumes / volumes.max()  # so that products with small u do not underflow
         self.labels, self.count = labels, int(labels.max(initial=-1)) + 1
         self._numbers, self._volumes = labels.ravel().astype(np.intp) + 1, volumes
         self.sizes = np.bincount(self._numbers, volumes, self.count + 1)[1:]
@@ -51,7 +52,7 @@ class Components(Volumes):
         return super().to(device, dtype).changed(**double)
 
     def integrals(self, u: Array) -> Array:
-        """sum W u over each component, (..., count)."""
+        """sum W u over each component in units of the largest W, (..., count)."""
         xp, flat = namespace(u), cast(u.reshape(-1, self._size), np.dtype(float))
         sums = [xp.bincount(self._numbers, self._volumes * v, self.count + 1)[1:] for v in flat]
         return xp.stack(sums).reshape(*u.shape[: u.ndim - len(self._shape)], self.count)

@@ -61,6 +61,8 @@ def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
         return "they make red-black sweeps, and the smoother is another"
     if is_compact(levels[0]):
         return Variant(ndim, np.dtype(dtype).name, "galerkin")
+    if infos[0].operator.terms.closed:
+        return "with closed faces levels are lists of components, and run in NumPy"
     for info in infos[:-1]:
         if not isinstance(info.operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):
             return "they are for rediscretised operators and bilinear transfers"

@@ -64,6 +64,16 @@ def test_transparent_pixels_are_outside(tmp_path):
     assert np.array_equal(u, pde.solve_poisson(1.0, (11, 9), domain=INSIDE).u)
 
 
+def test_formulas_need_no_value_outside_the_domain(tmp_path, capsys):
+    options = "--domain", "x < 0.4", "--f", "1/(x - 0.5)", "--u0", "log(0.45 - x)"
+    u = solved(tmp_path, *options)
+    x, _ = pde.Poisson((11, 9)).points()
+    f = 1 / np.minimum(x - 0.5, -0.05)
+    assert abs(u - pde.solve_poisson(f, domain=x < 0.4).u).max() <= 2e-8 * 0.125 * abs(f).max() * 10  # two solves
+    assert main(["solve", "--shape", "11", "9", "--domain", "x < 0.6", "--f", "1/(x - 0.5)"]) == 2
+    assert "'1/(x-0.5)' is infinite at x = 0.5" in capsys.readouterr().err.replace(" - ", "-")
+
+
 def test_the_error_of_parts_that_nothing_holds_is_up_to_a_constant_on_each(tmp_path, capsys):
     """Here u is zero on both parts, and so is any function that is constant on each, up to these constants."""
     options = "--f", "0", "--boundary", "neumann", "--domain", "abs(x-0.5) > 0.1", "--walls", "neumann"

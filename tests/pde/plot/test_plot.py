@@ -64,6 +64,13 @@ def test_a_domain_is_drawn_without_what_lies_outside():
         picture.canvas.draw()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("field", [None, "arrows", "streamlines"])
+@pytest.mark.parametrize("inside", [np.indices((5, 5, 5)).max(axis=0) < 2, np.indices((5, 5, 5))[0] != 2])
+def test_planes_that_miss_the_domain_are_drawn_empty(inside, field):
+    plot.solution(Poisson((5, 5, 5), domain=inside), np.random.default_rng(0).random((5, 5, 5)), field=field)
+
+
 def test_arrows_are_those_of_the_gradient():
     problem = Poisson((30, 11), boundary="neumann")
     x, y = problem.points()

@@ -278,3 +278,14 @@ def test_rounding_on_lonely_cells_beside_a_part_that_is_held_is_no_source():
         assert np.all(solution.u[2:4] == 0)
     with pytest.raises(ValueError, match=r"index \(2,\)"):
         pde.solve_poisson(np.where(abs(f) < 1e-16, 1e-13, f), 5, face_coefficients=faces)
+
+
+@pytest.mark.parametrize("length", [1e-120, 1e-90, 1e90, 1e120])
+def test_means_of_closed_parts_in_boxes_of_any_size(length):
+    """u, of the size of length^2, times control volumes, of that size too, would leave the range of float64."""
+    inside, f = np.ones((4, 7), bool), np.zeros((4, 7))
+    inside[:, 3], f[0, :2], f[3, 5:] = False, (1.0, -1.0), (2.0, -2.0)
+    closed = {"domain": inside, "walls": "neumann", "boundary": "neumann", "centering": "cell", "rtol": 1e-12}
+    one, far = (pde.solve_poisson(f, extent=extent, **closed) for extent in (1.0, length))
+    assert far.converged
+    assert abs(far.u / length**2 - one.u).max() <= 1e-12 * 49 * abs(one.u).max()
