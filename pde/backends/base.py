@@ -125,6 +125,10 @@ class Backend:
 
     full_multigrid = nested_iteration
 
+    def nested(self) -> Hierarchy:
+        """The hierarchy with the transfers that `full_multigrid` makes."""
+        return self.hierarchy
+
     def measures(self, data: Data) -> bool:
         """Whether `full_multigrid` measures norms for these data; they show numbers that are not finite."""
         return False

@@ -29,7 +29,7 @@ def nested_iteration(
     Rediscretised levels have the equation itself, with f and the boundary data of their grid. Operators R A P have
     right-hand sides R (f - A E g), f with g folded in; see `BoundaryTerm`.
     """
-    hierarchy: Hierarchy = backend.hierarchy
+    hierarchy: Hierarchy = backend.nested()
     sides = sides_of_every_grid(data.sides, hierarchy)
     galerkin = hierarchy.choices.coarse == "galerkin"
     norms: Norms = None

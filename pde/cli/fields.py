@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from pde.cli.expression import Expression
-from pde.problem.walls import KINDS
 
 NAMES = ("x", "y", "z")
 SIDES = {f"{name}-{end}": (axis, side) for axis, name in enumerate(NAMES) for side, end in enumerate(("low", "high"))}
@@ -76,11 +75,12 @@ def read_domain(label: str, given: Any, ndim: int) -> Any:
 
 def read_walls(label: str, given: Any, ndim: int) -> Any:
     """A word, or a mask of the points that hold values."""
-    return given if given in KINDS else read_domain(label, given, ndim)
+    is_word = isinstance(given, str) and given.isidentifier() and given not in NAMES
+    return given if is_word else read_domain(label, given, ndim)
 
 
 def _read_picture(label: str, path: str, ndim: int) -> np.ndarray:
-    """The bright pixels of a picture as [x, y], y upwards."""
+    """The bright pixels of a picture as [x, y], y upwards; transparent ones are not bright."""
     from matplotlib.image import imread
 
     if ndim != 2:
@@ -89,7 +89,7 @@ def _read_picture(label: str, path: str, ndim: int) -> np.ndarray:
         pixels = imread(path)
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(f"{label}: {path} cannot be read as a picture: {error}") from None
-    bright = pixels[..., :3].mean(axis=-1) if pixels.ndim == 3 else pixels
+    bright = pixels[..., :3].mean(axis=-1) * pixels[..., 3:].prod(axis=-1) if pixels.ndim == 3 else pixels
     return np.ascontiguousarray(bright[::-1].T > 0.5)
 
 

@@ -82,7 +82,8 @@ def tell(mg: Multigrid, solution: Solution, exact: np.ndarray | None) -> None:
     if exact is not None:
         error, note = solution.u - exact, ""
         if mg.problem.singular:
-            error, note = Volumes(mg.problem.control_volumes()).without_mean(error), " (up to a constant)"
+            means = mg.problem.components or Volumes(mg.problem.control_volumes())
+            error, note = means.without_mean(error), " (up to a constant)"
         print(f"maximum error        {np.abs(error).max():.3e}{note}")
 
 

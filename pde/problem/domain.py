@@ -81,9 +81,12 @@ def _read_walls(walls: Any, grid: Grid) -> Array | bool:
     if isinstance(walls, str) and walls in KINDS:
         return walls == "dirichlet"
     array = None if isinstance(walls, str) else np.asarray(walls)
+    if callable(walls):
+        array = evaluate("walls", walls, grid.points())
     if array is None or array.dtype != bool or array.shape != grid.shape:
         raise ValueError(
-            f"walls must be 'dirichlet', 'neumann' or a boolean array of shape {grid.shape}, True where a point "
-            f"outside holds a value; got {described(walls)}"
+            f"walls must be 'dirichlet', 'neumann' or a boolean array of shape {grid.shape} (or a callable that gives "
+            f"one), True where a point outside holds a value; got {described(walls)}"
+            + (f" and dtype {array.dtype}" if array is not None and array.ndim else "")
         )
     return array

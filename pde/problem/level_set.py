@@ -77,8 +77,8 @@ def read_level_set(domain: Any, grid: Grid) -> LevelSet:
         level_set = LevelSet(grid, np.array(finite("domain", values, np.dtype(float))))
     if not level_set.inside.any():
         raise ValueError(
-            "domain must be negative at one unknown at least, a level set being negative inside; its values go "
-            f"from {level_set.values.min():.3g} to {level_set.values.max():.3g}"
+            "domain must be negative at one unknown at least, a level set being negative inside (a mask holds "
+            f"booleans); its values go from {level_set.values.min():.3g} to {level_set.values.max():.3g}"
         )
     return level_set if callable(domain) else LevelSet(grid, _of_good_size(level_set.values))
 

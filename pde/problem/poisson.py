@@ -66,8 +66,8 @@ class Poisson:
             inside; at Neumann walls they are all control volumes with an open part, f and u being taken at their
             points even where these are outside.
         walls: the domain's own boundary inside the box: "dirichlet", where the points outside hold values (those of
-            `g["walls"]`), "neumann", insulated or with a flux, or (not for a level set) a boolean array, True where a
-            point holds a value.
+            `g["walls"]`), "neumann", insulated or with a flux, or (not for a level set) a boolean array, or a callable
+            of the coordinates that gives one, True where a point holds a value.
         face_coefficients: a >= 0 on the faces, in the place of `coefficient`: for each axis an array with one entry
             more along it (the faces of cells; the middles between points, and the ends). Zero closes a face.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both

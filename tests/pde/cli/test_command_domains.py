@@ -47,13 +47,37 @@ def test_insulated_walls_and_coefficients_of_faces(tmp_path):
     assert np.array_equal(u, expected)
 
 
+def test_walls_that_hold_values_as_array_and_as_condition(tmp_path):
+    inside, held = (lambda x, y: x < 0.5), (lambda x, y: y < 0.5)
+    expected = pde.solve_poisson(1.0, (11, 9), domain=inside, walls=held, g={"walls": 3.0}).u
+    np.save(tmp_path / "held.npy", held(*pde.Poisson((11, 9)).points()))
+    for walls in ("y < 0.5", str(tmp_path / "held.npy")):
+        arguments = "--domain", "x < 0.5", "--walls", walls, "--g", "walls=3", "--force"
+        assert np.array_equal(solved(tmp_path, *arguments), expected)
+
+
+def test_transparent_pixels_are_outside(tmp_path):
+    pixels = np.ones((9, 11, 4))
+    pixels[..., 3] = INSIDE.T[::-1]
+    imsave(tmp_path / "mask.png", pixels)
+    u = solved(tmp_path, "--domain", str(tmp_path / "mask.png"))
+    assert np.array_equal(u, pde.solve_poisson(1.0, (11, 9), domain=INSIDE).u)
+
+
+def test_the_error_of_parts_that_nothing_holds_is_up_to_a_constant_on_each(tmp_path, capsys):
+    """Here u is zero on both parts, and so is any function that is constant on each, up to these constants."""
+    options = "--f", "0", "--boundary", "neumann", "--domain", "abs(x-0.5) > 0.1", "--walls", "neumann"
+    solved(tmp_path, *options, "--exact", "where(x < 0.5, 3, 8)")
+    assert float(capsys.readouterr().out.split("maximum error")[1].split()[0]) <= 8 * 11 * 9 * np.finfo(float).eps
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--domain", "no.png"], "no.png cannot be read as a picture"),
         (["--domain", "no.npy"], "there is no file no.npy"),
         (["--domain", "x > 2"], "domain has no unknowns"),
-        (["--domain", "x < 0.5", "--walls", "robin"], "walls"),
+        (["--domain", "x < 0.5", "--walls", "robin"], "walls must be 'dirichlet', 'neumann' or"),
         (["--g", "walls=1"], "without the walls of a domain there are no 'walls'"),
     ],
 )

@@ -153,12 +153,15 @@ def test_every_option_is_a_key():
         "omega": 0.5, "nu": [2, 2], "coarse": "auto", "transfer": "auto", "levels": 3, "dtype": "float64", "cycle": "V",
         "accel": "cg", "rtol": 1e-6, "atol": 0.0, "max_cycles": 30, "incompatible": 0.1, "output": "u.npy",
         "plot": "u.png", "plot_history": "h.png", "plot_smoothing": "s.png", "force": True, "verbose": True,
-        "progress": True,
+        "progress": True, "domain": "x < 1.9", "walls": "dirichlet", "order": 2, "face_coefficients": ["k.npy"],
     }  # fmt: skip
     assert set(values) == set(ALL)
-    lines = [f"{key} = {str(value).lower() if key in FLAGS else repr(value)}" for key, value in values.items()]
-    assert run(toml("\n".join(lines))) == 0
-    assert {path.name for path in Path().iterdir()} == {"problem.toml", "u.npy", "u.png", "h.png", "s.png"}
+    np.save("k.npy", np.full(10, 2.0))
+    for other in ("coefficient", "face_coefficients"):
+        keys = [key for key in values if key != other]
+        lines = [f"{key} = {str(values[key]).lower() if key in FLAGS else repr(values[key])}" for key in keys]
+        assert run(toml("\n".join(lines))) == 0
+    assert {path.name for path in Path().iterdir()} == {"problem.toml", "k.npy", "u.npy", "u.png", "h.png", "s.png"}
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples" / "problems").glob("*.toml")), ids=lambda path: path.stem)

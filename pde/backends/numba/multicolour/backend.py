@@ -14,6 +14,7 @@ from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
 from pde.backends.numba import stamps
 from pde.backends.numba.jit import prepared, reported
 from pde.backends.numba.multicolour import execute
+from pde.backends.numba.multicolour.execute import NORM
 from pde.backends.numba.multicolour.krylov import CompiledConjugateGradients
 from pde.backends.numba.multicolour.level import CompiledLevel
 from pde.backends.numba.multicolour.runner import Runner
@@ -87,7 +88,19 @@ class Multicolour(Backend):
             out[...] = u
         with self._turns:
             CYCLES[kind]([replace(moves[0], target=out), *moves[1:]], f, None if u is None else out)
-        return out, None
+            if level > 0 or measure != "residual":
+                return out, None
+            numbers = moves[0].numbers(1.0)
+            squares = moves[0].runner.sweeps([NORM], 0, len(f), numbers, f=f, u=out).sum(axis=1)
+        return out, self.norms_of(squares)
+
+    def nested(self) -> Hierarchy:
+        self._make_moves()
+        levels = [
+            replace(plain, P=level.prolonged, R=level.restricted) if isinstance(level, CompiledLevel) else plain
+            for plain, level in zip(self.hierarchy.levels, self.moves, strict=True)
+        ]
+        return replace(self.hierarchy, levels=levels)
 
     def norms_of(self, squares: np.ndarray) -> Norms:
         """The norms of residuals on the finest grid, by their sums of W r^2; None where squares are not exact."""

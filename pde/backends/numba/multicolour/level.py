@@ -50,14 +50,29 @@ class CompiledLevel:
         return self._swept(state, [], self.level.B)
 
     def restrict(self, state: State, coarse: Moves[Any]) -> Any:
-        members, P = len(state.f), self.level.P
-        shape = self.level.info.to_coarse.coarse.shape
+        members, shape = len(state.f), self.level.info.to_coarse.coarse.shape
         e = coarse.array("f", members) if isinstance(coarse, CompiledLevel) else self.array("e", members, shape)
-        if isinstance(P, TruncatedTransfer | CornerTransfer):
-            self.runner.restrict(members, False, f=state.f, u=state.u, e=e)
-        else:
-            self.runner.restrict(members, True, r=self.residual(state), e=e)
+        self._restrict(state, e)
         return coarse.start_from_residual(e, None)
+
+    def _restrict(self, state: State, e: Array) -> None:
+        """e <- R (f - A u)."""
+        if isinstance(self.level.P, TruncatedTransfer | CornerTransfer):
+            self.runner.restrict(len(e), False, f=state.f, u=state.u, e=e)
+        else:
+            self.runner.restrict(len(e), True, r=self.residual(state), e=e)
+
+    def restricted(self, f: Array) -> Array:
+        """R f in new memory."""
+        e = np.empty((len(f), *self.level.info.to_coarse.coarse.shape), self.runner.table.dtype)
+        self._restrict(State(None, np.ascontiguousarray(f)), e)
+        return e
+
+    def prolonged(self, e: Array, like: Array | None = None) -> Array:
+        """P e in new memory."""
+        u, e = np.empty((len(e), *self.level.info.grid.shape), self.runner.table.dtype), np.ascontiguousarray(e)
+        self.runner.sweeps([CLEAR, PROLONG], 0, len(e), self.numbers(1.0), u=u, e=e)
+        return u
 
     def correct(self, state: State, coarse: Moves[Any], before: Any, after: Any, *, post: bool = True) -> State:
         e = coarse.change(before, after)
