@@ -39,11 +39,13 @@ class FourthOrder(Backend):
     ) -> None:
         super().__init__(hierarchy, hierarchy.choices.dtype, inner.device)
         self.inner, self._threads, self._report = inner, threads, report
-        self.runs_in = inner.runs_in if threads else None
+        self.runs_in = "Numba" if threads else None
         self._made: dict[int, Any] = {}
 
     def describe(self) -> str:
-        return self.inner.describe()
+        if not self._threads or self.inner.runs_in:
+            return self.inner.describe()
+        return f"compiled kernels, {self._threads} thread{'s' * (self._threads > 1)}"  # on the finest grid alone
 
     def held(self) -> Sequence[Any]:
         return self.inner.held()

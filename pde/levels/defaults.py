@@ -58,7 +58,8 @@ def _on_domain(grid: Grid, terms: Terms, smoother: str, coarse: str, transfer: s
         raise ValueError(f"transfer={transfer!r} is for boxes; on a domain, or with closed faces, leave it 'auto'")
     if not terms.closed:
         smoother = automatic_smoother(grid, terms) if smoother == "auto" else smoother
-        return smoother, "galerkin", "operator" if is_rough(grid, terms) else "truncated"
+        follows = is_rough(grid, terms) or terms.betas_jump(grid)
+        return smoother, "galerkin", "operator" if follows else "truncated"
     if smoother.startswith(("zebra", "planes", "gauss-seidel")):
         raise ValueError(f"smoother={smoother!r} knows no closed faces; with these it is a point smoother")
     return "sor" if smoother == "auto" else smoother, "galerkin", "components"

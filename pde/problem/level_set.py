@@ -80,10 +80,18 @@ def read_level_set(domain: Any, grid: Grid) -> LevelSet:
             "domain must be negative at one unknown at least, a level set being negative inside (a mask holds "
             f"booleans); its values go from {level_set.values.min():.3g} to {level_set.values.max():.3g}"
         )
-    return level_set
+    return level_set if callable(domain) else LevelSet(grid, _of_good_size(level_set.values))
+
+
+def _of_good_size(values: Array) -> Array:
+    """Values whose differences are numbers, divided by a power of two where those might not be."""
+    largest = float(np.abs(values).max())
+    return values if 1e-100 < largest < 1e100 else np.ldexp(values, -int(np.frexp(largest)[1]))
 
 
 def _evaluated(function: Any, points: Sequence[Array], shape: tuple[int, ...]) -> Array:
+    if 0 in shape:  # such as the crossings of a wall along its own axis
+        return np.zeros(shape)
     values = evaluate("domain", function, points)
     try:
         values = np.broadcast_to(values, shape)

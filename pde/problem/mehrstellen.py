@@ -168,7 +168,14 @@ def at_ends(f: Callable[..., Any], grid: Grid) -> Sides:
             lines = [x.nodes[[-side]] if b == a else x.points for b, x in enumerate(grid.axes)]
             with np.errstate(all="ignore"):
                 values = evaluate("f", f, np.meshgrid(*lines, indexing="ij"), imaginary=True)
-            values = np.broadcast_to(values, [len(line) for line in lines]).squeeze(a)
+            shape = tuple(len(line) for line in lines)
+            try:
+                values = np.broadcast_to(values, shape).squeeze(a)
+            except ValueError:
+                raise ValueError(
+                    f"f: on side ({a}, {side}) the callable must return a scalar or an array of shape {shape}, got "
+                    f"shape {values.shape}; where order is 4 give an array in its place if it cannot"
+                ) from None
             if np.isfinite(values).all():
                 sides[a, side] = values
     return sides

@@ -139,9 +139,8 @@ class Reader:
         Raises:
             TypeError, ValueError: naming the argument, what came and what is allowed.
         """
-        as_tensor, ends = is_tensor(f), self._ends(f)
-        f = self._nodal("f", f, check=False, constant=True)
-        f = self.problem.right_hand_side(f, ends)
+        as_tensor, values = is_tensor(f), self._nodal("f", f, check=False, constant=True)
+        f = self.problem.right_hand_side(values, self._ends(f))
         sides = self._sides(g, tuple(f.shape[: f.ndim - self.problem.ndim]))
         u0 = self._guess("u0", u0, f)
         imaginary = any(map(is_complex, (f, *sides.values(), *(() if u0 is None else (u0,)))))
@@ -151,8 +150,8 @@ class Reader:
 
     def right_hand_side(self, f: Any, u: Any = None) -> Inputs:
         """The arguments of `Multigrid.cycle`, which are to be finite."""
-        as_tensor, ends = is_tensor(f), self._ends(f)
-        f = self.problem.right_hand_side(self._nodal("f", f, constant=True), ends)
+        as_tensor, values = is_tensor(f), self._nodal("f", f, constant=True)
+        f = self.problem.right_hand_side(values, self._ends(f))
         u = self._guess("u", u, f)
         return self._inputs(f, {}, u, None, as_tensor, is_complex(f) or (u is not None and is_complex(u)))
 

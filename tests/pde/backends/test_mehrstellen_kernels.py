@@ -78,3 +78,9 @@ def test_data_in_any_order_of_memory(accel):
     columns = np.asfortranarray(f)
     for run in (mg.full_multigrid, mg.cycle, lambda f: mg.solve(f, u0=f, accel=accel, strict=True).u):
         np.testing.assert_array_equal(run(columns), run(f))
+
+
+def test_print_tells_of_kernels_on_the_finest_grid_alone():
+    text = str(Multigrid(Poisson((65, 64), order=4), kernels="numba", threads=2))
+    assert "compact   Numba" in text
+    assert text.endswith("compiled kernels, 2 threads")

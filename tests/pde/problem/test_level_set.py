@@ -76,3 +76,21 @@ def test_the_way_from_the_end_of_a_periodic_axis_leads_to_its_beginning():
     level_set = read_level_set(lambda x: np.where(x < 1, 0.1, -1.0) + 0 * x, grid)
     assert level_set.root((np.array([1.75]),), 0, np.array([0.25]))[0] == pytest.approx(1.0, abs=2.0**-50)
     assert level_set.at((np.array([2.0, -0.5, 2.25]),)).tolist() == [0.1, -1.0, 0.1]
+
+
+@pytest.mark.parametrize("walls", ["dirichlet", "neumann"])
+@pytest.mark.parametrize("scale", [2.0**-1030, 2.0**-700, 2.0**700, 2.0**1023])
+def test_the_size_of_an_array_does_not_matter(walls, scale):
+    """Far values are often the largest float, and their differences are no numbers."""
+    x, y, z = Poisson((7, 8, 9)).points()
+    phi = np.where(np.hypot(np.hypot(x - 0.5, y - 0.5), z - 0.5) < 0.3, -1.5, 0.75)
+    plain, scaled = (Poisson(phi.shape, domain=phi * s, walls=walls, reaction=1.0) for s in (1.0, scale))
+    assert (plain.matrix() != scaled.matrix()).nnz == 0
+
+
+@pytest.mark.parametrize("walls", ["dirichlet", "neumann"])
+def test_a_callable_is_not_asked_for_no_points(walls):
+    """A plane crosses no way along the other axes, and the largest of no numbers is an error."""
+    plane = Poisson((9, 5), domain=lambda x, y: x - 0.6 + 0 * x.max(), walls=walls)
+    assert plane.domain.inside[:5].all()
+    assert not plane.domain.inside[6:].any()

@@ -12,6 +12,7 @@ import pde
 from pde import Multigrid, Poisson
 from pde.problem.mehrstellen import at_ends
 from tests.pde.reference import EPS, SEEDS
+from tests.pde.refusals import refused
 
 
 def wave(x, y):
@@ -194,3 +195,11 @@ def test_one_call():
     torch = pytest.importorskip("torch")
     with pytest.raises(ValueError, match="order must be 2 where f"):
         pde.solve_poisson(torch.ones(8, 8), order=4)
+
+
+def test_callables_of_wrong_shapes_are_refused_by_name():
+    mg = Multigrid(Poisson((9, 7), order=4))
+    table = np.ones((9, 7))
+    refused(ValueError, ["f:", "(9, 7)", "(2, 9, 7)"], mg.solve, lambda x, y: np.stack([x * y, x + y]))
+    for call in (mg.solve, mg.full_multigrid, mg.cycle):
+        refused(ValueError, ["f:", "side (0, 0)", "(1, 7)", "(9, 7)", "array"], call, lambda x, y: table)
