@@ -222,7 +222,7 @@ def _begin(iteration: Iteration, rule: Rule, rtol: float, atol: float) -> list[H
 def _judge(iteration: Iteration, rule: Rule, active: list[History], norms: Sequence[Sequence[float]]) -> None:
     """Take down the norms of these members, and find which of them end."""
     for history, new in zip(active, norms, strict=True):
-        history.norms += new
+        history.norms.extend(new)  # += would add arrays up
     asked = [rule.asks_rounding(history) for history in active]
     if any(asked) and (estimates := iteration.attainable()) is not None:
         for history, estimate, ask in zip(active, estimates, asked, strict=True):
@@ -231,7 +231,7 @@ def _judge(iteration: Iteration, rule: Rule, active: list[History], norms: Seque
     failures = getattr(iteration, "failures", list)() or [None] * len(active)
     for history, failure in zip(active, failures, strict=True):
         history.reason = rule.reason(history)
-        if failure is not None and history.reason != "converged":
+        if failure is not None and len(history.norms) > 1 and history.reason != "converged":
             history.reason = failure
 
 
