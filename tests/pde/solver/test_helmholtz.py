@@ -110,11 +110,6 @@ def test_update_finds_the_new_choices():
     assert mg.update(reaction=1.0).coarse == "rediscretised"
 
 
-def test_prediction_takes_a_negative_reaction():
-    mild, plain = (pde.Multigrid(pde.Poisson((31, 31), reaction=c)).predict() for c in (-1.0, 0.0))
-    assert mild == pytest.approx(plain, abs=0.05)
-
-
 def test_the_fourth_order():
     """-19.7 is beyond the coarse grids' least eigenvalues, and above minus that of the finest one, 2 pi^2."""
     for c in (-15.0, -19.7, -25.0):
