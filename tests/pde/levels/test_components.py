@@ -289,3 +289,11 @@ def test_sweeps_on_tensors_warn_of_nothing(recwarn):
     for f in (torch.ones(12, 13), torch.ones(2, 12, 13)):
         pde.Multigrid(problem, kernels="torch", levels=2).solve(f, strict=True)
     assert not recwarn.list
+
+
+def test_interpolation_along_an_open_line_is_linear_between_the_centres_of_blocks():
+    inside = np.arange(32) < 30
+    line = pde.Poisson(32, domain=inside, walls="neumann", boundary="neumann", centering="cell")
+    u = pde.Multigrid(line, levels=2).levels[0].P(np.arange(15.0)[None])[0]
+    expected = np.clip((np.arange(30) - 0.5) / 2, 0, 14)  # beyond the outermost centres it is constant
+    assert abs(u[inside] - expected).max() <= 8 * EPS * 14
