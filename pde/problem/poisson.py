@@ -69,7 +69,8 @@ class Poisson:
             `g["walls"]`), "neumann", insulated or with a flux, or (not for a level set) a boolean array, or a callable
             of the coordinates that gives one, True where a point holds a value.
         face_coefficients: a >= 0 on the faces, in the place of `coefficient`: for each axis an array with one entry
-            more along it (the faces of cells; the middles between points, and the ends). Zero closes a face.
+            more along it (the faces of cells; the middles between points, and the ends). Zero closes a face, though
+            not to data g of a Neumann side.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
         order: 2, or 4 for constant a and c on vertex-centred axes with equal spacing between Dirichlet or periodic
