@@ -266,3 +266,14 @@ def test_levels_below_one_without_kernels_are_plain():
     for kind in CYCLES:
         expected = Backend(mg.hierarchy, mg.dtype).cycle(kind, Data(f), u)[0]
         assert np.max(np.abs(mine.cycle(kind, Data(f), u)[0] - expected)) <= rounding.of_a_cycle(mg, f, expected, u)
+
+
+@pytest.mark.parametrize("domain", [lambda x, y: x + y < 1.2, lambda x, y: np.hypot(x - 0.5, y - 0.5) - 0.43])
+def test_norms_that_a_cycle_measures_are_those_of_plain_residuals(domain):
+    mg = pde.Multigrid(pde.Poisson((63, 50), domain=domain), kernels="numba")
+    f = np.random.default_rng(7).standard_normal((63, 50)) * mg.problem.domain.inside
+    solution = mg.solve(f, accel="none", rtol=1e-6)
+    A, volumes = mg.levels[0].A, mg.hierarchy.volumes[0]
+    size = volumes.rms(f)
+    rounding = mg.backend.rounding(solution.u, size)
+    assert abs(size * solution.residual_norms[-1] - volumes.rms(f - A(solution.u))) <= 8 * rounding
