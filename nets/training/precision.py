@@ -62,7 +62,7 @@ def choose(model: Network, data: Dataset, recipe: Recipe, ranks: int = 1) -> Pre
     try:
         count, (slow, fast) = trial(model, images, labels, [plain.apply(recipe), bf16.apply(recipe)])
     except RuntimeError as error:
-        return plain._replace(reason=f"a trial in bf16 failed: {str(error).splitlines()[0]}")
+        return plain._replace(reason=f"a trial failed: {str(error).splitlines()[0]}")
     reason = f"a trial step of {count} images takes {1e3 * slow:.3g} ms in float32, {1e3 * fast:.3g} ms in bf16"
     return (bf16 if slow >= GAIN * fast else plain)._replace(reason=reason)
 
