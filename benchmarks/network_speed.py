@@ -23,7 +23,7 @@ import report
 import torch
 
 import nets
-from nets.training.precision import FLAGS, GAIN, ROUNDS, processor_flags, trial
+from nets.training.precision import FLAGS, ROUNDS, fastest, processor_flags, trial
 
 NETWORKS = {
     "MgNet, residual form": ("MgNet[2,2,2,2]-[256]-B^l", {"form": "residual"}),
@@ -66,18 +66,18 @@ def precisions(quick: bool) -> str:
     """Steps in float32, without and with channels_last, and in bf16 with it."""
     float32 = nets.Recipe()
     recipes = [float32, replace(float32, channels_last=True), replace(float32, channels_last=True, precision="bf16")]
+    header = ["network", "images", "float32", "float32, channels_last", "bf16, channels_last"]
     rows = []
     for name, (batch, channels, size) in PRECISIONS.items():
         model = nets.create_model(QUICK.get(name, name) if quick else name, in_channels=channels)
         images, labels = torch.randn(batch, channels, size, size), torch.zeros(batch, dtype=torch.long)
         count, seconds = trial(model, images, labels, recipes)
-        chosen = "bf16" if seconds[0] >= GAIN * seconds[-1] else "float32"
+        chosen = header[2:][fastest(seconds)]
         times = [f"{1e3 * s / count:.2f}" for s in seconds]
         rows.append([model.config.notation, count, *times, f"{seconds[0] / seconds[-1]:.2f}", chosen])
-    header = ["network", "images", "float32, ms per image", "float32, channels_last", "bf16, channels_last"]
     flags = ", ".join(flag for flag in FLAGS if flag in processor_flags()) or "neither AMX nor AVX512-BF16"
-    note = f"Forward and backward pass, {torch.get_num_threads()} threads of torch, shortest of {ROUNDS} in turns.\n"
-    note += f"The processor reports: {flags}."
+    note = f"Milliseconds per image, forward and backward pass, {torch.get_num_threads()} threads of torch,\n"
+    note += f"shortest of {ROUNDS} in turns. The processor reports: {flags}."
     return report.table([*header, "float32 / bf16", "auto takes"], rows) + "\n\n" + note
 
 

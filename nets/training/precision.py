@@ -22,7 +22,7 @@ CPUINFO = Path("/proc/cpuinfo")
 FLAGS = ("amx_bf16", "avx512_bf16")
 """Processors with one of these multiply numbers in bfloat16."""
 GAIN = 1.1
-"""Least ratio of times for which float32 is given up; a short trial cannot tell smaller ones from noise."""
+"""Least ratio of times for which the recipe's way is left; a short trial cannot tell smaller ones from noise."""
 ROUNDS = 5
 SECONDS = 0.5
 """Longest step of a trial, as far as a batch can be cut."""
@@ -41,13 +41,19 @@ class Precision(NamedTuple):
         """The recipe as it is computed."""
         return replace(recipe, precision=self.precision, channels_last=self.channels_last)
 
+    @property
+    def name(self) -> str:
+        return self.precision + (" with channels_last" if self.channels_last else "")
+
     def __str__(self) -> str:
-        layout = " with channels_last" if self.channels_last else ""
-        return f"{self.precision}{layout}: {self.reason}"
+        return f"{self.name}: {self.reason}"
 
 
 def choose(model: Network, data: Dataset, recipe: Recipe, ranks: int = 1) -> Precision:
-    """Choose by the processor's flags and a trial of both precisions; neither model nor random state changes."""
+    """Choose by the processor's flags and a trial: float32, without or with channels_last, or bf16 with it.
+
+    Neither the model nor the state of random numbers changes.
+    """
     weight = next(model.parameters())
     plain = Precision("float32", recipe.channels_last, "")
     if weight.device.type != "cpu":
@@ -58,13 +64,23 @@ def choose(model: Network, data: Dataset, recipe: Recipe, ranks: int = 1) -> Pre
         return plain._replace(reason="this processor reports neither AMX nor AVX512-BF16")
     images = data.normalise(data.train_images[: recipe.batch // (ranks * recipe.grad_accum)]).to(weight)
     labels = torch.as_tensor(data.train_labels[: len(images)])
-    bf16 = Precision("bf16", images.ndim == 4, "")
+    last = images.ndim == 4
+    choices = list(dict.fromkeys([plain, plain._replace(channels_last=last), Precision("bf16", last, "")]))
     try:
-        count, (slow, fast) = trial(model, images, labels, [plain.apply(recipe), bf16.apply(recipe)])
+        count, seconds = trial(model, images, labels, [choice.apply(recipe) for choice in choices])
     except RuntimeError as error:
         return plain._replace(reason=f"a trial failed: {str(error).splitlines()[0]}")
-    reason = f"a trial step of {count} images takes {1e3 * slow:.3g} ms in float32, {1e3 * fast:.3g} ms in bf16"
-    return (bf16 if slow >= GAIN * fast else plain)._replace(reason=reason)
+    times = ", ".join(f"{1e3 * s:.3g} ms in {choice.name}" for choice, s in zip(choices, seconds, strict=True))
+    return choices[fastest(seconds)]._replace(reason=f"a trial step of {count} images takes {times}")
+
+
+def fastest(seconds: list[float]) -> int:
+    """The index of the shortest time, where each has to gain GAIN on the best one before it."""
+    best = 0
+    for index, time_taken in enumerate(seconds):
+        if seconds[best] >= GAIN * time_taken:
+            best = index
+    return best
 
 
 def processor_flags() -> frozenset[str]:

@@ -52,7 +52,7 @@ def no_trial(*arguments):
 )
 def test_a_trial_is_made_where_the_processor_multiplies_in_bfloat16(text, usable, monkeypatch, tmp_path):
     with_flags(monkeypatch, tmp_path, text)
-    monkeypatch.setattr(precision, "trial", (lambda *_: (4, [3.0, 1.0])) if usable else no_trial)
+    monkeypatch.setattr(precision, "trial", (lambda *_: (4, [3.0, 2.9, 1.0])) if usable else no_trial)
     chosen = choose(network(), blobs(), AUTO)
     assert chosen[:2] == (("bf16", True) if usable else ("float32", False))
     assert ("a trial step of 4 images" if usable else "neither AMX nor AVX512-BF16") in chosen.reason
@@ -65,16 +65,36 @@ def test_a_system_that_does_not_tell_its_flags(monkeypatch, tmp_path):
     assert choose(network(), blobs(), AUTO).precision == "float32"
 
 
-@pytest.mark.parametrize("last", [True, False])
-@pytest.mark.parametrize(("fast", "wins"), [(0.5, True), (1 / GAIN - 0.01, True), (0.99, False), (2.0, False)])
-def test_the_faster_one_wins(last, fast, wins, monkeypatch):
-    """float32 keeps the recipe's layout, and where both are alike float32 stays."""
+@pytest.mark.parametrize(
+    ("seconds", "choice"),
+    [
+        ([1.0, 1.0, 0.5], ("bf16", True)),
+        ([1.0, 1.0, 1 / GAIN - 0.01], ("bf16", True)),
+        ([1.0, 0.99, 0.98], ("float32", False)),  # noise
+        ([1.0, 0.5, 0.49], ("float32", True)),  # the layout gains, bf16 does not
+        ([1.0, 0.5, 2.0], ("float32", True)),
+        ([1.0, 2.0, 1.5], ("float32", False)),
+    ],
+)
+def test_the_fastest_one_wins(seconds, choice, monkeypatch):
     monkeypatch.setattr(precision, "processor_flags", lambda: {"amx_bf16"})
-    monkeypatch.setattr(precision, "trial", lambda *_: (16, [1.0, fast]))
-    chosen = choose(network(), blobs(), replace(AUTO, channels_last=last))
-    assert chosen[:2] == (("bf16", True) if wins else ("float32", last))
-    assert chosen.reason.endswith(f"16 images takes 1e+03 ms in float32, {1e3 * fast:.3g} ms in bf16")
-    assert chosen.apply(AUTO) == replace(RECIPE, precision=chosen.precision, channels_last=chosen.channels_last)
+    monkeypatch.setattr(precision, "trial", lambda *_: (16, seconds))
+    chosen = choose(network(), blobs(), AUTO)
+    assert chosen[:2] == choice
+    assert chosen.reason.startswith("a trial step of 16 images takes 1e+03 ms in float32, ")
+    assert chosen.reason.endswith(f", {1e3 * seconds[2]:.3g} ms in bf16 with channels_last")
+    assert chosen.apply(AUTO) == replace(RECIPE, precision=choice[0], channels_last=choice[1])
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_what_is_tried(last, monkeypatch):
+    """A recipe's channels_last stays."""
+    monkeypatch.setattr(precision, "processor_flags", lambda: {"amx_bf16"})
+    tried = []
+    monkeypatch.setattr(precision, "trial", lambda *given: (16, [1.0] * len(tried.extend(given[3]) or given[3])))
+    assert choose(network(), blobs(), replace(AUTO, channels_last=last))[:2] == ("float32", last)
+    expected = [("float32", False), ("float32", True), ("bf16", True)][last:]
+    assert [(recipe.precision, recipe.channels_last) for recipe in tried] == expected
 
 
 def test_where_float32_is_left_without_a_trial(monkeypatch):
@@ -221,7 +241,7 @@ def test_on_the_command_line(monkeypatch, tmp_path, capsys):
         main(["train", "--help"])
     words = " ".join(capsys.readouterr().out.split())
     assert '--precision X "float32"; "bf16", bfloat16 where autocast uses it' in words
-    assert '"auto", on a CPU the faster of float32 and bf16' in words
+    assert '"auto", on a CPU with AMX or AVX512-BF16 the fastest of float32, float32 with channels_last' in words
     monkeypatch.setattr(precision, "processor_flags", lambda: {"amx_bf16"})
     command = ["train", "--model", NAME, "--limit-batches", "1", "--epochs", "1", "--output", f"{tmp_path}/run"]
     assert main([*command, "--precision", "auto"]) == 0
