@@ -14,6 +14,7 @@ from pde.backends.device import Device, read_device
 from pde.backends.fourth_order import FourthOrder
 from pde.backends.mixed import Mixed
 from pde.backends.numba import backend as numba
+from pde.backends.numba.batch.backend import make_batches
 from pde.common.arguments import choose, count, read_precision
 from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
@@ -81,6 +82,13 @@ def makers(grid: Grid, options: Options) -> Makers:
 
 
 def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:
+    """The backend for these levels, with kernels for batches where there are any."""
+    made = _for_one(hierarchy, options)
+    made.batches = make_batches(hierarchy, options)
+    return made
+
+
+def _for_one(hierarchy: Hierarchy, options: Options) -> Backend:
     name = options.kernels
     if name == "auto":
         name = "torch" if options.device.on_tensors else "numba"

@@ -115,7 +115,7 @@ class Numba(Backend):
         return f"compiled kernels, {threads} thread{'s' * (threads > 1)}"
 
     def held(self) -> Sequence[Any]:
-        return [self.kernels, *(() if self._symmetric is None else self._symmetric.held())]
+        return [self.kernels, *super().held(), *(() if self._symmetric is None else self._symmetric.held())]
 
     def prepare(self, progress: bool = False) -> None:
         if self._prepared:
@@ -129,8 +129,8 @@ class Numba(Backend):
     def cycle(
         self, kind: str, data: Data, u: Vector = None, *, level: int = 0, out: Vector = None, **_: Any
     ) -> tuple[Vector, Norms]:
-        if level == len(self.hierarchy.levels) - 1:
-            return super().cycle(kind, data, u, level=level)
+        if level == len(self.hierarchy.levels) - 1 or (self.batches and self.batches.take(len(data.rhs), level)):
+            return super().cycle(kind, data, u, level=level, out=out, measure="residual")
         f = np.ascontiguousarray(data.rhs)
         out = _space(f, out)
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
@@ -138,7 +138,7 @@ class Numba(Backend):
         return out, exact(norms, f)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
-        if not self.measures(data):
+        if not self.measures(data) or (self.batches and self.batches.take(len(data.rhs))):
             return super().full_multigrid(data, out=out, measure=measure)
         f = np.ascontiguousarray(data.nodal)
         out = _space(f, out)
@@ -151,6 +151,8 @@ class Numba(Backend):
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
     ) -> Iteration:
+        if self.batches and self.batches.take(len(data.rhs)):
+            return super().start(kind, accel, data, u, out)
         if accel is None and not self.hierarchy.choices.singular and self.kernels.fits_one_call:
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
@@ -158,6 +160,7 @@ class Numba(Backend):
     def symmetric(self) -> Backend:
         if self._symmetric is None:
             self._symmetric = Numba(self.hierarchy.symmetric(), self._options, self.variant)
+            self._symmetric.batches = self.batches and self.batches.on(self._symmetric.hierarchy)
         return self._symmetric
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:

@@ -1,4 +1,4 @@
-"""The direct solution on the coarsest level for a group of members: by the eigenvectors of each axis, or by A^-1."""
+"""The direct solution on the coarsest level for a group of members: by the eigenvectors of each axis, or of A."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ def solve_coarsest(L, reals, u, f, x):
     n0, n1, n2 = L.n
     size = n0 * n1 * n2
     y = x + size * LANES
-    if L.at_inverse >= 0:
+    if L.separable == 0:
+        to = reals + L.at_modes
+        back = to + size * whole(size)
+        over = back + size * whole(size)
         for row in range(n0 * n1):
-            copy(x + row * n2 * LANES, f + row // n1 * L.stride[0] + row % n1 * L.stride[1], n2)
-        multiply(y, x, LANES, reals + L.at_inverse, size)
+            copy(y + row * n2 * LANES, f + row // n1 * L.stride[0] + row % n1 * L.stride[1], n2)
+        multiply(x, y, LANES, to, size)
+        scale(x, over, size)
+        multiply(y, x, LANES, back, size)
         for row in range(n0 * n1):
             copy(u + row // n1 * L.stride[0] + row % n1 * L.stride[1], y + row * n2 * LANES, n2)
         return
@@ -29,8 +34,7 @@ def solve_coarsest(L, reals, u, f, x):
     for row in range(n0 * n1):
         multiply(x + row * n2 * LANES, f + row // n1 * L.stride[0] + row % n1 * L.stride[1], LANES, to2, n2)
     across(n0, n1, n2, y, x, to0, to1)
-    for k in range(size):
-        store(y, k * LANES, over[k] * load(y, k * LANES))
+    scale(y, over, size)
     across(n0, n1, n2, x, y, back0, back1)
     for row in range(n0 * n1):
         multiply(u + row // n1 * L.stride[0] + row % n1 * L.stride[1], x + row * n2 * LANES, LANES, back2, n2)
@@ -76,6 +80,13 @@ def put(y, step, k, n, values):
     """Store point k, if there is one."""
     if k < n:
         store(y, k * step, values)
+
+
+@inline
+def scale(x, by, n):
+    """x <- x by."""
+    for k in range(n):
+        store(x, k * LANES, by[k] * load(x, k * LANES))
 
 
 @inline

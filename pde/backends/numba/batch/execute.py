@@ -32,7 +32,7 @@ def execute(is_3d, tables, steps, rounds, members, addresses, given, norms, coun
         is_3d: None or True, decided when this is compiled.
         tables: of `Tables`.
         steps: (kind, level) of each step.
-        rounds: (again, norm, row, modes): the first round ends before step `again`, and all others begin with it (0:
+        rounds: (level, again, norm, row, modes): the level of f, u and out; the first round ends before step `again`, and all others begin with it (0:
             each makes all steps); the vector whose norm is taken; offsets in a work space.
         members: rows of f, u and out.
         addresses: of f, u (0: zero) and out, arrays (rows, unknowns).
@@ -57,8 +57,8 @@ def execute(is_3d, tables, steps, rounds, members, addresses, given, norms, coun
 @merged
 def solve_group(is_3d, tables, steps, rounds, members, addresses, given, norms, counts, first, work):
     """Solve for LANES members at once, from number `first` on; the last one stands in for those that are missing."""
-    again, norm, at_row, at_modes = rounds
-    finest, numbers = tables[0][0], address_of(work)
+    level, again, norm, at_row, at_modes = rounds
+    finest, numbers = tables[0][level], address_of(work)
     count, sums, rows, ended = min(LANES, len(members) - first), np.empty(LANES), np.empty(LANES, np.int64), 0
     state = np.empty(LANES, np.int64)
     for lane in range(LANES):

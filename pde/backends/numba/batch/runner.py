@@ -49,15 +49,15 @@ class Runner:
     """
 
     def __init__(self, levels: Sequence[Level], singular: bool, dtype: np.dtype, threads: int) -> None:
-        self.tables, self.threads, self.dtype = Tables(levels, dtype), threads, dtype
-        self.size = levels[0].info.grid.size
+        self.tables, self.threads, self.dtype = Tables(levels, dtype, singular), threads, dtype
+        self._sizes = [level.info.grid.size for level in levels]
         self._levels, self._singular = levels, singular
         self._spaces: list[Array] = []
         self._turns = Turns()
 
     def prepare(self, report: Callable[[int], Any]) -> list[str]:
         """Load the kernels or compile them, as `jit.prepared`; `report` is told how many functions are compiled."""
-        call = self._call(np.zeros((1, 2), np.int64), (0, RESIDUAL), *self._judged(1, 1), np.zeros(3, np.int64))
+        call = self._call(np.zeros((1, 2), np.int64), (0, 0, RESIDUAL), *self._judged(1, 1), np.zeros(3, np.int64))
         with self._turns, reported(report):
             return prepared(kernels.execute, (*call, new_counters(), True, self._work()[0]))
 
@@ -71,13 +71,15 @@ class Runner:
         given: Array,
         most: int = 1,
         norm: int = RESIDUAL,
+        level: int = 0,
     ) -> tuple[Array, Array]:
         """Make cycles of these members from u (None: zero) to `out`, which may be u, at most so many of each.
 
         Args:
             kind: of the cycles, or "fmg": full multigrid for zero boundary data, then V-cycles.
             f, u, out: contiguous arrays (rows, *shape); `members` are rows.
-            given: see `execute`.
+            given, norm: see `execute`.
+            level: on which the cycles begin.
 
         Returns:
             The norms after each cycle, (members, most), and the number of cycles of each.
@@ -85,22 +87,23 @@ class Runner:
         Raises:
             TypeError, ValueError: an array is not contiguous or has another dtype or shape; names the argument.
         """
+        size = self._sizes[level]
         for name, values in (("f", f), ("u", u), ("out", out)):
             if values is None:
                 continue
             if values.dtype != self.dtype:  # kernels are given addresses alone
                 raise TypeError(f"{name} must be {self.dtype} for these kernels, got {values.dtype}")
-            if values.shape != f.shape or values[0].size != self.size or not values.flags.c_contiguous:
+            if values.shape != f.shape or values.size != len(f) * size or not values.flags.c_contiguous:
                 raise ValueError(f"{name} must be contiguous, {f.shape}; got {values.shape}, strides {values.strides}")
-        steps, again = self._plan(kind)
+        steps, again = self._plan(kind, level)
         norms, counts = np.full((len(members), most), np.nan), np.zeros(len(members), np.int64)
         addresses = np.array([address(f), 0 if u is None else address(u), address(out)], np.int64)
-        each = max(LANES, LARGEST_CALL // self.size // LANES * LANES)
+        each = max(LANES, LARGEST_CALL // size // LANES * LANES)
         with self._turns:
             for k in range(0, len(members), each):
                 part = slice(k, k + each)
                 judged = members[part], np.ascontiguousarray(given[:, part]), norms[part], counts[part]
-                self._execute(self._call(steps, (again, norm), *judged, addresses), -(-len(judged[0]) // LANES))
+                self._execute(self._call(steps, (level, again, norm), *judged, addresses), -(-len(judged[0]) // LANES))
         return norms, counts
 
     def _execute(self, call: tuple[Any, ...], groups: int) -> None:
@@ -110,7 +113,7 @@ class Runner:
         kernels.execute(*call, counters, True, spaces[0])
 
     def _call(
-        self, steps: Array, rounds: Step, members: Array, given: Array, norms: Array, counts: Array, addresses: Array
+        self, steps: Array, rounds: tuple[int, int, int], members: Array, given: Array, norms: Array, counts: Array, addresses: Array
     ) -> tuple[Any, ...]:
         tables = self.tables
         places = (*rounds, tables.row, tables.modes)
@@ -120,12 +123,12 @@ class Runner:
         counts = np.zeros(count, np.int64)
         return counts, np.zeros((4, count)), np.zeros((count, most)), counts
 
-    def _plan(self, kind: str) -> tuple[Array, int]:
+    def _plan(self, kind: str, level: int) -> tuple[Array, int]:
         """The steps of the first round, those of later rounds, and the number of the former; 0: all are alike."""
         first = list(self._nested()) if kind == "fmg" else []
-        project = [(PROJECT, 0)] if self._singular else []
+        project = [(PROJECT, 0)] if self._singular and level == 0 else []
         first += project if first else []
-        later = [*self._cycle("V" if kind == "fmg" else kind, 0), *project]
+        later = [*self._cycle("V" if kind == "fmg" else kind, level), *project]
         return np.array([*first, *later], np.int64), len(first)
 
     def _cycle(self, kind: str, l: int) -> Iterator[Step]:

@@ -36,7 +36,7 @@ def record(dtype: np.dtype) -> np.dtype:
     sweep = [("colours", count), ("at_spans", count), ("at_rows", count), ("keep", dtype)]
     mean = [("at_width", count, 3), ("volume", np.float64)]
     maps = [("most", count, 12), ("at_index", count, 12), ("at_weight", count, 12)]
-    direct = [("at_modes", count), ("at_inverse", count)]
+    direct = [("separable", count), ("at_modes", count)]
     every: Any = [*grid, *sweep, *mean, *maps, *direct, (f"sources_{digest()}", np.int8)]
     return np.dtype(every, align=True)
 
@@ -51,8 +51,8 @@ class Tables:
         row: offset of a row in it, and `modes` of two fields of the coarsest grid.
     """
 
-    def __init__(self, levels: Sequence[Level], dtype: np.dtype) -> None:
-        self.dtype = dtype
+    def __init__(self, levels: Sequence[Level], dtype: np.dtype, singular: bool) -> None:
+        self.dtype, self._singular = dtype, singular
         grids = [level.info.grid for level in levels]
         self.is_3d = True if grids[0].ndim == 3 else None
         self._reals, self._integers = Pieces(float), Pieces(np.int64)
@@ -121,17 +121,22 @@ class Tables:
                 here["at_weight"][3 * which + a] = self._reals.add(weights)
 
     def _direct(self, here: Any, level: Level) -> None:
-        """Store the matrices of the coarsest level: by the eigenvectors of each axis, or the inverse of all of it."""
-        B, size = level.B[0], level.info.grid.size
-        here["at_modes"] = here["at_inverse"] = -1
-        if isinstance(B, SeparableSolver):
-            to, inverse, back = B.parts
-            one = [np.ones((1, 1))] * (3 - len(to))
-            matrices = [_transposed(M).ravel() for M in [*one, *to, *one, *back]]
-            here["at_modes"] = self._reals.add(np.concatenate([*matrices, inverse.ravel()]))
-        else:
-            columns = B(np.eye(size).reshape(-1, *level.info.grid.shape)).reshape(size, size)
-            here["at_inverse"] = self._reals.add(_transposed(columns.T))
+        """Store the matrices of the coarsest level: to the eigenvectors of each axis, or of all of A, and back."""
+        B = level.B[0]
+        here["separable"] = isinstance(B, SeparableSolver)
+        to, inverse, back = B.parts if here["separable"] else _modes(level.info.operator, self._singular)
+        one = [np.ones((1, 1))] * (3 - len(to) if here["separable"] else 0)
+        matrices = [_transposed(M).ravel() for M in [*one, *to, *one, *back]]
+        here["at_modes"] = self._reals.add(np.concatenate([*matrices, inverse.ravel()]))
+
+
+def _modes(A: StencilOperator, singular: bool) -> tuple[list[Array], Array, list[Array]]:
+    """As `SeparableSolver.parts`, for the eigenvectors of A itself."""
+    root = np.sqrt(A.volumes.ravel() / A.volumes.max())
+    symmetric = StencilOperator(A.grid, np.dtype(float), A.terms).symmetric_matrix().toarray() / A.volumes.max()
+    values, vectors = np.linalg.eigh(symmetric / np.multiply.outer(root, root))
+    over = 1 / np.where(np.arange(len(values)) < singular, np.inf, values)
+    return [vectors.T * root], over, [vectors / root[:, None]]
 
 
 def shape_of(grid: Grid) -> tuple[int, int, int]:
