@@ -82,13 +82,6 @@ def makers(grid: Grid, options: Options) -> Makers:
 
 
 def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:
-    """The backend for these levels, with kernels for batches where there are any."""
-    made = _for_one(hierarchy, options)
-    made.batches = make_batches(hierarchy, options)
-    return made
-
-
-def _for_one(hierarchy: Hierarchy, options: Options) -> Backend:
     name = options.kernels
     if name == "auto":
         name = "torch" if options.device.on_tensors else "numba"
@@ -97,7 +90,9 @@ def _for_one(hierarchy: Hierarchy, options: Options) -> Backend:
         return made
     if options.kernels != "auto":
         raise ValueError(f'kernels="{name}": {made}')
-    return Backend(hierarchy, options.dtype, options.device, made)
+    plain = Backend(hierarchy, options.dtype, options.device, made)
+    plain.batches = make_batches(hierarchy, options)
+    return plain
 
 
 def read_options(kernels: Any, device: Any, dtype: Any, threads: Any) -> tuple[Options, bool]:

@@ -15,6 +15,7 @@ from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
 from pde.backends.numba import stamps
 from pde.backends.numba.background import MEANWHILE, begin, waiting
+from pde.backends.numba.batch.backend import make_batches
 from pde.backends.numba.variants import EVERY, Variant, variant_of
 from pde.common.progress import CompileBar
 from pde.levels.hierarchy import Hierarchy, Makers
@@ -30,6 +31,13 @@ def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
     Raises:
         ImportError: kernels="numba" and Numba is not there.
     """
+    made = _make(hierarchy, options)
+    if not isinstance(made, str):
+        made.batches = make_batches(hierarchy, options)
+    return made
+
+
+def _make(hierarchy: Hierarchy, options: Options) -> Backend | str:
     automatic = options.kernels == "auto"
     size = options.size or hierarchy.levels[0].info.grid.size
     if automatic and size < SMALLEST:

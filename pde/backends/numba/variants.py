@@ -39,7 +39,8 @@ class Variant(NamedTuple):
     coefficients: str
 
     def __str__(self) -> str:
-        return f"{self.ndim}-D, {self.dtype}, {self.coefficients} coefficients"
+        kind = "batches" if self.coefficients == "batch" else f"{self.coefficients} coefficients"
+        return f"{self.ndim}-D, {self.dtype}, {kind}"
 
     @property
     def name(self) -> str:

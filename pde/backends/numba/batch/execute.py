@@ -32,8 +32,9 @@ def execute(is_3d, tables, steps, rounds, members, addresses, given, norms, coun
         is_3d: None or True, decided when this is compiled.
         tables: of `Tables`.
         steps: (kind, level) of each step.
-        rounds: (level, again, norm, row, modes): the level of f, u and out; the first round ends before step `again`, and all others begin with it (0:
-            each makes all steps); the vector whose norm is taken; offsets in a work space.
+        rounds: (level, again, norm, row, modes): the level of f, u and out; the first round ends before step `again`,
+            and all others begin with it (0: each makes all steps); the vector whose norm is taken; offsets in a work
+            space.
         members: rows of f, u and out.
         addresses: of f, u (0: zero) and out, arrays (rows, unknowns).
         given: (4, members): the last norm, relative to a scale, that scale, the tolerance, and the cycles at most.
@@ -117,7 +118,7 @@ def step(is_3d, tables, kind, level, work, at_row, at_modes):
     records, reals, integers = tables
     L, next_level = records[level], records[min(level + 1, len(records) - 1)]
     real, integer, row = address_of(reals), address_of(integers), work + at_row
-    if kind == SWEEP or kind == BACKWARDS:
+    if kind in (SWEEP, BACKWARDS):
         sweep(is_3d, L, real, integer, work, kind == BACKWARDS)
     elif kind == DIRECT:
         solve_coarsest(L, real, work + L.u, work + L.f, work + at_modes)
@@ -125,7 +126,7 @@ def step(is_3d, tables, kind, level, work, at_row, at_modes):
         without_mean(L, real, work + L.u, real)
     elif kind == FITTING:
         without_mean(L, real, work + L.f, real)
-    elif kind == UP or kind == GUESS:
+    elif kind in (UP, GUESS):
         which = PROLONG if kind == UP else CUBIC
         transfer(L, which, real, integer, L, work + L.u, next_level, work + next_level.u, row, kind == UP)
     else:

@@ -32,7 +32,7 @@ class CyclesOfBatch:
         self._given_away = False
 
     def norms(self) -> Sequence[float]:
-        return self._norms().tolist()  # type: ignore[no-any-return]
+        return self._norms().tolist()
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
         every, source = np.array(left, float), self._guess if self._u is None else self._u
@@ -49,7 +49,7 @@ class CyclesOfBatch:
     def attainable(self) -> Sequence[float] | None:
         if self._u is None:
             return None
-        return self._backend.rounding(self._of(self._u), self._of(self._sizes)).tolist()  # type: ignore[no-any-return]
+        return self._backend.rounding(self._of(self._u), self._of(self._sizes)).tolist()
 
     def failures(self) -> Sequence[str | None]:
         return [None] * len(self._active)
@@ -83,7 +83,7 @@ class CyclesOfBatch:
             kind = "V" if self._kind == "fmg" else self._kind
             u = self._backend.cycle(kind, data, None if source is None else self._of(source))[0]
         out[self._active] = self._backend.project(u)
-        return (self._norms() / scales)[:, None].tolist()  # type: ignore[no-any-return]
+        return (self._norms() / scales)[:, None].tolist()
 
     def _norms(self) -> np.ndarray:
         u = self._guess if self._u is None else self._u

@@ -16,7 +16,6 @@ from pde.backends.numba.batch.execute import (
     DOWN,
     FITTING,
     GUESS,
-    NOTHING,
     PROJECT,
     RESIDUAL,
     RHS,
@@ -57,7 +56,8 @@ class Runner:
 
     def prepare(self, report: Callable[[int], Any]) -> list[str]:
         """Load the kernels or compile them, as `jit.prepared`; `report` is told how many functions are compiled."""
-        call = self._call(np.zeros((1, 2), np.int64), (0, 0, RESIDUAL), *self._judged(1, 1), np.zeros(3, np.int64))
+        none, pair = np.zeros(3, np.int64), np.zeros((1, 2), np.int64)
+        call = self._call(pair, (0, 0, RESIDUAL), none, np.zeros((4, 3)), np.zeros((3, 1)), none, none)
         with self._turns, reported(report):
             return prepared(kernels.execute, (*call, new_counters(), True, self._work()[0]))
 
@@ -113,15 +113,18 @@ class Runner:
         kernels.execute(*call, counters, True, spaces[0])
 
     def _call(
-        self, steps: Array, rounds: tuple[int, int, int], members: Array, given: Array, norms: Array, counts: Array, addresses: Array
+        self,
+        steps: Array,
+        rounds: tuple[int, int, int],
+        members: Array,
+        given: Array,
+        norms: Array,
+        counts: Array,
+        addresses: Array,
     ) -> tuple[Any, ...]:
         tables = self.tables
         places = (*rounds, tables.row, tables.modes)
         return tables.is_3d, tables.arrays, steps, places, members, addresses, given, norms, counts
-
-    def _judged(self, count: int, most: int) -> tuple[Array, ...]:
-        counts = np.zeros(count, np.int64)
-        return counts, np.zeros((4, count)), np.zeros((count, most)), counts
 
     def _plan(self, kind: str, level: int) -> tuple[Array, int]:
         """The steps of the first round, those of later rounds, and the number of the former; 0: all are alike."""

@@ -160,7 +160,8 @@ def _spans(A: StencilOperator) -> Array:
     for colour, blocks in enumerate(A.colours):
         for block in blocks:
             along = block[-1]
-            spans[(colour, *(slice(None),) * (3 - len(block)), *block[:-1])] = along.start, along.stop or shape[2]
+            rows: Any = (*(slice(None),) * (3 - len(block)), *block[:-1])
+            spans[colour][rows] = along.start, along.stop or shape[2]
     return spans
 
 
