@@ -247,9 +247,7 @@ class Multigrid(Setup):
         start = partial(self._start, cycle=cycle, accel=accel, trace=trace)
         rule: dict[str, Any] = {
             **limits,
-            "work_units": partial(
-                self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle, accel=accel
-            ),
+            "work_units": partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle, accel=accel),
             "patience": 5 if accel is None else 20,
             "doubt": self._doubtful,
         }

@@ -88,7 +88,7 @@ class Setup:
         self._reduction = Reduction(problem, hierarchy.levels, backend)
         self._may_be_indefinite = problem.terms.closed or may_be_indefinite(problem.grid, problem.terms)
         self._doubtful = not problem.singular and not problem.is_held(self.dtype)
-        self._work_units: dict[tuple[str, int], float] = {}
+        self._work_units: dict[tuple[str, int, bool], float] = {}
 
     def update(
         self, coefficient: Any = None, reaction: Any = None, boundary: Any = None, face_coefficients: Any = None
@@ -147,16 +147,16 @@ class Setup:
         cycles are the symmetric ones.
         """
         choose("cycle", cycle, SOLVES)
-        key = cycle, count("cycles", cycles, least=0)
+        key = cycle, count("cycles", cycles, least=0), accel == "cg"
         if key not in self._work_units:
             self._work_units[key] = self._cost(*key)
         return self._work_units[key]
 
-    def _cost(self, cycle: str, cycles: int) -> float:
+    def _cost(self, cycle: str, cycles: int, symmetric: bool) -> float:
         sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
         nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
         cycles += self.problem.order == 4 and cycle == "fmg" and cycles > 0  # two of them on the finest grid
-        pre, post = self.nu if accel != "cg" else (max(self.nu),) * 2
+        pre, post = (max(self.nu),) * 2 if symmetric else self.nu
         return work_units(nonzeros, (sweeps * pre, sweeps * post), cycle, cycles)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
