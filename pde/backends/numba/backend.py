@@ -151,7 +151,11 @@ class Numba(Backend):
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
     ) -> Iteration:
-        if accel is None and not self.hierarchy.choices.singular and self.kernels.fits_one_call:
+        if accel is not None:
+            from pde.backends.numba.krylov import FusedConjugateGradients
+
+            return FusedConjugateGradients(self, kind, data, u, out)
+        if not self.hierarchy.choices.singular and self.kernels.fits_one_call:
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
 
