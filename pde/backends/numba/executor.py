@@ -101,7 +101,9 @@ class Executor:
             return self._execute(plan, addresses)[0]
         return self._run_legs(plan, addresses, before, check)
 
-    def run_on(self, plan: Plan, given: Mapping[int, int], sums: Array, rounds: Sequence[Any], check: bool = False) -> int:
+    def run_on(
+        self, plan: Plan, given: Mapping[int, int], sums: Array, rounds: Sequence[Any], check: bool = False
+    ) -> int:
         """Run a plan on the arrays at these addresses, by their indices in the plan; return the number of rounds.
 
         Args:

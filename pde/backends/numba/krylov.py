@@ -158,7 +158,14 @@ class FusedConjugateGradients(Cycling):
         self._run("update", k, u, v)
 
     def _run(
-        self, name: str, k: int, u: Array, v: Array, norms: Array = NO_NORMS, scale: Array = NO_SCALE, least: float = 0.0
+        self,
+        name: str,
+        k: int,
+        u: Array,
+        v: Array,
+        norms: Array = NO_NORMS,
+        scale: Array = NO_SCALE,
+        least: float = 0.0,
     ) -> int:
         kernels, size = self._backend.kernels, self._f[0].size
         plans = kernels.krylov(self._kind)
