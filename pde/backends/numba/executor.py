@@ -23,6 +23,9 @@ from pde.backends.numba.work_queue import RUNS, new_counters
 from pde.backends.numba.workspace import DIVISION, WorkSpace
 from pde.problem.grid import Array
 
+Rounds = tuple[Array, Array, float]
+"""norms, scale and tolerance, see `interpreter.another`."""
+
 NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
 """For a plan that is run once."""
 
@@ -101,14 +104,12 @@ class Executor:
             return self._execute(plan, addresses)[0]
         return self._run_legs(plan, addresses, before, check)
 
-    def run_on(
-        self, plan: Plan, given: Mapping[int, int], sums: Array, rounds: Sequence[Any], check: bool = False
-    ) -> int:
+    def run_on(self, plan: Plan, given: Mapping[int, int], sums: Array, rounds: Rounds, check: bool = False) -> int:
         """Run a plan on the arrays at these addresses, by their indices in the plan; return the number of rounds.
 
         Args:
             sums: takes the sums of all steps, and what else these keep there.
-            rounds: norms, scale and tolerance, see `interpreter.another`; they count where a plan is one call.
+            rounds: they count where a plan is one call.
         """
         addresses = self._own(plan)
         addresses[list(given)] = list(given.values())

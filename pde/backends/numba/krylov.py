@@ -12,7 +12,7 @@ from pde.backends.data import LARGE, SMALL, Data
 from pde.backends.iterations import Cycling
 from pde.backends.numba.buffers import SLACK, F, address
 from pde.backends.numba.executor import NO_NORMS, NO_SCALE, Executor
-from pde.backends.numba.fused_sweep import NATURAL, PRODUCTS, RESIDUAL
+from pde.backends.numba.fused_sweep import NATURAL, PRODUCTS, RESIDUAL, ZERO
 from pde.backends.numba.interpreter import COMBINE, FIND, Step
 from pde.backends.numba.krylov_pass import DOUBT, ENERGY, NEXT_RZ, NUMBERS, RZ, STEP_LENGTH
 from pde.backends.numba.plan import Plan
@@ -27,15 +27,12 @@ class Plans(NamedTuple):
     """The plans of conjugate gradients, which share a buffer for z.
 
     Attributes:
-        start: r <- f - A u. iterate: an iteration, as long as (p, A p) keeps its digits. energy: sums W p A p by
-            itself. update: the rest of an iteration.
-        f, u, v: indices of what a run is given, beside r in F; `iterate` finds the last iterate in v.
+        by_name: "start": r <- f - A u. "iterate": an iteration, as long as (p, A p) keeps its digits. "energy": sums
+            W p A p by itself. "update": the rest of an iteration.
+        f, u, v: indices of what a run is given, beside r in F; "iterate" finds the last iterate in v.
     """
 
-    start: Plan
-    iterate: Plan
-    energy: Plan
-    update: Plan
+    by_name: dict[str, Plan]
     f: int
     u: int
     v: int
@@ -43,22 +40,21 @@ class Plans(NamedTuple):
 
 def plans_of(executor: Executor, kind: str) -> Plans:
     """Return the plans for cycles of a kind."""
-    planes, made = int(executor.packed.records["n"][0][0]), []
-    for name in Plans._fields[:4]:
+    planes, plans = int(executor.packed.records["n"][0][0]), {}
+    for name in ("start", "iterate", "energy", "update"):
         recorder = executor.recorder()
         z, f, u, v = recorder.rows("z", 0), *map(recorder.given, ("data", "one iterate", "the other"))
+        step = Step(COMBINE, out=u, planes=planes)
         if name == "iterate":
             record(kind, recorder, 0, len(executor.grids), executor.sweeping, PRODUCTS, z)
             recorder.steps.append(Step(FIND, u=v, out=u, planes=planes))
-        update = Step(COMBINE, f=f, u=v, coarse=z.buffer, out=u, f_coarse=F, sink=NATURAL, norm=RESIDUAL, planes=planes)
-        if name == "start":
-            recorder.add(Step(COMBINE, f=f, out=u, f_coarse=F, norm=RESIDUAL, planes=planes))
-        elif name == "energy":
-            recorder.add(Step(COMBINE, u=v, coarse=z.buffer, out=u, norm=PRODUCTS, planes=planes), overwrites=True)
-        else:
-            recorder.add(update, overwrites=True)
-        made.append(executor.plan_of(recorder))
-    return Plans(*made, f, u, v)
+        if name != "start":
+            step = step._replace(u=v, coarse=z.buffer, norm=PRODUCTS)
+        if name != "energy":
+            step = step._replace(f=f, f_coarse=F, norm=RESIDUAL, sink=NATURAL if step.u else ZERO)
+        recorder.add(step, overwrites=name != "start")
+        plans[name] = executor.plan_of(recorder)
+    return Plans(plans, f, u, v)
 
 
 class FusedConjugateGradients(Cycling):
@@ -81,8 +77,9 @@ class FusedConjugateGradients(Cycling):
             self._begin()
         kernels, count = self._backend.kernels, 1
         together = len(left) == 1 and kernels.fits_one_call and SMALL < left[0].scale < LARGE
-        self._own(2 if together else 1)
-        self._indefinite, norms = np.zeros(len(left), bool), []
+        self._own(2 if together and left[0].cycles > 1 else 1)
+        norms: list[list[float]] = []
+        self._indefinite = np.zeros(len(left), bool)
         for k, member in enumerate(left):
             made = self._iterate(k, member, min(member.cycles, MOST) if together else 1)
             norms, count = [*norms, made], len(made)
@@ -107,9 +104,10 @@ class FusedConjugateGradients(Cycling):
     def keep(self, members: Sequence[int]) -> None:
         self._settle()
         super().keep(members)
+        u: Any = self._u
         self._f = np.ascontiguousarray(self._data.rhs)
         if self._pair:
-            self._pair, self._free = [self._u, self._pair[1][members]], [True, True]
+            self._pair, self._free = [u, self._pair[1][members]], [True, True]
             r = self._r[:-SLACK].reshape(-1, self._f[0].size)[members]
             self._r, self._sums = np.append(r, np.zeros(SLACK, r.dtype)), self._sums[members]
 
@@ -151,8 +149,10 @@ class FusedConjugateGradients(Cycling):
         numbers[:3], numbers[DOUBT] = (0, change, 1), 0
         self._run("energy", k, u, v)
         energy = self._total(k)
-        self._indefinite[k] = energy <= 0 and rz != 0
-        alpha = 0.0 if self._indefinite[k] else _ratio(rz, energy)
+        wrong = energy <= 0 and rz != 0
+        if self._indefinite is not None:
+            self._indefinite[k] = wrong
+        alpha = 0.0 if wrong else _ratio(rz, energy)
         numbers[:3] = 1, change * alpha, alpha
         numbers[[RZ, ENERGY, STEP_LENGTH]] = rz, energy, alpha
         self._run("update", k, u, v)
@@ -175,7 +175,7 @@ class FusedConjugateGradients(Cycling):
             plans.u: address(u[k]),
             plans.v: address(v[k]),
         }
-        count: int = kernels.run_on(getattr(plans, name), given, self._sums[k], (norms, scale, least))
+        count: int = kernels.run_on(plans.by_name[name], given, self._sums[k], (norms, scale, least))
         return count
 
     def _numbers(self, k: int) -> Array:
