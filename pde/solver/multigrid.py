@@ -22,7 +22,7 @@ from pde.solver.inputs import QUIET, Inputs, read_limits, read_share
 from pde.solver.open_sides import solve_open
 from pde.solver.preconditioner import Preconditioner
 from pde.solver.restored import Restored
-from pde.solver.setup import Setup
+from pde.solver.setup import SOLVES, Setup
 from pde.solver.trace import Trace, Verbose
 
 
@@ -230,7 +230,7 @@ class Multigrid(Setup):
             ValueError, TypeError: naming the argument, what came and what is allowed; f where it does not fit a
                 singular problem.
         """
-        choose("cycle", cycle, ("fmg", *CYCLES))
+        choose("cycle", cycle, SOLVES)
         accel = self.acceleration(accel, cycle)
         limits = read_limits(rtol, atol, max_cycles, callback)
         incompatible, trace = read_share(incompatible), Trace(verbose)
@@ -245,7 +245,7 @@ class Multigrid(Setup):
             **limits,
             "work_units": partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle),
             "patience": 5 if accel is None else 20,
-            "doubt": not self.problem.singular and not self.problem.is_held(self.dtype),
+            "doubt": self._doubtful,
         }
         self.backend.prepare(progress)
         with np.errstate(**QUIET), self.backend.device.without_gradients(), ProgressBar(progress, rtol) as bar:
