@@ -159,17 +159,13 @@ class Numba(Backend):
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
     ) -> Iteration:
-<<<<<<< HEAD
+        if self.batches and self.batches.take(len(data.rhs)):
+            return super().start(kind, accel, data, u, out)
         if accel is not None:
             from pde.backends.numba.krylov import FusedConjugateGradients
 
             return FusedConjugateGradients(self, kind, data, u, out)
         if not self.hierarchy.choices.singular and self.kernels.fits_one_call:
-=======
-        if self.batches and self.batches.take(len(data.rhs)):
-            return super().start(kind, accel, data, u, out)
-        if accel is None and not self.hierarchy.choices.singular and self.kernels.fits_one_call:
->>>>>>> main
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
 
