@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,7 +122,7 @@ def make_smoother(name: str, A: Operator, omega: float | None, nu: tuple[int, in
     return SMOOTHERS[name](A, omega)
 
 
-def over_relaxation(A: Operator, nu: tuple[int, int], table: dict[int, tuple[float, ...]]) -> float:
+def over_relaxation(A: Operator, nu: tuple[int, int], table: Mapping[int, tuple[float, ...]]) -> float:
     """The relaxation parameter of "sor" in a table such as `OVER_RELAXATION`; 1 where A is anisotropic."""
     if not A.grid.is_isotropic(A.terms.typical):
         return 1.0
