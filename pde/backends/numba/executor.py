@@ -124,9 +124,10 @@ class Executor:
 
     def _given(self, plan: Plan, f: Array, u: Array | None, out: Array) -> Array:
         """Return the addresses of a plan's buffers."""
-        if plan not in self._addresses:
-            self._addresses[plan] = self._buffers.addresses(plan.buffers)
-        addresses, size = self._addresses[plan].copy(), self._sizes[int(plan.steps["level"][-1])]
+        known = self._addresses.get(plan)
+        if known is None:
+            known = self._addresses[plan] = self._buffers.addresses(plan.buffers)
+        addresses, size = known.copy(), self._sizes[plan.level]
         for name, index, values in (("f", F, f), ("u", U, u), ("out", OUT, out)):
             if values is None:
                 continue
