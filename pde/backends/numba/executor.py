@@ -144,13 +144,14 @@ class Executor:
 
     def _own(self, plan: Plan) -> Array:
         """Return the addresses of a plan's buffers, but for those that a run is given."""
-        if plan not in self._addresses:
-            self._addresses[plan] = self._buffers.addresses(plan.buffers)
-        return self._addresses[plan].copy()
+        known = self._addresses.get(plan)
+        if known is None:
+            known = self._addresses[plan] = self._buffers.addresses(plan.buffers)
+        return known.copy()
 
     def _given(self, plan: Plan, f: Array, u: Array | None, out: Array) -> Array:
         """Return the addresses of a plan's buffers."""
-        addresses, size = self._own(plan), self._sizes[int(plan.steps["level"][-1])]
+        addresses, size = self._own(plan), self._sizes[plan.level]
         for name, index, values in (("f", F, f), ("u", U, u), ("out", OUT, out)):
             if values is None:
                 continue

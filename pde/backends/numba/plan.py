@@ -52,7 +52,12 @@ class Plan:
         """The most blocks of any step: more threads would have no work."""
         return int(self.steps["blocks"].max())
 
-    @property
+    @cached_property
+    def level(self) -> int:
+        """The level that it begins and ends on."""
+        return int(self.steps["level"][-1])
+
+    @cached_property
     def planes(self) -> int:
         """Planes of the last step, whose squares it may sum."""
         return int(self.steps["planes"][-1])

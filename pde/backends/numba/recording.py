@@ -21,7 +21,7 @@ from pde.backends.numba.interpreter import DIRECT, HALO, PASS, RHS, STEP, Step
 from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Sweeping
 from pde.backends.numba.workspace import of_a_pass, of_direct_solution, of_restricted_data
 
-PARALLEL = 1 << 13
+PARALLEL = 1 << 14
 """Unknowns from which on a pass is worth more than one thread."""
 
 SHARES, LONG = 4, 16
