@@ -24,6 +24,8 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.typed_passes import NativeLowering
 
+from pde.backends.numba.stamps import digest
+
 
 class _Part(JITCodeLibrary):
     """A function and what it calls, to be linked into a caller."""
@@ -77,7 +79,14 @@ def called(function: Callable[..., Any]) -> Any:
 
 
 class _Cache(FunctionCache):
-    """Numba's, in which a file that is damaged, not readable or another function's is as good as none."""
+    """Numba's, in which a file that is damaged, not readable or another function's is as good as none.
+
+    Code made before a change to any kernel file is out of date: Numba itself looks at the file of the function alone.
+    """
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self._cache_file._source_stamp = (self._cache_file._source_stamp, digest())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:

@@ -14,7 +14,6 @@ import scipy.sparse as sp
 
 from pde.backends.numba.buffers import FIELDS
 from pde.backends.numba.simd import LANES
-from pde.backends.numba.stamps import digest
 from pde.backends.numba.variants import columns_that_differ, line_values
 from pde.common.caching import once_per_axis
 from pde.levels.interpolation_1d import (
@@ -48,8 +47,7 @@ def record(dtype: np.dtype) -> np.dtype:
     cubic = [("at_cubic_parent", count, 2), ("at_cubic", count, 2), ("ce", real, 4), ("co", real, 4)]
     data = [("at_data_from", count, 2), ("at_data", count, 2), ("rows_most", count, 2), ("d", real, 8)]
     every: Any = axis + rows + line + boundary + varying + parents + spans + taps + ends + cubic + data
-    # Numba looks at the file of a cached function alone: a type that changes with all files has it compiled anew
-    return np.dtype([*every, (f"sources_{digest()}", np.int8)], align=True)
+    return np.dtype(every, align=True)
 
 
 class Tables:

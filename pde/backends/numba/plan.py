@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from pde.backends.numba.buffers import NULL, Buffer
-from pde.backends.numba.fused_sweep import CUBIC, ITERATE, RESIDUAL, ZERO
+from pde.backends.numba.fused_sweep import CUBIC, INNER, ITERATE, RESIDUAL, ZERO
 from pde.backends.numba.interpreter import DIRECT, HALO, PASS, RHS
 from pde.problem.grid import Array
+
+SUMS = {RESIDUAL: "norm of the residual", ITERATE: "norm of u", INNER: "inner product of f and u"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +96,6 @@ class Plan:
             "residual" if residual else "",
             f"restrict to {name['f_coarse']}" if step["f_coarse"] != NULL else "",
             f"store {name['out']}" if step["sink"] != ZERO else "",
-            {RESIDUAL: "norm of the residual", ITERATE: "norm of u"}.get(int(step["norm"]), ""),
+            SUMS.get(int(step["norm"]), ""),
         )
         return ", ".join(filter(None, parts))

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -168,6 +169,21 @@ def test_files_of_the_cache_that_are_another_function_s_are_not_run(twice):
     two.write_bytes(contents[0])
     assert called(function)(3) == 6
     assert called(function)(1.5) == 3.0
+
+
+def test_a_change_in_any_file_of_the_kernels_makes_files_of_the_cache_old(twice, monkeypatch):
+    """Numba looks at the file of the function alone, and not at those of the functions that it calls."""
+    from pde.backends.numba import jit
+
+    function, hits = twice[0], []
+    for text in ("x = 1", "x = 1", "x = 2", "x = 2"):
+        (twice[1] / "kernels").mkdir(exist_ok=True)
+        (twice[1] / "kernels" / "module.py").write_text(text)
+        monkeypatch.setattr(jit, "digest", partial(stamps.digest.__wrapped__, twice[1] / "kernels"))
+        again = jit.called(function)
+        assert again(3) == 6
+        hits.append(sum(again.stats.cache_hits.values()))
+    assert hits == [0, 1, 0, 1]
 
 
 def test_kernels_that_a_full_disk_does_not_take_have_no_stamp(first, monkeypatch):

@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pde
-from pde.backends.numba import kernels, stamps
-from pde.backends.numba import level_data as tables
+from pde.backends.numba import kernels
 from tests.pde import rounding
 from tests.pde.kernel_solvers import solvers
 
@@ -137,16 +136,6 @@ def test_an_update_that_has_no_kernels_leaves_the_solver_as_it_was():
     np.testing.assert_array_equal(mg.solve(f).u, u)
     fresh = pde.Multigrid(pde.Poisson((33, 40), reaction=50.0), kernels="numba").solve(f).u
     np.testing.assert_array_equal(mg.update(reaction=50.0).solve(f).u, fresh)
-
-
-def test_another_source_is_another_type(tmp_path):
-    """Compiled code is kept by type: a change in any file of the kernels must not meet what was compiled before it."""
-    for folder, text in (("a", "x = 1"), ("b", "x = 1"), ("c", "x = 2")):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "module.py").write_text(text)
-    a, b, c = (stamps.digest(tmp_path / folder) for folder in "abc")
-    assert a == b != c
-    assert any(stamps.digest() in name for name in tables.record(np.dtype(float)).names)
 
 
 @pytest.mark.parametrize("shape", [(33, 20), (3, 33, 20)])
