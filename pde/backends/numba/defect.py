@@ -15,14 +15,13 @@ from pde.backends.numba.jit import called, compiled, inline
 from pde.backends.numba.layout import copy
 from pde.backends.numba.pointers import address_of, pointer
 from pde.backends.numba.simd import LANES, load, store
-from pde.backends.numba.stamps import digest
 from pde.backends.numba.work_queue import BEGUN, DONE, TAKEN, begun, raise_by, wait
 
 F, U, D, OUT, R, FACES = range(6)
 """Indices of addresses, 0 where there is none; from FACES on those of a/h at faces across each axis, and of c."""
 
-_NUMBERS = ("n", np.int64, 3), ("periodic", np.int64, 3), ("face_row", np.int64, 4), ("blocks", np.int64)
-RECORD = np.dtype([*_NUMBERS, ("streamed", np.int64), (f"sources_{digest()}", np.int8)], align=True)
+_COUNTS = ("n", 3), ("periodic", 3), ("face_row", 4), ("blocks", ()), ("streamed", ())
+RECORD = np.dtype([(name, np.int64, count) for name, count in _COUNTS])
 """The grid: planes, rows and points; the distance of rows of faces, 0 where one stands for all; blocks of planes;
 whether the residual is written past the cache. A plane is one row in two dimensions."""
 
