@@ -14,7 +14,7 @@ from pde.backends.device import Device, read_device
 from pde.backends.fourth_order import FourthOrder
 from pde.backends.mixed import Mixed
 from pde.backends.numba import backend as numba
-from pde.backends.numba.mixed import MixedNumba
+from pde.backends.numba.mixed import LONGEST, MixedNumba
 from pde.common.arguments import choose, count, read_precision
 from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
@@ -62,7 +62,11 @@ def make(hierarchy: Hierarchy, options: Options, mixed: bool = False) -> Backend
         return _chosen(here, options)
     low = np.dtype("float32")
     inner = _chosen(hierarchy.to(device.where, low), replace(options, dtype=low))
-    return MixedNumba(here, inner, options) if isinstance(inner, numba.Numba) else Mixed(here, inner)
+    if not isinstance(inner, numba.Numba):
+        return Mixed(here, inner)
+    grid = here.levels[0].info.grid
+    double = _chosen(here, options) if max(grid.shape) > LONGEST[grid.ndim] else None
+    return MixedNumba(here, inner, double if isinstance(double, numba.Numba) else None, options)
 
 
 def _fourth_order(hierarchy: Hierarchy, options: Options, mixed: bool) -> Backend:

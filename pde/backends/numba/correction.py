@@ -47,7 +47,9 @@ class Correction:
         """Load the kernel or compile it; as `jit.prepared`."""
         return prepared(defect.execute, (*self._call(np.zeros(9, np.int64), 1.0, 1.0), True, self._rows[0]))
 
-    def __call__(self, f: Array, u: Array | None, d: Array | None, s: float, out: Array | None, r: Array, t: float) -> float:
+    def __call__(
+        self, f: Array, u: Array | None, d: Array | None, s: float, out: Array | None, r: Array, t: float
+    ) -> float:
         """Write u + s d to `out`, which may be u, and (f - A out) / t to r; return the norm of f - A out.
 
         Args:
