@@ -71,6 +71,8 @@ class Reduction:
         self.problem, self.device, self._A = problem, backend.device, levels[0].info.operator
         self.grid, self.terms, self.dtype = problem.grid, problem.terms, backend.dtype
         self._here = backend.hierarchy.levels[0].A
+        limits = np.finfo(self.dtype)
+        self._least, self._largest = float(limits.tiny) ** (1 / 3), float(limits.max) ** (1 / 3)
         parts = problem.components
         self.volumes = backend.hierarchy.volumes[0] if parts is None else parts.to(self.device.where, self.dtype)
 
@@ -118,11 +120,14 @@ class Reduction:
         """Data with g lifted for the members where that is worth it, and folded for the others."""
         if self.terms.domain is not None:
             return self._on_domain(f, sides)
+        if not sides:
+            data = self._fitting(f)
+            return Reduced(Data(data, f, sizes=self.volumes.rms(data)))
         g = {key: cast(values, self.dtype) for key, values in sides.items()}
         folded = self._fitting(fold_sides(f, g, self._here))
         size = self.volumes.rms(folded)
-        of_f = self.volumes.rms(self._fitting(f)) if sides else size
-        if not np.any(size > WORTH * of_f) and (not sides or self.terms.tensor is None):
+        of_f = self.volumes.rms(self._fitting(f))
+        if not np.any(size > WORTH * of_f) and self.terms.tensor is None:
             return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
         ndim, w = self.grid.ndim, lifting(sides, self.grid, self.terms)
         A = self.exact
@@ -155,9 +160,12 @@ class Reduction:
 
     def _of_good_size(self, reduced: Reduced) -> Reduced:
         """Members whose squares or cubes would leave the range of numbers, divided by a power of two."""
-        limits, data, ndim = np.finfo(self.dtype), reduced.data, self.grid.ndim
+        data, ndim = reduced.data, self.grid.ndim
         sizes: Sizes = data.sizes  # type: ignore[assignment]
-        good = (sizes > float(limits.tiny) ** (1 / 3)) & (sizes < float(limits.max) ** (1 / 3))
+        if all(self._least < size < self._largest for size in sizes.tolist()):
+            return reduced
+        limits = np.finfo(self.dtype)
+        good = (sizes > self._least) & (sizes < self._largest)
         good |= (sizes == 0) | ~np.isfinite(sizes)
         if good.all():
             return reduced

@@ -81,7 +81,9 @@ class MixedNumba(Mixed):
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
     ) -> Iteration:
-        sizes = data.sizes
+        sizes, batches = data.sizes, self.inner.batches
+        if batches and batches.take(len(data.rhs)):  # members of small grids side by side
+            return super().start(kind, accel, data, u, out)
         if accel is None and sizes is not None and all(size == 0 or TINY < size < HUGE for size in sizes):
             return Correcting(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
@@ -170,6 +172,6 @@ class Correcting(Cycling):
 
     def _centre(self) -> None:
         """Take the mean from u where the problem is singular; no residual shows it."""
-        if not self._centred:
+        if self._u is not None and not self._centred:
             self._u[...] = self._backend.project(self._u)
             self._centred = True
