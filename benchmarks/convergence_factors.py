@@ -24,7 +24,9 @@ TARGETS = {2: {"red-black": 0.13, "sor": 0.06, "jacobi": 0.38}, 3: {"red-black":
 
 def factors(dimension: int, n: int) -> list[float]:
     problem = pde.Poisson((n,) * dimension)
-    return [pde.Multigrid(problem, smoother=s, levels=64).measure_factor(cycle, CYCLES) for s, cycle in COLUMNS]
+    return [
+        pde.Multigrid(problem, smoother=s, nu=(1, 1), levels=64).measure_factor(cycle, CYCLES) for s, cycle in COLUMNS
+    ]
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ def main() -> None:
     body += (
         "Maximum norms. The exact solution is a product of x(1-x)exp(x), (1+y)sin(2 pi y) and z(1-z)exp(-z); the pass\n"
     )
-    body += "makes one V(1,1) per level, over-relaxed red-black, with cubic interpolation between the levels.\n"
+    body += "makes one V-cycle per level, over-relaxed red-black, with cubic interpolation between the levels.\n"
     body += "The order is taken between sizes that differ by a factor of 1.4 at least.\n"
     report.write("discretisation_error", "Full multigrid reaches the discretisation error", body)
 

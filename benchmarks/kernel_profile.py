@@ -1,7 +1,7 @@
 """Where the time of full multigrid and of a cycle goes: bytes moved per unknown in each pass over the finest grid,
 against the bandwidth of a copy.
 
-python benchmarks/kernel_profile.py [--quick] [--output FOLDER]
+python benchmarks/kernel_profile.py [--quick] [--dtype float32] [--threads 2] [--output FOLDER]
 """
 
 from __future__ import annotations
@@ -24,30 +24,36 @@ from pde.backends.numba.states import Interpolated, Rows, State
 
 SIZES = [(4095,) * 2, (1023,) * 2, (255,) * 3, (63,) * 3]
 QUICK = [(255,) * 2, (31,) * 3]
-THREADS = 2
 ROUNDS = 15
+NUS = [(1, 1), (2, 1)]
+"""Their difference is what a sweep costs within a pass."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small grids")
+    parser.add_argument("--dtype", choices=["float64", "float32"], default="float64", help="(default: float64)")
+    parser.add_argument("--threads", type=int, default=2, help="(default: 2)")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="folder (default: benchmarks/results)")
     options = parser.parse_args()
     parts = []
     for shape in QUICK if options.quick else SIZES:
-        parts += [f"{report.grid(shape)}:", profile(shape)]
-    report.write("kernel_profile", "Passes over the finest grid", "\n\n".join([*parts, NOTES]), options.output)
+        for nu in NUS:
+            parts += [f"{report.grid(shape)}, nu={nu}:", profile(shape, nu, options.dtype, options.threads)]
+    body = "\n\n".join([*parts, NOTES.format(threads=options.threads, dtype=options.dtype)])
+    report.write("kernel_profile", "Passes over the finest grid", body, options.output)
 
 
-def profile(shape: tuple[int, ...]) -> str:
+def profile(shape: tuple[int, ...], nu: tuple[int, int], dtype: str, threads: int) -> str:
     """A table with one row per pass."""
     rng = np.random.default_rng(1)
-    mg = pde.Multigrid(pde.Poisson(shape), kernels="numba", threads=THREADS)
-    f, out = rng.standard_normal(shape), np.zeros(shape)
+    mg = pde.Multigrid(pde.Poisson(shape), nu=nu, kernels="numba", threads=threads, dtype=dtype)
+    f, out = rng.standard_normal(shape).astype(dtype), np.zeros(shape, dtype)
     mg.full_multigrid(f, out=out)
     executor = mg.backend.kernels.executor
     data, given, result = Rows(F, False), Rows(U, False), Rows(OUT, False)
-    below = 8 / 2 ** len(shape)  # bytes of a number on the coarse grid, per number of the fine one
+    number = f.itemsize
+    below = number / 2 ** len(shape)  # bytes of a number on the coarse grid, per number of the fine one
 
     def run(moves: Callable[[RecordedLevel, Rows, Rows], Any]) -> Callable[[], Any]:
         """Record a move of the finest level, which is given u and f of the next one."""
@@ -68,17 +74,17 @@ def profile(shape: tuple[int, ...]) -> str:
         return run(lambda fine, u, f: fine.run(State(data, fine.u, u, sweeps=sweeps), result, norm=norm))
 
     passes: dict[str, tuple[float, Callable[[], Any]]] = {
-        "copy of a grid": (16, lambda: np.copyto(out, f)),
+        "copy of a grid": (2 * number, lambda: np.copyto(out, f)),
         "data to the coarse grid": (
-            8 + below,
+            number + below,
             run(restrict_rhs),
         ),
-        "cubic start, sweep, residual restricted": (16 + 2 * below, down(Interpolated)),
-        "zero start, sweep, residual restricted": (16 + below, down(lambda u: None)),
-        "sweep of u, residual restricted": (24 + below, down(lambda u: given)),
-        "correction, sweep": (24 + below, up(NOTHING)),
-        "correction, sweep, norm of u": (24 + below, up(ITERATE)),
-        "correction, sweep, norm of the residual": (24 + below, up(RESIDUAL)),
+        "cubic start, sweeps, residual restricted": (2 * number + 2 * below, down(Interpolated)),
+        "zero start, sweeps, residual restricted": (2 * number + below, down(lambda u: None)),
+        "sweeps of u, residual restricted": (3 * number + below, down(lambda u: given)),
+        "correction, sweeps": (3 * number + below, up(NOTHING)),
+        "correction, sweeps, norm of u": (3 * number + below, up(ITERATE)),
+        "correction, sweeps, norm of the residual": (3 * number + below, up(RESIDUAL)),
         "full multigrid, all of it": (0, lambda: mg.full_multigrid(f, out=out)),
     }
     for _, job in passes.values():
@@ -102,10 +108,10 @@ def profile(shape: tuple[int, ...]) -> str:
 
 
 NOTES = f"""\
-{THREADS} threads, medians of {ROUNDS} interleaved rounds. Bytes: each array that a pass reads or writes, once, not the
-reading of lines that are only written. Full multigrid is the data, a cubic start and a correction with the norm of u on
-the finest grid, the same on the coarser ones, which are visited more than once, and what is done outside of the
-passes."""
+{{dtype}}, {{threads}} threads, medians of {ROUNDS} interleaved rounds. Bytes: each array that a pass reads or writes,
+once, not the reading of lines that are only written. Full multigrid is the data, a cubic start and a correction with
+the norm of u on the finest grid, the same on the coarser ones, which are visited more than once, and what is done
+outside of the passes."""
 
 
 if __name__ == "__main__":

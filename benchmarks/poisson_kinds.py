@@ -264,7 +264,7 @@ def own_row(kind: Kind, own: Ours, runs: list[Run] | None) -> list[str]:
     return [
         kind.name,
         shape,
-        "fmg, then V" if kind.cycle == "fmg" else "V + cg",
+        f"fmg, then V{own.mg.nu}" if kind.cycle == "fmg" else f"V{own.mg.nu} + cg",
         f"{solution.cycles}{'' if runs[-1].converged else f' ({solution.reason})'}",
         predicted,
         f"{own.mg.measure_factor(cycles=15):.3f}",
@@ -308,8 +308,8 @@ def write(rows: Sequence[tuple[list[str], list[str]]], repeats: int, folder: Pat
 NOTES = f"""\
 f is white noise, of zero mean where the problem is singular. The smooth coefficient lies between exp(-2) and exp(2);
 the one that jumps is a million in twelve balls and 1 around them. "Predicted" is local Fourier analysis, "measured"
-power iteration, both of the plain V(1,1)-cycle; "per cycle" is the mean reduction in this solve. A work unit is one
-evaluation of the finest residual.
+power iteration, both of the plain V-cycle with its own nu; "per cycle" is the mean reduction in this solve. A work unit
+is one evaluation of the finest residual.
 
 All methods have the same symmetric matrix W A, start from zero and end when ||f - A u|| <= {RTOL:g} ||f|| in the norm
 of control volumes, evaluated by one function; bold where {LIMIT} iterations did not do. PyAMG's iterations are counted

@@ -33,7 +33,7 @@ SIZES = [(255,) * 2, (511,) * 2, (1023,) * 2, (2047,) * 2, (4095,) * 2, (8191,) 
 QUICK = [(255,) * 2, (511,) * 2, (63,) * 3]
 ALGEBRAIC = [(1023,) * 2, (63,) * 3]
 """Grids on which PyAMG and PETSc run too: each takes the most part of a minute there."""
-SMALL = [(31,) * 2, (63,) * 2, (127,) * 2, (15,) * 3]
+SMALL = [(31,) * 2, (63,) * 2, (127,) * 2, (255,) * 2, (15,) * 3]
 """Grids on which a solve takes less than a millisecond or two: what is around the cycles counts."""
 THREADS = 2
 REST = 0.3
@@ -48,6 +48,7 @@ FACTORS = [
 ]
 """Each factor of u with its second derivative."""
 VARIABLE, LARGEST_VARIABLE = "FMG, variable a", 1 << 24
+PASS, SOLVE, MIXED = "full multigrid", "solve to 1e-9", "solve to 1e-9, mixed"
 
 
 def main() -> None:
@@ -61,7 +62,8 @@ def main() -> None:
         records.append(measure(shape))
     algebraic = [row for shape in ([QUICK[0]] if options.quick else ALGEBRAIC) for row in against_algebraic(shape)]
     small = [against_fourier(shape) for shape in SMALL]
-    body = text(records, algebraic, small)
+    parts = [text(records), cycles_text(records), paths_text(255 if options.quick else 1023)]
+    body = "\n\n".join([*parts, others_text(algebraic, small)])
     report.write("poisson_speed", "Compiled kernels beside other solvers", body, options.output)
     draw(records, options.output / "poisson_speed.png")
 
@@ -71,18 +73,21 @@ def measure(shape: tuple[int, ...]) -> dict[str, Any]:
     problem = pde.Poisson(shape)
     f, exact = data(problem)
     mg = pde.Multigrid(problem, threads=THREADS)
+    mixed = pde.Multigrid(problem, threads=THREADS, dtype="mixed")
     out, other = np.empty_like(f), f.copy()
-    solution = None
+    solutions: dict[str, Any] = {}
 
-    def solve() -> None:
-        nonlocal solution
-        solution = mg.solve(f, rtol=1e-9, out=other)
+    def solve(name: str, solver: pde.Multigrid) -> None:
+        solutions[name] = solver.solve(f, rtol=1e-9, out=other)
 
     jobs: dict[str, Callable[[], Any]] = {
         "copy": lambda: np.copyto(other, f),
-        "full multigrid": lambda: mg.full_multigrid(f, out=out),
-        "solve to 1e-9": solve,
+        PASS: lambda: mg.full_multigrid(f, out=out),
+        SOLVE: lambda: solve(SOLVE, mg),
+        MIXED: lambda: solve(MIXED, mixed),
     }
+    for nu in dict.fromkeys([(1, 1), mg.nu]):
+        jobs |= cycle_jobs(pde.Multigrid(problem, threads=THREADS, nu=nu), f, out)
     if f.size <= LARGEST_VARIABLE:
         smooth = pde.Multigrid(pde.Poisson(shape, coefficient=coefficient), threads=THREADS)
         jobs[VARIABLE] = lambda: smooth.full_multigrid(f, out=out)
@@ -95,7 +100,7 @@ def measure(shape: tuple[int, ...]) -> dict[str, Any]:
     discrete = peers[0].u.copy()
     discretisation = float(np.max(np.abs(discrete - exact)))
     errors = {peer.name: float(np.max(np.abs(peer.u - discrete))) for peer in peers[1:]}
-    errors["full multigrid"] = float(np.max(np.abs(mg.full_multigrid(f) - discrete)))
+    errors[PASS] = float(np.max(np.abs(mg.full_multigrid(f) - discrete)))
     del discrete, exact
     for name, error in errors.items():
         if error > discretisation:
@@ -110,13 +115,92 @@ def measure(shape: tuple[int, ...]) -> dict[str, Any]:
             awaken()
             times[peer.name].append(seconds(peer.solve))
             time.sleep(REST)
-    assert solution is not None
     return {
         "shape": shape,
         "seconds": {name: statistics.median(each) for name, each in times.items()},
-        "ratio": errors["full multigrid"] / discretisation,
-        "cycles": f"{solution.cycles}" + ("" if solution.converged else f" ({solution.reason})"),
+        "ratio": errors[PASS] / discretisation,
+        "cycles": ", ".join(told(solutions[name]) for name in (SOLVE, MIXED)),
     }
+
+
+def told(solution: pde.Solution) -> str:
+    return f"{solution.cycles}" + ("" if solution.converged else f" ({solution.reason})")
+
+
+FEW, MORE = 2, 6
+"""V-cycles of two solves, the difference of which is that of the cycles, with the norms of their residuals."""
+
+
+def cycle_jobs(mg: pde.Multigrid, f: np.ndarray, out: np.ndarray) -> dict[str, Callable[[], Any]]:
+    """Two solves of FEW and MORE V-cycles."""
+
+    def run(cycles: int) -> Callable[[], Any]:
+        return lambda: mg.solve(f, cycle="V", rtol=1e-300, max_cycles=cycles, out=out)
+
+    return {f"V{mg.nu} {cycles}".replace(" ", ""): run(cycles) for cycles in (FEW, MORE)}
+
+
+def bytes_of_a_cycle(dimension: int) -> float:
+    """Per unknown: two passes over each grid, each of which reads u and f and the lines of a new u, writes that, and
+    writes or reads the coarse grid's numbers."""
+    share = 2.0**-dimension
+    return 2 * (32 + 8 * share) / (1 - share)
+
+
+def cycles_text(records: list[dict[str, Any]]) -> str:
+    """V-cycles against the time that their bytes take at the bandwidth of the copy."""
+    rows = []
+    for record in records:
+        size, times, dimension = int(np.prod(record["shape"])), record["seconds"], len(record["shape"])
+        names = [name.removesuffix(str(FEW)) for name in times if name.startswith("V(") and name.endswith(f"){FEW}")]
+        least = bytes_of_a_cycle(dimension) / 16 * times["copy"]
+        for name in names:
+            seconds = (times[f"{name}{MORE}"] - times[f"{name}{FEW}"]) / (MORE - FEW)
+            each = f"{1e9 * seconds / size:.2f}", f"{1e9 * least / size:.2f}", f"{seconds / least:.2f}"
+            rows.append([report.grid(record["shape"]), name, *each])
+    columns = ["grid", "cycle", "ns per unknown", "ns that its bytes take", "ratio"]
+    return "V-cycles, with the norms of their residuals:\n\n" + report.table(columns, rows)
+
+
+def paths_text(n: int) -> str:
+    """What a cycle costs where a problem is not the plain one: the whole solve over its cycles, in medians."""
+    rng = np.random.default_rng(2)
+    plain, f = pde.Poisson((n, n)), rng.standard_normal((n, n))
+    sides: Any = {(axis, side): rng.standard_normal(n) for axis in (0, 1) for side in (0, 1)}
+    kinds: dict[str, tuple[pde.Poisson, dict[str, Any]]] = {
+        "zero Dirichlet data": (plain, {}),
+        "periodic": (pde.Poisson((n + 1, n + 1), boundary="periodic"), {}),
+        "Neumann on all sides": (pde.Poisson((n, n), boundary="neumann"), {}),
+        "data g on all sides": (plain, {"g": sides}),
+        "conjugate gradients": (plain, {"accel": "cg"}),
+        "smooth variable a": (pde.Poisson((n, n), coefficient=coefficient), {}),
+    }
+    jobs = {name: path_job(problem, f, options) for name, (problem, options) in kinds.items()}
+    times: dict[str, list[float]] = {name: [] for name in jobs}
+    cycles: dict[str, int] = {}
+    for round in range(11):  # the first of them to warm up
+        for name, job in jobs.items():
+            awaken()
+            taken = seconds(lambda job=job, name=name: cycles.update({name: job().cycles}))
+            times[name] += [taken] if round else []
+    each = {name: statistics.median(times[name]) / cycles[name] for name in jobs}
+    first = next(iter(each.values()))
+    rows = [
+        [name, f"{cycles[name]}", f"{1e3 * cycles[name] * t:.1f}", f"{1e3 * t:.2f}", f"{t / first:.2f}"]
+        for name, t in each.items()
+    ]
+    columns = ["problem", "cycles", "solve to 1e-9, ms", "per cycle, ms", "ratio"]
+    return f"Paths, {n}x{n} (periodic {n + 1}x{n + 1}), white noise:\n\n" + report.table(columns, rows)
+
+
+def path_job(problem: pde.Poisson, f: np.ndarray, options: dict[str, Any]) -> Callable[[], pde.Solution]:
+    mg = pde.Multigrid(problem, threads=THREADS)
+    f = np.resize(f, problem.shape)
+    if problem.singular:
+        W = problem.control_volumes()
+        f = f - np.sum(W * f) / np.sum(W)
+    out = np.empty_like(f)
+    return lambda: mg.solve(f, rtol=1e-9, out=out, **options)
 
 
 def against_fourier(shape: tuple[int, ...], rounds: int = 500) -> list[str]:
@@ -240,26 +324,35 @@ def data(problem: pde.Poisson) -> tuple[np.ndarray, np.ndarray]:
     return f, exact
 
 
-def text(records: list[dict[str, Any]], algebraic: list[list[str]], small: list[list[str]]) -> str:
-    methods = [name for name in records[0]["seconds"] if name != "copy"]
+def text(records: list[dict[str, Any]]) -> str:
+    methods = [name for name in records[0]["seconds"] if name != "copy" and not name.startswith("V(")]
 
     def cell(record: dict[str, Any], name: str, value: Callable[[float], float]) -> str:
         return f"{value(record['seconds'][name]):.1f}" if name in record["seconds"] else ""
 
-    header = ["grid", "copy, GB/s", "error / discretisation error", "cycles to 1e-9", *methods]
-    copies, speeds = [], []
+    header = ["grid", "copy, GB/s", "error / discretisation error", "cycles to 1e-9, mixed", *methods]
+    pairs = [(ours, theirs) for theirs in (Fourier.name, MKL.name) for ours in (PASS, SOLVE, MIXED)]
+    copies, speeds, ratios = [], [], []
     for record in records:
         size, times = int(np.prod(record["shape"])), record["seconds"]
         start = [report.grid(record["shape"]), f"{16 * size / times['copy'] / 1e9:.1f}"]
         start += [f"{record['ratio']:.2f}", record["cycles"]]
         copies.append([*start, *(cell(record, name, lambda t, copy=times["copy"]: t / copy) for name in methods)])
         speeds.append([start[0], *(cell(record, name, lambda t, size=size: size / t / 1e6) for name in methods)])
+        ratios.append([start[0], *(f"{times[b] / times[a]:.2f}" if b in times else "" for a, b in pairs)])
     parts = [
         "In grid copies:",
         report.table(header, copies),
         "In million unknowns per second:",
         report.table(["grid", *methods], speeds),
+        "Times as fast as another method:",
+        report.table(["grid", *(f"{ours}, x {theirs}" for ours, theirs in pairs)], ratios),
     ]
+    return "\n\n".join(parts)
+
+
+def others_text(algebraic: list[list[str]], small: list[list[str]]) -> str:
+    parts = []
     if algebraic:
         columns = ["grid", "solver", "set-up, s", "solve to 1e-8, s", "times ours", ""]
         parts += ["Solvers for any matrix:", report.table(columns, algebraic)]
@@ -279,7 +372,7 @@ def draw(records: list[dict[str, Any]], path: Path) -> None:
     for ndim, axes in zip((2, 3), panels, strict=True):
         some = [record for record in records if len(record["shape"]) == ndim]
         sizes = [int(np.prod(record["shape"])) for record in some]
-        for name in some[0]["seconds"] if some else ():
+        for name in (n for n in (some[0]["seconds"] if some else ()) if not n.startswith("V(")):
             values = [record["seconds"].get(name, np.nan) for record in some]
             if name == "copy":
                 axes.loglog(sizes, values, "k:", label="copy of a grid")
@@ -303,7 +396,9 @@ NOTES = f"""\
 Variable a: 2 + sin 2 pi x sin 2 pi y (sin 2 pi z). scipy.fft: dstn, type 1, in place, with precomputed eigenvalues.
 Intel MKL: its Poisson solver on its own padded array, with f scaled and packed beforehand. Set-up of this package: what
 a new solver with its first solve takes longer than a later solve, with kernels compiled before; of the others: the
-hierarchy from a matrix. PETSc, hypre: Debian's."""
+hierarchy from a matrix. PETSc, hypre: Debian's. V-cycles: the difference of solves with {FEW} and {MORE}, whose bytes
+are {bytes_of_a_cycle(2):.0f} and {bytes_of_a_cycle(3):.0f} per unknown in two and three dimensions. Paths: the whole
+solve over its cycles."""
 
 
 if __name__ == "__main__":

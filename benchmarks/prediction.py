@@ -38,7 +38,7 @@ def rows(name: str, n: int) -> Iterator[list[str]]:
     extent = BOXES[name]
     problem = pde.Poisson((n,) * len(extent), extent, "periodic")
     for smoother in smoothers(len(extent)):
-        mg, two = (pde.Multigrid(problem, smoother=smoother, levels=levels) for levels in (64, 2))
+        mg, two = (pde.Multigrid(problem, smoother=smoother, nu=(1, 1), levels=levels) for levels in (64, 2))
         analysis = Analysis(mg)
         pairs = [(two.predict(), two.measure_factor(cycles=CYCLES))]
         pairs += [(mg.predict(cycle), mg.measure_factor(cycle, CYCLES)) for cycle in "VW"]
