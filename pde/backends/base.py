@@ -84,8 +84,8 @@ class Backend:
         """The root mean square over the box, whatever the size of the numbers."""
         return self.hierarchy.volumes[level].rms(v)
 
-    def project(self, v: Vector, *, level: int = 0) -> Vector:
-        """v, of zero mean where the problem is singular."""
+    def project(self, v: Vector, *, level: int = 0, out: Vector = None) -> Vector:
+        """v, of zero mean where the problem is singular; `out` is memory that it may be written to, and may be v."""
         return self.hierarchy.volumes[level].without_mean(v) if self.hierarchy.choices.singular else v
 
     def rounding(self, u: Vector, sizes: np.ndarray) -> np.ndarray:

@@ -11,7 +11,6 @@ import numpy as np
 from mgcore import Event, Iteration, Remaining
 from pde.backends.base import Backend
 from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
-from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
 from pde.backends.numba import stamps
 from pde.backends.numba.background import MEANWHILE, begin, waiting
@@ -107,7 +106,8 @@ class Numba(Backend):
         if self._kernels is None:
             from pde.backends.numba.kernels import Kernels
 
-            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._options.cores)
+            singular = self.hierarchy.choices.singular
+            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._options.cores, singular)
         return self._kernels
 
     def describe(self) -> str:
@@ -138,20 +138,34 @@ class Numba(Backend):
         return out, exact(norms, f)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
-        if not self.measures(data):
-            return super().full_multigrid(data, out=out, measure=measure)
-        f = np.ascontiguousarray(data.nodal)
+        f = self.complete(data)
         out = _space(f, out)
-        norms = [self.kernels.full_multigrid(*each, measure) for each in zip(f, out, strict=True)]
+        sides = self.kernels.side_data(np.ascontiguousarray(data.nodal), data.sides)
+        norms = [self.kernels.full_multigrid(g, v, measure, side) for g, v, side in zip(f, out, sides, strict=True)]
         return out, exact(norms, f)
 
+    def complete(self, data: Data) -> Array:
+        """The right-hand side with boundary data, of zero mean where the problem is singular."""
+        if data.f is not None or data.sizes is not None:  # it is already
+            return np.ascontiguousarray(data.rhs)
+        return np.ascontiguousarray(self.project(self.fold(data.rhs, data.sides)))
+
+    def project(self, v: Vector, *, level: int = 0, out: Vector = None) -> Vector:
+        if level > 0 or not self.hierarchy.choices.singular:
+            return super().project(v, level=level)
+        v = np.ascontiguousarray(v)
+        out = _space(v, out)
+        for each in zip(v, out, strict=True):
+            self.kernels.centre(*each)
+        return out
+
     def measures(self, data: Data) -> bool:
-        return is_homogeneous(data, self.hierarchy)
+        return True
 
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
     ) -> Iteration:
-        if accel is None and not self.hierarchy.choices.singular and self.kernels.fits_one_call:
+        if accel is None and self.kernels.fits_one_call:
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
 
@@ -174,15 +188,16 @@ class CyclesInOneCall(Cycling):
         nested = self._u is None and self._kind == "fmg"
         if not all(SMALL < member.scale < LARGE for member in left):
             return super().advance(left)
-        if nested and not self._backend.measures(self._data):
-            return super().advance(left)
         kind = self._kind if nested or self._kind != "fmg" else "V"
         f = np.ascontiguousarray(self._data.rhs)
         out = _space(f, self._u if self._owned else self._take_out())
+        sides = [()] * len(f)
+        if nested and self._data.sides:
+            sides = [(each,) for each in self._backend.kernels.side_data(np.ascontiguousarray(self._data.nodal), self._data.sides)]
         guesses = [None] * len(f) if self._u is None else np.ascontiguousarray(self._u)
         solve, norms = self._backend.kernels.solve, []
-        for each in zip(f, guesses, out, left, strict=True):  # in this frame
-            norms += [solve(kind, *each)]
+        for *each, side in zip(f, guesses, out, left, sides, strict=True):  # in this frame
+            norms += [solve(kind, *each, *side)]
         self._u, self._owned = out, True
         return norms
 

@@ -10,14 +10,15 @@ import numpy as np
 
 from mgcore import Level
 from pde.backends.numba import interpreter
-from pde.backends.numba.buffers import OUT, Buffers, F, U, address
+from pde.backends.numba.boundary_terms import NO_SIDES, SideData
+from pde.backends.numba.buffers import NODAL, OUT, TERMS, Buffers, F, U, address
 from pde.backends.numba.direct import direct
 from pde.backends.numba.fused_sweep import RESIDUAL
 from pde.backends.numba.interpreter import DIRECT, STEP
 from pde.backends.numba.jit import prepared
 from pde.backends.numba.plan import Plan
 from pde.backends.numba.recording import Recorder, record
-from pde.backends.numba.states import Packed, Sweeping
+from pde.backends.numba.states import Packed, Rows, Sweeping
 from pde.backends.numba.thread_pool import thread_pool
 from pde.backends.numba.work_queue import RUNS, new_counters
 from pde.backends.numba.workspace import DIVISION, WorkSpace
@@ -30,9 +31,11 @@ NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
 class Executor:
     """Cycles over levels, and full multigrid ("nested"), from and to arrays of the user."""
 
-    def __init__(self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int) -> None:
+    def __init__(
+        self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int, singular: bool = False
+    ) -> None:
         self.dtype, grids = packed.reals.dtype, [level.info.grid for level in levels]
-        self.packed, self.sweeping, self.threads = packed, sweeping, threads
+        self.packed, self.sweeping, self.threads, self.singular = packed, sweeping, threads, singular
         self._sizes, self._shapes = [grid.size for grid in grids], tuple(grid.shape for grid in grids)
         self._order, self._solver = _order(levels[-1]), levels[-1].B[0]
         self._direct = direct(levels[-1], self._order, self.dtype)
@@ -62,19 +65,36 @@ class Executor:
 
     def recorder(self) -> Recorder:
         """Return a recorder for plans of these levels."""
-        return Recorder(self.packed, self._sizes, self._direct.work_size, self.threads)
+        return Recorder(self.packed, self._sizes, self._direct.work_size, self.threads, self.singular)
 
     def plan_of(self, recorder: Recorder, again: int = 0) -> Plan:
         """Return a plan of what was recorded, in which later rounds begin with step `again`."""
         divisions, buffers = np.array(recorder.divisions), tuple(recorder.buffers)
         return Plan(recorder.program(again), divisions, buffers, self._shapes, again)
 
+    def centring(self) -> Plan:
+        """Return the plan that leaves f less its mean in `out`, which may be f."""
+        key = "centring", 0, 0
+        if key not in self._plans:
+            recorder = self.recorder()
+            recorder.centre(0, Rows(F, False), Rows(OUT, False))
+            self._plans[key] = self.plan_of(recorder)
+        return self._plans[key]
+
     def solve(
-        self, kind: str, f: Array, u: Array | None, out: Array, norms: Array, scale: Array, tolerance: float
+        self,
+        kind: str,
+        f: Array,
+        u: Array | None,
+        out: Array,
+        norms: Array,
+        scale: Array,
+        tolerance: float,
+        sides: SideData = NO_SIDES,
     ) -> int:
         """Make cycles of a kind in one call; return their number. For `norms` and so on see `interpreter.another`."""
         plan = self.plan(kind)
-        return self._execute(plan, self._given(plan, f, u, out), norms, scale, tolerance)[1]
+        return self._execute(plan, self._given(plan, f, u, out, sides), norms, scale, tolerance)[1]
 
     def run(
         self,
@@ -82,6 +102,7 @@ class Executor:
         f: Array,
         u: Array | None,
         out: Array,
+        sides: SideData = NO_SIDES,
         *,
         before: Callable[[Plan], Any] | None = None,
         check: bool = False,
@@ -89,6 +110,7 @@ class Executor:
         """Run a plan from u (None: zero) to `out`, which may be u; return the sum that its last step asks for.
 
         Args:
+            sides: boundary data, which full multigrid takes; f has them too.
             before: called with each leg before it is run; each step is then a leg.
             check: look for numbers that are read before they are written, or written out of bounds; slow.
 
@@ -96,7 +118,7 @@ class Executor:
             TypeError, ValueError: an array is not contiguous or has another dtype or size; names the argument.
             RuntimeError: `check` has found something.
         """
-        addresses, total = self._given(plan, f, u, out), 0.0
+        addresses, total = self._given(plan, f, u, out, sides), 0.0
         host = () if self.is_one_call else (DIRECT,)
         if not host and before is None and not check:
             return self._execute(plan, addresses)[0]
@@ -122,12 +144,13 @@ class Executor:
             raise KeyError(f"name must be one of {', '.join(map(repr, named))}; got {name!r}")
         return self._buffers[named[name]]
 
-    def _given(self, plan: Plan, f: Array, u: Array | None, out: Array) -> Array:
+    def _given(self, plan: Plan, f: Array, u: Array | None, out: Array, sides: SideData) -> Array:
         """Return the addresses of a plan's buffers."""
         if plan not in self._addresses:
             self._addresses[plan] = self._buffers.addresses(plan.buffers)
         addresses, size = self._addresses[plan].copy(), self._sizes[int(plan.steps["level"][-1])]
-        for name, index, values in (("f", F, f), ("u", U, u), ("out", OUT, out)):
+        nodal = f if sides.nodal is None else sides.nodal
+        for name, index, values in (("f", F, f), ("u", U, u), ("out", OUT, out), ("nodal f", NODAL, nodal)):
             if values is None:
                 continue
             if values.dtype != self.dtype:  # kernels are given addresses alone
@@ -137,6 +160,7 @@ class Executor:
                     f"{name} must be {size} contiguous numbers, got {values.shape}, strides {values.strides}"
                 )
             addresses[index] = address(values)
+        addresses[TERMS] = 0 if sides.terms is None else address(sides.terms)
         return addresses
 
     def _execute(

@@ -15,8 +15,18 @@ import numpy as np
 
 from pde.backends.numba.buffers import NULL, Buffer
 from pde.backends.numba.fused_sweep import CUBIC, ITERATE, RESIDUAL, ZERO
-from pde.backends.numba.interpreter import DIRECT, HALO, PASS, RHS
+from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, PASS, RHS, SUBTRACT, SUM
 from pde.problem.grid import Array
+
+OTHERS = {
+    RHS: "restrict right-hand side",
+    DIRECT: "solve directly",
+    HALO: "copy halo",
+    FOLD: "fold boundary data",
+    SUM: "sum planes",
+    SUBTRACT: "subtract mean",
+}
+"""The names of the steps that are no passes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +88,15 @@ class Plan:
         reads, writes = {
             PASS: (("f", "u", "halo", "coarse"), ("out", "f_coarse")),
             HALO: (("u",), ("halo",)),
+            FOLD: ((), ("out",)),
+            SUM: (("f",), ()),
         }.get(int(step["op"]), (("f",), ("out",)))
         used = [", ".join(name[field] for field in fields if step[field] != NULL) for fields in (reads, writes)]
         return str(level), " x ".join(map(str, self.grids[level])), self._does(step, name), *used
 
     def _does(self, step: Any, name: dict[str, str]) -> str:
         if step["op"] != PASS:
-            return {RHS: "restrict right-hand side", DIRECT: "solve directly", HALO: "copy halo"}[int(step["op"])]
+            return OTHERS[int(step["op"])]
         residual = step["f_coarse"] != NULL or step["norm"] == RESIDUAL
         start = {ZERO: "zero", CUBIC: f"interpolate {name['coarse']}"}.get(int(step["source"]), f"load {name['u']}")
         parts = (
