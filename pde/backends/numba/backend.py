@@ -193,7 +193,10 @@ class CyclesInOneCall(Cycling):
         out = _space(f, self._u if self._owned else self._take_out())
         sides = [()] * len(f)
         if nested and self._data.sides:
-            sides = [(each,) for each in self._backend.kernels.side_data(np.ascontiguousarray(self._data.nodal), self._data.sides)]
+            sides = [
+                (each,)
+                for each in self._backend.kernels.side_data(np.ascontiguousarray(self._data.nodal), self._data.sides)
+            ]
         guesses = [None] * len(f) if self._u is None else np.ascontiguousarray(self._u)
         solve, norms = self._backend.kernels.solve, []
         for *each, side in zip(f, guesses, out, left, sides, strict=True):  # in this frame

@@ -68,7 +68,9 @@ class BoundaryTerms:
     def __init__(self, levels: Sequence[Level]) -> None:
         grids = [level.info.grid for level in levels]
         self._grid, ndim = grids[0], grids[0].ndim
-        shapes = [[1] * (3 - ndim) + [*grid.shape] if ndim == 3 else [grid.shape[0], 1, grid.shape[1]] for grid in grids]
+        shapes = [
+            [1] * (3 - ndim) + [*grid.shape] if ndim == 3 else [grid.shape[0], 1, grid.shape[1]] for grid in grids
+        ]
         starts, end = places(shapes, ndim == 3), 0
         columns = {}
         for key in self._keys():
@@ -88,8 +90,7 @@ class BoundaryTerms:
                 halved = level.info.to_coarse.which
                 down = [_injection(x) @ d if h else d for x, d, h in zip(grids[l].axes, down, halved, strict=True)]
         rows, cols, values = (
-            np.concatenate(parts)
-            for parts in zip(*((M.row + r, M.col + c, M.data) for r, c, M in blocks), strict=True)
+            np.concatenate(parts) for parts in zip(*((M.row + r, M.col + c, M.data) for r, c, M in blocks), strict=True)
         )
         self._size = starts[Place("end", 0)]
         self._map = sp.csr_matrix((values, (rows, cols)), shape=(self._size, end))
@@ -116,7 +117,9 @@ def _folded(level: Level, a: int, side: int, down: Sequence[Any]) -> Any:
     """The map of a side's data to their share in the right-hand side of a level."""
     others = [M for b, M in enumerate(down) if b != a]
     weight = side_weights(level.info.grid, level.info.operator.terms, a, side)
-    return _split_last(sp.diags(np.broadcast_to(weight, [len_of(M) for M in others]).ravel()) @ _product(others), level, a)
+    return _split_last(
+        sp.diags(np.broadcast_to(weight, [len_of(M) for M in others]).ravel()) @ _product(others), level, a
+    )
 
 
 def _guessed(level: Level, a: int, side: int, down: Sequence[Any]) -> Any:

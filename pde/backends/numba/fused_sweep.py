@@ -25,16 +25,22 @@ from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
 from pde.backends.numba.pointers import unless_none
 from pde.backends.numba.side_terms import add_to_guess
 from pde.backends.numba.simd import LANES
-from pde.backends.numba.stencil_constant import Coefficients, Star, relax, relax_zeros, residual, squares
-from pde.backends.numba.stencil_variable import faces_of, relax_variable, residual_variable, squares_variable
+from pde.backends.numba.stencil_constant import Coefficients, Star, product, relax, relax_zeros, residual, squares
+from pde.backends.numba.stencil_variable import (
+    faces_of,
+    product_variable,
+    relax_variable,
+    residual_variable,
+    squares_variable,
+)
 from pde.backends.numba.transfers import add_correction, interpolate
 from pde.backends.numba.workspace import COARSE_SLOTS
 
 ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
 """Where a pass takes u from, and (ZERO: nowhere) where it leaves it: rows split by parity, or in natural order."""
 
-NOTHING, RESIDUAL, ITERATE = 0, 1, 2
-"""The norms that a pass can measure: none, of f - A u, or of u."""
+NOTHING, RESIDUAL, ITERATE, INNER = 0, 1, 2, 3
+"""Sums that a pass can take: none, of W (f - A u)^2, W u^2, or W f u with the f of the pass."""
 
 Window = namedtuple("Window", "begin end u_first u_last r_first r_last c_first c_last")
 """Ranges of planes: to load, where u must be final, where the residual is needed; coarse planes to restrict to."""
@@ -57,7 +63,7 @@ def sweep(is_3d, varying, level, task, buffers, work):
 
     Takes u from `task.source` (outside of these planes from the halo), adds P coarse where `task.correct`, makes
     `task.sweeps` red-black sweeps and leaves u in `out`; restricts f - A u to `f_coarse` where `task.restricted`. Where
-    `task.norm` asks for it, `sums` takes the sum over each plane of W (f - A u)^2, or of W u^2.
+    `task.norm` asks for it, `sums` takes the sum over each plane of W (f - A u)^2, of W u^2 or of W f u.
     """
     H, axes, window = 2 * task.sweeps, axes_of(level, work), window_of(level, task)
     fill(work.zero, work.row)
@@ -89,7 +95,7 @@ def sweep(is_3d, varying, level, task, buffers, work):
                 made = restrict_residual(is_3d, level, buffers, work, k, behind, made, window.c_last)
         k = t - H  # this plane is done
         if task.sink != ZERO and task.first <= k < task.last:
-            store_plane(varying, level, task, axes, buffers, work, k, earlier(slot, H, work.ring))
+            store_plane(varying, level, task, axes, buffers, work, plane_of(level, task, buffers, work, front, H))
 
 
 @inline
@@ -248,17 +254,29 @@ def restrict_residual(is_3d, level, buffers, work, k, slot, made, c_last):
 
 
 @merged
-def store_plane(varying, level, task, axes, buffers, work, k, slot):
-    """Store plane k of u, which is in this slot; leave the sum of W u^2 where it is asked for."""
-    n1, n = level.record.n[1], level.record.n[2]
+def store_plane(varying, level, task, axes, buffers, work, plane):
+    """Store a plane of u; leave the sum of W u^2 or W f u where it is asked for."""
+    n1, n, i = level.record.n[1], level.record.n[2], plane.i
     total = np.float64(0)
     for j in range(n1):
-        row = work.u + (slot * work.plane + j * work.row)
-        store_row(buffers.out + (k * n1 + j) * n, row, task.sink == SPLIT, task.streamed, n)
+        row = plane.rows + j * work.row
+        store_row(buffers.out + (i * n1 + j) * n, row, task.sink == SPLIT, task.streamed, n)
         if task.norm == ITERATE:
-            total += weighted_squares(varying, level, axes, row, k, j)
-    if task.norm == ITERATE:
-        buffers.sums[k] = total
+            total += weighted_squares(varying, level, axes, row, i, j)
+        elif task.norm == INNER:
+            total += weighted_product(varying, level, axes, row, plane, j)
+    if task.norm >= ITERATE:
+        buffers.sums[i] = total
+
+
+@compiled
+def weighted_product(varying, level, axes, row, plane, j):
+    """Sum f u along row j of a plane, each times its volume."""
+    area = np.float64(axes.width0[plane.i]) * np.float64(axes.width1[j])
+    f = plane.f + j * plane.f_step
+    if varying is None:
+        return area * product(level, axes, row, f, f + plane.f_odd)
+    return area * product_variable(row, f, f + plane.f_odd, axes.widths, level.record.n[2])
 
 
 @compiled

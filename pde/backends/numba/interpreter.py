@@ -38,7 +38,7 @@ class Step(NamedTuple):
         source, sink: how u is stored in `u` and in `out`: ZERO, SPLIT, NATURAL or CUBIC.
         beside: planes on either side of a block that are in `halo`.
         correct: whether P coarse is added.
-        norm: NOTHING, RESIDUAL or ITERATE.
+        norm: NOTHING, RESIDUAL, ITERATE or INNER.
         sums: the buffer of the sums of planes, in float64.
         terms: where in the boundary data those of this step begin.
         blocks: 0 is one block that the thread of the step before does at once.

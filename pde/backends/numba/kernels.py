@@ -11,7 +11,7 @@ import numpy as np
 from mgcore import Level, Remaining
 from pde.backends.numba.boundary_terms import NO_SIDES, BoundaryTerms, SideData
 from pde.backends.numba.executor import Executor
-from pde.backends.numba.fused_sweep import ITERATE, RESIDUAL
+from pde.backends.numba.fused_sweep import INNER, ITERATE, RESIDUAL
 from pde.backends.numba.jit import reported
 from pde.backends.numba.level_data import Tables
 from pde.backends.numba.states import Packed, Sweeping
@@ -26,7 +26,7 @@ LARGEST_CALL = 1 << 21
 MOST = 16
 """Cycles in one call, during which Python sees no signal."""
 
-NORMS = {None: RESIDUAL, "residual": RESIDUAL, "iterate": ITERATE}
+NORMS = {None: RESIDUAL, "residual": RESIDUAL, "iterate": ITERATE, "inner": INNER}
 
 
 class Kernels:
@@ -49,19 +49,20 @@ class Kernels:
         with self._lock, reported(report):
             return self.executor.prepare()
 
-    def cycle(self, kind: str, f: Array, u: Array | None, out: Array, level: int = 0) -> float:
+    def cycle(
+        self, kind: str, f: Array, u: Array | None, out: Array, level: int = 0, measure: str | None = None
+    ) -> float:
         """Make a cycle that begins on a level, from u (None: zero) to `out`, which may be u.
 
         Returns:
-            The root mean square of f - A u over the box.
+            The root mean square of f - A u over the box; of u for measure="iterate"; the sum of W f u for "inner".
         """
         with self._lock:
-            plan = self.executor.plan(kind, level)
-            return self._rms(self.executor.run(plan, f, u, out), level)
+            plan = self.executor.plan(kind, level, NORMS[measure])
+            total = self.executor.run(plan, f, u, out)
+            return total if measure == "inner" else self._rms(total, level)
 
-    def full_multigrid(
-        self, f: Array, out: Array, measure: str | None = None, sides: SideData = NO_SIDES
-    ) -> float:
+    def full_multigrid(self, f: Array, out: Array, measure: str | None = None, sides: SideData = NO_SIDES) -> float:
         """Make one pass of full multigrid; return what `cycle` does, or that of u.
 
         Args:

@@ -166,7 +166,9 @@ class Tables:
         """Set the weights of the boundary values at both ends of an axis in a first guess."""
         self._level["at_ends"][a] = self._real(weights)
         if a == 2:
-            self._level["reach"] = [int(np.max(np.nonzero(w)[0], initial=-1)) + 1 for w in (weights[0], weights[1, ::-1])]
+            self._level["reach"] = [
+                int(np.max(np.nonzero(w)[0], initial=-1)) + 1 for w in (weights[0], weights[1, ::-1])
+            ]
 
     def _along(self, line: LineMaps) -> None:
         for name, taps in line.taps.items():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pde.backends.numba.buffers import NULL, Buffer
-from pde.backends.numba.fused_sweep import CUBIC, ITERATE, RESIDUAL, ZERO
+from pde.backends.numba.fused_sweep import CUBIC, INNER, ITERATE, RESIDUAL, ZERO
 from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, PASS, RHS, SUBTRACT, SUM
 from pde.problem.grid import Array
 
@@ -27,6 +27,8 @@ OTHERS = {
     SUBTRACT: "subtract mean",
 }
 """The names of the steps that are no passes."""
+
+SUMS = {RESIDUAL: "norm of the residual", ITERATE: "norm of u", INNER: "inner product of f and u"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +108,6 @@ class Plan:
             "residual" if residual else "",
             f"restrict to {name['f_coarse']}" if step["f_coarse"] != NULL else "",
             f"store {name['out']}" if step["sink"] != ZERO else "",
-            {RESIDUAL: "norm of the residual", ITERATE: "norm of u"}.get(int(step["norm"]), ""),
+            SUMS.get(int(step["norm"]), ""),
         )
         return ", ".join(filter(None, parts))

@@ -171,3 +171,26 @@ def _squares(r, count):
     for k in range(count):
         total += np.float64(r[k]) * np.float64(r[k])
     return total
+
+
+@compiled
+def product(level, axes, row, f_even, f_odd):
+    """Sum f u along a row, each times its width."""
+    L = level.record
+    n, count = L.n[2], L.boundary_points
+    total = _product(row + EVEN, f_even, n - n // 2) + _product(row + odd(n), f_odd, n // 2)
+    total *= np.float64(L.width)
+    for s in range(count):
+        j = axes.boundary[s]
+        f = (f_even if j % 2 == 0 else f_odd)[j // 2]
+        more = np.float64(axes.values[3 * count + s]) - np.float64(L.width)
+        total += more * np.float64(f) * np.float64(row[point(j, n)])
+    return total
+
+
+@compiled
+def _product(u, f, count):
+    total = np.float64(0)
+    for k in range(count):
+        total += np.float64(u[k]) * np.float64(f[k])
+    return total

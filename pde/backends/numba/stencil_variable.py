@@ -119,3 +119,18 @@ def _weighted_squares(r, width, count):
     for k in range(count):
         total += np.float64(width[k]) * np.float64(r[k]) * np.float64(r[k])
     return total
+
+
+@compiled
+def product_variable(row, f_even, f_odd, width, n):
+    """Sum f u along a row, each times its width."""
+    h = n - n // 2
+    return _weighted_product(row + EVEN, f_even, width, h) + _weighted_product(row + odd(n), f_odd, width + h, n - h)
+
+
+@compiled
+def _weighted_product(u, f, width, count):
+    total = np.float64(0)
+    for k in range(count):
+        total += np.float64(width[k]) * np.float64(u[k]) * np.float64(f[k])
+    return total

@@ -120,6 +120,25 @@ def test_the_symmetric_cycle_too(mg, seed):
     assert np.max(np.abs(out - expected)) <= rounding.of_a_cycle(mg, f, expected, levels=plain)
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    mg=solvers(), kind=st.sampled_from(["V", "W", "backslash"]), threads=st.integers(1, 3), seed=st.integers(0, 2**31)
+)
+def test_a_cycle_measures_the_inner_product_of_f_and_u(mg, kind, threads, seed):
+    if len(mg.levels) == 1:
+        return
+    f = np.random.default_rng(seed).standard_normal(mg.problem.shape).astype(mg.dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recording, "PARALLEL", 1)
+        mine, out, again = fused(mg, mg.levels, threads), np.empty_like(f), np.empty_like(f)
+        product = mine.cycle(kind, f, None, out, measure="inner")
+        mine.cycle(kind, f, None, again)
+    np.testing.assert_array_equal(out, again)
+    terms = mg.problem.grid.volumes() * f * out.astype(float)
+    lost = f.size * rounding.EPS + 8 * np.finfo(mg.dtype).eps  # of the sum; of the volumes, which have the dtype
+    assert abs(product - terms.sum()) <= lost * np.abs(terms).sum()
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mg=solvers(), seed=st.integers(0, 2**31))
 def test_threads_change_nothing(mg, seed):
@@ -133,7 +152,7 @@ def test_threads_change_nothing(mg, seed):
         for threads in (1, 2, 3, 4):
             mine, out, cycled = fused(mg, mg.levels, threads), np.empty_like(f), np.empty_like(f)
             norms = [mine.full_multigrid(f, out, norm) for norm in ("iterate", "residual")]
-            norms.append(mine.cycle("V", f, out, cycled))
+            norms += [mine.cycle("V", f, out, cycled, measure=measure) for measure in ("inner", "residual")]
             results.append((out, cycled, norms))
     for out, cycled, norms in results[1:]:
         np.testing.assert_array_equal(out, results[0][0])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import pde
 from pde.backends.numba import recording
 from pde.backends.numba.buffers import Buffer, Buffers
-from pde.backends.numba.fused_sweep import ITERATE, RESIDUAL
+from pde.backends.numba.fused_sweep import INNER, ITERATE, RESIDUAL
 from pde.backends.numba.workspace import WorkSpace, of_a_pass, of_direct_solution
 from tests.pde.kernel_solvers import fused, solvers
 
@@ -39,7 +39,7 @@ def assert_same(one, other):
 @given(
     mg=solvers(),
     kind=st.sampled_from(KINDS),
-    norm=st.sampled_from([RESIDUAL, ITERATE]),
+    norm=st.sampled_from([RESIDUAL, ITERATE, INNER]),
     threads=st.sampled_from([1, 2, 3]),
     guess=st.booleans(),
     seed=st.integers(0, 2**31),
