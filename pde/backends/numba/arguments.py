@@ -40,7 +40,8 @@ Attributes:
 """
 
 Buffers = namedtuple("Buffers", "f u halo coarse out f_coarse terms sums")
-"""The arrays of a step; `terms` are its boundary data, and `sums` takes the sum of W r^2, W u^2 or W f u over each plane."""
+"""The arrays of a step; `terms` are its boundary data, `sums` takes the sum of W r^2, W u^2 or W f u over each plane.
+"""
 
 
 @inline

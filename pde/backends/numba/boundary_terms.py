@@ -19,7 +19,7 @@ from pde.problem.coefficients import side_weights
 from pde.problem.grid import Array, Axis, Sides
 
 
-class Place(NamedTuple):
+class Part(NamedTuple):
     """The terms of a level: of kind "fold" or "guess"."""
 
     kind: str
@@ -41,15 +41,15 @@ class SideData(NamedTuple):
 NO_SIDES = SideData()
 
 
-def places(shapes: Sequence[Sequence[int]], is_3d: bool) -> Mapping[Place, int]:
-    """Where the terms of each level begin, and Place("end", 0); `shapes` are those of three axes, finest first."""
+def offsets(shapes: Sequence[Sequence[int]], is_3d: bool) -> Mapping[Part, int]:
+    """Where the terms of each level begin, and Part("end", 0); `shapes` are those of three axes, finest first."""
     found, end = {}, 0
     for l, shape in enumerate(shapes):
         for kind in ("fold", "guess"):
             if (kind, l) != ("fold", 0):
-                found[Place(kind, l)] = end
+                found[Part(kind, l)] = end
                 end += sum(2 * length for length in _lengths(shape, is_3d))
-    return {**found, Place("end", 0): end}
+    return {**found, Part("end", 0): end}
 
 
 def _lengths(shape: Sequence[int], is_3d: bool) -> list[int]:
@@ -71,7 +71,7 @@ class BoundaryTerms:
         shapes = [
             [1] * (3 - ndim) + [*grid.shape] if ndim == 3 else [grid.shape[0], 1, grid.shape[1]] for grid in grids
         ]
-        starts, end = places(shapes, ndim == 3), 0
+        starts, end = offsets(shapes, ndim == 3), 0
         columns = {}
         for key in self._keys():
             columns[key], end = end, end + self._grid.size // self._grid.shape[key[0]]
@@ -83,16 +83,16 @@ class BoundaryTerms:
                 number = 2 if a == ndim - 1 else a
                 start = 2 * sum(lengths[:number]) + side * lengths[number]
                 for kind, make in (("fold", _folded), ("guess", _guessed)):
-                    M = make(level, a, side, down) if Place(kind, l) in starts else None
+                    M = make(level, a, side, down) if Part(kind, l) in starts else None
                     if M is not None:
-                        blocks.append((starts[Place(kind, l)] + start, columns[a, side], M.tocoo()))
+                        blocks.append((starts[Part(kind, l)] + start, columns[a, side], M.tocoo()))
             if level.info.to_coarse is not None:
                 halved = level.info.to_coarse.which
                 down = [_injection(x) @ d if h else d for x, d, h in zip(grids[l].axes, down, halved, strict=True)]
         rows, cols, values = (
             np.concatenate(parts) for parts in zip(*((M.row + r, M.col + c, M.data) for r, c, M in blocks), strict=True)
         )
-        self._size = starts[Place("end", 0)]
+        self._size = starts[Part("end", 0)]
         self._map = sp.csr_matrix((values, (rows, cols)), shape=(self._size, end))
 
     def __call__(self, sides: Sides, dtype: np.dtype) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 
 import mgcore
 from mgcore import CYCLES
-from pde.backends.numba.boundary_terms import Place, places
+from pde.backends.numba.boundary_terms import Part, offsets
 from pde.backends.numba.buffers import FIRST_BUFFERS, NODAL, OUT, Buffer, F, U
 from pde.backends.numba.fused_sweep import CUBIC, NOTHING, ZERO
 from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, PASS, RHS, STEP, SUBTRACT, SUM, Step
@@ -52,7 +52,7 @@ class Recorder:
         self.divisions = [of_direct_solution(direct_size)]
         self.singular, self._sizes, self._threads = singular, sizes, threads
         shapes = [*packed.records["n"].tolist(), packed.records["m"][-1].tolist()]
-        self.places = places(shapes, packed.is_3d is not None)
+        self.offsets = offsets(shapes, packed.is_3d is not None)
         self._per_sum = 8 // packed.reals.dtype.itemsize
         self._known: dict[tuple[int, int, int], int] = {}
 
@@ -86,7 +86,7 @@ class Recorder:
 
     def fold(self, level: int, f: Rows) -> None:
         """Add a step that folds the boundary data of a level, not the finest, into its right-hand side."""
-        self.add(Step(FOLD, level - 1, out=f.buffer, terms=self.places[Place("fold", level)]))
+        self.add(Step(FOLD, level - 1, out=f.buffer, terms=self.offsets[Part("fold", level)]))
 
     def program(self, again: int = 0) -> np.ndarray:
         """Return the steps as an array; undivided ones that follow each other go together, but for step `again`."""
@@ -182,7 +182,7 @@ class RecordedLevel:
         )
         coarse = state.correction
         if isinstance(state.u, Interpolated):
-            terms = self.recorder.places[Place("guess", self.index)]
+            terms = self.recorder.offsets[Part("guess", self.index)]
             step, coarse = step._replace(source=CUBIC, terms=terms), state.u.coarse
         elif state.u is not None:
             step = step._replace(source=state.u.order, u=state.u.buffer)
