@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mgcore import Event, Iteration, Remaining
-from pde.backends.base import Backend
+from pde.backends.base import Backend, Moments
 from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
 from pde.backends.iterations import Cycling
 from pde.backends.numba import stamps
@@ -18,9 +18,16 @@ from pde.backends.numba.variants import EVERY, Variant, variant_of
 from pde.common.progress import CompileBar
 from pde.levels.hierarchy import Hierarchy, Makers
 from pde.problem.grid import Array, Grid
+from pde.problem.lifting import Products
 
 SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
+
+LARGE_VECTOR = 1 << 15
+"""Unknowns from which on sums of one vector are worth a call of the kernels."""
+
+SUMS = 3
+"""Sums of a vector: those of `Moments`."""
 
 
 def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
@@ -153,11 +160,48 @@ class Numba(Backend):
     def project(self, v: Vector, *, level: int = 0, out: Vector = None) -> Vector:
         if level > 0 or not self.hierarchy.choices.singular:
             return super().project(v, level=level)
-        v = np.ascontiguousarray(v)
-        out = _space(v, out)
-        for each in zip(v, out, strict=True):
-            self.kernels.centre(*each)
+        return self._centre(v, _space(v, out))[0]
+
+    def moments(self, v: Vector) -> Moments:
+        if v[0].size < LARGE_VECTOR:
+            return super().moments(v)
+        found = np.array([self.kernels.moments(each) for each in np.ascontiguousarray(v)]).reshape(-1, SUMS)
+        return Moments(found[:, 0], found[:, 1], self._rms(found[:, 2], v))
+
+    def centred(self, v: Vector) -> tuple[Vector, np.ndarray, np.ndarray]:
+        if v[0].size < LARGE_VECTOR:
+            return super().centred(v)
+        out, (before, after) = self._centre(v, np.empty(v.shape, v.dtype))
+        largest = np.sqrt(after[:, 2]) * float(np.finfo(self.dtype).eps)
+        if not np.all(abs(after[:, 0]) <= largest):  # the rounding of a large mean
+            out, (_, after) = self._centre(out, out)
+        return out, self._rms(before[:, 2], v), self._rms(after[:, 2], out)
+
+    def norms(self, v: Vector, *, level: int = 0) -> np.ndarray:
+        if level > 0 or v.shape[0] == 0 or v[0].size < LARGE_VECTOR:
+            return super().norms(v, level=level)
+        return self.moments(v).rms
+
+    def add_products(self, v: Vector, products: Products, out: Vector = None) -> Vector:
+        if v[0].size < LARGE_VECTOR or v.dtype != float or self.dtype != float:
+            return super().add_products(v, products, out)
+        v, out = np.ascontiguousarray(v), _space(v, out)
+        for k in range(len(v)):
+            self.kernels.add_products(v[k], products.packed(k), out[k])
         return out
+
+    def _centre(self, v: Array, out: Array) -> tuple[Array, np.ndarray]:
+        """v less its mean in `out`, with the moments of both, (2, members, 3)."""
+        v = np.ascontiguousarray(v)
+        moments = [self.kernels.centre(*each) for each in zip(v, out, strict=True)]
+        return out, np.array(moments).reshape(-1, 2, SUMS).swapaxes(0, 1)
+
+    def _rms(self, squares: np.ndarray, v: Array) -> np.ndarray:
+        """The root mean squares of members, by the means of their squares where these are exact."""
+        rms = np.sqrt(squares)
+        for k in np.flatnonzero(~((rms > SMALL) & (rms < LARGE))):
+            rms[k] = super().norms(v[k : k + 1])[0]
+        return rms
 
     def measures(self, data: Data) -> bool:
         return True

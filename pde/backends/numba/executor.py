@@ -17,7 +17,7 @@ from pde.backends.numba.fused_sweep import RESIDUAL
 from pde.backends.numba.interpreter import DIRECT, STEP
 from pde.backends.numba.jit import prepared
 from pde.backends.numba.plan import Plan
-from pde.backends.numba.recording import Recorder, record
+from pde.backends.numba.recording import VECTORS, Recorder, record
 from pde.backends.numba.states import Packed, Rows, Sweeping
 from pde.backends.numba.thread_pool import thread_pool
 from pde.backends.numba.work_queue import RUNS, new_counters
@@ -72,14 +72,13 @@ class Executor:
         divisions, buffers = np.array(recorder.divisions), tuple(recorder.buffers)
         return Plan(recorder.program(again), divisions, buffers, self._shapes, again)
 
-    def centring(self) -> Plan:
-        """Return the plan that leaves f less its mean in `out`, which may be f."""
-        key = "centring", 0, 0
-        if key not in self._plans:
+    def vector_plan(self, kind: str) -> Plan:
+        """Return a plan for vectors of the finest level, one of `recording.VECTORS`."""
+        if (kind, 0, 0) not in self._plans:
             recorder = self.recorder()
-            recorder.centre(0, Rows(F, False), Rows(OUT, False))
-            self._plans[key] = self.plan_of(recorder)
-        return self._plans[key]
+            VECTORS[kind](recorder, 0, Rows(F, False), Rows(OUT, False))
+            self._plans[kind, 0, 0] = self.plan_of(recorder)
+        return self._plans[kind, 0, 0]
 
     def solve(
         self,

@@ -15,16 +15,16 @@ from pde.backends.numba.direct import solve_directly
 from pde.backends.numba.fused_sweep import CUBIC, RESIDUAL, ZERO, sweep
 from pde.backends.numba.jit import called, compiled, exact, merged
 from pde.backends.numba.layout import copy
-from pde.backends.numba.means import subtract_mean, sum_planes
+from pde.backends.numba.means import add_products, subtract_mean, sum_planes
 from pde.backends.numba.pointers import address_of, pointer
 from pde.backends.numba.restrict_rhs import restrict_rhs
 from pde.backends.numba.side_terms import fold
 from pde.backends.numba.work_queue import BEGUN, DONE, RUNS, STOP, TAKEN, begun, raise_by, read, wait
 
-PASS, RHS, DIRECT, HALO, FOLD, SUM, SUBTRACT = range(7)
+PASS, RHS, DIRECT, HALO, FOLD, SUM, SUBTRACT, PRODUCTS = range(8)
 """Kinds of steps: `sweep`, `restrict_rhs` (from f to `out`), `solve_directly` on the coarsest level, a copy of the
 planes of u beside each block to `halo`, before the next step overwrites them, `fold` into the right-hand side `out` of
-the next coarser level, `sum_planes` of f, and `subtract_mean` (from f to `out`)."""
+the next coarser level, `sum_planes` of f, `subtract_mean` and `add_products` (from f to `out`)."""
 
 
 class Step(NamedTuple):
@@ -166,7 +166,10 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
         sum_planes(level, buffers.f, s.f_split != 0, pointer(address_of(sums), addresses[s.sums]), first, last)
     elif s.op == SUBTRACT:
         planes = pointer(address_of(sums), addresses[s.sums])
-        subtract_mean(level, buffers.f, planes, buffers.out, first, last)
+        subtract_mean(level, buffers.f, s.f_split != 0, planes, buffers.out, first, last)
+    elif s.op == PRODUCTS:
+        products = pointer(address_of(sums), addresses[TERMS])
+        add_products(level, buffers.f, products, buffers.out, first, last, work.data_row)
     else:
         source = s.source if s.source == CUBIC or addresses[s.u] != 0 else ZERO
         restricted = addresses[s.f_coarse] != 0

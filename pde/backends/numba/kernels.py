@@ -14,6 +14,7 @@ from pde.backends.numba.executor import Executor
 from pde.backends.numba.fused_sweep import INNER, ITERATE, RESIDUAL
 from pde.backends.numba.jit import reported
 from pde.backends.numba.level_data import Tables
+from pde.backends.numba.means import SUMS
 from pde.backends.numba.states import Packed, Sweeping
 from pde.backends.numba.thread_pool import Turns
 from pde.backends.numba.variants import Variant
@@ -82,10 +83,28 @@ class Kernels:
         terms = self._boundary_terms(sides, self.executor.dtype)
         return list(map(SideData, nodal, np.broadcast_to(terms, (len(nodal), terms.shape[1]))))
 
-    def centre(self, v: Array, out: Array) -> None:
-        """Leave v less its mean in `out`, which may be v."""
+    def moments(self, v: Array) -> Array:
+        """Return the means of v, |v| and v^2, in the inner product of control volumes."""
         with self._lock:
-            self.executor.run(self.executor.centring(), v, None, out)
+            return self._moments("sums", v, v)[0]
+
+    def centre(self, v: Array, out: Array) -> tuple[Array, Array]:
+        """Leave v less its mean in `out`, which may be v; return the `moments` of v and of `out`."""
+        with self._lock:
+            before, after = self._moments("centre", v, out)
+        return before, after
+
+    def add_products(self, v: Array, products: Array, out: Array) -> None:
+        """Leave v and a sum of products, packed as `means.add_products` reads it, in `out`, which may be v."""
+        with self._lock:
+            self.executor.run(self.executor.vector_plan("products"), v, None, out, SideData(None, products))
+
+    def _moments(self, kind: str, v: Array, out: Array) -> Array:
+        """Run a plan that sums planes; return the moments of v, and of `out` where it has them."""
+        plan = self.executor.vector_plan(kind)
+        self.executor.run(plan, v, None, out)
+        planes = self.executor.buffer(plan, "sums0").view(float).reshape(2, -1, SUMS)
+        return planes.sum(axis=1) / self._volumes[0]
 
     def solve(
         self, kind: str, f: Array, u: Array | None, out: Array, left: Remaining, sides: SideData = NO_SIDES

@@ -15,7 +15,7 @@ import numpy as np
 
 from pde.backends.numba.buffers import NULL, Buffer
 from pde.backends.numba.fused_sweep import CUBIC, INNER, ITERATE, RESIDUAL, ZERO
-from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, PASS, RHS, SUBTRACT, SUM
+from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, PASS, PRODUCTS, RHS, SUBTRACT, SUM
 from pde.problem.grid import Array
 
 OTHERS = {
@@ -25,6 +25,7 @@ OTHERS = {
     FOLD: "fold boundary data",
     SUM: "sum planes",
     SUBTRACT: "subtract mean",
+    PRODUCTS: "add products",
 }
 """The names of the steps that are no passes."""
 

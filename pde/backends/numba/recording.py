@@ -18,7 +18,8 @@ from mgcore import CYCLES
 from pde.backends.numba.boundary_terms import Part, offsets
 from pde.backends.numba.buffers import FIRST_BUFFERS, NODAL, OUT, Buffer, F, U
 from pde.backends.numba.fused_sweep import CUBIC, NOTHING, ZERO
-from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, PASS, RHS, STEP, SUBTRACT, SUM, Step
+from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, PASS, PRODUCTS, RHS, STEP, SUBTRACT, SUM, Step
+from pde.backends.numba.means import SUMS
 from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Sweeping
 from pde.backends.numba.workspace import of_a_pass, of_direct_solution, of_restricted_data
 
@@ -78,11 +79,20 @@ class Recorder:
 
     def centre(self, level: int, f: Rows, out: Rows) -> None:
         """Add steps that leave f less its mean in `out`."""
+        self.add(self.sum(level, f)._replace(op=SUBTRACT, out=out.buffer))
+
+    def sum(self, level: int, f: Rows, out: Rows | None = None) -> Step:
+        """Add a step that sums the planes of f, and return it."""
         planes = int(self.records[level]["n"][0])
-        sums = self._index(Buffer(f"sums{level}", planes * self._per_sum))
+        sums = self._index(Buffer(f"sums{level}", 2 * SUMS * planes * self._per_sum))
         step = Step(SUM, level, f=f.buffer, f_split=f.split, sums=sums, planes=planes)
         self.add(step)
-        self.add(step._replace(op=SUBTRACT, out=out.buffer))
+        return step
+
+    def add_products(self, level: int, f: Rows, out: Rows) -> None:
+        """Add a step that leaves f and a sum of products in `out`."""
+        planes = int(self.records[level]["n"][0])
+        self.add(Step(PRODUCTS, level, f=f.buffer, out=out.buffer, planes=planes))
 
     def fold(self, level: int, f: Rows) -> None:
         """Add a step that folds the boundary data of a level, not the finest, into its right-hand side."""
@@ -104,13 +114,15 @@ class Recorder:
 
     def _division(self, step: Step) -> int:
         key = step.op, step.level, step.sweeps
-        if step.op not in (PASS, HALO, RHS):
+        if step.op not in (PASS, HALO, RHS, PRODUCTS):
             return 0
         if key not in self._known:
             record = self.records[step.level]
             n, m, span = record["n"], record["m"], int(record["span"][0])
             self._known[key] = len(self.divisions)
-            self.divisions.append(of_restricted_data(n, m) if step.op == RHS else of_a_pass(n, m, span, step.sweeps))
+            self.divisions.append(
+                of_restricted_data(n, m) if step.op in (RHS, PRODUCTS) else of_a_pass(n, m, span, step.sweeps)
+            )
         return self._known[key]
 
 
@@ -251,3 +263,7 @@ def record(kind: str, recorder: Recorder, start: int, count: int, sweeping: Swee
     nested = kind == "nested"
     result: Pending = full_multigrid(levels, Rows(NODAL, False), CYCLES["V"]) if nested else CYCLES[kind](levels, f, u)
     result.write(Rows(OUT, False), norm)
+
+
+VECTORS = {"sums": Recorder.sum, "centre": Recorder.centre, "products": Recorder.add_products}
+"""Plans for vectors, from f to `out`."""
