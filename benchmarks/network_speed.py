@@ -1,10 +1,11 @@
 """Multiply-adds and wall time of MgNet in both forms beside ResNet-18, and what activation checkpointing costs.
 
 python benchmarks/network_speed.py [--device cuda] [--batch 8] [--rounds 7] [--threads N] [--quick]
-    [--output FOLDER]
+    [--output FOLDER] [--precisions]
 
 On a CPU in float32; on CUDA in bfloat16 (autocast), channels_last and compiled, where it has not been tried yet. The
-networks take turns in every round, so that a change of the machine's speed meets all of them.
+networks take turns in every round, so that a change of the machine's speed meets all of them. --precisions times steps
+of wide and narrow networks in the precisions of a recipe instead, as the trial of precision="auto" does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ import report
 import torch
 
 import nets
+from nets.training.precision import FLAGS, ROUNDS, fastest, processor_flags, trial
 
 NETWORKS = {
     "MgNet, residual form": ("MgNet[2,2,2,2]-[256]-B^l", {"form": "residual"}),
@@ -28,6 +31,14 @@ NETWORKS = {
     "ResNet-18": ("ResNet18", {}),
 }
 QUICK = {"MgNet[2,2,2,2]-[256]-B^l": "MgNet[2,2,2,2]-[16]-B^l", "ResNet18": "ResNet[2,2,2,2]-[8,16,32,64]"}
+
+PRECISIONS = {
+    "MgNet[2,2,2,2]-[256]-B^l": (2, 3, 32),
+    "MgNet[2,2,2,2]-[64]-B^l": (16, 3, 32),
+    "ResNet18": (8, 3, 32),
+    "MgNet[2,2]-[32]-B^{l,i}": (64, 1, 28),
+}
+"""Images per step of --precisions, their channels and their size."""
 
 
 def main() -> None:
@@ -38,13 +49,36 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="narrow networks and one round; written to out/")
     parser.add_argument("--output", type=Path, help="folder for the table (default benchmarks/results; --quick: out)")
+    parser.add_argument("--precisions", action="store_true", help="compare the precisions of a recipe, on a CPU")
     options = parser.parse_args()
     options.batch = options.batch or (512 if options.device == "cuda" else 8)
     torch.set_num_threads(options.threads)
     options.rounds = 1 if options.quick else options.rounds
     name = "network_speed" + ("_cuda" if options.device == "cuda" else "")
     folder = options.output or (Path("out") if options.quick else report.RESULTS)
+    if options.precisions:
+        report.write("network_precision", "Precisions of a training step on a CPU", precisions(options.quick), folder)
+        return
     report.write(name, "Speed of MgNet and ResNet-18", speed(options), folder)
+
+
+def precisions(quick: bool) -> str:
+    """Steps in float32, without and with channels_last, and in bf16 with it."""
+    float32 = nets.Recipe()
+    recipes = [float32, replace(float32, channels_last=True), replace(float32, channels_last=True, precision="bf16")]
+    header = ["network", "images", "float32", "float32, channels_last", "bf16, channels_last"]
+    rows = []
+    for name, (batch, channels, size) in PRECISIONS.items():
+        model = nets.create_model(QUICK.get(name, name) if quick else name, in_channels=channels)
+        images, labels = torch.randn(batch, channels, size, size), torch.zeros(batch, dtype=torch.long)
+        count, seconds = trial(model, images, labels, recipes)
+        chosen = header[2:][fastest(seconds)]
+        times = [f"{1e3 * s / count:.2f}" for s in seconds]
+        rows.append([model.config.notation, count, *times, f"{seconds[0] / seconds[-1]:.2f}", chosen])
+    flags = ", ".join(flag for flag in FLAGS if flag in processor_flags()) or "neither AMX nor AVX512-BF16"
+    note = f"Milliseconds per image, forward and backward pass, {torch.get_num_threads()} threads of torch,\n"
+    note += f"shortest of {ROUNDS} in turns. The processor reports: {flags}."
+    return report.table([*header, "float32 / bf16", "auto takes"], rows) + "\n\n" + note
 
 
 def create(network: str, options: argparse.Namespace, checkpointing: bool = False) -> Any:

@@ -123,7 +123,8 @@ def summary(u: Vector, members: tuple[Solution, ...], seconds: float) -> Solutio
     if len(members) == 1:
         return members[0].changed(u=u, members=members)
     cycles = max(member.cycles for member in members)
-    norms = [largest([m.residual_norms[: c + 1][-1] for m in members]) for c in range(cycles + 1)]
+    every = [m.residual_norms for m in members]
+    norms = [largest([each[c] if c < len(each) else each[-1] for each in every]) for c in range(cycles + 1)]
     attainable = [m.attainable for m in members if m.attainable is not None]
     units = [m.work_units for m in members if m.work_units is not None]
     return Solution(
@@ -142,7 +143,7 @@ def summary(u: Vector, members: tuple[Solution, ...], seconds: float) -> Solutio
 
 def largest(values: Sequence[float]) -> float:
     """The largest value; NaN where there is one."""
-    return math.nan if any(math.isnan(value) for value in values) else max(values)
+    return math.nan if any(map(math.isnan, values)) else max(values)
 
 
 def _cycles(count: int) -> str:

@@ -174,7 +174,8 @@ def solve_batch(
         for history in active:
             history.seconds = seconds
     u = iteration.u()
-    members = tuple(_solution(history, u[i], work_units) for i, history in enumerate(histories))
+    units = None if work_units is None else {n: work_units(n) for n in {len(each.norms) - 1 for each in histories}}
+    members = tuple([_solution(history, u[i], units) for i, history in enumerate(histories)])
     return summary(u, members, time.perf_counter() - began)
 
 
@@ -224,18 +225,20 @@ def _judge(iteration: Iteration, rule: Rule, active: list[History], norms: Seque
     for history, new in zip(active, norms, strict=True):
         history.norms.extend(new)  # += would add arrays up
     asked = [rule.asks_rounding(history) for history in active]
-    if any(asked) and (estimates := iteration.attainable()) is not None:
+    if True in asked and (estimates := iteration.attainable()) is not None:
         for history, estimate, ask in zip(active, estimates, asked, strict=True):
             if ask:
                 history.attainable = float(estimate) / history.scale
-    failures = getattr(iteration, "failures", list)() or [None] * len(active)
-    for history, failure in zip(active, failures, strict=True):
+    for history in active:
         history.reason = rule.reason(history)
-        if failure is not None and len(history.norms) > 1 and history.reason != "converged":
-            history.reason = failure
+    failures: Sequence[str | None] = getattr(iteration, "failures", list)()
+    if failures:
+        for history, failure in zip(active, failures, strict=True):
+            if failure is not None and len(history.norms) > 1 and history.reason != "converged":
+                history.reason = failure
 
 
-def _solution(history: History, u: Vector, work_units: Callable[[int], float] | None) -> Solution:
+def _solution(history: History, u: Vector, work_units: dict[int, float] | None) -> Solution:
     cycles, reason = len(history.norms) - 1, history.reason or ""
     return Solution(
         u,
@@ -246,7 +249,7 @@ def _solution(history: History, u: Vector, work_units: Callable[[int], float] | 
         history.seconds,
         history.tolerance,
         history.attainable,
-        None if work_units is None else work_units(cycles),
+        None if work_units is None else work_units[cycles],
     )
 
 

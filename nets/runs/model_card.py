@@ -57,6 +57,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
     machine = [hardware.get("gpu"), hardware.get("cpu"), threads(hardware.get("threads"))]
     if (hardware.get("processes") or 1) > 1:
         machine.append(f"{hardware['processes']} processes")
+    chosen = record.get("precision") or {}
     source = f" ({recipe['source']})" if recipe.get("source") else ""
     seconds, compiling = record.get("seconds"), record.get("compile_seconds")
     time = duration(float(seconds)) if seconds else ""
@@ -73,6 +74,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         "data": _data(data),
         "files": ", ".join(f["name"] + PUBLISHED[f.get("as_published")] for f in data.get("files") or ()),
         "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{source}", overrides])),
+        "precision": ": ".join(str(chosen[key]) for key in ("precision", "reason") if chosen.get(key)),
         "seed": str(record.get("seed", "")),
         "time": f"{time}, and {duration(float(compiling))} of compilation" if time and compiling else time,
         "hardware": ", ".join(filter(None, machine)),

@@ -52,10 +52,11 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": {
             "name": recipe["name"],
             "source": recipe["source"],
-            **asdict(run.training.recipe),
+            **asdict(run.asked),
             **averaging,
         },
         "overrides": recipe["overrides"],
+        **({} if run.precision is None else {"precision": run.precision._asdict()}),
         "seed": run.training.seed,
         **circumstances(run),
         "started": run.started,

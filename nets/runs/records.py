@@ -60,9 +60,15 @@ class Record:
         """Its name, the settings that were replaced, and where the weights are from: "digits, epochs=3"."""
         recipe, overrides = self.content.get("recipe") or {}, self.content.get("overrides") or {}
         words = [str(recipe.get("name") or "own"), *(f"{k}={v}" for k, v in sorted(overrides.items()))]
+        words += [f"computed in {self.precision}"] * bool(self.precision)
         initial, frozen = self.content.get("initial") or {}, self.content.get("frozen") or ()
         words += [f"fine-tuned from {initial.get('data') or 'other weights'}"] * ("from" in initial)
         return ", ".join(words + [f"{counted(len(frozen), 'parameter')} frozen"] * bool(frozen))
+
+    @property
+    def precision(self) -> str:
+        """The choice of a run with precision="auto"; "" for others."""
+        return str((self.content.get("precision") or {}).get("precision") or "")
 
     @property
     def hardware(self) -> str:
@@ -79,7 +85,7 @@ class Record:
         initial = content.get("initial") or {}
         start = ["from" in initial, initial.get("model"), initial.get("data"), content.get("frozen") or []]
         parts = [data, self.model, content.get("settings"), content.get("recipe"), content.get("overrides"), start]
-        parts.append(content.get("modules") or {})
+        parts += [content.get("modules") or {}, self.precision]
         return *(json.dumps(part, sort_keys=True) for part in parts), self.which
 
 

@@ -16,6 +16,7 @@ from nets.models.state_dict_checks import description
 from nets.runs import environment, provenance
 from nets.training.average import RULE
 from nets.training.distributed import Ranks
+from nets.training.precision import Precision
 from nets.training.recipe import Recipe
 from nets.training.state import Training
 
@@ -27,19 +28,32 @@ class Run:
     Attributes:
         frozen: names of the parameters that came frozen.
         initial: where the initial weights are from, and their SHA-256.
+        asked: the recipe as it was given; `training.recipe` is the one that is computed.
+        precision: the choice for precision="auto", else None.
         started: the time of its start.
     """
 
     training: Training
     frozen: list[str]
     initial: dict[str, Any]
+    asked: Recipe
+    precision: Precision | None = None
     started: str = field(default_factory=environment.now)
 
     @classmethod
-    def start(cls, model: Network, whole: Dataset, recipe: Recipe, seed: int, ranks: Ranks) -> Run:
+    def start(
+        cls,
+        model: Network,
+        whole: Dataset,
+        recipe: Recipe,
+        seed: int,
+        ranks: Ranks,
+        precision: Precision | None = None,
+    ) -> Run:
         """Make a run before its first step; the model lies on its device."""
         frozen, initial = frozen_names(model), provenance.initial_weights(model)  # before whitening changes both
-        return cls(Training.start(model, whole, recipe, seed, ranks), frozen, initial)
+        computed = recipe if precision is None else precision.apply(recipe)
+        return cls(Training.start(model, whole, computed, seed, ranks), frozen, initial, recipe, precision)
 
     def identity(self) -> dict[str, Any]:
         """The plain values in which runs differ; the more telling ones come first."""
@@ -47,7 +61,7 @@ class Run:
             "seed": self.training.seed,
             "data": provenance.describe(self.training.whole),
             "model": description(self.training.model),
-            "recipe": asdict(self.training.recipe),
+            "recipe": asdict(self.asked),
             "frozen": self.frozen,
         }
 
@@ -58,6 +72,7 @@ class Run:
             **self.identity(),
             **state,
             "initial": self.initial,
+            "precision": None if self.precision is None else self.precision._asdict(),
             "folder": provenance.folder(self.training.whole),
             "clock": {"started": self.started, **state["clock"]},
             "computed_with": self.computed_with(),

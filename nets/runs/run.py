@@ -20,10 +20,11 @@ from nets.runs.directory import RunFolder
 from nets.runs.resume import Run
 from nets.runs.tensorboard import Events, check_tensorboard
 from nets.training.checks import check_arguments, check_fit, network_for, usable_device
-from nets.training.distributed import joined, local_device
+from nets.training.distributed import Ranks, joined, local_device
 from nets.training.evaluation import Evaluation
 from nets.training.loop import Observer, TrainingError, train_epochs
 from nets.training.metrics import Tally
+from nets.training.precision import Precision, choose
 from nets.training.progress import Progress
 from nets.training.recipe import Recipe
 from nets.training.recipes import SOURCES, name_of, recipe_for
@@ -139,13 +140,15 @@ def train(
         content = ranks.on_first(claim)
         if init_from is not None and content is None:
             load_weights(model, init_from, "init_from")
+        model.to(device)
+        precision = _precision(model, data, recipe, ranks, content) if recipe.precision == "auto" else None
         stop = stack.enter_context(Stop())
         stack.enter_context(trained_as_before(model))  # whitening freezes a layer
-        run = Run.start(model.to(device), data, recipe, seed, ranks)
+        run = Run.start(model, data, recipe, seed, ranks, precision)
         run.resume(content)
         ranks.on_first(lambda: None if folder is None else folder.begin(run, named))
         events = Events(Path(output) / "tensorboard" if tensorboard and output else None, ranks)
-        with closing(events), closing(Progress(progress, run.training)) as shown:
+        with closing(events), closing(Progress(progress, run.training, precision)) as shown:
             observer = RunObserver(run, folder, stop, shown, events)
             evaluation, validation = _train(run, observer, evaluate_every)
         if folder is not None:
@@ -156,6 +159,15 @@ def train(
     model.eval()
     checkpoint = None if folder is None else folder.checkpoint
     return TrainingResult(model, evaluation, run.training.history, checkpoint, validation)
+
+
+def _precision(
+    model: Network, data: Dataset, recipe: Recipe, ranks: Ranks, content: dict[str, Any] | None
+) -> Precision:
+    """The choice of the run that goes on, or a new one, by the first process."""
+    if content is None:
+        return ranks.on_first(lambda: choose(model, data, recipe, ranks.count))
+    return Precision(**(content.get("precision") or {"precision": "float32", "channels_last": False, "reason": ""}))
 
 
 def _train(run: Run, observer: RunObserver, evaluate_every: int) -> tuple[Evaluation, Evaluation | None]:

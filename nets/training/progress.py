@@ -8,6 +8,7 @@ from typing import Any
 from nets.common.formatting import duration
 from nets.common.paths import on_terminal, say
 from nets.training.metrics import Tally
+from nets.training.precision import Precision
 from nets.training.state import Training
 
 BAR = "{desc} |{bar}| {percentage:.0f} % [{elapsed}<{remaining}, {rate_fmt}]"
@@ -19,9 +20,10 @@ class Progress:
 
     Args:
         shown: whether to report; None reports.
+        precision: the choice for precision="auto".
     """
 
-    def __init__(self, shown: bool | None, training: Training) -> None:
+    def __init__(self, shown: bool | None, training: Training, precision: Precision | None = None) -> None:
         from tqdm import tqdm
 
         self.training, self.shown = training, shown is not False and training.ranks.first
@@ -30,6 +32,8 @@ class Progress:
         if self.shown and training.epoch < training.recipe.epochs:
             epochs = f"epochs {training.epoch + 1} to {training.recipe.epochs}, {len(batches)} steps each"
             say(f"{training.model.config.notation} on {training.whole.name}: {epochs}")
+            if precision is not None:
+                say(f"computed in {precision}")
         self.bar: Any = tqdm(
             total=training.recipe.epochs * images,
             initial=training.epoch * images + training.sums.images,

@@ -13,7 +13,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "schedule": ("cosine", "linear", "step", "constant"),
     "momentum_form": ("torch", "S19"),
     "initialization": ("kaiming", "default"),
-    "precision": ("float32", "bf16"),
+    "precision": ("float32", "bf16", "auto"),
     **dict.fromkeys(
         ("nesterov", "decay_norms", "channels_last", "compile", "whitening", "drop_last"),
         (True, False),
@@ -52,7 +52,9 @@ class Recipe:
             min(d, (1 + t) / (10 + t)). 0 does not average.
         norm_batches: batches of training images that give the batch norms of the averaged weights their statistics,
             before each evaluation; 0 averages the statistics like the weights.
-        precision: "float32", or "bf16", bfloat16 where autocast uses it, with float32 weights.
+        precision: "float32"; "bf16", bfloat16 where autocast uses it, with float32 weights; or "auto", on a CPU
+            with AMX or AVX512-BF16 the fastest of float32, float32 with channels_last and bf16 with channels_last in a
+            short trial, and float32 elsewhere.
         channels_last: whether the channels of a pixel lie together in memory.
         compile: whether torch.compile makes the training step faster; the first step then takes a minute or more.
         val_fraction: part of the training images that is held out, by the seed and class by class, to choose settings

@@ -55,6 +55,8 @@ class Backend:
     def __init__(self, hierarchy: Hierarchy, dtype: np.dtype, device: Device = HOST, why: str = "") -> None:
         self.hierarchy, self.dtype, self.device, self.why = hierarchy, dtype, device, why
         self.moves: Sequence[Moves[Any]] = hierarchy.levels
+        self.batches: Any = None
+        """Kernels that run the cycles of many members at once, where there are any."""
 
     @property
     def precision(self) -> str:
@@ -67,7 +69,7 @@ class Backend:
 
     def held(self) -> Sequence[Any]:
         """The objects whose memory does not belong to a level."""
-        return ()
+        return () if self.batches is None else self.batches.held()
 
     def prepare(self, progress: bool = False) -> None:
         """Compile what the cycles need; `progress` shows a bar even where stderr is not a terminal."""
@@ -148,9 +150,15 @@ class Backend:
         Returns:
             The iterate and its norms, None where they have not been measured.
         """
+        if self.batches is not None and self.batches.take(len(data.rhs), level):
+            return self.batches.cycle(kind, data, u, out=out, measure=measure, level=level)
         return CYCLES[kind](self.moves[level:], data.rhs, u), None
 
-    full_multigrid = nested_iteration
+    def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
+        """One pass of nested iteration; `out` and `measure` as in `cycle`."""
+        if self.batches is not None and self.batches.take(len(data.rhs)) and self.batches.takes_homogeneous(data):
+            return self.batches.cycle("fmg", data, out=out, measure=measure)
+        return nested_iteration(self, data, out=out, measure=measure)
 
     def nested(self) -> Hierarchy:
         """The hierarchy with the transfers that `full_multigrid` makes."""
@@ -171,6 +179,9 @@ class Backend:
             u: the first guess, which is not written to; None is zero.
             out: memory that the iterate may end in; it overlaps no other argument.
         """
+        if accel is None and self.batches is not None and self.batches.take(len(data.rhs)):
+            started: Iteration = self.batches.start(self, kind, data, u, out)
+            return started
         make = Cycling if accel is None else ConjugateGradients
         return make(self, kind, data, u, out)
 
@@ -193,4 +204,5 @@ class Backend:
         """The same on another hierarchy, with cycles on `moves`."""
         other = copy.copy(self)
         other.hierarchy, other.moves = hierarchy, hierarchy.levels if moves is None else moves
+        other.batches = None if moves is not None or self.batches is None else self.batches.on(hierarchy)
         return other

@@ -14,6 +14,7 @@ from pde.backends.device import Device, read_device
 from pde.backends.fourth_order import FourthOrder
 from pde.backends.mixed import Mixed
 from pde.backends.numba import backend as numba
+from pde.backends.numba.batch.backend import make_batches
 from pde.common.arguments import choose, count, read_precision
 from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
@@ -89,7 +90,9 @@ def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:
         return made
     if options.kernels != "auto":
         raise ValueError(f'kernels="{name}": {made}')
-    return Backend(hierarchy, options.dtype, options.device, made)
+    plain = Backend(hierarchy, options.dtype, options.device, made)
+    plain.batches = make_batches(hierarchy, options)
+    return plain
 
 
 def read_options(kernels: Any, device: Any, dtype: Any, threads: Any) -> tuple[Options, bool]:

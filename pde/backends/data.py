@@ -43,8 +43,16 @@ class Data:
     def nodal(self) -> Vector:
         return self.rhs if self.f is None else self.f
 
+    @property
+    def sizes_are_norms(self) -> bool:
+        """Whether the sizes are the norms of `rhs`: there were no boundary data."""
+        return self.sizes is not None and self.f is self.rhs
+
     def each(self, change: Callable[[Any], Any]) -> Data:
         """The data whose vectors v are change(v) instead."""
+        if self.f is self.rhs:
+            v = change(self.f)
+            return self if v is self.f else Data(v, v, self.sides, self.sizes)
         return Data(change(self.rhs), None if self.f is None else change(self.f), self.sides, self.sizes)
 
     def select(self, members: Sequence[int], ndim: int) -> Data:

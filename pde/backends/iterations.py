@@ -63,7 +63,7 @@ class Cycling:
         self._data = data.each(backend.vector)
         self._sizes: np.ndarray = backend.norms(self._data.rhs) if data.sizes is None else data.sizes
         self.scale: Sequence[float] = self._sizes.tolist()
-        self._none = zeros((0, *data.rhs.shape[1:]), data.rhs)
+        self._none = data.rhs[:0]
         self._u = None if u is None else backend.vector(u)
         self._owned = False  # whether u may be overwritten: it is neither the user's nor given away
         self._last = out is not None  # whether u is asked for once
@@ -73,6 +73,8 @@ class Cycling:
         self._indefinite: np.ndarray | None = None  # where conjugate gradients met (p, A p) <= 0
 
     def norms(self) -> Sequence[float]:
+        if self._u is None and self._data.sizes_are_norms and not self._backend.hierarchy.choices.singular:
+            return self._sizes.tolist()
         return self._backend.norms(self._residual()).tolist()
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
@@ -99,7 +101,8 @@ class Cycling:
         return namespace(current).stack([every[i] for i in sorted(every)])
 
     def keep(self, members: Sequence[int]) -> None:
-        ended = [k for k in range(len(self._members)) if k not in set(members)]
+        going = set(members)
+        ended = [k for k in range(len(self._members)) if k not in going]
         for k, u in zip(ended, self._current(ended), strict=True):
             self._ended[self._members[k]] = copied(u)
         self._members, self._indefinite = [self._members[k] for k in members], None

@@ -81,6 +81,8 @@ def _has_finite_sum(array: Array) -> bool:
 
 def choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any:
     """`value`, one of `allowed`; where `auto` is given "auto" stands for it."""
+    if type(value) is str and value != "auto" and value in allowed:
+        return value
     choices = (*(("auto",) if auto else ()), *allowed)
     if not isinstance(value, str) or value not in choices:
         allowed = ", ".join(map(repr, choices))

@@ -27,6 +27,8 @@ def is_tensor(x: Any) -> bool:
 
 def is_complex(x: Any) -> bool:
     """Whether x is an array or tensor of complex numbers."""
+    if type(x) is np.ndarray:
+        return x.dtype.kind == "c"
     return bool(x.is_complex()) if is_tensor(x) else np.iscomplexobj(x)
 
 

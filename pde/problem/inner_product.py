@@ -71,7 +71,8 @@ class Volumes(Frozen):
         outside = [i for i, square in enumerate(squares) if not small < square < large / self._size]
         if outside:
             result[outside] = self._rms_of_any_size(flat[outside].reshape(-1, *self._shape))
-        return result.reshape(u.shape[: u.ndim - len(self._shape)])
+        batch = u.shape[: u.ndim - len(self._shape)]
+        return result if len(batch) == 1 else result.reshape(batch)
 
     def _rms_of_any_size(self, u: Array) -> Array:
         xp = namespace(u)

@@ -124,7 +124,7 @@ class Poisson:
     ) -> Poisson:
         """The same grid and domain with other coefficients or betas of its sides; None keeps the present ones."""
         other = copy.copy(self)
-        for made in ("_operator", "components", "far_field"):
+        for made in ("_operator", "components", "far_field", "hold"):
             other.__dict__.pop(made, None)
         betas = self.terms.betas if boundary is None else other._take_sides(boundary)
         other._take(coefficient, face_coefficients, reaction, betas, before=self)
@@ -188,7 +188,7 @@ class Poisson:
         assert isinstance(A, StencilOperator)
         return Components(closed_components(A, UNSEEN), self.control_volumes())
 
-    @property
+    @cached_property
     def hold(self) -> float:
         """The mean of |A 1| relative to the diagonal of A: how strongly sides and reaction determine a constant."""
         if self.has_dirichlet or self.terms.domain is not None:

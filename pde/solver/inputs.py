@@ -142,19 +142,17 @@ class Reader:
         Raises:
             TypeError, ValueError: naming the argument, what came and what is allowed.
         """
-        as_tensor, values = is_tensor(f), self._nodal("f", f, check=False, constant=True)
-        f = self.problem.right_hand_side(values, self._ends(f))
+        as_tensor, f = is_tensor(f), self._right_hand_side(f, check=False)
         sides = self._sides(g, tuple(f.shape[: f.ndim - self.problem.ndim]))
         u0 = self._guess("u0", u0, f)
-        imaginary = any(map(is_complex, (f, *sides.values(), *(() if u0 is None else (u0,)))))
+        imaginary = is_complex(f) or any(map(is_complex, sides.values())) or (u0 is not None and is_complex(u0))
         dtype = np.result_type(self.dtype, np.complex64) if imaginary else self.dtype
         check_out(self.device, out, f.shape, dtype, as_tensor)
         return self._inputs(f, sides, u0, out, as_tensor, imaginary)
 
     def right_hand_side(self, f: Any, u: Any = None) -> Inputs:
         """The arguments of `Multigrid.cycle`, which are to be finite."""
-        as_tensor, values = is_tensor(f), self._nodal("f", f, constant=True)
-        f = self.problem.right_hand_side(values, self._ends(f))
+        as_tensor, f = is_tensor(f), self._right_hand_side(f)
         u = self._guess("u", u, f)
         return self._inputs(f, {}, u, None, as_tensor, is_complex(f) or (u is not None and is_complex(u)))
 
@@ -168,7 +166,20 @@ class Reader:
                 for key, g in sides.items()
             }
             f, u0 = two_parts(f), None if u0 is None else two_parts(u0)
-        return Inputs(self, f, one_batch_axis(sides, ndim), u0, out, as_tensor, imaginary)
+        sides = one_batch_axis(sides, ndim) if sides else sides
+        return Inputs(self, f, sides, u0, out, as_tensor, imaginary)
+
+    def _right_hand_side(self, f: Any, check: bool = True) -> Array:
+        """Nodal values, or where the order is 4 their means."""
+        values = f if not check and self._is_read(f) else self._nodal("f", f, check=check, constant=True)
+        return values if self.problem.order == 2 else self.problem.right_hand_side(values, self._ends(f))
+
+    def _is_read(self, values: Any) -> bool:
+        """Whether reading these values changes nothing: an array of the problem's shape, of a batch too."""
+        if type(values) is not np.ndarray or values.dtype != self.dtype or self.device.on_tensors:
+            return False
+        shape = self.problem.shape
+        return values.shape[-len(shape) :] == shape and values.size > 0 and self.problem.domain is None
 
     def _guess(self, name: str, u: Any, f: Array) -> Array | None:
         """A first guess of the shape of f."""
@@ -186,8 +197,8 @@ class Reader:
         return self.device.convert(values, self.dtype)
 
     def _ends(self, f: Any) -> Sides:
-        """Where the order is 4 the values of a callable f on the sides, which its right-hand side takes."""
-        if self.problem.order == 2 or not callable(f):
+        """The values of a callable f on the sides, which right-hand sides of order 4 take."""
+        if not callable(f):
             return {}
         return {key: self.device.convert(v, self.dtype) for key, v in at_ends(f, self.problem.grid).items()}
 
@@ -195,6 +206,8 @@ class Reader:
         double = np.dtype(float)
         if self.problem.open and g is not None:
             raise ValueError(f"g must be None with open sides: their values follow from f; got {described(g)}")
+        if g is None:
+            return {}
         sides = self.problem.read_sides(host(self.device.read("g", g, True)), double, batch)
         for key, values in sides.items():
             finite(f"g[{key}]", values, self.dtype)

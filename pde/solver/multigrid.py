@@ -22,7 +22,7 @@ from pde.solver.inputs import QUIET, Inputs, read_limits, read_share
 from pde.solver.open_sides import solve_open
 from pde.solver.preconditioner import Preconditioner
 from pde.solver.restored import Restored
-from pde.solver.setup import Setup
+from pde.solver.setup import SOLVES, Setup
 from pde.solver.trace import Trace, Verbose
 
 
@@ -59,7 +59,8 @@ class Multigrid(Setup):
             compiled kernels, several sweeps and transfers in one pass over a grid; "numpy" never does; "torch" runs
             them on tensors, "torch compiled" with the moves of each level compiled by torch.compile, and "torch graph"
             or "torch compiled graph" each cycle as one CUDA graph (not GPU-tested). "auto" is torch on a GPU, and
-            elsewhere Numba from `SMALLEST` unknowns on. The iterates agree to rounding; `print(mg)` tells what is used.
+            elsewhere Numba from `SMALLEST` unknowns on, those of all members of a batch where a grid has 8,192 at most.
+            The iterates agree to rounding; `print(mg)` tells what is used for one member.
             Ask for "numba" where a process solves on a small grid hundreds of times: a solve is one compiled call then,
             some ten times as fast as NumPy, after a second for the first one in a process. Kernels are compiled once on
             a machine, in some ten seconds of one core: "numba" does it first, and so does "auto" on large grids; else
@@ -230,7 +231,7 @@ class Multigrid(Setup):
             ValueError, TypeError: naming the argument, what came and what is allowed; f where it does not fit a
                 singular problem.
         """
-        choose("cycle", cycle, ("fmg", *CYCLES))
+        choose("cycle", cycle, SOLVES)
         accel = self.acceleration(accel, cycle)
         limits = read_limits(rtol, atol, max_cycles, callback)
         incompatible, trace = read_share(incompatible), Trace(verbose)
@@ -245,7 +246,7 @@ class Multigrid(Setup):
             **limits,
             "work_units": partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle),
             "patience": 5 if accel is None else 20,
-            "doubt": not self.problem.singular and not self.problem.is_held(self.dtype),
+            "doubt": self._doubtful,
         }
         self.backend.prepare(progress)
         with np.errstate(**QUIET), self.backend.device.without_gradients(), ProgressBar(progress, rtol) as bar:

@@ -21,7 +21,7 @@ def check_out(device: Device, out: Any, shape: Sequence[int], dtype: np.dtype, a
     if out is None:
         return
     fits = is_tensor(out) if as_tensor else isinstance(out, np.ndarray) and not isinstance(out, np.ma.MaskedArray)
-    if fits:
+    if as_tensor and fits:
         device.read("out", out)
     if not fits or tuple(out.shape) != tuple(shape) or numpy_dtype(out.dtype) != dtype:
         kind, shape = "a tensor" if as_tensor else "an array", tuple(shape)
@@ -29,6 +29,8 @@ def check_out(device: Device, out: Any, shape: Sequence[int], dtype: np.dtype, a
         raise ValueError(f"out must be {kind} of shape {shape} and dtype {dtype.name}, got {came}")
     if isinstance(out, np.ndarray) and not out.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
+    if isinstance(out, np.ndarray) and out.flags.c_contiguous:
+        return
     strides = out.stride() if is_tensor(out) else [step // out.itemsize for step in out.strides]
     if _meets_itself(out.shape, strides):
         raise ValueError(f"out must have memory of its own for every value, got strides {tuple(strides)}")
@@ -56,6 +58,8 @@ def deliver(u: Array, out: Array | None) -> Array:
 def _is(u: Any, out: Any) -> bool:
     """Whether these are the same numbers in memory, in the same order."""
     same = isinstance(u, np.ndarray) and isinstance(out, np.ndarray)
+    if same and u.base is out and u.size == out.size and u.flags.c_contiguous and out.flags.c_contiguous:
+        return True
     return same and u.__array_interface__["data"] == out.__array_interface__["data"] and u.strides == out.strides
 
 

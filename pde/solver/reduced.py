@@ -80,6 +80,8 @@ class Reduction:
         self.grid, self.terms, self.dtype = problem.grid, problem.terms, backend.dtype
         self._backend = backend
         self._here = backend.hierarchy.levels[0].A
+        limits = np.finfo(self.dtype)
+        self._least, self._largest = float(limits.tiny) ** (1 / 3), float(limits.max) ** (1 / 3)
         parts = problem.components
         self.volumes = backend.hierarchy.volumes[0] if parts is None else parts.to(self.device.where, self.dtype)
 
@@ -106,9 +108,11 @@ class Reduction:
             reduced = replace(reduced, guess=self.mean_free(guess))
         return self._of_good_size(reduced)
 
-    def mean_free(self, u: Array) -> Array:
-        """u, of zero mean where the problem is singular."""
-        return self.volumes.without_mean(u) if self.problem.singular else u
+    def mean_free(self, u: Array, out: Array | None = None) -> Array:
+        """u, of zero mean where the problem is singular; `out` is memory that it may be written to, and may be u."""
+        if not self.problem.singular:
+            return u
+        return self._backend.project(u, out=out) if self.problem.components is None else self.volumes.without_mean(u)
 
     @property
     def _is_alike(self) -> bool:
@@ -137,14 +141,17 @@ class Reduction:
         """Data with g lifted for the members where that is worth it, and folded for the others."""
         if self.terms.domain is not None:
             return self._on_domain(f, sides)
+        if not sides:
+            data, size = self._fitted(f)
+            return Reduced(Data(data, f, sizes=size))
         g = {key: cast(values, self.dtype) for key, values in sides.items()}
         folded = None
-        if sides and self._is_alike:
+        if self._is_alike:
             of_f, size = self._sizes(f, g)
         else:
             folded, size = self._fitted(fold_sides(f, g, self._here))
-            of_f = self._fitted(f)[1] if sides else size
-        if not np.any(size > WORTH * of_f) and (not sides or self.terms.tensor is None):
+            of_f = self._fitted(f)[1]
+        if not np.any(size > WORTH * of_f) and self.terms.tensor is None:
             folded = self._fitting(fold_sides(f, g, self._here)) if folded is None else folded
             return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
         ndim = self.grid.ndim
@@ -238,9 +245,12 @@ class Reduction:
 
     def _of_good_size(self, reduced: Reduced) -> Reduced:
         """Members whose squares or cubes would leave the range of numbers, divided by a power of two."""
-        limits, data, ndim = np.finfo(self.dtype), reduced.data, self.grid.ndim
+        data, ndim = reduced.data, self.grid.ndim
         sizes: Sizes = data.sizes  # type: ignore[assignment]
-        good = (sizes > float(limits.tiny) ** (1 / 3)) & (sizes < float(limits.max) ** (1 / 3))
+        if all(self._least < size < self._largest for size in sizes.tolist()):
+            return reduced
+        limits = np.finfo(self.dtype)
+        good = (sizes > self._least) & (sizes < self._largest)
         good |= (sizes == 0) | ~np.isfinite(sizes)
         if good.all():
             return reduced

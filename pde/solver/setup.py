@@ -19,6 +19,9 @@ from pde.solver.inputs import Reader
 from pde.solver.reduced import Reduction
 from pde.solver.summary import table
 
+SOLVES = ("fmg", *CYCLES)
+"""The cycles of a solve by their names."""
+
 
 class Setup:
     """The levels and the backend of a problem; arguments as of `pde.Multigrid`, with those of `read_options` in one.
@@ -81,6 +84,9 @@ class Setup:
         self.smoother, self.coarse, self.transfer = names
         self._reader = Reader(problem, backend.device, self.dtype)
         self._reduction = Reduction(problem, hierarchy.levels, backend)
+        self._may_be_indefinite = problem.terms.closed or may_be_indefinite(problem.grid, problem.terms)
+        self._doubtful = not problem.singular and not problem.is_held(self.dtype)
+        self._work_units: dict[tuple[str, int], float] = {}
 
     def update(
         self, coefficient: Any = None, reaction: Any = None, boundary: Any = None, face_coefficients: Any = None
@@ -108,10 +114,10 @@ class Setup:
         Raises:
             ValueError: "cg" around a cycle that is not symmetric.
         """
-        grid, terms = self.problem.grid, self.problem.terms
-        needed = terms.closed or may_be_indefinite(grid, terms)
+        needed = self._may_be_indefinite
         if accel == "none" or (accel is None and not needed):
             return None
+        grid, terms = self.problem.grid, self.problem.terms
         if accel is not None and choose("accel", accel, ("cg", "auto", "none")) == "cg":
             self._check_symmetric(cycle)
             return "cg"
@@ -133,8 +139,13 @@ class Setup:
 
         A sweep, a residual and a pair of transfers count as one evaluation each on their level.
         """
-        choose("cycle", cycle, ("fmg", *CYCLES))
-        cycles = count("cycles", cycles, least=0)
+        choose("cycle", cycle, SOLVES)
+        key = cycle, count("cycles", cycles, least=0)
+        if key not in self._work_units:
+            self._work_units[key] = self._cost(*key)
+        return self._work_units[key]
+
+    def _cost(self, cycle: str, cycles: int) -> float:
         sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
         nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
         cycles += self.problem.order == 4 and cycle == "fmg" and cycles > 0  # two of them on the finest grid

@@ -14,6 +14,7 @@ from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
 from pde.backends.iterations import Cycling
 from pde.backends.numba import stamps
 from pde.backends.numba.background import MEANWHILE, begin, waiting
+from pde.backends.numba.batch.backend import make_batches
 from pde.backends.numba.variants import EVERY, Variant, variant_of
 from pde.common.progress import CompileBar
 from pde.levels.hierarchy import Hierarchy, Makers
@@ -36,6 +37,13 @@ def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
     Raises:
         ImportError: kernels="numba" and Numba is not there.
     """
+    made = _make(hierarchy, options)
+    if not isinstance(made, str):
+        made.batches = make_batches(hierarchy, options)
+    return made
+
+
+def _make(hierarchy: Hierarchy, options: Options) -> Backend | str:
     automatic = options.kernels == "auto"
     size = options.size or hierarchy.levels[0].info.grid.size
     if automatic and size < SMALLEST:
@@ -122,7 +130,7 @@ class Numba(Backend):
         return f"compiled kernels, {threads} thread{'s' * (threads > 1)}"
 
     def held(self) -> Sequence[Any]:
-        return [self.kernels, *(() if self._symmetric is None else self._symmetric.held())]
+        return [self.kernels, *super().held(), *(() if self._symmetric is None else self._symmetric.held())]
 
     def prepare(self, progress: bool = False) -> None:
         if self._prepared:
@@ -136,8 +144,8 @@ class Numba(Backend):
     def cycle(
         self, kind: str, data: Data, u: Vector = None, *, level: int = 0, out: Vector = None, **_: Any
     ) -> tuple[Vector, Norms]:
-        if level == len(self.hierarchy.levels) - 1:
-            return super().cycle(kind, data, u, level=level)
+        if level == len(self.hierarchy.levels) - 1 or (self.batches and self.batches.take(len(data.rhs), level)):
+            return super().cycle(kind, data, u, level=level, out=out, measure="residual")
         f = np.ascontiguousarray(data.rhs)
         out = _space(f, out)
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
@@ -145,6 +153,8 @@ class Numba(Backend):
         return out, exact(norms, f)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
+        if self.batches and self.batches.take(len(data.rhs)):
+            return super().full_multigrid(data, out=out, measure=measure)
         f = self.complete(data)
         out = _space(f, out)
         sides = self.kernels.side_data(np.ascontiguousarray(data.nodal), data.sides)
@@ -209,6 +219,8 @@ class Numba(Backend):
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
     ) -> Iteration:
+        if self.batches and self.batches.take(len(data.rhs)):
+            return super().start(kind, accel, data, u, out)
         if accel is None and self.kernels.fits_one_call:
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
@@ -216,6 +228,7 @@ class Numba(Backend):
     def symmetric(self) -> Backend:
         if self._symmetric is None:
             self._symmetric = Numba(self.hierarchy.symmetric(), self._options, self.variant)
+            self._symmetric.batches = self.batches and self.batches.on(self._symmetric.hierarchy)
         return self._symmetric
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:

@@ -13,6 +13,7 @@ import numpy as np
 from pde.backends.data import Options
 from pde.backends.numba import stamps
 from pde.backends.numba.backend import make
+from pde.backends.numba.batch.backend import make_batches
 from pde.backends.numba.variants import EVERY, Variant
 from pde.levels.hierarchy import Choices, build_hierarchy
 from pde.problem.poisson import Poisson
@@ -35,7 +36,7 @@ def compile_kernels(
         dims: of 2 and 3.
         dtypes: of "float64" and "float32" (which mixed precision needs).
         coefficients: of "constant" (along each row of the grid), "varying" and "galerkin" (for domains, and where a
-            coefficient jumps).
+            coefficient jumps), "batch" (for many right-hand sides on a small grid).
         progress: show a bar on stderr even where that is not a terminal; by default one line is printed there.
 
     Returns:
@@ -72,14 +73,15 @@ def compile_variant(variant: Variant, progress: bool = False) -> None:
 
 
 def small_backend(variant: Variant) -> Any:
-    """Make the backend of a small problem that needs these kernels."""
+    """Make the backend, or the kernels for batches, of a small problem that needs these kernels."""
     a: Any = _varying if variant.coefficients == "varying" else 1.0
     galerkin, shape, dtype = variant.coefficients == "galerkin", (20,) * variant.ndim, np.dtype(variant.dtype)
     problem = Poisson(shape, coefficient=a, domain=np.ones(shape, dtype=bool) if galerkin else None)
     names = ("galerkin", "truncated") if galerkin else ("rediscretised", "bilinear")
     choices = Choices("sor", None, (1, 1), *names, dtype, problem.singular)
     hierarchy = build_hierarchy(problem.grid, problem.terms, choices, 64)
-    return make(hierarchy, Options("numba", dtype=dtype, threads=1))
+    options = Options("numba", dtype=dtype, threads=1)
+    return make_batches(hierarchy, options) if variant.coefficients == "batch" else make(hierarchy, options)
 
 
 def child(given: Mapping[str, Any]) -> None:

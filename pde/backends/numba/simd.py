@@ -130,3 +130,16 @@ def store_alternating(typing_context: Any, pointer: Any, offset: Any, first: Any
         return context.get_dummy_value()
 
     return types.void(pointer, types.int64, first, second), generate
+
+
+@intrinsic
+def converted(typing_context: Any, values: Any, like: Any) -> Any:
+    """Convert a vector to numbers of the type that `like` points to."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if values.number == like.dtype:
+            return arguments[0]
+        change = builder.fpext if like.dtype.bitwidth > values.number.bitwidth else builder.fptrunc
+        return change(arguments[0], context.get_value_type(signature.return_type))
+
+    return Lanes(like.dtype)(values, like), generate

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mgcore import Level
-from pde.levels.hierarchy import sweep_of
+from pde.levels.direct import is_separable
+from pde.levels.hierarchy import Hierarchy, sweep_of
 from pde.levels.smoothers import RedBlack
 from pde.levels.transfers import BilinearTransfer, MatrixTransfer
 from pde.levels.truncated import TruncatedTransfer
@@ -29,7 +30,8 @@ class Variant(NamedTuple):
         ndim: 2 or 3.
         dtype: "float64" or "float32".
         coefficients: "constant" where they are alike along a row, "varying" where they are stored point by point,
-            "galerkin" where coarse grids have R A P: domains, and coefficients that jump.
+            "galerkin" where coarse grids have R A P: domains, and coefficients that jump; "batch" where many members
+            are solved on a small grid, whatever the coefficients are there (in one dimension too, where ndim is 2).
     """
 
     ndim: int
@@ -37,7 +39,8 @@ class Variant(NamedTuple):
     coefficients: str
 
     def __str__(self) -> str:
-        return f"{self.ndim}-D, {self.dtype}, {self.coefficients} coefficients"
+        kind = "batches" if self.coefficients == "batch" else f"{self.coefficients} coefficients"
+        return f"{self.ndim}-D, {self.dtype}, {kind}"
 
     @property
     def name(self) -> str:
@@ -45,7 +48,7 @@ class Variant(NamedTuple):
         return f"{self.ndim}d-{self.dtype}-{self.coefficients}"
 
 
-KINDS = ("constant", "varying", "galerkin")
+KINDS = ("constant", "varying", "galerkin", "batch")
 EVERY = tuple(Variant(n, d, c) for n in (2, 3) for d in ("float64", "float32") for c in KINDS)
 
 
@@ -70,6 +73,28 @@ def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
             return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
     alike = all(is_alike(info.grid, info.operator.terms) for info in infos[:-1])
     return Variant(ndim, np.dtype(dtype).name, "constant" if alike else "varying")
+
+
+LARGEST_IN_BATCH, LARGEST_COARSEST = 1 << 13, 256
+"""Unknowns at most of a grid on which members are solved side by side, so that a group of them stays in the cache, and
+of its coarsest grid, unless that is solved axis by axis."""
+
+
+def batch_variant_of(hierarchy: Hierarchy, dtype: np.dtype) -> Variant | None:
+    """The variant that solves many members at once on these levels, if there is one."""
+    infos = [level.info for level in hierarchy.levels]
+    size, coarsest = infos[0].grid.size, infos[-1]
+    if len(infos) == 1 or size > LARGEST_IN_BATCH or hierarchy.compact or hierarchy.choices.coarse != "rediscretised":
+        return None
+    if not is_separable(coarsest.operator) and coarsest.grid.size > LARGEST_COARSEST:
+        return None
+    for level, info in zip(hierarchy.levels[:-1], infos[:-1], strict=True):
+        operator, sweep = info.operator, sweep_of(level)
+        if not isinstance(operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):
+            return None
+        if not isinstance(sweep, RedBlack) or operator.terms.domain is not None:
+            return None
+    return Variant(max(2, infos[0].grid.ndim), np.dtype(dtype).name, "batch")
 
 
 def is_compact(level: Level) -> bool:
