@@ -155,6 +155,7 @@ class Reduction:
             folded = self._fitting(fold_sides(f, g, self._here)) if folded is None else folded
             return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
         ndim = self.grid.ndim
+        w: Any
         if self._is_alike:
             w, data, smaller = self._by_products(f, sides, of_f)
         else:

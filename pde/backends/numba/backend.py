@@ -248,7 +248,7 @@ class CyclesInOneCall(Cycling):
         kind = self._kind if nested or self._kind != "fmg" else "V"
         f = np.ascontiguousarray(self._data.rhs)
         out = _space(f, self._u if self._owned else self._take_out())
-        sides = [()] * len(f)
+        sides: list[tuple[Any, ...]] = [()] * len(f)
         if nested and self._data.sides:
             sides = [
                 (each,)

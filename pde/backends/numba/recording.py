@@ -265,5 +265,5 @@ def record(kind: str, recorder: Recorder, start: int, count: int, sweeping: Swee
     result.write(Rows(OUT, False), norm)
 
 
-VECTORS = {"sums": Recorder.sum, "centre": Recorder.centre, "products": Recorder.add_products}
+VECTORS: dict[str, Callable[..., Any]] = {"sums": Recorder.sum, "centre": Recorder.centre, "products": Recorder.add_products}
 """Plans for vectors, from f to `out`."""
