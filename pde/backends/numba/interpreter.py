@@ -12,8 +12,9 @@ import numpy as np
 from pde.backends.numba.arguments import Level, Task, buffers_of, work_of
 from pde.backends.numba.buffers import NULL, OUT, TERMS, U
 from pde.backends.numba.direct import solve_directly
-from pde.backends.numba.fused_sweep import CUBIC, RESIDUAL, ZERO, sweep
+from pde.backends.numba.fused_sweep import CUBIC, PRODUCTS, RESIDUAL, ZERO, sweep
 from pde.backends.numba.jit import called, compiled, exact, merged
+from pde.backends.numba.krylov_pass import Known, combine, find_numbers
 from pde.backends.numba.layout import copy
 from pde.backends.numba.means import add_products, subtract_mean, sum_planes
 from pde.backends.numba.pointers import address_of, pointer
@@ -21,24 +22,25 @@ from pde.backends.numba.restrict_rhs import restrict_rhs
 from pde.backends.numba.side_terms import fold
 from pde.backends.numba.work_queue import BEGUN, DONE, RUNS, STOP, TAKEN, begun, raise_by, read, wait
 
-PASS, RHS, DIRECT, HALO, FOLD, SUM, SUBTRACT, PRODUCTS = range(8)
+PASS, RHS, DIRECT, HALO, COMBINE, FIND, FOLD, SUM, SUBTRACT, OUTER = range(10)
 """Kinds of steps: `sweep`, `restrict_rhs` (from f to `out`), `solve_directly` on the coarsest level, a copy of the
-planes of u beside each block to `halo`, before the next step overwrites them, `fold` into the right-hand side `out` of
-the next coarser level, `sum_planes` of f, `subtract_mean` and `add_products` (from f to `out`)."""
+planes of u beside each block to `halo`, before the next step overwrites them; of conjugate gradients `combine` and
+`find_numbers`; `fold` into the right-hand side `out` of the next coarser level, `sum_planes` of f, `subtract_mean` and
+`add_products` (from f to `out`)."""
 
 
 class Step(NamedTuple):
     """A step over `planes` of its grid, in so many blocks. f, u, halo, coarse, out, f_coarse: indices of buffers.
 
     Attributes:
-        op: one of the kinds.
+        op: one of the kinds above.
         division: of the work space, one of the plan's.
         flip: 0 begins sweeps with the colour of the first point, 1 with the other one (the adjoint order).
         f_split: whether f is split by parity.
         source, sink: how u is stored in `u` and in `out`: ZERO, SPLIT, NATURAL or CUBIC.
         beside: planes on either side of a block that are in `halo`.
         correct: whether P coarse is added.
-        norm: NOTHING, RESIDUAL, ITERATE or INNER.
+        norm: NOTHING, RESIDUAL, ITERATE, INNER or PRODUCTS.
         sums: the buffer of the sums of planes, in float64.
         terms: where in the boundary data those of this step begin.
         blocks: 0 is one block that the thread of the step before does at once.
@@ -108,7 +110,7 @@ def execute(is_3d, varying, tables, plan, direct, addresses, rounds, counters, l
         if not wait(counters, before):
             return
         if k == end:
-            if not another(rounds, counters):
+            if not another(rounds, steps[end - 1].planes, counters):
                 raise_by(counters, STOP, 1)
                 return
             addresses[U] = addresses[OUT]
@@ -121,15 +123,15 @@ def execute(is_3d, varying, tables, plan, direct, addresses, rounds, counters, l
 
 
 @compiled
-def another(rounds, counters):
+def another(rounds, planes, counters):
     """Note the sum of W r^2 after a round and its norm; tell whether there is another round.
 
     rounds: (again, norms, scale, tolerance, sums). There is while there is space in `norms`, the norm is above the
     tolerance and it has halved. norms[0] is the norm before; a norm is the square root of the sum over scale[0], over
-    scale[1]. sums: of each plane, and then of all of them, in this order however many threads there are.
+    scale[1]. sums: of each of these planes, and then of all of them, in this order however many threads there are.
     """
     _, norms, scale, tolerance, sums = rounds
-    total, planes = np.float64(0), len(sums) - 1
+    total = np.float64(0)
     for k in range(planes):
         total += sums[k]
     sums[planes] = total
@@ -167,16 +169,22 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
     elif s.op == SUBTRACT:
         planes = pointer(address_of(sums), addresses[s.sums])
         subtract_mean(level, buffers.f, s.f_split != 0, planes, buffers.out, first, last)
-    elif s.op == PRODUCTS:
+    elif s.op == OUTER:
         products = pointer(address_of(sums), addresses[TERMS])
         add_products(level, buffers.f, products, buffers.out, first, last, work.data_row)
+    elif s.op == COMBINE:
+        known = Known(addresses[s.f] != 0, addresses[s.u] != 0, addresses[s.coarse] != 0, addresses[s.f_coarse] != 0)
+        combine(is_3d, varying, level, s, known, buffers, first, last, work)
+    elif s.op == FIND:
+        find_numbers(buffers.sums, s.planes, addresses, s.u, s.out)
     else:
         source = s.source if s.source == CUBIC or addresses[s.u] != 0 else ZERO
         restricted = addresses[s.f_coarse] != 0
         streamed = level.record.streamed != 0 and addresses[s.out] != addresses[s.u]
         task = Task(
             s.sweeps, s.flip, s.f_split != 0, source, s.correct != 0, s.sink, restricted,
-            restricted or s.norm == RESIDUAL, streamed, s.norm, s.beside, addresses[TERMS] != 0, first, last,
+            restricted or s.norm == RESIDUAL or s.norm == PRODUCTS, streamed, s.norm, s.beside, addresses[TERMS] != 0,
+            first, last,
         )  # fmt: skip
         sweep(is_3d, varying, level, task, buffers, work)
 

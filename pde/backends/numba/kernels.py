@@ -13,6 +13,7 @@ from pde.backends.numba.boundary_terms import NO_SIDES, BoundaryTerms, SideData
 from pde.backends.numba.executor import Executor
 from pde.backends.numba.fused_sweep import INNER, ITERATE, RESIDUAL
 from pde.backends.numba.jit import reported
+from pde.backends.numba.krylov import Plans, plans_of
 from pde.backends.numba.level_data import Tables
 from pde.backends.numba.means import SUMS
 from pde.backends.numba.states import Packed, Sweeping
@@ -43,6 +44,8 @@ class Kernels:
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
         self.fits_one_call = levels[0].info.grid.size <= LARGEST_CALL and self.executor.is_one_call
         """Whether there is `solve`: the grid is small, and no sparse factors are needed between two passes."""
+        self.volume = self._volumes[0]
+        self._krylov: dict[str, Plans] = {}
         self._lock = Turns()
 
     def prepare(self, report: Callable[[int], Any]) -> list[str]:
@@ -105,6 +108,18 @@ class Kernels:
         self.executor.run(plan, v, None, out)
         planes = self.executor.buffer(plan, "sums0").view(float).reshape(2, -1, SUMS)
         return planes.sum(axis=1) / self._volumes[0]
+
+    def krylov(self, kind: str) -> Plans:
+        """Return the plans of conjugate gradients around cycles of a kind."""
+        with self._lock:
+            if kind not in self._krylov:
+                self._krylov[kind] = plans_of(self.executor, kind)
+            return self._krylov[kind]
+
+    def run_on(self, *arguments: Any) -> int:
+        """As `Executor.run_on`."""
+        with self._lock:
+            return self.executor.run_on(*arguments)
 
     def solve(
         self, kind: str, f: Array, u: Array | None, out: Array, left: Remaining, sides: SideData = NO_SIDES

@@ -18,12 +18,12 @@ from mgcore import CYCLES
 from pde.backends.numba.boundary_terms import Part, offsets
 from pde.backends.numba.buffers import FIRST_BUFFERS, NODAL, OUT, Buffer, F, U
 from pde.backends.numba.fused_sweep import CUBIC, NOTHING, ZERO
-from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, PASS, PRODUCTS, RHS, STEP, SUBTRACT, SUM, Step
+from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, OUTER, PASS, RHS, STEP, SUBTRACT, SUM, Step
 from pde.backends.numba.means import SUMS
 from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Sweeping
 from pde.backends.numba.workspace import of_a_pass, of_direct_solution, of_restricted_data
 
-PARALLEL = 1 << 13
+PARALLEL = 1 << 14
 """Unknowns from which on a pass is worth more than one thread."""
 
 UNDIVIDED = (DIRECT, FOLD)
@@ -57,6 +57,10 @@ class Recorder:
         self._per_sum = 8 // packed.reals.dtype.itemsize
         self._known: dict[tuple[int, int, int], int] = {}
 
+    def given(self, name: str) -> int:
+        """Return the index of an array that each run is given beside those of `buffers`."""
+        return self._index(Buffer(name))
+
     def rows(self, name: str, level: int) -> Rows:
         """Return the rows of a buffer of a level, which are split by parity."""
         return Rows(self._index(Buffer(f"{name}{level}", self._sizes[level])), True)
@@ -70,7 +74,7 @@ class Recorder:
         blocks = threads * max(1, min(SHARES, step.planes // (LONG * least * threads))) if threads > 1 else 1
         step = step._replace(blocks=blocks, division=self._division(step))
         if overwrites and (blocks > 1 or periodic):
-            beside = 2 * step.sweeps + 4
+            beside = 2 * step.sweeps + 4 if step.op == PASS else 1
             planes = 2 * beside * blocks
             halo = self._index(Buffer(f"halo{step.level}x{planes}", planes * int(n[1] * n[2])))
             step = step._replace(beside=beside, halo=halo)
@@ -92,7 +96,7 @@ class Recorder:
     def add_products(self, level: int, f: Rows, out: Rows) -> None:
         """Add a step that leaves f and a sum of products in `out`."""
         planes = int(self.records[level]["n"][0])
-        self.add(Step(PRODUCTS, level, f=f.buffer, out=out.buffer, planes=planes))
+        self.add(Step(OUTER, level, f=f.buffer, out=out.buffer, planes=planes))
 
     def fold(self, level: int, f: Rows) -> None:
         """Add a step that folds the boundary data of a level, not the finest, into its right-hand side."""
@@ -114,14 +118,14 @@ class Recorder:
 
     def _division(self, step: Step) -> int:
         key = step.op, step.level, step.sweeps
-        if step.op not in (PASS, HALO, RHS, PRODUCTS):
+        if step.op in (DIRECT, FOLD, SUM, SUBTRACT):
             return 0
         if key not in self._known:
             record = self.records[step.level]
             n, m, span = record["n"], record["m"], int(record["span"][0])
             self._known[key] = len(self.divisions)
             self.divisions.append(
-                of_restricted_data(n, m) if step.op in (RHS, PRODUCTS) else of_a_pass(n, m, span, step.sweeps)
+                of_restricted_data(n, m) if step.op in (RHS, OUTER) else of_a_pass(n, m, span, step.sweeps)
             )
         return self._known[key]
 
@@ -251,19 +255,25 @@ def full_multigrid(levels: Sequence[Any], f: Rows, cycle: Callable[..., Pending]
     return u
 
 
-def record(kind: str, recorder: Recorder, start: int, count: int, sweeping: Sweeping, norm: int) -> None:
+def record(
+    kind: str, recorder: Recorder, start: int, count: int, sweeping: Sweeping, norm: int, z: Rows | None = None
+) -> None:
     """Record a cycle that begins on level `start` of `count`, or "nested": full multigrid with V-cycles.
 
-    Its finest u is in OUT, split by parity, until that is written.
+    Its finest u is in OUT, split by parity, until that is written; where there is z, it begins with zero and ends in z,
+    and f is split too.
     """
-    own = [Rows(OUT, True), *(recorder.rows("u", l) for l in range(start + 1, count - 1))]
+    own = [z or Rows(OUT, True), *(recorder.rows("u", l) for l in range(start + 1, count - 1))]
     levels: list[Any] = [RecordedLevel(recorder, start + k, sweeping, u) for k, u in enumerate(own)]
     levels.append(RecordedSolution(recorder, count - 1))
-    f, u = Rows(F, False), Rows(U, False)
-    nested = kind == "nested"
+    f, u, nested = Rows(F, z is not None), None if z else Rows(U, False), kind == "nested"
     result: Pending = full_multigrid(levels, Rows(NODAL, False), CYCLES["V"]) if nested else CYCLES[kind](levels, f, u)
-    result.write(Rows(OUT, False), norm)
+    result.write(z or Rows(OUT, False), norm)
 
 
-VECTORS: dict[str, Callable[..., Any]] = {"sums": Recorder.sum, "centre": Recorder.centre, "products": Recorder.add_products}
+VECTORS: dict[str, Callable[..., Any]] = {
+    "sums": Recorder.sum,
+    "centre": Recorder.centre,
+    "products": Recorder.add_products,
+}
 """Plans for vectors, from f to `out`."""
