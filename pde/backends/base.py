@@ -99,18 +99,26 @@ class Backend:
         """v, of zero mean where the problem is singular; `out` is memory that it may be written to, and may be v."""
         return self.hierarchy.volumes[level].without_mean(v) if self.hierarchy.choices.singular else v
 
-    def moments(self, v: Vector) -> Moments:
-        """The moments of a vector of the finest level."""
+    def sizes(self, v: Array) -> np.ndarray:
+        """The root mean squares of arrays of the finest level."""
+        return self.hierarchy.volumes[0].rms(v)
+
+    def moments(self, v: Array) -> Moments:
+        """The moments of arrays of the finest level."""
         volumes = self.hierarchy.volumes[0]
         return Moments(as_numpy(volumes.mean(v)), as_numpy(volumes.mean(abs(v))), volumes.rms(v))
 
-    def centred(self, v: Vector) -> tuple[Vector, np.ndarray, np.ndarray]:
+    def without_mean(self, v: Array, out: Array | None = None) -> Array:
+        """v less its mean; `out` is memory that it may be written to, and may be v."""
+        return self.hierarchy.volumes[0].without_mean(v)
+
+    def centred(self, v: Array) -> tuple[Array, np.ndarray, np.ndarray]:
         """v less its mean, with the root mean squares of v and of that."""
         volumes = self.hierarchy.volumes[0]
         out = volumes.without_mean(volumes.without_mean(v))  # twice: once leaves the rounding of a large mean
         return out, volumes.rms(v), volumes.rms(out)
 
-    def add_products(self, v: Vector, products: Products, out: Vector = None) -> Vector:
+    def add_products(self, v: Array, products: Products, out: Array | None = None) -> Array:
         """v and a sum of products; `out` is memory that it may be written to, and may be v."""
         if out is not v:
             return cast(v + products.sum(), v.dtype)

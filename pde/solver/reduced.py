@@ -112,7 +112,7 @@ class Reduction:
         """u, of zero mean where the problem is singular; `out` is memory that it may be written to, and may be u."""
         if not self.problem.singular:
             return u
-        return self._backend.project(u, out=out) if self.problem.components is None else self.volumes.without_mean(u)
+        return self._backend.without_mean(u, out) if self.problem.components is None else self.volumes.without_mean(u)
 
     @property
     def _is_alike(self) -> bool:
@@ -230,7 +230,7 @@ class Reduction:
     def _fitted(self, f: Array) -> tuple[Array, Sizes]:
         """The same, and its root mean square."""
         if not self.problem.singular:
-            return f, self.volumes.rms(f) if self.lifts_always else self._backend.norms(f)
+            return f, self.volumes.rms(f) if self.lifts_always else self._backend.sizes(f)
         if self.problem.components is None:
             fits, size, left = self._backend.centred(f)
         else:

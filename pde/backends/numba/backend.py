@@ -172,13 +172,19 @@ class Numba(Backend):
             return super().project(v, level=level)
         return self._centre(v, _space(v, out))[0]
 
-    def moments(self, v: Vector) -> Moments:
+    def without_mean(self, v: Array, out: Array | None = None) -> Array:
+        return self.project(v, out=out)
+
+    def sizes(self, v: Array) -> np.ndarray:
+        return self.norms(v)
+
+    def moments(self, v: Array) -> Moments:
         if v[0].size < LARGE_VECTOR:
             return super().moments(v)
         found = np.array([self.kernels.moments(each) for each in np.ascontiguousarray(v)]).reshape(-1, SUMS)
         return Moments(found[:, 0], found[:, 1], self._rms(found[:, 2], v))
 
-    def centred(self, v: Vector) -> tuple[Vector, np.ndarray, np.ndarray]:
+    def centred(self, v: Array) -> tuple[Array, np.ndarray, np.ndarray]:
         if v[0].size < LARGE_VECTOR:
             return super().centred(v)
         out, (before, after) = self._centre(v, np.empty(v.shape, v.dtype))
@@ -192,7 +198,7 @@ class Numba(Backend):
             return super().norms(v, level=level)
         return self.moments(v).rms
 
-    def add_products(self, v: Vector, products: Products, out: Vector = None) -> Vector:
+    def add_products(self, v: Array, products: Products, out: Array | None = None) -> Array:
         if v[0].size < LARGE_VECTOR or v.dtype != float or self.dtype != float:
             return super().add_products(v, products, out)
         v, out = np.ascontiguousarray(v), _space(v, out)
