@@ -147,7 +147,7 @@ class Numba(Backend):
         if level == len(self.hierarchy.levels) - 1 or (self.batches and self.batches.take(len(data.rhs), level)):
             return super().cycle(kind, data, u, level=level, out=out, measure="residual")
         f = np.ascontiguousarray(data.rhs)
-        out = _space(f, out)
+        out = space(f, out)
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
         norms = [self.kernels.cycle(kind, *each, level) for each in zip(f, guesses, out, strict=True)]
         return out, exact(norms, f)
@@ -156,7 +156,7 @@ class Numba(Backend):
         if self.batches and self.batches.take(len(data.rhs)):
             return super().full_multigrid(data, out=out, measure=measure)
         f = self.complete(data)
-        out = _space(f, out)
+        out = space(f, out)
         sides = self.kernels.side_data(np.ascontiguousarray(data.nodal), data.sides)
         norms = [self.kernels.full_multigrid(g, v, measure, side) for g, v, side in zip(f, out, sides, strict=True)]
         return out, exact(norms, f)
@@ -170,7 +170,7 @@ class Numba(Backend):
     def project(self, v: Vector, *, level: int = 0, out: Vector = None) -> Vector:
         if level > 0 or not self.hierarchy.choices.singular:
             return super().project(v, level=level)
-        return self._centre(v, _space(v, out))[0]
+        return self._centre(v, space(v, out))[0]
 
     def without_mean(self, v: Array, out: Array | None = None) -> Array:
         return self.project(v, out=out)
@@ -201,7 +201,7 @@ class Numba(Backend):
     def add_products(self, v: Array, products: Products, out: Array | None = None) -> Array:
         if v[0].size < LARGE_VECTOR or v.dtype != float or self.dtype != float:
             return super().add_products(v, products, out)
-        v, out = np.ascontiguousarray(v), _space(v, out)
+        v, out = np.ascontiguousarray(v), space(v, out)
         for k in range(len(v)):
             self.kernels.add_products(v[k], products.packed(k), out[k])
         return out
@@ -257,7 +257,7 @@ class CyclesInOneCall(Cycling):
             return super().advance(left)
         kind = self._kind if nested or self._kind != "fmg" else "V"
         f = np.ascontiguousarray(self._data.rhs)
-        out = _space(f, self._u if self._owned else self._take_out())
+        out = space(f, self._u if self._owned else self._take_out())
         sides: list[tuple[Any, ...]] = [()] * len(f)
         if nested and self._data.sides:
             sides = [
@@ -272,7 +272,7 @@ class CyclesInOneCall(Cycling):
         return norms
 
 
-def _space(f: Array, out: Array | None) -> Array:
+def space(f: Array, out: Array | None) -> Array:
     """`out` where kernels can write to it, or new memory."""
     return out if out is not None and out.flags.c_contiguous else np.empty_like(f)
 
