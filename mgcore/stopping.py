@@ -33,7 +33,7 @@ class Remaining(NamedTuple):
     cycles: int
 
 
-@dataclass
+@dataclass(slots=True)
 class History:
     """The residual norms of one member so far, relative to its scale, and why it ends."""
 

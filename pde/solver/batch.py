@@ -9,6 +9,7 @@ import numpy as np
 from mgcore import Solution
 from mgcore.solution import summary
 from pde.problem.grid import Array, Sides
+from pde.solver.output import same_numbers
 
 
 def axes_of(key: Any, ndim: int) -> int:
@@ -50,5 +51,7 @@ def delivered(solution: Solution, u: Array, ndim: int) -> Solution:
     batch = u.shape[: u.ndim - ndim]
     if not batch:
         return solution.members[0].changed(u=u)
+    if len(batch) == 1 and same_numbers(u, solution.u):  # members show parts of it already
+        return solution.changed(u=u)
     indexed = zip(np.ndindex(*batch), solution.members, strict=True)
     return solution.changed(u=u, members=tuple(member.changed(u=u[index]) for index, member in indexed))
