@@ -53,5 +53,6 @@ def delivered(solution: Solution, u: Array, ndim: int) -> Solution:
         return solution.members[0].changed(u=u)
     if len(batch) == 1 and same_numbers(u, solution.u):  # members show parts of it already
         return solution.changed(u=u)
-    indexed = zip(np.ndindex(*batch), solution.members, strict=True)
-    return solution.changed(u=u, members=tuple(member.changed(u=u[index]) for index, member in indexed))
+    each = u if len(batch) == 1 else [u[index] for index in np.ndindex(*batch)]
+    members = zip(each, solution.members, strict=True)
+    return solution.changed(u=u, members=tuple([member.changed(u=own) for own, member in members]))

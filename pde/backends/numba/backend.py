@@ -161,7 +161,11 @@ class Numba(Backend):
     ) -> Iteration:
         if self.batches and self.batches.take(len(data.rhs)):
             return super().start(kind, accel, data, u, out)
-        if accel is None and not self.hierarchy.choices.singular and self.kernels.fits_one_call:
+        if accel is not None:
+            from pde.backends.numba.krylov import FusedConjugateGradients
+
+            return FusedConjugateGradients(self, kind, data, u, out)
+        if not self.hierarchy.choices.singular and self.kernels.fits_one_call:
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
 

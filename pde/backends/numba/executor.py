@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,6 +23,9 @@ from pde.backends.numba.work_queue import RUNS, new_counters
 from pde.backends.numba.workspace import DIVISION, WorkSpace
 from pde.problem.grid import Array
 
+Rounds = tuple[Array, Array, float]
+"""norms, scale and tolerance, see `interpreter.another`."""
+
 NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
 """For a plan that is run once."""
 
@@ -33,7 +36,7 @@ class Executor:
     def __init__(self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int) -> None:
         self.dtype, grids = packed.reals.dtype, [level.info.grid for level in levels]
         self.packed, self.sweeping, self.threads = packed, sweeping, threads
-        self._sizes, self._shapes = [grid.size for grid in grids], tuple(grid.shape for grid in grids)
+        self._sizes, self.grids = [grid.size for grid in grids], tuple(grid.shape for grid in grids)
         self._order, self._solver = _order(levels[-1]), levels[-1].B[0]
         self._direct = direct(levels[-1], self._order, self.dtype)
         self.is_one_call = self._direct.exists
@@ -67,7 +70,7 @@ class Executor:
     def plan_of(self, recorder: Recorder, again: int = 0) -> Plan:
         """Return a plan of what was recorded, in which later rounds begin with step `again`."""
         divisions, buffers = np.array(recorder.divisions), tuple(recorder.buffers)
-        return Plan(recorder.program(again), divisions, buffers, self._shapes, again)
+        return Plan(recorder.program(again), divisions, buffers, self.grids, again)
 
     def solve(
         self, kind: str, f: Array, u: Array | None, out: Array, norms: Array, scale: Array, tolerance: float
@@ -96,19 +99,36 @@ class Executor:
             TypeError, ValueError: an array is not contiguous or has another dtype or size; names the argument.
             RuntimeError: `check` has found something.
         """
-        addresses, total = self._given(plan, f, u, out), 0.0
-        host = () if self.is_one_call else (DIRECT,)
-        if not host and before is None and not check:
+        addresses = self._given(plan, f, u, out)
+        if self.is_one_call and before is None and not check:
             return self._execute(plan, addresses)[0]
+        return self._run_legs(plan, addresses, before, check)
+
+    def run_on(self, plan: Plan, given: Mapping[int, int], sums: Array, rounds: Rounds, check: bool = False) -> int:
+        """Run a plan on the arrays at these addresses, by their indices in the plan; return the number of rounds.
+
+        Args:
+            sums: takes the sums of all steps, and what else these keep there.
+            rounds: they count where a plan is one call.
+        """
+        addresses = self._own(plan)
+        addresses[list(given)] = list(given.values())
+        if self.is_one_call and not check:
+            return self._execute(plan, addresses, *rounds, sums)[1]
+        self._run_legs(plan, addresses, None, check, sums=sums)
+        return 1
+
+    def _run_legs(self, plan: Plan, addresses: Array, before: Any, check: bool, **options: Any) -> float:
+        host, total = () if self.is_one_call else (DIRECT,), 0.0
         for leg in plan.legs(host, singly=check or before is not None):
             if before is not None:
                 before(leg)
             if leg.steps[0]["op"] in host:
                 self._solve_coarsest(leg)
             elif check:
-                total = self._checked(leg, addresses)
+                total = self._checked(leg, addresses, **options)
             else:
-                total, _ = self._execute(leg, addresses)
+                total, _ = self._execute(leg, addresses, **options)
         return total
 
     def buffer(self, plan: Plan, name: str) -> Array:
@@ -122,11 +142,16 @@ class Executor:
             raise KeyError(f"name must be one of {', '.join(map(repr, named))}; got {name!r}")
         return self._buffers[named[name]]
 
+    def _own(self, plan: Plan) -> Array:
+        """Return the addresses of a plan's buffers, but for those that a run is given."""
+        known = self._addresses.get(plan)
+        if known is None:
+            known = self._addresses[plan] = self._buffers.addresses(plan.buffers)
+        return known.copy()
+
     def _given(self, plan: Plan, f: Array, u: Array | None, out: Array) -> Array:
         """Return the addresses of a plan's buffers."""
-        if plan not in self._addresses:
-            self._addresses[plan] = self._buffers.addresses(plan.buffers)
-        addresses, size = self._addresses[plan].copy(), self._sizes[int(plan.steps["level"][-1])]
+        addresses, size = self._own(plan), self._sizes[plan.level]
         for name, index, values in (("f", F, f), ("u", U, u), ("out", OUT, out)):
             if values is None:
                 continue
@@ -140,24 +165,31 @@ class Executor:
         return addresses
 
     def _execute(
-        self, plan: Plan, addresses: Array, norms: Array = NO_NORMS, scale: Array = NO_SCALE, tolerance: float = 0.0
+        self,
+        plan: Plan,
+        addresses: Array,
+        norms: Array = NO_NORMS,
+        scale: Array = NO_SCALE,
+        tolerance: float = 0.0,
+        sums: Array | None = None,
     ) -> tuple[float, int]:
         """Run a plan in one call; return the sum of its last step and the number of rounds."""
-        work, counters, sums = self._work_spaces(plan), new_counters(), np.zeros(plan.planes + 1)
+        work, counters = self._work_spaces(plan), new_counters()
+        sums = np.zeros(plan.planes + 1) if sums is None else sums
         rounds = (plan.again, norms, scale, tolerance, sums)
         call = (*self.packed.arguments, (plan.steps, plan.divisions), tuple(self._direct), addresses, rounds, counters)
         for each in work[1:]:  # a thread that comes late finds nothing left to do
             thread_pool(self.threads - 1).ask(interpreter.execute, *call, False, each.arguments)
         interpreter.execute(*call, True, work[0].arguments)
-        return float(sums[-1]), int(counters[RUNS])
+        return float(sums[plan.planes]), int(counters[RUNS])
 
-    def _checked(self, leg: Plan, addresses: Array) -> float:
+    def _checked(self, leg: Plan, addresses: Array, **options: Any) -> float:
         """Run a step that must not read what is in the work space, nor write beyond the ends of areas and buffers."""
         work, division = self._work_spaces(leg), leg.divisions[leg.steps["division"][0]]
         self._buffers.poison()
         for each in work:
             each.poison(division)
-        total, _ = self._execute(leg, addresses)
+        total, _ = self._execute(leg, addresses, **options)
         self._buffers.check()
         for each in work:
             each.check(division)
@@ -176,7 +208,7 @@ class Executor:
         f, u = (self._buffers[leg.buffers[leg.steps[name][0]]] for name in ("f", "out"))
         natural = np.empty_like(f)
         natural[self._order] = f
-        u[:] = self._solver(natural.reshape(self._shapes[-1])).ravel()[self._order]
+        u[:] = self._solver(natural.reshape(self.grids[-1])).ravel()[self._order]
 
 
 def _order(level: Level) -> Array:

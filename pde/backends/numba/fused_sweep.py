@@ -38,8 +38,9 @@ from pde.backends.numba.workspace import COARSE_SLOTS
 ZERO, SPLIT, NATURAL, CUBIC = 0, 1, 2, 3
 """Where a pass takes u from, and (ZERO: nowhere) where it leaves it: rows split by parity, or in natural order."""
 
-NOTHING, RESIDUAL, ITERATE, INNER = 0, 1, 2, 3
-"""Sums that a pass can take: none, of W (f - A u)^2, W u^2, or W f u with the f of the pass."""
+NOTHING, RESIDUAL, ITERATE, INNER, PRODUCTS = 0, 1, 2, 3, 4
+"""Sums that a pass can take: none, of W (f - A u)^2, W u^2, or W f u with the f of the pass; PRODUCTS: of W f u and,
+behind the sums of all planes and their total, of W u (f - A u)."""
 
 Window = namedtuple("Window", "begin end u_first u_last r_first r_last c_first c_last")
 """Ranges of planes: to load, where u must be final, where the residual is needed; coarse planes to restrict to."""
@@ -89,6 +90,8 @@ def sweep(is_3d, varying, level, task, buffers, work):
             total = residual_plane(varying, level, task, axes, work, plane, own)
             if own:
                 buffers.sums[k] = total
+            if task.norm == PRODUCTS and task.first <= k < task.last:
+                buffers.sums[level.record.n[0] + 1 + k] = product_with_residual(varying, level, axes, work, plane)
             if task.restricted:
                 behind = earlier(r_slot, 1, work.r_ring)
                 made = restrict_residual(is_3d, level, buffers, work, k, behind, made, window.c_last)
@@ -260,7 +263,7 @@ def store_plane(varying, level, task, axes, buffers, work, plane):
         store_row(buffers.out + (i * n1 + j) * n, row, task.sink == SPLIT, task.streamed, n)
         if task.norm == ITERATE:
             total += weighted_squares(varying, level, axes, row, i, j)
-        elif task.norm == INNER:
+        elif task.norm >= INNER:
             total += weighted_product(varying, level, axes, row, plane, j)
     if task.norm >= ITERATE:
         buffers.sums[i] = total
@@ -274,6 +277,21 @@ def weighted_product(varying, level, axes, row, plane, j):
     if varying is None:
         return area * product(level, axes, row, f, f + plane.f_odd)
     return area * product_variable(row, f, f + plane.f_odd, axes.widths, level.record.n[2])
+
+
+@compiled
+def product_with_residual(varying, level, axes, work, plane):
+    """Sum W u (f - A u) over a plane whose residual is in the work space."""
+    n = level.record.n[2]
+    residual = plane.r + EVEN
+    plane = Plane(
+        plane.i, plane.rows, plane.below, plane.below_step, plane.above, plane.above_step, residual, work.row,
+        odd(n) - EVEN, plane.r,
+    )  # fmt: skip
+    total = np.float64(0)
+    for j in range(level.record.n[1]):
+        total += weighted_product(varying, level, axes, plane.rows + j * work.row, plane, j)
+    return total
 
 
 @compiled

@@ -12,30 +12,32 @@ import numpy as np
 from pde.backends.numba.arguments import Level, Task, buffers_of, work_of
 from pde.backends.numba.buffers import NULL, OUT, U
 from pde.backends.numba.direct import solve_directly
-from pde.backends.numba.fused_sweep import CUBIC, RESIDUAL, ZERO, sweep
+from pde.backends.numba.fused_sweep import CUBIC, PRODUCTS, RESIDUAL, ZERO, sweep
 from pde.backends.numba.jit import called, compiled, exact, merged
+from pde.backends.numba.krylov_pass import Known, combine, find_numbers
 from pde.backends.numba.layout import copy
 from pde.backends.numba.pointers import address_of
 from pde.backends.numba.restrict_rhs import restrict_rhs
 from pde.backends.numba.work_queue import BEGUN, DONE, RUNS, STOP, TAKEN, begun, raise_by, read, wait
 
-PASS, RHS, DIRECT, HALO = 0, 1, 2, 3
-"""Kinds of steps: `sweep`, `restrict_rhs` (from f to `out`), `solve_directly` on the coarsest level, and a copy of the
-planes of u beside each block to `halo`, before the next step overwrites them."""
+PASS, RHS, DIRECT, HALO, COMBINE, FIND = 0, 1, 2, 3, 4, 5
+"""Kinds of steps: `sweep`, `restrict_rhs` (from f to `out`), `solve_directly` on the coarsest level, a copy of the
+planes of u beside each block to `halo`, before the next step overwrites them, and of conjugate gradients `combine` and
+`find_numbers`."""
 
 
 class Step(NamedTuple):
     """A step over `planes` of its grid, in so many blocks. f, u, halo, coarse, out, f_coarse: indices of buffers.
 
     Attributes:
-        op: PASS, RHS, DIRECT or HALO.
+        op: one of the kinds above.
         division: of the work space, one of the plan's.
         flip: 0 begins sweeps with the colour of the first point, 1 with the other one (the adjoint order).
         f_split: whether f is split by parity.
         source, sink: how u is stored in `u` and in `out`: ZERO, SPLIT, NATURAL or CUBIC.
         beside: planes on either side of a block that are in `halo`.
         correct: whether P coarse is added.
-        norm: NOTHING, RESIDUAL, ITERATE or INNER.
+        norm: NOTHING, RESIDUAL, ITERATE, INNER or PRODUCTS.
         blocks: 0 is one block that the thread of the step before does at once.
     """
 
@@ -101,7 +103,7 @@ def execute(is_3d, varying, tables, plan, direct, addresses, rounds, counters, l
         if not wait(counters, before):
             return
         if k == end:
-            if not another(rounds, counters):
+            if not another(rounds, steps[end - 1].planes, counters):
                 raise_by(counters, STOP, 1)
                 return
             addresses[U] = addresses[OUT]
@@ -114,15 +116,15 @@ def execute(is_3d, varying, tables, plan, direct, addresses, rounds, counters, l
 
 
 @compiled
-def another(rounds, counters):
+def another(rounds, planes, counters):
     """Note the sum of W r^2 after a round and its norm; tell whether there is another round.
 
     rounds: (again, norms, scale, tolerance, sums). There is while there is space in `norms`, the norm is above the
     tolerance and it has halved. norms[0] is the norm before; a norm is the square root of the sum over scale[0], over
-    scale[1]. sums: of each plane, and then of all of them, in this order however many threads there are.
+    scale[1]. sums: of each of these planes, and then of all of them, in this order however many threads there are.
     """
     _, norms, scale, tolerance, sums = rounds
-    total, planes = np.float64(0), len(sums) - 1
+    total = np.float64(0)
     for k in range(planes):
         total += sums[k]
     sums[planes] = total
@@ -152,13 +154,18 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
         solve_directly(direct, buffers.f, buffers.out, work.modes)
     elif s.op == RHS:
         restrict_rhs(is_3d, level, buffers.f, s.f_split != 0, buffers.out, first, last, work)
+    elif s.op == COMBINE:
+        known = Known(addresses[s.f] != 0, addresses[s.u] != 0, addresses[s.coarse] != 0, addresses[s.f_coarse] != 0)
+        combine(is_3d, varying, level, s, known, buffers, first, last, work)
+    elif s.op == FIND:
+        find_numbers(buffers.sums, s.planes, addresses, s.u, s.out)
     else:
         source = s.source if s.source == CUBIC or addresses[s.u] != 0 else ZERO
         restricted = addresses[s.f_coarse] != 0
         streamed = level.record.streamed != 0 and addresses[s.out] != addresses[s.u]
         task = Task(
             s.sweeps, s.flip, s.f_split != 0, source, s.correct != 0, s.sink, restricted,
-            restricted or s.norm == RESIDUAL, streamed, s.norm, s.beside, first, last,
+            restricted or s.norm == RESIDUAL or s.norm == PRODUCTS, streamed, s.norm, s.beside, first, last,
         )  # fmt: skip
         sweep(is_3d, varying, level, task, buffers, work)
 

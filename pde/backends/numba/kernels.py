@@ -12,6 +12,7 @@ from mgcore import Level, Remaining
 from pde.backends.numba.executor import Executor
 from pde.backends.numba.fused_sweep import INNER, ITERATE, RESIDUAL
 from pde.backends.numba.jit import reported
+from pde.backends.numba.krylov import Plans, plans_of
 from pde.backends.numba.level_data import Tables
 from pde.backends.numba.states import Packed, Sweeping
 from pde.backends.numba.thread_pool import Turns
@@ -39,6 +40,10 @@ class Kernels:
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]
         self.fits_one_call = levels[0].info.grid.size <= LARGEST_CALL and self.executor.is_one_call
         """Whether there is `solve`: the grid is small, and no sparse factors are needed between two passes."""
+        self.volume = self._volumes[0]
+        self.spare: list[Array] = []
+        """Memory for conjugate gradients."""
+        self._krylov: dict[str, Plans] = {}
         self._lock = Turns()
 
     def prepare(self, report: Callable[[int], Any]) -> list[str]:
@@ -64,6 +69,18 @@ class Kernels:
         with self._lock:
             plan = self.executor.plan("nested", 0, NORMS[measure])
             return self._rms(self.executor.run(plan, f, None, out), 0)
+
+    def krylov(self, kind: str) -> Plans:
+        """Return the plans of conjugate gradients around cycles of a kind."""
+        with self._lock:
+            if kind not in self._krylov:
+                self._krylov[kind] = plans_of(self.executor, kind)
+            return self._krylov[kind]
+
+    def run_on(self, *arguments: Any) -> int:
+        """As `Executor.run_on`."""
+        with self._lock:
+            return self.executor.run_on(*arguments)
 
     def solve(self, kind: str, f: Array, u: Array | None, out: Array, left: Remaining) -> list[float]:
         """Make cycles from u to `out` in one call, until the residual is small enough or does not halve.

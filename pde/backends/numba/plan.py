@@ -15,10 +15,18 @@ import numpy as np
 
 from pde.backends.numba.buffers import NULL, Buffer
 from pde.backends.numba.fused_sweep import CUBIC, INNER, ITERATE, RESIDUAL, ZERO
-from pde.backends.numba.interpreter import DIRECT, HALO, PASS, RHS
+from pde.backends.numba.interpreter import COMBINE, DIRECT, FIND, HALO, PASS, RHS
 from pde.problem.grid import Array
 
 SUMS = {RESIDUAL: "norm of the residual", ITERATE: "norm of u", INNER: "inner product of f and u"}
+
+WORDS = {
+    RHS: "restrict right-hand side",
+    DIRECT: "solve directly",
+    HALO: "copy halo",
+    COMBINE: "combine iterates",
+    FIND: "find numbers",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +52,12 @@ class Plan:
         """The most blocks of any step: more threads would have no work."""
         return int(self.steps["blocks"].max())
 
-    @property
+    @cached_property
+    def level(self) -> int:
+        """The level that it begins and ends on."""
+        return int(self.steps["level"][-1])
+
+    @cached_property
     def planes(self) -> int:
         """Planes of the last step, whose squares it may sum."""
         return int(self.steps["planes"][-1])
@@ -80,13 +93,15 @@ class Plan:
         reads, writes = {
             PASS: (("f", "u", "halo", "coarse"), ("out", "f_coarse")),
             HALO: (("u",), ("halo",)),
+            COMBINE: (("f", "u", "halo", "coarse", "out"), ("f_coarse",)),
+            FIND: ((), ()),
         }.get(int(step["op"]), (("f",), ("out",)))
         used = [", ".join(name[field] for field in fields if step[field] != NULL) for fields in (reads, writes)]
         return str(level), " x ".join(map(str, self.grids[level])), self._does(step, name), *used
 
     def _does(self, step: Any, name: dict[str, str]) -> str:
         if step["op"] != PASS:
-            return {RHS: "restrict right-hand side", DIRECT: "solve directly", HALO: "copy halo"}[int(step["op"])]
+            return WORDS[int(step["op"])]
         residual = step["f_coarse"] != NULL or step["norm"] == RESIDUAL
         start = {ZERO: "zero", CUBIC: f"interpolate {name['coarse']}"}.get(int(step["source"]), f"load {name['u']}")
         parts = (

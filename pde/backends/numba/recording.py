@@ -21,7 +21,7 @@ from pde.backends.numba.interpreter import DIRECT, HALO, PASS, RHS, STEP, Step
 from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Sweeping
 from pde.backends.numba.workspace import of_a_pass, of_direct_solution, of_restricted_data
 
-PARALLEL = 1 << 13
+PARALLEL = 1 << 14
 """Unknowns from which on a pass is worth more than one thread."""
 
 SHARES, LONG = 4, 16
@@ -46,6 +46,10 @@ class Recorder:
         self._sizes, self._threads = sizes, threads
         self._known: dict[tuple[int, int, int], int] = {}
 
+    def given(self, name: str) -> int:
+        """Return the index of an array that each run is given beside those of `buffers`."""
+        return self._index(Buffer(name))
+
     def rows(self, name: str, level: int) -> Rows:
         """Return the rows of a buffer of a level, which are split by parity."""
         return Rows(self._index(Buffer(f"{name}{level}", self._sizes[level])), True)
@@ -59,7 +63,7 @@ class Recorder:
         blocks = threads * max(1, min(SHARES, step.planes // (LONG * least * threads))) if threads > 1 else 1
         step = step._replace(blocks=blocks, division=self._division(step))
         if overwrites and (blocks > 1 or periodic):
-            beside = 2 * step.sweeps + 4
+            beside = 2 * step.sweeps + 4 if step.op == PASS else 1
             planes = 2 * beside * blocks
             halo = self._index(Buffer(f"halo{step.level}x{planes}", planes * int(n[1] * n[2])))
             step = step._replace(beside=beside, halo=halo)
@@ -202,14 +206,17 @@ def full_multigrid(levels: Sequence[Any], f: Rows, cycle: Callable[..., Pending]
     return u
 
 
-def record(kind: str, recorder: Recorder, start: int, count: int, sweeping: Sweeping, norm: int) -> None:
+def record(
+    kind: str, recorder: Recorder, start: int, count: int, sweeping: Sweeping, norm: int, z: Rows | None = None
+) -> None:
     """Record a cycle that begins on level `start` of `count`, or "nested": full multigrid with V-cycles.
 
-    Its finest u is in OUT, split by parity, until that is written.
+    Its finest u is in OUT, split by parity, until that is written; where there is z, it begins with zero and ends in z,
+    and f is split too.
     """
-    own = [Rows(OUT, True), *(recorder.rows("u", l) for l in range(start + 1, count - 1))]
+    own = [z or Rows(OUT, True), *(recorder.rows("u", l) for l in range(start + 1, count - 1))]
     levels: list[Any] = [RecordedLevel(recorder, start + k, sweeping, u) for k, u in enumerate(own)]
     levels.append(RecordedSolution(recorder, count - 1))
-    f, u = Rows(F, False), Rows(U, False)
+    f, u = Rows(F, z is not None), None if z else Rows(U, False)
     result: Pending = full_multigrid(levels, f, CYCLES["V"]) if kind == "nested" else CYCLES[kind](levels, f, u)
-    result.write(Rows(OUT, False), norm)
+    result.write(z or Rows(OUT, False), norm)
