@@ -140,7 +140,7 @@ class Numba(Backend):
         if level == len(self.hierarchy.levels) - 1 or (self.batches and self.batches.take(len(data.rhs), level)):
             return super().cycle(kind, data, u, level=level, out=out, measure="residual")
         f = np.ascontiguousarray(data.rhs)
-        out = _space(f, out)
+        out = space(f, out)
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
         norms = [self.kernels.cycle(kind, *each, level) for each in zip(f, guesses, out, strict=True)]
         return out, exact(norms, f)
@@ -149,7 +149,7 @@ class Numba(Backend):
         if not self.measures(data) or (self.batches and self.batches.take(len(data.rhs))):
             return super().full_multigrid(data, out=out, measure=measure)
         f = np.ascontiguousarray(data.nodal)
-        out = _space(f, out)
+        out = space(f, out)
         norms = [self.kernels.full_multigrid(*each, measure) for each in zip(f, out, strict=True)]
         return out, exact(norms, f)
 
@@ -193,7 +193,7 @@ class CyclesInOneCall(Cycling):
             return super().advance(left)
         kind = self._kind if nested or self._kind != "fmg" else "V"
         f = np.ascontiguousarray(self._data.rhs)
-        out = _space(f, self._u if self._owned else self._take_out())
+        out = space(f, self._u if self._owned else self._take_out())
         guesses = [None] * len(f) if self._u is None else np.ascontiguousarray(self._u)
         solve, norms = self._backend.kernels.solve, []
         for each in zip(f, guesses, out, left, strict=True):  # in this frame
@@ -202,7 +202,7 @@ class CyclesInOneCall(Cycling):
         return norms
 
 
-def _space(f: Array, out: Array | None) -> Array:
+def space(f: Array, out: Array | None) -> Array:
     """`out` where kernels can write to it, or new memory."""
     return out if out is not None and out.flags.c_contiguous else np.empty_like(f)
 
