@@ -83,6 +83,15 @@ class Volumes(Frozen):
         return largest.reshape(largest.shape[: -len(self._shape)]) * xp.sqrt(self.mean(scaled**2))
 
 
+def layer_volumes(grid: Grid, axis: int, side: int) -> Array:
+    """The control volumes beside a side, of its shape, in shares of the box."""
+    axes = [a.width / a.width.sum() for a in grid.axes]
+    layer: Any = axes.pop(axis)[-side]
+    for width in axes:
+        layer = np.multiply.outer(layer, width)
+    return np.asarray(layer)
+
+
 def row_scale(A: Any) -> Array | None:
     """min(1, D_box / D) for each row, D the diagonal of A and D_box that of the whole box; None where it is 1 for all.
 

@@ -154,7 +154,7 @@ class Multigrid(Setup):
             if not backend.measures(data):
                 inputs.check_finite()
             u, norms = backend.full_multigrid(data, out=inputs.work_space, measure="iterate")
-            u = backend.array(backend.project(u))
+            u = backend.array(backend.project(u, out=u))
             if reduced is not None:
                 u = self._reduction.mean_free(reduced.restored(u))
         if norms is None:  # else u is finite, and so is f
