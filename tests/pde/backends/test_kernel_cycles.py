@@ -135,7 +135,7 @@ def test_a_cycle_measures_the_inner_product_of_f_and_u(mg, kind, threads, seed):
         mine, out, again = fused(mg, mg.levels, threads), np.empty_like(f), np.empty_like(f)
         product = mine.cycle(kind, f, None, out, measure="inner")
         mine.cycle(kind, f, None, again)
-    np.testing.assert_array_equal(out, again)
+    assert np.max(np.abs(out - again)) <= rounding.of_a_cycle(mg, f, again)  # a pass with a residual is other code
     terms = mg.problem.grid.volumes() * f * out.astype(float)
     lost = f.size * rounding.EPS + 8 * np.finfo(mg.dtype).eps  # of the sum; of the volumes, which have the dtype
     assert abs(product - terms.sum()) <= lost * np.abs(terms).sum()
