@@ -15,10 +15,11 @@ from pde.backends.fourth_order import FourthOrder
 from pde.backends.mixed import Mixed
 from pde.backends.numba import backend as numba
 from pde.backends.numba.batch.backend import make_batches
+from pde.backends.numba.mixed import LONGEST, MixedNumba
 from pde.common.arguments import choose, count, read_precision
 from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
-from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, Makers, level_to
+from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, Makers
 from pde.levels.hierarchy import MAKERS as MAKERS_OF_HIERARCHIES
 from pde.problem.grid import Grid
 
@@ -61,8 +62,12 @@ def make(hierarchy: Hierarchy, options: Options, mixed: bool = False) -> Backend
     if not mixed or len(hierarchy.levels) == 1:
         return _chosen(here, options)
     low = np.dtype("float32")
-    levels = [level_to(level, device.where, low) for level in hierarchy.levels]
-    return Mixed(here, _chosen(replace(here, levels=levels), replace(options, dtype=low)))
+    inner = _chosen(hierarchy.to(device.where, low), replace(options, dtype=low))
+    if not isinstance(inner, numba.Numba):
+        return Mixed(here, inner)
+    grid = here.levels[0].info.grid
+    double = _chosen(here, options) if max(grid.shape) > LONGEST[grid.ndim] else None
+    return MixedNumba(here, inner, double if isinstance(double, numba.Numba) else None, options)
 
 
 def _fourth_order(hierarchy: Hierarchy, options: Options, mixed: bool) -> Backend:

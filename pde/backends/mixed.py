@@ -58,8 +58,12 @@ class Mixed(Backend):
         return Mixed(self.hierarchy, self.inner.traced(report), scaled=False)
 
     def _scale(self, r: Vector, level: int) -> Any:
-        """The power of two next to the size of each member, and 1 where that is 0 or not finite."""
-        size = np.asarray(self.norms(r, level=level))
-        size = np.where((size > 0) & np.isfinite(size), size, 1.0)
-        scale = np.exp2(np.clip(np.round(np.log2(size)), -1000, 1000))
+        scale = scale_of(self.norms(r, level=level))
         return like(scale.reshape(scale.shape + (1,) * (r.ndim - scale.ndim)), r)
+
+
+def scale_of(sizes: Any) -> np.ndarray:
+    """The power of two next to each size, and 1 where that is 0 or not finite."""
+    size = np.asarray(sizes, dtype=float)
+    size = np.where((size > 0) & np.isfinite(size), size, 1.0)
+    return np.exp2(np.clip(np.round(np.log2(size)), -1000, 1000))

@@ -14,6 +14,7 @@ from pde.backends.data import Options
 from pde.backends.numba import stamps
 from pde.backends.numba.backend import make
 from pde.backends.numba.batch.backend import make_batches
+from pde.backends.numba.mixed import MixedNumba
 from pde.backends.numba.variants import EVERY, Variant
 from pde.levels.hierarchy import Choices, build_hierarchy
 from pde.problem.poisson import Poisson
@@ -67,7 +68,10 @@ def compile_variant(variant: Variant, progress: bool = False) -> None:
     Raises:
         ImportError, OSError: as `compile_kernels`.
     """
-    small_backend(variant).prepare(progress)
+    backend = small_backend(variant)
+    backend.prepare(progress)
+    if variant.dtype == "float32" and variant.coefficients in ("constant", "varying"):
+        MixedNumba(backend.hierarchy, backend, None, Options()).prepare()
     if not stamps.is_compiled(variant):
         raise OSError("Numba's cache cannot be written to; the environment variable NUMBA_CACHE_DIR names its folder")
 

@@ -65,12 +65,18 @@ class FusedConjugateGradients(Cycling):
     """
 
     def __init__(self, backend: Any, kind: str, data: Data, u: Array | None = None, out: Array | None = None) -> None:
+        self._pair: list[Array] = []  # u and the iterate before
         super().__init__(backend, "V" if kind == "fmg" else kind, data, u, out)
         self._f: Array = np.ascontiguousarray(self._data.rhs)
-        self._pair: list[Array] = []  # u and the iterate before
         self._free = [True, True]  # to be written to: they are neither the user's nor given away
         self._r, self._sums = np.zeros(0), np.zeros(0)
-        self._settled = True
+        self._settled, self._given = True, out
+
+    def __del__(self) -> None:
+        """Leave arrays to the next solve: new ones cost as much as an iteration, when their pages are first touched."""
+        if self._pair:
+            own = [u for u, free in zip(self._pair, self._free, strict=True) if free and u is not self._given]
+            self._backend.kernels.spare[:] = [*own, self._r]
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
         if not self._pair:
@@ -114,14 +120,24 @@ class FusedConjugateGradients(Cycling):
     def _begin(self) -> None:
         """Make the vectors, and the residual of the first guess."""
         f, out = self._f, self._take_out()
-        u = np.zeros_like(f) if self._u is None else np.ascontiguousarray(self._u)
+        if self._u is None:
+            u = self._memory(f.shape)
+            u.fill(0)
+        else:
+            u = np.ascontiguousarray(self._u)
         self._free = [self._u is None, True]
-        self._pair = [u, out if out is not None and out.flags.c_contiguous else np.empty_like(f)]
-        self._r = np.empty(f.size + SLACK, f.dtype)
+        self._pair = [u, out if out is not None and out.flags.c_contiguous else self._memory(f.shape)]
+        self._r = self._memory((f.size + SLACK,))
         self._sums = np.zeros((len(f), 2 * f.shape[1] + 1 + NUMBERS))
         for k in range(len(f)):
             self._numbers(k)[0] = 1
             self._run("start", k, self._pair[0], self._pair[1])
+
+    def _memory(self, shape: tuple[int, ...]) -> Array:
+        """An array that an ended solve has left, or a new one."""
+        spare = self._backend.kernels.spare
+        k = next((k for k, each in enumerate(spare) if each.shape == shape), None)
+        return np.empty(shape, self._f.dtype) if k is None else spare.pop(k)
 
     def _own(self, count: int) -> None:
         """Copy what is about to be overwritten where it belongs to somebody else."""

@@ -36,6 +36,7 @@ from pde.backends.numba.fused_sweep import (
 from pde.backends.numba.jit import compiled, inline, merged
 from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
 from pde.backends.numba.pointers import unless_none
+from pde.backends.numba.side_terms import add_to_row
 from pde.backends.numba.simd import LANES
 from pde.backends.numba.stencil_chain import Sweep, relax_twice
 from pde.backends.numba.stencil_constant import Star, product, residual
@@ -193,6 +194,8 @@ def load_rows(is_3d, level, task, buffers, work, front, strip, mixed, needed):
             v = interpolate_row(is_3d, level, False, mixed, row.j, needed, work)
             add_correction(level, target, even, odds, v, work.scratch)
         ends(target, n, L.periodic[2] != 0)
+        if cubic and task.with_sides:
+            add_to_row(level, target, i, row.j, buffers.terms)
 
 
 @inline

@@ -208,3 +208,19 @@ def test_data_of_any_size(size):
     one, other = (solver(kernels=kernels).solve(f, accel="cg") for kernels in ("numba", "numpy"))
     assert one.reason == other.reason
     assert one.cycles == other.cycles
+
+
+def test_memory_of_one_solve_serves_the_next_and_is_nobodys():
+    """Neither a result nor `out` nor a first guess is written to by a later solve."""
+    mg, (f, g, guess) = solver(), np.random.default_rng(0).standard_normal((3, 40, 33))
+    out, given = np.empty_like(f), guess.copy()
+    results = [mg.solve(f, accel="cg", rtol=rtol).u for rtol in (1e-2, 1e-3, 1e-4, 1e-5)]
+    results += [mg.solve(f, accel="cg", out=out, rtol=1e-6).u, mg.solve(f, u0=guess, accel="cg").u]
+    assert mg.backend.symmetric().kernels.spare
+    before = [u.copy() for u in results]
+    for _ in range(3):
+        mg.solve(g, accel="cg", rtol=1e-5)
+        mg.solve(np.stack((g, f)), accel="cg", rtol=1e-5)
+    np.testing.assert_array_equal(results, before)
+    np.testing.assert_array_equal(guess, given)
+    np.testing.assert_array_equal(mg.solve(f, accel="cg", rtol=1e-5).u, results[3])

@@ -1,0 +1,178 @@
+"""Mixed precision on compiled kernels: each cycle is one call in float32, and one pass in float64 around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mgcore import Iteration, Remaining
+from pde.backends.data import Data, Norms, Options, Vector
+from pde.backends.full_multigrid import is_homogeneous
+from pde.backends.iterations import Cycling
+from pde.backends.mixed import Mixed, scale_of
+from pde.backends.numba.backend import Numba, space
+from pde.levels.hierarchy import Hierarchy
+from pde.problem.grid import Array
+
+SINGLE = np.dtype(np.float32)
+
+LONGEST = {2: 128, 3: 256}
+"""Unknowns along an axis up to which full multigrid in float32 saves time: it leaves a residual of about 3e-9 n^2 ||f||
+by rounding alone, and in float64 4 n^-2 ||f|| where f is smooth. That takes some cycles from there on."""
+
+TINY, HUGE = 1e-110, 1e110
+"""Data whose sizes are between these have residuals with exact squares, down to rounding."""
+
+FAR = 2.0**30
+"""A residual whose size differs by more from what it was taken for is scaled again: float32 holds 2^-126 to 2^127."""
+
+
+class MixedNumba(Mixed):
+    """Defect correction by compiled cycles in float32; `start` drives them without a pass of NumPy.
+
+    Args:
+        inner: cycles in float32, of levels with constant or variable coefficients.
+        double: the same in float64 for full multigrid, where that needs it; see `LONGEST`.
+    """
+
+    inner: Numba
+
+    def __init__(self, hierarchy: Hierarchy, inner: Numba, double: Numba | None, options: Options) -> None:
+        super().__init__(hierarchy, inner)
+        self.double, self._options = double, options
+        self._correction: Any = None
+
+    @property
+    def correction(self) -> Any:
+        """The `Correction` of the finest grid, made when it is first needed."""
+        if self._correction is None:
+            from pde.backends.numba.correction import Correction
+
+            info = self.hierarchy.levels[0].info
+            self._correction = Correction(info.grid, info.operator.terms, self._options.cores)
+        return self._correction
+
+    def held(self) -> Sequence[Any]:
+        return [*super().held(), self.correction, *(() if self.double is None else self.double.held())]
+
+    def prepare(self, progress: bool = False) -> None:
+        super().prepare(progress)
+        self.correction.prepare()
+        if self.double is not None:
+            self.double.prepare(progress)
+
+    def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
+        if self.double is not None:
+            return self.double.full_multigrid(data, out=out, measure=measure)
+        out, ndim = space(data.nodal, out), data.nodal.ndim - 1
+        for k, each in enumerate(out):
+            member = data.select([k], ndim)
+            s = scale_of(self.norms(member.nodal))
+            np.multiply(s, self.nested_cycles(member, s), out=each[None])
+        return out, None
+
+    def nested_cycles(self, data: Data, s: Any) -> Array:
+        """Full multigrid in float32 for data over s."""
+        f, sides = (data.nodal / s).astype(SINGLE), {key: (g / s).astype(SINGLE) for key, g in data.sides.items()}
+        u: Array = self.inner.full_multigrid(Data(f, sides=sides), measure="iterate")[0]
+        return u
+
+    def start(
+        self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
+    ) -> Iteration:
+        sizes, batches = data.sizes, self.inner.batches
+        if batches and batches.take(len(data.rhs)):  # members of small grids side by side
+            return super().start(kind, accel, data, u, out)
+        if accel is None and sizes is not None and all(size == 0 or TINY < size < HUGE for size in sizes):
+            return Correcting(self, kind, data, u, out)
+        return super().start(kind, accel, data, u, out)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_correction": None}
+
+
+class Correcting(Cycling):
+    """u <- u + s d, where d is a cycle from zero for the residual over s in float32; s is near its size.
+
+    The residual of u and its norm come with u, scaled for the next cycle by what its size was before.
+    """
+
+    def __init__(
+        self, backend: MixedNumba, kind: str, data: Data, u: Array | None = None, out: Array | None = None
+    ) -> None:
+        super().__init__(backend, kind, data, u, out)
+        self._data = self._data.each(np.ascontiguousarray)
+        self._u = self._guess = None if u is None else np.ascontiguousarray(u)
+        self._r = np.empty(data.rhs.shape, SINGLE)
+        self._d = np.empty(data.rhs.shape[1:], SINGLE)
+        self._next = scale_of(self._sizes)
+        self._scales = np.ones(len(self._r))
+        self._centred = True
+
+    def norms(self) -> Sequence[float]:
+        return [self._correct(k, None, None) for k in range(len(self._r))]
+
+    def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
+        nested, out = self._u is None and self._kind == "fmg", self._space()
+        if nested and self._backend.double is not None:
+            self._u, _ = self._backend.double.full_multigrid(self._data, out=out, measure="iterate")
+            norms = [self._correct(k, None, None) for k in range(len(left))]
+        else:
+            make = self._nested if nested else self._cycle
+            norms = [self._correct(k, make(k), out[k]) for k in range(len(left))]
+            self._u = out
+        self._owned, self._centred = True, not self._backend.hierarchy.choices.singular
+        return [[norm / member.scale] for norm, member in zip(norms, left, strict=True)]
+
+    def u(self) -> Array:
+        self._centre()
+        return super().u()
+
+    def attainable(self) -> Sequence[float] | None:
+        self._centre()
+        return super().attainable()
+
+    def keep(self, members: Sequence[int]) -> None:
+        self._centre()
+        super().keep(members)
+        self._r, self._scales, self._next = (each[members] for each in (self._r, self._scales, self._next))
+
+    def _space(self) -> Array:
+        """Memory for the next iterate: that of the last one if it may be overwritten."""
+        if self._u is None:
+            return space(self._data.rhs, self._take_out())
+        return self._u if self._owned else np.empty_like(self._u)
+
+    def _cycle(self, k: int) -> Array:
+        """One cycle for the residual of a member."""
+        kind = "V" if self._kind == "fmg" else self._kind
+        self._backend.inner.kernels.cycle(kind, self._r[k], None, self._d, measure="nothing")
+        return self._d
+
+    def _nested(self, k: int) -> Array:
+        """Full multigrid for the right-hand side of a member, which is its residual."""
+        data = self._data.select([k], self._r.ndim - 1)
+        if not is_homogeneous(data, self._backend.hierarchy):
+            return np.ascontiguousarray(self._backend.nested_cycles(data, self._scales[k])[0])
+        self._backend.inner.kernels.full_multigrid(self._r[k], self._d, "nothing")
+        return self._d
+
+    def _correct(self, k: int, d: Array | None, out: Array | None) -> float:
+        """Add s d to the u of a member; return the norm of its residual, which is kept over the next s."""
+        f, u, t = self._data.rhs[k], None if self._u is None else self._u[k], self._next[k]
+        norm = self._backend.correction(f, u, d, self._scales[k], out, self._r[k], t)
+        if not t / FAR < norm < t * FAR:  # the residual left float32, or its squares float64
+            u = u if d is None else out
+            norm = float(self._backend.norms(f if u is None else f - self._backend.apply(u)))
+            t = float(scale_of(norm))
+            self._backend.correction(f, u, None, 1.0, None, self._r[k], t)
+        self._scales[k], self._next[k] = t, scale_of(norm)
+        return norm
+
+    def _centre(self) -> None:
+        """Take the mean from u where the problem is singular; no residual shows it."""
+        if self._u is not None and not self._centred:
+            self._u[...] = self._backend.project(self._u)
+            self._centred = True
