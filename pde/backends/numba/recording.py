@@ -154,7 +154,7 @@ class Recorder:
 class RecordedLevel:
     """The moves of a level that is not the coarsest; it stores u in `u`.
 
-    In two dimensions a pass overwrites u, in three it stores it by turns in `v`, which nobody else then reads.
+    In two dimensions a pass overwrites u, in three it stores it by turns in `u` and `v`.
     """
 
     def __init__(self, recorder: Recorder, index: int, sweeping: Sweeping, u: Rows, v: Rows | None = None) -> None:
