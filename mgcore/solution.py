@@ -130,7 +130,7 @@ def summary(u: Vector, members: tuple[Solution, ...], seconds: float) -> Solutio
     return Solution(
         u,
         all(m.converged for m in members),
-        max((m.reason for m in members), key=list(REASONS).index),
+        max({m.reason for m in members}, key=list(REASONS).index),
         tuple(norms),
         cycles,
         seconds,

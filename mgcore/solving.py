@@ -240,17 +240,20 @@ def _judge(iteration: Iteration, rule: Rule, active: list[History], norms: Seque
 
 def _solution(history: History, u: Vector, work_units: dict[int, float] | None) -> Solution:
     cycles, reason = len(history.norms) - 1, history.reason or ""
-    return Solution(
-        u,
-        reason == "converged",
-        reason,
-        tuple(history.norms),
-        cycles,
-        history.seconds,
-        history.tolerance,
-        history.attainable,
-        None if work_units is None else work_units[cycles],
+    return _NO_SOLUTION.changed(
+        u=u,
+        converged=reason == "converged",
+        reason=reason,
+        residual_norms=tuple(history.norms),
+        cycles=cycles,
+        seconds=history.seconds,
+        tolerance=history.tolerance,
+        attainable=history.attainable,
+        work_units=None if work_units is None else work_units[cycles],
     )
+
+
+_NO_SOLUTION = Solution(None, False, "", (), 0, 0.0, 0.0)
 
 
 def _progress(histories: Sequence[History], seconds: float, u: Vector) -> Progress:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,12 +20,21 @@ from pde.backends.data import Data, Norms, Vector
 from pde.backends.device import Device
 from pde.backends.iterations import Cycling, nested_iteration
 from pde.backends.krylov import ConjugateGradients
-from pde.common.arrays import cast
+from pde.common.arrays import as_numpy, cast
 from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Array, Sides
+from pde.problem.lifting import Products
 from pde.problem.mehrstellen import fold_sides
 
 HOST = Device()
+
+
+class Moments(NamedTuple):
+    """The means of v and |v|, and the root mean square of v, in the inner product of control volumes, per member."""
+
+    mean: np.ndarray
+    absolute: np.ndarray
+    rms: np.ndarray
 
 
 class Backend:
@@ -86,9 +95,35 @@ class Backend:
         """The root mean square over the box, whatever the size of the numbers."""
         return self.hierarchy.volumes[level].rms(v)
 
-    def project(self, v: Vector, *, level: int = 0) -> Vector:
-        """v, of zero mean where the problem is singular."""
+    def project(self, v: Vector, *, level: int = 0, out: Vector = None) -> Vector:
+        """v, of zero mean where the problem is singular; `out` is memory that it may be written to, and may be v."""
         return self.hierarchy.volumes[level].without_mean(v) if self.hierarchy.choices.singular else v
+
+    def sizes(self, v: Array) -> np.ndarray:
+        """The root mean squares of arrays of the finest level."""
+        return self.hierarchy.volumes[0].rms(v)
+
+    def moments(self, v: Array) -> Moments:
+        """The moments of arrays of the finest level."""
+        volumes = self.hierarchy.volumes[0]
+        return Moments(as_numpy(volumes.mean(v)), as_numpy(volumes.mean(abs(v))), volumes.rms(v))
+
+    def without_mean(self, v: Array, out: Array | None = None) -> Array:
+        """v less its mean; `out` is memory that it may be written to, and may be v."""
+        return self.hierarchy.volumes[0].without_mean(v)
+
+    def centred(self, v: Array) -> tuple[Array, np.ndarray, np.ndarray]:
+        """v less its mean, with the root mean squares of v and of that."""
+        volumes = self.hierarchy.volumes[0]
+        out = volumes.without_mean(volumes.without_mean(v))  # twice: once leaves the rounding of a large mean
+        return out, volumes.rms(v), volumes.rms(out)
+
+    def add_products(self, v: Array, products: Products, out: Array | None = None) -> Array:
+        """v and a sum of products; `out` is memory that it may be written to, and may be v."""
+        if out is not v:
+            return cast(v + products.sum(), v.dtype)
+        v += products.sum()
+        return v
 
     def rounding(self, u: Vector, sizes: np.ndarray) -> np.ndarray:
         """The norm of the residual that rounding u leaves: eps (2 ||D u|| + ||f||), where `sizes` are the ||f||.

@@ -66,6 +66,7 @@ class Cycling:
         self._none = data.rhs[:0]
         self._u = None if u is None else backend.vector(u)
         self._owned = False  # whether u may be overwritten: it is neither the user's nor given away
+        self._last = out is not None  # whether u is asked for once
         self._guess = self._u
         self._members = list(range(len(self._sizes)))
         self._ended: dict[int, Array] = {}
@@ -82,18 +83,18 @@ class Cycling:
         else:
             kind, out = "V" if self._kind == "fmg" else self._kind, self._u if self._owned else None
             u, norms = self._backend.cycle(kind, self._data, self._u, out=out, measure="residual")
-        return self._accept(self._backend.project(u), norms, left)
+        return self._accept(u, norms, left)
 
     def attainable(self) -> Sequence[float] | None:
-        return None if self._u is None else self._backend.rounding(self._u, self._sizes).tolist()
+        return None if self._u is None else self._backend.rounding(self._backend.project(self._u), self._sizes).tolist()
 
     def failures(self) -> Sequence[str | None]:
         wrong = self._indefinite
         return [None] * len(self._members) if wrong is None else ["indefinite" if each else None for each in wrong]
 
     def u(self) -> Array:
-        self._owned = False
         current = self._current()
+        self._owned = False
         if not self._ended:
             return current
         every = {**self._ended, **dict(zip(self._members, current, strict=True))}
@@ -130,5 +131,6 @@ class Cycling:
         if self._u is None:
             return zeros((count, *self._none.shape[1:]), self._none)
         u = self._u if members is None else self._u[members]
-        array: Array = self._backend.array(u)
-        return copied(array) if u is self._guess else array
+        out = u if self._owned and self._last and members is None else None
+        array: Array = self._backend.array(self._backend.project(u, out=out))  # cycles let the mean drift
+        return copied(array) if array is self._guess else array

@@ -48,10 +48,19 @@ def _is_number(word: str) -> bool:
     return True
 
 
+def read_sweeps(nu: Any) -> Any:
+    """`nu` of `Multigrid` from the words of the command line, or as a file has it."""
+    if not isinstance(nu, list):
+        return nu
+    numbers = [int(n) if isinstance(n, str) and n.lstrip("-").isdigit() else n for n in nu]
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
 def settings(options: argparse.Namespace) -> dict[str, Any]:
     """Read the options of the file, if there is one, and of the command line, which wins."""
     file = {} if options.file is None else read_file(options.file, ALL, _from_file, {}, "")
-    return {**file, **read_options(options, ALL)}
+    found = {**file, **read_options(options, ALL)}
+    return {**found, "nu": read_sweeps(found["nu"])} if "nu" in found else found
 
 
 def _from_file(path: Path, name: str, value: Any) -> Any:

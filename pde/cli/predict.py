@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from pde.cli import files
+from pde.cli.options import read_sweeps
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
@@ -74,7 +75,7 @@ def _solver(options: argparse.Namespace) -> Multigrid:
         Poisson(shape, extent, options.boundary, coefficient=coefficient, reaction=options.reaction),
         smoother=options.smoother,
         omega=_read_omega(options.omega),
-        nu=options.nu,
+        nu=read_sweeps(options.nu),
         coarse=options.coarse,
         transfer=options.transfer,
         levels=64,

@@ -90,11 +90,11 @@ def choose(name: str, value: Any, allowed: Any, auto: str | None = None) -> Any:
     return auto if value == "auto" else value
 
 
-def read_nu(nu: Any) -> tuple[int, int]:
-    """Sweeps before and after the correction, not both zero."""
+def read_nu(nu: Any, others: str = "") -> tuple[int, int]:
+    """Sweeps before and after the correction, not both zero; `others` begins the list of what is allowed."""
     values = tuple(nu) if np.iterable(nu) else (nu,)
     if len(values) != 2 or not all(_is_count(n) for n in values) or sum(values) == 0:
-        raise ValueError(f"nu must be two numbers of sweeps (pre, post), not both zero; got {described(nu)}")
+        raise ValueError(f"nu must be {others}two numbers of sweeps (pre, post), not both zero; got {described(nu)}")
     return int(values[0]), int(values[1])
 
 

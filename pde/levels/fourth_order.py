@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from mgcore import Level
-from pde.levels.smoothers import make_smoother
+from pde.levels.smoothers import make_smoother, over_relaxation
 from pde.problem.mehrstellen import Mehrstellen
 
-RELAXATION = {2: 1.1, 3: 1.15}
-"""The relaxation parameter of "sor" by the number of equally strong axes: V(1,1) takes 0.055 and 0.075 per cycle."""
+OVER_RELAXATION = {2: (1.1, 1.15, 1.2), 3: (1.15, 1.2, 1.25)}
+"""The relaxation parameters of "sor", by axes and sweeps: V(1,1) takes 0.055 and 0.075 per cycle, V(2,1) 0.03."""
 
 SMOOTHERS = "sor", "red-black", "jacobi", "two-step jacobi", "chebyshev"
 """The smoothers that relax points."""
@@ -56,6 +56,5 @@ def _compact(level: Level, choices: Any) -> Level:
 def _smoother(A: Mehrstellen, choices: Any) -> Any:
     omega = choices.omega
     if omega is None and choices.smoother == "sor":
-        axes = sum(n > 1 for n in A.grid.shape)
-        omega = RELAXATION.get(axes, 1.0) if A.grid.is_isotropic(A.terms.typical) else 1.0
-    return make_smoother(choices.smoother, A, omega)
+        omega = over_relaxation(A, choices.nu, OVER_RELAXATION)
+    return make_smoother(choices.smoother, A, omega, choices.nu)

@@ -380,7 +380,7 @@ def _coarsest_level(A: Operator, volumes: Volumes, singular: bool) -> Level:
 def _level(A: Operator, transfer: Transfer, choices: Choices) -> Level:
     rows = choices.transfer == "components" and isinstance(A, StencilOperator)
     runs = as_rows(A, choices.dtype) if rows else A  # type: ignore[arg-type]
-    B = make_smoother(choices.smoother, runs, choices.omega)
+    B = make_smoother(choices.smoother, runs, choices.omega, choices.nu)
     omega = f" omega={B.omega:.3g}" if hasattr(B, "omega") else ""
     pre, post = choices.nu
     return Level(

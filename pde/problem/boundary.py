@@ -86,9 +86,11 @@ def side_points(grid: Grid, axis: int, side: int) -> list[Array]:
 
 def fold(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
     """Add the boundary data to the equations beside them; f itself if there are none."""
-    if not sides:
-        return f
-    f = copied(f)
+    return fold_into(copied(f), sides, grid, terms) if sides else f
+
+
+def fold_into(f: Array, sides: Sides, grid: Grid, terms: Terms) -> Array:
+    """`fold` in the memory of f."""
     for key, values in sides.items():
         if key == "walls":
             fold_walls(f, values, grid, terms)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from pde.common.arguments import finite
 from pde.common.arrays import as_numpy, cast, numpy_dtype
 from pde.problem.boundary import fold
-from pde.problem.coefficients import Terms
+from pde.problem.coefficients import Terms, side_weights
 from pde.problem.components import Components
 from pde.problem.grid import Array, Grid, Sides
-from pde.problem.inner_product import Volumes
+from pde.problem.inner_product import Volumes, layer_volumes
 
 FEW = 8
 """Axes with no more unknowns than this are too short for their spacing to say how well f is resolved."""
@@ -26,16 +29,28 @@ def allowed_share(grid: Grid) -> float:
 
 
 def incompatible_share(
-    f: Array, sides: Sides, grid: Grid, terms: Terms, volumes: Volumes, allowed: float | None
+    f: Array,
+    sides: Sides,
+    grid: Grid,
+    terms: Terms,
+    volumes: Volumes,
+    allowed: float | None,
+    means: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
     """|integral of f| over the integral of |f|, both with g, for each member of a batch (..., *shape).
 
     Of several components it is the largest share; each counts its own f, less what rounding leaves of the largest |f|.
 
+    Args:
+        means: of f and of |f| where they are known.
+
     Raises:
         ValueError: it is more than `allowed` (None: `allowed_share`) and than rounding makes, or f is not finite.
     """
-    total, size = _means(f, sides, grid, terms, volumes)
+    if means is not None and np.isfinite(means[1]).all():
+        total, size = means[0] + inflow(sides, grid, terms), means[1] + inflow(sides, grid, terms, abs)
+    else:
+        total, size = _means(f, sides, grid, terms, volumes)
     if not np.isfinite(size).all():
         finite("f", f, np.dtype(float))
         small = 2.0**-200  # f is finite, and its sum is not
@@ -63,6 +78,15 @@ def _where(k: int, volumes: Volumes) -> str:
     return (
         f" on each part of the domain that nothing holds, and on one of {size} unknowns, that of index {index}, is not"
     )
+
+
+def inflow(sides: Sides, grid: Grid, terms: Terms, change: Callable[[Any], Any] = np.asarray) -> Any:
+    """The mean over the box of data folded into zero, for each member, as its data are or as `change` makes them."""
+    total: Any = 0.0
+    for (axis, side), g in sides.items():
+        weight = layer_volumes(grid, axis, side) * side_weights(grid, terms, axis, side)
+        total = total + np.sum(weight * change(as_numpy(g)), axis=tuple(range(1 - grid.ndim, 0)))
+    return total
 
 
 def _means(f: Array, sides: Sides, grid: Grid, terms: Terms, volumes: Volumes) -> tuple[np.ndarray, np.ndarray]:

@@ -62,10 +62,12 @@ class Volumes(Frozen):
             return as_numpy(self._rms_of_any_size(u)).astype(float)
         flat = u.reshape(-1, self._size)
         with np.errstate(over="ignore", under="ignore"):
-            if self._uniform:
-                squares = [_dot(v, v) / self._size for v in flat]
+            weighted = flat if self._uniform else self._weights.ravel() * flat
+            if len(flat) < MANY:
+                squares = [_dot(w, v) for w, v in zip(weighted, flat, strict=True)]
             else:
-                squares = [_dot(self._weights.ravel() * v, v) for v in flat]
+                squares = np.einsum("ij,ij->i", weighted, flat).tolist()
+            squares = [square / self._size for square in squares] if self._uniform else squares
         small, large = _limits(u.dtype)
         result = np.array([math.sqrt(square) if square >= 0 else math.nan for square in squares])
         outside = [i for i, square in enumerate(squares) if not small < square < large / self._size]
@@ -79,6 +81,15 @@ class Volumes(Frozen):
         largest = cast(xp.amax(xp.abs(u), axis=self._axes, keepdims=True), np.dtype(float))
         scaled = u / xp.where(largest > 0, largest, 1)
         return largest.reshape(largest.shape[: -len(self._shape)]) * xp.sqrt(self.mean(scaled**2))
+
+
+def layer_volumes(grid: Grid, axis: int, side: int) -> Array:
+    """The control volumes beside a side, of its shape, in shares of the box."""
+    axes = [a.width / a.width.sum() for a in grid.axes]
+    layer: Any = axes.pop(axis)[-side]
+    for width in axes:
+        layer = np.multiply.outer(layer, width)
+    return np.asarray(layer)
 
 
 def row_scale(A: Any) -> Array | None:
@@ -97,6 +108,9 @@ def row_scale(A: Any) -> Array | None:
         return None
     return np.broadcast_to(np.where(larger, box.diagonal, 1.0) / np.where(larger, A.diagonal, 1.0), A.grid.shape)
 
+
+MANY = 64
+"""Members from which on the call of a BLAS for each of them costs more than its speed gains."""
 
 PIECE = 1 << 13
 """Numbers that a BLAS multiplies on one thread: more would stay busy for a while, and cycles need the cores."""

@@ -72,10 +72,11 @@ class StencilOperator(Frozen):
                     result[side] += k * u[side]
         return result
 
-    def add_differences(self, u: Array, result: Array) -> Array:
-        """Add the terms of the differences of neighbours to `result`, and return it."""
+    def add_differences(self, u: Array, result: Array, axes: Sequence[int] | None = None) -> Array:
+        """Add the terms of the differences of neighbours along all axes, or some of them, to `result`; return it."""
         ndim = self.grid.ndim
-        for a, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
+        for a in range(ndim) if axes is None else axes:
+            lower, upper = self.lower[a], self.upper[a]
             alike = isinstance(lower, float) and lower == upper
             for here, there in self.grid.axes[a].neighbours():
                 first, last = window(a, ndim, here), window(a, ndim, there)

@@ -9,6 +9,7 @@ import numpy as np
 from mgcore import Solution
 from mgcore.solution import summary
 from pde.problem.grid import Array, Sides
+from pde.solver.output import same_numbers
 
 
 def axes_of(key: Any, ndim: int) -> int:
@@ -50,6 +51,8 @@ def delivered(solution: Solution, u: Array, ndim: int) -> Solution:
     batch = u.shape[: u.ndim - ndim]
     if not batch:
         return solution.members[0].changed(u=u)
+    if len(batch) == 1 and same_numbers(u, solution.u):  # members show parts of it already
+        return solution.changed(u=u)
     each = u if len(batch) == 1 else [u[index] for index in np.ndindex(*batch)]
     members = zip(each, solution.members, strict=True)
     return solution.changed(u=u, members=tuple([member.changed(u=own) for own, member in members]))

@@ -103,13 +103,16 @@ class Inputs:
             check_nearby(self.members, problem.grid, allowed)
         if not problem.singular:
             return None
-        self.check_finite()
         volumes = problem.components or backend.hierarchy.volumes[0]
-        f, sides = self.members, self.sides
-        if problem.components is not None:
-            f, sides = host(f), host(sides)
+        f, sides, means = self.members, self.sides, None
         with np.errstate(**QUIET):
-            return incompatible_share(f, sides, problem.grid, problem.terms, volumes, allowed)
+            if problem.components is not None:
+                f, sides = host(f), host(sides)
+            elif problem.terms.domain is None and problem.terms.tensor is None and problem.order == 2:
+                means = backend.moments(f)[:2]
+            if means is None or not np.isfinite(means[1]).all():
+                self.check_finite()
+            return incompatible_share(f, sides, problem.grid, problem.terms, volumes, allowed, means)
 
     def with_far_field(self, u: Array) -> Inputs:
         """The same with the boundary data of open sides, from u of the box with boundary values 0."""

@@ -38,7 +38,10 @@ class Multigrid(Setup):
             omega), "zebra 0", "zebra 1", "zebra 2" (lines along that axis), "zebra" (lines along each axis in turn),
             "planes 0", "planes 1" or "planes 2" (planes across that axis, which alone is coarsened).
         omega: relaxation parameter in (0, 2); None takes what suits the smoother and the dimension.
-        nu: sweeps before and after the coarse-grid correction.
+        nu: (before, after), sweeps on either side of the coarse-grid correction. "auto" is (2, 1) for "sor" on an
+            isotropic grid in three dimensions with rediscretised coarse operators of second order, where the third
+            sweep gains more than it costs, else (1, 1); symmetric cycles (`accel`, `as_preconditioner`) then have the
+            larger number twice. `omega` None follows nu.
         coarse: "rediscretised" or "galerkin", R A P (5.11); "auto" is the first, and the second where the coefficient
             is rough (it changes by a factor of two between neighbours, or would by 2.5 on grids of thousands of
             unknowns), the reaction or a beta jumps by half of its largest value, the reaction is negative by 0.4 of
@@ -89,7 +92,7 @@ class Multigrid(Setup):
         *,
         smoother: str = "auto",
         omega: float | None = None,
-        nu: tuple[int, int] = (1, 1),
+        nu: tuple[int, int] | str = "auto",
         coarse: str = "auto",
         transfer: str = "auto",
         levels: int | None = None,
@@ -151,7 +154,7 @@ class Multigrid(Setup):
             if not backend.measures(data):
                 inputs.check_finite()
             u, norms = backend.full_multigrid(data, out=inputs.work_space, measure="iterate")
-            u = backend.array(backend.project(u))
+            u = backend.array(backend.project(u, out=u))
             if reduced is not None:
                 u = self._reduction.mean_free(reduced.restored(u))
         if norms is None:  # else u is finite, and so is f
@@ -204,7 +207,7 @@ class Multigrid(Setup):
             cycle: "fmg" (one full multigrid pass, then V-cycles; V-cycles alone where u0 is given), "V", "W", "F" or
                 "backslash".
             accel: "cg", conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing is
-                adjoint to its pre-smoothing, so that nu must be (n, n). `cycle` "fmg" means "V" here; "F" and
+                adjoint to its pre-smoothing, so that nu must be "auto" or (n, n). `cycle` "fmg" means "V" here; "F" and
                 "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" with closed faces
                 or insulated walls, and where a negative reaction may make the problem indefinite, if the cycle is
                 symmetric and there are two levels or more, else "none"; "auto" is "cg" also where the coefficient is
@@ -244,7 +247,7 @@ class Multigrid(Setup):
         start = partial(self._start, cycle=cycle, accel=accel, trace=trace)
         rule: dict[str, Any] = {
             **limits,
-            "work_units": partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle),
+            "work_units": partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle, accel=accel),
             "patience": 5 if accel is None else 20,
             "doubt": self._doubtful,
         }

@@ -50,12 +50,12 @@ def deliver(u: Array, out: Array | None) -> Array:
     """u in `out`, where there is one."""
     if out is None:
         return u
-    if not _is(u, out):
+    if not same_numbers(u, out):
         out[...] = u
     return out
 
 
-def _is(u: Any, out: Any) -> bool:
+def same_numbers(u: Any, out: Any) -> bool:
     """Whether these are the same numbers in memory, in the same order."""
     same = isinstance(u, np.ndarray) and isinstance(out, np.ndarray)
     if same and u.base is out and u.size == out.size and u.flags.c_contiguous and out.flags.c_contiguous:

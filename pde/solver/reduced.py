@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,12 +11,15 @@ import numpy as np
 
 from mgcore import Level
 from pde.backends.base import Backend
-from pde.backends.data import Data
+from pde.backends.data import LARGE, SMALL, Data
 from pde.backends.device import host
 from pde.common.arrays import as_numpy, cast, like, namespace, numpy_dtype
-from pde.problem.boundary import fold
-from pde.problem.grid import Array, Sides
-from pde.problem.lifting import lifting, unlifted
+from pde.problem.boundary import fold, fold_into
+from pde.problem.coefficients import side_weights
+from pde.problem.compatibility import inflow
+from pde.problem.grid import Array, Sides, trailing
+from pde.problem.inner_product import layer_volumes
+from pde.problem.lifting import Products, lifting, lifting_products, residual_products, unlifted
 from pde.problem.mehrstellen import Mehrstellen, fold_sides
 from pde.problem.poisson import Poisson
 from pde.problem.wall_lifting import wall_lifting
@@ -36,19 +39,24 @@ class Reduced:
         data: the right-hand side, as nodal values and boundary data too where g has been folded into it. Its sizes are
             those of u's residuals, max(||f||, ||rhs||) before the division by `unit`, over `unit`.
         guess: of v; None is zero.
-        w: a lifting of g; None is zero.
+        w: a lifting of g, an array or a sum of products; None is zero.
+        add: leaves v and a sum of products in the memory of v.
         unit: a power of two for each member; None is 1.
     """
 
     data: Data
     guess: Array | None = None
-    w: Array | None = None
+    w: Array | Products | None = None
     unit: Sizes | None = None
+    add: Callable[[Array, Products], Array] | None = None
 
     def restored(self, v: Array) -> Array:
         """u in the memory of v."""
         if self.unit is not None:
             v *= _column(self.unit, v, v.ndim - 1)
+        if isinstance(self.w, Products):
+            assert self.add is not None
+            return self.add(v, self.w)
         if self.w is not None:
             v += self.w
         return v
@@ -70,6 +78,7 @@ class Reduction:
     def __init__(self, problem: Poisson, levels: Sequence[Level], backend: Backend) -> None:
         self.problem, self.device, self._A = problem, backend.device, levels[0].info.operator
         self.grid, self.terms, self.dtype = problem.grid, problem.terms, backend.dtype
+        self._backend = backend
         self._here = backend.hierarchy.levels[0].A
         limits = np.finfo(self.dtype)
         self._least, self._largest = float(limits.tiny) ** (1 / 3), float(limits.max) ** (1 / 3)
@@ -91,16 +100,28 @@ class Reduction:
     def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
         reduced = self._lifted(f, sides)
         if u0 is not None:
-            guess = u0 if reduced.w is None else cast(u0 - reduced.w, self.dtype)
+            w = reduced.w.sum() if isinstance(reduced.w, Products) else reduced.w
+            guess = u0 if w is None else cast(u0 - w, self.dtype)
             sizes = reduced.data.sizes
             if not np.all(sizes):  # zero data have the solution zero, whatever is guessed
                 guess = _choose(sizes == 0, 0 * guess, guess, self.grid.ndim)
             reduced = replace(reduced, guess=self.mean_free(guess))
         return self._of_good_size(reduced)
 
-    def mean_free(self, u: Array) -> Array:
-        """u, of zero mean where the problem is singular."""
-        return self.volumes.without_mean(u) if self.problem.singular else u
+    def mean_free(self, u: Array, out: Array | None = None) -> Array:
+        """u, of zero mean where the problem is singular; `out` is memory that it may be written to, and may be u."""
+        if not self.problem.singular:
+            return u
+        return self._backend.without_mean(u, out) if self.problem.components is None else self.volumes.without_mean(u)
+
+    @property
+    def _is_alike(self) -> bool:
+        """Whether coefficients are numbers, and there are neither domains nor wider stencils."""
+        terms = self.terms
+        return not (terms.varies or self.lifts_always) and self.problem.order == 2 and isinstance(terms.reaction, float)
+
+    def _add(self, v: Array, products: Products) -> Array:
+        return self._backend.add_products(v, products, out=v)
 
     def _on_domain(self, f: Array, sides: Sides) -> Reduced:
         """Data of a domain: values of u are lifted, and fluxes folded."""
@@ -121,37 +142,102 @@ class Reduction:
         if self.terms.domain is not None:
             return self._on_domain(f, sides)
         if not sides:
-            data = self._fitting(f)
-            return Reduced(Data(data, f, sizes=self.volumes.rms(data)))
+            data, size = self._fitted(f)
+            return Reduced(Data(data, f, sizes=size))
         g = {key: cast(values, self.dtype) for key, values in sides.items()}
-        folded = self._fitting(fold_sides(f, g, self._here))
-        size = self.volumes.rms(folded)
-        of_f = self.volumes.rms(self._fitting(f))
+        folded = None
+        if self._is_alike:
+            of_f, size = self._sizes(f, g)
+        else:
+            folded, size = self._fitted(fold_sides(f, g, self._here))
+            of_f = self._fitted(f)[1]
         if not np.any(size > WORTH * of_f) and self.terms.tensor is None:
+            folded = self._fitting(fold_sides(f, g, self._here)) if folded is None else folded
             return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
-        ndim, w = self.grid.ndim, lifting(sides, self.grid, self.terms)
-        A = self.exact
-        left = A.unlifted(w, sides) if isinstance(A, Mehrstellen) else unlifted(w, sides, self.grid, A)
-        left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, ndim)
-        data = self._fitting(cast(f + left, self.dtype))
-        smaller = self.volumes.rms(data)
+        ndim = self.grid.ndim
+        w: Any
+        if self._is_alike:
+            w, data, smaller = self._by_products(f, sides, of_f)
+        else:
+            w, data, smaller = self._by_arrays(f, sides, of_f)
         lifted = (WORTH * smaller < size) | (self.terms.tensor is not None)
         sizes = np.maximum(of_f, np.where(lifted, smaller, size))
         if lifted.all():
-            return Reduced(Data(data, sizes=sizes), w=w)
+            return Reduced(Data(data, sizes=sizes), w=w, add=self._add)
+        folded = self._fitting(fold_sides(f, g, self._here)) if folded is None else folded
         rest = {key: _choose(lifted, 0 * values, values, ndim - 1) for key, values in g.items()}
         data, f = _choose(lifted, data, folded, ndim), _choose(lifted, data, f, ndim)
-        return Reduced(Data(data, f, rest, sizes), w=_choose(lifted, w, 0 * w, ndim) if lifted.any() else None)
+        if not lifted.any():
+            return Reduced(Data(data, f, rest, sizes))
+        w = w.of(lifted) if isinstance(w, Products) else _choose(lifted, w, 0 * w, ndim)
+        return Reduced(Data(data, f, rest, sizes), w=w, add=self._add)
+
+    def _by_arrays(self, f: Array, sides: Sides, of_f: Sizes) -> tuple[Array, Array, Sizes]:
+        """A lifting w of g, the data of u - w, and their size."""
+        w, A = lifting(sides, self.grid, self.terms), self.exact
+        left = A.unlifted(w, sides) if isinstance(A, Mehrstellen) else unlifted(w, sides, self.grid, A)
+        left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, self.grid.ndim)
+        return w, *self._fitted(cast(f + left, self.dtype))
+
+    def _by_products(self, f: Array, sides: Sides, of_f: Sizes) -> tuple[Products, Array, Sizes]:
+        """The same from sums of products, in one pass over the grid."""
+        w, A = lifting_products(sides, self.grid, self.terms), self.exact
+        products, lacking = residual_products(w, sides, A)
+        if not of_f.all():
+            left = fold_into(products.sum(), lacking, self.grid, A.terms)
+            nothing = (of_f == 0) & self._is_rounding(left, w.sum())
+            if nothing.any():
+                return w, *self._fitted(cast(f + _choose(nothing, 0 * left, left, self.grid.ndim), self.dtype))
+        data = self._backend.add_products(f, products)
+        return w, *self._fitted(fold_into(data, lacking, self.grid, A.terms))
+
+    def _sizes(self, f: Array, g: Sides) -> tuple[Sizes, Sizes]:
+        """The sizes of f, and of f with g folded into it, from sums over f and over the sides."""
+        mean, _, rms = self._backend.moments(f)
+        with np.errstate(over="ignore"):
+            change = self._change_of_squares(f, g)
+            folded = np.sqrt(np.maximum(rms**2 + change, 0.0))
+        means = (mean, mean + inflow(g, self.grid, self.terms)) if self.problem.singular else (0.0, 0.0)
+        of_f, size = (_deviation(*each) for each in zip((rms, folded), means, strict=True))
+        if np.isnan([*of_f, *size]).any():
+            return self._fitted(f)[1], self._fitted(fold_sides(f, g, self._here))[1]
+        return of_f, size
+
+    def _change_of_squares(self, f: Array, g: Sides) -> Any:
+        """By how much the mean square of f grows as g is folded into it: 2 (f, d) + (d, d), d beside the sides."""
+        grid, total, before = self.grid, 0.0, list[tuple[int, int, Any]]()
+        for (a, side), values in g.items():
+            W = layer_volumes(grid, a, side)
+            d = side_weights(grid, self.terms, a, side) * as_numpy(values).astype(float)
+            at = [-side if b == a else slice(None) for b in range(grid.ndim)]
+            here = as_numpy(f[trailing(at)]).astype(float)
+            for b, other, e in before:  # what another side has added on an edge, or along all of a single layer
+                if b != a:
+                    edge: list[Any] = [slice(None)] * (grid.ndim - 1)
+                    edge[b - (b > a)], part = -other, [slice(None)] * (grid.ndim - 1)
+                    part[a - (a > b)] = -side
+                    here[trailing(edge)] += e[trailing(part)]
+                elif grid.shape[a] == 1:
+                    here = here + e
+            total = total + np.sum(W * d * (2 * here + d), axis=tuple(range(1 - grid.ndim, 0)))
+            before.append((a, side, d))
+        return total
 
     def _fitting(self, f: Array) -> Array:
         """f, and where the problem is singular f less its mean: zero where only rounding is left."""
+        return self._fitted(f)[0] if self.problem.singular else f
+
+    def _fitted(self, f: Array) -> tuple[Array, Sizes]:
+        """The same, and its root mean square."""
         if not self.problem.singular:
-            return f
-        fits = self.volumes.without_mean(
-            self.volumes.without_mean(f)
-        )  # twice: once leaves the rounding of a large mean
-        nothing = self.volumes.rms(fits) <= 16 * float(np.finfo(self.dtype).eps) * self.volumes.rms(f)
-        return _choose(nothing, 0 * fits, fits, self.grid.ndim)
+            return f, self.volumes.rms(f) if self.lifts_always else self._backend.sizes(f)
+        if self.problem.components is None:
+            fits, size, left = self._backend.centred(f)
+        else:
+            fits = self.volumes.without_mean(self.volumes.without_mean(f))  # twice: once leaves rounding
+            size, left = self.volumes.rms(f), self.volumes.rms(fits)
+        nothing = left <= 16 * float(np.finfo(self.dtype).eps) * size
+        return _choose(nothing, 0 * fits, fits, self.grid.ndim), np.where(nothing, 0.0, left)
 
     def _is_rounding(self, left: Array, w: Array) -> Any:
         """Whether the residual of a lifting is rounding alone: one sweep would change w in its last digits."""
@@ -180,6 +266,14 @@ class Reduction:
 def _column(values: Sizes, v: Array, ndim: int) -> Array:
     """A number per member, ready to multiply arrays like v with ndim axes behind."""
     return cast(like(values.reshape((-1,) + (1,) * ndim), v), v.dtype)
+
+
+def _deviation(rms: Sizes, mean: Any) -> Sizes:
+    """The root mean square of v less its mean; NaN where that is not exact."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = rms**2 - np.square(mean)
+        exact = (square > 1e-4 * rms**2) & (rms > SMALL) & (rms < LARGE) | (rms == 0)
+        return np.where(exact, np.sqrt(square), np.nan)
 
 
 def _choose(members: Any, these: Array, those: Array, ndim: int) -> Array:

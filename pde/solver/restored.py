@@ -16,11 +16,11 @@ class Restored:
     """An iteration for v that tells of u = unit v + w; see `Reduced`.
 
     Args:
-        project: gives u the mean that it should have.
+        project: project(u, out) gives u the mean that it should have, in `out` if it can.
         again: whether `u` is asked for more than once, so that v stays as it is.
     """
 
-    def __init__(self, iteration: Iteration, reduced: Reduced, project: Callable[[Array], Array], again: bool) -> None:
+    def __init__(self, iteration: Iteration, reduced: Reduced, project: Callable[..., Array], again: bool) -> None:
         self._iteration, self._reduced, self._project, self._again = iteration, reduced, project, again
         self._unit, self._members = reduced.unit, np.arange(len(iteration.scale))
         self.scale = iteration.scale if self._unit is None else (self._unit * iteration.scale).tolist()
@@ -48,7 +48,7 @@ class Restored:
     def u(self) -> Array:
         v = self._iteration.u()
         u = self._reduced.restored(copied(v) if self._again else v)
-        return u if self._reduced.w is None else self._project(u)
+        return u if self._reduced.w is None else self._project(u, u)
 
     def keep(self, members: Sequence[int]) -> None:
         self._iteration.keep(members)

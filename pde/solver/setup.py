@@ -10,7 +10,7 @@ import numpy as np
 from mgcore.cycle import CYCLES, work_units
 from pde.backends.choice import largest_direct, make, makers, read_options
 from pde.common.arguments import choose, count, read_nu, read_omega
-from pde.levels.defaults import automatic, is_rough, may_be_indefinite
+from pde.levels.defaults import automatic, automatic_sweeps, is_rough, may_be_indefinite
 from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
 from pde.levels.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.levels.transfers import TRANSFERS
@@ -28,7 +28,7 @@ class Setup:
 
     Attributes:
         problem: what is solved.
-        smoother, coarse, transfer: the choices, where "auto" is replaced by what suits.
+        smoother, coarse, transfer, nu: the choices, where "auto" is replaced by what suits.
         levels: NumPy's, finest first, and `hierarchy` with what belongs to them.
         backend: runs the cycles.
 
@@ -46,7 +46,8 @@ class Setup:
             "coarse": choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto"),
             "transfer": choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto"),
         }
-        self.nu, self.omega = read_nu(nu), read_omega(omega)
+        self._sweeps = None if isinstance(nu, str) and nu == "auto" else read_nu(nu, "'auto' or ")
+        self.omega = read_omega(omega)
         self._limit = None if levels is None else count("levels", levels, least=1)
         self._options, self._mixed = read_options(*backend)
         self.dtype = self._options.dtype
@@ -64,8 +65,9 @@ class Setup:
         if problem.order == 4 and wanted["coarse"] == "auto":
             wanted["coarse"] = "rediscretised"  # also for a negative reaction: there are no products
         names = automatic(problem.grid, problem.terms, **wanted)
+        nu = self._sweeps or automatic_sweeps(problem.grid, problem.terms, *names[:2], problem.order)
         choices = Choices(
-            *(names[0], self.omega, self.nu, *names[1:], self.dtype),
+            *(names[0], self.omega, nu, *names[1:], self.dtype),
             singular=problem.singular,
             largest_direct=largest_direct(self._options.device),
             order=problem.order,
@@ -81,12 +83,12 @@ class Setup:
         mixed = self._mixed and (problem.singular or problem.is_held(single))
         backend = make(hierarchy, self._options, mixed)
         self.problem, self.hierarchy, self.levels, self.backend = problem, hierarchy, hierarchy.levels, backend
-        self.smoother, self.coarse, self.transfer = names
+        (self.smoother, self.coarse, self.transfer), self.nu = names, nu
         self._reader = Reader(problem, backend.device, self.dtype)
         self._reduction = Reduction(problem, hierarchy.levels, backend)
         self._may_be_indefinite = problem.terms.closed or may_be_indefinite(problem.grid, problem.terms)
         self._doubtful = not problem.singular and not problem.is_held(self.dtype)
-        self._work_units: dict[tuple[str, int], float] = {}
+        self._work_units: dict[tuple[str, int, bool], float] = {}
 
     def update(
         self, coefficient: Any = None, reaction: Any = None, boundary: Any = None, face_coefficients: Any = None
@@ -121,7 +123,7 @@ class Setup:
         if accel is not None and choose("accel", accel, ("cg", "auto", "none")) == "cg":
             self._check_symmetric(cycle)
             return "cg"
-        symmetric = cycle not in ("F", "backslash") and self.nu[0] == self.nu[1]
+        symmetric = cycle not in ("F", "backslash") and self._symmetric_nu()
         if len(self.levels) == 1 or not symmetric:
             return None
         return "cg" if needed or terms.tensor is not None or is_rough(grid, terms) else None
@@ -131,25 +133,31 @@ class Setup:
             raise ValueError(
                 f"cycle must be 'V' or 'W' for conjugate gradients, which need a symmetric one; got {cycle!r}"
             )
-        if self.nu[0] != self.nu[1]:
+        if not self._symmetric_nu():
             raise ValueError(f"nu must be (n, n) for conjugate gradients: they need a symmetric cycle; got {self.nu}")
 
-    def work_units(self, cycle: str = "V", cycles: int = 1) -> float:
+    def _symmetric_nu(self) -> bool:
+        """Whether symmetric cycles have nu sweeps; of "auto" they have the larger number of them twice."""
+        return self._sweeps is None or self.nu[0] == self.nu[1]
+
+    def work_units(self, cycle: str = "V", cycles: int = 1, accel: str | None = None) -> float:
         """Cost of so many cycles in evaluations of the finest residual; of "fmg", the first is the nested pass.
 
-        A sweep, a residual and a pair of transfers count as one evaluation each on their level.
+        A sweep, a residual and a pair of transfers count as one evaluation each on their level. With `accel` "cg" the
+        cycles are the symmetric ones.
         """
         choose("cycle", cycle, SOLVES)
-        key = cycle, count("cycles", cycles, least=0)
+        key = cycle, count("cycles", cycles, least=0), accel == "cg"
         if key not in self._work_units:
             self._work_units[key] = self._cost(*key)
         return self._work_units[key]
 
-    def _cost(self, cycle: str, cycles: int) -> float:
+    def _cost(self, cycle: str, cycles: int, symmetric: bool) -> float:
         sweeps = self.problem.ndim if self.smoother == "zebra" else SWEEPS_PER_STEP.get(self.smoother, 1)
         nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
         cycles += self.problem.order == 4 and cycle == "fmg" and cycles > 0  # two of them on the finest grid
-        return work_units(nonzeros, (sweeps * self.nu[0], sweeps * self.nu[1]), cycle, cycles)
+        pre, post = (max(self.nu),) * 2 if symmetric else self.nu
+        return work_units(nonzeros, (sweeps * pre, sweeps * post), cycle, cycles)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         # torch cannot copy sparse tensors, and pickles them

@@ -67,10 +67,10 @@ def solvers(draw, every=False):
     )
 
 
-def fused(mg, levels, threads):
+def fused(mg, levels, threads, singular=False):
     variant = variant_of(levels, mg.dtype)
     assert not isinstance(variant, str), variant
-    return Kernels(levels, variant, threads)
+    return Kernels(levels, variant, threads, singular)
 
 
 def check_every_cycle(mg, threads, shares, streamed, seed):

@@ -217,7 +217,7 @@ class TwoBlocks(Backend):
         scaled = v * (1 / unit).astype(v.dtype)
         return (unit * np.sqrt(self.dot(scaled, scaled, level=level))).ravel().astype(float)
 
-    def project(self, v, *, level=0):
+    def project(self, v, *, level=0, out=None):
         if not self.hierarchy.choices.singular:
             return v
         one = v.with_inner([np.ones_like(x) for x in v.inner])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from pde.backends.numba.buffers import TERMS
 from pde.backends.numba.jit import inline
 from pde.backends.numba.pointers import address_of, pointer
 from pde.backends.numba.workspace import COARSE_SLOTS, Work
@@ -26,17 +27,21 @@ Attributes:
     scratch: of the work space.
 """
 
-Task = namedtuple("Task", "sweeps flip f_split source correct sink restricted measured streamed norm beside first last")
+Task = namedtuple(
+    "Task", "sweeps flip f_split source correct sink restricted measured streamed norm beside with_sides first last"
+)
 """A pass over the planes first, ..., last - 1 as numbers and flags; see `interpreter.Step`.
 
 Attributes:
     restricted: whether the residual goes to the coarse grid. measured: whether it is computed.
     streamed: whether `out` is written past the cache.
     beside: planes on either side of these that are in the halo.
+    with_sides: whether there are boundary data, which a first guess takes.
 """
 
-Buffers = namedtuple("Buffers", "f u halo coarse out f_coarse sums")
-"""The arrays of a pass; `sums` takes the sum of W r^2, W u^2 or W f u over each plane."""
+Buffers = namedtuple("Buffers", "f u halo coarse out f_coarse terms sums")
+"""The arrays of a step; `terms` are its boundary data, `sums` takes the sum of W r^2, W u^2 or W f u over each plane.
+"""
 
 
 @inline
@@ -66,5 +71,6 @@ def buffers_of(s, addresses, halo_offset, like, sums):
     """Return the buffers of a step; `halo_offset` is that of its block."""
     return Buffers(
         pointer(like, addresses[s.f]), pointer(like, addresses[s.u]), pointer(like, addresses[s.halo]) + halo_offset,
-        pointer(like, addresses[s.coarse]), pointer(like, addresses[s.out]), pointer(like, addresses[s.f_coarse]), sums,
+        pointer(like, addresses[s.coarse]), pointer(like, addresses[s.out]), pointer(like, addresses[s.f_coarse]),
+        pointer(like, addresses[TERMS]) + s.terms, sums,
     )  # fmt: skip

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from mgcore import Event, Iteration, Remaining
-from pde.backends.base import Backend
+from pde.backends.base import Backend, Moments
 from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
-from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
 from pde.backends.numba import stamps
 from pde.backends.numba.background import MEANWHILE, begin, waiting
@@ -20,9 +19,16 @@ from pde.backends.numba.variants import EVERY, Variant, variant_of
 from pde.common.progress import CompileBar
 from pde.levels.hierarchy import Hierarchy, Makers
 from pde.problem.grid import Array, Grid
+from pde.problem.lifting import Products
 
 SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
+
+LARGE_VECTOR = 1 << 15
+"""Unknowns from which on sums of one vector are worth a call of the kernels."""
+
+SUMS = 3
+"""Sums of a vector: those of `Moments`."""
 
 
 def make(hierarchy: Hierarchy, options: Options) -> Backend | str:
@@ -115,7 +121,8 @@ class Numba(Backend):
         if self._kernels is None:
             from pde.backends.numba.kernels import Kernels
 
-            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._options.cores)
+            singular = self.hierarchy.choices.singular
+            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._options.cores, singular)
         return self._kernels
 
     def describe(self) -> str:
@@ -146,15 +153,74 @@ class Numba(Backend):
         return out, exact(norms, f)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
-        if not self.measures(data) or (self.batches and self.batches.take(len(data.rhs))):
+        if self.batches and self.batches.take(len(data.rhs)):
             return super().full_multigrid(data, out=out, measure=measure)
-        f = np.ascontiguousarray(data.nodal)
+        f = self.complete(data)
         out = space(f, out)
-        norms = [self.kernels.full_multigrid(*each, measure) for each in zip(f, out, strict=True)]
+        sides = self.kernels.side_data(np.ascontiguousarray(data.nodal), data.sides)
+        norms = [self.kernels.full_multigrid(g, v, measure, side) for g, v, side in zip(f, out, sides, strict=True)]
         return out, exact(norms, f)
 
+    def complete(self, data: Data) -> Array:
+        """The right-hand side with boundary data, of zero mean where the problem is singular."""
+        if data.f is not None or data.sizes is not None:  # it is already
+            return np.ascontiguousarray(data.rhs)
+        return np.ascontiguousarray(self.project(self.fold(data.rhs, data.sides)))
+
+    def project(self, v: Vector, *, level: int = 0, out: Vector = None) -> Vector:
+        if level > 0 or not self.hierarchy.choices.singular:
+            return super().project(v, level=level)
+        return self._centre(v, space(v, out))[0]
+
+    def without_mean(self, v: Array, out: Array | None = None) -> Array:
+        return self.project(v, out=out)
+
+    def sizes(self, v: Array) -> np.ndarray:
+        return self.norms(v)
+
+    def moments(self, v: Array) -> Moments:
+        if v[0].size < LARGE_VECTOR:
+            return super().moments(v)
+        found = np.array([self.kernels.moments(each) for each in np.ascontiguousarray(v)]).reshape(-1, SUMS)
+        return Moments(found[:, 0], found[:, 1], self._rms(found[:, 2], v))
+
+    def centred(self, v: Array) -> tuple[Array, np.ndarray, np.ndarray]:
+        if v[0].size < LARGE_VECTOR:
+            return super().centred(v)
+        out, (before, after) = self._centre(v, np.empty(v.shape, v.dtype))
+        largest = np.sqrt(after[:, 2]) * float(np.finfo(self.dtype).eps)
+        if not np.all(abs(after[:, 0]) <= largest):  # the rounding of a large mean
+            out, (_, after) = self._centre(out, out)
+        return out, self._rms(before[:, 2], v), self._rms(after[:, 2], out)
+
+    def norms(self, v: Vector, *, level: int = 0) -> np.ndarray:
+        if level > 0 or v.shape[0] == 0 or v[0].size < LARGE_VECTOR:
+            return super().norms(v, level=level)
+        return self.moments(v).rms
+
+    def add_products(self, v: Array, products: Products, out: Array | None = None) -> Array:
+        if v[0].size < LARGE_VECTOR or v.dtype != float or self.dtype != float:
+            return super().add_products(v, products, out)
+        v, out = np.ascontiguousarray(v), space(v, out)
+        for k in range(len(v)):
+            self.kernels.add_products(v[k], products.packed(k), out[k])
+        return out
+
+    def _centre(self, v: Array, out: Array) -> tuple[Array, np.ndarray]:
+        """v less its mean in `out`, with the moments of both, (2, members, 3)."""
+        v = np.ascontiguousarray(v)
+        moments = [self.kernels.centre(*each) for each in zip(v, out, strict=True)]
+        return out, np.array(moments).reshape(-1, 2, SUMS).swapaxes(0, 1)
+
+    def _rms(self, squares: np.ndarray, v: Array) -> np.ndarray:
+        """The root mean squares of members, by the means of their squares where these are exact."""
+        rms = np.sqrt(squares)
+        for k in np.flatnonzero(~((rms > SMALL) & (rms < LARGE))):
+            rms[k] = super().norms(v[k : k + 1])[0]
+        return rms
+
     def measures(self, data: Data) -> bool:
-        return is_homogeneous(data, self.hierarchy)
+        return True
 
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
@@ -165,7 +231,7 @@ class Numba(Backend):
             from pde.backends.numba.krylov import FusedConjugateGradients
 
             return FusedConjugateGradients(self, kind, data, u, out)
-        if not self.hierarchy.choices.singular and self.kernels.fits_one_call:
+        if self.kernels.fits_one_call:
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
 
@@ -189,15 +255,19 @@ class CyclesInOneCall(Cycling):
         nested = self._u is None and self._kind == "fmg"
         if not all(SMALL < member.scale < LARGE for member in left):
             return super().advance(left)
-        if nested and not self._backend.measures(self._data):
-            return super().advance(left)
         kind = self._kind if nested or self._kind != "fmg" else "V"
         f = np.ascontiguousarray(self._data.rhs)
         out = space(f, self._u if self._owned else self._take_out())
+        sides: list[tuple[Any, ...]] = [()] * len(f)
+        if nested and self._data.sides:
+            sides = [
+                (each,)
+                for each in self._backend.kernels.side_data(np.ascontiguousarray(self._data.nodal), self._data.sides)
+            ]
         guesses = [None] * len(f) if self._u is None else np.ascontiguousarray(self._u)
         solve, norms = self._backend.kernels.solve, []
-        for each in zip(f, guesses, out, left, strict=True):  # in this frame
-            norms += [solve(kind, *each)]
+        for *each, side in zip(f, guesses, out, left, sides, strict=True):  # in this frame
+            norms += [solve(kind, *each, *side)]
         self._u, self._owned = out, True
         return norms
 

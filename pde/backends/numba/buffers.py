@@ -11,9 +11,10 @@ from pde.backends.numba.simd import LANES
 from pde.backends.numba.workspace import GUARD_VALUE
 from pde.problem.grid import Array
 
-NULL, F, U, OUT, FIELDS = range(5)
-"""Indices in every plan: no buffer, and what a run is given (U may be none, for zero; later rounds take u from OUT);
-from FIELDS on the variable coefficients, four a level."""
+NULL, F, U, OUT, NODAL, TERMS, FIELDS = range(7)
+"""Indices in every plan: no buffer, and what a run is given (U may be none, for zero; later rounds take u from OUT;
+NODAL is f without its boundary data, TERMS these data, see `boundary_terms`, or none); from FIELDS on the variable
+coefficients, four a level."""
 
 SLACK = LANES
 """Numbers behind each buffer: loops over its last row read whole lanes, and what they find there is not used."""
@@ -26,7 +27,7 @@ class Buffer(NamedTuple):
     size: int = 0
 
 
-FIRST_BUFFERS = (Buffer("-"), Buffer("f"), Buffer("u"), Buffer("out"))
+FIRST_BUFFERS = tuple(map(Buffer, ("-", "f", "u", "out", "nodal f", "boundary data")))
 
 
 class Buffers:

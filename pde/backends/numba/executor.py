@@ -10,14 +10,15 @@ import numpy as np
 
 from mgcore import Level
 from pde.backends.numba import interpreter
-from pde.backends.numba.buffers import OUT, Buffers, F, U, address
+from pde.backends.numba.boundary_terms import NO_SIDES, SideData
+from pde.backends.numba.buffers import NODAL, OUT, TERMS, Buffers, F, U, address
 from pde.backends.numba.direct import direct
 from pde.backends.numba.fused_sweep import RESIDUAL
 from pde.backends.numba.interpreter import DIRECT, STEP
 from pde.backends.numba.jit import prepared
 from pde.backends.numba.plan import Plan
-from pde.backends.numba.recording import Recorder, record
-from pde.backends.numba.states import Packed, Sweeping
+from pde.backends.numba.recording import VECTORS, Recorder, record
+from pde.backends.numba.states import Packed, Rows, Sweeping
 from pde.backends.numba.thread_pool import thread_pool
 from pde.backends.numba.work_queue import RUNS, new_counters
 from pde.backends.numba.workspace import DIVISION, WorkSpace
@@ -33,9 +34,11 @@ NO_NORMS, NO_SCALE = np.zeros(0), np.ones(2)
 class Executor:
     """Cycles over levels, and full multigrid ("nested"), from and to arrays of the user."""
 
-    def __init__(self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int) -> None:
+    def __init__(
+        self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int, singular: bool = False
+    ) -> None:
         self.dtype, grids = packed.reals.dtype, [level.info.grid for level in levels]
-        self.packed, self.sweeping, self.threads = packed, sweeping, threads
+        self.packed, self.sweeping, self.threads, self.singular = packed, sweeping, threads, singular
         self._sizes, self.grids = [grid.size for grid in grids], tuple(grid.shape for grid in grids)
         self._order, self._solver = _order(levels[-1]), levels[-1].B[0]
         self._direct = direct(levels[-1], self._order, self.dtype)
@@ -65,19 +68,35 @@ class Executor:
 
     def recorder(self) -> Recorder:
         """Return a recorder for plans of these levels."""
-        return Recorder(self.packed, self._sizes, self._direct.work_size, self.threads)
+        return Recorder(self.packed, self._sizes, self._direct.work_size, self.threads, self.singular)
 
     def plan_of(self, recorder: Recorder, again: int = 0) -> Plan:
         """Return a plan of what was recorded, in which later rounds begin with step `again`."""
         divisions, buffers = np.array(recorder.divisions), tuple(recorder.buffers)
         return Plan(recorder.program(again), divisions, buffers, self.grids, again)
 
+    def vector_plan(self, kind: str) -> Plan:
+        """Return a plan for vectors of the finest level, one of `recording.VECTORS`."""
+        if (kind, 0, 0) not in self._plans:
+            recorder = self.recorder()
+            VECTORS[kind](recorder, 0, Rows(F, False), Rows(OUT, False))
+            self._plans[kind, 0, 0] = self.plan_of(recorder)
+        return self._plans[kind, 0, 0]
+
     def solve(
-        self, kind: str, f: Array, u: Array | None, out: Array, norms: Array, scale: Array, tolerance: float
+        self,
+        kind: str,
+        f: Array,
+        u: Array | None,
+        out: Array,
+        norms: Array,
+        scale: Array,
+        tolerance: float,
+        sides: SideData = NO_SIDES,
     ) -> int:
         """Make cycles of a kind in one call; return their number. For `norms` and so on see `interpreter.another`."""
         plan = self.plan(kind)
-        return self._execute(plan, self._given(plan, f, u, out), norms, scale, tolerance)[1]
+        return self._execute(plan, self._given(plan, f, u, out, sides), norms, scale, tolerance)[1]
 
     def run(
         self,
@@ -85,6 +104,7 @@ class Executor:
         f: Array,
         u: Array | None,
         out: Array,
+        sides: SideData = NO_SIDES,
         *,
         before: Callable[[Plan], Any] | None = None,
         check: bool = False,
@@ -92,6 +112,7 @@ class Executor:
         """Run a plan from u (None: zero) to `out`, which may be u; return the sum that its last step asks for.
 
         Args:
+            sides: boundary data, which full multigrid takes; f has them too.
             before: called with each leg before it is run; each step is then a leg.
             check: look for numbers that are read before they are written, or written out of bounds; slow.
 
@@ -99,7 +120,7 @@ class Executor:
             TypeError, ValueError: an array is not contiguous or has another dtype or size; names the argument.
             RuntimeError: `check` has found something.
         """
-        addresses = self._given(plan, f, u, out)
+        addresses = self._given(plan, f, u, out, sides)
         if self.is_one_call and before is None and not check:
             return self._execute(plan, addresses)[0]
         return self._run_legs(plan, addresses, before, check)
@@ -149,10 +170,11 @@ class Executor:
             known = self._addresses[plan] = self._buffers.addresses(plan.buffers)
         return known.copy()
 
-    def _given(self, plan: Plan, f: Array, u: Array | None, out: Array) -> Array:
+    def _given(self, plan: Plan, f: Array, u: Array | None, out: Array, sides: SideData) -> Array:
         """Return the addresses of a plan's buffers."""
         addresses, size = self._own(plan), self._sizes[plan.level]
-        for name, index, values in (("f", F, f), ("u", U, u), ("out", OUT, out)):
+        nodal = f if sides.nodal is None else sides.nodal
+        for name, index, values in (("f", F, f), ("u", U, u), ("out", OUT, out), ("nodal f", NODAL, nodal)):
             if values is None:
                 continue
             if values.dtype != self.dtype:  # kernels are given addresses alone
@@ -162,6 +184,7 @@ class Executor:
                     f"{name} must be {size} contiguous numbers, got {values.shape}, strides {values.strides}"
                 )
             addresses[index] = address(values)
+        addresses[TERMS] = 0 if sides.terms is None else address(sides.terms)
         return addresses
 
     def _execute(

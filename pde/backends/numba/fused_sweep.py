@@ -23,6 +23,7 @@ from pde.backends.numba.coarse import (
 from pde.backends.numba.jit import compiled, inline, merged
 from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
 from pde.backends.numba.pointers import unless_none
+from pde.backends.numba.side_terms import add_to_guess
 from pde.backends.numba.simd import LANES
 from pde.backends.numba.stencil_constant import Coefficients, Star, product, relax, relax_zeros, residual, squares
 from pde.backends.numba.stencil_variable import (
@@ -144,6 +145,8 @@ def load_plane(is_3d, level, task, buffers, work, t, slot):
             v = interpolate_row(is_3d, level, False, coarse, j, work)
             add_correction(level, row, even, odds, v, work.scratch)
         ends(row, n, L.periodic[2] != 0)
+    if cubic and task.with_sides:
+        add_to_guess(level, rows, i, buffers.terms, work)
 
 
 @inline

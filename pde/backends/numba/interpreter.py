@@ -10,20 +10,23 @@ from typing import NamedTuple
 import numpy as np
 
 from pde.backends.numba.arguments import Level, Task, buffers_of, work_of
-from pde.backends.numba.buffers import NULL, OUT, U
+from pde.backends.numba.buffers import NULL, OUT, TERMS, U
 from pde.backends.numba.direct import solve_directly
 from pde.backends.numba.fused_sweep import CUBIC, PRODUCTS, RESIDUAL, ZERO, sweep
 from pde.backends.numba.jit import called, compiled, exact, merged
 from pde.backends.numba.krylov_pass import Known, combine, find_numbers
 from pde.backends.numba.layout import copy
-from pde.backends.numba.pointers import address_of
+from pde.backends.numba.means import add_products, subtract_mean, sum_planes
+from pde.backends.numba.pointers import address_of, pointer
 from pde.backends.numba.restrict_rhs import restrict_rhs
+from pde.backends.numba.side_terms import fold
 from pde.backends.numba.work_queue import BEGUN, DONE, RUNS, STOP, TAKEN, begun, raise_by, read, wait
 
-PASS, RHS, DIRECT, HALO, COMBINE, FIND = 0, 1, 2, 3, 4, 5
+PASS, RHS, DIRECT, HALO, COMBINE, FIND, FOLD, SUM, SUBTRACT, OUTER = range(10)
 """Kinds of steps: `sweep`, `restrict_rhs` (from f to `out`), `solve_directly` on the coarsest level, a copy of the
-planes of u beside each block to `halo`, before the next step overwrites them, and of conjugate gradients `combine` and
-`find_numbers`."""
+planes of u beside each block to `halo`, before the next step overwrites them; of conjugate gradients `combine` and
+`find_numbers`; `fold` into the right-hand side `out` of the next coarser level, `sum_planes` of f, `subtract_mean` and
+`add_products` (from f to `out`)."""
 
 
 class Step(NamedTuple):
@@ -38,6 +41,8 @@ class Step(NamedTuple):
         beside: planes on either side of a block that are in `halo`.
         correct: whether P coarse is added.
         norm: NOTHING, RESIDUAL, ITERATE, INNER or PRODUCTS.
+        sums: the buffer of the sums of planes, in float64.
+        terms: where in the boundary data those of this step begin.
         blocks: 0 is one block that the thread of the step before does at once.
     """
 
@@ -58,6 +63,8 @@ class Step(NamedTuple):
     out: int = NULL
     f_coarse: int = NULL
     norm: int = 0
+    sums: int = NULL
+    terms: int = 0
     planes: int = 0
     blocks: int = 1
 
@@ -154,6 +161,17 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
         solve_directly(direct, buffers.f, buffers.out, work.modes)
     elif s.op == RHS:
         restrict_rhs(is_3d, level, buffers.f, s.f_split != 0, buffers.out, first, last, work)
+    elif s.op == FOLD:
+        if addresses[TERMS] != 0:
+            fold(level, buffers.out, buffers.terms)
+    elif s.op == SUM:
+        sum_planes(level, buffers.f, s.f_split != 0, pointer(address_of(sums), addresses[s.sums]), first, last)
+    elif s.op == SUBTRACT:
+        planes = pointer(address_of(sums), addresses[s.sums])
+        subtract_mean(level, buffers.f, s.f_split != 0, planes, buffers.out, first, last)
+    elif s.op == OUTER:
+        products = pointer(address_of(sums), addresses[TERMS])
+        add_products(level, buffers.f, products, buffers.out, first, last, work.data_row)
     elif s.op == COMBINE:
         known = Known(addresses[s.f] != 0, addresses[s.u] != 0, addresses[s.coarse] != 0, addresses[s.f_coarse] != 0)
         combine(is_3d, varying, level, s, known, buffers, first, last, work)
@@ -165,7 +183,8 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
         streamed = level.record.streamed != 0 and addresses[s.out] != addresses[s.u]
         task = Task(
             s.sweeps, s.flip, s.f_split != 0, source, s.correct != 0, s.sink, restricted,
-            restricted or s.norm == RESIDUAL or s.norm == PRODUCTS, streamed, s.norm, s.beside, first, last,
+            restricted or s.norm == RESIDUAL or s.norm == PRODUCTS, streamed, s.norm, s.beside, addresses[TERMS] != 0,
+            first, last,
         )  # fmt: skip
         sweep(is_3d, varying, level, task, buffers, work)
 

@@ -72,7 +72,7 @@ def combine(is_3d, varying, level, s, known, buffers, first, last, work):
             buffers.sums[k] = np.nan
         return
     fill(work.zero, work.row)
-    task = Task(0, 0, False, ZERO, False, ZERO, False, True, False, s.norm, s.beside, first, last)
+    task = Task(0, 0, False, ZERO, False, ZERO, False, True, False, s.norm, s.beside, False, first, last)
     slot = 2
     for t in range(first - 1, last + 1):
         slot = slot + 1 if slot < 2 else 0

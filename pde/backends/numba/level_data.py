@@ -18,6 +18,7 @@ from pde.backends.numba.variants import columns_that_differ, line_values
 from pde.common.caching import once_per_axis
 from pde.levels.interpolation_1d import (
     as_weights,
+    cubic_ends,
     cubic_matrix,
     data_matrix,
     linear_matrix,
@@ -46,7 +47,8 @@ def record(dtype: np.dtype) -> np.dtype:
     ends = [(f"{name}{part}", count) for name in ("prolonged", "restricted", "cubic", "data") for part in parts]
     cubic = [("at_cubic_parent", count, 2), ("at_cubic", count, 2), ("ce", real, 4), ("co", real, 4)]
     data = [("at_data_from", count, 2), ("at_data", count, 2), ("rows_most", count, 2), ("d", real, 8)]
-    every: Any = axis + rows + line + boundary + varying + parents + spans + taps + ends + cubic + data
+    sides = [("at_ends", count, 3), ("reach", count, 2), ("at_volumes", count, 2), ("volume", np.float64)]
+    every: Any = axis + rows + line + boundary + varying + parents + spans + taps + ends + cubic + data + sides
     return np.dtype(every, align=True)
 
 
@@ -79,6 +81,9 @@ class Tables:
             self._level["periodic"][a] = axis is not None and axis.periodic and axis.n > 1
             if a < 2:
                 self._level["at_width"][a] = self._real(np.ones(1) if axis is None else axis.width)
+        self._level["volume"] = np.prod([axis.width.sum() for axis in grid.axes])
+        width = grid.axes[-1].width
+        self._level["at_volumes"] = self._real(width), self._real(np.concatenate((width[::2], width[1::2])))
         self._level["omega"] = omega
         self._level["streamed"] = grid.size * self.dtype.itemsize >= STREAMED
         if self.varying:
@@ -91,6 +96,7 @@ class Tables:
             self._level["halved"][a] = halved
             self._level["m"][a] = 1 if coarse is None else coarse.n
             sides = transfer.diffusion[number : number + 1] if halved else ()
+            self._ends(a, cubic_ends(axes[a], coarse) if halved else np.zeros((2, self._level["n"][a])))
             if a < 2:
                 self._rows(a, halved_rows(axes[a], coarse, *sides) if halved else same_rows(self._level["n"][a]))
             elif halved:
@@ -155,6 +161,14 @@ class Tables:
         level["at_cubic_parent"][a], level["at_cubic"][a] = self._integer(rows.cubic_parent), self._real(rows.cubic)
         level["at_data_from"][a], level["at_data"][a] = self._integer(rows.data_from), self._real(rows.data)
         level["rows_most"][a], level["span"][a] = len(rows.data_from), len(rows.restrict)
+
+    def _ends(self, a: int, weights: Array) -> None:
+        """Set the weights of the boundary values at both ends of an axis in a first guess."""
+        self._level["at_ends"][a] = self._real(weights)
+        if a == 2:
+            self._level["reach"] = [
+                int(np.max(np.nonzero(w)[0], initial=-1)) + 1 for w in (weights[0], weights[1, ::-1])
+            ]
 
     def _along(self, line: LineMaps) -> None:
         for name, taps in line.taps.items():

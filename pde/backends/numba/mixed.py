@@ -9,6 +9,7 @@ import numpy as np
 
 from mgcore import Iteration, Remaining
 from pde.backends.data import Data, Norms, Options, Vector
+from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
 from pde.backends.mixed import Mixed, scale_of
 from pde.backends.numba.backend import Numba, space
@@ -153,7 +154,7 @@ class Correcting(Cycling):
     def _nested(self, k: int) -> Array:
         """Full multigrid for the right-hand side of a member, which is its residual."""
         data = self._data.select([k], self._r.ndim - 1)
-        if not self._backend.inner.measures(data):
+        if not is_homogeneous(data, self._backend.hierarchy):
             return np.ascontiguousarray(self._backend.nested_cycles(data, self._scales[k])[0])
         self._backend.inner.kernels.full_multigrid(self._r[k], self._d, "nothing")
         return self._d

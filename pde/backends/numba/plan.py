@@ -15,7 +15,7 @@ import numpy as np
 
 from pde.backends.numba.buffers import NULL, Buffer
 from pde.backends.numba.fused_sweep import CUBIC, INNER, ITERATE, RESIDUAL, ZERO
-from pde.backends.numba.interpreter import COMBINE, DIRECT, FIND, HALO, PASS, RHS
+from pde.backends.numba.interpreter import COMBINE, DIRECT, FIND, FOLD, HALO, OUTER, PASS, RHS, SUBTRACT, SUM
 from pde.problem.grid import Array
 
 SUMS = {RESIDUAL: "norm of the residual", ITERATE: "norm of u", INNER: "inner product of f and u"}
@@ -26,6 +26,10 @@ WORDS = {
     HALO: "copy halo",
     COMBINE: "combine iterates",
     FIND: "find numbers",
+    FOLD: "fold boundary data",
+    SUM: "sum planes",
+    SUBTRACT: "subtract mean",
+    OUTER: "add products",
 }
 
 
@@ -93,6 +97,8 @@ class Plan:
         reads, writes = {
             PASS: (("f", "u", "halo", "coarse"), ("out", "f_coarse")),
             HALO: (("u",), ("halo",)),
+            FOLD: ((), ("out",)),
+            SUM: (("f",), ()),
             COMBINE: (("f", "u", "halo", "coarse", "out"), ("f_coarse",)),
             FIND: ((), ()),
         }.get(int(step["op"]), (("f",), ("out",)))

@@ -15,14 +15,19 @@ import numpy as np
 
 import mgcore
 from mgcore import CYCLES
-from pde.backends.numba.buffers import FIRST_BUFFERS, OUT, Buffer, F, U
+from pde.backends.numba.boundary_terms import Part, offsets
+from pde.backends.numba.buffers import FIRST_BUFFERS, NODAL, OUT, Buffer, F, U
 from pde.backends.numba.fused_sweep import CUBIC, NOTHING, ZERO
-from pde.backends.numba.interpreter import DIRECT, HALO, PASS, RHS, STEP, Step
+from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, OUTER, PASS, RHS, STEP, SUBTRACT, SUM, Step
+from pde.backends.numba.means import SUMS
 from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Sweeping
 from pde.backends.numba.workspace import of_a_pass, of_direct_solution, of_restricted_data
 
 PARALLEL = 1 << 14
 """Unknowns from which on a pass is worth more than one thread."""
+
+UNDIVIDED = (DIRECT, FOLD)
+"""Steps of one block."""
 
 SHARES, LONG = 4, 16
 """Blocks per thread at most, so that no thread waits long for a slower one, and the planes that each then has at least,
@@ -34,16 +39,22 @@ class Recorder:
 
     Args:
         sizes: unknowns of each level. direct_size: numbers that a direct solution works on.
+        singular: whether right-hand sides are to have zero mean.
     """
 
-    def __init__(self, packed: Packed, sizes: Sequence[int], direct_size: int, threads: int) -> None:
+    def __init__(
+        self, packed: Packed, sizes: Sequence[int], direct_size: int, threads: int, singular: bool = False
+    ) -> None:
         self.records, self.steps = packed.records, list[Step]()
         self.buffers = [
             *FIRST_BUFFERS,
             *(Buffer(f"coefficients {k % 4} of level {k // 4}") for k in range(len(packed.fields))),
         ]
         self.divisions = [of_direct_solution(direct_size)]
-        self._sizes, self._threads = sizes, threads
+        self.singular, self._sizes, self._threads = singular, sizes, threads
+        shapes = [*packed.records["n"].tolist(), packed.records["m"][-1].tolist()]
+        self.offsets = offsets(shapes, packed.is_3d is not None)
+        self._per_sum = 8 // packed.reals.dtype.itemsize
         self._known: dict[tuple[int, int, int], int] = {}
 
     def given(self, name: str) -> int:
@@ -58,7 +69,7 @@ class Recorder:
         """Add a step over its planes in as many blocks as suit it; `overwrites`: it may store u where it comes from."""
         n, periodic = self.records[step.level]["n"], self.records[step.level]["periodic"][0]
         least = 4 * step.sweeps + 8  # planes: fewer are not worth what a block computes again of its neighbours
-        many = int(np.prod(n)) >= PARALLEL and step.op != DIRECT
+        many = int(np.prod(n)) >= PARALLEL and step.op not in UNDIVIDED
         threads = max(1, min(self._threads, step.planes // least)) if many else 1
         blocks = threads * max(1, min(SHARES, step.planes // (LONG * least * threads))) if threads > 1 else 1
         step = step._replace(blocks=blocks, division=self._division(step))
@@ -69,6 +80,27 @@ class Recorder:
             step = step._replace(beside=beside, halo=halo)
             self.steps.append(step._replace(op=HALO))
         self.steps.append(step)
+
+    def centre(self, level: int, f: Rows, out: Rows) -> None:
+        """Add steps that leave f less its mean in `out`."""
+        self.add(self.sum(level, f)._replace(op=SUBTRACT, out=out.buffer))
+
+    def sum(self, level: int, f: Rows, out: Rows | None = None) -> Step:
+        """Add a step that sums the planes of f, and return it."""
+        planes = int(self.records[level]["n"][0])
+        sums = self._index(Buffer(f"sums{level}", 2 * SUMS * planes * self._per_sum))
+        step = Step(SUM, level, f=f.buffer, f_split=f.split, sums=sums, planes=planes)
+        self.add(step)
+        return step
+
+    def add_products(self, level: int, f: Rows, out: Rows) -> None:
+        """Add a step that leaves f and a sum of products in `out`."""
+        planes = int(self.records[level]["n"][0])
+        self.add(Step(OUTER, level, f=f.buffer, out=out.buffer, planes=planes))
+
+    def fold(self, level: int, f: Rows) -> None:
+        """Add a step that folds the boundary data of a level, not the finest, into its right-hand side."""
+        self.add(Step(FOLD, level - 1, out=f.buffer, terms=self.offsets[Part("fold", level)]))
 
     def program(self, again: int = 0) -> np.ndarray:
         """Return the steps as an array; undivided ones that follow each other go together, but for step `again`."""
@@ -86,7 +118,7 @@ class Recorder:
 
     def _division(self, step: Step) -> int:
         key = step.op, step.level, step.sweeps
-        if step.op == DIRECT:
+        if step.op in (DIRECT, FOLD, SUM, SUBTRACT):
             return 0
         if key not in self._known:
             record = self.records[step.level]
@@ -94,7 +126,7 @@ class Recorder:
             alone = step.op == PASS and n[0] == n[1] == 1
             self._known[key] = len(self.divisions)
             self.divisions.append(
-                of_restricted_data(n, m) if step.op == RHS else of_a_pass(n, m, span, step.sweeps, alone)
+                of_restricted_data(n, m) if step.op in (RHS, OUTER) else of_a_pass(n, m, span, step.sweeps, alone)
             )
         return self._known[key]
 
@@ -135,6 +167,15 @@ class RecordedLevel:
         self.run(state, self.u)
         return self.u
 
+    def complete(self, f: Rows) -> Rows:
+        """Fold the boundary data of this level into f, and subtract its mean; that of the finest level is complete."""
+        if self.index == 0:
+            return Rows(F, False)
+        self.recorder.fold(self.index, f)
+        if self.recorder.singular:
+            self.recorder.centre(self.index, f, f)
+        return f
+
     def restrict_data(self, f: Rows, coarse: Any) -> Rows:
         """Restrict the right-hand side of full multigrid to the next coarser grid."""
         out = self.recorder.rows("f", coarse.index)
@@ -158,7 +199,8 @@ class RecordedLevel:
         )
         coarse = state.correction
         if isinstance(state.u, Interpolated):
-            step, coarse = step._replace(source=CUBIC), state.u.coarse
+            terms = self.recorder.offsets[Part("guess", self.index)]
+            step, coarse = step._replace(source=CUBIC, terms=terms), state.u.coarse
         elif state.u is not None:
             step = step._replace(source=state.u.order, u=state.u.buffer)
         if coarse is not None:
@@ -191,6 +233,11 @@ class RecordedSolution:
     def feature(self, state: State) -> Pending:
         return Pending(self, state)
 
+    def complete(self, f: Rows) -> Rows:
+        """Fold the boundary data of this level into f; to solve is to subtract its mean first."""
+        self.recorder.fold(self.index, f)
+        return f
+
     def stored(self, state: State) -> Rows:
         if state.sweeps:
             self.recorder.add(Step(DIRECT, f=state.f.buffer, out=self.u.buffer))
@@ -198,13 +245,13 @@ class RecordedSolution:
 
 
 def full_multigrid(levels: Sequence[Any], f: Rows, cycle: Callable[..., Pending]) -> Pending:
-    """Record full multigrid for zero boundary data, with this cycle on each level."""
+    """Record full multigrid with this cycle on each level; f are the nodal values, without boundary data."""
     u: Pending = mgcore.full_multigrid(
         levels,
         f,
         interpolate=[lambda u: Interpolated(u.stored())] * (len(levels) - 1),
         restrict_data=[partial(a.restrict_data, coarse=b) for a, b in pairwise(levels)],
-        cycle=cycle,
+        cycle=lambda levels, f, u: cycle(levels, levels[0].complete(f), u),
     )
     return u
 
@@ -220,6 +267,14 @@ def record(
     own = [z or Rows(OUT, True), *(recorder.rows("u", l) for l in range(start + 1, count - 1))]
     levels: list[Any] = [RecordedLevel(recorder, start + k, sweeping, u) for k, u in enumerate(own)]
     levels.append(RecordedSolution(recorder, count - 1))
-    f, u = Rows(F, z is not None), None if z else Rows(U, False)
-    result: Pending = full_multigrid(levels, f, CYCLES["V"]) if kind == "nested" else CYCLES[kind](levels, f, u)
+    f, u, nested = Rows(F, z is not None), None if z else Rows(U, False), kind == "nested"
+    result: Pending = full_multigrid(levels, Rows(NODAL, False), CYCLES["V"]) if nested else CYCLES[kind](levels, f, u)
     result.write(z or Rows(OUT, False), norm)
+
+
+VECTORS: dict[str, Callable[..., Any]] = {
+    "sums": Recorder.sum,
+    "centre": Recorder.centre,
+    "products": Recorder.add_products,
+}
+"""Plans for vectors, from f to `out`."""

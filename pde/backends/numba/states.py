@@ -24,7 +24,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Interpolated:
-    """The first guess of full multigrid: cubic interpolation of the next coarser grid's u."""
+    """The first guess of full multigrid: cubic interpolation of the next coarser grid's u, with the boundary data."""
 
     coarse: Rows
 
