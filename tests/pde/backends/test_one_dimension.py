@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import pde
 from pde.backends.numba.executor import Executor
 from pde.backends.numba.interpreter import PASS
+from pde.backends.numba.variants import variant_of
 from pde.backends.numba.workspace import row_length
 from tests.pde import rounding
 from tests.pde.kernel_solvers import fused
@@ -36,11 +37,10 @@ def test_solves_with_boundary_data_as_the_plain_levels_do(problem, seed, accel):
     rng = np.random.default_rng(seed)
     f, grid = rng.standard_normal(problem.shape), problem.grid
     g = {(0, side): rng.standard_normal() for side in (0, 1) if not grid.axes[0].periodic}
-    try:
-        mine, plain = (pde.Multigrid(problem, kernels=kernels, smoother="sor") for kernels in ("numba", "numpy"))
-    except ValueError as error:
-        assert "odd number" in str(error) or "one level" in str(error)
+    plain = pde.Multigrid(problem, kernels="numpy", smoother="sor")
+    if isinstance(variant_of(plain.levels, plain.dtype), str):  # an odd periodic axis, or one level
         return
+    mine = pde.Multigrid(problem, kernels="numba", smoother="sor")
     if problem.singular:
         g = {}
         f -= np.sum(grid.volumes() * f) / np.sum(grid.volumes())
@@ -54,7 +54,7 @@ def test_solves_with_boundary_data_as_the_plain_levels_do(problem, seed, accel):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "mixed"])
 def test_auto_takes_them_on_large_grids(dtype):
-    problem = pde.Poisson((1 << 15,), reaction=1e6)
+    problem = pde.Poisson((200_000,), reaction=1e8)
     f = np.random.default_rng(0).standard_normal(problem.shape)
     mg, plain = (pde.Multigrid(problem, dtype=dtype, kernels=kernels) for kernels in ("numba", "numpy"))
     assert "compiled kernels" in str(mg)
