@@ -142,11 +142,12 @@ class Recorder:
             if step.op == PASS and not self.is_2d:
                 rows = -(-int(n[1]) // step.tiles) + 2 * (2 * step.sweeps + int(span[1]) + 1)
                 rows = rows if record["periodic"][1] else min(rows, int(n[1]))
+            alone = step.op == PASS and self.is_2d and n[0] == 1
             self._known[key] = len(self.divisions)
             self.divisions.append(
                 of_restricted_data(n, m)
                 if step.op in (RHS, OUTER)
-                else of_a_pass(n, m, int(span[0]), step.sweeps, rows)
+                else of_a_pass(n, m, int(span[0]), step.sweeps, rows, alone)
             )
         return self._known[key]
 
