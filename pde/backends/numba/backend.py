@@ -48,11 +48,11 @@ def _make(hierarchy: Hierarchy, options: Options) -> Backend | str:
     size = options.size or hierarchy.levels[0].info.grid.size
     if automatic and size < SMALLEST:
         return f"fewer than {SMALLEST:,} unknowns"
-    if automatic and hierarchy.levels[0].info.grid.ndim == 1:
-        return "in one dimension their tables take longer than many solves"
     variant = variant_of(hierarchy.levels, options.dtype)
     if isinstance(variant, str):
         return variant
+    if automatic and hierarchy.levels[0].info.grid.ndim == 1:
+        return "in one dimension their tables take longer than many solves"
     if automatic and variant not in options.chosen:
         options.chosen[variant] = waiting(variant, size)
     reason = options.chosen.get(variant) if automatic else None
