@@ -71,6 +71,7 @@ def measure(shape: tuple[int, ...]) -> dict[str, Any]:
     problem = pde.Poisson(shape)
     f, exact = data(problem)
     mg = pde.Multigrid(problem, threads=THREADS)
+    mixed = pde.Multigrid(problem, threads=THREADS, dtype="mixed")
     out, other = np.empty_like(f), f.copy()
     solution = None
 
@@ -82,6 +83,7 @@ def measure(shape: tuple[int, ...]) -> dict[str, Any]:
         "copy": lambda: np.copyto(other, f),
         "full multigrid": lambda: mg.full_multigrid(f, out=out),
         "solve to 1e-9": solve,
+        "solve to 1e-9, mixed": lambda: mixed.solve(f, rtol=1e-9, out=other),
     }
     if f.size <= LARGEST_VARIABLE:
         smooth = pde.Multigrid(pde.Poisson(shape, coefficient=coefficient), threads=THREADS)

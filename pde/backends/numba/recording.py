@@ -123,9 +123,10 @@ class Recorder:
         if key not in self._known:
             record = self.records[step.level]
             n, m, span = record["n"], record["m"], int(record["span"][0])
+            alone = step.op == PASS and n[0] == n[1] == 1
             self._known[key] = len(self.divisions)
             self.divisions.append(
-                of_restricted_data(n, m) if step.op in (RHS, OUTER) else of_a_pass(n, m, span, step.sweeps)
+                of_restricted_data(n, m) if step.op in (RHS, OUTER) else of_a_pass(n, m, span, step.sweeps, alone)
             )
         return self._known[key]
 
