@@ -74,7 +74,7 @@ class FusedConjugateGradients(Cycling):
 
     def __del__(self) -> None:
         """Leave arrays to the next solve: new ones cost as much as an iteration, when their pages are first touched."""
-        if self._pair:
+        if getattr(self, "_pair", None):  # not where it was interrupted before
             own = [u for u, free in zip(self._pair, self._free, strict=True) if free and u is not self._given]
             spare: dict[tuple[int, ...], list[Array]] = {}
             for each in (*own, self._r):
