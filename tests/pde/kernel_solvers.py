@@ -73,7 +73,7 @@ def fused(mg, levels, threads, singular=False):
     return Kernels(levels, variant, threads, singular)
 
 
-def check_every_cycle(mg, threads, shares, streamed, seed):
+def check_every_cycle(mg, threads, shares, streamed, seed, tile=1 << 20):
     if len(mg.levels) == 1:
         return
     rng = np.random.default_rng(seed)
@@ -84,6 +84,8 @@ def check_every_cycle(mg, threads, shares, streamed, seed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recording, "SHARES", shares)
         patch.setattr(recording, "PARALLEL", 1)
+        patch.setattr(recording, "TILE", tile)
+        patch.setattr(recording, "LEAST_ROWS", 3)
         patch.setattr(tables, "STREAMED", streamed)
         mine = fused(mg, mg.levels, threads)
         for cycle, guess in (("V", None), ("V", u), ("W", u), ("F", u), ("backslash", None)):
