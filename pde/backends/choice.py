@@ -63,9 +63,9 @@ def make(hierarchy: Hierarchy, options: Options, mixed: bool = False) -> Backend
         return _chosen(here, options)
     low = np.dtype("float32")
     inner = _chosen(hierarchy.to(device.where, low), replace(options, dtype=low))
-    if not isinstance(inner, numba.Numba):
-        return Mixed(here, inner)
     grid = here.levels[0].info.grid
+    if not isinstance(inner, numba.Numba) or grid.ndim == 1:
+        return Mixed(here, inner)
     double = _chosen(here, options) if max(grid.shape) > LONGEST[grid.ndim] else None
     return MixedNumba(here, inner, double if isinstance(double, numba.Numba) else None, options)
 

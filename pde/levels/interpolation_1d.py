@@ -176,8 +176,8 @@ def cubic_matrix(fine: Axis, coarse: Axis) -> sp.csr_matrix:
 @once_per_axis
 def cubic_ends(fine: Axis, coarse: Axis) -> Array:
     """(2, n): the weights of the values at a low and a high Dirichlet end, which `cubic_matrix` leaves out."""
-    C = without_rounding(matrix(*cubic(fine, coarse), len(with_dirichlet_ends(coarse)))).toarray()
-    ends = zip((C[:, 0], C[:, -1]), coarse.sides, strict=True)
+    C = without_rounding(matrix(*cubic(fine, coarse), len(with_dirichlet_ends(coarse)))).tocsc()
+    ends = zip(C[:, [0, -1]].toarray().T, coarse.sides, strict=True)
     return np.stack([weights if side.kind == "dirichlet" else np.zeros(fine.n) for weights, side in ends])
 
 

@@ -134,7 +134,9 @@ class Setup:
                 f"cycle must be 'V' or 'W' for conjugate gradients, which need a symmetric one; got {cycle!r}"
             )
         if not self._symmetric_nu():
-            raise ValueError(f"nu must be (n, n) for conjugate gradients: they need a symmetric cycle; got {self.nu}")
+            raise ValueError(
+                f"nu must be 'auto' or (n, n) for conjugate gradients, which need symmetric cycles; got {self.nu}"
+            )
 
     def _symmetric_nu(self) -> bool:
         """Whether symmetric cycles have nu sweeps; of "auto" they have the larger number of them twice."""

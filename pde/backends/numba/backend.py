@@ -51,6 +51,8 @@ def _make(hierarchy: Hierarchy, options: Options) -> Backend | str:
     variant = variant_of(hierarchy.levels, options.dtype)
     if isinstance(variant, str):
         return variant
+    if automatic and hierarchy.levels[0].info.grid.ndim == 1:
+        return "in one dimension their tables take longer than many solves"
     if automatic and variant not in options.chosen:
         options.chosen[variant] = waiting(variant, size)
     reason = options.chosen.get(variant) if automatic else None

@@ -7,6 +7,7 @@ values that a first guess takes beside the sides ("guess").
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,9 +69,7 @@ class BoundaryTerms:
     def __init__(self, levels: Sequence[Level]) -> None:
         grids = [level.info.grid for level in levels]
         self._grid, ndim = grids[0], grids[0].ndim
-        shapes = [
-            [1] * (3 - ndim) + [*grid.shape] if ndim == 3 else [grid.shape[0], 1, grid.shape[1]] for grid in grids
-        ]
+        shapes = [[*grid.shape[:-1], *[1] * (3 - ndim), grid.shape[-1]] for grid in grids]
         starts, end = offsets(shapes, ndim == 3), 0
         columns = {}
         for key in self._keys():
@@ -145,7 +144,7 @@ def len_of(M: Any) -> int:
 
 
 def _product(maps: Sequence[Any]) -> Any:
-    return maps[0] if len(maps) == 1 else sp.kron(*maps, format="csr")
+    return reduce(partial(sp.kron, format="csr"), maps) if maps else sp.identity(1, format="csr")
 
 
 def _split_last(M: Any, level: Level, a: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pde.backends.numba.jit import compiled
+from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import ends, join, split
 from pde.backends.numba.transfers import Ring, add, combine, four, restrict, times, two
 from pde.backends.numba.workspace import COARSE_SLOTS, COARSE_SUMS
@@ -21,8 +21,24 @@ def earlier(slot, count, ring):
 
 
 @compiled
-def load_parents(level, parent, count, i, coarse, work):
-    """Load the coarse planes needed to interpolate plane i; write their slots to `work.slots`.
+def rows_needed(level, cubic, begin, end):
+    """Return the range of coarse rows that the rows begin, ..., end - 1 of a plane are interpolated from."""
+    L = level.record
+    n1, low, high = L.n[1], L.m[1], 0
+    parent, weight, count = level.integers + L.at_parent[1], level.reals + L.at_prolong[1], 2
+    if cubic:
+        parent, weight, count = level.integers + L.at_cubic_parent[1], level.reals + L.at_cubic[1], 4
+    for j in range(begin, end):
+        for s in range(count):
+            k = s * n1 + around_axis(j, n1)
+            if weight[k] != 0:
+                low, high = min(low, parent[k]), max(high, parent[k] + 1)
+    return low, high
+
+
+@compiled
+def load_parents(level, parent, count, i, coarse, needed, work):
+    """Load the `needed` rows of the coarse planes that plane i comes from; write their slots to `work.slots`.
 
     A missing one (-1), whose weight is zero, is in the first slot: any finite number will do.
     """
@@ -39,13 +55,13 @@ def load_parents(level, parent, count, i, coarse, work):
         if not found:
             free = 0
             for k in range(COARSE_SLOTS):
-                needed = False
+                kept = False
                 for other in range(count):
-                    needed = needed or tags[k] == parent[other * n0 + i]
-                if not needed:
+                    kept = kept or tags[k] == parent[other * n0 + i]
+                if not kept:
                     free = k
             slots[s], tags[free] = free, plane
-            for j in range(m1):
+            for j in range(needed[0], needed[1]):
                 source = coarse + (plane * m1 + j) * m
                 row = work.coarse + (free * work.coarse_plane + j * work.coarse_row + 2)
                 join(row, source, source + (m - m // 2), m)
@@ -68,19 +84,19 @@ def only_one(weight, step, count):
 
 
 @compiled
-def interpolate_plane(level, cubic, i, coarse, work):
-    """Interpolate the coarse grid across the planes, to plane i; return a pointer to the result."""
+def interpolate_plane(level, cubic, i, coarse, needed, work):
+    """Interpolate the `needed` coarse rows across the planes, to plane i; return a pointer to the result."""
     L = level.record
-    n0, m1, m = L.n[0], L.m[1], L.m[2]
+    n0, m = L.n[0], L.m[2]
     parent, weight, count = level.integers + L.at_parent[0], level.reals + (L.at_prolong[0] + i), 2
     if cubic:
         parent, weight, count = level.integers + L.at_cubic_parent[0], level.reals + (L.at_cubic[0] + i), 4
-    load_parents(level, parent, count, i, coarse, work)
+    load_parents(level, parent, count, i, coarse, needed, work)
     slots, size = work.slots, work.coarse_plane
     only = only_one(weight, n0, count)
     if only >= 0:
         return work.coarse + slots[only] * size
-    for j in range(m1):
+    for j in range(needed[0], needed[1]):
         rows, out = work.coarse + j * work.coarse_row, work.mixed + j * work.coarse_row
         p, q = rows + slots[0] * size, rows + slots[1] * size
         if cubic:
@@ -91,8 +107,14 @@ def interpolate_plane(level, cubic, i, coarse, work):
     return work.mixed
 
 
+@inline
+def within(k, needed):
+    """Return k, or a row that has been loaded where the weight of row k is zero."""
+    return min(max(k, needed[0]), needed[1] - 1)
+
+
 @compiled
-def interpolate_row(is_3d, level, cubic, plane, j, work):
+def interpolate_row(is_3d, level, cubic, plane, j, needed, work):
     """Interpolate such a plane across its rows, to row j; return a pointer to the coarse values along it."""
     if is_3d is None:
         return plane + 2
@@ -104,8 +126,8 @@ def interpolate_row(is_3d, level, cubic, plane, j, work):
         if only >= 0:
             return plane + (p[only * n1] * length + 2)
         sources = (
-            plane + max(p[0], 0) * length, plane + max(p[n1], 0) * length, plane + max(p[2 * n1], 0) * length,
-            plane + max(p[3 * n1], 0) * length,
+            plane + within(p[0], needed) * length, plane + within(p[n1], needed) * length,
+            plane + within(p[2 * n1], needed) * length, plane + within(p[3 * n1], needed) * length,
         )  # fmt: skip
         four(out, sources, (c[0], c[n1], c[2 * n1], c[3 * n1]), m + 4)
     else:
@@ -113,21 +135,21 @@ def interpolate_row(is_3d, level, cubic, plane, j, work):
         only = only_one(c, n1, 2)
         if only >= 0:
             return plane + (p[only * n1] * length + 2)
-        two(out, plane + p[0] * length, c[0], plane + p[n1] * length, c[n1], m + 4)
+        two(out, plane + within(p[0], needed) * length, c[0], plane + within(p[n1], needed) * length, c[n1], m + 4)
     return out + 2
 
 
 @compiled
-def planes_begun(level, first, last):
-    """Return the coarse planes whose first fine plane is in first, ..., last - 1, and the fine planes they need."""
+def coarse_begun(level, axis, first, last):
+    """Return the coarse planes or rows whose first fine one is in first, ..., last - 1, and the fine ones they need."""
     L = level.record
-    m0, first0, last0 = L.m[0], level.integers + L.at_first[0], level.integers + L.at_last[0]
+    m, fine_first, fine_last = L.m[axis], level.integers + L.at_first[axis], level.integers + L.at_last[axis]
     r_first, r_last, c_first = first, last, 0
-    while c_first < m0 and first > 0 and first0[c_first] < first:
+    while c_first < m and first > 0 and fine_first[c_first] < first:
         c_first += 1
     c_last = c_first
-    while c_last < m0 and (last == L.n[0] or first0[c_last] < last):
-        r_first, r_last = min(r_first, first0[c_last]), max(r_last, last0[c_last] + 1)
+    while c_last < m and (last == L.n[axis] or fine_first[c_last] < last):
+        r_first, r_last = min(r_first, fine_first[c_last]), max(r_last, fine_last[c_last] + 1)
         c_last += 1
     return c_first, c_last, r_first, r_last
 
@@ -146,32 +168,31 @@ def restrict_row(level, c, k, slot, out, work):
 
 
 @compiled
-def restrict_plane(level, begun, c_last, k, slot, out, work):
-    """In three: add the residual of plane k to the coarse planes from `begun` on; store those that are complete.
+def add_restricted(level, begun, window, rows, k, x, r, out, work):
+    """In three: add the residual of plane k to row x of the coarse planes from `begun` on; store what is complete.
 
-    Rows are combined within their plane, while it is in the cache; the sums of planes are coarse.
+    Args:
+        window, rows: of the planes and the rows of the pass.
+        r: the residual of row rows.begin of the plane.
     """
     L, integers, reals = level.record, level.integers, level.reals
-    n1, m0, m1, m = L.n[1], L.m[0], L.m[1], L.m[2]
+    m0, m1, m = L.m[0], L.m[1], L.m[2]
     first0, last0, weight0 = integers + L.at_first[0], integers + L.at_last[0], reals + L.at_restrict[0]
-    first1, last1, weight1 = integers + L.at_first[1], integers + L.at_last[1], reals + L.at_restrict[1]
-    rows, line = Ring(work.r + slot * work.plane, n1, work.row), work.r_line
-    for x in range(m1):
-        first, count = around_axis(first1[x], n1), last1[x] - first1[x] + 1
-        row = combine(work.r_row, rows, first, weight1 + x, m1, count, work.row)
-        restrict_along(level, row, work)
-        c = begun
-        while c < c_last and first0[c] <= k:
-            weight = weight0[(k - first0[c]) * m0 + c]
-            total = work.sums + (c % COARSE_SUMS * work.coarse_plane + x * work.coarse_row)
-            if k == first0[c]:
-                times(total, line, weight, m)
-            else:
-                add(total, total, line, weight, m)
-            if k == last0[c]:
-                target = out + (c * m1 + x) * m
-                split(target, target + (m - m // 2), total, m)
-            c += 1
+    first, last, weight1 = integers[L.at_first[1] + x], integers[L.at_last[1] + x], reals + (L.at_restrict[1] + x)
+    fine = Ring(r + (first - rows.begin) * work.row, last - first + 1, work.row)
+    restrict_along(level, combine(work.r_row, fine, 0, weight1, m1, last - first + 1, work.row), work)
+    c, line = begun, work.r_line
+    while c < window.c_last and first0[c] <= k:
+        weight = weight0[(k - first0[c]) * m0 + c]
+        total = work.sums + (c % COARSE_SUMS * work.coarse_plane + x * work.coarse_row)
+        if k == first0[c]:
+            times(total, line, weight, m)
+        else:
+            add(total, total, line, weight, m)
+        if k == last0[c]:
+            target = out + (c * m1 + x) * m
+            split(target, target + (m - m // 2), total, m)
+        c += 1
 
 
 @compiled

@@ -34,7 +34,7 @@ def compile_kernels(
     belongs to the processor and to the versions of Python, Numba and this package.
 
     Args:
-        dims: of 2 and 3.
+        dims: of 2 and 3; grids of one dimension take the kernels of two.
         dtypes: of "float64" and "float32" (which mixed precision needs).
         coefficients: of "constant" (along each row of the grid), "varying" and "galerkin" (for domains, and where a
             coefficient jumps), "batch" (for many right-hand sides on a small grid).

@@ -1,4 +1,6 @@
-"""One pass over a grid, plane by plane (in two dimensions row by row): load, relax, residual, restrict, store.
+"""One pass over a grid of two dimensions, row by row: load, relax, residual, restrict, store.
+
+A plane is one row; `tiled_sweep` has the pass of three dimensions.
 
 Plane t is loaded; half a sweep is made on plane t - 1, the next half on t - 2, and so on; the residual follows behind
 the last half, is restricted at once and never stored. A few planes are in the cache while all this happens to them.
@@ -13,11 +15,10 @@ import numpy as np
 from pde.backends.numba.arguments import axes_of
 from pde.backends.numba.coarse import (
     around_axis,
+    coarse_begun,
     earlier,
     interpolate_plane,
     interpolate_row,
-    planes_begun,
-    restrict_plane,
     restrict_row,
 )
 from pde.backends.numba.jit import compiled, inline, merged
@@ -95,7 +96,7 @@ def sweep(is_3d, varying, level, task, buffers, work):
                 buffers.sums[level.record.n[0] + 1 + k] = product_with_residual(varying, level, axes, work, plane)
             if task.restricted:
                 behind = earlier(r_slot, 1, work.r_ring)
-                made = restrict_residual(is_3d, level, buffers, work, k, behind, made, window.c_last)
+                made = restrict_residual(level, buffers, work, k, behind, made, window.c_last)
         k = t - H  # this plane is done
         if task.sink != ZERO and task.first <= k < task.last:
             store_plane(varying, level, task, axes, buffers, work, plane_of(level, task, buffers, work, front, H))
@@ -106,7 +107,7 @@ def window_of(level, task):
     """Return the ranges of planes of a pass."""
     c_first, c_last, r_first, r_last = 0, 0, task.first, task.last
     if task.restricted:
-        c_first, c_last, r_first, r_last = planes_begun(level, task.first, task.last)
+        c_first, c_last, r_first, r_last = coarse_begun(level, 0, task.first, task.last)
     u_first, u_last = (r_first - 1, r_last + 1) if task.measured else (task.first, task.last)
     begin, end = u_first - 2 * task.sweeps, u_last + 2 * task.sweeps
     if level.record.periodic[0] == 0:
@@ -122,14 +123,14 @@ def load_plane(is_3d, level, task, buffers, work, t, slot):
     E, O, h, cubic = EVEN, odd(n), n - n // 2, task.source == CUBIC
     i, rows, coarse = around_axis(t, L.n[0]), work.u + slot * work.plane, work.mixed
     if cubic or task.correct:
-        coarse = interpolate_plane(level, cubic, i, buffers.coarse, work)
+        coarse = interpolate_plane(level, cubic, i, buffers.coarse, (0, L.m[1]), work)
     for j in range(n1):
         row, number = rows + j * work.row, i * n1 + j
         if not task.f_split:
             load_row(work.f + (slot * work.plane + j * work.row), buffers.f + number * n, False, n)
         even, odds = row + E, row + O
         if cubic:
-            interpolate(level, row, interpolate_row(is_3d, level, True, coarse, j, work))
+            interpolate(level, row, interpolate_row(is_3d, level, True, coarse, j, (0, L.m[1]), work))
         elif task.source == ZERO:
             fill(row, work.row)
         else:
@@ -142,7 +143,7 @@ def load_plane(is_3d, level, task, buffers, work, t, slot):
             else:
                 load_row(row, stored, task.source == SPLIT, n)
         if task.correct:
-            v = interpolate_row(is_3d, level, False, coarse, j, work)
+            v = interpolate_row(is_3d, level, False, coarse, j, (0, L.m[1]), work)
             add_correction(level, row, even, odds, v, work.scratch)
         ends(row, n, L.periodic[2] != 0)
     if cubic and task.with_sides:
@@ -244,14 +245,11 @@ def residual_plane(varying, level, task, axes, work, plane, summed):
 
 
 @inline
-def restrict_residual(is_3d, level, buffers, work, k, slot, made, c_last):
+def restrict_residual(level, buffers, work, k, slot, made, c_last):
     """Restrict the residual of plane k, which is in this slot; return the number of the next coarse plane."""
     last0 = level.integers + level.record.at_last[0]
-    if is_3d is not None:
-        restrict_plane(level, made, c_last, k, slot, buffers.f_coarse, work)
     while made < c_last and last0[made] == k:
-        if is_3d is None:
-            restrict_row(level, made, k, slot, buffers.f_coarse, work)
+        restrict_row(level, made, k, slot, buffers.f_coarse, work)
         made += 1
     return made
 

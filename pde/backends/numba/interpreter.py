@@ -20,6 +20,7 @@ from pde.backends.numba.means import add_products, subtract_mean, sum_planes
 from pde.backends.numba.pointers import address_of, pointer
 from pde.backends.numba.restrict_rhs import restrict_rhs
 from pde.backends.numba.side_terms import fold
+from pde.backends.numba.tiled_sweep import Tile, sweep_tile
 from pde.backends.numba.work_queue import BEGUN, DONE, RUNS, STOP, TAKEN, begun, raise_by, read, wait
 
 PASS, RHS, DIRECT, HALO, COMBINE, FIND, FOLD, SUM, SUBTRACT, OUTER = range(10)
@@ -43,7 +44,8 @@ class Step(NamedTuple):
         norm: NOTHING, RESIDUAL, ITERATE, INNER or PRODUCTS.
         sums: the buffer of the sums of planes, in float64.
         terms: where in the boundary data those of this step begin.
-        blocks: 0 is one block that the thread of the step before does at once.
+        tiles: parts that the rows of each plane are in.
+        blocks: those of planes times `tiles`. 0 is one block that the thread of the step before does at once.
     """
 
     op: int
@@ -66,6 +68,7 @@ class Step(NamedTuple):
     sums: int = NULL
     terms: int = 0
     planes: int = 0
+    tiles: int = 1
     blocks: int = 1
 
 
@@ -110,7 +113,7 @@ def execute(is_3d, varying, tables, plan, direct, addresses, rounds, counters, l
         if not wait(counters, before):
             return
         if k == end:
-            if not another(rounds, steps[end - 1].planes, counters):
+            if not another(rounds, steps[end - 1].planes * steps[end - 1].tiles, counters):
                 raise_by(counters, STOP, 1)
                 return
             addresses[U] = addresses[OUT]
@@ -152,7 +155,8 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
     level = Level(records[s.level], address_of(reals), address_of(integers), address_of(addresses), is_3d)
     work = work_of(divisions[s.division], thread)
     blocks, size = max(s.blocks, 1), level.record.n[1] * level.record.n[2]
-    first, last = s.planes * number // blocks, s.planes * (number + 1) // blocks
+    parts, part, rows, number_of_tile = blocks // s.tiles, number // s.tiles, level.record.n[1], number % s.tiles
+    first, last = s.planes * part // parts, s.planes * (part + 1) // parts
     buffers = buffers_of(s, addresses, number * 2 * s.beside * size, address_of(thread[1]), address_of(sums))
     if s.op == HALO:
         if addresses[s.u] != 0:
@@ -186,7 +190,12 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
             restricted or s.norm == RESIDUAL or s.norm == PRODUCTS, streamed, s.norm, s.beside, addresses[TERMS] != 0,
             first, last,
         )  # fmt: skip
-        sweep(is_3d, varying, level, task, buffers, work)
+        if is_3d is None:
+            sweep(is_3d, varying, level, task, buffers, work)
+        else:
+            begin, end = rows * number_of_tile // s.tiles, rows * (number_of_tile + 1) // s.tiles
+            tile = Tile(begin, end, number_of_tile, s.tiles)
+            sweep_tile(is_3d, varying, level, task, tile, buffers, work)
 
 
 @exact

@@ -45,8 +45,8 @@ class Kernels:
         self.fits_one_call = levels[0].info.grid.size <= LARGEST_CALL and self.executor.is_one_call
         """Whether there is `solve`: the grid is small, and no sparse factors are needed between two passes."""
         self.volume = self._volumes[0]
-        self.spare: list[Array] = []
-        """Memory for conjugate gradients."""
+        self.spare: dict[tuple[int, ...], list[Array]] = {}
+        """Memory for conjugate gradients, by shape; two solves at once take it by single operations."""
         self._krylov: dict[str, Plans] = {}
         self._lock = Turns()
 

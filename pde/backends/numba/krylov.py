@@ -74,9 +74,12 @@ class FusedConjugateGradients(Cycling):
 
     def __del__(self) -> None:
         """Leave arrays to the next solve: new ones cost as much as an iteration, when their pages are first touched."""
-        if self._pair:
+        if getattr(self, "_pair", None):  # not where it was interrupted before
             own = [u for u, free in zip(self._pair, self._free, strict=True) if free and u is not self._given]
-            self._backend.kernels.spare[:] = [*own, self._r]
+            spare: dict[tuple[int, ...], list[Array]] = {}
+            for each in (*own, self._r):
+                spare.setdefault(each.shape, []).append(each)
+            self._backend.kernels.spare = spare
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
         if not self._pair:
@@ -135,9 +138,11 @@ class FusedConjugateGradients(Cycling):
 
     def _memory(self, shape: tuple[int, ...]) -> Array:
         """An array that an ended solve has left, or a new one."""
-        spare = self._backend.kernels.spare
-        k = next((k for k, each in enumerate(spare) if each.shape == shape), None)
-        return np.empty(shape, self._f.dtype) if k is None else spare.pop(k)
+        try:
+            array: Array = self._backend.kernels.spare[shape].pop()
+        except (KeyError, IndexError):
+            array = np.empty(shape, self._f.dtype)
+        return array
 
     def _own(self, count: int) -> None:
         """Copy what is about to be overwritten where it belongs to somebody else."""

@@ -55,7 +55,7 @@ def record(dtype: np.dtype) -> np.dtype:
 class Tables:
     """Records of levels, with their arrays one after the other in `reals` and `integers`.
 
-    Grids of two dimensions are planes of one row each: axes (rows, 1, points).
+    Grids of two dimensions are planes of one row each: axes (rows, 1, points); of one dimension (1, 1, points).
 
     Args:
         varying: whether coefficients may differ from point to point along a row.
@@ -333,8 +333,8 @@ def _ends(M: sp.csr_matrix, first: Array, taps: Array, around: bool, tolerance: 
 
 
 def _three(values: Sequence[Any]) -> list[Any]:
-    """(rows, None, points) in two dimensions, (planes, rows, points) in three."""
-    return [values[0], None, values[1]] if len(values) == 2 else list(values)
+    """(None, None, points) in one dimension, (rows, None, points) in two, (planes, rows, points) in three."""
+    return [*values[:-1], *[None] * (3 - len(values)), values[-1]]
 
 
 def _numbers(ndim: int) -> list[Any]:

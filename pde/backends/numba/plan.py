@@ -63,8 +63,8 @@ class Plan:
 
     @cached_property
     def planes(self) -> int:
-        """Planes of the last step, whose squares it may sum."""
-        return int(self.steps["planes"][-1])
+        """Planes of the last step, or tiles of all of them, over which it may sum."""
+        return int(self.steps["planes"][-1] * self.steps["tiles"][-1])
 
     @cached_property
     def work_size(self) -> int:

@@ -17,11 +17,11 @@ import mgcore
 from mgcore import CYCLES
 from pde.backends.numba.boundary_terms import Part, offsets
 from pde.backends.numba.buffers import FIRST_BUFFERS, NODAL, OUT, Buffer, F, U
-from pde.backends.numba.fused_sweep import CUBIC, NOTHING, ZERO
+from pde.backends.numba.fused_sweep import CUBIC, NOTHING, PRODUCTS, ZERO
 from pde.backends.numba.interpreter import DIRECT, FOLD, HALO, OUTER, PASS, RHS, STEP, SUBTRACT, SUM, Step
 from pde.backends.numba.means import SUMS
 from pde.backends.numba.states import Interpolated, Packed, Pending, Rows, State, Sweeping
-from pde.backends.numba.workspace import of_a_pass, of_direct_solution, of_restricted_data
+from pde.backends.numba.workspace import of_a_pass, of_direct_solution, of_restricted_data, planes_kept, row_length
 
 PARALLEL = 1 << 14
 """Unknowns from which on a pass is worth more than one thread."""
@@ -32,6 +32,9 @@ UNDIVIDED = (DIRECT, FOLD)
 SHARES, LONG = 4, 16
 """Blocks per thread at most, so that no thread waits long for a slower one, and the planes that each then has at least,
 in units of the fewest that a block is made for."""
+
+TILE, LEAST_ROWS = 3 << 19, 8
+"""Bytes of the planes of a tile in the work space, which the cache of a core should keep, and rows at least."""
 
 
 class Recorder:
@@ -46,6 +49,7 @@ class Recorder:
         self, packed: Packed, sizes: Sequence[int], direct_size: int, threads: int, singular: bool = False
     ) -> None:
         self.records, self.steps = packed.records, list[Step]()
+        self.is_2d = packed.is_3d is None
         self.buffers = [
             *FIRST_BUFFERS,
             *(Buffer(f"coefficients {k % 4} of level {k // 4}") for k in range(len(packed.fields))),
@@ -55,7 +59,7 @@ class Recorder:
         shapes = [*packed.records["n"].tolist(), packed.records["m"][-1].tolist()]
         self.offsets = offsets(shapes, packed.is_3d is not None)
         self._per_sum = 8 // packed.reals.dtype.itemsize
-        self._known: dict[tuple[int, int, int], int] = {}
+        self._known: dict[tuple[int, ...], int] = {}
 
     def given(self, name: str) -> int:
         """Return the index of an array that each run is given beside those of `buffers`."""
@@ -68,18 +72,30 @@ class Recorder:
     def add(self, step: Step, overwrites: bool = False) -> None:
         """Add a step over its planes in as many blocks as suit it; `overwrites`: it may store u where it comes from."""
         n, periodic = self.records[step.level]["n"], self.records[step.level]["periodic"][0]
+        step = step._replace(tiles=self._tiles(step))
         least = 4 * step.sweeps + 8  # planes: fewer are not worth what a block computes again of its neighbours
         many = int(np.prod(n)) >= PARALLEL and step.op not in UNDIVIDED
         threads = max(1, min(self._threads, step.planes // least)) if many else 1
         blocks = threads * max(1, min(SHARES, step.planes // (LONG * least * threads))) if threads > 1 else 1
+        if step.tiles > 1:
+            blocks = step.tiles * (1 if threads == 1 or step.tiles % threads == 0 else threads)
         step = step._replace(blocks=blocks, division=self._division(step))
-        if overwrites and (blocks > 1 or periodic):
+        if overwrites and (self.is_2d or step.op != PASS) and (blocks > 1 or periodic):
             beside = 2 * step.sweeps + 4 if step.op == PASS else 1
             planes = 2 * beside * blocks
             halo = self._index(Buffer(f"halo{step.level}x{planes}", planes * int(n[1] * n[2])))
             step = step._replace(beside=beside, halo=halo)
             self.steps.append(step._replace(op=HALO))
         self.steps.append(step)
+
+    def _tiles(self, step: Step) -> int:
+        """Return the number of tiles of a pass: the sums over them, and so their number, are those of any threads."""
+        if step.op != PASS or self.is_2d or step.norm == PRODUCTS:
+            return 1
+        record = self.records[step.level]
+        bytes_of_a_row = row_length(record["n"][2]) * record["omega"].itemsize * (2 * planes_kept(step.sweeps) + 2)
+        rows = max(LEAST_ROWS, TILE // bytes_of_a_row - 2 * (2 * step.sweeps + 2))
+        return -(-int(record["n"][1]) // int(rows))
 
     def centre(self, level: int, f: Rows, out: Rows) -> None:
         """Add steps that leave f less its mean in `out`."""
@@ -117,24 +133,35 @@ class Recorder:
         return self.buffers.index(buffer)
 
     def _division(self, step: Step) -> int:
-        key = step.op, step.level, step.sweeps
+        key = step.op, step.level, step.sweeps, step.tiles
         if step.op in (DIRECT, FOLD, SUM, SUBTRACT):
             return 0
         if key not in self._known:
             record = self.records[step.level]
-            n, m, span = record["n"], record["m"], int(record["span"][0])
+            n, m, span, rows = record["n"], record["m"], record["span"], None
+            if step.op == PASS and not self.is_2d:
+                rows = -(-int(n[1]) // step.tiles) + 2 * (2 * step.sweeps + int(span[1]) + 1)
+                rows = rows if record["periodic"][1] else min(rows, int(n[1]))
+            alone = step.op == PASS and self.is_2d and n[0] == 1
             self._known[key] = len(self.divisions)
             self.divisions.append(
-                of_restricted_data(n, m) if step.op in (RHS, OUTER) else of_a_pass(n, m, span, step.sweeps)
+                of_restricted_data(n, m)
+                if step.op in (RHS, OUTER)
+                else of_a_pass(n, m, int(span[0]), step.sweeps, rows, alone)
             )
         return self._known[key]
 
 
 class RecordedLevel:
-    """The moves of a level that is not the coarsest; `u` is where it stores its own."""
+    """The moves of a level that is not the coarsest; it stores u in `u`.
 
-    def __init__(self, recorder: Recorder, index: int, sweeping: Sweeping, u: Rows) -> None:
+    In two dimensions a pass overwrites u, in three it stores it by turns in `u` and `v`.
+    """
+
+    def __init__(self, recorder: Recorder, index: int, sweeping: Sweeping, u: Rows, v: Rows | None = None) -> None:
         self.recorder, self.index, self.sweeping, self.u = recorder, index, sweeping, u
+        self.v = self.u if recorder.is_2d else v or recorder.rows("v", index)
+        self._stored = self.u
         record = recorder.records[index]
         self.planes, self.planes_coarse = int(record["n"][0]), int(record["m"][0])
 
@@ -149,11 +176,12 @@ class RecordedLevel:
 
     def restrict(self, state: State, coarse: Any) -> State:
         f_coarse = self.recorder.rows("f", coarse.index)
-        self.run(state, self.u, f_coarse)
+        self._stored = self._other(state)
+        self.run(state, self._stored, f_coarse)
         return coarse.start_from_residual(f_coarse, None)
 
     def correct(self, state: State, coarse: Any, before: State, after: State, *, post: bool = True) -> State:
-        state = State(state.f, self.u, coarse.stored(after))
+        state = State(state.f, self._stored, coarse.stored(after))
         return self._sweep(state, self.sweeping.nu_post, self.sweeping.flip_post) if post else state
 
     def feature(self, state: State) -> Pending:
@@ -163,8 +191,21 @@ class RecordedLevel:
         """Store u in the buffer of the level, unless it is there."""
         if isinstance(state.u, Rows) and state.u.split and state.correction is None and not state.sweeps:
             return state.u
-        self.run(state, self.u)
-        return self.u
+        out = self._other(state)
+        self.run(state, out)
+        return out
+
+    def write(self, state: State, out: Rows, norm: int) -> None:
+        """Store u in `out` and sum what `norm` asks for."""
+        in_place = isinstance(state.u, Rows) and state.u.buffer == out.buffer
+        if in_place and not self.recorder.is_2d:
+            self.run(state, self._other(state))
+            state = State(state.f, self._other(state))
+        self.run(state, out, norm=norm)
+
+    def _other(self, state: State) -> Rows:
+        """Return where u is not, in three dimensions."""
+        return self.v if state.u == self.u else self.u
 
     def complete(self, f: Rows) -> Rows:
         """Fold the boundary data of this level into f, and subtract its mean; that of the finest level is complete."""
@@ -260,11 +301,13 @@ def record(
 ) -> None:
     """Record a cycle that begins on level `start` of `count`, or "nested": full multigrid with V-cycles.
 
-    Its finest u is in OUT, split by parity, until that is written; where there is z, it begins with zero and ends in z,
-    and f is split too.
+    Its finest u is in OUT, split by parity, until that is written, in three dimensions in a buffer of its own; where
+    there is z, it begins with zero and ends in z, and f is split too.
     """
-    own = [z or Rows(OUT, True), *(recorder.rows("u", l) for l in range(start + 1, count - 1))]
-    levels: list[Any] = [RecordedLevel(recorder, start + k, sweeping, u) for k, u in enumerate(own)]
+    own = z or Rows(OUT, True)
+    finest = (own,) if recorder.is_2d else (recorder.rows("u", start), own)
+    levels: list[Any] = [RecordedLevel(recorder, start, sweeping, *finest)]
+    levels += [RecordedLevel(recorder, l, sweeping, recorder.rows("u", l)) for l in range(start + 1, count - 1)]
     levels.append(RecordedSolution(recorder, count - 1))
     f, u, nested = Rows(F, z is not None), None if z else Rows(U, False), kind == "nested"
     result: Pending = full_multigrid(levels, Rows(NODAL, False), CYCLES["V"]) if nested else CYCLES[kind](levels, f, u)

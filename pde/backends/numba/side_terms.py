@@ -15,22 +15,27 @@ from pde.backends.numba.transfers import add
 @compiled
 def add_to_guess(level, rows, i, terms, work):
     """Add the boundary data to the interpolated plane i; `rows` are in the work space."""
+    for j in range(level.record.n[1]):
+        add_to_row(level, rows + j * work.row, i, j, terms)
+
+
+@compiled
+def add_to_row(level, row, i, j, terms):
+    """Add the boundary data to row j of the interpolated plane i."""
     L = level.record
     n0, n1, n = L.n[0], L.n[1], L.n[2]
     across0, across1, across2 = level.reals + L.at_ends[0], level.reals + L.at_ends[1], level.reals + L.at_ends[2]
     one = terms + 2 * n1 * n
     two = one if level.is_3d is None else one + 2 * n0 * n
-    for j in range(n1):
-        row = rows + j * work.row
-        for s in range(2):
-            add_values(row, across0[s * n0 + i], terms + (s * n1 + j) * n, n)
-            if level.is_3d is not None:
-                add_values(row, across1[s * n1 + j], one + (s * n0 + i) * n, n)
-            value = two[(s * n0 + i) * n1 + j]
-            for k in range(L.reach[s]):
-                at = k if s == 0 else n - 1 - k
-                row[point(at, n)] += across2[s * n + at] * value
-        ends(row, n, L.periodic[2] != 0)
+    for s in range(2):
+        add_values(row, across0[s * n0 + i], terms + (s * n1 + j) * n, n)
+        if level.is_3d is not None:
+            add_values(row, across1[s * n1 + j], one + (s * n0 + i) * n, n)
+        value = two[(s * n0 + i) * n1 + j]
+        for k in range(L.reach[s]):
+            at = k if s == 0 else n - 1 - k
+            row[point(at, n)] += across2[s * n + at] * value
+    ends(row, n, L.periodic[2] != 0)
 
 
 @compiled

@@ -53,7 +53,7 @@ class Pending:
 
     def write(self, out: Rows, norm: int = NOTHING) -> None:
         """Store u in `out` and sum the squares that `norm` asks for."""
-        self.level.run(self.state, out, norm=norm)
+        self.level.write(self.state, out, norm)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import cache
+from operator import attrgetter
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
@@ -50,17 +51,17 @@ def thread_pool(count: int) -> ThreadPool:
 
 
 class Turns:
-    """A lock, which a forked child finds open: a thread that held it in the parent does not exist there."""
+    """A lock, which a forked child finds open: a thread that held it in the parent does not exist there.
+
+    `with` finds methods of the lock itself: one of Python may be interrupted between taking it and entering the block.
+    """
+
+    __enter__ = property(attrgetter("_lock.__enter__"))
+    __exit__ = property(attrgetter("_lock.__exit__"))
 
     def __init__(self) -> None:
         self._lock = Lock()
         _EVERY.add(self)
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
     def __reduce__(self) -> Any:
         return Turns, ()

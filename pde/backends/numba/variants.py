@@ -27,11 +27,11 @@ class Variant(NamedTuple):
     """A kind of problem that kernels are compiled for.
 
     Attributes:
-        ndim: 2 or 3.
+        ndim: 2 or 3; a grid of one dimension is a row of those with two, for all but "galerkin".
         dtype: "float64" or "float32".
         coefficients: "constant" where they are alike along a row, "varying" where they are stored point by point,
             "galerkin" where coarse grids have R A P: domains, and coefficients that jump; "batch" where many members
-            are solved on a small grid, whatever the coefficients are there (in one dimension too, where ndim is 2).
+            are solved on a small grid, whatever the coefficients are there.
     """
 
     ndim: int
@@ -58,11 +58,11 @@ def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
     ndim = infos[0].grid.ndim
     if len(levels) == 1:
         return "there is one level only"
-    if ndim not in (2, 3):
-        return f"they are for two and three dimensions, and the grid has {ndim}"
     if not all(isinstance(sweep_of(level), RedBlack) for level in levels[:-1]):
         return "they make red-black sweeps, and the smoother is another"
     if is_compact(levels[0]):
+        if ndim == 1:
+            return "with Galerkin levels they are for two and three dimensions, and the grid has 1"
         return Variant(ndim, np.dtype(dtype).name, "galerkin")
     if infos[0].operator.terms.closed:
         return "with closed faces levels are lists of components, and run in NumPy"
@@ -72,7 +72,7 @@ def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
         if any(axis.periodic and axis.n % 2 and axis.n > 1 for axis in info.grid.axes):
             return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
     alike = all(is_alike(info.grid, info.operator.terms) for info in infos[:-1])
-    return Variant(ndim, np.dtype(dtype).name, "constant" if alike else "varying")
+    return Variant(max(2, ndim), np.dtype(dtype).name, "constant" if alike else "varying")
 
 
 LARGEST_IN_BATCH, LARGEST_COARSEST = 1 << 13, 256

@@ -60,28 +60,33 @@ DIVISION = np.dtype([(name, np.int64) for name in (*Work._fields[:-2], "size")])
 """How a work space is divided: the distances, the offset of each area, and the length of all."""
 
 
-def of_a_pass(n: Array, m: Array, span: int, sweeps: int) -> np.void:
+def of_a_pass(n: Array, m: Array, span: int, sweeps: int, rows: int | None = None, alone: bool = False) -> np.void:
     """Return the division for a pass over a grid of (planes, rows, points) n, the next coarser one having m.
 
     Args:
         span: planes at most that a coarse one is restricted from; in two dimensions they are kept until then.
+        rows: of a tile of each plane, with a row of zeros before and one behind them; None: all, without these.
+        alone: there is one plane, as in one dimension: all places of a ring are the same.
     """
-    row, coarse_row, ring = row_length(n[2]), row_length(m[2]), 2 * sweeps + 3
-    plane, coarse_plane, r_ring = n[1] * row, m[1] * coarse_row, span + 1 if n[1] == 1 else 2
+    row, coarse_row, ring = row_length(n[2]), row_length(m[2]), planes_kept(sweeps)
+    plane, coarse_plane = (n[1] if rows is None else rows + 2) * row, m[1] * coarse_row
+    r_ring = span + 1 if n[1] == 1 else 2
+    planes, coarse_planes, sums = (1, 1, 0) if alone else (ring, COARSE_SLOTS, COARSE_SUMS)
     areas = {
-        "u": ring * plane,
+        "u": planes * plane,
         "zero": row,
-        "f": ring * plane,
-        "r": r_ring * plane,
+        "f": planes * plane,
+        "r": (1 if alone else r_ring) * plane,
         "r_row": row,
         "r_line": coarse_row,
         "scratch": row,
         "mixed_row": coarse_row,
         "mixed": coarse_plane,
-        "coarse": COARSE_SLOTS * coarse_plane,
-        "sums": COARSE_SUMS * coarse_plane,
+        "coarse": coarse_planes * coarse_plane,
+        "sums": sums * coarse_plane,
     }
-    return _divided(areas, (row, plane, coarse_row, coarse_plane, ring, r_ring))
+    distances = (0, coarse_row, 0) if alone else (plane, coarse_row, coarse_plane)
+    return _divided(areas, (row, *distances, ring, r_ring))
 
 
 def of_restricted_data(n: Array, m: Array) -> np.void:
@@ -94,6 +99,11 @@ def of_restricted_data(n: Array, m: Array) -> np.void:
 def of_direct_solution(size: int) -> np.void:
     """Return the division for a direct solution that works on two fields of this size."""
     return _divided({"modes": 2 * size})
+
+
+def planes_kept(sweeps: int) -> int:
+    """Return the number of planes of u in the work space of a pass."""
+    return 2 * sweeps + 3
 
 
 def row_length(n: int) -> int:

@@ -236,6 +236,19 @@ def test_boundary_data_and_one_pass(always):
     np.testing.assert_allclose(mg.cycle(f), plain.cycle(f), rtol=0, atol=rounding.of_a_cycle(plain, f, passed))
 
 
+@pytest.mark.parametrize("boundary", ["neumann", "periodic"])
+def test_one_cycle_of_a_singular_problem_keeps_the_mean_it_has_alone(boundary, always):
+    mg = pde.Multigrid(pde.Poisson((20, 16), boundary=boundary), levels=3)
+    f, u0 = (np.random.default_rng(i).standard_normal((9, 20, 16)) + 1.0 for i in range(2))
+    for kind in ("V", "W", "F", "backslash"):
+        for guess in (None, u0):
+            together = mg.cycle(f, guess, kind)
+            for k, u in enumerate(together):
+                alone = mg.cycle(f[k], None if guess is None else guess[k], kind)
+                bound = rounding.of_a_cycle(mg, f[k], alone, u0[k])
+                assert np.max(np.abs(u - alone)) <= bound
+
+
 def test_a_bad_member_is_its_own_affair(always):
     mg, plain = pair((20, 20), extent=100.0)
     f = data_of(plain, 9)

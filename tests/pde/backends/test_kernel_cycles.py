@@ -32,13 +32,14 @@ HOW_THEY_RUN = {
     "shares": st.sampled_from([1, 4]),
     "streamed": st.sampled_from([1, 1 << 30]),
     "seed": st.integers(0, 2**31),
+    "tile": st.sampled_from([1, 1 << 20]),
 }
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mg=solvers(), **HOW_THEY_RUN)
-def test_every_cycle_is_that_of_the_plain_levels(mg, threads, shares, streamed, seed):
-    check_every_cycle(mg, threads, shares, streamed, seed)
+def test_every_cycle_is_that_of_the_plain_levels(mg, threads, shares, streamed, seed, tile):
+    check_every_cycle(mg, threads, shares, streamed, seed, tile)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -87,8 +88,8 @@ def test_a_program_has_no_pass_too_many():
 @pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mg=solvers(every=True), **HOW_THEY_RUN)
-def test_every_cycle_of_every_kind_is_that_of_the_plain_levels(mg, threads, shares, streamed, seed):
-    check_every_cycle(mg, threads, shares, streamed, seed)
+def test_every_cycle_of_every_kind_is_that_of_the_plain_levels(mg, threads, shares, streamed, seed, tile):
+    check_every_cycle(mg, threads, shares, streamed, seed, tile)
 
 
 @pytest.mark.parametrize("shape", [(4, 8, 6), (4, 1, 6)])
@@ -99,13 +100,14 @@ def test_coarse_grids_do_not_see_what_another_level_has_left_in_the_work_space(s
     check_every_cycle(pde.Multigrid(problem, nu=nu, kernels="numpy"), 1, 4, 1 << 30, 3)
 
 
-def test_coefficients_that_vary_in_space():
+@pytest.mark.parametrize("tile", [1, 1 << 20])
+def test_coefficients_that_vary_in_space(tile):
     """The kernels that a smooth coefficient takes by default in three dimensions."""
     rng = np.random.default_rng(0)
     one, two, three, reaction = (1 + 0.5 * rng.random((9, 10, 16)) for _ in range(4))
     boundary = ["neumann", ("dirichlet", ("robin", 2.0)), "periodic"]
     problem = pde.Poisson(one.shape, boundary=boundary, coefficient=[one, two, three], reaction=reaction)
-    check_every_cycle(pde.Multigrid(problem, kernels="numpy"), 1, 4, 1 << 30, seed=0)
+    check_every_cycle(pde.Multigrid(problem, kernels="numpy"), 1, 4, 1 << 30, seed=0, tile=tile)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -133,7 +135,7 @@ def test_a_cycle_measures_the_inner_product_of_f_and_u(mg, kind, threads, seed):
         mine, out, again = fused(mg, mg.levels, threads), np.empty_like(f), np.empty_like(f)
         product = mine.cycle(kind, f, None, out, measure="inner")
         mine.cycle(kind, f, None, again)
-    np.testing.assert_array_equal(out, again)
+    assert np.max(np.abs(out - again)) <= rounding.of_a_cycle(mg, f, again)  # a pass with a residual is other code
     terms = mg.problem.grid.volumes() * f * out.astype(float)
     lost = f.size * rounding.EPS + 8 * np.finfo(mg.dtype).eps  # of the sum; of the volumes, which have the dtype
     assert abs(product - terms.sum()) <= lost * np.abs(terms).sum()
@@ -148,6 +150,8 @@ def test_threads_change_nothing(mg, seed):
     f = np.random.default_rng(seed).standard_normal(mg.problem.shape).astype(mg.dtype)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recording, "PARALLEL", 1)
+        patch.setattr(recording, "TILE", 1)
+        patch.setattr(recording, "LEAST_ROWS", 3)
         results = []
         for threads in (1, 2, 3, 4):
             mine, out, cycled = fused(mg, mg.levels, threads), np.empty_like(f), np.empty_like(f)

@@ -42,9 +42,10 @@ def assert_same(one, other):
     norm=st.sampled_from([RESIDUAL, ITERATE, INNER]),
     threads=st.sampled_from([1, 2, 3]),
     guess=st.booleans(),
+    tile=st.sampled_from([1, 1 << 20]),
     seed=st.integers(0, 2**31),
 )
-def test_steps_one_by_one_give_the_bits_of_one_call(mg, kind, norm, threads, guess, seed):
+def test_steps_one_by_one_give_the_bits_of_one_call(mg, kind, norm, threads, guess, tile, seed):
     """And nothing is read in the work space before it is written, nor written beyond the ends of areas and buffers."""
     if len(mg.levels) == 1:
         return
@@ -52,6 +53,8 @@ def test_steps_one_by_one_give_the_bits_of_one_call(mg, kind, norm, threads, gue
     u = u if guess else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recording, "PARALLEL", 1)
+        patch.setattr(recording, "TILE", tile)
+        patch.setattr(recording, "LEAST_ROWS", 3)
         executor = executor_of(mg, threads)
         plan = executor.plan(kind, 0, norm)
         at_once = run(executor, plan, f, u)
@@ -145,7 +148,7 @@ def test_a_plan_says_what_it_does():
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_write_into_a_guard_is_found(dtype):
     n, m = np.array([9, 5, 7]), np.array([5, 3, 3])
-    for division in (of_a_pass(n, m, 3, 2), of_direct_solution(24)):
+    for division in (of_a_pass(n, m, 3, 2), of_a_pass(n, m, 3, 2, 4), of_direct_solution(24)):
         work = WorkSpace(np.dtype(dtype), int(division["size"]))
         work.poison(division)
         work.check(division)

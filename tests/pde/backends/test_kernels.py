@@ -87,7 +87,7 @@ def test_what_runs_is_said():
 
 
 REFUSED = [
-    ({"shape": (31,)}, {}, "two and three dimensions"),
+    ({"shape": (31,), "domain": np.arange(31) > 3}, {"levels": 64}, "two and three dimensions"),
     ({"shape": (31, 31)}, {"smoother": "jacobi"}, "red-black sweeps"),
     ({"shape": (31, 31)}, {"coarse": "galerkin"}, "rediscretised"),
     ({"shape": (31, 31), "coefficient": lambda x, y: np.exp(40 * x)}, {}, "one level"),

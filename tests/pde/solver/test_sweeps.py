@@ -109,7 +109,7 @@ def test_symmetric_cycles_take_the_larger_number_twice(cycle):
     assert mg.predict(cycle, grids=2, accel="cg") == twice.predict(cycle, grids=2, accel="cg")
     M = [solver.as_preconditioner(cycle) @ f.ravel() for solver in (mg, twice)]
     np.testing.assert_array_equal(*M)
-    with pytest.raises(ValueError, match=r"nu must be \(n, n\)"):
+    with pytest.raises(ValueError, match=r"nu must be 'auto' or \(n, n\)"):
         pde.Multigrid(problem, nu=(2, 1)).solve(f, accel="cg")
 
 

@@ -96,7 +96,8 @@ class Batches:
         given = np.array([[0.0], [1.0], [0.0], [1.0]]).repeat(len(f), axis=1)
         guess = None if u is None else np.ascontiguousarray(u)
         norm = {None: 0, "residual": 1, "iterate": 2}[measure]
-        norms = self._runner.run(kind, f, guess, out, np.arange(len(f)), given, 1, norm, level)[0][:, 0]
+        fitting = kind == "fmg"  # a single cycle keeps the mean that it finds, as for one member
+        norms = self._runner.run(kind, f, guess, out, np.arange(len(f)), given, 1, norm, level, fitting)[0][:, 0]
         good = measure is not None and bool(np.all((norms > SMALL) & (norms < LARGE)))
         return out, norms.tolist() if good else None
 

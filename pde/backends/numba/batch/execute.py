@@ -11,7 +11,7 @@ from pde.backends.numba.batch.transfers import NOW, clear, gather, scatter, tran
 from pde.backends.numba.jit import called, compiled, exact, merged
 from pde.backends.numba.pointers import address_of, pointer
 from pde.backends.numba.simd import LANES
-from pde.backends.numba.work_queue import DONE, TAKEN, raise_by, read, rest
+from pde.backends.numba.work_queue import BEGUN, DONE, TAKEN, begun, raise_by, read, rest
 
 SWEEP, BACKWARDS, DOWN, UP, DIRECT, RHS, GUESS, FITTING, PROJECT = range(9)
 """Kinds of steps on a level: a sweep, or with the colours in the opposite order; f of the next level <- R (f - A u)
@@ -40,8 +40,12 @@ def execute(is_3d, tables, steps, rounds, members, addresses, given, norms, coun
         given: (4, members): the last norm, relative to a scale, that scale, the tolerance, and the cycles at most.
         norms, counts: (members, cycles) and (members,), the norms after each cycle and the number of cycles made.
         counters: of `new_counters`.
-        leads: whether this thread waits for the others.
+        leads: whether the others depend on this thread, which waits for them.
     """
+    if leads:
+        raise_by(counters, BEGUN, 1)
+    elif not begun(counters):
+        return
     groups = (len(members) + LANES - 1) // LANES
     while True:
         group = raise_by(counters, TAKEN, 1)

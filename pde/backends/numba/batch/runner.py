@@ -72,6 +72,7 @@ class Runner:
         most: int = 1,
         norm: int = RESIDUAL,
         level: int = 0,
+        project: bool = True,
     ) -> tuple[Array, Array]:
         """Make cycles of these members from u (None: zero) to `out`, which may be u, at most so many of each.
 
@@ -80,6 +81,7 @@ class Runner:
             f, u, out: contiguous arrays (rows, *shape); `members` are rows.
             given, norm: see `execute`.
             level: on which the cycles begin.
+            project: whether each cycle ends with a u of zero mean where the problem is singular.
 
         Returns:
             The norms after each cycle, (members, most), and the number of cycles of each.
@@ -95,7 +97,7 @@ class Runner:
                 raise TypeError(f"{name} must be {self.dtype} for these kernels, got {values.dtype}")
             if values.shape != f.shape or values.size != len(f) * size or not values.flags.c_contiguous:
                 raise ValueError(f"{name} must be contiguous, {f.shape}; got {values.shape}, strides {values.strides}")
-        steps, again = self._plan(kind, level)
+        steps, again = self._plan(kind, level, project)
         norms, counts = np.full((len(members), most), np.nan), np.zeros(len(members), np.int64)
         addresses = np.array([address(f), 0 if u is None else address(u), address(out)], np.int64)
         each = max(LANES, LARGEST_CALL // size // LANES * LANES)
@@ -126,12 +128,12 @@ class Runner:
         places = (*rounds, tables.row, tables.modes)
         return tables.is_3d, tables.arrays, steps, places, members, addresses, given, norms, counts
 
-    def _plan(self, kind: str, level: int) -> tuple[Array, int]:
+    def _plan(self, kind: str, level: int, project: bool) -> tuple[Array, int]:
         """The steps of the first round, those of later rounds, and the number of the former; 0: all are alike."""
         first = list(self._nested()) if kind == "fmg" else []
-        project = [(PROJECT, 0)] if self._singular and level == 0 else []
-        first += project if first else []
-        later = [*self._cycle("V" if kind == "fmg" else kind, level), *project]
+        fitting = [(PROJECT, 0)] if self._singular and level == 0 and project else []
+        first += fitting if first else []
+        later = [*self._cycle("V" if kind == "fmg" else kind, level), *fitting]
         return np.array([*first, *later], np.int64), len(first)
 
     def _cycle(self, kind: str, l: int) -> Iterator[Step]:
