@@ -24,7 +24,7 @@ OF_U, OF_CHANGE, OF_Z, RZ, ENERGY, STEP_LENGTH, NEXT_RZ, DOUBT, NUMBERS = range(
 Known = namedtuple("Known", "f v z r")
 """Which of these buffers there are; f, v and z are else zero, and r is not stored."""
 
-GROWTH = 4.0
+GROWTH = 1.0
 """The growth of (r, z) from which on the last direction is not used: at the level of rounding it is noise."""
 
 LOST = 0.25
