@@ -10,7 +10,6 @@ from mgcore import Remaining
 from pde.backends.data import Data, Options
 from pde.backends.numba import level_data, recording
 from pde.backends.numba.backend import Numba
-from pde.backends.numba.krylov import FusedConjugateGradients
 from pde.backends.numba.variants import variant_of
 from tests.pde import rounding
 from tests.pde.kernel_solvers import solvers
