@@ -24,6 +24,9 @@ OF_U, OF_CHANGE, OF_Z, RZ, ENERGY, STEP_LENGTH, NEXT_RZ, DOUBT, NUMBERS = range(
 Known = namedtuple("Known", "f v z r")
 """Which of these buffers there are; f, v and z are else zero, and r is not stored."""
 
+GROWTH = 1.0
+"""The growth of (r, z) from which on the last direction is not used: at the level of rounding it is noise."""
+
 LOST = 0.25
 """The share of (z, A z) below which (p, A p) as a difference has lost digits."""
 
@@ -45,7 +48,7 @@ def find_numbers(sums, planes, addresses, one, other):
     for k in range(planes):
         rz += sums[k]
         rest += sums[planes + 1 + k]
-    beta = rz / b[RZ] if b[RZ] != 0 else np.float64(0)
+    beta = rz / b[RZ] if abs(rz) < GROWTH * abs(b[RZ]) else np.float64(0)
     energy = rz - rest - beta * beta * b[ENERGY]
     b[NEXT_RZ] = rz
     b[DOUBT] = 0 if energy > LOST * (rz - rest) and rz != rest else 1
