@@ -396,9 +396,9 @@ NOTES = f"""\
 Variable a: 2 + sin 2 pi x sin 2 pi y (sin 2 pi z). scipy.fft: dstn, type 1, in place, with precomputed eigenvalues.
 Intel MKL: its Poisson solver on its own padded array, with f scaled and packed beforehand. Set-up of this package: what
 a new solver with its first solve takes longer than a later solve, with kernels compiled before; of the others: the
-hierarchy from a matrix. PETSc, hypre: Debian's. V-cycles: the difference of solves with {FEW} and {MORE}, whose bytes
-are {bytes_of_a_cycle(2):.0f} and {bytes_of_a_cycle(3):.0f} per unknown in two and three dimensions. Paths: the whole
-solve over its cycles."""
+hierarchy from a matrix. PETSc, hypre: Debian's. V-cycles: the difference of solves with {FEW} and {MORE}
+of them, whose bytes are {bytes_of_a_cycle(2):.0f} and {bytes_of_a_cycle(3):.0f} per unknown in two and three
+dimensions. Paths: the whole solve over its cycles."""
 
 
 if __name__ == "__main__":
