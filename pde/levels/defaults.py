@@ -25,10 +25,11 @@ SHARE_OF_COARSE = 0.4
 SWEEPS = {3: (2, 1)}
 """(before, after) by dimension where a third sweep gains more than it costs; (1, 1) for those not named.
 
-In three dimensions V(2,1) takes 0.045 per cycle and V(1,1) 0.09: 1.27 of its digits, for 1.25 of its work units and 1.13
-to 1.25 of its time on compiled kernels, where sweeps share a pass. Solves to 1e-6 ... 1e-9 on 63^3 to 255^3 take 0.87 to
-0.99 of the time there (V(1,2) 0.86 to 0.96), and 1.0 to 1.03 in NumPy (V(1,2) 1.02 to 1.09). In two dimensions a third
-sweep has 1.2 of the digits, solves take 0.94 to 1.02 of the time and 1.1 in NumPy, and full multigrid 1.2.
+In three dimensions V(2,1) takes 0.045 per cycle and V(1,1) 0.09: 1.27 of its digits, for 1.25 of its work units and
+1.13 to 1.3 of its time on compiled kernels, where sweeps share a pass. Solves to 1e-6, 1e-8 and 1e-9 on 63^3 to 255^3
+take 0.87 to 0.99 of the time in the mean there (V(1,2) 0.86 to 0.96), and 1.0 to 1.03 in NumPy (V(1,2) 1.02 to 1.09).
+In two dimensions V(2,1) has 1.2 of the digits: solves take 1.01 to 1.02 of the time, full multigrid 1.1 to 1.3, and
+cycles in NumPy 1.4.
 """
 
 
