@@ -116,9 +116,10 @@ class Reduction:
 
     @property
     def _is_alike(self) -> bool:
-        """Whether coefficients are numbers, and there are neither domains nor wider stencils."""
+        """Whether coefficients are numbers, in arrays of the host, and there are neither domains nor wider stencils."""
         terms = self.terms
-        return not (terms.varies or self.lifts_always) and self.problem.order == 2 and isinstance(terms.reaction, float)
+        special = terms.varies or terms.betas or self.lifts_always or self.problem.order != 2 or self.device.on_tensors
+        return not special and isinstance(terms.reaction, float)
 
     def _add(self, v: Array, products: Products) -> Array:
         return self._backend.add_products(v, products, out=v)
