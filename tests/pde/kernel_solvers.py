@@ -35,15 +35,15 @@ def reacting(draw, shape):
 
 
 @st.composite
-def solvers(draw, every=False):
+def solvers(draw, every=False, least=1):
     """A solver on plain levels, of a problem that there are kernels for.
 
     Kernels for coefficients that vary are compiled for two dimensions and float64 alone, but for `every`: each other
-    kind takes some twenty seconds.
+    kind takes some twenty seconds. `least`: dimensions.
     """
     kind = draw(st.sampled_from([constant, constant, varying, varying, reacting]))
     all_kinds = every or kind is constant
-    ndim = draw(st.sampled_from([1, 2, 2, 3] if all_kinds else [1, 2]))
+    ndim = draw(st.sampled_from([n for n in ([1, 2, 2, 3] if all_kinds else [1, 2]) if n >= least]))
     axes, shape = [], []
     for _ in range(ndim):
         around = draw(st.integers(0, 3)) == 0

@@ -45,7 +45,7 @@ def poisoned(problem, threads, shares=4, streamed=1 << 30):
 
 @settings(max_examples=60, **QUIETLY)
 @given(
-    mg=solvers(),
+    mg=solvers(least=2),
     threads=st.integers(1, 3),
     shares=st.sampled_from([1, 4]),
     streamed=st.sampled_from([1, 1 << 30]),
@@ -76,7 +76,7 @@ def test_the_pass_is_the_algebra(mg, threads, shares, streamed, in_place, has_u,
 
 
 @settings(max_examples=20, **QUIETLY)
-@given(mg=solvers(), seed=st.integers(0, 2**31))
+@given(mg=solvers(least=2), seed=st.integers(0, 2**31))
 def test_threads_and_blocks_change_nothing(mg, seed):
     rng = np.random.default_rng(seed)
     f, u = rng.standard_normal((2, *mg.problem.shape))
@@ -124,7 +124,7 @@ LEFT = Remaining(last=1.0, scale=1.0, tolerance=0.0, cycles=1)
 )
 def test_iterates_are_those_of_the_plain_class(data, kind, guessed, seed):
     """Around the same cycles in float32: residuals differ by rounding, and their last digit in float32."""
-    plain = data.draw(solvers().filter(lambda mg: len(mg.levels) > 1 and not mg.problem.terms.varies))
+    plain = data.draw(solvers(least=2).filter(lambda mg: len(mg.levels) > 1 and not mg.problem.terms.varies))
     problem, rng = plain.problem, np.random.default_rng(seed)
     mg = of_mixed(problem, smoother=plain.smoother, nu=plain.nu)
     backend = mg.backend

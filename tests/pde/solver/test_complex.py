@@ -66,7 +66,7 @@ def test_the_parts_are_those_of_two_solves(mg, f, g):
 
 
 def test_one_cycle(mg):
-    f, u = random(2), random(2)
+    f, u = random(4), random(4)  # as many as kernels take side by side, also of one part
     one = mg.cycle(f, u, "W")
     np.testing.assert_array_equal(one.real, mg.cycle(f.real, u.real, "W"))
     np.testing.assert_array_equal(one.imag, mg.cycle(f.imag, u.imag, "W"))
