@@ -229,8 +229,6 @@ class Numba(Backend):
     ) -> Iteration:
         if self.batches and self.batches.take(len(data.rhs)):
             return super().start(kind, accel, data, u, out)
-        if accel is not None and self.hierarchy.levels[0].info.operator.terms.least_reaction < 0:
-            return super().start(kind, accel, data, u, out)  # close to an eigenvalue (r, z) may grow for long
         if accel is not None:
             from pde.backends.numba.krylov import FusedConjugateGradients
 

@@ -14,7 +14,7 @@ from pde.backends.numba.buffers import SLACK, F, address
 from pde.backends.numba.executor import NO_NORMS, NO_SCALE, Executor
 from pde.backends.numba.fused_sweep import NATURAL, PRODUCTS, RESIDUAL, ZERO
 from pde.backends.numba.interpreter import COMBINE, FIND, Step
-from pde.backends.numba.krylov_pass import DOUBT, ENERGY, GROWTH, NEXT_RZ, NUMBERS, RZ, STEP_LENGTH
+from pde.backends.numba.krylov_pass import DOUBT, ENERGY, FALLEN, LARGEST_RZ, NEXT_RZ, NUMBERS, RZ, STEP_LENGTH
 from pde.backends.numba.plan import Plan
 from pde.backends.numba.recording import record
 from pde.problem.grid import Array
@@ -166,8 +166,8 @@ class FusedConjugateGradients(Cycling):
         """End an iteration of member k with (p, A p) summed by itself."""
         numbers = self._numbers(k)
         rz, length = numbers[NEXT_RZ], numbers[STEP_LENGTH]
-        beta = _ratio(rz, numbers[RZ]) if abs(rz) < GROWTH * abs(numbers[RZ]) else 0.0  # as in `find_numbers`
-        change = _ratio(beta, length)
+        noise = abs(numbers[RZ]) <= abs(rz) < FALLEN * numbers[LARGEST_RZ]  # as in `ratio_of`
+        change = 0.0 if noise else _ratio(_ratio(rz, numbers[RZ]), length)
         numbers[:3], numbers[DOUBT] = (0, change, 1), 0
         self._run("energy", k, u, v)
         energy = self._total(k)

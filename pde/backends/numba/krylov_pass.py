@@ -17,15 +17,16 @@ from pde.backends.numba.jit import compiled, inline, merged
 from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
 from pde.backends.numba.simd import LANES, load, store
 
-OF_U, OF_CHANGE, OF_Z, RZ, ENERGY, STEP_LENGTH, NEXT_RZ, DOUBT, NUMBERS = range(9)
+OF_U, OF_CHANGE, OF_Z, RZ, ENERGY, STEP_LENGTH, NEXT_RZ, DOUBT, LARGEST_RZ, NUMBERS = range(10)
 """Numbers behind the sums: x = OF_U u + OF_CHANGE (u - v) + OF_Z z; (r, z), (p, A p) and alpha of the last iteration;
-(r, z) of this one; whether (p, A p) is to be summed by itself; how many they are."""
+(r, z) of this one; whether (p, A p) is to be summed by itself; the largest (r, z) so far; how many they are."""
 
 Known = namedtuple("Known", "f v z r")
 """Which of these buffers there are; f, v and z are else zero, and r is not stored."""
 
-GROWTH = 1.0
-"""The growth of (r, z) from which on the last direction is not used: at the level of rounding it is noise."""
+FALLEN = 1e-6
+"""The share of the largest (r, z) below which a direction is not used where (r, z) grows: it is noise of rounding, which
+would grow from step to step."""
 
 LOST = 0.25
 """The share of (z, A z) below which (p, A p) as a difference has lost digits."""
@@ -35,6 +36,13 @@ LOST = 0.25
 def numbers_of(sums, planes):
     """Return the numbers, which are behind two sums for each plane and a total."""
     return sums + (2 * planes + 1)
+
+
+@compiled
+def ratio_of(rz, last, largest):
+    """Return beta, or 0 where the last direction is not to be used."""
+    noise = abs(rz) >= abs(last) and abs(rz) < FALLEN * largest
+    return np.float64(0) if noise or last == 0 else rz / last
 
 
 @compiled
@@ -48,7 +56,8 @@ def find_numbers(sums, planes, addresses, one, other):
     for k in range(planes):
         rz += sums[k]
         rest += sums[planes + 1 + k]
-    beta = rz / b[RZ] if abs(rz) < GROWTH * abs(b[RZ]) else np.float64(0)
+    b[LARGEST_RZ] = max(b[LARGEST_RZ], abs(rz))
+    beta = ratio_of(rz, b[RZ], b[LARGEST_RZ])
     energy = rz - rest - beta * beta * b[ENERGY]
     b[NEXT_RZ] = rz
     b[DOUBT] = 0 if energy > LOST * (rz - rest) and rz != rest else 1

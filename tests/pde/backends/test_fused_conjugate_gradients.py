@@ -10,6 +10,7 @@ from mgcore import Remaining
 from pde.backends.data import Data, Options
 from pde.backends.numba import level_data, recording
 from pde.backends.numba.backend import Numba
+from pde.backends.numba.krylov import FusedConjugateGradients
 from pde.backends.numba.variants import variant_of
 from tests.pde import rounding
 from tests.pde.kernel_solvers import solvers
@@ -162,10 +163,19 @@ def test_callbacks_keep_what_they_have_seen():
         np.testing.assert_array_equal(out, solution.u)
 
 
-def test_close_to_an_eigenvalue_iterates_are_those_of_numpy():
+def test_products_that_have_lost_digits_are_summed_anew(monkeypatch):
+    """Close to an eigenvalue one direction has far less energy than the others, and iterates stay those of NumPy."""
+    runs, run = [], FusedConjugateGradients._run
+
+    def told(self, name, *rest):
+        runs.append(name)
+        return run(self, name, *rest)
+
+    monkeypatch.setattr(FusedConjugateGradients, "_run", told)
     f = np.random.default_rng(0).standard_normal((40, 33))
     mg, plain = (solver(kernels=kernels, reaction=-19.6) for kernels in ("numba", "numpy"))
     one, other = (each.solve(f, accel="cg", rtol=1e-9, cycle="V") for each in (mg, plain))
+    assert "energy" in runs
     assert one.reason == other.reason == "converged"
     assert one.cycles == other.cycles
     np.testing.assert_allclose(one.u, other.u, rtol=0, atol=1e-6 * np.abs(other.u).max())

@@ -68,6 +68,22 @@ def residual(is_3d, L, reals, integers, work):
 @compiled
 def squares(L, reals, v, wide, sums):
     """sums <- sum W v^2 of each member; `wide` points to a number in float64."""
+    store(sums, 0, weighted_sum(L, reals, v, wide, True))
+
+
+@compiled
+def without_mean(L, reals, v, wide):
+    """v <- v less its mean."""
+    mean = converted((1 / L.volume) * weighted_sum(L, reals, v, wide, False), v)
+    for row in range(L.n[0] * L.n[1]):
+        x = v + row // L.n[1] * L.stride[0] + row % L.n[1] * L.stride[1]
+        for k in range(L.n[2]):
+            store(x, k * LANES, load(x, k * LANES) - mean)
+
+
+@inline
+def weighted_sum(L, reals, v, wide, squared):
+    """Return sum W v, or sum W v^2, of each member."""
     widths, total = reals + L.at_width[2], 0.0 * converted(load(v, 0), wide)
     for row in range(L.n[0] * L.n[1]):
         i, j = row // L.n[1], row % L.n[1]
@@ -75,27 +91,9 @@ def squares(L, reals, v, wide, sums):
         along = 0.0 * total
         for k in range(L.n[2]):
             value = converted(load(x, k * LANES), wide)
-            along = along + np.float64(widths[k]) * value * value
+            along = along + (np.float64(widths[k]) * value * value if squared else np.float64(widths[k]) * value)
         total = total + np.float64(reals[L.at_width[0] + i]) * np.float64(reals[L.at_width[1] + j]) * along
-    store(sums, 0, total)
-
-
-@compiled
-def without_mean(L, reals, v, wide):
-    """v <- v less its mean."""
-    widths, total = reals + L.at_width[2], 0.0 * converted(load(v, 0), wide)
-    for row in range(L.n[0] * L.n[1]):
-        i, j = row // L.n[1], row % L.n[1]
-        x = v + i * L.stride[0] + j * L.stride[1]
-        along = 0.0 * total
-        for k in range(L.n[2]):
-            along = along + np.float64(widths[k]) * converted(load(x, k * LANES), wide)
-        total = total + np.float64(reals[L.at_width[0] + i]) * np.float64(reals[L.at_width[1] + j]) * along
-    mean = converted((1 / L.volume) * total, v)
-    for row in range(L.n[0] * L.n[1]):
-        x = v + row // L.n[1] * L.stride[0] + row % L.n[1] * L.stride[1]
-        for k in range(L.n[2]):
-            store(x, k * LANES, load(x, k * LANES) - mean)
+    return total
 
 
 @compiled
