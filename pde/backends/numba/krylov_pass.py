@@ -25,8 +25,7 @@ Known = namedtuple("Known", "f v z r")
 """Which of these buffers there are; f, v and z are else zero, and r is not stored."""
 
 FALLEN = 1e-6
-"""The share of the largest (r, z) below which a direction is not used where (r, z) grows: it is noise of rounding, which
-would grow from step to step."""
+"""The share of the largest (r, z) below which one that grows is noise of rounding: the last direction is not used."""
 
 LOST = 0.25
 """The share of (z, A z) below which (p, A p) as a difference has lost digits."""
