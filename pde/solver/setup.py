@@ -46,6 +46,8 @@ class Setup:
             "coarse": choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto"),
             "transfer": choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto"),
         }
+        every = (smoother, nu, coarse, transfer) == ("auto",) * 4
+        self._automatic = every and omega is None and levels is None
         self._sweeps = None if isinstance(nu, str) and nu == "auto" else read_nu(nu, "'auto' or ")
         self.omega = read_omega(omega)
         self._limit = None if levels is None else count("levels", levels, least=1)
@@ -71,6 +73,7 @@ class Setup:
             singular=problem.singular,
             largest_direct=largest_direct(self._options.device),
             order=problem.order,
+            automatic=self._automatic,
         )
         hierarchy = build_hierarchy(
             problem.grid,

@@ -123,8 +123,8 @@ class Numba(Backend):
         if self._kernels is None:
             from pde.backends.numba.kernels import Kernels
 
-            singular = self.hierarchy.choices.singular
-            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._options.cores, singular)
+            levels, singular = self.hierarchy.levels, self.hierarchy.choices.singular
+            self._kernels = Kernels(levels, self.variant, self._options.cores, singular, self.hierarchy.start)
         return self._kernels
 
     def describe(self) -> str:
