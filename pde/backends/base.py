@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mgcore import CYCLES, Event, Iteration, Moves, traced
+from mgcore import CYCLES, Event, Iteration, Moves, Remaining, traced
 from pde.backends.data import Data, Norms, Vector
 from pde.backends.device import Device
 from pde.backends.iterations import Cycling, nested_iteration
@@ -202,6 +202,14 @@ class Backend:
             return started
         make = Cycling if accel is None else ConjugateGradients
         return make(self, kind, data, u, out)
+
+    def solve_at_once(self, kind: str, f: Array, out: Array, left: Remaining) -> list[float] | None:
+        """Make cycles of one contiguous f from zero to `out`, as `mgcore.Iteration.advance` does, in a single call.
+
+        Returns:
+            The norms after each cycle; None, and nothing is done, where there is no such call.
+        """
+        return None
 
     def symmetric(self) -> Backend:
         """The same with post-smoothing adjoint to pre-smoothing, so that V- and W-cycles are self-adjoint.

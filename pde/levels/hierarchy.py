@@ -58,11 +58,11 @@ CHEAP = 1 << 19
 It has up to 50 unknowns along each of two axes, or 17 along each of three.
 """
 
-CHEAP_START = 1 << 23
-"""Multiplications at most for full multigrid to begin with a direct solution on a separable grid.
+CHEAP_SOLVE, CHEAP_START = 1 << 23, 1 << 20
+"""Multiplications at most for full multigrid to be a direct solution on a separable grid, and to begin with one.
 
-It has up to 128 unknowns along each of two axes, or 34 along each of three: matrix products take less time there than
-cycles to a tolerance.
+The grid has up to 128 unknowns along each of two axes, or 34 along each of three, where matrix products take less time
+than cycles to a tolerance; and up to 64, or 20, where they take less than nested iteration from a coarser grid.
 """
 
 COARSEST_SIZE_MASKED = 256
@@ -385,7 +385,8 @@ def _direct_start(hierarchy: Hierarchy) -> DirectStart | None:
         return None
     for number, level in enumerate(hierarchy.levels[:-1]):
         A = level.info.operator
-        if isinstance(A, StencilOperator) and is_separable(A) and multiplications(A.grid) <= CHEAP_START:
+        limit = CHEAP_START if number else CHEAP_SOLVE
+        if isinstance(A, StencilOperator) and is_separable(A) and multiplications(A.grid) <= limit:
             return DirectStart(number, A, choices.singular)
     return None
 

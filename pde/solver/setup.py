@@ -15,6 +15,7 @@ from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
 from pde.levels.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.levels.transfers import TRANSFERS
 from pde.problem.poisson import Poisson
+from pde.solver.at_once import LARGEST, AtOnce
 from pde.solver.inputs import Reader
 from pde.solver.reduced import Reduction
 from pde.solver.summary import table
@@ -92,6 +93,9 @@ class Setup:
         self._may_be_indefinite = problem.terms.closed or may_be_indefinite(problem.grid, problem.terms)
         self._doubtful = not problem.singular and not problem.is_held(self.dtype)
         self._work_units: dict[tuple[str, int, bool], float] = {}
+        plain = not (problem.singular or problem.open or self._doubtful or self._reduction.lifts_always)
+        at_once = plain and problem.order == 2 and problem.grid.size <= LARGEST
+        self._at_once = AtOnce(self._reader, backend, self.work_units) if at_once else None
 
     def update(
         self, coefficient: Any = None, reaction: Any = None, boundary: Any = None, face_coefficients: Any = None

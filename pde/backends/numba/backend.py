@@ -237,6 +237,9 @@ class Numba(Backend):
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
 
+    def solve_at_once(self, kind: str, f: Array, out: Array, left: Remaining) -> list[float] | None:
+        return self.kernels.solve(kind, f, None, out, left) if self.kernels.fits_one_call else None
+
     def symmetric(self) -> Backend:
         if self._symmetric is None:
             self._symmetric = Numba(self.hierarchy.symmetric(), self._options, self.variant)
