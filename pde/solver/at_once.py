@@ -1,4 +1,4 @@
-"""A solve that is one call of compiled kernels: one right-hand side with zero boundary data on a small grid."""
+"""Solves that are one call of compiled kernels: right-hand sides with zero boundary data on small grids."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from mgcore import Remaining, Solution
 from pde.backends.data import LARGE, SMALL
 from pde.problem.grid import Array
+from pde.solver.batch import solution_of_batch
 from pde.solver.inputs import Reader
 from pde.solver.output import check_out, work_space
 
@@ -19,7 +20,7 @@ LARGEST = 1 << 16
 
 
 class AtOnce:
-    """Solves in one call where that is all that it takes; others run through `mgcore.solve_batch`.
+    """Solves in one call where every member converges in it; others run through `mgcore.solve_batch`.
 
     Args:
         reader: of the solver.
@@ -34,29 +35,51 @@ class AtOnce:
         self._largest = min(LARGE, float(limits.max) ** (1 / 3))
 
     def __call__(self, f: Any, out: Any, cycle: str, rtol: float, atol: float, max_cycles: int) -> Solution | None:
-        """The solution of one right-hand side, with the numbers of the loop; None where it does not converge at once.
+        """The solution, with the numbers of the loop; None where a member does not converge at once.
 
         Raises:
             TypeError, ValueError: `out` cannot take the result.
         """
-        reader = self._reader
-        if not reader.is_read(f) or f.shape != reader.problem.shape or not f.flags.c_contiguous:
+        reader, began = self._reader, time.perf_counter()
+        if max_cycles == 0 or not reader.is_read(f) or not f.flags.c_contiguous:
             return None
         if out is not None:
             check_out(reader.device, out, f.shape, reader.dtype, False)
             if work_space(out, f) is None:
                 return None
-        began = time.perf_counter()
-        scale = float(self._backend.sizes(f[None])[0])
-        if not self._least < scale < self._largest or max_cycles == 0:
+        members = f.reshape(-1, *reader.problem.shape)
+        sizes = self._backend.sizes(members)
+        if not (sizes.min() > self._least and sizes.max() < self._largest):
             return None
-        tolerance = max(rtol, atol / scale)
+        if len(members) == 1 and f.ndim == len(reader.problem.shape):
+            return self._one(f, out, cycle, float(sizes[0]), rtol, atol, max_cycles, began)
+        return self._many(f, out, cycle, sizes, np.maximum(rtol, atol / sizes), max_cycles, began)
+
+    def _one(
+        self, f: Array, out: Any, cycle: str, size: float, rtol: float, atol: float, most: int, began: float
+    ) -> Solution | None:
+        tolerance = max(rtol, atol / size)
         if tolerance >= 1:
             return None
         u: Array = np.empty_like(f) if out is None else out
-        norms = self._backend.solve_at_once(cycle, f, u, Remaining(1.0, scale, tolerance, max_cycles))
+        norms = self._backend.solve_at_once(cycle, f, u, Remaining(1.0, size, tolerance, most))
         if norms is None or not norms[-1] <= tolerance:
             return None
+        units, count = self._work_units(cycle, len(norms)), len(norms)
         seconds = time.perf_counter() - began
-        units = self._work_units(cycle, len(norms))
-        return Solution(u, True, "converged", (1.0, *norms), len(norms), seconds, tolerance, None, units)
+        return Solution(u, True, "converged", (1.0, *norms), count, seconds, tolerance, None, units)
+
+    def _many(
+        self, f: Array, out: Any, cycle: str, sizes: Array, tolerances: Array, most: int, began: float
+    ) -> Solution | None:
+        shape, batches = self._reader.problem.shape, self._backend.batches
+        if batches is None or tolerances.max() >= 1 or not batches.take(len(sizes)):
+            return None
+        u: Array = np.empty_like(f) if out is None else out
+        left = np.stack((np.ones_like(sizes), sizes, tolerances, np.full_like(sizes, most)), axis=1)
+        parts = f.reshape(-1, *shape), None, u.reshape(-1, *shape)
+        norms, counts = batches.solve(cycle, *parts, np.arange(len(sizes)), left)
+        if not (norms[np.arange(len(sizes)), counts - 1] <= tolerances).all():
+            return None
+        units = {count: self._work_units(cycle, count) for count in set(counts.tolist())}
+        return solution_of_batch(u, norms, counts, tolerances, time.perf_counter() - began, units, len(shape))
