@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mgcore import CYCLES, Event, Iteration, Moves, Remaining, traced
+from mgcore import CYCLES, Event, Iteration, Moves, traced
 from pde.backends.data import Data, Norms, Vector
 from pde.backends.device import Device
 from pde.backends.iterations import Cycling, nested_iteration
@@ -51,6 +51,9 @@ class Backend:
 
     runs_in: str | None = None
     """The library whose loops do the work; None where it differs from level to level."""
+
+    has_one_call = False
+    """Whether there is `solve_at_once`, as of `pde.backends.numba`: all cycles of a solve in a single call."""
 
     def __init__(self, hierarchy: Hierarchy, dtype: np.dtype, device: Device = HOST, why: str = "") -> None:
         self.hierarchy, self.dtype, self.device, self.why = hierarchy, dtype, device, why
@@ -172,7 +175,7 @@ class Backend:
     def solve_directly(self, f: Vector) -> Vector:
         """The solution on the level where full multigrid begins; see `Hierarchy.start`."""
         start: Any = self.hierarchy.start
-        u = start.solver(f)
+        u = self.vector(start.solver(self.array(f, level=start.level)), level=start.level)
         if self._told is not None:
             before, after = (self._told[1](start.level + 1, r) for r in (f, f - self.apply(u, level=start.level)))
             self._told[0](Event(start.level + 1, "solve", before, after))
@@ -202,14 +205,6 @@ class Backend:
             return started
         make = Cycling if accel is None else ConjugateGradients
         return make(self, kind, data, u, out)
-
-    def solve_at_once(self, kind: str, f: Array, out: Array, left: Remaining) -> list[float] | None:
-        """Make cycles of one contiguous f from zero to `out`, as `mgcore.Iteration.advance` does, in a single call.
-
-        Returns:
-            The norms after each cycle; None, and nothing is done, where there is no such call.
-        """
-        return None
 
     def symmetric(self) -> Backend:
         """The same with post-smoothing adjoint to pre-smoothing, so that V- and W-cycles are self-adjoint.

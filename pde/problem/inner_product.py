@@ -61,16 +61,13 @@ class Volumes(Frozen):
         if is_tensor(u):
             return as_numpy(self._rms_of_any_size(u)).astype(float)
         flat = u.reshape(-1, self._size)
-        if self._uniform and len(flat) < MANY:
-            squares = [_dot(v, v) / self._size for v in flat]
-        else:
-            with np.errstate(over="ignore", under="ignore"):
-                weighted = flat if self._uniform else self._weights.ravel() * flat
-                if len(flat) < MANY:
-                    squares = [_dot(w, v) for w, v in zip(weighted, flat, strict=True)]
-                else:
-                    squares = np.matmul(weighted[:, None], flat[:, :, None]).ravel().tolist()
-                squares = [square / self._size for square in squares] if self._uniform else squares
+        with np.errstate(over="ignore", under="ignore"):
+            weighted = flat if self._uniform else self._weights.ravel() * flat
+            if len(flat) < MANY:
+                squares = [_dot(w, v) for w, v in zip(weighted, flat, strict=True)]
+            else:
+                squares = np.matmul(weighted[:, None], flat[:, :, None]).ravel().tolist()
+            squares = [square / self._size for square in squares] if self._uniform else squares
         small, large = _limits(u.dtype)
         result = np.array([math.sqrt(square) if square >= 0 else math.nan for square in squares])
         outside = [i for i, square in enumerate(squares) if not small < square < large / self._size]

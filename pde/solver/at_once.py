@@ -47,11 +47,13 @@ class AtOnce:
             check_out(reader.device, out, f.shape, reader.dtype, False)
             if work_space(out, f) is None:
                 return None
-        members = f.reshape(-1, *reader.problem.shape)
-        sizes = self._backend.sizes(members)
+        backend, alone = self._backend, f.ndim == len(reader.problem.shape)
+        if not (backend.has_one_call if alone else backend.batches is not None):
+            return None
+        sizes = backend.sizes(f.reshape(-1, *reader.problem.shape))
         if not (sizes.min() > self._least and sizes.max() < self._largest):
             return None
-        if len(members) == 1 and f.ndim == len(reader.problem.shape):
+        if alone:
             return self._one(f, out, cycle, float(sizes[0]), rtol, atol, max_cycles, began)
         return self._many(f, out, cycle, sizes, np.maximum(rtol, atol / sizes), max_cycles, began)
 
@@ -63,7 +65,7 @@ class AtOnce:
             return None
         u: Array = np.empty_like(f) if out is None else out
         norms = self._backend.solve_at_once(cycle, f, u, Remaining(1.0, size, tolerance, most))
-        if norms is None or not norms[-1] <= tolerance:
+        if not norms[-1] <= tolerance:
             return None
         units, count = self._work_units(cycle, len(norms)), len(norms)
         seconds = time.perf_counter() - began
@@ -73,7 +75,7 @@ class AtOnce:
         self, f: Array, out: Any, cycle: str, sizes: Array, tolerances: Array, most: int, began: float
     ) -> Solution | None:
         shape, batches = self._reader.problem.shape, self._backend.batches
-        if batches is None or tolerances.max() >= 1 or not batches.take(len(sizes)):
+        if tolerances.max() >= 1 or not batches.take(len(sizes)):
             return None
         u: Array = np.empty_like(f) if out is None else out
         left = np.stack((np.ones_like(sizes), sizes, tolerances, np.full_like(sizes, most)), axis=1)

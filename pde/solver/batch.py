@@ -63,9 +63,7 @@ class SolutionOfBatch(Solution):
         one, told = Solution(None, True, "converged", (), 0, self.seconds, 0.0), self._units
         return tuple(
             [
-                one.changed(
-                    u=u, residual_norms=(1.0, *norms[:n]), cycles=n, tolerance=tolerance, work_units=told[n]
-                )
+                one.changed(u=u, residual_norms=(1.0, *norms[:n]), cycles=n, tolerance=tolerance, work_units=told[n])
                 for u, norms, n, tolerance in rows
             ]
         )

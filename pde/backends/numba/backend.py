@@ -237,8 +237,14 @@ class Numba(Backend):
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
 
-    def solve_at_once(self, kind: str, f: Array, out: Array, left: Remaining) -> list[float] | None:
-        return self.kernels.solve(kind, f, None, out, left) if self.kernels.fits_one_call else None
+    @property
+    def has_one_call(self) -> bool:  # type: ignore[override]
+        return bool(self.kernels.fits_one_call)
+
+    def solve_at_once(self, kind: str, f: Array, out: Array, left: Remaining) -> list[float]:
+        """Make cycles of one contiguous f from zero to `out`; return the norms as `mgcore.Iteration.advance` does."""
+        norms: list[float] = self.kernels.solve(kind, f, None, out, left)
+        return norms
 
     def symmetric(self) -> Backend:
         if self._symmetric is None:

@@ -1,9 +1,8 @@
-"""Direct solutions on the coarsest level and where full multigrid begins: by the matrix A^-1, or axis by axis with the eigenvectors of each."""
+"""Direct solutions, on the coarsest level and where full multigrid begins: by A^-1, or axis by axis by eigenvectors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,7 +44,7 @@ class Direct(NamedTuple):
         return work_size(self.shape) if len(self.modes) else 0
 
 
-def work_size(shape: Sequence[int]) -> int:
+def work_size(shape: Any) -> int:
     """Return the numbers of two fields on a grid of (planes, rows, points)."""
     n0, n1, n2 = map(int, shape)
     return 2 * n0 * n1 * -(-n2 // LANES) * LANES
