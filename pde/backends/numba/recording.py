@@ -82,6 +82,9 @@ class Recorder:
         step = step._replace(blocks=blocks, division=self._division(step))
         if overwrites and (self.is_2d or step.op != PASS) and (blocks > 1 or periodic):
             beside = 2 * step.sweeps + 4 if step.op == PASS else 1
+            if step.op == PASS and periodic and n[0] % 2:  # see `seams.further`
+                beside = 2 * step.sweeps + 2 + int(self.records[step.level]["span"][0])
+                beside += 2 * step.sweeps // int(n[0] - 1)
             planes = 2 * beside * blocks
             halo = self._index(Buffer(f"halo{step.level}x{planes}", planes * int(n[1] * n[2])))
             step = step._replace(beside=beside, halo=halo)
@@ -164,6 +167,7 @@ class RecordedLevel:
         self._stored = self.u
         record = recorder.records[index]
         self.planes, self.planes_coarse = int(record["n"][0]), int(record["m"][0])
+        self._has_seams = bool(np.any(record["periodic"] & record["n"]))
 
     def start(self, f: Rows, u: Any = None) -> State:
         return State(f, u)
@@ -176,6 +180,8 @@ class RecordedLevel:
 
     def restrict(self, state: State, coarse: Any) -> State:
         f_coarse = self.recorder.rows("f", coarse.index)
+        if state.flip and state.sweeps and self._has_seams:  # a mirrored pass does not restrict
+            state = State(state.f, self.stored(state))
         self._stored = self._other(state)
         self.run(state, self._stored, f_coarse)
         return coarse.start_from_residual(f_coarse, None)

@@ -9,6 +9,7 @@ import numpy as np
 from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, colour, ends, odd
 from pde.backends.numba.pointers import pointer, prefetch, unless_none
+from pde.backends.numba.seams import has_seam, mend_residual, put_ahead
 from pde.backends.numba.simd import LANES, load, store
 from pde.backends.numba.stencil_constant import points_of
 
@@ -68,12 +69,19 @@ def balance(k, p, a, front, behind):
 
 
 @compiled
-def relax_variable(level, star, faces, parity, r, kept, coming):
+def relax_variable(level, axes, star, faces, parity, r, kept, coming):
     """Relax the points of a row with this parity; r <- their residual if it is kept."""
     L = level.record
-    n = L.n[2]
+    n, h, mirrored, seam = L.n[2], L.n[2] // 2, axes.mirrored, parity == 0 and has_seam(L, 2)
     p, a = points_of(star, parity, n), faces_of_colour(faces, parity, n)
+    if seam:
+        k = 0 if mirrored else h // LANES * LANES
+        total, centre = balance(k, p, a, p.front, p.behind)
+        store(axes.scratch, 0, (1 - L.omega) * load(p.x, k) + L.omega * (total / centre))
+        put_ahead(star.row, n, mirrored, axes.scratch[0 if mirrored else h - k])
     _relax(p, a, r + colour(parity, n)[0], kept, L.omega, coming)
+    if kept and seam:
+        mend_residual(star.row, r, n, mirrored, a.left[0] * a.shrink[0], a.right[h] * a.shrink[h])
     ends(star.row, n, L.periodic[2] != 0)
 
 
