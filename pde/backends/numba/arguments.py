@@ -50,11 +50,12 @@ Buffers = namedtuple("Buffers", "f u halo coarse out f_coarse terms sums")
 
 @inline
 def axes_of(level, work, mirrored):
-    """Return the coefficients of a level."""
+    """Return the coefficients of a level; in a mirrored pass lower and upper ones change places."""
     L, reals = level.record, level.reals
+    low, high = (L.at_upper, L.at_lower) if mirrored else (L.at_lower, L.at_upper)
     return Axes(
-        reals + L.at_lower[0], reals + L.at_centre[0], reals + L.at_upper[0], reals + L.at_width[0],
-        reals + L.at_lower[1], reals + L.at_centre[1], reals + L.at_upper[1], reals + L.at_width[1],
+        reals + low[0], reals + L.at_centre[0], reals + high[0], reals + L.at_width[0],
+        reals + low[1], reals + L.at_centre[1], reals + high[1], reals + L.at_width[1],
         reals + L.at_widths, level.integers + L.at_boundary, reals + L.at_boundary_values, work.scratch, mirrored,
     )  # fmt: skip
 

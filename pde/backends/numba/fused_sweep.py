@@ -166,8 +166,6 @@ def plane_of(level, task, buffers, work, front, lag):
         below, below_step = work.u + earlier(front.slot, lag + 1, work.ring) * work.plane, work.row
     if periodic or k + 1 < n0:
         above, above_step = work.u + earlier(front.slot, lag - 1, work.ring) * work.plane, work.row
-    if task.mirrored:
-        below, below_step, above, above_step = above, above_step, below, below_step
     f, f_step, f_odd = buffers.f + i * n1 * n, n, n - n // 2
     if not task.f_split:
         f, f_step, f_odd = work.f + (here + EVEN), work.row, odd(n) - EVEN

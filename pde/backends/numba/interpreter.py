@@ -198,6 +198,8 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
             sweep(is_3d, varying, level, task, buffers, work)
         else:
             begin, end = rows * number_of_tile // s.tiles, rows * (number_of_tile + 1) // s.tiles
+            if mirrored:
+                begin, end = rows - end, rows - begin
             tile = Tile(begin, end, number_of_tile, s.tiles)
             sweep_tile(is_3d, varying, level, task, tile, buffers, work)
 

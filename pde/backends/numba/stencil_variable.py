@@ -29,11 +29,14 @@ def faces_of(level, axes, i, j):
     rows = i * n1 + j
     below = pointer(like, at[L.faces[0]]) + rows * L.face_row[0]
     front = pointer(like, at[L.faces[1]]) + (i * (n1 + 1) + j) * L.face_row[1]
+    above, behind = below + n1 * L.face_row[0], front + L.face_row[1]
+    if axes.mirrored:
+        below, above, front, behind = above, below, behind, front
     left = pointer(like, at[L.faces[2]]) + rows * L.face_row[2]
     reaction = pointer(like, at[L.faces[3]]) + rows * L.face_row[3]
     return Faces(
-        left, left, below, below + n1 * L.face_row[0], unless_none(level.is_3d, front),
-        unless_none(level.is_3d, front + L.face_row[1]), axes.widths + n, reaction,
+        left, left, below, above, unless_none(level.is_3d, front), unless_none(level.is_3d, behind), axes.widths + n,
+        reaction,
         axes.lower0[i], axes.upper0[i], axes.lower1[j], axes.upper1[j],
     )  # fmt: skip
 
