@@ -6,6 +6,9 @@ from importlib import import_module
 
 from hypothesis import HealthCheck, settings
 
+# read when NumPy is loaded: matrices here are small, and threads of two workers on two cores wait for each other
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 try:
     # examples follow from the test alone, not from numbers in whichever of our modules happen to be loaded
     providers = import_module("hypothesis.internal.conjecture.providers")
