@@ -52,7 +52,10 @@ class Multigrid(Setup):
             "auto" is the last where the coefficient is rough or a beta jumps, else the first.
         levels: the number of levels at most, which coarsen as far as it goes; None ends at a grid whose direct solution
             is cheap: where a is constant some 50 unknowns along each of two axes, 17 of three; where transfers follow
-            the coefficient 10,000 unknowns, and 32,000 where lines or planes are relaxed.
+            the coefficient 10,000 unknowns, and 32,000 where lines or planes are relaxed. Where smoother, omega, nu,
+            coarse, transfer and levels are all left to the solver and a is constant, full multigrid is a direct
+            solution up to some 128 unknowns along each of two axes or 34 of three, and begins with one on a coarser
+            grid of 64 or 20; any of these arguments asks for cycles.
         threads: for the compiled kernels; None takes the cores that this process may use.
         device: "cpu", or "cuda" ("cuda:1", ...) for the same cycles on torch tensors of a GPU. Not GPU-tested.
         dtype: "float64", "float32", or "mixed": float32 cycles inside a float64 residual, which reaches what float64
@@ -204,7 +207,7 @@ class Multigrid(Setup):
                 and such a solve ends with reason "rounding": give a larger rtol, or take dtype="mixed".
             max_cycles: how many cycles, or iterations of conjugate gradients, at most.
             cycle: "fmg" (one full multigrid pass, then V-cycles; V-cycles alone where u0 is given), "V", "W", "F" or
-                "backslash".
+                "backslash". On small grids the pass may be a direct solution; see `levels` of `Multigrid`.
             accel: "cg", conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing is
                 adjoint to its pre-smoothing, so that nu must be "auto" or (n, n). `cycle` "fmg" means "V" here; "F" and
                 "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" with closed faces
