@@ -11,8 +11,7 @@ RANDOM = np.random.default_rng(0).standard_normal((63, 63))
 
 
 def solver(shape=(15, 20), extent=1.0, **options):
-    """A solver that makes cycles: with every option left to it full multigrid would be a direct solution here."""
-    return Multigrid(Poisson(shape, extent), **{"nu": (1, 1), **options})
+    return Multigrid(Poisson(shape, extent), **options)
 
 
 def without_memory(mg):

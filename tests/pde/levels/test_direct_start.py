@@ -14,6 +14,11 @@ from tests.pde.levels.test_direct import EPS, condition, separable
 from tests.pde.problems import ENDS
 
 
+@pytest.fixture(scope="module", autouse=True)
+def direct_starts():
+    """As they are by default."""
+
+
 @pytest.mark.parametrize(
     ("shape", "level"),
     [((15, 15), 0), ((127, 127), 0), ((128, 128), 0), ((255, 255), 2), ((31,) * 3, 0), ((63,) * 3, None)],

@@ -11,6 +11,11 @@ import pde
 SHAPE = (20, 17)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def direct_starts():
+    """As they are by default."""
+
+
 def solver(**options):
     return pde.Multigrid(pde.Poisson(SHAPE), kernels="numba", **options)
 
