@@ -57,7 +57,6 @@ def test_an_option_that_is_given_asks_for_cycles(options):
     [
         {"coefficient": 1 + np.random.default_rng(0).random((20, 20))},
         {"reaction": np.random.default_rng(0).random((20, 20))},
-        {"boundary": ("robin", 2.0)},
         {"domain": np.random.default_rng(0).random((20, 20)) > 0.2},
         {"order": 4},
     ],
