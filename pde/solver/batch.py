@@ -89,7 +89,7 @@ def solution_of_batch(
     norms = norms[:, :cycles]
     last = norms[np.arange(len(norms)), counts - 1]
     largest = np.where(np.arange(cycles) < counts[:, None], norms, last[:, None]).max(axis=0)
-    mean = sum(units[n] * int(np.sum(counts == n)) for n in units) / len(counts)
+    mean = sum([units[n] for n in counts.tolist()]) / len(counts)
     whole = Solution(u, True, "converged", (1.0, *largest.tolist()), cycles, seconds, float(tolerances.max()))
     made = object.__new__(SolutionOfBatch)
     values = {name: value for name, value in vars(whole).items() if name != "members"}
