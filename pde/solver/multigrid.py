@@ -26,7 +26,7 @@ from pde.solver.setup import SOLVES, Setup
 from pde.solver.trace import Trace, Verbose
 
 
-class Multigrid(Setup):
+class Multigrid(Setup, kind=Poisson):
     """Multigrid for a `Poisson` problem; see `solve`, `full_multigrid`, `cycle` and `print(mg)`.
 
     Args:
