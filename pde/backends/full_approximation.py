@@ -19,7 +19,7 @@ from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides
 from pde.problem.nonlinear import flux_data
 
-TOO_LARGE = 2.0
+TOO_LARGE = 10.0
 """A cycle that raises the residual by this factor, or leaves the range of numbers, is made again with shorter steps."""
 
 SHARES = (0.25, 1 / 16, 1 / 64, 1 / 256)
@@ -85,14 +85,16 @@ class Approximating(Cycling):
         old = np.zeros_like(self._data.rhs) if old is None else old
         before = np.array([member.last * member.scale for member in left])
         after = np.array([norms[-1] for norms in super().advance(left)]) * [member.scale for member in left]
+        failed = ~(after <= TOO_LARGE * before)
         for share in (1.0, *SHARES) if nested else SHARES:
-            failed = ~(after <= TOO_LARGE * before)
             if not failed.any():
                 break
             u, norms = self._shorter(old, share)
-            better = failed & ((norms < before) | ~np.isfinite(after))
+            better = failed & ~(norms >= after)
             assert self._u is not None
             self._u, after = np.where(_column(better, u), u, self._u), np.where(better, norms, after)
+            failed &= ~(after <= before)
+        self._backend.hierarchy.levels[0].A.check_coefficient(self._u)
         return [[float(norm) / member.scale] for norm, member in zip(after, left, strict=True)]
 
     def keep(self, members: Sequence[int]) -> None:

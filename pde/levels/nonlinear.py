@@ -11,7 +11,7 @@ import numpy as np
 from mgcore import Level, relaxation
 from pde.levels.coarse_coefficients import at_coarse_points, coarse_terms
 from pde.levels.cubic_interpolation import CubicInterpolation, coarsen_sides
-from pde.levels.hierarchy import Choices, Hierarchy, LevelInfo
+from pde.levels.hierarchy import COARSEST_SIZE, Choices, Hierarchy, LevelInfo
 from pde.levels.newton import Newton, NewtonGaussSeidel
 from pde.levels.transfers import BilinearTransfer
 from pde.problem.coefficients import Terms
@@ -51,10 +51,11 @@ def build_nonlinear(grid: Grid, terms: Terms, laws: Laws, choices: Choices, limi
     """
     result = Hierarchy([], [], [], [], choices)
     while True:
-        A = NonlinearOperator(grid, choices.dtype, terms, laws)
+        A: Any = NonlinearOperator(grid, choices.dtype, terms, laws)
         result.volumes.append(Volumes(grid))
         which = grid.axes_to_coarsen(terms.typical)
-        if len(result.levels) + 1 == limit or not any(which) or (limit is None and grid.size <= COARSEST):
+        smallest = COARSEST if limit is None else COARSEST_SIZE
+        if len(result.levels) + 1 == limit or not any(which) or grid.size <= smallest:
             if grid.size > LARGEST_DENSE:
                 raise ValueError(
                     f"levels: the coarsest grid has {grid.size} unknowns, and a dense Jacobian takes at most "
@@ -82,7 +83,7 @@ def with_sides(levels: Sequence[Level], sides: Sides) -> list[Level]:
     return result
 
 
-def _level(A: NonlinearOperator, transfer: BilinearTransfer, which: tuple[bool, ...], choices: Choices) -> Level:
+def _level(A: Any, transfer: BilinearTransfer, which: tuple[bool, ...], choices: Choices) -> Level:
     grid, (pre, post) = A.grid, choices.nu
     most = OVER_RELAXATION[max(1, sum(n > 1 for n in grid.shape))] if grid.is_isotropic(A.terms.typical) else 1.0
     B: Any = NewtonGaussSeidel(A, choices.omega, most)

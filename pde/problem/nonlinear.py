@@ -108,11 +108,15 @@ class NonlinearPoisson:
             terms = Terms((law(values, self.points()),) * self.ndim, betas=terms.betas)
         return embed(values, sides, self.grid, terms)
 
+    def sides(self, u: Array, g: BoundaryData) -> Sides:
+        """Refuse to be a linear problem."""
+        raise TypeError("problem must be a pde.Poisson here: gradients, fluxes and energies are of linear problems")
+
     def read_sides(self, g: BoundaryData, dtype: np.dtype, batch: tuple[int, ...] = ()) -> Sides:
         """Boundary data as arrays; see `pde.problem.boundary.read_sides`."""
         return read_sides(g, self.grid, dtype, batch)
 
-    def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, **options: bool) -> Array:
+    def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, **options: Any) -> Array:
         """`values` (array or callable of the coordinates) as a finite real array; see `pde.problem.fields`."""
         return read_values(name, values, self.grid, dtype, **options | {"imaginary": False})
 
@@ -132,8 +136,9 @@ def flux_data(sides: Sides, grid: Grid) -> Sides:
 
 
 def _positive(coefficient: Any) -> float:
-    if isinstance(coefficient, np.ndarray) or np.iterable(coefficient):
-        raise TypeError(f"coefficient must be a function of u and the coordinates, or a number; got {described(coefficient)}")
+    if np.iterable(coefficient):
+        came = described(coefficient)
+        raise TypeError(f"coefficient must be a function of u and the coordinates, or a number; got {came}")
     value = number("coefficient", coefficient)
     if not 0 < value < np.inf:
         raise ValueError(f"coefficient must be positive and finite, got {value}")

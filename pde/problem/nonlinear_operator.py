@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -76,6 +77,18 @@ class NonlinearOperator(Frozen):
             d = d + self.laws.reaction.with_slope(u, self._points)[1]
         return np.broadcast_to(d, u.shape)
 
+    def check_coefficient(self, u: Array) -> None:
+        """Refuse a u for which a(u, x) is not positive.
+
+        Raises:
+            ValueError: naming the coefficient, its least value and the range of u.
+        """
+        if (law := self.laws.coefficient) is not None and (least := np.min(law(u, self._points))) <= 0:
+            raise ValueError(
+                f"coefficient must be positive for every u that a solve meets; got values down to {least:.3g} for u "
+                f"between {np.min(u):.3g} and {np.max(u):.3g}"
+            )
+
     def sweep(self, u: Array, f: Array, omega: float | None = None, most: float = 1.0) -> Array:
         """Newton's method at one unknown after the other, a step each, colour by colour: a new u.
 
@@ -143,7 +156,8 @@ class NonlinearOperator(Frozen):
         inner = [slice(1, -1)] * ndim
         padded[trailing(inner)] = u
         for (a, side), g in self._values.items():
-            padded[trailing([ENDS[side] if b == a else part for b, part in enumerate(inner)])] = np.expand_dims(g, a - ndim)
+            halo = [ENDS[side] if b == a else part for b, part in enumerate(inner)]
+            padded[trailing(halo)] = np.expand_dims(g, a - ndim)
         self._fill(padded)
         return padded
 
@@ -165,19 +179,18 @@ SLOWING = 8.0
 """How fast over-relaxation falls with the share of the reaction in the diagonal."""
 
 
-def _shifted(block: Block, axis: int, offset: int) -> tuple[object, ...]:
+def _shifted(block: Block, axis: int, offset: int) -> Any:
     """The index of a block in an array with one more unknown at each end, moved along an axis."""
     parts = []
     for a, s in enumerate(block):
         by = 1 + (offset if a == axis else 0)
         stop = by - 2 if s.stop is None else s.stop + by
         parts.append(slice(s.start + by, None if stop == 0 else stop, s.step))
-    index: tuple[object, ...] = trailing(parts)
-    return index
+    return trailing(parts)
 
 
 def _couplings(box: StencilOperator, a: int, dtype: np.dtype) -> tuple[Array, Array]:
-    """The coefficients of u_i - u_{i-1} and of u_i - u_{i+1} along an axis, (n,), where Dirichlet ends are neighbours."""
+    """The coefficients of u_i - u_{i-1} and u_i - u_{i+1} along an axis, (n,); Dirichlet ends are neighbours."""
     axis = box.grid.axes[a]
     lower, upper = (np.array(np.broadcast_to(np.ravel(k), axis.n), dtype) for k in (box.lower[a], box.upper[a]))
     if not axis.periodic:

@@ -44,8 +44,8 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
         self._check_options()
         problem.check_fits(self.dtype)
         self.smoother = "red-black" if self._wanted["smoother"] == "red-black" else "sor"
-        self.coarse, self.transfer, self.nu = "rediscretised", "bilinear", self._sweeps
-        self.nu = self.nu or automatic_sweeps(problem.grid, problem.terms, self.smoother, self.coarse, 2)
+        self.coarse, self.transfer = "rediscretised", "bilinear"
+        self.nu = self._sweeps or automatic_sweeps(problem.grid, problem.terms, self.smoother, self.coarse, 2)
         omega = 1.0 if self.omega is None and self.smoother == "red-black" else self.omega
         choices = Choices(self.smoother, omega, self.nu, self.coarse, self.transfer, self.dtype, singular=False)
         hierarchy = build_nonlinear(problem.grid, problem.terms, problem.laws, choices, self._limit)

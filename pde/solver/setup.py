@@ -51,7 +51,8 @@ class Setup:
     def __init__(
         self, problem: Any, smoother: Any, omega: Any, nu: Any, coarse: Any, transfer: Any, levels: Any, backend: Any
     ) -> None:
-        if not isinstance(problem, tuple(Setup.kinds)):
+        known: Any = tuple(Setup.kinds)
+        if not isinstance(problem, known):
             allowed = " or a ".join(f"pde.{kind.__name__}" for kind in Setup.kinds)
             raise TypeError(f"problem must be a {allowed}, got {type(problem).__name__}")
         self._wanted = {
