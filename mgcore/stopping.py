@@ -17,7 +17,7 @@ REASONS = {  # from good to bad
     "diverged": "the residual grows: omega is outside the stable range, or the coarse operators do not fit; "
     "or a nonlinear problem has no solution near u",
     "indefinite": "conjugate gradients met a p with (p, A p) <= 0: A is not positive definite",
-    "non-finite": "the residual is infinite or NaN: check f, the first guess, nonlinear terms and the range of the dtype",
+    "non-finite": "the residual is infinite or NaN: check f, the first guess, nonlinear terms, the range of dtype",
 }
 """Why a solve ended, and what usually lies behind it."""
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
 
 from pde.problem.grid import Array
 from pde.problem.nonlinear_operator import NonlinearOperator
@@ -39,7 +41,7 @@ class NewtonGaussSeidel:
 
 @dataclass(frozen=True, eq=False)
 class Newton:
-    """A solve (u, f) -> u of A(u) = f by damped Newton steps with dense Jacobians, from the first guess u."""
+    """A solve (u, f) -> u of A(u) = f by damped Newton steps, from the first guess u."""
 
     A: NonlinearOperator
 
@@ -58,18 +60,18 @@ class Newton:
                 break
             J, found = A.jacobian(u), None
             for shift in SHIFTS:
-                found = found or _line_search(A, u, f, _newton_step(J + np.diag(shift * J.diagonal()), r), size)
+                found = found or _line_search(A, u, f, _newton_step(J + sp.diags(shift * J.diagonal()), r), size)
             if found is None:
                 break
             u, r, size = found
         return u
 
 
-def _newton_step(J: Array, r: Array) -> Array:
-    """J^-1 r; zero where J is singular or not finite."""
+def _newton_step(J: sp.spmatrix, r: Array) -> Array:
+    """J^-1 r; zero where J is singular. SuperLU, as threads of a dense solver would wait for each other."""
     try:
-        e = np.linalg.solve(J, r.ravel().astype(float))
-    except np.linalg.LinAlgError:
+        e: Array = splu(sp.csc_matrix(J)).solve(r.ravel().astype(float))
+    except RuntimeError:  # an exact zero among the pivots
         return np.zeros_like(r)
     return e.reshape(r.shape).astype(r.dtype)
 

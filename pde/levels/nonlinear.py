@@ -21,9 +21,9 @@ from pde.problem.nonlinear_operator import Laws, NonlinearOperator
 
 COARSEST = 300
 """Unknowns of the coarsest grid at most, if no number of levels is asked for: it is to have a solution wherever the
-finest has one, near a fold too, and its dense Jacobian costs a millisecond."""
+finest has one, near a fold too, and a Newton step costs a millisecond."""
 
-LARGEST_DENSE = 3000
+LARGEST = 3000
 """The same where a number of levels is asked for."""
 
 OVER_RELAXATION = {1: 1.0, 2: 1.15, 3: 1.2}
@@ -56,10 +56,10 @@ def build_nonlinear(grid: Grid, terms: Terms, laws: Laws, choices: Choices, limi
         which = grid.axes_to_coarsen(terms.typical)
         smallest = COARSEST if limit is None else COARSEST_SIZE
         if len(result.levels) + 1 == limit or not any(which) or grid.size <= smallest:
-            if grid.size > LARGEST_DENSE:
+            if grid.size > LARGEST:
                 raise ValueError(
-                    f"levels: the coarsest grid has {grid.size} unknowns, and a dense Jacobian takes at most "
-                    f"{LARGEST_DENSE}; allow more levels, got {limit}"
+                    f"levels: the coarsest grid has {grid.size} unknowns, and Newton's method takes at most "
+                    f"{LARGEST}; allow more levels, got {limit}"
                 )
             info = LevelInfo(grid, A, "nonlinear", "Newton", None)
             result.levels.append(Level(A, [Newton(A)], iterate=relaxation, linear=False, zero=np.zeros_like, info=info))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from pde.common.arrays import Frozen, cast
 from pde.problem.coefficients import Terms
@@ -115,17 +117,22 @@ class NonlinearOperator(Frozen):
                 here += weight * r / d
         return np.ascontiguousarray(inside)
 
-    def jacobian(self, u: Array) -> Array:
-        """The derivative of A at one u, (*grid.shape), as a dense matrix on flattened unknowns."""
+    def jacobian(self, u: Array) -> sp.csc_matrix:
+        """The derivative of A at one u, (*grid.shape), as a sparse matrix on flattened unknowns.
+
+        By differences for all unknowns at once where a depends on u, so that the grid is to be small.
+        """
         n = self.grid.size
         if self.laws.coefficient is None:
-            matrix: Array = self.box.matrix().toarray().astype(float)
-            if self.laws.reaction is not None:
-                matrix[np.diag_indices(n)] += self.laws.reaction.with_slope(u, self._points)[1].ravel()
-            return matrix
+            slope = np.zeros(n) if self.laws.reaction is None else self.laws.reaction.with_slope(u, self._points)[1]
+            return sp.csc_matrix(self._matrix + sp.diags(slope.ravel().astype(float)))
         step = float(np.finfo(self.dtype).eps) ** 0.5 * (1 + float(np.max(abs(u))))
         shifted = u + step * np.eye(n, dtype=self.dtype).reshape(n, *self.grid.shape)
-        return ((self(shifted) - self(u)) / step).reshape(n, n).T.astype(float)
+        return sp.csc_matrix(((self(shifted) - self(u)) / step).reshape(n, n).T.astype(float))
+
+    @cached_property
+    def _matrix(self) -> sp.csr_matrix:
+        return self.box.matrix().astype(float)
 
     def _reaction(self, u: Array) -> Array | float:
         return 0.0 if self.laws.reaction is None else self.laws.reaction(u, self._points)
