@@ -232,6 +232,18 @@ def test_bratu_just_below_the_fold_is_solved():
     assert 1.2 < solution.u.max() < 1.4  # at the fold 1.3917, of the continuous equation
 
 
+def test_both_solutions_of_bratu_are_found_by_the_first_guess():
+    problem = bratu((31, 31), 3.0)
+    x, y = problem.points()
+    mg = Multigrid(problem)
+    lower, upper = mg.solve(0.0), mg.solve(0.0, u0=64 * x * (1 - x) * y * (1 - y))
+    assert lower.converged
+    assert upper.converged
+    assert lower.u.max() < 0.3
+    assert 4.1 < upper.u.max() < 4.2
+    assert abs(problem.apply(upper.u)).max() < 1e-6 * 3 * np.exp(4.2)
+
+
 def test_a_reaction_that_overflows_ends_as_non_finite():
     problem = NonlinearPoisson((31, 31), reaction=lambda u, *x: np.exp(u))
     solution = Multigrid(problem).solve(1.0, u0=np.full((31, 31), 1e3), cycle="V")
