@@ -49,6 +49,9 @@ class Setup:
         made: Self = object.__new__(solver if issubclass(solver, cls) else cls)
         return made
 
+    _at_once: AtOnce | None = None
+    """Solves in one call, where there are such."""
+
     def __init__(
         self, problem: Any, smoother: Any, omega: Any, nu: Any, coarse: Any, transfer: Any, levels: Any, backend: Any
     ) -> None:
