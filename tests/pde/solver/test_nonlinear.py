@@ -288,7 +288,7 @@ def test_data_of_any_size(size):
     """The squares of some of them are no numbers."""
 
     def scaled(size):
-        law = {"reaction": lambda u, *x: u * abs(u) / size, "derivative": lambda u, *x: 2 * abs(u) / size}
+        law = {"reaction": lambda u, *x: u * abs(u / size), "derivative": lambda u, *x: 2 * abs(u / size)}
         return Multigrid(NonlinearPoisson((31, 31), **law)).solve(size)
 
     solution = scaled(size)
