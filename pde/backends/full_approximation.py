@@ -82,7 +82,7 @@ class Approximating(Cycling):
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
         nested, old = self._u is None and self._kind == "fmg", self._u
-        old = np.zeros_like(self._data.rhs) if old is None else old
+        old = self._begin() if old is None else old
         before = np.array([member.last * member.scale for member in left])
         after = np.array([norms[-1] for norms in super().advance(left)]) * [member.scale for member in left]
         failed = ~(after <= TOO_LARGE * before)
@@ -108,7 +108,13 @@ class Approximating(Cycling):
         return u, self._backend.norms(self._data.rhs - self._backend.apply(u))
 
     def _residual(self) -> Vector:
-        return self._data.rhs - self._backend.apply(np.zeros_like(self._data.rhs) if self._u is None else self._u)
+        return self._data.rhs - self._backend.apply(self._begin() if self._u is None else self._u)
+
+    def _begin(self) -> Any:
+        """The first guess of a solve that has none."""
+        level = self._backend.hierarchy.levels[0]
+        guess: Any = level.start(self._data.rhs).u
+        return guess
 
 
 def _column(members: np.ndarray, u: Array) -> np.ndarray:

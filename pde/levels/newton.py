@@ -22,9 +22,9 @@ SHORTEST_STEP = 2.0**-30
 """A line search gives up below this share of a Newton step."""
 
 
-SHIFTS = (0.0, 1e-6)
-"""Shares of its diagonal added to a Jacobian, the second where the first finds no smaller residual: where u = 0 leaves
-it singular, as u^3 between Neumann sides does."""
+SHIFT = 1e-6
+"""The share of its diagonal added to a Jacobian where it leads to no smaller residual: where u = 0 leaves it singular,
+as u^3 between Neumann sides does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +59,9 @@ class Newton:
             if not size > max(ENOUGH * first, rounding):
                 break
             J, found = A.jacobian(u), None
-            for shift in SHIFTS:
-                found = found or _line_search(A, u, f, _newton_step(J + sp.diags(shift * J.diagonal()), r), size)
+            for shift in (0.0, SHIFT * J.diagonal(), size / (1 + _norm(u))):  # the last is a short step along r
+                step = _newton_step(J + sp.diags(np.broadcast_to(shift, u.size)), r)
+                found = found or _line_search(A, u, f, step, size)
             if found is None:
                 break
             u, r, size = found
@@ -90,4 +91,4 @@ def _line_search(A: Any, u: Array, f: Array, e: Array, size: float) -> tuple[Arr
 
 
 def _norm(r: Array) -> float:
-    return float(np.sqrt(np.mean(np.square(r, dtype=float))))
+    return float(np.max(abs(r)))

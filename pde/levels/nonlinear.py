@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pde.levels.transfers import BilinearTransfer
 from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Grid, Sides
 from pde.problem.inner_product import Volumes
+from pde.problem.lifting import lifting
 from pde.problem.nonlinear_operator import Laws, NonlinearOperator
 
 COARSEST = 300
@@ -76,11 +78,17 @@ def with_sides(levels: Sequence[Level], sides: Sides) -> list[Level]:
     for level in levels:
         A = level.A.with_values(sides)
         B, B_post = ([replace(sweep, A=A) for sweep in sweeps] for sweeps in (level.B, level.B_post))
-        result.append(replace(level, A=A, B=B, B_post=B_post, info=replace(level.info, operator=A)))
+        zero = partial(_lifted, A, sides) if sides else level.zero
+        result.append(replace(level, A=A, B=B, B_post=B_post, zero=zero, info=replace(level.info, operator=A)))
         if level.Pi is not None:
             assert isinstance(level.Pi, Average)
             sides = coarsen_sides(sides, level.Pi.grid, level.Pi.which)
     return result
+
+
+def _lifted(A: NonlinearOperator, sides: Sides, f: Array) -> Array:
+    """The first guess that has the boundary data, of the shape of f."""
+    return (np.zeros_like(f) + lifting(sides, A.grid, A.terms)).astype(f.dtype)
 
 
 def _level(A: Any, transfer: BilinearTransfer, which: tuple[bool, ...], choices: Choices) -> Level:

@@ -86,8 +86,11 @@ def _check_signature(name: str, function: Any, arguments: int) -> None:
 
 
 def _values(name: str, function: Callable[..., Any], u: Array, points: Sequence[Array]) -> Array:
-    """The values of a function of u and the coordinates, which broadcast against it."""
-    result = function(u, *points)
+    """The values of a function of u, which it cannot write to, and the coordinates, which broadcast against u."""
+    shown = u.view()
+    shown.flags.writeable = False
+    with np.errstate(all="ignore"):  # what is not finite is a reason why a solve ends
+        result = function(shown, *points)
     if type(result) is np.ndarray and result.shape == u.shape and result.dtype == u.dtype:
         return result
     array = real_array(name, result)

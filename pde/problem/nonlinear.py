@@ -33,7 +33,8 @@ class NonlinearPoisson:
             halfway, at the mean of both u. If it is a function, Robin sides need centering "vertex".
         reaction: c, a function of u and the coordinates; None is 0. Where dc/du is negative there may be two solutions
             or none.
-        derivative: dc/du, a function as `reaction` is; None takes differences, which cost a second call.
+        derivative: dc/du, a function as `reaction` is; None takes differences, which suit u of
+            the size of 1 or more and cost a second call.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.

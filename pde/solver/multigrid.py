@@ -189,7 +189,7 @@ class Multigrid(Setup, kind=Poisson):
         ten times that). Neither g / h^2 nor u0 nor a constant makes the tolerance trivial: with f = 0 and g = 0 u is 0,
         and g that a lifting has as it is, constants, linear functions, x^2 - y^2, costs f none of its accuracy.
 
-        Of a nonlinear problem scale is ||f - A(w)||, and u, f and g stay as they are.
+        Of a nonlinear problem scale is the smaller of ||f - A(w)|| and ||f - A(0)||.
 
         The norm is the root mean square over the box, every unknown counting by its control volume. A singular problem
         (see `Poisson`) has a solution where the integral of f, with what g brings in, is zero; a small part of it, as

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import copy
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -13,7 +14,6 @@ from pde.levels.defaults import automatic_sweeps
 from pde.levels.hierarchy import Choices
 from pde.levels.nonlinear import build_nonlinear
 from pde.problem.grid import Array, Sides
-from pde.problem.lifting import lifting
 from pde.problem.nonlinear import NonlinearPoisson
 from pde.solver.inputs import Reader
 from pde.solver.multigrid import Multigrid
@@ -75,6 +75,9 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
             raise ValueError(f"accel must be None, 'auto' or 'none' for a nonlinear problem; got {described(accel)}")
         return None
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return copy.copy(self)  # nothing in it changes, and functions of the user may not be copied
+
     def _linear_only(self, *_: Any, **__: Any) -> Any:
         raise TypeError("problem: predict, measure_factor, as_preconditioner and update are for linear problems")
 
@@ -84,7 +87,8 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
 class Unlifted:
     """Data of a nonlinear problem, with f and all boundary values; see `pde.solver.reduced.Reduction`.
 
-    Residuals are relative to ||f - A(w)|| with a lifting w of the boundary data, 0 where there are none.
+    Residuals are relative to the smaller of ||f - A(w)|| and ||f - A(0)||, with a lifting w of the boundary data: A(w)
+    may be huge where c grows fast, and A(0) where the data of sides are divided by h^2.
     """
 
     lifts_always: ClassVar[bool] = False
@@ -94,9 +98,6 @@ class Unlifted:
 
     def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
         backend = self._backend.with_sides(sides)
-        A: Any = backend.hierarchy.levels[0].A
-        w = np.zeros_like(f)
-        if sides:
-            w = (w + lifting(sides, A.grid, A.terms)).astype(f.dtype)
-        rhs = backend.fold(f, sides)
-        return Reduced(Data(rhs, f, sides, backend.norms(rhs - A(w))), guess=u0)
+        level, rhs = backend.hierarchy.levels[0], backend.fold(f, sides)
+        of_w, of_0 = (backend.norms(rhs - backend.apply(u)) for u in (level.start(rhs).u, np.zeros_like(rhs)))
+        return Reduced(Data(rhs, f, sides, np.fmin(of_w, of_0)), guess=u0)

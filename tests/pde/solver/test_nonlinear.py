@@ -1,5 +1,6 @@
 """Nonlinear solves by the full approximation scheme: against linear cycles, exact solutions and Newton's method."""
 
+import copy
 import io
 import pickle
 
@@ -263,6 +264,58 @@ def test_a_cycle_that_fails_is_made_again_with_a_shorter_step(monkeypatch):
     assert not mg.solve(1e4).converged
 
 
+def test_large_data_of_sides_make_no_tolerance_trivial():
+    """A(w) is 5e18 for the lifting w of g: residuals are not relative to that."""
+    problem = NonlinearPoisson((31, 31), reaction=lambda u, *x: 5 * u**3)
+    mg = Multigrid(problem)
+    solution, exact = (mg.solve(0.0, 1e6, rtol=rtol, max_cycles=100) for rtol in (1e-8, 1e-11))
+    assert solution.converged
+    assert solution.cycles > 1
+    assert abs(solution.u - exact.u).max() < 1e-6 * exact.u.max()
+
+
+def test_a_solve_begins_with_a_function_that_has_the_data_of_sides():
+    """-div(exp(u) grad u) = 0 between u = 0 and 3 along x: exp(u) is a straight line."""
+    problem = NonlinearPoisson((63, 40), boundary=("dirichlet", "neumann"), coefficient=lambda u, *x: np.exp(u))
+    solution = Multigrid(problem).solve(0.0, {(0, 1): 3.0})
+    assert solution.converged
+    assert solution.cycles <= 8
+    assert abs(solution.u - np.log1p(np.expm1(3) * problem.points()[0])).max() < 0.02
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-12, 1e6])
+def test_data_of_any_size(size):
+    """The squares of some of them are no numbers."""
+
+    def scaled(size):
+        law = {"reaction": lambda u, *x: u * abs(u / size), "derivative": lambda u, *x: 2 * abs(u / size)}
+        return Multigrid(NonlinearPoisson((31, 31), **law)).solve(size)
+
+    solution = scaled(size)
+    assert solution.converged
+    assert np.allclose(solution.u / size, scaled(1.0).u, rtol=1e-6, atol=0)
+
+
+def test_one_unknown_and_one_row():
+    law = {"reaction": lambda u, *x: 5 * u**3}
+    assert (
+        abs(Multigrid(NonlinearPoisson((1, 1), boundary="neumann", **law)).solve(1.0).u - 0.2 ** (1 / 3)).max() < 1e-8
+    )
+    row = NonlinearPoisson((1, 50), boundary=("periodic", "dirichlet"), **law)
+    line = NonlinearPoisson(50, **law)
+    assert np.allclose(Multigrid(row).solve(1.0).u[0], Multigrid(line).solve(1.0).u, rtol=1e-7)
+
+
+def test_a_function_cannot_write_to_u():
+    problem = NonlinearPoisson((31, 31), reaction=lambda u, *x: u**3)
+    law = problem.laws.reaction
+    for write in (lambda u, *x: np.multiply(u, 2, out=u),):
+        refused(ValueError, ["read-only"], NonlinearPoisson, (31, 31), reaction=write)
+    u = np.ones((31, 31))
+    law(u, problem.points())
+    assert u.flags.writeable
+
+
 def test_float32():
     f = np.ones((31, 31), np.float32)
     solution = Multigrid(bratu((31, 31)), dtype="float32").solve(f, rtol=1e-4)
@@ -293,6 +346,8 @@ def test_it_is_printed_copied_and_pickled():
     assert "Newton-Gauss-Seidel" in str(mg)
     assert "reaction(u, x)" in repr(mg)
     assert np.array_equal(pickle.loads(pickle.dumps(mg)).solve(1.0).u, mg.solve(1.0).u)
+    unnamed = Multigrid(NonlinearPoisson((63, 63), reaction=lambda u, *x: cubic(u)))
+    assert np.array_equal(copy.deepcopy(unnamed).solve(1.0).u, mg.solve(1.0).u)
 
 
 def test_a_tensor_comes_back_as_one():
