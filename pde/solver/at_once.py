@@ -12,7 +12,7 @@ from mgcore import Remaining, Solution
 from pde.backends.data import LARGE, SMALL
 from pde.problem.grid import Array
 from pde.solver.batch import solution_of_batch
-from pde.solver.inputs import Reader
+from pde.solver.inputs import QUIET, Reader
 from pde.solver.output import check_out, work_space
 
 LARGEST = 1 << 16
@@ -50,7 +50,8 @@ class AtOnce:
         backend, alone = self._backend, f.ndim == len(reader.problem.shape)
         if not (backend.has_one_call if alone else backend.batches is not None):
             return None
-        sizes = backend.sizes(f.reshape(-1, *reader.problem.shape))
+        with np.errstate(**QUIET):
+            sizes = backend.sizes(f.reshape(-1, *reader.problem.shape))
         if not (sizes.min() > self._least and sizes.max() < self._largest):
             return None
         if alone:

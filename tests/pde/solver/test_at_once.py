@@ -101,6 +101,19 @@ def test_out_takes_the_result():
         mg.solve(data(), out=np.empty((3, 3)))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("bad", [np.inf, 1e308])
+@pytest.mark.parametrize("batch", [(), (6,)])
+def test_no_warning_on_the_way(bad, batch):
+    mg, f = solver(), data(*batch)
+    f[..., 2, 3] = bad
+    if bad == np.inf:
+        with pytest.raises(ValueError, match="f must be finite"):
+            mg.solve(f)
+    else:
+        assert_same(mg.solve(f), in_the_loop(mg, f))
+
+
 def test_infinite_data_are_refused():
     f = data()
     f[3, 4] = np.nan
