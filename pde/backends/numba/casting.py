@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from pde.backends.numba.simd import LANES, Lanes
+from pde.backends.numba.simd import Lanes
 
 
 @intrinsic
@@ -18,7 +18,7 @@ def widened(typing_context: Any, lanes: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fpext(arguments[0], context.get_value_type(signature.return_type))
 
-    return Lanes(types.float64)(lanes), generate
+    return Lanes(types.float64, lanes.count)(lanes), generate
 
 
 @intrinsic
@@ -28,7 +28,7 @@ def narrowed(typing_context: Any, lanes: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fptrunc(arguments[0], context.get_value_type(signature.return_type))
 
-    return Lanes(types.float32)(lanes), generate
+    return Lanes(types.float32, lanes.count)(lanes), generate
 
 
 @intrinsic
@@ -38,7 +38,7 @@ def write_lanes_through(typing_context: Any, pointer: Any, k: Any, lanes: Any) -
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = context.get_value_type(lanes)
         address = builder.bitcast(builder.gep(arguments[0], [arguments[1]]), kind.as_pointer())
-        store = builder.store(arguments[2], address, align=LANES * context.get_abi_sizeof(kind.element))
+        store = builder.store(arguments[2], address, align=lanes.count * context.get_abi_sizeof(kind.element))
         store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
         return context.get_dummy_value()
 

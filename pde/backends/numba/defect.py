@@ -14,7 +14,7 @@ from pde.backends.numba.casting import narrowed, widened, write_lanes_through
 from pde.backends.numba.jit import called, compiled, inline
 from pde.backends.numba.layout import copy
 from pde.backends.numba.pointers import address_of, pointer
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.simd import LANES, load_eight, store_eight
 from pde.backends.numba.work_queue import BEGUN, DONE, TAKEN, begun, raise_by, wait
 
 F, U, D, OUT, R, FACES = range(6)
@@ -142,12 +142,12 @@ def update(target, u, d, known, s, count):
     whole = count // LANES * LANES
     if known:
         for k in range(0, whole, LANES):
-            store(target, k, load(u, k) + s * widened(load(d, k)))
+            store_eight(target, k, load_eight(u, k) + s * widened(load_eight(d, k)))
         for k in range(whole, count):
             target[k] = u[k] + s * d[k]
     else:
         for k in range(0, whole, LANES):
-            store(target, k, s * widened(load(d, k)))
+            store_eight(target, k, s * widened(load_eight(d, k)))
         for k in range(whole, count):
             target[k] = s * d[k]
 
@@ -206,7 +206,7 @@ def residual(target, star, n, periodic):
 
 @inline
 def residual_lanes(target, star, k):
-    store(target, k, residual_at(True, star, k, load(star.x, k - 1), load(star.x, k + 1)))
+    store_eight(target, k, residual_at(True, star, k, load_eight(star.x, k - 1), load_eight(star.x, k + 1)))
 
 
 @inline
@@ -227,7 +227,7 @@ def take(many, pointer, k):
     """Return the number at k, or LANES numbers where `many` is not None; decided when this is compiled."""
     if many is None:
         return pointer[k]
-    return load(pointer, k)
+    return load_eight(pointer, k)
 
 
 @compiled
@@ -252,6 +252,6 @@ def write(target, r, scale, n, peel):
     for k in range(peel):
         target[k] = scale * r[k]
     for k in range(peel, whole, LANES):
-        write_lanes_through(target, k, narrowed(scale * load(r, k)))
+        write_lanes_through(target, k, narrowed(scale * load_eight(r, k)))
     for k in range(whole, n):
         target[k] = scale * r[k]

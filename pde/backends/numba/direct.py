@@ -10,7 +10,7 @@ from mgcore import Level
 from pde.backends.numba.jit import compiled
 from pde.backends.numba.layout import copy, whole
 from pde.backends.numba.pointers import address_of
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.simd import LANES, MOST, load_eight, store_eight
 from pde.levels.direct import SeparableSolver
 from pde.problem.grid import Array
 
@@ -42,7 +42,7 @@ class Direct(NamedTuple):
     def work_size(self) -> int:
         """The numbers of the two fields that a solution works on."""
         n0, n1, n2 = map(int, self.shape)
-        return 2 * n0 * n1 * -(-n2 // LANES) * LANES if len(self.modes) else 0
+        return 2 * n0 * n1 * -(-n2 // MOST) * MOST if len(self.modes) else 0
 
 
 def direct(level: Level, order: Array, dtype: np.dtype) -> Direct:
@@ -70,7 +70,7 @@ def _modes(B: SeparableSolver, shape: Array) -> Array:
 
 def _padded(rows: Array) -> Array:
     """Append zeros to rows, up to whole lanes."""
-    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % LANES)))
+    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % MOST)))
 
 
 @compiled
@@ -101,7 +101,7 @@ def solve_directly(direct, f, u, w):
         product(y + i * plane, to1, n1, x + i * plane, n1, n1, length)
     product(x, to0, n0, y, n0, n0, plane)
     for k in range(0, size, LANES):
-        store(x, k, load(x, k) * load(over, k))
+        store_eight(x, k, load_eight(x, k) * load_eight(over, k))
     product(y, back0, n0, x, n0, n0, plane)
     for i in range(n0):
         product(x + i * plane, back1, n1, y + i * plane, n1, n1, length)
@@ -117,18 +117,18 @@ def product(out, a, step, b, rows, inner, width):
         row, target = a + i * step, out + i * width
         many = width // (4 * LANES) * (4 * LANES)
         for c in range(0, many, 4 * LANES):  # four sums at a time, as one would wait for itself
-            s0, s1 = row[0] * load(b, c), row[0] * load(b, c + LANES)
-            s2, s3 = row[0] * load(b, c + 2 * LANES), row[0] * load(b, c + 3 * LANES)
+            s0, s1 = row[0] * load_eight(b, c), row[0] * load_eight(b, c + LANES)
+            s2, s3 = row[0] * load_eight(b, c + 2 * LANES), row[0] * load_eight(b, c + 3 * LANES)
             for k in range(1, inner):
                 here = k * width + c
-                s0, s1 = s0 + row[k] * load(b, here), s1 + row[k] * load(b, here + LANES)
-                s2, s3 = s2 + row[k] * load(b, here + 2 * LANES), s3 + row[k] * load(b, here + 3 * LANES)
-            store(target, c, s0)
-            store(target, c + LANES, s1)
-            store(target, c + 2 * LANES, s2)
-            store(target, c + 3 * LANES, s3)
+                s0, s1 = s0 + row[k] * load_eight(b, here), s1 + row[k] * load_eight(b, here + LANES)
+                s2, s3 = s2 + row[k] * load_eight(b, here + 2 * LANES), s3 + row[k] * load_eight(b, here + 3 * LANES)
+            store_eight(target, c, s0)
+            store_eight(target, c + LANES, s1)
+            store_eight(target, c + 2 * LANES, s2)
+            store_eight(target, c + 3 * LANES, s3)
         for c in range(many, width, LANES):
-            s0 = row[0] * load(b, c)
+            s0 = row[0] * load_eight(b, c)
             for k in range(1, inner):
-                s0 = s0 + row[k] * load(b, k * width + c)
-            store(target, c, s0)
+                s0 = s0 + row[k] * load_eight(b, k * width + c)
+            store_eight(target, c, s0)
