@@ -48,7 +48,8 @@ def execute(records, lines, halo, addresses, scales, singles, sums, counters, le
         lines: per plane 1 over the distance to the one below and above (times a/h where that is one number) and the
             width, the same per row, and along a row 1 over the widths, and the widths.
         halo: two planes for each block.
-        addresses: see F and so on. Without u it is zero; without d the residual is that of u, and there is no `out`.
+        addresses: see F and so on. Without u it is zero; without d the residual is that of u, and there is no `out`;
+            without r only the sums are left.
         scales: s and 1/t.
         singles: an array of float32.
         sums: takes the sum of W (f - A u)^2 over each plane.
@@ -130,8 +131,8 @@ def make_planes(L, a, lines, addresses, scales, sums, number):
                 else:
                     copy(a.row, a.f + at, n)
                 total += width1[j] * squares(a.row, width2, n)
-                peel = to_a_line(addresses[R] + SINGLE * at, n) if L.streamed != 0 else n
-                write(a.r + at, a.row, scales[1], n, peel)
+                if addresses[R] != 0:
+                    write(a.r + at, a.row, scales[1], n, L.streamed, addresses[R] + SINGLE * at)
         if t > first:
             sums[t - 1] = lines[2 * L.n[0] + t - 1] * total
 
@@ -239,19 +240,18 @@ def squares(r, width, n):
     return total
 
 
-@inline
-def to_a_line(address, n):
-    """Return the numbers of float32 from an address to the next line of the cache; n at most."""
-    return min(n, -(address // SINGLE) % LINE)
-
-
 @compiled
-def write(target, r, scale, n, peel):
-    """target <- scale r in float32: lines of the cache that begin `peel` numbers later past it."""
-    whole = peel + (n - peel) // LINE * LINE
-    for k in range(peel):
+def write(target, r, scale, n, streamed, address):
+    """target <- scale r in float32, at this address; `streamed`: whole lines of the cache past it."""
+    first = min(n, -(address // SINGLE) % LINE) if streamed != 0 else 0
+    last = first + (n - first) // LINE * LINE
+    for k in range(first):
         target[k] = scale * r[k]
-    for k in range(peel, whole, LANES):
-        write_lanes_through(target, k, narrowed(scale * load_eight(r, k)))
-    for k in range(whole, n):
+    if streamed != 0:
+        for k in range(first, last, LANES):
+            write_lanes_through(target, k, narrowed(scale * load_eight(r, k)))
+    else:
+        for k in range(first, last, LANES):
+            store_eight(target, k, narrowed(scale * load_eight(r, k)))
+    for k in range(last, n):
         target[k] = scale * r[k]
