@@ -9,8 +9,17 @@ One colour of a row in natural order is every second number; split by parity, ea
 from __future__ import annotations
 
 from pde.backends.numba.jit import compiled, inline
-from pde.backends.numba.pointers import write_through
-from pde.backends.numba.simd import MOST, every_second, lanes, load, store, store_alternating
+from pde.backends.numba.pointers import to_a_line, write_through
+from pde.backends.numba.simd import (
+    MOST,
+    every_second,
+    lanes,
+    load,
+    store,
+    store_alternating,
+    write_alternating_through,
+    write_lanes_through,
+)
 
 EVEN = MOST
 """Offset of E(0) in a row of the work space."""
@@ -70,8 +79,14 @@ def copy(target, source, count):
 
 @compiled
 def stream(target, source, count):
-    """Copy numbers past the cache."""
-    for k in range(count):
+    """Copy numbers past the cache, whole lines of it at a time."""
+    first, step = min(count, to_a_line(target)), lanes(target)
+    last = first + (count - first) // step * step
+    for k in range(first):
+        write_through(target, k, source[k])
+    for k in range(first, last, step):
+        write_lanes_through(target, k, load(source, k))
+    for k in range(last, count):
         write_through(target, k, source[k])
 
 
@@ -123,13 +138,17 @@ def join(target, even, odds, n):
 
 @compiled
 def stream_joined(target, even, odds, n):
-    """Join two halves past the cache."""
-    g = n // 2
-    for k in range(g):
-        write_through(target, 2 * k, even[k])
-        write_through(target, 2 * k + 1, odds[k])
-    if n > 2 * g:
-        write_through(target, 2 * g, even[g])
+    """Join two halves past the cache, whole lines of it at a time."""
+    first, step = min(n, to_a_line(target)), 2 * lanes(target)
+    last = first + (n - first) // step * step
+    for k in range(first):
+        write_through(target, k, (even if k % 2 == 0 else odds)[k // 2])
+    one, other = (even, odds) if first % 2 == 0 else (odds, even + 1)
+    for k in range(first, last, step):
+        h = k // 2
+        write_alternating_through(target, k, load(one, h), load(other, h))
+    for k in range(last, n):
+        write_through(target, k, (even if k % 2 == 0 else odds)[k // 2])
 
 
 @compiled

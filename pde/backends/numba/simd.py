@@ -157,16 +157,47 @@ def every_second(typing_context: Any, pointer: Any, offset: Any) -> Any:
     return types.UniTuple(Lanes(pointer.dtype), 2)(pointer, types.int64), generate
 
 
+def _past_the_cache(builder: Any, values: Any, address: Any, align: int) -> None:
+    store = builder.store(values, address, align=align)
+    store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)]))
+
+
+@intrinsic
+def write_lanes_through(typing_context: Any, pointer: Any, k: Any, values: Any) -> Any:
+    """Store a vector from pointer[k] on past the cache; that address is a multiple of its size."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, size = _address(context, builder, pointer, values.count, *arguments[:2])
+        _past_the_cache(builder, arguments[2], address, values.count * size)
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64, values), generate
+
+
+def _alternating(builder: Any, first: Any, second: Any, count: int) -> Any:
+    order = [lane + part * count for lane in range(count) for part in range(2)]
+    return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(ir.IntType(32), 2 * count), order))
+
+
 @intrinsic
 def store_alternating(typing_context: Any, pointer: Any, offset: Any, first: Any, second: Any) -> Any:
     """Store two vectors from pointer[offset] on, one number of each in turn."""
-    count = first.count
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, align = _address(context, builder, pointer, 2 * count, *arguments[:2])
-        order = [lane + part * count for lane in range(count) for part in range(2)]
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), 2 * count), order)
-        builder.store(builder.shuffle_vector(arguments[2], arguments[3], mask), address, align=align)
+        address, align = _address(context, builder, pointer, 2 * first.count, *arguments[:2])
+        builder.store(_alternating(builder, *arguments[2:], first.count), address, align=align)
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64, first, second), generate
+
+
+@intrinsic
+def write_alternating_through(typing_context: Any, pointer: Any, offset: Any, first: Any, second: Any) -> Any:
+    """The same past the cache; that address is a multiple of the size of one vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, size = _address(context, builder, pointer, 2 * first.count, *arguments[:2])
+        _past_the_cache(builder, _alternating(builder, *arguments[2:], first.count), address, first.count * size)
         return context.get_dummy_value()
 
     return types.void(pointer, types.int64, first, second), generate
