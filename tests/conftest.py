@@ -1,9 +1,13 @@
 """The same examples for everybody: on every machine, in whatever order tests run, with or without a CI variable."""
 
 import os
+from contextlib import suppress
 from importlib import import_module
 
 from hypothesis import HealthCheck, settings
+
+# read when NumPy is loaded: matrices here are small, and threads of two workers on two cores wait for each other
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 try:
     # examples follow from the test alone, not from numbers in whichever of our modules happen to be loaded
@@ -25,3 +29,24 @@ settings.register_profile(
 settings.register_profile("explore", settings.get_profile("same"), derandomize=False, database=None)
 settings.load_profile("same")
 os.environ["PDE_COMPILE"] = "wait"  # solvers take compiled kernels whether or not this machine has them yet
+
+MANY = 5000
+"""Tests from which on kernels are compiled before the first one runs: as many need all of them."""
+
+
+def pytest_collection_finish(session):
+    """Compile kernels, of each worker others: two that meet the same test file would compile the same side by side."""
+    if not hasattr(session.config, "workerinput") or len(session.items) < MANY:
+        return
+    from pde.backends.numba import compilation, stamps
+    from pde.backends.numba.variants import EVERY
+
+    rare = {(2, "float32", "varying"), (3, "float32", "varying"), (3, "float32", "batch")}  # slow tests take them
+    needed = [each for each in EVERY if each not in rare]
+    for variant in sorted(needed, key=lambda each: (-each.ndim, each.coefficients == "batch")):
+        with suppress(OSError):  # no folder takes them
+            held = stamps.lock(variant)
+            if held is None or stamps.is_compiled(variant):
+                continue
+            compilation.compile_variant(variant)
+            held.release()

@@ -42,8 +42,6 @@ MAKERS: dict[str, Maker] = {
     "numpy": _plain,
     "torch": _torch,
     "torch compiled": _torch,
-    "torch graph": _torch,
-    "torch compiled graph": _torch,
 }
 """The backends by the `kernels` of `pde.Multigrid`; another one takes part as soon as it has an entry."""
 
@@ -113,9 +111,6 @@ def read_options(kernels: Any, device: Any, dtype: Any, threads: Any) -> tuple[O
         import_torch(f"kernels={kernels!r}")
     if device != "cpu" and kernels in ("numba", "numpy"):
         raise ValueError(f"kernels={kernels!r} run on the host, and device is {device!r}; use 'auto' or 'torch'")
-    if device == "cpu" and kernels.endswith("graph"):
-        instead = kernels.removesuffix(" graph")
-        raise ValueError(f"kernels={kernels!r} captures cycles of a GPU, and device is 'cpu'; use {instead!r}")
     on = Device(device, on_tensors=device != "cpu" or kernels.startswith("torch"))
     precision, mixed = read_precision(dtype, "float64" if device == "cpu" else "mixed")
     return Options(kernels, on, precision, threads), mixed

@@ -19,7 +19,7 @@ from pde.problem.operators import Operator, coloured_blocks
 class Zebra(Factored):
     """Relax lines along one axis or planes along two, group after group: solve exactly, times omega.
 
-    Lines and planes go by the parity of their index, then come those on a periodic seam (`block_groups`).
+    Lines and planes go by the parity of their index; on a periodic seam they have groups of their own (`block_groups`).
 
     Args:
         axes: those along the lines or planes.

@@ -60,10 +60,9 @@ class Multigrid(Setup):
             on the CPU and mixed on a GPU.
         kernels: "numba" runs cycles with red-black sweeps, closed faces and Galerkin operators in 1-D apart, on
             compiled kernels, several sweeps and transfers in one pass over a grid; "numpy" never does; "torch" runs
-            them on tensors, "torch compiled" with the moves of each level compiled by torch.compile, and "torch graph"
-            or "torch compiled graph" each cycle as one CUDA graph (not GPU-tested). "auto" is torch on a GPU, and
-            elsewhere Numba from `SMALLEST` unknowns on (1-D apart), those of all members of a batch where a grid has
-            8,192 at most. The iterates agree to rounding; `print(mg)` tells what is used for one member.
+            them on tensors, "torch compiled" with the moves of each level compiled by torch.compile. "auto" is torch on
+            a GPU, and elsewhere Numba from `SMALLEST` unknowns on (1-D apart), those of all members of a batch where a
+            grid has 8,192 at most. The iterates agree to rounding; `print(mg)` tells what is used for one member.
             Ask for "numba" where a process solves on a small grid hundreds of times: a solve is one compiled call then,
             some ten times as fast as NumPy, after a second for the first one in a process. Kernels are compiled once on
             a machine, in some ten seconds of one core: "numba" does it first, and so does "auto" on large grids; else

@@ -17,22 +17,26 @@ Attributes:
     is_3d: None or True, decided when kernels are compiled.
 """
 
-Axes = namedtuple("Axes", "lower0 centre0 upper0 width0 lower1 centre1 upper1 width1 widths boundary values scratch")
+Axes = namedtuple(
+    "Axes", "lower0 centre0 upper0 width0 lower1 centre1 upper1 width1 widths boundary values scratch mirrored"
+)
 """The coefficients across a row, and of its boundary points.
 
 Attributes:
     lower0, centre0, upper0, width0; lower1, ...: of planes and of rows.
     widths: along a row with variable coefficients, split by parity, then 1 over them.
     boundary, values: the numbers of boundary points; their lower, centre, upper, width.
-    scratch: of the work space.
+    scratch: of the work space. mirrored: that of the pass.
 """
 
 Task = namedtuple(
-    "Task", "sweeps flip f_split source correct sink restricted measured streamed norm beside with_sides first last"
+    "Task",
+    "sweeps flip mirrored f_split source correct sink restricted measured streamed norm beside with_sides first last",
 )
 """A pass over the planes first, ..., last - 1 as numbers and flags; see `interpreter.Step`.
 
 Attributes:
+    mirrored: whether plane k is the k-th from above, and a row of it too; see `seams`.
     restricted: whether the residual goes to the coarse grid. measured: whether it is computed.
     streamed: whether `out` is written past the cache.
     beside: planes on either side of these that are in the halo.
@@ -45,13 +49,14 @@ Buffers = namedtuple("Buffers", "f u halo coarse out f_coarse terms sums")
 
 
 @inline
-def axes_of(level, work):
-    """Return the coefficients of a level."""
+def axes_of(level, work, mirrored):
+    """Return the coefficients of a level; in a mirrored pass lower and upper ones change places."""
     L, reals = level.record, level.reals
+    low, high = (L.at_upper, L.at_lower) if mirrored else (L.at_lower, L.at_upper)
     return Axes(
-        reals + L.at_lower[0], reals + L.at_centre[0], reals + L.at_upper[0], reals + L.at_width[0],
-        reals + L.at_lower[1], reals + L.at_centre[1], reals + L.at_upper[1], reals + L.at_width[1],
-        reals + L.at_widths, level.integers + L.at_boundary, reals + L.at_boundary_values, work.scratch,
+        reals + low[0], reals + L.at_centre[0], reals + high[0], reals + L.at_width[0],
+        reals + low[1], reals + L.at_centre[1], reals + high[1], reals + L.at_width[1],
+        reals + L.at_widths, level.integers + L.at_boundary, reals + L.at_boundary_values, work.scratch, mirrored,
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from pde.backends.numba.coarse import (
 from pde.backends.numba.jit import compiled, inline, merged
 from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
 from pde.backends.numba.pointers import unless_none
+from pde.backends.numba.seams import further, has_seam, has_seams, physical
 from pde.backends.numba.side_terms import add_to_guess
 from pde.backends.numba.simd import lanes
 from pde.backends.numba.stencil_constant import Coefficients, Star, product, relax, relax_zeros, residual, squares
@@ -67,7 +68,8 @@ def sweep(is_3d, varying, level, task, buffers, work):
     `task.sweeps` red-black sweeps and leaves u in `out`; restricts f - A u to `f_coarse` where `task.restricted`. Where
     `task.norm` asks for it, `sums` takes the sum over each plane of W (f - A u)^2, of W u^2 or of W f u.
     """
-    H, axes, window = 2 * task.sweeps, axes_of(level, work), window_of(level, task)
+    H, axes, window = 2 * task.sweeps, axes_of(level, work, task.mirrored), window_of(level, task)
+    more = further(level.record, 0, H)
     fill(work.zero, work.row)
     fill(work.coarse, work.coarse_plane)  # a plane that weighs nothing must be finite too
     for k in range(COARSE_SLOTS):
@@ -81,7 +83,7 @@ def sweep(is_3d, varying, level, task, buffers, work):
         for q in range(H):
             k, reach = t - 1 - q, H - 1 - q  # planes from those where u must be final
             exists = level.record.periodic[0] != 0 or 0 <= k < level.record.n[0]
-            if exists and window.u_first - reach <= k < window.u_last + reach:
+            if exists and window.u_first - reach - more <= k < window.u_last + reach:
                 plane = plane_of(level, task, buffers, work, front, 1 + q)
                 coming = coming_of(level, task, buffers, work, window, t + 1, q)
                 relax_plane(varying, level, task, axes, work, plane, q, coming)
@@ -89,11 +91,12 @@ def sweep(is_3d, varying, level, task, buffers, work):
         if task.measured and window.r_first <= k < window.r_last:
             plane = plane_of(level, task, buffers, work, front, 1 + H)
             own = task.norm == RESIDUAL and task.first <= k < task.last
-            total = residual_plane(varying, level, task, axes, work, plane, own)
+            changed = has_seam(level.record, 0) and around_axis(k, level.record.n[0]) == level.record.n[0] - 1
+            total = residual_plane(varying, level, task, axes, work, plane, own, changed)
             if own:
-                buffers.sums[k] = total
+                buffers.sums[plane.i] = total
             if task.norm == PRODUCTS and task.first <= k < task.last:
-                buffers.sums[level.record.n[0] + 1 + k] = product_with_residual(varying, level, axes, work, plane)
+                buffers.sums[level.record.n[0] + 1 + plane.i] = product_with_residual(varying, level, axes, work, plane)
             if task.restricted:
                 behind = earlier(r_slot, 1, work.r_ring)
                 made = restrict_residual(level, buffers, work, k, behind, made, window.c_last)
@@ -109,7 +112,7 @@ def window_of(level, task):
     if task.restricted:
         c_first, c_last, r_first, r_last = coarse_begun(level, 0, task.first, task.last)
     u_first, u_last = (r_first - 1, r_last + 1) if task.measured else (task.first, task.last)
-    begin, end = u_first - 2 * task.sweeps, u_last + 2 * task.sweeps
+    begin, end = u_first - 2 * task.sweeps - further(level.record, 0, 2 * task.sweeps), u_last + 2 * task.sweeps
     if level.record.periodic[0] == 0:
         begin, end = max(begin, 0), min(end, level.record.n[0])
     return Window(begin, end, u_first, u_last, r_first, r_last, c_first, c_last)
@@ -121,7 +124,7 @@ def load_plane(is_3d, level, task, buffers, work, t, slot):
     L = level.record
     n1, n = L.n[1], L.n[2]
     E, O, h, cubic = EVEN, odd(n), n - n // 2, task.source == CUBIC
-    i, rows, coarse = around_axis(t, L.n[0]), work.u + slot * work.plane, work.mixed
+    i, rows, coarse = physical(around_axis(t, L.n[0]), L.n[0], task.mirrored), work.u + slot * work.plane, work.mixed
     if cubic or task.correct:
         coarse = interpolate_plane(level, cubic, i, buffers.coarse, (0, L.m[1]), work)
     for j in range(n1):
@@ -136,7 +139,8 @@ def load_plane(is_3d, level, task, buffers, work, t, slot):
         else:
             stored, rest = buffers.u + number * n, (L.n[0] * n1 - number) * n
             if not task.first <= t < task.last:
-                number = ((t - task.first if t < task.first else t - task.last) + task.beside) * n1 + j
+                beside = (t - task.first if t < task.first else t - task.last) + task.beside
+                number = physical(beside, 2 * task.beside, task.mirrored) * n1 + j
                 stored, rest = buffers.halo + number * n, (2 * task.beside * n1 - number) * n
             if task.source == SPLIT and task.correct and rest >= n + lanes(row):
                 even, odds = stored, stored + h
@@ -156,7 +160,7 @@ def plane_of(level, task, buffers, work, front, lag):
     L = level.record
     n0, n1, n = L.n[0], L.n[1], L.n[2]
     k, periodic = front.t - lag, L.periodic[0] != 0
-    i, here = around_axis(k, n0), earlier(front.slot, lag, work.ring) * work.plane
+    i, here = physical(around_axis(k, n0), n0, task.mirrored), earlier(front.slot, lag, work.ring) * work.plane
     below, below_step, above, above_step = work.zero, 0, work.zero, 0
     if periodic or k > 0:
         below, below_step = work.u + earlier(front.slot, lag + 1, work.ring) * work.plane, work.row
@@ -179,7 +183,7 @@ def coming_of(level, task, buffers, work, window, t, q):
     n = level.record.n[2]
     if not task.first <= t < min(window.end, task.last) or q > 1:
         return work.zero, work.zero, 0
-    start = t * level.record.n[1] * n
+    start = physical(t, level.record.n[0], task.mirrored) * level.record.n[1] * n
     if task.source == ZERO or task.source == CUBIC:
         return buffers.f + start, buffers.f + (start + lanes(buffers.f)), n
     return buffers.u + (start + q * lanes(buffers.f)), buffers.f + (start + q * lanes(buffers.f)), n
@@ -212,7 +216,7 @@ def coefficients_of(level, axes, i, j):
 def relax_plane(varying, level, task, axes, work, plane, q, coming):
     """Make half sweep q on a plane; the last one also leaves the residual of its colour, where that is needed."""
     kept = task.measured and q == 2 * task.sweeps - 1
-    from_zero = q == 0 and task.source == ZERO and not task.correct
+    from_zero = q == 0 and task.source == ZERO and not task.correct and not has_seams(level.record)
     for j in range(level.record.n[1]):
         star, r = star_of(level, work, plane, j), plane.r + j * work.row
         parity = (plane.i + j + q + task.flip) & 1
@@ -224,17 +228,20 @@ def relax_plane(varying, level, task, axes, work, plane, q, coming):
             else:
                 relax(level, axes, star, c, parity, r, kept, lines)
         else:
-            relax_variable(level, star, faces_of(level, axes, plane.i, j), parity, r, kept, lines)
+            relax_variable(level, axes, star, faces_of(level, axes, plane.i, j), parity, r, kept, lines)
 
 
 @inline
-def residual_plane(varying, level, task, axes, work, plane, summed):
-    """Compute the residual of a plane where half sweeps have not; return the sum of W r^2 if it is `summed`."""
+def residual_plane(varying, level, task, axes, work, plane, summed, changed):
+    """Compute the residual of a plane where half sweeps have not; return the sum of W r^2 if it is `summed`.
+
+    changed: whether u beside the plane has changed since the residual of points was left.
+    """
     total = np.float64(0)
     for j in range(level.record.n[1]):
         star, r = star_of(level, work, plane, j), plane.r + j * work.row
         parity = (plane.i + j + task.flip) & 1
-        first, last = (parity, parity + 1) if task.sweeps > 0 else (0, 2)
+        first, last = (parity, parity + 1) if task.sweeps > 0 and not changed else (0, 2)
         if varying is None:
             residual(level, axes, star, coefficients_of(level, axes, plane.i, j), r, first, last)
         else:

@@ -19,6 +19,7 @@ from pde.backends.numba.layout import copy
 from pde.backends.numba.means import add_products, subtract_mean, sum_planes
 from pde.backends.numba.pointers import address_of, pointer
 from pde.backends.numba.restrict_rhs import restrict_rhs
+from pde.backends.numba.seams import has_seams
 from pde.backends.numba.side_terms import fold
 from pde.backends.numba.tiled_sweep import Tile, sweep_tile
 from pde.backends.numba.work_queue import BEGUN, DONE, RUNS, STOP, TAKEN, begun, raise_by, read, wait
@@ -184,9 +185,12 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
     else:
         source = s.source if s.source == CUBIC or addresses[s.u] != 0 else ZERO
         restricted = addresses[s.f_coarse] != 0
+        mirrored = s.flip != 0 and has_seams(level.record)
         streamed = level.record.streamed != 0 and addresses[s.out] != addresses[s.u]
+        if mirrored:
+            first, last = s.planes - last, s.planes - first
         task = Task(
-            s.sweeps, s.flip, s.f_split != 0, source, s.correct != 0, s.sink, restricted,
+            s.sweeps, s.flip, mirrored, s.f_split != 0, source, s.correct != 0, s.sink, restricted,
             restricted or s.norm == RESIDUAL or s.norm == PRODUCTS, streamed, s.norm, s.beside, addresses[TERMS] != 0,
             first, last,
         )  # fmt: skip
@@ -194,6 +198,8 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
             sweep(is_3d, varying, level, task, buffers, work)
         else:
             begin, end = rows * number_of_tile // s.tiles, rows * (number_of_tile + 1) // s.tiles
+            if mirrored:
+                begin, end = rows - end, rows - begin
             tile = Tile(begin, end, number_of_tile, s.tiles)
             sweep_tile(is_3d, varying, level, task, tile, buffers, work)
 

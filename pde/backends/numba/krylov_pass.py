@@ -76,14 +76,14 @@ def combine(is_3d, varying, level, s, known, buffers, first, last, work):
     `buffers`: f, u in `out`, v in `u` (outside of these planes in the halo), z in `coarse`, r in `f_coarse`.
     """
     L = level.record
-    axes, n0, periodic = axes_of(level, work), L.n[0], L.periodic[0] != 0
+    axes, n0, periodic = axes_of(level, work, False), L.n[0], L.periodic[0] != 0
     numbers = numbers_of(buffers.sums, n0)
     if numbers[DOUBT] != 0:
         for k in range(first, last):
             buffers.sums[k] = np.nan
         return
     fill(work.zero, work.row)
-    task = Task(0, 0, False, ZERO, False, ZERO, False, True, False, s.norm, s.beside, False, first, last)
+    task = Task(0, 0, False, False, ZERO, False, ZERO, False, True, False, s.norm, s.beside, False, first, last)
     slot = 2
     for t in range(first - 1, last + 1):
         slot = slot + 1 if slot < 2 else 0
@@ -93,7 +93,7 @@ def combine(is_3d, varying, level, s, known, buffers, first, last, work):
         if first <= k < last:
             load_plane(level, known, buffers, work, k)
             plane = plane_of(level, known, work, k, slot)
-            total = residual_plane(varying, level, task, axes, work, plane, s.norm == RESIDUAL)
+            total = residual_plane(varying, level, task, axes, work, plane, s.norm == RESIDUAL, True)
             if s.norm != RESIDUAL:
                 total = -product_with_residual(varying, level, axes, work, plane)
             buffers.sums[k] = total

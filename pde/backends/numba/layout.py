@@ -55,9 +55,13 @@ def colour(parity, n):
 def ends(row, n, periodic):
     """Set the values beyond the ends of a row: from the other end where it is periodic, else zero."""
     O = odd(n)
-    if periodic:  # with an even number of points
+    if periodic and n % 2 == 0:
         row[O - 1] = row[O + n // 2 - 1]
         row[EVEN + n // 2] = row[EVEN]
+    elif periodic:
+        row[O - 1] = row[EVEN + n // 2]
+        row[O + n // 2] = row[EVEN]
+        row[EVEN + n // 2 + 1] = row[O]
     else:
         row[O - 1] = 0
         row[EVEN + (n + 1) // 2] = 0

@@ -120,6 +120,8 @@ class Tables:
         axis = grid.axes[-1]
         values, middle = line_values(axis, coefficients[2]), axis.n // 2
         boundary = columns_that_differ(values, middle)
+        if axis.periodic and axis.n % 2:
+            boundary = np.union1d(boundary, (0, axis.n - 1))
         for name, value in zip(("lower", "centre", "upper", "width"), values[:, middle], strict=True):
             self._level[name] = value
         self._level["boundary_points"] = len(boundary)

@@ -82,6 +82,8 @@ class Recorder:
         step = step._replace(blocks=blocks, division=self._division(step))
         if overwrites and (self.is_2d or step.op != PASS) and (blocks > 1 or periodic):
             beside = 2 * step.sweeps + 4 if step.op == PASS else 1
+            if step.op == PASS and (more := further(self.records[step.level], 0, step.sweeps)):
+                beside = 2 * step.sweeps + 1 + int(self.records[step.level]["span"][0]) + more
             planes = 2 * beside * blocks
             halo = self._index(Buffer(f"halo{step.level}x{planes}", planes * int(n[1] * n[2])))
             step = step._replace(beside=beside, halo=halo)
@@ -141,7 +143,7 @@ class Recorder:
             n, m, span, rows = record["n"], record["m"], record["span"], None
             if step.op == PASS and not self.is_2d:
                 rows = -(-int(n[1]) // step.tiles) + 2 * (2 * step.sweeps + int(span[1]) + 1)
-                rows = rows if record["periodic"][1] else min(rows, int(n[1]))
+                rows = rows + further(record, 1, step.sweeps) if record["periodic"][1] else min(rows, int(n[1]))
             alone = step.op == PASS and self.is_2d and n[0] == 1
             self._known[key] = len(self.divisions)
             self.divisions.append(
@@ -164,6 +166,7 @@ class RecordedLevel:
         self._stored = self.u
         record = recorder.records[index]
         self.planes, self.planes_coarse = int(record["n"][0]), int(record["m"][0])
+        self._has_seams = bool(np.any(record["periodic"] & record["n"]))
 
     def start(self, f: Rows, u: Any = None) -> State:
         return State(f, u)
@@ -176,6 +179,8 @@ class RecordedLevel:
 
     def restrict(self, state: State, coarse: Any) -> State:
         f_coarse = self.recorder.rows("f", coarse.index)
+        if state.flip and state.sweeps and self._has_seams:  # a mirrored pass does not restrict
+            state = State(state.f, self.stored(state))
         self._stored = self._other(state)
         self.run(state, self._stored, f_coarse)
         return coarse.start_from_residual(f_coarse, None)
@@ -282,6 +287,12 @@ class RecordedSolution:
         if state.sweeps:
             self.recorder.add(Step(DIRECT, f=state.f.buffer, out=self.u.buffer))
         return self.u
+
+
+def further(record: Any, axis: int, sweeps: int) -> int:
+    """As `seams.further`."""
+    n = int(record["n"][axis])
+    return 1 + 2 * sweeps // (n - 1) if record["periodic"][axis] and n % 2 and sweeps else 0
 
 
 def full_multigrid(levels: Sequence[Any], f: Rows, cycle: Callable[..., Pending]) -> Pending:

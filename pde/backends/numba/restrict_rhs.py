@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pde.backends.numba.jit import compiled
-from pde.backends.numba.layout import EVEN, fill, load_row, odd, split
+from pde.backends.numba.layout import fill, load_row, point, split
 from pde.backends.numba.simd import lanes
 from pde.backends.numba.transfers import add, eight, of_eight, restrict_data, two
 
@@ -15,7 +15,7 @@ def restrict_rhs(is_3d, level, f, f_split, out, first, last, work):
     n1, n, m0, m1, m = L.n[1], L.n[2], L.m[0], L.m[1], L.m[2]
     from0, weight0 = level.integers + L.at_data_from[0], level.reals + L.at_data[0]
     from1, weight1 = level.integers + L.at_data_from[1], level.reals + L.at_data[1]
-    row, O = work.data_halves, odd(n)
+    row = work.data_halves
     for i in range(first, last):
         combine(work.data_plane, f, (from0 + i, weight0 + i, L.rows_most[0], m0), n1 * n)
         for j in range(m1):
@@ -26,11 +26,10 @@ def restrict_rhs(is_3d, level, f, f_split, out, first, last, work):
             fill(row, work.row)
             load_row(row, source, f_split, n)
             if L.periodic[2] != 0:
-                for s in range(2):  # two values beyond each end
-                    row[O - 1 - s] = row[O + (n // 2 - 1 - s) % (n // 2)]
-                    row[EVEN + n // 2 + s] = row[EVEN + s % (n // 2)]
-                row[EVEN - 1] = row[EVEN + n // 2 - 1]
-                row[O + n // 2] = row[O]
+                for s in range(4):  # values beyond each end
+                    if s < 3:
+                        row[point(-1 - s, n)] = row[point((-1 - s) % n, n)]
+                    row[point(n + s, n)] = row[point(s % n, n)]
             restrict_data(level, work.data_line, row)
             target = out + (i * m1 + j) * m
             split(target, target + (m - m // 2), work.data_line, m)

@@ -10,6 +10,7 @@ from collections import namedtuple
 from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, colour, ends, odd, point
 from pde.backends.numba.pointers import prefetch
+from pde.backends.numba.seams import has_seam, mend_residual, put_ahead
 from pde.backends.numba.simd import lanes, load, store
 from pde.backends.numba.stencil_constant import Coefficients, known, points_of
 
@@ -53,10 +54,14 @@ def relax_twice(level, axes, stars, c, parity, r, measured, coming):
         coming: two pointers to lines that are needed soon; one colour has half as many points as a row.
     """
     L, scratch = level.record, axes.scratch
-    n, count = L.n[2], L.boundary_points
-    for s in range(count):
+    n, count, mirrored, seam = L.n[2], L.boundary_points, axes.mirrored, parity == 0 and has_seam(L, 2)
+    for t in range(count):
+        s = t if mirrored else count - 1 - t
         if axes.boundary[s] % 2 == parity:
             relax_at(level, axes, s, stars, c, scratch + 4 * s)
+            if t == 0 and seam:
+                put_ahead(stars[0].row, n, mirrored, scratch[4 * s])
+                put_ahead(stars[1].row, n, mirrored, scratch[4 * s + 1])
     x = colour(parity, n)[0]
     points = points_of(stars[0], parity, n), points_of(stars[1], parity, n), points_of(stars[2], parity, n)
     if measured:
@@ -69,6 +74,8 @@ def relax_twice(level, axes, stars, c, parity, r, measured, coming):
             stars[0].row[p], stars[1].row[p] = scratch[4 * s], scratch[4 * s + 1]
             if measured:
                 r[0][p], r[1][p] = scratch[4 * s + 2], scratch[4 * s + 3]
+    if measured and seam:
+        mend_residual(stars[1].row, r[0], n, mirrored, axes.values[0], axes.values[3 * count - 1])
     ends(stars[0].row, n, L.periodic[2] != 0)
     ends(stars[1].row, n, L.periodic[2] != 0)
 

@@ -13,6 +13,7 @@ import numpy as np
 from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, colour, ends, odd, point
 from pde.backends.numba.pointers import prefetch
+from pde.backends.numba.seams import has_seam, mend_residual, put_ahead
 from pde.backends.numba.simd import lanes, load, store
 from pde.backends.numba.transfers import times
 
@@ -76,13 +77,17 @@ def relax(level, axes, star, c, parity, r, kept, coming):
     L, scratch = level.record, axes.scratch
     n, count, keep = L.n[2], L.boundary_points, 1 - L.omega
     boundary, values = axes.boundary, axes.values
-    for s in range(count):
+    seam = parity == 0 and has_seam(L, 2)
+    for t in range(count):
+        s = t if axes.mirrored else count - 1 - t
         j = boundary[s]
         if j % 2 == parity:
             total = known_at(j, star, star.front, star.behind, n, values[s], values[2 * count + s], c)
             scratch[s] = keep * star.row[point(j, n)] + L.omega / (c.across + values[count + s]) * total
             if kept:
                 scratch[count + s] = total - (c.across + values[count + s]) * scratch[s]
+            if t == 0 and seam:
+                put_ahead(star.row, n, axes.mirrored, scratch[s])
     centre = c.across + L.centre
     points = points_of(star, parity, n)
     relax_inside(points, r + colour(parity, n)[0], kept, keep, L.omega / centre, centre, c, coming)
@@ -92,6 +97,8 @@ def relax(level, axes, star, c, parity, r, kept, coming):
             star.row[point(j, n)] = scratch[s]
             if kept:
                 r[point(j, n)] = scratch[count + s]
+    if kept and seam:
+        mend_residual(star.row, r, n, axes.mirrored, values[0], values[3 * count - 1])
     ends(star.row, n, L.periodic[2] != 0)
 
 

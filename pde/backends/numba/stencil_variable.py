@@ -9,6 +9,7 @@ import numpy as np
 from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, colour, ends, odd
 from pde.backends.numba.pointers import pointer, prefetch, unless_none
+from pde.backends.numba.seams import has_seam, mend_residual, put_ahead
 from pde.backends.numba.simd import lanes, load, store
 from pde.backends.numba.stencil_constant import points_of
 
@@ -28,11 +29,14 @@ def faces_of(level, axes, i, j):
     rows = i * n1 + j
     below = pointer(like, at[L.faces[0]]) + rows * L.face_row[0]
     front = pointer(like, at[L.faces[1]]) + (i * (n1 + 1) + j) * L.face_row[1]
+    above, behind = below + n1 * L.face_row[0], front + L.face_row[1]
+    if axes.mirrored:
+        below, above, front, behind = above, below, behind, front
     left = pointer(like, at[L.faces[2]]) + rows * L.face_row[2]
     reaction = pointer(like, at[L.faces[3]]) + rows * L.face_row[3]
     return Faces(
-        left, left, below, below + n1 * L.face_row[0], unless_none(level.is_3d, front),
-        unless_none(level.is_3d, front + L.face_row[1]), axes.widths + n, reaction,
+        left, left, below, above, unless_none(level.is_3d, front), unless_none(level.is_3d, behind), axes.widths + n,
+        reaction,
         axes.lower0[i], axes.upper0[i], axes.lower1[j], axes.upper1[j],
     )  # fmt: skip
 
@@ -68,12 +72,19 @@ def balance(k, p, a, front, behind):
 
 
 @compiled
-def relax_variable(level, star, faces, parity, r, kept, coming):
+def relax_variable(level, axes, star, faces, parity, r, kept, coming):
     """Relax the points of a row with this parity; r <- their residual if it is kept."""
     L = level.record
-    n = L.n[2]
+    n, h, mirrored, seam = L.n[2], L.n[2] // 2, axes.mirrored, parity == 0 and has_seam(L, 2)
     p, a = points_of(star, parity, n), faces_of_colour(faces, parity, n)
+    if seam:
+        k = 0 if mirrored else h // lanes(star.row) * lanes(star.row)
+        total, centre = balance(k, p, a, p.front, p.behind)
+        store(axes.scratch, 0, (1 - L.omega) * load(p.x, k) + L.omega * (total / centre))
+        put_ahead(star.row, n, mirrored, axes.scratch[0 if mirrored else h - k])
     _relax(p, a, r + colour(parity, n)[0], kept, L.omega, coming)
+    if kept and seam:
+        mend_residual(star.row, r, n, mirrored, a.left[0] * a.shrink[0], a.right[h] * a.shrink[h])
     ends(star.row, n, L.periodic[2] != 0)
 
 

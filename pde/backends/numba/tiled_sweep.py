@@ -36,10 +36,11 @@ from pde.backends.numba.fused_sweep import (
 from pde.backends.numba.jit import compiled, inline, merged
 from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
 from pde.backends.numba.pointers import unless_none
+from pde.backends.numba.seams import further, has_seam, physical
 from pde.backends.numba.side_terms import add_to_row
 from pde.backends.numba.simd import lanes
 from pde.backends.numba.stencil_chain import Sweep, relax_twice
-from pde.backends.numba.stencil_constant import Star, product, residual
+from pde.backends.numba.stencil_constant import Star, product, relax, residual
 from pde.backends.numba.stencil_variable import faces_of, product_variable, relax_variable, residual_variable
 from pde.backends.numba.transfers import add_correction, interpolate
 from pde.backends.numba.workspace import COARSE_SLOTS
@@ -50,11 +51,12 @@ Tile = namedtuple("Tile", "first last number count")
 Window = namedtuple("Window", "begin end u_first u_last r_first r_last c_first c_last")
 """Ranges of planes or rows: to load, to relax, where the residual is needed; coarse ones to restrict to."""
 
-TilePlane = namedtuple("TilePlane", "i exists rows below above f f_odd r")
+TilePlane = namedtuple("TilePlane", "i place exists rows below above f f_odd r")
 """Plane i in the work space: pointers to the row of zeros before its rows, to those of the planes beside it, to f and
 to the residual.
 
 Attributes:
+    place: its number in the pass, from a seam on if there is one.
     exists: whether it is in the grid, and not one of zeros beyond its ends.
     f_odd: from the even points of a row of f to the odd ones.
 """
@@ -74,12 +76,13 @@ def sweep_tile(is_3d, varying, level, task, tile, buffers, work):
     `out`; restricts f - A u to `f_coarse` where `task.restricted`. Where `task.norm` asks for it, `sums` takes the sum
     over the tile of each plane of W (f - A u)^2, of W u^2 or of W f u; of PRODUCTS where one tile is all rows.
     """
-    H, axes, L = 2 * task.sweeps, axes_of(level, work), level.record
+    H, axes, L = 2 * task.sweeps, axes_of(level, work, task.mirrored), level.record
     window = window_of(level, task, 0, task.first, task.last)
     rows = window_of(level, task, 1, tile.first, tile.last)
     needed, from_coarse = (0, 0), task.correct or task.source == CUBIC
     if from_coarse:
-        needed = rows_needed(level, task.source == CUBIC, rows.begin, rows.end)
+        low, high = (L.n[1] - rows.end, L.n[1] - rows.begin) if task.mirrored else (rows.begin, rows.end)
+        needed = rows_needed(level, task.source == CUBIC, low, high)
     clear(task, needed, work)
     slot, r_slot, made = work.ring - 1, work.r_ring - 1, window.c_first
     last0 = level.integers + L.at_last[0]
@@ -89,7 +92,7 @@ def sweep_tile(is_3d, varying, level, task, tile, buffers, work):
         if t >= window.end:
             fill(work.u + slot * work.plane, work.plane)
         elif from_coarse:
-            i = around_axis(t, L.n[0])
+            i = physical(around_axis(t, L.n[0]), L.n[0], task.mirrored)
             mixed = interpolate_plane(level, task.source == CUBIC, i, buffers.coarse, needed, work)
         coming = coming_of(level, task, buffers, work, window, t + 1)
         done, last = plane_of(level, task, buffers, work, front, H), plane_of(level, task, buffers, work, front, 1 + H)
@@ -107,9 +110,9 @@ def sweep_tile(is_3d, varying, level, task, tile, buffers, work):
                     plane_of(level, task, buffers, work, front, 2 + q),
                     plane_of(level, task, buffers, work, front, 3 + q),
                 )
-                kept, parity = task.measured and q == H - 2, t - 1 + task.flip
-                relax_rows(varying, level, task.f_split, axes, work.row, planes, strip, parity, kept, coming)
-            if measured and (H == 0 or varying is not None):
+                kept = task.measured and q == H - 2
+                relax_rows(varying, level, task, axes, work.row, planes, strip, kept, coming)
+            if measured and (H == 0 or varying is not None or has_seam(L, 0) or has_seam(L, 1)):
                 measure_rows(varying, level, task, axes, work.row, last, strip)
             strip = max(begin, tile.first), min(end, tile.last), rows.begin
             if stored:
@@ -121,9 +124,9 @@ def sweep_tile(is_3d, varying, level, task, tile, buffers, work):
             if measured and task.restricted:
                 x = restrict_rows(level, made, window, rows, k, x, end, last.r, buffers.f_coarse, work)
         if task.norm == PRODUCTS and task.first <= k < task.last:
-            buffers.sums[L.n[0] + 1 + k] = more
+            buffers.sums[L.n[0] + 1 + last.i] = more
         if task.norm == RESIDUAL and task.first <= k < task.last:
-            buffers.sums[k * tile.count + tile.number] = total
+            buffers.sums[last.i * tile.count + tile.number] = total
         elif task.norm != NOTHING and stored:
             buffers.sums[done.i * tile.count + tile.number] = total
         while made < window.c_last and last0[made] == k:
@@ -148,8 +151,9 @@ def window_of(level, task, axis, first, last):
     if task.restricted:
         c_first, c_last, r_first, r_last = coarse_begun(level, axis, first, last)
     more = 1 if task.measured else 0
-    reach = 2 * task.sweeps + more
-    begin, end, u_first, u_last = r_first - reach, r_last + reach, r_first - reach + 1, r_last + reach - 1
+    reach, below = 2 * task.sweeps + more, further(level.record, axis, 2 * task.sweeps)
+    begin, end = r_first - reach - below, r_last + reach
+    u_first, u_last = begin + 1, end - 1
     if task.sweeps == 0:
         u_first, u_last = r_first, r_last
     if level.record.periodic[axis] == 0:
@@ -159,9 +163,10 @@ def window_of(level, task, axis, first, last):
 
 
 @inline
-def row_of(level, f_split, length, first, j):
+def row_of(level, mirrored, f_split, length, first, j):
     """Return row j of planes that begin with row `first`."""
-    at, around = (j - first + 1) * length, around_axis(j, level.record.n[1])
+    n1 = level.record.n[1]
+    at, around = (j - first + 1) * length, physical(around_axis(j, n1), n1, mirrored)
     return Row(around, at, around * level.record.n[2] if f_split else at)
 
 
@@ -172,10 +177,10 @@ def load_rows(is_3d, level, task, buffers, work, front, strip, mixed, needed):
     strip: the rows strip[0], ..., strip[1] - 1; the planes begin with row strip[2].
     """
     L = level.record
-    n1, n, i = L.n[1], L.n[2], around_axis(front.t, L.n[0])
+    n1, n, i = L.n[1], L.n[2], physical(around_axis(front.t, L.n[0]), L.n[0], task.mirrored)
     h, cubic = n - n // 2, task.source == CUBIC
     for j in range(strip[0], strip[1]):
-        row = row_of(level, task.f_split, work.row, strip[2], j)
+        row = row_of(level, task.mirrored, task.f_split, work.row, strip[2], j)
         number, target = i * n1 + row.j, work.u + (front.slot * work.plane + row.at)
         if not task.f_split:
             load_row(work.f + (front.slot * work.plane + row.at), buffers.f + number * n, False, n)
@@ -204,7 +209,8 @@ def plane_of(level, task, buffers, work, front, lag):
     L = level.record
     n = L.n[2]
     k = front.t - lag
-    i, here = around_axis(k, L.n[0]), earlier(front.slot, lag, work.ring) * work.plane
+    place, here = around_axis(k, L.n[0]), earlier(front.slot, lag, work.ring) * work.plane
+    i = physical(place, L.n[0], task.mirrored)
     below = work.u + earlier(front.slot, lag + 1, work.ring) * work.plane
     above = work.u + earlier(front.slot, lag - 1, work.ring) * work.plane
     f, f_odd = buffers.f + i * L.n[1] * n, n - n // 2
@@ -212,7 +218,8 @@ def plane_of(level, task, buffers, work, front, lag):
         f, f_odd = work.f + (here + EVEN), odd(n) - EVEN
     r_slot = front.r_slot if lag <= 2 * task.sweeps else earlier(front.r_slot, 1, work.r_ring)
     exists = L.periodic[0] != 0 or 0 <= k < L.n[0]
-    return TilePlane(i, exists, work.u + here, below, above, f, f_odd, work.r + r_slot * work.plane)
+    place = place if has_seam(L, 0) else k
+    return TilePlane(i, place, exists, work.u + here, below, above, f, f_odd, work.r + r_slot * work.plane)
 
 
 @inline
@@ -224,7 +231,7 @@ def coming_of(level, task, buffers, work, window, t):
     if t >= window.end:
         return work.scratch, work.scratch, 0
     n = level.record.n[2]
-    at = around_axis(t, level.record.n[0]) * level.record.n[1] * n
+    at = physical(around_axis(t, level.record.n[0]), level.record.n[0], task.mirrored) * level.record.n[1] * n
     if task.source == ZERO or task.source == CUBIC:
         return buffers.f + at, buffers.f + at, n
     return buffers.u + at, buffers.f + at, n
@@ -252,21 +259,28 @@ def coefficients_of(level, axes, plane, j):
 
 
 @compiled
-def relax_rows(varying, level, f_split, axes, length, planes, strip, parity, kept, coming):
+def relax_rows(varying, level, task, axes, length, planes, strip, kept, coming):
     """Make a half sweep on rows of the first plane and the next one on the second, for points of one parity in a row.
 
-    Where it is `kept`, leave the residual of these points of the second plane and of the third one.
+    Where it is `kept`, leave the residual of these points of the second plane and of the third one. On both sides of a
+    seam the parities differ: then each plane is relaxed by itself.
 
     Args:
-        strip: as in `load_rows`. parity: that of the points of row 0.
+        strip: as in `load_rows`.
     """
     p, s, d = planes
+    n0 = level.record.n[0]
+    parity = physical(p.place, n0, task.mirrored) + task.flip
+    other = physical(s.place, n0, task.mirrored) + task.flip + 1
     for j in range(strip[0], strip[1]):
-        row = row_of(level, f_split, length, strip[2], j)
+        row = row_of(level, task.mirrored, task.f_split, length, strip[2], j)
         lines = coming[0] + row.j * coming[2], coming[1] + row.j * coming[2]
         stars = star_of(level, length, p, row), star_of(level, length, s, row), star_of(level, length, d, row)
-        which, r = (parity + row.j) & 1, s.r + row.at
-        if varying is None:
+        which, second, r = (parity + row.j) & 1, (other + row.j) & 1, s.r + row.at
+        if varying is None and which != second:
+            relax(level, axes, stars[0], coefficients_of(level, axes, p, row.j), which, r, False, lines)
+            relax(level, axes, stars[1], coefficients_of(level, axes, s, row.j), second, r, kept, lines)
+        elif varying is None:
             c = (
                 coefficients_of(level, axes, p, row.j), coefficients_of(level, axes, s, row.j),
                 coefficients_of(level, axes, d, row.j),
@@ -274,22 +288,27 @@ def relax_rows(varying, level, f_split, axes, length, planes, strip, parity, kep
             relax_twice(level, axes, stars, c, which, (r, d.r + row.at), kept, lines)
         else:
             if p.exists:
-                relax_variable(level, stars[0], faces_of(level, axes, p.i, row.j), which, r, False, lines)
+                relax_variable(level, axes, stars[0], faces_of(level, axes, p.i, row.j), which, r, False, lines)
             if s.exists:
-                relax_variable(level, stars[1], faces_of(level, axes, s.i, row.j), which, r, kept, lines)
+                relax_variable(level, axes, stars[1], faces_of(level, axes, s.i, row.j), second, r, kept, lines)
 
 
 @compiled
 def measure_rows(varying, level, task, axes, length, plane, strip):
-    """Compute the residual of rows where half sweeps have not."""
+    """Compute the residual of rows where half sweeps have not, or have changed u beside them since."""
+    L = level.record
     for j in range(strip[0], strip[1]):
-        row = row_of(level, task.f_split, length, strip[2], j)
+        row = row_of(level, task.mirrored, task.f_split, length, strip[2], j)
         star, r = star_of(level, length, plane, row), plane.r + row.at
+        whole = task.sweeps == 0 or (has_seam(L, 0) and plane.place >= L.n[0] - 2)
+        whole = whole or (has_seam(L, 1) and around_axis(j, L.n[1]) == L.n[1] - 1)
+        if varying is None and not whole:
+            continue
         if varying is None:
             residual(level, axes, star, coefficients_of(level, axes, plane, row.j), r, 0, 2)
         else:
             parity = (plane.i + row.j + task.flip) & 1
-            first, last = (parity, parity + 1) if task.sweeps > 0 else (0, 2)
+            first, last = (0, 2) if whole else (parity, parity + 1)
             residual_variable(level, star, faces_of(level, axes, plane.i, row.j), r, first, last)
 
 
@@ -298,7 +317,7 @@ def store_rows(varying, level, task, axes, out, length, plane, strip):
     """Store rows of u; return the sum of W u^2 or of W f u over them, where it is asked for."""
     n1, n, total = level.record.n[1], level.record.n[2], np.float64(0)
     for j in range(strip[0], strip[1]):
-        row = row_of(level, task.f_split, length, strip[2], j)
+        row = row_of(level, task.mirrored, task.f_split, length, strip[2], j)
         u = plane.rows + row.at
         store_row(out + (plane.i * n1 + row.j) * n, u, task.sink == SPLIT, task.streamed, n)
         if task.norm == ITERATE:
@@ -314,7 +333,7 @@ def squares_of_rows(varying, level, axes, length, r, i, strip):
     """Sum W r^2 over rows of plane i."""
     total = np.float64(0)
     for j in range(strip[0], strip[1]):
-        row = row_of(level, False, length, strip[2], j)
+        row = row_of(level, axes.mirrored, False, length, strip[2], j)
         total += weighted_squares(varying, level, axes, r + row.at, i, row.j)
     return total
 
@@ -338,7 +357,7 @@ def products_of_rows(varying, level, axes, length, plane, strip):
     """Sum W u (f - A u) over rows of a plane whose residual is in the work space."""
     total, n = np.float64(0), level.record.n[2]
     for j in range(strip[0], strip[1]):
-        row = row_of(level, False, length, strip[2], j)
+        row = row_of(level, axes.mirrored, False, length, strip[2], j)
         u, r = plane.rows + row.at, plane.r + row.at
         total += product_of_row(varying, level, axes, u, r + EVEN, r + odd(n), plane.i, row.j)
     return total

@@ -68,9 +68,11 @@ def variant_of(levels: Sequence[Level], dtype: np.dtype) -> Variant | str:
         return "with closed faces levels are lists of components, and run in NumPy"
     for info in infos[:-1]:
         if not isinstance(info.operator, StencilOperator) or not isinstance(info.to_coarse, BilinearTransfer):
+            if has_seam(info.grid):
+                return (
+                    f"with Galerkin levels they are for periodic axes of even length, and the grid is {info.grid.shape}"
+                )
             return "they are for rediscretised operators and bilinear transfers"
-        if any(axis.periodic and axis.n % 2 and axis.n > 1 for axis in info.grid.axes):
-            return f"a periodic axis has an odd number of unknowns on the grid {info.grid.shape}"
     alike = all(is_alike(info.grid, info.operator.terms) for info in infos[:-1])
     return Variant(max(2, ndim), np.dtype(dtype).name, "constant" if alike else "varying")
 

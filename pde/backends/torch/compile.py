@@ -88,7 +88,7 @@ class CompiledLevel(Delegate):
                 result = made(*given)
             except Exception as error:
                 raise RuntimeError(
-                    "kernels: torch.compile fails here; 'torch' does without it, and so does 'torch graph' on a GPU. "
+                    "kernels: torch.compile fails here; 'torch' does without it. "
                     "torch.compile needs a C++ compiler for a CPU, and Triton for a GPU"
                 ) from error
             self._legs[key] = made

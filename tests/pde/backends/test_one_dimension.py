@@ -18,11 +18,9 @@ ENDS = ["dirichlet", "neumann", ("robin", 2.0)]
 
 @st.composite
 def problems(draw):
-    """Constant coefficients on an even or stretched axis, any ends and parity; singular ones too."""
+    """Constant coefficients on an evenly spaced or a stretched axis, any ends and parity; singular ones too."""
     n, periodic = draw(st.integers(12, 90)), draw(st.booleans())
     sides = "periodic" if periodic else (draw(st.sampled_from(ENDS)), draw(st.sampled_from(ENDS)))
-    if periodic:
-        n = draw(st.sampled_from([16, 48, 64]))
     options = {"boundary": [sides], "centering": draw(st.sampled_from(["vertex", "cell"]))}
     problem = pde.Poisson((n,), **options)
     if draw(st.booleans()) and not periodic:
@@ -38,7 +36,7 @@ def test_solves_with_boundary_data_as_the_plain_levels_do(problem, seed, accel):
     f, grid = rng.standard_normal(problem.shape), problem.grid
     g = {(0, side): rng.standard_normal() for side in (0, 1) if not grid.axes[0].periodic}
     plain = pde.Multigrid(problem, kernels="numpy", smoother="sor")
-    if isinstance(variant_of(plain.levels, plain.dtype), str):  # an odd periodic axis, or one level
+    if isinstance(variant_of(plain.levels, plain.dtype), str):  # one level
         return
     mine = pde.Multigrid(problem, kernels="numba", smoother="sor")
     if problem.singular:

@@ -1,4 +1,4 @@
-"""A coloured sweep is Gauss-Seidel point by point, with the seams of odd periodic axes as colours of their own."""
+"""A coloured sweep is Gauss-Seidel point by point; the seams of odd periodic axes have colours of their own."""
 
 import numpy as np
 import pytest
@@ -10,16 +10,15 @@ from tests.pde.sides_reference import make_box, smooth
 
 
 def point_order(shape, periodic):
-    """Red, black, then the seams of odd periodic axes, each by the parity of the other indices."""
+    """Red, then black; of each the last points of odd periodic axes before the first ones, their neighbours."""
 
     def key(index):
-        seam, parity = 0, 0
-        for a, (i, n) in enumerate(zip(index, shape, strict=True)):
-            if periodic[a] and n % 2 == 1 and n > 1 and i == n - 1:
-                seam += 2**a
-            else:
-                parity += i % 2
-        return seam, parity % 2
+        ahead = sum(
+            2**a
+            for a, (i, n) in enumerate(zip(index, shape, strict=True))
+            if periodic[a] and n % 2 == 1 and n > 1 and i == n - 1
+        )
+        return sum(index) % 2, -ahead
 
     return sorted(np.ndindex(*shape), key=key)
 
