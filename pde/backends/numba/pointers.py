@@ -57,7 +57,7 @@ def pointer(typing_context: Any, like: Any, address: Any) -> Any:
 
 @intrinsic
 def to_a_line(typing_context: Any, pointer: Any) -> Any:
-    """Return how many numbers there are from a pointer to the next line of the cache; very many if none begins a line."""
+    """Return how many numbers there are from a pointer to the next line of the cache; 2^62 where none begins one."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         whole, size = ir.IntType(64), pointer.dtype.bitwidth // 8
