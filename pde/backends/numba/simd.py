@@ -185,7 +185,7 @@ def store_alternating(typing_context: Any, pointer: Any, offset: Any, first: Any
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address, align = _address(context, builder, pointer, 2 * first.count, *arguments[:2])
-        builder.store(_alternating(builder, *arguments[2:], first.count), address, align=align)
+        builder.store(_alternating(builder, arguments[2], arguments[3], first.count), address, align=align)
         return context.get_dummy_value()
 
     return types.void(pointer, types.int64, first, second), generate
@@ -197,7 +197,7 @@ def write_alternating_through(typing_context: Any, pointer: Any, offset: Any, fi
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address, size = _address(context, builder, pointer, 2 * first.count, *arguments[:2])
-        _past_the_cache(builder, _alternating(builder, *arguments[2:], first.count), address, first.count * size)
+        _past_the_cache(builder, _alternating(builder, arguments[2], arguments[3], first.count), address, first.count * size)
         return context.get_dummy_value()
 
     return types.void(pointer, types.int64, first, second), generate
