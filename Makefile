@@ -16,7 +16,7 @@ demo: $(VENV)/.demo  ## solve a Poisson equation, clone a picture, train an MgNe
 	$(BIN)/python examples/demo.py --output out
 
 test: $(VENV)/.test  ## all tests but the slow ones
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 bench: $(VENV)/.bench  ## the solver beside scipy.fft, Intel MKL, PyAMG and PETSc; minutes, on an idle machine
 	$(BIN)/python benchmarks/poisson_speed.py

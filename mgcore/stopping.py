@@ -12,10 +12,12 @@ REASONS = {  # from good to bad
     "max_cycles": "the residual still falls: allow more cycles, or more smoothing per cycle",
     "stopped": "the callback asked to stop",
     "rounding": "the residual is at the rounding error of f - A u; a smaller tolerance cannot be reached in this dtype",
-    "stalled": "the residual no longer falls: the smoother or the coarse operators do not fit the problem",
-    "diverged": "the residual grows: omega is outside the stable range, or the coarse operators do not fit",
+    "stalled": "the residual no longer falls: the smoother or the coarse operators do not fit the problem; "
+    "or a nonlinear one has no solution near u",
+    "diverged": "the residual grows: omega is outside the stable range, or the coarse operators do not fit; "
+    "or a nonlinear problem has no solution near u",
     "indefinite": "conjugate gradients met a p with (p, A p) <= 0: A is not positive definite",
-    "non-finite": "the residual is infinite or NaN: check f, the first guess and the range of the dtype",
+    "non-finite": "the residual is infinite or NaN: check f, the first guess, nonlinear terms, the range of dtype",
 }
 """Why a solve ended, and what usually lies behind it."""
 

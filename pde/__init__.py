@@ -15,11 +15,14 @@ from pde.common.keywords import unknown
 from pde.common.py_pde import hint
 from pde.problem.energy import energy
 from pde.problem.gradients import flux, gradient
+from pde.problem.nonlinear import NonlinearPoisson
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
+from pde.solver.nonlinear import NonlinearMultigrid as _NonlinearMultigrid  # noqa: F401 (registers itself)
 
 __all__ = [
     "Multigrid",
+    "NonlinearPoisson",
     "Poisson",
     "Progress",
     "Solution",

@@ -238,10 +238,10 @@ class Axis:
         return [*pairs, (slice(-1, None), slice(0, 1))] if self.periodic else pairs
 
     def colours(self) -> list[slice]:
-        """The unknowns by parity; the last one of an odd periodic axis, beside the first, has a third colour."""
+        """The unknowns by parity; the first one of an odd periodic axis, beside the last, has a third colour."""
         n = self.n
         if self.periodic and n % 2 == 1 and n > 1:
-            return [slice(0, n - 1, 2), slice(1, n - 1, 2), slice(n - 1, n)]
+            return [slice(2, n, 2), slice(1, n, 2), slice(0, 1)]
         return [slice(0, n, 2), slice(1, n, 2)]
 
 

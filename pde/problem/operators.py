@@ -180,16 +180,16 @@ def control_volumes(grid: Grid, terms: Terms) -> Array:
 def coloured_blocks(grid: Grid, axes: Sequence[int] = (), diagonals: bool = False) -> list[list[Block]]:
     """The colours of points, or of lines or planes along `axes`: lists of blocks within which no two couple.
 
-    An even index sum is red and comes first, then come the black ones. Of each, the last points of an odd periodic axis
-    come before their neighbours of the same colour, the first points. With `diagonals` (3^d points) the parity of each
-    index makes a colour, and those last points come last.
+    An even index sum is red and comes first, then come the black ones. Of each, the first points around an odd
+    period come after the others, as the last points are their neighbours. With `diagonals` (3^d points) the parity of
+    each index makes a colour, and the first points come after all others.
     """
     classes = [[(0, slice(0, None))] if a in axes else enumerate(axis.colours()) for a, axis in enumerate(grid.axes)]
     colours: dict[tuple[int, ...], list[Block]] = {}
     for choice in product(*classes):
         numbers, block = zip(*choice, strict=True)
         seam, parities = sum(2**a for a, number in enumerate(numbers) if number == 2), [n % 2 for n in numbers]
-        key = (seam, *parities) if diagonals else (sum(parities) % 2, -seam)
+        key = (seam, *parities) if diagonals else (sum(parities) % 2, seam)
         if all(s.start < n for s, n in zip(block, grid.shape, strict=True)):
             colours.setdefault(key, []).append(block)
     return [colours[key] for key in sorted(colours)]

@@ -26,11 +26,12 @@ from pde.solver.setup import SOLVES, Setup
 from pde.solver.trace import Trace, Verbose
 
 
-class Multigrid(Setup):
-    """Multigrid for a `Poisson` problem; see `solve`, `full_multigrid`, `cycle` and `print(mg)`.
+class Multigrid(Setup, kind=Poisson):
+    """Multigrid for a `Poisson` or `NonlinearPoisson` problem; see `solve`, `full_multigrid`, `cycle` and `print(mg)`.
 
     Args:
-        problem: what to solve.
+        problem: what to solve; of a `NonlinearPoisson` by the full approximation scheme, in NumPy, with the smoothers
+            "sor" (omega falls where the reaction is strong) and "red-black".
         smoother: "auto" ("sor"; on stretched axes, and where the strong axis of a tensor coefficient is one here and
             another there, "zebra", or in three dimensions up to half a million unknowns planes, if spacings vary by
             more than five), "jacobi" (5.6), "two-step jacobi" (5.7), "chebyshev" (nu Jacobi sweeps combined by (3.23)),
@@ -184,6 +185,8 @@ class Multigrid(Setup):
         from u before the cycles and added after them (g folded into f counts in its place where it is no larger than
         ten times that). Neither g / h^2 nor u0 nor a constant makes the tolerance trivial: with f = 0 and g = 0 u is 0,
         and g that a lifting has as it is, constants, linear functions, x^2 - y^2, costs f none of its accuracy.
+
+        Of a nonlinear problem scale is the smaller of ||f - A(w)|| and ||f - A(0)||.
 
         The norm is the root mean square over the box, every unknown counting by its control volume. A singular problem
         (see `Poisson`) has a solution where the integral of f, with what g brings in, is zero; a small part of it, as

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -36,11 +36,25 @@ class Setup:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
 
+    kinds: ClassVar[dict[type, type[Setup]]] = {}
+    """The solvers of each kind of problem; a subclass registers its own by `kind`."""
+
+    def __init_subclass__(cls, kind: type | None = None) -> None:
+        if kind is not None:
+            Setup.kinds[kind] = cls
+
+    def __new__(cls, problem: Any = None, *_: Any, **__: Any) -> Self:
+        solver: Any = Setup.kinds.get(type(problem), cls)
+        made: Self = object.__new__(solver if issubclass(solver, cls) else cls)
+        return made
+
     def __init__(
         self, problem: Any, smoother: Any, omega: Any, nu: Any, coarse: Any, transfer: Any, levels: Any, backend: Any
     ) -> None:
-        if not isinstance(problem, Poisson):
-            raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
+        known: Any = tuple(Setup.kinds)
+        if not isinstance(problem, known):
+            allowed = " or a ".join(f"pde.{kind.__name__}" for kind in Setup.kinds)
+            raise TypeError(f"problem must be a {allowed}, got {type(problem).__name__}")
         self._wanted = {
             "smoother": choose("smoother", smoother, SMOOTHERS, auto="auto"),
             "coarse": choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto"),

@@ -10,15 +10,15 @@ from tests.pde.sides_reference import make_box, smooth
 
 
 def point_order(shape, periodic):
-    """Red, then black; of each the last points of odd periodic axes before the first ones, their neighbours."""
+    """Red, then black; of each the first points of odd periodic axes after the last ones, their neighbours."""
 
     def key(index):
-        ahead = sum(
+        behind = sum(
             2**a
             for a, (i, n) in enumerate(zip(index, shape, strict=True))
-            if periodic[a] and n % 2 == 1 and n > 1 and i == n - 1
+            if periodic[a] and n % 2 == 1 and n > 1 and i == 0
         )
-        return sum(index) % 2, -ahead
+        return sum(index) % 2, behind
 
     return sorted(np.ndindex(*shape), key=key)
 

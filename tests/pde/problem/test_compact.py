@@ -49,7 +49,7 @@ def relaxed(A, r, omega, reverse):
     matrix, d = dense(A), np.zeros(A.grid.size)
 
     def colour(point):
-        seams = [x.periodic and i == x.n - 1 and x.n % 2 and x.n > 1 for i, x in zip(point, A.grid.axes, strict=True)]
+        seams = [x.periodic and i == 0 and x.n % 2 and x.n > 1 for i, x in zip(point, A.grid.axes, strict=True)]
         return tuple(2 if seam else i % 2 for i, seam in zip(point, seams, strict=True))
 
     numbers = np.arange(A.grid.size).reshape(A.grid.shape)

@@ -1,0 +1,121 @@
+"""The backend of nonlinear problems: `mgcore`'s cycles as the full approximation scheme."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mgcore import Event, Iteration, Remaining, traced
+from pde.backends.base import Backend
+from pde.backends.data import Data, Norms, Vector
+from pde.backends.iterations import Cycling, nested_iteration
+from pde.levels.hierarchy import Hierarchy
+from pde.levels.nonlinear import with_sides
+from pde.problem.boundary import fold
+from pde.problem.grid import Array, Sides
+from pde.problem.nonlinear import flux_data
+
+TOO_LARGE = 10.0
+"""A cycle that raises the residual by this factor, or leaves the range of numbers, is made again with shorter steps."""
+
+SHARES = (0.25, 1 / 16, 1 / 64, 1 / 256)
+"""The shares of the residual that a cycle made again is to remove."""
+
+
+class FullApproximation(Backend):
+    """Runs cycles on nonlinear levels, whose operators hold the values on Dirichlet sides."""
+
+    runs_in = "NumPy"
+
+    def __init__(self, hierarchy: Hierarchy, dtype: np.dtype) -> None:
+        super().__init__(hierarchy, dtype, why="operators are nonlinear")
+        self._report: Callable[[Event], Any] | None = None
+
+    def with_sides(self, sides: Sides) -> FullApproximation:
+        """The same for these boundary data."""
+        other = copy.copy(self)
+        other.hierarchy = replace(self.hierarchy, levels=with_sides(self.hierarchy.levels, sides))
+        return other._reporting(self._report)
+
+    def traced(self, report: Callable[[Event], Any]) -> FullApproximation:
+        return copy.copy(self)._reporting(report)
+
+    def _reporting(self, report: Callable[[Event], Any] | None) -> FullApproximation:
+        """Itself, with moves that report; None: with moves that do not."""
+
+        def norm(number: int, r: Vector) -> float:
+            return float(np.max(self.norms(r, level=number - 1)))
+
+        levels, self._report = self.hierarchy.levels, report
+        self.moves = levels if report is None else traced(levels, report, norm)
+        return self
+
+    def fold(self, f: Vector, sides: Sides, *, level: int = 0) -> Vector:
+        """f with the data of Neumann and Robin sides of the level in it."""
+        info = self.hierarchy.levels[level].info
+        return fold(f, flux_data(sides, info.grid), info.grid, info.operator.terms)
+
+    def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
+        return nested_iteration(self.with_sides(data.sides), data)
+
+    def start(
+        self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
+    ) -> Iteration:
+        return Approximating(self.with_sides(data.sides), kind, data, u, out)
+
+    def rounding(self, u: Vector, sizes: np.ndarray) -> np.ndarray:
+        A: Any = self.hierarchy.levels[0].A
+        return np.asarray(np.finfo(self.dtype).eps * (2 * self.norms(A.slope(u) * u) + sizes))
+
+
+class Approximating(Cycling):
+    """One cycle at a time, with shorter steps where a cycle fails."""
+
+    _backend: FullApproximation
+
+    def norms(self) -> Sequence[float]:
+        return self._backend.norms(self._residual()).tolist()
+
+    def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
+        nested, old = self._u is None and self._kind == "fmg", self._u
+        old = self._begin() if old is None else old
+        before = np.array([member.last * member.scale for member in left])
+        after = np.array([norms[-1] for norms in super().advance(left)]) * [member.scale for member in left]
+        failed = ~(after <= TOO_LARGE * before)
+        for share in (1.0, *SHARES) if nested else SHARES:
+            if not failed.any():
+                break
+            u, norms = self._shorter(old, share)
+            better = failed & ~(norms >= after)
+            assert self._u is not None
+            self._u, after = np.where(_column(better, u), u, self._u), np.where(better, norms, after)
+            failed &= ~(after <= before)
+        self._backend.hierarchy.levels[0].A.check_coefficient(self._u)
+        return [[float(norm) / member.scale] for norm, member in zip(after, left, strict=True)]
+
+    def keep(self, members: Sequence[int]) -> None:
+        super().keep(members)
+        self._backend = self._backend.with_sides(self._data.sides)
+
+    def _shorter(self, old: Array, share: float) -> tuple[Array, np.ndarray]:
+        """The iterate and norms of a V-cycle from `old` that is to remove a share of the residual."""
+        at = self._backend.apply(old)
+        u, _ = self._backend.cycle("V", Data(at + old.dtype.type(share) * (self._data.rhs - at)), old)
+        return u, self._backend.norms(self._data.rhs - self._backend.apply(u))
+
+    def _residual(self) -> Vector:
+        return self._data.rhs - self._backend.apply(self._begin() if self._u is None else self._u)
+
+    def _begin(self) -> Any:
+        """The first guess of a solve that has none."""
+        level = self._backend.hierarchy.levels[0]
+        guess: Any = level.start(self._data.rhs).u
+        return guess
+
+
+def _column(members: np.ndarray, u: Array) -> np.ndarray:
+    return members.reshape((-1,) + (1,) * (u.ndim - 1))

@@ -1,0 +1,111 @@
+"""The levels of the full approximation scheme: nonlinear operators, injection, Newton-Gauss-Seidel sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mgcore import Level, relaxation
+from pde.levels.coarse_coefficients import at_coarse_points, coarse_terms
+from pde.levels.cubic_interpolation import CubicInterpolation, coarsen_sides
+from pde.levels.hierarchy import COARSEST_SIZE, Choices, Hierarchy, LevelInfo
+from pde.levels.newton import Newton, NewtonGaussSeidel
+from pde.levels.transfers import BilinearTransfer
+from pde.problem.coefficients import Terms
+from pde.problem.grid import Array, Grid, Sides
+from pde.problem.inner_product import Volumes
+from pde.problem.lifting import lifting
+from pde.problem.nonlinear_operator import Laws, NonlinearOperator
+
+COARSEST = 300
+"""Unknowns of the coarsest grid at most, if no number of levels is asked for: it is to have a solution wherever the
+finest has one, near a fold too, and a Newton step costs a millisecond."""
+
+LARGEST = 3000
+"""The same where a number of levels is asked for."""
+
+OVER_RELAXATION = {1: 1.0, 2: 1.15, 3: 1.2}
+"""The relaxation parameter by the number of axes where the nonlinearity is weak."""
+
+
+@dataclass(frozen=True)
+class Average:
+    """Pi: u at the points that stay, or its means over merged cells."""
+
+    grid: Grid
+    which: tuple[bool, ...]
+
+    def __call__(self, u: Array) -> Array:
+        means = at_coarse_points(u, self.grid, self.which)
+        assert isinstance(means, np.ndarray)
+        return means.astype(u.dtype, copy=False)
+
+
+def build_nonlinear(grid: Grid, terms: Terms, laws: Laws, choices: Choices, limit: int | None) -> Hierarchy:
+    """Rediscretised levels, at most `limit`; None takes as many as leave `COARSEST` unknowns.
+
+    Raises:
+        ValueError: the coarsest grid is too large for a direct solve.
+    """
+    result = Hierarchy([], [], [], [], choices)
+    while True:
+        A: Any = NonlinearOperator(grid, choices.dtype, terms, laws)
+        result.volumes.append(Volumes(grid))
+        which = grid.axes_to_coarsen(terms.typical)
+        smallest = COARSEST if limit is None else COARSEST_SIZE
+        if len(result.levels) + 1 == limit or not any(which) or grid.size <= smallest:
+            if grid.size > LARGEST:
+                raise ValueError(
+                    f"levels: the coarsest grid has {grid.size} unknowns, and Newton's method takes at most "
+                    f"{LARGEST}; allow more levels, got {limit}"
+                )
+            info = LevelInfo(grid, A, "nonlinear", "Newton", None)
+            result.levels.append(Level(A, [Newton(A)], iterate=relaxation, linear=False, zero=np.zeros_like, info=info))
+            return result
+        transfer = BilinearTransfer(grid, which, choices.dtype, [terms.at_sides(a) for a in range(grid.ndim)])
+        result.levels.append(_level(A, transfer, which, choices))
+        result.interpolations.append(CubicInterpolation(grid, which, choices.dtype))
+        terms, grid = coarse_terms(terms, grid, which, transfer, between=True), transfer.coarse
+
+
+def with_sides(levels: Sequence[Level], sides: Sides) -> list[Level]:
+    """The same levels for these boundary data of the finest grid."""
+    result = []
+    for level in levels:
+        A = level.A.with_values(sides)
+        B, B_post = ([replace(sweep, A=A) for sweep in sweeps] for sweeps in (level.B, level.B_post))
+        zero = partial(_lifted, A, sides) if sides else level.zero
+        result.append(replace(level, A=A, B=B, B_post=B_post, zero=zero, info=replace(level.info, operator=A)))
+        if level.Pi is not None:
+            assert isinstance(level.Pi, Average)
+            sides = coarsen_sides(sides, level.Pi.grid, level.Pi.which)
+    return result
+
+
+def _lifted(A: NonlinearOperator, sides: Sides, f: Array) -> Array:
+    """The first guess that has the boundary data, of the shape of f."""
+    return (np.zeros_like(f) + lifting(sides, A.grid, A.terms)).astype(f.dtype)
+
+
+def _level(A: Any, transfer: BilinearTransfer, which: tuple[bool, ...], choices: Choices) -> Level:
+    grid, (pre, post) = A.grid, choices.nu
+    most = OVER_RELAXATION[max(1, sum(n > 1 for n in grid.shape))] if grid.is_isotropic(A.terms.typical) else 1.0
+    B: Any = NewtonGaussSeidel(A, choices.omega, most)
+    omega = f"{choices.omega:.3g}" if choices.omega is not None else f"1..{most:.3g}" if most > 1 else "1"
+    return Level(
+        A,
+        [B] * pre,
+        R=transfer.adjoint(),
+        Pi=Average(grid, which),
+        P=transfer,
+        B_post=[B] * post,
+        iterate=relaxation,
+        iterate_post=relaxation,
+        linear=False,
+        zero=np.zeros_like,
+        info=LevelInfo(grid, A, "nonlinear", f"Newton-Gauss-Seidel omega={omega} ({pre},{post})", transfer),
+    )

@@ -1,0 +1,159 @@
+"""The nonlinear problem: -div(a(u, x) grad u) + c(u, x) = f on a box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pde.common.arguments import described, number
+from pde.common.keywords import suggesting
+from pde.problem.boundary import BoundaryData, embed, fold, read_sides
+from pde.problem.boundary_conditions import is_open
+from pde.problem.coefficients import Terms
+from pde.problem.fields import read_values
+from pde.problem.grid import Array, Grid, Sides
+from pde.problem.laws import Law
+from pde.problem.nonlinear_operator import Laws, NonlinearOperator
+from pde.problem.poisson import Poisson
+
+
+class NonlinearPoisson:
+    """-div(a(u, x) grad u) + c(u, x) = f on a box in 1, 2 or 3 dimensions, by finite volumes of second order.
+
+    `Multigrid(problem).solve(f)` solves it by the full approximation scheme. The functions are called with u and one
+    array per axis for the coordinates, `c(u, x, y)`; u has leading axes, comes in parts of the grid and on coarse
+    grids, and at values that no solution has. They return a number or an array of the shape of u.
+
+    Args:
+        shape, extent, boundary, centering, coordinates: as of `Poisson`, but for open sides. The flux of Neumann and
+            Robin sides is a(u) du/dn.
+        coefficient: a > 0, a function of u and the coordinates, or a number; None is 1. Between two points it is taken
+            halfway, at the mean of both u. If it is a function, Robin sides need centering "vertex".
+        reaction: c, a function of u and the coordinates; None is 0. Where dc/du is negative there may be two solutions
+            or none.
+        derivative: dc/du, a function as `reaction` is; None takes differences, which suit u of
+            the size of 1 or more and cost a second call.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+
+    >>> problem = NonlinearPoisson(3, extent=4.0, reaction=lambda u, x: u**3)
+    >>> problem.apply([0.0, 2.0, 0.0]).tolist()
+    [-2.0, 12.0, -2.0]
+    """
+
+    order, open, domain, singular, components = 2, False, None, False, None
+
+    @suggesting
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        extent: float | Sequence[float] = 1.0,
+        boundary: Any = "dirichlet",
+        centering: str = "vertex",
+        coefficient: Any = None,
+        reaction: Callable[..., Any] | None = None,
+        coordinates: Sequence[Any] | None = None,
+        derivative: Callable[..., Any] | None = None,
+    ) -> None:
+        if is_open(boundary):
+            raise ValueError("boundary: open sides are for linear problems, see pde.Poisson; got 'open'")
+        a = 1.0 if callable(coefficient) or coefficient is None else _positive(coefficient)
+        linear = Poisson(shape, extent, boundary, centering, a, coordinates=coordinates)
+        self.shape, self.grid, self.terms = linear.shape, linear.grid, linear.terms
+        self.centering, self.boundary, self.extent = linear.centering, linear.boundary, linear.extent
+        self._words = repr(linear)[len("Poisson(") : -1]
+        self.laws = _read_laws(coefficient, reaction, derivative, self.points())
+        if reaction is None and linear.singular:
+            raise ValueError(
+                "reaction must be a function of u where all sides are Neumann or periodic: u is determined up to a "
+                "constant else; got None"
+            )
+        robin = any(side.kind == "robin" for pair in self.boundary for side in pair)
+        if robin and self.centering == "cell" and self.laws.coefficient is not None:
+            raise ValueError("boundary: Robin sides need centering='vertex' where coefficient is a function of u")
+        self._operator = NonlinearOperator(self.grid, np.dtype(float), self.terms, self.laws)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        given = (("coefficient", self.laws.coefficient), ("reaction", self.laws.reaction))
+        return f"NonlinearPoisson({self._words}{''.join(f', {name}(u, x)' for name, law in given if law)})"
+
+    def points(self) -> tuple[Array, ...]:
+        """The coordinates of the unknowns: one read-only array of `shape` per axis."""
+        return self.grid.points()
+
+    def apply(self, u: Any, g: BoundaryData = None) -> Array:
+        """A(u), for boundary data g, of u with shape (..., *shape): the f that u is the solution for."""
+        values = self.read("u", u)
+        sides = self.read_sides(g, values.dtype, values.shape[: values.ndim - self.ndim])
+        fluxes = fold(np.zeros_like(values), flux_data(sides, self.grid), self.grid, self.terms)
+        return self._operator.with_values(sides)(values) - fluxes
+
+    def control_volumes(self) -> Array:
+        """W: the volume that belongs to each unknown, an array of `shape`."""
+        return self.grid.volumes()
+
+    def embed(self, u: Any, g: BoundaryData = None) -> Array:
+        """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`."""
+        values = self.read("u", u)
+        sides = self.read_sides(g, values.dtype, values.shape[: values.ndim - self.ndim])
+        law = self.laws.coefficient
+        terms = self.terms
+        if law is not None:
+            terms = Terms((law(values, self.points()),) * self.ndim, betas=terms.betas)
+        return embed(values, sides, self.grid, terms)
+
+    def sides(self, u: Array, g: BoundaryData) -> Sides:
+        """Refuse to be a linear problem."""
+        raise TypeError("problem must be a pde.Poisson here: gradients, fluxes and energies are of linear problems")
+
+    def read_sides(self, g: BoundaryData, dtype: np.dtype, batch: tuple[int, ...] = ()) -> Sides:
+        """Boundary data as arrays; see `pde.problem.boundary.read_sides`."""
+        return read_sides(g, self.grid, dtype, batch)
+
+    def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, **options: Any) -> Array:
+        """`values` (array or callable of the coordinates) as a finite real array; see `pde.problem.fields`."""
+        return read_values(name, values, self.grid, dtype, **options | {"imaginary": False})
+
+    def check_fits(self, dtype: np.dtype) -> None:
+        """Refuse a grid whose 1/h^2 keeps no distance from the limits of `dtype`.
+
+        Raises:
+            ValueError: naming dtype.
+        """
+        if not self.grid.fits(dtype, self.terms.diffusion):
+            raise ValueError(f"dtype: a/h^2 leaves the range of {dtype.name}, got extent {self.extent}")
+
+
+def flux_data(sides: Sides, grid: Grid) -> Sides:
+    """The boundary data of Neumann and Robin sides among these."""
+    return {(a, s): g for (a, s), g in sides.items() if grid.axes[a].sides[s].kind != "dirichlet"}
+
+
+def _positive(coefficient: Any) -> float:
+    if np.iterable(coefficient):
+        came = described(coefficient)
+        raise TypeError(f"coefficient must be a function of u and the coordinates, or a number; got {came}")
+    value = number("coefficient", coefficient)
+    if not 0 < value < np.inf:
+        raise ValueError(f"coefficient must be positive and finite, got {value}")
+    return value
+
+
+def _read_laws(coefficient: Any, reaction: Any, derivative: Any, points: Sequence[Array]) -> Laws:
+    if derivative is not None and reaction is None:
+        raise ValueError("derivative is that of reaction, which is None; got a derivative alone")
+    if reaction is not None and not callable(reaction):
+        raise TypeError(f"reaction must be a function of u and the coordinates, or None; got {described(reaction)}")
+    a = Law("coefficient", coefficient) if callable(coefficient) else None
+    c = None if reaction is None else Law("reaction", reaction, derivative)
+    for law in (a, c):
+        if law is not None:
+            law.check(points)
+    return Laws(a, c)

@@ -1,0 +1,239 @@
+"""The discrete nonlinear operator A(u) = -div(a grad u) + c(u, x), matrix-free, with its pointwise Newton sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from pde.common.arrays import Frozen, cast
+from pde.problem.coefficients import Terms
+from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, trailing, window
+from pde.problem.laws import Law
+from pde.problem.operators import Block, StencilOperator, coloured_blocks
+
+LEAST_SLOPE = -0.75
+"""dc/du counts in a step of Newton's method at one point down to this share of the diagonal of -div(a grad)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Laws:
+    """The nonlinear terms of an equation; None where there is none.
+
+    Args:
+        coefficient: a(u, x).
+        reaction: c(u, x).
+    """
+
+    coefficient: Law | None = None
+    reaction: Law | None = None
+
+
+class NonlinearOperator(Frozen):
+    """A(u) on a tensor grid, for given values on Dirichlet sides; data of other sides belong to the right-hand side.
+
+    The flux between two unknowns has a at the mean of both, halfway. `values` are the data of Dirichlet sides.
+
+    Attributes:
+        box: -div(a grad) with zero boundary values where a is a number, and with a = 1 where it depends on u.
+        colours: blocks of unknowns that do not couple.
+    """
+
+    def __init__(self, grid: Grid, dtype: np.dtype, terms: Terms, laws: Laws, values: Sides | None = None) -> None:
+        self.grid, self.dtype, self.terms, self.laws = grid, dtype, terms, laws
+        self.box = StencilOperator(grid, dtype, terms)
+        self.nonzeros, self.colours = self.box.nonzeros, coloured_blocks(grid)
+        alike = StencilOperator(grid, dtype, Terms(terms.diffusion))  # betas of sides make no difference inside
+        self._couplings = [_couplings(alike, a, dtype) for a in range(grid.ndim)]
+        self._held = _held(self.box, dtype)
+        self._points, self._faces = grid.points(), [_face_points(grid, a) for a in range(grid.ndim)]
+        self._whole: Block = (slice(0, None),) * grid.ndim
+        self._values: Sides = values or {}
+
+    @property
+    def volumes(self) -> Array:
+        """W: the control volume of each unknown."""
+        return self.grid.volumes()
+
+    def with_values(self, sides: Sides) -> NonlinearOperator:
+        """The same for the Dirichlet data among these."""
+        kinds = {(a, s): side.kind for a, axis in enumerate(self.grid.axes) for s, side in enumerate(axis.sides)}
+        return self.changed(_values={key: cast(g, self.dtype) for key, g in sides.items() if kinds[key] == "dirichlet"})
+
+    def of_member(self, k: int) -> NonlinearOperator:
+        """The same for one member of a batch, where values on sides differ between them."""
+        return self.changed(_values={key: g if g.ndim < self.grid.ndim else g[k] for key, g in self._values.items()})
+
+    def __call__(self, u: Array) -> Array:
+        """A(u) for u of shape (..., *grid.shape)."""
+        return self._elliptic(self._padded(u), self._whole)[0] + self._reaction(u)
+
+    def slope(self, u: Array) -> Array:
+        """The derivative of A(u) at each unknown with respect to that unknown, a being frozen."""
+        d = self._elliptic(self._padded(u), self._whole)[1]
+        if self.laws.reaction is not None:
+            d = d + self.laws.reaction.with_slope(u, self._points)[1]
+        return np.broadcast_to(d, u.shape)
+
+    def check_coefficient(self, u: Array) -> None:
+        """Refuse a u for which a(u, x) is not positive.
+
+        Raises:
+            ValueError: naming the coefficient, its least value and the range of u.
+        """
+        if (law := self.laws.coefficient) is not None and (least := np.min(law(u, self._points))) <= 0:
+            raise ValueError(
+                f"coefficient must be positive for every u that a solve meets; got values down to {least:.3g} for u "
+                f"between {np.min(u):.3g} and {np.max(u):.3g}"
+            )
+
+    def sweep(self, u: Array, f: Array, omega: float | None = None, most: float = 1.0) -> Array:
+        """Newton's method at one unknown after the other, a step each, colour by colour: a new u.
+
+        Args:
+            omega: of over-relaxation; None takes `most` where the reaction is weak beside -div(a grad), and less else.
+        """
+        padded = self._padded(u)
+        inside = padded[trailing((slice(1, -1),) * self.grid.ndim)]
+        for number, blocks in enumerate(self.colours):
+            if number > 0:
+                self._fill(padded)
+            for block in blocks:
+                at = trailing(block)
+                here = inside[at]
+                r, d = self._elliptic(padded, block)
+                r = f[at] - r
+                weight = most if omega is None else omega
+                if (law := self.laws.reaction) is not None:
+                    c, slope = law.with_slope(here, [x[block] for x in self._points])
+                    r -= c
+                    if omega is None:
+                        weight = 1 + (most - 1) * np.maximum(1 - SLOWING * abs(slope) / d, 0)
+                    d = d + np.maximum(slope, LEAST_SLOPE * d)
+                here += weight * r / d
+        return np.ascontiguousarray(inside)
+
+    def jacobian(self, u: Array) -> sp.csc_matrix:
+        """The derivative of A at one u, (*grid.shape), as a sparse matrix on flattened unknowns.
+
+        By differences for all unknowns at once where a depends on u, so that the grid is to be small.
+        """
+        n = self.grid.size
+        if self.laws.coefficient is None:
+            slope = np.zeros(n) if self.laws.reaction is None else self.laws.reaction.with_slope(u, self._points)[1]
+            return sp.csc_matrix(self._matrix + sp.diags(slope.ravel().astype(float)))
+        step = float(np.finfo(self.dtype).eps) ** 0.5 * (1 + float(np.max(abs(u))))
+        shifted = u + step * np.eye(n, dtype=self.dtype).reshape(n, *self.grid.shape)
+        return sp.csc_matrix(((self(shifted) - self(u)) / step).reshape(n, n).T.astype(float))
+
+    @cached_property
+    def _matrix(self) -> sp.csr_matrix:
+        return self.box.matrix().astype(float)
+
+    def _reaction(self, u: Array) -> Array | float:
+        return 0.0 if self.laws.reaction is None else self.laws.reaction(u, self._points)
+
+    def _elliptic(self, padded: Array, block: Block) -> tuple[Array, Array]:
+        """-div(a grad u) on a block, and its derivative with respect to the same unknown where a is frozen."""
+        ndim = self.grid.ndim
+        u = padded[_shifted(block, 0, 0)]
+        total, diagonal = np.zeros_like(u), np.zeros((1,) * ndim, self.dtype)
+        for a in range(ndim):
+            for offset, k in zip((-1, 1), self._couplings[a], strict=True):
+                there = padded[_shifted(block, a, offset)]
+                coupling = k[block[a]].reshape((-1,) + (1,) * (ndim - 1 - a))
+                if (law := self.laws.coefficient) is not None:
+                    points = [x[block] for x in self._faces[a][offset > 0]]
+                    coupling = coupling * law((u + there) / 2, points)
+                total += coupling * (u - there)
+                diagonal = diagonal + coupling
+        if self._held is not None:
+            total += self._held[block] * u
+            diagonal = diagonal + self._held[block]
+        return total, diagonal
+
+    def _padded(self, u: Array) -> Array:
+        """u with its neighbours beyond the sides."""
+        ndim = self.grid.ndim
+        padded = np.zeros(u.shape[:-ndim] + tuple(n + 2 for n in u.shape[-ndim:]), self.dtype)
+        inner = [slice(1, -1)] * ndim
+        padded[trailing(inner)] = u
+        for (a, side), g in self._values.items():
+            halo = [ENDS[side] if b == a else part for b, part in enumerate(inner)]
+            padded[trailing(halo)] = np.expand_dims(g, a - ndim)
+        self._fill(padded)
+        return padded
+
+    def _fill(self, padded: Array) -> None:
+        """Renew the neighbours around periodic axes, and beyond sides with fluxes, where a is evaluated."""
+        ndim = self.grid.ndim
+        for a, axis in enumerate(self.grid.axes):
+            for side, end in enumerate(axis.sides):
+                if axis.periodic:
+                    source = (slice(-2, -1), slice(1, 2))[side]
+                elif end.kind != "dirichlet" and self.laws.coefficient is not None:
+                    source = (slice(1, 2), slice(-2, -1))[side]
+                else:
+                    continue
+                padded[window(a, ndim, ENDS[side])] = padded[window(a, ndim, source)]
+
+
+SLOWING = 8.0
+"""How fast over-relaxation falls with the share of the reaction in the diagonal."""
+
+
+def _shifted(block: Block, axis: int, offset: int) -> Any:
+    """The index of a block in an array with one more unknown at each end, moved along an axis."""
+    parts = []
+    for a, s in enumerate(block):
+        by = 1 + (offset if a == axis else 0)
+        stop = by - 2 if s.stop is None else s.stop + by
+        parts.append(slice(s.start + by, None if stop == 0 else stop, s.step))
+    return trailing(parts)
+
+
+def _couplings(box: StencilOperator, a: int, dtype: np.dtype) -> tuple[Array, Array]:
+    """The coefficients of u_i - u_{i-1} and u_i - u_{i+1} along an axis, (n,); Dirichlet ends are neighbours."""
+    axis = box.grid.axes[a]
+    lower, upper = (np.array(np.broadcast_to(np.ravel(k), axis.n), dtype) for k in (box.lower[a], box.upper[a]))
+    if not axis.periodic:
+        lower[0], upper[-1] = (
+            float(np.ravel(k)[0]) if side.kind == "dirichlet" else 0.0
+            for k, side in zip(box.ends[a], axis.sides, strict=True)
+        )
+    return lower, upper
+
+
+def _held(box: StencilOperator, dtype: np.dtype) -> Array | None:
+    """The coefficients of u beside Robin sides, of the grid's shape; None where there is no such side."""
+    grid, held = box.grid, np.zeros(box.grid.shape, dtype)
+    for a, axis in enumerate(grid.axes):
+        for part, side, k in zip(ENDS, axis.sides, box.ends[a], strict=True):
+            if side.kind == "robin":
+                held[window(a, grid.ndim, part)] += k
+    return held if held.any() else None
+
+
+def _face_points(grid: Grid, a: int) -> tuple[Sequence[Array], Sequence[Array]]:
+    """The coordinates of the faces below and above the unknowns along an axis, arrays of the grid's shape."""
+    pair = []
+    for faces in _faces(grid.axes[a]):
+        lines = [faces if b == a else axis.points for b, axis in enumerate(grid.axes)]
+        views = np.meshgrid(*lines, indexing="ij", sparse=True)
+        pair.append([np.broadcast_to(view, grid.shape) for view in views])
+    return pair[0], pair[1]
+
+
+def _faces(axis: Axis) -> tuple[Array, Array]:
+    """Halfway to the unknown before and to the one behind; to an end that is no unknown, halfway to the end."""
+    x = axis.points
+    if axis.periodic:
+        above = axis.wrapped(x + axis.gaps / 2)
+        return np.roll(above, 1), above
+    faces = np.concatenate((axis.nodes[:1], x, axis.nodes[-1:]))
+    faces = (faces[:-1] + faces[1:]) / 2
+    return faces[:-1], faces[1:]

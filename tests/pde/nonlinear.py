@@ -1,0 +1,51 @@
+"""Nonlinear problems of every kind, drawn by hypothesis, and their laws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+import pde
+
+ENDS = ["dirichlet", "neumann", ("robin", 2.0)]
+CUBE = (lambda u, *x: 20 * u**3, lambda u, *x: 60 * u**2)
+REACTIONS = {
+    "cube": CUBE,
+    "sinh, differences": (lambda u, *x: 5 * np.sinh(u), None),
+    "by place": (lambda u, *x: (1 + x[0]) * u * np.exp(u), lambda u, *x: (1 + x[0]) * (1 + u) * np.exp(u)),
+}
+
+
+@st.composite
+def sides(draw: Any, ends: Any = tuple(ENDS)) -> Any:
+    """(shape, boundary, centering) of a small box in one to three dimensions."""
+    ndim = draw(st.sampled_from([1, 2, 2, 3]))
+    boundary = [
+        "periodic" if draw(st.integers(0, 3)) == 0 else (draw(st.sampled_from(ends)), draw(st.sampled_from(ends)))
+        for _ in range(ndim)
+    ]
+    shape = [draw(st.integers(4, (60, 18, 9)[ndim - 1])) for _ in range(ndim)]
+    return shape, boundary, draw(st.sampled_from(["vertex", "cell"]))
+
+
+@st.composite
+def problems(draw: Any, coefficient: bool = True) -> pde.NonlinearPoisson:
+    """Problems with reactions of every kind, and with a(u) where `coefficient` allows it."""
+    a = draw(st.sampled_from([None, 2.0, lambda u, *x: 1 + u**2 + x[0] / 2][: 3 if coefficient else 2]))
+    shape, boundary, centering = draw(sides(ENDS[:2] if callable(a) else ENDS))
+    reaction, derivative = REACTIONS[draw(st.sampled_from(list(REACTIONS)))]
+    return pde.NonlinearPoisson(
+        shape, boundary=boundary, centering=centering, coefficient=a, reaction=reaction, derivative=derivative
+    )
+
+
+def given_sides(problem: Any, rng: Any) -> Any:
+    """Random data of all sides of a problem."""
+    return {
+        (a, s): rng.uniform(-1, 1, [n for b, n in enumerate(problem.shape) if b != a])
+        for a, pair in enumerate(problem.boundary)
+        for s in (0, 1)
+        if pair[0].kind != "periodic"
+    }

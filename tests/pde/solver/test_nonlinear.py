@@ -1,0 +1,394 @@
+"""Nonlinear solves by the full approximation scheme: against linear cycles, exact solutions and Newton's method."""
+
+import copy
+import io
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse.linalg import spsolve
+
+import pde
+from pde import Multigrid, NonlinearPoisson, Poisson
+from pde.backends import full_approximation
+from tests.pde.nonlinear import given_sides, problems, sides
+from tests.pde.refusals import ids, refused
+from tests.pde.rounding import of_a_cycle
+
+EPS = float(np.finfo(float).eps)
+KINDS = ("V", "W", "F", "backslash")
+
+
+def bratu(shape, strength=1.0, **options):
+    law = {"reaction": lambda u, *x: -strength * np.exp(u), "derivative": lambda u, *x: -strength * np.exp(u)}
+    return NonlinearPoisson(shape, **law, **options)
+
+
+def cubic(u, *x):
+    return 100 * u**3
+
+
+@given(box=sides(), seed=st.integers(0, 99), kind=st.sampled_from(KINDS), nu=st.sampled_from([(1, 1), (2, 0), (1, 2)]))
+def test_without_nonlinearity_cycles_are_the_linear_ones(box, seed, kind, nu):
+    shape, boundary, centering = box
+    options = {"boundary": boundary, "centering": centering}
+    linear = Poisson(shape, coefficient=2.0, reaction=3.0, **options)
+    problem = NonlinearPoisson(
+        shape, coefficient=2.0, reaction=lambda u, *x: 3 * u, derivative=lambda u, *x: 3.0, **options
+    )
+    same = {"omega": 1.1, "nu": nu, "levels": 3}
+    plain = Multigrid(linear, smoother="sor", transfer="bilinear", coarse="rediscretised", kernels="numpy", **same)
+    mg = Multigrid(problem, **same)
+    assert [level.info.grid.shape for level in mg.levels] == [level.info.grid.shape for level in plain.levels]
+    f, u = np.random.default_rng(seed).uniform(-1, 1, (2, *shape))
+    allowed = 8 * of_a_cycle(plain, f, u)  # A(Pi u) of each level is added and taken away
+    assert abs(mg.cycle(f, u, kind) - plain.cycle(f, u, kind)).max() <= allowed
+
+
+@given(problem=problems(), seed=st.integers(0, 99), kind=st.sampled_from(KINDS))
+def test_the_exact_discrete_solution_is_a_fixed_point_of_every_cycle(problem, seed, kind):
+    rng = np.random.default_rng(seed)
+    u, g = rng.uniform(-1, 1, problem.shape), given_sides(problem, rng)
+    mg = Multigrid(problem, levels=3)
+    backend = mg.backend.with_sides(problem.read_sides(g, np.dtype(float)))
+    A = backend.hierarchy.levels[0].A
+    data = pde.solver.nonlinear.Data(A(u[None]))
+    moved, _ = backend.cycle(kind, data, u[None])
+    plain = Multigrid(Poisson(problem.shape, boundary=linear_words(problem), centering=problem.centering, reaction=1.0))
+    stiff = 5.0  # the largest a(u)
+    assert abs(moved[0] - u).max() <= 8 * stiff * of_a_cycle(plain, np.zeros_like(u), u, *g.values())
+    started = mg.solve(problem.apply(u, g), g, u0=u, max_cycles=0, rtol=0.0)
+    assert started.residual_norms[0] <= 32 * EPS * float(np.max(A.slope(u)))
+
+
+def linear_words(problem):
+    return tuple(
+        tuple(("robin", s.beta) if s.kind == "robin" else s.kind for s in pair)
+        if pair[0].kind != "periodic"
+        else "periodic"
+        for pair in problem.boundary
+    )
+
+
+LAWS = {
+    "cube": {"reaction": lambda u, *x: 10 * u**3},
+    "a(u)": {"coefficient": lambda u, *x: 1 + u**2},
+    "both": {"coefficient": lambda u, *x: np.exp(u / 2) * (1 + x[0]), "reaction": lambda u, *x: 10 * u**3},
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("centering", ["vertex", "cell"])
+def test_errors_are_of_second_order(name, centering):
+    """u = sin(2x + 1) cos y between Dirichlet sides along x, Neumann ones along y; f from differences of the flow."""
+    law = LAWS[name]
+    a, c = (law.get(key, default) for key, default in (("coefficient", lambda u, *x: 1 + 0 * u), ("reaction", None)))
+
+    def exact(x, y):
+        return np.sin(2 * x + 1) * np.cos(y)
+
+    def slopes(x, y):
+        return 2 * np.cos(2 * x + 1) * np.cos(y), -np.sin(2 * x + 1) * np.sin(y)
+
+    def f(x, y):
+        x, y, h = x.astype(np.longdouble), y.astype(np.longdouble), np.longdouble(2e-6)
+        flow = [lambda x, y, i=i: a(exact(x, y), x, y) * slopes(x, y)[i] for i in (0, 1)]
+        div = (flow[0](x + h, y) - flow[0](x - h, y) + flow[1](x, y + h) - flow[1](x, y - h)) / (2 * h)
+        u = exact(x, y)
+        return (-div + (0 if c is None else c(u, x, y))).astype(float)
+
+    def out(sign):
+        return lambda x, y: sign * a(exact(x, y), x, y) * slopes(x, y)[1]
+
+    g = {(0, 0): exact, (0, 1): exact, (1, 0): out(-1), (1, 1): out(1)}
+    errors = []
+    for n in (16, 32, 64):
+        shape = (n - 1, n + 1) if centering == "vertex" else (n, n)
+        problem = NonlinearPoisson(shape, boundary=("dirichlet", "neumann"), centering=centering, **law)
+        solution = Multigrid(problem).solve(f, g, rtol=1e-9)
+        assert solution.converged
+        errors.append(abs(solution.u - exact(*problem.points())).max())
+    assert 3.4 < errors[0] / errors[1] < 4.6
+    assert 3.4 < errors[1] / errors[2] < 4.6
+
+
+def liouville(x, y):
+    r2 = (x + 1) ** 2 + (y + 1) ** 2
+    return np.log(32 * r2 / (1 + r2**2) ** 2)
+
+
+def test_bratu_has_liouvilles_solution():
+    """-Lap u = e^u; one V(1,1) per level of full multigrid leaves less than a quarter of the discretisation error."""
+    errors = []
+    for n in (63, 127):
+        problem = bratu((n, n))
+        mg, exact = Multigrid(problem, nu=(1, 1)), liouville(*problem.points())
+        solution = mg.solve(0.0, liouville, rtol=1e-10)
+        errors.append(abs(solution.u - exact).max())
+        nested = mg.full_multigrid(0.0, liouville)
+        assert abs(nested - solution.u).max() < 0.25 * errors[-1]
+    assert 3.8 < errors[0] / errors[1] < 4.2
+    assert errors[1] < 1.5e-6
+
+
+CASES = {
+    "cube": {"reaction": lambda u, *x: 1e4 * u**3},
+    "u exp u": {"reaction": lambda u, *x: 100 * u * np.exp(u), "derivative": lambda u, *x: 100 * (1 + u) * np.exp(u)},
+    "bratu": {"reaction": lambda u, *x: -6.5 * np.exp(u)},
+    "sinh": {"reaction": lambda u, *x: 1000 * np.sinh(u)},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("shapes", "bound"), [([(63, 63), (127, 127)], 0.13), ([(15,) * 3, (31,) * 3], 0.15)])
+def test_factors_are_those_of_linear_cycles_at_any_size(name, shapes, bound):
+    """From a rough first guess, so that full multigrid leaves digits to count; V(1,1)."""
+    for shape in shapes:
+        mg = Multigrid(NonlinearPoisson(shape, **CASES[name]), nu=(1, 1))
+        u0 = 0.1 * np.random.default_rng(1).standard_normal(shape)
+        f = 0.0 if name == "bratu" else 1000.0
+        norms = mg.solve(f, u0=u0, rtol=0.0, max_cycles=9).residual_norms
+        assert (norms[9] / norms[5]) ** (1 / 4) < bound
+
+
+@pytest.mark.parametrize("strength", [1.0, 10.0, 100.0])
+def test_diffusion_that_depends_on_u(strength):
+    """-div((1 + P u^2) grad u) = f with u = 2 sin(pi x) sin(pi y), where a varies by 1 + 4 P."""
+
+    def f(x, y):
+        sx, sy, cx, cy = np.sin(np.pi * x), np.sin(np.pi * y), np.cos(np.pi * x), np.cos(np.pi * y)
+        u, squares = 2 * sx * sy, 4 * np.pi**2 * ((cx * sy) ** 2 + (sx * cy) ** 2)
+        return -2 * strength * u * squares + (1 + strength * u**2) * 2 * np.pi**2 * u
+
+    for n in (31, 63):
+        problem = NonlinearPoisson((n, n), coefficient=lambda u, *x: 1 + strength * u**2)
+        solution = Multigrid(problem).solve(f, rtol=1e-9)
+        assert solution.converged
+        assert solution.factor < 0.25
+
+
+@pytest.mark.parametrize("boundary", ["dirichlet", "neumann", ("neumann", ("robin", 2.0))])
+def test_newtons_method_on_sparse_matrices_agrees(boundary):
+    shape = (63, 63)
+    linear = Poisson(shape, boundary=boundary, reaction=0.0)
+    problem = NonlinearPoisson(shape, boundary=boundary, reaction=cubic)
+    f = 50 * np.cos(3 * problem.points()[0]) + 20 * problem.points()[1]
+    A, u = linear.matrix(), np.full(linear.matrix().shape[0], 0.5)
+    for _ in range(60):
+        r = f.ravel() - A @ u - cubic(u)
+        step = spsolve(sp.csc_matrix(A + sp.diags(300 * u**2)), r)
+        u = u + step
+        if abs(step).max() < 1e-13:
+            break
+    solution = Multigrid(problem).solve(f, rtol=1e-12)
+    assert solution.reason in ("converged", "rounding")
+    assert abs(solution.u.ravel() - u).max() < 1e-10
+
+
+def test_members_of_a_batch_end_as_they_would_alone():
+    problem = bratu((31, 31), 2.0)
+    rng = np.random.default_rng(3)
+    f, g = rng.uniform(-5, 5, (3, 31, 31)), {(0, 0): rng.uniform(-1, 1, (3, 31)), (1, 1): 0.5}
+    f[1] *= 1e-3
+    together = Multigrid(problem).solve(f, g)
+    for k in range(3):
+        alone = Multigrid(problem).solve(f[k], {(0, 0): g[0, 0][k], (1, 1): 0.5})
+        assert alone.cycles == together.members[k].cycles
+        assert np.allclose(alone.u, together.u[k], rtol=1e-12, atol=1e-13)
+
+
+def test_u_may_be_determined_by_the_reaction_alone():
+    """u^3 between Neumann sides and around a period: its derivative vanishes at the first guess 0."""
+    for boundary in ("neumann", "periodic"):
+        for shape in (40, (24, 24)):
+            problem = NonlinearPoisson(shape, boundary=boundary, reaction=lambda u, *x: 10 * u**3)
+            solution = Multigrid(problem).solve(2.0, rtol=1e-10)
+            assert solution.converged
+            assert abs(solution.u - 0.2 ** (1 / 3)).max() < 1e-7
+
+
+def test_zero_data_with_the_solution_zero():
+    solution = Multigrid(NonlinearPoisson((31, 31), reaction=cubic)).solve(0.0)
+    assert solution.converged
+    assert solution.cycles == 0
+    assert not solution.u.any()
+
+
+def test_no_solution_is_never_called_converged():
+    """Bratu above the fold, 6.808."""
+    for cycle in ("fmg", "V"):
+        solution = Multigrid(bratu((31, 31), 8.0)).solve(0.0, cycle=cycle)
+        assert not solution.converged
+        assert solution.reason in ("diverged", "stalled", "non-finite", "max_cycles")
+        with pytest.raises(pde.SolveError):
+            Multigrid(bratu((31, 31), 8.0)).solve(0.0, cycle=cycle, strict=True)
+
+
+def test_bratu_just_below_the_fold_is_solved():
+    solution = Multigrid(bratu((63, 63), 6.8)).solve(0.0, max_cycles=200)
+    assert solution.converged
+    assert 1.2 < solution.u.max() < 1.4  # at the fold 1.3917, of the continuous equation
+
+
+def test_both_solutions_of_bratu_are_found_by_the_first_guess():
+    problem = bratu((31, 31), 3.0)
+    x, y = problem.points()
+    mg = Multigrid(problem)
+    lower, upper = mg.solve(0.0), mg.solve(0.0, u0=64 * x * (1 - x) * y * (1 - y))
+    assert lower.converged
+    assert upper.converged
+    assert lower.u.max() < 0.3
+    assert 4.1 < upper.u.max() < 4.2
+    assert abs(problem.apply(upper.u)).max() < 1e-6 * 3 * np.exp(4.2)
+
+
+def test_a_reaction_that_overflows_ends_as_non_finite():
+    problem = NonlinearPoisson((31, 31), reaction=lambda u, *x: np.exp(u))
+    solution = Multigrid(problem).solve(1.0, u0=np.full((31, 31), 1e3), cycle="V")
+    assert solution.reason == "non-finite"
+    assert "nonlinear" in solution.message
+    assert Multigrid(problem).solve(1.0).converged
+
+
+def test_a_cycle_that_fails_is_made_again_with_a_shorter_step(monkeypatch):
+    """Coarse-grid corrections from the guess 0 lead to sinh(100 u) of more than 1e200."""
+    problem = NonlinearPoisson((31, 31), reaction=lambda u, *x: np.sinh(100 * u))
+    mg = Multigrid(problem)
+    solution = mg.solve(1e4)
+    assert solution.converged
+    assert abs(problem.apply(solution.u) - 1e4).max() < 1e-3
+    monkeypatch.setattr(full_approximation, "SHARES", ())
+    assert not mg.solve(1e4).converged
+
+
+def test_large_data_of_sides_make_no_tolerance_trivial():
+    """A(w) is 5e18 for the lifting w of g: residuals are not relative to that."""
+    problem = NonlinearPoisson((31, 31), reaction=lambda u, *x: 5 * u**3)
+    mg = Multigrid(problem)
+    solution, exact = (mg.solve(0.0, 1e6, rtol=rtol, max_cycles=100) for rtol in (1e-8, 1e-11))
+    assert solution.converged
+    assert solution.cycles > 1
+    assert abs(solution.u - exact.u).max() < 1e-6 * exact.u.max()
+
+
+def test_a_solve_begins_with_a_function_that_has_the_data_of_sides():
+    """-div(exp(u) grad u) = 0 between u = 0 and 3 along x: exp(u) is a straight line."""
+    problem = NonlinearPoisson((63, 40), boundary=("dirichlet", "neumann"), coefficient=lambda u, *x: np.exp(u))
+    solution = Multigrid(problem).solve(0.0, {(0, 1): 3.0})
+    assert solution.converged
+    assert solution.cycles <= 8
+    assert abs(solution.u - np.log1p(np.expm1(3) * problem.points()[0])).max() < 0.02
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-12, 1e6])
+def test_data_of_any_size(size):
+    """The squares of some of them are no numbers."""
+
+    def scaled(size):
+        law = {"reaction": lambda u, *x: u * abs(u / size), "derivative": lambda u, *x: 2 * abs(u / size)}
+        return Multigrid(NonlinearPoisson((31, 31), **law)).solve(size)
+
+    solution = scaled(size)
+    assert solution.converged
+    assert np.allclose(solution.u / size, scaled(1.0).u, rtol=1e-6, atol=0)
+
+
+def test_one_unknown_and_one_row():
+    law = {"reaction": lambda u, *x: 5 * u**3}
+    assert (
+        abs(Multigrid(NonlinearPoisson((1, 1), boundary="neumann", **law)).solve(1.0).u - 0.2 ** (1 / 3)).max() < 1e-8
+    )
+    row = NonlinearPoisson((1, 50), boundary=("periodic", "dirichlet"), **law)
+    line = NonlinearPoisson(50, **law)
+    assert np.allclose(Multigrid(row).solve(1.0).u[0], Multigrid(line).solve(1.0).u, rtol=1e-7)
+
+
+def test_a_function_cannot_write_to_u():
+    problem = NonlinearPoisson((31, 31), reaction=lambda u, *x: u**3)
+    law = problem.laws.reaction
+    for write in (lambda u, *x: np.multiply(u, 2, out=u),):
+        refused(ValueError, ["read-only"], NonlinearPoisson, (31, 31), reaction=write)
+    u = np.ones((31, 31))
+    law(u, problem.points())
+    assert u.flags.writeable
+
+
+def test_float32():
+    f = np.ones((31, 31), np.float32)
+    solution = Multigrid(bratu((31, 31)), dtype="float32").solve(f, rtol=1e-4)
+    assert solution.converged
+    assert solution.u.dtype == np.float32
+    assert abs(solution.u - Multigrid(bratu((31, 31))).solve(1.0).u).max() < 1e-4
+
+
+def test_verbose_leaves_the_iterates_as_they_are():
+    problem, lines = bratu((31, 31)), io.StringIO()
+    said, silent = (Multigrid(problem).solve(1.0, 0.5, verbose=to) for to in (lines, False))
+    assert np.array_equal(said.u, silent.u)
+    assert "level 2 (15x15)" in lines.getvalue()
+    assert "solve" in lines.getvalue()
+
+
+def test_out_u0_and_callbacks():
+    mg, out, seen = Multigrid(bratu((31, 31))), np.empty((31, 31)), []
+    solution = mg.solve(1.0, out=out, callback=lambda progress: seen.append(progress.residual))
+    assert solution.u is out
+    assert tuple(seen) == solution.residual_norms[1:]
+    again = mg.solve(1.0, u0=solution.u)
+    assert again.cycles == 0
+
+
+def test_it_is_printed_copied_and_pickled():
+    mg = Multigrid(NonlinearPoisson((63, 63), reaction=cubic))
+    assert "Newton-Gauss-Seidel" in str(mg)
+    assert "reaction(u, x)" in repr(mg)
+    assert np.array_equal(pickle.loads(pickle.dumps(mg)).solve(1.0).u, mg.solve(1.0).u)
+    unnamed = Multigrid(NonlinearPoisson((63, 63), reaction=lambda u, *x: cubic(u)))
+    assert np.array_equal(copy.deepcopy(unnamed).solve(1.0).u, mg.solve(1.0).u)
+
+
+def test_a_tensor_comes_back_as_one():
+    torch = pytest.importorskip("torch")
+    solution = Multigrid(bratu((31, 31))).solve(torch.ones(31, 31, dtype=torch.float64))
+    assert isinstance(solution.u, torch.Tensor)
+
+
+REFUSED = [
+    (ValueError, ["smoother", "nonlinear", "zebra"], {"smoother": "zebra"}),
+    (ValueError, ["coarse", "nonlinear"], {"coarse": "galerkin"}),
+    (ValueError, ["transfer", "nonlinear"], {"transfer": "operator"}),
+    (ValueError, ["kernels", "nonlinear"], {"kernels": "numba"}),
+    (ValueError, ["dtype", "nonlinear", "mixed"], {"dtype": "mixed"}),
+    (ValueError, ["levels", "16129", "got 1"], {"levels": 1}),
+]
+
+
+@pytest.mark.parametrize(("kind", "named", "options"), REFUSED, ids=ids(REFUSED))
+def test_options_of_linear_problems_are_refused(kind, named, options):
+    refused(kind, named, Multigrid, bratu((127, 127)), **options)
+
+
+def test_methods_and_data_of_linear_problems_are_refused():
+    mg = Multigrid(bratu((15, 15)))
+    for call in (mg.predict, mg.measure_factor, mg.as_preconditioner, mg.update):
+        refused(TypeError, ["linear"], call)
+    refused(ValueError, ["accel", "nonlinear", "'cg'"], mg.solve, 1.0, accel="cg")
+    refused(TypeError, ["f", "real"], mg.solve, 1j * np.ones((15, 15)))
+    refused(TypeError, ["g", "real"], mg.solve, 1.0, 1j)
+    refused(TypeError, ["problem", "pde.Poisson", "pde.NonlinearPoisson"], Multigrid, "problem")
+
+
+def test_a_coefficient_that_is_not_positive_is_named():
+    problem = NonlinearPoisson((31, 31), coefficient=lambda u, *x: 1 - u)
+    refused(ValueError, ["coefficient", "positive"], Multigrid(problem).solve, 100.0)
+
+
+@settings(max_examples=10)
+@given(problem=problems(), seed=st.integers(0, 99))
+def test_solves_of_every_kind_converge(problem, seed):
+    rng = np.random.default_rng(seed)
+    solution = Multigrid(problem).solve(rng.uniform(-1, 1, problem.shape), given_sides(problem, rng), max_cycles=100)
+    assert solution.converged
