@@ -197,7 +197,8 @@ def write_alternating_through(typing_context: Any, pointer: Any, offset: Any, fi
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address, size = _address(context, builder, pointer, 2 * first.count, *arguments[:2])
-        _past_the_cache(builder, _alternating(builder, arguments[2], arguments[3], first.count), address, first.count * size)
+        both = _alternating(builder, arguments[2], arguments[3], first.count)
+        _past_the_cache(builder, both, address, first.count * size)
         return context.get_dummy_value()
 
     return types.void(pointer, types.int64, first, second), generate
