@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from pde.common.arrays import Frozen, cast
 from pde.problem.coefficients import Terms
-from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, trailing, window
+from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, is_constant, trailing, window
 from pde.problem.laws import Law
 from pde.problem.operators import Block, StencilOperator, coloured_blocks
 
@@ -114,7 +114,9 @@ class NonlinearOperator(Frozen):
                     if omega is None:
                         weight = 1 + (most - 1) * np.maximum(1 - SLOWING * abs(slope) / d, 0)
                     d = d + np.maximum(slope, LEAST_SLOPE * d)
-                here += weight * r / d
+                r *= weight
+                r /= d
+                here += r
         return np.ascontiguousarray(inside)
 
     def jacobian(self, u: Array) -> sp.csc_matrix:
@@ -137,19 +139,22 @@ class NonlinearOperator(Frozen):
     def _reaction(self, u: Array) -> Array | float:
         return 0.0 if self.laws.reaction is None else self.laws.reaction(u, self._points)
 
-    def _elliptic(self, padded: Array, block: Block) -> tuple[Array, Array]:
+    def _elliptic(self, padded: Array, block: Block) -> tuple[Array, Any]:
         """-div(a grad u) on a block, and its derivative with respect to the same unknown where a is frozen."""
         ndim = self.grid.ndim
         u = padded[_shifted(block, 0, 0)]
-        total, diagonal = np.zeros_like(u), np.zeros((1,) * ndim, self.dtype)
+        total = np.zeros_like(u)
+        diagonal: Any = 0.0
         for a in range(ndim):
             for offset, k in zip((-1, 1), self._couplings[a], strict=True):
                 there = padded[_shifted(block, a, offset)]
-                coupling = k[block[a]].reshape((-1,) + (1,) * (ndim - 1 - a))
+                coupling: Any = k if isinstance(k, float) else k[block[a]].reshape((-1,) + (1,) * (ndim - 1 - a))
                 if (law := self.laws.coefficient) is not None:
                     points = [x[block] for x in self._faces[a][offset > 0]]
                     coupling = coupling * law((u + there) / 2, points)
-                total += coupling * (u - there)
+                step = u - there
+                step *= coupling
+                total += step
                 diagonal = diagonal + coupling
         if self._held is not None:
             total += self._held[block] * u
@@ -196,8 +201,11 @@ def _shifted(block: Block, axis: int, offset: int) -> Any:
     return trailing(parts)
 
 
-def _couplings(box: StencilOperator, a: int, dtype: np.dtype) -> tuple[Array, Array]:
-    """The coefficients of u_i - u_{i-1} and u_i - u_{i+1} along an axis, (n,); Dirichlet ends are neighbours."""
+def _couplings(box: StencilOperator, a: int, dtype: np.dtype) -> list[Array | float]:
+    """The coefficients of u_i - u_{i-1} and u_i - u_{i+1} along an axis, (n,), or one number where they are alike.
+
+    Dirichlet ends are neighbours.
+    """
     axis = box.grid.axes[a]
     lower, upper = (np.array(np.broadcast_to(np.ravel(k), axis.n), dtype) for k in (box.lower[a], box.upper[a]))
     if not axis.periodic:
@@ -205,7 +213,7 @@ def _couplings(box: StencilOperator, a: int, dtype: np.dtype) -> tuple[Array, Ar
             float(np.ravel(k)[0]) if side.kind == "dirichlet" else 0.0
             for k, side in zip(box.ends[a], axis.sides, strict=True)
         )
-    return lower, upper
+    return [float(k[0]) if is_constant(k) else k for k in (lower, upper)]
 
 
 def _held(box: StencilOperator, dtype: np.dtype) -> Array | None:

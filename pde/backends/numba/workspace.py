@@ -98,7 +98,7 @@ def of_restricted_data(n: Array, m: Array) -> np.void:
 
 def of_direct_solution(size: int) -> np.void:
     """Return the division for a direct solution that works on two fields of this size."""
-    return _divided({"modes": 2 * size})
+    return _divided({"modes": size})
 
 
 def planes_kept(sweeps: int) -> int:
