@@ -10,7 +10,7 @@ from mgcore import Level
 from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import copy, whole
 from pde.backends.numba.pointers import address_of
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.simd import LANES, MOST, load_eight, store_eight
 from pde.levels.direct import DirectStart, SeparableSolver
 from pde.problem.grid import Array
 
@@ -47,7 +47,7 @@ class Direct(NamedTuple):
 def work_size(shape: Any) -> int:
     """Return the numbers of two fields on a grid of (planes, rows, points)."""
     n0, n1, n2 = map(int, shape)
-    return 2 * n0 * n1 * -(-n2 // LANES) * LANES
+    return 2 * n0 * n1 * -(-n2 // MOST) * MOST
 
 
 def direct(level: Level, order: Array, dtype: np.dtype) -> Direct:
@@ -81,7 +81,7 @@ def _modes(B: SeparableSolver, shape: Array, by_parity: bool = True) -> Array:
 
 def _padded(rows: Array) -> Array:
     """Append zeros to rows, up to whole lanes."""
-    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % LANES)))
+    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % MOST)))
 
 
 @compiled
@@ -127,7 +127,7 @@ def solve_directly(direct, f, u, w):
 def scale(x, by, size):
     """x <- x by."""
     for k in range(0, size, LANES):
-        store(x, k, load(x, k) * load(by, k))
+        store_eight(x, k, load_eight(x, k) * load_eight(by, k))
 
 
 @compiled
@@ -139,12 +139,13 @@ def product(out, a, step, b, rows, inner, width):
         c = width - LANES
         for i in range(rows):
             row = a + i * step
-            even, odds = row[0] * load(b, c), 0.0 * load(b, c)
+            even, odds = row[0] * load_eight(b, c), 0.0 * load_eight(b, c)
             for k in range(1, inner - 1, 2):  # two sums, as one would wait for itself
-                even, odds = even + row[k] * load(b, k * width + c), odds + row[k + 1] * load(b, (k + 1) * width + c)
+                even += row[k] * load_eight(b, k * width + c)
+                odds += row[k + 1] * load_eight(b, (k + 1) * width + c)
             if inner % 2 == 0:
-                even = even + row[inner - 1] * load(b, (inner - 1) * width + c)
-            store(out, i * width + c, even + odds)
+                even = even + row[inner - 1] * load_eight(b, (inner - 1) * width + c)
+            store_eight(out, i * width + c, even + odds)
 
 
 @inline
@@ -154,25 +155,25 @@ def pair_of_columns(out, a, step, b, rows, inner, width):
         first = min(i, rows - 4)
         a0 = a + first * step
         a1, a2, a3, target = a0 + step, a0 + 2 * step, a0 + 3 * step, out + first * width
-        x, y = load(b, 0), load(b, LANES)
+        x, y = load_eight(b, 0), load_eight(b, LANES)
         x0, x1, x2, x3 = a0[0] * x, a1[0] * x, a2[0] * x, a3[0] * x
         y0, y1, y2, y3 = a0[0] * y, a1[0] * y, a2[0] * y, a3[0] * y
         for k in range(1, inner):
-            x, y = load(b, k * width), load(b, k * width + LANES)
+            x, y = load_eight(b, k * width), load_eight(b, k * width + LANES)
             x0, x1, x2, x3 = x0 + a0[k] * x, x1 + a1[k] * x, x2 + a2[k] * x, x3 + a3[k] * x
             y0, y1, y2, y3 = y0 + a0[k] * y, y1 + a1[k] * y, y2 + a2[k] * y, y3 + a3[k] * y
-        store(target, 0, x0)
-        store(target, LANES, y0)
-        store(target, width, x1)
-        store(target, width + LANES, y1)
-        store(target, 2 * width, x2)
-        store(target, 2 * width + LANES, y2)
-        store(target, 3 * width, x3)
-        store(target, 3 * width + LANES, y3)
+        store_eight(target, 0, x0)
+        store_eight(target, LANES, y0)
+        store_eight(target, width, x1)
+        store_eight(target, width + LANES, y1)
+        store_eight(target, 2 * width, x2)
+        store_eight(target, 2 * width + LANES, y2)
+        store_eight(target, 3 * width, x3)
+        store_eight(target, 3 * width + LANES, y3)
     for i in range(rows if rows < 4 else 0):
         row = a + i * step
-        x, y = row[0] * load(b, 0), row[0] * load(b, LANES)
+        x, y = row[0] * load_eight(b, 0), row[0] * load_eight(b, LANES)
         for k in range(1, inner):
-            x, y = x + row[k] * load(b, k * width), y + row[k] * load(b, k * width + LANES)
-        store(out, i * width, x)
-        store(out, i * width + LANES, y)
+            x, y = x + row[k] * load_eight(b, k * width), y + row[k] * load_eight(b, k * width + LANES)
+        store_eight(out, i * width, x)
+        store_eight(out, i * width + LANES, y)
