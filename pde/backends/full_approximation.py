@@ -60,7 +60,23 @@ class FullApproximation(Backend):
         return fold(f, flux_data(sides, info.grid), info.grid, info.operator.terms)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
-        return nested_iteration(self.with_sides(data.sides), data)
+        u, norms = nested_iteration(self.with_sides(data.sides), data)
+        if measure == "iterate":  # a pass alone, without reasons why it ends
+            self._check(u)
+        return u, norms
+
+    def _check(self, u: Vector) -> None:
+        """Refuse a u that is no result of a pass.
+
+        Raises:
+            ValueError: u is not finite, or a(u) not positive.
+        """
+        if not np.isfinite(u).all():
+            raise ValueError(
+                "coefficient or reaction must be finite for every u on the way of full_multigrid; it got to a u with "
+                "NaN or infinite values: see solve, which takes u0 and makes shorter steps"
+            )
+        self.hierarchy.levels[0].A.check_coefficient(u)
 
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
@@ -94,8 +110,11 @@ class Approximating(Cycling):
             assert self._u is not None
             self._u, after = np.where(_column(better, u), u, self._u), np.where(better, norms, after)
             failed &= ~(after <= before)
-        self._backend.hierarchy.levels[0].A.check_coefficient(self._u)
+        self._check_coefficient(np.where(_column(np.isfinite(after), old), self._u, old))
         return [[float(norm) / member.scale] for norm, member in zip(after, left, strict=True)]
+
+    def _check_coefficient(self, u: Array) -> None:
+        self._backend.hierarchy.levels[0].A.check_coefficient(u)
 
     def keep(self, members: Sequence[int]) -> None:
         super().keep(members)

@@ -87,8 +87,8 @@ class NonlinearOperator(Frozen):
         """
         if (law := self.laws.coefficient) is not None and (least := np.min(law(u, self._points))) <= 0:
             raise ValueError(
-                f"coefficient must be positive for every u that a solve meets; got values down to {least:.3g} for u "
-                f"between {np.min(u):.3g} and {np.max(u):.3g}"
+                f"coefficient must be positive for every u that a solve meets, from u0 on; got values down to "
+                f"{least:.3g} for u between {np.min(u):.3g} and {np.max(u):.3g}"
             )
 
     def sweep(self, u: Array, f: Array, omega: float | None = None, most: float = 1.0) -> Array:

@@ -15,6 +15,7 @@ from pde.common.keywords import suggesting
 from pde.common.progress import ProgressBar
 from pde.problem.boundary import BoundaryData
 from pde.problem.grid import Array
+from pde.problem.nonlinear import NonlinearPoisson
 from pde.problem.poisson import Poisson
 from pde.solver.batch import delivered, with_complex_members, with_removed
 from pde.solver.factor import measured_factor
@@ -91,7 +92,7 @@ class Multigrid(Setup, kind=Poisson):
     @suggesting
     def __init__(
         self,
-        problem: Poisson,
+        problem: Poisson | NonlinearPoisson,
         *,
         smoother: str = "auto",
         omega: float | None = None,

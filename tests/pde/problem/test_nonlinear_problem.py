@@ -1,5 +1,7 @@
 """The nonlinear operator on one grid, its Jacobian and sweeps, and the input that it refuses."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -98,6 +100,22 @@ BAD = [
     (ValueError, ["derivative", "reaction", "None"], {"derivative": cube}),
     (TypeError, ["derivative", "function"], {"reaction": cube, "derivative": 1.0}),
     (ValueError, ["derivative", "reaction"], {"reaction": cube, "derivative": lambda u, x, y: -3 * u**2}),
+    (
+        ValueError,
+        ["derivative", "reaction"],
+        {"reaction": lambda u, x, y: u**3 + 1e6, "derivative": lambda u, x, y: -u},
+    ),
+    (
+        ValueError,
+        ["derivative", "-0.75", "0.75"],
+        {"reaction": cube, "derivative": lambda u, x, y: np.where(x < 0.5, -3, 3) * u**2},
+    ),
+    (TypeError, ["reaction", "3 arguments", "takes 1"], {"reaction": np.exp}),
+    (TypeError, ["reaction", "default", "'k'"], {"reaction": lambda u, x, k=3.0: k * u}),
+    (TypeError, ["reaction", "fails", "Python scalar"], {"reaction": lambda u, x, y: math.exp(u)}),
+    (ValueError, ["coefficient", "fails", "read-only"], {"coefficient": lambda u, x, y: np.square(u, out=u)}),
+    (ValueError, ["reaction", "fails", "(5,5)", "coarse"], {"reaction": lambda u, x, y: np.ones((5, 5)) * u}),
+    (ValueError, ["reaction", "shape of u", "(5, 5)", "coarse"], {"reaction": lambda u, x, y: np.ones((5, 5))}),
     (ValueError, ["open"], {"reaction": cube, "boundary": "open"}),
     (ValueError, ["reaction", "periodic", "None"], {"boundary": "periodic", "coefficient": lambda u, x, y: 1 + u**2}),
     (
@@ -112,6 +130,25 @@ BAD = [
 @pytest.mark.parametrize(("kind", "named", "options"), BAD, ids=ids(BAD))
 def test_bad_input_is_refused(kind, named, options):
     refused(kind, named, NonlinearPoisson, (5, 5), **options)
+
+
+def test_a_function_of_numpy_with_an_argument_too_few_has_no_coordinates_for_output():
+    refused(TypeError, ["reaction", "2 arguments", "takes 1"], NonlinearPoisson, 5, reaction=np.exp)
+
+
+RIGHT = [
+    ("steep", lambda u, *x: np.sinh(1e5 * u), lambda u, *x: 1e5 * np.cosh(1e5 * u)),
+    ("in float32", lambda u, *x: u.astype(np.float32) ** 3, lambda u, *x: 3 * u**2),
+    ("with a kink at a sample", lambda u, *x: np.maximum(u - 0.5, 0), lambda u, *x: u > 0.5),
+    ("nowhere defined at the samples", lambda u, *x: np.sqrt(-u), lambda u, *x: -0.5 / np.sqrt(-u)),
+    ("with a keyword", lambda u, x, y, *, k=3: k * u, lambda u, x, y, *, k=3: k),
+    ("with a default of None", lambda u, x, y=None: u, None),
+]
+
+
+@pytest.mark.parametrize(("name", "reaction", "derivative"), RIGHT, ids=[name for name, *_ in RIGHT])
+def test_right_derivatives_and_functions_are_accepted(name, reaction, derivative):
+    NonlinearPoisson((5, 5), reaction=reaction, derivative=derivative)
 
 
 @pytest.mark.parametrize("function", [gradient, flux, energy])

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -392,3 +393,43 @@ def test_solves_of_every_kind_converge(problem, seed):
     rng = np.random.default_rng(seed)
     solution = Multigrid(problem).solve(rng.uniform(-1, 1, problem.shape), given_sides(problem, rng), max_cycles=100)
     assert solution.converged
+
+
+def test_a_coefficient_that_vanishes_at_the_first_guess_is_named_and_another_guess_helps():
+    """Flow in porous media: -div(u^2 grad u) = 1 between sides u = 0."""
+    problem = NonlinearPoisson((31, 31), coefficient=lambda u, *x: u**2)
+    mg = Multigrid(problem)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        refused(ValueError, ["coefficient", "positive", "u0", "down to 0"], mg.solve, 1.0)
+    solution = mg.solve(1.0, u0=np.ones((31, 31)))
+    assert solution.converged
+    assert abs(problem.apply(solution.u) - 1).max() < 1e-5
+
+
+def test_a_reaction_that_is_infinite_at_zero_is_solved_from_a_first_guess():
+    """Residuals are relative to that of u0 where A(0) is no number, of each member of a batch."""
+    problem = NonlinearPoisson((31, 31), reaction=lambda u, *x: np.log(u))
+    f = np.stack([np.ones((31, 31)), np.full((31, 31), 5.0)])
+    solution = Multigrid(problem).solve(f, u0=np.ones_like(f))
+    assert solution.converged
+    assert [member.residual_norms[0] for member in solution.members] == [1.0, 1.0]
+    assert abs(problem.apply(solution.u) - f).max() < 1e-4
+    assert Multigrid(problem).solve(1.0).reason == "non-finite"
+
+
+def test_full_multigrid_alone_returns_no_rubbish():
+    log = NonlinearPoisson((31, 31), reaction=lambda u, *x: np.log(u))
+    refused(ValueError, ["reaction", "finite", "solve"], Multigrid(log).full_multigrid, 1.0)
+    below = NonlinearPoisson((31, 31), coefficient=lambda u, *x: -1.0 + 0 * u)
+    refused(ValueError, ["coefficient", "positive", "-1"], Multigrid(below).full_multigrid, 1.0)
+
+
+def test_classes_derived_from_the_problem_are_solved_as_it_is():
+    class Cube(NonlinearPoisson):
+        pass
+
+    problem = Cube((15, 15), reaction=cubic)
+    assert np.array_equal(
+        Multigrid(problem).solve(1.0).u, Multigrid(NonlinearPoisson((15, 15), reaction=cubic)).solve(1.0).u
+    )
