@@ -60,7 +60,28 @@ class FullApproximation(Backend):
         return fold(f, flux_data(sides, info.grid), info.grid, info.operator.terms)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
-        return nested_iteration(self.with_sides(data.sides), data)
+        backend = self.with_sides(data.sides)
+        u, norms = nested_iteration(backend, data)
+        if measure == "iterate":  # for the user; solves measure the residual, and make a failed pass again
+            backend._check_pass(u, data)
+        return u, norms
+
+    def _check_pass(self, u: Vector, data: Data) -> None:
+        """Refuse a pass of full multigrid that raises the residual of the first guess as no cycle may.
+
+        Raises:
+            ArithmeticError: naming the growth and the remedy.
+        """
+        rhs, level = self.fold(data.nodal, data.sides), self.hierarchy.levels[0]
+        first, after = (self.norms(rhs - self.apply(v)) for v in (level.start(rhs).u, u))
+        failed = ~(after <= TOO_LARGE * (first + self.rounding(u, self.norms(rhs))))
+        if failed.any():
+            k = int(np.argmax(failed))
+            raise ArithmeticError(
+                f"full_multigrid: the pass took the residual from {first[k]:.2e} to {after[k]:.2e}, as nonlinear terms "
+                "or their derivatives are too large for one cycle per level, or there is no solution; solve makes "
+                "failed cycles again with shorter steps, and tells whether they converge"
+            )
 
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None

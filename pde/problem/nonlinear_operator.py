@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from pde.common.arrays import Frozen, cast
 from pde.problem.coefficients import Terms
+from pde.problem.face_gradients import FaceGradients, shifted
 from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, is_constant, trailing, window
 from pde.problem.laws import Law
 from pde.problem.operators import Block, StencilOperator, coloured_blocks
@@ -26,10 +27,12 @@ class Laws:
 
     Args:
         coefficient: a(u, x).
+        gradient: a(|grad u|^2, x).
         reaction: c(u, x).
     """
 
     coefficient: Law | None = None
+    gradient: Law | None = None
     reaction: Law | None = None
 
 
@@ -46,7 +49,10 @@ class NonlinearOperator(Frozen):
     def __init__(self, grid: Grid, dtype: np.dtype, terms: Terms, laws: Laws, values: Sides | None = None) -> None:
         self.grid, self.dtype, self.terms, self.laws = grid, dtype, terms, laws
         self.box = StencilOperator(grid, dtype, terms)
-        self.nonzeros, self.colours = self.box.nonzeros, coloured_blocks(grid)
+        self._gradients, colours = FaceGradients(grid, dtype), coloured_blocks(grid)
+        diagonals = laws.gradient is not None  # neighbours on diagonals couple then: one colour for each block
+        self.colours = [[block] for colour in colours for block in colour] if diagonals else colours
+        self.nonzeros = 3**grid.ndim * grid.size if diagonals else self.box.nonzeros
         alike = StencilOperator(grid, dtype, Terms(terms.diffusion))  # betas of sides make no difference inside
         self._couplings = [_couplings(alike, a, dtype) for a in range(grid.ndim)]
         self._held = _held(self.box, dtype)
@@ -70,10 +76,10 @@ class NonlinearOperator(Frozen):
 
     def __call__(self, u: Array) -> Array:
         """A(u) for u of shape (..., *grid.shape)."""
-        return self._elliptic(self._padded(u), self._whole)[0] + self._reaction(u)
+        return self._elliptic(self._padded(u), self._whole, slopes=False)[0] + self._reaction(u)
 
     def slope(self, u: Array) -> Array:
-        """The derivative of A(u) at each unknown with respect to that unknown, a being frozen."""
+        """The derivative of A(u) at each unknown with respect to that unknown, a(u) being frozen."""
         d = self._elliptic(self._padded(u), self._whole)[1]
         if self.laws.reaction is not None:
             d = d + self.laws.reaction.with_slope(u, self._points)[1]
@@ -85,11 +91,20 @@ class NonlinearOperator(Frozen):
         Raises:
             ValueError: naming the coefficient, its least value and the range of u.
         """
-        if (law := self.laws.coefficient) is not None and (least := np.min(law(u, self._points))) <= 0:
+        law, a = self.laws.coefficient or self.laws.gradient, self.coefficient(u)
+        if law is not None and a is not None and (least := np.min(a)) <= 0:
             raise ValueError(
-                f"coefficient must be positive for every u that a solve meets; got values down to {least:.3g} for u "
+                f"{law.name} must be positive for every u that a solve meets; got values down to {least:.3g} for u "
                 f"between {np.min(u):.3g} and {np.max(u):.3g}"
             )
+
+    def coefficient(self, u: Array) -> Array | None:
+        """a at the unknowns; None where it is a number."""
+        if (law := self.laws.coefficient) is not None:
+            return law(u, self._points)
+        if (law := self.laws.gradient) is not None:
+            return law(self._gradients.squares(self._padded(u), self._whole), self._points)
+        return None
 
     def sweep(self, u: Array, f: Array, omega: float | None = None, most: float = 1.0) -> Array:
         """Newton's method at one unknown after the other, a step each, colour by colour: a new u.
@@ -125,7 +140,7 @@ class NonlinearOperator(Frozen):
         By differences for all unknowns at once where a depends on u, so that the grid is to be small.
         """
         n = self.grid.size
-        if self.laws.coefficient is None:
+        if self.laws.coefficient is None and self.laws.gradient is None:
             slope = np.zeros(n) if self.laws.reaction is None else self.laws.reaction.with_slope(u, self._points)[1]
             return sp.csc_matrix(self._matrix + sp.diags(slope.ravel().astype(float)))
         step = float(np.finfo(self.dtype).eps) ** 0.5 * (1 + float(np.max(abs(u))))
@@ -139,8 +154,8 @@ class NonlinearOperator(Frozen):
     def _reaction(self, u: Array) -> Array | float:
         return 0.0 if self.laws.reaction is None else self.laws.reaction(u, self._points)
 
-    def _elliptic(self, padded: Array, block: Block) -> tuple[Array, Any]:
-        """-div(a grad u) on a block, and its derivative with respect to the same unknown where a is frozen."""
+    def _elliptic(self, padded: Array, block: Block, slopes: bool = True) -> tuple[Array, Any]:
+        """-div(a grad u) on a block, and its derivative with respect to the same unknown where a(u) is frozen."""
         ndim = self.grid.ndim
         u = padded[_shifted(block, 0, 0)]
         total = np.zeros_like(u)
@@ -149,13 +164,19 @@ class NonlinearOperator(Frozen):
             for offset, k in zip((-1, 1), self._couplings[a], strict=True):
                 there = padded[_shifted(block, a, offset)]
                 coupling: Any = k if isinstance(k, float) else k[block[a]].reshape((-1,) + (1,) * (ndim - 1 - a))
+                step, slope = u - there, coupling
+                points = [x[block] for x in self._faces[a][offset > 0]]
                 if (law := self.laws.coefficient) is not None:
-                    points = [x[block] for x in self._faces[a][offset > 0]]
-                    coupling = coupling * law((u + there) / 2, points)
-                step = u - there
+                    slope = coupling = coupling * law((u + there) / 2, points)
+                elif (law := self.laws.gradient) is not None:
+                    squares, rise = self._gradients.across(padded, block, a, offset, step)
+                    value = law(squares, points)
+                    if slopes:
+                        slope = coupling * _newton_slope(law, squares, rise, value, points)
+                    coupling = coupling * value
                 step *= coupling
                 total += step
-                diagonal = diagonal + coupling
+                diagonal = diagonal + slope
         if self._held is not None:
             total += self._held[block] * u
             diagonal = diagonal + self._held[block]
@@ -170,6 +191,8 @@ class NonlinearOperator(Frozen):
         for (a, side), g in self._values.items():
             halo = [ENDS[side] if b == a else part for b, part in enumerate(inner)]
             padded[trailing(halo)] = np.expand_dims(g, a - ndim)
+        if self._values and self.laws.gradient is not None:
+            self._gradients.fill_edges(padded)
         self._fill(padded)
         return padded
 
@@ -180,7 +203,7 @@ class NonlinearOperator(Frozen):
             for side, end in enumerate(axis.sides):
                 if axis.periodic:
                     source = (slice(-2, -1), slice(1, 2))[side]
-                elif end.kind != "dirichlet" and self.laws.coefficient is not None:
+                elif end.kind != "dirichlet" and (self.laws.coefficient or self.laws.gradient):
                     source = (slice(1, 2), slice(-2, -1))[side]
                 else:
                     continue
@@ -191,14 +214,21 @@ SLOWING = 8.0
 """How fast over-relaxation falls with the share of the reaction in the diagonal."""
 
 
+LEAST_SHARE = 0.25
+"""The derivative of a flux counts in a step of Newton's method at one point from this share of a on: it falls to nothing
+where a falls fast with the gradient."""
+
+
+def _newton_slope(law: Law, squares: Array, rise: Array, a: Array, points: Sequence[Array]) -> Array:
+    """a + 2 a'(s) rise, the derivative of the flux through a face over its coupling; differences suit any size of s."""
+    share = squares.dtype.type(np.finfo(squares.dtype).eps ** 0.5)
+    relative = np.divide(rise, squares, out=np.zeros_like(rise), where=squares > 0)
+    slope: Array = a + (law(squares * (1 + share), points) - a) * (relative * (2 / share))
+    return np.maximum(slope, LEAST_SHARE * a)
+
+
 def _shifted(block: Block, axis: int, offset: int) -> Any:
-    """The index of a block in an array with one more unknown at each end, moved along an axis."""
-    parts = []
-    for a, s in enumerate(block):
-        by = 1 + (offset if a == axis else 0)
-        stop = by - 2 if s.stop is None else s.stop + by
-        parts.append(slice(s.start + by, None if stop == 0 else stop, s.step))
-    return trailing(parts)
+    return shifted(block, [offset if a == axis else 0 for a in range(len(block))])
 
 
 def _couplings(box: StencilOperator, a: int, dtype: np.dtype) -> list[Array | float]:

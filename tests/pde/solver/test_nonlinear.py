@@ -264,6 +264,28 @@ def test_a_cycle_that_fails_is_made_again_with_a_shorter_step(monkeypatch):
     assert not mg.solve(1e4).converged
 
 
+def test_a_pass_of_full_multigrid_that_fails_is_told():
+    """For a function that grows fast, in one member of a batch, and one that leaves the range of numbers."""
+    problem = NonlinearPoisson((31, 31), reaction=lambda u, *x: np.sinh(100 * u))
+    mg, f = Multigrid(problem), np.ones((2, 31, 31))
+    assert np.isfinite(mg.full_multigrid(f)).all()
+    f[1] = 1e4
+    for data in (1e4, f):
+        with pytest.raises(ArithmeticError, match=r"full_multigrid: .* residual from 1.00e\+04 to .* solve"):
+            mg.full_multigrid(data)
+    steep = NonlinearPoisson((31, 31), reaction=lambda u, *x: np.exp(np.exp(1e3 * u)))
+    with pytest.raises(ArithmeticError, match="to (nan|inf)"):
+        Multigrid(steep).full_multigrid(1e4)
+
+
+def test_a_first_guess_that_is_exact_makes_no_pass_fail():
+    """The lifting of linear data solves the problem: all residuals are rounding."""
+    problem = NonlinearPoisson((40, 40), coefficient=2.0, reaction=lambda u, *x: 0 * u)
+    u = Multigrid(problem).full_multigrid(0.0, lambda x, y: 1e3 + x - 2 * y)
+    assert abs(u - (1e3 + problem.points()[0] - 2 * problem.points()[1])).max() < 1e-9
+    assert not Multigrid(problem).full_multigrid(0.0).any()
+
+
 def test_large_data_of_sides_make_no_tolerance_trivial():
     """A(w) is 5e18 for the lifting w of g: residuals are not relative to that."""
     problem = NonlinearPoisson((31, 31), reaction=lambda u, *x: 5 * u**3)
