@@ -22,7 +22,7 @@ class FaceGradients:
     def __init__(self, grid: Grid, dtype: np.dtype) -> None:
         self.grid = grid
         self._weights = [_weights(axis, dtype) for axis in grid.axes]
-        self._ends = [_to_ends(axis) for axis in grid.axes]
+        self._beyond = [_beyond(axis) for axis in grid.axes]
         self._per_square = [[(1 / gaps**2).astype(dtype) for gaps in _gaps(axis)] for axis in grid.axes]
 
     def fill_edges(self, padded: Array) -> None:
@@ -32,13 +32,15 @@ class FaceGradients:
             for s, t in product((0, 1), repeat=2):
                 if axes[a].sides[s].kind == axes[b].sides[t].kind == "dirichlet":
                     edge = [ENDS[s] if c == a else ENDS[t] if c == b else slice(None) for c in range(ndim)]
-                    found = 0.0
-                    for along, end in ((a, s), (b, t)):
-                        for k, weight in enumerate(self._ends[along][end], start=1):
-                            inner = slice(k, k + 1) if end == 0 else slice(-k - 1, -k)
-                            row = [inner if c == along else part for c, part in enumerate(edge)]
-                            found = found + weight / 2 * padded[trailing(row)]
-                    padded[trailing(edge)] = found
+                    padded[trailing(edge)] = (self.beyond(padded, edge, a, s) + self.beyond(padded, edge, b, t)) / 2
+
+    def beyond(self, padded: Array, halo: Block, a: int, side: int) -> Array:
+        """The values of a halo beyond a side across an axis by the parabola through the three unknowns beside it."""
+        total: Any = 0.0
+        for k, weight in enumerate(self._beyond[a][side], start=1):
+            inner = slice(k, k + 1) if side == 0 else slice(-k - 1, -k)
+            total = total + weight * padded[trailing([inner if c == a else part for c, part in enumerate(halo)])]
+        return total
 
     def squares(self, padded: Array, block: Block) -> Array:
         """|grad u|^2 at the unknowns of a block."""
@@ -90,11 +92,11 @@ def shifted(block: Block, by: Sequence[int]) -> Any:
     return trailing(parts)
 
 
-def _to_ends(axis: Axis) -> list[list[float]]:
-    """The weights of the three unknowns beside each end, the nearest first, in the parabola's value at the end."""
+def _beyond(axis: Axis) -> list[list[float]]:
+    """The weights of the three unknowns beside each end, the nearest first, in their parabola at the neighbour beyond."""
     result = []
-    for end in (0, 1):
-        x = abs(axis.points[:: -1 if end else 1][:3] - axis.nodes[-end])
+    for end, gap in ((0, -_gaps(axis)[0][0]), (-1, _gaps(axis)[1][-1])):
+        x = axis.points[:: -1 if end else 1][:3] - axis.points[end] - gap
         result.append([float(np.prod([z / (z - y) for z in x if z != y])) for y in x])
     return result
 
@@ -105,10 +107,14 @@ def _on(values: Array, block: Block, a: int) -> Any:
 
 
 def _gaps(axis: Axis) -> tuple[Array, Array]:
-    """The distances to the neighbours before and behind; 1 where an end is an unknown, and has none beyond."""
+    """The distances to the neighbours before and behind; beyond sides with fluxes as far as on the other side."""
     if axis.periodic:
         return np.roll(axis.gaps, 1), axis.gaps
-    low, high = (distance if distance > 0 else 1.0 for distance in axis.ends)
+    inner = axis.gaps if axis.n > 1 else np.array([axis.length])
+    low, high = (
+        distance if side.kind == "dirichlet" else gap
+        for side, distance, gap in zip(axis.sides, axis.ends, (inner[0], inner[-1]), strict=True)
+    )
     gaps = np.concatenate(([low], axis.gaps, [high]))
     return gaps[:-1], gaps[1:]
 
@@ -117,13 +123,6 @@ def _weights(axis: Axis, dtype: np.dtype) -> tuple[Array, Array | None, Array]:
     """The weights, (n,) each, of u before, at and behind an unknown in du/dx there; None where they are all zero."""
     before, behind = _gaps(axis)
     low, high = -behind / (before * (before + behind)), before / (behind * (before + behind))
-    free = [side.kind in ("neumann", "robin") for side in axis.sides]
-    if free[0]:
-        low[0], high[0] = 0.0, 1 / behind[0]
-    if free[1]:
-        low[-1], high[-1] = -1 / before[-1], 0.0
-    if all(free) and axis.n == 1:
-        low[0] = high[0] = 0.0
     centre = -(low + high)
     even = np.all(abs(centre) <= 64 * np.finfo(float).eps * axis.n * abs(high).max())
     return low.astype(dtype), None if even else centre.astype(dtype), high.astype(dtype)

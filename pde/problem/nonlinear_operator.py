@@ -203,7 +203,11 @@ class NonlinearOperator(Frozen):
             for side, end in enumerate(axis.sides):
                 if axis.periodic:
                     source = (slice(-2, -1), slice(1, 2))[side]
-                elif end.kind != "dirichlet" and (self.laws.coefficient or self.laws.gradient):
+                elif end.kind != "dirichlet" and self.laws.gradient is not None:
+                    halo = [ENDS[side] if b == a else slice(None) for b in range(ndim)]
+                    padded[trailing(halo)] = self._gradients.beyond(padded, halo, a, side)
+                    continue
+                elif end.kind != "dirichlet" and self.laws.coefficient is not None:
                     source = (slice(1, 2), slice(-2, -1))[side]
                 else:
                     continue
