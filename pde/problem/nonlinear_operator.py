@@ -110,7 +110,8 @@ class NonlinearOperator(Frozen):
         """Newton's method at one unknown after the other, a step each, colour by colour: a new u.
 
         Args:
-            omega: of over-relaxation; None takes `most` where the reaction is weak beside -div(a grad), and less else.
+            omega: of over-relaxation; None takes `most` where the reaction is weak beside -div(a grad), less where it is
+                strong, and more where a falls with the gradient.
         """
         padded = self._padded(u)
         inside = padded[trailing((slice(1, -1),) * self.grid.ndim)]
@@ -120,14 +121,16 @@ class NonlinearOperator(Frozen):
             for block in blocks:
                 at = trailing(block)
                 here = inside[at]
-                r, d = self._elliptic(padded, block)
+                r, d, frozen = self._elliptic(padded, block)
                 r = f[at] - r
-                weight = most if omega is None else omega
+                weight: Any = most if omega is None else omega
+                if omega is None and self.laws.gradient is not None:
+                    weight = most + MORE * np.maximum(1 - d / frozen, 0)
                 if (law := self.laws.reaction) is not None:
                     c, slope = law.with_slope(here, [x[block] for x in self._points])
                     r -= c
                     if omega is None:
-                        weight = 1 + (most - 1) * np.maximum(1 - SLOWING * abs(slope) / d, 0)
+                        weight = 1 + (weight - 1) * np.maximum(1 - SLOWING * abs(slope) / d, 0)
                     d = d + np.maximum(slope, LEAST_SLOPE * d)
                 r *= weight
                 r /= d
@@ -154,12 +157,16 @@ class NonlinearOperator(Frozen):
     def _reaction(self, u: Array) -> Array | float:
         return 0.0 if self.laws.reaction is None else self.laws.reaction(u, self._points)
 
-    def _elliptic(self, padded: Array, block: Block, slopes: bool = True) -> tuple[Array, Any]:
-        """-div(a grad u) on a block, and its derivative with respect to the same unknown where a(u) is frozen."""
+    def _elliptic(self, padded: Array, block: Block, slopes: bool = True) -> tuple[Array, Any, Any]:
+        """-div(a grad u) on a block, its derivative with respect to the same unknown, a(u) frozen, and the frozen one.
+
+        Where `slopes` is False both are that of frozen a.
+        """
         ndim = self.grid.ndim
         u = padded[_shifted(block, 0, 0)]
         total = np.zeros_like(u)
         diagonal: Any = 0.0
+        frozen: Any = 0.0
         for a in range(ndim):
             for offset, k in zip((-1, 1), self._couplings[a], strict=True):
                 there = padded[_shifted(block, a, offset)]
@@ -176,11 +183,11 @@ class NonlinearOperator(Frozen):
                     coupling = coupling * value
                 step *= coupling
                 total += step
-                diagonal = diagonal + slope
+                diagonal, frozen = diagonal + slope, frozen + coupling
         if self._held is not None:
             total += self._held[block] * u
-            diagonal = diagonal + self._held[block]
-        return total, diagonal
+            diagonal, frozen = diagonal + self._held[block], frozen + self._held[block]
+        return total, diagonal, frozen
 
     def _padded(self, u: Array) -> Array:
         """u with its neighbours beyond the sides."""
@@ -217,8 +224,14 @@ class NonlinearOperator(Frozen):
 SLOWING = 8.0
 """How fast over-relaxation falls with the share of the reaction in the diagonal."""
 
+MORE = 0.55
+"""How fast it rises where a falls with the gradient: -div(a grad) is anisotropic there, along an axis that turns.
 
-LEAST_SHARE = 0.25
+The minimal surface of height 1 then takes 0.18 per V(1,1) instead of 0.52, and -div(a grad u) + u^3, where gradients
+are half as large, 0.08 instead of 0.15."""
+
+
+LEAST_SHARE = 0.05
 """The derivative of a flux counts in a step of Newton's method at one point from this share of a on: it falls to nothing
 where a falls fast with the gradient."""
 
