@@ -34,7 +34,7 @@ class FaceGradients:
                     edge = [ENDS[s] if c == a else ENDS[t] if c == b else slice(None) for c in range(ndim)]
                     padded[trailing(edge)] = (self.beyond(padded, edge, a, s) + self.beyond(padded, edge, b, t)) / 2
 
-    def beyond(self, padded: Array, halo: Block, a: int, side: int) -> Array:
+    def beyond(self, padded: Array, halo: Sequence[slice], a: int, side: int) -> Array:
         """The values of a halo beyond a side across an axis by the parabola through the three unknowns beside it."""
         total: Any = 0.0
         for k, weight in enumerate(self._beyond[a][side], start=1):
@@ -93,7 +93,7 @@ def shifted(block: Block, by: Sequence[int]) -> Any:
 
 
 def _beyond(axis: Axis) -> list[list[float]]:
-    """The weights of the three unknowns beside each end, the nearest first, in their parabola at the neighbour beyond."""
+    """The weights of the three unknowns beside each end, the nearest first, in their parabola one neighbour beyond."""
     result = []
     for end, gap in ((0, -_gaps(axis)[0][0]), (-1, _gaps(axis)[1][-1])):
         x = axis.points[:: -1 if end else 1][:3] - axis.points[end] - gap

@@ -1,4 +1,4 @@
-"""The nonlinear problem: -div(a(u, x) grad u) + c(u, x) = f on a box."""
+"""The nonlinear problem: -div(a grad u) + c(u, x) = f on a box, with a(u, x) or a(|grad u|^2, x)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from pde.problem.poisson import Poisson
 
 
 class NonlinearPoisson:
-    """-div(a(u, x) grad u) + c(u, x) = f on a box in 1, 2 or 3 dimensions, by finite volumes of second order.
+    """-div(a grad u) + c(u, x) = f on a box in 1, 2 or 3 dimensions, by finite volumes of second order.
+
+    a is a(u, x) or a(|grad u|^2, x).
 
     `Multigrid(problem).solve(f)` solves it by the full approximation scheme. The functions are called with u and one
     array per axis for the coordinates, `c(u, x, y)`; u has leading axes, comes in parts of the grid and on coarse
@@ -28,13 +30,16 @@ class NonlinearPoisson:
 
     Args:
         shape, extent, boundary, centering, coordinates: as of `Poisson`, but for open sides. The flux of Neumann and
-            Robin sides is a(u) du/dn.
+            Robin sides is a du/dn.
         coefficient: a > 0, a function of u and the coordinates, or a number; None is 1. Between two points it is taken
             halfway, at the mean of both u. If it is a function, Robin sides need centering "vertex".
         reaction: c, a function of u and the coordinates; None is 0. Where dc/du is negative there may be two solutions
             or none.
         derivative: dc/du, a function as `reaction` is; None takes differences, which suit u of
             the size of 1 or more and cost a second call.
+        gradient_coefficient: a > 0, a function of |grad u|^2 and the coordinates, times `coefficient`, which is a
+            number then. The gradient at a face has the difference across it and the means of differences along it.
+            Robin sides need centering "vertex".
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -42,6 +47,9 @@ class NonlinearPoisson:
     >>> problem = NonlinearPoisson(3, extent=4.0, reaction=lambda u, x: u**3)
     >>> problem.apply([0.0, 2.0, 0.0]).tolist()
     [-2.0, 12.0, -2.0]
+    >>> surface = NonlinearPoisson(3, extent=4.0, gradient_coefficient=lambda s, x: (1 + s) ** -0.5)
+    >>> surface.apply([1.0, 2.0, 3.0], {(0, 1): 4.0}).tolist()
+    [0.0, 0.0, 0.0]
     """
 
     order, open, domain, singular, components = 2, False, None, False, None
@@ -174,6 +182,6 @@ def _check_at_rest(law: Law, points: Sequence[Array]) -> None:
     wrong = values[~((values > 0) & (values < np.inf))]
     if wrong.size:
         raise ValueError(
-            f"{law.name} must be positive and finite where its argument |grad u|^2 is 0; got {wrong[0]:.3g}. Add a small "
-            "number to the argument, as (eps^2 + s)**(p/2 - 1) for the p-Laplacian"
+            f"{law.name} must be positive and finite where its argument |grad u|^2 is 0; got {wrong[0]:.3g}. Add a "
+            "small number to the argument, as (eps^2 + s)**(p/2 - 1) for the p-Laplacian"
         )

@@ -12,8 +12,9 @@ import scipy.sparse as sp
 
 from pde.common.arrays import Frozen, cast
 from pde.problem.coefficients import Terms
+from pde.problem.couplings import couplings, face_points, held
 from pde.problem.face_gradients import FaceGradients, shifted
-from pde.problem.grid import ENDS, Array, Axis, Grid, Sides, is_constant, trailing, window
+from pde.problem.grid import ENDS, Array, Grid, Sides, trailing, window
 from pde.problem.laws import Law
 from pde.problem.operators import Block, StencilOperator, coloured_blocks
 
@@ -39,7 +40,8 @@ class Laws:
 class NonlinearOperator(Frozen):
     """A(u) on a tensor grid, for given values on Dirichlet sides; data of other sides belong to the right-hand side.
 
-    The flux between two unknowns has a at the mean of both, halfway. `values` are the data of Dirichlet sides.
+    The flux between two unknowns has a at the mean of both, halfway, or at the gradient there. `values` are the data
+    of Dirichlet sides.
 
     Attributes:
         box: -div(a grad) with zero boundary values where a is a number, and with a = 1 where it depends on u.
@@ -54,9 +56,9 @@ class NonlinearOperator(Frozen):
         self.colours = [[block] for colour in colours for block in colour] if diagonals else colours
         self.nonzeros = 3**grid.ndim * grid.size if diagonals else self.box.nonzeros
         alike = StencilOperator(grid, dtype, Terms(terms.diffusion))  # betas of sides make no difference inside
-        self._couplings = [_couplings(alike, a, dtype) for a in range(grid.ndim)]
-        self._held = _held(self.box, dtype)
-        self._points, self._faces = grid.points(), [_face_points(grid, a) for a in range(grid.ndim)]
+        self._couplings = [couplings(alike, a, dtype) for a in range(grid.ndim)]
+        self._held = held(self.box, dtype)
+        self._points, self._faces = grid.points(), [face_points(grid, a) for a in range(grid.ndim)]
         self._whole: Block = (slice(0, None),) * grid.ndim
         self._values: Sides = values or {}
 
@@ -110,8 +112,8 @@ class NonlinearOperator(Frozen):
         """Newton's method at one unknown after the other, a step each, colour by colour: a new u.
 
         Args:
-            omega: of over-relaxation; None takes `most` where the reaction is weak beside -div(a grad), less where it is
-                strong, and more where a falls with the gradient.
+            omega: of over-relaxation; None takes `most` where the reaction is weak beside -div(a grad), less where it
+                is strong, and more where a falls with the gradient.
         """
         padded = self._padded(u)
         inside = padded[trailing((slice(1, -1),) * self.grid.ndim)]
@@ -142,13 +144,22 @@ class NonlinearOperator(Frozen):
 
         By differences for all unknowns at once where a depends on u, so that the grid is to be small.
         """
-        n = self.grid.size
+        n, law = self.grid.size, self.laws.reaction
+        rest = sp.diags(np.zeros(n) if law is None else law.with_slope(u, self._points)[1].ravel().astype(float))
         if self.laws.coefficient is None and self.laws.gradient is None:
-            slope = np.zeros(n) if self.laws.reaction is None else self.laws.reaction.with_slope(u, self._points)[1]
-            return sp.csc_matrix(self._matrix + sp.diags(slope.ravel().astype(float)))
-        step = float(np.finfo(self.dtype).eps) ** 0.5 * (1 + float(np.max(abs(u))))
-        shifted = u + step * np.eye(n, dtype=self.dtype).reshape(n, *self.grid.shape)
-        return sp.csc_matrix(((self(shifted) - self(u)) / step).reshape(n, n).T.astype(float))
+            return sp.csc_matrix(self._matrix + rest)
+        shifted = u + self._step(u) * np.eye(n, dtype=self.dtype).reshape(n, *self.grid.shape)
+        rows, base = (self._elliptic(self._padded(v), self._whole, slopes=False)[0] for v in (shifted, u))
+        steps = (shifted - u).reshape(n, n).diagonal().reshape(n, 1)
+        return sp.csc_matrix(((rows - base).reshape(n, n) / steps).T.astype(float) + rest)
+
+    def _step(self, u: Array) -> np.floating[Any]:
+        """The step of differences: relative to what u varies by where a depends on the gradient alone."""
+        size = 1 + np.max(abs(u))
+        if self.laws.gradient is not None:
+            size = np.ptp(self._padded(u)) or np.max(abs(u)) or self.dtype.type(SMALLEST)
+        step: np.floating[Any] = self.dtype.type(np.finfo(self.dtype).eps ** 0.5) * size
+        return step
 
     @cached_property
     def _matrix(self) -> sp.csr_matrix:
@@ -221,6 +232,9 @@ class NonlinearOperator(Frozen):
                 padded[window(a, ndim, ENDS[side])] = padded[window(a, ndim, source)]
 
 
+SMALLEST = 1e-20
+"""The size of u that is zero everywhere."""
+
 SLOWING = 8.0
 """How fast over-relaxation falls with the share of the reaction in the diagonal."""
 
@@ -232,8 +246,8 @@ are half as large, 0.08 instead of 0.15."""
 
 
 LEAST_SHARE = 0.05
-"""The derivative of a flux counts in a step of Newton's method at one point from this share of a on: it falls to nothing
-where a falls fast with the gradient."""
+"""The derivative of a flux counts in a step of Newton's method at one point from this share of a on: where a falls fast
+with the gradient there is hardly any."""
 
 
 def _newton_slope(law: Law, squares: Array, rise: Array, a: Array, points: Sequence[Array]) -> Array:
@@ -246,49 +260,3 @@ def _newton_slope(law: Law, squares: Array, rise: Array, a: Array, points: Seque
 
 def _shifted(block: Block, axis: int, offset: int) -> Any:
     return shifted(block, [offset if a == axis else 0 for a in range(len(block))])
-
-
-def _couplings(box: StencilOperator, a: int, dtype: np.dtype) -> list[Array | float]:
-    """The coefficients of u_i - u_{i-1} and u_i - u_{i+1} along an axis, (n,), or one number where they are alike.
-
-    Dirichlet ends are neighbours.
-    """
-    axis = box.grid.axes[a]
-    lower, upper = (np.array(np.broadcast_to(np.ravel(k), axis.n), dtype) for k in (box.lower[a], box.upper[a]))
-    if not axis.periodic:
-        lower[0], upper[-1] = (
-            float(np.ravel(k)[0]) if side.kind == "dirichlet" else 0.0
-            for k, side in zip(box.ends[a], axis.sides, strict=True)
-        )
-    return [float(k[0]) if is_constant(k) else k for k in (lower, upper)]
-
-
-def _held(box: StencilOperator, dtype: np.dtype) -> Array | None:
-    """The coefficients of u beside Robin sides, of the grid's shape; None where there is no such side."""
-    grid, held = box.grid, np.zeros(box.grid.shape, dtype)
-    for a, axis in enumerate(grid.axes):
-        for part, side, k in zip(ENDS, axis.sides, box.ends[a], strict=True):
-            if side.kind == "robin":
-                held[window(a, grid.ndim, part)] += k
-    return held if held.any() else None
-
-
-def _face_points(grid: Grid, a: int) -> tuple[Sequence[Array], Sequence[Array]]:
-    """The coordinates of the faces below and above the unknowns along an axis, arrays of the grid's shape."""
-    pair = []
-    for faces in _faces(grid.axes[a]):
-        lines = [faces if b == a else axis.points for b, axis in enumerate(grid.axes)]
-        views = np.meshgrid(*lines, indexing="ij", sparse=True)
-        pair.append([np.broadcast_to(view, grid.shape) for view in views])
-    return pair[0], pair[1]
-
-
-def _faces(axis: Axis) -> tuple[Array, Array]:
-    """Halfway to the unknown before and to the one behind; to an end that is no unknown, halfway to the end."""
-    x = axis.points
-    if axis.periodic:
-        above = axis.wrapped(x + axis.gaps / 2)
-        return np.roll(above, 1), above
-    faces = np.concatenate((axis.nodes[:1], x, axis.nodes[-1:]))
-    faces = (faces[:-1] + faces[1:]) / 2
-    return faces[:-1], faces[1:]

@@ -14,6 +14,7 @@ from scipy.sparse.linalg import spsolve
 import pde
 from pde import Multigrid, NonlinearPoisson, Poisson
 from pde.backends import full_approximation
+from pde.levels import newton
 from tests.pde.nonlinear import given_sides, problems, sides
 from tests.pde.refusals import ids, refused
 from tests.pde.rounding import of_a_cycle
@@ -31,21 +32,31 @@ def cubic(u, *x):
     return 100 * u**3
 
 
-@given(box=sides(), seed=st.integers(0, 99), kind=st.sampled_from(KINDS), nu=st.sampled_from([(1, 1), (2, 0), (1, 2)]))
-def test_without_nonlinearity_cycles_are_the_linear_ones(box, seed, kind, nu):
+@given(
+    box=sides(),
+    seed=st.integers(0, 99),
+    kind=st.sampled_from(KINDS),
+    nu=st.sampled_from([(1, 1), (2, 0), (1, 2)]),
+    gradient=st.booleans(),
+)
+def test_without_nonlinearity_cycles_are_the_linear_ones(box, seed, kind, nu, gradient):
     shape, boundary, centering = box
+    if gradient and centering == "cell" and any(end[0] == "robin" for pair in boundary for end in pair):
+        return
+    law = {"gradient_coefficient": lambda s, *x: 2.0} if gradient else {"coefficient": 2.0}
     options = {"boundary": boundary, "centering": centering}
     linear = Poisson(shape, coefficient=2.0, reaction=3.0, **options)
-    problem = NonlinearPoisson(
-        shape, coefficient=2.0, reaction=lambda u, *x: 3 * u, derivative=lambda u, *x: 3.0, **options
-    )
+    problem = NonlinearPoisson(shape, reaction=lambda u, *x: 3 * u, derivative=lambda u, *x: 3.0, **law, **options)
     same = {"omega": 1.1, "nu": nu, "levels": 3}
     plain = Multigrid(linear, smoother="sor", transfer="bilinear", coarse="rediscretised", kernels="numpy", **same)
     mg = Multigrid(problem, **same)
     assert [level.info.grid.shape for level in mg.levels] == [level.info.grid.shape for level in plain.levels]
     f, u = np.random.default_rng(seed).uniform(-1, 1, (2, *shape))
     allowed = 8 * of_a_cycle(plain, f, u)  # A(Pi u) of each level is added and taken away
-    assert abs(mg.cycle(f, u, kind) - plain.cycle(f, u, kind)).max() <= allowed
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(newton, "ENOUGH", 0.0)  # solve to rounding on the coarsest grid, though its Jacobian is not exact
+        found = mg.cycle(f, u, kind)
+    assert abs(found - plain.cycle(f, u, kind)).max() <= allowed
 
 
 @given(problem=problems(), seed=st.integers(0, 99), kind=st.sampled_from(KINDS))
@@ -274,7 +285,7 @@ def test_a_pass_of_full_multigrid_that_fails_is_told():
         with pytest.raises(ArithmeticError, match=r"full_multigrid: .* residual from 1.00e\+04 to .* solve"):
             mg.full_multigrid(data)
     steep = NonlinearPoisson((31, 31), reaction=lambda u, *x: np.exp(np.exp(1e3 * u)))
-    with pytest.raises(ArithmeticError, match="to (nan|inf)"):
+    with pytest.raises(ArithmeticError, match=r"to (nan|inf)"):
         Multigrid(steep).full_multigrid(1e4)
 
 
