@@ -52,9 +52,13 @@ class Backend:
     runs_in: str | None = None
     """The library whose loops do the work; None where it differs from level to level."""
 
+    has_one_call = False
+    """Whether there is `solve_at_once`, as of `pde.backends.numba`: all cycles of a solve in a single call."""
+
     def __init__(self, hierarchy: Hierarchy, dtype: np.dtype, device: Device = HOST, why: str = "") -> None:
         self.hierarchy, self.dtype, self.device, self.why = hierarchy, dtype, device, why
         self.moves: Sequence[Moves[Any]] = hierarchy.levels
+        self._told: tuple[Callable[[Event], Any], Callable[[int, Vector], float]] | None = None
         self.batches: Any = None
         """Kernels that run the cycles of many members at once, where there are any."""
 
@@ -168,6 +172,15 @@ class Backend:
             return self.batches.cycle("fmg", data, out=out, measure=measure)
         return nested_iteration(self, data, out=out, measure=measure)
 
+    def solve_directly(self, f: Vector) -> Vector:
+        """The solution on the level where full multigrid begins; see `Hierarchy.start`."""
+        start: Any = self.hierarchy.start
+        u = self.vector(start.solver(self.array(f, level=start.level)), level=start.level)
+        if self._told is not None:
+            before, after = (self._told[1](start.level + 1, r) for r in (f, f - self.apply(u, level=start.level)))
+            self._told[0](Event(start.level + 1, "solve", before, after))
+        return u
+
     def nested(self) -> Hierarchy:
         """The hierarchy with the transfers that `full_multigrid` makes."""
         return self.hierarchy
@@ -206,7 +219,9 @@ class Backend:
         def norm(number: int, r: Vector) -> float:
             return float(np.max(self.norms(r, level=number - 1)))
 
-        return self._on(self.hierarchy, traced(self.hierarchy.levels, report, norm))
+        other = self._on(self.hierarchy, traced(self.hierarchy.levels, report, norm))
+        other._told = report, norm
+        return other
 
     def _on(self, hierarchy: Hierarchy, moves: Sequence[Moves[Any]] | None = None) -> Backend:
         """The same on another hierarchy, with cycles on `moves`."""

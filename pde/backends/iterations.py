@@ -26,12 +26,15 @@ def nested_iteration(
 ) -> tuple[Vector, Norms]:
     """One pass from the coarsest grid to the finest: u interpolated, then one V-cycle, on each; see `further_cycles`.
 
+    It begins with a direct solution on a finer grid where that is cheap; see `DirectStart`.
+
     Rediscretised levels have the equation itself, with f and the boundary data of their grid. Operators R A P have
     right-hand sides R (f - A E g), f with g folded in; see `BoundaryTerm`.
     """
     hierarchy: Hierarchy = backend.nested()
     sides = sides_of_every_grid(data.sides, hierarchy)
-    galerkin = hierarchy.choices.coarse == "galerkin"
+    galerkin, start = hierarchy.choices.coarse == "galerkin", hierarchy.start
+    count = len(hierarchy.levels) if start is None else start.level + 1
     norms: Norms = None
 
     def cycle(levels: Sequence[int], f: Vector, u: Vector | None) -> Vector:
@@ -39,15 +42,17 @@ def nested_iteration(
         level = levels[0]
         if not galerkin:
             f = backend.project(backend.fold(f, sides[level], level=level), level=level)
+        if start is not None and level == start.level:
+            return backend.solve_directly(f)
         u, norms = backend.cycle("V", Data(f), u, level=level, measure=measure)
         return u
 
     f = backend.project(backend.fold(data.nodal, sides[0])) if galerkin else data.nodal
     u = mgcore.full_multigrid(
-        range(len(hierarchy.levels)),  # type: ignore[arg-type]
+        range(count),  # type: ignore[arg-type]
         f,
-        interpolate=interpolations(hierarchy, sides),
-        restrict_data=data_restrictions(hierarchy, sides),
+        interpolate=interpolations(hierarchy, sides)[: count - 1],
+        restrict_data=data_restrictions(hierarchy, sides)[: count - 1],
         cycle=cycle,
     )
     for _ in range(further_cycles(hierarchy)):

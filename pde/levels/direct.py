@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from inspect import signature
 from typing import Any
 
@@ -97,8 +98,7 @@ class SeparableSolver(Frozen):
         for axis, a in zip(grid.axes, terms.diffusion, strict=True):
             line = StencilOperator(Grid((axis,)), np.dtype(float), Terms((a,)))
             root = np.sqrt(axis.width / axis.width.max())  # of size 1: h may be far from it
-            values, vectors = np.linalg.eigh(root[:, None] * line.matrix().toarray() / root)
-            values[values < np.finfo(float).eps * values.max()] = 0.0  # rounding has left nothing of them
+            values, vectors = _eigenvectors((root[:, None] * line.matrix().toarray() / root).tobytes(), axis.n)
             to.append(vectors.T * root)
             back.append(vectors / root[:, None])
             total = np.add.outer(total, values)
@@ -117,6 +117,14 @@ class SeparableSolver(Frozen):
         return self if device is None else self.changed(parts=convert(self.parts, device, dtype))
 
 
+@lru_cache(maxsize=4)
+def _eigenvectors(matrix: bytes, n: int) -> tuple[Array, Array]:
+    """Eigenvalues and eigenvectors of a symmetric matrix; axes are often alike, also those of the next solver."""
+    values, vectors = np.linalg.eigh(np.frombuffer(matrix).reshape(n, n))
+    values[values < np.finfo(float).eps * values.max()] = 0.0  # rounding has left nothing of them
+    return values, vectors
+
+
 def along_axes(matrices: Sequence[Any], x: Any) -> Any:
     """Multiply x, (..., *shape), by one matrix along each axis."""
     shape = x.shape
@@ -131,6 +139,32 @@ def is_separable(A: Operator) -> bool:
     terms = A.terms
     alike = isinstance(A, StencilOperator) and not (terms.varies or terms.betas) and isinstance(terms.reaction, float)
     return alike and max(A.grid.shape) <= LONGEST
+
+
+def multiplications(grid: Grid) -> int:
+    """Multiplications of one solution by a `SeparableSolver`, to the eigenvectors and back."""
+    return 2 * grid.size * sum(n for n in grid.shape if n > 1)
+
+
+class DirectStart(Frozen):
+    """The level on which full multigrid begins with a direct solution, where that costs less than cycles from there.
+
+    Args:
+        level: its number, 0 the finest.
+        A: its operator, which is separable.
+        like: the device and dtype of its vectors, as `to` takes them.
+    """
+
+    def __init__(self, level: int, A: StencilOperator, singular: bool, like: tuple[Any, Any] = (None, None)) -> None:
+        self.level, self.A, self.singular, self.like = level, A, singular, like
+
+    @cached_property
+    def solver(self) -> SeparableSolver:
+        """The solver, whose eigenvectors are made when they are first needed."""
+        return SeparableSolver(self.A, self.singular).to(*self.like)
+
+    def to(self, device: Any, dtype: Any) -> DirectStart:
+        return DirectStart(self.level, self.A, self.singular, (device, dtype))
 
 
 def direct_solver(A: Operator, singular: bool) -> DirectSolver | SeparableSolver:

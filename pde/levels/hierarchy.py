@@ -15,7 +15,7 @@ from pde.levels.black_box import OperatorTransfer, through_points
 from pde.levels.coarse_coefficients import coarse_terms
 from pde.levels.components import ComponentSolver, as_rows, component_level, component_volumes
 from pde.levels.cubic_interpolation import BoundaryTerm, CubicInterpolation
-from pde.levels.direct import direct_solver, is_separable
+from pde.levels.direct import DirectStart, direct_solver, is_separable, multiplications
 from pde.levels.fourth_order import compact_levels
 from pde.levels.galerkin import nearest
 from pde.levels.graph_operator import GraphOperator
@@ -56,6 +56,13 @@ CHEAP = 1 << 19
 """Multiplications at most for a separable grid to be the coarsest: solving it costs less than a cycle from there.
 
 It has up to 50 unknowns along each of two axes, or 17 along each of three.
+"""
+
+CHEAP_SOLVE, CHEAP_START = 1 << 23, 1 << 20
+"""Multiplications at most for full multigrid to be a direct solution on a separable grid, and to begin with one.
+
+The grid has up to 128 unknowns along each of two axes, or 34 along each of three, where matrix products take less time
+than cycles to a tolerance; and up to 64, or 20, where they take less than nested iteration from a coarser grid.
 """
 
 COARSEST_SIZE_MASKED = 256
@@ -113,6 +120,8 @@ class Choices:
     singular: bool
     largest_direct: int = LARGEST_DIRECT
     order: int = 2
+    automatic: bool = False
+    """Whether all options were left to the solver: then full multigrid may begin with a direct solution."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,7 @@ class Hierarchy:
         choices: the options that made the levels.
         compact: where the order is 4, the levels on which cycles of full multigrid begin; levels[0] is the first.
         made: transfers by the arguments that they were made from, for `build_hierarchy` to reuse.
+        start: where full multigrid begins; None: on the coarsest level.
     """
 
     levels: list[Level]
@@ -137,13 +147,15 @@ class Hierarchy:
     choices: Choices
     compact: list[Level] = field(default_factory=list)
     made: dict[Any, Any] = field(default_factory=dict, repr=False)
+    start: DirectStart | None = None
 
     def to(self, device: Any, dtype: Any) -> Hierarchy:
         """The same on tensors of a device in `dtype`, or on arrays where `device` is None."""
         names = ("interpolations", "boundary_terms", "volumes")
         moved = {name: convert(getattr(self, name), device, dtype) for name in names}
         levels, compact = ([level_to(l, device, dtype) for l in each] for each in (self.levels, self.compact))
-        return replace(self, levels=levels, compact=compact, **moved)
+        start = None if self.start is None else self.start.to(device, dtype)
+        return replace(self, levels=levels, compact=compact, start=start, **moved)
 
     def symmetric(self) -> Hierarchy:
         """The same with post-smoothing adjoint to pre-smoothing: V- and W-cycles are self-adjoint."""
@@ -153,7 +165,7 @@ class Hierarchy:
         """The same without the finest level, of second order; the coarsest stays."""
         first = min(1, len(self.levels) - 1)
         parts = {name: getattr(self, name)[first:] for name in ("levels", "interpolations", "volumes")}
-        return replace(self, **parts, compact=[])
+        return replace(self, **parts, compact=[], start=None)
 
 
 def level_to(level: Level, device: Any, dtype: Any) -> Level:
@@ -227,7 +239,7 @@ def build_hierarchy(
         coarser = None if last else _coarsened(A, which, volumes, choices, reuse, makers)
         if coarser is None:
             result.levels.append(_coarsest_level(A, volumes, choices.singular))
-            return of_fourth_order(result) if choices.order == 4 else result
+            return of_fourth_order(result) if choices.order == 4 else replace(result, start=_direct_start(result))
         transfer, coarse = coarser
         which = transfer.which if isinstance(transfer, TruncatedTransfer) else which
         result.levels.append(_level(A, transfer, choices))
@@ -364,6 +376,19 @@ def _coarsest_size(grid: Grid, choices: Choices, limit: int | None) -> int:
 def _is_cheap(A: Operator) -> bool:
     """Whether a direct solution of A u = f costs next to nothing."""
     return is_separable(A) and 2 * A.grid.size * sum(A.grid.shape) <= CHEAP
+
+
+def _direct_start(hierarchy: Hierarchy) -> DirectStart | None:
+    """The finest level whose direct solution is cheap, if cycles make others coarser."""
+    choices = hierarchy.choices
+    if not choices.automatic or choices.coarse != "rediscretised":
+        return None
+    for number, level in enumerate(hierarchy.levels[:-1]):
+        A = level.info.operator
+        limit = CHEAP_START if number else CHEAP_SOLVE
+        if isinstance(A, StencilOperator) and is_separable(A) and multiplications(A.grid) <= limit:
+            return DirectStart(number, A, choices.singular)
+    return None
 
 
 def _is_one_line(grid: Grid, smoother: str) -> bool:

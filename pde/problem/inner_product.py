@@ -66,7 +66,7 @@ class Volumes(Frozen):
             if len(flat) < MANY:
                 squares = [_dot(w, v) for w, v in zip(weighted, flat, strict=True)]
             else:
-                squares = np.einsum("ij,ij->i", weighted, flat).tolist()
+                squares = np.matmul(weighted[:, None], flat[:, :, None]).ravel().tolist()
             squares = [square / self._size for square in squares] if self._uniform else squares
         small, large = _limits(u.dtype)
         result = np.array([math.sqrt(square) if square >= 0 else math.nan for square in squares])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,57 @@ def _both(real: Solution, imaginary: Solution) -> Solution:
     removed = None if real.removed is None or imaginary.removed is None else max(real.removed, imaginary.removed)
     both = summary(None, (real, imaginary), max(real.seconds, imaginary.seconds))
     return both.changed(members=(), removed=removed)
+
+
+class SolutionOfBatch(Solution):
+    """The solution of a batch all of whose members have converged; it makes their own when they are asked for."""
+
+    _norms: np.ndarray
+    _counts: np.ndarray
+    _tolerances: np.ndarray
+    _units: dict[int, float]
+    _ndim: int
+
+    @cached_property
+    def members(self) -> tuple[Solution, ...]:
+        each = self.u.reshape(-1, *self.u.shape[self.u.ndim - self._ndim :])
+        rows = zip(each, self._norms.tolist(), self._counts.tolist(), self._tolerances.tolist(), strict=True)
+        one, told = Solution(None, True, "converged", (), 0, self.seconds, 0.0), self._units
+        return tuple(
+            [
+                one.changed(u=u, residual_norms=(1.0, *norms[:n]), cycles=n, tolerance=tolerance, work_units=told[n])
+                for u, norms, n, tolerance in rows
+            ]
+        )
+
+
+def solution_of_batch(
+    u: Array,
+    norms: np.ndarray,
+    counts: np.ndarray,
+    tolerances: np.ndarray,
+    seconds: float,
+    units: dict[int, float],
+    ndim: int,
+) -> Solution:
+    """The solution of members that have converged.
+
+    Args:
+        u: with any batch axes in front.
+        norms: relative residuals after each cycle, (members, cycles); `counts` is how many of them each member has.
+        units: work units by the number of cycles.
+    """
+    cycles = int(counts.max())
+    norms = norms[:, :cycles]
+    last = norms[np.arange(len(norms)), counts - 1]
+    largest = np.where(np.arange(cycles) < counts[:, None], norms, last[:, None]).max(axis=0)
+    mean = sum([units[n] for n in counts.tolist()]) / len(counts)
+    whole = Solution(u, True, "converged", (1.0, *largest.tolist()), cycles, seconds, float(tolerances.max()))
+    made = object.__new__(SolutionOfBatch)
+    values = {name: value for name, value in vars(whole).items() if name != "members"}
+    own = {"_norms": norms, "_counts": counts, "_tolerances": tolerances, "_units": units, "_ndim": ndim}
+    vars(made).update(values, work_units=mean, **own)
+    return made
 
 
 def delivered(solution: Solution, u: Array, ndim: int) -> Solution:

@@ -171,10 +171,10 @@ class Reader:
 
     def _right_hand_side(self, f: Any, check: bool = True) -> Array:
         """Nodal values, or where the order is 4 their means."""
-        values = f if not check and self._is_read(f) else self._nodal("f", f, check=check, constant=True)
+        values = f if not check and self.is_read(f) else self._nodal("f", f, check=check, constant=True)
         return values if self.problem.order == 2 else self.problem.right_hand_side(values, self._ends(f))
 
-    def _is_read(self, values: Any) -> bool:
+    def is_read(self, values: Any) -> bool:
         """Whether reading these values changes nothing: an array of the problem's shape, of a batch too."""
         if type(values) is not np.ndarray or values.dtype != self.dtype or self.device.on_tensors:
             return False

@@ -53,7 +53,10 @@ class Multigrid(Setup, kind=Poisson):
             "auto" is the last where the coefficient is rough or a beta jumps, else the first.
         levels: the number of levels at most, which coarsen as far as it goes; None ends at a grid whose direct solution
             is cheap: where a is constant some 50 unknowns along each of two axes, 17 of three; where transfers follow
-            the coefficient 10,000 unknowns, and 32,000 where lines or planes are relaxed.
+            the coefficient 10,000 unknowns, and 32,000 where lines or planes are relaxed. Where smoother, omega, nu,
+            coarse, transfer and levels are all left to the solver and a is constant, full multigrid is a direct
+            solution up to some 128 unknowns along each of two axes or 34 of three, and begins with one on a coarser
+            grid of 64 or 20; any of these arguments asks for cycles.
         threads: for the compiled kernels; None takes the cores that this process may use.
         device: "cpu", or "cuda" ("cuda:1", ...) for the same cycles on torch tensors of a GPU. Not GPU-tested.
         dtype: "float64", "float32", or "mixed": float32 cycles inside a float64 residual, which reaches what float64
@@ -211,7 +214,7 @@ class Multigrid(Setup, kind=Poisson):
                 and such a solve ends with reason "rounding": give a larger rtol, or take dtype="mixed".
             max_cycles: how many cycles, or iterations of conjugate gradients, at most.
             cycle: "fmg" (one full multigrid pass, then V-cycles; V-cycles alone where u0 is given), "V", "W", "F" or
-                "backslash".
+                "backslash". On small grids the pass may be a direct solution; see `levels` of `Multigrid`.
             accel: "cg", conjugate gradients with one symmetric V- or W-cycle per iteration; its post-smoothing is
                 adjoint to its pre-smoothing, so that nu must be "auto" or (n, n). `cycle` "fmg" means "V" here; "F" and
                 "backslash" are not symmetric and are refused. "none" is cycles alone. None is "cg" with closed faces
@@ -244,6 +247,13 @@ class Multigrid(Setup, kind=Poisson):
         accel = self.acceleration(accel, cycle)
         limits = read_limits(rtol, atol, max_cycles, callback)
         incompatible, trace = read_share(incompatible), Trace(verbose)
+        plain = g is None and u0 is None and callback is None and accel is None and not (progress or trace.watches)
+        if plain and self._at_once is not None:
+            self.backend.prepare(progress)
+            if (
+                solved := self._at_once(f, out, cycle, limits["rtol"], limits["atol"], limits["max_cycles"])
+            ) is not None:
+                return solved
         inputs = self._reader.inputs(f, g, u0, out)
         if callback is not None or callable(verbose):  # functions of the user, which may write into f
             inputs = inputs.protected()

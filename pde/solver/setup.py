@@ -15,6 +15,7 @@ from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
 from pde.levels.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.levels.transfers import TRANSFERS
 from pde.problem.poisson import Poisson
+from pde.solver.at_once import LARGEST, AtOnce
 from pde.solver.inputs import Reader
 from pde.solver.reduced import Reduction
 from pde.solver.summary import table
@@ -48,6 +49,9 @@ class Setup:
         made: Self = object.__new__(solver if issubclass(solver, cls) else cls)
         return made
 
+    _at_once: AtOnce | None = None
+    """Solves in one call, where there are such."""
+
     def __init__(
         self, problem: Any, smoother: Any, omega: Any, nu: Any, coarse: Any, transfer: Any, levels: Any, backend: Any
     ) -> None:
@@ -60,6 +64,8 @@ class Setup:
             "coarse": choose("coarse", coarse, ("rediscretised", "galerkin"), auto="auto"),
             "transfer": choose("transfer", transfer, (*TRANSFERS, "operator"), auto="auto"),
         }
+        every = (smoother, nu, coarse, transfer) == ("auto",) * 4
+        self._automatic = every and omega is None and levels is None
         self._sweeps = None if isinstance(nu, str) and nu == "auto" else read_nu(nu, "'auto' or ")
         self.omega = read_omega(omega)
         self._limit = None if levels is None else count("levels", levels, least=1)
@@ -85,6 +91,7 @@ class Setup:
             singular=problem.singular,
             largest_direct=largest_direct(self._options.device),
             order=problem.order,
+            automatic=self._automatic,
         )
         hierarchy = build_hierarchy(
             problem.grid,
@@ -103,6 +110,9 @@ class Setup:
         self._may_be_indefinite = problem.terms.closed or may_be_indefinite(problem.grid, problem.terms)
         self._doubtful = not problem.singular and not problem.is_held(self.dtype)
         self._work_units: dict[tuple[str, int, bool], float] = {}
+        plain = not (problem.singular or problem.open or self._doubtful or self._reduction.lifts_always)
+        at_once = plain and problem.order == 2 and problem.grid.size <= LARGEST
+        self._at_once = AtOnce(self._reader, backend, self.work_units) if at_once else None
 
     def update(
         self, coefficient: Any = None, reaction: Any = None, boundary: Any = None, face_coefficients: Any = None

@@ -3,6 +3,7 @@ import torch
 
 import mgcore
 from pde.backends.choice import MAKERS
+from pde.levels import hierarchy
 from tests.pde import two_blocks
 
 
@@ -13,6 +14,15 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def direct_starts():
+    """Full multigrid makes its cycles on the small grids of tests too; tests of direct starts have another fixture."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hierarchy, "CHEAP_SOLVE", 0)
+        patch.setattr(hierarchy, "CHEAP_START", 0)
+        yield
 
 
 @pytest.fixture

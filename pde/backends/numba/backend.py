@@ -123,8 +123,8 @@ class Numba(Backend):
         if self._kernels is None:
             from pde.backends.numba.kernels import Kernels
 
-            singular = self.hierarchy.choices.singular
-            self._kernels = Kernels(self.hierarchy.levels, self.variant, self._options.cores, singular)
+            levels, singular = self.hierarchy.levels, self.hierarchy.choices.singular
+            self._kernels = Kernels(levels, self.variant, self._options.cores, singular, self.hierarchy.start)
         return self._kernels
 
     def describe(self) -> str:
@@ -236,6 +236,15 @@ class Numba(Backend):
         if self.kernels.fits_one_call:
             return CyclesInOneCall(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
+
+    @property
+    def has_one_call(self) -> bool:  # type: ignore[override]
+        return bool(self.kernels.fits_one_call)
+
+    def solve_at_once(self, kind: str, f: Array, out: Array, left: Remaining) -> list[float]:
+        """Make cycles of one contiguous f from zero to `out`; return the norms as `mgcore.Iteration.advance` does."""
+        norms: list[float] = self.kernels.solve(kind, f, None, out, left)
+        return norms
 
     def symmetric(self) -> Backend:
         if self._symmetric is None:

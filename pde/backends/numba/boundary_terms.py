@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from mgcore import Level
-from pde.backends.numba.simd import LANES
+from pde.backends.numba.simd import MOST
 from pde.levels.interpolation_1d import cubic_matrix, matrix
 from pde.problem.coefficients import side_weights
 from pde.problem.grid import Array, Axis, Sides
@@ -103,7 +103,7 @@ class BoundaryTerms:
             g = sides.get((a, side))
             parts.append(np.zeros((1, size)) if g is None else np.reshape(g, (-1, size)))
         data = np.concatenate([np.broadcast_to(part, (members, part.shape[1])) for part in parts], axis=1)
-        terms = np.zeros((members, self._size + LANES), dtype)  # loops read whole lanes
+        terms = np.zeros((members, self._size + MOST), dtype)  # loops read whole lanes
         for row, each in zip(terms, data, strict=True):
             row[: self._size] = self._map @ each.astype(float)
         return terms

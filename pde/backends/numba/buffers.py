@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pde.backends.numba.simd import LANES
+from pde.backends.numba.simd import MOST
 from pde.backends.numba.workspace import GUARD_VALUE
 from pde.problem.grid import Array
 
@@ -16,7 +16,7 @@ NULL, F, U, OUT, NODAL, TERMS, FIELDS = range(7)
 NODAL is f without its boundary data, TERMS these data, see `boundary_terms`, or none); from FIELDS on the variable
 coefficients, four a level."""
 
-SLACK = LANES
+SLACK = MOST
 """Numbers behind each buffer: loops over its last row read whole lanes, and what they find there is not used."""
 
 

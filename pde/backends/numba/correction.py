@@ -48,13 +48,13 @@ class Correction:
         return prepared(defect.execute, (*self._call(np.zeros(9, np.int64), 1.0, 1.0), True, self._rows[0]))
 
     def __call__(
-        self, f: Array, u: Array | None, d: Array | None, s: float, out: Array | None, r: Array, t: float
+        self, f: Array, u: Array | None, d: Array | None, s: float, out: Array | None, r: Array | None, t: float
     ) -> float:
         """Write u + s d to `out`, which may be u, and (f - A out) / t to r; return the norm of f - A out.
 
         Args:
             f, u, out: contiguous arrays in float64. u: None is zero.
-            d, r: in float32. d: None leaves u as it is, and `out` is not used.
+            d, r: in float32. d: None leaves u as it is, and `out` is not used. r: None is not written.
             s, t: powers of two, so that no digits are lost.
         """
         given = (f, u, d, out if d is not None else None, r, *self._faces)

@@ -10,11 +10,11 @@ from collections import namedtuple
 
 import numpy as np
 
-from pde.backends.numba.casting import narrowed, widened, write_lanes_through
+from pde.backends.numba.casting import narrowed, widened
 from pde.backends.numba.jit import called, compiled, inline
 from pde.backends.numba.layout import copy
-from pde.backends.numba.pointers import address_of, pointer
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.pointers import address_of, pointer, to_a_line
+from pde.backends.numba.simd import LANES, load_eight, store_eight, write_lanes_through
 from pde.backends.numba.work_queue import BEGUN, DONE, TAKEN, begun, raise_by, wait
 
 F, U, D, OUT, R, FACES = range(6)
@@ -25,8 +25,8 @@ RECORD = np.dtype([(name, np.int64, count) for name, count in _COUNTS])
 """The grid: planes, rows and points; the distance of rows of faces, 0 where one stands for all; blocks of planes;
 whether the residual is written past the cache. A plane is one row in two dimensions."""
 
-SINGLE, LINE = 4, 16
-"""Bytes of float32, and its numbers in a line of the cache."""
+LINE = 16
+"""Numbers of float32 in a line of the cache."""
 
 Arrays = namedtuple("Arrays", "f u d v r halo zero row")
 """Pointers to f, u and d, the new u, the residual, the planes beside a block, a row of zeros and one to work on."""
@@ -48,7 +48,8 @@ def execute(records, lines, halo, addresses, scales, singles, sums, counters, le
         lines: per plane 1 over the distance to the one below and above (times a/h where that is one number) and the
             width, the same per row, and along a row 1 over the widths, and the widths.
         halo: two planes for each block.
-        addresses: see F and so on. Without u it is zero; without d the residual is that of u, and there is no `out`.
+        addresses: see F and so on. Without u it is zero; without d the residual is that of u, and there is no `out`;
+            without r only the sums are left.
         scales: s and 1/t.
         singles: an array of float32.
         sums: takes the sum of W (f - A u)^2 over each plane.
@@ -130,26 +131,29 @@ def make_planes(L, a, lines, addresses, scales, sums, number):
                 else:
                     copy(a.row, a.f + at, n)
                 total += width1[j] * squares(a.row, width2, n)
-                peel = to_a_line(addresses[R] + SINGLE * at, n) if L.streamed != 0 else n
-                write(a.r + at, a.row, scales[1], n, peel)
+                if addresses[R] != 0:
+                    write(a.r + at, a.row, scales[1], n, L.streamed)
         if t > first:
             sums[t - 1] = lines[2 * L.n[0] + t - 1] * total
 
 
 @compiled
 def update(target, u, d, known, s, count):
-    """target <- u + s d, where u is known, else s d."""
-    whole = count // LANES * LANES
+    """target <- u + s d, where u is known, else s d; target may be u."""
+    if count < LANES:
+        for k in range(count):
+            target[k] = u[k] + s * d[k] if known else s * d[k]
+        return
+    last = count - LANES  # of these numbers some are computed twice, from the same u
     if known:
-        for k in range(0, whole, LANES):
-            store(target, k, load(u, k) + s * widened(load(d, k)))
-        for k in range(whole, count):
-            target[k] = u[k] + s * d[k]
+        final = load_eight(u, last) + s * widened(load_eight(d, last))
+        for k in range(0, last, LANES):
+            store_eight(target, k, load_eight(u, k) + s * widened(load_eight(d, k)))
+        store_eight(target, last, final)
     else:
-        for k in range(0, whole, LANES):
-            store(target, k, s * widened(load(d, k)))
-        for k in range(whole, count):
-            target[k] = s * d[k]
+        for k in range(0, last, LANES):
+            store_eight(target, k, s * widened(load_eight(d, k)))
+        store_eight(target, last, s * widened(load_eight(d, last)))
 
 
 @inline
@@ -206,7 +210,7 @@ def residual(target, star, n, periodic):
 
 @inline
 def residual_lanes(target, star, k):
-    store(target, k, residual_at(True, star, k, load(star.x, k - 1), load(star.x, k + 1)))
+    store_eight(target, k, residual_at(True, star, k, load_eight(star.x, k - 1), load_eight(star.x, k + 1)))
 
 
 @inline
@@ -227,7 +231,7 @@ def take(many, pointer, k):
     """Return the number at k, or LANES numbers where `many` is not None; decided when this is compiled."""
     if many is None:
         return pointer[k]
-    return load(pointer, k)
+    return load_eight(pointer, k)
 
 
 @compiled
@@ -239,19 +243,22 @@ def squares(r, width, n):
     return total
 
 
-@inline
-def to_a_line(address, n):
-    """Return the numbers of float32 from an address to the next line of the cache; n at most."""
-    return min(n, -(address // SINGLE) % LINE)
-
-
 @compiled
-def write(target, r, scale, n, peel):
-    """target <- scale r in float32: lines of the cache that begin `peel` numbers later past it."""
-    whole = peel + (n - peel) // LINE * LINE
-    for k in range(peel):
+def write(target, r, scale, n, streamed):
+    """target <- scale r in float32; `streamed`: whole lines of the cache past it."""
+    first = min(n, to_a_line(target)) if streamed != 0 else 0
+    last = first + (n - first) // LINE * LINE
+    for k in range(first):
         target[k] = scale * r[k]
-    for k in range(peel, whole, LANES):
-        write_lanes_through(target, k, narrowed(scale * load(r, k)))
-    for k in range(whole, n):
+    if streamed != 0:
+        for k in range(first, last, LANES):
+            write_lanes_through(target, k, narrowed(scale * load_eight(r, k)))
+    elif n >= LANES:
+        for k in range(0, n - LANES, LANES):
+            store_eight(target, k, narrowed(scale * load_eight(r, k)))
+        last = n - LANES
+    if n - last >= LANES:
+        store_eight(target, last, narrowed(scale * load_eight(r, last)))
+        last += LANES
+    for k in range(last, n):
         target[k] = scale * r[k]

@@ -1,17 +1,17 @@
-"""The direct solution on the coarsest level: by the matrix A^-1, or axis by axis with the eigenvectors of each."""
+"""Direct solutions, on the coarsest level and where full multigrid begins: by A^-1, or axis by axis by eigenvectors."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mgcore import Level
-from pde.backends.numba.jit import compiled
+from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import copy, whole
 from pde.backends.numba.pointers import address_of
-from pde.backends.numba.simd import LANES, load, store
-from pde.levels.direct import SeparableSolver
+from pde.backends.numba.simd import LANES, MOST, load_eight, store_eight
+from pde.levels.direct import DirectStart, SeparableSolver
 from pde.problem.grid import Array
 
 LARGEST_INVERSE = 512
@@ -41,8 +41,13 @@ class Direct(NamedTuple):
     @property
     def work_size(self) -> int:
         """The numbers of the two fields that a solution works on."""
-        n0, n1, n2 = map(int, self.shape)
-        return 2 * n0 * n1 * -(-n2 // LANES) * LANES if len(self.modes) else 0
+        return work_size(self.shape) if len(self.modes) else 0
+
+
+def work_size(shape: Any) -> int:
+    """Return the numbers of two fields on a grid of (planes, rows, points)."""
+    n0, n1, n2 = map(int, shape)
+    return 2 * n0 * n1 * -(-n2 // MOST) * MOST
 
 
 def direct(level: Level, order: Array, dtype: np.dtype) -> Direct:
@@ -58,19 +63,25 @@ def direct(level: Level, order: Array, dtype: np.dtype) -> Direct:
     return none._replace(inverse=np.ascontiguousarray(inverse[np.ix_(order, order)]))
 
 
-def _modes(B: SeparableSolver, shape: Array) -> Array:
+def direct_at_start(start: DirectStart, dtype: np.dtype) -> Direct:
+    """Return the matrices of the level where full multigrid begins; on the finest one rows are in natural order."""
+    shape = np.array([1] * (3 - start.A.grid.ndim) + [*start.A.grid.shape], np.int64)
+    return Direct(np.zeros((0, 0)), shape, _modes(start.solver, shape, start.level > 0).astype(dtype))
+
+
+def _modes(B: SeparableSolver, shape: Array, by_parity: bool = True) -> Array:
     to, inverse, back = B.parts
     one, n = [np.ones((1, 1))] * (3 - len(to)), int(shape[2])
     to0, to1, to2 = one + list(to)
     back0, back1, back2 = one + list(back)
-    split = [*range(0, n, 2), *range(1, n, 2)]
+    split = [*range(0, n, 2), *range(1, n, 2)] if by_parity else list(range(n))
     parts = (_padded(to2.T[split]), to1, to0, _padded(inverse.reshape(-1, n)), back0, back1)
     return np.concatenate([part.ravel() for part in (*parts, _padded(back2.T[:, split]))])
 
 
 def _padded(rows: Array) -> Array:
     """Append zeros to rows, up to whole lanes."""
-    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % LANES)))
+    return np.pad(rows, ((0, 0), (0, -rows.shape[1] % MOST)))
 
 
 @compiled
@@ -99,10 +110,12 @@ def solve_directly(direct, f, u, w):
     product(x, f, n2, to2, n0 * n1, n2, length)
     for i in range(n0):
         product(y + i * plane, to1, n1, x + i * plane, n1, n1, length)
-    product(x, to0, n0, y, n0, n0, plane)
-    for k in range(0, size, LANES):
-        store(x, k, load(x, k) * load(over, k))
-    product(y, back0, n0, x, n0, n0, plane)
+    if n0 > 1:
+        product(x, to0, n0, y, n0, n0, plane)
+        scale(x, over, size)
+        product(y, back0, n0, x, n0, n0, plane)
+    else:
+        scale(y, over, size)
     for i in range(n0):
         product(x + i * plane, back1, n1, y + i * plane, n1, n1, length)
     product(y, x, length, back2, n0 * n1, n2, length)
@@ -110,25 +123,57 @@ def solve_directly(direct, f, u, w):
         copy(u + row * n2, y + row * length, n2)
 
 
+@inline
+def scale(x, by, size):
+    """x <- x by."""
+    for k in range(0, size, LANES):
+        store_eight(x, k, load_eight(x, k) * load_eight(by, k))
+
+
 @compiled
 def product(out, a, step, b, rows, inner, width):
     """out <- a b for matrices (rows, inner), whose rows are `step` apart, and (inner, width) of whole lanes."""
-    for i in range(rows):
-        row, target = a + i * step, out + i * width
-        many = width // (4 * LANES) * (4 * LANES)
-        for c in range(0, many, 4 * LANES):  # four sums at a time, as one would wait for itself
-            s0, s1 = row[0] * load(b, c), row[0] * load(b, c + LANES)
-            s2, s3 = row[0] * load(b, c + 2 * LANES), row[0] * load(b, c + 3 * LANES)
-            for k in range(1, inner):
-                here = k * width + c
-                s0, s1 = s0 + row[k] * load(b, here), s1 + row[k] * load(b, here + LANES)
-                s2, s3 = s2 + row[k] * load(b, here + 2 * LANES), s3 + row[k] * load(b, here + 3 * LANES)
-            store(target, c, s0)
-            store(target, c + LANES, s1)
-            store(target, c + 2 * LANES, s2)
-            store(target, c + 3 * LANES, s3)
-        for c in range(many, width, LANES):
-            s0 = row[0] * load(b, c)
-            for k in range(1, inner):
-                s0 = s0 + row[k] * load(b, k * width + c)
-            store(target, c, s0)
+    for c in range(0, width - LANES, 2 * LANES):
+        pair_of_columns(out + c, a, step, b + c, rows, inner, width)
+    if width // LANES % 2 == 1:
+        c = width - LANES
+        for i in range(rows):
+            row = a + i * step
+            even, odds = row[0] * load_eight(b, c), 0.0 * load_eight(b, c)
+            for k in range(1, inner - 1, 2):  # two sums, as one would wait for itself
+                even += row[k] * load_eight(b, k * width + c)
+                odds += row[k + 1] * load_eight(b, (k + 1) * width + c)
+            if inner % 2 == 0:
+                even = even + row[inner - 1] * load_eight(b, (inner - 1) * width + c)
+            store_eight(out, i * width + c, even + odds)
+
+
+@inline
+def pair_of_columns(out, a, step, b, rows, inner, width):
+    """Make 2 LANES columns of a product, four rows at a time; the last four may overlap others."""
+    for i in range(0, rows if rows >= 4 else 0, 4):
+        first = min(i, rows - 4)
+        a0 = a + first * step
+        a1, a2, a3, target = a0 + step, a0 + 2 * step, a0 + 3 * step, out + first * width
+        x, y = load_eight(b, 0), load_eight(b, LANES)
+        x0, x1, x2, x3 = a0[0] * x, a1[0] * x, a2[0] * x, a3[0] * x
+        y0, y1, y2, y3 = a0[0] * y, a1[0] * y, a2[0] * y, a3[0] * y
+        for k in range(1, inner):
+            x, y = load_eight(b, k * width), load_eight(b, k * width + LANES)
+            x0, x1, x2, x3 = x0 + a0[k] * x, x1 + a1[k] * x, x2 + a2[k] * x, x3 + a3[k] * x
+            y0, y1, y2, y3 = y0 + a0[k] * y, y1 + a1[k] * y, y2 + a2[k] * y, y3 + a3[k] * y
+        store_eight(target, 0, x0)
+        store_eight(target, LANES, y0)
+        store_eight(target, width, x1)
+        store_eight(target, width + LANES, y1)
+        store_eight(target, 2 * width, x2)
+        store_eight(target, 2 * width + LANES, y2)
+        store_eight(target, 3 * width, x3)
+        store_eight(target, 3 * width + LANES, y3)
+    for i in range(rows if rows < 4 else 0):
+        row = a + i * step
+        x, y = row[0] * load_eight(b, 0), row[0] * load_eight(b, LANES)
+        for k in range(1, inner):
+            x, y = x + row[k] * load_eight(b, k * width), y + row[k] * load_eight(b, k * width + LANES)
+        store_eight(out, i * width, x)
+        store_eight(out, i * width + LANES, y)

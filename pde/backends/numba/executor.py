@@ -12,7 +12,7 @@ from mgcore import Level
 from pde.backends.numba import interpreter
 from pde.backends.numba.boundary_terms import NO_SIDES, SideData
 from pde.backends.numba.buffers import NODAL, OUT, TERMS, Buffers, F, U, address
-from pde.backends.numba.direct import direct
+from pde.backends.numba.direct import Direct, direct, direct_at_start
 from pde.backends.numba.fused_sweep import RESIDUAL
 from pde.backends.numba.interpreter import DIRECT, STEP
 from pde.backends.numba.jit import prepared
@@ -22,6 +22,7 @@ from pde.backends.numba.states import Packed, Rows, Sweeping
 from pde.backends.numba.thread_pool import thread_pool
 from pde.backends.numba.work_queue import RUNS, new_counters
 from pde.backends.numba.workspace import DIVISION, WorkSpace
+from pde.levels.direct import DirectStart
 from pde.problem.grid import Array
 
 Rounds = tuple[Array, Array, float]
@@ -35,14 +36,21 @@ class Executor:
     """Cycles over levels, and full multigrid ("nested"), from and to arrays of the user."""
 
     def __init__(
-        self, levels: Sequence[Level], packed: Packed, sweeping: Sweeping, threads: int, singular: bool = False
+        self,
+        levels: Sequence[Level],
+        packed: Packed,
+        sweeping: Sweeping,
+        threads: int,
+        singular: bool = False,
+        start: DirectStart | None = None,
     ) -> None:
         self.dtype, grids = packed.reals.dtype, [level.info.grid for level in levels]
         self.packed, self.sweeping, self.threads, self.singular = packed, sweeping, threads, singular
         self._sizes, self.grids = [grid.size for grid in grids], tuple(grid.shape for grid in grids)
         self._order, self._solver = _order(levels[-1]), levels[-1].B[0]
-        self._direct = direct(levels[-1], self._order, self.dtype)
-        self.is_one_call = self._direct.exists
+        self._start = start
+        self._directs = (tuple(direct(levels[-1], self._order, self.dtype)),) * 2
+        self.is_one_call = Direct(*self._directs[0]).exists
         """Whether a plan is one call: the host solves nothing by sparse factors in between."""
         self._buffers = Buffers(self.dtype, packed.fields)
         self._work = [WorkSpace(self.dtype, 0)]
@@ -52,23 +60,26 @@ class Executor:
     def prepare(self) -> list[str]:
         """Load the kernels or compile them; as `jit.prepared`."""
         plan, rounds = (np.zeros(1, STEP), np.zeros(1, DIVISION)), (0, NO_NORMS, NO_SCALE, 0.0, np.zeros(1))
-        call = (*self.packed.arguments, plan, tuple(self._direct), np.zeros(1, np.int64), rounds, new_counters(), True)
+        call = (*self.packed.arguments, plan, self._directs, np.zeros(1, np.int64), rounds, new_counters(), True)
         return prepared(interpreter.execute, (*call, self._work[0].arguments))
 
     def plan(self, kind: str, start: int = 0, norm: int = RESIDUAL) -> Plan:
         """Return the plan of a cycle that begins on level `start`; "fmg": "nested", and V-cycles in later rounds."""
         key = kind, start, norm
         if key not in self._plans:
-            recorder = self.recorder()
+            if kind in ("fmg", "nested") and self._start is not None:
+                self._directs = self._directs[0], tuple(direct_at_start(self._start, self.dtype))
+            recorder, begin = self.recorder(), None if self._start is None else self._start.level
             for each in ("nested", "V") if kind == "fmg" else (kind,):
                 again = len(recorder.steps)
-                record(each, recorder, start, len(self._sizes), self.sweeping, norm)
+                record(each, recorder, start, len(self._sizes), self.sweeping, norm, begin=begin)
             self._plans[key] = self.plan_of(recorder, again)
         return self._plans[key]
 
     def recorder(self) -> Recorder:
         """Return a recorder for plans of these levels."""
-        return Recorder(self.packed, self._sizes, self._direct.work_size, self.threads, self.singular)
+        size = max(Direct(*each).work_size for each in self._directs)
+        return Recorder(self.packed, self._sizes, size, self.threads, self.singular)
 
     def plan_of(self, recorder: Recorder, again: int = 0) -> Plan:
         """Return a plan of what was recorded, in which later rounds begin with step `again`."""
@@ -200,7 +211,7 @@ class Executor:
         work, counters = self._work_spaces(plan), new_counters()
         sums = np.zeros(plan.planes + 1) if sums is None else sums
         rounds = (plan.again, norms, scale, tolerance, sums)
-        call = (*self.packed.arguments, (plan.steps, plan.divisions), tuple(self._direct), addresses, rounds, counters)
+        call = (*self.packed.arguments, (plan.steps, plan.divisions), self._directs, addresses, rounds, counters)
         for each in work[1:]:  # a thread that comes late finds nothing left to do
             thread_pool(self.threads - 1).ask(interpreter.execute, *call, False, each.arguments)
         interpreter.execute(*call, True, work[0].arguments)

@@ -26,7 +26,7 @@ from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
 from pde.backends.numba.pointers import unless_none
 from pde.backends.numba.seams import further, has_seam, has_seams, physical
 from pde.backends.numba.side_terms import add_to_guess
-from pde.backends.numba.simd import LANES
+from pde.backends.numba.simd import lanes
 from pde.backends.numba.stencil_constant import Coefficients, Star, product, relax, relax_zeros, residual, squares
 from pde.backends.numba.stencil_variable import (
     faces_of,
@@ -142,7 +142,7 @@ def load_plane(is_3d, level, task, buffers, work, t, slot):
                 beside = (t - task.first if t < task.first else t - task.last) + task.beside
                 number = physical(beside, 2 * task.beside, task.mirrored) * n1 + j
                 stored, rest = buffers.halo + number * n, (2 * task.beside * n1 - number) * n
-            if task.source == SPLIT and task.correct and rest >= n + LANES:
+            if task.source == SPLIT and task.correct and rest >= n + lanes(row):
                 even, odds = stored, stored + h
             else:
                 load_row(row, stored, task.source == SPLIT, n)
@@ -185,8 +185,8 @@ def coming_of(level, task, buffers, work, window, t, q):
         return work.zero, work.zero, 0
     start = physical(t, level.record.n[0], task.mirrored) * level.record.n[1] * n
     if task.source == ZERO or task.source == CUBIC:
-        return buffers.f + start, buffers.f + (start + LANES), n
-    return buffers.u + (start + q * LANES), buffers.f + (start + q * LANES), n
+        return buffers.f + start, buffers.f + (start + lanes(buffers.f)), n
+    return buffers.u + (start + q * lanes(buffers.f)), buffers.f + (start + q * lanes(buffers.f)), n
 
 
 @inline

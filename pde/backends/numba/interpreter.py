@@ -45,6 +45,7 @@ class Step(NamedTuple):
         norm: NOTHING, RESIDUAL, ITERATE, INNER or PRODUCTS.
         sums: the buffer of the sums of planes, in float64.
         terms: where in the boundary data those of this step begin.
+        start: of DIRECT 1 on the level where full multigrid begins, else 0.
         tiles: parts that the rows of each plane are in.
         blocks: those of planes times `tiles`. 0 is one block that the thread of the step before does at once.
     """
@@ -68,6 +69,7 @@ class Step(NamedTuple):
     norm: int = 0
     sums: int = NULL
     terms: int = 0
+    start: int = 0
     planes: int = 0
     tiles: int = 1
     blocks: int = 1
@@ -86,7 +88,7 @@ def execute(is_3d, varying, tables, plan, direct, addresses, rounds, counters, l
         is_3d, varying: None or True, decided when this is compiled.
         tables: (records, reals, integers) of all levels.
         plan: (steps, divisions of the work space).
-        direct: a `Direct` for the coarsest level.
+        direct: a `Direct` for the coarsest level, and one for that where full multigrid begins.
         addresses: of the plan's buffers.
         rounds: (again, norms, scale, tolerance, sums), see `another`; the first round ends before step `again`, and all
             others begin with it; 0: each makes all steps.
@@ -163,7 +165,7 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
         if addresses[s.u] != 0:
             copy_halo(buffers.halo, buffers.u, first, last, s.beside, level)
     elif s.op == DIRECT:
-        solve_directly(direct, buffers.f, buffers.out, work.modes)
+        solve_directly(direct[s.start], buffers.f, buffers.out, work.modes)
     elif s.op == RHS:
         restrict_rhs(is_3d, level, buffers.f, s.f_split != 0, buffers.out, first, last, work)
     elif s.op == FOLD:

@@ -19,6 +19,7 @@ from pde.backends.numba.means import SUMS
 from pde.backends.numba.states import Packed, Sweeping
 from pde.backends.numba.thread_pool import Turns
 from pde.backends.numba.variants import Variant
+from pde.levels.direct import DirectStart
 from pde.levels.hierarchy import sweep_of
 from pde.problem.grid import Array, Sides
 
@@ -37,8 +38,15 @@ class Kernels:
     The executor owns the arrays that it works in: two cycles at once wait for each other.
     """
 
-    def __init__(self, levels: Sequence[Level], variant: Variant, threads: int, singular: bool = False) -> None:
-        self.executor = Executor(levels, _packed(levels, variant), _sweeping(levels[0]), threads, singular)
+    def __init__(
+        self,
+        levels: Sequence[Level],
+        variant: Variant,
+        threads: int,
+        singular: bool = False,
+        start: DirectStart | None = None,
+    ) -> None:
+        self.executor = Executor(levels, _packed(levels, variant), _sweeping(levels[0]), threads, singular, start)
         self._levels = levels
         self._boundary_terms: BoundaryTerms | None = None
         self._volumes = [float(np.prod([axis.width.sum() for axis in level.info.grid.axes])) for level in levels]

@@ -15,7 +15,7 @@ from pde.backends.numba.coarse import around_axis
 from pde.backends.numba.fused_sweep import RESIDUAL, ZERO, Plane, product_with_residual, residual_plane
 from pde.backends.numba.jit import compiled, inline, merged
 from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.simd import lanes, load, store
 
 OF_U, OF_CHANGE, OF_Z, RZ, ENERGY, STEP_LENGTH, NEXT_RZ, DOUBT, LARGEST_RZ, NUMBERS = range(10)
 """Numbers behind the sums: x = OF_U u + OF_CHANGE (u - v) + OF_Z z; (r, z), (p, A p) and alpha of the last iteration;
@@ -158,11 +158,11 @@ def combine_row(x, v, z, changes, numbers, count):
     """x <- a x + b (x - v) + c z at points of one parity."""
     a, b, c = numbers[OF_U], numbers[OF_CHANGE], numbers[OF_Z]
     if changes:
-        for k in range(0, count, LANES):
+        for k in range(0, count, lanes(x)):
             u = load(x, k)
             store(x, k, a * u + b * (u - load(v, k)) + c * load(z, k))
     else:
-        for k in range(0, count, LANES):
+        for k in range(0, count, lanes(x)):
             store(x, k, a * load(x, k) + c * load(z, k))
 
 

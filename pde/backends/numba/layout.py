@@ -1,7 +1,7 @@
 """The layout of a row of unknowns: points with an even index first, then points with an odd one.
 
 One colour of a row in natural order is every second number; split by parity, each colour is contiguous. A stored row is
-[E | O]. In the work space a row also has numbers beyond its ends, for halo values and for loops over whole LANES:
+[E | O]. In the work space a row also has numbers beyond its ends, for halo values and for loops over whole vectors:
 
     . . E(0) E(1) ... E(h-1) E(h) . . . O(0) O(1) ... O(g-1) . . .        h = (n + 1) // 2, g = n // 2
 """
@@ -9,23 +9,32 @@ One colour of a row in natural order is every second number; split by parity, ea
 from __future__ import annotations
 
 from pde.backends.numba.jit import compiled, inline
-from pde.backends.numba.pointers import write_through
-from pde.backends.numba.simd import LANES, every_second, load, store, store_alternating
+from pde.backends.numba.pointers import to_a_line, write_through
+from pde.backends.numba.simd import (
+    MOST,
+    every_second,
+    lanes,
+    load,
+    store,
+    store_alternating,
+    write_alternating_through,
+    write_lanes_through,
+)
 
-EVEN = LANES
+EVEN = MOST
 """Offset of E(0) in a row of the work space."""
 
 
 @inline
 def whole(count):
-    """Round up to a multiple of LANES."""
-    return (count + LANES - 1) // LANES * LANES
+    """Round up to a whole vector of any type."""
+    return (count + MOST - 1) // MOST * MOST
 
 
 @inline
 def odd(n):
     """Return the offset of O(0) in a row of the work space."""
-    return EVEN + whole((n + 1) // 2) + LANES
+    return EVEN + whole((n + 1) // 2) + MOST
 
 
 @inline
@@ -62,10 +71,11 @@ def ends(row, n, periodic):
 @compiled
 def copy(target, source, count):
     """Copy numbers between areas that do not overlap."""
-    if count >= LANES:
-        for k in range(0, count - LANES, LANES):
+    step = lanes(target)
+    if count >= step:
+        for k in range(0, count - step, step):
             store(target, k, load(source, k))
-        store(target, count - LANES, load(source, count - LANES))
+        store(target, count - step, load(source, count - step))
         return
     for k in range(count):
         target[k] = source[k]
@@ -73,26 +83,32 @@ def copy(target, source, count):
 
 @compiled
 def stream(target, source, count):
-    """Copy numbers past the cache."""
-    for k in range(count):
+    """Copy numbers past the cache, whole lines of it at a time."""
+    first, step = min(count, to_a_line(target)), lanes(target)
+    last = first + (count - first) // step * step
+    for k in range(first):
+        write_through(target, k, source[k])
+    for k in range(first, last, step):
+        write_lanes_through(target, k, load(source, k))
+    for k in range(last, count):
         write_through(target, k, source[k])
 
 
 @compiled
 def fill(target, count):
-    """Set numbers to zero, up to a multiple of LANES."""
-    for k in range(0, count, LANES):
+    """Set numbers to zero, up to a whole vector."""
+    for k in range(0, count, lanes(target)):
         store(target, k, 0)
 
 
 @compiled
 def split(even, odds, source, n):
     """Split n numbers in natural order into their even and their odd half; the areas do not overlap."""
-    g = n // 2
-    if g >= LANES:
-        for k in range(0, g - LANES, LANES):
+    g, step = n // 2, lanes(source)
+    if g >= step:
+        for k in range(0, g - step, step):
             split_lanes(even, odds, source, k)
-        split_lanes(even, odds, source, g - LANES)
+        split_lanes(even, odds, source, g - step)
     else:
         for k in range(g):
             even[k] = source[2 * k]
@@ -111,11 +127,11 @@ def split_lanes(even, odds, source, k):
 @compiled
 def join(target, even, odds, n):
     """Join two halves to n numbers in natural order; the areas do not overlap."""
-    g = n // 2
-    if g >= LANES:
-        for k in range(0, g - LANES, LANES):
+    g, step = n // 2, lanes(target)
+    if g >= step:
+        for k in range(0, g - step, step):
             store_alternating(target, 2 * k, load(even, k), load(odds, k))
-        store_alternating(target, 2 * (g - LANES), load(even, g - LANES), load(odds, g - LANES))
+        store_alternating(target, 2 * (g - step), load(even, g - step), load(odds, g - step))
     else:
         for k in range(g):
             target[2 * k] = even[k]
@@ -126,13 +142,17 @@ def join(target, even, odds, n):
 
 @compiled
 def stream_joined(target, even, odds, n):
-    """Join two halves past the cache."""
-    g = n // 2
-    for k in range(g):
-        write_through(target, 2 * k, even[k])
-        write_through(target, 2 * k + 1, odds[k])
-    if n > 2 * g:
-        write_through(target, 2 * g, even[g])
+    """Join two halves past the cache, whole lines of it at a time."""
+    first, step = min(n, to_a_line(target)), 2 * lanes(target)
+    last = first + (n - first) // step * step
+    for k in range(first):
+        write_through(target, k, (even if k % 2 == 0 else odds)[k // 2])
+    one, other = (even, odds) if first % 2 == 0 else (odds, even + 1)
+    for k in range(first, last, step):
+        h = k // 2
+        write_alternating_through(target, k, load(one, h), load(other, h))
+    for k in range(last, n):
+        write_through(target, k, (even if k % 2 == 0 else odds)[k // 2])
 
 
 @compiled

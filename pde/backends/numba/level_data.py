@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pde.backends.numba.buffers import FIELDS
-from pde.backends.numba.simd import LANES
+from pde.backends.numba.simd import MOST
 from pde.backends.numba.variants import columns_that_differ, line_values
 from pde.common.caching import once_per_axis
 from pde.levels.interpolation_1d import (
@@ -143,12 +143,12 @@ class Tables:
             self._level["at_centre"][a] = self._real(np.zeros(shape[a]))
         self._rows_of(3, np.broadcast_to(terms.reaction, grid.shape if np.ndim(terms.reaction) else (1, shape[2])))
         width = np.concatenate((grid.axes[-1].width[::2], grid.axes[-1].width[1::2]))
-        self._level["at_widths"] = self._real(np.concatenate((width, 1 / width, np.ones(LANES))))
+        self._level["at_widths"] = self._real(np.concatenate((width, 1 / width, np.ones(MOST))))
 
     def _rows_of(self, which: int, values: Array) -> None:
         """Store rows, split by parity."""
         values, half = values.reshape(-1, values.shape[-1]), (values.shape[-1] + 1) // 2
-        whole = np.ones(values.size + LANES, self.dtype)  # a loop over the last row ends at whole lanes
+        whole = np.ones(values.size + MOST, self.dtype)  # a loop over the last row ends at whole lanes
         rows = whole[: values.size].reshape(values.shape)
         rows[:, :half], rows[:, half:] = values[:, ::2], values[:, 1::2]
         self._level["faces"][which] = FIELDS + len(self.faces)

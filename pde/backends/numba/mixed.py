@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from pde.backends.data import Data, Norms, Options, Vector
 from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
 from pde.backends.mixed import Mixed, scale_of
-from pde.backends.numba.backend import Numba, space
+from pde.backends.numba.backend import LARGE_VECTOR, Numba, space
 from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Array
 
@@ -24,6 +26,12 @@ by rounding alone, and in float64 4 n^-2 ||f|| where f is smooth. That takes som
 
 TINY, HUGE = 1e-110, 1e110
 """Data whose sizes are between these have residuals with exact squares, down to rounding."""
+
+FLOOR = 3e-9
+"""That residual is FLOOR n^2 ||f|| for n unknowns along the longest axis; cycles in float32 end above it."""
+
+EXPECTED = 0.03
+"""Factor of a cycle, until one has been measured."""
 
 FAR = 2.0**30
 """A residual whose size differs by more from what it was taken for is scaled again: float32 holds 2^-126 to 2^127."""
@@ -43,6 +51,7 @@ class MixedNumba(Mixed):
         super().__init__(hierarchy, inner)
         self.double, self._options = double, options
         self._correction: Any = None
+        self._spare: list[tuple[Array, Array]] = []
 
     @property
     def correction(self) -> Any:
@@ -55,13 +64,36 @@ class MixedNumba(Mixed):
         return self._correction
 
     def held(self) -> Sequence[Any]:
-        return [*super().held(), self.correction, *(() if self.double is None else self.double.held())]
+        spare = [each for pair in self._spare for each in pair]
+        return [*super().held(), self.correction, *spare, *(() if self.double is None else self.double.held())]
 
     def prepare(self, progress: bool = False) -> None:
         super().prepare(progress)
         self.correction.prepare()
         if self.double is not None:
             self.double.prepare(progress)
+
+    def norms(self, v: Vector, *, level: int = 0) -> np.ndarray:
+        if level > 0 or len(v) == 0 or v[0].size < LARGE_VECTOR:
+            return super().norms(v, level=level)
+        v = np.ascontiguousarray(v)
+        found = np.array([self.correction(each, None, None, 1.0, None, None, 1.0) for each in v])
+        for k in np.flatnonzero(~((found > TINY) & (found < HUGE))):  # their squares are not exact
+            found[k] = super().norms(v[k : k + 1])[0]
+        return found
+
+    def lend(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        """Memory for the residuals of members and a correction: that of a solve which has ended, or new one."""
+        with suppress(IndexError):
+            r, d = self._spare.pop()
+            if r.shape == shape:
+                return r, d
+        return np.empty(shape, SINGLE), np.empty(shape[1:], SINGLE)
+
+    def take_back(self, r: Array, d: Array) -> None:
+        """Keep this memory for the next solve."""
+        if not self._spare:
+            self._spare.append((r, d))
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
         if self.double is not None:
@@ -90,13 +122,14 @@ class MixedNumba(Mixed):
         return super().start(kind, accel, data, u, out)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_correction": None}
+        return {**vars(self), "_correction": None, "_spare": []}
 
 
 class Correcting(Cycling):
     """u <- u + s d, where d is a cycle from zero for the residual over s in float32; s is near its size.
 
-    The residual of u and its norm come with u, scaled for the next cycle by what its size was before.
+    Several cycles in float32 make a d where rounding leaves them an effect; the norms between them are of float32. The
+    residual of u and its norm come with u, scaled for the next cycle by what its size was before.
     """
 
     def __init__(
@@ -105,8 +138,8 @@ class Correcting(Cycling):
         super().__init__(backend, kind, data, u, out)
         self._data = self._data.each(np.ascontiguousarray)
         self._u = self._guess = None if u is None else np.ascontiguousarray(u)
-        self._r = np.empty(data.rhs.shape, SINGLE)
-        self._d = np.empty(data.rhs.shape[1:], SINGLE)
+        self._r, self._d = backend.lend(data.rhs.shape)
+        finalize(self, backend.take_back, self._r, self._d)
         self._next = scale_of(self._sizes)
         self._scales = np.ones(len(self._r))
         self._centred = True
@@ -119,12 +152,15 @@ class Correcting(Cycling):
         if nested and self._backend.double is not None:
             self._u, _ = self._backend.double.full_multigrid(self._data, out=out, measure="iterate")
             norms = [self._correct(k, None, None) for k in range(len(left))]
+            found: list[list[float]] = [[norm] for norm in norms]
         else:
-            make = self._nested if nested else self._cycle
-            norms = [self._correct(k, make(k), out[k]) for k in range(len(left))]
+            found = []
+            for k, member in enumerate(left):
+                d, between = self._cycles(k, member, nested)
+                found.append([*between, self._correct(k, d, out[k])])
             self._u = out
         self._owned, self._centred = True, not self._backend.hierarchy.choices.singular
-        return [[norm / member.scale] for norm, member in zip(norms, left, strict=True)]
+        return [[norm / member.scale for norm in norms] for norms, member in zip(found, left, strict=True)]
 
     def u(self) -> Array:
         self._centre()
@@ -145,19 +181,35 @@ class Correcting(Cycling):
             return space(self._data.rhs, self._take_out())
         return self._u if self._owned else np.empty_like(self._u)
 
-    def _cycle(self, k: int) -> Array:
-        """One cycle for the residual of a member."""
-        kind = "V" if self._kind == "fmg" else self._kind
-        self._backend.inner.kernels.cycle(kind, self._r[k], None, self._d, measure="nothing")
-        return self._d
+    def _cycles(self, k: int, left: Remaining, nested: bool) -> tuple[Array, list[float]]:
+        """Cycles for the residual of a member, and the norms between them.
 
-    def _nested(self, k: int) -> Array:
-        """Full multigrid for the right-hand side of a member, which is its residual."""
-        data = self._data.select([k], self._r.ndim - 1)
-        if not is_homogeneous(data, self._backend.hierarchy):
-            return np.ascontiguousarray(self._backend.nested_cycles(data, self._scales[k])[0])
-        self._backend.inner.kernels.full_multigrid(self._r[k], self._d, "nothing")
-        return self._d
+        There is another one while the residual has halved, is above the tolerance, and is expected to be above what
+        rounding leaves after that.
+        """
+        unit, tolerance = self._scales[k], left.tolerance * left.scale
+        first = last = left.last * left.scale
+        floor, rate, between = FLOOR * max(self._r.shape[1:]) ** 2 * first, EXPECTED, list[float]()
+        d: Array | None = None
+        while True:
+            more = len(between) + 1 < left.cycles and last * rate**2 > floor and last * rate > tolerance
+            d, norm = self._cycle(k, d, nested and d is None, "residual" if more else "nothing")
+            norm *= unit
+            if not more or not tolerance < norm <= 0.5 * last or norm * norm / last < floor:
+                return d, between
+            between.append(norm)
+            rate, last = norm / last, norm
+
+    def _cycle(self, k: int, d: Array | None, nested: bool, measure: str) -> tuple[Array, float]:
+        """One cycle from d for the residual of a member, or full multigrid for it; the norm that it leaves."""
+        kernels, r, out = self._backend.inner.kernels, self._r[k], self._d
+        if not nested:
+            kind = "V" if self._kind == "fmg" else self._kind
+            return out, kernels.cycle(kind, r, d, out, measure=measure)
+        if is_homogeneous(self._data, self._backend.hierarchy):
+            return out, kernels.full_multigrid(r, out, measure)
+        data = self._data.select([k], self._r.ndim - 1)  # of right-hand sides, r is not all
+        return np.ascontiguousarray(self._backend.nested_cycles(data, self._scales[k])[0]), 0.0
 
     def _correct(self, k: int, d: Array | None, out: Array | None) -> float:
         """Add s d to the u of a member; return the norm of its residual, which is kept over the next s."""

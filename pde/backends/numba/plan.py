@@ -92,7 +92,7 @@ class Plan:
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
     def _row(self, step: Any) -> tuple[str, ...]:
-        level = len(self.grids) - 1 if step["op"] == DIRECT else int(step["level"])
+        level = len(self.grids) - 1 if step["op"] == DIRECT and not step["start"] else int(step["level"])
         name = {field: self.buffers[step[field]].name for field in ("f", "u", "halo", "coarse", "out", "f_coarse")}
         reads, writes = {
             PASS: (("f", "u", "halo", "coarse"), ("out", "f_coarse")),

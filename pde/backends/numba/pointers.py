@@ -56,6 +56,19 @@ def pointer(typing_context: Any, like: Any, address: Any) -> Any:
 
 
 @intrinsic
+def to_a_line(typing_context: Any, pointer: Any) -> Any:
+    """Return how many numbers there are from a pointer to the next line of the cache; 2^62 where none begins one."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        whole, size = ir.IntType(64), pointer.dtype.bitwidth // 8
+        rest = builder.and_(builder.neg(builder.ptrtoint(arguments[0], whole)), ir.Constant(whole, 63))
+        fits = builder.icmp_unsigned("==", builder.and_(rest, ir.Constant(whole, size - 1)), ir.Constant(whole, 0))
+        return builder.select(fits, builder.udiv(rest, ir.Constant(whole, size)), ir.Constant(whole, 1 << 62))
+
+    return types.int64(pointer), generate
+
+
+@intrinsic
 def unless_none(typing_context: Any, is_3d: Any, address: Any) -> Any:
     """Return the address, or None where `is_3d` is None; decided when the kernel is compiled."""
     none = isinstance(is_3d, types.NoneType)

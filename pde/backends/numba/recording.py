@@ -289,6 +289,33 @@ class RecordedSolution:
         return self.u
 
 
+class RecordedStart(RecordedSolution):
+    """The moves of the level on which full multigrid begins with a direct solution."""
+
+    def __init__(self, recorder: Recorder, level: RecordedLevel) -> None:
+        self.recorder, self.index, self.level = recorder, level.index, level
+
+    def complete(self, f: Rows) -> Rows:
+        return self.level.complete(f)
+
+    def stored(self, state: State) -> Rows:
+        u = self.recorder.rows("u", self.index)
+        self._solve(state, u)
+        return u
+
+    def write(self, state: State, out: Rows, norm: int) -> None:
+        """Store u in `out` and sum what `norm` asks for."""
+        if norm == NOTHING:
+            self._solve(state, out)
+            return
+        u = out if self.recorder.is_2d else replace(self.recorder.rows("u", self.index), split=False)
+        self._solve(state, u)
+        self.level.run(State(state.f, u), out, norm=norm)
+
+    def _solve(self, state: State, u: Rows) -> None:
+        self.recorder.add(Step(DIRECT, self.index, f=state.f.buffer, out=u.buffer, start=1))
+
+
 def further(record: Any, axis: int, sweeps: int) -> int:
     """As `seams.further`."""
     n = int(record["n"][axis])
@@ -308,12 +335,20 @@ def full_multigrid(levels: Sequence[Any], f: Rows, cycle: Callable[..., Pending]
 
 
 def record(
-    kind: str, recorder: Recorder, start: int, count: int, sweeping: Sweeping, norm: int, z: Rows | None = None
+    kind: str,
+    recorder: Recorder,
+    start: int,
+    count: int,
+    sweeping: Sweeping,
+    norm: int,
+    z: Rows | None = None,
+    begin: int | None = None,
 ) -> None:
     """Record a cycle that begins on level `start` of `count`, or "nested": full multigrid with V-cycles.
 
     Its finest u is in OUT, split by parity, until that is written, in three dimensions in a buffer of its own; where
-    there is z, it begins with zero and ends in z, and f is split too.
+    there is z, it begins with zero and ends in z, and f is split too. Full multigrid begins on level `begin`, or on the
+    coarsest one.
     """
     own = z or Rows(OUT, True)
     finest = (own,) if recorder.is_2d else (recorder.rows("u", start), own)
@@ -321,7 +356,12 @@ def record(
     levels += [RecordedLevel(recorder, l, sweeping, recorder.rows("u", l)) for l in range(start + 1, count - 1)]
     levels.append(RecordedSolution(recorder, count - 1))
     f, u, nested = Rows(F, z is not None), None if z else Rows(U, False), kind == "nested"
-    result: Pending = full_multigrid(levels, Rows(NODAL, False), CYCLES["V"]) if nested else CYCLES[kind](levels, f, u)
+    first = levels if begin is None else [*levels[:begin], RecordedStart(recorder, levels[begin])]
+
+    def cycle(part: Sequence[Any], f: Rows, u: Any) -> Any:
+        return CYCLES["V"](part if part[0].index == begin else levels[part[0].index :], f, u)
+
+    result: Pending = full_multigrid(first, Rows(NODAL, False), cycle) if nested else CYCLES[kind](levels, f, u)
     result.write(z or Rows(OUT, False), norm)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pde.backends.numba.jit import compiled
 from pde.backends.numba.layout import fill, load_row, point, split
-from pde.backends.numba.simd import LANES
+from pde.backends.numba.simd import lanes
 from pde.backends.numba.transfers import add, eight, of_eight, restrict_data, two
 
 
@@ -43,7 +43,7 @@ def combine(out, rows, entries, count):
         entries: (numbers of the rows, their weights, how many at most, the distance from one entry to the next).
     """
     p, w, most, m = entries
-    inside = count // LANES * LANES
+    inside = count // lanes(out) * lanes(out)
     if most == 2:
         one, other = rows + p[0] * count, rows + p[m] * count
         two(out, one, w[0], other, w[m], inside)

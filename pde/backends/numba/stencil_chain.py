@@ -11,7 +11,7 @@ from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, colour, ends, odd, point
 from pde.backends.numba.pointers import prefetch
 from pde.backends.numba.seams import has_seam, mend_residual, put_ahead
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.simd import lanes, load, store
 from pde.backends.numba.stencil_constant import Coefficients, known, points_of
 
 Sweep = namedtuple("Sweep", "across left right below above front behind keep omega")
@@ -23,7 +23,7 @@ Outside of the grid u stays: keep = 1, omega = 0.
 
 @inline
 def known_beside(k, p, below, above, c):
-    """Return `known` of LANES points from point k on, with these neighbours below and above."""
+    """Return `known` of a vector of points from point k on, with these neighbours below and above."""
     return known(
         load(p.left, k), load(p.left, k + 1), below, above, load(p.front, k), load(p.behind, k), load(p.f, k), c
     )  # fmt: skip
@@ -86,15 +86,15 @@ def relax_inside(points, c, middle, coming):
     p, q, _ = points
     a, b, _ = c
     scale, other = a.omega / (a.across + middle), b.omega / (b.across + middle)
-    for k in range(0, p.count, LANES):
+    for k in range(0, p.count, lanes(p.x)):
         old = load(q.x, k)
         new = a.keep * load(p.x, k) + scale * known_beside(k, p, old, load(p.above, k), a)
         store(p.x, k, new)
         store(q.x, k, b.keep * old + other * known_beside(k, q, load(q.below, k), new, b))
         prefetch(coming[0], 2 * k)
-        prefetch(coming[0], 2 * k + LANES)
+        prefetch(coming[0], 2 * k + lanes(p.x))
         prefetch(coming[1], 2 * k)
-        prefetch(coming[1], 2 * k + LANES)
+        prefetch(coming[1], 2 * k + lanes(p.x))
 
 
 @inline
@@ -104,7 +104,7 @@ def relax_and_measure(points, c, middle, r, r_below, coming):
     a, b, d = c
     scale, other = a.omega / (a.across + middle), b.omega / (b.across + middle)
     centre, last = b.across + middle, d.across + middle
-    for k in range(0, p.count, LANES):
+    for k in range(0, p.count, lanes(p.x)):
         old, under = load(q.x, k), load(s.x, k)
         new = a.keep * load(p.x, k) + scale * known_beside(k, p, old, load(p.above, k), a)
         store(p.x, k, new)
@@ -114,9 +114,9 @@ def relax_and_measure(points, c, middle, r, r_below, coming):
         store(r, k, total - centre * new)
         store(r_below, k, known_beside(k, s, load(s.below, k), new, d) - last * under)
         prefetch(coming[0], 2 * k)
-        prefetch(coming[0], 2 * k + LANES)
+        prefetch(coming[0], 2 * k + lanes(p.x))
         prefetch(coming[1], 2 * k)
-        prefetch(coming[1], 2 * k + LANES)
+        prefetch(coming[1], 2 * k + lanes(p.x))
 
 
 @compiled

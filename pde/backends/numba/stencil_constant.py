@@ -14,7 +14,7 @@ from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, colour, ends, odd, point
 from pde.backends.numba.pointers import prefetch
 from pde.backends.numba.seams import has_seam, mend_residual, put_ahead
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.simd import lanes, load, store
 from pde.backends.numba.transfers import times
 
 Star = namedtuple("Star", "row below above front behind f_even f_odd")
@@ -48,7 +48,7 @@ def known(left, right, below, above, front, behind, f, c):
 
 @inline
 def known_lanes(k, p, c):
-    """Return `known` of LANES points from point k on."""
+    """Return `known` of a vector of points from point k on."""
     return known(
         load(p.left, k), load(p.right, k), load(p.below, k), load(p.above, k), load(p.front, k), load(p.behind, k),
         load(p.f, k), c,
@@ -106,7 +106,7 @@ def relax(level, axes, star, c, parity, r, kept, coming):
 def relax_inside(p, r, kept, keep, scale, centre, c, coming):
     """x <- keep x + scale (f + neighbours) for the points of one colour; r <- f - A x there, if it is kept."""
     if kept:
-        for k in range(0, p.count, LANES):
+        for k in range(0, p.count, lanes(p.x)):
             total = known_lanes(k, p, c)
             new = keep * load(p.x, k) + scale * total
             store(p.x, k, new)
@@ -114,7 +114,7 @@ def relax_inside(p, r, kept, keep, scale, centre, c, coming):
             prefetch(coming[0], 2 * k)
             prefetch(coming[1], 2 * k)
     else:
-        for k in range(0, p.count, LANES):
+        for k in range(0, p.count, lanes(p.x)):
             total = known_lanes(k, p, c)
             store(p.x, k, keep * load(p.x, k) + scale * total)
             prefetch(coming[0], 2 * k)
@@ -155,7 +155,7 @@ def residual(level, axes, star, c, r, first, last):
 @inline
 def residual_inside(r, p, centre, c):
     """r <- f - A x for the points of one colour."""
-    for k in range(0, p.count, LANES):
+    for k in range(0, p.count, lanes(p.x)):
         store(r, k, known_lanes(k, p, c) - centre * load(p.x, k))
 
 

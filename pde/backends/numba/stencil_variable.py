@@ -10,7 +10,7 @@ from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, colour, ends, odd
 from pde.backends.numba.pointers import pointer, prefetch, unless_none
 from pde.backends.numba.seams import has_seam, mend_residual, put_ahead
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.simd import lanes, load, store
 from pde.backends.numba.stencil_constant import points_of
 
 Faces = namedtuple("Faces", "left right below above front behind shrink reaction lower0 upper0 lower1 upper1")
@@ -58,7 +58,7 @@ def faces_of_colour(a, parity, n):
 
 @inline
 def balance(k, p, a, front, behind):
-    """Return (f plus the neighbours times their coefficients, the diagonal) of LANES points from point k on."""
+    """Return (f plus the neighbours times their coefficients, the diagonal) of a vector of points from point k on."""
     lower0, upper0 = a.lower0 * load(a.below, k), a.upper0 * load(a.above, k)
     lower, upper, shrink = load(a.left, k), load(a.right, k), load(a.shrink, k)
     total = load(p.f, k) + shrink * (lower * load(p.left, k) + upper * load(p.right, k))
@@ -78,7 +78,7 @@ def relax_variable(level, axes, star, faces, parity, r, kept, coming):
     n, h, mirrored, seam = L.n[2], L.n[2] // 2, axes.mirrored, parity == 0 and has_seam(L, 2)
     p, a = points_of(star, parity, n), faces_of_colour(faces, parity, n)
     if seam:
-        k = 0 if mirrored else h // LANES * LANES
+        k = 0 if mirrored else h // lanes(star.row) * lanes(star.row)
         total, centre = balance(k, p, a, p.front, p.behind)
         store(axes.scratch, 0, (1 - L.omega) * load(p.x, k) + L.omega * (total / centre))
         put_ahead(star.row, n, mirrored, axes.scratch[0 if mirrored else h - k])
@@ -91,7 +91,7 @@ def relax_variable(level, axes, star, faces, parity, r, kept, coming):
 @inline
 def _relax(p, a, r, kept, omega, coming):
     keep = 1 - omega
-    for k in range(0, p.count, LANES):
+    for k in range(0, p.count, lanes(p.x)):
         total, centre = balance(k, p, a, p.front, p.behind)
         new = keep * load(p.x, k) + omega * (total / centre)
         prefetch(coming[0], 2 * k)
@@ -112,7 +112,7 @@ def residual_variable(level, star, faces, r, first, last):
 
 @inline
 def _residual(r, p, a):
-    for k in range(0, p.count, LANES):
+    for k in range(0, p.count, lanes(p.x)):
         total, centre = balance(k, p, a, p.front, p.behind)
         store(r, k, total - centre * load(p.x, k))
 

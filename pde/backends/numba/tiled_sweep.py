@@ -38,7 +38,7 @@ from pde.backends.numba.layout import EVEN, ends, fill, load_row, odd, store_row
 from pde.backends.numba.pointers import unless_none
 from pde.backends.numba.seams import further, has_seam, physical
 from pde.backends.numba.side_terms import add_to_row
-from pde.backends.numba.simd import LANES
+from pde.backends.numba.simd import lanes
 from pde.backends.numba.stencil_chain import Sweep, relax_twice
 from pde.backends.numba.stencil_constant import Star, product, relax, residual
 from pde.backends.numba.stencil_variable import faces_of, product_variable, relax_variable, residual_variable
@@ -191,7 +191,7 @@ def load_rows(is_3d, level, task, buffers, work, front, strip, mixed, needed):
             fill(target, work.row)
         else:
             stored, rest = buffers.u + number * n, (L.n[0] * n1 - number) * n
-            if task.source == SPLIT and task.correct and rest >= n + LANES:
+            if task.source == SPLIT and task.correct and rest >= n + lanes(target):
                 even, odds = stored, stored + h
             else:
                 load_row(target, stored, task.source == SPLIT, n)

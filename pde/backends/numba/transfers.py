@@ -6,7 +6,7 @@ from collections import namedtuple
 
 from pde.backends.numba.jit import compiled, inline
 from pde.backends.numba.layout import EVEN, join, odd, point, split
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.simd import lanes, load, store
 
 Ring = namedtuple("Ring", "rows count step")
 """Rows in a ring: a pointer to the first, the number of rows, and the numbers from one to the next."""
@@ -15,7 +15,7 @@ Ring = namedtuple("Ring", "rows count step")
 @compiled
 def times(out, p, a, count):
     """out <- a p."""
-    for k in range(0, count, LANES):
+    for k in range(0, count, lanes(out)):
         store(out, k, a * load(p, k))
 
 
@@ -25,7 +25,7 @@ def two(out, p, a, q, b, count):
     if a * b == 0:
         times(out, p if b == 0 else q, a + b, count)
         return
-    for k in range(0, count, LANES):
+    for k in range(0, count, lanes(out)):
         store(out, k, a * load(p, k) + b * load(q, k))
 
 
@@ -33,7 +33,7 @@ def two(out, p, a, q, b, count):
 def three(out, rows, weights, count):
     """out <- the weighted sum of three rows."""
     (p, q, s), (a, b, c) = rows, weights
-    for k in range(0, count, LANES):
+    for k in range(0, count, lanes(out)):
         store(out, k, (a * load(p, k) + b * load(q, k)) + c * load(s, k))
 
 
@@ -44,7 +44,7 @@ def four(out, rows, weights, count):
     if a == 0 and d == 0 and b * c == 0:  # a point of the coarse grid
         times(out, q if c == 0 else s, b + c, count)
         return
-    for k in range(0, count, LANES):
+    for k in range(0, count, lanes(out)):
         store(out, k, (a * load(p, k) + b * load(q, k)) + (c * load(s, k) + d * load(t, k)))
 
 
@@ -52,7 +52,7 @@ def four(out, rows, weights, count):
 def eight(out, rows, weights, count):
     """out <- the weighted sum of eight rows."""
     p, q, r, s, t, u, v, w = rows
-    for k in range(0, count, LANES):
+    for k in range(0, count, lanes(out)):
         values = load(p, k), load(q, k), load(r, k), load(s, k), load(t, k), load(u, k), load(v, k), load(w, k)
         store(out, k, of_eight(values, weights))
 
@@ -71,14 +71,14 @@ def add_two(out, u, p, a, q, b, count):
     if a * b == 0:
         add(out, u, p if b == 0 else q, a + b, count)
         return
-    for k in range(0, count, LANES):
+    for k in range(0, count, lanes(out)):
         store(out, k, load(u, k) + (a * load(p, k) + b * load(q, k)))
 
 
 @compiled
 def add(out, u, p, a, count):
     """out <- u + a p."""
-    for k in range(0, count, LANES):
+    for k in range(0, count, lanes(out)):
         store(out, k, load(u, k) + a * load(p, k))
 
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from pde.backends.numba.simd import LANES
+from pde.backends.numba.simd import MOST
 from pde.problem.grid import Array
 
 LINE = 64
 """Bytes of a cache line; a work space begins with one."""
 
-GUARD = 2 * LANES
+GUARD = 2 * MOST
 """Numbers behind each area that no kernel writes, as many as the widest store has. Vectors that begin before the end of
 an area may read them, in lanes that are not used."""
 
@@ -98,7 +98,7 @@ def of_restricted_data(n: Array, m: Array) -> np.void:
 
 def of_direct_solution(size: int) -> np.void:
     """Return the division for a direct solution that works on two fields of this size."""
-    return _divided({"modes": 2 * size})
+    return _divided({"modes": size})
 
 
 def planes_kept(sweeps: int) -> int:
@@ -108,11 +108,11 @@ def planes_kept(sweeps: int) -> int:
 
 def row_length(n: int) -> int:
     """Return the length of a row of n points in the work space; see `layout`."""
-    return LANES + sum(_whole(half) + LANES for half in ((n + 1) // 2, n // 2))
+    return MOST + sum(_whole(half) + MOST for half in ((n + 1) // 2, n // 2))
 
 
 def _whole(count: int) -> int:
-    return -(-int(count) // LANES) * LANES
+    return -(-int(count) // MOST) * MOST
 
 
 def _divided(areas: Mapping[str, int], distances: tuple[int, ...] = ()) -> Any:

@@ -48,7 +48,7 @@ def solvers(draw):
 
 def runner_of(mg, threads=1, symmetric=False):
     hierarchy = mg.hierarchy.symmetric() if symmetric else mg.hierarchy
-    return Runner(hierarchy.levels, hierarchy.choices.singular, mg.dtype, threads)
+    return Runner(hierarchy, mg.dtype, threads)
 
 
 def once(count):

@@ -206,7 +206,8 @@ def test_iterates_that_were_given_away_stay_as_they_are():
     assert len(seen) == solution.cycles
     for u, copy in seen:
         np.testing.assert_array_equal(u, copy)
-    np.testing.assert_array_equal(solution.u, mg.solve(f, rtol=1e-10).u)
+    again = mg.solve(f, rtol=1e-10, callback=lambda progress: None)  # cycles one by one, as before
+    np.testing.assert_array_equal(solution.u, again.u)
     u0 = seen[0][1].copy()
     mg.solve(f, u0=u0)
     np.testing.assert_array_equal(u0, seen[0][1])
@@ -233,3 +234,30 @@ def test_a_solver_can_be_pickled():
     u = mg.solve(f).u
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(mg)).solve(f).u, u)
     assert "float32 cycles in a float64 residual" in str(mg)
+
+
+@pytest.mark.parametrize("shape", [(60, 50), (20, 24, 16)])
+def test_two_cycles_to_one_residual(shape, monkeypatch):
+    """The norm between them is of float32; that of the second one is of float64."""
+    mg, f = of_mixed(pde.Poisson(shape)), np.random.default_rng(0).standard_normal(shape)
+    correct, passes = Correction.__call__, []
+    monkeypatch.setattr(Correction, "__call__", lambda *given: (passes.append(given), correct(*given))[1])
+    one = mg.solve(f, cycle="V", rtol=1e-14, max_cycles=1)
+    assert len(passes) == 2
+    two = mg.solve(f, cycle="V", rtol=1e-14, max_cycles=2)
+    assert len(passes) == 4
+    single = pde.Multigrid(mg.problem, dtype="float32", kernels="numpy")
+    lost = rounding.of_a_residual(single, f, one.u)
+    scale = np.sqrt(np.mean(f**2))
+    assert 0 < abs(two.residual_norms[1] - one.residual_norms[1]) <= lost / scale
+    r = f - mg.problem.apply(two.u)
+    assert two.residual_norms[2] == pytest.approx(np.sqrt(np.mean(r**2)) / scale, rel=1e-9)
+
+
+def test_solves_use_the_memory_of_those_before():
+    mg, f = of_mixed(pde.Poisson((60, 50))), np.ones((60, 50))
+    first = mg.solve(f)
+    (r, _), kept = mg.backend._spare[0], first.u.copy()
+    mg.solve(2 * f)
+    assert mg.backend._spare[0][0] is r
+    np.testing.assert_array_equal(first.u, kept)

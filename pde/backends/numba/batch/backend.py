@@ -64,8 +64,7 @@ class Batches:
             return
         from pde.backends.numba.batch.runner import Runner
 
-        singular, threads = self.hierarchy.choices.singular, self._options.cores
-        runner = Runner(self.hierarchy.levels, singular, np.dtype(self.variant.dtype), threads)
+        runner = Runner(self.hierarchy, np.dtype(self.variant.dtype), self._options.cores)
         with CompileBar(progress, self.variant) as bar:
             files = runner.prepare(bar)
         if files and not stamps.is_compiled(self.variant):

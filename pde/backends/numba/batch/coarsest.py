@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pde.backends.numba.jit import compiled, inline
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.simd import LANES, load_eight, store_eight
 
 
 @compiled
@@ -58,11 +58,11 @@ def multiply(y, x, step, M, n):
     """y <- M^T x for vectors of n points, `step` numbers apart; M has rows of whole LANES."""
     width = whole(n)
     for c in range(0, n, LANES):  # eight sums at a time, as one would wait for itself
-        m, v = M + c, load(x, 0)
+        m, v = M + c, load_eight(x, 0)
         s0, s1, s2, s3 = m[0] * v, m[1] * v, m[2] * v, m[3] * v
         s4, s5, s6, s7 = m[4] * v, m[5] * v, m[6] * v, m[7] * v
         for k in range(1, n):
-            m, v = M + c + k * width, load(x, k * step)
+            m, v = M + c + k * width, load_eight(x, k * step)
             s0, s1, s2, s3 = s0 + m[0] * v, s1 + m[1] * v, s2 + m[2] * v, s3 + m[3] * v
             s4, s5, s6, s7 = s4 + m[4] * v, s5 + m[5] * v, s6 + m[6] * v, s7 + m[7] * v
         put(y, step, c, n, s0)
@@ -79,20 +79,20 @@ def multiply(y, x, step, M, n):
 def put(y, step, k, n, values):
     """Store point k, if there is one."""
     if k < n:
-        store(y, k * step, values)
+        store_eight(y, k * step, values)
 
 
 @inline
 def scale(x, by, n):
     """x <- x by."""
     for k in range(n):
-        store(x, k * LANES, by[k] * load(x, k * LANES))
+        store_eight(x, k * LANES, by[k] * load_eight(x, k * LANES))
 
 
 @inline
 def copy(target, source, n):
     for k in range(0, n * LANES, LANES):
-        store(target, k, load(source, k))
+        store_eight(target, k, load_eight(source, k))
 
 
 @inline

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from mgcore import Level
 from mgcore.cycle import VISITS
 from pde.backends.numba.batch import execute as kernels
 from pde.backends.numba.batch.execute import (
@@ -28,6 +27,7 @@ from pde.backends.numba.jit import prepared, reported
 from pde.backends.numba.simd import LANES
 from pde.backends.numba.thread_pool import Turns, thread_pool
 from pde.backends.numba.work_queue import new_counters
+from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Array
 
 LARGEST_CALL = 1 << 23
@@ -43,12 +43,13 @@ class Runner:
     """Runs cycles on the levels of a hierarchy for many members at once.
 
     Args:
-        singular: whether means are subtracted from f and u.
         threads: at most.
     """
 
-    def __init__(self, levels: Sequence[Level], singular: bool, dtype: np.dtype, threads: int) -> None:
-        self.tables, self.threads, self.dtype = Tables(levels, dtype, singular), threads, dtype
+    def __init__(self, hierarchy: Hierarchy, dtype: np.dtype, threads: int) -> None:
+        levels, singular, start = hierarchy.levels, hierarchy.choices.singular, hierarchy.start
+        self.tables, self.threads, self.dtype = Tables(levels, dtype, singular, start), threads, dtype
+        self._begin = len(levels) - 1 if start is None else start.level
         self._sizes = [level.info.grid.size for level in levels]
         self._levels, self._singular = levels, singular
         self._spaces: list[Array] = []
@@ -152,14 +153,13 @@ class Runner:
 
     def _nested(self) -> Iterator[Step]:
         """The steps of full multigrid."""
-        last = len(self._levels) - 1
-        yield from ((RHS, l) for l in range(last))
-        for l in range(last, -1, -1):
-            if l < last:
+        yield from ((RHS, l) for l in range(self._begin))
+        for l in range(self._begin, -1, -1):
+            if l < self._begin:
                 yield GUESS, l
             if self._singular:
                 yield FITTING, l
-            yield from self._cycle("V", l)
+            yield from ([(DIRECT, l)] if l == self._begin else self._cycle("V", l))
 
     def _work(self) -> list[Array]:
         """The work spaces of all threads, which begin with a cache line."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from pde.backends.numba.jit import compiled, inline
-from pde.backends.numba.simd import LANES, converted, load, store
+from pde.backends.numba.simd import LANES, converted, load_eight, store_eight
 
 
 @inline
 def known(is_3d, u, f, c, stride0, stride1):
     """Return f plus the neighbours of a point, each times its coefficient: f - A u without the diagonal."""
-    total = load(f, 0) + (c[0] * load(u, -LANES) + c[1] * load(u, LANES))
-    total = total + (c[2] * load(u, -stride1) + c[3] * load(u, stride1))
+    total = load_eight(f, 0) + (c[0] * load_eight(u, -LANES) + c[1] * load_eight(u, LANES))
+    total = total + (c[2] * load_eight(u, -stride1) + c[3] * load_eight(u, stride1))
     if is_3d is not None:
-        total = total + (c[4] * load(u, -stride0) + c[5] * load(u, stride0))
+        total = total + (c[4] * load_eight(u, -stride0) + c[5] * load_eight(u, stride0))
     return total
 
 
@@ -48,7 +48,7 @@ def relax(is_3d, L, u, f, c, start, stop):
     for k in range(start, stop, 2):
         x, own = u + k * LANES, c + k * count
         total = known(is_3d, x, f + k * LANES, own, stride0, stride1)
-        store(x, 0, keep * load(x, 0) + own[count - 1] * total)
+        store_eight(x, 0, keep * load_eight(x, 0) + own[count - 1] * total)
 
 
 @compiled
@@ -62,13 +62,13 @@ def residual(is_3d, L, reals, integers, work):
         for k in range(L.n[2]):
             x, own = u + k * LANES, c + k * count
             total = known(is_3d, x, f + k * LANES, own, stride0, stride1)
-            store(r, k * LANES, total - own[count - 2] * load(x, 0))
+            store_eight(r, k * LANES, total - own[count - 2] * load_eight(x, 0))
 
 
 @compiled
 def squares(L, reals, v, wide, sums):
     """sums <- sum W v^2 of each member; `wide` points to a number in float64."""
-    store(sums, 0, weighted_sum(L, reals, v, wide, True))
+    store_eight(sums, 0, weighted_sum(L, reals, v, wide, True))
 
 
 @compiled
@@ -78,19 +78,19 @@ def without_mean(L, reals, v, wide):
     for row in range(L.n[0] * L.n[1]):
         x = v + row // L.n[1] * L.stride[0] + row % L.n[1] * L.stride[1]
         for k in range(L.n[2]):
-            store(x, k * LANES, load(x, k * LANES) - mean)
+            store_eight(x, k * LANES, load_eight(x, k * LANES) - mean)
 
 
 @inline
 def weighted_sum(L, reals, v, wide, squared):
     """Return sum W v, or sum W v^2, of each member."""
-    widths, total = reals + L.at_width[2], 0.0 * converted(load(v, 0), wide)
+    widths, total = reals + L.at_width[2], 0.0 * converted(load_eight(v, 0), wide)
     for row in range(L.n[0] * L.n[1]):
         i, j = row // L.n[1], row % L.n[1]
         x = v + i * L.stride[0] + j * L.stride[1]
         along = 0.0 * total
         for k in range(L.n[2]):
-            value = converted(load(x, k * LANES), wide)
+            value = converted(load_eight(x, k * LANES), wide)
             along = along + (np.float64(widths[k]) * value * value if squared else np.float64(widths[k]) * value)
         total = total + np.float64(reals[L.at_width[0] + i]) * np.float64(reals[L.at_width[1] + j]) * along
     return total
@@ -104,8 +104,8 @@ def wrap(L, work):
     if L.periodic[2] != 0:
         for row in range(n0 * n1):
             x = u + row // n1 * stride0 + row % n1 * stride1
-            store(x, -LANES, load(x, (n2 - 1) * LANES))
-            store(x, n2 * LANES, load(x, 0))
+            store_eight(x, -LANES, load_eight(x, (n2 - 1) * LANES))
+            store_eight(x, n2 * LANES, load_eight(x, 0))
     if L.periodic[1] != 0:
         for i in range(n0):
             copy_row(u + i * stride0 - stride1, u + i * stride0 + (n1 - 1) * stride1, n2)
@@ -119,4 +119,4 @@ def wrap(L, work):
 @inline
 def copy_row(target, source, n):
     for k in range(n):
-        store(target, k * LANES, load(source, k * LANES))
+        store_eight(target, k * LANES, load_eight(source, k * LANES))

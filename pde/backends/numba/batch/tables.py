@@ -15,7 +15,7 @@ from mgcore import Level
 from pde.backends.numba.level_data import Pieces
 from pde.backends.numba.simd import LANES
 from pde.backends.numba.stamps import digest
-from pde.levels.direct import SeparableSolver
+from pde.levels.direct import DirectStart, SeparableSolver
 from pde.levels.hierarchy import sweep_of
 from pde.levels.interpolation_1d import as_weights, cubic_matrix, data_matrix, linear_matrix, restriction_matrix
 from pde.problem.grid import Array, Grid
@@ -51,7 +51,9 @@ class Tables:
         row: offset of a row in it, and `modes` of two fields of the coarsest grid.
     """
 
-    def __init__(self, levels: Sequence[Level], dtype: np.dtype, singular: bool) -> None:
+    def __init__(
+        self, levels: Sequence[Level], dtype: np.dtype, singular: bool, start: DirectStart | None = None
+    ) -> None:
         self.dtype, self._singular = dtype, singular
         grids = [level.info.grid for level in levels]
         self.is_3d = True if grids[0].ndim == 3 else None
@@ -63,9 +65,11 @@ class Tables:
             if level.P is not None:
                 self._stencil(here, level)
                 self._maps(here, level)
-        self._direct(records[-1], levels[-1])
+        self._direct(records[-1], levels[-1].info.operator, levels[-1].B[0])
+        if start is not None:
+            self._direct(records[start.level], start.A, start.solver)
         self.row = self._take(max(max(shape_of(grid)) for grid in grids))
-        self.modes = self._take(2 * grids[-1].size)
+        self.modes = self._take(2 * (grids[-1].size if start is None else start.A.grid.size))
         self.work_size = self._cells * LANES
         self.arrays = records, self._reals.joined().astype(dtype), self._integers.joined()
 
@@ -120,11 +124,10 @@ class Tables:
                 here["at_index"][3 * which + a] = self._integers.add(indices)
                 here["at_weight"][3 * which + a] = self._reals.add(weights)
 
-    def _direct(self, here: Any, level: Level) -> None:
-        """Store the matrices of the coarsest level: to the eigenvectors of each axis, or of all of A, and back."""
-        B = level.B[0]
+    def _direct(self, here: Any, A: StencilOperator, B: Any) -> None:
+        """Store the matrices of a direct solution: to the eigenvectors of each axis, or of all of A, and back."""
         here["separable"] = isinstance(B, SeparableSolver)
-        to, inverse, back = B.parts if here["separable"] else _modes(level.info.operator, self._singular)
+        to, inverse, back = B.parts if here["separable"] else _modes(A, self._singular)
         one = [np.ones((1, 1))] * (3 - len(to) if here["separable"] else 0)
         matrices = [_transposed(M).ravel() for M in [*one, *to, *one, *back]]
         here["at_modes"] = self._reals.add(np.concatenate([*matrices, inverse.ravel()]))

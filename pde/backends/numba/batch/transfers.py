@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pde.backends.numba.jit import compiled, inline
-from pde.backends.numba.simd import LANES, load, store
+from pde.backends.numba.simd import LANES, load_eight, store_eight
 
 
 @compiled
@@ -32,7 +32,7 @@ def transfer(L, which, reals, integers, into, target, out_of, source, row, add):
                 along(L, which, reals, integers, x, row, into.n[2], add)
             elif not add:
                 for k in range(into.n[2]):
-                    store(x, k * LANES, 0.0)
+                    store_eight(x, k * LANES, 0.0)
 
 
 @inline
@@ -40,10 +40,10 @@ def add_row(row, source, w, n, begun):
     """row <- w source, or row += w source."""
     if begun:
         for k in range(0, n * LANES, LANES):
-            store(row, k, load(row, k) + w * load(source, k))
+            store_eight(row, k, load_eight(row, k) + w * load_eight(source, k))
     else:
         for k in range(0, n * LANES, LANES):
-            store(row, k, w * load(source, k))
+            store_eight(row, k, w * load_eight(source, k))
 
 
 @inline
@@ -52,12 +52,12 @@ def along(L, which, reals, integers, x, row, n, add):
     indices, weights = integers + L.at_index[3 * which + 2], reals + L.at_weight[3 * which + 2]
     most = L.most[3 * which + 2]
     for k in range(n):
-        total = weights[k] * load(row, indices[k] * LANES)
+        total = weights[k] * load_eight(row, indices[k] * LANES)
         for a in range(1, most):
-            total = total + weights[a * n + k] * load(row, indices[a * n + k] * LANES)
+            total = total + weights[a * n + k] * load_eight(row, indices[a * n + k] * LANES)
         if add:
-            total = total + load(x, k * LANES)
-        store(x, k * LANES, total)
+            total = total + load_eight(x, k * LANES)
+        store_eight(x, k * LANES, total)
 
 
 @compiled
@@ -90,7 +90,7 @@ def clear(L, x):
     """x <- 0."""
     for row in range(L.n[0] * L.n[1]):
         for k in range(0, L.n[2] * LANES, LANES):
-            store(x + row // L.n[1] * L.stride[0] + row % L.n[1] * L.stride[1], k, 0.0)
+            store_eight(x + row // L.n[1] * L.stride[0] + row % L.n[1] * L.stride[1], k, 0.0)
 
 
 NOW = 1
