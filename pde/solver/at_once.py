@@ -54,18 +54,14 @@ class AtOnce:
             sizes = backend.sizes(f.reshape(-1, *reader.problem.shape))
         if not (sizes.min() > self._least and sizes.max() < self._largest):
             return None
-        if alone:
-            return self._one(f, out, cycle, float(sizes[0]), rtol, atol, max_cycles, began)
-        return self._many(f, out, cycle, sizes, np.maximum(rtol, atol / sizes), max_cycles, began)
-
-    def _one(
-        self, f: Array, out: Any, cycle: str, size: float, rtol: float, atol: float, most: int, began: float
-    ) -> Solution | None:
+        if not alone:
+            return self._many(f, out, cycle, sizes, np.maximum(rtol, atol / sizes), max_cycles, began)
+        size = float(sizes[0])
         tolerance = max(rtol, atol / size)
         if tolerance >= 1:
             return None
         u: Array = np.empty_like(f) if out is None else out
-        norms = self._backend.solve_at_once(cycle, f, u, Remaining(1.0, size, tolerance, most))
+        norms = backend.solve_at_once(cycle, f, u, Remaining(1.0, size, tolerance, max_cycles))
         if not norms[-1] <= tolerance:
             return None
         units, count = self._work_units(cycle, len(norms)), len(norms)

@@ -250,9 +250,8 @@ class Multigrid(Setup, kind=Poisson):
         plain = g is None and u0 is None and callback is None and accel is None and not (progress or trace.watches)
         if plain and self._at_once is not None:
             self.backend.prepare(progress)
-            if (
-                solved := self._at_once(f, out, cycle, limits["rtol"], limits["atol"], limits["max_cycles"])
-            ) is not None:
+            solved = self._at_once(f, out, cycle, limits["rtol"], limits["atol"], limits["max_cycles"])
+            if solved is not None:
                 return solved
         inputs = self._reader.inputs(f, g, u0, out)
         if callback is not None or callable(verbose):  # functions of the user, which may write into f

@@ -187,7 +187,7 @@ class Correcting(Cycling):
         There is another one while the residual has halved, is above the tolerance, and is expected to be above what
         rounding leaves after that.
         """
-        unit, tolerance = self._scales[k], left.tolerance * left.scale
+        unit, tolerance = float(self._scales[k]), left.tolerance * left.scale
         first = last = left.last * left.scale
         floor, rate, between = FLOOR * max(self._r.shape[1:]) ** 2 * first, EXPECTED, list[float]()
         d: Array | None = None
