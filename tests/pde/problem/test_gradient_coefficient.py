@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pde import NonlinearPoisson
@@ -10,6 +10,7 @@ from pde.problem.boundary import side_points
 from tests.pde.nonlinear import problems, sides
 
 EPS = float(np.finfo(float).eps)
+HELD = ("dirichlet", "dirichlet")
 
 
 class Recorder:
@@ -24,10 +25,14 @@ class Recorder:
 
 
 @given(box=sides(), seed=st.integers(0, 999), stretched=st.booleans())
+@example(box=([5, 6], [HELD] * 2, "vertex"), seed=1, stretched=False)
+@example(box=([5, 6], [HELD] * 2, "cell"), seed=1, stretched=True)
+@example(box=([4, 5, 6], [HELD] * 3, "vertex"), seed=1, stretched=True)
+@example(box=([4, 5, 6], [HELD, ("neumann", "neumann"), HELD], "vertex"), seed=1, stretched=False)
 def test_gradients_of_parabolas_are_exact_at_every_face(box, seed, stretched):
     """At the points that the law is told, between any two neighbours, beside all sides and at stretched axes."""
     shape, boundary, centering = box
-    boundary = ["neumann" if pair == "periodic" else pair for pair in boundary]
+    boundary = [("neumann", "neumann") if pair == "periodic" else pair for pair in boundary]
     if any(end[0] == "robin" for pair in boundary for end in pair):
         centering = "vertex"
     rng, law = np.random.default_rng(seed), Recorder()
