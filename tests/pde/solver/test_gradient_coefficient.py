@@ -218,3 +218,9 @@ def test_one_axis_and_float32():
     assert coarse.converged
     assert coarse.u.dtype == np.float32
     assert abs(coarse.u - Multigrid(NonlinearPoisson((31, 31), gradient_coefficient=law)).solve(1.0).u).max() < 1e-4
+
+
+def test_it_tells_how_it_relaxes():
+    problem = NonlinearPoisson((63, 63), gradient_coefficient=minimal)
+    assert "Newton-Gauss-Seidel omega=1..1.7 (1,1)" in str(Multigrid(problem))
+    assert "omega=1 (1,1)" in str(Multigrid(problem, smoother="red-black"))
