@@ -141,6 +141,10 @@ class Multigrid(Setup, kind=Poisson):
             g: boundary values, as in `solve`.
             out: where to write the result; it has the shape of f and the dtype of the solver.
             incompatible, verbose: as in `solve`.
+
+        Raises:
+            ArithmeticError: of a nonlinear problem, the pass raises the residual tenfold or is not finite; `solve` then
+                takes shorter steps.
         """
         incompatible, trace = read_share(incompatible), Trace(verbose)
         inputs = self._reader.inputs(f, g, out=out)
