@@ -28,6 +28,9 @@ finest has one, near a fold too, and a Newton step costs a millisecond."""
 LARGEST = 3000
 """The same where a number of levels is asked for."""
 
+OUT_OF_SIZE = 1e12
+"""A first guess with the boundary data whose residual is so many times that of 0 is left for 0."""
+
 OVER_RELAXATION = {1: 1.0, 2: 1.15, 3: 1.2}
 """The relaxation parameter by the number of axes where the nonlinearity is weak."""
 
@@ -87,8 +90,15 @@ def with_sides(levels: Sequence[Level], sides: Sides) -> list[Level]:
 
 
 def _lifted(A: NonlinearOperator, sides: Sides, f: Array) -> Array:
-    """The first guess that has the boundary data, of the shape of f."""
-    return (np.zeros_like(f) + lifting(sides, A.grid, A.terms)).astype(f.dtype)
+    """The first guess that has the boundary data, of the shape of f; 0 for members whose residual is out of size there.
+
+    Weak Robin sides may lead to a w of hundreds, and the reaction may be exp(w).
+    """
+    w = (np.zeros_like(f) + lifting(sides, A.grid, A.terms)).astype(f.dtype)
+    axes = tuple(range(f.ndim - A.grid.ndim, f.ndim))
+    with np.errstate(all="ignore"):
+        of_w, of_0 = (np.max(abs(f - A(u)), axis=axes, keepdims=True) for u in (w, np.zeros_like(w)))
+        return np.where((of_w <= OUT_OF_SIZE * of_0) | ~np.isfinite(of_0), w, f.dtype.type(0))
 
 
 def _level(A: Any, transfer: BilinearTransfer, which: tuple[bool, ...], choices: Choices) -> Level:

@@ -500,3 +500,16 @@ def test_without_a_cycle_a_solve_returns_the_u_whose_residual_it_tells():
     r = 1 - problem.apply(solution.u, liouville)
     assert solution.residual_norms == (1.0,)
     assert abs(r).max() < 100
+
+
+@pytest.mark.parametrize("beta", [0.1, 0.01])
+def test_first_guesses_are_in_the_range_of_the_reaction(beta):
+    """The lifting of fluxes between Neumann and weak Robin sides is 3/beta and more: sinh(5 w) is 1e67, or overflows."""
+    problem = NonlinearPoisson(
+        (32, 33), boundary=(("neumann", ("robin", beta)),) * 2, reaction=lambda u, *x: np.sinh(5 * u)
+    )
+    g = {(0, 0): 3.0, (1, 0): 2.0, (1, 1): 1.0}
+    for cycle in ("fmg", "V"):
+        solution = Multigrid(problem).solve(1.0, g, cycle=cycle)
+        assert solution.converged
+        assert abs(problem.apply(solution.u, g) - 1).max() < 1e-4
