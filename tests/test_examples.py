@@ -141,3 +141,25 @@ def test_groundwater(tmp_path: Path) -> None:
     assert found["error"] <= 1e-10 * 10 * 2.4e6 / 1.9e3
     assert found["wells"] == -1150
     assert (tmp_path / "groundwater.png").stat().st_size > 0
+
+
+def test_bratu(tmp_path: Path) -> None:
+    from examples import bratu
+
+    found = bratu.run(n=15, output=tmp_path)
+    # of the five-point grid, as computed by other means; 6.808124 in the limit, from below and with h^2
+    for size, fold in (("16", 6.802174), ("32", 6.806653), ("64", 6.807758)):
+        assert found[size] == pytest.approx(fold, abs=1e-6)
+    assert (4 * found["64"] - found["32"]) / 3 == pytest.approx(bratu.FOLD, abs=1e-5)
+    # the root mean square of the residual is 1e-10 of lambda, no eigenvalue of J is within 2 of 0; 15 x for one entry
+    assert found["apart"] < 15 * 7e-10 / 2
+    assert (tmp_path / "bratu.png").stat().st_size > 0
+
+
+def test_no_step_along_the_curve_is_taken_where_newton_fails() -> None:
+    from examples import bratu
+
+    curve = bratu.Curve(7)
+    (point, tangent), *_ = curve.follow(0.25, 0)
+    with pytest.raises(ArithmeticError, match="shorter step"):
+        curve.step(point, tangent, 1e3)

@@ -60,7 +60,30 @@ class FullApproximation(Backend):
         return fold(f, flux_data(sides, info.grid), info.grid, info.operator.terms)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
-        return nested_iteration(self.with_sides(data.sides), data)
+        backend = self.with_sides(data.sides)
+        u, norms = nested_iteration(backend, data)
+        if measure == "iterate":  # for the user; solves measure the residual, and make a failed pass again
+            backend._check_pass(u, data)
+        return u, norms
+
+    def _check_pass(self, u: Vector, data: Data) -> None:
+        """Refuse a pass of full multigrid that raises the residual of the first guess as no cycle may.
+
+        Raises:
+            ArithmeticError: naming the growth and the remedy.
+            ValueError: the coefficient is not positive.
+        """
+        self.hierarchy.levels[0].A.check_coefficient(u)
+        rhs, level = self.fold(data.nodal, data.sides), self.hierarchy.levels[0]
+        first, after = (self.norms(rhs - self.apply(v)) for v in (level.start(rhs).u, u))
+        failed = ~(after <= TOO_LARGE * (first + self.rounding(u, self.norms(rhs))))
+        if failed.any():
+            k = int(np.argmax(failed))
+            raise ArithmeticError(
+                f"full_multigrid: the pass took the residual from {first[k]:.2e} to {after[k]:.2e}, as nonlinear terms "
+                "or their derivatives are too large for one cycle per level, or there is no solution; solve makes "
+                "failed cycles again with shorter steps, and tells whether they converge"
+            )
 
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
@@ -94,8 +117,11 @@ class Approximating(Cycling):
             assert self._u is not None
             self._u, after = np.where(_column(better, u), u, self._u), np.where(better, norms, after)
             failed &= ~(after <= before)
-        self._backend.hierarchy.levels[0].A.check_coefficient(self._u)
+        self._check_coefficient(np.where(_column(np.isfinite(after), old), self._u, old))
         return [[float(norm) / member.scale] for norm, member in zip(after, left, strict=True)]
+
+    def _check_coefficient(self, u: Any) -> None:
+        self._backend.hierarchy.levels[0].A.check_coefficient(u)
 
     def keep(self, members: Sequence[int]) -> None:
         super().keep(members)
@@ -109,6 +135,12 @@ class Approximating(Cycling):
 
     def _residual(self) -> Vector:
         return self._data.rhs - self._backend.apply(self._begin() if self._u is None else self._u)
+
+    def _current(self, members: list[int] | None = None) -> Array:
+        if self._u is not None:
+            return super()._current(members)
+        guess: Array = self._begin()
+        return guess if members is None else guess[members]
 
     def _begin(self) -> Any:
         """The first guess of a solve that has none."""

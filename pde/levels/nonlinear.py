@@ -19,7 +19,7 @@ from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Grid, Sides
 from pde.problem.inner_product import Volumes
 from pde.problem.lifting import lifting
-from pde.problem.nonlinear_operator import Laws, NonlinearOperator
+from pde.problem.nonlinear_operator import MORE, Laws, NonlinearOperator
 
 COARSEST = 300
 """Unknowns of the coarsest grid at most, if no number of levels is asked for: it is to have a solution wherever the
@@ -95,7 +95,8 @@ def _level(A: Any, transfer: BilinearTransfer, which: tuple[bool, ...], choices:
     grid, (pre, post) = A.grid, choices.nu
     most = OVER_RELAXATION[max(1, sum(n > 1 for n in grid.shape))] if grid.is_isotropic(A.terms.typical) else 1.0
     B: Any = NewtonGaussSeidel(A, choices.omega, most)
-    omega = f"{choices.omega:.3g}" if choices.omega is not None else f"1..{most:.3g}" if most > 1 else "1"
+    top = most if A.laws.gradient is None else most + MORE
+    omega = f"{choices.omega:.3g}" if choices.omega is not None else f"1..{top:.3g}" if top > 1 else "1"
     return Level(
         A,
         [B] * pre,

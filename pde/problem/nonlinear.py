@@ -1,4 +1,4 @@
-"""The nonlinear problem: -div(a(u, x) grad u) + c(u, x) = f on a box."""
+"""The nonlinear problem: -div(a grad u) + c(u, x) = f on a box, with a(u, x) or a(|grad u|^2, x)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from pde.problem.poisson import Poisson
 
 
 class NonlinearPoisson:
-    """-div(a(u, x) grad u) + c(u, x) = f on a box in 1, 2 or 3 dimensions, by finite volumes of second order.
+    """-div(a grad u) + c(u, x) = f on a box in 1, 2 or 3 dimensions, by finite volumes of second order.
+
+    a is a(u, x) or a(|grad u|^2, x).
 
     `Multigrid(problem).solve(f)` solves it by the full approximation scheme. The functions are called with u and one
     array per axis for the coordinates, `c(u, x, y)`; u has leading axes, comes in parts of the grid and on coarse
@@ -28,13 +30,16 @@ class NonlinearPoisson:
 
     Args:
         shape, extent, boundary, centering, coordinates: as of `Poisson`, but for open sides. The flux of Neumann and
-            Robin sides is a(u) du/dn.
+            Robin sides is a du/dn.
         coefficient: a > 0, a function of u and the coordinates, or a number; None is 1. Between two points it is taken
             halfway, at the mean of both u. If it is a function, Robin sides need centering "vertex".
         reaction: c, a function of u and the coordinates; None is 0. Where dc/du is negative there may be two solutions
             or none.
         derivative: dc/du, a function as `reaction` is; None takes differences, which suit u of
             the size of 1 or more and cost a second call.
+        gradient_coefficient: a > 0, a function of |grad u|^2 and the coordinates, times `coefficient`, which is a
+            number then. The gradient at a face has the difference across it and the means of differences along it.
+            Robin sides need centering "vertex".
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -42,6 +47,9 @@ class NonlinearPoisson:
     >>> problem = NonlinearPoisson(3, extent=4.0, reaction=lambda u, x: u**3)
     >>> problem.apply([0.0, 2.0, 0.0]).tolist()
     [-2.0, 12.0, -2.0]
+    >>> surface = NonlinearPoisson(3, extent=4.0, gradient_coefficient=lambda s, x: (1 + s) ** -0.5)
+    >>> surface.apply([1.0, 2.0, 3.0], {(0, 1): 4.0}).tolist()
+    [0.0, 0.0, 0.0]
     """
 
     order, open, domain, singular, components = 2, False, None, False, None
@@ -57,6 +65,7 @@ class NonlinearPoisson:
         reaction: Callable[..., Any] | None = None,
         coordinates: Sequence[Any] | None = None,
         derivative: Callable[..., Any] | None = None,
+        gradient_coefficient: Callable[..., Any] | None = None,
     ) -> None:
         if is_open(boundary):
             raise ValueError("boundary: open sides are for linear problems, see pde.Poisson; got 'open'")
@@ -65,15 +74,15 @@ class NonlinearPoisson:
         self.shape, self.grid, self.terms = linear.shape, linear.grid, linear.terms
         self.centering, self.boundary, self.extent = linear.centering, linear.boundary, linear.extent
         self._words = repr(linear)[len("Poisson(") : -1]
-        self.laws = _read_laws(coefficient, reaction, derivative, self.points())
+        self.laws = _read_laws(coefficient, reaction, derivative, gradient_coefficient, self.points())
         if reaction is None and linear.singular:
             raise ValueError(
                 "reaction must be a function of u where all sides are Neumann or periodic: u is determined up to a "
                 "constant else; got None"
             )
         robin = any(side.kind == "robin" for pair in self.boundary for side in pair)
-        if robin and self.centering == "cell" and self.laws.coefficient is not None:
-            raise ValueError("boundary: Robin sides need centering='vertex' where coefficient is a function of u")
+        if robin and self.centering == "cell" and (law := self.laws.coefficient or self.laws.gradient):
+            raise ValueError(f"boundary: Robin sides need centering='vertex' where {law.name} is a function of u")
         self._operator = NonlinearOperator(self.grid, np.dtype(float), self.terms, self.laws)
 
     @property
@@ -81,8 +90,9 @@ class NonlinearPoisson:
         return len(self.shape)
 
     def __repr__(self) -> str:
-        given = (("coefficient", self.laws.coefficient), ("reaction", self.laws.reaction))
-        return f"NonlinearPoisson({self._words}{''.join(f', {name}(u, x)' for name, law in given if law)})"
+        laws = self.laws
+        given = ((laws.coefficient, "u"), (laws.gradient, "|grad u|^2"), (laws.reaction, "u"))
+        return f"NonlinearPoisson({self._words}{''.join(f', {law.name}({of}, x)' for law, of in given if law)})"
 
     def points(self) -> tuple[Array, ...]:
         """The coordinates of the unknowns: one read-only array of `shape` per axis."""
@@ -103,10 +113,10 @@ class NonlinearPoisson:
         """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`."""
         values = self.read("u", u)
         sides = self.read_sides(g, values.dtype, values.shape[: values.ndim - self.ndim])
-        law = self.laws.coefficient
+        a = self._operator.with_values(sides).coefficient(values)
         terms = self.terms
-        if law is not None:
-            terms = Terms((law(values, self.points()),) * self.ndim, betas=terms.betas)
+        if a is not None:
+            terms = Terms((a,) * self.ndim, betas=terms.betas)
         return embed(values, sides, self.grid, terms)
 
     def sides(self, u: Array, g: BoundaryData) -> Sides:
@@ -146,14 +156,32 @@ def _positive(coefficient: Any) -> float:
     return value
 
 
-def _read_laws(coefficient: Any, reaction: Any, derivative: Any, points: Sequence[Array]) -> Laws:
+def _read_laws(
+    coefficient: Any, reaction: Any, derivative: Any, gradient_coefficient: Any, points: Sequence[Array]
+) -> Laws:
     if derivative is not None and reaction is None:
         raise ValueError("derivative is that of reaction, which is None; got a derivative alone")
     if reaction is not None and not callable(reaction):
         raise TypeError(f"reaction must be a function of u and the coordinates, or None; got {described(reaction)}")
     a = Law("coefficient", coefficient) if callable(coefficient) else None
+    b = None if gradient_coefficient is None else Law("gradient_coefficient", gradient_coefficient)
     c = None if reaction is None else Law("reaction", reaction, derivative)
-    for law in (a, c):
+    for law in (a, b, c):
         if law is not None:
             law.check(points)
-    return Laws(a, c)
+    if a is not None and b is not None:
+        raise ValueError("coefficient must be a number or None where gradient_coefficient is given; got two functions")
+    if b is not None:
+        _check_at_rest(b, points)
+    return Laws(a, b, c)
+
+
+def _check_at_rest(law: Law, points: Sequence[Array]) -> None:
+    """Refuse a coefficient that is not positive and finite where grad u = 0, where solves begin."""
+    values = law(np.zeros(np.shape(points[0])), points)
+    wrong = values[~((values > 0) & (values < np.inf))]
+    if wrong.size:
+        raise ValueError(
+            f"{law.name} must be positive and finite where its argument |grad u|^2 is 0; got {wrong[0]:.3g}. Add a "
+            "small number to the argument, as (eps^2 + s)**(p/2 - 1) for the p-Laplacian"
+        )

@@ -23,7 +23,7 @@ from pde.problem.poisson import Poisson
 from pde.solver.batch import axes_of, one_batch_axis
 from pde.solver.output import check_out, deliver, work_space
 
-QUIET: Any = {"over": "ignore", "under": "ignore", "invalid": "ignore"}
+QUIET: Any = dict.fromkeys(("over", "under", "invalid", "divide"), "ignore")
 """Infinite values are a reason why a solve ends, not a warning on the way there."""
 
 

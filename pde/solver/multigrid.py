@@ -15,6 +15,7 @@ from pde.common.keywords import suggesting
 from pde.common.progress import ProgressBar
 from pde.problem.boundary import BoundaryData
 from pde.problem.grid import Array
+from pde.problem.nonlinear import NonlinearPoisson
 from pde.problem.poisson import Poisson
 from pde.solver.batch import delivered, with_complex_members, with_removed
 from pde.solver.factor import measured_factor
@@ -91,7 +92,7 @@ class Multigrid(Setup, kind=Poisson):
     @suggesting
     def __init__(
         self,
-        problem: Poisson,
+        problem: Poisson | NonlinearPoisson,
         *,
         smoother: str = "auto",
         omega: float | None = None,
@@ -140,6 +141,10 @@ class Multigrid(Setup, kind=Poisson):
             g: boundary values, as in `solve`.
             out: where to write the result; it has the shape of f and the dtype of the solver.
             incompatible, verbose: as in `solve`.
+
+        Raises:
+            ArithmeticError: of a nonlinear problem, the pass raises the residual tenfold or is not finite; `solve` then
+                takes shorter steps.
         """
         incompatible, trace = read_share(incompatible), Trace(verbose)
         inputs = self._reader.inputs(f, g, out=out)

@@ -88,7 +88,8 @@ class Unlifted:
     """Data of a nonlinear problem, with f and all boundary values; see `pde.solver.reduced.Reduction`.
 
     Residuals are relative to the smaller of ||f - A(w)|| and ||f - A(0)||, with a lifting w of the boundary data: A(w)
-    may be huge where c grows fast, and A(0) where the data of sides are divided by h^2.
+    may be huge where c grows fast, and A(0) where the data of sides are divided by h^2. Where w is the solution but for
+    rounding they are relative to ||f - A(0)||, and where neither is finite, as where c is log(u), to ||f - A(u0)||.
     """
 
     lifts_always: ClassVar[bool] = False
@@ -99,5 +100,9 @@ class Unlifted:
     def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
         backend = self._backend.with_sides(sides)
         level, rhs = backend.hierarchy.levels[0], backend.fold(f, sides)
-        of_w, of_0 = (backend.norms(rhs - backend.apply(u)) for u in (level.start(rhs).u, np.zeros_like(rhs)))
-        return Reduced(Data(rhs, f, sides, np.fmin(of_w, of_0)), guess=u0)
+        w: Any = level.start(rhs).u
+        of_w, of_0 = (backend.norms(rhs - backend.apply(u)) for u in (w, np.zeros_like(rhs)))
+        sizes = np.where(of_w <= backend.rounding(w, of_w), np.fmax(of_w, of_0), np.fmin(of_w, of_0))
+        if u0 is not None and not np.isfinite(sizes).all():
+            sizes = np.where(np.isfinite(sizes), sizes, backend.norms(rhs - backend.apply(u0)))
+        return Reduced(Data(rhs, f, sides, sizes), guess=u0)

@@ -45,7 +45,7 @@ class Setup:
             Setup.kinds[kind] = cls
 
     def __new__(cls, problem: Any = None, *_: Any, **__: Any) -> Self:
-        solver: Any = Setup.kinds.get(type(problem), cls)
+        solver: Any = next((Setup.kinds[kind] for kind in type(problem).__mro__ if kind in Setup.kinds), cls)
         made: Self = object.__new__(solver if issubclass(solver, cls) else cls)
         return made
 

@@ -17,6 +17,14 @@ REACTIONS = {
     "by place": (lambda u, *x: (1 + x[0]) * u * np.exp(u), lambda u, *x: (1 + x[0]) * (1 + u) * np.exp(u)),
 }
 
+COEFFICIENTS: dict[str, dict[str, Any]] = {
+    "one": {},
+    "two": {"coefficient": 2.0},
+    "of u": {"coefficient": lambda u, *x: 1 + u**2 + x[0] / 2},
+    "rising": {"gradient_coefficient": lambda s, *x: (1 + x[0] / 2) * (1 + s) ** 0.5, "coefficient": 1.5},
+    "falling": {"gradient_coefficient": lambda s, *x: (1 + s) ** -0.5},
+}
+
 
 @st.composite
 def sides(draw: Any, ends: Any = tuple(ENDS)) -> Any:
@@ -31,13 +39,16 @@ def sides(draw: Any, ends: Any = tuple(ENDS)) -> Any:
 
 
 @st.composite
-def problems(draw: Any, coefficient: bool = True) -> pde.NonlinearPoisson:
-    """Problems with reactions of every kind, and with a(u) where `coefficient` allows it."""
-    a = draw(st.sampled_from([None, 2.0, lambda u, *x: 1 + u**2 + x[0] / 2][: 3 if coefficient else 2]))
-    shape, boundary, centering = draw(sides(ENDS[:2] if callable(a) else ENDS))
+def problems(draw: Any, kind: str | None = None) -> pde.NonlinearPoisson:
+    """Problems with reactions of every kind, and a number, a(u) or a(|grad u|^2), or that `kind` of COEFFICIENTS."""
+    terms = COEFFICIENTS[draw(st.sampled_from(list(COEFFICIENTS))) if kind is None else kind]
+    number = all(not callable(a) for a in terms.values())
+    shape, boundary, centering = draw(sides())
+    if not number and any(end[0] == "robin" for pair in boundary for end in pair):
+        centering = "vertex"
     reaction, derivative = REACTIONS[draw(st.sampled_from(list(REACTIONS)))]
     return pde.NonlinearPoisson(
-        shape, boundary=boundary, centering=centering, coefficient=a, reaction=reaction, derivative=derivative
+        shape, boundary=boundary, centering=centering, reaction=reaction, derivative=derivative, **terms
     )
 
 
