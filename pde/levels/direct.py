@@ -81,6 +81,11 @@ def factor_of_definite(matrix: sp.spmatrix) -> Any:
 LONGEST = 512
 """Unknowns along an axis at most for `SeparableSolver`: it has the eigenvectors of each axis as a matrix."""
 
+THINNEST = 1e-6
+"""Control volumes of an axis at least, of its length, for `SeparableSolver`: rounding of its largest eigenvalue, some
+4 / h^2, would hide the least one. Sparse factors do not mind.
+"""
+
 
 class SeparableSolver(Frozen):
     """B = A^-1 for A = A_0 (x) I + I (x) A_1 + c, by the eigenvectors of each axis (fast diagonalisation).
@@ -135,10 +140,11 @@ def along_axes(matrices: Sequence[Any], x: Any) -> Any:
 
 
 def is_separable(A: Operator) -> bool:
-    """Whether A is a sum of operators along single axes, and none of these too long for `SeparableSolver`."""
+    """Whether A is a sum of operators along single axes, none of them too long or too uneven for `SeparableSolver`."""
     terms = A.terms
     alike = isinstance(A, StencilOperator) and not (terms.varies or terms.betas) and isinstance(terms.reaction, float)
-    return alike and max(A.grid.shape) <= LONGEST
+    even = all(axis.width.min() >= THINNEST * axis.length for axis in A.grid.axes)
+    return alike and even and max(A.grid.shape) <= LONGEST
 
 
 def multiplications(grid: Grid) -> int:

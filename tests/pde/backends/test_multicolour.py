@@ -144,6 +144,16 @@ def test_products_are_those_of_the_plain_levels(mg, threads):
             assert np.all(found.diagonal > 0)
 
 
+@pytest.mark.parametrize("shape", [(3, 1, 3), (4, 1, 3), (1, 4, 4), (4, 4, 1), (5, 1, 4)])
+def test_an_axis_of_one_unknown_has_products_as_others_have(shape):
+    problem = pde.Poisson(shape, extent=[float(n) for n in shape], boundary="neumann", reaction=1.0)
+    level = pde.Multigrid(problem, levels=2, coarse="galerkin", kernels="numpy").levels[0]
+    A, transfer, dtype = level.info.operator, level.info.to_coarse, np.dtype(float)
+    expected, found = product(A, transfer, dtype), make_product(1, A, transfer, dtype, None)
+    tolerance = 4 * 27**1.5 * rounding.EPS * float(np.max(A.diagonal))  # as above
+    np.testing.assert_allclose(found.matrix().toarray(), expected.matrix().toarray(), rtol=0, atol=tolerance)
+
+
 @settings(max_examples=60)
 @given(
     shape=st.lists(st.integers(3, 20), min_size=2, max_size=2) | st.lists(st.integers(3, 9), min_size=3, max_size=3),

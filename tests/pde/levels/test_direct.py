@@ -12,7 +12,7 @@ import pde
 from pde.backends.numba.direct import direct, solve_directly
 from pde.backends.numba.jit import called
 from pde.backends.numba.pointers import address_of
-from pde.levels.direct import DirectSolver, SeparableSolver, direct_solver
+from pde.levels.direct import THINNEST, DirectSolver, SeparableSolver, direct_solver
 from pde.levels.hierarchy import CHEAP
 from tests.pde.problems import ENDS
 
@@ -101,6 +101,19 @@ def test_a_side_that_holds_nearly_nothing_divides_nothing_by_zero(beta, extent, 
     f = np.cos(np.pi / extent * problem.points()[0])
     f -= np.average(f, weights=problem.control_volumes())
     assert np.isfinite(pde.Multigrid(problem).solve(f).u).all()
+
+
+@pytest.mark.parametrize("growth", [1.05, 1.2, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize("kernels", ["numpy", "numba"])
+def test_steps_of_any_sizes_have_the_solution_of_sparse_factors(growth, kernels):
+    """The least eigenvalue may be lost beside 1/h^2; the factors of an M-matrix lose nothing."""
+    nodes = np.append(0, np.cumsum(growth ** np.arange(102.0)))
+    problem = pde.Poisson(101, coordinates=[nodes / nodes[-1]])
+    f = np.random.default_rng(0).standard_normal(101)
+    expected = DirectSolver(problem._operator)(f)
+    found = pde.Multigrid(problem, kernels=kernels).full_multigrid(f)
+    # eigenvectors lose eps times the largest over the least eigenvalue, THINNEST^-2 at most
+    np.testing.assert_allclose(found, expected, rtol=0, atol=EPS / THINNEST**2 * np.max(np.abs(expected)))
 
 
 @pytest.mark.parametrize("shape", [(63, 63), (31, 31), (255, 40), (31, 31, 31), (1000,)])

@@ -26,7 +26,7 @@ def galerkin_plane(level, out, size, i0, work):
     L, like = level.record, level.like
     line, m0 = L.line[0], L.line[0].coarse
     part = L.line[1].coarse * L.line[2].coarse
-    flat = L.n[1] == 1 and L.line[1].coarse == 1
+    flat = L.flat != 0
     fine, weight = pointer(like.index, line.children), pointer(like.real, line.weights)
     within, rest = work, work + 27 * part
     for k in range(27):
