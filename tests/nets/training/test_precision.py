@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nets
@@ -122,6 +122,7 @@ def test_a_network_that_cannot_compute_in_bf16(monkeypatch):
     assert choose(model, blobs(), AUTO) == ("float32", False, "a trial failed: expected float32")
 
 
+@settings(max_examples=10)
 @given(count=st.integers(2, 40), dims=st.integers(1, 3), parts=st.sampled_from([1, 2]))
 def test_a_trial_times_both_and_changes_nothing(count, dims, parts):
     model = network(dims=dims)
