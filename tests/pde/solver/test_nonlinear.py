@@ -504,7 +504,7 @@ def test_without_a_cycle_a_solve_returns_the_u_whose_residual_it_tells():
 
 @pytest.mark.parametrize("beta", [0.1, 0.01])
 def test_first_guesses_are_in_the_range_of_the_reaction(beta):
-    """The lifting of fluxes between Neumann and weak Robin sides is 3/beta and more, where sinh(5 w) is 1e67 or none."""
+    """The lifting of fluxes between Neumann and weak Robin sides is 3/beta and more: sinh(5 w) is 1e67 or none."""
     problem = NonlinearPoisson(
         (32, 33), boundary=(("neumann", ("robin", beta)),) * 2, reaction=lambda u, *x: np.sinh(5 * u)
     )
