@@ -1,5 +1,6 @@
 """The same examples for everybody: on every machine, in whatever order tests run, with or without a CI variable."""
 
+import gc
 import os
 from contextlib import suppress
 from importlib import import_module
@@ -36,6 +37,7 @@ MANY = 5000
 
 def pytest_collection_finish(session):
     """Compile kernels, of each worker others: two that meet the same test file would compile the same side by side."""
+    gc.freeze()  # collected tests stay, and garbage collections need not look at all of them again
     if not hasattr(session.config, "workerinput") or len(session.items) < MANY:
         return
     from pde.backends.numba import compilation, stamps
