@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import pde
+from pde import NonlinearPoisson
 
 ENDS = ["dirichlet", "neumann", ("robin", 2.0)]
 CUBE = (lambda u, *x: 20 * u**3, lambda u, *x: 60 * u**2)
@@ -60,3 +61,17 @@ def given_sides(problem: Any, rng: Any) -> Any:
         for s in (0, 1)
         if pair[0].kind != "periodic"
     }
+
+
+def bratu(shape, strength=1.0, **options):
+    law = {"reaction": lambda u, *x: -strength * np.exp(u), "derivative": lambda u, *x: -strength * np.exp(u)}
+    return NonlinearPoisson(shape, **law, **options)
+
+
+def cubic(u, *x):
+    return 100 * u**3
+
+
+def liouville(x, y):
+    r2 = (x + 1) ** 2 + (y + 1) ** 2
+    return np.log(32 * r2 / (1 + r2**2) ** 2)
