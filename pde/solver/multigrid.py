@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -88,6 +88,9 @@ class Multigrid(Setup, kind=Poisson):
     >>> solution.converged, solution.u.shape
     (True, (63, 63))
     """
+
+    methods: ClassVar[tuple[str, ...]] = ("auto",)
+    """The methods of a solve."""
 
     @suggesting
     def __init__(
@@ -186,6 +189,7 @@ class Multigrid(Setup, kind=Poisson):
         strict: bool = False,
         incompatible: float | None = None,
         verbose: Verbose = False,
+        method: str = "auto",
     ) -> Solution:
         """Solve to ||r|| <= max(rtol scale, atol), where r is the true residual.
 
@@ -236,6 +240,7 @@ class Multigrid(Setup, kind=Poisson):
                 stream takes the lines; a function is called with each `mgcore.Event`. The iterates stay the same,
                 to rounding where compiled kernels make them else, and to the last bit elsewhere. A cycle costs about
                 three times as much as one on NumPy.
+            method: "auto".
 
         Returns:
             A `Solution`; `converged` and `reason` say how it ended, `seconds` how long it took once kernels were ready.
@@ -245,6 +250,7 @@ class Multigrid(Setup, kind=Poisson):
                 singular problem.
         """
         choose("cycle", cycle, SOLVES)
+        choose("method", method, self.methods)
         accel = self.acceleration(accel, cycle)
         limits = read_limits(rtol, atol, max_cycles, callback)
         incompatible, trace = read_share(incompatible), Trace(verbose)
@@ -260,7 +266,7 @@ class Multigrid(Setup, kind=Poisson):
         removed = inputs.incompatible_share(self.backend, incompatible)
         cycle = cycle if accel is None else "W" if cycle == "W" else "V"
 
-        start = partial(self._start, cycle=cycle, accel=accel, trace=trace)
+        start = partial(self._start, cycle=cycle, accel=accel, trace=trace, method=method)
         rule: dict[str, Any] = {
             **limits,
             "work_units": partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle, accel=accel),
@@ -331,7 +337,9 @@ class Multigrid(Setup, kind=Poisson):
         self.backend.prepare()
         return measured_factor(self.backend, cycle, cycles, seed)
 
-    def _start(self, inputs: Inputs, cycle: str, accel: str | None, trace: Trace, again: bool) -> Iteration:
+    def _start(
+        self, inputs: Inputs, cycle: str, accel: str | None, trace: Trace, method: str, again: bool
+    ) -> Iteration:
         """The iteration of a solve; `again`: its iterates are asked for before the last one, and may be kept."""
         reduced = self._reduction(inputs.members, inputs.sides, inputs.guess)
         backend = self.backend if accel is None else self.backend.symmetric()
