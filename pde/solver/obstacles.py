@@ -170,7 +170,7 @@ class Constrained:
         return [float(self._backend.rounding(each.u[None], sizes + each.size())[0]) for each in self._solvers]
 
     def u(self) -> Array:
-        return np.stack([solver.admissible for solver in self._every])
+        return np.stack([solver.u for solver in self._every])
 
     def keep(self, members: Sequence[int]) -> None:
         self._solvers = [self._solvers[k] for k in members]

@@ -55,11 +55,6 @@ class GridSolver:
         """Make one step."""
         raise NotImplementedError
 
-    @property
-    def admissible(self) -> Array:
-        """The iterate, which keeps the bounds."""
-        return self.u
-
     def complementarity(self) -> Array:
         """The residual of complementarity of `admissible`."""
         return self.grid.complementarity(self.u, self.r)
@@ -139,5 +134,5 @@ def nested_start(solver: GridSolver) -> Array:
         if coarse.size() <= (1e-8 if last else ENOUGH) * first:
             break
         coarse.step()
-    u = interpolate(coarse.admissible[None], {k: g for k, g in solver.grid.sides.items() if k != "walls"})[0]
+    u = interpolate(coarse.u[None], {k: g for k, g in solver.grid.sides.items() if k != "walls"})[0]
     return solver.grid.bounds.clip(u)
