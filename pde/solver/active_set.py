@@ -49,10 +49,6 @@ class ActiveSet(TruncatedNewton):
         clipped = self.grid.bounds.clip(v)
         return clipped, clipped != v
 
-    def energy(self) -> float:
-        """(A u, u)/2 - (f, u)."""
-        return -float(self.volumes.mean((self.grid.rhs + self.r) * self.u)) / 2
-
     def _solved(self, clipped: Array, held: Array) -> Array:
         """u at its bounds where it is held, and A u = f elsewhere."""
         grid, free = self.grid, self.free(held)

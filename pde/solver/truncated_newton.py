@@ -63,6 +63,10 @@ class GridSolver:
     def size(self) -> float:
         return float(self.volumes.rms(self.complementarity()[None])[0])
 
+    def energy(self) -> float:
+        """(A u, u)/2 - (f, u)."""
+        return -float(self.volumes.mean((self.grid.rhs + self.r) * self.u)) / 2
+
     def levels(self, held: Array) -> Any:
         """The backend of the levels without the unknowns that are held."""
         if self._held is None or not np.array_equal(held, self._held):
