@@ -58,7 +58,7 @@ class ActiveSet(TruncatedNewton):
         backend = self.levels(held)
         r = backend.project((free * (grid.rhs - grid.A(u)))[None])
         accel = None if len(backend.hierarchy.levels) == 1 else "cg"
-        backend = backend if accel is None else backend.symmetric()
+        backend = self.watch(backend if accel is None else backend.symmetric())
         iteration = backend.start("V", accel, Data(r, sizes=backend.norms(r)))
         u += free * solve_batch(iteration, rtol=self.accuracy, max_cycles=self.most).u[0]
         return u

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from itertools import pairwise
 
 import numpy as np
@@ -192,6 +193,9 @@ def test_members_of_a_batch_are_solved_as_alone():
         assert np.array_equal(batch.members[k].contact, alone.contact)
         assert batch.members[k].residual_norms == alone.residual_norms
     assert batch.contact.shape == f.shape
+    grid = mg.solve(np.stack([f, f]), lower=-0.05)  # of any batch axes
+    assert grid.contact.shape == grid.u.shape == (2, 3, *problem.shape)
+    assert np.array_equal(grid.contact == -1, grid.u == -0.05)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -277,3 +281,15 @@ def test_singular_problems_without_contact_at_first_or_at_all(method):
     assert falling.converged
     assert falling.cycles <= 12
     assert (falling.contact == -1).any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_moves_are_told_and_results_are_where_the_user_wants_them(method):
+    problem, told, out = pde.Poisson((31, 30)), io.StringIO(), np.empty((31, 30))
+    mg = pde.Multigrid(problem)
+    solution = mg.solve(-9.0, lower=-0.1, method=method, out=out)
+    assert solution.u is out
+    again = mg.solve(-9.0, lower=-0.1, method=method, verbose=told)
+    assert np.array_equal(again.u, out)
+    assert "level 1 (31x30)" in told.getvalue()
+    assert "level 2 (15x15)" in told.getvalue()
