@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pde.cli.expression import Expression
+from pde.problem.expression import Expression
 
 NAMES = ("x", "y", "z")
 SIDES = {f"{name}-{end}": (axis, side) for axis, name in enumerate(NAMES) for side, end in enumerate(("low", "high"))}

@@ -188,9 +188,11 @@ class NonlinearOperator(Frozen):
                     slope = coupling = coupling * law((u + there) / 2, points)
                 elif (law := self.laws.gradient) is not None:
                     squares, rise = self._gradients.across(padded, block, a, offset, step)
-                    value = law(squares, points)
                     if slopes:
-                        slope = coupling * _newton_slope(law, squares, rise, value, points)
+                        value, derivative = _with_slope(law, squares, rise, points)
+                        slope = coupling * derivative
+                    else:
+                        value = law(squares, points)
                     coupling = coupling * value
                 step *= coupling
                 total += step
@@ -250,12 +252,16 @@ LEAST_SHARE = 0.05
 with the gradient there is hardly any."""
 
 
-def _newton_slope(law: Law, squares: Array, rise: Array, a: Array, points: Sequence[Array]) -> Array:
-    """a + 2 a'(s) rise, the derivative of the flux through a face over its coupling; differences suit any size of s."""
-    share = squares.dtype.type(np.finfo(squares.dtype).eps ** 0.5)
-    relative = np.divide(rise, squares, out=np.zeros_like(rise), where=squares > 0)
-    slope: Array = a + (law(squares * (1 + share), points) - a) * (relative * (2 / share))
-    return np.maximum(slope, LEAST_SHARE * a)
+def _with_slope(law: Law, squares: Array, rise: Array, points: Sequence[Array]) -> tuple[Array, Array]:
+    """a and a + 2 a'(s) rise, the derivative of the flux through a face over its coupling."""
+    if law.is_exact:
+        a, slope = law.with_slope(squares, points)
+        slope = a + 2 * slope * rise
+    else:  # differences relative to s suit any size of it
+        a, share = law(squares, points), squares.dtype.type(np.finfo(squares.dtype).eps ** 0.5)
+        relative = np.divide(rise, squares, out=np.zeros_like(rise), where=squares > 0)
+        slope = a + (law(squares * (1 + share), points) - a) * (relative * (2 / share))
+    return a, np.maximum(slope, LEAST_SHARE * a)
 
 
 def _shifted(block: Block, axis: int, offset: int) -> Any:
