@@ -124,7 +124,7 @@ def read_law(name: str, given: Any, derivative: Any, points: Sequence[Array], of
     """
     if given is None:
         return None
-    names = (of, *NAMES[: len(points)])
+    names = ("u" if of == "u" else "s", *NAMES[: len(points)])
     function = Formula(given, names, name) if isinstance(given, str) else given
     derivative = Formula(derivative, names, "derivative") if isinstance(derivative, str) else derivative
     law = Law(name, function, derivative, of)
