@@ -27,7 +27,7 @@ def test_derivatives_are_those_of_the_formula(text):
         values, slopes = formula.with_slope(U, X)
         found = (formula(U + t, X) - formula(U - t, X)) / (2 * t)
     assert np.max(abs(slopes - found)) <= 1000 * t**2 + 1e-10  # rounding of differences: eps/t times values below 5
-        assert np.array_equal(np.broadcast_to(values, 8), np.broadcast_to(formula(U, X), 8))
+    assert np.array_equal(np.broadcast_to(values, 8), np.broadcast_to(formula(U, X), 8))
 
 
 @pytest.mark.parametrize("text", [each for each in FORMULAS if " + (u > 0.3)" not in each and "-(u" not in each])
