@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 from typing import Any
@@ -51,11 +52,18 @@ class Formula:
         self.text, calls = text, _Calls()
         named = {**{name: calls.number(name) for name in names}, **{k: calls.number(v) for k, v in CONSTANTS.items()}}
         value = calls.read(Expression(text, names, label).tree, named)
-        self._values = calls.program(names, value)
-        self._both = calls.program(names, value, calls.derivative(value, named[names[0]]))
+        slope = calls.derivative(value, named[names[0]])
+        self._programs = [partial(calls.program, names, results) for results in ((value,), (value, slope))]
+        self._values, self._both = (make({}) for make in self._programs)
 
     def __repr__(self) -> str:
         return repr(self.text)
+
+    def using(self, others: Mapping[Any, Callable[..., Any]]) -> Formula:
+        """The same with other functions in the place of NumPy's."""
+        other = copy.copy(self)
+        other._values, other._both = (make(others) for make in self._programs)
+        return other
 
     def __call__(self, u: Array, *points: Array) -> Any:
         return self._values(u, *points)[0]
@@ -121,14 +129,17 @@ class _Calls:
                     found[v] = self.number(np.add, found[v], term)
         return found[of]
 
-    def program(self, names: Sequence[str], *results: int) -> Callable[..., list[Any]]:
-        """A function of these names that returns the values of these calls."""
+    def program(
+        self, names: Sequence[str], results: Sequence[int], others: Mapping[Any, Any]
+    ) -> Callable[..., list[Any]]:
+        """A function of these names that returns the values of these calls, by `others` in the place of functions."""
         last: dict[int, int] = {}  # the call after which a value is not needed
         for v in sorted(range(len(self._calls)), reverse=True):
             if v in last or v in results:
                 for k in self._calls[v][1]:
                     last.setdefault(k, v)
-        steps = [(v, *self._calls[v]) for v in sorted({*last, *results})]
+        calls = [(v, *self._calls[v]) for v in sorted({*last, *results})]
+        steps = [(v, others.get(function, function), operands) for v, function, operands in calls]
         over = {v: [k for k, after in last.items() if after == v and k not in results] for v, *_ in steps}
 
         def run(*given: Any) -> list[Any]:

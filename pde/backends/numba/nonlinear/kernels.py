@@ -12,6 +12,7 @@ from collections import namedtuple
 import numpy as np
 
 from pde.backends.numba.jit import called, inline
+from pde.backends.numba.pointers import address_of
 
 Ends = namedtuple("Ends", "front across along")
 Couplings = namedtuple("Couplings", "front across along held")
@@ -20,83 +21,78 @@ Couplings = namedtuple("Couplings", "front across along held")
 
 @inline
 def _row(u, ends, b, p, i):
-    """Return a row, which may be one beyond the ends of the last axis but one."""
-    rows = u.shape[2]
-    if 0 <= i < rows:
-        return u[b, p, i]
-    return u[b, p, (i + rows) % rows] if ends is None else ends[b, 0 if i < 0 else 1, p]
+    """Point to a row, which may be one beyond the ends of the last axis but one."""
+    planes, rows, n = u.shape[1:]
+    if 0 <= i < rows or ends is None:
+        return address_of(u) + ((b * planes + p) * rows + (i + rows) % rows) * n
+    return address_of(ends) + ((2 * b + (i >= 0)) * planes + p) * n
 
 
 @inline
 def _row_of_plane(u, ends, b, p, i):
-    """Return row i of a plane, which may be one beyond the ends of the first axis."""
-    planes = u.shape[1]
-    if 0 <= p < planes:
-        return u[b, p, i]
-    return u[b, (p + planes) % planes, i] if ends is None else ends[b, 0 if p < 0 else 1, i]
+    """Point to row i of a plane, which may be one beyond the ends of the first axis."""
+    planes, rows, n = u.shape[1:]
+    if 0 <= p < planes or ends is None:
+        return address_of(u) + ((b * planes + (p + planes) % planes) * rows + i) * n
+    return address_of(ends) + ((2 * b + (p >= 0)) * rows + i) * n
 
 
 @inline
-def _at_end(result, k, row, j, along, ends, b, p, i):
-    """Add the differences of point j, the first or last of a row, with its neighbours there."""
-    n = len(row)
-    for side in range(2):
-        at = j + 2 * side - 1
-        if 0 <= at < n:
-            there = row[at]
-        else:
-            there = row[(at + n) % n] if ends is None else ends[b, side, p, i]
-        result[k] += along[side, k] * (row[j] - there)
+def _add(result, n, row, before, behind, low, high):
+    for j in range(n):
+        result[j] += low * (row[j] - before[j]) + high * (row[j] - behind[j])
 
 
 @inline
-def _add_differences(result, row, before, behind, low, high, x, step):
-    for k in range(len(result)):
-        j = x + step * k
-        result[k] += low * (row[j] - before[j]) + high * (row[j] - behind[j])
-
-
-@inline
-def _add_front(result, u, b, p, i, x, step, k, ends):
+def _add_front(result, u, ends, b, p, i, k):
     if k is not None:
         before, behind = _row_of_plane(u, ends, b, p - 1, i), _row_of_plane(u, ends, b, p + 1, i)
-        _add_differences(result, u[b, p, i], before, behind, k[0, p], k[1, p], x, step)
+        _add(result, u.shape[3], _row_of_plane(u, ends, b, p, i), before, behind, k[0, p], k[1, p])
+
+
+@inline
+def _add_held(result, row, held, p, i):
+    if held is not None:
+        k = address_of(held[p, i])
+        for j in range(held.shape[2]):
+            result[j] += k[j] * row[j]
+
+
+@inline
+def _end(row, n, at, side, ends, b, p, i):
+    """Return the value at a place of a row, which may be beyond its ends."""
+    if ends is None:
+        return row[(at + n) % n]
+    return row[at] if 0 <= at < n else ends[b, side, p, i]
+
+
+@inline
+def _differences(result, u, b, p, i, k, ends):
+    """Set `result` to -div(a grad u) on a row."""
+    n, low, high = u.shape[3], address_of(k.along), address_of(k.along) + u.shape[3]
+    row, before, behind = _row(u, None, b, p, i), _row(u, ends.across, b, p, i - 1), _row(u, ends.across, b, p, i + 1)
+    above, below = k.across[0, i], k.across[1, i]
+    left, right = row - 1, row + 1
+    for j in range(1, n - 1):
+        across = above * (row[j] - before[j]) + below * (row[j] - behind[j])
+        result[j] = across + (low[j] * (row[j] - left[j]) + high[j] * (row[j] - right[j]))
+    for j in (0, n - 1):
+        along = low[j] * (row[j] - _end(row, n, j - 1, 0, ends.along, b, p, i))
+        along += high[j] * (row[j] - _end(row, n, j + 1, 1, ends.along, b, p, i))
+        result[j] = above * (row[j] - before[j]) + below * (row[j] - behind[j]) + along
+    _add_front(result, u, ends.front, b, p, i, k.front)
+    _add_held(result, row, k.held, p, i)
 
 
 @inline
 def _sum(k, p, like):
-    """Return the sum of both couplings, zero of the type of `like` without any."""
-    if k is None:
-        return like * 0
-    return k[0, p] + k[1, p]
+    """Return the sum of both couplings; zero of the type of `like` without any."""
+    return like if k is None else k[0, p] + k[1, p]
 
 
 @inline
-def _at(held, p, i, j, like):
-    if held is None:
-        return like * 0
-    return held[p, i, j]
-
-
-@inline
-def _differences(result, u, b, p, i, x, step, k, ends):
-    """Set `result` to -div(a grad u) at points x, x + step, ... of a row; `k` are the couplings at these."""
-    row, points, n = u[b, p, i], len(result), u.shape[3]
-    for m in range(points):
-        j = x + step * m
-        result[m] = _at(k.held, p, i, j, row[j]) * row[j]
-    _add_front(result, u, b, p, i, x, step, k.front, ends.front)
-    above, below = _row(u, ends.across, b, p, i - 1), _row(u, ends.across, b, p, i + 1)
-    _add_differences(result, row, above, below, k.across[0, i], k.across[1, i], x, step)
-    last = x + step * (points - 1)
-    first, stop = 1 if x == 0 else 0, points - 1 if last == n - 1 else points
-    for m in range(first, stop):
-        j = x + step * m
-        result[m] += k.along[0, m] * (row[j] - row[j - 1]) + k.along[1, m] * (row[j] - row[j + 1])
-    if x == 0:
-        _at_end(result, 0, row, 0, k.along, ends.along, b, p, i)
-    if last == n - 1 and last > 0:
-        _at_end(result, points - 1, row, last, k.along, ends.along, b, p, i)
+def _held_at(held, p, i, j, like):
+    return like if held is None else held[p, i, j]
 
 
 @called
@@ -106,41 +102,41 @@ def relax(u, f, c, slope, first, step, k, ends, omega, adaptive, falling, least)
     Args:
         c, slope: of the reaction, at the points of the block.
         first, step: the index of the first point, and the steps along the axes but the last one.
-        k: couplings; those along the last axis are at the points of the block.
         adaptive: whether over-relaxation falls with the slope, `falling` times its share of the diagonal.
         least: the least slope, relative to the diagonal.
     """
     members, planes, rows, points = c.shape
-    change = np.empty(points, u.dtype)
+    n, x = u.shape[3], first[2]
+    A = address_of(np.empty(n, u.dtype))
+    low, high = address_of(k.along) + x, address_of(k.along) + (n + x)
     zero, one = u.dtype.type(0), u.dtype.type(1)
-    for b in range(members):
-        for q in range(planes * rows):
-            p, i = first[0] + q // rows * step[0], first[1] + q % rows * step[1]
-            x, row, data = first[2], u[b, p, i], f[b, p, i]
-            c_row, slope_row = c[b, q // rows, q % rows], slope[b, q // rows, q % rows]
-            _differences(change, u, b, p, i, x, 2, k, ends)
-            total = k.across[0, i] + k.across[1, i] + _sum(k.front, p, zero)
-            for m in range(points):
-                d = total + k.along[0, m] + k.along[1, m] + _at(k.held, p, i, x + 2 * m, zero)
-                s = slope_row[m]
-                weight = omega
-                if adaptive:
-                    weight = one + (omega - one) * max(one - falling * abs(s) / d, zero)
-                change[m] = weight * (data[x + 2 * m] - change[m] - c_row[m]) / (d + max(s, least * d))
-            for m in range(points):
-                row[x + 2 * m] += change[m]
+    more = omega - one
+    for q in range(members * planes * rows):
+        b, p, i = q // (planes * rows), first[0] + q // rows % planes * step[0], first[1] + q % rows * step[1]
+        _differences(A, u, b, p, i, k, ends)
+        row, data = _row(u, None, b, p, i) + x, _row(f, None, b, p, i) + x
+        of_c, of_slope, Au = address_of(c) + q * points, address_of(slope) + q * points, A + x
+        across = k.across[0, i] + k.across[1, i] + _sum(k.front, p, zero)
+        for m in range(points):
+            d = across + low[2 * m] + high[2 * m] + _held_at(k.held, p, i, x + 2 * m, zero)
+            r, s = data[2 * m] - Au[2 * m] - of_c[m], of_slope[m]
+            whole = d + max(s, least * d)
+            if adaptive:
+                row[2 * m] += r * (d + more * max(d - falling * abs(s), zero)) / (d * whole)
+            else:
+                row[2 * m] += r * omega / whole
 
 
 @called
 def apply(result, u, c, first, k, ends):
     """Set the planes or rows of `result` from `first` on to -div(a grad u) + c, with c of their shape."""
-    for b in range(len(c)):
-        for q in range(c.shape[1] * c.shape[2]):
-            p, i = first[0] + q // c.shape[2], first[1] + q % c.shape[2]
-            row, c_row = result[b, p, i], c[b, q // c.shape[2], q % c.shape[2]]
-            _differences(row, u, b, p, i, 0, 1, k, ends)
-            for m in range(len(row)):
-                row[m] += c_row[m]
+    members, planes, rows, n = c.shape
+    for q in range(members * planes * rows):
+        b, p, i = q // (planes * rows), first[0] + q // rows % planes, first[1] + q % rows
+        row, of_c = _row(result, None, b, p, i), address_of(c) + q * n
+        _differences(row, u, b, p, i, k, ends)
+        for j in range(n):
+            row[j] += of_c[j]
 
 
 @called

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,26 +18,28 @@ SMALLEST = 1 << 12
 """Unknowns of a level from which on a call of compiled code is cheaper than NumPy."""
 
 
+@dataclass(frozen=True, eq=False)
 class CompiledGather(Gather):
-    """A map along one axis by compiled loops."""
+    """A map along one axis by compiled loops, with the indices and weights of its summands, (summands, new values)."""
 
-    def __init__(self, plain: Gather, dtype: np.dtype) -> None:
-        super().__init__(plain.parts, plain.axis)
-        lines = [(_numbers(i), np.ravel(w)) for i, w in plain.parts]
-        count = max(len(i) for i, _ in lines)
-        vars(self)["_indices"] = np.stack([i for i, _ in lines])
-        vars(self)["_weights"] = np.stack([np.broadcast_to(w, count) for _, w in lines]).astype(dtype)
+    indices: Array
+    weights: Array
+
+    @classmethod
+    def of(cls, plain: Gather, dtype: np.dtype) -> CompiledGather:
+        parts = [(_numbers(i), np.ravel(w)) for i, w in plain.parts]
+        weights = np.stack([np.broadcast_to(w, len(i)) for i, w in parts])
+        return cls(plain.parts, plain.axis, np.stack([i for i, _ in parts]), weights.astype(dtype))
 
     def __call__(self, u: Array) -> Array:
-        indices, weights = vars(self)["_indices"], vars(self)["_weights"]
-        axis = u.ndim + self.axis
-        new = np.empty((*u.shape[:axis], indices.shape[1], *u.shape[axis + 1 :]), u.dtype)
-        old = np.ascontiguousarray(u)
-        if self.axis == -1:
-            along_rows(new.reshape(-1, new.shape[-1]), old.reshape(-1, old.shape[-1]), indices, weights)
+        axis, count = u.ndim + self.axis, self.indices.shape[1]
+        before, behind = u.shape[:axis], u.shape[axis + 1 :]
+        new, old = np.empty((*before, count, *behind), u.dtype), np.ascontiguousarray(u)
+        if behind:
+            inner = int(np.prod(behind))
+            across_rows(new.reshape(-1, count, inner), old.reshape(-1, u.shape[axis], inner), self.indices, self.weights)
         else:
-            inner = int(np.prod(u.shape[axis + 1 :]))
-            across_rows(*(x.reshape(-1, x.shape[axis], inner) for x in (new, old)), indices, weights)
+            along_rows(new.reshape(-1, count), old.reshape(-1, u.shape[axis]), self.indices, self.weights)
         return new
 
 
@@ -47,14 +49,14 @@ def _numbers(indices: Any) -> Array:
     return np.asarray(indices, dtype=np.int64)
 
 
-def compiled(hierarchy: Hierarchy) -> Hierarchy:
-    """The hierarchy with compiled sweeps, operators and transfers on its large levels."""
+def compiled(hierarchy: Hierarchy, smallest: int | None = None) -> Hierarchy:
+    """The hierarchy with compiled sweeps, operators and transfers on levels of `smallest` unknowns at least."""
     levels = list(hierarchy.levels)
     interpolations = list(hierarchy.interpolations)
     dtype = hierarchy.choices.dtype
     for number, level in enumerate(levels[:-1]):
         A = level.A
-        if A.grid.size < SMALLEST or A.grid.ndim == 1:
+        if A.grid.size < (smallest or SMALLEST):
             break
         if A.laws.coefficient is None and A.laws.gradient is None:
             A = CompiledOperator(A)
@@ -69,7 +71,7 @@ def compiled(hierarchy: Hierarchy) -> Hierarchy:
             info=replace(level.info, operator=A, to_coarse=transfer),
         )
         each = interpolations[number]
-        axes = {a: CompiledGather(gather, dtype) for a, gather in each._axes.items()}
+        axes = {a: CompiledGather.of(gather, dtype) for a, gather in each._axes.items()}
         interpolations[number] = each.changed(_axes=axes, restrict_data=_map(each.restrict_data, dtype))
     return replace(hierarchy, levels=levels, interpolations=interpolations)
 
@@ -79,4 +81,4 @@ def _transfer(transfer: BilinearTransfer, dtype: np.dtype) -> BilinearTransfer:
 
 
 def _map(along: Any, dtype: np.dtype) -> AlongAxes:
-    return AlongAxes(tuple(CompiledGather(step, dtype) for step in along.steps))
+    return AlongAxes(tuple(CompiledGather.of(step, dtype) for step in along.steps))
