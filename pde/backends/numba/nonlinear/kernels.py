@@ -139,30 +139,40 @@ def apply(result, u, c, first, k, ends):
             row[j] += of_c[j]
 
 
+@inline
+def _add_weighted(new, count, w, old, indices):
+    for j in range(count):
+        new[j] += w[j] * old[indices[j]]
+
+
 @called
 def along_rows(result, old, indices, weights):
     """Map along the last axis: result[:, j] is the sum of weights[m, j] old[:, indices[m, j]]."""
+    count, n = result.shape[1], old.shape[1]
     for i in range(len(result)):
-        new, row = result[i], old[i]
-        for j in range(len(new)):
-            new[j] = weights[0, j] * row[indices[0, j]]
-        for m in range(1, len(indices)):
-            for j in range(len(new)):
-                new[j] += weights[m, j] * row[indices[m, j]]
+        new, row = address_of(result) + i * count, address_of(old) + i * n
+        for j in range(count):
+            new[j] = 0
+        for m in range(len(indices)):
+            _add_weighted(new, count, address_of(weights) + m * count, row, address_of(indices) + m * count)
+
+
+@inline
+def _add_times(new, count, w, row):
+    for x in range(count):
+        new[x] += w * row[x]
 
 
 @called
 def across_rows(result, old, indices, weights):
     """Map along the axis in the middle: result[:, j] is the sum of weights[m, j] old[:, indices[m, j]]."""
+    rows, count = result.shape[1:]
     for i in range(len(result)):
-        for j in range(result.shape[1]):
-            new = result[i, j]
-            first = old[i, indices[0, j]]
-            for x in range(len(new)):
-                new[x] = weights[0, j] * first[x]
-            for m in range(1, len(indices)):
-                w = weights[m, j]
-                if w != 0:
-                    row = old[i, indices[m, j]]
-                    for x in range(len(new)):
-                        new[x] += w * row[x]
+        for j in range(rows):
+            new = address_of(result) + (i * rows + j) * count
+            for x in range(count):
+                new[x] = 0
+            for m in range(len(indices)):
+                if weights[m, j] != 0:
+                    row = address_of(old) + (i * old.shape[1] + indices[m, j]) * count
+                    _add_times(new, count, weights[m, j], row)

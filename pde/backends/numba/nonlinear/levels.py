@@ -14,7 +14,7 @@ from pde.levels.hierarchy import Hierarchy
 from pde.levels.transfers import BilinearTransfer
 from pde.problem.grid import Array
 
-SMALLEST = 1 << 12
+SMALLEST = 1 << 9
 """Unknowns of a level from which on a call of compiled code is cheaper than NumPy."""
 
 

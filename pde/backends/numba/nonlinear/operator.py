@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from itertools import zip_longest
 from typing import Any
 
@@ -19,6 +19,10 @@ from pde.problem.operators import Block
 
 AT_ONCE = 1 << 14
 """Values for which a function is called at once: what it makes of them stays in the cache."""
+
+
+Part = tuple[Any, tuple[int, ...], tuple[int, ...], list[Array]]
+"""The index of a part of a block, its first point and the steps, of three axes, and the coordinates."""
 
 
 class CompiledOperator(NonlinearOperator):
@@ -37,54 +41,58 @@ class CompiledOperator(NonlinearOperator):
 
     def __call__(self, u: Array) -> Array:
         u = np.ascontiguousarray(u)
-        result, whole = np.empty_like(u), (slice(0, None, 1),) * self.grid.ndim
-        k, ends = self._compiled_couplings, self._ends(u)
-        for block, first, _ in self._parts(whole):
-            here = u[trailing(block)]
-            values = 0 * here if self.laws.reaction is None else self.laws.reaction(here, self._points_of(block))
-            apply(self._four(result), self._four(u), self._four(values), first, k, ends)
+        result, reaction, ends = np.empty_like(u), self.laws.reaction, self._ends(u)
+        for block, first, _, points in self._rows:
+            here = u[block]
+            values = 0 * here if reaction is None else reaction(here, points)
+            apply(self._four(result), self._four(u), self._four(values), first, self._compiled_couplings, ends)
         return result
 
     def sweep(self, u: Array, f: Array, omega: float | None = None, most: float = 1.0) -> Array:
-        u, f = np.array(u, order="C"), np.ascontiguousarray(f)
-        number = self.dtype.type
+        u = np.array(u, order="C")
+        number, reaction = self.dtype.type, self.laws.reaction
         rule = number(most if omega is None else omega), omega is None and most != 1, number(SLOWING), number(LEAST_SLOPE)
-        whole, k, ends = (self._four(u), self._four(f)), self._compiled_couplings, self._ends(u)
-        for part, first, step in self._in_turn():
-            here = np.ascontiguousarray(u[trailing(part)])
-            values = slopes = here
-            if self.laws.reaction is not None:
-                values, slopes = self.laws.reaction.with_slope(here, self._points_of(part))
-            relax(*whole, self._four(values), self._four(slopes), first, step, k, ends, *rule)
+        whole, fixed = (self._four(u), self._four(f)), (self._compiled_couplings, self._ends(u), *rule)
+        for block, first, step, points in self._in_turn:
+            values = slopes = here = np.ascontiguousarray(u[block])
+            if reaction is not None:
+                values, slopes = reaction.with_slope(here, points)
+            relax(*whole, self._four(values), self._four(slopes), first, step, *fixed)
         return u
 
-    def _in_turn(self) -> Iterator[Any]:
+    @cached_property
+    def _rows(self) -> list[Part]:
+        """All unknowns in parts."""
+        return self._parts((slice(0, None, 1),) * self.grid.ndim)
+
+    @cached_property
+    def _in_turn(self) -> list[Part]:
         """The parts of all colours: those of a colour, as soon as the colour before has passed, unless axis 0 turns."""
         colours = [list(zip_longest(*map(self._parts, blocks))) for blocks in self.colours]
-        lag = len(colours[0]) if self.grid.axes[0].periodic else 1
+        lag, found = len(colours[0]) if self.grid.axes[0].periodic else 1, []
         for time in range(max(map(len, colours)) + lag * (len(colours) - 1)):
             for number, parts in enumerate(colours):
                 if 0 <= time - lag * number < len(parts):
-                    yield from filter(None, parts[time - lag * number])
+                    found.extend(part for part in parts[time - lag * number] if part)
+        return found
 
     def _four(self, values: Array) -> Array:
         """As (members, planes, rows, n)."""
         shape = values.shape[-self.grid.ndim :]
         return np.ascontiguousarray(values).reshape(-1, *(1,) * (3 - len(shape)), *shape)
 
-    def _points_of(self, block: Block) -> list[Array]:
-        return [x[block] for x in self._points]
-
-    def _parts(self, block: Block) -> Iterator[tuple[Block, tuple[int, ...], tuple[int, ...]]]:
-        """Parts of a block along its first axis, each with the first index and the steps, of three axes."""
+    def _parts(self, block: Block) -> list[Part]:
+        """Parts of a block along its first axis."""
         counts = [len(range(*s.indices(n))) for s, n in zip(block, self.grid.shape, strict=True)]
-        start, step = [s.start for s in block], [s.step or 1 for s in block]
-        some = max(1, AT_ONCE // int(np.prod(self.grid.shape[1:])))
+        start, step = tuple(s.start for s in block), tuple(s.step or 1 for s in block)
+        some, found = max(1, AT_ONCE // int(np.prod(self.grid.shape[1:]))), []
         for done in range(0, counts[0], some):
             first = start[0] + done * step[0]
-            stop = min(start[0] + (min(done + some, counts[0]) - 1) * step[0] + 1, self.grid.shape[0])
-            pad = (0,) * (3 - len(block))
-            yield (slice(first, stop, step[0]), *block[1:]), (*pad, first, *start[1:]), (*pad, *step)
+            stop = start[0] + (min(done + some, counts[0]) - 1) * step[0] + 1
+            part, pad = (slice(first, stop, step[0]), *block[1:]), (0,) * (3 - len(block))
+            points = [x[part] for x in self._points]
+            found.append((trailing(part), (*pad, first, *start[1:]), (*pad, *step), points))
+        return found
 
     def _ends(self, u: Array) -> Ends:
         """The neighbours beyond the ends of each axis; zero where there is no coupling."""
