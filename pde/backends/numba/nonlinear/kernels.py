@@ -2,7 +2,7 @@
 
 u has the shape (members, planes, rows, n); in two dimensions there is one plane, and `front` is None. `front`, `across`
 and `along` hold the couplings with the neighbours before and behind along each axis, (2, count). `ends` hold per axis
-the neighbours beyond its ends, (members, 2, ...), or None around a period.
+the neighbours beyond its ends, (members, 2, ...), and whether there is a period instead.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ import numpy as np
 from pde.backends.numba.jit import called, inline
 from pde.backends.numba.pointers import address_of
 
-Ends = namedtuple("Ends", "front across along")
+Ends = namedtuple("Ends", "front across along periodic")
 Couplings = namedtuple("Couplings", "front across along held")
-"""`held` has the coefficients of u beside Robin sides, (planes, rows, n), or is None."""
+"""`held` has the coefficients of u beside Robin sides, (1, planes, rows, n), or (0, ...)."""
 
 
 @inline
-def _row(u, ends, b, p, i):
+def _row(u, ends, periodic, b, p, i):
     """Point to a row, which may be one beyond the ends of the last axis but one."""
     planes, rows, n = u.shape[1:]
-    if 0 <= i < rows or ends is None:
+    if periodic or 0 <= i < rows:
         return address_of(u) + ((b * planes + p) * rows + (i + rows) % rows) * n
     return address_of(ends) + ((2 * b + (i >= 0)) * planes + p) * n
 
 
 @inline
-def _row_of_plane(u, ends, b, p, i):
+def _row_of_plane(u, ends, periodic, b, p, i):
     """Point to row i of a plane, which may be one beyond the ends of the first axis."""
     planes, rows, n = u.shape[1:]
-    if 0 <= p < planes or ends is None:
+    if periodic or 0 <= p < planes:
         return address_of(u) + ((b * planes + (p + planes) % planes) * rows + i) * n
     return address_of(ends) + ((2 * b + (p >= 0)) * rows + i) * n
 
@@ -44,24 +44,22 @@ def _add(result, n, row, before, behind, low, high):
 
 
 @inline
-def _add_front(result, u, ends, b, p, i, k):
+def _own_row(u, b, p, i):
+    return address_of(u) + ((b * u.shape[1] + p) * u.shape[2] + i) * u.shape[3]
+
+
+@inline
+def _add_front(result, u, ends, periodic, b, p, i, k):
     if k is not None:
-        before, behind = _row_of_plane(u, ends, b, p - 1, i), _row_of_plane(u, ends, b, p + 1, i)
-        _add(result, u.shape[3], _row_of_plane(u, ends, b, p, i), before, behind, k[0, p], k[1, p])
+        before = _row_of_plane(u, ends, periodic, b, p - 1, i)
+        behind = _row_of_plane(u, ends, periodic, b, p + 1, i)
+        _add(result, u.shape[3], _own_row(u, b, p, i), before, behind, k[0, p], k[1, p])
 
 
 @inline
-def _add_held(result, row, held, p, i):
-    if held is not None:
-        k = address_of(held[p, i])
-        for j in range(held.shape[2]):
-            result[j] += k[j] * row[j]
-
-
-@inline
-def _end(row, n, at, side, ends, b, p, i):
+def _end(row, n, at, side, ends, periodic, b, p, i):
     """Return the value at a place of a row, which may be beyond its ends."""
-    if ends is None:
+    if periodic:
         return row[(at + n) % n]
     return row[at] if 0 <= at < n else ends[b, side, p, i]
 
@@ -70,29 +68,28 @@ def _end(row, n, at, side, ends, b, p, i):
 def _differences(result, u, b, p, i, k, ends):
     """Set `result` to -div(a grad u) on a row."""
     n, low, high = u.shape[3], address_of(k.along), address_of(k.along) + u.shape[3]
-    row, before, behind = _row(u, None, b, p, i), _row(u, ends.across, b, p, i - 1), _row(u, ends.across, b, p, i + 1)
+    row, turns = _own_row(u, b, p, i), ends.periodic
+    before, behind = _row(u, ends.across, turns[1], b, p, i - 1), _row(u, ends.across, turns[1], b, p, i + 1)
     above, below = k.across[0, i], k.across[1, i]
     left, right = row - 1, row + 1
     for j in range(1, n - 1):
         across = above * (row[j] - before[j]) + below * (row[j] - behind[j])
         result[j] = across + (low[j] * (row[j] - left[j]) + high[j] * (row[j] - right[j]))
     for j in (0, n - 1):
-        along = low[j] * (row[j] - _end(row, n, j - 1, 0, ends.along, b, p, i))
-        along += high[j] * (row[j] - _end(row, n, j + 1, 1, ends.along, b, p, i))
+        along = low[j] * (row[j] - _end(row, n, j - 1, 0, ends.along, turns[2], b, p, i))
+        along += high[j] * (row[j] - _end(row, n, j + 1, 1, ends.along, turns[2], b, p, i))
         result[j] = above * (row[j] - before[j]) + below * (row[j] - behind[j]) + along
-    _add_front(result, u, ends.front, b, p, i, k.front)
-    _add_held(result, row, k.held, p, i)
+    _add_front(result, u, ends.front, turns[0], b, p, i, k.front)
+    if len(k.held) > 0:
+        held = _own_row(k.held, 0, p, i)
+        for j in range(n):
+            result[j] += held[j] * row[j]
 
 
 @inline
 def _sum(k, p, like):
     """Return the sum of both couplings; zero of the type of `like` without any."""
     return like if k is None else k[0, p] + k[1, p]
-
-
-@inline
-def _held_at(held, p, i, j, like):
-    return like if held is None else held[p, i, j]
 
 
 @called
@@ -114,11 +111,12 @@ def relax(u, f, c, slope, first, step, k, ends, omega, adaptive, falling, least)
     for q in range(members * planes * rows):
         b, p, i = q // (planes * rows), first[0] + q // rows % planes * step[0], first[1] + q % rows * step[1]
         _differences(A, u, b, p, i, k, ends)
-        row, data = _row(u, None, b, p, i) + x, _row(f, None, b, p, i) + x
+        row, data = _own_row(u, b, p, i) + x, _own_row(f, b, p, i) + x
+        held = _own_row(k.held, 0, p, i) + x
         of_c, of_slope, Au = address_of(c) + q * points, address_of(slope) + q * points, A + x
         across = k.across[0, i] + k.across[1, i] + _sum(k.front, p, zero)
         for m in range(points):
-            d = across + low[2 * m] + high[2 * m] + _held_at(k.held, p, i, x + 2 * m, zero)
+            d = across + low[2 * m] + high[2 * m] + (held[2 * m] if len(k.held) > 0 else zero)
             r, s = data[2 * m] - Au[2 * m] - of_c[m], of_slope[m]
             whole = d + max(s, least * d)
             if adaptive:
@@ -133,7 +131,7 @@ def apply(result, u, c, first, k, ends):
     members, planes, rows, n = c.shape
     for q in range(members * planes * rows):
         b, p, i = q // (planes * rows), first[0] + q // rows % planes, first[1] + q % rows
-        row, of_c = _row(result, None, b, p, i), address_of(c) + q * n
+        row, of_c = _own_row(result, b, p, i), address_of(c) + q * n
         _differences(row, u, b, p, i, k, ends)
         for j in range(n):
             row[j] += of_c[j]

@@ -36,7 +36,7 @@ class CompiledOperator(NonlinearOperator):
             for axis, pair in zip(self.grid.axes, self._couplings, strict=True)
         ]
         front, across, along = (None, *lines)[-3:]
-        held = None if self._held is None else self._four(self._held)[0]
+        held = np.zeros((0, *(1,) * 3), self.dtype) if self._held is None else self._four(self._held)
         self._compiled_couplings = Couplings(front, across, along, held)
 
     def __call__(self, u: Array) -> Array:
@@ -77,9 +77,10 @@ class CompiledOperator(NonlinearOperator):
         return found
 
     def _four(self, values: Array) -> Array:
-        """As (members, planes, rows, n)."""
+        """As (members, planes, rows, n), of the one kind that is compiled: contiguous, and not read-only."""
         shape = values.shape[-self.grid.ndim :]
-        return np.ascontiguousarray(values).reshape(-1, *(1,) * (3 - len(shape)), *shape)
+        values = np.ascontiguousarray(values) if values.flags.writeable else np.array(values, order="C")
+        return values.reshape(-1, *(1,) * (3 - len(shape)), *shape)
 
     def _parts(self, block: Block) -> list[Part]:
         """Parts of a block along its first axis."""
@@ -98,17 +99,15 @@ class CompiledOperator(NonlinearOperator):
         """The neighbours beyond the ends of each axis; zero where there is no coupling."""
         ndim, members = self.grid.ndim, u.size // self.grid.size
         found: list[Any] = []
-        for a, axis in enumerate(self.grid.axes):
-            if axis.periodic:
-                found.append(None)
-                continue
+        for a in range(ndim):
             shape = tuple(n for b, n in enumerate(self.grid.shape) if b != a)
             pair = np.zeros((members, 2, *(1,) * (3 - ndim), *shape), self.dtype)
             for side in (0, 1):
                 if (a, side) in self._values:
                     pair[:, side] = _of_members(self._values[a, side], pair[:, side], len(shape))
             found.append(pair)
-        return Ends(*(None, *found)[-3:])
+        periodic = (False, *(axis.periodic for axis in self.grid.axes))[-3:]
+        return Ends(*(None, *found)[-3:], periodic)
 
 
 def _fast(law: Law | None) -> Law | None:
