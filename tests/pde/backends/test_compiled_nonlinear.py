@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pde
@@ -21,6 +21,7 @@ def pair(problem, **options):
     return [Multigrid(problem, kernels=kernels, **options) for kernels in ("numba", "numpy")]
 
 
+@settings(max_examples=30)
 @given(box=sides(), law=st.sampled_from(list(LAWS)), seed=st.integers(0, 99), batch=st.sampled_from([(), (2,)]))
 def test_operators_sweeps_and_transfers_are_the_plain_ones(box, law, seed, batch):
     """To the rounding of sums of 2 d products, and of exp, which has two units in the last place."""

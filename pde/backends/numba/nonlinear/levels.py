@@ -34,7 +34,7 @@ class CompiledGather(Gather):
     def __call__(self, u: Array) -> Array:
         axis, count = u.ndim + self.axis, self.indices.shape[1]
         before, behind = u.shape[:axis], u.shape[axis + 1 :]
-        new, old = np.empty((*before, count, *behind), u.dtype), np.ascontiguousarray(u)
+        new, old = np.empty((*before, count, *behind), u.dtype), np.require(u, requirements="CW")
         if behind:
             inner = int(np.prod(behind))
             across_rows(new.reshape(-1, count, inner), old.reshape(-1, u.shape[axis], inner), self.indices, self.weights)

@@ -79,7 +79,7 @@ class CompiledOperator(NonlinearOperator):
     def _four(self, values: Array) -> Array:
         """As (members, planes, rows, n), of the one kind that is compiled: contiguous, and not read-only."""
         shape = values.shape[-self.grid.ndim :]
-        values = np.ascontiguousarray(values) if values.flags.writeable else np.array(values, order="C")
+        values = np.ascontiguousarray(values) if values.flags.writeable else values.copy(order="C")
         return values.reshape(-1, *(1,) * (3 - len(shape)), *shape)
 
     def _parts(self, block: Block) -> list[Part]:
