@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -24,7 +25,7 @@ import report
 import pde
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
-from bratu import Curve  # noqa: E402
+from bratu import Curve
 
 Function = Callable[..., Any]
 SIZES = {2: (63, 127, 255, 511, 1023), 3: (31, 63, 127)}
@@ -201,7 +202,7 @@ def tables(done: dict[str, Any], quick: bool) -> str:
         pairs = [done.get(f"errors {name} {n}") for n in sizes]
         ratios = ["-" if pair is None else f"{pair['pass'] / pair['discrete']:.2f}" for pair in pairs]
         found = [pair["discrete"] for pair in pairs if pair is not None]
-        orders = [f"{np.log2(a / b):.2f}" for a, b in zip(found, found[1:], strict=False)]
+        orders = [f"{np.log2(a / b):.2f}" for a, b in pairwise(found)]
         rows.append([name, *ratios, "-" if not found else f"{found[-1]:.1e}", ", ".join(orders) or "-"])
     n = 255 if quick else 2047
     speeds = [(how, done[f"speed {how}"]) for how in SPEEDS if f"speed {how}" in done]

@@ -21,14 +21,19 @@ RULES: dict[Callable[..., Any], tuple[str, ...]] = {
     **{np.negative: ("-1",), np.positive: ("1",), np.abs: ("sign(a)",), np.sqrt: ("0.5/v",), np.cbrt: ("1/(3*v**2)",)},
     np.power: ("b*a**(b - 1)", "where(v == 0, 0, v*log(a))"),
     **{np.exp: ("v",), np.exp2: (f"{np.log(2)}*v",), np.expm1: ("v + 1",)},
-    **{np.log: ("1/a",), np.log2: (f"{1 / np.log(2)}/a",), np.log10: (f"{1 / np.log(10)}/a",), np.log1p: ("1/(1 + a)",)},
+    **{
+        np.log: ("1/a",),
+        np.log2: (f"{1 / np.log(2)}/a",),
+        np.log10: (f"{1 / np.log(10)}/a",),
+        np.log1p: ("1/(1 + a)",),
+    },
     **{np.sin: ("cos(a)",), np.cos: ("-sin(a)",), np.tan: ("1 + v**2",)},
     **{np.sinh: ("cosh(a)",), np.cosh: ("sinh(a)",), np.tanh: ("1 - v**2",)},
     **{np.arcsin: ("1/sqrt(1 - a**2)",), np.arccos: ("-1/sqrt(1 - a**2)",), np.arctan: ("1/(1 + a**2)",)},
     **{np.arcsinh: ("1/sqrt(a**2 + 1)",), np.arccosh: ("1/sqrt(a**2 - 1)",), np.arctanh: ("1/(1 - a**2)",)},
     **{np.hypot: ("a/v", "b/v"), np.arctan2: ("b/(a**2 + b**2)", "-a/(a**2 + b**2)"), np.mod: ("1", "-floor(a/b)")},
 }
-"""The derivatives of v = function(a, b) with respect to a and b; of functions that are not here, as floor, they are 0."""
+"""The derivatives of v = function(a, b) with respect to a and b; those of other functions, such as floor, are 0."""
 
 CHOICES = {np.where: "a", np.minimum: "a < b", np.maximum: "a > b"}
 """When functions take the last operand but one instead of the last: derivatives are chosen in the same way."""

@@ -109,8 +109,8 @@ class Law:
         if wrong.any():  # at every sample: there may be a kink at one
             at = (0, *np.argwhere(wrong)[0])
             raise ValueError(
-                f"derivative must be that of {self.name} with respect to {self.of}; at {self.of} = {u[at]:g} it is {slope[at]:.3g}, "
-                f"and differences give {found[0][at]:.3g}"
+                f"derivative must be that of {self.name} with respect to {self.of}; at {self.of} = {u[at]:g} it is "
+                f"{slope[at]:.3g}, and differences give {found[0][at]:.3g}"
             )
 
 

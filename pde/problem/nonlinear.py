@@ -39,9 +39,9 @@ class NonlinearPoisson:
         derivative: dc/du, a function as `reaction` is. None takes that of the formula, which is exact; of a function
             that takes tensors, where torch has been imported, that by autograd; else differences, which suit u of the
             size of 1 or more and cost a second call.
-        gradient_coefficient: a > 0, a function of |grad u|^2, which is s in a formula, and the coordinates, times
-            `coefficient`, which is a number then. The gradient at a face has the difference across it and the means of differences along it.
-            Robin sides need centering "vertex".
+        gradient_coefficient: a > 0, a function of |grad u|^2 (s in a formula) and the coordinates, times
+            `coefficient`, which is a number then. The gradient at a face has the difference across it and the means of
+            differences along it. Robin sides need centering "vertex".
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -84,7 +84,9 @@ class NonlinearPoisson:
             )
         robin = any(side.kind == "robin" for pair in self.boundary for side in pair)
         if robin and self.centering == "cell" and (law := self.laws.coefficient or self.laws.gradient):
-            raise ValueError(f"boundary: Robin sides need centering='vertex' where {law.name} is a function of u")
+            raise ValueError(
+                f"boundary: Robin sides need centering='vertex' where {law.name} is a function of {law.of}"
+            )
         self._operator = NonlinearOperator(self.grid, np.dtype(float), self.terms, self.laws)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -88,17 +88,27 @@ class NonlinearOperator(Frozen):
         return np.broadcast_to(d, u.shape)
 
     def check_coefficient(self, u: Array) -> None:
-        """Refuse a u for which a(u, x) is not positive.
+        """Refuse a u for which a is not positive at an unknown or at a face.
 
         Raises:
             ValueError: naming the coefficient, its least value and the range of u.
         """
         law, a = self.laws.coefficient or self.laws.gradient, self.coefficient(u)
-        if law is not None and a is not None and (least := np.min(a)) <= 0:
+        if law is not None and a is not None and (least := min(np.min(v) for v in (a, *self._at_faces(u)))) <= 0:
             raise ValueError(
                 f"{law.name} must be positive for every u that a solve meets, from u0 on; got values down to "
                 f"{least:.3g} for u between {np.min(u):.3g} and {np.max(u):.3g}"
             )
+
+    def _at_faces(self, u: Array) -> Iterator[Array]:
+        """a at the faces above the unknowns, along each axis."""
+        padded = self._padded(u)
+        for a, (_, points) in enumerate(self._faces):
+            there = padded[_shifted(self._whole, a, 1)]
+            if (law := self.laws.coefficient) is not None:
+                yield law((u + there) / 2, points)
+            elif (law := self.laws.gradient) is not None:
+                yield law(self._gradients.across(padded, self._whole, a, 1, u - there)[0], points)
 
     def coefficient(self, u: Array) -> Array | None:
         """a at the unknowns; None where it is a number."""

@@ -182,10 +182,13 @@ class Reader:
         return values.shape[-len(shape) :] == shape and values.size > 0 and self.problem.domain is None
 
     def _guess(self, name: str, u: Any, f: Array) -> Array | None:
-        """A first guess of the shape of f."""
+        """A first guess of the shape of f, which one number may stand for."""
         if u is None:
             return None
-        u = self._nodal(name, u)
+        alike = np.ndim(u) == 0 and not callable(u)
+        u = self._nodal(name, u, constant=True)
+        if alike:
+            u = copied(namespace(u).broadcast_to(u, tuple(f.shape)))
         if u.shape != f.shape:
             raise ValueError(f"{name} must have the shape of f, {tuple(f.shape)}; got {tuple(u.shape)}")
         return u

@@ -13,6 +13,7 @@ EPS = float(np.finfo(float).eps)
 LAWS = {
     "formula": {"reaction": "(1 + x)*u*exp(u)"},
     "function": {"reaction": lambda u, x, *y: 20 * u**3 + x, "derivative": lambda u, x, *y: 60 * u**2},
+    "none": {},
     "number": {"reaction": lambda u, *x: 3.0 * u, "derivative": lambda u, *x: 3.0},
 }
 
@@ -26,7 +27,7 @@ def pair(problem, **options):
 def test_operators_sweeps_and_transfers_are_the_plain_ones(box, law, seed, batch):
     """To the rounding of sums of 2 d products, and of exp, which has two units in the last place."""
     shape, boundary, centering = box
-    if len(shape) == 1:
+    if len(shape) == 1 or (not LAWS[law] and not any(end[0] in "dr" for pair in boundary for end in pair)):
         return
     problem = NonlinearPoisson(shape, boundary=boundary, centering=centering, **LAWS[law])
     rng = np.random.default_rng(seed)
@@ -99,7 +100,7 @@ def test_the_exponential():
 
 
 def test_one_dimension_and_unknown_kernels_are_refused():
-    with pytest.raises(ValueError, match="kernels=\"numba\": in one dimension"):
+    with pytest.raises(ValueError, match='kernels="numba": in one dimension'):
         Multigrid(NonlinearPoisson(9, reaction="u**3"), kernels="numba")
     with pytest.raises(ValueError, match="kernels must be one of 'auto', 'numpy', 'numba'"):
         Multigrid(NonlinearPoisson(9, reaction="u**3"), kernels="torch")

@@ -34,10 +34,12 @@ class CompiledGather(Gather):
     def __call__(self, u: Array) -> Array:
         axis, count = u.ndim + self.axis, self.indices.shape[1]
         before, behind = u.shape[:axis], u.shape[axis + 1 :]
-        new, old = np.empty((*before, count, *behind), u.dtype), np.require(u, requirements="CW")
+        new, old = np.empty((*before, count, *behind), u.dtype), np.require(u, requirements=["C", "W"])
         if behind:
             inner = int(np.prod(behind))
-            across_rows(new.reshape(-1, count, inner), old.reshape(-1, u.shape[axis], inner), self.indices, self.weights)
+            across_rows(
+                new.reshape(-1, count, inner), old.reshape(-1, u.shape[axis], inner), self.indices, self.weights
+            )
         else:
             along_rows(new.reshape(-1, count), old.reshape(-1, u.shape[axis]), self.indices, self.weights)
         return new
@@ -60,7 +62,8 @@ def compiled(hierarchy: Hierarchy, smallest: int | None = None) -> Hierarchy:
             break
         if A.laws.coefficient is None and A.laws.gradient is None:
             A = CompiledOperator(A)
-        transfer = _transfer(level.P, dtype)
+        P: Any = level.P
+        transfer = _transfer(P, dtype)
         levels[number] = replace(
             level,
             A=A,

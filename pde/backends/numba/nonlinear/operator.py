@@ -50,13 +50,12 @@ class CompiledOperator(NonlinearOperator):
 
     def sweep(self, u: Array, f: Array, omega: float | None = None, most: float = 1.0) -> Array:
         u = np.array(u, order="C")
-        number, reaction = self.dtype.type, self.laws.reaction
-        rule = number(most if omega is None else omega), omega is None and most != 1, number(SLOWING), number(LEAST_SLOPE)
-        whole, fixed = (self._four(u), self._four(f)), (self._compiled_couplings, self._ends(u), *rule)
+        reaction, adaptive = self.laws.reaction, omega is None and most != 1
+        weight, *limits = (self.dtype.type(v) for v in (most if omega is None else omega, SLOWING, LEAST_SLOPE))
+        whole, fixed = (self._four(u), self._four(f)), (self._compiled_couplings, self._ends(u), weight, adaptive, *limits)
         for block, first, step, points in self._in_turn:
-            values = slopes = here = np.ascontiguousarray(u[block])
-            if reaction is not None:
-                values, slopes = reaction.with_slope(here, points)
+            here = np.ascontiguousarray(u[block])
+            values, slopes = (0 * here,) * 2 if reaction is None else reaction.with_slope(here, points)
             relax(*whole, self._four(values), self._four(slopes), first, step, *fixed)
         return u
 
@@ -69,7 +68,8 @@ class CompiledOperator(NonlinearOperator):
     def _in_turn(self) -> list[Part]:
         """The parts of all colours: those of a colour, as soon as the colour before has passed, unless axis 0 turns."""
         colours = [list(zip_longest(*map(self._parts, blocks))) for blocks in self.colours]
-        lag, found = len(colours[0]) if self.grid.axes[0].periodic else 1, []
+        lag = len(colours[0]) if self.grid.axes[0].periodic else 1
+        found: list[Part] = []
         for time in range(max(map(len, colours)) + lag * (len(colours) - 1)):
             for number, parts in enumerate(colours):
                 if 0 <= time - lag * number < len(parts):
@@ -107,7 +107,8 @@ class CompiledOperator(NonlinearOperator):
                     pair[:, side] = _of_members(self._values[a, side], pair[:, side], len(shape))
             found.append(pair)
         periodic = (False, *(axis.periodic for axis in self.grid.axes))[-3:]
-        return Ends(*(None, *found)[-3:], periodic)
+        front, across, along = (None, *found)[-3:]
+        return Ends(front, across, along, periodic)
 
 
 def _fast(law: Law | None) -> Law | None:
