@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 from typing import Any
@@ -44,6 +43,7 @@ class Formula:
 
     Args:
         text, names, label: as of `Expression`; the first name is u.
+        others: functions in the place of NumPy's.
 
     Raises:
         ExpressionError: naming the offending piece.
@@ -53,22 +53,22 @@ class Formula:
     [-2.0, -2.437]
     """
 
-    def __init__(self, text: str, names: Sequence[str], label: str) -> None:
-        self.text, calls = text, _Calls()
+    def __init__(self, text: str, names: Sequence[str], label: str, others: Mapping[Any, Any] | None = None) -> None:
+        self.text, self._given, calls = text, (text, names, label), _Calls()
         named = {**{name: calls.number(name) for name in names}, **{k: calls.number(v) for k, v in CONSTANTS.items()}}
         value = calls.read(Expression(text, names, label).tree, named)
-        slope = calls.derivative(value, named[names[0]])
-        self._programs = [partial(calls.program, names, results) for results in ((value,), (value, slope))]
-        self._values, self._both = (make({}) for make in self._programs)
+        slope, self._others = calls.derivative(value, named[names[0]]), others or {}
+        self._values, self._both = (calls.program(names, v, self._others) for v in ((value,), (value, slope)))
 
     def __repr__(self) -> str:
         return repr(self.text)
 
+    def __reduce__(self) -> Any:
+        return Formula, (*self._given, self._others)
+
     def using(self, others: Mapping[Any, Callable[..., Any]]) -> Formula:
         """The same with other functions in the place of NumPy's."""
-        other = copy.copy(self)
-        other._values, other._both = (make(others) for make in self._programs)
-        return other
+        return Formula(*self._given, others)
 
     def __call__(self, u: Array, *points: Array) -> Any:
         return self._values(u, *points)[0]

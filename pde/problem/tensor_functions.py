@@ -17,7 +17,13 @@ class OnTensors:
     """A function of u and the coordinates that takes tensors, for arrays; with its derivative with respect to u."""
 
     def __init__(self, function: Callable[..., Any], takes_arrays: bool = False) -> None:
-        self._function, self._torch, self._takes_arrays = function, sys.modules["torch"], takes_arrays
+        self._function, self._takes_arrays = function, takes_arrays
+
+    @property
+    def _torch(self) -> Any:
+        import torch
+
+        return torch
 
     @classmethod
     def of(cls, function: Callable[..., Any], u: Array, points: Sequence[Array]) -> OnTensors | None:

@@ -182,11 +182,11 @@ class Reader:
         return values.shape[-len(shape) :] == shape and values.size > 0 and self.problem.domain is None
 
     def _guess(self, name: str, u: Any, f: Array) -> Array | None:
-        """A first guess of the shape of f, which one number may stand for."""
+        """A first guess of the shape of f."""
         if u is None:
             return None
-        alike = np.ndim(u) == 0 and not callable(u)
-        u = self._nodal(name, u, constant=True)
+        alike = name == "u0" and np.ndim(u) == 0 and not callable(u)
+        u = self._nodal(name, u, constant=alike)
         if alike:
             u = copied(namespace(u).broadcast_to(u, tuple(f.shape)))
         if u.shape != f.shape:

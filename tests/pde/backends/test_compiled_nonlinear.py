@@ -1,5 +1,7 @@
 """Compiled nonlinear levels are held to the plain ones that specify them."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -78,6 +80,7 @@ def test_a_solve_is_the_plain_one():
     assert one.converged
     assert one.cycles == other.cycles
     assert abs(one.u - other.u).max() <= 1e-9 * abs(other.u).max()  # rtol times the condition of smooth parts, below 10
+    assert np.array_equal(pickle.loads(pickle.dumps(fast)).solve(f, g, rtol=1e-11).u, one.u)
     assert "Numba" in str(fast)
     assert "Numba" not in str(plain)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pde
-from pde import Multigrid, NonlinearPoisson
+from pde import Multigrid, NonlinearPoisson, Poisson
 from pde.backends import full_approximation
 from tests.pde.nonlinear import bratu, cubic, given_sides, liouville, problems
 from tests.pde.refusals import ids, refused
@@ -185,7 +185,7 @@ REFUSED = [
     (ValueError, ["smoother", "nonlinear", "zebra"], {"smoother": "zebra"}),
     (ValueError, ["coarse", "nonlinear"], {"coarse": "galerkin"}),
     (ValueError, ["transfer", "nonlinear"], {"transfer": "operator"}),
-    (ValueError, ["kernels", "nonlinear"], {"kernels": "numba"}),
+    (ValueError, ["kernels", "nonlinear"], {"kernels": "torch"}),
     (ValueError, ["dtype", "nonlinear", "mixed"], {"dtype": "mixed"}),
     (ValueError, ["levels", "16129", "got 1"], {"levels": 1}),
 ]

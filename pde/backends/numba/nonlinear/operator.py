@@ -52,7 +52,10 @@ class CompiledOperator(NonlinearOperator):
         u = np.array(u, order="C")
         reaction, adaptive = self.laws.reaction, omega is None and most != 1
         weight, *limits = (self.dtype.type(v) for v in (most if omega is None else omega, SLOWING, LEAST_SLOPE))
-        whole, fixed = (self._four(u), self._four(f)), (self._compiled_couplings, self._ends(u), weight, adaptive, *limits)
+        whole, fixed = (
+            (self._four(u), self._four(f)),
+            (self._compiled_couplings, self._ends(u), weight, adaptive, *limits),
+        )
         for block, first, step, points in self._in_turn:
             here = np.ascontiguousarray(u[block])
             values, slopes = (0 * here,) * 2 if reaction is None else reaction.with_slope(here, points)
