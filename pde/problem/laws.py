@@ -193,7 +193,7 @@ def _called(name: str, function: Callable[..., Any], u: Array, points: Sequence[
 
 
 def _shaped(name: str, result: Any, u: Array) -> Array:
-    """What a function has returned for u, in the shape and dtype of u."""
+    """Return what a function has made of u, in the shape and dtype of u."""
     if type(result) is np.ndarray and result.shape == u.shape and result.dtype == u.dtype:
         return result
     array = real_array(name, result)
