@@ -3,7 +3,7 @@
 Measurements are made one after the other, the most informative first, and kept in a file: a run that is stopped, or
 whose minutes are over, is continued by the next one. The table has what there is.
 
-    python benchmarks/nonlinear.py [--quick] [--minutes 8] [--anew] [--output FOLDER]
+    python benchmarks/nonlinear.py [--quick] [--minutes 7.5] [--anew] [--output FOLDER]
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from bratu import Curve
 
 Function = Callable[..., Any]
 SIZES = {2: (63, 127, 255, 511, 1023), 3: (31, 63, 127)}
+QUICK = {2: (63, 127), 3: (31,)}
 COSTLY = {2: (63, 127, 255, 511), 3: (31, 63)}
 FOLDS = {16: 6.802174, 32: 6.806653, 64: 6.807758}
 
@@ -155,21 +156,15 @@ def fold(spacings: int) -> float:
 
 def queue(quick: bool) -> dict[str, Callable[[], Any]]:
     """The measurements by name, the most informative first."""
-    plane, space = ((63, 127), (31,)) if quick else (SIZES[2], SIZES[3])
-    few, costly_space = (plane, space) if quick else (COSTLY[2], COSTLY[3])
-    n = 255 if quick else 2047
-    jobs: dict[str, Callable[[], Any]] = {f"speed {how}": partial(speed, how, n) for how in SPEEDS}
+    grids = [(n, ndim) for ndim, sizes in (QUICK if quick else SIZES).items() for n in sizes]
+    jobs: dict[str, Callable[[], Any]] = {f"speed {how}": partial(speed, how, 255 if quick else 2047) for how in SPEEDS}
     jobs |= {f"fold {spacings}": partial(fold, spacings) for spacings in FOLDS}
-    for k, size in enumerate(plane):  # small sizes of everything come first
-        jobs |= {f"factor {name} {size}": partial(factor, t, (size,) * 2) for name, t in SEMILINEAR.items()}
-        if size in few:
-            jobs |= {f"factor {name} {size}": partial(factor, t, (size,) * 2) for name, t in QUASILINEAR.items()}
-        if k < 2 or size == 255:
-            jobs |= {f"errors {name} {size}": partial(errors, name, size) for name in KNOWN}
-    for size in space:
-        jobs |= {f"factor {name} {size}^3": partial(factor, t, (size,) * 3) for name, t in SEMILINEAR.items()}
-        if size in costly_space:
-            jobs |= {f"factor {name} {size}^3": partial(factor, t, (size,) * 3) for name, t in QUASILINEAR.items()}
+    for n, ndim in sorted(grids, key=lambda grid: grid[0] ** grid[1]):
+        laws = SEMILINEAR | (QUASILINEAR if n in COSTLY[ndim] else {})
+        mark = f"{n}^3" if ndim == 3 else n
+        jobs |= {f"factor {name} {mark}": partial(factor, terms, (n,) * ndim) for name, terms in laws.items()}
+        if ndim == 2 and n <= 255:
+            jobs |= {f"errors {name} {n}": partial(errors, name, n) for name in KNOWN}
     return jobs
 
 
@@ -188,7 +183,7 @@ def measured(quick: bool, minutes: float, kept: Path) -> tuple[dict[str, Any], i
 
 
 def tables(done: dict[str, Any], quick: bool) -> str:
-    plane, space = ((63, 127), (31,)) if quick else (SIZES[2], SIZES[3])
+    plane, space = (QUICK if quick else SIZES).values()
     columns = [*((f"{n}²", f" {n}") for n in plane), *((f"{n}³", f" {n}^3") for n in space)]
 
     def factors(names: Any) -> str:
@@ -239,7 +234,7 @@ def main(quick: bool, minutes: float, anew: bool, folder: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small grids")
-    parser.add_argument("--minutes", type=float, default=8.0, help="begin no measurement after these (default 8)")
+    parser.add_argument("--minutes", type=float, default=7.5, help="begin no measurement after these (default 7.5)")
     parser.add_argument("--anew", action="store_true", help="measure again what is kept in out/")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="folder for the table")
     given = parser.parse_args()
