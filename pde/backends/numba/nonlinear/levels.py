@@ -34,7 +34,10 @@ class CompiledGather(Gather):
     def __call__(self, u: Array) -> Array:
         axis, count = u.ndim + self.axis, self.indices.shape[1]
         before, behind = u.shape[:axis], u.shape[axis + 1 :]
-        new, old = np.empty((*before, count, *behind), u.dtype), np.require(u, requirements=["C", "W"])
+        new, old = (
+            np.empty((*before, count, *behind), self.weights.dtype),
+            np.require(u, self.weights.dtype, ["C", "W"]),
+        )
         if behind:
             inner = int(np.prod(behind))
             across_rows(

@@ -40,7 +40,7 @@ class CompiledOperator(NonlinearOperator):
         self._compiled_couplings = Couplings(front, across, along, held)
 
     def __call__(self, u: Array) -> Array:
-        u = np.ascontiguousarray(u)
+        u = np.ascontiguousarray(u, self.dtype)
         result, reaction, ends = np.empty_like(u), self.laws.reaction, self._ends(u)
         for block, first, _, points in self._rows:
             here = u[block]
@@ -49,7 +49,7 @@ class CompiledOperator(NonlinearOperator):
         return result
 
     def sweep(self, u: Array, f: Array, omega: float | None = None, most: float = 1.0) -> Array:
-        u = np.array(u, order="C")
+        u, f = np.array(u, self.dtype, order="C"), np.asarray(f, self.dtype)
         reaction, adaptive = self.laws.reaction, omega is None and most != 1
         weight, *limits = (self.dtype.type(v) for v in (most if omega is None else omega, SLOWING, LEAST_SLOPE))
         whole, fixed = (
