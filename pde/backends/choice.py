@@ -12,6 +12,7 @@ from pde.backends.base import Backend
 from pde.backends.data import Options
 from pde.backends.device import Device, read_device
 from pde.backends.fourth_order import FourthOrder
+from pde.backends.full_approximation import FullApproximation
 from pde.backends.mixed import Mixed
 from pde.backends.numba import backend as numba
 from pde.backends.numba.batch.backend import make_batches
@@ -82,6 +83,29 @@ def makers(grid: Grid, options: Options) -> Makers:
     """Makers by compiled kernels where these are in the cache and may be used for such a grid, else those of NumPy."""
     compiled = None if options.device.on_tensors or options.kernels == "numpy" else numba.makers(grid, options)
     return compiled or MAKERS_OF_HIERARCHIES
+
+
+def make_nonlinear(hierarchy: Hierarchy, options: Options) -> FullApproximation:
+    """The backend for a hierarchy of nonlinear levels, compiled where that is asked for, or pays.
+
+    Raises:
+        ValueError: `options.kernels` is "numba", and there is nothing to compile.
+        ImportError: Numba is not installed.
+    """
+    grid = hierarchy.levels[0].info.grid
+    why = 'kernels="numpy"' if options.kernels == "numpy" else ""
+    if grid.ndim == 1:
+        why = why or "in one dimension there are none for nonlinear problems"
+    elif options.kernels == "auto" and grid.size < numba.LARGE_NONLINEAR:
+        why = f"fewer than {numba.LARGE_NONLINEAR:,} unknowns"
+    why = why or numba.missing(options.kernels == "auto")
+    if why and options.kernels == "numba":
+        raise ValueError(f'kernels="numba": {why}')
+    if not why:
+        from pde.backends.numba.nonlinear.levels import compiled
+
+        hierarchy = compiled(hierarchy, None if options.kernels == "auto" else 1)
+    return FullApproximation(hierarchy, options.dtype, why)
 
 
 def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pde.cli.expression import Expression
+from pde.problem.expression import Expression
 
 NAMES = ("x", "y", "z")
 SIDES = {f"{name}-{end}": (axis, side) for axis, name in enumerate(NAMES) for side, end in enumerate(("low", "high"))}
@@ -23,6 +23,31 @@ def read_field(label: str, given: Any, ndim: int) -> Any:
     if is_file(given):
         return load(label, given)
     return Expression(given, NAMES[:ndim], label)
+
+
+def read_laws(given: Mapping[str, Any], ndim: int) -> dict[str, Any]:
+    """Numbers and formulas of a nonlinear problem, by argument; none where no formula has its unknown, u or s."""
+    found, unknowns = {}, {"coefficient": "u", "reaction": "u", "gradient_coefficient": "s"}
+    nonlinear = "gradient_coefficient" in given
+    for label, unknown in unknowns.items():
+        entries = given[label] if isinstance(given.get(label), list) else [given.get(label)]
+        texts = [text for text in entries if isinstance(text, str) and not is_file(text)]
+        if any(Expression(text, (unknown, *NAMES[:ndim]), label).uses(unknown) for text in texts):
+            nonlinear = True
+            if len(entries) > 1:
+                raise ValueError(f"{label} must be one formula where it has {unknown} in it, got {len(entries)}")
+        if label in given:
+            found[label] = entries[0] if len(entries) == 1 else given[label]
+    return {label: _number_or_text(label, value) for label, value in found.items()} if nonlinear else {}
+
+
+def _number_or_text(label: str, given: Any) -> Any:
+    if is_file(given):
+        return load(label, given)
+    try:
+        return float(given) if isinstance(given, str) and label == "coefficient" else given
+    except ValueError:
+        return given
 
 
 def is_file(given: Any) -> bool:

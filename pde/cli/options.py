@@ -24,18 +24,8 @@ COMMANDS = read_commands(
 PROBLEM, SOLVER, STOPPING, OUTPUT = (COMMANDS["solve"][group] for group in ("problem", "solver", "stopping", "output"))
 ALL = {**PROBLEM, **SOLVER, **STOPPING, **OUTPUT}
 INPUTS = (
-    "coefficient",
-    "reaction",
-    "coordinates",
-    "f",
-    "g",
-    "u0",
-    "lower",
-    "upper",
-    "exact",
-    "domain",
-    "walls",
-    "face_coefficients",
+    *("coefficient", "reaction", "gradient_coefficient", "coordinates", "f", "g", "u0", "lower", "upper", "exact"),
+    *("domain", "walls", "face_coefficients"),
 )
 TARGETS = ("output", "plot", "plot_history", "plot_smoothing")
 FLAGS = ("force", "verbose", "progress")
@@ -45,7 +35,7 @@ def join_minus(arguments: list[str]) -> list[str]:
     """--f -x as --f=-x: what follows an option for a formula is a formula, even if it begins with a minus sign."""
     joined: list[str] = []
     for word in arguments:
-        formula = bool(joined) and joined[-1] in {f"--{name}" for name in INPUTS}
+        formula = bool(joined) and joined[-1] in {f"--{name.replace('_', '-')}" for name in INPUTS}
         if formula and word.startswith("-") and not word.startswith("--") and not _is_number(word):
             joined[-1] += f"={word}"
         else:

@@ -15,6 +15,7 @@ from pde.cli import fields, files
 from pde.cli.fields import READERS
 from pde.cli.options import OUTPUT, PROBLEM, SOLVER, STOPPING, TARGETS, settings
 from pde.problem.inner_product import Volumes
+from pde.problem.nonlinear import NonlinearPoisson
 from pde.problem.poisson import Poisson
 from pde.solver.multigrid import Multigrid
 
@@ -42,15 +43,17 @@ def solve(options: argparse.Namespace) -> int:
     return 0 if solution.converged else 1
 
 
-def read_problem(given: Mapping[str, Any]) -> tuple[Poisson, dict[str, Any]]:
-    """The problem, and its data f, g, u0 and exact as far as they are given."""
+def read_problem(given: Mapping[str, Any]) -> tuple[Poisson | NonlinearPoisson, dict[str, Any]]:
+    """The problem, and its data f, g, u0 and exact as far as they are given; nonlinear where a formula has u in it."""
     shape = read_shape(given)
     values = {name: given[name] for name in PROBLEM if name in given and name not in ("shape", "dims")}
+    laws = fields.read_laws(values, len(shape))
+    values = {name: v for name, v in values.items() if name not in laws}
     values = {name: READERS[name](name, v, len(shape)) if name in READERS else v for name, v in values.items()}
     g = {"g": values.pop("g")} if "g" in values else {}
     data = {name: values.pop(name) for name in ("f", "u0", "exact") if name in values}
     bounds = {name: values.pop(name) for name in ("lower", "upper") if name in values}
-    problem = Poisson(shape, **values)
+    problem: Any = NonlinearPoisson(shape, **values, **laws) if laws else Poisson(shape, **values)
     data = {name: problem.read(name, in_domain(value, problem), constant=True) for name, value in data.items()}
     return problem, g | data | {name: in_domain(value, problem) for name, value in bounds.items()}
 

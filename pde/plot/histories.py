@@ -60,7 +60,7 @@ def predicted_factor(mg: Multigrid, cycle: str = "fmg", accel: str | None = None
     """The predicted factor of the cycles of a solve; None where Fourier analysis has none."""
     try:
         return mg.predict("V" if cycle == "fmg" else cycle, accel=accel)
-    except ValueError:
+    except (TypeError, ValueError):  # of a nonlinear problem
         return None
 
 

@@ -14,7 +14,7 @@ from pde.problem.boundary_conditions import is_open
 from pde.problem.coefficients import Terms
 from pde.problem.fields import read_values
 from pde.problem.grid import Array, Grid, Sides
-from pde.problem.laws import Law
+from pde.problem.laws import Law, read_law
 from pde.problem.nonlinear_operator import Laws, NonlinearOperator
 from pde.problem.poisson import Poisson
 
@@ -26,7 +26,8 @@ class NonlinearPoisson:
 
     `Multigrid(problem).solve(f)` solves it by the full approximation scheme. The functions are called with u and one
     array per axis for the coordinates, `c(u, x, y)`; u has leading axes, comes in parts of the grid and on coarse
-    grids, and at values that no solution has. They return a number or an array of the shape of u.
+    grids, and at values that no solution has. They return a number or an array of the shape of u. A formula, a string
+    such as "u**3 - exp(x)*u" of u, x, y, z, pi and e, may stand for each.
 
     Args:
         shape, extent, boundary, centering, coordinates: as of `Poisson`, but for open sides. The flux of Neumann and
@@ -35,11 +36,12 @@ class NonlinearPoisson:
             halfway, at the mean of both u. If it is a function, Robin sides need centering "vertex".
         reaction: c, a function of u and the coordinates; None is 0. Where dc/du is negative there may be two solutions
             or none.
-        derivative: dc/du, a function as `reaction` is; None takes differences, which suit u of
-            the size of 1 or more and cost a second call.
-        gradient_coefficient: a > 0, a function of |grad u|^2 and the coordinates, times `coefficient`, which is a
-            number then. The gradient at a face has the difference across it and the means of differences along it.
-            Robin sides need centering "vertex".
+        derivative: dc/du, a function as `reaction` is. None takes that of the formula, which is exact; of a function
+            that takes tensors, where torch has been imported, that by autograd; else differences, which suit u of the
+            size of 1 or more and cost a second call.
+        gradient_coefficient: a > 0, a function of |grad u|^2 (s in a formula) and the coordinates, times
+            `coefficient`, which is a number then. The gradient at a face has the difference across it and the means of
+            differences along it. Robin sides need centering "vertex".
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -47,7 +49,7 @@ class NonlinearPoisson:
     >>> problem = NonlinearPoisson(3, extent=4.0, reaction=lambda u, x: u**3)
     >>> problem.apply([0.0, 2.0, 0.0]).tolist()
     [-2.0, 12.0, -2.0]
-    >>> surface = NonlinearPoisson(3, extent=4.0, gradient_coefficient=lambda s, x: (1 + s) ** -0.5)
+    >>> surface = NonlinearPoisson(3, extent=4.0, gradient_coefficient="(1 + s)**-0.5")
     >>> surface.apply([1.0, 2.0, 3.0], {(0, 1): 4.0}).tolist()
     [0.0, 0.0, 0.0]
     """
@@ -62,14 +64,14 @@ class NonlinearPoisson:
         boundary: Any = "dirichlet",
         centering: str = "vertex",
         coefficient: Any = None,
-        reaction: Callable[..., Any] | None = None,
+        reaction: Callable[..., Any] | str | None = None,
         coordinates: Sequence[Any] | None = None,
-        derivative: Callable[..., Any] | None = None,
-        gradient_coefficient: Callable[..., Any] | None = None,
+        derivative: Callable[..., Any] | str | None = None,
+        gradient_coefficient: Callable[..., Any] | str | None = None,
     ) -> None:
         if is_open(boundary):
             raise ValueError("boundary: open sides are for linear problems, see pde.Poisson; got 'open'")
-        a = 1.0 if callable(coefficient) or coefficient is None else _positive(coefficient)
+        a = 1.0 if _is_law(coefficient) or coefficient is None else _positive(coefficient)
         linear = Poisson(shape, extent, boundary, centering, a, coordinates=coordinates)
         self.shape, self.grid, self.terms = linear.shape, linear.grid, linear.terms
         self.centering, self.boundary, self.extent = linear.centering, linear.boundary, linear.extent
@@ -82,7 +84,9 @@ class NonlinearPoisson:
             )
         robin = any(side.kind == "robin" for pair in self.boundary for side in pair)
         if robin and self.centering == "cell" and (law := self.laws.coefficient or self.laws.gradient):
-            raise ValueError(f"boundary: Robin sides need centering='vertex' where {law.name} is a function of u")
+            raise ValueError(
+                f"boundary: Robin sides need centering='vertex' where {law.name} is a function of {law.of}"
+            )
         self._operator = NonlinearOperator(self.grid, np.dtype(float), self.terms, self.laws)
 
     @property
@@ -91,8 +95,8 @@ class NonlinearPoisson:
 
     def __repr__(self) -> str:
         laws = self.laws
-        given = ((laws.coefficient, "u"), (laws.gradient, "|grad u|^2"), (laws.reaction, "u"))
-        return f"NonlinearPoisson({self._words}{''.join(f', {law.name}({of}, x)' for law, of in given if law)})"
+        given = [repr(law) for law in (laws.coefficient, laws.gradient, laws.reaction) if law]
+        return f"NonlinearPoisson({', '.join([self._words, *given])})"
 
     def points(self) -> tuple[Array, ...]:
         """The coordinates of the unknowns: one read-only array of `shape` per axis."""
@@ -146,10 +150,14 @@ def flux_data(sides: Sides, grid: Grid) -> Sides:
     return {(a, s): g for (a, s), g in sides.items() if grid.axes[a].sides[s].kind != "dirichlet"}
 
 
+def _is_law(given: Any) -> bool:
+    return callable(given) or isinstance(given, str)
+
+
 def _positive(coefficient: Any) -> float:
     if np.iterable(coefficient):
         came = described(coefficient)
-        raise TypeError(f"coefficient must be a function of u and the coordinates, or a number; got {came}")
+        raise TypeError(f"coefficient must be a function or formula of u and the coordinates, or a number; got {came}")
     value = number("coefficient", coefficient)
     if not 0 < value < np.inf:
         raise ValueError(f"coefficient must be positive and finite, got {value}")
@@ -161,14 +169,12 @@ def _read_laws(
 ) -> Laws:
     if derivative is not None and reaction is None:
         raise ValueError("derivative is that of reaction, which is None; got a derivative alone")
-    if reaction is not None and not callable(reaction):
-        raise TypeError(f"reaction must be a function of u and the coordinates, or None; got {described(reaction)}")
-    a = Law("coefficient", coefficient) if callable(coefficient) else None
-    b = None if gradient_coefficient is None else Law("gradient_coefficient", gradient_coefficient)
-    c = None if reaction is None else Law("reaction", reaction, derivative)
-    for law in (a, b, c):
-        if law is not None:
-            law.check(points)
+    if reaction is not None and not _is_law(reaction):
+        came = described(reaction)
+        raise TypeError(f"reaction must be a function or formula of u and the coordinates, or None; got {came}")
+    a = read_law("coefficient", coefficient, None, points) if _is_law(coefficient) else None
+    b = read_law("gradient_coefficient", gradient_coefficient, None, points, of="|grad u|^2")
+    c = read_law("reaction", reaction, derivative, points)
     if a is not None and b is not None:
         raise ValueError("coefficient must be a number or None where gradient_coefficient is given; got two functions")
     if b is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -88,17 +88,27 @@ class NonlinearOperator(Frozen):
         return np.broadcast_to(d, u.shape)
 
     def check_coefficient(self, u: Array) -> None:
-        """Refuse a u for which a(u, x) is not positive.
+        """Refuse a u for which a is not positive at an unknown or at a face.
 
         Raises:
             ValueError: naming the coefficient, its least value and the range of u.
         """
         law, a = self.laws.coefficient or self.laws.gradient, self.coefficient(u)
-        if law is not None and a is not None and (least := np.min(a)) <= 0:
+        if law is not None and a is not None and (least := min(np.min(v) for v in (a, *self._at_faces(u)))) <= 0:
             raise ValueError(
                 f"{law.name} must be positive for every u that a solve meets, from u0 on; got values down to "
                 f"{least:.3g} for u between {np.min(u):.3g} and {np.max(u):.3g}"
             )
+
+    def _at_faces(self, u: Array) -> Iterator[Array]:
+        """a at the faces above the unknowns, along each axis."""
+        padded = self._padded(u)
+        for a, (_, points) in enumerate(self._faces):
+            there = padded[_shifted(self._whole, a, 1)]
+            if (law := self.laws.coefficient) is not None:
+                yield law((u + there) / 2, points)
+            elif (law := self.laws.gradient) is not None:
+                yield law(self._gradients.across(padded, self._whole, a, 1, u - there)[0], points)
 
     def coefficient(self, u: Array) -> Array | None:
         """a at the unknowns; None where it is a number."""
@@ -188,9 +198,11 @@ class NonlinearOperator(Frozen):
                     slope = coupling = coupling * law((u + there) / 2, points)
                 elif (law := self.laws.gradient) is not None:
                     squares, rise = self._gradients.across(padded, block, a, offset, step)
-                    value = law(squares, points)
                     if slopes:
-                        slope = coupling * _newton_slope(law, squares, rise, value, points)
+                        value, derivative = _with_slope(law, squares, rise, points)
+                        slope = coupling * derivative
+                    else:
+                        value = law(squares, points)
                     coupling = coupling * value
                 step *= coupling
                 total += step
@@ -250,12 +262,16 @@ LEAST_SHARE = 0.05
 with the gradient there is hardly any."""
 
 
-def _newton_slope(law: Law, squares: Array, rise: Array, a: Array, points: Sequence[Array]) -> Array:
-    """a + 2 a'(s) rise, the derivative of the flux through a face over its coupling; differences suit any size of s."""
-    share = squares.dtype.type(np.finfo(squares.dtype).eps ** 0.5)
-    relative = np.divide(rise, squares, out=np.zeros_like(rise), where=squares > 0)
-    slope: Array = a + (law(squares * (1 + share), points) - a) * (relative * (2 / share))
-    return np.maximum(slope, LEAST_SHARE * a)
+def _with_slope(law: Law, squares: Array, rise: Array, points: Sequence[Array]) -> tuple[Array, Array]:
+    """a and a + 2 a'(s) rise, the derivative of the flux through a face over its coupling."""
+    if law.is_exact:
+        a, slope = law.with_slope(squares, points)
+        slope = a + 2 * slope * rise
+    else:  # differences relative to s suit any size of it
+        a, share = law(squares, points), squares.dtype.type(np.finfo(squares.dtype).eps ** 0.5)
+        relative = np.divide(rise, squares, out=np.zeros_like(rise), where=squares > 0)
+        slope = a + (law(squares * (1 + share), points) - a) * (relative * (2 / share))
+    return a, np.maximum(slope, LEAST_SHARE * a)
 
 
 def _shifted(block: Block, axis: int, offset: int) -> Any:

@@ -185,7 +185,10 @@ class Reader:
         """A first guess of the shape of f."""
         if u is None:
             return None
-        u = self._nodal(name, u)
+        alike = name == "u0" and np.ndim(u) == 0 and not callable(u)
+        u = self._nodal(name, u, constant=alike)
+        if alike:
+            u = copied(namespace(u).broadcast_to(u, tuple(f.shape)))
         if u.shape != f.shape:
             raise ValueError(f"{name} must have the shape of f, {tuple(f.shape)}; got {tuple(u.shape)}")
         return u

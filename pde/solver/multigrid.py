@@ -215,7 +215,7 @@ class Multigrid(Setup, kind=Poisson):
                 domain they are those of its walls too, which have the key "walls"; an array of the problem's shape
                 holds the values at the points outside, and is interpolated to the walls of a level set. Open sides take
                 none: their values come from a first solve with boundary values 0, to the same tolerance.
-            u0: first guess (..., *shape); None is zero.
+            u0: first guess (..., *shape), or a number; None is zero.
             out: where to write u: a tensor where f is one, else an array, with the shape of f and the dtype of the
                 solver, which u has whatever the dtype of f.
             rtol, atol: the residual to stop at. In float32 rounding keeps it above 1e-8, near 1e-4 on 255^2 unknowns,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from pde.backends.choice import make_nonlinear
 from pde.backends.data import Data
 from pde.backends.full_approximation import FullApproximation
 from pde.common.arguments import described
@@ -23,7 +24,7 @@ ALLOWED = {
     "smoother": ("auto", "red-black", "sor"),
     "coarse": ("auto", "rediscretised"),
     "transfer": ("auto", "bilinear"),
-    "kernels": ("auto", "numpy"),
+    "kernels": ("auto", "numpy", "numba"),
     "device": ("cpu",),
 }
 """The values of options of `Multigrid` that nonlinear problems take."""
@@ -49,8 +50,9 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
         omega = 1.0 if self.omega is None and self.smoother == "red-black" else self.omega
         choices = Choices(self.smoother, omega, self.nu, self.coarse, self.transfer, self.dtype, singular=False)
         hierarchy = build_nonlinear(problem.grid, problem.terms, problem.laws, choices, self._limit)
-        self.problem, self.hierarchy, self.levels = problem, hierarchy, hierarchy.levels
-        self.backend = FullApproximation(hierarchy, self.dtype)
+        self.problem = problem
+        self.backend = make_nonlinear(hierarchy, self._options)
+        self.hierarchy, self.levels = self.backend.hierarchy, self.backend.hierarchy.levels
         self._reader = Reader(problem, self.backend.device, self.dtype)
         self._reduction = Unlifted(self.backend)  # type: ignore[assignment]
         self._may_be_indefinite, self._doubtful = False, False

@@ -24,6 +24,9 @@ from pde.problem.lifting import Products
 SMALLEST = 1 << 15
 """Unknowns from which on "auto" takes the kernels: their first use in a process costs about a second."""
 
+LARGE_NONLINEAR = 1 << 18
+"""Unknowns from which on "auto" takes those of nonlinear levels, which compile in some seconds at their first use."""
+
 LARGE_VECTOR = 1 << 15
 """Unknowns from which on sums of one vector are worth a call of the kernels."""
 
@@ -58,7 +61,7 @@ def _make(hierarchy: Hierarchy, options: Options) -> Backend | str:
     reason = options.chosen.get(variant) if automatic else None
     if reason == MEANWHILE:
         return Meanwhile(hierarchy, options, variant)
-    if reason := reason or _missing(automatic):
+    if reason := reason or missing(automatic):
         return reason
     if variant.coefficients == "galerkin":
         from pde.backends.numba.multicolour.backend import Multicolour
@@ -71,7 +74,7 @@ def makers(grid: Grid, options: Options) -> Makers | None:
     """Makers of transfers and products by kernels, where they are compiled already."""
     variant = Variant(grid.ndim, options.dtype.name, "galerkin")
     small = options.kernels == "auto" and grid.size < SMALLEST
-    if small or variant not in EVERY or not stamps.is_compiled(variant) or _missing(automatic=True):
+    if small or variant not in EVERY or not stamps.is_compiled(variant) or missing(automatic=True):
         return None
     from pde.backends.numba.multicolour.makers import make_black_box, make_product
 
@@ -79,7 +82,12 @@ def makers(grid: Grid, options: Options) -> Makers | None:
     return Makers(partial(make_product, threads), partial(make_black_box, threads))
 
 
-def _missing(automatic: bool) -> str:
+def missing(automatic: bool) -> str:
+    """Why Numba cannot be used here; nothing where it can.
+
+    Raises:
+        ImportError: it is not installed, and the choice is not automatic.
+    """
     try:
         from pde.backends.numba.kernels import cannot_compile
     except ImportError as error:

@@ -107,8 +107,11 @@ inline: Any = _free(**_part, forceinline=True)
 merged: Any = _free(**_part, inline="always")
 """For a function with one caller, around a large one: else LLVM would go through that once more."""
 
-exact: Any = _plain(**_part)
+exact: Any = _plain(fastmath=False, **_part)  # else it takes the freedom of its caller
 """For arithmetic that a compiler must not reorder."""
+
+fused: Any = _plain(fastmath={"contract"}, **_part)
+"""The same, but for products with sums."""
 
 
 class _Listener(event.Listener):

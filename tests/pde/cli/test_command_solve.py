@@ -96,6 +96,43 @@ def test_every_part_of_a_problem_arrives(words, more, problem, options):
     np.testing.assert_allclose(np.load("u.npy"), expected.u, rtol=0, atol=1e-12 * np.abs(expected.u).max())
 
 
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (
+            ("--reaction", "-u + x*u**3", "--coefficient", "1 + u**2"),
+            {"reaction": "x*u**3 - u", "coefficient": lambda u, x, y: 1 + u**2},
+        ),
+        (
+            ("--gradient-coefficient", "(1 + s)**-0.5", "--coefficient", "2"),
+            {"gradient_coefficient": lambda s, x, y: (1 + s) ** -0.5, "coefficient": 2.0},
+        ),
+    ],
+)
+def test_formulas_with_the_unknown_make_a_nonlinear_problem(words, problem, capsys):
+    assert run("--shape 15 20 --f x --g y --rtol 1e-11 --output u.npy", *words) == 0
+    assert capsys.readouterr().out.startswith("NonlinearPoisson(")
+    mg = pde.Multigrid(pde.NonlinearPoisson((15, 20), **problem))
+    expected = mg.solve(lambda x, y: x, lambda x, y: y, rtol=1e-11)
+    np.testing.assert_allclose(np.load("u.npy"), expected.u, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("--reaction v**3", ["reaction: 'v'", "u, x, y, pi"]),
+        ("--gradient-coefficient u", ["gradient_coefficient: 'u'", "s, x, y"]),
+        ("--reaction u**3 --coefficient 1+u 2", ["coefficient", "one formula", "got 2"]),
+        ("--reaction u**3 --order 4", ["order"]),
+        ("--reaction u*abs(u,1)", ["reaction: 'abs(u,1)'", "1 argument"]),
+    ],
+)
+def test_wrong_formulas_are_named(words, named, capsys):
+    assert run(f"--shape 15 20 --f 1 {words}") == 2
+    error = capsys.readouterr().err
+    assert all(word in error for word in named)
+
+
 def test_mixed_precision():
     """It reaches what float32 does not."""
     assert run("--shape 15 20 --f x --dtype mixed --rtol 1e-11 --output u.npy") == 0
@@ -167,12 +204,18 @@ def test_every_option_is_a_key():
         "accel": "auto", "rtol": 1e-6, "atol": 0.0, "max_cycles": 30, "incompatible": 0.1, "output": "u.npy",
         "plot": "u.png", "plot_history": "h.png", "plot_smoothing": "s.png", "force": True, "verbose": True,
         "progress": True, "domain": "x < 1.9", "walls": "dirichlet", "order": 2, "face_coefficients": ["k.npy"],
-        "lower": -9.0, "upper": "9",
+        "lower": -9.0, "upper": "9", "gradient_coefficient": "1 + s",
     }  # fmt: skip
     assert set(values) == set(ALL)
     np.save("k.npy", np.full(10, 2.0))
-    for other in ("coefficient", "face_coefficients"):
-        keys = [key for key in values if key != other]
+    pictures = {"plot", "plot_history", "plot_smoothing"}
+    linear_alone = {"domain", "walls", "order", "smoother", "accel", "incompatible"}
+    for others in (
+        {"coefficient", "gradient_coefficient"},
+        {"face_coefficients", "gradient_coefficient"},
+        {"face_coefficients", *linear_alone, *pictures},
+    ):
+        keys = [key for key in values if key not in others]
         lines = [f"{key} = {str(values[key]).lower() if key in FLAGS else repr(values[key])}" for key in keys]
         assert run(toml("\n".join(lines))) == 0
     assert {path.name for path in Path().iterdir()} == {"problem.toml", "k.npy", "u.npy", "u.png", "h.png", "s.png"}

@@ -175,8 +175,11 @@ def test_functions_of_linear_problems_refuse_it(function):
 
 def test_it_tells_what_it_is():
     problem = NonlinearPoisson((5, 7), boundary="neumann", reaction=cube)
-    assert repr(problem) == ("NonlinearPoisson(shape=(5, 7), extent=(1.0, 1.0), boundary='neumann', reaction(u, x))")
-    other = NonlinearPoisson(5, gradient_coefficient=lambda s, x: 1 + s)
-    assert repr(other).endswith("boundary='dirichlet', gradient_coefficient(|grad u|^2, x))")
+    words = "NonlinearPoisson(shape=(5, 7), extent=(1.0, 1.0), boundary='neumann', reaction(u, x) with its derivative "
+    assert repr(problem) in (f"{words}by differences)", f"{words}by autograd)")
+    assert repr(NonlinearPoisson((5, 7), boundary="neumann", reaction=cube, derivative="3*u**2")) == f"{words}given)"
+    other = NonlinearPoisson(5, gradient_coefficient=lambda s, x: 1 + s, reaction="u**3")
+    assert "gradient_coefficient(|grad u|^2, x) with its derivative by" in repr(other)
+    assert repr(other).endswith("reaction='u**3')")
     assert problem.ndim == 2
     assert problem.control_volumes().sum() == pytest.approx(1.0, rel=100 * EPS)

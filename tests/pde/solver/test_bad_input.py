@@ -158,7 +158,6 @@ SOLVE = [
     ({"max_cycles": torch.ones(3)}, TypeError, ["max_cycles", "a tensor of shape (3,)"]),
     ({"cycle": "v"}, ValueError, ["cycle", "'v'", "did you mean 'V'?"]),
     ({"accel": "CG"}, ValueError, ["accel", "'CG'", "did you mean 'cg'?"]),
-    ({"u0": 1.0}, ValueError, ["u0", "(7, 9)", "()"]),
     ({"incompatible": "all"}, TypeError, ["incompatible", "'all'"]),
     ({"incompatible": -1}, ValueError, ["incompatible", "-1"]),
     ({"incompatible": np.nan}, ValueError, ["incompatible", "nan"]),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pde
-from pde import Multigrid, NonlinearPoisson
+from pde import Multigrid, NonlinearPoisson, Poisson
 from pde.backends import full_approximation
 from tests.pde.nonlinear import bratu, cubic, given_sides, liouville, problems
 from tests.pde.refusals import ids, refused
@@ -185,7 +185,7 @@ REFUSED = [
     (ValueError, ["smoother", "nonlinear", "zebra"], {"smoother": "zebra"}),
     (ValueError, ["coarse", "nonlinear"], {"coarse": "galerkin"}),
     (ValueError, ["transfer", "nonlinear"], {"transfer": "operator"}),
-    (ValueError, ["kernels", "nonlinear"], {"kernels": "numba"}),
+    (ValueError, ["kernels", "nonlinear"], {"kernels": "torch"}),
     (ValueError, ["dtype", "nonlinear", "mixed"], {"dtype": "mixed"}),
     (ValueError, ["levels", "16129", "got 1"], {"levels": 1}),
 ]
@@ -304,3 +304,20 @@ def test_first_guesses_are_in_the_range_of_the_reaction(beta):
         solution = Multigrid(problem).solve(1.0, g, cycle=cycle)
         assert solution.converged
         assert abs(problem.apply(solution.u, g) - 1).max() < 1e-4
+
+
+def test_a_number_is_a_constant_first_guess():
+    """Of batches too, and of linear problems."""
+    for problem in (NonlinearPoisson((15, 9), reaction="u**3"), Poisson((15, 9))):
+        mg, f = Multigrid(problem), np.ones((2, 15, 9))
+        number, array = (mg.solve(f, u0=u0, max_cycles=1) for u0 in (0.25, np.full(f.shape, 0.25)))
+        assert np.array_equal(number.u, array.u)
+
+
+def test_a_coefficient_is_positive_at_faces_too():
+    """u alternates, so that central differences at the unknowns are zero, and those at faces are not."""
+    problem = NonlinearPoisson((9, 9), gradient_coefficient="1.5 - s")
+    u = 0.2 * (-1.0) ** np.add.outer(np.arange(9), np.arange(9))
+    A = problem._operator
+    assert np.min(A.coefficient(u)[1:-1, 1:-1]) > 0
+    refused(ValueError, ["gradient_coefficient", "positive"], A.check_coefficient, u)

@@ -1,4 +1,4 @@
-"""Formulas such as "exp(x*y)*sin(3*pi*x)" as functions of the coordinates; nothing but arithmetic is ever run.
+"""Formulas such as "exp(x*y)*sin(3*pi*x)" as functions of the names in them; nothing but arithmetic is ever run.
 
 The text is parsed by `ast`, and the tree is walked: numbers, names, + - * / **, comparisons, and/or/not and the
 functions of `FUNCTIONS`. Anything else is refused before a value is computed. Numbers are float64, so that a tower of
@@ -64,13 +64,16 @@ class Expression:
         names: the coordinates that it may use, in the order in which they are given when it is called.
         label: what the errors call it.
 
+    Attributes:
+        tree: the checked tree of the formula.
+
     Raises:
         ExpressionError: naming the offending piece.
     """
 
     def __init__(self, text: str, names: Sequence[str] = ("x", "y", "z"), label: str = "expression") -> None:
         self.text, self.names, self.label = text, tuple(names), label
-        self._tree = self._parse()
+        self.tree = self._parse()
 
     def __call__(self, *points: Any) -> Array | float:
         """The values at the points, one argument per name.
@@ -82,18 +85,22 @@ class Expression:
             raise TypeError(f"{self.label}: wants {len(self.names)} coordinates {self.names}, got {len(points)}")
         values = {**CONSTANTS, **dict(zip(self.names, points, strict=True))}
         with np.errstate(all="ignore"):
-            result = np.asarray(_value(self._tree, values), dtype=float)
+            result = np.asarray(_value(self.tree, values), dtype=float)
             if np.isfinite(result).all():
                 return result
             culprits: list[tuple[ast.expr, Array]] = []
-            _value(self._tree, values, culprits)
+            _value(self.tree, values, culprits)
         raise self._not_finite(*culprits[0], values)
+
+    def uses(self, name: str) -> bool:
+        """Whether a name is in it."""
+        return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(self.tree))
 
     @property
     def is_condition(self) -> bool:
         """Whether it is true or false: a comparison, or several with and, or, not."""
-        negated = isinstance(self._tree, ast.UnaryOp) and isinstance(self._tree.op, ast.Not)
-        return negated or isinstance(self._tree, ast.Compare | ast.BoolOp)
+        negated = isinstance(self.tree, ast.UnaryOp) and isinstance(self.tree.op, ast.Not)
+        return negated or isinstance(self.tree, ast.Compare | ast.BoolOp)
 
     def __repr__(self) -> str:
         return f"Expression({self.text!r})"
@@ -124,7 +131,7 @@ class Expression:
             if problem:
                 where = f"'{self._piece(node)}' at column {node.col_offset + 1}"
                 raise ExpressionError(f"{self.label}: {where}: {problem}")
-            waiting.extend((child, depth + 1) for child in _children(node))
+            waiting.extend((child, depth + 1) for child in operands_of(node))
 
     def _problem(self, node: ast.expr) -> str | None:
         """The mistake in a node, its children apart."""
@@ -164,7 +171,7 @@ class Expression:
 def _value(node: ast.expr, values: Mapping[str, Any], culprits: list[tuple[ast.expr, Array]] | None = None) -> Any:
     """The value of a checked tree; `culprits` begins with the innermost piece that makes it infinite or NaN."""
     before = len(culprits or ())
-    value = _applied(node, [_value(child, values, culprits) for child in _children(node)], values)
+    value = _applied(node, [_value(child, values, culprits) for child in operands_of(node)], values)
     if culprits is not None:
         array = np.asarray(value, dtype=float)
         if np.isfinite(array).all():
@@ -191,7 +198,7 @@ def _applied(node: ast.expr, arguments: list[Any], values: Mapping[str, Any]) ->
     return OPERATORS[type(node.op)](*arguments)  # type: ignore[attr-defined]
 
 
-def _children(node: ast.expr) -> Iterator[ast.expr]:
+def operands_of(node: ast.expr) -> Iterator[ast.expr]:
     """The operands of a node; the name of a function is none."""
     if isinstance(node, ast.Call):
         yield from node.args

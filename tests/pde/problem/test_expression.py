@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pde.cli.expression import DEEPEST, FUNCTIONS, LONGEST, Expression, ExpressionError
+from pde.problem.expression import DEEPEST, FUNCTIONS, LONGEST, Expression, ExpressionError
 
 POINTS = np.meshgrid(np.linspace(0.1, 0.9, 4), np.linspace(-2, 3, 5), indexing="ij")
 NAMESPACE = {name: function for name, (function, _) in FUNCTIONS.items()} | {
