@@ -109,7 +109,7 @@ class Approximating(Cycling):
         before = np.array([member.last * member.scale for member in left])
         after = np.array([norms[-1] for norms in super().advance(left)]) * [member.scale for member in left]
         failed = ~(after <= TOO_LARGE * before)
-        for share in (1.0, *SHARES) if nested else SHARES:
+        for share in self._retries(nested):
             if not failed.any():
                 break
             u, norms = self._shorter(old, share)
@@ -119,6 +119,10 @@ class Approximating(Cycling):
             failed &= ~(after <= before)
         self._check_coefficient(np.where(_column(np.isfinite(after), old), self._u, old))
         return [[float(norm) / member.scale] for norm, member in zip(after, left, strict=True)]
+
+    def _retries(self, nested: bool) -> Sequence[float]:
+        """The shares of the residual that cycles in the place of a failed one are to remove."""
+        return (1.0, *SHARES) if nested else SHARES
 
     def _check_coefficient(self, u: Any) -> None:
         self._backend.hierarchy.levels[0].A.check_coefficient(u)

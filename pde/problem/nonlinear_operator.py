@@ -100,6 +100,11 @@ class NonlinearOperator(Frozen):
                 f"{least:.3g} for u between {np.min(u):.3g} and {np.max(u):.3g}"
             )
 
+    def is_elliptic(self, u: Array) -> bool:
+        """Whether a is positive at all unknowns."""
+        a = self.coefficient(u)
+        return a is None or bool(np.all(a > 0))
+
     def coefficient(self, u: Array) -> Array | None:
         """a at the unknowns; None where it is a number."""
         if (law := self.laws.coefficient) is not None:
@@ -179,9 +184,9 @@ class NonlinearOperator(Frozen):
         diagonal: Any = 0.0
         frozen: Any = 0.0
         for a in range(ndim):
-            for offset, k in zip((-1, 1), self._couplings[a], strict=True):
+            for offset in (-1, 1):
                 there = padded[_shifted(block, a, offset)]
-                coupling: Any = k if isinstance(k, float) else k[block[a]].reshape((-1,) + (1,) * (ndim - 1 - a))
+                coupling: Any = self.coupling(a, offset, block)
                 step, slope = u - there, coupling
                 points = [x[block] for x in self._faces[a][offset > 0]]
                 if (law := self.laws.coefficient) is not None:
@@ -199,6 +204,24 @@ class NonlinearOperator(Frozen):
             total += self._held[block] * u
             diagonal, frozen = diagonal + self._held[block], frozen + self._held[block]
         return total, diagonal, frozen
+
+    def coupling(self, a: int, offset: int, block: Block) -> Any:
+        """The coefficient of u less its neighbour below (offset -1) or above (1) along an axis, on a block."""
+        k = self._couplings[a][offset > 0]
+        return k if isinstance(k, float) else k[block[a]].reshape((-1,) + (1,) * (self.grid.ndim - 1 - a))
+
+    def padding(self) -> sp.csr_matrix:
+        """The linear part of `_padded` as a matrix: one axis after the other."""
+        result = sp.identity(1)
+        for a, axis in enumerate(self.grid.axes):
+            ends = [np.zeros(axis.n), np.zeros(axis.n)]
+            for side, end in enumerate(axis.sides):
+                if axis.periodic:
+                    ends[side][side - 1] = 1
+                elif end.kind != "dirichlet" and self.laws.gradient is not None:
+                    ends[side] += self._gradients.weights_beyond(a, side)
+            result = sp.kron(result, np.vstack([ends[0], np.eye(axis.n), ends[1]]))
+        return sp.csr_matrix(result)
 
     def _padded(self, u: Array) -> Array:
         """u with its neighbours beyond the sides."""

@@ -7,17 +7,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from mgcore import Iteration
 from pde.backends.data import Data
 from pde.backends.full_approximation import FullApproximation
+from pde.backends.newton import NewtonMultigrid
 from pde.common.arguments import described
 from pde.levels.defaults import automatic_sweeps
 from pde.levels.hierarchy import Choices
 from pde.levels.nonlinear import build_nonlinear
 from pde.problem.grid import Array, Sides
 from pde.problem.nonlinear import NonlinearPoisson
-from pde.solver.inputs import Reader
+from pde.solver.inputs import Inputs, Reader
 from pde.solver.multigrid import Multigrid
 from pde.solver.reduced import Reduced
+from pde.solver.trace import Trace
 
 ALLOWED = {
     "smoother": ("auto", "red-black", "sor"),
@@ -38,7 +41,9 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
     ('NonlinearMultigrid', True)
     """
 
+    methods = ("auto", "fas", "newton")
     problem: NonlinearPoisson  # type: ignore[assignment]
+    backend: NewtonMultigrid
 
     def _build(self, problem: Any, before: Any = None) -> None:
         self._check_options()
@@ -50,7 +55,7 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
         choices = Choices(self.smoother, omega, self.nu, self.coarse, self.transfer, self.dtype, singular=False)
         hierarchy = build_nonlinear(problem.grid, problem.terms, problem.laws, choices, self._limit)
         self.problem, self.hierarchy, self.levels = problem, hierarchy, hierarchy.levels
-        self.backend = FullApproximation(hierarchy, self.dtype)
+        self.backend = NewtonMultigrid(hierarchy, self.dtype)
         self._reader = Reader(problem, self.backend.device, self.dtype)
         self._reduction = Unlifted(self.backend)  # type: ignore[assignment]
         self._may_be_indefinite, self._doubtful = False, False
@@ -74,6 +79,13 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
         if accel not in (None, "auto", "none"):
             raise ValueError(f"accel must be None, 'auto' or 'none' for a nonlinear problem; got {described(accel)}")
         return None
+
+    def _start(
+        self, inputs: Inputs, cycle: str, accel: str | None, trace: Trace, method: str, again: bool
+    ) -> Iteration:
+        solver = copy.copy(self)
+        solver.backend = self.backend.by(method)
+        return super(NonlinearMultigrid, solver)._start(inputs, cycle, accel, trace, method, again)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return copy.copy(self)  # nothing in it changes, and functions of the user may not be copied
