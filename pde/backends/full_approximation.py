@@ -15,9 +15,7 @@ from pde.backends.data import Data, Norms, Vector
 from pde.backends.iterations import Cycling, nested_iteration
 from pde.levels.hierarchy import Hierarchy
 from pde.levels.nonlinear import with_sides
-from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides
-from pde.problem.nonlinear import flux_data
 
 TOO_LARGE = 10.0
 """A cycle that raises the residual by this factor, or leaves the range of numbers, is made again with shorter steps."""
@@ -56,8 +54,8 @@ class FullApproximation(Backend):
 
     def fold(self, f: Vector, sides: Sides, *, level: int = 0) -> Vector:
         """f with the data of Neumann and Robin sides of the level in it."""
-        info = self.hierarchy.levels[level].info
-        return fold(f, flux_data(sides, info.grid), info.grid, info.operator.terms)
+        folded: Vector = self.hierarchy.levels[level].info.operator.add_fluxes(f, sides)
+        return folded
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
         backend = self.with_sides(data.sides)

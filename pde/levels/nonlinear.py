@@ -15,7 +15,7 @@ from pde.levels.cubic_interpolation import CubicInterpolation, coarsen_sides
 from pde.levels.hierarchy import COARSEST_SIZE, Choices, Hierarchy, LevelInfo
 from pde.levels.newton import Newton, NewtonGaussSeidel
 from pde.levels.transfers import BilinearTransfer
-from pde.problem.coefficients import Terms
+from pde.problem.coefficients import DomainTerms, Terms
 from pde.problem.grid import Array, Grid, Sides
 from pde.problem.inner_product import Volumes
 from pde.problem.lifting import lifting
@@ -48,15 +48,24 @@ class Average:
         return means.astype(u.dtype, copy=False)
 
 
-def build_nonlinear(grid: Grid, terms: Terms, laws: Laws, choices: Choices, limit: int | None) -> Hierarchy:
+def build_nonlinear(
+    grid: Grid, terms: Terms, laws: Laws, choices: Choices, limit: int | None, domain: DomainTerms | None = None
+) -> Hierarchy:
     """Rediscretised levels, at most `limit`; None takes as many as leave `COARSEST` unknowns.
+
+    On a domain there is one: coarse grids are those of linear problems in Newton's method.
 
     Raises:
         ValueError: the coarsest grid is too large for a direct solve.
     """
     result = Hierarchy([], [], [], [], choices)
+    if domain is not None:
+        A = NonlinearOperator(grid, choices.dtype, terms, laws, domain)
+        info = LevelInfo(grid, A, "nonlinear", "Newton, GMRES, cycles", None)
+        level = Level(A, [Newton(A)], iterate=relaxation, linear=False, zero=np.zeros_like, info=info)
+        return replace(result, levels=[level], volumes=[Volumes(grid)])
     while True:
-        A: Any = NonlinearOperator(grid, choices.dtype, terms, laws)
+        A = NonlinearOperator(grid, choices.dtype, terms, laws)
         result.volumes.append(Volumes(grid))
         which = grid.axes_to_coarsen(terms.typical)
         smallest = COARSEST if limit is None else COARSEST_SIZE
@@ -94,7 +103,8 @@ def _lifted(A: NonlinearOperator, sides: Sides, f: Array) -> Array:
 
     Weak Robin sides may lead to a w of hundreds, and the reaction may be exp(w).
     """
-    w = (np.zeros_like(f) + lifting(sides, A.grid, A.terms)).astype(f.dtype)
+    sides = {key: g for key, g in sides.items() if key != "walls"}
+    w = A._inside((np.zeros_like(f) + lifting(sides, A.grid, A.terms)).astype(f.dtype))
     axes = tuple(range(f.ndim - A.grid.ndim, f.ndim))
     with np.errstate(all="ignore"):
         of_w, of_0 = (np.max(abs(f - A(u)), axis=axes, keepdims=True) for u in (w, np.zeros_like(w)))

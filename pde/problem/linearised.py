@@ -66,19 +66,22 @@ class Linearised(Frozen):
                         k[here][at] += beyond * (2 if axis.n > 1 else 1)
                         if axis.n > 1:
                             k[inner][at] -= beyond
+        if self.A.inside is not None:  # a diagonal to divide by
+            centre = k[self._numbers[(0,) * grid.ndim]]
+            centre[~self.A.inside] = centre.max()
         terms = Terms(self.A.terms.typical if self.A.laws.coefficient is None else (1.0,) * grid.ndim)
-        return CompactOperator(grid, k, terms, inside=None)
+        return CompactOperator(grid, k, terms, inside=self.A.inside)
 
     @cached_property
     def matrix(self) -> sp.csr_matrix:
-        """J on the flattened unknowns; outside a domain the diagonal is 1."""
+        """J on the flattened unknowns; outside a domain the diagonal alone is 1, not 0."""
         grid = self.grid
         wide = np.arange(int(np.prod([n + 2 for n in grid.shape]))).reshape([n + 2 for n in grid.shape])
         columns = np.stack([wide[shifted(self.A._whole, offset)] for offset in self._numbers])
         rows = np.broadcast_to(np.arange(grid.size).reshape(grid.shape), columns.shape)
         entries = self.stencil.astype(float).ravel(), (rows.ravel(), columns.ravel())
         result = sp.csr_matrix(entries, shape=(grid.size, wide.size)) @ self.A.padding()
-        if True:
+        if self.A.inside is None:
             return sp.csr_matrix(result)
         inside = self.A.inside.ravel().astype(float)
         return sp.csr_matrix(result @ sp.diags(inside) + sp.diags(1 - inside))
@@ -94,6 +97,8 @@ class Linearised(Frozen):
             centre += A._held
         if (law := A.laws.reaction) is not None:
             centre += law.with_slope(u, A._points)[1]
+        if A.inside is not None:
+            self.stencil[...] = np.where(A.inside, self.stencil, 0)
 
     def _flux(self, A: NonlinearOperator, padded: Array, a: int, offset: int) -> None:
         ndim, whole = A.grid.ndim, A._whole

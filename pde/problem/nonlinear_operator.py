@@ -11,12 +11,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from pde.common.arrays import Frozen, cast
-from pde.problem.coefficients import Terms
+from pde.problem.boundary import fold
+from pde.problem.coefficients import DomainTerms, Terms
 from pde.problem.couplings import couplings, face_points, held
 from pde.problem.face_gradients import FaceGradients, shifted
 from pde.problem.grid import ENDS, Array, Grid, Sides, trailing, window
 from pde.problem.laws import Law
 from pde.problem.operators import Block, StencilOperator, coloured_blocks
+from pde.problem.wall_data import each_wall
 
 LEAST_SLOPE = -0.75
 """dc/du counts in a step of Newton's method at one point down to this share of the diagonal of -div(a grad)."""
@@ -41,15 +43,18 @@ class NonlinearOperator(Frozen):
     """A(u) on a tensor grid, for given values on Dirichlet sides; data of other sides belong to the right-hand side.
 
     The flux between two unknowns has a at the mean of both, halfway, or at the gradient there. `values` are the data
-    of Dirichlet sides.
+    of Dirichlet sides, and of "walls" of a `domain`: A(u) is 0 outside, where points hold these and u does not count.
 
     Attributes:
         box: -div(a grad) with zero boundary values where a is a number, and with a = 1 where it depends on u.
         colours: blocks of unknowns that do not couple.
     """
 
-    def __init__(self, grid: Grid, dtype: np.dtype, terms: Terms, laws: Laws, values: Sides | None = None) -> None:
-        self.grid, self.dtype, self.terms, self.laws = grid, dtype, terms, laws
+    def __init__(
+        self, grid: Grid, dtype: np.dtype, terms: Terms, laws: Laws, domain: DomainTerms | None = None
+    ) -> None:
+        self.grid, self.dtype, self.terms, self.laws, self.domain = grid, dtype, terms, laws, domain
+        self.inside = None if domain is None else domain.inside
         self.box = StencilOperator(grid, dtype, terms)
         self._gradients, colours = FaceGradients(grid, dtype), coloured_blocks(grid)
         diagonals = laws.gradient is not None  # neighbours on diagonals couple then: one colour for each block
@@ -60,7 +65,9 @@ class NonlinearOperator(Frozen):
         self._held = held(self.box, dtype)
         self._points, self._faces = grid.points(), [face_points(grid, a) for a in range(grid.ndim)]
         self._whole: Block = (slice(0, None),) * grid.ndim
-        self._values: Sides = values or {}
+        self._values: Sides = {}
+        self._beyond: Any = None  # the values outside a domain
+        self._open = {} if domain is None else _open_faces(domain, grid, dtype)
 
     @property
     def volumes(self) -> Array:
@@ -68,17 +75,47 @@ class NonlinearOperator(Frozen):
         return self.grid.volumes()
 
     def with_values(self, sides: Sides) -> NonlinearOperator:
-        """The same for the Dirichlet data among these."""
-        kinds = {(a, s): side.kind for a, axis in enumerate(self.grid.axes) for s, side in enumerate(axis.sides)}
-        return self.changed(_values={key: cast(g, self.dtype) for key, g in sides.items() if kinds[key] == "dirichlet"})
+        """The same for the data among these of Dirichlet sides and walls."""
+        held = {key: cast(g, self.dtype) for key, g in sides.items() if key != "walls" and not self._has_flux(*key)}
+        return self.changed(_values=held, _beyond=self._held_outside(sides.get("walls")))
 
     def of_member(self, k: int) -> NonlinearOperator:
         """The same for one member of a batch, where values on sides differ between them."""
-        return self.changed(_values={key: g if g.ndim < self.grid.ndim else g[k] for key, g in self._values.items()})
+        values = {key: g if g.ndim < self.grid.ndim else g[k] for key, g in self._values.items()}
+        beyond = self._beyond if np.ndim(self._beyond) <= self.grid.ndim else self._beyond[k]
+        return self.changed(_values=values, _beyond=beyond)
+
+    def add_fluxes(self, f: Array, sides: Sides) -> Array:
+        """f with the data among these of Neumann and Robin sides and of insulated walls."""
+        fluxes = {key: g for key, g in sides.items() if key != "walls" and self._has_flux(*key)}
+        f = fold(f, fluxes, self.grid, self.terms)
+        if self.domain is not None and "walls" in sides:
+            flat = f.reshape(*f.shape[: f.ndim - self.grid.ndim], -1).copy()
+            for wall, weight, g in each_wall(sides["walls"], self.domain):
+                if wall.kind == "neumann":
+                    flat[..., wall.cells] += (weight * g).astype(f.dtype)
+            f = flat.reshape(f.shape)
+        return f
+
+    def _has_flux(self, a: int, side: int) -> bool:
+        return self.grid.axes[a].sides[side].kind != "dirichlet"
+
+    def _held_outside(self, data: Array | None) -> Any:
+        """The values that points outside hold for the data of walls, (..., faces)."""
+        if self.domain is None or data is None:
+            return None
+        flat = np.zeros((*data.shape[:-1], self.grid.size), self.dtype)
+        for wall, _, g in each_wall(data, self.domain):
+            flat[..., wall.beyond] = g
+        return flat.reshape(*data.shape[:-1], *self.grid.shape)
+
+    def _inside(self, u: Array) -> Array:
+        """u, and 0 outside a domain."""
+        return u if self.inside is None else np.where(self.inside, u, u.dtype.type(0))
 
     def __call__(self, u: Array) -> Array:
         """A(u) for u of shape (..., *grid.shape)."""
-        return self._elliptic(self._padded(u), self._whole, slopes=False)[0] + self._reaction(u)
+        return self._inside(self._elliptic(self._padded(u), self._whole, slopes=False)[0] + self._reaction(u))
 
     def slope(self, u: Array) -> Array:
         """The derivative of A(u) at each unknown with respect to that unknown, a(u) being frozen."""
@@ -103,7 +140,7 @@ class NonlinearOperator(Frozen):
     def is_elliptic(self, u: Array) -> bool:
         """Whether a is positive at all unknowns."""
         a = self.coefficient(u)
-        return a is None or bool(np.all(a > 0))
+        return a is None or bool(np.all(a[..., ... if self.inside is None else self.inside] > 0))
 
     def coefficient(self, u: Array) -> Array | None:
         """a at the unknowns; None where it is a number."""
@@ -207,8 +244,9 @@ class NonlinearOperator(Frozen):
 
     def coupling(self, a: int, offset: int, block: Block) -> Any:
         """The coefficient of u less its neighbour below (offset -1) or above (1) along an axis, on a block."""
-        k = self._couplings[a][offset > 0]
-        return k if isinstance(k, float) else k[block[a]].reshape((-1,) + (1,) * (self.grid.ndim - 1 - a))
+        k, faces = self._couplings[a][offset > 0], self._open.get((a, offset))
+        shaped: Any = k if isinstance(k, float) else k[block[a]].reshape((-1,) + (1,) * (self.grid.ndim - 1 - a))
+        return shaped if faces is None else shaped * faces[block]
 
     def padding(self) -> sp.csr_matrix:
         """The linear part of `_padded` as a matrix: one axis after the other."""
@@ -228,7 +266,10 @@ class NonlinearOperator(Frozen):
         ndim = self.grid.ndim
         padded = np.zeros(u.shape[:-ndim] + tuple(n + 2 for n in u.shape[-ndim:]), self.dtype)
         inner = [slice(1, -1)] * ndim
-        padded[trailing(inner)] = u
+        padded[trailing(inner)] = self._inside(u)
+        if self._beyond is not None:
+            assert self.inside is not None
+            padded[trailing(inner)] += np.where(self.inside, self.dtype.type(0), self._beyond)
         for (a, side), g in self._values.items():
             halo = [ENDS[side] if b == a else part for b, part in enumerate(inner)]
             padded[trailing(halo)] = np.expand_dims(g, a - ndim)
@@ -253,6 +294,16 @@ class NonlinearOperator(Frozen):
                 else:
                     continue
                 padded[window(a, ndim, ENDS[side])] = padded[window(a, ndim, source)]
+
+
+def _open_faces(domain: DomainTerms, grid: Grid, dtype: np.dtype) -> dict[tuple[int, int], Array]:
+    """By axis and offset 1 and 0 at the faces above and below each point, 0 at insulated walls, if there are some."""
+    result: dict[tuple[int, int], Array] = {}
+    for wall in domain.walls:
+        if wall.kind == "neumann":
+            faces = result.setdefault((wall.axis, 2 * wall.side - 1), np.ones(grid.shape, dtype))
+            faces.reshape(-1)[wall.cells] = 0
+    return result
 
 
 SMALLEST = 1e-20

@@ -53,7 +53,9 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
         self.nu = self._sweeps or automatic_sweeps(problem.grid, problem.terms, self.smoother, self.coarse, 2)
         omega = 1.0 if self.omega is None and self.smoother == "red-black" else self.omega
         choices = Choices(self.smoother, omega, self.nu, self.coarse, self.transfer, self.dtype, singular=False)
-        hierarchy = build_nonlinear(problem.grid, problem.terms, problem.laws, choices, self._limit)
+        hierarchy = build_nonlinear(
+            problem.grid, problem.terms, problem.laws, choices, self._limit, problem.domain_terms
+        )
         self.problem, self.hierarchy, self.levels = problem, hierarchy, hierarchy.levels
         self.backend = NewtonMultigrid(hierarchy, self.dtype)
         self._reader = Reader(problem, self.backend.device, self.dtype)
@@ -83,9 +85,25 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
     def _start(
         self, inputs: Inputs, cycle: str, accel: str | None, trace: Trace, method: str, again: bool
     ) -> Iteration:
+        if self.problem.domain is not None:
+            if method == "fas":
+                raise ValueError("method must be 'auto' or 'newton' on a domain, which coarse grids see in J alone")
+            method = "newton"
         solver = copy.copy(self)
         solver.backend = self.backend.by(method)
         return super(NonlinearMultigrid, solver)._start(inputs, cycle, accel, trace, method, again)
+
+    def cycle(self, *arguments: Any, **options: Any) -> Array:
+        self._check_box("cycle")
+        return super().cycle(*arguments, **options)
+
+    def full_multigrid(self, *arguments: Any, **options: Any) -> Array:
+        self._check_box("full_multigrid")
+        return super().full_multigrid(*arguments, **options)
+
+    def _check_box(self, name: str) -> None:
+        if self.problem.domain is not None:
+            raise ValueError(f"domain: {name} of a nonlinear problem takes boxes alone; see solve")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return copy.copy(self)  # nothing in it changes, and functions of the user may not be copied
