@@ -89,13 +89,22 @@ def with_sides(levels: Sequence[Level], sides: Sides) -> list[Level]:
     result = []
     for level in levels:
         A = level.A.with_values(sides)
-        B, B_post = ([replace(sweep, A=A) for sweep in sweeps] for sweeps in (level.B, level.B_post))
         zero = partial(_lifted, A, sides) if sides else level.zero
-        result.append(replace(level, A=A, B=B, B_post=B_post, zero=zero, info=replace(level.info, operator=A)))
+        result.append(replace(_with_operator(level, A), zero=zero))
         if level.Pi is not None:
             assert isinstance(level.Pi, Average)
             sides = coarsen_sides(sides, level.Pi.grid, level.Pi.which)
     return result
+
+
+def with_laws(levels: Sequence[Level], laws: Laws) -> list[Level]:
+    """The same levels for other functions of the same kinds."""
+    return [_with_operator(level, level.A.changed(laws=laws)) for level in levels]
+
+
+def _with_operator(level: Level, A: NonlinearOperator) -> Level:
+    B, B_post = ([replace(sweep, A=A) for sweep in sweeps] for sweeps in (level.B, level.B_post))
+    return replace(level, A=A, B=B, B_post=B_post, info=replace(level.info, operator=A))
 
 
 def _lifted(A: NonlinearOperator, sides: Sides, f: Array) -> Array:

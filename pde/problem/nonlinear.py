@@ -108,6 +108,25 @@ class NonlinearPoisson:
         given = ((laws.coefficient, "u"), (laws.gradient, "|grad u|^2"), (laws.reaction, "u"))
         return f"NonlinearPoisson({self._words}{''.join(f', {law.name}({of}, x)' for law, of in given if law)})"
 
+    def with_laws(
+        self, coefficient: Any = None, reaction: Any = None, derivative: Any = None, gradient_coefficient: Any = None
+    ) -> NonlinearPoisson:
+        """The same grid with other functions in the place of those it has; None keeps one, with its derivative.
+
+        Raises:
+            TypeError, ValueError: as the problem for these arguments, or for a function that there was none of.
+        """
+        laws, given = self.laws, {"coefficient": coefficient, "gradient_coefficient": gradient_coefficient}
+        for name, now in (("coefficient", laws.coefficient), ("gradient_coefficient", laws.gradient)):
+            if given[name] is not None and (now is None or not callable(given[name])):
+                raise ValueError(f"{name}: a function may take the place of a function alone; got {given[name]!r}")
+        new = _read_laws(coefficient, reaction, derivative, gradient_coefficient, self.points())
+        other = copy.copy(self)
+        kept = ((getattr(new, name) or getattr(laws, name)) for name in ("coefficient", "gradient", "reaction"))
+        other.laws = Laws(*kept)
+        other._operator = self._operator.changed(laws=other.laws)
+        return other
+
     def points(self) -> tuple[Array, ...]:
         """The coordinates of the unknowns: one read-only array of `shape` per axis."""
         return self.grid.points()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,8 +14,8 @@ from pde.backends.full_approximation import FullApproximation
 from pde.backends.newton import NewtonMultigrid
 from pde.common.arguments import described
 from pde.levels.defaults import automatic_sweeps
-from pde.levels.hierarchy import Choices
-from pde.levels.nonlinear import build_nonlinear
+from pde.levels.hierarchy import Choices, Hierarchy
+from pde.levels.nonlinear import build_nonlinear, with_laws
 from pde.problem.grid import Array, Sides
 from pde.problem.nonlinear import NonlinearPoisson
 from pde.solver.inputs import Inputs, Reader
@@ -56,12 +57,33 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
         hierarchy = build_nonlinear(
             problem.grid, problem.terms, problem.laws, choices, self._limit, problem.domain_terms
         )
+        self._take(problem, hierarchy)
+
+    def _take(self, problem: NonlinearPoisson, hierarchy: Hierarchy) -> None:
         self.problem, self.hierarchy, self.levels = problem, hierarchy, hierarchy.levels
         self.backend = NewtonMultigrid(hierarchy, self.dtype)
         self._reader = Reader(problem, self.backend.device, self.dtype)
         self._reduction = Unlifted(self.backend)  # type: ignore[assignment]
         self._may_be_indefinite, self._doubtful = False, False
         self._work_units = {}
+
+    def update(  # type: ignore[override]
+        self, coefficient: Any = None, reaction: Any = None, derivative: Any = None, gradient_coefficient: Any = None
+    ) -> Self:
+        """Take other functions in the place of those the problem has, as of the next time step; None keeps one.
+
+        Grids and transfers stay. `derivative` is that of the new `reaction`. Where it raises, the solver stays as it
+        was.
+
+        Returns:
+            The object itself.
+
+        Raises:
+            TypeError, ValueError: as `NonlinearPoisson` for these arguments, or for a function that it has none of.
+        """
+        problem = self.problem.with_laws(coefficient, reaction, derivative, gradient_coefficient)
+        self._take(problem, replace(self.hierarchy, levels=with_laws(self.levels, problem.laws)))
+        return self
 
     def _check_options(self) -> None:
         given = {**self._wanted, "kernels": self._options.kernels, "device": self._options.device.name}
@@ -109,9 +131,9 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
         return copy.copy(self)  # nothing in it changes, and functions of the user may not be copied
 
     def _linear_only(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("problem: predict, measure_factor, as_preconditioner and update are for linear problems")
+        raise TypeError("problem: predict, measure_factor and as_preconditioner are for linear problems")
 
-    predict = measure_factor = as_preconditioner = update = _linear_only
+    predict = measure_factor = as_preconditioner = _linear_only
 
 
 class Unlifted:

@@ -198,7 +198,7 @@ def test_options_of_linear_problems_are_refused(kind, named, options):
 
 def test_methods_and_data_of_linear_problems_are_refused():
     mg = Multigrid(bratu((15, 15)))
-    for call in (mg.predict, mg.measure_factor, mg.as_preconditioner, mg.update):
+    for call in (mg.predict, mg.measure_factor, mg.as_preconditioner):
         refused(TypeError, ["linear"], call)
     refused(ValueError, ["accel", "nonlinear", "'cg'"], mg.solve, 1.0, accel="cg")
     refused(TypeError, ["f", "real"], mg.solve, 1j * np.ones((15, 15)))
