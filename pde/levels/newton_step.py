@@ -32,12 +32,14 @@ def krylov(
     eta: float,
     sweeps: tuple[int, int] = (1, 1),
     kind: str = "V",
+    restarts: int = 1,
 ) -> tuple[Array, int]:
     """e with ||r - J e|| <= eta ||r||, by GMRES around cycles on the levels of A, and how many cycles that took.
 
     Args:
         apply: e -> J e.
         A: J, or what is near it, as a compact operator.
+        restarts: runs of `MOST_ITERATIONS` at most.
     """
     levels, shape, made = linearised_levels(A, sweeps), r.shape, [0]
 
@@ -51,7 +53,7 @@ def krylov(
         for each in (lambda v: apply(v.reshape(shape)).ravel(), cycle)
     )
     size = float(np.max(abs(r)))  # GMRES squares numbers
-    e, _ = gcrotmk(matrix, r.ravel() / size, rtol=eta, atol=0.0, maxiter=1, m=MOST_ITERATIONS, k=0, M=M)
+    e, _ = gcrotmk(matrix, r.ravel() / size, rtol=eta, atol=0.0, maxiter=restarts, m=MOST_ITERATIONS, k=0, M=M)
     return (size * e).reshape(shape).astype(r.dtype), made[0]
 
 

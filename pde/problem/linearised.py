@@ -72,6 +72,13 @@ class Linearised(Frozen):
         terms = Terms(self.A.terms.typical if self.A.laws.coefficient is None else (1.0,) * grid.ndim)
         return CompactOperator(grid, k, terms, inside=self.A.inside)
 
+    def compact_adjoint(self) -> CompactOperator:
+        """The adjoint of `compact` in the inner product of control volumes, W^-1 J^T W."""
+        A, W = self.compact(), sp.diags(self.grid.volumes().ravel())
+        transposed = sp.diags(1 / W.diagonal()) @ A.matrix().T @ W
+        result: CompactOperator = CompactOperator.from_matrix(self.grid, transposed, A.terms).changed(inside=A.inside)
+        return result
+
     @cached_property
     def matrix(self) -> sp.csr_matrix:
         """J on the flattened unknowns; outside a domain the diagonal alone is 1, not 0."""

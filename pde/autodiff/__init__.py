@@ -1,0 +1,6 @@
+"""Derivatives of the solution by the implicit adjoint, of linear problems and of nonlinear ones."""
+
+from pde.autodiff.linear import solve_poisson
+from pde.autodiff.nonlinear import solve_nonlinear
+
+__all__ = ["solve_nonlinear", "solve_poisson"]
