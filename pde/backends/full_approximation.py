@@ -118,6 +118,10 @@ class Approximating(Cycling):
         self._check_coefficient(np.where(_column(np.isfinite(after), old), self._u, old))
         return [[float(norm) / member.scale] for norm, member in zip(after, left, strict=True)]
 
+    def methods(self) -> Sequence[tuple[str, bool]]:
+        """Of all members, what made their iterates, and whether these are cycles alone."""
+        return [("fas", True)] * (len(self._members) + len(self._ended))
+
     def _retries(self, nested: bool) -> Sequence[float]:
         """The shares of the residual that cycles in the place of a failed one are to remove."""
         return (1.0, *SHARES) if nested else SHARES

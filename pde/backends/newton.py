@@ -95,7 +95,6 @@ class NewtonSteps(Approximating):
         self._by_steps, self._stuck, self._slow = (x[members] for x in (self._by_steps, self._stuck, self._slow))
 
     def methods(self) -> Sequence[tuple[str, bool]]:
-        """Of all members, what made their iterates, and whether these are cycles alone."""
         every = range(len(self._members) + len(self._ended))
         named = "fas, then newton" if self._auto else "newton"
         return [(named, False) if k in self._newton else ("fas", True) for k in every]

@@ -60,19 +60,30 @@ def krylov(
 def newton_step(
     A: NonlinearOperator, u: Array, f: Array, norm: Callable[[Array], float], eta: float, **options: Any
 ) -> tuple[Array, float] | None:
-    """The next iterate for A(u) = f and the norm of its residual; None where no step lowers it."""
+    """The next iterate for A(u) = f and the norm of its residual; None where no step lowers it.
+
+    Where one along J^-1 r does not, as where J is singular, the step is along r.
+    """
     r = f - A(u)
     before, J = norm(r), Linearised(A, u)
     if not 0 < before < np.inf or not np.isfinite(J.stencil).all():
         return None
-    try:
-        e, _ = krylov(J, J.compact(), r, eta, **options)
-    except RuntimeError:  # a factor is singular
-        return None
-    if not np.isfinite(e).all():
-        return None
+    for direction in (lambda: krylov(J, J.compact(), r, eta, **options)[0], lambda: (1 + norm(u)) / before * r):
+        try:
+            e = direction()
+        except RuntimeError:  # a factor is singular
+            continue
+        if (found := _line_search(A, u, f, e, norm, before)) is not None:
+            return found
+    return None
+
+
+def _line_search(
+    A: NonlinearOperator, u: Array, f: Array, e: Array, norm: Callable[[Array], float], before: float
+) -> tuple[Array, float] | None:
+    """The first of u + e, u + e/2, ... that is admissible and lowers the residual enough, with its norm."""
     t = 1.0
-    while t >= SHORTEST:
+    while t >= SHORTEST and np.isfinite(e).all():
         new = u + u.dtype.type(t) * e
         after = norm(f - A(new))
         if after <= (1 - DECREASE * t) * before and A.is_elliptic(new):

@@ -78,7 +78,8 @@ class NonlinearPoisson:
             raise ValueError("boundary: open sides are for linear problems, see pde.Poisson; got 'open'")
         a = 1.0 if callable(coefficient) or coefficient is None else _positive(coefficient)
         box = Poisson(shape, extent, boundary, centering, a, coordinates=coordinates)
-        linear = box if domain is None else _on_domain(box, a, domain, walls, gradient_coefficient)
+        alone = domain is None and isinstance(walls, str) and walls == "dirichlet"
+        linear = box if alone else _on_domain(box, a, domain, walls, gradient_coefficient)
         self.shape, self.grid, self.terms = linear.shape, linear.grid, box.terms
         self.domain, self._linear = linear.domain, linear
         self.centering, self.boundary, self.extent = linear.centering, linear.boundary, linear.extent
@@ -183,10 +184,10 @@ def _on_domain(box: Poisson, a: float, domain: Any, walls: Any, gradient_coeffic
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
-    if gradient_coefficient is not None:
+    if domain is not None and gradient_coefficient is not None:
         raise ValueError("domain: gradient_coefficient takes boxes alone, as gradients need neighbours; got a domain")
-    values = evaluate("domain", domain, box.points()) if callable(domain) else np.asarray(domain)
-    if values.dtype.kind == "f":
+    values = evaluate("domain", domain, box.points()) if callable(domain) else domain
+    if domain is not None and np.asarray(values).dtype.kind == "f":
         raise ValueError("domain must hold booleans for a nonlinear problem; level sets are for pde.Poisson, got floats")
     read = read_domain(values, walls, box.grid)
     other = copy.copy(box)

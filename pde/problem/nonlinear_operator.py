@@ -140,7 +140,7 @@ class NonlinearOperator(Frozen):
     def is_elliptic(self, u: Array) -> bool:
         """Whether a is positive at all unknowns."""
         a = self.coefficient(u)
-        return a is None or bool(np.all(a[..., ... if self.inside is None else self.inside] > 0))
+        return a is None or bool(np.all((a if self.inside is None else a[..., self.inside]) > 0))
 
     def coefficient(self, u: Array) -> Array | None:
         """a at the unknowns; None where it is a number."""
