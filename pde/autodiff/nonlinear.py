@@ -20,9 +20,9 @@ from pde.autodiff.linear import _sides
 from pde.backends.device import host
 from pde.common.arrays import cast, each_tensor, is_tensor, tensors_in
 from pde.levels.newton_step import krylov
+from pde.problem.face_gradients import shifted
 from pde.problem.grid import Array, trailing
 from pde.problem.linearised import Linearised
-from pde.problem.face_gradients import shifted
 from pde.problem.nonlinear import NonlinearPoisson
 from pde.solver.multigrid import Multigrid
 
@@ -58,7 +58,7 @@ def solve_nonlinear(
     solution = mg.solve(data.detach(), each_tensor(g, Tensor.detach), **solve_options)
     if not torch.is_grad_enabled():
         return solution
-    sides = _sides(g, problem, data)
+    sides: dict[Any, Tensor] = _sides(g, problem, data)  # type: ignore[arg-type]
     if "walls" in sides and sides["walls"].requires_grad:
         raise ValueError("g['walls']: there are no derivatives in values held outside a domain; detach them")
     u = solution.u.detach()
@@ -90,12 +90,14 @@ def _called(function: Callable[..., Any], u: Array, points: Any) -> Any:
     return function(*(torch.from_numpy(np.array(x, dtype=u.dtype)) for x in (u, *points)))
 
 
-def _residual(A: Any, u: Array, f: Tensor, sides: dict[Any, Tensor], functions: dict[str, Callable[..., Any]]) -> Tensor:
+def _residual(
+    A: Any, u: Array, f: Tensor, sides: dict[Any, Tensor], functions: dict[str, Callable[..., Any]]
+) -> Tensor:
     """f - A(u) but for terms without derivatives: differentiable in f, the data of sides and what functions use."""
     r: Tensor = A.add_fluxes(f, sides)
     padded, whole = A._padded(u), A._whole
-    law = functions.get("coefficient") or functions.get("gradient_coefficient")
-    for a in range(A.grid.ndim) if law is not None else ():
+    law = functions.get("coefficient") or functions.get("gradient_coefficient") or _one
+    for a in range(A.grid.ndim):
         for offset in (-1, 1):
             here, there = (padded[shifted(whole, [o * (b == a) for b in range(A.grid.ndim)])] for o in (0, offset))
             step, points = here - there, A._faces[a][offset > 0]
@@ -133,7 +135,11 @@ def _of_sides(A: Any, u: Array, held: dict[Any, Tensor]) -> Tensor:
     total: Any = 0.0
     for k, offset in zip(J.reshape(len(J), *u.shape), np.ndindex(*(3,) * ndim), strict=True):
         total = total + torch.from_numpy(k) * padded[shifted(A._whole, [o - 1 for o in offset])]
-    return total  # type: ignore[no-any-return]
+    return total
+
+
+def _one(*_: Any) -> float:
+    return 1.0
 
 
 class _Implicit(torch.autograd.Function):
@@ -146,7 +152,7 @@ class _Implicit(torch.autograd.Function):
         return u.clone()
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, v: Tensor) -> Any:
         (u,) = ctx.saved_tensors
         shape = ctx.adjoint.A.grid.shape
@@ -183,4 +189,4 @@ class _Adjoint:
             error = SolveError(Solution(None, False, "stalled", (1.0, left), cycles, 0.0, self.rtol))
             error.add_note("This was the adjoint solve of a backward pass.")
             raise error
-        return self.A._inside(W * e)  # type: ignore[no-any-return]
+        return self.A._inside(W * e)

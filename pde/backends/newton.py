@@ -59,17 +59,18 @@ class NewtonSteps(Approximating):
         self._newton = set() if self._auto else set(self._members)
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
-        nested = self._u is None and self._kind == "fmg" and len(self._backend.hierarchy.levels) > 1
+        several, A = len(self._backend.hierarchy.levels) > 1, self._backend.hierarchy.levels[0].A
+        nested = self._u is None and self._kind == "fmg" and several
         old: Array = self._begin() if self._u is None else self._u
         before = np.array([member.last for member in left])
         new, norms = np.array(old), before.copy()
-        cycles = np.flatnonzero(nested | ~self._by_steps).tolist()
+        steps = self._by_steps & (not nested) & (several or A.inside is not None)  # a coarsest grid has Newton's method
+        cycles = np.flatnonzero(~steps).tolist()
         if cycles:
             part = self if len(cycles) == len(left) else self._part(cycles)
             norms[cycles] = [each[-1] for each in Approximating.advance(part, [left[k] for k in cycles])]
             new[cycles] = part._u
-        for k in [] if nested else np.flatnonzero(self._by_steps).tolist():
-            A: Any = self._backend.hierarchy.levels[0].A
+        for k in np.flatnonzero(steps).tolist():
             made = newton_step(A.of_member(k), old[k], self._data.rhs[k], self._norm, forcing(left[k]), **self._options)
             self._stuck[k] = made is None
             if made is not None:

@@ -59,6 +59,7 @@ def build_nonlinear(
         ValueError: the coarsest grid is too large for a direct solve.
     """
     result = Hierarchy([], [], [], [], choices)
+    A: Any
     if domain is not None:
         A = NonlinearOperator(grid, choices.dtype, terms, laws, domain)
         info = LevelInfo(grid, A, "nonlinear", "Newton, GMRES, cycles", None)

@@ -188,7 +188,9 @@ def _on_domain(box: Poisson, a: float, domain: Any, walls: Any, gradient_coeffic
         raise ValueError("domain: gradient_coefficient takes boxes alone, as gradients need neighbours; got a domain")
     values = evaluate("domain", domain, box.points()) if callable(domain) else domain
     if domain is not None and np.asarray(values).dtype.kind == "f":
-        raise ValueError("domain must hold booleans for a nonlinear problem; level sets are for pde.Poisson, got floats")
+        raise ValueError(
+            "domain must hold booleans for a nonlinear problem; level sets are for pde.Poisson, got floats"
+        )
     read = read_domain(values, walls, box.grid)
     other = copy.copy(box)
     for made in ("_operator", "components", "hold"):

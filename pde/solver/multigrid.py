@@ -240,7 +240,9 @@ class Multigrid(Setup, kind=Poisson):
                 stream takes the lines; a function is called with each `mgcore.Event`. The iterates stay the same,
                 to rounding where compiled kernels make them else, and to the last bit elsewhere. A cycle costs about
                 three times as much as one on NumPy.
-            method: "auto".
+            method: of a nonlinear problem, "fas" (the full approximation scheme), "newton" (each cycle is a step of
+                Newton's method, by GMRES around cycles), or "auto": "fas" until a cycle raises the residual or two in a
+                row leave more than 0.4 of it, then "newton"; on a domain "newton" alone. "auto" of a linear problem.
 
         Returns:
             A `Solution`; `converged` and `reason` say how it ended, `seconds` how long it took once kernels were ready.

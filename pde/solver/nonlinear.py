@@ -59,7 +59,7 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
         )
         self._take(problem, hierarchy)
 
-    def _take(self, problem: NonlinearPoisson, hierarchy: Hierarchy) -> None:
+    def _take(self, problem: Any, hierarchy: Hierarchy) -> None:
         self.problem, self.hierarchy, self.levels = problem, hierarchy, hierarchy.levels
         self.backend = NewtonMultigrid(hierarchy, self.dtype)
         self._reader = Reader(problem, self.backend.device, self.dtype)
