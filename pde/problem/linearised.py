@@ -87,7 +87,7 @@ class Linearised(Frozen):
         columns = np.stack([wide[shifted(self.A._whole, offset)] for offset in self._numbers])
         rows = np.broadcast_to(np.arange(grid.size).reshape(grid.shape), columns.shape)
         entries = self.stencil.astype(float).ravel(), (rows.ravel(), columns.ravel())
-        result = sp.csr_matrix(entries, shape=(grid.size, wide.size)) @ self.A.padding()
+        result = sp.csr_matrix(entries, shape=(grid.size, wide.size)) @ padding(self.A)
         if self.A.inside is None:
             return sp.csr_matrix(result)
         inside = self.A.inside.ravel().astype(float)
@@ -136,6 +136,20 @@ class Linearised(Frozen):
     def _add(self, there: tuple[int, ...], beside: Any, here: Any, at: tuple[int, ...] | None = None) -> None:
         self.stencil[self._numbers[there]] += beside
         self.stencil[self._numbers[(0,) * self.grid.ndim if at is None else at]] += here
+
+
+def padding(A: NonlinearOperator) -> sp.csr_matrix:
+    """The linear part of u -> u with its neighbours beyond sides, as a matrix: one axis after the other."""
+    result = sp.identity(1)
+    for a, axis in enumerate(A.grid.axes):
+        ends = [np.zeros(axis.n), np.zeros(axis.n)]
+        for side, end in enumerate(axis.sides):
+            if axis.periodic:
+                ends[side][side - 1] = 1
+            elif end.kind != "dirichlet" and A.laws.gradient is not None:
+                ends[side] += A._gradients.weights_beyond(a, side)
+        result = sp.kron(result, np.vstack([ends[0], np.eye(axis.n), ends[1]]))
+    return sp.csr_matrix(result)
 
 
 def relative_slope(law: Law, squares: Array, points: Any) -> tuple[Array, Array]:

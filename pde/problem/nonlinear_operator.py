@@ -17,8 +17,8 @@ from pde.problem.couplings import couplings, face_points, held
 from pde.problem.face_gradients import FaceGradients, shifted
 from pde.problem.grid import ENDS, Array, Grid, Sides, trailing, window
 from pde.problem.laws import Law
+from pde.problem.nonlinear_walls import held_outside, open_faces, with_wall_fluxes
 from pde.problem.operators import Block, StencilOperator, coloured_blocks
-from pde.problem.wall_data import each_wall
 
 LEAST_SLOPE = -0.75
 """dc/du counts in a step of Newton's method at one point down to this share of the diagonal of -div(a grad)."""
@@ -67,7 +67,7 @@ class NonlinearOperator(Frozen):
         self._whole: Block = (slice(0, None),) * grid.ndim
         self._values: Sides = {}
         self._beyond: Any = None  # the values outside a domain
-        self._open = {} if domain is None else _open_faces(domain, grid, dtype)
+        self._open = {} if domain is None else open_faces(domain, dtype)
 
     @property
     def volumes(self) -> Array:
@@ -77,7 +77,7 @@ class NonlinearOperator(Frozen):
     def with_values(self, sides: Sides) -> NonlinearOperator:
         """The same for the data among these of Dirichlet sides and walls."""
         held = {key: cast(g, self.dtype) for key, g in sides.items() if key != "walls" and not self._has_flux(*key)}
-        return self.changed(_values=held, _beyond=self._held_outside(sides.get("walls")))
+        return self.changed(_values=held, _beyond=held_outside(sides.get("walls"), self.domain, self.dtype))
 
     def of_member(self, k: int) -> NonlinearOperator:
         """The same for one member of a batch, where values on sides differ between them."""
@@ -89,25 +89,10 @@ class NonlinearOperator(Frozen):
         """f with the data among these of Neumann and Robin sides and of insulated walls."""
         fluxes = {key: g for key, g in sides.items() if key != "walls" and self._has_flux(*key)}
         f = fold(f, fluxes, self.grid, self.terms)
-        if self.domain is not None and "walls" in sides:
-            flat = f.reshape(*f.shape[: f.ndim - self.grid.ndim], -1).copy()
-            for wall, weight, g in each_wall(sides["walls"], self.domain):
-                if wall.kind == "neumann":
-                    flat[..., wall.cells] += (weight * g).astype(f.dtype)
-            f = flat.reshape(f.shape)
-        return f
+        return f if self.domain is None or "walls" not in sides else with_wall_fluxes(f, sides["walls"], self.domain)
 
     def _has_flux(self, a: int, side: int) -> bool:
         return self.grid.axes[a].sides[side].kind != "dirichlet"
-
-    def _held_outside(self, data: Array | None) -> Any:
-        """The values that points outside hold for the data of walls, (..., faces)."""
-        if self.domain is None or data is None:
-            return None
-        flat = np.zeros((*data.shape[:-1], self.grid.size), self.dtype)
-        for wall, _, g in each_wall(data, self.domain):
-            flat[..., wall.beyond] = g
-        return flat.reshape(*data.shape[:-1], *self.grid.shape)
 
     def _inside(self, u: Array) -> Array:
         """u, and 0 outside a domain."""
@@ -248,19 +233,6 @@ class NonlinearOperator(Frozen):
         shaped: Any = k if isinstance(k, float) else k[block[a]].reshape((-1,) + (1,) * (self.grid.ndim - 1 - a))
         return shaped if faces is None else shaped * faces[block]
 
-    def padding(self) -> sp.csr_matrix:
-        """The linear part of `_padded` as a matrix: one axis after the other."""
-        result = sp.identity(1)
-        for a, axis in enumerate(self.grid.axes):
-            ends = [np.zeros(axis.n), np.zeros(axis.n)]
-            for side, end in enumerate(axis.sides):
-                if axis.periodic:
-                    ends[side][side - 1] = 1
-                elif end.kind != "dirichlet" and self.laws.gradient is not None:
-                    ends[side] += self._gradients.weights_beyond(a, side)
-            result = sp.kron(result, np.vstack([ends[0], np.eye(axis.n), ends[1]]))
-        return sp.csr_matrix(result)
-
     def _padded(self, u: Array) -> Array:
         """u with its neighbours beyond the sides."""
         ndim = self.grid.ndim
@@ -294,16 +266,6 @@ class NonlinearOperator(Frozen):
                 else:
                     continue
                 padded[window(a, ndim, ENDS[side])] = padded[window(a, ndim, source)]
-
-
-def _open_faces(domain: DomainTerms, grid: Grid, dtype: np.dtype) -> dict[tuple[int, int], Array]:
-    """By axis and offset 1 and 0 at the faces above and below each point, 0 at insulated walls, if there are some."""
-    result: dict[tuple[int, int], Array] = {}
-    for wall in domain.walls:
-        if wall.kind == "neumann":
-            faces = result.setdefault((wall.axis, 2 * wall.side - 1), np.ones(grid.shape, dtype))
-            faces.reshape(-1)[wall.cells] = 0
-    return result
 
 
 SMALLEST = 1e-20

@@ -67,7 +67,7 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
         self._may_be_indefinite, self._doubtful = False, False
         self._work_units = {}
 
-    def update(  # type: ignore[override]
+    def update(
         self, coefficient: Any = None, reaction: Any = None, derivative: Any = None, gradient_coefficient: Any = None
     ) -> Self:
         """Take other functions in the place of those the problem has, as of the next time step; None keeps one.
