@@ -46,6 +46,7 @@ class Solution:
         tolerance: the relative residual that was asked for.
         attainable: an estimate of the relative residual that rounding lets through, where one was asked for.
         work_units: cost in evaluations of the finest residual, where the solver counts it.
+        method: what made the cycles, where there is a choice; "a, then b" where the one was given up for the other.
         removed: of a singular problem, the share of f that no u can give and that was removed.
         contact: of a solve with bounds, where u meets them: -1 the lower one, 1 the upper one, else 0; None without.
         members: of a batch, a Solution for each member, as a solve of its own would give it. The whole is then
@@ -70,6 +71,7 @@ class Solution:
     removed: float | None = None
     contact: Any = None
     members: tuple[Solution, ...] = ()
+    method: str | None = None
 
     def changed(self, **values: Any) -> Solution:
         """`dataclasses.replace` at a tenth of its cost, which counts where a solve takes less than a millisecond."""
@@ -94,7 +96,8 @@ class Solution:
     @property
     def message(self) -> str:
         """One sentence: what happened, in how many cycles, and what it means."""
-        text = f"{self.reason} after {_cycles(self.cycles)} at relative residual {self.residual_norms[-1]:.2e}"
+        by = "" if self.method is None else f" by {self.method}"
+        text = f"{self.reason} after {_cycles(self.cycles)}{by} at relative residual {self.residual_norms[-1]:.2e}"
         if self.removed is not None and self.removed > self.tolerance:
             text += f", {self.removed:.1e} of f removed"
         if self.members and not self.converged:
@@ -140,6 +143,7 @@ def summary(u: Vector, members: tuple[Solution, ...], seconds: float) -> Solutio
         max(attainable, default=None),
         sum(units) / len(units) if units else None,
         members=members,
+        method=max((m.method for m in members if m.method is not None), key=len, default=None),
     )
 
 

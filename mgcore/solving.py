@@ -18,6 +18,9 @@ class Iteration(Protocol):
 
     A member takes part until `keep` leaves it out; each method but `u` is about the members that still do, in order.
 
+    It may have a method `methods`, asked at the end: of all members what made their cycles, and whether `work_units`
+    counts these.
+
     Attributes:
         scale: of each member, what its residuals are relative to; 0 takes the norm of its first residual.
 
@@ -175,8 +178,11 @@ def solve_batch(
             history.seconds = seconds
     u = iteration.u()
     units = None if work_units is None else {n: work_units(n) for n in {len(each.norms) - 1 for each in histories}}
-    members = tuple([_solution(history, u[i], units) for i, history in enumerate(histories)])
-    return summary(u, members, time.perf_counter() - began)
+    members = [_solution(history, u[i], units) for i, history in enumerate(histories)]
+    methods: Sequence[tuple[str, bool]] = getattr(iteration, "methods", list)()
+    for i, (method, counted) in enumerate(methods):
+        members[i] = members[i].changed(method=method, **({} if counted else {"work_units": None}))
+    return summary(u, tuple(members), time.perf_counter() - began)
 
 
 @dataclass

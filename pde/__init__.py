@@ -31,6 +31,7 @@ __all__ = [
     "energy",
     "flux",
     "gradient",
+    "solve_nonlinear",
     "solve_poisson",
 ]
 
@@ -81,6 +82,47 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     >>> bool(abs(solution.u - 0.5).max() < 1e-6)
     True
     """
+    shape, parts = _sorted(Poisson, f, shape, options)
+    if tensors_in(f, *(options.get(name) for name in ("g", "coefficient", "reaction"))):
+        from pde import autodiff
+
+        return autodiff.solve_poisson(f, shape, *parts)
+    problem = Poisson(shape, **parts[0])
+    f = f if callable(f) else problem.read("f", f, constant=True, imaginary=True)
+    return Multigrid(problem, **parts[1]).solve(f, **parts[2])
+
+
+def solve_nonlinear(f: Any, shape: Any = None, **options: Any) -> Solution:
+    """Solve -div(a grad u) + c(u, x) = f in one call; with torch tensors the solution is differentiable.
+
+    Where f or g is a tensor, functions of u are called with tensors, and `Solution.u` has a gradient in f, in g, and in
+    every tensor that these functions use. `backward` solves once with the transposed Jacobian, to the tolerance of this
+    solve; there are no second derivatives.
+
+    Args:
+        f, shape: as of `solve_poisson`.
+        **options: anything that `NonlinearPoisson`, `Multigrid` and `Multigrid.solve` take, by name.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed. SolveError: from `backward`, where
+            the adjoint solve does not converge.
+
+    >>> solution = solve_nonlinear(1.0, (31, 31), reaction=lambda u, x, y: u**3)
+    >>> solution.converged
+    True
+    """
+    shape, parts = _sorted(NonlinearPoisson, f, shape, options)
+    if tensors_in(f, options.get("g")):
+        from pde import autodiff
+
+        return autodiff.solve_nonlinear(f, shape, *parts)
+    problem = NonlinearPoisson(shape, **parts[0])
+    f = f if callable(f) else problem.read("f", f, constant=True)
+    return Multigrid(problem, **parts[1]).solve(f, **parts[2])
+
+
+def _sorted(problem: type, f: Any, shape: Any, options: dict[str, Any]) -> tuple[Any, list[dict[str, Any]]]:
+    """The shape, and the options of the problem, of `Multigrid` and of `Multigrid.solve`."""
     import inspect
 
     if shape is None:
@@ -88,7 +130,7 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
         if not shape:
             came = "callable" if callable(f) else "number"
             raise ValueError(f"shape: a {came} f does not tell the number of unknowns; give shape=(n, ...)")
-    parts: dict[Any, dict[str, Any]] = {Poisson: {}, Multigrid: {}, Multigrid.solve: {}}
+    parts: dict[Any, dict[str, Any]] = {problem: {}, Multigrid: {}, Multigrid.solve: {}}
     names = {part: set(inspect.signature(part).parameters) - {"self", "problem", "f"} for part in parts}
     for name, value in options.items():
         for part, chosen in parts.items():
@@ -96,11 +138,6 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
                 chosen[name] = value
                 break
         else:
-            raise unknown("solve_poisson", name, {"f", "shape"}.union(*names.values()))
-    if tensors_in(f, *(options.get(name) for name in ("g", "coefficient", "reaction"))):
-        from pde import autodiff
-
-        return autodiff.solve_poisson(f, shape, parts[Poisson], parts[Multigrid], parts[Multigrid.solve])
-    problem = Poisson(shape, **parts[Poisson])
-    f = f if callable(f) else problem.read("f", f, constant=True, imaginary=True)
-    return Multigrid(problem, **parts[Multigrid]).solve(f, **parts[Multigrid.solve])
+            called = "solve_poisson" if problem is Poisson else "solve_nonlinear"
+            raise unknown(called, name, {"f", "shape"}.union(*names.values()))
+    return shape, list(parts.values())

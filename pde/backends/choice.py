@@ -12,8 +12,8 @@ from pde.backends.base import Backend
 from pde.backends.data import Options
 from pde.backends.device import Device, read_device
 from pde.backends.fourth_order import FourthOrder
-from pde.backends.full_approximation import FullApproximation
 from pde.backends.mixed import Mixed
+from pde.backends.newton import NewtonMultigrid
 from pde.backends.numba import backend as numba
 from pde.backends.numba.batch.backend import make_batches
 from pde.backends.numba.mixed import LONGEST, MixedNumba
@@ -85,16 +85,18 @@ def makers(grid: Grid, options: Options) -> Makers:
     return compiled or MAKERS_OF_HIERARCHIES
 
 
-def make_nonlinear(hierarchy: Hierarchy, options: Options) -> FullApproximation:
+def make_nonlinear(hierarchy: Hierarchy, options: Options) -> NewtonMultigrid:
     """The backend for a hierarchy of nonlinear levels, compiled where that is asked for, or pays.
 
     Raises:
         ValueError: `options.kernels` is "numba", and there is nothing to compile.
         ImportError: Numba is not installed.
     """
-    grid = hierarchy.levels[0].info.grid
+    grid, on_domain = hierarchy.levels[0].info.grid, hierarchy.levels[0].A.inside is not None
     why = 'kernels="numpy"' if options.kernels == "numpy" else ""
-    if grid.ndim == 1:
+    if on_domain:
+        why = why or "on domains there are none for nonlinear problems"
+    elif grid.ndim == 1:
         why = why or "in one dimension there are none for nonlinear problems"
     elif options.kernels == "auto" and grid.size < numba.LARGE_NONLINEAR:
         why = f"fewer than {numba.LARGE_NONLINEAR:,} unknowns"
@@ -105,7 +107,7 @@ def make_nonlinear(hierarchy: Hierarchy, options: Options) -> FullApproximation:
         from pde.backends.numba.nonlinear.levels import compiled
 
         hierarchy = compiled(hierarchy, None if options.kernels == "auto" else 1)
-    return FullApproximation(hierarchy, options.dtype, why)
+    return NewtonMultigrid(hierarchy, options.dtype, why)
 
 
 def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:

@@ -58,7 +58,7 @@ class Data:
     def select(self, members: Sequence[int], ndim: int) -> Data:
         """The data of these members; boundary data of fewer than ndim axes are common to all."""
         data = self.each(lambda v: v[members])
-        sides = {key: g if g.ndim < ndim else g[members] for key, g in self.sides.items()}
+        sides = {key: g if g.ndim < (2 if key == "walls" else ndim) else g[members] for key, g in self.sides.items()}
         return Data(data.rhs, data.f, sides, None if self.sizes is None else self.sizes[members])
 
 

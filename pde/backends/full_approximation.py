@@ -16,9 +16,7 @@ from pde.backends.iterations import Cycling, nested_iteration
 from pde.levels.cubic_interpolation import coarsen_sides
 from pde.levels.hierarchy import Hierarchy
 from pde.levels.nonlinear import with_sides
-from pde.problem.boundary import fold
 from pde.problem.grid import Array, Sides
-from pde.problem.nonlinear import flux_data
 
 TOO_LARGE = 10.0
 """A cycle that raises the residual by this factor, or leaves the range of numbers, is made again with shorter steps."""
@@ -63,8 +61,8 @@ class FullApproximation(Backend):
 
     def fold(self, f: Vector, sides: Sides, *, level: int = 0) -> Vector:
         """f with the data of Neumann and Robin sides of the level in it."""
-        info = self.hierarchy.levels[level].info
-        return fold(f, flux_data(sides, info.grid), info.grid, info.operator.terms)
+        folded: Vector = self.hierarchy.levels[level].info.operator.add_fluxes(f, sides)
+        return folded
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
         backend = self.with_sides(data.sides)
@@ -128,7 +126,7 @@ class Approximating(Cycling):
         before = np.array([member.last * member.scale for member in left])
         after = np.array([norms[-1] for norms in super().advance(left)]) * [member.scale for member in left]
         failed = ~(after <= TOO_LARGE * before)
-        for share in (1.0, *SHARES) if nested else SHARES:
+        for share in self._retries(nested):
             if not failed.any():
                 break
             u, norms = self._shorter(old, share)
@@ -138,6 +136,14 @@ class Approximating(Cycling):
             failed &= ~(after <= before)
         self._check_coefficient(np.where(_column(np.isfinite(after), old), self._u, old))
         return [[float(norm) / member.scale] for norm, member in zip(after, left, strict=True)]
+
+    def methods(self) -> Sequence[tuple[str, bool]]:
+        """Of all members, what made their iterates, and whether these are cycles alone."""
+        return [("fas", True)] * (len(self._members) + len(self._ended))
+
+    def _retries(self, nested: bool) -> Sequence[float]:
+        """The shares of the residual that cycles in the place of a failed one are to remove."""
+        return (1.0, *SHARES) if nested else SHARES
 
     def _check_coefficient(self, u: Any) -> None:
         self._backend.hierarchy.levels[0].A.check_coefficient(u)

@@ -18,6 +18,9 @@ MOST_STEPS = 30
 ENOUGH = 1e-6
 """A coarsest solve ends where its residual has fallen by this factor: the cycle around it falls by 0.1."""
 
+SLOW, PATIENCE = 0.99, 4
+"""It ends too after so many steps in a row that leave more than this share of the residual: there is no solution."""
+
 SHORTEST_STEP = 2.0**-30
 """A line search gives up below this share of a Newton step."""
 
@@ -54,6 +57,7 @@ class Newton:
         A = self.A.of_member(member)
         r = f - A(u)
         size = first = _norm(r)
+        slow = 0
         for _ in range(MOST_STEPS):
             rounding = 4 * float(np.finfo(u.dtype).eps) * _norm(abs(A.slope(u) * u) + abs(f))
             if not size > max(ENOUGH * first, rounding):
@@ -62,7 +66,8 @@ class Newton:
             for shift in (0.0, SHIFT * J.diagonal(), size / (1 + _norm(u))):  # the last is a short step along r
                 step = _newton_step(J + sp.diags(np.broadcast_to(shift, u.size)), r)
                 found = found or _line_search(A, u, f, step, size)
-            if found is None:
+            slow = slow + 1 if found is None or found[2] > SLOW * size else 0
+            if found is None or slow == PATIENCE:
                 break
             u, r, size = found
         return u

@@ -15,7 +15,7 @@ from pde.levels.cubic_interpolation import CubicInterpolation, coarsen_sides
 from pde.levels.hierarchy import COARSEST_SIZE, Choices, Hierarchy, LevelInfo
 from pde.levels.newton import Newton, NewtonGaussSeidel
 from pde.levels.transfers import BilinearTransfer
-from pde.problem.coefficients import Terms
+from pde.problem.coefficients import DomainTerms, Terms
 from pde.problem.grid import Array, Grid, Sides
 from pde.problem.inner_product import Volumes
 from pde.problem.lifting import lifting
@@ -48,15 +48,25 @@ class Average:
         return means.astype(u.dtype, copy=False)
 
 
-def build_nonlinear(grid: Grid, terms: Terms, laws: Laws, choices: Choices, limit: int | None) -> Hierarchy:
+def build_nonlinear(
+    grid: Grid, terms: Terms, laws: Laws, choices: Choices, limit: int | None, domain: DomainTerms | None = None
+) -> Hierarchy:
     """Rediscretised levels, at most `limit`; None takes as many as leave `COARSEST` unknowns.
+
+    On a domain there is one: coarse grids are those of linear problems in Newton's method.
 
     Raises:
         ValueError: the coarsest grid is too large for a direct solve.
     """
     result = Hierarchy([], [], [], [], choices)
+    A: Any
+    if domain is not None:
+        A = NonlinearOperator(grid, choices.dtype, terms, laws, domain)
+        info = LevelInfo(grid, A, "nonlinear", "Newton, GMRES, cycles", None)
+        level = Level(A, [Newton(A)], iterate=relaxation, linear=False, zero=np.zeros_like, info=info)
+        return replace(result, levels=[level], volumes=[Volumes(grid)])
     while True:
-        A: Any = NonlinearOperator(grid, choices.dtype, terms, laws)
+        A = NonlinearOperator(grid, choices.dtype, terms, laws)
         result.volumes.append(Volumes(grid))
         which = grid.axes_to_coarsen(terms.typical)
         smallest = COARSEST if limit is None else COARSEST_SIZE
@@ -80,13 +90,22 @@ def with_sides(levels: Sequence[Level], sides: Sides) -> list[Level]:
     result = []
     for level in levels:
         A = level.A.with_values(sides)
-        B, B_post = ([replace(sweep, A=A) for sweep in sweeps] for sweeps in (level.B, level.B_post))
         zero = partial(_lifted, A, sides) if sides else level.zero
-        result.append(replace(level, A=A, B=B, B_post=B_post, zero=zero, info=replace(level.info, operator=A)))
+        result.append(replace(_with_operator(level, A), zero=zero))
         if level.Pi is not None:
             assert isinstance(level.Pi, Average)
             sides = coarsen_sides(sides, level.Pi.grid, level.Pi.which)
     return result
+
+
+def with_laws(levels: Sequence[Level], laws: Laws) -> list[Level]:
+    """The same levels for other functions of the same kinds."""
+    return [_with_operator(level, level.A.changed(laws=laws)) for level in levels]
+
+
+def _with_operator(level: Level, A: NonlinearOperator) -> Level:
+    B, B_post = ([replace(sweep, A=A) for sweep in sweeps] for sweeps in (level.B, level.B_post))
+    return replace(level, A=A, B=B, B_post=B_post, info=replace(level.info, operator=A))
 
 
 def _lifted(A: NonlinearOperator, sides: Sides, f: Array) -> Array:
@@ -94,7 +113,8 @@ def _lifted(A: NonlinearOperator, sides: Sides, f: Array) -> Array:
 
     Weak Robin sides may lead to a w of hundreds, and the reaction may be exp(w).
     """
-    w = (np.zeros_like(f) + lifting(sides, A.grid, A.terms)).astype(f.dtype)
+    sides = {key: g for key, g in sides.items() if key != "walls"}
+    w = A._inside((np.zeros_like(f) + lifting(sides, A.grid, A.terms)).astype(f.dtype))
     axes = tuple(range(f.ndim - A.grid.ndim, f.ndim))
     with np.errstate(all="ignore"):
         of_w, of_0 = (np.max(abs(f - A(u)), axis=axes, keepdims=True) for u in (w, np.zeros_like(w)))

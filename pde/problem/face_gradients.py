@@ -56,18 +56,37 @@ class FaceGradients:
         """
         ndim = self.grid.ndim
         squares = step * step
-        squares *= _on(self._per_square[a][offset > 0], block, a)
+        squares *= self.per_square(block, a, offset)
         slope = squares.copy()
         for b in range(ndim):
             if b != a:
-                here, there = ([by if c == a else 0 for c in range(ndim)] for by in (0, offset))
-                t = self._difference(padded, block, b, here) + self._difference(padded, block, b, there)
-                t /= 2
+                t = self.along(padded, block, a, offset, b)
                 centre = self._weights[b][1]
                 if centre is not None:
                     slope += step * t * (_on(centre, block, b) / 2)
                 squares += t * t
         return squares, slope
+
+    def along(self, padded: Array, block: Block, a: int, offset: int, b: int) -> Array:
+        """du/dx_b at the faces below or above along an axis a: the mean of both sides."""
+        here, there = ([by if c == a else 0 for c in range(self.grid.ndim)] for by in (0, offset))
+        t = self._difference(padded, block, b, here) + self._difference(padded, block, b, there)
+        t /= 2
+        return t
+
+    def per_square(self, block: Block, a: int, offset: int) -> Array:
+        """1/h^2 of the differences across the faces below or above along an axis."""
+        square: Array = _on(self._per_square[a][offset > 0], block, a)
+        return square
+
+    def weights(self, block: Block, b: int) -> list[Array | None]:
+        """The weights of u before, at and behind an unknown in du/dx_b there; None where they are all zero."""
+        return [None if w is None else _on(w, block, b) for w in self._weights[b]]
+
+    def weights_beyond(self, a: int, side: int) -> Array:
+        """The weights of the unknowns along an axis in the value one neighbour beyond an end."""
+        weights, n = self._beyond[a][side], self.grid.shape[a]
+        return np.pad(weights, (0, n - len(weights)))[:: -1 if side else 1]
 
     def _difference(self, padded: Array, block: Block, b: int, shift: Sequence[int]) -> Array:
         """du/dx_b at the unknowns of a block shifted by `shift`."""

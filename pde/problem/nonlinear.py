@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from pde.common.arguments import described, number
+from pde.common.arguments import described, evaluate, number
 from pde.common.keywords import suggesting
-from pde.problem.boundary import BoundaryData, embed, fold, read_sides
+from pde.problem.boundary import BoundaryData, embed, read_sides
 from pde.problem.boundary_conditions import is_open
-from pde.problem.coefficients import Terms
+from pde.problem.coefficients import DomainTerms, Terms
+from pde.problem.domain import read_domain
 from pde.problem.fields import read_values
-from pde.problem.grid import Array, Grid, Sides
+from pde.problem.grid import Array, Sides
 from pde.problem.laws import Law, read_law
 from pde.problem.nonlinear_operator import Laws, NonlinearOperator
 from pde.problem.poisson import Poisson
+from pde.problem.wall_data import with_held_values
 
 
 class NonlinearPoisson:
@@ -42,6 +45,8 @@ class NonlinearPoisson:
         gradient_coefficient: a > 0, a function of |grad u|^2 (s in a formula) and the coordinates, times
             `coefficient`, which is a number then. The gradient at a face has the difference across it and the means of
             differences along it. Robin sides need centering "vertex".
+        domain, walls: booleans as of `Poisson`, without `gradient_coefficient`. A point outside that holds a value is
+            a neighbour with this u.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -54,7 +59,7 @@ class NonlinearPoisson:
     [0.0, 0.0, 0.0]
     """
 
-    order, open, domain, singular, components = 2, False, None, False, None
+    order, open, singular, components = 2, False, False, None
 
     @suggesting
     def __init__(
@@ -68,12 +73,17 @@ class NonlinearPoisson:
         coordinates: Sequence[Any] | None = None,
         derivative: Callable[..., Any] | str | None = None,
         gradient_coefficient: Callable[..., Any] | str | None = None,
+        domain: Any = None,
+        walls: Any = "dirichlet",
     ) -> None:
         if is_open(boundary):
             raise ValueError("boundary: open sides are for linear problems, see pde.Poisson; got 'open'")
         a = 1.0 if _is_law(coefficient) or coefficient is None else _positive(coefficient)
-        linear = Poisson(shape, extent, boundary, centering, a, coordinates=coordinates)
-        self.shape, self.grid, self.terms = linear.shape, linear.grid, linear.terms
+        box = Poisson(shape, extent, boundary, centering, a, coordinates=coordinates)
+        alone = domain is None and isinstance(walls, str) and walls == "dirichlet"
+        linear = box if alone else _on_domain(box, a, domain, walls, gradient_coefficient)
+        self.shape, self.grid, self.terms = linear.shape, linear.grid, box.terms
+        self.domain, self._linear = linear.domain, linear
         self.centering, self.boundary, self.extent = linear.centering, linear.boundary, linear.extent
         self._words = repr(linear)[len("Poisson(") : -1]
         self.laws = _read_laws(coefficient, reaction, derivative, gradient_coefficient, self.points())
@@ -87,7 +97,12 @@ class NonlinearPoisson:
             raise ValueError(
                 f"boundary: Robin sides need centering='vertex' where {law.name} is a function of {law.of}"
             )
-        self._operator = NonlinearOperator(self.grid, np.dtype(float), self.terms, self.laws)
+        self._operator = NonlinearOperator(self.grid, np.dtype(float), self.terms, self.laws, linear.terms.domain)
+
+    @property
+    def domain_terms(self) -> DomainTerms | None:
+        """The walls of a domain in the equation."""
+        return self._linear.terms.domain
 
     @property
     def ndim(self) -> int:
@@ -98,6 +113,25 @@ class NonlinearPoisson:
         given = [repr(law) for law in (laws.coefficient, laws.gradient, laws.reaction) if law]
         return f"NonlinearPoisson({', '.join([self._words, *given])})"
 
+    def with_laws(
+        self, coefficient: Any = None, reaction: Any = None, derivative: Any = None, gradient_coefficient: Any = None
+    ) -> NonlinearPoisson:
+        """The same grid with other functions in the place of those it has; None keeps one, with its derivative.
+
+        Raises:
+            TypeError, ValueError: as the problem for these arguments, or for a function that there was none of.
+        """
+        laws, given = self.laws, {"coefficient": coefficient, "gradient_coefficient": gradient_coefficient}
+        for name, now in (("coefficient", laws.coefficient), ("gradient_coefficient", laws.gradient)):
+            if given[name] is not None and (now is None or not _is_law(given[name])):
+                raise ValueError(f"{name}: a function may take the place of a function alone; got {given[name]!r}")
+        new = _read_laws(coefficient, reaction, derivative, gradient_coefficient, self.points())
+        other = copy.copy(self)
+        kept = ((getattr(new, name) or getattr(laws, name)) for name in ("coefficient", "gradient", "reaction"))
+        other.laws = Laws(*kept)
+        other._operator = self._operator.changed(laws=other.laws)
+        return other
+
     def points(self) -> tuple[Array, ...]:
         """The coordinates of the unknowns: one read-only array of `shape` per axis."""
         return self.grid.points()
@@ -106,12 +140,12 @@ class NonlinearPoisson:
         """A(u), for boundary data g, of u with shape (..., *shape): the f that u is the solution for."""
         values = self.read("u", u)
         sides = self.read_sides(g, values.dtype, values.shape[: values.ndim - self.ndim])
-        fluxes = fold(np.zeros_like(values), flux_data(sides, self.grid), self.grid, self.terms)
-        return self._operator.with_values(sides)(values) - fluxes
+        A = self._operator.with_values(sides)
+        return A(values) - A.add_fluxes(np.zeros_like(values), sides)
 
     def control_volumes(self) -> Array:
-        """W: the volume that belongs to each unknown, an array of `shape`."""
-        return self.grid.volumes()
+        """W: the volume that belongs to each unknown, an array of `shape`, zero outside the domain."""
+        return self._linear.control_volumes()
 
     def embed(self, u: Any, g: BoundaryData = None) -> Array:
         """u with its boundary points, as `pde.problem.boundary.closed_points` places them; g as in `solve`."""
@@ -121,7 +155,9 @@ class NonlinearPoisson:
         terms = self.terms
         if a is not None:
             terms = Terms((a,) * self.ndim, betas=terms.betas)
-        return embed(values, sides, self.grid, terms)
+        held = g.get("walls") if isinstance(g, Mapping) else g
+        whole = with_held_values(values, held, self.grid, self._linear.terms)
+        return embed(whole, sides, self.grid, terms)
 
     def sides(self, u: Array, g: BoundaryData) -> Sides:
         """Refuse to be a linear problem."""
@@ -129,11 +165,12 @@ class NonlinearPoisson:
 
     def read_sides(self, g: BoundaryData, dtype: np.dtype, batch: tuple[int, ...] = ()) -> Sides:
         """Boundary data as arrays; see `pde.problem.boundary.read_sides`."""
-        return read_sides(g, self.grid, dtype, batch)
+        return read_sides(g, self.grid, dtype, batch, self.domain_terms)
 
     def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, **options: Any) -> Array:
         """`values` (array or callable of the coordinates) as a finite real array; see `pde.problem.fields`."""
-        return read_values(name, values, self.grid, dtype, **options | {"imaginary": False})
+        inside = None if self.domain is None else self.domain.inside
+        return read_values(name, values, self.grid, dtype, inside=inside, **options | {"imaginary": False})
 
     def check_fits(self, dtype: np.dtype) -> None:
         """Refuse a grid whose 1/h^2 keeps no distance from the limits of `dtype`.
@@ -145,9 +182,26 @@ class NonlinearPoisson:
             raise ValueError(f"dtype: a/h^2 leaves the range of {dtype.name}, got extent {self.extent}")
 
 
-def flux_data(sides: Sides, grid: Grid) -> Sides:
-    """The boundary data of Neumann and Robin sides among these."""
-    return {(a, s): g for (a, s), g in sides.items() if grid.axes[a].sides[s].kind != "dirichlet"}
+def _on_domain(box: Poisson, a: float, domain: Any, walls: Any, gradient_coefficient: Any) -> Poisson:
+    """The linear problem on a domain.
+
+    Raises:
+        TypeError, ValueError: naming the argument, what came and what is allowed.
+    """
+    if domain is not None and gradient_coefficient is not None:
+        raise ValueError("domain: gradient_coefficient takes boxes alone, as gradients need neighbours; got a domain")
+    values = evaluate("domain", domain, box.points()) if callable(domain) else domain
+    if domain is not None and np.asarray(values).dtype.kind == "f":
+        raise ValueError(
+            "domain must hold booleans for a nonlinear problem; level sets are for pde.Poisson, got floats"
+        )
+    read = read_domain(values, walls, box.grid)
+    other = copy.copy(box)
+    for made in ("_operator", "components", "hold"):
+        other.__dict__.pop(made, None)
+    other.domain = read
+    other._take(a, None, 0.0, box.terms.betas)
+    return other
 
 
 def _is_law(given: Any) -> bool:

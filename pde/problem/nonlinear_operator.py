@@ -11,11 +11,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from pde.common.arrays import Frozen, cast
-from pde.problem.coefficients import Terms
+from pde.problem.boundary import fold
+from pde.problem.coefficients import DomainTerms, Terms
 from pde.problem.couplings import couplings, face_points, held
 from pde.problem.face_gradients import FaceGradients, shifted
 from pde.problem.grid import ENDS, Array, Grid, Sides, trailing, window
 from pde.problem.laws import Law
+from pde.problem.nonlinear_walls import held_outside, open_faces, with_wall_fluxes
 from pde.problem.operators import Block, StencilOperator, coloured_blocks
 
 LEAST_SLOPE = -0.75
@@ -41,15 +43,18 @@ class NonlinearOperator(Frozen):
     """A(u) on a tensor grid, for given values on Dirichlet sides; data of other sides belong to the right-hand side.
 
     The flux between two unknowns has a at the mean of both, halfway, or at the gradient there. `values` are the data
-    of Dirichlet sides.
+    of Dirichlet sides, and of "walls" of a `domain`: A(u) is 0 outside, where points hold these and u does not count.
 
     Attributes:
         box: -div(a grad) with zero boundary values where a is a number, and with a = 1 where it depends on u.
         colours: blocks of unknowns that do not couple.
     """
 
-    def __init__(self, grid: Grid, dtype: np.dtype, terms: Terms, laws: Laws, values: Sides | None = None) -> None:
-        self.grid, self.dtype, self.terms, self.laws = grid, dtype, terms, laws
+    def __init__(
+        self, grid: Grid, dtype: np.dtype, terms: Terms, laws: Laws, domain: DomainTerms | None = None
+    ) -> None:
+        self.grid, self.dtype, self.terms, self.laws, self.domain = grid, dtype, terms, laws, domain
+        self.inside = None if domain is None else domain.inside
         self.box = StencilOperator(grid, dtype, terms)
         self._gradients, colours = FaceGradients(grid, dtype), coloured_blocks(grid)
         diagonals = laws.gradient is not None  # neighbours on diagonals couple then: one colour for each block
@@ -60,7 +65,9 @@ class NonlinearOperator(Frozen):
         self._held = held(self.box, dtype)
         self._points, self._faces = grid.points(), [face_points(grid, a) for a in range(grid.ndim)]
         self._whole: Block = (slice(0, None),) * grid.ndim
-        self._values: Sides = values or {}
+        self._values: Sides = {}
+        self._beyond: Any = None  # the values outside a domain
+        self._open = {} if domain is None else open_faces(domain, dtype)
 
     @property
     def volumes(self) -> Array:
@@ -68,17 +75,32 @@ class NonlinearOperator(Frozen):
         return self.grid.volumes()
 
     def with_values(self, sides: Sides) -> NonlinearOperator:
-        """The same for the Dirichlet data among these."""
-        kinds = {(a, s): side.kind for a, axis in enumerate(self.grid.axes) for s, side in enumerate(axis.sides)}
-        return self.changed(_values={key: cast(g, self.dtype) for key, g in sides.items() if kinds[key] == "dirichlet"})
+        """The same for the data among these of Dirichlet sides and walls."""
+        held = {key: cast(g, self.dtype) for key, g in sides.items() if key != "walls" and not self._has_flux(*key)}
+        return self.changed(_values=held, _beyond=held_outside(sides.get("walls"), self.domain, self.dtype))
 
     def of_member(self, k: int) -> NonlinearOperator:
         """The same for one member of a batch, where values on sides differ between them."""
-        return self.changed(_values={key: g if g.ndim < self.grid.ndim else g[k] for key, g in self._values.items()})
+        values = {key: g if g.ndim < self.grid.ndim else g[k] for key, g in self._values.items()}
+        beyond = self._beyond if np.ndim(self._beyond) <= self.grid.ndim else self._beyond[k]
+        return self.changed(_values=values, _beyond=beyond)
+
+    def add_fluxes(self, f: Array, sides: Sides) -> Array:
+        """f with the data among these of Neumann and Robin sides and of insulated walls."""
+        fluxes = {key: g for key, g in sides.items() if key != "walls" and self._has_flux(*key)}
+        f = fold(f, fluxes, self.grid, self.terms)
+        return f if self.domain is None or "walls" not in sides else with_wall_fluxes(f, sides["walls"], self.domain)
+
+    def _has_flux(self, a: int, side: int) -> bool:
+        return self.grid.axes[a].sides[side].kind != "dirichlet"
+
+    def _inside(self, u: Array) -> Array:
+        """u, and 0 outside a domain."""
+        return u if self.inside is None else np.where(self.inside, u, u.dtype.type(0))
 
     def __call__(self, u: Array) -> Array:
         """A(u) for u of shape (..., *grid.shape)."""
-        return self._elliptic(self._padded(u), self._whole, slopes=False)[0] + self._reaction(u)
+        return self._inside(self._elliptic(self._padded(u), self._whole, slopes=False)[0] + self._reaction(u))
 
     def slope(self, u: Array) -> Array:
         """The derivative of A(u) at each unknown with respect to that unknown, a(u) being frozen."""
@@ -94,7 +116,10 @@ class NonlinearOperator(Frozen):
             ValueError: naming the coefficient, its least value and the range of u.
         """
         law, a = self.laws.coefficient or self.laws.gradient, self.coefficient(u)
-        if law is not None and a is not None and (least := min(np.min(v) for v in (a, *self._at_faces(u)))) <= 0:
+        if law is None or a is None:
+            return
+        found = [*self._at_faces(u), a] if self.inside is None else [a[..., self.inside]]
+        if (least := min(np.min(v) for v in found)) <= 0:
             raise ValueError(
                 f"{law.name} must be positive for every u that a solve meets, from u0 on; got values down to "
                 f"{least:.3g} for u between {np.min(u):.3g} and {np.max(u):.3g}"
@@ -109,6 +134,11 @@ class NonlinearOperator(Frozen):
                 yield law((u + there) / 2, points)
             elif (law := self.laws.gradient) is not None:
                 yield law(self._gradients.across(padded, self._whole, a, 1, u - there)[0], points)
+
+    def is_elliptic(self, u: Array) -> bool:
+        """Whether a is positive at all unknowns."""
+        a = self.coefficient(u)
+        return a is None or bool(np.all((a if self.inside is None else a[..., self.inside]) > 0))
 
     def coefficient(self, u: Array) -> Array | None:
         """a at the unknowns; None where it is a number."""
@@ -189,9 +219,9 @@ class NonlinearOperator(Frozen):
         diagonal: Any = 0.0
         frozen: Any = 0.0
         for a in range(ndim):
-            for offset, k in zip((-1, 1), self._couplings[a], strict=True):
+            for offset in (-1, 1):
                 there = padded[_shifted(block, a, offset)]
-                coupling: Any = k if isinstance(k, float) else k[block[a]].reshape((-1,) + (1,) * (ndim - 1 - a))
+                coupling: Any = self.coupling(a, offset, block)
                 step, slope = u - there, coupling
                 points = [x[block] for x in self._faces[a][offset > 0]]
                 if (law := self.laws.coefficient) is not None:
@@ -212,12 +242,21 @@ class NonlinearOperator(Frozen):
             diagonal, frozen = diagonal + self._held[block], frozen + self._held[block]
         return total, diagonal, frozen
 
+    def coupling(self, a: int, offset: int, block: Block) -> Any:
+        """The coefficient of u less its neighbour below (offset -1) or above (1) along an axis, on a block."""
+        k, faces = self._couplings[a][offset > 0], self._open.get((a, offset))
+        shaped: Any = k if isinstance(k, float) else k[block[a]].reshape((-1,) + (1,) * (self.grid.ndim - 1 - a))
+        return shaped if faces is None else shaped * faces[block]
+
     def _padded(self, u: Array) -> Array:
         """u with its neighbours beyond the sides."""
         ndim = self.grid.ndim
         padded = np.zeros(u.shape[:-ndim] + tuple(n + 2 for n in u.shape[-ndim:]), self.dtype)
         inner = [slice(1, -1)] * ndim
-        padded[trailing(inner)] = u
+        padded[trailing(inner)] = self._inside(u)
+        if self._beyond is not None:
+            assert self.inside is not None
+            padded[trailing(inner)] += np.where(self.inside, self.dtype.type(0), self._beyond)
         for (a, side), g in self._values.items():
             halo = [ENDS[side] if b == a else part for b, part in enumerate(inner)]
             padded[trailing(halo)] = np.expand_dims(g, a - ndim)

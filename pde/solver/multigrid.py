@@ -252,7 +252,10 @@ class Multigrid(Setup, kind=Poisson):
                 second order and real numbers; not for open sides, full tensors, closed faces, and complex data.
             method: with bounds "active set" (primal-dual active sets, each solved on truncated levels), "truncated
                 newton" (truncated nonsmooth Newton multigrid, whose energy never rises) or "auto", the first. Both
-                begin on coarser grids where `cycle` is "fmg". Without bounds "auto" alone.
+                begin on coarser grids where `cycle` is "fmg". Without bounds "auto" alone of a linear problem, and of a
+                nonlinear one "fas" (the full approximation scheme), "newton" (each cycle is a step of Newton's method,
+                by GMRES around cycles), or "auto": "fas" until a cycle raises the residual or two in a row leave more
+                than 0.4 of it, then "newton"; on a domain "newton" alone.
 
         Returns:
             A `Solution`; `converged` and `reason` say how it ended, `seconds` how long it took once kernels were ready.

@@ -272,3 +272,33 @@ def test_solution_is_a_value():
     assert isinstance(solution, Solution)
     with pytest.raises(AttributeError):
         solution.u = 0
+
+
+def test_an_iteration_tells_what_made_its_cycles():
+    class Halving:
+        scale, r = (1.0, 1.0), 1.0
+
+        def norms(self):
+            return (self.r, self.r)
+
+        def advance(self, left):
+            self.r /= 2
+            return tuple((self.r,) for _ in left)
+
+        def attainable(self):
+            return None
+
+        def u(self):
+            return (1.0, 2.0)
+
+        def keep(self, members):
+            raise AssertionError("both end together")
+
+        def methods(self):
+            return [("a", True), ("a, then b", False)]
+
+    solution = solve_batch(Halving(), rtol=0.3, work_units=float)
+    assert [member.method for member in solution.members] == ["a", "a, then b"]
+    assert [member.work_units for member in solution.members] == [2.0, None]
+    assert solution.method == "a, then b"
+    assert solution.message.startswith("converged after 2 cycles by a, then b at relative residual 2.50e-01")

@@ -140,7 +140,7 @@ BAD = [
         ["boundary", "Robin", "vertex", "gradient_coefficient"],
         {"boundary": ("robin", 1.0), "centering": "cell", "gradient_coefficient": rising},
     ),
-    (TypeError, ["domain"], {"reaction": cube, "domain": np.ones((5, 5), bool)}),
+    (TypeError, ["domian", "domain"], {"reaction": cube, "domian": np.ones((5, 5), bool)}),
 ]
 
 

@@ -141,7 +141,7 @@ def test_factors_are_those_of_linear_cycles_at_any_size(name, shapes, bound):
         mg = Multigrid(NonlinearPoisson(shape, **CASES[name]), nu=(1, 1))
         u0 = 0.1 * np.random.default_rng(1).standard_normal(shape)
         f = 0.0 if name == "bratu" else 1000.0
-        norms = mg.solve(f, u0=u0, rtol=0.0, max_cycles=9).residual_norms
+        norms = mg.solve(f, u0=u0, rtol=0.0, max_cycles=9, method="fas").residual_norms
         assert (norms[9] / norms[5]) ** (1 / 4) < bound
 
 
