@@ -16,9 +16,7 @@ import numpy as np
 
 from mgcore import Level
 from mgcore.level import Algebra
-from pde.levels.hierarchy import sweep_of
 from pde.levels.interpolation_1d import as_weights, linear_matrix
-from pde.levels.newton import NewtonGaussSeidel
 from pde.levels.nonlinear import Average
 from pde.levels.projected import (
     ActiveSets,
@@ -30,6 +28,13 @@ from pde.levels.projected import (
 from pde.levels.transfers import BilinearTransfer
 from pde.problem.grid import Array, Grid
 from pde.problem.nonlinear_operator import NonlinearOperator
+
+Bounds = tuple[Array, Array]
+"""The lower and the upper bound of u, infinite where there is none."""
+
+OVER_RELAXATION = {1: 1.5, 2: 1.6, 3: 1.6}
+"""The relaxation parameter by the number of axes. Near a bound coarse grids have little room, and it is left to sweeps:
+on 511^2 a V(2,2)-cycle takes 0.31 to 0.43 with it, and 0.68 to 0.72 with 1."""
 
 
 class Bounded(NamedTuple):
@@ -139,34 +144,55 @@ def _reached(P: Any) -> Array:
     return np.where(weights == 0, rows[0], rows)
 
 
-def constrained_levels(levels: Sequence[Level], bounds: Sequence[tuple[Array, Array]], omega: Any = None) -> list[Any]:
+def constrained_levels(
+    levels: Sequence[Level], bounds: Sequence[Bounds], nu: tuple[int, int], omega: float | None = None
+) -> list[ConstrainedLevel]:
     """Levels of the full approximation scheme, or of a linear hierarchy, between the bounds of each.
 
     Args:
         bounds: (lower, upper) of each level, which cycles that start there have.
-        omega: relaxation parameter of linear sweeps; None is 1.
+        nu: sweeps before and after the correction.
+        omega: relaxation parameter; None takes `OVER_RELAXATION`.
     """
-    return [_constrained(level, *pair, omega) for level, pair in zip(levels, bounds, strict=True)]
+    return [_constrained(level, *pair, nu, omega) for level, pair in zip(levels, bounds, strict=True)]
 
 
-def injection(level: Level) -> Average:
+def injected(level: Level, bounds: Bounds) -> Bounds:
+    """The bounds of the next coarser grid, where full multigrid begins: infinite where one that it takes is."""
+    Pi = _injection(level)
+
+    def inject(bound: Array, none: float) -> Array:
+        missing = np.isinf(bound)
+        size = Pi(np.where(missing, bound.dtype.type(0), bound))
+        return np.where(Pi(missing.astype(bound.dtype)) > 0, bound.dtype.type(none), size)
+
+    return inject(bounds[0], -np.inf), inject(bounds[1], np.inf)
+
+
+def _injection(level: Level) -> Average:
     """Pi of a level: u at the coarse points, or its means over merged cells."""
-    assert level.P is not None
     fine, P = level.info.grid, level.info.to_coarse
     return Average(fine, tuple(f.n != c.n for f, c in zip(fine.axes, P.coarse.axes, strict=True)))
 
 
-def _constrained(level: Level, lower: Array, upper: Array, omega: Any) -> ConstrainedLevel:
-    A, B = level.A, None if level.P is None else sweep_of(level)
-    sweep: Any = ProjectedGaussSeidel(A, 1.0 if omega is None else omega)
-    if isinstance(A, NonlinearOperator):
-        newton = B if isinstance(B, NewtonGaussSeidel) else NewtonGaussSeidel(A, None, 1.0)
-        sweep = ProjectedNewtonGaussSeidel(A, newton.omega, newton.most)
+def _constrained(
+    level: Level, lower: Array, upper: Array, nu: tuple[int, int], omega: float | None
+) -> ConstrainedLevel:
+    A = level.A
+    most = OVER_RELAXATION[max(1, sum(n > 1 for n in A.grid.shape))] if A.grid.is_isotropic(A.terms.typical) else 1.0
+    newton = isinstance(A, NonlinearOperator)
+    sweep: Any = ProjectedNewtonGaussSeidel(A, omega, most) if newton else ProjectedGaussSeidel(A, omega or most)
     if level.P is None:
-        solve = replace(level, B=[ActiveSets(sweep)], iterate=_between)
-        return ConstrainedLevel(solve, lower, upper)
-    B, B_post = ([sweep] * len(each) for each in (level.B, level.B_post))
-    fascd = replace(level, B=B, B_post=B_post, iterate=_between, iterate_post=_between, Pi=injection(level))
+        return ConstrainedLevel(replace(level, B=[ActiveSets(sweep)], iterate=_between), lower, upper)
+    pre, post = nu
+    fascd = replace(
+        level,
+        B=[sweep] * pre,
+        B_post=[sweep] * post,
+        iterate=_between,
+        iterate_post=_between,
+        Pi=_injection(level),
+    )
     return ConstrainedLevel(fascd, lower, upper, MonotoneInjection.of(level.info.to_coarse, level.info.grid))
 
 
