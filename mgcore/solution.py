@@ -47,6 +47,7 @@ class Solution:
         attainable: an estimate of the relative residual that rounding lets through, where one was asked for.
         work_units: cost in evaluations of the finest residual, where the solver counts it.
         removed: of a singular problem, the share of f that no u can give and that was removed.
+        contact: of a solve with bounds, where u meets them: -1 the lower one, 1 the upper one, else 0; None without.
         members: of a batch, a Solution for each member, as a solve of its own would give it. The whole is then
             converged where all are, ends for the worst of their reasons, and has the largest of their residuals after
             each cycle (a member that has ended keeps its last), of their cycles, tolerances, `attainable` and
@@ -67,6 +68,7 @@ class Solution:
     attainable: float | None = None
     work_units: float | None = None
     removed: float | None = None
+    contact: Any = None
     members: tuple[Solution, ...] = ()
 
     def changed(self, **values: Any) -> Solution:

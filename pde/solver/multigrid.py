@@ -20,6 +20,7 @@ from pde.problem.poisson import Poisson
 from pde.solver.batch import delivered, with_complex_members, with_removed
 from pde.solver.factor import measured_factor
 from pde.solver.inputs import QUIET, Inputs, read_limits, read_share
+from pde.solver.obstacles import METHODS, Obstacles
 from pde.solver.open_sides import solve_open
 from pde.solver.preconditioner import Preconditioner
 from pde.solver.restored import Restored
@@ -189,6 +190,8 @@ class Multigrid(Setup, kind=Poisson):
         strict: bool = False,
         incompatible: float | None = None,
         verbose: Verbose = False,
+        lower: Any = None,
+        upper: Any = None,
         method: str = "auto",
     ) -> Solution:
         """Solve to ||r|| <= max(rtol scale, atol), where r is the true residual.
@@ -250,11 +253,13 @@ class Multigrid(Setup, kind=Poisson):
                 singular problem.
         """
         choose("cycle", cycle, SOLVES)
-        choose("method", method, self.methods)
-        accel = self.acceleration(accel, cycle)
+        bounded = lower is not None or upper is not None
+        choose("method", method, METHODS if bounded else self.methods)
+        given, accel = accel, None if bounded else self.acceleration(accel, cycle)
         limits = read_limits(rtol, atol, max_cycles, callback)
         incompatible, trace = read_share(incompatible), Trace(verbose)
         plain = g is None and u0 is None and callback is None and accel is None and not (progress or trace.watches)
+        plain = plain and not bounded
         if plain and self._at_once is not None:
             self.backend.prepare(progress)
             solved = self._at_once(f, out, cycle, limits["rtol"], limits["atol"], limits["max_cycles"])
@@ -263,13 +268,17 @@ class Multigrid(Setup, kind=Poisson):
         inputs = self._reader.inputs(f, g, u0, out)
         if callback is not None or callable(verbose):  # functions of the user, which may write into f
             inputs = inputs.protected()
-        removed = inputs.incompatible_share(self.backend, incompatible)
+        removed = None if bounded else inputs.incompatible_share(self.backend, incompatible)
         cycle = cycle if accel is None else "W" if cycle == "W" else "V"
 
-        start = partial(self._start, cycle=cycle, accel=accel, trace=trace, method=method)
+        start: Callable[..., Iteration] = partial(self._start, cycle=cycle, accel=accel, trace=trace, method=method)
+        if bounded:
+            start = obstacles = Obstacles.read(self, inputs, lower, upper, given, cycle, trace, method)
         rule: dict[str, Any] = {
             **limits,
-            "work_units": partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle, accel=accel),
+            "work_units": None
+            if bounded
+            else partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle, accel=accel),
             "patience": 5 if accel is None else 20,
             "doubt": self._doubtful,
         }
@@ -282,6 +291,8 @@ class Multigrid(Setup, kind=Poisson):
                 solution = mgcore.solve_batch(start(inputs, again=callback is not None), **rule, callback=callback)
         if any(member.reason == "non-finite" for member in solution.members):
             inputs.check_finite()
+        if bounded:
+            solution = obstacles.with_contact(solution)
         if removed is not None:
             solution = with_removed(solution, removed)
         if inputs.is_complex:

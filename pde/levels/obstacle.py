@@ -1,0 +1,120 @@
+"""Grids of an obstacle problem: projected sweeps, the residual of complementarity, and levels without the contact set.
+
+lower <= u <= upper, and with r = f - A u: r <= 0 where u = lower, r >= 0 where u = upper, r = 0 between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pde.levels.coarse_coefficients import at_coarse_points, coarse_terms
+from pde.levels.cubic_interpolation import CubicInterpolation, coarsen_sides
+from pde.levels.defaults import automatic, automatic_sweeps
+from pde.levels.hierarchy import Choices, Hierarchy, Makers, build_hierarchy
+from pde.levels.transfers import BilinearTransfer
+from pde.problem.boundary import fold
+from pde.problem.bounds import Bounds
+from pde.problem.coefficients import DomainTerms, Terms
+from pde.problem.finest import finest_operator
+from pde.problem.grid import Array, Grid, Sides, trailing
+
+
+@dataclass(frozen=True, eq=False)
+class ObstacleGrid:
+    """The obstacle problem on one grid, of one right-hand side.
+
+    Args:
+        A: of the grid.
+        f: nodal values, with the data of sides folded into `rhs`.
+        sides: boundary data of this grid.
+        bounds: of u.
+    """
+
+    A: Any
+    f: Array
+    sides: Sides
+    rhs: Array
+    bounds: Bounds
+
+    @property
+    def inside(self) -> Array:
+        """Where unknowns are."""
+        domain = self.A.terms.domain
+        return np.ones(self.A.grid.shape, bool) if domain is None else domain.inside
+
+    def sweep(self, u: Array) -> Array:
+        """Projected Gauss-Seidel by colours: u_i <- u_i + r_i / a_ii, clipped to the bounds."""
+        A, bounds, u = self.A, self.bounds, u.copy()
+        for colour in A.colours:
+            d = (self.rhs - A(u)) / A.diagonal
+            for block in map(trailing, colour):
+                u[block] = np.clip(u[block] + d[block], bounds.lower[block], bounds.upper[block])
+        return u
+
+    def complementarity(self, u: Array, r: Array) -> Array:
+        """The natural residual, D (clip(u + r / D) - u) with the diagonal D of A: r itself away from the bounds."""
+        D = self.A.diagonal
+        return np.asarray(D * (self.bounds.clip(u + r / D) - u), u.dtype)
+
+    def held(self, u: Array, r: Array) -> Array:
+        """The active set: u is at a bound, or beyond it after a step r / D, against which r pushes."""
+        v = u + r / self.A.diagonal
+        return (v <= self.bounds.lower) & (r <= 0) | (v >= self.bounds.upper) & (r >= 0)
+
+
+def coarser(fine: ObstacleGrid) -> tuple[ObstacleGrid, CubicInterpolation] | None:
+    """The problem on the next coarser grid, whose bounds are those at its points, or the means of cells."""
+    A, terms, ndim = fine.A, fine.A.terms, fine.A.grid.ndim
+    grid, domain = A.grid, A.terms.domain
+    which = grid.axes_to_coarsen(terms.typical)
+    if not any(which):
+        return None
+    dtype = fine.f.dtype
+    transfer = BilinearTransfer(grid, which, dtype, [terms.at_sides(a) for a in range(ndim)])
+    interpolation = CubicInterpolation(grid, which, dtype)
+    below = coarse_terms(replace(terms, domain=None), grid, which, transfer, between=True)
+    f, sides = fine.f, fine.sides
+    if domain is not None:
+        f, sides = fine.rhs, {}
+        inside = np.asarray(at_coarse_points(domain.inside.astype(float), grid, which)) == 1
+        below = replace(below, domain=DomainTerms(inside))
+    f = interpolation.restrict_data(f) if domain is None else inside * interpolation.restrict_data(f)
+    sides = coarsen_sides(sides, grid, which)
+    coarse = transfer.coarse
+    bounds = Bounds(*(_at_coarse_points(b, grid, which, free) for b, free in _both(fine.bounds)))
+    if domain is not None:
+        bounds = Bounds(*(np.where(inside, b, free).astype(dtype) for b, free in _both(bounds)))
+    return made(coarse, below, f, sides, bounds), interpolation
+
+
+def made(grid: Grid, terms: Terms, f: Array, sides: Sides, bounds: Bounds) -> ObstacleGrid:
+    """The problem on a grid from its coefficients and data."""
+    typed = {key: g.astype(f.dtype, copy=False) for key, g in sides.items()}
+    return ObstacleGrid(finest_operator(grid, f.dtype, terms), f, typed, fold(f, typed, grid, terms), bounds)
+
+
+def without_contact(
+    A: Any, held: Array, sweeps: tuple[int, int] | None, singular: bool, makers: Makers, omega: float | None = None
+) -> Hierarchy:
+    """The levels of A on the unknowns that are not held: truncated Galerkin operators, see `levels.truncated`."""
+    grid, terms, inside = A.grid, A.terms, ~held
+    before = DomainTerms(inside) if terms.domain is None else replace(terms.domain, inside=terms.domain.inside & inside)
+    terms = replace(terms, domain=before)
+    names = automatic(grid, terms, "auto", "auto", "auto")
+    nu = sweeps or automatic_sweeps(grid, terms, *names[:2], 2)
+    dtype = np.dtype(np.result_type(A.diagonal))
+    choices = Choices(names[0], omega, nu, *names[1:], dtype, singular=singular and bool(inside.all()))
+    return build_hierarchy(grid, terms, choices, None, makers=makers)
+
+
+def _at_coarse_points(bound: Array, grid: Grid, which: tuple[bool, ...], free: float) -> Array:
+    with np.errstate(invalid="ignore"):
+        values = np.asarray(at_coarse_points(bound, grid, which))
+    return np.where(np.isnan(values), free, values).astype(bound.dtype)  # infinite ones times a weight of 0
+
+
+def _both(bounds: Bounds) -> tuple[tuple[Array, float], tuple[Array, float]]:
+    return (bounds.lower, -np.inf), (bounds.upper, np.inf)

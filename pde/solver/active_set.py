@@ -1,0 +1,58 @@
+"""Primal-dual active sets for obstacle problems (Hintermueller, Ito, Kunisch 2003), from a nested start.
+
+A step on one grid, with r = f - A u and the diagonal D of A:
+
+    held = {u + r / D is at or beyond a bound};  u = that bound there;  A u = f elsewhere, by conjugate gradients
+
+around the cycles of truncated levels. With exact solves it is a step of a semismooth Newton method, and a few steps end
+it from a nested start. With bounds on both sides it may go round in circles: where the energy of the clipped iterate
+does not fall, a step of truncated Newton is made in its place.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from mgcore import solve_batch
+from pde.backends.data import Data
+from pde.problem.grid import Array
+from pde.solver.truncated_newton import TruncatedNewton
+
+
+class ActiveSet(TruncatedNewton):
+    """See above."""
+
+    accuracy: ClassVar[float] = 1e-3
+    """A step solves to this share of the residual before it."""
+
+    most: ClassVar[int] = 30
+    """Iterations of conjugate gradients in a step."""
+
+    def step(self) -> None:
+        before, energy = self.u, self.energy()
+        if self.mg.problem.singular and not self.grid.held(self.u, self.r).any():
+            self.meet()
+        self.begin(self.grid.bounds.clip(self._solved(self.grid.held(self.u, self.r))))
+        if not self.energy() <= energy + 64 * np.finfo(self.u.dtype).eps * abs(energy):
+            self.begin(before)
+            super().step()
+
+    def energy(self) -> float:
+        """(A u, u)/2 - (f, u)."""
+        return -float(self.volumes.mean((self.grid.rhs + self.r) * self.u)) / 2
+
+    def _solved(self, held: Array) -> Array:
+        """u at its bounds where it is held, and A u = f elsewhere."""
+        grid, free = self.grid, self.free(held)
+        u = np.where(held, grid.bounds.clip(self.u + self.r / grid.A.diagonal), self.u).astype(self.u.dtype)
+        if not free.any():
+            return u
+        r = np.ascontiguousarray((free * (grid.rhs - grid.A(u)))[None])
+        backend = self.levels(held)
+        accel = None if len(backend.hierarchy.levels) == 1 else "cg"
+        backend = backend if accel is None else backend.symmetric()
+        iteration = backend.start("V", accel, Data(r, sizes=backend.norms(r)))
+        e: Array = solve_batch(iteration, rtol=self.accuracy, max_cycles=self.most).u[0]
+        return u + free * e
