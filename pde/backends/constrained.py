@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from mgcore import Event, Moves, traced
+from mgcore import Event, Moves, Remaining, traced
 from pde.backends.base import Backend
 from pde.backends.data import Data, Vector
 from pde.backends.iterations import Cycling
 from pde.levels.fascd import constrained_levels, injected
 from pde.problem.grid import Array, Sides
+from pde.problem.nonlinear_operator import NonlinearOperator
 
 
 class Constrained(Backend):
@@ -81,6 +82,13 @@ class Constraining(Cycling):
 
     def norms(self) -> Sequence[float]:
         return self._backend.norms(self._backend.residual(self._data.rhs, self._u)).tolist()
+
+    def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
+        norms = super().advance(left)
+        A = self._backend.hierarchy.levels[0].A
+        if isinstance(A, NonlinearOperator) and np.isfinite(norms).all():
+            A.check_coefficient(np.asarray(self._u))
+        return norms
 
     def keep(self, members: Sequence[int]) -> None:
         super().keep(members)

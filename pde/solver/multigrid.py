@@ -93,6 +93,9 @@ class Multigrid(Setup, kind=Poisson):
     methods: ClassVar[tuple[str, ...]] = ("auto",)
     """The methods of a solve."""
 
+    bounded_methods: ClassVar[dict[str, Any]] = METHODS
+    """Those of a solve with bounds."""
+
     @suggesting
     def __init__(
         self,
@@ -254,7 +257,7 @@ class Multigrid(Setup, kind=Poisson):
         """
         choose("cycle", cycle, SOLVES)
         bounded = lower is not None or upper is not None
-        choose("method", method, METHODS if bounded else self.methods)
+        choose("method", method, self.bounded_methods if bounded else self.methods)
         given, accel = accel, None if bounded else self.acceleration(accel, cycle)
         limits = read_limits(rtol, atol, max_cycles, callback)
         incompatible, trace = read_share(incompatible), Trace(verbose)

@@ -15,6 +15,7 @@ from pde.levels.hierarchy import Choices
 from pde.levels.nonlinear import build_nonlinear
 from pde.problem.grid import Array, Sides
 from pde.problem.nonlinear import NonlinearPoisson
+from pde.solver.fascd import fascd
 from pde.solver.inputs import Reader
 from pde.solver.multigrid import Multigrid
 from pde.solver.reduced import Reduced
@@ -39,6 +40,7 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
     """
 
     problem: NonlinearPoisson  # type: ignore[assignment]
+    bounded_methods: ClassVar[dict[str, Any]] = {"auto": fascd, "fascd": fascd}
 
     def _build(self, problem: Any, before: Any = None) -> None:
         self._check_options()

@@ -16,6 +16,7 @@ from pde.problem.bounds import Bounds, check_sides, read_bounds
 from pde.problem.grid import Array, Sides
 from pde.solver.active_set import ActiveSet
 from pde.solver.batch import axes_of
+from pde.solver.fascd import fascd
 from pde.solver.inputs import Inputs
 from pde.solver.reduced import Products
 from pde.solver.trace import Trace
@@ -72,7 +73,8 @@ class Obstacles:
         return cls(mg, f, inputs.sides, bounds, scale, inputs.guess, kind if inputs.u0 is None else "V", trace, method)
 
     def __call__(self, inputs: Inputs, again: bool) -> Iteration:
-        return METHODS[self.method](self)
+        make: Method = self.mg.bounded_methods[self.method]
+        return make(self)
 
     def watch(self, backend: Backend) -> Backend:
         """The backend that reports its moves to the user, if he wants that."""
@@ -103,6 +105,7 @@ METHODS: dict[str, Method] = {
     "auto": _by(TruncatedNewton),
     "truncated newton": _by(TruncatedNewton),
     "active set": _by(ActiveSet),
+    "fascd": fascd,
 }
 """The methods of solves with bounds by their names; another one takes part as soon as it has an entry."""
 
