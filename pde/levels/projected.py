@@ -12,8 +12,9 @@ from scipy.sparse.linalg import splu
 from pde.problem.grid import Array, trailing
 from pde.problem.nonlinear_operator import NonlinearOperator
 
-MOST_STEPS = 60
-"""Steps of a coarsest solve at most; from the first guess of a cycle two or three are usual."""
+MOST_STEPS, MOST_FAILED = 60, 4
+"""Steps of a coarsest solve at most, and those which leave 0.9 of the residual; from the first guess of a cycle two or
+three steps are usual."""
 
 SWEEPS = 10
 """Projected sweeps that take the place of a step of Newton's method which leads to no smaller residual."""
@@ -82,9 +83,10 @@ class ActiveSets:
         bounds = lower, upper
         left = complementarity(f - A(u), diagonal(A, u), u, *bounds)
         size = first = _norm(left)
+        failed = 0
         for _ in range(MOST_STEPS):
             rounding = 4 * float(np.finfo(u.dtype).eps) * _norm(abs(diagonal(A, u) * u) + abs(f))
-            if not size > max(ENOUGH * first, rounding):
+            if not size > max(ENOUGH * first, rounding) or failed > MOST_FAILED:
                 break
             new = np.clip(u + self._step(A, u, f, left), *bounds)
             after = complementarity(f - A(new), diagonal(A, new), new, *bounds)
@@ -93,6 +95,7 @@ class ActiveSets:
                 for _ in range(SWEEPS):
                     new = sweep(new[None], f[None], lower[None], upper[None])[0]
                 after = complementarity(f - A(new), diagonal(A, new), new, *bounds)
+                failed += not _norm(after) < 0.9 * size
             u, left, size = new, after, _norm(after)
         return u
 
