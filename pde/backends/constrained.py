@@ -51,7 +51,8 @@ class Constrained(Backend):
             return float(np.max(self.norms(r, level=number - 1)))
 
         other = copy.copy(self)
-        other.moves = traced(self._levels, report, norm)
+        levels: Any = self._levels
+        other.moves = traced(levels, report, norm)
         return other
 
     def fold(self, f: Vector, sides: Sides, *, level: int = 0) -> Vector:
@@ -61,7 +62,7 @@ class Constrained(Backend):
         return self._plain.rounding(u, sizes)
 
     def residual(self, f: Vector, u: Vector) -> Vector:
-        """What is left of the problem; see `pde.levels.projected.complementarity`."""
+        """The part of the problem that is left; see `pde.levels.projected.complementarity`."""
         level = self._levels[0]
         return level.residual(level.start(f, u))
 

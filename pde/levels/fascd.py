@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mgcore import Level
-from mgcore.level import Algebra
 from pde.levels.interpolation_1d import as_weights, linear_matrix
 from pde.levels.nonlinear import Average
 from pde.levels.projected import (
@@ -48,7 +47,7 @@ class Bounded(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ConstrainedLevel(Algebra):
+class ConstrainedLevel:
     """The moves of a `Level` between bounds; its sweeps are (u, f, lower, upper) -> u.
 
     Args:
@@ -69,31 +68,43 @@ class ConstrainedLevel(Algebra):
         lower, upper = (np.broadcast_to(bound, f.shape) for bound in (self.lower, self.upper))
         return Bounded(np.clip(u, lower, upper), f, lower, upper)
 
+    def start_from_residual(self, r: Array, u: Array | None) -> Bounded:
+        u = self.start(r, u).u
+        return self.start(r + self.level.A(u), u)
+
     def smooth(self, state: Bounded) -> Bounded:
         u, _, lower, upper, _ = state
         if self.monotone is None:
-            return super().smooth(state)
+            return _swept(state, self.level.B)
         chi = lower - u, upper - u
         defects = self.monotone(chi[0], np.maximum), self.monotone(chi[1], np.minimum)
         below, above = (self._prolonged(each) for each in defects)
         narrow = state._replace(lower=np.minimum(lower - below, u), upper=np.maximum(upper - above, u))  # w + phi
-        return super().smooth(narrow)._replace(lower=lower, upper=upper, defects=defects)
+        return _swept(narrow, self.level.B)._replace(lower=lower, upper=upper, defects=defects)
 
-    def restrict(self, state: Bounded, coarse: ConstrainedLevel) -> Bounded:
+    def restrict(self, state: Bounded, coarse: Any) -> Bounded:
         level = self.level
         assert level.R is not None and level.Pi is not None and state.defects is not None
         u0 = level.Pi(state.u)  # (6.5)
         f = level.R(state.f - level.A(state.u)) + coarse.level.A(u0)  # (6.6)
         return Bounded(u0, f, u0 + state.defects[0], u0 + state.defects[1])
 
-    def residual(self, state: Bounded) -> Array:
-        A = self.level.A
-        slope = diagonal(A, state.u)
-        return complementarity(state.f - A(state.u), slope, state.u, state.lower, state.upper)
+    def correct(self, state: Bounded, coarse: Any, before: Bounded, after: Bounded, *, post: bool = True) -> Bounded:
+        assert self.level.P is not None
+        u = state.u + self.level.P(coarse.change(before, after), state.u)  # (6.15); between the bounds but for rounding
+        state = state._replace(u=np.clip(u, state.lower, state.upper))
+        return _swept(state, self.level.B_post) if post else state  # (6.16)
 
-    def add(self, state: Bounded, d: Array) -> Bounded:
-        """u + d, which is between the bounds but for rounding."""
-        return state._replace(u=np.clip(state.u + d, state.lower, state.upper))
+    def residual(self, state: Bounded) -> Array:
+        """The part of the problem that is left, zero at its solution, where f - A(u) is not."""
+        A, u = self.level.A, state.u
+        return complementarity(state.f - A(u), diagonal(A, u), u, state.lower, state.upper)
+
+    def change(self, before: Bounded, after: Bounded) -> Array:
+        return after.u - before.u
+
+    def feature(self, state: Bounded) -> Array:
+        return state.u
 
     def data(self, state: Bounded) -> Array:
         return state.f
@@ -178,26 +189,19 @@ def _injection(level: Level) -> Average:
 def _constrained(
     level: Level, lower: Array, upper: Array, nu: tuple[int, int], omega: float | None
 ) -> ConstrainedLevel:
-    A = level.A
-    most = OVER_RELAXATION[max(1, sum(n > 1 for n in A.grid.shape))] if A.grid.is_isotropic(A.terms.typical) else 1.0
+    A, (pre, post) = level.A, nu
+    isotropic, axes = A.grid.is_isotropic(A.terms.typical), sum(n > 1 for n in A.grid.shape)
+    most = OVER_RELAXATION[max(1, axes)] if isotropic else 1.0
     newton = isinstance(A, NonlinearOperator)
     sweep: Any = ProjectedNewtonGaussSeidel(A, omega, most) if newton else ProjectedGaussSeidel(A, omega or most)
     if level.P is None:
-        return ConstrainedLevel(replace(level, B=[ActiveSets(sweep)], iterate=_between), lower, upper)
-    pre, post = nu
-    fascd = replace(
-        level,
-        B=[sweep] * pre,
-        B_post=[sweep] * post,
-        iterate=_between,
-        iterate_post=_between,
-        Pi=_injection(level),
-    )
-    return ConstrainedLevel(fascd, lower, upper, MonotoneInjection.of(level.info.to_coarse, level.info.grid))
+        return ConstrainedLevel(replace(level, B=[ActiveSets(sweep)]), lower, upper)
+    sweeps = replace(level, B=[sweep] * pre, B_post=[sweep] * post, Pi=_injection(level))
+    return ConstrainedLevel(sweeps, lower, upper, MonotoneInjection.of(level.info.to_coarse, level.info.grid))
 
 
-def _between(form: Any, state: Bounded, B: Sequence[Any]) -> Bounded:
-    """Sweeps that need u and its bounds."""
+def _swept(state: Bounded, B: Sequence[Any]) -> Bounded:
+    """The state after sweeps that need u and its bounds."""
     for sweep in B:
         state = state._replace(u=sweep(state.u, state.f, state.lower, state.upper))
     return state

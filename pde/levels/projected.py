@@ -24,7 +24,7 @@ ENOUGH = 1e-6
 
 
 def complementarity(r: Array, slope: Any, u: Array, lower: Array, upper: Array) -> Array:
-    """What is left of an obstacle problem: r = f - A(u), or where a bound is nearer than r / slope, the way there.
+    """The residual of an obstacle problem: r = f - A(u), or where a bound is nearer than r / slope, the way there.
 
     It is zero where u solves the problem: r = 0 between the bounds, r <= 0 on the lower one, r >= 0 on the upper one.
     """

@@ -109,7 +109,12 @@ class NonlinearOperator(Frozen):
         return None
 
     def sweep(
-        self, u: Array, f: Array, omega: float | None = None, most: float = 1.0, bounds: tuple[Array, Array] | None = None
+        self,
+        u: Array,
+        f: Array,
+        omega: float | None = None,
+        most: float = 1.0,
+        bounds: tuple[Array, Array] | None = None,
     ) -> Array:
         """Newton's method at one unknown after the other, a step each, colour by colour: a new u.
 

@@ -94,7 +94,7 @@ class Multigrid(Setup, kind=Poisson):
     """The methods of a solve."""
 
     bounded_methods: ClassVar[dict[str, Any]] = METHODS
-    """Those of a solve with bounds."""
+    """The methods of a solve with bounds."""
 
     @suggesting
     def __init__(

@@ -1,6 +1,5 @@
 """FASCD levels: iterates that never leave their bounds, the constraint decomposition, and its cycles without bounds."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -71,12 +70,14 @@ class Watched(Delegate):
     def correct(self, state, coarse, before, after, *, post=True):
         e = self.level.level.P(after.u - before.u, state.u)
         u, size = state.u + e, 1 + abs(state.u) + abs(e)
-        assert np.all(u >= state.lower - 64 * EPS * size) and np.all(u <= state.upper + 64 * EPS * size)
+        assert np.all(u >= state.lower - 64 * EPS * size)
+        assert np.all(u <= state.upper + 64 * EPS * size)
         corrected = self.between(super().correct(state, coarse.level, before, after, post=False))
         return self.between(super().correct(state, coarse.level, before, after)) if post else corrected
 
     def between(self, state):
-        assert np.all(state.lower <= state.u) and np.all(state.u <= state.upper)
+        assert np.all(state.lower <= state.u)
+        assert np.all(state.u <= state.upper)
         return state
 
 
@@ -92,7 +93,12 @@ def test_no_move_on_any_level_leaves_the_bounds(problem, seed, kind, rough):
     assert np.isfinite(CYCLES[kind](moves, rough * f, u)).all()
 
 
-@given(problem=problems.problems(), seed=st.integers(0, 99), kind=st.sampled_from(KINDS), nu=st.sampled_from([(1, 1), (0, 2)]))
+@given(
+    problem=problems.problems(),
+    seed=st.integers(0, 99),
+    kind=st.sampled_from(KINDS),
+    nu=st.sampled_from([(1, 1), (0, 2)]),
+)
 def test_without_bounds_cycles_are_the_linear_ones(problem, seed, kind, nu):
     f, u = np.random.default_rng(seed).uniform(-1, 1, (2, *problem.shape))
     if problem.singular:
@@ -139,7 +145,8 @@ def test_monotone_injection_takes_the_largest_of_what_prolongation_leads_to(prob
     P, chi = mg.levels[0].info.to_coarse, np.random.default_rng(seed).uniform(-1, 0, (2, *problem.shape))
     found = MonotoneInjection.of(P, problem.grid)(chi, np.maximum)
     reached = P.matrix().toarray() > 0
-    assert np.all(P.matrix().toarray() >= 0) and np.all(P.matrix().sum(axis=1) <= 1 + 8 * EPS)
+    assert np.all(P.matrix().toarray() >= 0)
+    assert np.all(P.matrix().sum(axis=1) <= 1 + 8 * EPS)
     largest = [np.max(np.where(reached, member.reshape(-1, 1), -np.inf), axis=0) for member in chi]
     np.testing.assert_array_equal(found.reshape(2, -1), largest)
 
@@ -154,7 +161,8 @@ def test_active_sets_end_where_many_sweeps_do(problem, seed):
         patch.setattr(projected, "ENOUGH", 0.0)
         u = ActiveSets(ProjectedGaussSeidel(A))(np.clip(data[0], *data[2:]), *data[1:])
     left = complementarity(f - A(u), projected.diagonal(A, u), u, *data[2:])
-    assert np.all(lower <= u) and np.all(u <= upper)
+    assert np.all(lower <= u)
+    assert np.all(u <= upper)
     assert abs(left).max() <= 64 * EPS * (abs(f) + abs(projected.diagonal(A, u) * u)).max()
 
 
@@ -162,18 +170,24 @@ def test_infinite_bounds_do_not_reach_coarse_grids_as_numbers_that_are_not():
     problem, rng = pde.Poisson((20, 14), boundary=["neumann", "dirichlet"], centering="cell"), np.random.default_rng(0)
     backend = levels_between(problem, *random_bounds(problem.shape, rng, 0.5))
     for level in backend.moves:
-        assert np.all(level.lower <= level.upper) and np.all(level.lower < np.inf) and np.all(level.upper > -np.inf)
+        assert np.all(level.lower <= level.upper)
+        assert np.all(level.lower < np.inf)
+        assert np.all(level.upper > -np.inf)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_members_of_a_batch_have_their_own_bounds(dtype):
     problem, rng = pde.Poisson((13, 9)), np.random.default_rng(1)
-    lower, f = rng.uniform(-1, 0, (2, *problem.shape)).astype(dtype), rng.uniform(-9, 9, (2, *problem.shape)).astype(dtype)
+    lower, f = (
+        rng.uniform(-1, 0, (2, *problem.shape)).astype(dtype),
+        rng.uniform(-9, 9, (2, *problem.shape)).astype(dtype),
+    )
     mg, free = Multigrid(problem, 3, dtype), np.full((1, *problem.shape), np.inf, dtype)
     plain = Backend(mg.hierarchy, mg.dtype)
     both = Constrained(plain, (lower, free), (2, 2), None)
     u, _ = both.full_multigrid(Data(f))
-    assert u.dtype == dtype and np.all(u >= lower)
+    assert u.dtype == dtype
+    assert np.all(u >= lower)
     for k in (0, 1):
         alone, _ = both.select([k]).full_multigrid(Data(f[k : k + 1]))
         np.testing.assert_array_equal(alone[0], u[k])
