@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mgcore
+from examples import reductions
 from examples.reductions import all_points, compare_descents, interior_points, poisson_network
 from mgcore import stencils
 from pde.paper.section5 import section5_levels
@@ -76,3 +79,40 @@ def test_exact_r_a_p_is_not_a_convolution_on_all_points() -> None:
     model = poisson_network(A, B, 2, stencils.BILINEAR, padding=1)
     assert compare_descents(mgcore.mg0(exact, f)[:1], model, f) <= tolerance(1, 2)
     assert compare_descents(mgcore.mg0(exact, f)[:2], model, f) > 0.01
+
+
+@given(omega=st.floats(0.1, 1.0), seed=SEEDS)
+def test_the_constrained_iteration_is_projected_jacobi_and_grows(omega: float, seed: int) -> None:
+    """(1.4) of 2023 from u = 0; beyond omega = 1 a residual may change its sign, and the two part."""
+    f = np.random.default_rng(seed).standard_normal((9, 9))
+    u, v = (reductions.iterates(sweep, f, 60, omega) for sweep in (reductions.constrained, reductions.projected))
+    assert max(abs(a - b).max() for a, b in zip(u, v, strict=True)) <= 60 * 16 * EPS * abs(u[-1]).max()
+    assert min(u[0].min(), *(float((after - before).min()) for before, after in pairwise(u))) >= 0
+
+
+def test_beyond_omega_one_the_constrained_iteration_has_another_limit() -> None:
+    f = np.random.default_rng(0).standard_normal((9, 9))
+    u, v = (reductions.iterates(sweep, f, 60, 1.5)[-1] for sweep in (reductions.constrained, reductions.projected))
+    assert abs(u - v).max() > 0.1 * abs(v).max()
+
+
+@pytest.mark.parametrize(("seed", "strength"), [(0, 0.0), (1, 10.0), (2, 500.0)])
+def test_a_network_with_nonlinear_A_is_the_full_approximation_scheme(seed: int, strength: float) -> None:
+    assert reductions.full_approximation_network(strength, seed) <= tolerance(3, 3)
+    assert reductions.constrained_network(seed) <= tolerance(3, 4)
+
+
+@pytest.mark.parametrize("part", ["reaction", "weight"])
+def test_another_nonlinearity_or_weight_is_seen(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if part == "reaction":
+        maximum = np.maximum
+        monkeypatch.setattr(np, "maximum", lambda u, v: maximum(u, v) + 1e-6 * (u > 0))
+    else:
+        monkeypatch.setattr(stencils, "POISSON", reductions.scale(stencils.POISSON, 1 + 1e-6))
+    assert reductions.full_approximation_network(500.0, 1) > 1e-9
+
+
+def test_differences_are_not_rounding() -> None:
+    """Theorem 6.1 holds on grid 1 whatever A is."""
+    assert reductions.shifted_grids(1, seed=0) == 0
+    assert min(deviation(seed) for *_, deviation in reductions.DIFFERENCES for seed in range(3)) > 1e-2
