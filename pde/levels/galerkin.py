@@ -51,7 +51,7 @@ def collapsed(stencil: Stencil, fine: Grid, a: int) -> Stencil:
     result: Stencil = {}
     for k, c in stencil.items():
         for step in (-1, 0, 1):
-            collapse = gather(axis, a, ndim, F8, _weights, coarse, k[a], step)
+            collapse = gather(axis, a, ndim, F8, collapse_weights, coarse, k[a], step)
             if len(collapse.parts):
                 to = (*k[:a], step, *k[a + 1 :])
                 term = collapse(c)
@@ -92,7 +92,7 @@ def nearest(matrix: sp.csr_matrix, grid: Grid, volumes: Array) -> sp.csr_matrix:
 
 
 @once_per_axis
-def _weights(fine: Axis, coarse: Axis, k: int, step: int) -> tuple[Array, Array]:
+def collapse_weights(fine: Axis, coarse: Axis, k: int, step: int) -> tuple[Array, Array]:
     """(indices, weights), (3, coarse n), of the coefficients at offset k that P^T A P sums at the offset `step`.
 
     A fine point i near the coarse point J and its neighbour i + k count P(i, J) P(i + k, J + step) times.

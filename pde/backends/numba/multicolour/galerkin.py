@@ -138,7 +138,11 @@ def collapse_row(row, level, i0, i1, scaled):
             continue
         values, sign = pointer(like.real, c.at) + (i0 * c.plane + i1 * c.row), level.signs[c.sign]
         other, theirs = row_of(L.scale, like.real, k0, k1), row_of(L.mask, like.byte, k0, k1)
-        for j in range(n2):
+        for j in range(max(0, -c.d2), min(n2, n2 - c.d2)):
+            known = mask[j] != 0 and theirs[j + c.d2] != 0
+            scaled[j] = -sign * values[j * c.step] * own[j] * other[j + c.d2] if known else 0
+        if c.d2 != 0:
+            j = 0 if c.d2 < 0 else n2 - 1
             there = beside(j + c.d2, n2, L.periodic[2])
             known = there >= 0 and mask[j] != 0 and theirs[there] != 0
             scaled[j] = -sign * values[j * c.step] * own[j] * other[there] if known else 0
@@ -148,18 +152,12 @@ def collapse_row(row, level, i0, i1, scaled):
 @compiled
 def collapse_along(row, level, values, shift, m):
     """Collapse coefficients with one offset along a row: add them to three coarse rows."""
-    L, like = level.record, level.like
-    line, n = L.line[2], L.n[2]
-    parent, prolong = pointer(like.index, line.parents), pointer(like.real, line.prolong)
-    restrict = pointer(like.real, line.restrict)
-    for j in range(n):
-        if values[j] == 0:
+    like, line = level.like, level.record.line[2]
+    kept, used = pointer(like.index, line.kept), pointer(like.index, line.used) + 9 * (shift + 1)
+    products = pointer(like.real, line.products) + 9 * (shift + 1) * m
+    for k in range(9):
+        if used[k] == 0:
             continue
-        there = beside(j + shift, n, L.periodic[2])
-        for a in range(2):
-            x = values[j] * restrict[a * n + j]
-            here = parent[a * n + j]
-            for b in range(2):
-                y = prolong[b * n + there]
-                if y != 0:
-                    row[direction(here, parent[b * n + there], m) * m + here] += x * y
+        target, index, weight = row + k // 3 * m, kept + k % 3 * m, products + k * m
+        for j in range(m):
+            target[j] += weight[j] * values[index[j]]

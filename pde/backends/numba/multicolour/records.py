@@ -22,13 +22,19 @@ FIELD = np.dtype([(name, _COUNT) for name in ("at", "plane", "row")])
 """Numbers on a grid: where they are and the strides of planes and rows, 0 for what does not change across them."""
 
 LINE = np.dtype(
-    [(name, _COUNT) for name in ("fine", "coarse", "parents", "prolong", "restrict", "children", "weights")]
+    [
+        (name, _COUNT)
+        for name in ("fine", "coarse", "parents", "prolong", "restrict", "children", "weights", "kept", "products", "used")
+    ]
 )
 """A transfer along an axis, between `fine` and `coarse` points.
 
 Attributes:
     parents: address of (2, fine) coarse indices. prolong, restrict: of their weights in P and in the transpose of R.
     children: address of (CHILDREN, coarse) fine indices. weights: of their weights in R.
+    kept: address of (3, coarse) fine indices, before, at and behind each coarse point. products: of (3, 3, 3, coarse)
+        weights of P^T A P by offset and coarse offset, of a coefficient at these; used: of (3, 3, 3), 1 where one is
+        not 0.
 """
 
 CHILDREN = 4

@@ -12,6 +12,7 @@ from pde.backends.numba.buffers import address
 from pde.backends.numba.multicolour.records import CHILDREN, ENTRY, LEVEL, PARITY, RED_BLACK
 from pde.common.caching import once_per_axis
 from pde.levels.corner_transfer import CornerTransfer
+from pde.levels.galerkin import collapse_weights
 from pde.levels.interpolation_1d import as_weights, linear_matrix
 from pde.levels.transfers import MatrixTransfer
 from pde.levels.truncated import TruncatedTransfer
@@ -101,10 +102,11 @@ class Table:
         axes = zip(transfer.fine.axes, transfer.coarse.axes, transfer.which, strict=True)
         lines = in_planes([_line(*each) for each in axes], _identity(1))
         for line, (fine, coarse, *arrays) in zip(L["line"], lines, strict=True):
-            parents, prolong, restrict, children, weights = arrays
-            reals = (self._address(values.astype(self.dtype)) for values in (prolong, restrict, weights))
-            line["prolong"], line["restrict"], line["weights"] = reals
-            line["parents"], line["children"] = self._address(parents), self._address(children)
+            parents, prolong, restrict, children, weights, kept, products, used = arrays
+            reals = (self._address(values.astype(self.dtype)) for values in (prolong, restrict, weights, products))
+            line["prolong"], line["restrict"], line["weights"], line["products"] = reals
+            indices = (self._address(values) for values in (parents, children, kept, used))
+            line["parents"], line["children"], line["kept"], line["used"] = indices
             line["fine"], line["coarse"] = fine, coarse
 
     def _put_corners(self, L: Any, transfer: CornerTransfer, A: Any) -> None:
@@ -227,10 +229,21 @@ def _line(fine: Axis, coarse: Axis, halve: bool) -> tuple[Any, ...]:
     P = linear_matrix(fine, coarse)
     parents, prolong = as_weights(P, most=2)
     children, weights = as_weights(sp.csr_matrix(P.T * 0.5), most=CHILDREN)
-    return fine.n, coarse.n, parents.astype(np.int32), prolong, prolong * 0.5, children.astype(np.int32), weights
+    indices = parents.astype(np.int32), children.astype(np.int32)
+    return fine.n, coarse.n, indices[0], prolong, prolong * 0.5, indices[1], weights, *_products(fine, coarse)
+
+
+def _products(fine: Axis, coarse: Axis) -> tuple[Array, Array, Array]:
+    """`kept`, `products` and `used` of `records.LINE`; R is half of P^T."""
+    every = [[collapse_weights(fine, coarse, k, step) for step in (-1, 0, 1)] for k in (-1, 0, 1)]
+    products = np.array([[weights for _, weights in steps] for steps in every]) / 2
+    return every[0][0][0].astype(np.int32), products, products.any(axis=-1).astype(np.int32)
 
 
 def _identity(n: int) -> tuple[Any, ...]:
     index, one = np.zeros((CHILDREN, n), np.int32), np.zeros((CHILDREN, n))
     index[0], one[0] = np.arange(n), 1.0
-    return n, n, index[:2].copy(), one[:2].copy(), one[:2].copy(), index, one
+    same = np.eye(3).reshape(3, 3, 1) * np.array([0.0, 1.0, 0.0])  # to the offset that it has
+    products = np.broadcast_to(same[..., None], (3, 3, 3, n)).copy()
+    kept = index[:1].repeat(3, axis=0)
+    return n, n, index[:2].copy(), one[:2].copy(), one[:2].copy(), index, one, kept, products, same.astype(np.int32)
