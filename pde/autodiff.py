@@ -74,6 +74,8 @@ def solve_poisson(
         return run.solution()
     if solve_options.get("out") is not None:
         raise ValueError("out: a result that is written there has no gradient; leave it out, or use torch.no_grad()")
+    if solve_options.get("lower") is not None or solve_options.get("upper") is not None:
+        raise ValueError("lower, upper: solutions with bounds have no gradients here; detach f, g and the coefficients")
     varies = _wants_gradient(coefficient, reaction)
     if problem.singular and _wants_gradient(reaction):
         raise ValueError(

@@ -156,6 +156,20 @@ def test_bratu(tmp_path: Path) -> None:
     assert (tmp_path / "bratu.png").stat().st_size > 0
 
 
+def test_torsion(tmp_path: Path) -> None:
+    from examples import torsion
+
+    found = torsion.run(n=63, output=tmp_path)
+    torques = [found[f"torque {theta:g}"] for theta in torsion.TWISTS]
+    assert torques == sorted(torques)
+    # u below the distance whose integral, twice, is 1/3, and its nodal sum misses (h^2/4) along the ridges
+    assert 0.33 <= torques[-1] <= 1 / 3 + 64**-2
+    assert found["error"] <= 4e-5  # at 127^2 h^2 is 6e-5, and second derivatives jump by 4 at the edge of the core
+    assert found["torque error"] <= 1e-3
+    assert found["order"] >= 1.5
+    assert (tmp_path / "torsion.png").stat().st_size > 0
+
+
 def test_no_step_along_the_curve_is_taken_where_newton_fails() -> None:
     from examples import bratu
 

@@ -175,7 +175,7 @@ def _by_side(entries: Sequence[Any]) -> Any:
 
 
 READERS: dict[str, Callable[[str, Any, int], Any]] = {
-    **dict.fromkeys(("f", "u0", "exact", "reaction"), read_field),
+    **dict.fromkeys(("f", "u0", "lower", "upper", "exact", "reaction"), read_field),
     "g": read_boundary_data,
     "coefficient": read_coefficient,
     "coordinates": read_coordinates,

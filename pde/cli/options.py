@@ -23,7 +23,20 @@ COMMANDS = read_commands(
 )
 PROBLEM, SOLVER, STOPPING, OUTPUT = (COMMANDS["solve"][group] for group in ("problem", "solver", "stopping", "output"))
 ALL = {**PROBLEM, **SOLVER, **STOPPING, **OUTPUT}
-INPUTS = ("coefficient", "reaction", "coordinates", "f", "g", "u0", "exact", "domain", "walls", "face_coefficients")
+INPUTS = (
+    "coefficient",
+    "reaction",
+    "coordinates",
+    "f",
+    "g",
+    "u0",
+    "lower",
+    "upper",
+    "exact",
+    "domain",
+    "walls",
+    "face_coefficients",
+)
 TARGETS = ("output", "plot", "plot_history", "plot_smoothing")
 FLAGS = ("force", "verbose", "progress")
 

@@ -49,9 +49,10 @@ def read_problem(given: Mapping[str, Any]) -> tuple[Poisson, dict[str, Any]]:
     values = {name: READERS[name](name, v, len(shape)) if name in READERS else v for name, v in values.items()}
     g = {"g": values.pop("g")} if "g" in values else {}
     data = {name: values.pop(name) for name in ("f", "u0", "exact") if name in values}
+    bounds = {name: values.pop(name) for name in ("lower", "upper") if name in values}
     problem = Poisson(shape, **values)
     data = {name: problem.read(name, in_domain(value, problem), constant=True) for name, value in data.items()}
-    return problem, g | data
+    return problem, g | data | {name: in_domain(value, problem) for name, value in bounds.items()}
 
 
 def in_domain(value: Any, problem: Poisson) -> Any:
@@ -92,7 +93,10 @@ def tell(mg: Multigrid, solution: Solution, exact: np.ndarray | None) -> None:
     if solution.removed:
         print(f"mean removed from f  {solution.removed:.1e} of its norm")
     print(f"reduction per cycle  {solution.factor:.2g}")
-    print(f"work units           {solution.work_units:.1f}")
+    if solution.work_units is not None:
+        print(f"work units           {solution.work_units:.1f}")
+    if solution.contact is not None:
+        print(f"unknowns at a bound  {np.count_nonzero(solution.contact)} of {solution.contact.size}")
     print(f"seconds              {solution.seconds:.3g}")
     if exact is not None:
         error, note = solution.u - exact, ""
@@ -115,7 +119,7 @@ def write(mg: Multigrid, solution: Solution, g: Any, paths: Mapping[str, Path], 
             from pde import plot
 
             if option == "plot":
-                plot.solution(mg.problem, solution.u, path, g=g)
+                plot.solution(mg.problem, solution.u, path, g=g, contact=solution.contact)
             elif option == "plot_history":
                 plot.history(mg, solution, path, arguments.get("cycle", "fmg"), arguments.get("accel"))
             else:

@@ -97,7 +97,13 @@ def made(grid: Grid, terms: Terms, f: Array, sides: Sides, bounds: Bounds) -> Ob
 
 
 def without_contact(
-    A: Any, held: Array, sweeps: tuple[int, int] | None, singular: bool, makers: Makers, omega: float | None = None
+    A: Any,
+    held: Array,
+    dtype: np.dtype,
+    sweeps: tuple[int, int] | None,
+    omega: float | None,
+    makers: Makers,
+    singular: bool = False,
 ) -> Hierarchy:
     """The levels of A on the unknowns that are not held: truncated Galerkin operators, see `levels.truncated`."""
     grid, terms, inside = A.grid, A.terms, ~held
@@ -105,8 +111,7 @@ def without_contact(
     terms = replace(terms, domain=before)
     names = automatic(grid, terms, "auto", "auto", "auto")
     nu = sweeps or automatic_sweeps(grid, terms, *names[:2], 2)
-    dtype = np.dtype(np.result_type(A.diagonal))
-    choices = Choices(names[0], omega, nu, *names[1:], dtype, singular=singular and bool(inside.all()))
+    choices = Choices(names[0], omega, nu, *names[1:], dtype, singular)
     return build_hierarchy(grid, terms, choices, None, makers=makers)
 
 

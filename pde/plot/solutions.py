@@ -19,6 +19,9 @@ from pde.problem.poisson import Poisson
 
 NAMES = ("x", "y", "z")
 
+CONTACT = {-1: "tab:red", 1: "tab:orange"}
+"""The colours of contact with the lower and the upper bound."""
+
 SLIM = 4.0
 """Boxes with a larger ratio of sides are drawn with axes of their own scale."""
 
@@ -27,7 +30,13 @@ MOST = 800
 
 
 def solution(
-    problem: Poisson, u: Any, path: str | Path | None = None, title: str = "", g: Any = None, field: str | None = None
+    problem: Poisson,
+    u: Any,
+    path: str | Path | None = None,
+    title: str = "",
+    g: Any = None,
+    field: str | None = None,
+    contact: Any = None,
 ) -> tuple[Figure, Any]:
     """Draw u with its boundary points: a curve in 1-D, an image with contours in 2-D, three central slices in 3-D.
 
@@ -38,6 +47,7 @@ def solution(
         path: the file to write; None writes none.
         g: its boundary data, as in `Multigrid.solve`.
         field: "arrows" or "streamlines" of -grad u over an image.
+        contact: `Solution.contact` of this u; where it meets its lower bound is hatched in red, the upper in orange.
 
     Returns:
         The figure and its axes, one for each plane, to draw on; `figure.savefig` writes it.
@@ -52,8 +62,10 @@ def solution(
     if field is not None and problem.ndim == 1:
         raise ValueError(f"field must be None in one dimension, got {field!r}")
     kind = "" if field is None else choose("field", field, ("arrows", "streamlines"))
+    if contact is not None and np.shape(contact) != problem.shape:
+        raise ValueError(f"contact must be that of one solution, of shape {problem.shape}, got {np.shape(contact)}")
     draw = {1: _curve, 2: _image, 3: _slices}[problem.ndim]
-    picture, axes = draw(problem, _masked(problem, whole), title, flow, kind)
+    picture, axes = draw(problem, _masked(problem, whole), title, flow, kind, contact)
     if path is not None:
         save(picture, path)
     return picture, axes
@@ -67,25 +79,29 @@ def _masked(problem: Poisson, whole: Array) -> Array:
     return np.ma.masked_where(~problem.domain.inside[np.ix_(*nearest)], whole)
 
 
-def _curve(problem: Poisson, whole: Array, title: str, flow: Any, kind: str) -> tuple[Figure, Any]:
+def _curve(problem: Poisson, whole: Array, title: str, flow: Any, kind: str, contact: Any) -> tuple[Figure, Any]:
     picture, axes = figure(7, 4.2)
     x = closed_points(problem.grid.axes[0])
     axes.plot(x, whole, marker="." if len(x) <= 64 else None)
+    for value, colour in CONTACT.items() if contact is not None else ():
+        met = problem.grid.axes[0].points[np.asarray(contact) == value]
+        axes.plot(met, np.interp(met, x, whole), ".", color=colour)
     style(axes, "x", "u", title)
     return picture, axes
 
 
-def _image(problem: Poisson, whole: Array, title: str, flow: Any, kind: str) -> tuple[Figure, Any]:
+def _image(problem: Poisson, whole: Array, title: str, flow: Any, kind: str, contact: Any) -> tuple[Figure, Any]:
     picture, axes = figure(*_size(problem.grid.axes))
     image = panel(axes, problem.grid.axes, whole, limits(whole))
     if flow is not None:
         draw_field(axes, problem.grid.axes, flow, kind)
+    _draw_contact(axes, problem.grid.axes, contact)
     axes.set_title(title)
     picture.colorbar(image, ax=axes, label="u")
     return picture, axes
 
 
-def _slices(problem: Poisson, whole: Array, title: str, flow: Any, kind: str) -> tuple[Figure, Any]:
+def _slices(problem: Poisson, whole: Array, title: str, flow: Any, kind: str, contact: Any) -> tuple[Figure, Any]:
     """Draw the three central planes on one scale of colours."""
     picture = Figure(figsize=(13, 4.4), layout="constrained")
     panels = picture.subplots(1, 3)
@@ -99,10 +115,24 @@ def _slices(problem: Poisson, whole: Array, title: str, flow: Any, kind: str) ->
         if flow is not None:
             middle = int(np.argmin(abs(problem.grid.axes[across].points - points[across][middles[across]])))
             draw_field(axes, [problem.grid.axes[a] for a in kept], [flow[a].take(middle, across) for a in kept], kind)
+        if contact is not None:
+            middle = int(np.argmin(abs(problem.grid.axes[across].points - points[across][middles[across]])))
+            _draw_contact(axes, [problem.grid.axes[a] for a in kept], np.take(contact, middle, across))
         axes.set_title(f"{NAMES[across]} = {points[across][middles[across]]:.3g}")
     picture.colorbar(image, ax=panels, label="u", shrink=0.8)
     picture.suptitle(title)
     return picture, panels
+
+
+def _draw_contact(axes: Any, pair: Sequence[Axis], contact: Any) -> None:
+    """Hatch where u meets a bound in the plane of two axes."""
+    for value, colour in CONTACT.items() if contact is not None else ():
+        met = (np.asarray(contact) == value).astype(float)
+        if met.any() and min(met.shape) > 1:
+            x, y = (axis.points for axis in pair)
+            hatched = axes.contourf(x, y, met.T, levels=[0.5, 1.5], colors="none", hatches=["///"])
+            hatched.set_edgecolor(colour)
+            axes.contour(x, y, met.T, levels=[0.5], colors=colour, linewidths=1.5)
 
 
 def limits(values: Array) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pde.common.arguments import described, evaluate, finite, real_array
+from pde.common.arguments import evaluate, finite, real_array
 from pde.problem.boundary import side_points
-from pde.problem.grid import Array, Sides, trailing
+from pde.problem.grid import Array, Sides
 from pde.problem.poisson import Poisson
 
 NAMES = "lower", "upper"
@@ -46,13 +46,13 @@ def read_bounds(problem: Poisson, lower: Any, upper: Any, dtype: np.dtype, batch
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
     bounds = Bounds(*(_read(name, b, problem, dtype, batch) for name, b in zip(NAMES, (lower, upper), strict=True)))
-    crossed = np.argwhere(bounds.lower > bounds.upper)
+    low, high = np.broadcast_arrays(bounds.lower, bounds.upper)
+    crossed = np.argwhere(low > high)
     if len(crossed):
         at = tuple(crossed[0].tolist())
-        low, high = (float(np.broadcast_to(b, np.broadcast_shapes(b.shape, bounds.lower.shape))[at[-b.ndim :]])
-                     for b in (bounds.lower, bounds.upper))  # fmt: skip
         raise ValueError(
-            f"lower must not be above upper; at index {at}, the first of {len(crossed)}, they are {low:.6g} and {high:.6g}"
+            f"lower must not be above upper; at index {at}, the first of {len(crossed)}, they are {low[at]:.6g} and "
+            f"{high[at]:.6g}"
         )
     return bounds
 
@@ -83,9 +83,7 @@ def _read(name: str, given: Any, problem: Poisson, dtype: np.dtype, batch: tuple
 
 
 def check_sides(problem: Poisson, lower: Any, upper: Any, sides: Sides) -> None:
-    """Refuse callable or constant bounds that the boundary values of u do not keep.
-
-    Arrays have no values on the sides, and u there is between the bounds or not without a solver's noticing.
+    """Refuse bounds that the boundary values of u do not keep: numbers and callables, as arrays have no values there.
 
     Raises:
         ValueError: naming the bound, the side and the place.
@@ -104,9 +102,8 @@ def check_sides(problem: Poisson, lower: Any, upper: Any, sides: Sides) -> None:
                 wrong = np.argwhere(sign * (values - g) > slack)
                 if len(wrong):
                     at = tuple(wrong[0].tolist())
-                    place = ", ".join(f"{float(x[trailing(at[-x.ndim :] if x.ndim else ())]):.6g}" for x in points)
-                    bound_there = np.broadcast_to(values, g.shape)[at]
+                    place = ", ".join(f"{np.broadcast_to(x, g.shape)[at]:.6g}" for x in points)
                     raise ValueError(
-                        f"{name}: obstacles against boundary values: side {(a, side)} holds u = {g[at]:.6g} at ({place}), "
-                        f"where {name} is {bound_there:.6g}; got {described(bound)}"
+                        f"{name}: obstacles against boundary values: side {(a, side)} holds u = {g[at]:.6g} at "
+                        f"({place}), where {name} is {np.broadcast_to(values, g.shape)[at]:.6g}"
                     )

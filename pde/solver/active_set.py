@@ -49,8 +49,8 @@ class ActiveSet(TruncatedNewton):
         u = np.where(held, grid.bounds.clip(self.u + self.r / grid.A.diagonal), self.u).astype(self.u.dtype)
         if not free.any():
             return u
-        r = np.ascontiguousarray((free * (grid.rhs - grid.A(u)))[None])
         backend = self.levels(held)
+        r = backend.project((free * (grid.rhs - grid.A(u)))[None])
         accel = None if len(backend.hierarchy.levels) == 1 else "cg"
         backend = backend if accel is None else backend.symmetric()
         iteration = backend.start("V", accel, Data(r, sizes=backend.norms(r)))

@@ -246,7 +246,16 @@ class Multigrid(Setup, kind=Poisson):
                 stream takes the lines; a function is called with each `mgcore.Event`. The iterates stay the same,
                 to rounding where compiled kernels make them else, and to the last bit elsewhere. A cycle costs about
                 three times as much as one on NumPy.
-            method: "auto".
+            lower, upper: bounds of u, each a number, an array (..., *shape) or a callable of the coordinates, infinite
+                where there is none. u is then the solution of the obstacle problem: lower <= u <= upper, and with
+                r = f - A u r <= 0 where u = lower, r >= 0 where u = upper, r = 0 between; it has the least energy of
+                all u between the bounds. `Solution.contact` tells where it meets them, and the residual is that of
+                complementarity, D (clip(u + r / D) - u) with the diagonal D of A: r itself away from the bounds. scale
+                is at least 8 (sum_i a_i / L_i^2) times the norm of what the bounds take w off, L the extent. For
+                second order and real numbers; not for open sides, full tensors, closed faces, and complex data.
+            method: with bounds "active set" (primal-dual active sets, each solved on truncated levels), "truncated
+                newton" (truncated nonsmooth Newton multigrid, whose energy never rises) or "auto", the first. Both
+                begin on coarser grids where `cycle` is "fmg". Without bounds "auto" alone.
 
         Returns:
             A `Solution`; `converged` and `reason` say how it ended, `seconds` how long it took once kernels were ready.

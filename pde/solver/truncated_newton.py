@@ -67,7 +67,8 @@ class GridSolver:
         if self._held is None or not np.array_equal(held, self._held):
             A, mg = self.grid.A, self.mg
             made = makers(A.grid, self._options)
-            hierarchy = without_contact(A, held, mg._sweeps, mg.problem.singular, made, mg.omega)
+            singular = mg.problem.singular and not held.any()
+            hierarchy = without_contact(A, held, self.u.dtype, mg._sweeps, mg.omega, made, singular)
             self._backend, self._held = make(hierarchy, self._options), held
             self._backend.prepare()
         return self.watch(self._backend)
@@ -97,8 +98,9 @@ class TruncatedNewton(GridSolver):
         free = self.free(held)
         if not free.any():
             return
-        r = free * self.r
-        e = self.levels(held).cycle("V", Data(r[None]))[0][0]
+        backend = self.levels(held)
+        r = backend.project((free * self.r)[None])
+        e = backend.cycle("V", Data(r))[0][0]
         self.search(free * e)
 
     def search(self, e: Array) -> None:

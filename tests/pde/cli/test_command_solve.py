@@ -30,6 +30,19 @@ def test_a_formula_and_the_library_give_the_same(capsys):
     assert expected.message in capsys.readouterr().out
 
 
+def test_bounds_are_formulas(capsys):
+    """On the command line, and in a file, which may name an array."""
+    assert run("--shape 15 20 --f -9 --upper 1 --output u.npy --plot u.png --lower", "-0.1*sin(pi*x)") == 0
+    expected = pde.Multigrid(pde.Poisson((15, 20))).solve(-9.0, lower=lambda x, y: -0.1 * np.sin(np.pi * x), upper=1)
+    assert np.array_equal(np.load("u.npy"), expected.u)
+    out = capsys.readouterr().out
+    assert expected.message in out
+    assert f"unknowns at a bound  {np.count_nonzero(expected.contact)} of 300" in out
+    np.save("low.npy", -0.1 * np.sin(np.pi * X))
+    assert run(toml('shape = [15, 20]\nf = -9\nlower = "low.npy"\noutput = "again.npy"')) == 0
+    np.testing.assert_allclose(np.load("again.npy"), expected.u, rtol=0, atol=1e-15)
+
+
 def test_automatic_acceleration(capsys):
     """Conjugate gradients, since a is rough."""
     a = "where(hypot(x-0.5, y-0.5) < 0.3, 1000, 1)"
@@ -151,9 +164,10 @@ def test_every_option_is_a_key():
         "shape": 9, "dims": 1, "extent": 2.0, "boundary": ["robin:1"], "centering": "vertex", "coefficient": [2.0],
         "reaction": "x", "coordinates": ["uniform"], "f": "1", "g": 0.5, "u0": 0.0, "exact": "0", "smoother": "jacobi",
         "omega": 0.5, "nu": [2, 2], "coarse": "auto", "transfer": "auto", "levels": 3, "dtype": "float64", "cycle": "V",
-        "accel": "cg", "rtol": 1e-6, "atol": 0.0, "max_cycles": 30, "incompatible": 0.1, "output": "u.npy",
+        "accel": "auto", "rtol": 1e-6, "atol": 0.0, "max_cycles": 30, "incompatible": 0.1, "output": "u.npy",
         "plot": "u.png", "plot_history": "h.png", "plot_smoothing": "s.png", "force": True, "verbose": True,
         "progress": True, "domain": "x < 1.9", "walls": "dirichlet", "order": 2, "face_coefficients": ["k.npy"],
+        "lower": -9.0, "upper": "9",
     }  # fmt: skip
     assert set(values) == set(ALL)
     np.save("k.npy", np.full(10, 2.0))

@@ -177,3 +177,17 @@ def test_the_seam_of_a_periodic_axis_is_closed_on_the_sides_too(across):
     u = problem.embed(np.random.default_rng(1).standard_normal((2, 6, 6)), {(1 - across, 0): data})
     np.testing.assert_array_equal(np.take(u, 0, across + 1), np.take(u, -1, across + 1))
     assert np.take(np.take(u, -1, across + 1), 0, 1).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("shape", [17, (15, 16), (8, 7, 9)])
+def test_contact_is_drawn(shape, tmp_path):
+    problem = Poisson(shape)
+    solution = Multigrid(problem).solve(10 * np.cos(6 * problem.points()[0]), lower=-0.03, upper=0.03)
+    assert solution.contact.any()
+    plot.solution(problem, solution.u, tmp_path / "without.png")
+    plot.solution(problem, solution.u, tmp_path / "with.png", contact=solution.contact)
+    is_a_picture(tmp_path / "with.png")
+    without, drawn = (image.imread(tmp_path / f"{name}.png") for name in ("without", "with"))
+    assert without.shape != drawn.shape or np.any(without != drawn)
+    with pytest.raises(ValueError, match="contact must be that of one solution"):
+        plot.solution(problem, solution.u, contact=solution.contact[:-1])

@@ -24,7 +24,18 @@ FIELD = np.dtype([(name, _COUNT) for name in ("at", "plane", "row")])
 LINE = np.dtype(
     [
         (name, _COUNT)
-        for name in ("fine", "coarse", "parents", "prolong", "restrict", "children", "weights", "kept", "products", "used")
+        for name in (
+            "fine",
+            "coarse",
+            "parents",
+            "prolong",
+            "restrict",
+            "children",
+            "weights",
+            "kept",
+            "products",
+            "used",
+        )
     ]
 )
 """A transfer along an axis, between `fine` and `coarse` points.
