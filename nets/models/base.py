@@ -158,7 +158,11 @@ class Network(Configured):
         return [tuple(-(-n // (finest * 2**l)) for n in size) for l in range(len(self.config.nu))]
 
     def padded(self, size: Sequence[int]) -> list[tuple[str, int, tuple[int, ...]]]:
-        """For an image of this size: where convolutions pad, by how much, and the pixels per axis there."""
+        """For an image of this size: where convolutions pad, by how much, and the pixels per axis there.
+
+        >>> create_model("MgNet[1,1]-[4]-B^l").padded((8, 6))
+        [('the stem', 1, (8, 6)), ('grid 1 of 2', 1, (8, 6)), ('grid 2 of 2', 1, (4, 3))]
+        """
         grids = self.grid_sizes(size)
         return [
             ("the stem", 3 if self.config.input == "imagenet" else 1, tuple(size)),

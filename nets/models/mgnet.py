@@ -70,7 +70,7 @@ class MgNet(Network):
             self.Pi = nn.ModuleList(
                 feature_map(config.pi, config.transfers, dims, c_u[l], c_u[l + 1], config.padding) for l in transitions
             )
-            self.norm_Pi = nn.ModuleList(norm(c_u[l + 1]) for l in transitions)
+            self.norm_Pi = nn.ModuleList(norm(c_u[l + 1], config.pi in ("1", "2")) for l in transitions)
         self.head = self.new_head(config.num_classes)
 
     @property

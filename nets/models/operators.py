@@ -185,19 +185,19 @@ def prolongation(transfers: str, dims: int, c_in: int, c_out: int) -> nn.Module:
     return module
 
 
-def prolonged(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Tensor:
+def prolonged(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Any:
     """P e on the finer grid of `size`, with padding (3.9).
 
     The last of an even number of fine pixels lies behind the last coarse one: it takes zero there, the value reflected
     about itself, which is the last, or the first one. Elsewhere P reads coarse pixels that there are.
     """
     if padding == "zeros":
-        return P(e, output_size=size)  # type: ignore[no-any-return]
+        return P(e, output_size=size)
     more = [n % 2 == 0 for n in size]
     mode = "replicate" if padding == "reflect" else padding
     e = functional.pad(e, [int(k) for even in reversed(more) for k in (False, even)], mode)
     fine = P(e, output_size=[2 * n - 1 for n in e.shape[2:]])
-    return fine[(..., *(slice(n) for n in size))]  # type: ignore[no-any-return]
+    return fine[(..., *(slice(n) for n in size))]
 
 
 def lists(counts: Sequence[int], make: Callable[[int], nn.Module]) -> Any:

@@ -49,11 +49,12 @@ class MgNetConfig(Settings):
         channels_u, channels_f: channels c_u of the features and c_f of the data, per grid.
         extractor: "constant" B^l, "scaled" alpha_i B^l with trained scalars alpha_i, "variable" B^{l,i} (section 6.5).
         pi: "0" Pi = 0, "1" a trained convolution, "2" one kernel for all channels (section 9.1); or fixed: "nodal"
-            values (4.17), means "average" (4.15) and "bilinear", "maximum" (4.16), which keep constants and u >= 0.
+            values (4.17), means "average" (4.15) and "bilinear", "maximum" (4.16), which keep constants and u >= 0 and
+            have no batch norm.
         transfers: R and Pi_1 "trained", or fixed: the kernels "bilinear" (4.13), "linear" (4.14), "average" (4.15), or
             "maximum" (4.16), not in V-MgNet, as the last two are no transpose of an interpolation.
         transfer_activation: whether s follows R and Pi; the papers write them without, practice has it. u >= 0 holds on
-            every grid with it, with Pi_0, or with a fixed Pi, whose weights are not negative.
+            every grid with it, with Pi_0, and with such a fixed Pi.
         norm: "inside", sigma is s after batch norm, or "after", batch norm follows every convolution.
         family: "MgNet"; "V-MgNet", Algorithm 4, with the way back up; or "GDFI", where A and B are any of 16 schemes.
         A: "K" a convolution; "K.sigma", "sigma.K", "sigma.K.sigma" in GDFI; "xi.sigma.eta" in MgNet, nonlinear, with

@@ -46,18 +46,11 @@ class Element(NamedTuple):
 
 
 _NINE = tuple(tuple((8 if p == q == 1 else -1) / 3 for q in range(3)) for p in range(3))
+_TRIANGLE, _THIRDS = ((2, -1, -1), (-1, 1, 0), (-1, 0, 1)), ((2, 1, 1), (1, 2, 1), (1, 1, 2))
 _SQUARE = ((4, -1, -1, -2), (-1, 4, -2, -1), (-1, -2, 4, -1), (-2, -1, -1, 4))
 _MEANS = ((4, 2, 2, 1), (2, 4, 1, 2), (2, 1, 4, 2), (1, 2, 2, 4))
 ELEMENTS = {
-    "linear": Element(
-        ((0, 1, 2), (3, 1, 2)),
-        ((2, -1, -1), (-1, 1, 0), (-1, 0, 1)),
-        2,
-        ((2, 1, 1), (1, 2, 1), (1, 1, 2)),
-        24,
-        LINEAR,
-        POISSON,
-    ),
+    "linear": Element(((0, 1, 2), (3, 1, 2)), _TRIANGLE, 2, _THIRDS, 24, LINEAR, POISSON),
     "bilinear": Element(((0, 1, 2, 3),), _SQUARE, 6, _MEANS, 36, BILINEAR, _NINE),
 }
 INTERPOLATIONS = ("nodal", "scott-zhang", "l2")
