@@ -119,7 +119,7 @@ def is_linear(operator: nn.Module) -> bool:
 def restriction_kernel(transfers: str, dims: int) -> Tensor:
     """K_R of (4.13) "bilinear", as a tensor product in 1 and 3 dimensions, or of (4.14) "linear", in 2 dimensions.
 
-    Its weights sum to 2^dims: R is the transpose of interpolation. Those of "average" (4.15) sum to 1.
+    Its weights sum to 2^dims: R is the transpose of interpolation. "average" is (4.15), whose weights sum to 1.
     """
     if transfers == "average":
         return torch.full((3,) * dims, 3.0**-dims)

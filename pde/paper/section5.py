@@ -76,8 +76,10 @@ def section5_levels(
     depth = k if levels is None else count("levels", levels, least=1)
     if depth > k:
         raise ValueError(f"levels must lie between 1 and k = {k}, got {levels}")
-    if Pi is not None and not callable(Pi) and Pi not in INTERPOLATIONS:
-        raise TypeError(f"Pi must be callable, None, or one of {', '.join(INTERPOLATIONS)}, got {Pi!r}")
+    if isinstance(Pi, str):
+        choose("Pi", Pi, INTERPOLATIONS)
+    elif Pi is not None and not callable(Pi):
+        raise TypeError(f"Pi must be callable, None or one of {', '.join(map(repr, INTERPOLATIONS))}; got {Pi!r}")
     K_R, K = RESTRICTIONS[transfer], POISSON
     matrix: sp.csr_matrix | None = None
     divisor = 1  # of the matrix: integers have no rounding
