@@ -13,7 +13,16 @@ import mgcore
 from mgcore import Level
 from nets.models.base import Network
 from nets.models.iterations import MultiStep, create_iteration, uses
-from nets.models.operators import chain, convolution, feature_map, is_linear, lists, normalisation, restriction
+from nets.models.operators import (
+    chain,
+    convolution,
+    feature_map,
+    is_linear,
+    lists,
+    memory_format,
+    normalisation,
+    restriction,
+)
 from nets.models.registry import register
 from nets.naming.grammar import NONLINEAR
 from nets.naming.mgnet_config import MgNetConfig
@@ -172,6 +181,5 @@ def _scheme(scheme: str, before: Map, s: Map, K: Sequence[Map]) -> Map:
 
 def _zero(f: Tensor, channels: int) -> Tensor:
     """u = 0 on the grid of f, in its memory format."""
-    last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(f.ndim, torch.contiguous_format)
-    keep = last if not f.is_contiguous() and f.is_contiguous(memory_format=last) else torch.contiguous_format
-    return torch.empty((f.shape[0], channels, *f.shape[2:]), dtype=f.dtype, device=f.device, memory_format=keep).zero_()
+    shape, keep = (f.shape[0], channels, *f.shape[2:]), memory_format(f)
+    return torch.empty(shape, dtype=f.dtype, device=f.device, memory_format=keep).zero_()

@@ -30,6 +30,17 @@ _apply = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _transpose = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
 
 
+def memory_format(x: Tensor) -> torch.memory_format:
+    """The order in which the values of x lie, channels last or not."""
+    last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(x.ndim, torch.contiguous_format)
+    return last if not x.is_contiguous() and x.is_contiguous(memory_format=last) else torch.contiguous_format
+
+
+def padded(x: Tensor, widths: Sequence[int], mode: str) -> Tensor:
+    """x with more values at the ends of its last axes, in the memory format of x, which torch's "circular" forgets."""
+    return functional.pad(x, widths, mode).contiguous(memory_format=memory_format(x))
+
+
 def convolution(
     dims: int, c_in: int, c_out: int, *, stride: int = 1, size: int = 3, padding: str = "zeros"
 ) -> nn.Module:
@@ -76,7 +87,7 @@ class SharedKernel(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         padding = 1
         if self.padding_mode != "zeros":
-            x, padding = functional.pad(x, (1, 1) * self.dims, self.padding_mode), 0
+            x, padding = padded(x, (1, 1) * self.dims, self.padding_mode), 0
         return _apply[self.dims](x, self._weights(x), stride=2, padding=padding, groups=x.shape[1])
 
     def _weights(self, x: Tensor) -> Tensor:
@@ -195,7 +206,7 @@ def prolonged(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Any:
         return P(e, output_size=size)
     more = [n % 2 == 0 for n in size]
     mode = "replicate" if padding == "reflect" else padding
-    e = functional.pad(e, [int(k) for even in reversed(more) for k in (False, even)], mode)
+    e = padded(e, [int(k) for even in reversed(more) for k in (False, even)], mode)
     fine = P(e, output_size=[2 * n - 1 for n in e.shape[2:]])
     return fine[(..., *(slice(n) for n in size))]
 
