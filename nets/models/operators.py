@@ -99,14 +99,18 @@ class SharedKernel(nn.Module):
 
 
 class Mean(SharedKernel):
-    """A fixed `SharedKernel` divided by the sum of its weights inside of the image: constants stay constant everywhere.
+    """A fixed `SharedKernel` divided by the sum of its weights, or of those inside of the image.
 
-    With weights >= 0 it is a weighted mean, which keeps u >= 0.
+    The latter keeps constants on every pixel, as other padding than zeros does. With weights >= 0 it keeps u >= 0.
     """
 
+    def __init__(self, dims: int, kernel: Tensor, padding: str = "zeros", *, inside: bool = False) -> None:
+        super().__init__(dims, kernel, padding)
+        self.inside = inside
+
     def forward(self, x: Tensor) -> Tensor:
-        means = super().forward(x)
-        return means / super().forward(torch.ones_like(x[:1, :1])) if self.padding_mode == "zeros" else means
+        weights = super().forward(torch.ones_like(x[:1, :1])) if self.inside else self.weight.sum()
+        return super().forward(x) / weights
 
 
 class Interpolation(SharedKernel):
@@ -130,10 +134,8 @@ def is_linear(operator: nn.Module) -> bool:
 def restriction_kernel(transfers: str, dims: int) -> Tensor:
     """K_R of (4.13) "bilinear", as a tensor product in 1 and 3 dimensions, or of (4.14) "linear", in 2 dimensions.
 
-    Its weights sum to 2^dims: R is the transpose of interpolation. "average" is (4.15), whose weights sum to 1.
+    Its weights sum to 2^dims: R is the transpose of interpolation.
     """
-    if transfers == "average":
-        return torch.full((3,) * dims, 3.0**-dims)
     if transfers == "linear" and dims != 2:
         raise ValueError(f'transfers="linear" is the 2-dimensional kernel (4.14), and dims is {dims}; use "bilinear"')
     if transfers == "linear":
@@ -160,6 +162,8 @@ def restriction(transfers: str, dims: int, c_in: int, c_out: int, padding: str =
         return convolution(dims, c_in, c_out, stride=2, padding=padding)
     if transfers == "maximum":
         return max_pool(dims, padding)
+    if transfers == "average":
+        return Mean(dims, torch.ones((3,) * dims), padding)
     return SharedKernel(dims, restriction_kernel(transfers, dims), padding)
 
 
@@ -177,9 +181,10 @@ def feature_map(pi: str, transfers: str, dims: int, c_in: int, c_out: int, paddi
         return restriction(kind, dims, c_in, c_out, padding)
     if kind == "nodal":
         return SharedKernel(dims, functional.pad(torch.ones((1,) * dims), (1, 1) * dims))
-    make = SharedKernel if pi == "1" and kind != "average" else Mean
-    kernel = restriction_kernel(kind, dims)
-    return make(dims, kernel / kernel.sum(), padding)
+    if pi == "1" and kind != "average":
+        return SharedKernel(dims, restriction_kernel(kind, dims) / 2**dims, padding)
+    kernel = torch.ones((3,) * dims) if kind == "average" else restriction_kernel(kind, dims)
+    return Mean(dims, kernel, padding, inside=padding == "zeros")
 
 
 def prolongation(transfers: str, dims: int, c_in: int, c_out: int) -> nn.Module:

@@ -38,12 +38,13 @@ def negative_features(model: MgNet, x: Tensor) -> float:
 def average_is_a_grid(model: MgNet, x: Tensor) -> float:
     """S19, section 9.1: the average behind grid J is one grid more, with nu = 0 and Pi = R_ave (9.1), so that J = 5.
 
-    The scores are compared; R to that grid and its A are never used.
+    The scores are compared; R to that grid and its A, here zero, have no effect on them.
     """
     check_network(model, MgNet, "section 9.1", linear=True, family=("MgNet", "GDFI"))
     levels, average = with_form(model, "feature").levels, ADAPTIVE_POOL[model.config.dims](1)
     levels[-1] = replace(levels[-1], R=average, Pi=average)
-    u = mgcore.descend([*levels, Level(levels[-1].A, [])], finest_data(model, x))[-1].u
+    one_pixel = Level(lambda u: u.new_zeros(()), [])
+    u = mgcore.descend([*levels, one_pixel], finest_data(model, x))[-1].u
     return largest([model.head(u.flatten(1))], [model(x)])  # type: ignore[union-attr]
 
 

@@ -20,7 +20,6 @@ from nets.models.operators import (
     prolongation,
     prolonged,
     restriction,
-    restriction_kernel,
 )
 from nets.naming import lookup
 from tests.nets.families import FAMILIES, create
@@ -57,7 +56,6 @@ def test_operators_are_3_9(padding, dims):
         (convolution(dims, 2, 3, stride=2, size=7, padding=padding), 2, 3),
         (feature_map("2", "trained", dims, 2, 2, padding), 2, 1),
         (restriction("bilinear", dims, 2, 2, padding), 2, 1),
-        (restriction("average", dims, 2, 2, padding), 2, 1),
     ):
         module, y = module.double(), 0
         for offset, v in windows(x, padding, stride, reach):
@@ -249,8 +247,3 @@ def test_gradients():
         model = model.double().eval()
         model.s[0] = model.s[1] = nn.Softplus()
         assert torch.autograd.gradcheck(model, (random(1, 1, 4, 3).requires_grad_(),))
-
-
-def test_kernels_by_name():
-    assert torch.equal(restriction_kernel("average", 2), torch.full((3, 3), 1 / 9))
-    assert torch.equal(restriction_kernel("average", 1), torch.full((3,), 1 / 3))
