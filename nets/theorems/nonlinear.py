@@ -1,4 +1,4 @@
-"""Constraints and nonlinear A: how far Theorem 6.1 and u >= 0 reach in networks."""
+"""Nonlinear A: how far Theorem 6.1 reaches."""
 
 from __future__ import annotations
 
@@ -39,14 +39,3 @@ def beyond_theorem_6_1(model: MgNet, x: Tensor) -> list[float]:
 
 def _steps(descent: Sequence[Visit]) -> list[Tensor | None]:
     return [difference(visit.u, visit.u0) for visit in descent]
-
-
-def least_features(model: MgNet, x: Tensor) -> list[float]:
-    """The least u on each grid relative to the largest |u| there: (1.2) of 2023 asks for u >= 0.
-
-    It holds on the first grid where u^0 = 0 and sigma >= 0 surrounds B, on the others where sigma surrounds Pi too, or
-    Pi = 0.
-    """
-    check_network(model, MgNet, "u >= 0")
-    features = [visit.u for visit in with_form(model, "feature").visits(x)]
-    return [0.0 if u is None else float(u.min() / u.abs().max()) for u in features]
