@@ -91,7 +91,7 @@ def poisson_network(
     family: str = "MgNet",
     activation: str = "identity",
 ) -> nets.MgNet:
-    """An MgNet whose convolutions hold these kernels, one per grid; without batch norm, stem and activation of Pi and R.
+    """An MgNet whose convolutions hold these kernels, one per grid; without batch norm and stem, or activation of Pi, R.
 
     `padding` is that of R and Pi, by `mode` (3.9).
     """

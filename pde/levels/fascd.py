@@ -1,9 +1,9 @@
 """FASCD levels: the full approximation scheme with constraint decomposition, for lower <= u <= upper.
 
-Bueler and Farrell (2023). A V-cycle on them keeps every iterate between the bounds: the room that an iterate w has to a
-bound is divided among the grids. The defect obstacle chi = lower - w <= 0 goes to the coarser grid by monotone
-injection, so that its prolongation is not below chi; on the way down u may fall by what is left, phi = chi - P chi_c, and
-the coarse grid may lower its own iterate by chi_c.
+Bueler and Farrell (2023). A cycle on them keeps every iterate between the bounds: the room that an iterate w has to a
+bound is divided among the grids. The defect obstacle chi = lower - w <= 0 goes to the coarser grid by monotone injection,
+so that its prolongation is not below chi; on the way down u may fall by what is left, phi = chi - P chi_c, and the coarse
+grid may lower its own iterate by chi_c.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class ConstrainedLevel:
 
     def restrict(self, state: Bounded, coarse: Any) -> Bounded:
         level = self.level
-        assert level.R is not None and level.Pi is not None and state.defects is not None
+        assert level.R is not None
+        assert level.Pi is not None
+        assert state.defects is not None
         u0 = level.Pi(state.u)  # (6.5)
         f = level.R(state.f - level.A(state.u)) + coarse.level.A(u0)  # (6.6)
         return Bounded(u0, f, u0 + state.defects[0], u0 + state.defects[1])
