@@ -39,12 +39,6 @@ class ObstacleGrid:
     rhs: Array
     bounds: Bounds
 
-    @property
-    def inside(self) -> Array:
-        """Where unknowns are."""
-        domain = self.A.terms.domain
-        return np.ones(self.A.grid.shape, bool) if domain is None else domain.inside
-
     def sweep(self, u: Array) -> Array:
         """Projected Gauss-Seidel by colours: u_i <- u_i + r_i / a_ii, clipped to the bounds."""
         A, bounds, u = self.A, self.bounds, u.copy()
@@ -56,13 +50,12 @@ class ObstacleGrid:
 
     def complementarity(self, u: Array, r: Array) -> Array:
         """The natural residual, D (clip(u + r / D) - u) with the diagonal D of A: r itself away from the bounds."""
-        D = self.A.diagonal
-        return np.asarray(D * (self.bounds.clip(u + r / D) - u), u.dtype)
-
-    def held(self, u: Array, r: Array) -> Array:
-        """The active set: u is at a bound, or beyond it after a step r / D, against which r pushes."""
-        v = u + r / self.A.diagonal
-        return (v <= self.bounds.lower) & (r <= 0) | (v >= self.bounds.upper) & (r >= 0)
+        result = r / self.A.diagonal
+        result += u
+        result = self.bounds.clip(result)
+        result -= u
+        result *= self.A.diagonal
+        return result
 
 
 def coarser(fine: ObstacleGrid) -> tuple[ObstacleGrid, CubicInterpolation] | None:
@@ -93,7 +86,9 @@ def coarser(fine: ObstacleGrid) -> tuple[ObstacleGrid, CubicInterpolation] | Non
 def made(grid: Grid, terms: Terms, f: Array, sides: Sides, bounds: Bounds) -> ObstacleGrid:
     """The problem on a grid from its coefficients and data."""
     typed = {key: g.astype(f.dtype, copy=False) for key, g in sides.items()}
-    return ObstacleGrid(finest_operator(grid, f.dtype, terms), f, typed, fold(f, typed, grid, terms), bounds)
+    rhs = fold(f, typed, grid, terms)
+    rhs = rhs if terms.domain is None else terms.domain.inside * rhs  # sides may lie outside
+    return ObstacleGrid(finest_operator(grid, f.dtype, terms), f, typed, rhs, bounds)
 
 
 def without_contact(

@@ -24,8 +24,8 @@ class Bounds:
 
     def clip(self, u: Array) -> Array:
         """The nearest values to u that keep the bounds."""
-        result: Array = np.minimum(np.maximum(u, self.lower), self.upper)
-        return result
+        result: Array = np.maximum(u, self.lower)
+        return np.minimum(result, self.upper, out=result)
 
     def contact(self, u: Array) -> Array:
         """-1 where u is the lower bound, 1 where it is the upper one, else 0; -1 where these are equal. In int8."""

@@ -31,22 +31,32 @@ class ActiveSet(TruncatedNewton):
     """Iterations of conjugate gradients in a step."""
 
     def step(self) -> None:
-        before, energy = self.u, self.energy()
-        if self.mg.problem.singular and not self.grid.held(self.u, self.r).any():
+        energy = self.energy()
+        v = self._predicted()
+        if self.mg.problem.singular and not v[1].any():
             self.meet()
-        self.begin(self.grid.bounds.clip(self._solved(self.grid.held(self.u, self.r))))
+            v = self._predicted()
+        before = self.u
+        self.begin(self.grid.bounds.clip(self._solved(*v)))
         if not self.energy() <= energy + 64 * np.finfo(self.u.dtype).eps * abs(energy):
             self.begin(before)
             super().step()
+
+    def _predicted(self) -> tuple[Array, Array]:
+        """u + r / D clipped, and where that has changed it: the active set."""
+        v = self.r / self.grid.A.diagonal
+        v += self.u
+        clipped = self.grid.bounds.clip(v)
+        return clipped, clipped != v
 
     def energy(self) -> float:
         """(A u, u)/2 - (f, u)."""
         return -float(self.volumes.mean((self.grid.rhs + self.r) * self.u)) / 2
 
-    def _solved(self, held: Array) -> Array:
+    def _solved(self, clipped: Array, held: Array) -> Array:
         """u at its bounds where it is held, and A u = f elsewhere."""
         grid, free = self.grid, self.free(held)
-        u = np.where(held, grid.bounds.clip(self.u + self.r / grid.A.diagonal), self.u).astype(self.u.dtype)
+        u = np.where(held, clipped, self.u)
         if not free.any():
             return u
         backend = self.levels(held)
@@ -54,5 +64,5 @@ class ActiveSet(TruncatedNewton):
         accel = None if len(backend.hierarchy.levels) == 1 else "cg"
         backend = backend if accel is None else backend.symmetric()
         iteration = backend.start("V", accel, Data(r, sizes=backend.norms(r)))
-        e: Array = solve_batch(iteration, rtol=self.accuracy, max_cycles=self.most).u[0]
-        return u + free * e
+        u += free * solve_batch(iteration, rtol=self.accuracy, max_cycles=self.most).u[0]
+        return u

@@ -172,6 +172,9 @@ class Constrained:
         sizes = np.zeros(1)
         return [float(self._backend.rounding(each.u[None], sizes + each.size())[0]) for each in self._solvers]
 
+    def failures(self) -> Sequence[str | None]:
+        return [None] * len(self._solvers)
+
     def u(self) -> Array:
         return np.stack([solver.u for solver in self._every])
 

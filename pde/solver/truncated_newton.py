@@ -48,7 +48,8 @@ class GridSolver:
 
     def begin(self, u: Array) -> None:
         """Take a first guess."""
-        self.u = u * self.grid.inside
+        domain = self.grid.A.terms.domain
+        self.u = u if domain is None else u * domain.inside
         self.r = self.grid.rhs - self.grid.A(self.u)
 
     def step(self) -> None:
@@ -74,7 +75,8 @@ class GridSolver:
         return self.watch(self._backend)
 
     def free(self, held: Array) -> Array:
-        return self.grid.inside & ~held
+        domain = self.grid.A.terms.domain
+        return ~held if domain is None else domain.inside & ~held
 
     def meet(self) -> None:
         """Move u of a singular problem by a constant until it meets a bound, where no point does and r drives it."""

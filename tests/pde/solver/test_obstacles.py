@@ -29,6 +29,8 @@ PROBLEMS = {
     "stretched": {"shape": (11, 9), "coordinates": [np.linspace(0, 1, 13) ** 2, None]},
     "reaction": {"shape": (10, 9), "reaction": 4.0, "boundary": "neumann"},
     "voxels": {"shape": (12, 11), "domain": lambda x, y: (x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.2},
+    "level set": {"shape": (13, 11), "domain": lambda x, y: (x - 0.5) ** 2 + (y - 0.5) ** 2 - 0.17},
+    "beside a side": {"shape": (9, 8), "boundary": ("robin", 1.0), "domain": lambda x, y: x + y < 1.4},
 }
 
 
@@ -37,7 +39,7 @@ PROBLEMS = {
 def test_solutions_are_those_of_bounded_least_squares(name, method):
     problem = pde.Poisson(**PROBLEMS[name])
     rng = np.random.default_rng(3)
-    g = None if problem.domain is not None else 0.01
+    g = 0.01  # of walls too
     for case in range(2):
         f = 30 * rng.standard_normal(problem.shape)
         lower, upper = -0.15 * rng.random(problem.shape) - 0.02, 0.1 * rng.random(problem.shape) + 0.02

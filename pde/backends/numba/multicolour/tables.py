@@ -237,7 +237,8 @@ def _products(fine: Axis, coarse: Axis) -> tuple[Array, Array, Array]:
     """`kept`, `products` and `used` of `records.LINE`; R is half of P^T."""
     every = [[collapse_weights(fine, coarse, k, step) for step in (-1, 0, 1)] for k in (-1, 0, 1)]
     products = np.array([[weights for _, weights in steps] for steps in every]) / 2
-    return every[0][0][0].astype(np.int32), products, products.any(axis=-1).astype(np.int32)
+    used = np.any(products != 0, axis=-1)
+    return every[0][0][0].astype(np.int32), products, np.asarray(used, dtype=np.int32)
 
 
 def _identity(n: int) -> tuple[Any, ...]:
