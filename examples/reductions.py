@@ -91,7 +91,7 @@ def poisson_network(
     family: str = "MgNet",
     activation: str = "identity",
 ) -> nets.MgNet:
-    """An MgNet whose convolutions hold these kernels, one per grid; without batch norm and stem, or activation of Pi, R.
+    """An MgNet whose convolutions hold these kernels, one per grid; without batch norm, stem, activation of Pi and R.
 
     `padding` is that of R and Pi, by `mode` (3.9).
     """

@@ -1,9 +1,9 @@
 """FASCD levels: the full approximation scheme with constraint decomposition, for lower <= u <= upper.
 
 Bueler and Farrell (2023). A cycle on them keeps every iterate between the bounds: the room that an iterate w has to a
-bound is divided among the grids. The defect obstacle chi = lower - w <= 0 goes to the coarser grid by monotone injection,
-so that its prolongation is not below chi; on the way down u may fall by what is left, phi = chi - P chi_c, and the coarse
-grid may lower its own iterate by chi_c.
+bound is divided among the grids. The defect obstacle chi = lower - w <= 0 goes to the coarser grid by monotone
+injection, so that its prolongation is not below chi; on the way down u may fall by what is left, phi = chi - P chi_c,
+and the coarse grid may lower its own iterate by chi_c.
 """
 
 from __future__ import annotations

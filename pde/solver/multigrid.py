@@ -254,8 +254,9 @@ class Multigrid(Setup, kind=Poisson):
                 is at least 8 (sum_i a_i / L_i^2) times the norm of what the bounds take w off, L the extent. For
                 second order and real numbers; not for open sides, full tensors, closed faces, and complex data.
             method: with bounds "active set" (primal-dual active sets, each solved on truncated levels), "truncated
-                newton" (truncated nonsmooth Newton multigrid, whose energy never rises) or "auto", the first. Both
-                begin on coarser grids where `cycle` is "fmg". Without bounds "auto" alone.
+                newton" (truncated nonsmooth Newton multigrid, whose energy never rises), "fascd" (cycles of the full
+                approximation scheme whose iterates never leave the bounds; the method of nonlinear problems) or "auto",
+                the first. They begin on coarser grids where `cycle` is "fmg". Without bounds "auto" alone.
 
         Returns:
             A `Solution`; `converged` and `reason` say how it ended, `seconds` how long it took once kernels were ready.

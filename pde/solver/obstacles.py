@@ -15,7 +15,6 @@ from pde.levels.obstacle import ObstacleGrid, made
 from pde.problem.boundary import fold
 from pde.problem.bounds import Bounds, check_sides, read_bounds
 from pde.problem.grid import Array, Sides
-from pde.problem.poisson import Poisson
 from pde.solver.active_set import ActiveSet
 from pde.solver.batch import axes_of
 from pde.solver.fascd import fascd
@@ -114,8 +113,6 @@ METHODS: dict[str, Method] = {
 
 def _check_problem(mg: Any, inputs: Inputs, accel: Any) -> None:
     problem, what = mg.problem, "lower, upper: bounds are not for"
-    if not isinstance(problem, Poisson):
-        raise ValueError(f"{what} nonlinear problems; got {problem!r}")
     if problem.order != 2 or problem.open or problem.terms.tensor is not None or problem.terms.closed:
         raise ValueError(
             f"{what} order 4, open sides, full tensors, and closed faces or insulated walls; got {problem!r}"
