@@ -84,10 +84,18 @@ def test_the_error_of_an_exact_solution_falls_as_h_squared(nonlinear):
     assert np.polyfit(np.log([16, 32, 64]), np.log(errors), 1)[0] < -1.6
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("centering", ["vertex", "cell"])
-@pytest.mark.parametrize("kind", ["fmg", "W", "F", "backslash"])
-def test_every_iterate_keeps_the_bounds(dtype, centering, kind):
+@pytest.mark.parametrize(
+    ("kind", "centering", "dtype"),
+    [
+        ("fmg", "vertex", "float64"),
+        ("fmg", "cell", "float32"),
+        ("V", "cell", "float64"),
+        ("W", "cell", "float32"),
+        ("F", "vertex", "float64"),
+        ("backslash", "vertex", "float32"),
+    ],
+)
+def test_every_iterate_keeps_the_bounds(kind, centering, dtype):
     sides = [("neumann", "dirichlet"), ("dirichlet", ("robin", 2.0))]
     for problem in (
         Poisson((22, 15), boundary=sides, centering=centering),
@@ -100,7 +108,8 @@ def test_every_iterate_keeps_the_bounds(dtype, centering, kind):
         def watch(progress, lower=lower, upper=upper, seen=seen):
             seen.append(np.all(lower <= progress.u) and np.all(progress.u <= upper))
 
-        solution = mg.solve(f, lower=lower, upper=upper, method="fascd", cycle=kind, rtol=1e-4, callback=watch)
+        limits = {"rtol": 1e-4, "max_cycles": 15}
+        solution = mg.solve(f, lower=lower, upper=upper, method="fascd", cycle=kind, callback=watch, **limits)
         assert solution.u.dtype == dtype
         assert len(seen) == solution.cycles
         assert all(seen)
