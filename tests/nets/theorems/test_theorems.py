@@ -247,6 +247,7 @@ def test_theorem_6_1_ends_with_the_second_sweep_on_grid_2():
     x = torch.randn(2, 3, 16, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for nu, differs in (("[2,1,1]", [False, False, True]), ("[2,2,1]", [False, True, True])):
         model = theorems.random_network(f"MgNet{nu}-[(4,6)]-B^{{l,i}}-A:xi.sigma.eta", 0, batch_norm=False)
+        assert theorems.theorem_6_1_nonlinear(model, x) <= 1e-13
         gaps = theorems.beyond_theorem_6_1(model, x)
         assert [gap > 1e-3 for gap in gaps] == differs
     resnet = theorems.random_network("ResNet[2,2]-[4]", 0)
