@@ -1,6 +1,7 @@
 """Obstacle problems: steps, time beside that of linear full multigrid on the same grid, and errors.
 
-python benchmarks/obstacle.py [--sizes 511 1023 2047 4095] [--methods METHOD ...] [--repeats 3] [--output FOLDER]
+python benchmarks/obstacle.py [--problems ball bumpy torsion] [--sizes 511 1023 2047 4095] [--methods METHOD ...]
+    [--repeats 3] [--output FOLDER]
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ HEADER = (
 )
 
 
-def main(sizes: Sequence[int], methods: Sequence[str], repeats: int, folder: Path) -> None:
-    rows = [row for name in PROBLEMS for n in sizes for method in methods for row in measure(name, n, method, repeats)]
+def main(names: Sequence[str], sizes: Sequence[int], methods: Sequence[str], repeats: int, folder: Path) -> None:
+    rows = [row for name in names for n in sizes for method in methods for row in measure(name, n, method, repeats)]
     notes = (
         "A solve has its nested start in it; its levels without contact are made anew where the contact set changes. "
         "A pass is `mg.full_multigrid` of the linear problem on the same grid, three after each solve; `passes` is the "
@@ -105,9 +106,10 @@ def main(sizes: Sequence[int], methods: Sequence[str], repeats: int, folder: Pat
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=list(PROBLEMS), help="of these")
     parser.add_argument("--sizes", nargs="+", type=int, default=[511, 1023, 2047, 4095], help="points along a side")
     parser.add_argument("--methods", nargs="+", default=["active set", "truncated newton"], help="of these")
     parser.add_argument("--repeats", type=int, default=3, help="runs that a median is of (default 3)")
     parser.add_argument("--output", type=Path, default=report.RESULTS, help="folder for the table")
     arguments = parser.parse_args()
-    main(arguments.sizes, arguments.methods, arguments.repeats, arguments.output)
+    main(arguments.problems, arguments.sizes, arguments.methods, arguments.repeats, arguments.output)

@@ -49,10 +49,6 @@ class ActiveSet(TruncatedNewton):
         clipped = self.grid.bounds.clip(v)
         return clipped, clipped != v
 
-    def energy(self) -> float:
-        """(A u, u)/2 - (f, u)."""
-        return -float(self.volumes.mean((self.grid.rhs + self.r) * self.u)) / 2
-
     def _solved(self, clipped: Array, held: Array) -> Array:
         """u at its bounds where it is held, and A u = f elsewhere."""
         grid, free = self.grid, self.free(held)
@@ -62,7 +58,7 @@ class ActiveSet(TruncatedNewton):
         backend = self.levels(held)
         r = backend.project((free * (grid.rhs - grid.A(u)))[None])
         accel = None if len(backend.hierarchy.levels) == 1 else "cg"
-        backend = backend if accel is None else backend.symmetric()
+        backend = self.watch(backend if accel is None else backend.symmetric())
         iteration = backend.start("V", accel, Data(r, sizes=backend.norms(r)))
         u += free * solve_batch(iteration, rtol=self.accuracy, max_cycles=self.most).u[0]
         return u

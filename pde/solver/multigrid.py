@@ -311,6 +311,8 @@ class Multigrid(Setup, kind=Poisson):
         if inputs.is_complex:
             solution = with_complex_members(solution)
         solution = delivered(solution, inputs.deliver(solution.u), self.problem.ndim)
+        if bounded:
+            solution = solution.changed(contact=solution.contact.reshape(tuple(solution.u.shape)))
         if strict and not solution.converged:
             raise SolveError(solution)
         return solution

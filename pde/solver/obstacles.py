@@ -108,7 +108,7 @@ METHODS: dict[str, Method] = {
     "active set": _by(ActiveSet),
     "fascd": fascd,
 }
-"""The methods of solves with bounds; "auto" takes a third to two thirds of the time of the other from 255^2 on."""
+"""The methods of solves with bounds; "auto" takes 0.8 to 0.9 of the time of the other on 511^2 and 1023^2."""
 
 
 def _check_problem(mg: Any, inputs: Inputs, accel: Any) -> None:

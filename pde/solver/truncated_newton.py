@@ -63,6 +63,10 @@ class GridSolver:
     def size(self) -> float:
         return float(self.volumes.rms(self.complementarity()[None])[0])
 
+    def energy(self) -> float:
+        """(A u, u)/2 - (f, u)."""
+        return -float(self.volumes.mean((self.grid.rhs + self.r) * self.u)) / 2
+
     def levels(self, held: Array) -> Any:
         """The backend of the levels without the unknowns that are held."""
         if self._held is None or not np.array_equal(held, self._held):
@@ -72,7 +76,7 @@ class GridSolver:
             hierarchy = without_contact(A, held, self.u.dtype, mg._sweeps, mg.omega, made, singular)
             self._backend, self._held = make(hierarchy, self._options), held
             self._backend.prepare()
-        return self.watch(self._backend)
+        return self._backend
 
     def free(self, held: Array) -> Array:
         domain = self.grid.A.terms.domain
@@ -102,7 +106,7 @@ class TruncatedNewton(GridSolver):
             return
         backend = self.levels(held)
         r = backend.project((free * self.r)[None])
-        e = backend.cycle("V", Data(r))[0][0]
+        e = self.watch(backend).cycle("V", Data(r))[0][0]
         self.search(free * e)
 
     def search(self, e: Array) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import pde
+from pde.levels.obstacle import made
+from pde.problem.bounds import Bounds
+from pde.solver.active_set import ActiveSet
+from pde.solver.truncated_newton import TruncatedNewton
 from tests.pde.obstacles import RADIUS, ball, reference, violation
 
 EPS = float(np.finfo(float).eps)
@@ -188,6 +193,9 @@ def test_members_of_a_batch_are_solved_as_alone():
         assert np.array_equal(batch.members[k].contact, alone.contact)
         assert batch.members[k].residual_norms == alone.residual_norms
     assert batch.contact.shape == f.shape
+    grid = mg.solve(np.stack([f, f]), lower=-0.05)  # of any batch axes
+    assert grid.contact.shape == grid.u.shape == (2, 3, *problem.shape)
+    assert np.array_equal(grid.contact == -1, grid.u == -0.05)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -228,3 +236,60 @@ def test_the_solution_is_a_fixed_point():
     again = mg.solve(-10.0, lower=-0.1, u0=first.u, rtol=1e-10)
     assert again.cycles == 0
     assert np.array_equal(again.u, first.u)
+
+
+def solver_of(kind, problem, f, lower, upper):
+    grid = made(problem.grid, problem.terms, np.full(problem.shape, f), {}, Bounds(lower, upper))
+    solver = kind(pde.Multigrid(problem), grid)
+    solver.begin(grid.bounds.clip(np.random.default_rng(2).standard_normal(problem.shape)))
+    return solver
+
+
+def test_the_line_search_takes_too_long_a_step_back():
+    problem = pde.Poisson((9, 10))
+    solver = solver_of(TruncatedNewton, problem, -3.0, np.full(problem.shape, -4.0), np.full(problem.shape, 3.0))
+    for factor in (1.0, 2.0, 5.0):  # steps along r of twice as much as brings the least energy raise it
+        before = solver.energy()
+        solver.search(factor * solver.r / solver.grid.A.diagonal)
+        assert solver.energy() < before
+        assert np.allclose(solver.r, solver.grid.rhs - solver.grid.A(solver.u), rtol=0, atol=1e-9)
+
+
+def test_a_step_that_raises_the_energy_is_made_by_truncated_newton(monkeypatch):
+    problem = pde.Poisson((9, 10))
+    solver, other = (
+        solver_of(kind, problem, -3.0, np.full(problem.shape, -0.02), np.full(problem.shape, 3.0))
+        for kind in (ActiveSet, TruncatedNewton)
+    )
+    monkeypatch.setattr(ActiveSet, "_solved", lambda self, clipped, held: self.grid.bounds.upper)
+    before = solver.energy()
+    solver.step()
+    other.step()
+    assert solver.energy() < before
+    assert np.array_equal(solver.u, other.u)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_singular_problems_without_contact_at_first_or_at_all(method):
+    problem = pde.Poisson((16, 15), boundary="periodic")
+    x = problem.points()[0]
+    wave = 3 * np.cos(2 * np.pi * x)
+    free = pde.Multigrid(problem).solve(wave - wave.mean(), lower=-1.0, upper=1.0, method=method, rtol=1e-10)
+    assert free.converged
+    assert not free.contact.any()
+    falling = pde.Multigrid(problem).solve(wave - 1, lower=-1.0, u0=0 * x, method=method, rtol=1e-10)
+    assert falling.converged
+    assert falling.cycles <= 12
+    assert (falling.contact == -1).any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_moves_are_told_and_results_are_where_the_user_wants_them(method):
+    problem, told, out = pde.Poisson((31, 30)), io.StringIO(), np.empty((31, 30))
+    mg = pde.Multigrid(problem)
+    solution = mg.solve(-9.0, lower=-0.1, method=method, out=out)
+    assert solution.u is out
+    again = mg.solve(-9.0, lower=-0.1, method=method, verbose=told)
+    assert np.array_equal(again.u, out)
+    assert "level 1 (31x30)" in told.getvalue()
+    assert "level 2 (15x15)" in told.getvalue()
