@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 import mgcore
 from examples import reductions
-from examples.reductions import all_points, compare_descents, interior_points, poisson_network
+from examples.reductions import (
+    DIFFERENT,
+    all_points,
+    box_points,
+    box_v_cycle,
+    compare_descents,
+    interior_points,
+    poisson_network,
+)
 from mgcore import stencils
 from pde.paper.section5 import section5_levels
 
@@ -54,6 +62,34 @@ def test_all_points_with_the_same_zero_padded_kernels(
     k: int, nu: int, transfer: str, smoother: str, pi: str, seed: int
 ) -> None:
     assert all_points(k, nu, transfer, smoother, pi, seed) <= tolerance(k, nu)
+
+
+BOXES = (("neumann", "reflect", "bilinear"), ("periodic", "circular", "bilinear"), ("periodic", "circular", "linear"))
+
+
+@given(
+    k=st.integers(3, 6),
+    pi=st.sampled_from(("0", "1")),
+    coarse=st.sampled_from(("rediscretised", "galerkin")),
+    box=st.sampled_from(BOXES),
+    seed=SEEDS,
+)
+def test_neumann_and_periodic_points(k: int, pi: str, coarse: str, box: tuple[str, str, str], seed: int) -> None:
+    """Every row of every level is the kernel with reflected or circular padding, R too; at most three sweeps."""
+    boundary, mode, transfer = box
+    coarse = "galerkin" if transfer == "linear" else coarse
+    assert box_points(seed, boundary, mode, pi, coarse, transfer, k) <= tolerance(k, 3)
+
+
+@given(k=st.integers(3, 5), box=st.sampled_from(BOXES[:2]), seed=SEEDS)
+def test_a_v_mgnet_is_the_v_cycle_on_these_points(k: int, box: tuple[str, str, str], seed: int) -> None:
+    """Twice as many sweeps, and on each of k levels a correction, whose rounding is relative to a u of the same size."""
+    assert box_v_cycle(seed, *box[:2], k) <= 4 * tolerance(k, 6)
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_other_padding_and_a_kernel_without_symmetry_differ(case: int) -> None:
+    assert all(DIFFERENT[case][1](seed) > 0.05 for seed in range(3))
 
 
 @pytest.mark.parametrize("form", ["residual", "feature"])
