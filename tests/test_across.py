@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mgcore
-from examples.reductions import all_points, compare_descents, interior_points, poisson_network
+from examples import reductions
+from examples.reductions import (
+    DIFFERENT,
+    all_points,
+    box_points,
+    box_v_cycle,
+    compare_descents,
+    interior_points,
+    poisson_network,
+)
 from mgcore import stencils
 from pde.paper.section5 import section5_levels
 
@@ -52,6 +64,34 @@ def test_all_points_with_the_same_zero_padded_kernels(
     assert all_points(k, nu, transfer, smoother, pi, seed) <= tolerance(k, nu)
 
 
+BOXES = (("neumann", "reflect", "bilinear"), ("periodic", "circular", "bilinear"), ("periodic", "circular", "linear"))
+
+
+@given(
+    k=st.integers(3, 6),
+    pi=st.sampled_from(("0", "1")),
+    coarse=st.sampled_from(("rediscretised", "galerkin")),
+    box=st.sampled_from(BOXES),
+    seed=SEEDS,
+)
+def test_neumann_and_periodic_points(k: int, pi: str, coarse: str, box: tuple[str, str, str], seed: int) -> None:
+    """Every row of every level is the kernel with reflected or circular padding, R too; at most three sweeps."""
+    boundary, mode, transfer = box
+    coarse = "galerkin" if transfer == "linear" else coarse
+    assert box_points(seed, boundary, mode, pi, coarse, transfer, k) <= tolerance(k, 3)
+
+
+@given(k=st.integers(3, 5), box=st.sampled_from(BOXES[:2]), seed=SEEDS)
+def test_a_v_mgnet_is_the_v_cycle_on_these_points(k: int, box: tuple[str, str, str], seed: int) -> None:
+    """Twice as many sweeps, and on each of k levels a correction, whose rounding is relative to a u of the same size."""
+    assert box_v_cycle(seed, *box[:2], k) <= 4 * tolerance(k, 6)
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_other_padding_and_a_kernel_without_symmetry_differ(case: int) -> None:
+    assert all(DIFFERENT[case][1](seed) > 0.05 for seed in range(3))
+
+
 @pytest.mark.parametrize("form", ["residual", "feature"])
 @pytest.mark.parametrize("part", ["A", "B", "R"])
 def test_one_wrong_weight_is_seen(form: str, part: str) -> None:
@@ -76,3 +116,36 @@ def test_exact_r_a_p_is_not_a_convolution_on_all_points() -> None:
     model = poisson_network(A, B, 2, stencils.BILINEAR, padding=1)
     assert compare_descents(mgcore.mg0(exact, f)[:1], model, f) <= tolerance(1, 2)
     assert compare_descents(mgcore.mg0(exact, f)[:2], model, f) > 0.01
+
+
+@given(omega=st.floats(0.1, 1.0), seed=SEEDS)
+def test_the_constrained_iteration_is_projected_jacobi_and_grows(omega: float, seed: int) -> None:
+    """(1.4) of 2023 from u = 0; beyond omega = 1 a residual may change its sign, and the two part."""
+    f = np.random.default_rng(seed).standard_normal((9, 9))
+    u, v = (reductions.iterates(sweep, f, 60, omega) for sweep in (reductions.constrained, reductions.projected))
+    assert max(abs(a - b).max() for a, b in zip(u, v, strict=True)) <= 60 * 16 * EPS * abs(u[-1]).max()
+    assert min(u[0].min(), *(float((after - before).min()) for before, after in pairwise(u))) >= 0
+
+
+def test_beyond_omega_one_the_constrained_iteration_has_another_limit() -> None:
+    f = np.random.default_rng(0).standard_normal((9, 9))
+    u, v = (reductions.iterates(sweep, f, 60, 1.5)[-1] for sweep in (reductions.constrained, reductions.projected))
+    assert abs(u - v).max() > 0.1 * abs(v).max()
+
+
+@pytest.mark.parametrize(("seed", "strength"), [(0, 0.0), (1, 10.0), (2, 500.0)])
+def test_a_network_with_nonlinear_A_is_the_full_approximation_scheme(seed: int, strength: float) -> None:
+    assert reductions.full_approximation_network(strength, seed) <= tolerance(3, 3)
+    assert reductions.constrained_network(seed) <= tolerance(3, 4)
+
+
+def test_another_kernel_of_the_nonlinear_network_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stencils, "POISSON", reductions.scale(stencils.POISSON, 1 + 1e-6))
+    assert reductions.full_approximation_network(500.0, 1) > 1e-9
+
+
+def test_differences_are_not_rounding() -> None:
+    """Theorem 6.1 holds on grid 1 whatever A is."""
+    assert reductions.shifted_grids(1, seed=0) == 0
+    others = (reductions.least_squares_gap, *(partial(reductions.shifted_grids, grid) for grid in (2, 3)))
+    assert min(deviation(seed) for deviation in others for seed in range(3)) > 1e-2

@@ -14,7 +14,7 @@ from mgcore import Visit
 from nets.data.transform import Transform
 from nets.models.activations import create_activations
 from nets.models.input_checks import check_features, check_input
-from nets.models.operators import MAX_POOL, convolution, normalisation
+from nets.models.operators import convolution, max_pool, normalisation
 from nets.models.recompute import recomputed, recomputed_level
 from nets.models.registry import Configured
 from nets.models.state_dict_checks import check_state, describe
@@ -62,7 +62,7 @@ class Network(Configured):
         self.register_load_state_dict_post_hook(_loaded)  # also where the network is a part of another module
         dims = config.dims
         self.stem = _stem(config, c_in, stem_norm)
-        self.pool: nn.Module = MAX_POOL[dims](3, stride=2, padding=1) if config.input == "imagenet" else nn.Identity()
+        self.pool: nn.Module = max_pool(dims, config.padding) if config.input == "imagenet" else nn.Identity()
         self.s = nn.ModuleList(create_activations(config.activation, len(config.nu)))
 
     @property
@@ -157,6 +157,18 @@ class Network(Configured):
         finest = 4 if self.config.input == "imagenet" else 1
         return [tuple(-(-n // (finest * 2**l)) for n in size) for l in range(len(self.config.nu))]
 
+    def padded(self, size: Sequence[int]) -> list[tuple[str, int, tuple[int, ...]]]:
+        """For an image of this size: where convolutions pad, by how much, and the pixels per axis there.
+
+        >>> create_model("MgNet[1,1]-[4]-B^l").padded((8, 6))
+        [('the stem', 1, (8, 6)), ('grid 1 of 2', 1, (8, 6)), ('grid 2 of 2', 1, (4, 3))]
+        """
+        grids = self.grid_sizes(size)
+        return [
+            ("the stem", 3 if self.config.input == "imagenet" else 1, tuple(size)),
+            *((f"grid {l + 1} of {len(grids)}", 1, grid) for l, grid in enumerate(grids)),
+        ]
+
     def _first_guess(self, f: Tensor) -> Tensor | None:
         return None
 
@@ -167,5 +179,5 @@ def _loaded(network: nn.Module, _: Any) -> None:
 
 def _stem(config: Any, c: int, norm: bool) -> nn.Sequential:
     size, stride = (7, 2) if config.input == "imagenet" else (3, 1)
-    conv = convolution(config.dims, config.in_channels, c, stride=stride, size=size)
+    conv = convolution(config.dims, config.in_channels, c, stride=stride, size=size, padding=config.padding)
     return nn.Sequential(OrderedDict(conv=conv, norm=normalisation(config.dims, c, enabled=norm)))

@@ -69,6 +69,7 @@ def create_model(
     norm: str | None = None,
     form: str = "auto",
     sharing: str = "literal",
+    padding: str = "zeros",
     weights: str | PathLike[str] | None = None,
     activation_checkpointing: bool = False,
 ) -> Network:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,15 +42,14 @@ class DenseNet(Network):
         super().__init__(config, config.channels[0], config.growth[-1], stem_norm=config.batch_norm)
         nu, c, k, dims = config.nu, config.channels, config.growth, config.dims
         grids, transitions = range(len(nu)), range(len(nu) - 1)
+        conv = partial(convolution, dims, padding=config.padding)
 
         def norm(channels: int) -> nn.Module:
             return normalisation(dims, channels, enabled=config.batch_norm)
 
-        self.theta = nn.ModuleList(
-            nn.ModuleList(convolution(dims, c[l] + i * k[l], k[l]) for i in range(nu[l])) for l in grids
-        )
+        self.theta = nn.ModuleList(nn.ModuleList(conv(c[l] + i * k[l], k[l]) for i in range(nu[l])) for l in grids)
         self.norm = nn.ModuleList(nn.ModuleList(norm(k[l]) for _ in range(nu[l])) for l in grids)
-        self.R = nn.ModuleList(convolution(dims, c[l] + nu[l] * k[l], c[l + 1], stride=2) for l in transitions)
+        self.R = nn.ModuleList(conv(c[l] + nu[l] * k[l], c[l + 1], stride=2) for l in transitions)
         self.norm_R = nn.ModuleList(norm(c[l + 1]) for l in transitions)
         self.head = self.new_head(config.num_classes)
 

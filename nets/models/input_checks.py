@@ -49,6 +49,19 @@ def check_pixels(model: Configured, name: str, shape: Sequence[int], size: Seque
             need = "every grid but the coarsest needs more than one" if l < len(sizes) else "it needs one or more"
             grid = f"grid {l} of {len(sizes)} would have {pixels} pixels"
             raise ValueError(f"{name} is too small: {grid}, and {need}; got {tuple(shape)}")
+    if model.config.padding != "zeros":
+        _check_padding(model, name, shape, size)
+
+
+def _check_padding(model: Configured, name: str, shape: Sequence[int], size: Sequence[int]) -> None:
+    """Refuse images with fewer pixels than a convolution reads at one end of an axis to pad the other."""
+    mode = model.config.padding
+    for where, padding, left in model.padded(size):
+        least = padding + 1 if mode == "reflect" else padding
+        if min(left) < least:
+            found = f"{where} would have {'x'.join(map(str, left))} pixels"
+            need = f"padding={mode!r} by {padding} needs {least} or more along every axis"
+            raise ValueError(f"{name} is too small: {found}, and {need}; got {tuple(shape)}")
 
 
 def _check_kind(model: Configured, x: Tensor, name: str) -> None:

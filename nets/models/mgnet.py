@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,16 @@ import mgcore
 from mgcore import Level
 from nets.models.base import Network
 from nets.models.iterations import MultiStep, create_iteration, uses
-from nets.models.operators import chain, convolution, feature_map, is_linear, lists, normalisation, restriction
+from nets.models.operators import (
+    chain,
+    convolution,
+    feature_map,
+    is_linear,
+    lists,
+    memory_format,
+    normalisation,
+    restriction,
+)
 from nets.models.registry import register
 from nets.naming.grammar import NONLINEAR
 from nets.naming.mgnet_config import MgNetConfig
@@ -43,30 +53,33 @@ class MgNet(Network):
         nu, c_u, c_f, dims = config.nu, config.channels_u, config.channels_f, config.dims
         grids, transitions = range(len(nu)), range(len(nu) - 1)
         count = [sum(map(len, uses(config.iteration, nu_l))) for nu_l in nu]
+        conv = partial(convolution, dims, padding=config.padding)
 
         def norm(channels: int, needed: bool = True) -> nn.Module:
             return normalisation(dims, channels, enabled=config.batch_norm and needed)
 
         self.iteration = nn.ModuleList(create_iteration(config.iteration, nu_l) for nu_l in nu)
         before, after = _norms(config.A, config.norm)
-        self.A = nn.ModuleList(_data_map(config.A, dims, c_u[l], c_f[l]) for l in grids)
+        self.A = nn.ModuleList(_data_map(config.A, conv, c_u[l], c_f[l]) for l in grids)
         self._A_has_norms = config.batch_norm and (before or after)
         iterates = [self._iterates(l) if self._A_has_norms else 0 for l in grids]
         self.norm_A_u = lists(iterates, lambda l: norm(c_u[l], before))
         self.norm_A_f = lists(iterates, lambda l: norm(c_f[l], after))
         before, after = _norms(config.B, config.norm)
-        self.B = lists([extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
+        self.B = lists([extractors(config, n) for n in count], lambda l: conv(c_f[l], c_u[l]))
         self.norm_f = lists(count, lambda l: norm(c_f[l], before))
         self.norm_u = lists(count, lambda l: norm(c_u[l], after))
         if config.extractor == "scaled":
             self.alpha = lists(count, lambda l: Scale())
-        self.R = nn.ModuleList(restriction(config.transfers, dims, c_f[l], c_f[l + 1]) for l in transitions)
+        self.R = nn.ModuleList(
+            restriction(config.transfers, dims, c_f[l], c_f[l + 1], config.padding) for l in transitions
+        )
         self.norm_R = nn.ModuleList(norm(c_f[l + 1]) for l in transitions)
         if config.pi != "0":
             self.Pi = nn.ModuleList(
-                feature_map(config.pi, config.transfers, dims, c_u[l], c_u[l + 1]) for l in transitions
+                feature_map(config.pi, config.transfers, dims, c_u[l], c_u[l + 1], config.padding) for l in transitions
             )
-            self.norm_Pi = nn.ModuleList(norm(c_u[l + 1]) for l in transitions)
+            self.norm_Pi = nn.ModuleList(norm(c_u[l + 1], config.pi in ("1", "2")) for l in transitions)
         self.head = self.new_head(config.num_classes)
 
     @property
@@ -146,11 +159,11 @@ def extractors(config: MgNetConfig, count: int) -> int:
     return count if config.extractor == "variable" else min(count, 1)
 
 
-def _data_map(scheme: str, dims: int, c_u: int, c_f: int) -> nn.Module:
+def _data_map(scheme: str, conv: Callable[[int, int], nn.Module], c_u: int, c_f: int) -> nn.Module:
     """The convolution of A, or the two of xi . sigma . eta with c_f channels between them."""
     if scheme != NONLINEAR:
-        return convolution(dims, c_u, c_f)
-    return nn.ModuleDict({"eta": convolution(dims, c_u, c_f), "xi": convolution(dims, c_f, c_f)})
+        return conv(c_u, c_f)
+    return nn.ModuleDict({"eta": conv(c_u, c_f), "xi": conv(c_f, c_f)})
 
 
 def _norms(scheme: str, norm: str) -> tuple[bool, bool]:
@@ -168,6 +181,5 @@ def _scheme(scheme: str, before: Map, s: Map, K: Sequence[Map]) -> Map:
 
 def _zero(f: Tensor, channels: int) -> Tensor:
     """u = 0 on the grid of f, in its memory format."""
-    last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(f.ndim, torch.contiguous_format)
-    keep = last if not f.is_contiguous() and f.is_contiguous(memory_format=last) else torch.contiguous_format
-    return torch.empty((f.shape[0], channels, *f.shape[2:]), dtype=f.dtype, device=f.device, memory_format=keep).zero_()
+    shape, keep = (f.shape[0], channels, *f.shape[2:]), memory_format(f)
+    return torch.empty(shape, dtype=f.dtype, device=f.device, memory_format=keep).zero_()

@@ -44,7 +44,9 @@ class PlainNet(Network):
         convs: list[list[nn.Module]] = []
         for layers in plan.grids:
             widths = [c, *(layer.channels for layer in layers)]
-            convs.append([_convolution(dims, a, layer) for a, layer in zip(widths, layers, strict=False)])
+            convs.append(
+                [_convolution(dims, a, layer, config.padding) for a, layer in zip(widths, layers, strict=False)]
+            )
             c = widths[-1]
         norms = [[normalisation(dims, a.channels, enabled=config.batch_norm) for a in layers] for layers in plan.grids]
         self.stem = nn.Sequential(OrderedDict(conv=convs[0].pop(0), norm=norms[0].pop(0)))
@@ -87,19 +89,35 @@ class PlainNet(Network):
 
     def grid_sizes(self, size: Sequence[int]) -> list[tuple[int, ...]]:
         """Pixels per axis on every grid; where nothing is left to pool on the last one, what would be left."""
+        grids, left = self._sizes(size)
+        sizes = [grid[-1] for grid in grids]
+        return sizes if min(left) >= 1 else [*sizes[:-1], left]
+
+    def padded(self, size: Sequence[int]) -> list[tuple[str, int, tuple[int, ...]]]:
+        """As in `Network`, convolution by convolution."""
+        plan, (grids, _) = self.config.plan.grids, self._sizes(size)
+        return [
+            (f"grid {l} of {len(plan)}", layer.padding, n)
+            for l, (layers, sizes) in enumerate(zip(plan, grids, strict=True), 1)
+            for layer, n in zip(layers, sizes, strict=False)
+        ]
+
+    def _sizes(self, size: Sequence[int]) -> tuple[list[list[tuple[int, ...]]], tuple[int, ...]]:
+        """Pixels per axis on every grid before each convolution and behind the last; and behind the last pooling."""
         _, window, stride = self.config.plan.pool
-        sizes: list[tuple[int, ...]] = []
+        grids, n = [], tuple(size)
         for layers in self.config.plan.grids:
+            grids.append([n])
             for layer in layers:
-                size = [layer.out(n) for n in size]
-            sizes.append(tuple(size))
-            size = [-((window - n) // stride) + 1 for n in size]
-        return sizes if min(size) >= 1 else [*sizes[:-1], tuple(size)]
+                n = tuple(map(layer.out, n))
+                grids[-1].append(n)
+            n = tuple(-((window - m) // stride) + 1 for m in n)
+        return grids, n
 
 
-def _convolution(dims: int, c_in: int, layer: Layer) -> nn.Module:
+def _convolution(dims: int, c_in: int, layer: Layer, mode: str) -> nn.Module:
     c_out, size, stride, padding, groups = layer
-    conv: Any = CONVOLUTION[dims](c_in, c_out, size, stride=stride, padding=padding, groups=groups)
+    conv: Any = CONVOLUTION[dims](c_in, c_out, size, stride=stride, padding=padding, groups=groups, padding_mode=mode)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     nn.init.zeros_(conv.bias)
     module: nn.Module = conv

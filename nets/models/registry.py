@@ -17,6 +17,10 @@ class Configured(nn.Module):
         """Pixels per axis on every grid, finest first, for an image of this size."""
         raise NotImplementedError
 
+    def padded(self, size: Sequence[int]) -> list[tuple[str, int, tuple[int, ...]]]:
+        """For an image of this size: where convolutions pad, by how much, and the pixels per axis there."""
+        raise NotImplementedError
+
 
 Class = TypeVar("Class", bound=type[Configured])
 NETWORKS: dict[str, type[Configured]] = {}

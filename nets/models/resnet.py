@@ -50,28 +50,29 @@ class ResNet(Network):
             stem_norm=config.batch_norm and config.kind == "ResNet",
         )
         nu, c, dims, after = config.nu, config.channels, config.dims, config.kind == "ResNet"
+        conv = partial(convolution, dims, padding=config.padding)
         steps, c_in = range(1, len(nu)), (config.stem_channels, *config.channels)
 
         def norm(channels: int, needed: bool = True) -> nn.Module:
             return normalisation(dims, channels, enabled=config.batch_norm and needed)
 
-        self.A = lists(_count_A(config), lambda l: convolution(dims, c[l], c[l]))
-        self.B = lists(_count_B(config), lambda l: convolution(dims, c[l], c[l]))
+        self.A = lists(_count_A(config), lambda l: conv(c[l], c[l]))
+        self.B = lists(_count_B(config), lambda l: conv(c[l], c[l]))
         self.norm_1 = nn.ModuleList(
             nn.ModuleList(norm(c_in[l] if i == 0 and not after else c[l]) for i in range(nu[l])) for l in range(len(nu))
         )
         self.norm_2 = lists(nu, lambda l: norm(c[l]))
-        self.R = nn.ModuleList(convolution(dims, c[l - 1], c[l], stride=2, size=1) for l in steps)
+        self.R = nn.ModuleList(conv(c[l - 1], c[l], stride=2, size=1) for l in steps)
         self.norm_R = nn.ModuleList(norm(c[l], after) for l in steps)
         if not _restrict_first(config):
-            self.B_0 = nn.ModuleList(convolution(dims, c[l - 1], c[l], stride=2) for l in steps)
+            self.B_0 = nn.ModuleList(conv(c[l - 1], c[l], stride=2) for l in steps)
         if config.kind == "LM-ResNet":
             self.k = nn.ModuleList(
                 nn.ParameterList(nn.Parameter(torch.zeros(())) for _ in self._own_blocks(l)[1:]) for l in range(len(nu))
             )
         if config.kind == "WideResNet":
-            self.B[0][0] = convolution(dims, c_in[0], c[0])
-            self.widen = nn.ModuleList([convolution(dims, c_in[0], c[0], size=1)])
+            self.B[0][0] = conv(c_in[0], c[0])
+            self.widen = nn.ModuleList([conv(c_in[0], c[0], size=1)])
             self.norm_head = norm(c[-1])
         self.head = self.new_head(config.num_classes)
 

@@ -14,7 +14,7 @@ from mgcore import Delegate, Moves
 from nets.models.input_checks import check_features
 from nets.models.iterations import create_iteration, uses
 from nets.models.mgnet import MgNet, Scale, extractors
-from nets.models.operators import CONVOLUTION, convolution, lists, normalisation, prolongation
+from nets.models.operators import CONVOLUTION, convolution, lists, normalisation, prolongation, prolonged
 from nets.models.registry import register
 from nets.naming.mgnet_config import MgNetConfig
 
@@ -41,12 +41,13 @@ class VMgNet(MgNet):
         super().__init__(config)
         nu, c_u, c_f, dims = config.nu_post, config.channels_u, config.channels_f, config.dims
         count = [sum(map(len, uses(config.iteration, nu_l))) for nu_l in nu]
+        conv = partial(convolution, dims, padding=config.padding)
 
         def norm(channels: int) -> nn.Module:
             return normalisation(dims, channels, enabled=config.batch_norm)
 
         self.P = nn.ModuleList(prolongation(config.transfers, dims, c_u[l + 1], c_u[l]) for l in range(len(nu)))
-        self.B_post = lists([extractors(config, n) for n in count], lambda l: convolution(dims, c_f[l], c_u[l]))
+        self.B_post = lists([extractors(config, n) for n in count], lambda l: conv(c_f[l], c_u[l]))
         self.norm_f_post = lists(count, lambda l: norm(c_f[l]))
         self.norm_u_post = lists(count, lambda l: norm(c_u[l]))
         if config.extractor == "scaled":
@@ -96,7 +97,7 @@ class VMgNet(MgNet):
         norms = self.norm_f_post[l], self.norm_u_post[l]
         return {
             **level,
-            "P": lambda e, like: self.P[l](e, output_size=like.shape[2:]),
+            "P": lambda e, like: prolonged(self.P[l], e, like.shape[2:], self.config.padding),
             "B_post": self._sweeps(l, iteration, self.config.nu_post[l], self.B_post[l], *norms, alpha),  # B' (6.16)
             "iterate_post": iteration.iterate(),  # type: ignore[operator]
         }

@@ -11,7 +11,8 @@
     channels  = "[" width { "," width } "]" ;          one width alone stands for every grid
     width     = integer | "(" integer "," integer ")" ;           c_u = c_f, or (c_u, c_f)
     extractor = "B^l" | "B^{l}" | "a_iB^l" | "a_iB^{l}" | "B^{l,i}" ;   constant, scaled, variable
-    pi        = "Pi_0" | "Pi_1" | "Pi_2" ;                              Pi_1 where none is named
+    pi        = "Pi_0" | "Pi_1" | "Pi_2" | fixed_pi ;                   Pi_1 where none is named
+    fixed_pi  = "Pi_nodal" | "Pi_average" | "Pi_bilinear" | "Pi_maximum" ;
     scheme    = "K" | "K.sigma" | "sigma.K" | "sigma.K.sigma" ;         K.sigma applies sigma first
     resnet    = kind ( depth | nu "-" channels ) [ "-" A ] [ "-" B ] ;   A^{l,i}, B^{l,i} where none is named; in the
                                                                         kinds "Mg-...", A^l
@@ -46,7 +47,7 @@ EXTRACTORS = {
     "B^l": "constant",
 }
 GRIDS = {"MgNet": "MgNet", "V-MgNet": "V-MgNet", "GDFI": "GDFI", "FB-ResNet": "GDFI"}
-PI = {"Pi_0": "0", "Pi_1": "1", "Pi_2": "2"}
+PI = {f"Pi_{pi}": pi for pi in ("0", "1", "2", "nodal", "average", "bilinear", "maximum")}
 SCHEMES = ("K", "K.sigma", "sigma.K", "sigma.K.sigma")
 NONLINEAR = "xi.sigma.eta"
 

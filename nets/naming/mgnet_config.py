@@ -7,15 +7,15 @@ from typing import Any, ClassVar
 
 from nets.common.checks import check_choices, integers
 from nets.common.formatting import counted
-from nets.naming.grammar import NONLINEAR, SCHEMES, Architecture
+from nets.naming.grammar import NONLINEAR, PI, SCHEMES, Architecture
 from nets.naming.scanner import EXAMPLE
 from nets.naming.settings import Settings, check_settings, settle_grids, settle_text
 from nets.naming.values import check_iteration
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "extractor": ("constant", "scaled", "variable"),
-    "pi": ("0", "1", "2"),
-    "transfers": ("trained", "bilinear", "linear"),
+    "pi": tuple(PI.values()),
+    "transfers": ("trained", "bilinear", "linear", "average", "maximum"),
     "transfer_activation": (True, False),
     "norm": ("inside", "after"),
     "family": ("MgNet", "GDFI", "V-MgNet"),
@@ -27,7 +27,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 _MGNET: dict[str, tuple[str, ...]] = {"A": ("K", NONLINEAR), "B": ("sigma.K.sigma",), "norm": ("inside",)}
 ALLOWED: dict[str, dict[str, tuple[str, ...]]] = {
     "MgNet": _MGNET,
-    "V-MgNet": _MGNET | {"input": ("cifar",)},
+    "V-MgNet": _MGNET | {"input": ("cifar",), "transfers": ("trained", "bilinear", "linear")},
     "GDFI": {"A": SCHEMES, "extractor": ("variable",), "pi": ("1",)},
 }
 """Settings that a family leaves open."""
@@ -48,9 +48,13 @@ class MgNetConfig(Settings):
         nu_post: sweeps per grid on the way up of V-MgNet (6.16), the coarsest grid left out; None is as many as down.
         channels_u, channels_f: channels c_u of the features and c_f of the data, per grid.
         extractor: "constant" B^l, "scaled" alpha_i B^l with trained scalars alpha_i, "variable" B^{l,i} (section 6.5).
-        pi: "0" Pi = 0, "1" a trained convolution, "2" one kernel for all channels (section 9.1).
-        transfers: R and Pi "trained", or the fixed kernels "bilinear" (4.13), "linear" (4.14).
-        transfer_activation: whether s follows R and Pi; the papers write them without, practice has it.
+        pi: "0" Pi = 0, "1" a trained convolution, "2" one kernel for all channels (section 9.1); or fixed: "nodal"
+            values (4.17), means "average" (4.15) and "bilinear", "maximum" (4.16), which keep constants and u >= 0 and
+            have no batch norm.
+        transfers: R and Pi_1 "trained", or fixed: the kernels "bilinear" (4.13), "linear" (4.14), "average" (4.15), or
+            "maximum" (4.16), not in V-MgNet, as the last two are no transpose of an interpolation.
+        transfer_activation: whether s follows R and Pi; the papers write them without, practice has it. u >= 0 holds on
+            every grid with it, with Pi_0, and with such a fixed Pi.
         norm: "inside", sigma is s after batch norm, or "after", batch norm follows every convolution.
         family: "MgNet"; "V-MgNet", Algorithm 4, with the way back up; or "GDFI", where A and B are any of 16 schemes.
         A: "K" a convolution; "K.sigma", "sigma.K", "sigma.K.sigma" in GDFI; "xi.sigma.eta" in MgNet, nonlinear, with
@@ -148,12 +152,13 @@ def _settle_form(config: MgNetConfig) -> None:
 
 def _check_transfers(config: MgNetConfig) -> None:
     fixed, kind = config.transfers != "trained", f'transfers="{config.transfers}"'
+    fixed_pi = config.pi not in ("0", "1", "2")
     if fixed and config.pi == "2":
         raise ValueError(f'{kind} fixes Pi, and pi="2" trains it: use pi="0" or "1", or transfers="trained"')
     if config.transfers == "linear" and config.dims != 2:
         raise ValueError(f'transfers must be "trained" or "bilinear" where dims={config.dims}; got "linear", (4.14)')
-    if config.pi == "2" or (fixed and (config.pi == "1" or config.family == "V-MgNet")):
-        _check_constant("channels_u", config.channels_u, "Pi_2" if config.pi == "2" else kind)
+    if config.pi == "2" or fixed_pi or (fixed and (config.pi == "1" or config.family == "V-MgNet")):
+        _check_constant("channels_u", config.channels_u, kind if config.pi in "01" else f"Pi_{config.pi}")
     if fixed:
         _check_constant("channels_f", config.channels_f, kind)
 

@@ -97,6 +97,8 @@ class PlainConfig(Settings):
         if self.batch_norm is None:
             object.__setattr__(self, "batch_norm", self.plan.norm)
         check_settings(self)
+        if self.padding != "zeros" and not any(layer.padding for layers in self.plan.grids for layer in layers):
+            raise ValueError(f'padding must be "zeros" for {self.kind}, which does not pad; got {self.padding!r}')
 
     @property
     def plan(self) -> Plan:

@@ -17,6 +17,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "batch_norm": (True, False),
     "input": ("cifar", "imagenet"),
     "dims": (1, 2, 3),
+    "padding": ("zeros", "reflect", "circular"),
 }
 
 
@@ -37,6 +38,7 @@ class Settings:
         dims: space dimensions.
         in_channels: channels of the input.
         num_classes: outputs of the head; 0 leaves the pooled features.
+        padding: of all convolutions, "zeros", "reflect" (Neumann sides) or "circular" (periodic), (3.9).
     """
 
     Architecture: ClassVar[Any]
@@ -52,6 +54,7 @@ class Settings:
     dims: int = 2
     in_channels: int = 3
     num_classes: int = 10
+    padding: str = "zeros"
 
     @classmethod
     def parse(cls, name: str, **settings: Any) -> Self:

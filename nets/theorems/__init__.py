@@ -9,8 +9,10 @@ side; `THEOREMS` holds them with random networks. `python -m nets theorems` prin
 True
 """
 
-from nets.theorems.cases import THEOREMS, random_network, run
+from nets.theorems.cases import LIMITS, THEOREMS, random_network, run
+from nets.theorems.feature_maps import average_is_a_grid, circular_shifts, constants_kept, negative_features
 from nets.theorems.multigrid import lemma_4_1, theorem_6_1, theorem_6_1_v, two_jacobi_steps
+from nets.theorems.nonlinear import beyond_theorem_6_1, theorem_6_1_nonlinear
 from nets.theorems.plain import FixedXiMgNet, as_mgnet, as_plain_cnn, as_sequential, fixed_xi, theorem_8_3
 from nets.theorems.pooling import appendix_a, responses, restricted_is_dilated, strided_is_subsampled
 from nets.theorems.residuals import (
@@ -36,6 +38,7 @@ from nets.theorems.resnets import (
 from nets.theorems.unet import UNet, unet_is_v_mgnet, unet_levels
 
 __all__ = [
+    "LIMITS",
     "THEOREMS",
     "FixedXiMgNet",
     "UNet",
@@ -43,7 +46,11 @@ __all__ = [
     "as_mgnet",
     "as_plain_cnn",
     "as_sequential",
+    "average_is_a_grid",
+    "beyond_theorem_6_1",
     "chebyshev_is_lm_resnet",
+    "circular_shifts",
+    "constants_kept",
     "fixed_xi",
     "gdfi_is_mgnet",
     "iresnet_is_mgnet",
@@ -52,6 +59,7 @@ __all__ = [
     "lm_resnet",
     "multi_step_is_dense",
     "negated",
+    "negative_features",
     "random_network",
     "residual_form",
     "residual_levels",
@@ -64,6 +72,7 @@ __all__ = [
     "strided_is_subsampled",
     "theorem_4_1",
     "theorem_6_1",
+    "theorem_6_1_nonlinear",
     "theorem_6_1_v",
     "theorem_8_1",
     "theorem_8_3",

@@ -109,7 +109,9 @@ def lm_resnet(model: MgNet, l: int) -> ResNet:
         raise ValueError(f"l must be a grid, 0 ... {len(model.config.nu) - 1}; got {l!r}")
     nu, c, part = model.config.nu[l], model.config.channels_f[l], model.iteration[l]
     omega = part.weights() if isinstance(part, Chebyshev) else (1,)
-    config = ResNetConfig((nu,), (c,), "LM-ResNet", batch_norm=False, dims=model.config.dims)
+    config = ResNetConfig(
+        (nu,), (c,), "LM-ResNet", batch_norm=False, dims=model.config.dims, padding=model.config.padding
+    )
     net: Any = model
     other: Any = ResNet(config).to(next(model.parameters()))
     other.s[0] = model.s[l]

@@ -46,23 +46,33 @@ class UNet(nn.Module):
         channels: per grid, finest first.
         in_channels, out_channels: of images (N, in_channels, n, ...) and of what it makes of every pixel.
         dims: 1, 2 or 3.
+        padding: of the convolutions, "zeros", "reflect" or "circular" (3.9).
 
     Raises:
         TypeError, ValueError: where the channels are no positive integers.
     """
 
-    def __init__(self, channels: Sequence[int], in_channels: int = 3, out_channels: int = 2, dims: int = 2) -> None:
+    def __init__(
+        self,
+        channels: Sequence[int],
+        in_channels: int = 3,
+        out_channels: int = 2,
+        dims: int = 2,
+        padding: str = "zeros",
+    ) -> None:
         super().__init__()
         channels = integers("channels", channels, 1)
         if not channels:
             raise ValueError("channels must hold at least one grid, as in (8, 16, 32); got ()")
         make, up = CONVOLUTION[dims], TRANSPOSED[dims]
         before = (in_channels, *channels[:-1])
-        self.channels, self.dims = channels, dims
-        self.encode = nn.ModuleList(make(a, b, 3, padding=1) for a, b in zip(before, channels, strict=True))
+        self.channels, self.dims, self.padding = channels, dims, padding
+        self.encode = nn.ModuleList(
+            make(a, b, 3, padding=1, padding_mode=padding) for a, b in zip(before, channels, strict=True)
+        )
         self.pool = MAX_POOL[dims](2)
         self.up = nn.ModuleList(up(b, a, 2, 2, bias=False) for a, b in pairwise(channels))
-        self.decode = nn.ModuleList(make(2 * c, c, 3, padding=1) for c in channels[:-1])
+        self.decode = nn.ModuleList(make(2 * c, c, 3, padding=1, padding_mode=padding) for c in channels[:-1])
         self.head = make(channels[0], out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -113,8 +123,12 @@ def _level(unet: UNet, l: int) -> Level:
         return Level(A, [skip, lambda r: write(2, blocks(r)[1])])
     D: Any = unet.decode[l]
     up: Any = unet.up[l]
-    convolve: Any = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv3d}[unet.dims]
+    apply: Any = {1: nn.functional.conv1d, 2: nn.functional.conv2d, 3: nn.functional.conv3d}[unet.dims]
+    mode = "constant" if unet.padding == "zeros" else unet.padding
     W_1, W_2 = D.weight[:, :c], D.weight[:, c:]
+
+    def convolve(v: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+        return apply(nn.functional.pad(v, (1, 1) * unet.dims, mode), weight, bias)
 
     def R(r: Tensor) -> Tensor:
         x = unet.pool(blocks(r)[1])
@@ -122,11 +136,11 @@ def _level(unet: UNet, l: int) -> Level:
 
     def P(e: Tensor, like: Tensor) -> Tensor:
         o = e[:, -unet.channels[l + 1] :]
-        return write(1, convolve(up(o, output_size=like.shape[2:]), W_2, padding=1))
+        return write(1, convolve(up(o, output_size=like.shape[2:]), W_2))
 
     return Level(
         A,
-        B=[skip, lambda r: write(1, convolve(blocks(r)[1], W_1, D.bias, padding=1))],
+        B=[skip, lambda r: write(1, convolve(blocks(r)[1], W_1, D.bias))],
         R=R,
         P=P,
         B_post=[lambda r: write(2, torch.relu(blocks(r)[2]))],

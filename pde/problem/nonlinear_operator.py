@@ -148,12 +148,20 @@ class NonlinearOperator(Frozen):
             return law(self._gradients.squares(self._padded(u), self._whole), self._points)
         return None
 
-    def sweep(self, u: Array, f: Array, omega: float | None = None, most: float = 1.0) -> Array:
+    def sweep(
+        self,
+        u: Array,
+        f: Array,
+        omega: float | None = None,
+        most: float = 1.0,
+        bounds: tuple[Array, Array] | None = None,
+    ) -> Array:
         """Newton's method at one unknown after the other, a step each, colour by colour: a new u.
 
         Args:
             omega: of over-relaxation; None takes `most` where the reaction is weak beside -div(a grad), less where it
                 is strong, and more where a falls with the gradient.
+            bounds: (lower, upper) of u, which each step is cut off at.
         """
         padded = self._padded(u)
         inside = padded[trailing((slice(1, -1),) * self.grid.ndim)]
@@ -177,6 +185,8 @@ class NonlinearOperator(Frozen):
                 r *= weight
                 r /= d
                 here += r
+                if bounds is not None:
+                    np.clip(here, bounds[0][at], bounds[1][at], out=here)
         return np.ascontiguousarray(inside)
 
     def jacobian(self, u: Array) -> sp.csc_matrix:

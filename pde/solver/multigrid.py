@@ -93,6 +93,9 @@ class Multigrid(Setup, kind=Poisson):
     methods: ClassVar[tuple[str, ...]] = ("auto",)
     """The methods of a solve."""
 
+    bounded_methods: ClassVar[dict[str, Any]] = METHODS
+    """The methods of a solve with bounds."""
+
     @suggesting
     def __init__(
         self,
@@ -251,11 +254,12 @@ class Multigrid(Setup, kind=Poisson):
                 is at least 8 (sum_i a_i / L_i^2) times the norm of what the bounds take w off, L the extent. For
                 second order and real numbers; not for open sides, full tensors, closed faces, and complex data.
             method: with bounds "active set" (primal-dual active sets, each solved on truncated levels), "truncated
-                newton" (truncated nonsmooth Newton multigrid, whose energy never rises) or "auto", the first. Both
-                begin on coarser grids where `cycle` is "fmg". Without bounds "auto" alone of a linear problem, and of a
-                nonlinear one "fas" (the full approximation scheme), "newton" (each cycle is a step of Newton's method,
-                by GMRES around cycles), or "auto": "fas" until a cycle raises the residual or two in a row leave more
-                than 0.4 of it, then "newton"; on a domain "newton" alone.
+                newton" (truncated nonsmooth Newton multigrid, whose energy never rises), "fascd" (cycles of the full
+                approximation scheme whose iterates never leave the bounds; the method of nonlinear problems) or "auto",
+                the first. They begin on coarser grids where `cycle` is "fmg". Without bounds "auto" alone of a linear
+                problem, and of a nonlinear one "fas" (the full approximation scheme), "newton" (each cycle is a step of
+                Newton's method, by GMRES around cycles), or "auto": "fas" until a cycle raises the residual or two in a
+                row leave more than 0.4 of it, then "newton"; on a domain "newton" alone.
 
         Returns:
             A `Solution`; `converged` and `reason` say how it ended, `seconds` how long it took once kernels were ready.
@@ -266,7 +270,7 @@ class Multigrid(Setup, kind=Poisson):
         """
         choose("cycle", cycle, SOLVES)
         bounded = lower is not None or upper is not None
-        choose("method", method, METHODS if bounded else self.methods)
+        choose("method", method, self.bounded_methods if bounded else self.methods)
         given, accel = accel, None if bounded else self.acceleration(accel, cycle)
         limits = read_limits(rtol, atol, max_cycles, callback)
         incompatible, trace = read_share(incompatible), Trace(verbose)

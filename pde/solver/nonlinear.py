@@ -19,6 +19,7 @@ from pde.levels.hierarchy import Choices, Hierarchy
 from pde.levels.nonlinear import build_nonlinear, with_laws
 from pde.problem.grid import Array, Sides
 from pde.problem.nonlinear import NonlinearPoisson
+from pde.solver.fascd import fascd
 from pde.solver.inputs import Inputs, Reader
 from pde.solver.multigrid import Multigrid
 from pde.solver.reduced import Reduced
@@ -45,6 +46,7 @@ class NonlinearMultigrid(Multigrid, kind=NonlinearPoisson):
 
     methods = ("auto", "fas", "newton")
     problem: NonlinearPoisson  # type: ignore[assignment]
+    bounded_methods: ClassVar[dict[str, Any]] = {"auto": fascd, "fascd": fascd}
     backend: NewtonMultigrid
 
     def _build(self, problem: Any, before: Any = None) -> None:

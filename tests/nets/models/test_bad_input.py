@@ -24,7 +24,7 @@ GOOD = {"nu": (2, 2), "channels_u": (4, 4), "channels_f": (4, 4)}
         ({"channels_f": (4, 4, 4)}, ValueError, "channels_f must hold 2 widths"),
         ({"channels_f": (4, 0)}, ValueError, r"channels_f\[1\] must be an integer >= 1; got 0"),
         ({"extractor": "B"}, ValueError, "extractor must be 'constant' or 'scaled' or 'variable'; got 'B'"),
-        ({"pi": 1}, ValueError, "pi must be '0' or '1' or '2'; got 1"),
+        ({"pi": 1}, ValueError, "pi must be '0' or '1' or '2' or 'nodal'.*; got 1"),
         ({"pi": "2", "channels_u": (4, 8)}, ValueError, "channels_u must be equal on all grids for Pi_2"),
         ({"transfers": "cubic"}, ValueError, "transfers must be 'trained'"),
         ({"transfers": "bilinear", "pi": "2"}, ValueError, 'pi="2" trains it'),

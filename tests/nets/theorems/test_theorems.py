@@ -18,7 +18,18 @@ import nets
 from mgcore import checks
 from nets import MgNetConfig, ResNetConfig, theorems
 from tests.nets.families import FAMILIES
-from tests.nets.networks import BATCH_NORMS, CONVOLUTIONS, EPS, configs, images, network, norm, resnets, tolerance
+from tests.nets.networks import (
+    BATCH_NORMS,
+    CONVOLUTIONS,
+    EPS,
+    all_configs,
+    configs,
+    images,
+    network,
+    norm,
+    resnets,
+    tolerance,
+)
 
 SEEDS = st.integers(0, 2**16)
 LINEAR = configs(activation="identity", batch_norm=False, form="feature", transfers="trained", pi="1")
@@ -220,6 +231,31 @@ def test_features_may_be_negative_on_coarser_grids_without_s_around_pi():
         assert (min(least[1:]) >= 0) == around
 
 
+@given(all_configs(), SEEDS)
+@torch.no_grad()
+def test_the_part_of_theorem_6_1_that_any_A_leaves(config, seed):
+    """The first two grids are shifted by u^0 until the second sweep on grid 2; with linear A all of them are."""
+    config = replace(config, iteration="single", form="feature", pi=config.pi if config.pi != "0" else "1")
+    model = network(config, seed)
+    assert theorems.theorem_6_1_nonlinear(model, images(config)) <= SMALL * CANCELLATION * tolerance(config)
+    if config.linear:
+        assert max(theorems.beyond_theorem_6_1(model, images(config))) <= SMALL * CANCELLATION * tolerance(config)
+
+
+@torch.no_grad()
+def test_theorem_6_1_ends_with_the_second_sweep_on_grid_2():
+    x = torch.randn(2, 3, 16, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for nu, differs in (("[2,1,1]", [False, False, True]), ("[2,2,1]", [False, True, True])):
+        model = theorems.random_network(f"MgNet{nu}-[(4,6)]-B^{{l,i}}-A:xi.sigma.eta", 0, batch_norm=False)
+        assert theorems.theorem_6_1_nonlinear(model, x) <= 1e-13
+        gaps = theorems.beyond_theorem_6_1(model, x)
+        assert [gap > 1e-3 for gap in gaps] == differs
+    resnet = theorems.random_network("ResNet[2,2]-[4]", 0)
+    for theorem in (theorems.theorem_6_1_nonlinear, theorems.beyond_theorem_6_1):
+        with pytest.raises(ValueError, match="needs an MgNet"):
+            theorem(resnet, x)
+
+
 NO_NORM = st.booleans().map(lambda none: {"batch_norm": False} if none else {"norm": "inside"})
 
 
@@ -407,7 +443,10 @@ def test_the_command_prints_every_theorem(capsys):
 
     assert main(["theorems", "--seeds", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(theorems.THEOREMS) + 2
-    assert all(float(line.split()[-1]) < 1e-12 for line in lines[1:-1])
+    count = len(theorems.THEOREMS)
+    assert len(lines) == count + len(theorems.LIMITS) + 3
+    assert all(float(line.split()[-1]) < 1e-12 for line in lines[1 : count + 1])
+    beyond = [float(line.split()[-1]) for line in lines[count + 2 : -1]]
+    assert min(beyond) > 1e-2
     assert main(["theorems", "--seeds", "0"]) == 2
     assert main(["theorems", "--seed", "-1"]) == 2

@@ -188,7 +188,10 @@ def test_the_interior_kernel_with_zero_padding_is_no_solver():
         ({"k": 3, "omega": None}, "omega must.*None"),
         ({"k": 3, "nu": 2}, "nu must.*2"),
         ({"k": 3, "nu": (-1, 2)}, "nu must.*-1"),
-        ({"k": 3, "Pi": 3}, "Pi must be callable or None, got 3"),
+        ({"k": 3, "Pi": 3}, "Pi must be callable, None or one of 'nodal'.*; got 3"),
+        ({"k": 3, "Pi": "Nodal"}, "Pi must be one of 'nodal', .*'Nodal'"),
+        ({"k": 3, "boundary": "periodic"}, "boundary must be one of 'zeros', 'neumann'; got 'periodic'"),
+        ({"k": 3, "boundary": "neumann", "coarse": "kernel"}, "coarse must be one of 'galerkin'; got 'kernel'"),
     ],
 )
 def test_bad_arguments_are_named(options, named):
