@@ -67,11 +67,9 @@ def linear_network(levels: int, nu: int, channels: tuple[int, int], seed: int) -
     return model
 
 
-def convolution(kernel: Kernel, stride: int = 1, padding: int = 1, mode: str = "zeros") -> nn.Conv2d:
-    """One channel, no bias, with these weights."""
-    conv = nn.Conv2d(1, 1, 3, stride=stride, padding=padding, bias=False, padding_mode=mode).double()
-    conv.weight.data[...] = torch.tensor(kernel, dtype=torch.float64)
-    return conv
+def hold(module: Any, kernel: Kernel) -> None:
+    """Give a convolution of one channel these weights."""
+    module.weight.data[...] = torch.tensor(kernel, dtype=torch.float64)
 
 
 def scale(kernel: Kernel, factor: float) -> Kernel:
@@ -101,14 +99,15 @@ def poisson_network(
     model = network(name, 0, batch_norm=False, in_channels=1, **settings)
     model.stem = nn.Identity()
     for l, (K_A, K_B) in enumerate(zip(A, B, strict=True)):
-        model.A[l] = convolution(K_A, mode=mode)
-        model.B[l][0] = convolution(K_B, mode=mode)
+        hold(model.A[l], K_A)
+        hold(model.B[l][0], K_B)
     for l in range(len(A) - 1):
-        model.R[l] = convolution(R, stride=2, padding=padding, mode=mode)
+        hold(model.R[l], R)
         if family == "V-MgNet":
-            model.B_post[l][0] = convolution(B[l], mode=mode)
-        if pi != "0":
-            model.Pi[l] = nn.Conv2d(1, 1, 3, stride=2, padding=padding, bias=False, padding_mode=mode).double()
+            hold(model.B_post[l][0], B[l])
+        if padding == 0:
+            for module in (model.R[l], *([] if pi == "0" else [model.Pi[l]])):
+                module.padding = (0, 0)
     return model
 
 

@@ -83,7 +83,7 @@ def test_neumann_and_periodic_points(k: int, pi: str, coarse: str, box: tuple[st
 
 @given(k=st.integers(3, 5), box=st.sampled_from(BOXES[:2]), seed=SEEDS)
 def test_a_v_mgnet_is_the_v_cycle_on_these_points(k: int, box: tuple[str, str, str], seed: int) -> None:
-    """Twice as many sweeps, and on each of k levels a correction, whose rounding is relative to a u of the same size."""
+    """Twice as many sweeps, and a correction per level, whose rounding is relative to a u of the same size."""
     assert box_v_cycle(seed, *box[:2], k) <= 4 * tolerance(k, 6)
 
 
