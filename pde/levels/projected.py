@@ -58,8 +58,7 @@ class ProjectedNewtonGaussSeidel:
     most: float = 1.0
 
     def __call__(self, u: Array, f: Array, lower: Array, upper: Array) -> Array:
-        plain = NonlinearOperator.sweep  # a faster one may have no bounds
-        return plain(self.A, u, f, self.omega, self.most, (lower, upper))
+        return self.A.sweep(u, f, self.omega, self.most, (lower, upper))
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,16 @@ class CompiledOperator(NonlinearOperator):
             apply(self._four(result), self._four(u), self._four(values), first, self._compiled_couplings, ends)
         return result
 
-    def sweep(self, u: Array, f: Array, omega: float | None = None, most: float = 1.0) -> Array:
+    def sweep(
+        self,
+        u: Array,
+        f: Array,
+        omega: float | None = None,
+        most: float = 1.0,
+        bounds: tuple[Array, Array] | None = None,
+    ) -> Array:
+        if bounds is not None:  # compiled sweeps have none
+            return super().sweep(u, f, omega, most, bounds)
         u, f = np.array(u, self.dtype, order="C"), np.asarray(f, self.dtype)
         reaction, adaptive = self.laws.reaction, omega is None and most != 1
         weight, *limits = (self.dtype.type(v) for v in (most if omega is None else omega, SLOWING, LEAST_SLOPE))
