@@ -34,7 +34,7 @@ def test_residual_norms_are_those_of_the_true_residual(box, seed, cycle, guess):
 def test_boundary_data_are_part_of_the_data_that_the_residual_is_measured_by():
     g = {(0, 0): np.exp(np.arange(1, 32) / 32)}
     solution = solver((31, 31)).solve(np.zeros((31, 31)), g)
-    assert solution.residual_norms[0] == 1
+    assert abs(solution.residual_norms[0] - 1) <= 31**2 * EPS  # two sums of 31^2 squares, in whatever order
     straight = solver((31,)).solve(np.zeros(31), {(0, 0): 1.0})  # a lifting says it all
     assert straight.residual_norms == (0,)
     np.testing.assert_allclose(straight.u, 1 - np.arange(1, 32) / 32, rtol=0, atol=8 * EPS)
