@@ -64,10 +64,11 @@ def __getattr__(name: str) -> str:
 def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     """Solve -div(a grad u) + c u = f in one call; with torch tensors the solution is differentiable.
 
-    f, the boundary data g (a number or the values in a dictionary), the coefficient and the reaction may be tensors,
-    all on one device; f and g may be complex. Where one of them wants a gradient, `Solution.u` has one: the adjoint
+    f, the boundary data g (a number or the values in a dictionary), the coefficient, the reaction and the bounds may be
+    tensors, all on one device; f and g may be complex. Where one of them wants a gradient, `Solution.u` has one: the adjoint
     equation is solved once in `backward`, to the tolerances of this solve, and derivatives of any order are possible.
-    Of a singular problem they are those of the solution of zero mean for f less its mean.
+    Of a singular problem they are those of the solution of zero mean for f less its mean. With bounds they are those for
+    the contact set as it is.
 
     Args:
         f: nodal values at the unknowns; or a number or a callable of the coordinates, with which `shape` is needed.
@@ -83,7 +84,7 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     True
     """
     shape, parts = _sorted(Poisson, f, shape, options)
-    if tensors_in(f, *(options.get(name) for name in ("g", "coefficient", "reaction"))):
+    if tensors_in(f, *(options.get(name) for name in ("g", "coefficient", "reaction", "lower", "upper"))):
         from pde import autodiff
 
         return autodiff.solve_poisson(f, shape, *parts)
@@ -95,7 +96,7 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
 def solve_nonlinear(f: Any, shape: Any = None, **options: Any) -> Solution:
     """Solve -div(a grad u) + c(u, x) = f in one call; with torch tensors the solution is differentiable.
 
-    Where f or g is a tensor, functions of u are called with tensors, and `Solution.u` has a gradient in f, in g, and in
+    Where f, g or a bound is a tensor, functions of u are called with tensors, and `Solution.u` has a gradient in f, in g, and in
     every tensor that these functions use. `backward` solves once with the transposed Jacobian, to the tolerance of this
     solve; there are no second derivatives.
 
@@ -112,7 +113,7 @@ def solve_nonlinear(f: Any, shape: Any = None, **options: Any) -> Solution:
     True
     """
     shape, parts = _sorted(NonlinearPoisson, f, shape, options)
-    if tensors_in(f, options.get("g")):
+    if tensors_in(f, *(options.get(name) for name in ("g", "lower", "upper"))):
         from pde import autodiff
 
         return autodiff.solve_nonlinear(f, shape, *parts)

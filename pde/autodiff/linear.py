@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from mgcore import Solution, SolveError
+from pde.autodiff.bounds import with_contact, without_contact
 from pde.backends.device import check_tensor, host
 from pde.common.arrays import (
     cast,
@@ -28,6 +29,7 @@ from pde.common.arrays import (
     two_parts,
 )
 from pde.problem.boundary import fold
+from pde.problem.bounds import NAMES
 from pde.problem.coefficients import Terms
 from pde.problem.faces import with_wall_weights
 from pde.problem.operators import StencilOperator
@@ -42,14 +44,16 @@ Tensor = torch.Tensor
 def solve_poisson(
     f: Any, shape: Any, problem_options: dict[str, Any], solver_options: dict[str, Any], solve_options: dict[str, Any]
 ) -> Solution:
-    """`pde.solve_poisson` where f, g, coefficient or reaction are tensors; see there.
+    """`pde.solve_poisson` where f, g, coefficient, reaction or bounds are tensors; see there.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
     coefficient, reaction = problem_options.get("coefficient"), problem_options.get("reaction", 0.0)
     g = solve_options.pop("g", None)
-    device = _device({"f": f, "g": g, "coefficient": coefficient, "reaction": reaction}, solver_options)
+    bounds = {name: solve_options[name] for name in NAMES if solve_options.get(name) is not None}
+    device = _device({"f": f, "g": g, "coefficient": coefficient, "reaction": reaction, **bounds}, solver_options)
+    solve_options = {**solve_options, **{name: host(bound) for name, bound in bounds.items()}}
     fields = {"coefficient": host(coefficient), "reaction": host(reaction)}
     problem = Poisson(shape, **{**problem_options, **fields})
     if problem.order != 2:
@@ -61,9 +65,11 @@ def solve_poisson(
         f = convert(problem.read("f", f, mg.dtype, constant=True, imaginary=True), device, mg.dtype)
     if f.ndim == 0:
         f = f.expand(problem.shape)
-    wanted = torch.is_grad_enabled() and _wants_gradient(f, g, coefficient, reaction)
+    wanted = torch.is_grad_enabled() and _wants_gradient(f, g, coefficient, reaction, *bounds.values())
     sides = _sides(g, problem, cast(f.real, mg.dtype)) if wanted else {}
     if wanted and any(map(is_complex, (f, *sides.values()))):
+        if bounds:
+            raise TypeError("lower, upper: bounds are not for complex f, g and u0: solve for the real part alone")
         if "walls" in sides:
             raise ValueError(
                 "g['walls']: on a domain complex data have no derivatives; solve for both parts as a batch"
@@ -74,8 +80,6 @@ def solve_poisson(
         return run.solution()
     if solve_options.get("out") is not None:
         raise ValueError("out: a result that is written there has no gradient; leave it out, or use torch.no_grad()")
-    if solve_options.get("lower") is not None or solve_options.get("upper") is not None:
-        raise ValueError("lower, upper: solutions with bounds have no gradients here; detach f, g and the coefficients")
     varies = _wants_gradient(coefficient, reaction)
     if problem.singular and _wants_gradient(reaction):
         raise ValueError(
@@ -95,13 +99,33 @@ def solve_poisson(
     weighted = terms
     if varies and problem.domain is not None and problem.terms.domain is not None and not problem.terms.closed:
         weighted = with_wall_weights(terms, problem.domain, problem.grid)[0]
-    b = fold(data, sides, problem.grid, weighted)
+    b: Any = fold(data, sides, problem.grid, weighted)
     kept = ("rtol", "max_cycles", "cycle", "accel")
-    adjoint = _Adjoint(mg, {name: solve_options[name] for name in kept if name in solve_options})
-    fields_of = [t for t in (*terms.diffusion, terms.reaction) if is_tensor(t)] if varies else []
-    u = _Solve.apply(b, run, adjoint, *fields_of)
-    solution, ndim = run.last, problem.ndim
-    assert solution is not None
+    options = {name: solve_options[name] for name in kept if name in solve_options}
+    fields_of: list[Any] = [t for t in (*terms.diffusion, terms.reaction) if is_tensor(t)] if varies else []
+    if bounds:
+        solution = run.solution()
+
+        def solve_free(r: Tensor, e: Tensor, inside: Any) -> Tensor:
+            part = mg if inside.all() else Multigrid(without_contact(problem, inside), **solver_options)
+            solved: Tensor = _Solve.apply(r, lambda _: e, _Adjoint(part, options), *fields_of)
+            return solved
+
+        def apply(v: Tensor) -> Tensor:
+            return (
+                _Adjoint(mg, options).apply(v, tuple(fields_of))
+                if varies
+                else problem._operator.to(v.device, v.dtype)(v)
+            )
+
+        return with_u(solution, with_contact(solution, b, bounds, problem, apply, solve_free), problem.ndim)
+    u = _Solve.apply(b, run, _Adjoint(mg, options), *fields_of)
+    assert run.last is not None
+    return with_u(run.last, u, problem.ndim)
+
+
+def with_u(solution: Solution, u: Tensor, ndim: int) -> Solution:
+    """The solution with another u, (..., *shape), that of its members too."""
     places = np.ndindex(*u.shape[: u.ndim - ndim])
     members = tuple(replace(m, u=u[index]) for index, m in zip(places, solution.members, strict=False))
     return replace(solution, u=u, members=members)

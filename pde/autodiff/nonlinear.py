@@ -8,7 +8,7 @@ functions of the equation depend on gets its derivative from there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,12 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from mgcore import Solution, SolveError
-from pde.autodiff.linear import _sides
+from pde.autodiff.bounds import values_at_bounds
+from pde.autodiff.linear import _sides, with_u
 from pde.backends.device import host
 from pde.common.arrays import cast, each_tensor, is_tensor, tensors_in
 from pde.levels.newton_step import krylov
+from pde.problem.bounds import NAMES
 from pde.problem.face_gradients import shifted
 from pde.problem.grid import Array, trailing
 from pde.problem.linearised import Linearised
@@ -44,9 +46,11 @@ def solve_nonlinear(
         TypeError, ValueError: naming the argument, what came and what is allowed.
     """
     g = solve_options.pop("g", None)
-    for t in tensors_in(f, g):
+    bounds = {name: solve_options[name] for name in NAMES if solve_options.get(name) is not None}
+    for t in tensors_in(f, g, *bounds.values()):
         if t.device.type != "cpu":
-            raise ValueError(f"f, g must be tensors on the CPU for a nonlinear problem, got one on {t.device}")
+            raise ValueError(f"f, g and bounds must be on the CPU for a nonlinear problem, got a tensor on {t.device}")
+    solve_options = {**solve_options, **{name: host(bound) for name, bound in bounds.items()}}
     if tensors_in(*(problem_options.get(name) for name in FUNCTIONS)):
         raise TypeError("coefficient, reaction must be functions of u, which may use tensors; got a tensor")
     functions = {name: value for name, value in problem_options.items() if name in FUNCTIONS and callable(value)}
@@ -64,14 +68,16 @@ def solve_nonlinear(
     u = solution.u.detach()
     A: Any = problem._operator.with_values({key: host(each) for key, each in sides.items()})
     r = _residual(A, u.numpy().astype(float), data, sides, functions)
-    if not r.requires_grad:
+    contact, at_bounds = solution.contact, None
+    if bounds:
+        contact = np.broadcast_to(contact, tuple(u.shape))
+        at_bounds = values_at_bounds(bounds, contact, u)
+    if not r.requires_grad and not (at_bounds is not None and at_bounds.requires_grad):
         return solution
     if solve_options.get("out") is not None:
         raise ValueError("out: a result that is written there has no gradient; leave it out, or use torch.no_grad()")
-    u = _Implicit.apply(r, u, _Adjoint(A, solve_options.get("rtol", 1e-8)))
-    places = np.ndindex(*u.shape[: u.ndim - problem.ndim])
-    members = tuple(replace(m, u=u[index]) for index, m in zip(places, solution.members, strict=False))
-    return replace(solution, u=u, members=members)
+    u = _Implicit.apply(r, at_bounds, u, _Adjoint(A, solve_options.get("rtol", 1e-8), contact))
+    return with_u(solution, u, problem.ndim)
 
 
 @dataclass(frozen=True)
@@ -143,10 +149,10 @@ def _one(*_: Any) -> float:
 
 
 class _Implicit(torch.autograd.Function):
-    """u, which depends on r as J du = dr."""
+    """u, which is the bound in contact, and elsewhere depends on r as J du = dr."""
 
     @staticmethod
-    def forward(ctx: Any, r: Tensor, u: Tensor, adjoint: _Adjoint) -> Tensor:
+    def forward(ctx: Any, r: Tensor, at_bounds: Tensor | None, u: Tensor, adjoint: _Adjoint) -> Tensor:
         ctx.adjoint = adjoint
         ctx.save_for_backward(u)
         return u.clone()
@@ -156,28 +162,44 @@ class _Implicit(torch.autograd.Function):
     def backward(ctx: Any, v: Tensor) -> Any:
         (u,) = ctx.saved_tensors
         shape = ctx.adjoint.A.grid.shape
-        pairs = zip(u.reshape(-1, *shape), v.reshape(-1, *shape), range(len(u.reshape(-1, *shape))), strict=True)
-        each = [ctx.adjoint(w.numpy().astype(float), y.numpy().astype(float), k) for w, y, k in pairs]
-        return torch.from_numpy(np.stack(each)).reshape(v.shape).to(v.dtype), None, None
+        pairs = enumerate(zip(u.reshape(-1, *shape), v.reshape(-1, *shape), strict=True))
+        each = [ctx.adjoint(w.numpy().astype(float), y.numpy().astype(float), k) for k, (w, y) in pairs]
+        of_r, of_bounds = (
+            torch.from_numpy(np.stack(part)).reshape(v.shape).to(v.dtype) for part in zip(*each, strict=True)
+        )
+        return of_r, of_bounds if ctx.needs_input_grad[1] else None, None, None
 
 
 @dataclass
 class _Adjoint:
-    """Solves with the transposed Jacobian, for each member of a batch."""
+    """Solves with the transposed Jacobian, for each member of a batch; of points in contact u is given."""
 
     A: Any
     rtol: float
+    contact: Array | None = None
 
-    def __call__(self, u: Array, v: Array, member: int) -> Array:
-        """J^-T v, by GMRES around cycles for W^-1 J^T W, which is a discrete operator as J is.
+    def __call__(self, u: Array, v: Array, member: int) -> tuple[Array, Array]:
+        """The cotangents of r, J^-T v, and in contact those of the bounds, v - J^T J^-T v.
+
+        By GMRES around cycles for W^-1 J^T W, which is a discrete operator as J is.
 
         Raises:
             SolveError: it has not converged; gradients from it would be wrong.
         """
+        A = self.A.of_member(member)
+        if self.contact is None:
+            return self._solved(A, u, v), np.zeros_like(v)
+        free = A._inside(self.contact.reshape(-1, *u.shape)[member] == 0)
+        of_r = self._solved(A.changed(inside=free, _beyond=u), u, np.where(free, v, 0.0))
+        whole = Linearised(A, u).matrix.T @ of_r.ravel()
+        return of_r, np.where(free, 0.0, v - whole.reshape(u.shape))
+
+    def _solved(self, A: Any, u: Array, v: Array) -> Array:
+        """J^-T v on the points inside."""
         if not v.any():
             return v
-        J = Linearised(self.A.of_member(member), u)
-        W = np.broadcast_to(self.A.volumes, u.shape)
+        J = Linearised(A, u)
+        W = np.broadcast_to(A.volumes, u.shape)
         JT = J.matrix.T.tocsr()
 
         def apply(e: Array) -> Array:
@@ -189,4 +211,5 @@ class _Adjoint:
             error = SolveError(Solution(None, False, "stalled", (1.0, left), cycles, 0.0, self.rtol))
             error.add_note("This was the adjoint solve of a backward pass.")
             raise error
-        return self.A._inside(W * e)
+        result: Array = A._inside(W * e)
+        return result

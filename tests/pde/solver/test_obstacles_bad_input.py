@@ -50,10 +50,3 @@ def test_a_failure_is_told():
     solution = pde.Multigrid(pde.Poisson((31, 31))).solve(-9.0, lower=-0.2, max_cycles=1, rtol=1e-13)
     assert not solution.converged
     assert solution.reason == "max_cycles"
-
-
-def test_gradients_through_bounds_are_refused():
-    torch = pytest.importorskip("torch")
-    f = torch.ones((9, 9), dtype=torch.float64, requires_grad=True)
-    with pytest.raises(ValueError, match="lower, upper: solutions with bounds have no gradients"):
-        pde.solve_poisson(f, upper=0.01)
