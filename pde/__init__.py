@@ -65,10 +65,10 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     """Solve -div(a grad u) + c u = f in one call; with torch tensors the solution is differentiable.
 
     f, the boundary data g (a number or the values in a dictionary), the coefficient, the reaction and the bounds may be
-    tensors, all on one device; f and g may be complex. Where one of them wants a gradient, `Solution.u` has one: the adjoint
-    equation is solved once in `backward`, to the tolerances of this solve, and derivatives of any order are possible.
-    Of a singular problem they are those of the solution of zero mean for f less its mean. With bounds they are those for
-    the contact set as it is.
+    tensors, all on one device; f and g may be complex. Where one of them wants a gradient, `Solution.u` has one: the
+    adjoint equation is solved once in `backward`, to the tolerances of this solve, and derivatives of any order are
+    possible. Of a singular problem they are those of the solution of zero mean for f less its mean. With bounds they are
+    those for the contact set as it is.
 
     Args:
         f: nodal values at the unknowns; or a number or a callable of the coordinates, with which `shape` is needed.
@@ -96,9 +96,9 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
 def solve_nonlinear(f: Any, shape: Any = None, **options: Any) -> Solution:
     """Solve -div(a grad u) + c(u, x) = f in one call; with torch tensors the solution is differentiable.
 
-    Where f, g or a bound is a tensor, functions of u are called with tensors, and `Solution.u` has a gradient in f, in g, and in
-    every tensor that these functions use. `backward` solves once with the transposed Jacobian, to the tolerance of this
-    solve; there are no second derivatives.
+    Where f, g or a bound is a tensor, functions of u are called with tensors, and `Solution.u` has a gradient in these
+    and in every tensor that the functions use. `backward` solves once with the transposed Jacobian, to the tolerance of
+    this solve; there are no second derivatives.
 
     Args:
         f, shape: as of `solve_poisson`.
