@@ -67,8 +67,8 @@ def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:
     f, the boundary data g (a number or the values in a dictionary), the coefficient, the reaction and the bounds may be
     tensors, all on one device; f and g may be complex. Where one of them wants a gradient, `Solution.u` has one: the
     adjoint equation is solved once in `backward`, to the tolerances of this solve, and derivatives of any order are
-    possible. Of a singular problem they are those of the solution of zero mean for f less its mean. With bounds they are
-    those for the contact set as it is.
+    possible. Of a singular problem they are those of the solution of zero mean for f less its mean. With bounds they
+    are those for the contact set as it is.
 
     Args:
         f: nodal values at the unknowns; or a number or a callable of the coordinates, with which `shape` is needed.
