@@ -100,7 +100,7 @@ class Law:
         with np.errstate(all="ignore"):
             self.with_slope(_samples(part), part)
             values, slope = self.with_slope(u, points)
-            if not self.is_exact or isinstance(self.function, Formula):
+            if not self.is_exact or (self.derivative is None and isinstance(self.function, Formula)):
                 return
             found = [self._difference(u, values, points, step) for step in STEPS]
             rounding = 8 * STEPS[0] * abs(values)
@@ -133,11 +133,13 @@ def read_law(name: str, given: Any, derivative: Any, points: Sequence[Array], of
     if derivative is None and not isinstance(function, Formula):
         law.check_signature(points)
         on_tensors = OnTensors.of(function, _samples(points), points)
-        with suppress(ValueError):  # autograd does not see what a function computes otherwise
+        with suppress(ValueError, RuntimeError):  # autograd does not see what a function computes otherwise
             if on_tensors is not None:
                 by_autograd = Law(name, on_tensors, None, of)
                 by_autograd.check(points)
                 return by_autograd
+        if isinstance(function, OnTensors):
+            law = Law(name, function.__call__, None, of)
     law.check(points)
     return law
 
