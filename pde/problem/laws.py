@@ -133,7 +133,7 @@ def read_law(name: str, given: Any, derivative: Any, points: Sequence[Array], of
     if derivative is None and not isinstance(function, Formula):
         law.check_signature(points)
         on_tensors = OnTensors.of(function, _samples(points), points)
-        with suppress(ValueError, RuntimeError):  # autograd does not see what a function computes otherwise
+        with suppress(ValueError):  # autograd does not see what a function computes otherwise
             if on_tensors is not None:
                 by_autograd = Law(name, on_tensors, None, of)
                 by_autograd.check(points)
@@ -189,7 +189,7 @@ def _called(name: str, function: Callable[..., Any], u: Array, points: Sequence[
     with np.errstate(all="ignore"):  # what is not finite is a reason why a solve ends
         try:
             return function(shown, *points)
-        except (TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, IndexError, RuntimeError) as error:  # torch's are the last
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{name}: the callable fails for u of shape {u.shape}: {error}. {PARTS}") from error
 

@@ -19,6 +19,9 @@ class OnTensors:
     def __init__(self, function: Callable[..., Any], takes_arrays: bool = False) -> None:
         self.__wrapped__, self._takes_arrays = function, takes_arrays  # the name is that of `inspect.signature`
 
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
     @property
     def _torch(self) -> Any:
         import torch
