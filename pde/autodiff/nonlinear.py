@@ -86,7 +86,7 @@ def _residual(A: Any, u: Array, f: Tensor, sides: dict[Any, Tensor], functions: 
             argument = (here + there) / 2
             if A.laws.gradient is not None:
                 argument = A._gradients.across(padded, whole, a, offset, step)[0]
-            value = law.on_tensors(torch.from_numpy(argument), points) if law else 1.0
+            value: Any = law.on_tensors(torch.from_numpy(argument), points) if law else 1.0
             if is_tensor(value) and value.requires_grad:
                 r = r - _inside(A, A.coupling(a, offset, whole) * step) * value
     if "reaction" in functions:
