@@ -7,7 +7,6 @@ functions of the equation depend on gets its derivative from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +25,7 @@ from pde.problem.face_gradients import shifted
 from pde.problem.grid import Array, trailing
 from pde.problem.linearised import Linearised
 from pde.problem.nonlinear import NonlinearPoisson
+from pde.problem.tensor_functions import OnTensors
 from pde.solver.multigrid import Multigrid
 
 Tensor = torch.Tensor
@@ -53,9 +53,9 @@ def solve_nonlinear(
     solve_options = {**solve_options, **{name: host(bound) for name, bound in bounds.items()}}
     if tensors_in(*(problem_options.get(name) for name in FUNCTIONS)):
         raise TypeError("coefficient, reaction must be functions of u, which may use tensors; got a tensor")
-    functions = {name: value for name, value in problem_options.items() if name in FUNCTIONS and callable(value)}
-    on_arrays = {name: OnArrays(function) for name, function in functions.items()}
-    problem = NonlinearPoisson(shape, **{**problem_options, **on_arrays})
+    given = {name: problem_options.get(name) for name in FUNCTIONS}
+    functions = {name: OnTensors(value) for name, value in given.items() if callable(value)}
+    problem = NonlinearPoisson(shape, **{**problem_options, **functions})
     mg = Multigrid(problem, **solver_options)
     data = cast(f if is_tensor(f) else torch.as_tensor(problem.read("f", f, constant=True)), mg.dtype)
     data = data.expand(problem.shape) if data.ndim == 0 else data
@@ -80,29 +80,11 @@ def solve_nonlinear(
     return with_u(solution, u, problem.ndim)
 
 
-@dataclass(frozen=True)
-class OnArrays:
-    """A function of tensors for arrays, without gradients."""
-
-    function: Callable[..., Any]
-
-    def __call__(self, u: Array, *points: Array) -> Array:
-        with torch.no_grad():
-            return np.asarray(host(_called(self.function, u, points)))
-
-
-def _called(function: Callable[..., Any], u: Array, points: Any) -> Any:
-    """function(u, *points) of tensors with the numbers of arrays."""
-    return function(*(torch.from_numpy(np.array(x, dtype=u.dtype)) for x in (u, *points)))
-
-
-def _residual(
-    A: Any, u: Array, f: Tensor, sides: dict[Any, Tensor], functions: dict[str, Callable[..., Any]]
-) -> Tensor:
+def _residual(A: Any, u: Array, f: Tensor, sides: dict[Any, Tensor], functions: dict[str, OnTensors]) -> Tensor:
     """f - A(u) but for terms without derivatives: differentiable in f, the data of sides and what functions use."""
     r: Tensor = A.add_fluxes(f, sides)
     padded, whole = A._padded(u), A._whole
-    law = functions.get("coefficient") or functions.get("gradient_coefficient") or _one
+    law = functions.get("coefficient") or functions.get("gradient_coefficient")
     for a in range(A.grid.ndim):
         for offset in (-1, 1):
             here, there = (padded[shifted(whole, [o * (b == a) for b in range(A.grid.ndim)])] for o in (0, offset))
@@ -110,11 +92,11 @@ def _residual(
             argument = (here + there) / 2
             if A.laws.gradient is not None:
                 argument = A._gradients.across(padded, whole, a, offset, step)[0]
-            value = _called(law, argument, points)
+            value: Any = law.on_tensors(torch.from_numpy(argument), points) if law else 1.0
             if is_tensor(value) and value.requires_grad:
                 r = r - _inside(A, A.coupling(a, offset, whole) * step) * value
     if "reaction" in functions:
-        value = _called(functions["reaction"], u, A._points)
+        value = functions["reaction"].on_tensors(torch.from_numpy(u), A._points)
         if is_tensor(value) and value.requires_grad:
             r = r - _inside(A, np.ones(A.grid.shape)) * value
     held = {key: g for key, g in sides.items() if key in A._values and g.requires_grad}
@@ -142,10 +124,6 @@ def _of_sides(A: Any, u: Array, held: dict[Any, Tensor]) -> Tensor:
     for k, offset in zip(J.reshape(len(J), *u.shape), np.ndindex(*(3,) * ndim), strict=True):
         total = total + torch.from_numpy(k) * padded[shifted(A._whole, [o - 1 for o in offset])]
     return total
-
-
-def _one(*_: Any) -> float:
-    return 1.0
 
 
 class _Implicit(torch.autograd.Function):

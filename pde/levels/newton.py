@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from pde.problem.grid import Array
+from pde.problem.linearised import jacobian
 from pde.problem.nonlinear_operator import NonlinearOperator
 
 MOST_STEPS = 30
@@ -62,7 +63,7 @@ class Newton:
             rounding = 4 * float(np.finfo(u.dtype).eps) * _norm(abs(A.slope(u) * u) + abs(f))
             if not size > max(ENOUGH * first, rounding):
                 break
-            J, found = A.jacobian(u), None
+            J, found = jacobian(A, u), None
             for shift in (0.0, SHIFT * J.diagonal(), size / (1 + _norm(u))):  # the last is a short step along r
                 step = _newton_step(J + sp.diags(np.broadcast_to(shift, u.size)), r)
                 found = found or _line_search(A, u, f, step, size)

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from pde.problem.grid import Array, trailing
+from pde.problem.linearised import jacobian
 from pde.problem.nonlinear_operator import NonlinearOperator
 
 MOST_STEPS, MOST_FAILED = 60, 4
@@ -105,7 +106,7 @@ class ActiveSets:
         held = (left != r).ravel()
         e = np.where(held, (left / diagonal(A, u)).ravel(), 0.0)
         free = ~held
-        J = A.jacobian(u) if isinstance(A, NonlinearOperator) else A.matrix()
+        J = jacobian(A, u) if isinstance(A, NonlinearOperator) else A.matrix()
         J = sp.csr_matrix(J.astype(float))[free]
         if free.any():
             try:

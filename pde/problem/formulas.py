@@ -15,10 +15,14 @@ from pde.problem.grid import Array
 MOST_FACTORS = 16
 """Powers with whole or half exponents up to this are products and roots, which take a tenth of the time."""
 
+LEAST = 1e-30
+"""Divisors of derivatives at least: those of u**1.5 and sqrt(u**2) at 0 are 0, and not 0 times infinity."""
+
 RULES: dict[Callable[..., Any], tuple[str, ...]] = {
     **{np.add: ("1", "1"), np.subtract: ("1", "-1"), np.multiply: ("b", "a"), np.divide: ("1/b", "-v/b")},
-    **{np.negative: ("-1",), np.positive: ("1",), np.abs: ("sign(a)",), np.sqrt: ("0.5/v",), np.cbrt: ("1/(3*v**2)",)},
-    np.power: ("b*a**(b - 1)", "where(v == 0, 0, v*log(a))"),
+    **{np.negative: ("-1",), np.positive: ("1",), np.abs: ("sign(a)",), np.sqrt: (f"0.5/maximum(v, {LEAST})",)},
+    np.cbrt: (f"1/(3*maximum(v**2, {LEAST}))",),
+    np.power: ("b*where(a == 0, 0**maximum(b - 1, 0), a**(b - 1))", "where(v == 0, 0, v*log(a))"),
     **{np.exp: ("v",), np.exp2: (f"{np.log(2)}*v",), np.expm1: ("v + 1",)},
     **{
         np.log: ("1/a",),
@@ -30,7 +34,8 @@ RULES: dict[Callable[..., Any], tuple[str, ...]] = {
     **{np.sinh: ("cosh(a)",), np.cosh: ("sinh(a)",), np.tanh: ("1 - v**2",)},
     **{np.arcsin: ("1/sqrt(1 - a**2)",), np.arccos: ("-1/sqrt(1 - a**2)",), np.arctan: ("1/(1 + a**2)",)},
     **{np.arcsinh: ("1/sqrt(a**2 + 1)",), np.arccosh: ("1/sqrt(a**2 - 1)",), np.arctanh: ("1/(1 - a**2)",)},
-    **{np.hypot: ("a/v", "b/v"), np.arctan2: ("b/(a**2 + b**2)", "-a/(a**2 + b**2)"), np.mod: ("1", "-floor(a/b)")},
+    **{np.hypot: (f"a/maximum(v, {LEAST})", f"b/maximum(v, {LEAST})")},
+    **{np.arctan2: ("b/(a**2 + b**2)", "-a/(a**2 + b**2)"), np.mod: ("1", "-floor(a/b)")},
 }
 """The derivatives of v = function(a, b) with respect to a and b; those of other functions, such as floor, are 0."""
 

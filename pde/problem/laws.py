@@ -100,7 +100,7 @@ class Law:
         with np.errstate(all="ignore"):
             self.with_slope(_samples(part), part)
             values, slope = self.with_slope(u, points)
-            if not self.is_exact or isinstance(self.function, Formula):
+            if not self.is_exact or (self.derivative is None and isinstance(self.function, Formula)):
                 return
             found = [self._difference(u, values, points, step) for step in STEPS]
             rounding = 8 * STEPS[0] * abs(values)
@@ -138,6 +138,8 @@ def read_law(name: str, given: Any, derivative: Any, points: Sequence[Array], of
                 by_autograd = Law(name, on_tensors, None, of)
                 by_autograd.check(points)
                 return by_autograd
+        if isinstance(function, OnTensors):
+            law = Law(name, function.__call__, None, of)
     law.check(points)
     return law
 
@@ -187,7 +189,7 @@ def _called(name: str, function: Callable[..., Any], u: Array, points: Sequence[
     with np.errstate(all="ignore"):  # what is not finite is a reason why a solve ends
         try:
             return function(shown, *points)
-        except (TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, IndexError, RuntimeError) as error:  # torch's are the last
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(f"{name}: the callable fails for u of shape {u.shape}: {error}. {PARTS}") from error
 

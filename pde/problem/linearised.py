@@ -138,6 +138,15 @@ class Linearised(Frozen):
         self.stencil[self._numbers[(0,) * self.grid.ndim if at is None else at]] += here
 
 
+def jacobian(A: NonlinearOperator, u: Array) -> sp.csc_matrix:
+    """The derivative of A at one u, (*grid.shape), as a sparse matrix on flattened unknowns."""
+    law = A.laws.reaction
+    if A.laws.coefficient is not None or A.laws.gradient is not None:
+        return sp.csc_matrix(Linearised(A, u).matrix)
+    slope = np.zeros(u.shape) if law is None else law.with_slope(u, A._points)[1]
+    return sp.csc_matrix(A.box_matrix + sp.diags(slope.ravel().astype(float)))
+
+
 def padding(A: NonlinearOperator) -> sp.csr_matrix:
     """The linear part of u -> u with its neighbours beyond sides, as a matrix: one axis after the other."""
     result = sp.identity(1)
@@ -153,8 +162,8 @@ def padding(A: NonlinearOperator) -> sp.csr_matrix:
 
 
 def relative_slope(law: Law, squares: Array, points: Any) -> tuple[Array, Array]:
-    """a(s) and a'(s), by differences relative to s, which suit any size of it, where no derivative is given."""
-    if law.derivative is not None:
+    """a(s) and a'(s), by differences relative to s, which suit any size of it, where there is no exact derivative."""
+    if law.is_exact:
         return law.with_slope(squares, points)
     tiny = np.finfo(squares.dtype).tiny
     value, moved = law(squares, points), squares * (1 + squares.dtype.type(np.finfo(squares.dtype).eps ** 0.5)) + tiny

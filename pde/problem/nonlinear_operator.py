@@ -189,30 +189,9 @@ class NonlinearOperator(Frozen):
                     np.clip(here, bounds[0][at], bounds[1][at], out=here)
         return np.ascontiguousarray(inside)
 
-    def jacobian(self, u: Array) -> sp.csc_matrix:
-        """The derivative of A at one u, (*grid.shape), as a sparse matrix on flattened unknowns.
-
-        By differences for all unknowns at once where a depends on u, so that the grid is to be small.
-        """
-        n, law = self.grid.size, self.laws.reaction
-        rest = sp.diags(np.zeros(n) if law is None else law.with_slope(u, self._points)[1].ravel().astype(float))
-        if self.laws.coefficient is None and self.laws.gradient is None:
-            return sp.csc_matrix(self._matrix + rest)
-        shifted = u + self._step(u) * np.eye(n, dtype=self.dtype).reshape(n, *self.grid.shape)
-        rows, base = (self._elliptic(self._padded(v), self._whole, slopes=False)[0] for v in (shifted, u))
-        steps = (shifted - u).reshape(n, n).diagonal().reshape(n, 1)
-        return sp.csc_matrix(((rows - base).reshape(n, n) / steps).T.astype(float) + rest)
-
-    def _step(self, u: Array) -> np.floating[Any]:
-        """The step of differences: relative to what u varies by where a depends on the gradient alone."""
-        size = 1 + np.max(abs(u))
-        if self.laws.gradient is not None:
-            size = np.ptp(self._padded(u)) or np.max(abs(u)) or self.dtype.type(SMALLEST)
-        step: np.floating[Any] = self.dtype.type(np.finfo(self.dtype).eps ** 0.5) * size
-        return step
-
     @cached_property
-    def _matrix(self) -> sp.csr_matrix:
+    def box_matrix(self) -> sp.csr_matrix:
+        """The matrix of `box`."""
         return self.box.matrix().astype(float)
 
     def _reaction(self, u: Array) -> Array | float:
@@ -292,9 +271,6 @@ class NonlinearOperator(Frozen):
                     continue
                 padded[window(a, ndim, ENDS[side])] = padded[window(a, ndim, source)]
 
-
-SMALLEST = 1e-20
-"""The size of u that is zero everywhere."""
 
 SLOWING = 8.0
 """How fast over-relaxation falls with the share of the reaction in the diagonal."""

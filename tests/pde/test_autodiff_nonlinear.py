@@ -82,11 +82,31 @@ def test_without_gradients_it_is_a_solve():
     assert pde.solve_nonlinear(1.0, (15, 15), **law).converged
 
 
+def test_functions_that_leave_torch_or_do_not_use_u_have_gradients_too():
+    """The derivative in u is by autograd where there is one, else by differences; that in k is by autograd."""
+    laws = (
+        lambda k, u, x: k * x,
+        lambda k, u, x: k * u.detach() ** 3,
+        lambda k, u, x: k * torch.from_numpy(np.sinh(u.numpy())),
+    )
+    for law in laws:
+
+        def solve(f, k, law=law):
+            return pde.solve_nonlinear(f, reaction=lambda u, x, y: law(k, u, x), rtol=1e-10).u
+
+        k = torch.tensor(2.0, dtype=F8, requires_grad=True)
+        assert gradcheck(solve, (data(5, 4), k), eps=1e-4, atol=1e-5, rtol=1e-4, fast_mode=True)
+
+
 def test_bad_input_is_named():
     f, law = data(7, 7), {"reaction": lambda u, x, y: u**3}
     refused(ValueError, ["out"], pde.solve_nonlinear, f, out=torch.empty(7, 7, dtype=F8), **law)
     refused(TypeError, ["reaction", "functions"], pde.solve_nonlinear, f, reaction=data(7, 7))
     refused(TypeError, ["solve_nonlinear", "shap"], pde.solve_nonlinear, f, shap=3, **law)
+    refused(
+        ValueError, ["reaction", "shape", "77"], pde.solve_nonlinear, f, reaction=lambda u, x, y: u @ torch.ones(77)
+    )
+    refused(TypeError, ["reaction", "<lambda>", "3"], pde.solve_nonlinear, f, reaction=lambda u: u)
     inside = np.ones((7, 7), dtype=bool)
     inside[3, 3] = False
     held = {"walls": torch.ones((), dtype=F8, requires_grad=True)}

@@ -59,6 +59,18 @@ def test_what_does_not_depend_on_u_has_no_slope():
     assert set(CONSTANTS) == {"pi", "e"}
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_roots_have_finite_slopes_where_powers_of_zero_meet_them(dtype):
+    """Products of 0 and an infinite derivative of a root were NaN, and a solve that begins with u = 0 ended there."""
+    for text in ("u**1.5", "(u**2)**0.75", "sqrt(u**2)", "abs(u)**0.3", "hypot(u, x)", "cbrt(u**4)", "u**x"):
+        with np.errstate(all="ignore"):  # as laws do
+            _, slopes = Formula(text, ("u", "x"), "reaction").with_slope(np.zeros(2, dtype), np.zeros(2))
+        assert (np.asarray(slopes) == 0).all(), text
+    assert (
+        Multigrid(NonlinearPoisson((9, 9), reaction="abs(u)**1.5*sign(u)"), dtype=dtype).solve(5.0, rtol=1e-4).converged
+    )
+
+
 def test_a_solve_with_formulas_is_that_with_functions():
     """The derivative by hand: the same steps but for rounding, which cycles do not amplify."""
     by_text = NonlinearPoisson((20, 17), reaction="x*u**3 - 2*u", gradient_coefficient="(1 + s)**0.5")
@@ -82,6 +94,7 @@ def test_a_solve_with_formulas_is_that_with_functions():
         (["gradient_coefficient: 'u'", "s, x, y"], {"gradient_coefficient": "1 + u"}),
         (["derivative: '__import__(1)'"], {"reaction": "u**3", "derivative": "__import__(1)"}),
         (["derivative", "reaction", "-0.75"], {"reaction": lambda u, x, y: u**3, "derivative": "-3*u**2"}),
+        (["derivative", "reaction", "0.75"], {"reaction": "u**3", "derivative": "u"}),
         (["coefficient", "x**2"], {"coefficient": "1 + u^2"}),
     ],
 )

@@ -1,11 +1,14 @@
 """J = A'(u): against differences of A, as a matrix, as nearest couplings, and its adjoint."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pde import NonlinearPoisson
 from pde.problem.linearised import Linearised
+from pde.problem.nonlinear_operator import Laws
 from tests.pde.nonlinear import given_sides, problems
 
 EPS = float(np.finfo(float).eps)
@@ -58,3 +61,15 @@ def test_it_is_the_derivative_on_a_domain(walls, seed, boundary):
     assert abs(J(e) - differences).max() <= 64 * (EPS**0.5 + t**2 + EPS / t) * size
     assert abs((J.matrix @ e.ravel()).reshape(9, 10) - J(e)).max() <= 64 * EPS * size + abs(e[~inside]).max(initial=0)
     assert not J(e)[~inside].any()
+
+
+def test_derivatives_of_formulas_are_exact():
+    """Differences would leave half of the digits: 1e-8 of the entries, and rounding leaves some 1e-15."""
+    u = np.random.default_rng(0).uniform(-1, 1, (5, 6))
+    for name, text in (("coefficient", "exp(-u)"), ("gradient_coefficient", "exp(-s)")):
+        A = NonlinearPoisson((5, 6), **{name: text})._operator
+        law = A.laws.coefficient or A.laws.gradient
+        known = replace(law, function=lambda v, *x: np.exp(-v), derivative=lambda v, *x: -np.exp(-v))
+        other = A.changed(laws=Laws(known) if name == "coefficient" else Laws(None, known))
+        found, expected = (Linearised(each, u).stencil for each in (A, other))
+        assert abs(found - expected).max() <= 1e-13 * abs(expected).max()
