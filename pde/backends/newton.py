@@ -70,6 +70,7 @@ class NewtonSteps(Approximating):
             part = self if len(cycles) == len(left) else self._part(cycles)
             norms[cycles] = [each[-1] for each in Approximating.advance(part, [left[k] for k in cycles])]
             new[cycles] = part._u
+            norms[[k for k in cycles if not self._is_elliptic(k, new[k])]] = np.inf
         for k in np.flatnonzero(steps).tolist():
             made = newton_step(A.of_member(k), old[k], self._data.rhs[k], self._norm, forcing(left[k]), **self._options)
             self._stuck[k] = made is None
@@ -81,7 +82,7 @@ class NewtonSteps(Approximating):
         if self._auto:
             self._choose(norms, before, left, worse, nested)
         if self._stuck.any():
-            self._check_coefficient(new)
+            super()._check_coefficient(new)
         return norms.reshape(-1, 1).tolist()
 
     def failures(self) -> Sequence[str | None]:
@@ -99,6 +100,15 @@ class NewtonSteps(Approximating):
         every = range(len(self._members) + len(self._ended))
         named = "fas, then newton" if self._auto else "newton"
         return [(named, False) if k in self._newton else ("fas", True) for k in every]
+
+    def _check_coefficient(self, u: Any) -> None:
+        """Of a batch a member whose coefficient is not positive goes on from where it was, and may stall."""
+        if len(self._members) + len(self._ended) == 1:
+            super()._check_coefficient(u)
+
+    def _is_elliptic(self, k: int, u: Array) -> bool:
+        A: Any = self._backend.hierarchy.levels[0].A
+        return not np.isfinite(u).all() or bool(A.of_member(k).is_elliptic(u))
 
     def _retries(self, nested: bool) -> Sequence[float]:
         return ()

@@ -161,3 +161,14 @@ def test_other_functions_on_the_same_levels():
     refused(ValueError, ["gradient_coefficient", "place"], mg.update, gradient_coefficient=lambda s, *x: 1 + s)
     refused(ValueError, ["derivative"], mg.update, derivative=lambda u, *x: 1.0)
     assert np.array_equal(mg.solve(5.0).u, u)
+
+
+def test_a_member_whose_coefficient_turns_negative_does_not_end_the_others():
+    """a = 1 - u/2 has no solution that stays below 2 for a large f, which alone is an error."""
+    mg = pde.Multigrid(pde.NonlinearPoisson((15, 15), coefficient=lambda u, x, y: 1 - 0.5 * u))
+    f = np.stack([np.full((15, 15), value) for value in (1.0, 60.0, -10.0)])
+    solution = mg.solve(f)
+    assert [member.converged for member in solution.members] == [True, False, True]
+    np.testing.assert_array_equal(solution.members[2].u, mg.solve(f[2]).u)
+    with pytest.raises(ValueError, match="coefficient must be positive"):
+        mg.solve(f[1])
