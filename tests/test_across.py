@@ -12,16 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mgcore
-from examples import reductions
-from examples.reductions import (
-    DIFFERENT,
+from examples import constrained_networks as twins
+from examples.poisson_networks import (
     all_points,
     box_points,
     box_v_cycle,
     compare_descents,
     interior_points,
     poisson_network,
+    scale,
 )
+from examples.reductions import DIFFERENT
 from mgcore import stencils
 from pde.paper.section5 import section5_levels
 
@@ -122,30 +123,30 @@ def test_exact_r_a_p_is_not_a_convolution_on_all_points() -> None:
 def test_the_constrained_iteration_is_projected_jacobi_and_grows(omega: float, seed: int) -> None:
     """(1.4) of 2023 from u = 0; beyond omega = 1 a residual may change its sign, and the two part."""
     f = np.random.default_rng(seed).standard_normal((9, 9))
-    u, v = (reductions.iterates(sweep, f, 60, omega) for sweep in (reductions.constrained, reductions.projected))
+    u, v = (twins.iterates(sweep, f, 60, omega) for sweep in (twins.constrained, twins.projected))
     assert max(abs(a - b).max() for a, b in zip(u, v, strict=True)) <= 60 * 16 * EPS * abs(u[-1]).max()
     assert min(u[0].min(), *(float((after - before).min()) for before, after in pairwise(u))) >= 0
 
 
 def test_beyond_omega_one_the_constrained_iteration_has_another_limit() -> None:
     f = np.random.default_rng(0).standard_normal((9, 9))
-    u, v = (reductions.iterates(sweep, f, 60, 1.5)[-1] for sweep in (reductions.constrained, reductions.projected))
+    u, v = (twins.iterates(sweep, f, 60, 1.5)[-1] for sweep in (twins.constrained, twins.projected))
     assert abs(u - v).max() > 0.1 * abs(v).max()
 
 
 @pytest.mark.parametrize(("seed", "strength"), [(0, 0.0), (1, 10.0), (2, 500.0)])
 def test_a_network_with_nonlinear_A_is_the_full_approximation_scheme(seed: int, strength: float) -> None:
-    assert reductions.full_approximation_network(strength, seed) <= tolerance(3, 3)
-    assert reductions.constrained_network(seed) <= tolerance(3, 4)
+    assert twins.full_approximation_network(strength, seed) <= tolerance(3, 3)
+    assert twins.constrained_network(seed) <= tolerance(3, 4)
 
 
 def test_another_kernel_of_the_nonlinear_network_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stencils, "POISSON", reductions.scale(stencils.POISSON, 1 + 1e-6))
-    assert reductions.full_approximation_network(500.0, 1) > 1e-9
+    monkeypatch.setattr(stencils, "POISSON", scale(stencils.POISSON, 1 + 1e-6))
+    assert twins.full_approximation_network(500.0, 1) > 1e-9
 
 
 def test_differences_are_not_rounding() -> None:
     """Theorem 6.1 holds on grid 1 whatever A is."""
-    assert reductions.shifted_grids(1, seed=0) == 0
-    others = (reductions.least_squares_gap, *(partial(reductions.shifted_grids, grid) for grid in (2, 3)))
+    assert twins.shifted_grids(1, seed=0) == 0
+    others = (twins.least_squares_gap, *(partial(twins.shifted_grids, grid) for grid in (2, 3)))
     assert min(deviation(seed) for deviation in others for seed in range(3)) > 1e-2

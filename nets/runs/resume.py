@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
@@ -107,7 +107,9 @@ class Run:
         """An entry of `identity`: older files lack some, and a folder has a name from every working directory."""
         data = self.training.whole
         if name == "model":
-            return {"modules": description(self.training.model)["modules"], **theirs}
+            ours, defaults = description(self.training.model), fields(self.training.model.config)
+            new = {d.name: d.default for d in defaults if d.name in ours["settings"]}
+            return {"modules": ours["modules"], **theirs, "settings": {**new, **theirs["settings"]}}
         if name == "data" and (folder := provenance.folder(data)) and content.get("folder") == folder:
             return {**theirs, "name": data.name}
         return theirs
@@ -130,5 +132,6 @@ def _differences(theirs: Any, ours: Any) -> str:
         return f"{theirs!r} there, {ours!r} here"
     for name in ours:
         if theirs.get(name) != ours[name]:
-            return f"{name} is {_differences(theirs.get(name), ours[name])}"
+            found = _differences(theirs.get(name), ours[name])
+            return found if isinstance(ours[name], dict) else f"{name} is {found}"
     return f"{theirs} there, {ours} here"

@@ -10,7 +10,7 @@ have distance 1: in the plane the stiffness matrix does not depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 
 from mgcore.stencils import BILINEAR, LINEAR, POISSON, Kernel
-from pde.common.arguments import choose
+from pde.common.arguments import choose, count
 from pde.paper.convolution import restriction_matrix
 from pde.problem.grid import Array
 
@@ -59,13 +59,13 @@ INTERPOLATIONS = ("nodal", "scott-zhang", "l2")
 def stiffness(shape: Shape, transfer: str) -> tuple[sp.csr_matrix, int]:
     """The stiffness matrix of -Laplace u = f with Neumann sides (5.1) as N / d, a matrix of integers and a divisor."""
     element = ELEMENTS[choose("transfer", transfer, ELEMENTS)]
-    return _assembled(shape, element.vertices, element.stiffness), element.divisor
+    return _assembled(_points(shape), element.vertices, element.stiffness), element.divisor
 
 
 def mass(shape: Shape, transfer: str) -> sp.csr_matrix:
     """The mass matrix: (u, v) in L2 where points have distance 1; with distance h, h^2 times it."""
     element = ELEMENTS[choose("transfer", transfer, ELEMENTS)]
-    return _assembled(shape, element.vertices, element.mass) / element.volume
+    return _assembled(_points(shape), element.vertices, element.mass) / element.volume
 
 
 def feature_map(name: str, shape: Shape, transfer: str, walls: str = "neumann") -> Callable[[Array], Array]:
@@ -94,8 +94,9 @@ def feature_map(name: str, shape: Shape, transfer: str, walls: str = "neumann") 
     choose("walls", walls, ("neumann", "dirichlet"))
     element = ELEMENTS[choose("transfer", transfer, ELEMENTS)]
     outside = 2 if walls == "dirichlet" else 0
-    if len(shape) != 2 or any(n % 2 == 0 or n < 3 for n in shape):
-        raise ValueError(f"shape must be two odd numbers of points, at least 3 each; got {tuple(shape)}")
+    shape = _points(shape)
+    if any(n % 2 == 0 for n in shape):
+        raise ValueError(f"shape must be two odd numbers of points, at least 3 each; got {shape}")
     fine = (shape[0] + outside, shape[1] + outside)
     coarse = ((fine[0] + 1) // 2, (fine[1] + 1) // 2)
     kept, kept_coarse = (_inside(n, outside // 2) for n in (fine, coarse))
@@ -104,7 +105,7 @@ def feature_map(name: str, shape: Shape, transfer: str, walls: str = "neumann") 
         coarse_mass = sp.csc_matrix(4 * mass(coarse, transfer))[kept_coarse][:, kept_coarse]
         solve = spla.splu(sp.csc_matrix(coarse_mass)).solve
     target = (coarse[0] - outside, coarse[1] - outside)
-    return partial(_mapped, sp.csr_matrix(matrix[kept_coarse][:, kept]), solve, target)
+    return partial(_mapped, sp.csr_matrix(matrix[kept_coarse][:, kept]), solve, shape, target)
 
 
 def _rows(name: str, fine: Shape, transfer: str, element: Element) -> sp.csr_matrix:
@@ -131,6 +132,13 @@ def _along_axis(n: int) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     return nodal, sp.csr_matrix(dual)
 
 
+def _points(shape: Sequence[int]) -> Shape:
+    """`shape` as two numbers of points, a square of them at least."""
+    if isinstance(shape, str) or not isinstance(shape, Sequence) or len(shape) != 2:
+        raise ValueError(f"shape must be two numbers of points; got {shape!r}")
+    return count("shape", shape[0], least=2), count("shape", shape[1], least=2)
+
+
 def _assembled(shape: Shape, vertices: Local, local: Local) -> sp.csr_matrix:
     """The sum of the matrices of all elements."""
     m, n = shape
@@ -154,7 +162,9 @@ def _inside(shape: Shape, width: int) -> Array:
     return np.arange(m * n).reshape(m, n)[width : m - width, width : n - width].ravel()
 
 
-def _mapped(matrix: sp.csr_matrix, solve: Any, target: Shape, u: Array) -> Array:
+def _mapped(matrix: sp.csr_matrix, solve: Any, shape: Shape, target: Shape, u: Array) -> Array:
+    if u.shape[-2:] != shape:
+        raise ValueError(f"u must have the shape (..., {shape[0]}, {shape[1]}); got {u.shape}")
     flat = matrix @ u.reshape(-1, matrix.shape[1]).T
     flat = flat if solve is None else solve(flat)
     return np.ascontiguousarray(flat.T).reshape(*u.shape[:-2], *target)

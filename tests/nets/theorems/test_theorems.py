@@ -9,7 +9,7 @@ from inspect import signature
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -111,6 +111,7 @@ def test_forms_agree_on_every_grid(config, seed):
     assert theorems.residual_form(network(config, seed), images(config)) <= SMALL * tolerance(config)
 
 
+@settings(max_examples=12)
 @given(resnets(kind="sigma-ResNet", batch_norm=False, activation="relu", sharing="literal"), SEEDS)
 @torch.no_grad()
 def test_lemma_8_2(config, seed):
@@ -126,18 +127,21 @@ def test_lemma_8_2_is_false_with_the_printed_plus():
     assert norm(gap) > 0.01 * norm(plus.forward_features(x))
 
 
+@settings(max_examples=12)
 @given(resnets(kind="Mg-iResNet"), SEEDS)
 @torch.no_grad()
 def test_mg_iresnet_is_pre_act_resnet_with_the_other_sign(config, seed):
     assert theorems.sign_of_A(network(config, seed), images(config)) <= SMALL * resnet_tolerance(config)
 
 
+@settings(max_examples=12)
 @given(resnets(A="A^l", sharing="literal").filter(lambda config: config.kind != "Mg-iResNet"), SEEDS)
 @torch.no_grad()
 def test_one_A_per_grid_is_equal_kernels(config, seed):
     assert theorems.shared_A(network(config, seed), images(config)) <= SMALL * resnet_tolerance(config)
 
 
+@settings(max_examples=12)
 @given(resnets(kind="Mg-ResNet", batch_norm=False), SEEDS)
 @torch.no_grad()
 def test_mg_resnet_and_mg_iresnet_differ_by_what_s_does_to_the_data(config, seed):
@@ -259,6 +263,7 @@ def test_theorem_6_1_ends_with_the_second_sweep_on_grid_2():
 NO_NORM = st.booleans().map(lambda none: {"batch_norm": False} if none else {"norm": "inside"})
 
 
+@settings(max_examples=12)
 @given(configs(pi="1", transfers="trained", transfer_activation=False, extractor="variable"), NO_NORM, SEEDS)
 @torch.no_grad()
 def test_gdfi_with_linear_A_is_mgnet(config, settings, seed):
@@ -316,6 +321,7 @@ def test_of_mgnet_in_training_mode(name, data, seed):
     ],
     ids=["8.1", "sign", "shared"],
 )
+@settings(max_examples=12)
 @given(st.data(), SEEDS)
 @torch.no_grad()
 def test_of_resnets_in_training_mode(theorem, settings, data, seed):

@@ -82,20 +82,28 @@ def test_images_are_left_out():
         whole.without(range(30))
 
 
-@pytest.fixture
-def cifar(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def cifar_run(tmp_path_factory):
     """A small CIFAR-10, a file that lists one training and two test images of it, and a run trained without them."""
-    known = small(CIFAR10)
-    monkeypatch.setitem(PUBLISHED, "cifar-10", known)
+    folder = tmp_path_factory.mktemp("cifar")
     files, _ = cifar_files()
-    write_files(tmp_path / "data" / "cifar-10", files)
-    (tmp_path / "out.txt").write_text("test_batch 1 1\ntest_batch 4\ntest_batch 4\ndata_batch_2 3\n")
-    with warnings.catch_warnings():
+    write_files(folder / "data" / "cifar-10", files)
+    (folder / "out.txt").write_text("test_batch 1 1\ntest_batch 4\ntest_batch 4\ndata_batch_2 3\n")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setitem(PUBLISHED, "cifar-10", small(CIFAR10))
         warnings.simplefilter("ignore")  # that the files are not the published ones
-        data = nets.data.load("cifar-10", data_dir=tmp_path / "data", exclude=tmp_path / "out.txt")
-        settings = {"epochs": 1, "batch": 16, "output": tmp_path / "run", "progress": False}
+        data = nets.data.load("cifar-10", data_dir=folder / "data", exclude=folder / "out.txt")
+        settings = {"epochs": 1, "batch": 16, "output": folder / "run", "progress": False}
         nets.train("MgNet[1,1]-[4]-B^l", data, recipe=nets.Recipe(), **settings)
-        yield tmp_path
+    return folder
+
+
+@pytest.fixture
+def cifar(cifar_run, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, "cifar-10", small(CIFAR10))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        yield cifar_run
 
 
 def test_command_with_and_without_excluded_images(cifar, capsys):

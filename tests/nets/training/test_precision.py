@@ -260,12 +260,12 @@ def test_other_words_are_refused(value):
 
 def test_bf16_learns_the_digits_as_well():
     """Within four standard deviations of two accuracies that 360 images tell."""
-    settings = {"epochs": 3, "batch": 32, "shift": 0.0, "progress": False}
+    settings = {"epochs": 2, "batch": 32, "shift": 0.0, "progress": False}
     accuracies = [
         nets.train("MgNet[1,1]-[8]-B^l", "digits", **{**settings, **more}).accuracy
         for more in ({}, {"precision": "bf16", "channels_last": True})
     ]
-    assert min(accuracies) > 0.8  # or nothing has been learned that could be lost
+    assert min(accuracies) > 0.7  # or nothing has been learned that could be lost
     worst = min(accuracies)
     assert abs(accuracies[0] - accuracies[1]) < 4 * (2 * worst * (1 - worst) / 360) ** 0.5
 

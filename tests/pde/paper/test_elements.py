@@ -183,8 +183,11 @@ def test_theorem_6_1_on_the_solver_s_levels(name):
         (lambda: mass((3, 3), 1), "transfer must be one of"),
         (lambda: feature_map("L2", (3, 3), "linear"), "name must be one of 'nodal', 'scott-zhang', 'l2'; got 'L2'"),
         (lambda: feature_map("l2", (4, 3), "linear"), r"shape must be two odd numbers of points, .* got \(4, 3\)"),
-        (lambda: feature_map("l2", (1, 3), "linear"), r"at least 3 each; got \(1, 3\)"),
-        (lambda: feature_map("l2", (3, 3, 3), "linear"), r"shape must be two odd numbers"),
+        (lambda: feature_map("l2", (1, 3), "linear"), "shape must be an integer >= 2; got 1"),
+        (lambda: feature_map("l2", (3, 3, 3), "linear"), r"shape must be two numbers of points; got \(3, 3, 3\)"),
+        (lambda: stiffness((1, 5), "linear"), "shape must be an integer >= 2; got 1"),
+        (lambda: mass((5,), "linear"), "shape must be two numbers of points"),
+        (lambda: feature_map("nodal", (9, 9), "linear")(np.ones((3, 27))), r"shape \(..., 9, 9\); got \(3, 27\)"),
         (lambda: feature_map("l2", (3, 3), "linear", "periodic"), "walls must be one of 'neumann', 'dirichlet'"),
     ],
 )
