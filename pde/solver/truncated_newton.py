@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from pde.backends.choice import make, makers
+from pde.backends.contact import Contact, passes
 from pde.backends.data import Data
 from pde.levels.obstacle import ObstacleGrid, coarser, without_contact
 from pde.problem.grid import Array
-from pde.problem.inner_product import Volumes
 
 COARSEST = 64
 """Unknowns of the grid on which nested iteration begins, at most."""
@@ -40,32 +40,34 @@ class GridSolver:
 
     def __init__(self, mg: Any, grid: ObstacleGrid, watch: Callable[[Any], Any] = lambda backend: backend) -> None:
         self.mg, self.grid, self.watch = mg, grid, watch
-        self.volumes = Volumes(grid.A.volumes)
         options = mg._options
         self._options = replace(options, kernels="numpy" if options.kernels == "numpy" else "auto")
+        self.passes = passes(grid, self._options)
+        self.volumes = self.passes.volumes
+        self._contact: Contact | None = None
         self._held: Array | None = None
         self._backend: Any = None
 
     def begin(self, u: Array) -> None:
         """Take a first guess."""
         domain = self.grid.A.terms.domain
-        self.u = u if domain is None else u * domain.inside
-        self.r = self.grid.rhs - self.grid.A(self.u)
+        u = u if domain is None else u * domain.inside
+        self.take(u, self.passes.residual(u))
+
+    def take(self, u: Array, r: Array) -> None:
+        """Take an iterate with its residual."""
+        self.u, self.r, self._contact = u, r, None
+
+    @property
+    def contact(self) -> Contact:
+        """The iterate beside its bounds."""
+        if self._contact is None:
+            self._contact = self.passes.contact(self.u, self.r)
+        return self._contact
 
     def step(self) -> None:
         """Make one step."""
         raise NotImplementedError
-
-    def complementarity(self) -> Array:
-        """The residual of complementarity of `admissible`."""
-        return self.grid.complementarity(self.u, self.r)
-
-    def size(self) -> float:
-        return float(self.volumes.rms(self.complementarity()[None])[0])
-
-    def energy(self) -> float:
-        """(A u, u)/2 - (f, u)."""
-        return -float(self.volumes.mean((self.grid.rhs + self.r) * self.u)) / 2
 
     def levels(self, held: Array) -> Any:
         """The backend of the levels without the unknowns that are held."""
@@ -96,7 +98,7 @@ class TruncatedNewton(GridSolver):
     def step(self) -> None:
         grid = self.grid
         u = grid.sweep(self.u)
-        self.u, self.r = u, grid.rhs - grid.A(u)
+        self.take(u, self.passes.residual(u))
         held = self._at_bounds()
         if self.mg.problem.singular and not held.any():
             self.meet()
@@ -119,8 +121,7 @@ class TruncatedNewton(GridSolver):
         if not slope > 0:
             return
         alpha = u.dtype.type(min(1.0, slope / curvature) if curvature > 0 else 1.0)
-        self.u = v if alpha == 1 else grid.bounds.clip(u + alpha * d)
-        self.r = r - alpha * Ad
+        self.take(v if alpha == 1 else grid.bounds.clip(u + alpha * d), r - alpha * Ad)
 
     def _at_bounds(self) -> Array:
         bounds = self.grid.bounds
@@ -137,9 +138,9 @@ def nested_start(solver: GridSolver) -> Array:
     coarse.begin(grid.bounds.clip(np.zeros_like(grid.f)))
     last = grid.A.grid.size <= COARSEST
     coarse.begin(nested_start(coarse))
-    first = coarse.size()
+    first = coarse.contact.size
     for _ in range(20 if last else MOST):
-        if coarse.size() <= (1e-8 if last else ENOUGH) * first:
+        if coarse.contact.size <= (1e-8 if last else ENOUGH) * first:
             break
         coarse.step()
     u = interpolate(coarse.u[None], {k: g for k, g in solver.grid.sides.items() if k != "walls"})[0]
