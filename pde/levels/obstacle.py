@@ -101,13 +101,18 @@ def without_contact(
     singular: bool = False,
 ) -> Hierarchy:
     """The levels of A on the unknowns that are not held: truncated Galerkin operators, see `levels.truncated`."""
-    grid, terms, inside = A.grid, A.terms, ~held
-    before = DomainTerms(inside) if terms.domain is None else replace(terms.domain, inside=terms.domain.inside & inside)
-    terms = replace(terms, domain=before)
+    grid, terms = A.grid, free_terms(A, held)
     names = automatic(grid, terms, "auto", "auto", "auto")
     nu = sweeps or automatic_sweeps(grid, terms, *names[:2], 2)
     choices = Choices(names[0], omega, nu, *names[1:], dtype, singular)
     return build_hierarchy(grid, terms, choices, None, makers=makers)
+
+
+def free_terms(A: Any, held: Array) -> Terms:
+    """The terms of A on the unknowns that are not held."""
+    domain, inside = A.terms.domain, ~held
+    domain = DomainTerms(inside) if domain is None else replace(domain, inside=domain.inside & inside)
+    return replace(A.terms, domain=domain)
 
 
 def _at_coarse_points(bound: Array, grid: Grid, which: tuple[bool, ...], free: float) -> Array:

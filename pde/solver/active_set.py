@@ -25,8 +25,9 @@ from pde.solver.truncated_newton import TruncatedNewton
 class ActiveSet(TruncatedNewton):
     """See above."""
 
-    accuracy: ClassVar[float] = 1e-3
-    """A step solves to this share of the residual before it."""
+    accuracy: ClassVar[tuple[float, float]] = 1e-2, 1e-6
+    """A step solves to this share of the residual before it: while the active set changes, and once it has not, but no
+    further than half of `target`."""
 
     most: ClassVar[int] = 30
     """Iterations of conjugate gradients in a step."""
@@ -45,11 +46,13 @@ class ActiveSet(TruncatedNewton):
         u, free = contact.moved, self.free(contact.held)
         if not free.any():
             return u
+        stays = self._held is not None and np.array_equal(contact.held, self._held)
         backend, r = self.levels(contact.held), self.passes.residual(u)
         r *= free
         r = backend.project(r[None])
         accel = None if len(backend.hierarchy.levels) == 1 else "cg"
         backend = self.watch(backend if accel is None else backend.symmetric())
         iteration = backend.start("V", accel, Data(r, sizes=backend.norms(r)))
-        e = solve_batch(iteration, rtol=self.accuracy, max_cycles=self.most).u[0]
+        rtol, atol = self.accuracy[stays], self.target / 2
+        e = solve_batch(iteration, rtol=rtol, atol=atol, max_cycles=self.most).u[0]
         return self.passes.corrected(u, e)

@@ -158,7 +158,8 @@ class Constrained:
         return [solver.contact.size for solver in self._solvers]
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
-        for solver in self._solvers:
+        for solver, member in zip(self._solvers, left, strict=True):
+            solver.target = member.tolerance * member.scale
             if self._nested:
                 solver.begin(nested_start(solver))
             solver.step()
