@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from pde.backends.choice import makers
-from pde.backends.data import Options
-from pde.levels.hierarchy import MAKERS
 from pde.levels.obstacle import ObstacleGrid
 from pde.problem.grid import Array
 from pde.problem.inner_product import Volumes, row_scale
+from pde.problem.operators import StencilOperator
 
 
 class Contact(NamedTuple):
@@ -34,7 +32,9 @@ class Passes:
     """The passes in NumPy."""
 
     def __init__(self, grid: ObstacleGrid) -> None:
-        self.grid, self.volumes = grid, Volumes(grid.A.volumes).with_rows(row_scale(grid.A))
+        A = grid.A
+        self.grid = grid
+        self.volumes = Volumes(A.grid if isinstance(A, StencilOperator) else A.volumes).with_rows(row_scale(A))
 
     def residual(self, u: Array) -> Array:
         """f - A u."""
@@ -55,13 +55,3 @@ class Passes:
         moved = np.where(held, clipped, u)
         size = float(self.volumes.rms((grid.A.diagonal * (clipped - u))[None])[0])
         return Contact(held, moved, size, -float(self.volumes.mean((grid.rhs + r) * u)) / 2)
-
-
-def passes(grid: ObstacleGrid, options: Options) -> Passes:
-    """Passes by compiled kernels where a solver may use them for such a grid, else those of NumPy."""
-    A: Any = grid.A
-    if A.grid.ndim == 1 or makers(A.grid, options) is MAKERS:
-        return Passes(grid)
-    from pde.backends.numba.contact import CompiledPasses
-
-    return CompiledPasses(grid, options.cores)

@@ -1,4 +1,4 @@
-"""Grids of an obstacle problem: projected sweeps, the residual of complementarity, and levels without the contact set.
+"""Grids of an obstacle problem: projected sweeps, and levels without the contact set.
 
 lower <= u <= upper, and with r = f - A u: r <= 0 where u = lower, r >= 0 where u = upper, r = 0 between.
 """
@@ -47,15 +47,6 @@ class ObstacleGrid:
             for block in map(trailing, colour):
                 u[block] = np.clip(u[block] + d[block], bounds.lower[block], bounds.upper[block])
         return u
-
-    def complementarity(self, u: Array, r: Array) -> Array:
-        """The natural residual, D (clip(u + r / D) - u) with the diagonal D of A: r itself away from the bounds."""
-        result = r / self.A.diagonal
-        result += u
-        result = self.bounds.clip(result)
-        result -= u
-        result *= self.A.diagonal
-        return result
 
 
 def coarser(fine: ObstacleGrid) -> tuple[ObstacleGrid, CubicInterpolation] | None:

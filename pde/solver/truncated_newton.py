@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from pde.backends.choice import make, makers
-from pde.backends.contact import Contact, passes
+from pde.backends.choice import make, makers, passes
+from pde.backends.contact import Contact
 from pde.backends.data import Data
 from pde.levels.hierarchy import with_finest
 from pde.levels.obstacle import ObstacleGrid, coarser, free_terms, without_contact
@@ -153,10 +153,9 @@ def nested_start(solver: GridSolver) -> Array:
     """A first guess on the grid of a solver, from solutions on all coarser ones."""
     below = coarser(solver.grid) if solver.grid.A.grid.size > COARSEST else None
     if below is None:
-        return solver.u
+        return solver.grid.bounds.clip(np.zeros_like(solver.grid.f))
     grid, interpolate = below
     coarse = type(solver)(solver.mg, grid, solver.watch)
-    coarse.begin(grid.bounds.clip(np.zeros_like(grid.f)))
     last = grid.A.grid.size <= COARSEST
     coarse.begin(nested_start(coarse))
     coarse.target = (1e-8 if last else ENOUGH) * coarse.contact.size

@@ -83,8 +83,7 @@ class CompiledPasses(Passes):
         A, dtype = grid.A, grid.rhs.dtype
         self._runner = Runner(Table(A, None, dtype), threads)
         self._threads = threads if A.grid.size > ALONE_BELOW else 1
-        W = A.volumes
-        self._weights = self._rows(W / W.sum())
+        self._weights = self._rows(self.volumes.shares)
         self._diagonal, self._f = self._rows(A.diagonal, dtype), np.ascontiguousarray(grid.rhs)
         self._lower, self._upper = (self._rows(b, dtype) for b in (grid.bounds.lower, grid.bounds.upper))
         self._scale = self._rows(1.0 if self.volumes.rows is None else self.volumes.rows)
