@@ -304,7 +304,7 @@ def test_coarse_levels_may_be_those_of_another_contact_set(few, method, monkeypa
     builds = []
     monkeypatch.setattr(truncated_newton, "without_contact", lambda *each: builds.append(1) or without_contact(*each))
     problem, psi, exact = ball(31)
-    solution = pde.Multigrid(problem).solve(0.0, exact, u0=1.0, lower=psi, method=method, rtol=1e-10)
+    solution = pde.Multigrid(problem).solve(0.0, exact, u0=np.ones((31, 31)), lower=psi, method=method, rtol=1e-10)
     assert solution.converged
     assert (len(builds) == 1) == (few == 1)
     nested = pde.Multigrid(problem).solve(0.0, exact, lower=psi, rtol=1e-10)
