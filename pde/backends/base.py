@@ -206,6 +206,10 @@ class Backend:
         make = Cycling if accel is None else ConjugateGradients
         return make(self, kind, data, u, out)
 
+    def with_finest(self, hierarchy: Hierarchy) -> Backend | None:
+        """The backend of a hierarchy whose finest level alone is another; None where it is to be made anew."""
+        return None
+
     def symmetric(self) -> Backend:
         """The same with post-smoothing adjoint to pre-smoothing, so that V- and W-cycles are self-adjoint.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pde.backends.base import Backend
+from pde.backends.contact import Passes
 from pde.backends.data import Options
 from pde.backends.device import Device, read_device
 from pde.backends.fourth_order import FourthOrder
@@ -22,6 +23,7 @@ from pde.common.arrays import import_torch
 from pde.levels.direct import LARGEST_DENSE
 from pde.levels.hierarchy import LARGEST_DIRECT, Hierarchy, Makers
 from pde.levels.hierarchy import MAKERS as MAKERS_OF_HIERARCHIES
+from pde.levels.obstacle import ObstacleGrid
 from pde.problem.grid import Grid
 
 
@@ -108,6 +110,15 @@ def make_nonlinear(hierarchy: Hierarchy, options: Options) -> NewtonMultigrid:
 
         hierarchy = compiled(hierarchy, None if options.kernels == "auto" else 1)
     return NewtonMultigrid(hierarchy, options.dtype, why)
+
+
+def passes(grid: ObstacleGrid, options: Options) -> Passes:
+    """Passes by compiled kernels where a solver may use them for such a grid, else those of NumPy."""
+    if grid.A.grid.ndim == 1 or makers(grid.A.grid, options) is MAKERS_OF_HIERARCHIES:
+        return Passes(grid)
+    from pde.backends.numba.contact import CompiledPasses
+
+    return CompiledPasses(grid, options.cores)
 
 
 def _chosen(hierarchy: Hierarchy, options: Options) -> Backend:

@@ -248,6 +248,21 @@ def build_hierarchy(
         A = coarse
 
 
+def with_finest(before: Hierarchy, terms: Terms) -> Hierarchy | None:
+    """The truncated levels of `before` below a finest one with other terms: they are a preconditioner, not R A P.
+
+    None where they are no truncated ones.
+    """
+    first, choices = before.levels[0].info, before.choices
+    if not isinstance(first.to_coarse, TruncatedTransfer):
+        return None
+    A: Any = finest_operator(first.grid, choices.dtype, terms)
+    transfer = TruncatedTransfer(first.grid, first.to_coarse.which, choices.dtype, scaling(A), A.volumes)
+    volumes = _volumes(A, choices).with_rows(row_scale(A))
+    levels = [_level(A, transfer, choices), *before.levels[1:]]
+    return replace(before, levels=levels, volumes=[volumes, *before.volumes[1:]])
+
+
 def of_fourth_order(hierarchy: Hierarchy) -> Hierarchy:
     """The same with the compact operator on the finest level; alone, it is solved directly."""
     levels, choices = hierarchy.levels, hierarchy.choices

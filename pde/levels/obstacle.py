@@ -1,4 +1,4 @@
-"""Grids of an obstacle problem: projected sweeps, the residual of complementarity, and levels without the contact set.
+"""Grids of an obstacle problem: projected sweeps, and levels without the contact set.
 
 lower <= u <= upper, and with r = f - A u: r <= 0 where u = lower, r >= 0 where u = upper, r = 0 between.
 """
@@ -48,15 +48,6 @@ class ObstacleGrid:
                 u[block] = np.clip(u[block] + d[block], bounds.lower[block], bounds.upper[block])
         return u
 
-    def complementarity(self, u: Array, r: Array) -> Array:
-        """The natural residual, D (clip(u + r / D) - u) with the diagonal D of A: r itself away from the bounds."""
-        result = r / self.A.diagonal
-        result += u
-        result = self.bounds.clip(result)
-        result -= u
-        result *= self.A.diagonal
-        return result
-
 
 def coarser(fine: ObstacleGrid) -> tuple[ObstacleGrid, CubicInterpolation] | None:
     """The problem on the next coarser grid, whose bounds are those at its points, or the means of cells."""
@@ -101,13 +92,18 @@ def without_contact(
     singular: bool = False,
 ) -> Hierarchy:
     """The levels of A on the unknowns that are not held: truncated Galerkin operators, see `levels.truncated`."""
-    grid, terms, inside = A.grid, A.terms, ~held
-    before = DomainTerms(inside) if terms.domain is None else replace(terms.domain, inside=terms.domain.inside & inside)
-    terms = replace(terms, domain=before)
+    grid, terms = A.grid, free_terms(A, held)
     names = automatic(grid, terms, "auto", "auto", "auto")
     nu = sweeps or automatic_sweeps(grid, terms, *names[:2], 2)
     choices = Choices(names[0], omega, nu, *names[1:], dtype, singular)
     return build_hierarchy(grid, terms, choices, None, makers=makers)
+
+
+def free_terms(A: Any, held: Array) -> Terms:
+    """The terms of A on the unknowns that are not held."""
+    domain, inside = A.terms.domain, ~held
+    domain = DomainTerms(inside) if domain is None else replace(domain, inside=domain.inside & inside)
+    return replace(A.terms, domain=domain)
 
 
 def _at_coarse_points(bound: Array, grid: Grid, which: tuple[bool, ...], free: float) -> Array:

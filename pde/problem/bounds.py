@@ -47,8 +47,8 @@ def read_bounds(problem: Poisson, lower: Any, upper: Any, dtype: np.dtype, batch
     """
     bounds = Bounds(*(_read(name, b, problem, dtype, batch) for name, b in zip(NAMES, (lower, upper), strict=True)))
     low, high = np.broadcast_arrays(bounds.lower, bounds.upper)
-    crossed = np.argwhere(low > high)
-    if len(crossed):
+    if np.any(low > high):
+        crossed = np.argwhere(low > high)
         at = tuple(crossed[0].tolist())
         raise ValueError(
             f"lower must not be above upper; at index {at}, the first of {len(crossed)}, they are {low[at]:.6g} and "
@@ -78,7 +78,10 @@ def _read(name: str, given: Any, problem: Poisson, dtype: np.dtype, batch: tuple
         at = tuple(np.argwhere(wrong)[0].tolist())
         raise ValueError(f"{name} must be a number or {free} (no bound) everywhere; got {values[at]} at index {at}")
     some = np.isfinite(values)
-    result = np.where(some, finite(name, np.where(some, values, 0.0), dtype), free).astype(dtype)
+    if some.all():
+        result = finite(name, values, dtype).astype(dtype)
+    else:
+        result = np.where(some, finite(name, np.where(some, values, 0.0), dtype), free).astype(dtype)
     return result.reshape(-1, *shape) if values.ndim > len(shape) else result
 
 

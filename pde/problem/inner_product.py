@@ -32,6 +32,11 @@ class Volumes(Frozen):
         W = self._W.volumes() if isinstance(self._W, Grid) else self._W
         return W / W.sum()
 
+    @property
+    def shares(self) -> Any:
+        """W / sum W, one number where all are equal."""
+        return 1 / self._size if self._uniform else self._weights
+
     def to(self, device: Any, dtype: Any) -> Self:
         """The same for tensors; arrays of any dtype have it as it is."""
         if device is None or (self._uniform and self.rows is None):

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from mgcore import solve_batch
+from pde.backends.contact import Contact
 from pde.backends.data import Data
 from pde.problem.grid import Array
 from pde.solver.truncated_newton import TruncatedNewton
@@ -24,41 +25,34 @@ from pde.solver.truncated_newton import TruncatedNewton
 class ActiveSet(TruncatedNewton):
     """See above."""
 
-    accuracy: ClassVar[float] = 1e-3
-    """A step solves to this share of the residual before it."""
+    accuracy: ClassVar[tuple[float, float]] = 1e-2, 1e-6
+    """A step solves to this share of the residual before it: while the active set changes, and once it has not, but no
+    further than half of `target`."""
 
     most: ClassVar[int] = 30
     """Iterations of conjugate gradients in a step."""
 
     def step(self) -> None:
-        energy = self.energy()
-        v = self._predicted()
-        if self.mg.problem.singular and not v[1].any():
+        if self.mg.problem.singular and not self.contact.held.any():
             self.meet()
-            v = self._predicted()
-        before = self.u
-        self.begin(self.grid.bounds.clip(self._solved(*v)))
-        if not self.energy() <= energy + 64 * np.finfo(self.u.dtype).eps * abs(energy):
-            self.begin(before)
+        contact, before = self.contact, (self.u, self.r)
+        self.begin(self._solved(contact))
+        if not self.contact.energy <= contact.energy + 64 * np.finfo(self.u.dtype).eps * abs(contact.energy):
+            self.take(*before)
             super().step()
 
-    def _predicted(self) -> tuple[Array, Array]:
-        """u + r / D clipped, and where that has changed it: the active set."""
-        v = self.r / self.grid.A.diagonal
-        v += self.u
-        clipped = self.grid.bounds.clip(v)
-        return clipped, clipped != v
-
-    def _solved(self, clipped: Array, held: Array) -> Array:
-        """u at its bounds where it is held, and A u = f elsewhere."""
-        grid, free = self.grid, self.free(held)
-        u = np.where(held, clipped, self.u)
+    def _solved(self, contact: Contact) -> Array:
+        """u at its bounds where it is held, and A u = f elsewhere, clipped."""
+        u, free = contact.moved, self.free(contact.held)
         if not free.any():
             return u
-        backend = self.levels(held)
-        r = backend.project((free * (grid.rhs - grid.A(u)))[None])
+        stays = self._held is not None and np.array_equal(contact.held, self._held)
+        backend, r = self.levels(contact.held), self.passes.residual(u)
+        r *= free
+        r = backend.project(r[None])
         accel = None if len(backend.hierarchy.levels) == 1 else "cg"
         backend = self.watch(backend if accel is None else backend.symmetric())
         iteration = backend.start("V", accel, Data(r, sizes=backend.norms(r)))
-        u += free * solve_batch(iteration, rtol=self.accuracy, max_cycles=self.most).u[0]
-        return u
+        rtol, atol = self.accuracy[stays], self.target / 2
+        e = solve_batch(iteration, rtol=rtol, atol=atol, max_cycles=self.most).u[0]
+        return self.passes.corrected(u, e)

@@ -155,10 +155,11 @@ class Constrained:
             solver.begin(u)
 
     def norms(self) -> Sequence[float]:
-        return [float(self._backend.norms(solver.complementarity()[None])[0]) for solver in self._solvers]
+        return [solver.contact.size for solver in self._solvers]
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
-        for solver in self._solvers:
+        for solver, member in zip(self._solvers, left, strict=True):
+            solver.target = member.tolerance * member.scale
             if self._nested:
                 solver.begin(nested_start(solver))
             solver.step()
@@ -167,7 +168,7 @@ class Constrained:
 
     def attainable(self) -> Sequence[float]:
         sizes = np.zeros(1)
-        return [float(self._backend.rounding(each.u[None], sizes + each.size())[0]) for each in self._solvers]
+        return [float(self._backend.rounding(each.u[None], sizes + each.contact.size)[0]) for each in self._solvers]
 
     def failures(self) -> Sequence[str | None]:
         return [None] * len(self._solvers)

@@ -17,14 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from pde.backends.choice import make, makers
+from pde.backends.choice import make, makers, passes
+from pde.backends.contact import Contact
 from pde.backends.data import Data
-from pde.levels.obstacle import ObstacleGrid, coarser, without_contact
+from pde.levels.hierarchy import with_finest
+from pde.levels.obstacle import ObstacleGrid, coarser, free_terms, without_contact
 from pde.problem.grid import Array
-from pde.problem.inner_product import Volumes
 
 COARSEST = 64
 """Unknowns of the grid on which nested iteration begins, at most."""
+
+FEW = 0.01
+"""Share of the unknowns that may have changed for coarse levels to stay: they are a little worse, and cost as much as
+three iterations of conjugate gradients."""
 
 ENOUGH, MOST = 0.05, 4
 """On coarser grids nested iteration ends where the residual has fallen by this factor, or after so many steps."""
@@ -36,47 +41,65 @@ class GridSolver:
     Args:
         mg: the solver whose options are taken.
         watch: of the backends of corrections.
+
+    Attributes:
+        target: the norm of the residual of complementarity that steps are to reach.
     """
+
+    target = 0.0
 
     def __init__(self, mg: Any, grid: ObstacleGrid, watch: Callable[[Any], Any] = lambda backend: backend) -> None:
         self.mg, self.grid, self.watch = mg, grid, watch
-        self.volumes = Volumes(grid.A.volumes)
         options = mg._options
         self._options = replace(options, kernels="numpy" if options.kernels == "numpy" else "auto")
+        self.passes = passes(grid, self._options)
+        self.volumes = self.passes.volumes
+        self._contact: Contact | None = None
         self._held: Array | None = None
+        self._made: Array | None = None
         self._backend: Any = None
 
     def begin(self, u: Array) -> None:
         """Take a first guess."""
         domain = self.grid.A.terms.domain
-        self.u = u if domain is None else u * domain.inside
-        self.r = self.grid.rhs - self.grid.A(self.u)
+        u = u if domain is None else u * domain.inside
+        self.take(u, self.passes.residual(u))
+
+    def take(self, u: Array, r: Array) -> None:
+        """Take an iterate with its residual."""
+        self.u, self.r, self._contact = u, r, None
+
+    @property
+    def contact(self) -> Contact:
+        """The iterate beside its bounds."""
+        if self._contact is None:
+            self._contact = self.passes.contact(self.u, self.r)
+        return self._contact
 
     def step(self) -> None:
         """Make one step."""
         raise NotImplementedError
 
-    def complementarity(self) -> Array:
-        """The residual of complementarity of `admissible`."""
-        return self.grid.complementarity(self.u, self.r)
-
-    def size(self) -> float:
-        return float(self.volumes.rms(self.complementarity()[None])[0])
-
-    def energy(self) -> float:
-        """(A u, u)/2 - (f, u)."""
-        return -float(self.volumes.mean((self.grid.rhs + self.r) * self.u)) / 2
-
     def levels(self, held: Array) -> Any:
-        """The backend of the levels without the unknowns that are held."""
-        if self._held is None or not np.array_equal(held, self._held):
-            A, mg = self.grid.A, self.mg
-            made = makers(A.grid, self._options)
-            singular = mg.problem.singular and not held.any()
-            hierarchy = without_contact(A, held, self.u.dtype, mg._sweeps, mg.omega, made, singular)
-            self._backend, self._held = make(hierarchy, self._options), held
-            self._backend.prepare()
-        return self._backend
+        """The backend of the levels without the unknowns that are held.
+
+        Where few have changed since levels were made, the coarse ones stay.
+        """
+        if self._held is not None and np.array_equal(held, self._held):
+            return self._backend
+        A, mg, hierarchy, backend = self.grid.A, self.mg, None, None
+        singular = mg.problem.singular and not held.any()
+        if self._made is not None and not singular and np.count_nonzero(held != self._made) <= FEW * held.size:
+            hierarchy = with_finest(self._backend.hierarchy, free_terms(A, held))
+            backend = None if hierarchy is None else self._backend.with_finest(hierarchy)
+        if hierarchy is None:
+            by = makers(A.grid, self._options)
+            hierarchy = without_contact(A, held, self.u.dtype, mg._sweeps, mg.omega, by, singular)
+            self._made = None if singular else held
+        backend = backend or make(hierarchy, self._options)
+        self._backend, self._held = backend, held
+        backend.prepare()
+        return backend
 
     def free(self, held: Array) -> Array:
         domain = self.grid.A.terms.domain
@@ -96,7 +119,7 @@ class TruncatedNewton(GridSolver):
     def step(self) -> None:
         grid = self.grid
         u = grid.sweep(self.u)
-        self.u, self.r = u, grid.rhs - grid.A(u)
+        self.take(u, self.passes.residual(u))
         held = self._at_bounds()
         if self.mg.problem.singular and not held.any():
             self.meet()
@@ -119,8 +142,7 @@ class TruncatedNewton(GridSolver):
         if not slope > 0:
             return
         alpha = u.dtype.type(min(1.0, slope / curvature) if curvature > 0 else 1.0)
-        self.u = v if alpha == 1 else grid.bounds.clip(u + alpha * d)
-        self.r = r - alpha * Ad
+        self.take(v if alpha == 1 else grid.bounds.clip(u + alpha * d), r - alpha * Ad)
 
     def _at_bounds(self) -> Array:
         bounds = self.grid.bounds
@@ -131,15 +153,14 @@ def nested_start(solver: GridSolver) -> Array:
     """A first guess on the grid of a solver, from solutions on all coarser ones."""
     below = coarser(solver.grid) if solver.grid.A.grid.size > COARSEST else None
     if below is None:
-        return solver.u
+        return solver.grid.bounds.clip(np.zeros_like(solver.grid.f))
     grid, interpolate = below
     coarse = type(solver)(solver.mg, grid, solver.watch)
-    coarse.begin(grid.bounds.clip(np.zeros_like(grid.f)))
     last = grid.A.grid.size <= COARSEST
     coarse.begin(nested_start(coarse))
-    first = coarse.size()
+    coarse.target = (1e-8 if last else ENOUGH) * coarse.contact.size
     for _ in range(20 if last else MOST):
-        if coarse.size() <= (1e-8 if last else ENOUGH) * first:
+        if coarse.contact.size <= coarse.target:
             break
         coarse.step()
     u = interpolate(coarse.u[None], {k: g for k, g in solver.grid.sides.items() if k != "walls"})[0]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import pde
-from pde.levels.obstacle import made
+from pde.levels.obstacle import made, without_contact
 from pde.problem.bounds import Bounds
+from pde.solver import truncated_newton
 from pde.solver.active_set import ActiveSet
 from pde.solver.truncated_newton import TruncatedNewton
 from tests.pde.obstacles import RADIUS, ball, reference, violation
@@ -249,9 +250,9 @@ def test_the_line_search_takes_too_long_a_step_back():
     problem = pde.Poisson((9, 10))
     solver = solver_of(TruncatedNewton, problem, -3.0, np.full(problem.shape, -4.0), np.full(problem.shape, 3.0))
     for factor in (1.0, 2.0, 5.0):  # steps along r of twice as much as brings the least energy raise it
-        before = solver.energy()
+        before = solver.contact.energy
         solver.search(factor * solver.r / solver.grid.A.diagonal)
-        assert solver.energy() < before
+        assert solver.contact.energy < before
         assert np.allclose(solver.r, solver.grid.rhs - solver.grid.A(solver.u), rtol=0, atol=1e-9)
 
 
@@ -261,11 +262,11 @@ def test_a_step_that_raises_the_energy_is_made_by_truncated_newton(monkeypatch):
         solver_of(kind, problem, -3.0, np.full(problem.shape, -0.02), np.full(problem.shape, 3.0))
         for kind in (ActiveSet, TruncatedNewton)
     )
-    monkeypatch.setattr(ActiveSet, "_solved", lambda self, clipped, held: self.grid.bounds.upper)
-    before = solver.energy()
+    monkeypatch.setattr(ActiveSet, "_solved", lambda self, contact: self.grid.bounds.upper)
+    before = solver.contact.energy
     solver.step()
     other.step()
-    assert solver.energy() < before
+    assert solver.contact.energy < before
     assert np.array_equal(solver.u, other.u)
 
 
@@ -293,3 +294,18 @@ def test_moves_are_told_and_results_are_where_the_user_wants_them(method):
     assert np.array_equal(again.u, out)
     assert "level 1 (31x30)" in told.getvalue()
     assert "level 2 (15x15)" in told.getvalue()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("few", [0.0, 1.0])
+def test_coarse_levels_may_be_those_of_another_contact_set(few, method, monkeypatch):
+    """From a guess far away the set changes much; levels that stay for all of it slow steps down, and no more."""
+    monkeypatch.setattr(truncated_newton, "FEW", few)
+    builds = []
+    monkeypatch.setattr(truncated_newton, "without_contact", lambda *each: builds.append(1) or without_contact(*each))
+    problem, psi, exact = ball(31)
+    solution = pde.Multigrid(problem).solve(0.0, exact, u0=np.ones((31, 31)), lower=psi, method=method, rtol=1e-10)
+    assert solution.converged
+    assert (len(builds) == 1) == (few == 1)
+    nested = pde.Multigrid(problem).solve(0.0, exact, lower=psi, rtol=1e-10)
+    assert abs(solution.u - nested.u).max() <= 1e-7  # 1e-10 times the scale and the condition of A

@@ -121,6 +121,20 @@ class Multicolour(Backend):
             self._symmetric._runners = self._runners
         return self._symmetric
 
+    def with_finest(self, hierarchy: Hierarchy, runner: Runner | None = None) -> Multicolour:
+        """See `Backend`; arrays of this backend are used again, which is not to run any more."""
+        memory, result = self.finest.memory, Multicolour(hierarchy, self._options, self.variant)
+        info = hierarchy.levels[0].info
+        if runner is None:
+            table = Table(info.operator, info.to_coarse, self.dtype, hierarchy.volumes[0].rows)
+            runner = Runner(table, self._options.cores)
+        result._runners = [runner, *self._runners[1:]]
+        result.moves = [CompiledLevel(hierarchy.levels[0], runner, memory), *self.moves[1:]]
+        result._prepared = self._prepared
+        if self._symmetric is not None:
+            result._symmetric = self._symmetric.with_finest(hierarchy.symmetric(), runner)
+        return result
+
     def traced(self, report: Callable[[Event], Any]) -> Backend:
         return Backend(self.hierarchy, self.dtype, self.device).traced(report)
 
