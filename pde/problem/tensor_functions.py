@@ -66,7 +66,7 @@ class OnTensors:
         return self._on_host(result), slope.numpy()
 
     def on_tensors(self, u: Any, points: Sequence[Array]) -> Any:
-        """What the function makes of tensors, with its gradients."""
+        """Apply the function to tensors, with its gradients."""
         return self.__wrapped__(u, *(self._tensor(x).to(u.dtype) for x in points))
 
     def _tensor(self, values: Any) -> Any:
