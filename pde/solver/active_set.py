@@ -5,8 +5,9 @@ A step on one grid, with r = f - A u and the diagonal D of A:
     held = {u + r / D is at or beyond a bound};  u = that bound there;  A u = f elsewhere, by conjugate gradients
 
 around the cycles of truncated levels. With exact solves it is a step of a semismooth Newton method, and a few steps end
-it from a nested start. With bounds on both sides it may go round in circles: where the energy of the clipped iterate
-does not fall, a step of truncated Newton is made in its place.
+it from a nested start. Clipping may raise the energy, where a coefficient jumps above all, and with bounds on both
+sides sets may go round in circles: where a few sets in a row do not lower the energy, a step of truncated Newton is made
+in their place.
 """
 
 from __future__ import annotations
@@ -30,17 +31,21 @@ class ActiveSet(TruncatedNewton):
     most: ClassVar[int] = 30
     """Iterations of conjugate gradients in a step."""
 
+    sets: ClassVar[int] = 5
+    """Active sets, one after the other, that a step tries at most until the energy is not above that before it."""
+
     def step(self) -> None:
-        energy = self.energy()
-        v = self._predicted()
-        if self.mg.problem.singular and not v[1].any():
-            self.meet()
+        energy, before = self.energy(), self.u
+        for _ in range(self.sets):
             v = self._predicted()
-        before = self.u
-        self.begin(self.grid.bounds.clip(self._solved(*v)))
-        if not self.energy() <= energy + 64 * np.finfo(self.u.dtype).eps * abs(energy):
-            self.begin(before)
-            super().step()
+            if self.mg.problem.singular and not v[1].any():
+                self.meet()
+                v = self._predicted()
+            self.begin(self.grid.bounds.clip(self._solved(*v)))
+            if self.energy() <= energy + 64 * np.finfo(self.u.dtype).eps * abs(energy):
+                return
+        self.begin(before)
+        super().step()
 
     def _predicted(self) -> tuple[Array, Array]:
         """u + r / D clipped, and where that has changed it: the active set."""
@@ -52,7 +57,7 @@ class ActiveSet(TruncatedNewton):
     def _solved(self, clipped: Array, held: Array) -> Array:
         """u at its bounds where it is held, and A u = f elsewhere."""
         grid, free = self.grid, self.free(held)
-        u = np.where(held, clipped, self.u)
+        u = np.where(held, clipped, self.u).astype(self.u.dtype, copy=False)  # D may be in float64
         if not free.any():
             return u
         backend = self.levels(held)

@@ -295,7 +295,7 @@ class Multigrid(Setup, kind=Poisson):
             "work_units": None
             if bounded
             else partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle, accel=accel),
-            "patience": 5 if accel is None else 20,
+            "patience": 20 if bounded or accel is not None else 5,  # with bounds it is the energy that falls
             "doubt": self._doubtful,
         }
         self.backend.prepare(progress)
