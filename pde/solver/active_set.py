@@ -6,8 +6,8 @@ A step on one grid, with r = f - A u and the diagonal D of A:
 
 around the cycles of truncated levels. With exact solves it is a step of a semismooth Newton method, and a few steps end
 it from a nested start. Clipping may raise the energy, where a coefficient jumps above all, and with bounds on both
-sides sets may go round in circles: where a few sets in a row do not lower the energy, a step of truncated Newton is made
-in their place.
+sides sets may go round in circles: where a few sets in a row do not lower the energy, a step of truncated Newton is
+made in their place.
 """
 
 from __future__ import annotations

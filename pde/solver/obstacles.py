@@ -76,7 +76,8 @@ class Obstacles:
         forces = [size(part) for part in _within_bounds(mg, f, inputs.sides, bounds, start)]
         scale = np.maximum(np.fmin(sizes, np.max(forces, axis=0)), stiff * size((start - w).astype(f.dtype)))
         guess = inputs.guess
-        if guess is not None and not isinstance(problem, NonlinearPoisson):  # where w is the solution, whatever is guessed
+        if guess is not None and not isinstance(problem, NonlinearPoisson):
+            # where the scale is 0, w is the solution, whatever is guessed
             guess = guess * (scale > 0).reshape(-1, *[1] * problem.ndim)
         return cls(mg, f, inputs.sides, bounds, scale, guess, kind if guess is None else "V", trace, method)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -61,24 +63,28 @@ def test_fascd_where_coarse_points_are_centres_of_cells(shape):
 
 def test_active_sets_where_clipping_raises_the_energy():
     """Stiff grains touch bounds at single points, which clipping lets stand out; the set after it finds the others."""
-    rng = np.random.default_rng(3)
-    problem = pde.Poisson((40, 41), coefficient=np.where(rng.random((40, 41)) < 0.4, 1.0, 1e3))
-    f, energies = 3e3 * rng.standard_normal((40, 41)), []
+    rng, shape, energies = np.random.default_rng(2), (40, 41), []
+    problem = pde.Poisson(shape, coefficient=np.where(rng.random(shape) < 0.4, 1.0, 1e5))
+    f, lower = 1e4 * rng.standard_normal(shape), -1e-2 * rng.random(shape)
+    upper = np.where(rng.random(shape) < 0.5, np.inf, 1e-2 * rng.random(shape))
     solution = pde.Multigrid(problem).solve(
         f,
-        lower=-1e-2 * rng.random((40, 41)),
-        upper=1e-2 * rng.random((40, 41)),
-        cycle="V",
+        lower=lower,
+        upper=upper,
         callback=lambda progress: energies.append(float(pde.energy(problem, progress.u, f))) and False,
     )
     assert solution.converged
-    assert solution.cycles <= 20
+    assert solution.cycles <= 12
     slack = 8 * EPS * f.size * abs(energies[-1])
-    assert all(b <= a + slack for a, b in zip(energies, energies[1:], strict=False))
+    assert all(b <= a + slack for a, b in pairwise(energies))
 
 
 def test_energies_that_fall_while_residuals_rise_are_no_stall():
-    f = 400 - 100 * np.random.default_rng(5).random(64)
-    problem = pde.Poisson(64, boundary=[("dirichlet", "neumann")])
-    solution = pde.Multigrid(problem).solve(f, upper=3.0, method="truncated newton", cycle="V")
+    rng = np.random.default_rng(14)
+    n = int(rng.integers(20, 100))
+    f, upper = 400 - 100 * rng.random(n), 3 + 30 * rng.random(n)
+    upper[rng.random(n) < 0.5] = np.inf
+    problem = pde.Poisson(n, boundary=[("dirichlet", "neumann")])
+    solution = pde.Multigrid(problem).solve(f, upper=upper, method="truncated newton", cycle="V")
     assert solution.converged
+    assert max(solution.residual_norms[1:6]) > solution.residual_norms[0]
