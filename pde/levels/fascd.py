@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mgcore import Level
+from pde.levels.black_box import through_points
 from pde.levels.interpolation_1d import as_weights, linear_matrix
 from pde.levels.nonlinear import Average
 from pde.levels.projected import (
@@ -24,7 +25,7 @@ from pde.levels.projected import (
     complementarity,
     diagonal,
 )
-from pde.levels.transfers import BilinearTransfer
+from pde.levels.transfers import TRANSFERS, BilinearTransfer
 from pde.problem.grid import Array, Grid
 from pde.problem.nonlinear_operator import NonlinearOperator
 
@@ -183,9 +184,10 @@ def injected(level: Level, bounds: Bounds) -> Bounds:
 
 
 def _injection(level: Level) -> Average:
-    """Pi of a level: u at the coarse points, or its means over merged cells."""
+    """Pi of a level: u at the coarse points, which may be centres of cells, or its means over merged cells."""
     fine, P = level.info.grid, level.info.to_coarse
-    return Average(fine, tuple(f.n != c.n for f, c in zip(fine.axes, P.coarse.axes, strict=True)))
+    which = tuple(f.n != c.n for f, c in zip(fine.axes, P.coarse.axes, strict=True))
+    return Average(fine if isinstance(P, tuple(TRANSFERS.values())) else through_points(fine, which), which)
 
 
 def _constrained(

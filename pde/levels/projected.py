@@ -82,27 +82,31 @@ class ActiveSets:
         if isinstance(A, NonlinearOperator):
             A, sweep = (B := ProjectedNewtonGaussSeidel(A.of_member(member), sweep.omega)).A, B
         bounds = lower, upper
-        left = complementarity(f - A(u), diagonal(A, u), u, *bounds)
+
+        def residuals(u: Array) -> tuple[Array, Array]:
+            r = f - A(u)
+            return r, complementarity(r, diagonal(A, u), u, *bounds)
+
+        r, left = residuals(u)
         size = first = _norm(left)
         failed = 0
         for _ in range(MOST_STEPS):
-            rounding = 4 * float(np.finfo(u.dtype).eps) * _norm(abs(diagonal(A, u) * u) + abs(f))
+            rounding = 4 * float(np.finfo(u.dtype).eps) * _norm(abs(diagonal(A, u) * u) + abs(f) * (left == r))
             if not size > max(ENOUGH * first, rounding) or failed > MOST_FAILED:
                 break
-            new = np.clip(u + self._step(A, u, f, left), *bounds)
-            after = complementarity(f - A(new), diagonal(A, new), new, *bounds)
+            new = np.clip(u + self._step(A, u, r, left), *bounds)
+            r, after = residuals(new)
             if not _norm(after) < 0.9 * size:
                 new = u
                 for _ in range(SWEEPS):
                     new = sweep(new[None], f[None], lower[None], upper[None])[0]
-                after = complementarity(f - A(new), diagonal(A, new), new, *bounds)
+                r, after = residuals(new)
                 failed += not _norm(after) < 0.9 * size
             u, left, size = new, after, _norm(after)
         return u
 
-    def _step(self, A: Any, u: Array, f: Array, left: Array) -> Array:
+    def _step(self, A: Any, u: Array, r: Array, left: Array) -> Array:
         """The step to the bounds where `left` is not f - A(u), and of Newton's method at the other points."""
-        r = f - A(u)
         held = (left != r).ravel()
         e = np.where(held, (left / diagonal(A, u)).ravel(), 0.0)
         free = ~held

@@ -5,8 +5,9 @@ A step on one grid, with r = f - A u and the diagonal D of A:
     held = {u + r / D is at or beyond a bound};  u = that bound there;  A u = f elsewhere, by conjugate gradients
 
 around the cycles of truncated levels. With exact solves it is a step of a semismooth Newton method, and a few steps end
-it from a nested start. With bounds on both sides it may go round in circles: where the energy of the clipped iterate
-does not fall, a step of truncated Newton is made in its place.
+it from a nested start. Clipping may raise the energy, where a coefficient jumps above all, and with bounds on both
+sides sets may go round in circles: where a few sets in a row do not lower the energy, a step of truncated Newton is
+made in their place.
 """
 
 from __future__ import annotations
@@ -32,18 +33,23 @@ class ActiveSet(TruncatedNewton):
     most: ClassVar[int] = 30
     """Iterations of conjugate gradients in a step."""
 
+    sets: ClassVar[int] = 5
+    """Active sets, one after the other, that a step tries at most until the energy is not above that before it."""
+
     def step(self) -> None:
-        if self.mg.problem.singular and not self.contact.held.any():
-            self.meet()
-        contact, before = self.contact, (self.u, self.r)
-        self.begin(self._solved(contact))
-        if not self.contact.energy <= contact.energy + 64 * np.finfo(self.u.dtype).eps * abs(contact.energy):
-            self.take(*before)
-            super().step()
+        energy, before = self.contact.energy, (self.u, self.r)
+        for _ in range(self.sets):
+            if self.mg.problem.singular and not self.contact.held.any():
+                self.meet()
+            self.begin(self._solved(self.contact))
+            if self.contact.energy <= energy + 64 * np.finfo(self.u.dtype).eps * abs(energy):
+                return
+        self.take(*before)
+        super().step()
 
     def _solved(self, contact: Contact) -> Array:
         """u at its bounds where it is held, and A u = f elsewhere, clipped."""
-        u, free = contact.moved, self.free(contact.held)
+        u, free = contact.moved.astype(self.u.dtype, copy=False), self.free(contact.held)  # D may be in float64
         if not free.any():
             return u
         stays = self._held is not None and np.array_equal(contact.held, self._held)

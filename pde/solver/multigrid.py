@@ -251,8 +251,9 @@ class Multigrid(Setup, kind=Poisson):
                 r = f - A u r <= 0 where u = lower, r >= 0 where u = upper, r = 0 between; it has the least energy of
                 all u between the bounds. `Solution.contact` tells where it meets them, and the residual is that of
                 complementarity, D (clip(u + r / D) - u) with the diagonal D of A: r itself away from the bounds. scale
-                is at least 8 (sum_i a_i / L_i^2) times the norm of what the bounds take w off, L the extent. For
-                second order and real numbers; not for open sides, full tensors, closed faces, and complex data.
+                is at least 8 (sum_i a_i / L_i^2) times the norm of what the bounds take w off, L the extent; of f
+                that presses w on bounds nearby only D times the way there counts. For second order and real numbers;
+                not for open sides, full tensors, closed faces, and complex data.
             method: with bounds "active set" (primal-dual active sets, each solved on truncated levels), "truncated
                 newton" (truncated nonsmooth Newton multigrid, whose energy never rises), "fascd" (cycles of the full
                 approximation scheme whose iterates never leave the bounds; the method of nonlinear problems) or "auto",
@@ -295,7 +296,7 @@ class Multigrid(Setup, kind=Poisson):
             "work_units": None
             if bounded
             else partial(self.work_units, "V" if cycle == "fmg" and u0 is not None else cycle, accel=accel),
-            "patience": 5 if accel is None else 20,
+            "patience": 20 if bounded or accel is not None else 5,  # with bounds it is the energy that falls
             "doubt": self._doubtful,
         }
         self.backend.prepare(progress)

@@ -11,10 +11,13 @@ import numpy as np
 from mgcore import Iteration, Remaining, Solution
 from pde.backends.base import Backend
 from pde.common.arguments import described
+from pde.common.arrays import cast
 from pde.levels.obstacle import ObstacleGrid, made
+from pde.levels.projected import complementarity, diagonal
 from pde.problem.boundary import fold
 from pde.problem.bounds import Bounds, check_sides, read_bounds
 from pde.problem.grid import Array, Sides
+from pde.problem.nonlinear import NonlinearPoisson
 from pde.solver.active_set import ActiveSet
 from pde.solver.batch import axes_of
 from pde.solver.fascd import fascd
@@ -67,11 +70,16 @@ class Obstacles:
             _check_sign(mg, inputs, bounds)
         reduced = mg._reduction(f, inputs.sides)
         w = reduced.w.sum() if isinstance(reduced.w, Products) else 0.0 if reduced.w is None else reduced.w
-        off = (bounds.clip(np.zeros_like(f) + w) - w).astype(f.dtype)
         stiff = 8 * sum(a / axis.length**2 for a, axis in zip(problem.terms.typical, problem.grid.axes, strict=True))
         sizes = reduced.data.sizes * (1.0 if reduced.unit is None else reduced.unit)
-        scale = np.maximum(sizes, stiff * mg.backend.sizes(off))
-        return cls(mg, f, inputs.sides, bounds, scale, inputs.guess, kind if inputs.u0 is None else "V", trace, method)
+        size, start = mg.backend.sizes, bounds.clip(np.zeros_like(f) + w)
+        forces = [size(part) for part in _within_bounds(mg, f, inputs.sides, bounds, start)]
+        scale = np.maximum(np.fmin(sizes, np.max(forces, axis=0)), stiff * size((start - w).astype(f.dtype)))
+        guess = inputs.guess
+        if guess is not None and not isinstance(problem, NonlinearPoisson):
+            # where the scale is 0, w is the solution, whatever is guessed
+            guess = guess * (scale > 0).reshape(-1, *[1] * problem.ndim)
+        return cls(mg, f, inputs.sides, bounds, scale, guess, kind if guess is None else "V", trace, method)
 
     def __call__(self, inputs: Inputs, again: bool) -> Iteration:
         make: Method = self.mg.bounded_methods[self.method]
@@ -125,6 +133,24 @@ def _check_problem(mg: Any, inputs: Inputs, accel: Any) -> None:
         raise ValueError(f"{what} a reaction so negative that the energy may have no minimum")
     if accel not in (None, "none", "auto"):
         raise ValueError(f"accel must be None, 'none' or 'auto' with bounds; got {described(accel)}")
+
+
+def _within_bounds(mg: Any, f: Array, sides: Sides, bounds: Bounds, u: Array) -> tuple[Array, Array]:
+    """The residual of complementarity of u, and that of f in the place of f - A u: bounds near u leave little of both.
+
+    A force that presses all of u on its bounds would make the tolerance trivial else.
+    """
+    problem, inside = mg.problem, 1 if mg.problem.domain is None else mg.problem.domain.inside
+    sides = {key: cast(g, f.dtype) for key, g in sides.items()}
+    with np.errstate(all="ignore"):  # functions of the user
+        if isinstance(problem, NonlinearPoisson):
+            A = mg.levels[0].A.with_values(sides)
+            r = A.add_fluxes(f, sides) - A(u)
+        else:
+            A, u = problem._operator, u * inside
+            r = inside * fold(f, sides, problem.grid, problem.terms) - A(u)
+        parts = [complementarity(part, diagonal(A, u), u, bounds.lower, bounds.upper) for part in (r, f)]
+    return parts[0].astype(f.dtype), parts[1].astype(f.dtype)
 
 
 def _check_sign(mg: Any, inputs: Inputs, bounds: Bounds) -> None:
