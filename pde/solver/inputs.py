@@ -185,7 +185,7 @@ class Reader:
         """A first guess of the shape of f."""
         if u is None:
             return None
-        alike = name == "u0" and np.ndim(u) == 0 and not callable(u)
+        alike = name == "u0" and not (callable(u) or isinstance(u, list | tuple)) and np.ndim(u) == 0
         u = self._nodal(name, u, constant=alike)
         if alike:
             u = copied(namespace(u).broadcast_to(u, tuple(f.shape)))
