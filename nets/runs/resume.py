@@ -133,5 +133,5 @@ def _differences(theirs: Any, ours: Any) -> str:
     for name in ours:
         if theirs.get(name) != ours[name]:
             found = _differences(theirs.get(name), ours[name])
-            return found if isinstance(ours[name], dict) else f"{name} is {found}"
+            return found if name == "settings" else f"{name} is {found}"
     return f"{theirs} there, {ours} here"
