@@ -21,7 +21,7 @@ except (ImportError, AttributeError):
 settings.register_profile(
     "same",
     deadline=None,
-    max_examples=20,
+    max_examples=12,
     print_blob=True,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],

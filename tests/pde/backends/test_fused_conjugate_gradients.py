@@ -16,7 +16,7 @@ from tests.pde import rounding
 from tests.pde.kernel_solvers import solvers
 
 ONE = Remaining(last=1.0, scale=1.0, tolerance=0.0, cycles=1)
-RUNS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+RUNS = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def fused(mg, threads=1):

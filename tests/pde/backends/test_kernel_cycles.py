@@ -36,7 +36,7 @@ HOW_THEY_RUN = {
 }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mg=solvers(), **HOW_THEY_RUN)
 def test_every_cycle_is_that_of_the_plain_levels(mg, threads, shares, streamed, seed, tile):
     check_every_cycle(mg, threads, shares, streamed, seed, tile)
@@ -86,7 +86,7 @@ def test_a_program_has_no_pass_too_many():
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mg=solvers(every=True), **HOW_THEY_RUN)
 def test_every_cycle_of_every_kind_is_that_of_the_plain_levels(mg, threads, shares, streamed, seed, tile):
     check_every_cycle(mg, threads, shares, streamed, seed, tile)

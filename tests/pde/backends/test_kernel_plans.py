@@ -35,7 +35,7 @@ def assert_same(one, other):
     assert one[1] == other[1]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     mg=solvers(),
     kind=st.sampled_from(KINDS),

@@ -81,7 +81,7 @@ def test_full_multigrid_of_singular_problems(mg, threads, seed):
 
 
 @pytest.mark.slow
-@settings(SETTINGS, max_examples=60)
+@settings(SETTINGS, max_examples=30)
 @given(mg=solvers(every=True), **HOW)
 def test_full_multigrid_takes_boundary_data_with_every_kind_of_kernel(mg, threads, seed):
     check_full_multigrid(mg, threads, seed)

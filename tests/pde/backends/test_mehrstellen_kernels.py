@@ -23,7 +23,7 @@ def problems(draw):
     return Poisson(shape, extent, axes, coefficient=a, reaction=draw(st.sampled_from([0.5, 20.0])), order=4)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     problem=problems(),
     threads=st.integers(1, 3),

@@ -43,7 +43,7 @@ def poisoned(problem, threads, shares=4, streamed=1 << 30):
     return made
 
 
-@settings(max_examples=60, **QUIETLY)
+@settings(max_examples=30, **QUIETLY)
 @given(
     mg=solvers(least=2),
     threads=st.integers(1, 3),

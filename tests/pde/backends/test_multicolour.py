@@ -86,7 +86,7 @@ def threads_on_small_grids(monkeypatch):
     monkeypatch.setattr(runner, "ALONE_BELOW", 1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(mg=solvers(), **HOW_THEY_RUN)
 def test_every_cycle_is_that_of_the_plain_levels(mg, threads, seed):
     mine, plain = compiled(mg, threads), Backend(mg.hierarchy, mg.dtype)
@@ -128,7 +128,7 @@ def _after(iteration, count):
     return iteration.u()
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(mg=solvers(("float64",)), threads=st.integers(1, 3))
 def test_products_are_those_of_the_plain_levels(mg, threads):
     for level in mg.levels[:-1]:
@@ -154,7 +154,7 @@ def test_an_axis_of_one_unknown_has_products_as_others_have(shape):
     np.testing.assert_allclose(found.matrix().toarray(), expected.matrix().toarray(), rtol=0, atol=tolerance)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     shape=st.lists(st.integers(3, 20), min_size=2, max_size=2) | st.lists(st.integers(3, 9), min_size=3, max_size=3),
     boundary=st.sampled_from(["dirichlet", "neumann", "periodic", [("dirichlet", ("robin", 2.0))]]),

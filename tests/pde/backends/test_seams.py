@@ -31,7 +31,7 @@ def solvers(draw):
     return pde.Multigrid(problem, smoother="sor", nu=draw(st.sampled_from(NU)), dtype=dtype, levels=64, kernels="numpy")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     mg=solvers(),
     adjoint=st.booleans(),

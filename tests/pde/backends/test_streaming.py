@@ -30,7 +30,7 @@ def at(offset, size, dtype):
     return numbers[GUARD:-GUARD], (numbers[:GUARD], numbers[-GUARD:])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     shape=st.one_of(
         st.tuples(st.integers(9, 70), st.integers(9, 150)),
