@@ -201,6 +201,7 @@ def test_reports_tell_runs_of_two_precisions_apart(chosen, tmp_path):
     assert records[0].kind() != records[1].kind() == records[2].kind()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", [BF16, FLOAT32])
 def test_a_resumed_run_keeps_what_it_had(choice, chosen, tmp_path, monkeypatch, capsys):
     chosen(choice)
@@ -217,6 +218,7 @@ def test_a_resumed_run_keeps_what_it_had(choice, chosen, tmp_path, monkeypatch, 
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_another_precision_is_another_recipe(chosen, tmp_path):
     chosen(BF16)
     train(tmp_path / "auto", recipe=AUTO)
@@ -258,6 +260,7 @@ def test_other_words_are_refused(value):
         Recipe(precision=value)
 
 
+@pytest.mark.slow
 def test_bf16_learns_the_digits_as_well():
     """Within four standard deviations of two accuracies that 360 images tell."""
     settings = {"epochs": 2, "batch": 32, "shift": 0.0, "progress": False}

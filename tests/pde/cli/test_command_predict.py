@@ -45,6 +45,7 @@ def test_command_line_predicts_conjugate_gradients(capsys):
     assert float(line.split()[2]) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_command_line_finds_the_best_omega(capsys):
     assert main(["predict", "--dims", "2", "--omega", "best", "--grids", "3", "--nu", "1", "1"]) == 0
     assert float(capsys.readouterr().out.split()[2]) == pytest.approx(1.15, abs=0.03)

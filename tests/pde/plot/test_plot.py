@@ -33,7 +33,10 @@ def is_a_picture(path):
     assert np.mean(pixels.min(axis=2) < 0.9) > 0.01
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
+SLOW = {"slim", "one cell thick"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in PROBLEMS])
 def test_solutions_and_smoothing_of_every_kind_are_drawn(name, tmp_path):
     problem = PROBLEMS[name]
     mg = Multigrid(problem)
