@@ -9,7 +9,7 @@ from inspect import signature
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -22,7 +22,6 @@ from tests.nets.networks import (
     BATCH_NORMS,
     CONVOLUTIONS,
     EPS,
-    all_configs,
     configs,
     images,
     network,
@@ -111,7 +110,6 @@ def test_forms_agree_on_every_grid(config, seed):
     assert theorems.residual_form(network(config, seed), images(config)) <= SMALL * tolerance(config)
 
 
-@settings(max_examples=12)
 @given(resnets(kind="sigma-ResNet", batch_norm=False, activation="relu", sharing="literal"), SEEDS)
 @torch.no_grad()
 def test_lemma_8_2(config, seed):
@@ -127,21 +125,18 @@ def test_lemma_8_2_is_false_with_the_printed_plus():
     assert norm(gap) > 0.01 * norm(plus.forward_features(x))
 
 
-@settings(max_examples=12)
 @given(resnets(kind="Mg-iResNet"), SEEDS)
 @torch.no_grad()
 def test_mg_iresnet_is_pre_act_resnet_with_the_other_sign(config, seed):
     assert theorems.sign_of_A(network(config, seed), images(config)) <= SMALL * resnet_tolerance(config)
 
 
-@settings(max_examples=12)
 @given(resnets(A="A^l", sharing="literal").filter(lambda config: config.kind != "Mg-iResNet"), SEEDS)
 @torch.no_grad()
 def test_one_A_per_grid_is_equal_kernels(config, seed):
     assert theorems.shared_A(network(config, seed), images(config)) <= SMALL * resnet_tolerance(config)
 
 
-@settings(max_examples=12)
 @given(resnets(kind="Mg-ResNet", batch_norm=False), SEEDS)
 @torch.no_grad()
 def test_mg_resnet_and_mg_iresnet_differ_by_what_s_does_to_the_data(config, seed):
@@ -235,35 +230,9 @@ def test_features_may_be_negative_on_coarser_grids_without_s_around_pi():
         assert (min(least[1:]) >= 0) == around
 
 
-@given(all_configs(), SEEDS)
-@torch.no_grad()
-def test_the_part_of_theorem_6_1_that_any_A_leaves(config, seed):
-    """The first two grids are shifted by u^0 until the second sweep on grid 2; with linear A all of them are."""
-    config = replace(config, iteration="single", form="feature", pi=config.pi if config.pi != "0" else "1")
-    model = network(config, seed)
-    assert theorems.theorem_6_1_nonlinear(model, images(config)) <= SMALL * CANCELLATION * tolerance(config)
-    if config.linear:
-        assert max(theorems.beyond_theorem_6_1(model, images(config))) <= SMALL * CANCELLATION * tolerance(config)
-
-
-@torch.no_grad()
-def test_theorem_6_1_ends_with_the_second_sweep_on_grid_2():
-    x = torch.randn(2, 3, 16, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    for nu, differs in (("[2,1,1]", [False, False, True]), ("[2,2,1]", [False, True, True])):
-        model = theorems.random_network(f"MgNet{nu}-[(4,6)]-B^{{l,i}}-A:xi.sigma.eta", 0, batch_norm=False)
-        assert theorems.theorem_6_1_nonlinear(model, x) <= 1e-13
-        gaps = theorems.beyond_theorem_6_1(model, x)
-        assert [gap > 1e-3 for gap in gaps] == differs
-    resnet = theorems.random_network("ResNet[2,2]-[4]", 0)
-    for theorem in (theorems.theorem_6_1_nonlinear, theorems.beyond_theorem_6_1):
-        with pytest.raises(ValueError, match="needs an MgNet"):
-            theorem(resnet, x)
-
-
 NO_NORM = st.booleans().map(lambda none: {"batch_norm": False} if none else {"norm": "inside"})
 
 
-@settings(max_examples=12)
 @given(configs(pi="1", transfers="trained", transfer_activation=False, extractor="variable"), NO_NORM, SEEDS)
 @torch.no_grad()
 def test_gdfi_with_linear_A_is_mgnet(config, settings, seed):
@@ -321,7 +290,6 @@ def test_of_mgnet_in_training_mode(name, data, seed):
     ],
     ids=["8.1", "sign", "shared"],
 )
-@settings(max_examples=12)
 @given(st.data(), SEEDS)
 @torch.no_grad()
 def test_of_resnets_in_training_mode(theorem, settings, data, seed):
