@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,16 @@ class Ranks:
         whole = np.empty((int(counts.sum()) // max(1, int(np.prod(part.shape[1:]))), *part.shape[1:]), part.dtype)
         self.comm.Allgatherv(part, [whole, counts])
         return whole
+
+    @cached_property
+    def here(self) -> Any:
+        """The communicator of the ranks on this machine."""
+        return self.comm.Split_type(_mpi().COMM_TYPE_SHARED)
+
+    @property
+    def is_first_here(self) -> bool:
+        """Whether this is the first rank on its machine."""
+        return int(self.here.Get_rank()) == 0
 
     def of(self, rank: int, array: Array | None) -> Array:
         """The array that one rank has, on all of them."""

@@ -15,14 +15,29 @@ import numpy as np
 
 from mgcore import Level
 from pde.backends.mpi.exchange import Exchange, Missing, Planes, missing
+from pde.backends.mpi.memory import blocks, home_of
 from pde.backends.mpi.recorder import VECTORS, SlabRecorder, ranges_of
 from pde.backends.mpi.slabs import Ranges, Slabs
 from pde.backends.mpi.tables import packed
 from pde.backends.numba.boundary_terms import NO_SIDES, SideData
 from pde.backends.numba.buffers import NODAL, NULL, OUT, TERMS, Buffer, F, U, address
-from pde.backends.numba.executor import NO_NORMS, NO_SCALE, Executor, Rounds
+from pde.backends.numba.direct import Direct
+from pde.backends.numba.executor import NO_NORMS, NO_SCALE, Executor, Rounds, Rounds
 from pde.backends.numba.fused_sweep import CUBIC, NOTHING, PRODUCTS, RESIDUAL, ZERO
-from pde.backends.numba.interpreter import COMBINE, DIRECT, FIND, FOLD, HALO, OUTER, PASS, RHS, STEP, SUBTRACT, SUM, Step
+from pde.backends.numba.interpreter import (
+    COMBINE,
+    DIRECT,
+    FIND,
+    FOLD,
+    HALO,
+    OUTER,
+    PASS,
+    RHS,
+    STEP,
+    SUBTRACT,
+    SUM,
+    Step,
+)
 from pde.backends.numba.krylov_pass import NUMBERS
 from pde.backends.numba.means import SUMS
 from pde.backends.numba.plan import Plan
@@ -36,7 +51,7 @@ from pde.problem.grid import Array
 class Access(NamedTuple):
     """A buffer that a step reads, with the planes that each rank needs."""
 
-    index: int
+    buffer: int
     needed: Ranges
 
 
@@ -62,27 +77,22 @@ class SlabExecutor(Executor):
         self._memory: dict[Any, Planes] = {}
         self._of_buffers: dict[Buffer, Planes] = {}
         self._legs: WeakKeyDictionary[Plan, dict[tuple[int, int], Plan]] = WeakKeyDictionary()
+        self.like, self.own = self.memory(), tuple(map(int, self.share()[ranks.rank]))
         self.solves_here = self.is_one_call
         self.is_one_call = False  # Python is between the steps
 
+    @property
+    def planes(self) -> int:
+        return self.slabs[0].n
+
     def recorder(self) -> SlabRecorder:
-        size = max(0, *(self._work_of(each) for each in self._directs))
+        size = max(Direct(*each).work_size for each in self._directs)
         parts = self.slabs, self.ranks.rank, self._kept, self._level_of
         return SlabRecorder(self.packed, self._sizes, size, self.threads, self.singular, *parts)
-
-    def _work_of(self, direct: Any) -> int:
-        from pde.backends.numba.direct import Direct
-
-        return Direct(*direct).work_size
 
     def plane(self, level: int) -> int:
         """Numbers in a plane of a level."""
         return self._sizes[level] // self.slabs[level].n
-
-    def owned(self) -> tuple[int, int]:
-        """The planes of this rank on the finest level."""
-        n, p, r = self.slabs[0].n, self.ranks.size, self.ranks.rank
-        return n * r // p, n * (r + 1) // p
 
     def memory(self, level: int = 0) -> Planes:
         """New memory for the planes of a level that this rank makes, and their halo."""
@@ -94,15 +104,23 @@ class SlabExecutor(Executor):
         cuts = np.arange(p + 1) * this.n // p + this.pad
         return np.stack((cuts[:-1], cuts[1:]), axis=1)
 
-    def loaded(self, name: str, values: Array | None) -> Planes:
-        """Memory with a halo for the planes of this rank, with these values where there are some."""
-        planes = self._memory.get(name)
+    def loaded(self, name: str, values: Array, copied: bool = True) -> Planes:
+        """The planes of an array, which is where kernels can work in it, or is copied to where they can."""
+        planes = home_of(values, self.own)
         if planes is None:
-            planes = self._memory[name] = self.memory()
-        if values is not None:
-            planes.part(*self.share()[self.ranks.rank])[:] = values.ravel()
+            planes = self._memory.get(name)
+            if planes is None:
+                planes = self._memory[name] = self.memory()
+            if copied:
+                planes.part(*self.own)[:] = values.ravel()
+        elif not values.flags.writeable:  # nothing has changed since others were told
+            return planes
         planes.written(self.share())
         return planes
+
+    def blocks(self, count: int, shape: tuple[int, ...]) -> Array:
+        """An array (count, *shape) of this rank's planes, which kernels take as it is."""
+        return blocks(count, self.like, self.own, shape)
 
     def run(
         self,
@@ -115,15 +133,21 @@ class SlabExecutor(Executor):
         before: Any = None,
         check: bool = False,
     ) -> float:
-        given = {F: self.loaded("f", f), OUT: self.loaded("u", u)}
+        given = {F: self.loaded("f", f), OUT: self.loaded("u", out if u is None else u, copied=u is not None)}
         given[NODAL] = given[F] if sides.nodal is None else self.loaded("nodal", sides.nodal)
         if u is not None:
             given[U] = given[OUT]
+            own = home_of(out, self.own)
+            given[OUT] = own if own is not None else given[OUT]
         total = self._run(plan, given, 0 if sides.terms is None else address(sides.terms))
-        begin, end = self.share()[self.ranks.rank]
-        if plan.steps[-1]["out"] == OUT:
-            out[...] = given[OUT].part(begin, end).reshape(out.shape)
+        if plan.steps[-1]["out"] == OUT and home_of(out, self.own) is None:
+            out[...] = given[OUT].part(*self.own).reshape(out.shape)
         return total
+
+    def run_planes(self, plan: Plan, given: Mapping[int, Planes], sums: Array, rounds: Rounds) -> int:
+        """As `run_on` for these planes; all ranks have the same `sums`."""
+        self._run(plan, given, 0, sums, rounds)
+        return 1
 
     def _run(
         self,
@@ -151,9 +175,9 @@ class SlabExecutor(Executor):
             end = k + (2 if step["op"] == HALO else 1)
             accesses = list(self._reads(steps[end - 1], addresses))
             lacking = [
-                missing(by_address[addresses[x.index]], x.needed)
+                missing(by_address[addresses[x.buffer]], x.needed)
                 for x in accesses
-                if by_address[addresses[x.index]].lacks(x.needed)
+                if by_address[addresses[x.buffer]].lacks(x.needed)
             ]
             if lacking:
                 self._exchange(lacking)
@@ -174,7 +198,7 @@ class SlabExecutor(Executor):
             restricted, norm = step["f_coarse"] != NULL, int(step["norm"])
             window = this.window(int(step["sweeps"]), restricted, restricted or norm in (RESIDUAL, PRODUCTS))
             window = this.every if this.whole else window
-            yield Access(F_OF(step), window)
+            yield Access(int(step["f"]), window)
             if step["source"] not in (ZERO, CUBIC) and addresses[step["u"]] != 0:
                 yield Access(int(step["u"]), window)
             if step["source"] == CUBIC or step["correct"]:
@@ -320,10 +344,6 @@ class SlabExecutor(Executor):
 def nothing(planes: int) -> Array:
     """A step that does nothing, after which so many sums are added."""
     return np.array([Step(HALO, planes=planes)], STEP)
-
-
-def F_OF(step: Any) -> int:
-    return int(step["f"])
 
 
 def _step(step: Any) -> Any:

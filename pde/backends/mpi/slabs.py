@@ -169,7 +169,9 @@ def divide(levels: Sequence[Any], ranks: int, first_whole: int, reach: int) -> l
             if not whole[l + 1]:
                 natural = this.coarse - pad_coarse
                 cuts = np.append(np.maximum.accumulate(natural[:, 0]), coarse.n)
-                cuts[:-1] = np.minimum.accumulate(np.where(natural[:, 1] > natural[:, 0], natural[:, 0], coarse.n)[::-1])[::-1]
+                cuts[:-1] = np.minimum.accumulate(
+                    np.where(natural[:, 1] > natural[:, 0], natural[:, 0], coarse.n)[::-1]
+                )[::-1]
                 if thin:
                     cuts = _fewer(coarse.n, ranks)
         found.append(this)
@@ -233,6 +235,4 @@ def around(rows: RowMaps, fine: Axis, coarse: Axis, pad: int, pad_coarse: int) -
     data_from = near(data_from, j, coarse.n, fine.n, pad, wraps and pad > 0)
     heaviest = np.argmax(abs(data), axis=0)
     data_from = np.where(data == 0, data_from[heaviest, np.arange(len(j))], data_from)
-    return RowMaps(
-        parent, prolong, first, last, rows.restrict[:, j % coarse.n], cubic_parent, cubic, data_from, data
-    )
+    return RowMaps(parent, prolong, first, last, rows.restrict[:, j % coarse.n], cubic_parent, cubic, data_from, data)
