@@ -97,7 +97,7 @@ def test_each_outcome_is_told(told, name):
     "text",
     [
         "AssertionError: of rank one", "AssertionError: of rank two", "no end after 10 s", "in test_hangs",
-        "for a reason", "rank 1 of 3", "rank 2 of 3", "Falsifying example: test_example_fails_on_one_rank",
+        "for a reason", "rank 1 of 3", "rank 2 of 3", "_fails_on_one_rank(", "n=",
     ],
 )  # fmt: skip
 def test_the_reason_is_told(told, text):
