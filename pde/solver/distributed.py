@@ -33,7 +33,7 @@ class Block:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._problem, name)
 
-    def read(self, name: str, values: Any, dtype: Any = None, **options: bool) -> Array:
+    def read(self, name: str, values: Any, dtype: Any = None, **options: Any) -> Array:
         return read_values(name, values, self._grid, dtype, **options)
 
 

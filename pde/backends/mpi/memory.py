@@ -38,7 +38,7 @@ def blocks(count: int, like: Planes, own: tuple[int, int], shape: tuple[int, ...
 def home_of(array: Array, own: tuple[int, int]) -> Planes | None:
     """The memory with a halo that an array of the planes own[0], ..., own[1] - 1 is in; None where it is elsewhere."""
     owner: Any = array
-    while owner is not None and not isinstance(owner, Memory):
+    while owner is not None and not hasattr(owner, "members"):
         owner = getattr(owner, "base", None)
     if owner is None or not array.flags.c_contiguous:
         return None
