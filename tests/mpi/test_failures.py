@@ -232,7 +232,9 @@ def test_a_hook_that_was_there_is_called():
 
 
 def test_one_rank_needs_no_hook():
-    code = "from mpi4py import MPI; from pde.common.ranks import read_ranks; read_ranks(MPI.COMM_WORLD); raise ValueError"
+    code = (
+        "from mpi4py import MPI; from pde.common.ranks import read_ranks; read_ranks(MPI.COMM_WORLD); raise ValueError"
+    )
     done = mpiexec(1, "-c", code)
     assert done.returncode == 1
     assert "rank 0" not in done.stderr
