@@ -181,6 +181,10 @@ class Backend:
             self._told[0](Event(start.level + 1, "solve", before, after))
         return u
 
+    def noise(self, seed: int) -> np.ndarray:
+        """One member of random numbers on the finest grid, by their place in it alone."""
+        return np.random.default_rng(seed).standard_normal((1, *self.hierarchy.levels[0].info.grid.shape))
+
     def nested(self) -> Hierarchy:
         """The hierarchy with the transfers that `full_multigrid` makes."""
         return self.hierarchy

@@ -150,6 +150,9 @@ class _Watch:
             atexit.register(self.end)
         self.meetings.append(meetings)
 
+    def discard(self, meetings: Meetings) -> None:
+        self.meetings = [each for each in self.meetings if each is not meetings]
+
     def hook(self, kind: type[BaseException], error: BaseException, frames: TracebackType | None) -> None:
         """Print an exception that nothing has caught, where all ranks have it once, and end all of them."""
         from mpi4py import MPI

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from hashlib import blake2b
 from itertools import zip_longest
 from numbers import Complex
@@ -33,7 +33,8 @@ class Ranks:
     """
 
     def __init__(self, comm: Any) -> None:
-        self.comm, self.meetings = _duplicates(comm)
+        self._held = _held(comm)
+        self.comm, self.meetings = self._held.data, self._held.meetings
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.messages, self.sent = 0, 0
 
@@ -107,6 +108,16 @@ class Ranks:
         self.comm.Allgatherv(part, [whole, counts])
         return whole
 
+    @property
+    def here(self) -> Any:
+        """The communicator of the ranks on this machine."""
+        return self._held.here
+
+    @property
+    def is_first_here(self) -> bool:
+        """Whether this is the first rank on its machine."""
+        return int(self.here.Get_rank()) == 0
+
     def of(self, rank: int, array: Array | None) -> Array:
         """The array that one rank has, on all of them."""
         found: Array = self.comm.bcast(array if self.rank == rank else None, root=rank)
@@ -164,28 +175,35 @@ def read_ranks(comm: Any) -> Ranks:
     return Ranks(comm)
 
 
-def _duplicates(comm: Any) -> tuple[Any, Meetings]:
-    """Two duplicates of a communicator, for data and for meetings, that are kept with it and freed with it."""
-    found = comm.Get_attr(_key())
+class _Held:
+    """Duplicates of a communicator that are kept with it and freed with it."""
+
+    def __init__(self, comm: Any) -> None:
+        self.data, self.meetings = comm.Dup(), Meetings(comm.Dup())
+        if self.meetings.size > 1:
+            WATCH.add(self.meetings)
+
+    @cached_property
+    def here(self) -> Any:
+        return self.data.Split_type(_mpi().COMM_TYPE_SHARED)
+
+    def free(self) -> None:
+        WATCH.discard(self.meetings)
+        for each in (self.data, self.meetings.comm, *([self.here] if "here" in vars(self) else [])):
+            each.Free()
+
+
+def _held(comm: Any) -> _Held:
+    found: _Held | None = comm.Get_attr(_key())
     if found is None:
-        found = (comm.Dup(), Meetings(comm.Dup()))
+        found = _Held(comm)
         comm.Set_attr(_key(), found)
-        if comm.Get_size() > 1:
-            WATCH.add(found[1])
-    data, meetings = found
-    return data, meetings
+    return found
 
 
 @cache
 def _key() -> int:
-    def free(comm: Any, key: int, found: tuple[Any, Meetings]) -> None:
-        data, meetings = found
-        if meetings in WATCH.meetings:
-            WATCH.meetings.remove(meetings)
-        data.Free()
-        meetings.comm.Free()
-
-    return int(_mpi().Comm.Create_keyval(delete_fn=free))
+    return int(_mpi().Comm.Create_keyval(delete_fn=lambda comm, key, held: held.free()))
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import product
 from typing import Any, Protocol
 
@@ -26,7 +27,6 @@ class StencilOperator(Frozen):
     Attributes:
         lower, upper: per axis the coefficients of u_i - u_{i-1} and of u_i - u_{i+1}.
         ends: per axis the coefficients of u beside the low and the high side.
-        diagonal: the coefficient of u_i in row i, ready to broadcast.
         colours: the blocks of each colour, see `coloured_blocks`.
     """
 
@@ -47,12 +47,17 @@ class StencilOperator(Frozen):
         ]
         c = self.terms.reaction + self.terms.held
         self.reaction = c if isinstance(c, float) else cast(c, dtype)
-        diagonal: Any = sum((self._centre(a) for a in range(ndim)), self.reaction)
-        if self.terms.closed:  # a point with no open face is relaxed to zero
-            diagonal = np.where(diagonal == 0, sum(grid.couplings(self.terms.typical)), diagonal).astype(dtype)
-        self.diagonal = diagonal
+        self._dtype = dtype
         self.nonzeros = grid.size * (2 * ndim + 1)
         self.colours = coloured_blocks(grid)
+
+    @cached_property
+    def diagonal(self) -> Any:
+        """The coefficient of u_i in row i, made when it is first needed: compiled cycles do without."""
+        total: Any = sum((self._centre(a) for a in range(self.grid.ndim)), self.reaction)
+        if self.terms.closed:  # a point with no open face is relaxed to zero
+            total = np.where(total == 0, sum(self.grid.couplings(self.terms.typical)), total).astype(self._dtype)
+        return total
 
     @property
     def volumes(self) -> Array:
@@ -157,8 +162,10 @@ class Operator(Protocol):
 
     grid: Grid
     terms: Terms
-    diagonal: Any
     nonzeros: int
+
+    @property
+    def diagonal(self) -> Any: ...
 
     @property
     def volumes(self) -> Array: ...

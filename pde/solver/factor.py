@@ -10,8 +10,8 @@ from pde.backends.data import Data
 
 def measured_factor(backend: Backend, cycle: str, cycles: int, seed: int) -> float:
     """The asymptotic error reduction per cycle: power iteration on A u = 0 from random values."""
-    shape = (1, *backend.hierarchy.levels[0].info.grid.shape)
-    zero, start = np.zeros(shape, backend.dtype), np.random.default_rng(seed).standard_normal(shape)
+    start = backend.noise(seed)
+    zero = np.zeros(start.shape, backend.dtype)
     inside = backend.hierarchy.levels[0].info.operator.terms.inside
     start = start if inside is None else inside * start
     data, u = Data(_vector(backend, zero)), _vector(backend, start.astype(backend.dtype))

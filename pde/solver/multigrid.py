@@ -74,6 +74,9 @@ class Multigrid(Setup, kind=Poisson):
             a machine, in some ten seconds of one core: "numba" does it first, and so does "auto" on large grids; else
             "auto" solves on NumPy while a child process compiles. See `pde.compile_kernels` and PDE_COMPILE in the
             tutorial.
+        comm: an mpi4py communicator, whose ranks divide the planes of axis 0 among them: f, u0 and u are the block of
+            this rank, `owned`; boundary data stay whole. The numbers are those of one process, to the last bit, on any
+            number of ranks. All ranks make every call together. See docs/machines.md.
 
     f, g, u0 and out may be torch tensors on `device`: the result is one too then, and otherwise an array. On the CPU
     they share their memory with the arrays that the cycles work on; of cycles on a GPU norms alone come to the host.
@@ -111,9 +114,10 @@ class Multigrid(Setup, kind=Poisson):
         device: str = "cpu",
         dtype: str | np.dtype = "auto",
         kernels: str = "auto",
+        comm: Any = None,
     ) -> None:
         backend = kernels, device, dtype, threads
-        super().__init__(problem, smoother, omega, nu, coarse, transfer, levels, backend)
+        super().__init__(problem, smoother, omega, nu, coarse, transfer, levels, backend, comm)
 
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
@@ -300,6 +304,7 @@ class Multigrid(Setup, kind=Poisson):
             "doubt": self._doubtful,
         }
         self.backend.prepare(progress)
+        progress = progress and (self._ranks is None or self._ranks.rank == 0)
         with np.errstate(**QUIET), self.backend.device.without_gradients(), ProgressBar(progress, rtol) as bar:
             callback = bar.wrap(trace.wrap(inputs.showing(callback)))
             if self.problem.open:
@@ -331,6 +336,8 @@ class Multigrid(Setup, kind=Poisson):
         """
         choose("cycle", cycle, CYCLES)
         self._check_symmetric(cycle)
+        if self._ranks is not None:
+            raise ValueError("comm: SciPy's solvers know no ranks, and so there is no preconditioner for them")
         self.backend.prepare()
         A, domain = self.levels[0].info.operator, self.problem.domain
         return Preconditioner(self.backend.symmetric(), cycle, A.volumes, None if domain is None else domain.inside)

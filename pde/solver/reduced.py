@@ -42,6 +42,7 @@ class Reduced:
         w: a lifting of g, an array or a sum of products; None is zero.
         add: leaves v and a sum of products in the memory of v.
         unit: a power of two for each member; None is 1.
+        largest: finds the largest |v| of each member, where not all of it is here.
     """
 
     data: Data
@@ -49,6 +50,7 @@ class Reduced:
     w: Array | Products | None = None
     unit: Sizes | None = None
     add: Callable[[Array, Products], Array] | None = None
+    largest: Callable[[Array], Sizes] | None = None
 
     def restored(self, v: Array) -> Array:
         """u in the memory of v."""
@@ -63,7 +65,7 @@ class Reduced:
 
     def overflows(self, v: Array, unit: Sizes) -> Any:
         """Whether unit v leaves the range of numbers, for each member."""
-        largest = as_numpy(namespace(v).amax(abs(v.reshape(len(v), -1)), 1)).astype(float)
+        largest = largest_of(v) if self.largest is None else self.largest(v)
         with np.errstate(over="ignore"):
             return ~(largest * unit <= float(np.finfo(numpy_dtype(v.dtype)).max))
 
@@ -100,7 +102,7 @@ class Reduction:
     def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
         reduced = self._lifted(f, sides)
         if u0 is not None:
-            w = reduced.w.sum() if isinstance(reduced.w, Products) else reduced.w
+            w = self._sum(reduced.w) if isinstance(reduced.w, Products) else reduced.w
             guess = u0 if w is None else cast(u0 - w, self.dtype)
             sizes = reduced.data.sizes
             if not np.all(sizes):  # zero data have the solution zero, whatever is guessed
@@ -150,10 +152,10 @@ class Reduction:
         if self._is_alike:
             of_f, size = self._sizes(f, g)
         else:
-            folded, size = self._fitted(fold_sides(f, g, self._here))
+            folded, size = self._fitted(self._folded(f, g))
             of_f = self._fitted(f)[1]
         if not np.any(size > WORTH * of_f) and self.terms.tensor is None:
-            folded = self._fitting(fold_sides(f, g, self._here)) if folded is None else folded
+            folded = self._fitting(self._folded(f, g)) if folded is None else folded
             return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
         ndim = self.grid.ndim
         w: Any
@@ -165,7 +167,7 @@ class Reduction:
         sizes = np.maximum(of_f, np.where(lifted, smaller, size))
         if lifted.all():
             return Reduced(Data(data, sizes=sizes), w=w, add=self._add)
-        folded = self._fitting(fold_sides(f, g, self._here)) if folded is None else folded
+        folded = self._fitting(self._folded(f, g)) if folded is None else folded
         rest = {key: _choose(lifted, 0 * values, values, ndim - 1) for key, values in g.items()}
         data, f = _choose(lifted, data, folded, ndim), _choose(lifted, data, f, ndim)
         if not lifted.any():
@@ -185,12 +187,29 @@ class Reduction:
         w, A = lifting_products(sides, self.grid, self.terms), self.exact
         products, lacking = residual_products(w, sides, A)
         if not of_f.all():
-            left = fold_into(products.sum(), lacking, self.grid, A.terms)
-            nothing = (of_f == 0) & self._is_rounding(left, w.sum())
+            left = self._fold_into(self._sum(products), lacking)
+            nothing = (of_f == 0) & self._is_rounding(left, self._sum(w))
             if nothing.any():
                 return w, *self._fitted(cast(f + _choose(nothing, 0 * left, left, self.grid.ndim), self.dtype))
         data = self._backend.add_products(f, products)
-        return w, *self._fitted(fold_into(data, lacking, self.grid, A.terms))
+        return w, *self._fitted(self._fold_into(data, lacking))
+
+    def _folded(self, f: Array, g: Sides) -> Array:
+        """f with boundary data folded into it."""
+        return fold_sides(f, g, self._here)
+
+    def _fold_into(self, f: Array, g: Sides) -> Array:
+        """The same in the memory of f, for coefficients that are numbers."""
+        return fold_into(f, g, self.grid, self.exact.terms)
+
+    def _sum(self, products: Products) -> Array:
+        """A sum of products as an array."""
+        return products.sum()
+
+    def _layer(self, f: Array, a: int, side: int) -> Array:
+        """f beside a side, in float64."""
+        at = [-side if b == a else slice(None) for b in range(self.grid.ndim)]
+        return as_numpy(f[trailing(at)]).astype(float)
 
     def _sizes(self, f: Array, g: Sides) -> tuple[Sizes, Sizes]:
         """The sizes of f, and of f with g folded into it, from sums over f and over the sides."""
@@ -201,7 +220,7 @@ class Reduction:
         means = (mean, mean + inflow(g, self.grid, self.terms)) if self.problem.singular else (0.0, 0.0)
         of_f, size = (_deviation(*each) for each in zip((rms, folded), means, strict=True))
         if np.isnan([*of_f, *size]).any():
-            return self._fitted(f)[1], self._fitted(fold_sides(f, g, self._here))[1]
+            return self._fitted(f)[1], self._fitted(self._folded(f, g))[1]
         return of_f, size
 
     def _change_of_squares(self, f: Array, g: Sides) -> Any:
@@ -210,8 +229,7 @@ class Reduction:
         for (a, side), values in g.items():
             W = layer_volumes(grid, a, side)
             d = side_weights(grid, self.terms, a, side) * as_numpy(values).astype(float)
-            at = [-side if b == a else slice(None) for b in range(grid.ndim)]
-            here = as_numpy(f[trailing(at)]).astype(float)
+            here = self._layer(f, a, side)
             for b, other, e in before:  # what another side has added on an edge, or along all of a single layer
                 if b != a:
                     edge: list[Any] = [slice(None)] * (grid.ndim - 1)
@@ -262,6 +280,11 @@ class Reduction:
         scaled = data.each(lambda v: v * _column(1 / unit, v, ndim))
         sides = {key: g * _column(1 / unit, g, ndim - 1) for key, g in data.sides.items()}
         return replace(reduced, data=replace(scaled, sides=sides, sizes=sizes / unit), guess=guess, unit=unit)
+
+
+def largest_of(v: Array) -> Sizes:
+    """The largest |v| of each member."""
+    return as_numpy(namespace(v).amax(abs(v.reshape(len(v), -1)), 1)).astype(float)
 
 
 def _column(values: Sizes, v: Array, ndim: int) -> Array:

@@ -8,12 +8,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from mgcore.cycle import CYCLES, work_units
+from pde.backends.base import Backend
 from pde.backends.choice import largest_direct, make, makers, read_options
 from pde.common.arguments import choose, count, read_nu, read_omega
+from pde.common.ranks import Ranks, read_ranks
 from pde.levels.defaults import automatic, automatic_sweeps, is_rough, may_be_indefinite
 from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
 from pde.levels.smoothers import SMOOTHERS, SWEEPS_PER_STEP
 from pde.levels.transfers import TRANSFERS
+from pde.problem.grid import Array
 from pde.problem.poisson import Poisson
 from pde.solver.at_once import LARGEST, AtOnce
 from pde.solver.inputs import Reader
@@ -52,8 +55,22 @@ class Setup:
     _at_once: AtOnce | None = None
     """Solves in one call, where there are such."""
 
+    backend: Backend
+    _planes: slice
+    _ranks: Ranks | None = None
+    """The ranks that a grid is divided among."""
+
     def __init__(
-        self, problem: Any, smoother: Any, omega: Any, nu: Any, coarse: Any, transfer: Any, levels: Any, backend: Any
+        self,
+        problem: Any,
+        smoother: Any,
+        omega: Any,
+        nu: Any,
+        coarse: Any,
+        transfer: Any,
+        levels: Any,
+        backend: Any,
+        comm: Any = None,
     ) -> None:
         known: Any = tuple(Setup.kinds)
         if not isinstance(problem, known):
@@ -71,6 +88,10 @@ class Setup:
         self._limit = None if levels is None else count("levels", levels, least=1)
         self._options, self._mixed = read_options(*backend)
         self.dtype = self._options.dtype
+        self._ranks = None if comm is None else read_ranks(comm)
+        if self._ranks is not None:
+            told = {"problem": repr(problem), **self._wanted, "nu": nu, "omega": omega, "levels": levels}
+            self._ranks.agree({**told, "kernels": self._options.kernels, "dtype": str(backend[2])})
         self._build(problem)
 
     def _build(self, problem: Poisson, before: Hierarchy | None = None) -> None:
@@ -102,17 +123,48 @@ class Setup:
             makers=makers(problem.grid, self._options),
         )
         mixed = self._mixed and (problem.singular or problem.is_held(single))
-        backend = make(hierarchy, self._options, mixed)
-        self.problem, self.hierarchy, self.levels, self.backend = problem, hierarchy, hierarchy.levels, backend
+        if self._ranks is not None:
+            self._take_blocks(problem, hierarchy, mixed)
+        else:
+            backend = make(hierarchy, self._options, mixed)
+            self._reader = Reader(problem, backend.device, self.dtype)
+            self._reduction = Reduction(problem, hierarchy.levels, backend)
+            self.backend = backend
+        backend = self.backend
+        self.problem, self.hierarchy, self.levels = problem, hierarchy, hierarchy.levels
         (self.smoother, self.coarse, self.transfer), self.nu = names, nu
-        self._reader = Reader(problem, backend.device, self.dtype)
-        self._reduction = Reduction(problem, hierarchy.levels, backend)
         self._may_be_indefinite = problem.terms.closed or may_be_indefinite(problem.grid, problem.terms)
         self._doubtful = not problem.singular and not problem.is_held(self.dtype)
         self._work_units: dict[tuple[str, int, bool], float] = {}
         plain = not (problem.singular or problem.open or self._doubtful or self._reduction.lifts_always)
-        at_once = plain and problem.order == 2 and problem.grid.size <= LARGEST
+        at_once = plain and problem.order == 2 and problem.grid.size <= LARGEST and self._ranks is None
         self._at_once = AtOnce(self._reader, backend, self.work_units) if at_once else None
+
+    def _take_blocks(self, problem: Poisson, hierarchy: Hierarchy, mixed: bool) -> None:
+        """Take a backend on the ranks of a communicator, each of which holds its planes of the finest grid."""
+        from pde.backends.mpi.backend import make
+        from pde.solver.distributed import Block, BlockReader, SlabReduction, only_here
+
+        assert self._ranks is not None
+        tensors = self._options.device.on_tensors or self._options.kernels in ("numpy", "torch", "torch compiled")
+        only_here(problem, {f"kernels={self._options.kernels!r}, device={self._options.device.name!r}": tensors})
+        backend = make(hierarchy, self._options, self._ranks)
+        self.backend, self._planes = backend, slice(backend.begin, backend.end)
+        self._reader = BlockReader(Block(problem, backend), backend)
+        self._reduction = SlabReduction(problem, hierarchy.levels, backend)
+
+    @property
+    def owned(self) -> tuple[slice, ...]:
+        """The block of this rank in the whole grid; all of it where there is no communicator."""
+        planes = slice(0, self.problem.shape[0]) if self._ranks is None else self._planes
+        return (planes, *(slice(0, n) for n in self.problem.shape[1:]))
+
+    def gather(self, u: Array) -> Array:
+        """The whole array (..., *shape) of the blocks of all ranks, on each of them."""
+        if self._ranks is None:
+            return u
+        axis = u.ndim - self.problem.ndim
+        return np.moveaxis(self._ranks.joined(np.moveaxis(u, axis, 0)), 0, axis)
 
     def update(
         self, coefficient: Any = None, reaction: Any = None, boundary: Any = None, face_coefficients: Any = None

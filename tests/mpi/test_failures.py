@@ -133,14 +133,15 @@ def test_ranks_that_disagree_are_told(comm, one, other, told):
     ranks.agree(one)
 
 
-def test_solvers_on_one_communicator_share_its_duplicate(comm):
-    """MPICH has some thousands of communicators; each is freed with the one that it duplicates."""
-    assert read_ranks(comm).comm is read_ranks(comm).comm
-    assert read_ranks(comm).comm != comm
-    for _ in range(3000):
-        other = comm.Dup()
-        read_ranks(other)
-        other.Free()
+def test_solvers_on_one_communicator_share_its_duplicates(comm):
+    """They are for data, for meetings and for one machine, and are freed with the communicator."""
+    other = comm.Dup()
+    ranks, again = read_ranks(other), read_ranks(other)
+    held = [ranks.comm, ranks.meetings.comm, ranks.here]
+    assert [again.comm, again.meetings.comm, again.here] == held
+    assert len({each.handle for each in (comm, other, *held)}) == 5
+    other.Free()
+    assert all(each == type(comm)() for each in held)  # COMM_NULL
 
 
 ALONE = {

@@ -21,7 +21,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from mpi4py import MPI
 
-PATIENCE = 3.0
+PATIENCE = 2.0
 """Seconds in which the others end a test that one rank has failed; where they wait for that rank, they never do."""
 
 

@@ -57,6 +57,11 @@ class Executor:
         self._plans: dict[tuple[str, int, int], Plan] = {}
         self._addresses: WeakKeyDictionary[Plan, Array] = WeakKeyDictionary()
 
+    @property
+    def planes(self) -> int:
+        """Planes of the finest level."""
+        return int(self.packed.records["n"][0][0])
+
     def prepare(self) -> list[str]:
         """Load the kernels or compile them; as `jit.prepared`."""
         plan, rounds = (np.zeros(1, STEP), np.zeros(1, DIVISION)), (0, NO_NORMS, NO_SCALE, 0.0, np.zeros(1))

@@ -46,6 +46,7 @@ class Step(NamedTuple):
         sums: the buffer of the sums of planes, in float64.
         terms: where in the boundary data those of this step begin.
         start: of DIRECT 1 on the level where full multigrid begins, else 0.
+        begin: the first of the `planes`.
         tiles: parts that the rows of each plane are in.
         blocks: those of planes times `tiles`. 0 is one block that the thread of the step before does at once.
     """
@@ -70,6 +71,7 @@ class Step(NamedTuple):
     sums: int = NULL
     terms: int = 0
     start: int = 0
+    begin: int = 0
     planes: int = 0
     tiles: int = 1
     blocks: int = 1
@@ -159,7 +161,7 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
     work = work_of(divisions[s.division], thread)
     blocks, size = max(s.blocks, 1), level.record.n[1] * level.record.n[2]
     parts, part, rows, number_of_tile = blocks // s.tiles, number // s.tiles, level.record.n[1], number % s.tiles
-    first, last = s.planes * part // parts, s.planes * (part + 1) // parts
+    first, last = s.begin + s.planes * part // parts, s.begin + s.planes * (part + 1) // parts
     buffers = buffers_of(s, addresses, number * 2 * s.beside * size, address_of(thread[1]), address_of(sums))
     if s.op == HALO:
         if addresses[s.u] != 0:
@@ -170,7 +172,7 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
         restrict_rhs(is_3d, level, buffers.f, s.f_split != 0, buffers.out, first, last, work)
     elif s.op == FOLD:
         if addresses[TERMS] != 0:
-            fold(level, buffers.out, buffers.terms)
+            fold(level, buffers.out, buffers.terms, first, last)
     elif s.op == SUM:
         sum_planes(level, buffers.f, s.f_split != 0, pointer(address_of(sums), addresses[s.sums]), first, last)
     elif s.op == SUBTRACT:
@@ -190,7 +192,7 @@ def block(is_3d, varying, tables, plan, k, direct, addresses, sums, number, thre
         mirrored = s.flip != 0 and has_seams(level.record)
         streamed = level.record.streamed != 0 and addresses[s.out] != addresses[s.u]
         if mirrored:
-            first, last = s.planes - last, s.planes - first
+            first, last = level.record.n[0] - last, level.record.n[0] - first
         task = Task(
             s.sweeps, s.flip, mirrored, s.f_split != 0, source, s.correct != 0, s.sink, restricted,
             restricted or s.norm == RESIDUAL or s.norm == PRODUCTS, streamed, s.norm, s.beside, addresses[TERMS] != 0,

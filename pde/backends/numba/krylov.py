@@ -40,7 +40,7 @@ class Plans(NamedTuple):
 
 def plans_of(executor: Executor, kind: str) -> Plans:
     """Return the plans for cycles of a kind."""
-    planes, plans = int(executor.packed.records["n"][0][0]), {}
+    planes, plans = executor.planes, {}
     for name in ("start", "iterate", "energy", "update"):
         recorder = executor.recorder()
         z, f, u, v = recorder.rows("z", 0), *map(recorder.given, ("data", "one iterate", "the other"))
@@ -120,6 +120,11 @@ class FusedConjugateGradients(Cycling):
             r = self._r[:-SLACK].reshape(-1, self._f[0].size)[members]
             self._r, self._sums = np.append(r, np.zeros(SLACK, r.dtype)), self._sums[members]
 
+    @property
+    def _planes(self) -> int:
+        """Planes of the grid, each of which has its sums."""
+        return int(self._f.shape[1])
+
     def _begin(self) -> None:
         """Make the vectors, and the residual of the first guess."""
         f, out = self._f, self._take_out()
@@ -131,7 +136,7 @@ class FusedConjugateGradients(Cycling):
         self._free = [self._u is None, True]
         self._pair = [u, out if out is not None and out.flags.c_contiguous else self._memory(f.shape)]
         self._r = self._memory((f.size + SLACK,))
-        self._sums = np.zeros((len(f), 2 * f.shape[1] + 1 + NUMBERS))
+        self._sums = np.zeros((len(f), 2 * self._planes + 1 + NUMBERS))
         for k in range(len(f)):
             self._numbers(k)[0] = 1
             self._run("start", k, self._pair[0], self._pair[1])
@@ -205,7 +210,7 @@ class FusedConjugateGradients(Cycling):
 
     def _total(self, k: int) -> float:
         """The sum that the last step of the last call asked for."""
-        return float(self._sums[k, self._f.shape[1]])
+        return float(self._sums[k, self._planes])
 
     def _settle(self) -> None:
         """Take its mean from u where the problem is singular."""

@@ -80,7 +80,7 @@ class Tables:
             self._level["n"][a] = 1 if axis is None else axis.n
             self._level["periodic"][a] = axis is not None and axis.periodic and axis.n > 1
             if a < 2:
-                self._level["at_width"][a] = self._real(np.ones(1) if axis is None else axis.width)
+                self._level["at_width"][a] = self._across(a, np.ones(1) if axis is None else axis.width)
         self._level["volume"] = np.prod([axis.width.sum() for axis in grid.axes])
         width = grid.axes[-1].width
         self._level["at_volumes"] = self._real(width), self._real(np.concatenate((width[::2], width[1::2])))
@@ -109,14 +109,18 @@ class Tables:
     def _integer(self, values: Any) -> int:
         return self._integers.add(values)
 
+    def _across(self, a: int, values: Array) -> int:
+        """Store one number for each plane (a = 0) or row (a = 1)."""
+        return self._real(values)
+
     def _alike(self, grid: Grid, terms: Terms) -> None:
         """Set coefficients that are constant along a row, but for its boundary points."""
         coefficients = [None if a is None else grid_coefficients(grid, terms, a) for a in _numbers(grid.ndim)]
         for a, axis in enumerate(_three(grid.axes)[:2]):
             lower, centre, upper = np.zeros((3, 1)) if axis is None else _without_ends(coefficients[a], axis)
-            self._level["at_lower"][a] = self._real(lower)
-            self._level["at_centre"][a] = self._real(centre + (float(terms.reaction) if a == 0 else 0.0))
-            self._level["at_upper"][a] = self._real(upper)
+            self._level["at_lower"][a] = self._across(a, lower)
+            self._level["at_centre"][a] = self._across(a, centre + (float(terms.reaction) if a == 0 else 0.0))
+            self._level["at_upper"][a] = self._across(a, upper)
         axis = grid.axes[-1]
         values, middle = line_values(axis, coefficients[2]), axis.n // 2
         boundary = columns_that_differ(values, middle)
@@ -139,8 +143,8 @@ class Tables:
             width = np.ones(1) if number is None else grid.axes[number].width
             lower, upper = (1 / width, 1 / width) if flux.ndim > 1 else (flux[:-1] / width, flux[1:] / width)
             self._rows_of(a, flux.reshape(-1, shape[2]) if flux.ndim > 1 else np.ones((1, shape[2])))
-            self._level["at_lower"][a], self._level["at_upper"][a] = self._real(lower), self._real(upper)
-            self._level["at_centre"][a] = self._real(np.zeros(shape[a]))
+            self._level["at_lower"][a], self._level["at_upper"][a] = self._across(a, lower), self._across(a, upper)
+            self._level["at_centre"][a] = self._across(a, np.zeros(shape[a]))
         self._rows_of(3, np.broadcast_to(terms.reaction, grid.shape if np.ndim(terms.reaction) else (1, shape[2])))
         width = np.concatenate((grid.axes[-1].width[::2], grid.axes[-1].width[1::2]))
         self._level["at_widths"] = self._real(np.concatenate((width, 1 / width, np.ones(MOST))))

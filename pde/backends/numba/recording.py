@@ -71,7 +71,7 @@ class Recorder:
 
     def add(self, step: Step, overwrites: bool = False) -> None:
         """Add a step over its planes in as many blocks as suit it; `overwrites`: it may store u where it comes from."""
-        n, periodic = self.records[step.level]["n"], self.records[step.level]["periodic"][0]
+        n = self.records[step.level]["n"]
         step = step._replace(tiles=self._tiles(step))
         least = 4 * step.sweeps + 8  # planes: fewer are not worth what a block computes again of its neighbours
         many = int(np.prod(n)) >= PARALLEL and step.op not in UNDIVIDED
@@ -80,7 +80,7 @@ class Recorder:
         if step.tiles > 1:
             blocks = step.tiles * (1 if threads == 1 or step.tiles % threads == 0 else threads)
         step = step._replace(blocks=blocks, division=self._division(step))
-        if overwrites and (self.is_2d or step.op != PASS) and (blocks > 1 or periodic):
+        if overwrites and (self.is_2d or step.op != PASS) and self._needs_halo(step, blocks):
             beside = 2 * step.sweeps + 4 if step.op == PASS else 1
             if step.op == PASS and (more := further(self.records[step.level], 0, step.sweeps)):
                 beside = 2 * step.sweeps + 1 + int(self.records[step.level]["span"][0]) + more
@@ -89,6 +89,10 @@ class Recorder:
             step = step._replace(beside=beside, halo=halo)
             self.steps.append(step._replace(op=HALO))
         self.steps.append(step)
+
+    def _needs_halo(self, step: Step, blocks: int) -> bool:
+        """Whether planes beside a block are overwritten by another before it reads them."""
+        return blocks > 1 or bool(self.records[step.level]["periodic"][0])
 
     def _tiles(self, step: Step) -> int:
         """Return the number of tiles of a pass: the sums over them, and so their number, are those of any threads."""
@@ -105,11 +109,14 @@ class Recorder:
 
     def sum(self, level: int, f: Rows, out: Rows | None = None) -> Step:
         """Add a step that sums the planes of f, and return it."""
-        planes = int(self.records[level]["n"][0])
+        planes = self._planes(level)
         sums = self._index(Buffer(f"sums{level}", 2 * SUMS * planes * self._per_sum))
         step = Step(SUM, level, f=f.buffer, f_split=f.split, sums=sums, planes=planes)
         self.add(step)
         return step
+
+    def _planes(self, level: int) -> int:
+        return int(self.records[level]["n"][0])
 
     def add_products(self, level: int, f: Rows, out: Rows) -> None:
         """Add a step that leaves f and a sum of products in `out`."""
@@ -118,7 +125,8 @@ class Recorder:
 
     def fold(self, level: int, f: Rows) -> None:
         """Add a step that folds the boundary data of a level, not the finest, into its right-hand side."""
-        self.add(Step(FOLD, level - 1, out=f.buffer, terms=self.offsets[Part("fold", level)]))
+        planes = int(self.records[level - 1]["m"][0])
+        self.add(Step(FOLD, level - 1, out=f.buffer, terms=self.offsets[Part("fold", level)], planes=planes))
 
     def program(self, again: int = 0) -> np.ndarray:
         """Return the steps as an array; undivided ones that follow each other go together, but for step `again`."""

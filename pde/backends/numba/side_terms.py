@@ -48,21 +48,25 @@ def add_values(row, weight, values, n):
 
 
 @compiled
-def fold(level, f, terms):
-    """Add the boundary data to the right-hand side f of the coarse grid, in the equations beside its sides."""
+def fold(level, f, terms, first, last):
+    """Add the boundary data to the right-hand side f of the coarse grid, in the equations beside its sides.
+
+    It does so on its planes first, ..., last - 1.
+    """
     L = level.record
     m0, m1, m = L.m[0], L.m[1], L.m[2]
     one = terms + 2 * m1 * m
     two = one if level.is_3d is None else one + 2 * m0 * m
     for s in range(2):
-        last = 0 if s == 0 else m // 2 if m % 2 == 1 else m - 1
-        plane = f + s * (m0 - 1) * m1 * m
-        for k in range(m1 * m):
-            plane[k] += terms[s * m1 * m + k]
-        for i in range(m0):
+        at, i = 0 if s == 0 else m // 2 if m % 2 == 1 else m - 1, s * (m0 - 1)
+        if first <= i < last:
+            plane = f + i * m1 * m
+            for k in range(m1 * m):
+                plane[k] += terms[s * m1 * m + k]
+        for i in range(first, last):
             if level.is_3d is not None:
                 row, values = f + (i * m1 + s * (m1 - 1)) * m, one + (s * m0 + i) * m
                 for k in range(m):
                     row[k] += values[k]
             for j in range(m1):
-                f[(i * m1 + j) * m + last] += two[(s * m0 + i) * m1 + j]
+                f[(i * m1 + j) * m + at] += two[(s * m0 + i) * m1 + j]

@@ -1,0 +1,120 @@
+"""A solver on the ranks of a communicator: data of one block, read, reduced and checked by all ranks together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pde.backends.mpi.backend import Mpi
+from pde.backends.mpi.operator import sum_of
+from pde.common.ranks import Ranks
+from pde.problem.fields import read_values
+from pde.problem.grid import Array, Sides
+from pde.problem.lifting import Products
+from pde.problem.poisson import Poisson
+from pde.solver.inputs import Inputs, Reader
+from pde.solver.reduced import Reduced, Reduction
+
+
+class Block:
+    """A problem as one rank sees it: fields have the shape of its block; sides are whole.
+
+    Args:
+        begin, end: the planes of the block.
+    """
+
+    def __init__(self, problem: Poisson, backend: Mpi) -> None:
+        self._problem, self._grid = problem, backend.block
+        self.shape: tuple[int, ...] = backend.block.shape
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._problem, name)
+
+    def read(self, name: str, values: Any, dtype: Any = None, **options: Any) -> Array:
+        return read_values(name, values, self._grid, dtype, **options)
+
+
+class BlockReader(Reader):
+    """Reads arguments of a solver on one rank; an error of one is an error of all."""
+
+    def __init__(self, problem: Any, backend: Mpi) -> None:
+        super().__init__(problem, backend.device, backend.dtype)
+        object.__setattr__(self, "ranks", backend.ranks)
+
+    ranks: Ranks
+
+    def inputs(self, f: Any, g: Any = None, u0: Any = None, out: Any = None) -> Inputs:
+        with self.ranks.together():
+            return super().inputs(f, g, u0, out)
+
+    def right_hand_side(self, f: Any, u: Any = None) -> Inputs:
+        with self.ranks.together():
+            return super().right_hand_side(f, u)
+
+    def _inputs(self, *arguments: Any) -> Inputs:
+        return BlockInputs(**vars(super()._inputs(*arguments)))
+
+
+class BlockInputs(Inputs):
+    """The data of one call on one rank."""
+
+    reader: BlockReader
+
+    def check_finite(self) -> None:
+        with self.reader.ranks.together():
+            super().check_finite()
+
+
+class SlabReduction(Reduction):
+    """`Reduction` for the planes of one rank and whole boundary data."""
+
+    _backend: Mpi
+
+    def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
+        return replace(super().__call__(f, sides, u0), largest=self._backend.largest)
+
+    def _folded(self, f: Array, g: Sides) -> Array:
+        return self._backend.fold(f, g)
+
+    def _fold_into(self, f: Array, g: Sides) -> Array:
+        return self._backend.fold_into(f, g, self.exact.terms)
+
+    def _sum(self, products: Products) -> Array:
+        return sum_of(products, self._backend.begin, self._backend.end)
+
+    def _layer(self, f: Array, a: int, side: int) -> Array:
+        ranks = self._backend.ranks
+        if a == 0:
+            return ranks.of(0 if side == 0 else ranks.size - 1, super()._layer(f, a, side))
+        return np.moveaxis(ranks.joined(np.moveaxis(super()._layer(f, a, side), -self.grid.ndim + 1, 0)), 0, 1)
+
+    def _is_rounding(self, left: Array, w: Array) -> Any:
+        backend = self._backend
+        size = backend.norms(left / backend.operator.diagonal)
+        return size <= 8 * np.finfo(float).eps * backend.largest(w)
+
+
+def only_here(problem: Any, refused: Mapping[str, Any]) -> None:
+    """Refuse problems that are not divided among ranks.
+
+    Args:
+        refused: other arguments of a solver that must be left out, by name.
+
+    Raises:
+        ValueError, TypeError: naming what came.
+    """
+    if type(problem) is not Poisson:
+        raise TypeError(f"comm: a problem in blocks must be a pde.Poisson; got {type(problem).__name__}")
+    terms = problem.terms
+    for name, given in (
+        ("domain", problem.domain is not None or terms.domain is not None),
+        ("a full tensor as coefficient", terms.tensor is not None),
+        ("boundary='open'", problem.open),
+        ("order=4", problem.order != 2),
+        *refused.items(),
+    ):
+        if given:
+            raise ValueError(f"comm: {name} is not for problems that are divided among ranks; solve it on one")
