@@ -120,7 +120,7 @@ class SlabExecutor(Executor):
 
     def blocks(self, count: int, shape: tuple[int, ...]) -> Array:
         """An array (count, *shape) of this rank's planes, which kernels take as it is."""
-        return blocks(count, self.like, self.own, shape)
+        return blocks(count, self.like, self.own, shape, self.share())
 
     def run(
         self,
