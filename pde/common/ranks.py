@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, cached_property
+from hashlib import blake2b
+from itertools import zip_longest
+from numbers import Complex
 from typing import Any
 
 import numpy as np
 
+from mgcore.common.arguments import shown
 from pde.common.arrays import Array
-
-
-class RankError(RuntimeError):
-    """Another rank failed; the message is that rank's."""
+from pde.common.rank_errors import WATCH, Meetings
+from pde.common.rank_errors import RankError as RankError
 
 
 class Ranks:
@@ -20,7 +24,8 @@ class Ranks:
     Every method but `abort` is collective: all ranks call it, in the same order.
 
     Args:
-        comm: an mpi4py intracommunicator. It is duplicated, so that messages of the user never meet ours.
+        comm: an mpi4py intracommunicator. It is duplicated, so that messages of the user never meet ours; once, for
+            all solvers on it.
 
     Attributes:
         rank, size: the number of this process, from 0 on, and how many there are.
@@ -28,9 +33,49 @@ class Ranks:
     """
 
     def __init__(self, comm: Any) -> None:
-        self.comm = comm.Dup()
+        self.comm, self.meetings = _duplicates(comm)
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.messages, self.sent = 0, 0
+
+    @contextmanager
+    def together(self, communicates: bool = False) -> Iterator[None]:
+        """Raise an error of one rank on all of them, so that `try` and `except` go the same way everywhere.
+
+        At the end of the block the ranks meet, which costs one small reduction. A rank that fails raises its own
+        error. Others raise one of the same type, whose message begins with the number of the first that failed.
+
+        Args:
+            communicates: the block has collective calls. Ranks may wait in one for a rank that has failed: it waits for
+                them at the end for `rank_errors.PATIENCE` seconds, then prints its error and ends all ranks.
+
+        Example:
+            with ranks.together():  # on rank 2, f has a NaN
+                f = real_array("f", f)
+            # rank 2:  ValueError: f must be finite ...
+            # others:  ValueError: rank 2: f must be finite ...
+        """
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+        self.meetings.settle(error, communicates)
+
+    def agree(self, given: Mapping[str, Any]) -> None:
+        """Check that all ranks have been given the same: one small reduction where they have.
+
+        Numbers, strings, arrays and containers of them are compared by value, functions by name, others by type.
+
+        Raises:
+            ValueError: on all ranks, naming the first argument that differs and two of its values.
+        """
+        if self.size == 1 or self.meetings.agree(_digest(given)):
+            return
+        every = self.every([(name, _digest(value), shown(value)) for name, value in given.items()])
+        for entries in zip_longest(*every, fillvalue=("", 0, "nothing")):
+            other = next((rank for rank, entry in enumerate(entries) if entry[:2] != entries[0][:2]), None)
+            if other is not None:
+                raise _differing(other, entries[0], entries[other])
 
     def most(self, values: Any) -> Array:
         """The largest of each number over all ranks; NaN where any of them is NaN."""
@@ -78,6 +123,40 @@ class Ranks:
         return found
 
 
+def _digest(value: Any) -> int:
+    """An integer below 2^62 that follows from a value, not from where it is in memory."""
+    digest = blake2b(digest_size=8)
+    _feed(digest, value)
+    return int.from_bytes(digest.digest(), "little") >> 2
+
+
+def _feed(digest: Any, value: Any) -> None:
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype != object:
+        digest.update(f"{value.dtype.str}{value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).data.cast("B") if value.size else b"")
+    elif isinstance(value, str | bytes | bool | None):
+        digest.update(f"{value!r};".encode())
+    elif isinstance(value, Complex):
+        digest.update(f"{value.real!s},{value.imag!s};".encode())
+    elif isinstance(value, Mapping):
+        _feed(digest, list(value.items()))
+    elif isinstance(value, list | tuple):
+        digest.update(f"{len(value)}:".encode())
+        for entry in value:
+            _feed(digest, entry)
+    else:
+        named = value if hasattr(value, "__qualname__") else type(value)
+        digest.update(f"{named.__module__}.{named.__qualname__};".encode())
+
+
+def _differing(other: int, first: tuple[str, int, str], second: tuple[str, int, str]) -> ValueError:
+    (name, _, one), (second_name, _, two) = first, second
+    if name != second_name:
+        return ValueError(f"all ranks must give the same arguments; rank 0 gives {name!r}, rank {other} {second_name!r}")
+    two = f"{two} with other values" if one == two else two
+    return ValueError(f"{name} must be the same on all ranks; rank 0 gives {one}, rank {other} {two}")
+
+
 def read_ranks(comm: Any) -> Ranks:
     """The ranks of an argument `comm`.
 
@@ -93,6 +172,30 @@ def read_ranks(comm: Any) -> Ranks:
     if isinstance(comm, MPI.Intercomm):
         raise ValueError("comm must be an intracommunicator, whose ranks are one group; got an intercommunicator")
     return Ranks(comm)
+
+
+def _duplicates(comm: Any) -> tuple[Any, Meetings]:
+    """Two duplicates of a communicator, for data and for meetings, that are kept with it and freed with it."""
+    found = comm.Get_attr(_key())
+    if found is None:
+        found = (comm.Dup(), Meetings(comm.Dup()))
+        comm.Set_attr(_key(), found)
+        if comm.Get_size() > 1:
+            WATCH.add(found[1])
+    data, meetings = found
+    return data, meetings
+
+
+@cache
+def _key() -> int:
+    def free(comm: Any, key: int, found: tuple[Any, Meetings]) -> None:
+        data, meetings = found
+        if meetings in WATCH.meetings:
+            WATCH.meetings.remove(meetings)
+        data.Free()
+        meetings.comm.Free()
+
+    return int(_mpi().Comm.Create_keyval(delete_fn=free))
 
 
 @cache

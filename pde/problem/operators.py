@@ -162,8 +162,10 @@ class Operator(Protocol):
 
     grid: Grid
     terms: Terms
-    diagonal: Any
     nonzeros: int
+
+    @property
+    def diagonal(self) -> Any: ...
 
     @property
     def volumes(self) -> Array: ...
