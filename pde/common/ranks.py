@@ -152,7 +152,9 @@ def _feed(digest: Any, value: Any) -> None:
 def _differing(other: int, first: tuple[str, int, str], second: tuple[str, int, str]) -> ValueError:
     (name, _, one), (second_name, _, two) = first, second
     if name != second_name:
-        return ValueError(f"all ranks must give the same arguments; rank 0 gives {name!r}, rank {other} {second_name!r}")
+        return ValueError(
+            f"all ranks must give the same arguments; rank 0 gives {name!r}, rank {other} {second_name!r}"
+        )
     two = f"{two} with other values" if one == two else two
     return ValueError(f"{name} must be the same on all ranks; rank 0 gives {one}, rank {other} {two}")
 

@@ -33,7 +33,7 @@ class Block:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._problem, name)
 
-    def read(self, name: str, values: Any, dtype: Any = None, **options: bool) -> Array:
+    def read(self, name: str, values: Any, dtype: Any = None, **options: Any) -> Array:
         return read_values(name, values, self._grid, dtype, **options)
 
 
@@ -93,8 +93,9 @@ class SlabReduction(Reduction):
 
     def _is_rounding(self, left: Array, w: Array) -> Any:
         backend = self._backend
-        size = backend.norms(left / backend.operator.diagonal)
-        return size <= 8 * np.finfo(float).eps * backend.largest(w)
+        members = (-1, *backend.block.shape)
+        size = backend.norms((left / backend.operator.diagonal).reshape(members))
+        return size <= 8 * np.finfo(float).eps * backend.largest(w.reshape(members))
 
 
 def only_here(problem: Any, refused: Mapping[str, Any]) -> None:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from mgcore.cycle import CYCLES, work_units
-from pde.backends.choice import largest_direct, make, makers, read_options
 from pde.backends.base import Backend
+from pde.backends.choice import largest_direct, make, makers, read_options
 from pde.common.arguments import choose, count, read_nu, read_omega
 from pde.common.ranks import Ranks, read_ranks
 from pde.levels.defaults import automatic, automatic_sweeps, is_rough, may_be_indefinite
@@ -55,6 +55,8 @@ class Setup:
     _at_once: AtOnce | None = None
     """Solves in one call, where there are such."""
 
+    backend: Backend
+    _planes: slice
     _ranks: Ranks | None = None
     """The ranks that a grid is divided among."""
 
@@ -147,14 +149,14 @@ class Setup:
         tensors = self._options.device.on_tensors or self._options.kernels in ("numpy", "torch", "torch compiled")
         only_here(problem, {f"kernels={self._options.kernels!r}, device={self._options.device.name!r}": tensors})
         backend = make(hierarchy, self._options, self._ranks)
-        self.backend: Backend = backend
+        self.backend, self._planes = backend, slice(backend.begin, backend.end)
         self._reader = BlockReader(Block(problem, backend), backend)
         self._reduction = SlabReduction(problem, hierarchy.levels, backend)
 
     @property
     def owned(self) -> tuple[slice, ...]:
         """The block of this rank in the whole grid; all of it where there is no communicator."""
-        planes = slice(0, self.problem.shape[0]) if self._ranks is None else slice(self.backend.begin, self.backend.end)
+        planes = slice(0, self.problem.shape[0]) if self._ranks is None else self._planes
         return (planes, *(slice(0, n) for n in self.problem.shape[1:]))
 
     def gather(self, u: Array) -> Array:

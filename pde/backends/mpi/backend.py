@@ -121,8 +121,6 @@ class Mpi(Numba):
     def project(self, v: Vector, *, level: int = 0, out: Vector = None) -> Vector:
         if not self.hierarchy.choices.singular:
             return v
-        if self.is_small:
-            return self._own(self.hierarchy.volumes[0].without_mean(self._whole(v)))
         return self._centre(v, np.empty(v.shape, v.dtype))[0]
 
     def moments(self, v: Array) -> Moments:
@@ -135,7 +133,7 @@ class Mpi(Numba):
         if self.is_small:
             out, before, after = Backend.centred(self, self._whole(v))
             return self._own(out), before, after
-        return super().centred(v)
+        return self._centred(v)
 
     def norms(self, v: Vector, *, level: int = 0) -> np.ndarray:
         if self.is_small:

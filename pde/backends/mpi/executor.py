@@ -22,7 +22,7 @@ from pde.backends.mpi.tables import packed, shifts
 from pde.backends.numba.boundary_terms import NO_SIDES, SideData
 from pde.backends.numba.buffers import FIELDS, NODAL, NULL, OUT, TERMS, Buffer, F, U, address
 from pde.backends.numba.direct import Direct
-from pde.backends.numba.executor import NO_NORMS, NO_SCALE, Executor, Rounds, Rounds
+from pde.backends.numba.executor import NO_NORMS, NO_SCALE, Executor, Rounds
 from pde.backends.numba.fused_sweep import CUBIC, NOTHING, PRODUCTS, RESIDUAL, ZERO
 from pde.backends.numba.interpreter import (
     COMBINE,
@@ -35,7 +35,6 @@ from pde.backends.numba.interpreter import (
     RHS,
     STEP,
     SUBTRACT,
-    SUM,
     Step,
 )
 from pde.backends.numba.krylov_pass import NUMBERS
@@ -78,7 +77,8 @@ class SlabExecutor(Executor):
         self._memory: dict[Any, Planes] = {}
         self._of_buffers: dict[Buffer, Planes] = {}
         self._legs: WeakKeyDictionary[Plan, dict[tuple[int, int], Plan]] = WeakKeyDictionary()
-        self.like, self.own = self.memory(), tuple(map(int, self.share()[ranks.rank]))
+        begin, end = self.share()[ranks.rank].tolist()
+        self.like, self.own = self.memory(), (begin, end)
         self.solves_here = self.is_one_call
         self.is_one_call = False  # Python is between the steps
 
@@ -126,7 +126,7 @@ class SlabExecutor(Executor):
 
     def blocks(self, count: int, shape: tuple[int, ...]) -> Array:
         """An array (count, *shape) of this rank's planes, which kernels take as it is."""
-        return blocks(count, self.like, self.own, shape)
+        return blocks(count, self.like, self.own, shape, self.share())
 
     def run(
         self,
@@ -221,8 +221,9 @@ class SlabExecutor(Executor):
             if step["f"] != NULL and addresses[step["f"]] != 0:
                 yield Access(int(step["f"]), this.made)
         elif op == RHS:
-            coarse = ranges_of(_step(step), self.slabs)
-            yield Access(int(step["f"]), this.every if this.whole else this.data_of(coarse))
+            made = ranges_of(_step(step), self.slabs)
+            assert made is not None
+            yield Access(int(step["f"]), this.every if this.whole else this.data_of(made))
         elif op == DIRECT:
             yield Access(int(step["f"]), self.slabs[self._level_of_direct(step)].every)
         elif op in VECTORS:
@@ -368,8 +369,7 @@ def kept_planes(slabs: Sequence[Slabs], rank: int, reach: int) -> list[tuple[int
         if l > 0:
             above, (low, high) = slabs[l - 1], found[-1]
             ranges.append(tuple(above.coarse[rank]))
-            for cubic in (False, True):
-                ranges.append(tuple(above.parents(np.array([[low, high]]), cubic)[0]))
+            ranges += [tuple(above.parents(np.array([[low, high]]), cubic)[0]) for cubic in (False, True)]
         ranges = [(a, b) for a, b in ranges if a < b]
         low, high = (min(a for a, _ in ranges) - reach, max(b for _, b in ranges) + reach) if ranges else (0, 0)
         found.append((max(low, 0), min(high, this.planes)))

@@ -10,7 +10,6 @@ from pde.backends.mpi.slabs import Ranges, Slabs
 from pde.backends.numba.boundary_terms import offsets
 from pde.backends.numba.buffers import Buffer
 from pde.backends.numba.interpreter import COMBINE, FOLD, HALO, OUTER, PASS, RHS, SUBTRACT, SUM, Step
-from pde.backends.numba.means import SUMS
 from pde.backends.numba.recording import Recorder
 from pde.backends.numba.states import Packed, Rows
 
@@ -66,12 +65,8 @@ class SlabRecorder(Recorder):
         """The planes of a step on each rank; None for steps that have none."""
         return ranges_of(step, self.slabs)
 
-    def sum(self, level: int, f: Rows, out: Rows | None = None) -> Step:
-        planes = self.slabs[level].n
-        sums = self._index(Buffer(f"sums{level}", 2 * SUMS * planes * self._per_sum))
-        step = Step(SUM, level, f=f.buffer, f_split=f.split, sums=sums, planes=planes)
-        self.add(step)
-        return step
+    def _planes(self, level: int) -> int:
+        return self.slabs[level].n
 
     def _needs_halo(self, step: Step, blocks: int) -> bool:
         return super()._needs_halo(step, blocks) or not self.slabs[step.level].whole

@@ -134,14 +134,14 @@ def divide(levels: Sequence[Any], ranks: int, first_whole: int, reach: int) -> l
 
     Args:
         levels: with `info.grid` and `info.to_coarse`.
-        first_whole: the finest level at most that every rank makes as a whole; coarser ones follow where they are small.
+        first_whole: a level that every rank makes as a whole; finer ones, too, where they are small.
         reach: planes that a pass reads on either side of those that it makes.
 
     Raises:
         ValueError: the finest grid has fewer planes than ranks, or an odd number of them around.
     """
     grids: list[Grid] = [level.info.grid for level in levels]
-    whole = [l >= first_whole or (l > 0 and grid.size <= WHOLE) for l, grid in enumerate(grids)]
+    whole: list[Any] = [l >= first_whole or (l > 0 and grid.size <= WHOLE) for l, grid in enumerate(grids)]
     if not whole[0]:
         check(grids[0], ranks)
     beyond = 2 * reach  # an even number, so that colours stay

@@ -197,6 +197,9 @@ class Numba(Backend):
     def centred(self, v: Array) -> tuple[Array, np.ndarray, np.ndarray]:
         if v[0].size < LARGE_VECTOR:
             return super().centred(v)
+        return self._centred(v)
+
+    def _centred(self, v: Array) -> tuple[Array, np.ndarray, np.ndarray]:
         out, (before, after) = self._centre(v, np.empty(v.shape, v.dtype))
         largest = np.sqrt(after[:, 2]) * float(np.finfo(self.dtype).eps)
         if not np.all(abs(after[:, 0]) <= largest):  # the rounding of a large mean

@@ -109,11 +109,14 @@ class Recorder:
 
     def sum(self, level: int, f: Rows, out: Rows | None = None) -> Step:
         """Add a step that sums the planes of f, and return it."""
-        planes = int(self.records[level]["n"][0])
+        planes = self._planes(level)
         sums = self._index(Buffer(f"sums{level}", 2 * SUMS * planes * self._per_sum))
         step = Step(SUM, level, f=f.buffer, f_split=f.split, sums=sums, planes=planes)
         self.add(step)
         return step
+
+    def _planes(self, level: int) -> int:
+        return int(self.records[level]["n"][0])
 
     def add_products(self, level: int, f: Rows, out: Rows) -> None:
         """Add a step that leaves f and a sum of products in `out`."""
