@@ -18,9 +18,9 @@ from pde.backends.mpi.exchange import Exchange, Missing, Planes, missing
 from pde.backends.mpi.memory import blocks, home_of
 from pde.backends.mpi.recorder import VECTORS, SlabRecorder, ranges_of
 from pde.backends.mpi.slabs import Ranges, Slabs
-from pde.backends.mpi.tables import packed
+from pde.backends.mpi.tables import packed, shifts
 from pde.backends.numba.boundary_terms import NO_SIDES, SideData
-from pde.backends.numba.buffers import NODAL, NULL, OUT, TERMS, Buffer, F, U, address
+from pde.backends.numba.buffers import FIELDS, NODAL, NULL, OUT, TERMS, Buffer, F, U, address
 from pde.backends.numba.direct import Direct
 from pde.backends.numba.executor import NO_NORMS, NO_SCALE, Executor, Rounds
 from pde.backends.numba.fused_sweep import CUBIC, NOTHING, PRODUCTS, RESIDUAL, ZERO
@@ -68,9 +68,10 @@ class SlabExecutor(Executor):
         singular: bool = False,
         start: DirectStart | None = None,
     ) -> None:
-        super().__init__(levels, packed(levels, slabs, variant), sweeping, threads, singular, start)
-        self.slabs, self.ranks, self._count = slabs, ranks, len(levels) - 1
         self._kept = kept_planes(slabs, ranks.rank, 2 * (sweeping.nu + sweeping.nu_post) + 6)
+        super().__init__(levels, packed(levels, slabs, self._kept, variant), sweeping, threads, singular, start)
+        self.slabs, self.ranks, self._count = slabs, ranks, len(levels) - 1
+        self._shifts = shifts(self.packed, slabs[: len(levels) - 1], self._kept)
         self._level_of: dict[Buffer, int] = {}
         self._own_planes: WeakKeyDictionary[Plan, dict[int, Planes]] = WeakKeyDictionary()
         self._memory: dict[Any, Planes] = {}
@@ -84,6 +85,11 @@ class SlabExecutor(Executor):
     @property
     def planes(self) -> int:
         return self.slabs[0].n
+
+    def _own(self, plan: Plan) -> Array:
+        addresses = super()._own(plan)
+        addresses[FIELDS : FIELDS + len(self._shifts)] -= self._shifts
+        return addresses
 
     def recorder(self) -> SlabRecorder:
         size = max(Direct(*each).work_size for each in self._directs)
