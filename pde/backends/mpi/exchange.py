@@ -79,12 +79,13 @@ class Missing:
 
 def missing(planes: Planes, needed: Ranges) -> Missing:
     """The pieces that complete `needed` on every rank, each from the rank that has made it."""
-    n, around = planes.slabs.n, planes.slabs.pad > 0
+    n = planes.slabs.n
+    turns = -(-planes.slabs.pad // n)  # a halo may go around a short axis more than once
     found = []
     for target, (low, high) in enumerate(needed.tolist()):
         known = planes.valid[target].tolist()
         for begin, end in _without(low, high, *known):
-            for shift in (0, n, -n) if around else (0,):
+            for shift in range(-turns * n, turns * n + 1, n):
                 for source, (a, b) in enumerate(planes.made.tolist()):
                     first, last = max(begin, a - shift), min(end, b - shift)
                     if first < last:
