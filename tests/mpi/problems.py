@@ -40,7 +40,7 @@ def all_agree(comm, condition):
     return comm.allreduce(int(bool(condition))) == comm.size
 
 
-class small_levels:
+class SmallLevels:
     """A context in which levels are divided among ranks down to few unknowns."""
 
     def __init__(self, unknowns=200):
@@ -62,7 +62,7 @@ def assert_same(comm, problem, f, options=None, **solve):
     options = options or {}
     alone = Multigrid(Poisson(**problem), kernels="numba", threads=1, **options)
     one = alone.solve(f, **solve)
-    with small_levels():
+    with SmallLevels():
         mg = Multigrid(Poisson(**problem), threads=1, comm=comm, **options)
     here = mg.owned
     blocks = {name: solve[name][..., *here] for name in ("u0",) if isinstance(solve.get(name), np.ndarray)}

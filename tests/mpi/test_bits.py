@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pde import Multigrid, Poisson
-from tests.mpi.problems import all_agree, assert_same, boxes, rough, small_levels
+from tests.mpi.problems import SmallLevels, all_agree, assert_same, boxes, rough
 
 OPTIONS = [{}, {"dtype": "float32", "rtol": 1e-3}]
 SOLVES = [{}, {"accel": "cg"}, {"cycle": "V"}, {"cycle": "W"}, {"cycle": "F"}, {"cycle": "backslash"}]
@@ -41,7 +41,7 @@ def test_boundary_data(comm, problem, seed, data):
 def test_several_right_hand_sides(comm):
     problem = {"shape": (61, 40), "boundary": ["neumann", ("dirichlet", "neumann")]}
     f = np.stack([rough(problem["shape"], seed) * 10.0**seed for seed in range(3)])
-    with small_levels():
+    with SmallLevels():
         mg = Multigrid(Poisson(**problem), comm=comm)
     alone = Multigrid(Poisson(**problem), kernels="numba")
     for accel in (None, "cg"):
@@ -58,7 +58,7 @@ def test_passes_cycles_and_factors(comm, boundary):
     problem = Poisson((64, 48), boundary=boundary)
     f = rough(problem.shape, 1)
     alone = Multigrid(problem, kernels="numba")
-    with small_levels():
+    with SmallLevels():
         mg = Multigrid(problem, comm=comm)
     own = mg.owned
     assert all_agree(comm, np.array_equal(mg.full_multigrid(f[own]), alone.full_multigrid(f)[own]))

@@ -11,7 +11,7 @@ import numpy as np
 
 from mgcore import Event, Iteration
 from pde.backends.base import Backend, Moments
-from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
+from pde.backends.data import Data, Norms, Options, Vector
 from pde.backends.iterations import Cycling
 from pde.backends.mpi.operator import SlabOperator, fold_into, sum_of
 from pde.backends.mpi.slabs import Slabs, divide
@@ -159,9 +159,7 @@ class Mpi(Numba):
         return np.stack([stream.standard_normal(plane) for _ in range(self.begin, self.end)])[None]
 
     def largest(self, v: Array) -> np.ndarray:
-        """The largest absolute value of each member over all ranks."""
-        own = np.max(np.abs(v.reshape(len(v), -1)), axis=1, initial=0.0)
-        return self.ranks.most(own)
+        return self.ranks.most(super().largest(v))
 
     def start(
         self, kind: str, accel: str | None, data: Data, u: Array | None = None, out: Array | None = None
@@ -181,17 +179,6 @@ class Mpi(Numba):
 
     def traced(self, report: Callable[[Event], Any]) -> Backend:
         raise ValueError("verbose is not for ranks of a communicator: moves are not traced there; leave it False")
-
-    def _rms(self, squares: np.ndarray, v: Array) -> np.ndarray:
-        rms = np.sqrt(squares)
-        for k in np.flatnonzero(~((rms > SMALL) & (rms < LARGE))):
-            size = float(self.largest(v[k : k + 1])[0])
-            if size == 0 or not np.isfinite(size):
-                rms[k] = size
-                continue
-            unit = 2.0 ** np.floor(np.log2(size))
-            rms[k] = unit * np.sqrt(self.kernels.moments(np.ascontiguousarray(v[k] / unit))[2])
-        return rms
 
     def _space(self, like: Array) -> Array:
         return self.kernels.executor.blocks(len(like), like.shape[1:])

@@ -188,7 +188,7 @@ class SlabExecutor(Executor):
             if lacking:
                 self._exchange(lacking)
             self._do(plan, k, end, addresses, sums)
-            for index, level, made in self._writes(steps[end - 1], addresses):
+            for index, made in self._writes(steps[end - 1], addresses):
                 by_address[addresses[index]].written(made)
             k = end
         return self._total(plan, addresses, sums, rounds)
@@ -229,29 +229,29 @@ class SlabExecutor(Executor):
         elif op in VECTORS:
             yield Access(int(step["f"]), this.made)
 
-    def _writes(self, step: Any, addresses: Array) -> Iterator[tuple[int, int, Ranges]]:
-        """(index, level, planes) of the buffers of planes that a step makes."""
+    def _writes(self, step: Any, addresses: Array) -> Iterator[tuple[int, Ranges]]:
+        """(index, planes) of the buffers of planes that a step makes."""
         op, level = int(step["op"]), int(step["level"])
         this = self.slabs[level]
         if op == PASS:
             if step["sink"] != ZERO:
-                yield int(step["out"]), level, this.made
+                yield int(step["out"]), this.made
             if step["f_coarse"] != NULL:
-                yield int(step["f_coarse"]), level + 1, this.coarse
+                yield int(step["f_coarse"]), this.coarse
         elif op == COMBINE:
             if step["sink"] != ZERO:
-                yield int(step["u"]), level, this.made
+                yield int(step["u"]), this.made
             if step["f_coarse"] != NULL and addresses[step["f_coarse"]] != 0:
-                yield int(step["f_coarse"]), level, this.made
+                yield int(step["f_coarse"]), this.made
         elif op in (RHS, FOLD):
             made = ranges_of(_step(step), self.slabs)
             assert made is not None
-            yield int(step["out"]), level + 1, made
+            yield int(step["out"]), made
         elif op == DIRECT:
             level = self._level_of_direct(step)
-            yield int(step["out"]), level, self.slabs[level].every
+            yield int(step["out"]), self.slabs[level].every
         elif op in (SUBTRACT, OUTER):
-            yield int(step["out"]), level, this.made
+            yield int(step["out"]), this.made
 
     def _level_of_direct(self, step: Any) -> int:
         return int(step["level"]) if step["start"] else self._count
