@@ -83,20 +83,21 @@ class Missing:
 def missing(planes: Planes, needed: Ranges) -> Missing:
     """The pieces that complete `needed` on every rank, each from the rank that has made it."""
     this = planes.slabs
-    key = *(each.tobytes() for each in (planes.made, planes.valid, needed)), this.n, this.pad > 0
+    turns = -(-this.pad // this.n)  # a halo may go around a short axis more than once
+    key = *(each.tobytes() for each in (planes.made, planes.valid, needed)), this.n, turns
     return Missing(planes, needed, _pieces(*key))
 
 
 @lru_cache(maxsize=1024)
 def _pieces(*key: Any) -> list[Piece]:
-    """The pieces by the bytes of the ranges made, valid and needed, the planes and whether they go around."""
+    """The pieces by the bytes of the ranges made, valid and needed, the planes and the turns around them."""
     made, valid, every = (np.frombuffer(each, np.int64).reshape(-1, 2).tolist() for each in key[:3])
-    n, around = key[3:]
+    n, turns = key[3:]
     found = []
     for target, (low, high) in enumerate(every):
         known = valid[target]
         for begin, end in _without(low, high, *known):
-            for shift in (0, n, -n) if around else (0,):
+            for shift in range(-turns * n, turns * n + 1, n):
                 for source, (a, b) in enumerate(made):
                     first, last = max(begin, a - shift), min(end, b - shift)
                     if first < last:
