@@ -10,21 +10,18 @@ import numpy as np
 
 from pde.backends.mpi.backend import Mpi
 from pde.backends.mpi.operator import sum_of
+from pde.common.arrays import cast
 from pde.common.ranks import Ranks
 from pde.problem.fields import read_values
 from pde.problem.grid import Array, Sides
-from pde.problem.lifting import Products
+from pde.problem.lifting import Products, lifting_products
 from pde.problem.poisson import Poisson
 from pde.solver.inputs import Inputs, Reader
-from pde.solver.reduced import Reduced, Reduction
+from pde.solver.reduced import Reduced, Reduction, Sizes, select
 
 
-class Block:
-    """A problem as one rank sees it: fields have the shape of its block; sides are whole.
-
-    Args:
-        begin, end: the planes of the block.
-    """
+class Local:
+    """A problem as one rank sees it: f and u have the shape of its block; sides are whole."""
 
     def __init__(self, problem: Poisson, backend: Mpi) -> None:
         self._problem, self._grid = problem, backend.block
@@ -83,7 +80,20 @@ class SlabReduction(Reduction):
         return self._backend.fold_into(f, g, self.exact.terms)
 
     def _sum(self, products: Products) -> Array:
-        return sum_of(products, self._backend.begin, self._backend.end)
+        return sum_of(products, np.arange(self._backend.begin, self._backend.end))
+
+    def _by_arrays(self, f: Array, sides: Sides, of_f: Sizes) -> tuple[Array, Array, Sizes]:
+        backend, lacking = self._backend, Sides()
+        products = lifting_products(sides, self.grid, self.terms)
+        w, left = self._sum(products), backend.exact_operator.unlifted(products)
+        for a, axis in enumerate(self.grid.axes):
+            for side, end in enumerate(axis.sides):
+                if not axis.periodic and (end.of_u or (a, side) in sides):
+                    of_u = self.terms.of_u(self.grid, a, side)
+                    lacking[a, side] = sides.get((a, side), 0.0) - of_u * products.layer(a, side)
+        left = backend.fold_into(left, lacking, self.terms)
+        left = select((of_f == 0) & self._is_rounding(left, w), 0 * left, left, self.grid.ndim)
+        return w, *self._fitted(cast(f + left, self.dtype))
 
     def _layer(self, f: Array, a: int, side: int) -> Array:
         ranks = self._backend.ranks
@@ -94,7 +104,7 @@ class SlabReduction(Reduction):
     def _is_rounding(self, left: Array, w: Array) -> Any:
         backend = self._backend
         members = (-1, *backend.block.shape)
-        size = backend.norms((left / backend.operator.diagonal).reshape(members))
+        size = backend.norms((left / backend.exact_operator.diagonal).reshape(members))
         return size <= 8 * np.finfo(float).eps * backend.largest(w.reshape(members))
 
 

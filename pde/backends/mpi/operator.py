@@ -44,6 +44,17 @@ class SlabOperator:
         found = operator(whole)
         return np.ascontiguousarray(found[window(0, ndim, slice(first, first + self.end - self.begin))])
 
+    def unlifted(self, products: Products) -> Array:
+        """`lifting.unlifted` of a sum of products, before data are folded in: -A w without its ends."""
+        operator, first = self._wider
+        n = self._A.grid.shape[0]
+        planes = np.arange(self.begin - first, self.begin - first + operator.grid.shape[0])
+        if self._goes_around:
+            planes[-1] = n - 1
+        w = sum_of(products, planes % n)
+        found = -operator.add_differences(w, operator.reaction * w)
+        return np.ascontiguousarray(found[window(0, self._A.grid.ndim, slice(first, first + self.end - self.begin))])
+
     @cached_property
     def diagonal(self) -> Any:
         """The diagonal of A on these planes."""
@@ -140,12 +151,10 @@ def fold_into(f: Array, sides: Sides, grid: Grid, terms: Terms, begin: int, end:
     return f
 
 
-def sum_of(products: Products, begin: int, end: int) -> Array:
-    """A sum of products on planes begin, ..., end - 1."""
+def sum_of(products: Products, planes: Array) -> Array:
+    """A sum of products on these planes."""
     w: Any = 0.0
-    ndim = products.grid.ndim
-    planes = window(0, ndim, slice(begin, end))
     for a, along, across in products.terms:
-        along, across = (along[begin:end], across) if a == 0 else (along, across[planes])
+        along, across = (along[planes], across) if a == 0 else (along, np.take(across, planes, -products.grid.ndim))
         w = w + across * like(along, across)
     return np.asarray(w)
