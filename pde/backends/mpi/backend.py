@@ -63,6 +63,7 @@ class Mpi(Numba):
         """Compile by one rank of each machine, while the others wait and then find it in the cache."""
         if self._prepared:
             return
+        _ = self.kernels  # made by all ranks together: fields come from others
         if self.ranks.is_first_here:
             super().prepare(progress and self.ranks.rank == 0)
         self._wait(self.ranks.here)

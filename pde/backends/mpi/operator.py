@@ -60,7 +60,7 @@ class SlabOperator:
 
     @cached_property
     def _wider(self) -> tuple[StencilOperator, int]:
-        """The operator on these planes and those beside them, and the number of the first of these planes among them."""
+        """The operator on these planes and those beside them, and the number of those below."""
         if self._goes_around:
             return self._window(0, self.end + 2, around=True), 0
         low, high = within(self._A.grid, self.begin - 1, self.end + 1)
