@@ -34,14 +34,21 @@ class SlabOperator:
         self._A, self._ranks, self.begin, self.end = A, ranks, begin, end
 
     def __call__(self, u: Array) -> Array:
+        return self._applied(self._wider[0], u)
+
+    def without_ends(self, u: Array) -> Array:
+        """A u less the terms of u beside the sides."""
+        operator = self._wider[0]
+        return self._applied(operator.changed(ends=[(0.0, 0.0)] * len(operator.ends)), u)
+
+    def _applied(self, operator: StencilOperator, u: Array) -> Array:
         below, above = self._beside(u)
         parts = [part for part in (below, u, above) if part is not None]
         axis, ndim = u.ndim - self._A.grid.ndim, self._A.grid.ndim
         whole = np.concatenate(parts, axis=axis)
         if self._goes_around:
             whole = np.roll(whole, -1, axis)  # of plane 0 the neighbour above counts before that around the axis
-        operator, first = self._wider
-        found = operator(whole)
+        found, first = operator(whole), self._wider[1]
         return np.ascontiguousarray(found[window(0, ndim, slice(first, first + self.end - self.begin))])
 
     @cached_property
