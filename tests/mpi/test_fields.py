@@ -121,7 +121,7 @@ def test_levels(comm, problem, dtype, seed):
 
 def _assert_same_faces(comm, whole, terms, grids, seed):
     n, periodic = grids[0].shape[0], grids[0].axes[0].periodic
-    begin, end = np.sort(np.random.default_rng((seed, comm.rank)).integers(0, n + 1, 2)) + (-3, 5) * periodic
+    begin, end = np.sort(np.random.default_rng((seed, comm.rank)).integers(0, n + 1, 2)) + np.array([-3, 5]) * periodic
     fluxes, _ = terms.faces(grids[1], begin, end)
     for a, flux in enumerate(fluxes):
         expected = grid_fluxes(grids[0], whole, a)
@@ -143,9 +143,12 @@ def _assert_same_operator(comm, one, each, dtype):
     assert np.array_equal(diagonal, np.broadcast_to(A.diagonal, diagonal.shape))
 
 
-@settings(max_examples=4)
-@given(varying(), st.sampled_from(["fmg", "W"]), st.sampled_from(["float64", "float32"]), st.booleans())
-def test_solves(comm, problem, cycle, dtype, has_sides):
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("ndim", [2, 3])
+@settings(max_examples=3)
+@given(st.data(), st.sampled_from(["fmg", "W"]), st.booleans())
+def test_solves(comm, ndim, dtype, data, cycle, has_sides):
+    problem = data.draw(varying().filter(lambda problem: len(problem["shape"]) == ndim))
     alone = Multigrid(
         Poisson(**problem), kernels="numba", threads=1, dtype=dtype, smoother="sor", coarse="rediscretised"
     )
@@ -156,10 +159,10 @@ def test_solves(comm, problem, cycle, dtype, has_sides):
     f = rough(problem["shape"], 1).astype(dtype)
     sides = any(pair != "periodic" for pair in problem["boundary"]) and has_sides
     g = (lambda *x: np.cos(2 * x[0]) + x[1]) if sides else None
-    for data in (f, 0.0) if sides else (f,):
+    for values in (f, 0.0) if sides else (f,):
         options = {"g": g, "cycle": cycle, "max_cycles": 3, "incompatible": 1e9}
-        one = alone.solve(data, **options)
-        each = many.solve(data if data is not f else f[many.owned], **options)
+        one = alone.solve(values, **options)
+        each = many.solve(f[many.owned] if values is f else values, **options)
         assert one.residual_norms == each.residual_norms
         assert all_agree(comm, np.array_equal(one.u[many.owned], each.u))
 
