@@ -75,6 +75,9 @@ class Poisson:
             not to data g of a Neumann side.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
+        comm: an mpi4py communicator, whose ranks divide the planes of axis 0 among them: rank r of p has the planes
+            n r // p, ..., n (r + 1) // p - 1. Arrays `coefficient` and `reaction` are then those of this block, and
+            callables get its coordinates; so does `points`. All ranks make the problem together.
         order: 2, or 4 for constant a and c on vertex-centred axes with equal spacing between Dirichlet or periodic
             sides: A then has 3, 9 or 19 points, and A u = M f with M f = f + sum_i h_i^2/12 d^2 f/dx_i^2 in second
             differences, which solvers make of f. On Dirichlet sides it takes a callable f at their points, and of
@@ -121,8 +124,8 @@ class Poisson:
         self.extent = tuple(axis.length for axis in self.grid.axes)
         self.open, self.order = is_open(boundary), order
         if self.ranks is not None and (domain is not None or face_coefficients is not None):
-            wrong = "domain" if domain is not None else "face_coefficients"
-            raise ValueError(f"comm: {wrong} is not for problems that are divided among ranks; leave one of them out")
+            name = "domain" if domain is not None else "face_coefficients"
+            raise ValueError(f"comm: {name} is not for problems that are divided among ranks; leave one of them out")
         self.domain = read_domain(domain, walls, self.grid)
         self._take(coefficient, face_coefficients, reaction, betas)
 

@@ -121,7 +121,7 @@ class SlabTerms(Terms):
         return found, c if isinstance(c, float) else c[begin - low : end - low]
 
     def resistances_along(self, grid: Grid, axis: int) -> Any:
-        """`grid_resistances` along an axis where a varies."""
+        """`grid_resistances` along an axis where a varies, as a `SlabField`."""
         known: Any = self.resistances[axis] if self.resistances else None
         a: Any = self.diffusion[axis]
         if known is not None:

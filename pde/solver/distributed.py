@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from pde.backends.mpi.backend import Mpi
-from pde.backends.mpi.operator import sum_of
-from pde.common.arrays import cast
+from pde.backends.mpi.operator import SlabOperator, sum_of
 from pde.common.ranks import Ranks
 from pde.problem.fields import read_values
 from pde.problem.grid import Array, Sides
-from pde.problem.lifting import Products, lifting_products
+from pde.problem.lifting import Products
 from pde.problem.poisson import Poisson
 from pde.solver.inputs import Inputs, Reader
-from pde.solver.reduced import Reduced, Reduction, Sizes, select
+from pde.solver.reduced import Reduced, Reduction
 
 
 class Local:
@@ -80,20 +80,23 @@ class SlabReduction(Reduction):
         return self._backend.fold_into(f, g, self.exact.terms)
 
     def _sum(self, products: Products) -> Array:
-        return sum_of(products, np.arange(self._backend.begin, self._backend.end))
+        return sum_of(products, self._backend.begin, self._backend.end)
 
-    def _by_arrays(self, f: Array, sides: Sides, of_f: Sizes) -> tuple[Array, Array, Sizes]:
-        backend, lacking = self._backend, Sides()
-        products = lifting_products(sides, self.grid, self.terms)
-        w, left = self._sum(products), backend.exact_operator.unlifted(products)
+    def _unlifted(self, w: Array, sides: Sides) -> Array:
+        A, ndim, lacking = self._operator, self.grid.ndim, Sides()
+        members = w.reshape(-1, *w.shape[w.ndim - ndim :])
         for a, axis in enumerate(self.grid.axes):
             for side, end in enumerate(axis.sides):
                 if not axis.periodic and (end.of_u or (a, side) in sides):
-                    of_u = self.terms.of_u(self.grid, a, side)
-                    lacking[a, side] = sides.get((a, side), 0.0) - of_u * products.layer(a, side)
-        left = backend.fold_into(left, lacking, self.terms)
-        left = select((of_f == 0) & self._is_rounding(left, w), 0 * left, left, self.grid.ndim)
-        return w, *self._fitted(cast(f + left, self.dtype))
+                    beside = self._layer(members, a, side)
+                    beside = beside.reshape(*w.shape[: w.ndim - ndim], *beside.shape[1:])
+                    lacking[a, side] = sides.get((a, side), 0.0) - self.terms.of_u(self.grid, a, side) * beside
+        return self._backend.fold_into(-A.without_ends(w), lacking, self.terms)
+
+    @cached_property
+    def _operator(self) -> SlabOperator:
+        """A in float64 on the planes of this rank."""
+        return SlabOperator(self.exact, self._backend.ranks, self._backend.begin, self._backend.end)
 
     def _layer(self, f: Array, a: int, side: int) -> Array:
         ranks = self._backend.ranks
@@ -104,7 +107,7 @@ class SlabReduction(Reduction):
     def _is_rounding(self, left: Array, w: Array) -> Any:
         backend = self._backend
         members = (-1, *backend.block.shape)
-        size = backend.norms((left / backend.exact_operator.diagonal).reshape(members))
+        size = backend.norms((left / self._operator.diagonal).reshape(members))
         return size <= 8 * np.finfo(float).eps * backend.largest(w.reshape(members))
 
 

@@ -19,7 +19,7 @@ from pde.problem.coefficients import side_weights
 from pde.problem.compatibility import inflow
 from pde.problem.grid import Array, Sides, trailing
 from pde.problem.inner_product import layer_volumes
-from pde.problem.lifting import Products, lifting, lifting_products, residual_products, unlifted
+from pde.problem.lifting import Products, lifting_products, residual_products, unlifted
 from pde.problem.mehrstellen import Mehrstellen, fold_sides
 from pde.problem.poisson import Poisson
 from pde.problem.wall_lifting import wall_lifting
@@ -106,7 +106,7 @@ class Reduction:
             guess = u0 if w is None else cast(u0 - w, self.dtype)
             sizes = reduced.data.sizes
             if not np.all(sizes):  # zero data have the solution zero, whatever is guessed
-                guess = select(sizes == 0, 0 * guess, guess, self.grid.ndim)
+                guess = _choose(sizes == 0, 0 * guess, guess, self.grid.ndim)
             reduced = replace(reduced, guess=self.mean_free(guess))
         return self._of_good_size(reduced)
 
@@ -136,7 +136,7 @@ class Reduction:
             data = self._fitting(folded * like(self.terms.domain.inside, f) if sides else folded)
             return Reduced(Data(data, sizes=np.maximum(of_f, self.volumes.rms(data))))
         w, left = (like(part, f) for part in lifted)
-        left = select((of_f == 0) & self._is_rounding(left, w), 0 * left, left, self.grid.ndim)
+        left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, self.grid.ndim)
         data = self._fitting(cast(f + left, self.dtype))
         return Reduced(Data(data, sizes=np.maximum(of_f, self.volumes.rms(data))), w=cast(w, self.dtype))
 
@@ -168,18 +168,18 @@ class Reduction:
         if lifted.all():
             return Reduced(Data(data, sizes=sizes), w=w, add=self._add)
         folded = self._fitting(self._folded(f, g)) if folded is None else folded
-        rest = {key: select(lifted, 0 * values, values, ndim - 1) for key, values in g.items()}
-        data, f = select(lifted, data, folded, ndim), select(lifted, data, f, ndim)
+        rest = {key: _choose(lifted, 0 * values, values, ndim - 1) for key, values in g.items()}
+        data, f = _choose(lifted, data, folded, ndim), _choose(lifted, data, f, ndim)
         if not lifted.any():
             return Reduced(Data(data, f, rest, sizes))
-        w = w.of(lifted) if isinstance(w, Products) else select(lifted, w, 0 * w, ndim)
+        w = w.of(lifted) if isinstance(w, Products) else _choose(lifted, w, 0 * w, ndim)
         return Reduced(Data(data, f, rest, sizes), w=w, add=self._add)
 
     def _by_arrays(self, f: Array, sides: Sides, of_f: Sizes) -> tuple[Array, Array, Sizes]:
         """A lifting w of g, the data of u - w, and their size."""
-        w, A = lifting(sides, self.grid, self.terms), self.exact
-        left = A.unlifted(w, sides) if isinstance(A, Mehrstellen) else unlifted(w, sides, self.grid, A)
-        left = select((of_f == 0) & self._is_rounding(left, w), 0 * left, left, self.grid.ndim)
+        w = self._sum(lifting_products(sides, self.grid, self.terms))
+        left = self._unlifted(w, sides)
+        left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, self.grid.ndim)
         return w, *self._fitted(cast(f + left, self.dtype))
 
     def _by_products(self, f: Array, sides: Sides, of_f: Sizes) -> tuple[Products, Array, Sizes]:
@@ -190,7 +190,7 @@ class Reduction:
             left = self._fold_into(self._sum(products), lacking)
             nothing = (of_f == 0) & self._is_rounding(left, self._sum(w))
             if nothing.any():
-                return w, *self._fitted(cast(f + select(nothing, 0 * left, left, self.grid.ndim), self.dtype))
+                return w, *self._fitted(cast(f + _choose(nothing, 0 * left, left, self.grid.ndim), self.dtype))
         data = self._backend.add_products(f, products)
         return w, *self._fitted(self._fold_into(data, lacking))
 
@@ -201,6 +201,11 @@ class Reduction:
     def _fold_into(self, f: Array, g: Sides) -> Array:
         """The same in the memory of f, for coefficients that are numbers."""
         return fold_into(f, g, self.grid, self.exact.terms)
+
+    def _unlifted(self, w: Array, sides: Sides) -> Array:
+        """The right-hand side of u - w for f = 0."""
+        A = self.exact
+        return A.unlifted(w, sides) if isinstance(A, Mehrstellen) else unlifted(w, sides, self.grid, A)
 
     def _sum(self, products: Products) -> Array:
         """A sum of products as an array."""
@@ -256,7 +261,7 @@ class Reduction:
             fits = self.volumes.without_mean(self.volumes.without_mean(f))  # twice: once leaves rounding
             size, left = self.volumes.rms(f), self.volumes.rms(fits)
         nothing = left <= 16 * float(np.finfo(self.dtype).eps) * size
-        return select(nothing, 0 * fits, fits, self.grid.ndim), np.where(nothing, 0.0, left)
+        return _choose(nothing, 0 * fits, fits, self.grid.ndim), np.where(nothing, 0.0, left)
 
     def _is_rounding(self, left: Array, w: Array) -> Any:
         """Whether the residual of a lifting is rounding alone: one sweep would change w in its last digits."""
@@ -300,7 +305,7 @@ def _deviation(rms: Sizes, mean: Any) -> Sizes:
         return np.where(exact, np.sqrt(square), np.nan)
 
 
-def select(members: Any, these: Array, those: Array, ndim: int) -> Array:
+def _choose(members: Any, these: Array, those: Array, ndim: int) -> Array:
     """`these` for the chosen members and `those` for the others; arrays with ndim axes behind."""
     where = np.asarray(members)
     if where.all() or not where.any():

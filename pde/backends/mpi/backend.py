@@ -22,7 +22,6 @@ from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Array, Sides
 from pde.problem.lifting import Products
 from pde.problem.slab import slab_of
-from pde.problem.slab_stencil import stencil_operator
 
 
 class Mpi(Numba):
@@ -64,6 +63,7 @@ class Mpi(Numba):
         """Compile by one rank of each machine, while the others wait and then find it in the cache."""
         if self._prepared:
             return
+        _ = self.kernels  # made by all ranks together: fields come from others
         if self.ranks.is_first_here:
             super().prepare(progress and self.ranks.rank == 0)
         self._wait(self.ranks.here)
@@ -74,14 +74,6 @@ class Mpi(Numba):
     def operator(self) -> SlabOperator:
         """A of the finest level on the planes of this rank."""
         return SlabOperator(self.hierarchy.levels[0].A, self.ranks, self.begin, self.end)
-
-    @cached_property
-    def exact_operator(self) -> SlabOperator:
-        """The same in float64."""
-        A, double = self.hierarchy.levels[0].info, np.dtype(float)
-        if self.dtype == double:
-            return self.operator
-        return SlabOperator(stencil_operator(A.grid, double, A.operator.terms), self.ranks, self.begin, self.end)
 
     def vector(self, x: Array, *, level: int = 0) -> Vector:
         if x.flags.writeable or not self._is_home(x):
@@ -154,7 +146,7 @@ class Mpi(Numba):
 
     def add_products(self, v: Array, products: Products, out: Array | None = None) -> Array:
         if self.is_small or v.dtype != float or self.dtype != float:
-            return np.asarray(v + sum_of(products, np.arange(self.begin, self.end))).astype(v.dtype, copy=False)
+            return np.asarray(v + sum_of(products, self.begin, self.end)).astype(v.dtype, copy=False)
         v = np.ascontiguousarray(v)
         made = np.empty_like(v) if out is None or not out.flags.c_contiguous else out
         for k in range(len(v)):
