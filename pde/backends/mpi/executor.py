@@ -17,7 +17,7 @@ import numpy as np
 from mgcore import Level
 from pde.backends.mpi.exchange import Exchange, Missing, Planes, missing
 from pde.backends.mpi.memory import blocks, home_of
-from pde.backends.mpi.overlap import PassInParts, cuts
+from pde.backends.mpi.overlap import COARSE, PassInParts, cuts
 from pde.backends.mpi.recorder import VECTORS, SlabRecorder, ranges_of
 from pde.backends.mpi.slabs import Ranges, Slabs
 from pde.backends.mpi.tables import packed, shifts
@@ -349,7 +349,8 @@ class SlabExecutor(Executor):
             return None
         low, high = stage.reads[0].planes[self.ranks.rank].tolist()
         made = int(step["begin"]), int(step["begin"] + step["planes"])
-        return cuts(made, (low, high), bool(step["correct"]) or step["source"] == CUBIC)
+        reach = 2 * int(step["sweeps"]) + 1 + int(self.packed.records["span"][int(step["level"])][0])
+        return cuts(made, (low, high), reach + (COARSE if step["correct"] or step["source"] == CUBIC else 0))
 
     def _overlap(self, parts: PassInParts, leg: Plan, sums: Array, exchange: Exchange) -> None:
         """Make a pass in parts, the first while messages are on their way."""
