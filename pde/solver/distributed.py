@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pde.backends.mpi.backend import Mpi
+from pde.backends.mpi.block import OnSlabs
 from pde.backends.mpi.operator import sum_of
 from pde.common.ranks import Ranks
 from pde.problem.fields import read_values
@@ -26,7 +26,7 @@ class Block:
         begin, end: the planes of the block.
     """
 
-    def __init__(self, problem: Poisson, backend: Mpi) -> None:
+    def __init__(self, problem: Poisson, backend: OnSlabs) -> None:
         self._problem, self._grid = problem, backend.block
         self.shape: tuple[int, ...] = backend.block.shape
 
@@ -40,7 +40,7 @@ class Block:
 class BlockReader(Reader):
     """Reads arguments of a solver on one rank; an error of one is an error of all."""
 
-    def __init__(self, problem: Any, backend: Mpi) -> None:
+    def __init__(self, problem: Any, backend: OnSlabs) -> None:
         super().__init__(problem, backend.device, backend.dtype)
         object.__setattr__(self, "ranks", backend.ranks)
 
@@ -71,7 +71,7 @@ class BlockInputs(Inputs):
 class SlabReduction(Reduction):
     """`Reduction` for the planes of one rank and whole boundary data."""
 
-    _backend: Mpi
+    _backend: OnSlabs
 
     def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
         return replace(super().__call__(f, sides, u0), largest=self._backend.largest)

@@ -148,7 +148,7 @@ class Setup:
         assert self._ranks is not None
         tensors = self._options.device.on_tensors or self._options.kernels in ("numpy", "torch", "torch compiled")
         only_here(problem, {f"kernels={self._options.kernels!r}, device={self._options.device.name!r}": tensors})
-        backend = make(hierarchy, self._options, self._ranks)
+        backend = make(hierarchy, self._options, self._ranks, mixed)
         self.backend, self._planes = backend, slice(backend.begin, backend.end)
         self._reader = BlockReader(Block(problem, backend), backend)
         self._reduction = SlabReduction(problem, hierarchy.levels, backend)

@@ -33,12 +33,13 @@ class Correction:
     """
 
     def __init__(self, grid: Grid, terms: Terms, threads: int) -> None:
-        self._size, self._volume = grid.size, float(np.prod([axis.width.sum() for axis in grid.axes]))
-        self._record, self._lines, self._faces = _tables(grid, terms)
+        self._volume = float(np.prod([axis.width.sum() for axis in grid.axes]))
+        self._record, self._lines, self._faces = self._tables(grid, terms)
         n0, n1, n = (int(k) for k in self._record[0]["n"])
-        threads = min(threads, n0 // LEAST) if grid.size >= PARALLEL else 1
+        size = n0 * n1 * n
+        threads = min(threads, n0 // LEAST) if size >= PARALLEL else 1
         blocks = max(1, threads) if threads <= 1 else threads * max(1, min(SHARES, n0 // (LEAST * threads)))
-        self._record["blocks"], self._record["streamed"] = blocks, 4 * grid.size >= STREAMED
+        self._record["blocks"], self._record["streamed"] = blocks, 4 * size >= STREAMED
         self._halo, self._sums = np.zeros(2 * blocks * n1 * n), np.zeros(n0)
         self._rows = [np.zeros(2 * n) for _ in range(max(1, threads))]
         self._single, self._turns = np.zeros(1, np.float32), Turns()
@@ -64,7 +65,15 @@ class Correction:
             for rows in self._rows[1:]:  # a thread that comes late finds nothing left to do
                 thread_pool(len(self._rows) - 1).ask(defect.execute, *call, False, rows)
             defect.execute(*call, True, self._rows[0])
-            return float(np.sqrt(self._sums.sum() / self._volume))
+            return float(np.sqrt(self._total() / self._volume))
+
+    def _total(self) -> float:
+        """The sum over all planes."""
+        return float(self._sums.sum())
+
+    def _tables(self, grid: Grid, terms: Terms) -> tuple[Array, Array, list[Array]]:
+        """The record, lines and faces of a grid; see `defect.execute`."""
+        return _tables(grid, terms)
 
     def _call(self, addresses: Array, *scales: float) -> tuple[Any, ...]:
         tables = self._record, self._lines, self._halo
@@ -72,7 +81,6 @@ class Correction:
 
 
 def _tables(grid: Grid, terms: Terms) -> tuple[Array, Array, list[Array]]:
-    """The record, lines and faces of a grid; see `defect.execute`."""
     record, lines, faces = np.zeros(1, RECORD), list[Array](), list[Array]()
     numbers = [0, None, 1] if grid.ndim == 2 else [0, 1, 2]
     shape = [1 if a is None else grid.shape[a] for a in numbers]
