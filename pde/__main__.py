@@ -11,6 +11,7 @@ from typing import NoReturn
 import pde.common.py_pde  # noqa: F401  first of all: says so where py-pde's files have replaced ours
 from mgcore.common.command_line import add_command, run
 from pde.cli.compile import compile_
+from pde.cli.many import is_silent, silence
 from pde.cli.options import COMMANDS, join_minus
 from pde.cli.predict import predict
 from pde.cli.solve import solve
@@ -27,7 +28,8 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (`mgcore.common.command_line.run`)."""
-    options = _parser().parse_args(join_minus(list(sys.argv[1:] if arguments is None else arguments)))
+    with silence(is_silent()):
+        options = _parser().parse_args(join_minus(list(sys.argv[1:] if arguments is None else arguments)))
     return run(f"python -m pde {options.command}", partial(options.run, options))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pde.common.npy_files import open_npy as load
 from pde.problem.expression import Expression
 
 NAMES = ("x", "y", "z")
@@ -52,28 +53,6 @@ def _number_or_text(label: str, given: Any) -> Any:
 
 def is_file(given: Any) -> bool:
     return isinstance(given, str) and given.strip().lower().endswith((".npy", ".npz"))
-
-
-def load(label: str, path: str) -> np.ndarray:
-    """The array of a .npy file of real numbers.
-
-    Raises:
-        ValueError: naming the file and what is wrong with it.
-    """
-    if path.lower().endswith(".npz"):
-        raise ValueError(f"{label}: {path} holds more than one array; save the one that is meant as .npy")
-    try:
-        array = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise ValueError(f"{label}: there is no file {path}") from None
-    except (ValueError, EOFError, OSError, MemoryError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{label}: {path} cannot be read as a .npy file of numbers: {reason}") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{label}: {path} is no .npy file")
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{label}: {path} must hold real numbers, got dtype {array.dtype}")
-    return array
 
 
 def read_coefficient(label: str, given: Any, ndim: int) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mgcore import Solution
 from pde.cli.fields import NAMES
+from pde.common.npy_files import beside
 from pde.problem.boundary import BoundaryData, closed_points
 from pde.problem.poisson import Poisson
 
@@ -50,8 +51,8 @@ def _problem(path: Path, force: bool, others: Sequence[Path]) -> str | None:
     if path.resolve() in [other.resolve() for other in others]:
         return "is to be written twice"
     path.parent.mkdir(parents=True, exist_ok=True)
-    _beside(path).touch()
-    _beside(path).unlink()
+    beside(path).touch()
+    beside(path).unlink()
     return None
 
 
@@ -79,14 +80,10 @@ def write_arrays(path: Path, problem: Poisson, solution: Solution, g: BoundaryDa
 
 def _write(path: Path, save: Callable[[Any], None]) -> None:
     """Under another name first, so that a write that fails leaves what was there."""
-    partial = _beside(path)
+    partial = beside(path)
     try:
         with partial.open("wb") as stream:
             save(stream)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")

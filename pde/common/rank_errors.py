@@ -116,8 +116,10 @@ def _unpacked(told: tuple[list[tuple[str, str]], str, Any], rank: int) -> BaseEx
 
 def _done(requests: list[Any], patience: float = inf) -> bool:
     """Wait for requests without keeping a processor busy; whether all of them ended in time."""
+    from mpi4py import MPI
+
     began, pause = time.monotonic(), 1e-5
-    while not all([request.Test() for request in requests]):  # every one is to make progress
+    while not MPI.Request.Testall(requests):
         if time.monotonic() - began > patience:
             return False
         time.sleep(pause)
@@ -147,6 +149,9 @@ class _Watch:
             self.before, sys.excepthook = sys.excepthook, self.hook
             atexit.register(self.end)
         self.meetings.append(meetings)
+
+    def discard(self, meetings: Meetings) -> None:
+        self.meetings = [each for each in self.meetings if each is not meetings]
 
     def hook(self, kind: type[BaseException], error: BaseException, frames: TracebackType | None) -> None:
         """Print an exception that nothing has caught, where all ranks have it once, and end all of them."""

@@ -33,7 +33,8 @@ class Ranks:
     """
 
     def __init__(self, comm: Any) -> None:
-        self.comm, self.meetings = _duplicates(comm)
+        self._held = _held(comm)
+        self.comm, self.meetings = self._held.data, self._held.meetings
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.messages, self.sent = 0, 0
 
@@ -107,10 +108,10 @@ class Ranks:
         self.comm.Allgatherv(part, [whole, counts])
         return whole
 
-    @cached_property
+    @property
     def here(self) -> Any:
         """The communicator of the ranks on this machine."""
-        return self.comm.Split_type(_mpi().COMM_TYPE_SHARED)
+        return self._held.here
 
     @property
     def is_first_here(self) -> bool:
@@ -152,9 +153,7 @@ def _feed(digest: Any, value: Any) -> None:
 def _differing(other: int, first: tuple[str, int, str], second: tuple[str, int, str]) -> ValueError:
     (name, _, one), (second_name, _, two) = first, second
     if name != second_name:
-        return ValueError(
-            f"all ranks must give the same arguments; rank 0 gives {name!r}, rank {other} {second_name!r}"
-        )
+        return ValueError(f"ranks must give the same arguments; rank 0 gives {name!r}, rank {other} {second_name!r}")
     two = f"{two} with other values" if one == two else two
     return ValueError(f"{name} must be the same on all ranks; rank 0 gives {one}, rank {other} {two}")
 
@@ -176,28 +175,35 @@ def read_ranks(comm: Any) -> Ranks:
     return Ranks(comm)
 
 
-def _duplicates(comm: Any) -> tuple[Any, Meetings]:
-    """Two duplicates of a communicator, for data and for meetings, that are kept with it and freed with it."""
-    found = comm.Get_attr(_key())
+class _Held:
+    """Duplicates of a communicator that are kept with it and freed with it."""
+
+    def __init__(self, comm: Any) -> None:
+        self.data, self.meetings = comm.Dup(), Meetings(comm.Dup())
+        if self.meetings.size > 1:
+            WATCH.add(self.meetings)
+
+    @cached_property
+    def here(self) -> Any:
+        return self.data.Split_type(_mpi().COMM_TYPE_SHARED)
+
+    def free(self) -> None:
+        WATCH.discard(self.meetings)
+        for each in (self.data, self.meetings.comm, *([self.here] if "here" in vars(self) else [])):
+            each.Free()
+
+
+def _held(comm: Any) -> _Held:
+    found: _Held | None = comm.Get_attr(_key())
     if found is None:
-        found = (comm.Dup(), Meetings(comm.Dup()))
+        found = _Held(comm)
         comm.Set_attr(_key(), found)
-        if comm.Get_size() > 1:
-            WATCH.add(found[1])
-    data, meetings = found
-    return data, meetings
+    return found
 
 
 @cache
 def _key() -> int:
-    def free(comm: Any, key: int, found: tuple[Any, Meetings]) -> None:
-        data, meetings = found
-        if meetings in WATCH.meetings:
-            WATCH.meetings.remove(meetings)
-        data.Free()
-        meetings.comm.Free()
-
-    return int(_mpi().Comm.Create_keyval(delete_fn=free))
+    return int(_mpi().Comm.Create_keyval(delete_fn=lambda comm, key, held: held.free()))
 
 
 @cache

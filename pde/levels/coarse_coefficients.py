@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from pde.levels.axis_maps import gather
 from pde.levels.black_box import OperatorTransfer
 from pde.levels.interpolation_1d import as_weights, restriction_matrix
+from pde.levels.slab_maps import applied
 from pde.levels.transfers import BilinearTransfer, MatrixTransfer
 from pde.levels.truncated import TruncatedTransfer
-from pde.problem.coefficients import Terms, grid_resistances
+from pde.problem.coefficients import Terms
 from pde.problem.grid import Array, Axis, Grid
+from pde.problem.slab_field import SlabField
 
 F8 = np.dtype(float)
 
@@ -42,17 +47,20 @@ def coarse_terms(
         return Terms(tuple(map(inject, terms.diffusion)), inject(c))
     resistances: tuple[Array | None, ...] = ()
     weighted = isinstance(transfer, OperatorTransfer) or not any(axis.cell for axis in grid.axes)
-    reaction = transfer.restrict(c) if weighted and not isinstance(c, float) else inject(c)
+    reaction = applied(transfer.restrict, c, grid) if weighted and not isinstance(c, float) else inject(c)
     if between and terms.varies:
         resistances = tuple(
             None
             if isinstance(a, float)
-            else _coarse_resistances(grid_resistances(grid, terms, axis), grid, which, axis)
+            else _coarse_resistances(terms.resistances_along(grid, axis), grid, which, axis)
             for axis, a in enumerate(terms.diffusion)
         )
     kept = transfer.kept if isinstance(transfer, OperatorTransfer) else None
     betas = {key: _coarse_beta(beta, grid, which, key[0], kept) for key, beta in terms.betas.items()}
-    return Terms(tuple(map(inject, terms.diffusion)), reaction, resistances, betas)
+    once = {id(a): inject(a) for a in terms.diffusion}
+    diffusion = tuple(once[id(a)] for a in terms.diffusion)
+    parts = {"resistances": resistances, "betas": betas, "domain": None, "tensor": None}
+    return replace(terms, diffusion=diffusion, reaction=reaction, **parts)
 
 
 def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...]) -> float | Array:
@@ -60,7 +68,7 @@ def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...])
     if not isinstance(values, float):
         for a, halve in enumerate(which):
             if halve:
-                values = gather(grid.axes[a], a, grid.ndim, F8, Axis.injection)(values)
+                values = applied(gather(grid.axes[a], a, grid.ndim, F8, Axis.injection), values, grid)
     return values
 
 
@@ -75,23 +83,25 @@ def _coarse_beta(beta: Array, grid: Grid, which: tuple[bool, ...], across: int, 
     return beta
 
 
-def _coarse_resistances(fine: Array, grid: Grid, which: tuple[bool, ...], axis: int) -> Array:
+def _coarse_resistances(fine: Any, grid: Grid, which: tuple[bool, ...], axis: int) -> Any:
     """Resistances in series along the axis; those side by side across it add up as conductances, in their mean.
 
     Values at coarse points alone miss the coefficient between them: V(1,1) on a smooth one that varies by ten then took
     up to 0.36 per cycle instead of 0.17.
     """
     if which[axis]:
-        fine = gather(grid.axes[axis], axis, grid.ndim, F8, _series)(fine)
+        fine = applied(gather(grid.axes[axis], axis, grid.ndim, F8, _series), fine, grid)
     conductance = _inverse(fine)
     for a, across in enumerate(grid.axes):
         if which[a] and a != axis:
-            conductance = gather(across, a, grid.ndim, F8, _mean)(conductance)
+            conductance = applied(gather(across, a, grid.ndim, F8, _mean), conductance, grid)
     return _inverse(conductance)
 
 
-def _inverse(values: Array) -> Array:
+def _inverse(values: Any) -> Any:
     """1 / values, and 0 for 0: an end that is an unknown has no distance to it."""
+    if isinstance(values, SlabField):
+        return values.map(_inverse)
     return np.divide(1.0, values, out=np.zeros_like(values), where=values != 0)
 
 

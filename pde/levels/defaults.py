@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pde.levels.coarse_coefficients import at_coarse_points
@@ -103,7 +105,8 @@ def is_rough(grid: Grid, terms: Terms) -> bool:
     if terms.largest_ratio(grid) > ROUGH:
         return True
     while terms.varies and grid.size > COARSEST_SIZE_STEEP and any(which := grid.axes_to_coarsen(terms.typical)):
-        terms = Terms(tuple(at_coarse_points(a, grid, which) for a in terms.diffusion))
+        once = {id(a): at_coarse_points(a, grid, which) for a in terms.diffusion}
+        terms = replace(terms, diffusion=tuple(once[id(a)] for a in terms.diffusion), resistances=())
         grid = grid.coarsen(which)
         if terms.largest_ratio(grid) > STEEP:
             return True

@@ -31,6 +31,7 @@ from pde.problem.grid import Array, Grid
 from pde.problem.inner_product import Volumes, row_scale
 from pde.problem.masked import regular_matrix
 from pde.problem.operators import Operator, StencilOperator
+from pde.problem.slab_stencil import SlabStencil, stencil_operator
 
 Transfer = BilinearTransfer | LinearTransfer | MatrixTransfer | OperatorTransfer | TruncatedTransfer
 
@@ -308,7 +309,7 @@ def _coarsened(
     if made:
         return transfer, CompactOperator(transfer.coarse, made[1], terms, made[0].volumes)
     if matrix is None:
-        return transfer, StencilOperator(transfer.coarse, choices.dtype, terms)
+        return transfer, stencil_operator(transfer.coarse, choices.dtype, terms)
     W = transfer.volumes if isinstance(transfer, OperatorTransfer) else transfer.coarse.volumes()
     RAP = nearest(transfer.restriction() @ (matrix @ transfer.matrix()), transfer.coarse, W)  # (5.11)
     coarse = CompactOperator.from_matrix(transfer.coarse, RAP.astype(choices.dtype, copy=False), terms, W)
@@ -413,6 +414,7 @@ def _is_one_line(grid: Grid, smoother: str) -> bool:
 
 
 def _coarsest_level(A: Operator, volumes: Volumes, singular: bool) -> Level:
+    A = A.whole() if isinstance(A, SlabStencil) else A
     B = ComponentSolver(A, volumes) if isinstance(volumes, Components) else direct_solver(A, singular)
     return Level(A, [B], info=LevelInfo(A.grid, A, _kind(A), "direct", None))
 

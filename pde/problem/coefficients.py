@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -11,7 +12,8 @@ import numpy as np
 
 from pde.common.arrays import is_tensor, like, namespace
 from pde.common.caching import once_per_axis
-from pde.problem.grid import Array, Axis, Grid
+from pde.problem.grid import ENDS, Array, Axis, Grid, window
+from pde.problem.slab_field import plane_sums
 from pde.problem.tensor import FullTensor
 from pde.problem.walls import Wall
 
@@ -96,12 +98,20 @@ class Terms:
         means = {id(a): _geometric_mean(a) for a in self._fields()}
         return tuple(a if isinstance(a, float) else means[id(a)] for a in self.diffusion)
 
+    def beside(self, axis: int, side: int) -> Any:
+        """The diffusion across a side at the unknowns beside it: a number, or an array of the side's shape."""
+        a = self.diffusion[axis]
+        return a if isinstance(a, float) else a[window(axis, a.ndim, ENDS[side])].squeeze(axis)
+
     def at_sides(self, axis: int) -> tuple[float, float]:
         """One number for the diffusion across each of the two sides of an axis: its geometric mean there."""
-        a = self.diffusion[axis]
-        if isinstance(a, float):
-            return a, a
-        return _geometric_mean(np.take(a, 0, axis)), _geometric_mean(np.take(a, -1, axis))
+        low, high = (self.beside(axis, side) for side in (0, 1))
+        return (low, high) if isinstance(low, float) else (_geometric_mean(low), _geometric_mean(high))
+
+    def mean_reaction(self, grid: Grid) -> float:
+        """The mean of |c| over the box."""
+        c = self.reaction
+        return abs(c) if isinstance(c, float) else math.fsum(plane_sums(np.abs(c) * volume_shares(grid)))
 
     @property
     def varies(self) -> bool:
@@ -130,6 +140,14 @@ class Terms:
         """The coefficient of u in the condition of a side, `Side.of_u`, or an array of the side's shape."""
         return self.betas.get((axis, side), grid.axes[axis].sides[side].of_u)
 
+    def across_side(self, grid: Grid, axis: int, side: int) -> tuple[Array, Array | None, Any]:
+        """As `axis_first`, right beside one side at least."""
+        return axis_first(grid, self, axis)
+
+    def resistances_along(self, grid: Grid, axis: int) -> Array:
+        """As `grid_resistances`."""
+        return grid_resistances(grid, self, axis)
+
     def betas_of(self, axis: int) -> Any:
         """(low, high): beta where it varies along that side, None elsewhere; None where it varies along neither."""
         pair = self.betas.get((axis, 0)), self.betas.get((axis, 1))
@@ -137,12 +155,12 @@ class Terms:
 
     def largest_ratio(self, grid: Grid) -> float:
         """The largest ratio of a at two neighbours."""
-        return float(np.exp(max((_largest_jump(np.log(a), grid) for a in self._fields()), default=0.0)))
+        return float(np.exp(max((largest_jump(np.log(a), grid) for a in self._fields()), default=0.0)))
 
     def reaction_jumps(self, grid: Grid) -> bool:
         """Whether the reaction changes between neighbours by more than half of its largest value."""
         c = self.reaction
-        return not isinstance(c, float) and _largest_jump(c, grid) > np.abs(c).max() / 2
+        return not isinstance(c, float) and largest_jump(c, grid) > np.abs(c).max() / 2
 
     def betas_jump(self, grid: Grid) -> bool:
         """Whether a beta changes along its side by half of its largest value from point to point.
@@ -151,7 +169,7 @@ class Terms:
         """
         for (a, _), beta in self.betas.items():
             side, largest = Grid(grid.axes[:a] + grid.axes[a + 1 :]), float(beta.max())
-            if largest * grid.axes[a].length > self.typical[a] and _largest_jump(beta, side) > largest / 2:
+            if largest * grid.axes[a].length > self.typical[a] and largest_jump(beta, side) > largest / 2:
                 return True
         return False
 
@@ -170,10 +188,19 @@ class Terms:
 
 
 def _geometric_mean(a: Array) -> float:
-    return float(np.exp(np.mean(np.log(a))))
+    logs = np.log(np.ascontiguousarray(a))
+    return float(np.exp(math.fsum(plane_sums(logs if logs.ndim > 1 else logs.reshape(1, -1))) / logs.size))
 
 
-def _largest_jump(values: Array, grid: Grid) -> float:
+def volume_shares(grid: Grid, planes: slice = slice(None)) -> Array:
+    """The control volumes of the unknowns of some planes, in shares of the box."""
+    shares = np.ones(())
+    for a, axis in enumerate(grid.axes):
+        shares = np.multiply.outer(shares, (axis.width / axis.width.sum())[planes if a == 0 else slice(None)])
+    return shares
+
+
+def largest_jump(values: Array, grid: Grid) -> float:
     """The largest change between neighbours, around periodic axes too."""
     largest = 0.0
     for a, axis in enumerate(grid.axes):
@@ -224,7 +251,7 @@ def grid_coefficients(grid: Grid, terms: Terms, axis: int) -> AxisCoefficients:
     if isinstance(a, float) and known is None and terms.betas_of(axis) is None:
         return _constant_coefficients(grid.axes[axis], a)
     xp: Any = namespace(a)
-    c = axis_coefficients(grid.axes[axis], *_axis_first(grid, terms, axis))
+    c = axis_coefficients(grid.axes[axis], *axis_first(grid, terms, axis))
     low, high = _open_ends(terms, axis)
     c = c._replace(low=c.low * low, high=c.high * high)
     return c._replace(**{name: xp.moveaxis(getattr(c, name), 0, axis) for name in ("lower", "centre", "upper")})
@@ -235,7 +262,7 @@ _constant_coefficients = once_per_axis(axis_coefficients)
 
 def side_weights(grid: Grid, terms: Terms, axis: int, side: int) -> Any:
     """`low` or `high` of `grid_coefficients`, without the others: a number, or an array of the side's shape."""
-    weight = _data_weight(grid.axes[axis], side, *_axis_first(grid, terms, axis))
+    weight = _data_weight(grid.axes[axis], side, *terms.across_side(grid, axis, side))
     if terms.domain is not None and (axis, side) in terms.domain.ends:
         weight = weight * terms.domain.ends[axis, side]
     return weight if terms.fraction is None else weight / np.take(terms.fraction, -side, axis)
@@ -246,7 +273,7 @@ def grid_fluxes(grid: Grid, terms: Terms, axis: int) -> Array:
 
     (n + 1,), or where a varies of the grid's shape with one more along the axis.
     """
-    flux = _fluxes(grid.axes[axis], *_axis_first(grid, terms, axis))
+    flux = _fluxes(grid.axes[axis], *axis_first(grid, terms, axis))
     if flux.ndim == 1:
         return flux
     if terms.fraction is not None:
@@ -277,7 +304,7 @@ def grid_resistances(grid: Grid, terms: Terms, axis: int) -> Array:
     return np.moveaxis(np.concatenate((ends[0], inner, ends[1])), 0, axis)
 
 
-def _axis_first(grid: Grid, terms: Terms, axis: int) -> tuple[Array, Array | None, Any]:
+def axis_first(grid: Grid, terms: Terms, axis: int) -> tuple[Array, Array | None, Any]:
     """The diffusion and the resistances along an axis, that axis first, and the betas of its sides."""
     a, resistance = terms.diffusion[axis], terms.resistances[axis] if terms.resistances else None
     betas = terms.betas_of(axis)

@@ -8,6 +8,7 @@ import numpy as np
 
 from pde.common.arguments import evaluate, finite, real_array
 from pde.common.arrays import contiguous, is_complex, is_tensor, like, namespace, numpy_dtype
+from pde.problem.block import Block
 from pde.problem.grid import Array, Grid
 
 
@@ -52,31 +53,44 @@ def read_values(
     return array if not check and array.dtype == dtype else finite(name, array, np.dtype(dtype))
 
 
-def read_diffusion(coefficient: Any, grid: Grid) -> tuple[float | Array, ...]:
+def read_diffusion(coefficient: Any, grid: Grid, block: Block | None = None) -> tuple[float | Array, ...]:
     """The diffusion of each axis; the same array for all of them where one field was given."""
     given = 1.0 if coefficient is None else coefficient
     if not isinstance(given, list | tuple):
-        return (read_field("coefficient", given, grid, positive=True),) * grid.ndim
+        return (read_field("coefficient", given, grid, True, block),) * grid.ndim
     if len(given) != grid.ndim:
         raise ValueError(f"coefficient must be one field or {grid.ndim} of them, one per axis; got {len(given)}")
-    return tuple(read_field(f"coefficient[{a}]", value, grid, positive=True) for a, value in enumerate(given))
+    return tuple(read_field(f"coefficient[{a}]", value, grid, True, block) for a, value in enumerate(given))
 
 
-def read_reaction(reaction: Any, grid: Grid) -> float | Array:
+def read_reaction(reaction: Any, grid: Grid, block: Block | None = None) -> float | Array:
     """The reaction: a number, or an array of the grid's shape; it may be negative."""
-    return read_field("reaction", reaction, grid, positive=False)
+    return read_field("reaction", reaction, grid, False, block)
 
 
-def read_field(name: str, values: Any, grid: Grid, positive: bool) -> float | Array:
+def read_field(name: str, values: Any, grid: Grid, positive: bool, block: Block | None = None) -> Any:
+    """A number, or an array of the grid's shape; with a `block` that of each rank, and a `SlabField`."""
+    if block is None:
+        field = _finite_field(name, values, grid)
+        least = float(np.min(field))
+        found = field.copy() if field.ndim and np.ptp(field) > 0 else float(field.flat[0])
+    else:
+        with block.ranks.together():
+            field = _finite_field(name, values, block.grid)
+        found = block.field(field)
+        least = float(np.min(found))
+    if positive and least <= 0:
+        raise ValueError(f"{name} must be positive, got values down to {least}")
+    return found
+
+
+def _finite_field(name: str, values: Any, grid: Grid) -> Array:
     field = _array(name, values, grid, imaginary=True)
     if is_complex(field):
         raise TypeError(f"{name} must be real, so that A is self-adjoint; f and g may be complex. Got {field.dtype}")
     if field.ndim and field.shape != grid.shape:
         raise ValueError(f"{name} must be a number or have the shape {grid.shape}, got {field.shape}")
-    field = finite(name, field, np.dtype(float))
-    if positive and np.min(field) <= 0:
-        raise ValueError(f"{name} must be positive, got values down to {np.min(field)}")
-    return field.copy() if field.ndim and np.ptp(field) > 0 else float(field.flat[0])
+    return finite(name, field, np.dtype(float))
 
 
 def _array(name: str, values: Any, grid: Grid, imaginary: bool = False) -> Array:

@@ -10,6 +10,7 @@ from pde.problem.grid import Grid
 from pde.problem.masked import MaskedOperator
 from pde.problem.mehrstellen import Mehrstellen
 from pde.problem.operators import StencilOperator
+from pde.problem.slab_stencil import stencil_operator
 from pde.problem.tensor_operator import TensorOperator
 
 Finest = StencilOperator | MaskedOperator | TensorOperator | Mehrstellen
@@ -22,7 +23,7 @@ def finest_operator(grid: Grid, dtype: np.dtype, terms: Terms, order: int = 2) -
         return Mehrstellen(grid, dtype, terms)
     if terms.tensor is not None:
         return TensorOperator(grid, dtype, terms)
-    box = StencilOperator(grid, dtype, terms)
+    box = stencil_operator(grid, dtype, terms)
     if terms.domain is None or terms.closed:
         return box
     held = terms.domain.held

@@ -183,8 +183,8 @@ def _at_end(c: Array, grid: Grid, a: int, side: int) -> tuple[Array, Array]:
 
 def _diffusion(terms: Terms, a: int, side: int, x: Any) -> Any:
     """a beside a side, with one entry along its axis, as x is."""
-    field = terms.diffusion[a]
-    return field if isinstance(field, float) else like(field[window(a, field.ndim, ENDS[side])], x)
+    values = terms.beside(a, side)
+    return values if isinstance(values, float) else like(expand(values, a), x)
 
 
 def _of_u(grid: Grid, terms: Terms, a: int, side: int, x: Any) -> Any:

@@ -13,6 +13,8 @@ import scipy.sparse as sp
 
 from pde.common.arguments import choose
 from pde.common.keywords import suggesting
+from pde.common.ranks import read_ranks
+from pde.problem.block import Block
 from pde.problem.boundary import BoundaryData, embed, read_sides
 from pde.problem.boundary_conditions import boundary_words, is_open, read_boundary
 from pde.problem.box import read_grid, read_shape
@@ -22,12 +24,12 @@ from pde.problem.domain import read_domain
 from pde.problem.faces import read_faces, terms_on_faces
 from pde.problem.fields import read_reaction, read_values
 from pde.problem.finest import Finest, finest_operator
-from pde.problem.grid import Array, Sides
-from pde.problem.inner_product import Volumes
+from pde.problem.grid import Array, Grid, Sides
 from pde.problem.mehrstellen import Mehrstellen, check_order
 from pde.problem.open_space import check_open, implied_sides
 from pde.problem.operators import StencilOperator, control_volumes
 from pde.problem.robin import read_betas, with_sides
+from pde.problem.slab_terms import SlabTerms
 from pde.problem.tensor_entries import read_coefficient
 from pde.problem.wall_data import with_held_values
 
@@ -107,7 +109,9 @@ class Poisson:
         walls: Any = "dirichlet",
         face_coefficients: Sequence[Any] | None = None,
         order: int = 2,
+        comm: Any = None,
     ) -> None:
+        self.ranks = None if comm is None else read_ranks(comm)
         self.shape = read_shape(shape)
         self.centering = choose("centering", centering, ("vertex", "cell"))
         sides, given = read_boundary(boundary, self.ndim)
@@ -116,6 +120,9 @@ class Poisson:
         self.boundary = tuple(axis.sides for axis in self.grid.axes)
         self.extent = tuple(axis.length for axis in self.grid.axes)
         self.open, self.order = is_open(boundary), order
+        if self.ranks is not None and (domain is not None or face_coefficients is not None):
+            given = "domain" if domain is not None else "face_coefficients"
+            raise ValueError(f"comm: {given} is not for problems that are divided among ranks; leave one of them out")
         self.domain = read_domain(domain, walls, self.grid)
         self._take(coefficient, face_coefficients, reaction, betas)
 
@@ -124,7 +131,7 @@ class Poisson:
     ) -> Poisson:
         """The same grid and domain with other coefficients or betas of its sides; None keeps the present ones."""
         other = copy.copy(self)
-        for made in ("_operator", "components", "far_field", "hold"):
+        for made in ("_operator", "block", "components", "far_field", "hold"):
             other.__dict__.pop(made, None)
         betas = self.terms.betas if boundary is None else other._take_sides(boundary)
         other._take(coefficient, face_coefficients, reaction, betas, before=self)
@@ -135,10 +142,12 @@ class Poisson:
         if faces is not None and coefficient is not None:
             raise ValueError("face_coefficients and coefficient are both given; give the one or the other")
         if before is None or coefficient is not None or faces is not None:
-            self._diffusion, self._tensor = read_coefficient(coefficient, self.grid)
+            self._diffusion, self._tensor = read_coefficient(coefficient, self.grid, self.block)
             self._faces = None if faces is None else read_faces(faces, self.grid)
-        c = before.terms.reaction if before is not None and reaction is None else read_reaction(reaction, self.grid)
+        c = before.terms.reaction if before and reaction is None else read_reaction(reaction, self.grid, self.block)
         box = Terms(self._diffusion, c, betas=betas, tensor=self._tensor)
+        if self.ranks is not None and (box.varies or betas or not isinstance(c, float)):
+            box = SlabTerms(self._diffusion, c, betas=betas, ranks=self.ranks)
         if box.tensor is not None and (self.domain is not None or self.open):
             raise ValueError("coefficient: a full tensor is for boxes with sides; got a domain or open sides beside it")
         self.terms: Terms = terms_on_faces(box, self._faces, self.domain, self.grid)
@@ -171,8 +180,19 @@ class Poisson:
             raise ValueError(
                 f"coefficient: a/h^2 leaves the range of {dtype.name}, got values from {low:.3g} to {high:.3g}"
             )
-        if (largest := float(np.max(np.abs(self.terms.reaction)))) > float(np.finfo(dtype).max) / 100:
+        c = self.terms.reaction
+        if (largest := max(-float(np.min(c)), float(np.max(c)))) > float(np.finfo(dtype).max) / 100:
             raise ValueError(f"reaction must fit into {dtype.name} with a margin, got values up to {largest:.3g}")
+
+    @cached_property
+    def block(self) -> Block | None:
+        """The planes of this rank, where they are divided among the ranks of `comm`; else None."""
+        return None if self.ranks is None else Block.of(self.grid, self.ranks)
+
+    @property
+    def _here(self) -> Grid:
+        """The grid of the unknowns that this process has."""
+        return self.grid if self.block is None else self.block.grid
 
     @property
     def singular(self) -> bool:
@@ -193,8 +213,7 @@ class Poisson:
         """The mean of |A 1| relative to the diagonal of A: how strongly sides and reaction determine a constant."""
         if self.has_dirichlet or self.terms.domain is not None:
             return math.inf
-        c, diagonal = self.terms.reaction, 2 * sum(self.grid.couplings(self.terms.typical))
-        mean = abs(c) if isinstance(c, float) else float(Volumes(self.grid).mean(abs(c)))
+        diagonal, mean = 2 * sum(self.grid.couplings(self.terms.typical)), self.terms.mean_reaction(self.grid)
         return (mean + sum(side.beta / axis.length for axis in self.grid.axes for side in axis.sides)) / diagonal
 
     def is_held(self, dtype: np.dtype) -> bool:
@@ -229,8 +248,8 @@ class Poisson:
         return text + (", with reaction)" if self.terms.has_reaction else ")")
 
     def points(self) -> tuple[Array, ...]:
-        """The coordinates of the unknowns: one read-only array of `shape` per axis."""
-        return self.grid.points()
+        """The coordinates of the unknowns: one read-only array of `shape`, or of this rank's block, per axis."""
+        return self._here.points()
 
     def apply(self, u: Any) -> Array:
         """A u, for zero boundary values, of u with shape (..., *shape)."""
@@ -254,7 +273,7 @@ class Poisson:
 
     def control_volumes(self) -> Array:
         """W: the volume that belongs to each unknown, an array of `shape`, zero outside the domain."""
-        W = control_volumes(self.grid, self.terms)
+        W = control_volumes(self._here, self.terms)
         return W if self.domain is None else W * self.domain.inside
 
     def embed(self, u: Any, g: BoundaryData = None) -> Array:
@@ -283,7 +302,7 @@ class Poisson:
     def read(self, name: str, values: Any, dtype: np.dtype | str | None = None, **options: bool) -> Array:
         """`values` (array or callable of the coordinates) as a finite array; see `pde.problem.fields`."""
         inside = None if self.domain is None else self.domain.inside
-        return read_values(name, values, self.grid, dtype, inside=inside, **options)
+        return read_values(name, values, self._here, dtype, inside=inside, **options)
 
     @cached_property
     def far_field(self) -> FarField:

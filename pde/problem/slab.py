@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pde.problem.grid import Array, Axis, Grid
+from pde.problem.grid import Array, Axis, Grid, Side
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +15,7 @@ class Slab(Axis):
     """The unknowns begin, ..., end - 1 of an axis, whose ends and length are those of all of it.
 
     They may go on around a periodic axis. It is not periodic itself: the neighbours of its first and of its last
-    unknown are elsewhere.
+    unknown are elsewhere. Where it is cut it has a Neumann side, as if nothing flowed there.
     """
 
     whole: Axis | None = None
@@ -38,6 +38,11 @@ class Slab(Axis):
         assert self.whole is not None
         return self.whole.width[self.numbers]
 
+    @cached_property
+    def gaps(self) -> Array:
+        assert self.whole is not None
+        return self.whole.gaps[self.numbers[:-1]]
+
     @property
     def n(self) -> int:
         return self.end - self.begin
@@ -50,4 +55,9 @@ class Slab(Axis):
 def slab_of(grid: Grid, begin: int, end: int) -> Grid:
     """The planes begin, ..., end - 1 of a grid."""
     axis = grid.axes[0]
-    return Grid((Slab(axis.nodes, axis.sides, axis.cell, whole=axis, begin=begin, end=end), *grid.axes[1:]))
+    low, high = axis.sides
+    sides = (
+        low if begin == 0 and not axis.periodic else Side("neumann"),
+        high if end == axis.n and not axis.periodic else Side("neumann"),
+    )
+    return Grid((Slab(axis.nodes, sides, axis.cell, whole=axis, begin=begin, end=end), *grid.axes[1:]))

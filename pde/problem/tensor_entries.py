@@ -7,20 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from pde.problem.block import Block
 from pde.problem.fields import is_full_tensor, read_diffusion, read_field
 from pde.problem.grid import Array, Grid
 from pde.problem.tensor import FullTensor, is_definite
 
 
-def read_coefficient(coefficient: Any, grid: Grid) -> tuple[tuple[float | Array, ...], FullTensor | None]:
+def read_coefficient(
+    coefficient: Any, grid: Grid, block: Block | None = None
+) -> tuple[tuple[float | Array, ...], FullTensor | None]:
     """The `coefficient` of `Poisson`: the diffusion of each axis, and a full tensor where it is one.
+
+    Args:
+        block: the planes of this rank, where fields are divided among ranks.
 
     Raises:
         TypeError, ValueError: naming the coefficient, what came and what is allowed.
     """
-    if is_full_tensor(coefficient, grid):
+    if is_full_tensor(coefficient, grid if block is None else block.grid):
+        if block is not None:
+            raise ValueError("coefficient: a full tensor is not for fields that are divided among ranks by comm")
         return read_tensor(coefficient, grid)
-    return read_diffusion(coefficient, grid), None
+    return read_diffusion(coefficient, grid, block), None
 
 
 def read_tensor(coefficient: Any, grid: Grid) -> tuple[tuple[float | Array, ...], FullTensor | None]:

@@ -93,8 +93,9 @@ class SlabReduction(Reduction):
 
     def _is_rounding(self, left: Array, w: Array) -> Any:
         backend = self._backend
-        size = backend.norms(left / backend.operator.diagonal)
-        return size <= 8 * np.finfo(float).eps * backend.largest(w)
+        members = (-1, *backend.block.shape)
+        size = backend.norms((left / backend.operator.diagonal).reshape(members))
+        return size <= 8 * np.finfo(float).eps * backend.largest(w.reshape(members))
 
 
 def only_here(problem: Any, refused: Mapping[str, Any]) -> None:

@@ -13,7 +13,8 @@ otherwise: parametrize, hypothesis, fixtures, skips and marks work.
   start, a second or two, is shared.
 - `folder` is an empty folder that all ranks share; `comm.rank` tells them apart. `tmp_path` is each rank's own.
 - Random examples are the same on all ranks (they are derandomised), as long as what is drawn does not depend on the
-  rank. Give `@given` no `@settings(phases=...)`: examples are not shrunk here.
+  rank. Give `@given` no `@settings(phases=...)`: examples are not shrunk here. `folder` and `tmp_path` are those of the
+  test, not of each example.
 - A test without `comm` runs once, in the process of pytest, which never starts MPI. It may start programs by
   `tests.mpi.launch.mpiexec(ranks, "-c", code)`: for exit codes, what is printed, and ranks that die.
 - `-k`, `-x`, `--lf` and node ids work: `pytest "tests/mpi/test_files.py::test_x[2 ranks]"`. `--ranks 2 3` takes other
@@ -27,7 +28,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.mpi.launch import LIMIT
 from tests.mpi.outside import WORKER, Outside
@@ -37,7 +38,12 @@ RANKS = (1, 2, 3, 4, 6)
 collect_ignore_glob = [] if importlib.util.find_spec("mpi4py") else ["test_*.py"]
 
 if WORKER in os.environ:  # each rank would shrink what fails in its own way
-    settings.register_profile("ranks", settings.get_profile("same"), phases=(Phase.explicit, Phase.generate))
+    settings.register_profile(
+        "ranks",
+        settings.get_profile("same"),
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
     settings.load_profile("ranks")
 
 

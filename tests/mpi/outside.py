@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.mpi.launch import MANY_RANKS, ROOT, command, end
+from tests.mpi.launch import LIMIT, MANY_RANKS, ROOT, command, end
 
 WORKER = "PDE_TEST_RANK"
 """Environment variable of the ranks that run tests."""
@@ -36,6 +36,7 @@ class Outside:
         for report in self.reports[item.nodeid]:
             item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        item.session._setupstate.teardown_exact(nextitem)  # fixtures of tests before this one
         return True
 
     def _run(self, ranks: int, items: list[pytest.Item]) -> None:
@@ -61,7 +62,7 @@ class Outside:
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
             try:
-                hangs = self._wait(child, folder, limit + 5)
+                hangs = self._wait(child, folder, limit)
             finally:
                 end(child)
         done = [line for path in folder.glob("reports.*") for line in path.read_text("utf-8").splitlines()]
@@ -81,13 +82,13 @@ class Outside:
 
     @staticmethod
     def _wait(child: subprocess.Popen[Any], folder: Path, limit: float) -> bool:
-        """Wait for the end; True where no test has begun for so many seconds."""
-        seen, since = -1, time.monotonic()
+        """Wait for the end; True where no test has begun for so many seconds, and a few for the stacks."""
+        seen, since = 0, time.monotonic()
         while child.poll() is None:
             size = sum(path.stat().st_size for path in folder.glob("begun.*"))
             if size != seen:
                 seen, since = size, time.monotonic()
-            elif time.monotonic() - since > limit:
+            elif time.monotonic() - since > (limit + 3 if seen else max(limit, LIMIT)):  # it starts first
                 return True
             time.sleep(0.05)
         return False

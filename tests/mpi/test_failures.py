@@ -35,6 +35,14 @@ class OddError(Exception):
         super().__init__(f"{one} and {other}")
 
 
+def fail_together(ranks, errors, others=lambda: None):
+    """Ranks in `errors` raise them; the others do something else."""
+    with ranks.together():
+        if ranks.rank in errors:
+            raise errors[ranks.rank]
+        others()
+
+
 @pytest.mark.ranks(2, 3)
 @pytest.mark.parametrize(
     ("made", "kind", "text"),
@@ -50,9 +58,8 @@ class OddError(Exception):
 )
 def test_an_error_of_one_rank_is_raised_on_all(comm, made, kind, text):
     ranks = read_ranks(comm)
-    with pytest.raises(BaseException) as caught, ranks.together():
-        if ranks.rank == 1:
-            raise made
+    with pytest.raises((kind, type(made))) as caught:
+        fail_together(ranks, {1: made})
     if ranks.rank == 1:
         assert caught.value is made
     else:
@@ -64,9 +71,8 @@ def test_an_error_of_one_rank_is_raised_on_all(comm, made, kind, text):
 def test_each_rank_raises_its_own_error_or_that_of_the_first(comm):
     ranks = read_ranks(comm)
     failing = {0, 2, 3} & set(range(ranks.size))
-    with pytest.raises(ValueError, match="number") as caught, ranks.together(communicates=True):
-        if ranks.rank in failing:
-            raise ValueError(f"number {ranks.rank}")
+    with pytest.raises(ValueError, match="number") as caught:
+        fail_together(ranks, {rank: ValueError(f"number {rank}") for rank in failing})
     assert str(caught.value) == (f"number {ranks.rank}" if ranks.rank in failing else "rank 0: number 0")
 
 
@@ -74,12 +80,14 @@ def test_each_rank_raises_its_own_error_or_that_of_the_first(comm):
 def test_blocks_inside_each_other_raise_once(comm):
     """One rank fails before the inner block, where others are when they hear of it."""
     ranks = read_ranks(comm)
-    with pytest.raises(ValueError, match="early"), ranks.together():
-        if ranks.rank == 1:
-            raise ValueError("early")
+
+    def inner():
         with ranks.together():
             pass
         pytest.fail("the inner block has ended well")
+
+    with pytest.raises(ValueError, match="early"):
+        fail_together(ranks, {1: ValueError("early")}, inner)
     with ranks.together(), ranks.together():
         pass
 
@@ -87,10 +95,8 @@ def test_blocks_inside_each_other_raise_once(comm):
 @pytest.mark.ranks(3)
 def test_a_rank_that_fails_meets_others_in_their_next_call(comm):
     ranks = read_ranks(comm)
-    with pytest.raises(ValueError, match="early"), ranks.together():
-        if ranks.rank == 1:
-            raise ValueError("early")
-        ranks.agree({"rtol": 1.0})
+    with pytest.raises(ValueError, match="early"):
+        fail_together(ranks, {1: ValueError("early")}, lambda: ranks.agree({"rtol": 1.0}))
     ranks.agree({"rtol": 1.0})
 
 
@@ -127,14 +133,15 @@ def test_ranks_that_disagree_are_told(comm, one, other, told):
     ranks.agree(one)
 
 
-def test_solvers_on_one_communicator_share_its_duplicate(comm):
-    """MPICH has some thousands of communicators; each is freed with the one that it duplicates."""
-    assert read_ranks(comm).comm is read_ranks(comm).comm
-    assert read_ranks(comm).comm != comm
-    for _ in range(3000):
-        other = comm.Dup()
-        read_ranks(other)
-        other.Free()
+def test_solvers_on_one_communicator_share_its_duplicates(comm):
+    """They are for data, for meetings and for one machine, and are freed with the communicator."""
+    other = comm.Dup()
+    ranks, again = read_ranks(other), read_ranks(other)
+    held = [ranks.comm, ranks.meetings.comm, ranks.here]
+    assert [again.comm, again.meetings.comm, again.here] == held
+    assert len({each.handle for each in (comm, other, *held)}) == 5
+    other.Free()
+    assert all(each == type(comm)() for each in held)  # COMM_NULL
 
 
 ALONE = {
@@ -232,7 +239,9 @@ def test_a_hook_that_was_there_is_called():
 
 
 def test_one_rank_needs_no_hook():
-    code = "from mpi4py import MPI; from pde.common.ranks import read_ranks; read_ranks(MPI.COMM_WORLD); raise ValueError"
+    code = (
+        "from mpi4py import MPI; from pde.common.ranks import read_ranks; read_ranks(MPI.COMM_WORLD); raise ValueError"
+    )
     done = mpiexec(1, "-c", code)
     assert done.returncode == 1
     assert "rank 0" not in done.stderr

@@ -21,7 +21,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from mpi4py import MPI
 
-PATIENCE = 3.0
+PATIENCE = 2.0
 """Seconds in which the others end a test that one rank has failed; where they wait for that rank, they never do."""
 
 
@@ -50,14 +50,16 @@ class Rank:
         failed = any(report.failed for report in reports)
         dump = item.config.hook.pytest_report_to_serializable
         found = [dump(config=item.config, report=report) for report in reports]
-        text = "".join(f"{report.longreprtext}\n{report.capstdout}{report.capstderr}" for report in reports)
+        wrong = [line for report in reports for line in report.longreprtext.splitlines() if line.startswith("E ")]
+        text = "\n".join((*wrong, *(f"{report.capstdout}{report.capstderr}" for report in reports)))
         if not self._all_came(failed):
             self._write(item.nodeid, self.comm.rank, found, [])
             self.comm.Abort(1)
         every = self.comm.gather((failed, found, text))
         if every is not None:
             ours = next((rank for rank, (failed, _, _) in enumerate(every) if failed), 0)
-            others = [(rank, text) for rank, (failed, _, text) in enumerate(every) if failed and rank != ours]
+            told = every[ours][2]  # once, where it is the same
+            others = [(rank, text) for rank, (failed, _, text) in enumerate(every) if failed and text != told]
             self._write(item.nodeid, ours, every[ours][1], others)
         return True
 

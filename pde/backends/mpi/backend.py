@@ -10,7 +10,7 @@ import numpy as np
 
 from mgcore import Iteration
 from pde.backends.base import Backend, Moments
-from pde.backends.data import LARGE, SMALL, Data, Norms, Options, Vector
+from pde.backends.data import Data, Norms, Options, Vector
 from pde.backends.iterations import Cycling
 from pde.backends.mpi.block import OnSlabs
 from pde.backends.mpi.memory import Home
@@ -133,17 +133,6 @@ class Mpi(OnSlabs, Numba):
         if self._symmetric is None:
             self._symmetric = Mpi(self.hierarchy.symmetric(), self._options, self.variant, self.ranks)
         return self._symmetric
-
-    def _rms(self, squares: np.ndarray, v: Array) -> np.ndarray:
-        rms = np.sqrt(squares)
-        for k in np.flatnonzero(~((rms > SMALL) & (rms < LARGE))):
-            size = float(self.largest(v[k : k + 1])[0])
-            if size == 0 or not np.isfinite(size):
-                rms[k] = size
-                continue
-            unit = 2.0 ** np.floor(np.log2(size))
-            rms[k] = unit * np.sqrt(self.kernels.moments(np.ascontiguousarray(v[k] / unit))[2])
-        return rms
 
 
 def make(hierarchy: Hierarchy, options: Options, ranks: Ranks, mixed: bool = False) -> Mpi | MpiMixed:

@@ -8,10 +8,12 @@ import numpy as np
 
 from pde.backends.mpi.exchange import Exchange, Planes, missing
 from pde.backends.mpi.memory import Home
-from pde.backends.numba.correction import Correction
+from pde.backends.numba.correction import Correction, Tables, tables
 from pde.common.ranks import Ranks
-from pde.problem.coefficients import Terms
+from pde.problem.coefficients import Terms, grid_fluxes
 from pde.problem.grid import Array, Grid
+from pde.problem.slab import slab_of
+from pde.problem.slab_terms import SlabTerms
 
 
 class SlabCorrection(Correction):
@@ -64,9 +66,16 @@ class SlabCorrection(Correction):
         begin, end = (plane - self._begin for plane in self.home.own)
         return float(self._ranks.joined(self._sums[begin:end]).sum())
 
-    def _tables(self, grid: Grid, terms: Terms) -> tuple[Array, Array, list[Array]]:
-        record, lines, faces = super()._tables(grid, terms)
-        planes = (np.arange(self._begin, self._end) - self._slabs.pad) % self._slabs.n
-        across, along = np.split(lines, [3 * self._slabs.n])
-        record["n"][0, 0], record["periodic"][0, 0] = len(planes), record["periodic"][0, 0] and self._slabs.whole
-        return record, np.concatenate((across.reshape(3, -1)[:, planes].ravel(), along)), faces
+    def _tables(self, grid: Grid, terms: Terms) -> Tables:
+        this = self._slabs
+        begin, end = self._begin - this.pad, self._end - this.pad
+        around = grid.axes[0].periodic
+        planes, faces = np.arange(begin, end) % this.n, np.arange(begin, end + 1) % (this.n + (not around))
+        if isinstance(terms, SlabTerms):
+            fluxes, c = terms.faces(grid, begin, end)
+            fluxes[0] = fluxes[0] if fluxes[0].ndim > 1 else fluxes[0][faces]
+        else:
+            every = [grid_fluxes(grid, terms, a) for a in range(grid.ndim)]
+            fluxes = [k[faces] if a == 0 else k if k.ndim == 1 else k[planes] for a, k in enumerate(every)]
+            c = terms.reaction if np.ndim(terms.reaction) == 0 else np.asarray(terms.reaction)[planes]
+        return tables(grid if this.whole else slab_of(grid, begin, end), fluxes, c)

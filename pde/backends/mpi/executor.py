@@ -18,9 +18,9 @@ from pde.backends.mpi.exchange import Exchange, Missing, Planes, missing
 from pde.backends.mpi.memory import Home
 from pde.backends.mpi.recorder import VECTORS, SlabRecorder, ranges_of
 from pde.backends.mpi.slabs import Ranges, Slabs
-from pde.backends.mpi.tables import packed
+from pde.backends.mpi.tables import packed, shifts
 from pde.backends.numba.boundary_terms import NO_SIDES, SideData
-from pde.backends.numba.buffers import NODAL, NULL, OUT, TERMS, Buffer, F, U, address
+from pde.backends.numba.buffers import FIELDS, NODAL, NULL, OUT, TERMS, Buffer, F, U, address
 from pde.backends.numba.direct import Direct
 from pde.backends.numba.executor import NO_NORMS, NO_SCALE, Executor, Rounds
 from pde.backends.numba.fused_sweep import CUBIC, NOTHING, PRODUCTS, RESIDUAL, ZERO
@@ -68,9 +68,10 @@ class SlabExecutor(Executor):
         singular: bool = False,
         start: DirectStart | None = None,
     ) -> None:
-        super().__init__(levels, packed(levels, slabs, variant), sweeping, threads, singular, start)
-        self.slabs, self.ranks, self._count = slabs, ranks, len(levels) - 1
         self._kept = kept_planes(slabs, ranks.rank, 2 * (sweeping.nu + sweeping.nu_post) + 6)
+        super().__init__(levels, packed(levels, slabs, self._kept, variant), sweeping, threads, singular, start)
+        self.slabs, self.ranks, self._count = slabs, ranks, len(levels) - 1
+        self._shifts = shifts(self.packed, slabs[: len(levels) - 1], self._kept)
         self._level_of: dict[Buffer, int] = {}
         self._own_planes: WeakKeyDictionary[Plan, dict[int, Planes]] = WeakKeyDictionary()
         self._of_buffers: dict[Buffer, Planes] = {}
@@ -85,6 +86,11 @@ class SlabExecutor(Executor):
     @property
     def planes(self) -> int:
         return self.slabs[0].n
+
+    def _own(self, plan: Plan) -> Array:
+        addresses = super()._own(plan)
+        addresses[FIELDS : FIELDS + len(self._shifts)] -= self._shifts
+        return addresses
 
     def recorder(self) -> SlabRecorder:
         size = max(Direct(*each).work_size for each in self._directs)
@@ -156,7 +162,7 @@ class SlabExecutor(Executor):
             if lacking:
                 self._exchange(lacking)
             self._do(plan, k, end, addresses, sums)
-            for index, _level, made in self._writes(steps[end - 1], addresses):
+            for index, made in self._writes(steps[end - 1], addresses):
                 by_address[addresses[index]].written(made)
             k = end
         return self._total(plan, addresses, sums, rounds)
@@ -197,29 +203,29 @@ class SlabExecutor(Executor):
         elif op in VECTORS:
             yield Access(int(step["f"]), this.made)
 
-    def _writes(self, step: Any, addresses: Array) -> Iterator[tuple[int, int, Ranges]]:
-        """(index, level, planes) of the buffers of planes that a step makes."""
+    def _writes(self, step: Any, addresses: Array) -> Iterator[tuple[int, Ranges]]:
+        """(index, planes) of the buffers of planes that a step makes."""
         op, level = int(step["op"]), int(step["level"])
         this = self.slabs[level]
         if op == PASS:
             if step["sink"] != ZERO:
-                yield int(step["out"]), level, this.made
+                yield int(step["out"]), this.made
             if step["f_coarse"] != NULL:
-                yield int(step["f_coarse"]), level + 1, this.coarse
+                yield int(step["f_coarse"]), this.coarse
         elif op == COMBINE:
             if step["sink"] != ZERO:
-                yield int(step["u"]), level, this.made
+                yield int(step["u"]), this.made
             if step["f_coarse"] != NULL and addresses[step["f_coarse"]] != 0:
-                yield int(step["f_coarse"]), level, this.made
+                yield int(step["f_coarse"]), this.made
         elif op in (RHS, FOLD):
             made = ranges_of(_step(step), self.slabs)
             assert made is not None
-            yield int(step["out"]), level + 1, made
+            yield int(step["out"]), made
         elif op == DIRECT:
             level = self._level_of_direct(step)
-            yield int(step["out"]), level, self.slabs[level].every
+            yield int(step["out"]), self.slabs[level].every
         elif op in (SUBTRACT, OUTER):
-            yield int(step["out"]), level, this.made
+            yield int(step["out"]), this.made
 
     def _level_of_direct(self, step: Any) -> int:
         return int(step["level"]) if step["start"] else self._count

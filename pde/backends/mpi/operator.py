@@ -14,6 +14,8 @@ from pde.problem.grid import ENDS, Array, Grid, Sides, window
 from pde.problem.lifting import Products
 from pde.problem.operators import StencilOperator
 from pde.problem.slab import slab_of
+from pde.problem.slab_stencil import SlabStencil
+from pde.problem.slab_terms import within
 
 TAG = 21
 """Of messages to the ranks on both sides."""
@@ -35,34 +37,47 @@ class SlabOperator:
         below, above = self._beside(u)
         parts = [part for part in (below, u, above) if part is not None]
         axis, ndim = u.ndim - self._A.grid.ndim, self._A.grid.ndim
-        first = 0 if below is None else 1
         whole = np.concatenate(parts, axis=axis)
-        operator = self._window(self.begin - first, self.end + (above is not None))
-        if self._A.grid.axes[0].periodic and self.begin == 0:
+        if self._goes_around:
             whole = np.roll(whole, -1, axis)  # of plane 0 the neighbour above counts before that around the axis
-            operator = self._window(0, self.end + 2, around=True)
-            first = 0
+        operator, first = self._wider
         found = operator(whole)
         return np.ascontiguousarray(found[window(0, ndim, slice(first, first + self.end - self.begin))])
 
     @cached_property
     def diagonal(self) -> Any:
         """The diagonal of A on these planes."""
+        if isinstance(self._A, SlabStencil):
+            return self._A.diagonal_on(self.begin, self.end)
         parts = [self._A._centre(a) for a in range(self._A.grid.ndim)]
         parts[0] = self._along(parts[0], self.begin, self.end)
         total: Any = sum(parts, self._A.reaction)
         return total
 
+    @property
+    def _goes_around(self) -> bool:
+        return self._A.grid.axes[0].periodic and self.begin == 0
+
+    @cached_property
+    def _wider(self) -> tuple[StencilOperator, int]:
+        """The operator on these planes and those beside them, and the number of the first one among them."""
+        if self._goes_around:
+            return self._window(0, self.end + 2, around=True), 0
+        low, high = within(self._A.grid, self.begin - 1, self.end + 1)
+        return self._window(low, high), self.begin - low
+
     def _window(self, begin: int, end: int, around: bool = False) -> StencilOperator:
         """The operator on these planes, right on all but the outermost; `around`: the last is before the first."""
         A = self._A
+        if isinstance(A, SlabStencil):
+            part = A.on_planes(begin, end)
+            return part.changed(grid=_around(part.grid)) if around else part
         n = A.grid.shape[0]
         low, high = A.ends[0]
         ends = [(low if begin == 0 else 0.0, high if end == n else 0.0), *A.ends[1:]]
         grid = slab_of(A.grid, begin, end)
         if around:
-            grid = Grid((_Around(end - begin), *grid.axes[1:]))  # type: ignore[arg-type]
-            begin, end = 0, end
+            grid = _around(grid)
         return A.changed(
             grid=grid,
             lower=[self._along(A.lower[0], begin, end), *A.lower[1:]],
@@ -96,6 +111,10 @@ class SlabOperator:
         for request in requests:
             request.Wait()
         return below, above
+
+
+def _around(grid: Grid) -> Grid:
+    return Grid((_Around(grid.shape[0]), *grid.axes[1:]))  # type: ignore[arg-type]
 
 
 class _Around:

@@ -225,11 +225,18 @@ class Numba(Backend):
         moments = [self.kernels.centre(*each) for each in zip(v, out, strict=True)]
         return out, np.array(moments).reshape(-1, 2, SUMS).swapaxes(0, 1)
 
+    def largest(self, v: Array) -> np.ndarray:
+        """The largest absolute value of each member."""
+        return np.max(np.abs(v.reshape(len(v), -1)), axis=1, initial=0.0).astype(float)
+
     def _rms(self, squares: np.ndarray, v: Array) -> np.ndarray:
-        """The root mean squares of members, by the means of their squares where these are exact."""
+        """The root mean squares of members, by the means of their squares, scaled where these are not exact."""
         rms = np.sqrt(squares)
         for k in np.flatnonzero(~((rms > SMALL) & (rms < LARGE))):
-            rms[k] = super().norms(v[k : k + 1])[0]
+            rms[k] = size = float(self.largest(v[k : k + 1])[0])
+            if size > 0 and np.isfinite(size):
+                unit = 2.0 ** np.floor(np.log2(size))
+                rms[k] = unit * np.sqrt(self.kernels.moments(np.ascontiguousarray(v[k] / unit))[2])
         return rms
 
     def measures(self, data: Data) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ SHARES, LEAST = 4, 8
 
 STREAMED = 1 << 25
 """Bytes of a residual from which on it is written past the cache."""
+
+Tables = tuple[Array, Array, list[Array]]
+"""The record, lines and faces of a grid; see `defect.execute`."""
 
 
 class Correction:
@@ -71,22 +75,22 @@ class Correction:
         """The sum over all planes."""
         return float(self._sums.sum())
 
-    def _tables(self, grid: Grid, terms: Terms) -> tuple[Array, Array, list[Array]]:
-        """The record, lines and faces of a grid; see `defect.execute`."""
-        return _tables(grid, terms)
+    def _tables(self, grid: Grid, terms: Terms) -> Tables:
+        return tables(grid, [grid_fluxes(grid, terms, a) for a in range(grid.ndim)], terms.reaction)
 
     def _call(self, addresses: Array, *scales: float) -> tuple[Any, ...]:
         tables = self._record, self._lines, self._halo
         return *tables, addresses, np.array(scales), self._single, self._sums, new_counters()
 
 
-def _tables(grid: Grid, terms: Terms) -> tuple[Array, Array, list[Array]]:
+def tables(grid: Grid, fluxes: Sequence[Array], reaction: Any) -> Tables:
+    """The tables of a grid with a/h at faces across each axis."""
     record, lines, faces = np.zeros(1, RECORD), list[Array](), list[Array]()
     numbers = [0, None, 1] if grid.ndim == 2 else [0, 1, 2]
     shape = [1 if a is None else grid.shape[a] for a in numbers]
     for k, a in enumerate(numbers):
         width = np.ones(1) if a is None else grid.axes[a].width
-        flux = np.zeros(2) if a is None else grid_fluxes(grid, terms, a)
+        flux = np.zeros(2) if a is None else fluxes[a]
         record["n"][0, k], record["periodic"][0, k] = shape[k], a is not None and grid.axes[a].periodic
         varies = flux.ndim > 1
         if k < 2:
@@ -97,7 +101,7 @@ def _tables(grid: Grid, terms: Terms) -> tuple[Array, Array, list[Array]]:
             lines += [1 / width, width]
         faces.append(np.ascontiguousarray(flux, float))
         record["face_row"][0, k] = flux.shape[-1] if varies else 0
-    varies = np.ndim(terms.reaction) > 0
-    faces.append(np.ascontiguousarray(np.broadcast_to(terms.reaction, grid.shape if varies else shape[2:]), float))
+    varies = np.ndim(reaction) > 0
+    faces.append(np.ascontiguousarray(np.broadcast_to(reaction, grid.shape if varies else shape[2:]), float))
     record["face_row"][0, 3] = shape[2] if varies else 0
     return record, np.concatenate(lines), faces

@@ -135,8 +135,9 @@ class Tables:
     def _fields(self, grid: Grid, terms: Terms) -> None:
         """Set coefficients that vary from point to point; where one does not, a row stands for all."""
         shape = [1 if axis is None else axis.n for axis in _three(grid.axes)]
+        fluxes, reaction = self._faces(grid, terms)
         for a, number in enumerate(_numbers(grid.ndim)):
-            flux = np.zeros(2) if number is None else grid_fluxes(grid, terms, number)
+            flux = np.zeros(2) if number is None else fluxes[number]
             if a == 2:
                 self._rows_of(a, flux.reshape(-1, shape[2] + 1))
                 continue
@@ -145,9 +146,13 @@ class Tables:
             self._rows_of(a, flux.reshape(-1, shape[2]) if flux.ndim > 1 else np.ones((1, shape[2])))
             self._level["at_lower"][a], self._level["at_upper"][a] = self._across(a, lower), self._across(a, upper)
             self._level["at_centre"][a] = self._across(a, np.zeros(shape[a]))
-        self._rows_of(3, np.broadcast_to(terms.reaction, grid.shape if np.ndim(terms.reaction) else (1, shape[2])))
+        self._rows_of(3, reaction if np.ndim(reaction) else np.full((1, shape[2]), reaction))
         width = np.concatenate((grid.axes[-1].width[::2], grid.axes[-1].width[1::2]))
         self._level["at_widths"] = self._real(np.concatenate((width, 1 / width, np.ones(MOST))))
+
+    def _faces(self, grid: Grid, terms: Terms) -> tuple[Sequence[Array], Any]:
+        """a/h at the faces across each axis, and the reaction."""
+        return [grid_fluxes(grid, terms, a) for a in range(grid.ndim)], terms.reaction
 
     def _rows_of(self, which: int, values: Array) -> None:
         """Store rows, split by parity."""

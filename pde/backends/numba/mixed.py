@@ -114,7 +114,7 @@ class MixedNumba(Mixed):
             return super().norms(v)
         found = np.array([self._norm(np.ascontiguousarray(each)) for each in v])
         for k in np.flatnonzero(~((found > TINY) & (found < HUGE))):  # their squares are not exact
-            size = self.largest(v[k : k + 1])[0]
+            size = self.inner.largest(v[k : k + 1])[0]
             unit = np.ldexp(1.0, np.frexp(size)[1] - 1)
             found[k] = unit * self._norm(v[k] / unit) if size > 0 and np.isfinite(size) else size
         return found
@@ -122,10 +122,6 @@ class MixedNumba(Mixed):
     def _norm(self, v: Array) -> float:
         norm: float = self.correction(v, None, None, 1.0, None, None, 1.0)
         return norm
-
-    def largest(self, v: Array) -> np.ndarray:
-        """The largest absolute value of each member."""
-        return np.asarray(np.max(np.abs(v.reshape(len(v), -1)), axis=1))
 
     def lend(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
         """Memory for the residuals of members and a correction: that of a solve which has ended, or new one."""

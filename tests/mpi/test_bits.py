@@ -1,0 +1,75 @@
+"""Solves on ranks give the bits of one process, whatever the number of ranks."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pde import Multigrid, Poisson
+from tests.mpi.problems import SmallLevels, all_agree, assert_same, boxes, rough
+
+OPTIONS = [{}, {"dtype": "float32", "rtol": 1e-3}]
+SOLVES = [{}, {"accel": "cg"}, {"cycle": "V"}, {"cycle": "W"}, {"cycle": "F"}, {"cycle": "backslash"}]
+
+
+@settings(max_examples=6)
+@given(boxes(), st.sampled_from(SOLVES), st.sampled_from(OPTIONS), st.integers(0, 9), st.sampled_from([0.0, 1.0]))
+def test_solves(comm, problem, solve, options, seed, guess):
+    f, options = rough(problem["shape"], seed), dict(options)
+    solve = {**solve, "rtol": options.pop("rtol", 1e-8), "incompatible": 1.0, "max_cycles": 4}
+    if "dtype" in options:
+        f = f.astype(np.float32)
+    if guess:
+        solve["u0"] = rough(problem["shape"], seed + 1)
+    assert_same(comm, problem, f, options, **solve)
+
+
+@settings(max_examples=6)
+@given(boxes(), st.integers(0, 9), st.data())
+def test_boundary_data(comm, problem, seed, data):
+    def g(*x):
+        return np.cos(2 * x[0] + seed) + sum(k * y for k, y in enumerate(x))
+
+    sides = [(a, s) for a, sides in enumerate(problem["boundary"]) if sides != "periodic" for s in (0, 1)]
+    if sides:
+        some = {key: data.draw(st.sampled_from([g, 2.0])) for key in sides if data.draw(st.booleans())}
+        f = data.draw(st.sampled_from([0.0, rough(problem["shape"], seed)]))
+        assert_same(comm, problem, f, g=some, incompatible=1e9, max_cycles=4)
+
+
+@pytest.mark.ranks(2, 3)
+def test_several_right_hand_sides(comm):
+    problem = {"shape": (61, 40), "boundary": ["neumann", ("dirichlet", "neumann")]}
+    f = np.stack([rough(problem["shape"], seed) * 10.0**seed for seed in range(3)])
+    with SmallLevels():
+        mg = Multigrid(Poisson(**problem), comm=comm)
+    alone = Multigrid(Poisson(**problem), kernels="numba")
+    for accel in (None, "cg"):
+        many = mg.solve(f[:, *mg.owned], accel=accel)
+        for member, each in zip(many.members, f, strict=True):
+            one = alone.solve(each, accel=accel)
+            assert member.residual_norms == one.residual_norms
+            assert all_agree(comm, np.array_equal(member.u, one.u[mg.owned]))
+
+
+@pytest.mark.ranks(1, 2, 3)
+@pytest.mark.parametrize("boundary", ["dirichlet", "periodic"])
+def test_passes_cycles_and_factors(comm, boundary):
+    problem = Poisson((64, 48), boundary=boundary)
+    f = rough(problem.shape, 1)
+    alone = Multigrid(problem, kernels="numba")
+    with SmallLevels():
+        mg = Multigrid(problem, comm=comm)
+    own = mg.owned
+    assert all_agree(comm, np.array_equal(mg.full_multigrid(f[own]), alone.full_multigrid(f)[own]))
+    assert all_agree(comm, np.array_equal(mg.cycle(f[own]), alone.cycle(f)[own]))
+    assert all_agree(comm, np.array_equal(mg.cycle(f[own], f[own], cycle="W"), alone.cycle(f, f, cycle="W")[own]))
+    assert mg.measure_factor(cycles=6) == alone.measure_factor(cycles=6)
+    whole = mg.gather(f[own])
+    assert np.array_equal(whole, f)
+
+
+@pytest.mark.ranks(2)
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_data_of_any_size(comm, size):
+    assert_same(comm, {"shape": (200, 170)}, rough((200, 170), 2) * size)
