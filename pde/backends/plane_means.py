@@ -39,15 +39,15 @@ class PlaneMeans:
 
     def __call__(self, v: Array) -> Array:
         """The means (members,) of v (members, planes, ...)."""
-        sums = np.array([self._width * self._sums(np.ascontiguousarray(each)) for each in v]).reshape(len(v), -1)
+        sums = np.array([self._width * self._sums(np.ascontiguousarray(each)) for each in v]).reshape(len(v), len(self._width))
         if self._join is not None:
             sums = np.ascontiguousarray(self._join(sums.T).T)
         return np.asarray(sums.sum(axis=1) / self._volume)
 
     def _sums(self, v: Array) -> Array:
         """The sum of each plane, times the share of a point in its area where these differ."""
-        rows = v.reshape(len(v), -1)
+        rows = v.reshape(len(v), self._area.size)
         if self._equal:
             return np.asarray(rows.sum(axis=1))
-        step = max(1, AT_ONCE // rows.shape[1])
+        step = max(1, AT_ONCE // self._area.size)
         return np.concatenate([(self._area * rows[k : k + step]).sum(axis=1) for k in range(0, len(rows), step)])
