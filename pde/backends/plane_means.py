@@ -39,7 +39,9 @@ class PlaneMeans:
 
     def __call__(self, v: Array) -> Array:
         """The means (members,) of v (members, planes, ...)."""
-        sums = np.array([self._width * self._sums(np.ascontiguousarray(each)) for each in v]).reshape(len(v), len(self._width))
+        sums = np.array([self._width * self._sums(np.ascontiguousarray(each)) for each in v]).reshape(
+            len(v), len(self._width)
+        )
         if self._join is not None:
             sums = np.ascontiguousarray(self._join(sums.T).T)
         return np.asarray(sums.sum(axis=1) / self._volume)

@@ -142,7 +142,7 @@ class Setup:
 
     def _take_blocks(self, problem: Poisson, hierarchy: Hierarchy, mixed: bool) -> None:
         """Take a backend on the ranks of a communicator, each of which holds its planes of the finest grid."""
-        from pde.backends.mpi.backend import make
+        from pde.backends.mpi.choice import make
         from pde.solver.distributed import Block, BlockReader, SlabReduction, only_here
 
         assert self._ranks is not None

@@ -29,7 +29,8 @@ def test_sums_over_planes(comm, boundary, solve):
     """A singular problem on a grid whose sums are made plane by plane, on an axis that is long for float32."""
     problem = {"shape": (210, 160), "boundary": boundary, "centering": "cell"}
     mg, _ = assert_same(comm, problem, rough(problem["shape"], 3), MIXED, max_cycles=8, **solve)
-    assert mg.backend.double is not None and not mg.backend.is_small
+    assert mg.backend.double is not None
+    assert not mg.backend.is_small
 
 
 def test_boundary_data(comm):
@@ -85,12 +86,12 @@ def test_data_of_any_size(comm, size):
 @pytest.mark.ranks(2, 4)
 def test_one_message_for_each_neighbour(comm):
     """The pass in float64 sends a plane of u and one of d to either side."""
-    mg = Multigrid(Poisson((64, 40)), comm=comm, **MIXED)
+    mg = Multigrid(Poisson((210, 160)), comm=comm, **MIXED)
     mg.backend.prepare()
-    backend, shape = mg.backend, mg.owned[0].stop - mg.owned[0].start
-    f, u = backend.space(np.empty((1, shape, 40))), backend.space(np.empty((1, shape, 40)))
-    d = backend.residuals((1, shape, 40))
-    before = backend.ranks.messages, backend.ranks.sent
-    backend.correction(f[0], u[0], d[0], 1.0, u[0], d[0], 1.0)
+    backend, shape = mg.backend, mg.backend.block.shape
+    f, u = (backend.space(np.empty((1, *shape)))[0] for _ in range(2))
+    d, ranks = backend.residuals((1, *shape))[0], backend.ranks
+    messages, sent = ranks.messages, ranks.sent
+    backend.correction(f, u, d, 1.0, u, d, 1.0)
     neighbours = (comm.rank > 0) + (comm.rank + 1 < comm.size)
-    assert (backend.ranks.messages - before[0], backend.ranks.sent - before[1]) == (neighbours, neighbours * 40 * 12)
+    assert (ranks.messages - messages, ranks.sent - sent) == (neighbours, neighbours * 160 * (8 + 4))

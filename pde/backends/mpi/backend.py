@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,14 +15,11 @@ from pde.backends.mpi.block import OnSlabs
 from pde.backends.mpi.memory import Home
 from pde.backends.mpi.slabs import Slabs, divide
 from pde.backends.numba.backend import Numba, exact
-from pde.backends.numba.variants import Variant, variant_of
+from pde.backends.numba.variants import Variant
 from pde.common.ranks import Ranks
 from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Array
 from pde.problem.lifting import Products
-
-if TYPE_CHECKING:
-    from pde.backends.mpi.mixed import MpiMixed
 
 
 class Mpi(OnSlabs, Numba):
@@ -133,35 +129,3 @@ class Mpi(OnSlabs, Numba):
         if self._symmetric is None:
             self._symmetric = Mpi(self.hierarchy.symmetric(), self._options, self.variant, self.ranks)
         return self._symmetric
-
-
-def make(hierarchy: Hierarchy, options: Options, ranks: Ranks, mixed: bool = False) -> Mpi | MpiMixed:
-    """The backend for these levels on the ranks of a communicator; `mixed`: with cycles in float32.
-
-    Raises:
-        ValueError: the levels are not among those that can be in slabs; says why.
-    """
-    grid, choices = hierarchy.levels[0].info.grid, hierarchy.choices
-    reason = ""
-    if grid.ndim == 1:
-        reason = f"in one dimension there are no planes to divide among ranks; got shape {grid.shape}"
-    elif choices.coarse != "rediscretised":
-        reason = f"levels with coarse='galerkin' are not divided among ranks; got smoother={choices.smoother!r}, "
-        reason += f"transfer={choices.transfer!r}. Rough coefficients and strong reactions take them"
-    if not reason:
-        variant = variant_of(hierarchy.levels, options.dtype)
-        if not isinstance(variant, str):
-            return _mixed(hierarchy, options, variant, ranks) if mixed else Mpi(hierarchy, options, variant, ranks)
-        reason = f"levels are divided among ranks for compiled kernels, and {variant}"
-    raise ValueError(f"comm: {reason}")
-
-
-def _mixed(hierarchy: Hierarchy, options: Options, variant: Variant, ranks: Ranks) -> MpiMixed:
-    from pde.backends.mpi.mixed import MpiMixed
-    from pde.backends.numba.mixed import LONGEST, SINGLE
-
-    low, grid = replace(options, dtype=SINGLE), hierarchy.levels[0].info.grid
-    inner = Mpi(hierarchy.to(options.device.where, SINGLE), low, variant._replace(dtype=SINGLE.name), ranks)
-    is_long = max(grid.shape) > LONGEST[grid.ndim]
-    double = Mpi(hierarchy, options, variant, ranks) if is_long else None
-    return MpiMixed(hierarchy, inner, double, options, ranks)

@@ -17,7 +17,7 @@ from pde.problem.slab_terms import SlabTerms
 
 
 class SlabCorrection(Correction):
-    """`Correction` on the planes of this rank and one on either side, whose residuals nobody reads.
+    """`Correction` on the planes of this rank and one on either side, of which only the new u is right.
 
     Args:
         grid, terms: of all planes.

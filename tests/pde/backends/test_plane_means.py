@@ -1,5 +1,7 @@
 """Means by sums of planes: those of control volumes, and the same bits for planes in any parts."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,7 +33,7 @@ def test_parts_change_no_bit(problem, cuts, seed):
     grid, n = problem.grid, problem.shape[0]
     v = np.random.default_rng(seed).standard_normal((2, *problem.shape))
     cuts = [0, *sorted(cut for cut in cuts if cut < n), n]
-    parts = [slice(*each) for each in zip(cuts[:-1], cuts[1:], strict=True)]
+    parts = [slice(*each) for each in pairwise(cuts)]
     sums = []
 
     def join(found):
