@@ -59,6 +59,7 @@ class Mpi(OnSlabs, Numba):
 
     def prepare(self, progress: bool = False) -> None:
         if not self._prepared:
+            _ = self.kernels  # made by all ranks together: fields come from others
             self.in_turn(partial(super().prepare, progress and self.ranks.rank == 0))
 
     def cycle(

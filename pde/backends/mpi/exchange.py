@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,6 +58,8 @@ class Planes:
 
     def lacks(self, needed: Ranges) -> bool:
         """Whether a rank does not know planes that it needs; all ranks agree."""
+        if needed is self.valid:
+            return False
         some = needed[:, 0] < needed[:, 1]
         known = (self.valid[:, 0] <= needed[:, 0]) & (needed[:, 1] <= self.valid[:, 1])
         return bool(np.any(some & ~known))
@@ -83,17 +86,27 @@ class Missing:
 
 def missing(planes: Planes, needed: Ranges) -> Missing:
     """The pieces that complete `needed` on every rank, each from the rank that has made it."""
-    n, around = planes.slabs.n, planes.slabs.pad > 0
+    this = planes.slabs
+    turns = -(-this.pad // this.n)  # a halo may go around a short axis more than once
+    key = *(each.tobytes() for each in (planes.made, planes.valid, needed)), this.n, turns
+    return Missing(planes, needed, _pieces(*key))
+
+
+@lru_cache(maxsize=1024)
+def _pieces(*key: Any) -> list[Piece]:
+    """The pieces by the bytes of the ranges made, valid and needed, the planes and the turns around them."""
+    made, valid, every = (np.frombuffer(each, np.int64).reshape(-1, 2).tolist() for each in key[:3])
+    n, turns = key[3:]
     found = []
-    for target, (low, high) in enumerate(needed.tolist()):
-        known = planes.valid[target].tolist()
+    for target, (low, high) in enumerate(every):
+        known = valid[target]
         for begin, end in _without(low, high, *known):
-            for shift in (0, n, -n) if around else (0,):
-                for source, (a, b) in enumerate(planes.made.tolist()):
+            for shift in range(-turns * n, turns * n + 1, n):
+                for source, (a, b) in enumerate(made):
                     first, last = max(begin, a - shift), min(end, b - shift)
                     if first < last:
                         found.append(Piece(source, target, first, last, shift))
-    return Missing(planes, needed, found)
+    return found
 
 
 def _without(low: int, high: int, a: int, b: int) -> list[tuple[int, int]]:
