@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pde.backends.mpi.backend import Mpi
+from pde.backends.mpi.block import OnSlabs
 from pde.backends.mpi.operator import SlabOperator, sum_of
 from pde.common.ranks import Ranks
 from pde.problem.fields import read_values
@@ -23,7 +23,7 @@ from pde.solver.reduced import Reduced, Reduction
 class Local:
     """A problem as one rank sees it: f and u have the shape of its block; sides are whole."""
 
-    def __init__(self, problem: Poisson, backend: Mpi) -> None:
+    def __init__(self, problem: Poisson, backend: OnSlabs) -> None:
         self._problem, self._grid = problem, backend.block
         self.shape: tuple[int, ...] = backend.block.shape
 
@@ -37,7 +37,7 @@ class Local:
 class BlockReader(Reader):
     """Reads arguments of a solver on one rank; an error of one is an error of all."""
 
-    def __init__(self, problem: Any, backend: Mpi) -> None:
+    def __init__(self, problem: Any, backend: OnSlabs) -> None:
         super().__init__(problem, backend.device, backend.dtype)
         object.__setattr__(self, "ranks", backend.ranks)
 
@@ -68,7 +68,7 @@ class BlockInputs(Inputs):
 class SlabReduction(Reduction):
     """`Reduction` for the planes of one rank and whole boundary data."""
 
-    _backend: Mpi
+    _backend: OnSlabs
 
     def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
         return replace(super().__call__(f, sides, u0), largest=self._backend.largest)

@@ -147,11 +147,11 @@ class Setup:
 
     def _take_blocks(self, problem: Poisson, hierarchy: Hierarchy, mixed: bool) -> None:
         """Take a backend on the ranks of a communicator, each of which holds its planes of the finest grid."""
-        from pde.backends.mpi.backend import make
+        from pde.backends.mpi.choice import make
         from pde.solver.distributed import BlockReader, Local, SlabReduction
 
         assert self._ranks is not None
-        backend = make(hierarchy, self._options, self._ranks)
+        backend = make(hierarchy, self._options, self._ranks, mixed)
         self.backend, self._planes = backend, slice(backend.begin, backend.end)
         self._reader = BlockReader(Local(problem, backend), backend)
         self._reduction = SlabReduction(problem, hierarchy.levels, backend)

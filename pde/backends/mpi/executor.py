@@ -16,7 +16,7 @@ import numpy as np
 
 from mgcore import Level
 from pde.backends.mpi.exchange import Exchange, Missing, Planes, missing
-from pde.backends.mpi.memory import blocks, home_of
+from pde.backends.mpi.memory import Home
 from pde.backends.mpi.overlap import COARSE, PassInParts, cuts
 from pde.backends.mpi.recorder import VECTORS, SlabRecorder, ranges_of
 from pde.backends.mpi.slabs import Ranges, Slabs
@@ -92,13 +92,14 @@ class SlabExecutor(Executor):
         self._shifts = shifts(self.packed, slabs[: len(levels) - 1], self._kept)
         self._level_of: dict[Buffer, int] = {}
         self._own_planes: WeakKeyDictionary[Plan, dict[int, Planes]] = WeakKeyDictionary()
-        self._memory: dict[Any, Planes] = {}
         self._halos: dict[Any, Array] = {}
         self._of_buffers: dict[Buffer, Planes] = {}
         self._known_stages: WeakKeyDictionary[Plan, list[Stage]] = WeakKeyDictionary()
         self._legs: WeakKeyDictionary[Plan, dict[tuple[int, int], Plan]] = WeakKeyDictionary()
-        begin, end = self.share()[ranks.rank].tolist()
-        self.like, self.own = self.memory(), (begin, end)
+        this, p = slabs[0], ranks.size
+        cuts = np.arange(p + 1) * this.n // p + this.pad
+        like = Planes(this, *self._kept[0], self.plane(0), self.dtype)
+        self.home = Home(like, np.stack((cuts[:-1], cuts[1:]), axis=1), ranks.rank)
         self.solves_here = self.is_one_call
         self.is_one_call = False  # Python is between the steps
 
@@ -120,34 +121,6 @@ class SlabExecutor(Executor):
         """Numbers in a plane of a level."""
         return self._sizes[level] // self.slabs[level].n
 
-    def memory(self, level: int = 0) -> Planes:
-        """New memory for the planes of a level that this rank makes, and their halo."""
-        return Planes(self.slabs[level], *self._kept[level], self.plane(level), self.dtype)
-
-    def share(self) -> Ranges:
-        """The planes of each rank's arrays on the finest level, as `Planes` count them."""
-        this, p = self.slabs[0], self.ranks.size
-        cuts = np.arange(p + 1) * this.n // p + this.pad
-        return np.stack((cuts[:-1], cuts[1:]), axis=1)
-
-    def loaded(self, name: str, values: Array, copied: bool = True) -> Planes:
-        """The planes of an array, which is where kernels can work in it, or is copied to where they can."""
-        planes = home_of(values, self.own)
-        if planes is None:
-            planes = self._memory.get(name)
-            if planes is None:
-                planes = self._memory[name] = self.memory()
-            if copied:
-                planes.part(*self.own)[:] = values.ravel()
-        elif not values.flags.writeable:  # nothing has changed since others were told
-            return planes
-        planes.written(self.share())
-        return planes
-
-    def blocks(self, count: int, shape: tuple[int, ...]) -> Array:
-        """An array (count, *shape) of this rank's planes, which kernels take as it is."""
-        return blocks(count, self.like, self.own, shape, self.share())
-
     def run(
         self,
         plan: Plan,
@@ -159,15 +132,16 @@ class SlabExecutor(Executor):
         before: Any = None,
         check: bool = False,
     ) -> float:
-        given = {F: self.loaded("f", f), OUT: self.loaded("u", out if u is None else u, copied=u is not None)}
-        given[NODAL] = given[F] if sides.nodal is None else self.loaded("nodal", sides.nodal)
+        home = self.home
+        own = home.of(out)
+        given = {F: home.loaded("f", f), OUT: home.loaded("u", out if u is None else u, copied=u is not None)}
+        given[NODAL] = given[F] if sides.nodal is None else home.loaded("nodal", sides.nodal)
         if u is not None:
             given[U] = given[OUT]
-            own = home_of(out, self.own)
             given[OUT] = own if own is not None else given[OUT]
         total = self._run(plan, given, 0 if sides.terms is None else address(sides.terms))
-        if plan.steps[-1]["out"] == OUT and home_of(out, self.own) is None:
-            out[...] = given[OUT].part(*self.own).reshape(out.shape)
+        if plan.steps[-1]["out"] == OUT and own is None:
+            out[...] = given[OUT].part(*home.own).reshape(out.shape)
         return total
 
     def run_planes(self, plan: Plan, given: Mapping[int, Planes], sums: Array, rounds: Rounds) -> int:
