@@ -190,7 +190,9 @@ class Mpi(Numba):
 
     def _whole(self, v: Array) -> Array:
         """The whole arrays of members, on every rank: those of a small grid."""
-        return np.stack([self.ranks.joined(each) for each in v]) if len(v) else np.zeros((0, *self._shape), v.dtype)
+        lengths = np.diff(np.arange(self.ranks.size + 1) * self._shape[0] // self.ranks.size)
+        whole = [self.ranks.joined(each, lengths) for each in v]
+        return np.stack(whole) if len(v) else np.zeros((0, *self._shape), v.dtype)
 
     @property
     def _shape(self) -> tuple[int, ...]:

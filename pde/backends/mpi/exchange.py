@@ -123,8 +123,7 @@ class Exchange:
             ]
             message = np.concatenate(parts)
             self._sent.append(message)
-            self._requests.append(ranks.comm.Isend(message, dest=target, tag=TAG))
-            ranks.messages, ranks.sent = ranks.messages + 1, ranks.sent + message.nbytes
+            self._requests.append(ranks.send(message, target, TAG))
         self._me, self._pieces = me, pieces
 
     def wait(self) -> None:

@@ -194,7 +194,13 @@ class SlabExecutor(Executor):
         return self._total(plan, addresses, sums, rounds)
 
     def _exchange(self, lacking: list[Missing]) -> None:
-        Exchange(self.ranks, lacking).wait()
+        for each in (each for each in lacking if each.planes.slabs.whole):
+            planes, made = each.planes, each.planes.made
+            self.ranks.fill(planes.part(0, planes.slabs.n), (made[:, 1] - made[:, 0]) * planes.size)
+            planes.valid = each.needed
+        between = [each for each in lacking if not each.planes.slabs.whole]
+        if between:
+            Exchange(self.ranks, between).wait()
 
     def _reads(self, step: Any, addresses: Array) -> Iterator[Access]:
         """The buffers of planes that a step reads."""
@@ -296,19 +302,19 @@ class SlabExecutor(Executor):
         parts = [local[begin * tiles : end * tiles]]
         if step["norm"] == PRODUCTS and step["op"] == PASS:
             parts.append(local[all_planes + 1 + begin : all_planes + 1 + end])
-        whole = self.ranks.joined(np.stack(parts, axis=1))
+        whole = self.ranks.joined(np.stack(parts, axis=1), tiles * (this.made[:, 1] - this.made[:, 0]))
         sums[: n * tiles] = whole[:, 0]
         if len(parts) > 1:
             sums[n + 1 : 2 * n + 1] = whole[:, 1]
 
     def _gather_moments(self, plan: Plan, step: Any, addresses: Array) -> None:
         """Complete the sums of planes of a vector, and of a vector less its mean behind them."""
-        n, (begin, end) = self.slabs[int(step["level"])].n, self.slabs[int(step["level"])].made[self.ranks.rank]
-        pad = self.slabs[int(step["level"])].pad
+        this = self.slabs[int(step["level"])]
+        begin, end = this.made[self.ranks.rank] - this.pad
         buffer = plan.buffers[step["sums"]]
-        planes = self._buffers[buffer].view(float).reshape(2, n, SUMS)
+        planes = self._buffers[buffer].view(float).reshape(2, this.n, SUMS)
         half = planes[1 if step["op"] == SUBTRACT else 0]
-        half[:] = self.ranks.joined(half[begin - pad : end - pad])
+        half[:] = self.ranks.joined(half[begin:end], this.made[:, 1] - this.made[:, 0])
 
     def _total(self, plan: Plan, addresses: Array, sums: Array, rounds: tuple[Array, Array, float]) -> float:
         """The sum over all planes of the last step, by the kernel that adds them."""
