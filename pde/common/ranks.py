@@ -21,7 +21,7 @@ from pde.common.rank_errors import RankError as RankError
 class Ranks:
     """All processes of an intracommunicator, one of which is this one.
 
-    Every method but `abort` is collective: all ranks call it, in the same order.
+    Every method but `send` is collective: all ranks call it, in the same order.
 
     Args:
         comm: an mpi4py intracommunicator. It is duplicated, so that messages of the user never meet ours; once, for
@@ -30,6 +30,8 @@ class Ranks:
     Attributes:
         rank, size: the number of this process, from 0 on, and how many there are.
         messages, sent: point-to-point messages that this rank has sent, and their bytes.
+        collectives, shared: calls that gather or reduce numbers of all ranks, and the bytes that this rank gave to them.
+            Meetings, which tell failures, are not counted.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -37,6 +39,7 @@ class Ranks:
         self.comm, self.meetings = self._held.data, self._held.meetings
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.messages, self.sent = 0, 0
+        self.collectives, self.shared = 0, 0
 
     @contextmanager
     def together(self, communicates: bool = False) -> Iterator[None]:
@@ -84,6 +87,7 @@ class Ranks:
         wrong = np.isnan(own)
         both = np.stack((np.where(wrong, -np.inf, own), wrong.astype(float)))
         found = np.empty_like(both)
+        self._count(both.nbytes)
         self.comm.Allreduce(both, found, op=_mpi().MAX)
         return np.where(found[1] > 0, np.nan, found[0])
 
@@ -100,13 +104,35 @@ class Ranks:
         found: list[Any] = self.comm.allgather(value)
         return found
 
-    def joined(self, part: Array) -> Array:
-        """The arrays of all ranks one after the other along axis 0, on all of them; the other axes are alike."""
+    def joined(self, part: Array, lengths: Array | None = None) -> Array:
+        """The arrays of all ranks one after the other along axis 0, on all of them; the other axes are alike.
+
+        Args:
+            lengths: of each rank's array along axis 0, where they are known, which saves a call.
+        """
         part = np.ascontiguousarray(part)
-        counts = np.array(self.comm.allgather(part.size))
-        whole = np.empty((int(counts.sum()) // max(1, int(np.prod(part.shape[1:]))), *part.shape[1:]), part.dtype)
-        self.comm.Allgatherv(part, [whole, counts])
+        if lengths is None:
+            lengths = np.array(self.comm.allgather(len(part)))
+            self._count(lengths.itemsize)
+        whole = np.empty((int(lengths.sum()), *part.shape[1:]), part.dtype)
+        self._count(part.nbytes)
+        self.comm.Allgatherv(part, [whole, lengths * int(np.prod(part.shape[1:]))])
         return whole
+
+    def fill(self, whole: Array, counts: Array) -> None:
+        """Complete an array of one axis, of which each rank has so many numbers, one after the other."""
+        from mpi4py import MPI
+
+        self._count(int(counts[self.rank]) * whole.itemsize)
+        self.comm.Allgatherv(MPI.IN_PLACE, [whole, counts])
+
+    def send(self, message: Array, target: int, tag: int) -> Any:
+        """Begin to send an array to another rank; the request. This is not collective."""
+        self.messages, self.sent = self.messages + 1, self.sent + message.nbytes
+        return self.comm.Isend(message, dest=target, tag=tag)
+
+    def _count(self, size: int) -> None:
+        self.collectives, self.shared = self.collectives + 1, self.shared + size
 
     @property
     def here(self) -> Any:

@@ -124,7 +124,8 @@ class Exchange:
     def __init__(self, ranks: Ranks, lists: Sequence[Missing]) -> None:
         self._lists, me = lists, ranks.rank
         self._requests, self._came = [], dict[int, Array]()
-        pieces = [(each.planes, piece) for each in lists for piece in each.pieces]
+        self._me, self._pieces = me, [(each.planes, piece) for each in lists for piece in each.pieces]
+        pieces = self._pieces
         for planes, piece in pieces:
             if piece.source == piece.target == me:
                 planes.bytes(piece.begin, piece.end)[:] = planes.bytes(
@@ -141,9 +142,7 @@ class Exchange:
             ]
             message = np.concatenate(parts)
             self._sent.append(message)
-            self._requests.append(ranks.comm.Isend(message, dest=target, tag=TAG))
-            ranks.messages, ranks.sent = ranks.messages + 1, ranks.sent + message.nbytes
-        self._me, self._pieces = me, pieces
+            self._requests.append(ranks.send(message, target, TAG))
 
     def wait(self) -> None:
         """Wait for all messages; from then on each rank knows what it needed."""

@@ -175,7 +175,7 @@ class SlabExecutor(Executor):
                 continue
             lacking = self._lacking(stage, addresses, by_address)
             if lacking:
-                exchange = Exchange(self.ranks, lacking)
+                exchange = self._exchange(lacking)
                 parts = self._cuts(stage, plan, addresses)
                 if parts is not None:
                     leg = self._leg(plan, stage.begin, stage.end)
@@ -203,6 +203,14 @@ class SlabExecutor(Executor):
         """The planes that some rank has not got for a stage."""
         reads = [(planes[addresses[index]], needed) for index, needed in stage.reads if addresses[index] != 0]
         return [missing(each, needed) for each, needed in reads if each.lacks(needed)]
+
+    def _exchange(self, lacking: list[Missing]) -> Exchange:
+        """Gather the levels that every rank makes, and begin to send the planes of others."""
+        for each in (each for each in lacking if each.planes.slabs.whole):
+            planes, made = each.planes, each.planes.made
+            self.ranks.fill(planes.part(0, planes.slabs.n), (made[:, 1] - made[:, 0]) * planes.size)
+            planes.valid = each.needed
+        return Exchange(self.ranks, [each for each in lacking if not each.planes.slabs.whole])
 
     def _note(self, stage: Stage, addresses: Array, planes: Mapping[int, Planes]) -> None:
         """Note what a stage makes."""
@@ -360,19 +368,19 @@ class SlabExecutor(Executor):
         parts = [local[begin * tiles : end * tiles]]
         if step["norm"] == PRODUCTS and step["op"] == PASS:
             parts.append(local[this.planes + 1 + begin : this.planes + 1 + end])
-        whole = self.ranks.joined(np.stack(parts, axis=1))
+        whole = self.ranks.joined(np.stack(parts, axis=1), tiles * (this.made[:, 1] - this.made[:, 0]))
         sums[: this.n * tiles] = whole[:, 0]
         if len(parts) > 1:
             sums[this.n + 1 : 2 * this.n + 1] = whole[:, 1]
 
     def _gather_moments(self, plan: Plan, step: Any, addresses: Array) -> None:
         """Complete the sums of planes of a vector, and of a vector less its mean behind them."""
-        n, (begin, end) = self.slabs[int(step["level"])].n, self.slabs[int(step["level"])].made[self.ranks.rank]
-        pad = self.slabs[int(step["level"])].pad
+        this = self.slabs[int(step["level"])]
+        begin, end = this.made[self.ranks.rank] - this.pad
         buffer = plan.buffers[step["sums"]]
-        planes = self._buffers[buffer].view(float).reshape(2, n, SUMS)
+        planes = self._buffers[buffer].view(float).reshape(2, this.n, SUMS)
         half = planes[1 if step["op"] == SUBTRACT else 0]
-        half[:] = self.ranks.joined(half[begin - pad : end - pad])
+        half[:] = self.ranks.joined(half[begin:end], this.made[:, 1] - this.made[:, 0])
 
     def _total(self, plan: Plan, addresses: Array, sums: Array, rounds: tuple[Array, Array, float]) -> float:
         """The sum over all planes of the last step, by the kernel that adds them."""

@@ -114,7 +114,7 @@ class SlabOperator:
                 requests.append(ranks.comm.Irecv(array, source=peer, tag=tag))
         for peer, array, tag in ((high, last, TAG), (low, first, TAG + 1)):
             if peer is not None:
-                requests.append(ranks.comm.Isend(np.ascontiguousarray(array), dest=peer, tag=tag))
+                requests.append(ranks.send(np.ascontiguousarray(array), peer, tag))
         for request in requests:
             request.Wait()
         return below, above
