@@ -103,7 +103,8 @@ class OnSlabs(Backend):
     def whole(self, v: Array) -> Array:
         """The whole arrays of members, on every rank: those of a small grid."""
         shape = self.hierarchy.levels[0].info.grid.shape
-        return np.stack([self.ranks.joined(each) for each in v]) if len(v) else np.zeros((0, *shape), v.dtype)
+        lengths = np.diff(np.arange(self.ranks.size + 1) * shape[0] // self.ranks.size)
+        return np.stack([self.ranks.joined(each, lengths) for each in v]) if len(v) else np.zeros((0, *shape), v.dtype)
 
 
 def _wait(comm: Any) -> None:

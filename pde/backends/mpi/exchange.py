@@ -122,7 +122,7 @@ class Exchange:
     """One message to and from each rank that has or needs pieces; `wait` puts what has come in its place."""
 
     def __init__(self, ranks: Ranks, lists: Sequence[Missing]) -> None:
-        self._lists, me = lists, ranks.rank
+        self._lists, self._ranks, me = lists, ranks, ranks.rank
         self._requests, self._came = [], dict[int, Array]()
         self._me, self._pieces = me, [(each.planes, piece) for each in lists for piece in each.pieces]
         pieces = self._pieces
@@ -146,8 +146,7 @@ class Exchange:
 
     def wait(self) -> None:
         """Wait for all messages; from then on each rank knows what it needed."""
-        for request in self._requests:
-            request.Wait()
+        self._ranks.wait(self._requests)
         taken = dict.fromkeys(self._came, 0)
         for planes, p in self._pieces:
             if p.target == self._me and p.source != self._me:

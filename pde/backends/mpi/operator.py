@@ -115,8 +115,7 @@ class SlabOperator:
         for peer, array, tag in ((high, last, TAG), (low, first, TAG + 1)):
             if peer is not None:
                 requests.append(ranks.send(np.ascontiguousarray(array), peer, tag))
-        for request in requests:
-            request.Wait()
+        ranks.wait(requests)
         return below, above
 
 
