@@ -5,6 +5,7 @@ import pytest
 
 import pde
 from pde.__main__ import main
+from pde.common import npy_files
 from pde.common.ranks import read_ranks
 from tests.mpi.launch import mpiexec
 
@@ -65,6 +66,32 @@ def test_files_in_a_file(comm, told):
     assert told("problem.toml")[::2] == (0, "")
     expected = pde.Multigrid(pde.Poisson(shape)).solve(f.astype(float), u0=u0.astype(float), rtol=RTOL).u
     assert same(np.load("u.npy"), expected, f)
+
+
+def test_coefficients_in_files(comm, told, monkeypatch):
+    """Each rank reads the planes that it has of them, and no other process reads for it."""
+    problem = pde.Poisson((60, 33))
+    x, y = problem.points()
+    a, c, f = 1 + x * y, 3 + np.sin(9 * y), np.exp(x * y)
+    for name, values in {"a.npy": a, "c.npy": c, "f.npy": f}.items():
+        saved(comm, name, values)
+    monkeypatch.setattr(npy_files, "open_npy", on_the_first(comm, npy_files.open_npy))
+    words = "--shape 60 33 --coefficient a.npy --reaction c.npy --f f.npy --exact f.npy --rtol 1e-10 --output u.npy"
+    code, _, err = told(words)
+    assert (code, err) == (0, "")
+    expected = pde.Multigrid(pde.Poisson((60, 33), coefficient=a, reaction=c)).solve(f, rtol=RTOL).u
+    assert same(np.load("u.npy"), expected, f)
+
+
+def on_the_first(comm, read):
+    """A reader that maps the file, on rank 0 alone."""
+
+    def reads(label, path, mode=None):
+        assert comm.rank == 0
+        assert mode == "r"
+        return read(label, path, mode)
+
+    return reads
 
 
 def test_the_shape_of_a_file(comm, told):
