@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache
 from hashlib import blake2b
 from itertools import zip_longest
 from numbers import Complex
@@ -21,7 +22,7 @@ from pde.common.rank_errors import RankError as RankError
 class Ranks:
     """All processes of an intracommunicator, one of which is this one.
 
-    Every method but `abort` is collective: all ranks call it, in the same order.
+    Every method but `send` is collective: all ranks call it, in the same order.
 
     Args:
         comm: an mpi4py intracommunicator. It is duplicated, so that messages of the user never meet ours; once, for
@@ -30,6 +31,8 @@ class Ranks:
     Attributes:
         rank, size: the number of this process, from 0 on, and how many there are.
         messages, sent: point-to-point messages that this rank has sent, and their bytes.
+        collectives, shared: calls that gather or reduce numbers of all ranks, and the bytes that this rank gave them.
+            Meetings, which tell failures, are not counted.
     """
 
     def __init__(self, comm: Any) -> None:
@@ -37,6 +40,7 @@ class Ranks:
         self.comm, self.meetings = self._held.data, self._held.meetings
         self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
         self.messages, self.sent = 0, 0
+        self.collectives, self.shared = 0, 0
 
     @contextmanager
     def together(self, communicates: bool = False) -> Iterator[None]:
@@ -84,7 +88,8 @@ class Ranks:
         wrong = np.isnan(own)
         both = np.stack((np.where(wrong, -np.inf, own), wrong.astype(float)))
         found = np.empty_like(both)
-        self.comm.Allreduce(both, found, op=_mpi().MAX)
+        self._count(both.nbytes)
+        self.wait([self.comm.Iallreduce(both, found, op=_mpi().MAX)])
         return np.where(found[1] > 0, np.nan, found[0])
 
     def least(self, values: Any) -> Array:
@@ -100,13 +105,39 @@ class Ranks:
         found: list[Any] = self.comm.allgather(value)
         return found
 
-    def joined(self, part: Array) -> Array:
-        """The arrays of all ranks one after the other along axis 0, on all of them; the other axes are alike."""
+    def joined(self, part: Array, lengths: Array | None = None) -> Array:
+        """The arrays of all ranks one after the other along axis 0, on all of them; the other axes are alike.
+
+        Args:
+            lengths: of each rank's array along axis 0, where they are known, which saves a call.
+        """
         part = np.ascontiguousarray(part)
-        counts = np.array(self.comm.allgather(part.size))
-        whole = np.empty((int(counts.sum()) // max(1, int(np.prod(part.shape[1:]))), *part.shape[1:]), part.dtype)
-        self.comm.Allgatherv(part, [whole, counts])
+        if lengths is None:
+            lengths = np.array(self.comm.allgather(len(part)))
+            self._count(lengths.itemsize)
+        whole = np.empty((int(lengths.sum()), *part.shape[1:]), part.dtype)
+        self._count(part.nbytes)
+        self.wait([self.comm.Iallgatherv(part, [whole, lengths * int(np.prod(part.shape[1:]))])])
         return whole
+
+    def fill(self, whole: Array, counts: Array) -> None:
+        """Complete an array of one axis, of which each rank has so many numbers, one after the other."""
+        from mpi4py import MPI
+
+        self._count(int(counts[self.rank]) * whole.itemsize)
+        self.wait([self.comm.Iallgatherv(MPI.IN_PLACE, [whole, counts])])
+
+    def wait(self, requests: list[Any]) -> None:
+        """Wait for requests of this rank; where there are more ranks than cores, others run meanwhile."""
+        self._held.meetings.wait(requests)
+
+    def send(self, message: Array, target: int, tag: int) -> Any:
+        """Begin to send an array to another rank; the request. This is not collective."""
+        self.messages, self.sent = self.messages + 1, self.sent + message.nbytes
+        return self.comm.Isend(message, dest=target, tag=tag)
+
+    def _count(self, size: int) -> None:
+        self.collectives, self.shared = self.collectives + 1, self.shared + size
 
     @property
     def here(self) -> Any:
@@ -180,16 +211,15 @@ class _Held:
 
     def __init__(self, comm: Any) -> None:
         self.data, self.meetings = comm.Dup(), Meetings(comm.Dup())
+        self.here = self.data.Split_type(_mpi().COMM_TYPE_SHARED)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.meetings.is_crowded = self.here.Get_size() > cores
         if self.meetings.size > 1:
             WATCH.add(self.meetings)
 
-    @cached_property
-    def here(self) -> Any:
-        return self.data.Split_type(_mpi().COMM_TYPE_SHARED)
-
     def free(self) -> None:
         WATCH.discard(self.meetings)
-        for each in (self.data, self.meetings.comm, *([self.here] if "here" in vars(self) else [])):
+        for each in (self.data, self.meetings.comm, self.here):
             each.Free()
 
 

@@ -51,8 +51,9 @@ class Outside:
     def _start(self, ranks: int, items: list[pytest.Item], folder: Path) -> tuple[str | None, str]:
         """Run tests in one mpiexec: the last one that began without an end, and what was printed, if it failed."""
         limit = self.config.getoption("--limit")
-        options = [f"--verbosity={self.config.option.verbose}", f"--tb={self.config.option.tbstyle}"]
-        options += ["-m", self.config.option.markexpr, f"--ranks={ranks}"]
+        options = ["--ranks", str(ranks)]  # a mark may name others
+        options += [f"--verbosity={self.config.option.verbose}", f"--tb={self.config.option.tbstyle}"]
+        options += ["-m", self.config.option.markexpr]
         (folder / "tests.json").write_text(json.dumps([item.nodeid for item in items]), "utf-8")
         words = ["-m", "tests.mpi.worker", folder, limit, *options]
         around = {**os.environ, **MANY_RANKS, "PYTHONPATH": str(ROOT), WORKER: "1"}

@@ -46,6 +46,10 @@ class Planes:
         """The numbers of planes begin, ..., end - 1."""
         return self.array[(begin - self.first) * self.size : (end - self.first) * self.size]
 
+    def bytes(self, begin: int, end: int) -> Array:
+        """The same as bytes, for messages."""
+        return self.part(begin, end).view(np.uint8)
+
     def written(self, made: Ranges, valid: Ranges | None = None) -> None:
         """Note which planes have been made; what was known of others is out of date."""
         self.made = self.valid = made
@@ -118,38 +122,37 @@ class Exchange:
     """One message to and from each rank that has or needs pieces; `wait` puts what has come in its place."""
 
     def __init__(self, ranks: Ranks, lists: Sequence[Missing]) -> None:
-        self._lists, me = lists, ranks.rank
+        self._lists, self._ranks, me = lists, ranks, ranks.rank
         self._requests, self._came = [], dict[int, Array]()
-        pieces = [(each.planes, piece) for each in lists for piece in each.pieces]
-        dtype = lists[0].planes.array.dtype
+        self._me, self._pieces = me, [(each.planes, piece) for each in lists for piece in each.pieces]
+        pieces = self._pieces
         for planes, piece in pieces:
             if piece.source == piece.target == me:
-                planes.part(piece.begin, piece.end)[:] = planes.part(piece.begin + piece.shift, piece.end + piece.shift)
+                planes.bytes(piece.begin, piece.end)[:] = planes.bytes(
+                    piece.begin + piece.shift, piece.end + piece.shift
+                )
         for source in sorted({p.source for _, p in pieces if p.target == me and p.source != me}):
-            count = sum((p.end - p.begin) * x.size for x, p in pieces if (p.source, p.target) == (source, me))
-            self._came[source] = np.empty(count, dtype)
+            count = sum(len(x.bytes(p.begin, p.end)) for x, p in pieces if (p.source, p.target) == (source, me))
+            self._came[source] = np.empty(count, np.uint8)
             self._requests.append(ranks.comm.Irecv(self._came[source], source=source, tag=TAG))
         self._sent = []  # kept until they are gone
         for target in sorted({p.target for _, p in pieces if p.source == me and p.target != me}):
             parts = [
-                x.part(p.begin + p.shift, p.end + p.shift) for x, p in pieces if (p.source, p.target) == (me, target)
+                x.bytes(p.begin + p.shift, p.end + p.shift) for x, p in pieces if (p.source, p.target) == (me, target)
             ]
             message = np.concatenate(parts)
             self._sent.append(message)
-            self._requests.append(ranks.comm.Isend(message, dest=target, tag=TAG))
-            ranks.messages, ranks.sent = ranks.messages + 1, ranks.sent + message.nbytes
-        self._me, self._pieces = me, pieces
+            self._requests.append(ranks.send(message, target, TAG))
 
     def wait(self) -> None:
         """Wait for all messages; from then on each rank knows what it needed."""
-        for request in self._requests:
-            request.Wait()
+        self._ranks.wait(self._requests)
         taken = dict.fromkeys(self._came, 0)
         for planes, p in self._pieces:
             if p.target == self._me and p.source != self._me:
-                begin, count = taken[p.source], (p.end - p.begin) * planes.size
-                planes.part(p.begin, p.end)[:] = self._came[p.source][begin : begin + count]
-                taken[p.source] += count
+                target, begin = planes.bytes(p.begin, p.end), taken[p.source]
+                target[:] = self._came[p.source][begin : begin + len(target)]
+                taken[p.source] += len(target)
         for each in self._lists:
             each.planes.valid = _joined(each.planes.valid, each.needed)
 

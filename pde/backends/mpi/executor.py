@@ -16,8 +16,8 @@ import numpy as np
 
 from mgcore import Level
 from pde.backends.mpi.exchange import Exchange, Missing, Planes, missing
-from pde.backends.mpi.memory import blocks, home_of
-from pde.backends.mpi.overlap import PassInParts, cuts
+from pde.backends.mpi.memory import Home
+from pde.backends.mpi.overlap import COARSE, PassInParts, cuts
 from pde.backends.mpi.recorder import VECTORS, SlabRecorder, ranges_of
 from pde.backends.mpi.slabs import Ranges, Slabs
 from pde.backends.mpi.tables import packed, shifts
@@ -92,13 +92,14 @@ class SlabExecutor(Executor):
         self._shifts = shifts(self.packed, slabs[: len(levels) - 1], self._kept)
         self._level_of: dict[Buffer, int] = {}
         self._own_planes: WeakKeyDictionary[Plan, dict[int, Planes]] = WeakKeyDictionary()
-        self._memory: dict[Any, Planes] = {}
         self._halos: dict[Any, Array] = {}
         self._of_buffers: dict[Buffer, Planes] = {}
         self._known_stages: WeakKeyDictionary[Plan, list[Stage]] = WeakKeyDictionary()
         self._legs: WeakKeyDictionary[Plan, dict[tuple[int, int], Plan]] = WeakKeyDictionary()
-        begin, end = self.share()[ranks.rank].tolist()
-        self.like, self.own = self.memory(), (begin, end)
+        this, p = slabs[0], ranks.size
+        cuts = np.arange(p + 1) * this.n // p + this.pad
+        like = Planes(this, *self._kept[0], self.plane(0), self.dtype)
+        self.home = Home(like, np.stack((cuts[:-1], cuts[1:]), axis=1), ranks.rank)
         self.solves_here = self.is_one_call
         self.is_one_call = False  # Python is between the steps
 
@@ -120,34 +121,6 @@ class SlabExecutor(Executor):
         """Numbers in a plane of a level."""
         return self._sizes[level] // self.slabs[level].n
 
-    def memory(self, level: int = 0) -> Planes:
-        """New memory for the planes of a level that this rank makes, and their halo."""
-        return Planes(self.slabs[level], *self._kept[level], self.plane(level), self.dtype)
-
-    def share(self) -> Ranges:
-        """The planes of each rank's arrays on the finest level, as `Planes` count them."""
-        this, p = self.slabs[0], self.ranks.size
-        cuts = np.arange(p + 1) * this.n // p + this.pad
-        return np.stack((cuts[:-1], cuts[1:]), axis=1)
-
-    def loaded(self, name: str, values: Array, copied: bool = True) -> Planes:
-        """The planes of an array, which is where kernels can work in it, or is copied to where they can."""
-        planes = home_of(values, self.own)
-        if planes is None:
-            planes = self._memory.get(name)
-            if planes is None:
-                planes = self._memory[name] = self.memory()
-            if copied:
-                planes.part(*self.own)[:] = values.ravel()
-        elif not values.flags.writeable:  # nothing has changed since others were told
-            return planes
-        planes.written(self.share())
-        return planes
-
-    def blocks(self, count: int, shape: tuple[int, ...]) -> Array:
-        """An array (count, *shape) of this rank's planes, which kernels take as it is."""
-        return blocks(count, self.like, self.own, shape, self.share())
-
     def run(
         self,
         plan: Plan,
@@ -159,15 +132,16 @@ class SlabExecutor(Executor):
         before: Any = None,
         check: bool = False,
     ) -> float:
-        given = {F: self.loaded("f", f), OUT: self.loaded("u", out if u is None else u, copied=u is not None)}
-        given[NODAL] = given[F] if sides.nodal is None else self.loaded("nodal", sides.nodal)
+        home = self.home
+        own = home.of(out)
+        given = {F: home.loaded("f", f), OUT: home.loaded("u", out if u is None else u, copied=u is not None)}
+        given[NODAL] = given[F] if sides.nodal is None else home.loaded("nodal", sides.nodal)
         if u is not None:
             given[U] = given[OUT]
-            own = home_of(out, self.own)
             given[OUT] = own if own is not None else given[OUT]
         total = self._run(plan, given, 0 if sides.terms is None else address(sides.terms))
-        if plan.steps[-1]["out"] == OUT and home_of(out, self.own) is None:
-            out[...] = given[OUT].part(*self.own).reshape(out.shape)
+        if plan.steps[-1]["out"] == OUT and own is None:
+            out[...] = given[OUT].part(*home.own).reshape(out.shape)
         return total
 
     def run_planes(self, plan: Plan, given: Mapping[int, Planes], sums: Array, rounds: Rounds) -> int:
@@ -201,7 +175,7 @@ class SlabExecutor(Executor):
                 continue
             lacking = self._lacking(stage, addresses, by_address)
             if lacking:
-                exchange = Exchange(self.ranks, lacking)
+                exchange = self._exchange(lacking)
                 parts = self._cuts(stage, plan, addresses)
                 if parts is not None:
                     leg = self._leg(plan, stage.begin, stage.end)
@@ -229,6 +203,14 @@ class SlabExecutor(Executor):
         """The planes that some rank has not got for a stage."""
         reads = [(planes[addresses[index]], needed) for index, needed in stage.reads if addresses[index] != 0]
         return [missing(each, needed) for each, needed in reads if each.lacks(needed)]
+
+    def _exchange(self, lacking: list[Missing]) -> Exchange:
+        """Gather the levels that every rank makes, and begin to send the planes of others."""
+        for each in (each for each in lacking if each.planes.slabs.whole):
+            planes, made = each.planes, each.planes.made
+            self.ranks.fill(planes.part(0, planes.slabs.n), (made[:, 1] - made[:, 0]) * planes.size)
+            planes.valid = each.needed
+        return Exchange(self.ranks, [each for each in lacking if not each.planes.slabs.whole])
 
     def _note(self, stage: Stage, addresses: Array, planes: Mapping[int, Planes]) -> None:
         """Note what a stage makes."""
@@ -349,7 +331,8 @@ class SlabExecutor(Executor):
             return None
         low, high = stage.reads[0].planes[self.ranks.rank].tolist()
         made = int(step["begin"]), int(step["begin"] + step["planes"])
-        return cuts(made, (low, high), bool(step["correct"]) or step["source"] == CUBIC)
+        reach = 2 * int(step["sweeps"]) + 1 + int(self.packed.records["span"][int(step["level"])][0])
+        return cuts(made, (low, high), reach + (COARSE if step["correct"] or step["source"] == CUBIC else 0))
 
     def _overlap(self, parts: PassInParts, leg: Plan, sums: Array, exchange: Exchange) -> None:
         """Make a pass in parts, the first while messages are on their way."""
@@ -385,19 +368,19 @@ class SlabExecutor(Executor):
         parts = [local[begin * tiles : end * tiles]]
         if step["norm"] == PRODUCTS and step["op"] == PASS:
             parts.append(local[this.planes + 1 + begin : this.planes + 1 + end])
-        whole = self.ranks.joined(np.stack(parts, axis=1))
+        whole = self.ranks.joined(np.stack(parts, axis=1), tiles * (this.made[:, 1] - this.made[:, 0]))
         sums[: this.n * tiles] = whole[:, 0]
         if len(parts) > 1:
             sums[this.n + 1 : 2 * this.n + 1] = whole[:, 1]
 
     def _gather_moments(self, plan: Plan, step: Any, addresses: Array) -> None:
         """Complete the sums of planes of a vector, and of a vector less its mean behind them."""
-        n, (begin, end) = self.slabs[int(step["level"])].n, self.slabs[int(step["level"])].made[self.ranks.rank]
-        pad = self.slabs[int(step["level"])].pad
+        this = self.slabs[int(step["level"])]
+        begin, end = this.made[self.ranks.rank] - this.pad
         buffer = plan.buffers[step["sums"]]
-        planes = self._buffers[buffer].view(float).reshape(2, n, SUMS)
+        planes = self._buffers[buffer].view(float).reshape(2, this.n, SUMS)
         half = planes[1 if step["op"] == SUBTRACT else 0]
-        half[:] = self.ranks.joined(half[begin - pad : end - pad])
+        half[:] = self.ranks.joined(half[begin:end], this.made[:, 1] - this.made[:, 0])
 
     def _total(self, plan: Plan, addresses: Array, sums: Array, rounds: tuple[Array, Array, float]) -> float:
         """The sum over all planes of the last step, by the kernel that adds them."""

@@ -24,17 +24,15 @@ COARSE = 4
 Range = tuple[int, int]
 
 
-def cuts(made: Range, window: Range, from_coarse: bool) -> list[Range] | None:
+def cuts(made: Range, window: Range, reach: int) -> list[Range] | None:
     """The parts of a slab, the inside first; None where it is made as one.
 
     Args:
-        made: its planes. window: those that a pass reads. from_coarse: whether it reads coarse ones that are missing.
+        made: its planes. window: those that a pass reads. reach: planes that any part reads beside it, at most.
     """
     (begin, end), (low, high) = made, window
-    more = COARSE if from_coarse else 0
-    first = begin + (begin - low + more if low < begin else 0)
-    last = end - (high - end + more if high > end else 0)
-    if end - begin < LONG * max(first - begin, end - last, 1):
+    first, last = begin + (reach if low < begin else 0), end - (reach if high > end else 0)
+    if end - begin < LONG * reach or first >= last:
         return None
     return [(first, last), *(part for part in ((begin, first), (last, end)) if part[0] < part[1])]
 
