@@ -26,9 +26,14 @@ def told(comm, folder, monkeypatch, capsys):
         codes = set(comm.allgather(code))
         assert len(codes) == 1
         printed = capsys.readouterr()
-        return codes.pop(), "".join(comm.allgather(printed.out)), "".join(comm.allgather(printed.err))
+        return codes.pop(), "".join(comm.allgather(printed.out)), heard("".join(comm.allgather(printed.err)))
 
     return run
+
+
+def heard(err):
+    """Without the line that tells of kernels that were not in the cache."""
+    return "".join(line for line in err.splitlines(keepends=True) if not line.startswith("pde: compiling kernels"))
 
 
 def saved(comm, name, array):
@@ -168,7 +173,7 @@ def test_an_error_is_told_once(comm, told, words, text):
 def test_each_rank_by_itself(comm, told):
     code, out, _ = told(f"--no-mpi --shape 20 20 --f 1 --output u{comm.rank}.npy")
     assert code == 0
-    assert out.count("written: ") == 2
+    assert out.count("written: ") == comm.size
     assert np.array_equal(np.load(f"u{comm.rank}.npy"), np.load("u0.npy"))
 
 
@@ -183,7 +188,7 @@ def test_from_the_shell(tmp_path):
     """The exit code of mpiexec, and nothing else than what one process prints."""
     target = tmp_path / "u.npy"
     done = mpiexec(3, "-m", "pde", "solve", "--shape", 63, 63, "--f", "x", "--output", target)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, heard(done.stderr)) == (0, "")
     assert done.stdout.splitlines()[-1] == f"written: {target}"
     assert target.exists()
     done = mpiexec(3, "-m", "pde", "solve", "--shape", 63, 63, "--f", "x", "--output", target)
