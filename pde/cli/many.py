@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 from mgcore.common.command_line import ERRORS
+from pde.cli.fields import is_file
+from pde.common.npy_files import read_block
 from pde.common.ranks import read_ranks
 
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
@@ -19,6 +21,9 @@ ALONE = (
     "gradient_coefficient",
 )
 """Options of a problem that is not divided."""
+
+BY_BLOCKS = ("coefficient", "reaction", "f", "u0", "exact")
+"""Options whose .npy files each rank reads a part of."""
 
 
 def is_silent() -> bool:
@@ -74,6 +79,17 @@ def _world(mpi: bool | None) -> Any:
             "pip install 'mgnet-multigrid[mpi]', or give --no-mpi for each to solve it by itself"
         ) from error
     return MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None
+
+
+def read_blocks(name: str, value: Any, shape: Sequence[int], comm: Any) -> Any:
+    """An option with the planes of this rank in the place of the name of each .npy file, in lists too."""
+    if isinstance(value, list):
+        return [read_blocks(f"{name}[{k}]", entry, shape, comm) for k, entry in enumerate(value)]
+    if not is_file(value):
+        return value
+    ranks = read_ranks(comm)
+    begin, end = (shape[0] * rank // ranks.size for rank in (ranks.rank, ranks.rank + 1))
+    return read_block(name, value, ranks, shape, begin, end)
 
 
 def check_divided(given: Mapping[str, Any]) -> None:

@@ -15,19 +15,14 @@ import numpy as np
 from mgcore import Solution
 from pde.cli import fields, files
 from pde.cli.fields import READERS
-from pde.cli.many import check_divided, run_together
+from pde.cli.many import BY_BLOCKS, check_divided, read_blocks, run_together
 from pde.cli.options import OUTPUT, PROBLEM, SOLVER, STOPPING, TARGETS, settings
-from pde.common.npy_files import read_block, write_blocks
+from pde.common.npy_files import write_blocks
 from pde.common.ranks import Ranks, read_ranks
-from pde.problem.fields import read_values
 from pde.problem.inner_product import Volumes
 from pde.problem.nonlinear import NonlinearPoisson
 from pde.problem.poisson import Poisson
-from pde.problem.slab import slab_of
 from pde.solver.multigrid import Multigrid
-
-FIELDS = ("f", "u0", "exact")
-"""Values at the unknowns."""
 
 
 def solve(options: argparse.Namespace) -> int:
@@ -41,14 +36,11 @@ def _solve(options: argparse.Namespace, comm: Any) -> int:
         ranks.agree(given)
         check_divided(given)
     targets = {name: given[name] for name in TARGETS if name in given}
-    problem, data = read_problem(given, ranks is not None)
+    problem, data = read_problem(given, comm)
     mg = Multigrid(problem, **{name: given[name] for name in SOLVER if name in given}, comm=comm)
     arguments = {name: given[name] for name in STOPPING if name in given}
-    if ranks is not None:
-        data = {name: value if name == "g" else _block(name, value, mg, ranks) for name, value in data.items()}
     g, exact = data.pop("g", None), data.pop("exact", None)
-    f = data.pop("f", None)
-    f = np.zeros([part.stop - part.start for part in mg.owned]) if f is None else f
+    f = data.pop("f") if "f" in data else problem.read("f", 0.0, constant=True)
     if "plot" in given and f.ndim > problem.ndim:
         raise ValueError(f"--plot shows one solution, and f has batch axes: its shape is {f.shape}")
     if "plot_smoothing" in given and len(mg.levels) == 1:
@@ -65,37 +57,28 @@ def _solve(options: argparse.Namespace, comm: Any) -> int:
     return 0 if solution.converged else 1
 
 
-def read_problem(given: Mapping[str, Any], divided: bool) -> tuple[Poisson | NonlinearPoisson, dict[str, Any]]:
+def read_problem(given: Mapping[str, Any], comm: Any) -> tuple[Poisson | NonlinearPoisson, dict[str, Any]]:
     """The problem, and its data f, g, u0 and exact as far as they are given; nonlinear where a formula has u in it.
 
-    Where the problem is divided among ranks, f, u0 and exact stay numbers, formulas and names of files.
+    With a communicator, each rank reads and evaluates what belongs to its planes.
     """
     shape = read_shape(given)
     values = {name: given[name] for name in PROBLEM if name in given and name not in ("shape", "dims")}
     laws = fields.read_laws(values, len(shape))
-    if laws and divided:
+    if laws and comm is not None:
         names = " and ".join(laws)
         raise ValueError(f"{names}: formulas with u are not for a problem that mpiexec divides; run it without")
     values = {name: v for name, v in values.items() if name not in laws}
-    for name, v in values.items():
-        if name in READERS and not (divided and name in FIELDS and fields.is_file(v)):
-            values[name] = READERS[name](name, v, len(shape))
+    if comm is not None:
+        values |= {name: read_blocks(name, values[name], shape, comm) for name in BY_BLOCKS if name in values}
+        values["comm"] = comm
+    values = {name: READERS[name](name, v, len(shape)) if name in READERS else v for name, v in values.items()}
     g = {"g": values.pop("g")} if "g" in values else {}
-    data = {name: values.pop(name) for name in FIELDS if name in values}
+    data = {name: values.pop(name) for name in ("f", "u0", "exact") if name in values}
     bounds = {name: values.pop(name) for name in ("lower", "upper") if name in values}
     problem: Any = NonlinearPoisson(shape, **values, **laws) if laws else Poisson(shape, **values)
-    if not divided:
-        data = {name: problem.read(name, in_domain(value, problem), constant=True) for name, value in data.items()}
+    data = {name: problem.read(name, in_domain(value, problem), constant=True) for name, value in data.items()}
     return problem, g | data | {name: in_domain(value, problem) for name, value in bounds.items()}
-
-
-def _block(name: str, value: Any, mg: Multigrid, ranks: Ranks) -> np.ndarray:
-    """The values of a number, a formula or a .npy file in the block of this rank."""
-    planes, shape = mg.owned[0], mg.problem.shape
-    if isinstance(value, str):
-        value = read_block(name, value, ranks, shape, planes.start, planes.stop)
-    with ranks.together():
-        return read_values(name, value, slab_of(mg.problem.grid, planes.start, planes.stop), constant=True)
 
 
 def in_domain(value: Any, problem: Poisson) -> Any:
@@ -151,7 +134,7 @@ def error_of(mg: Multigrid, u: np.ndarray, exact: np.ndarray, ranks: Ranks | Non
     if mg.problem.singular and ranks is None:
         error = (mg.problem.components or Volumes(mg.problem.control_volumes())).without_mean(error)
     elif mg.problem.singular and ranks is not None:
-        W, axes = mg.problem.control_volumes()[mg.owned], tuple(range(-mg.problem.ndim, 0))
+        W, axes = mg.problem.control_volumes(), tuple(range(-mg.problem.ndim, 0))
         error = error - sum(ranks.every((W * error).sum(axes, keepdims=True))) / sum(ranks.every(W.sum()))
     largest = np.abs(error).max()
     return float(largest if ranks is None else ranks.most(largest))

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-LIMIT = 100.0
+LIMIT = 120.0
 """Seconds after which a program, or one test of `on ranks`, counts as one that hangs."""
 
 MANY_RANKS = {
