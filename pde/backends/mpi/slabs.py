@@ -158,8 +158,7 @@ def divide(levels: Sequence[Any], ranks: int, first_whole: int, reach: int) -> l
             halved = bool(transfer.which[0])
             rows = halved_rows(axis, coarse, *transfer.diffusion[:1]) if halved else same_rows(axis.n)
             thin = not whole[l] and coarse.n < LEAST * np.count_nonzero(made[:, 1] > made[:, 0])
-            small = whole[l + 1] or (coarse.periodic and coarse.n % 2 == 1)
-            whole[l + 1] = small or whole[l]
+            whole[l + 1] = whole[l + 1] or whole[l] or (coarse.periodic and coarse.n % 2 == 1)
             pad_coarse = beyond if coarse.periodic and not whole[l + 1] else 0
             maps = rows if whole[l] else around(rows, axis, coarse, pad, pad_coarse)
             this = replace(this, m=coarse.n, pad_coarse=pad_coarse, maps=maps)
