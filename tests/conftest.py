@@ -2,13 +2,16 @@
 
 import gc
 import os
+import sys
 from contextlib import suppress
 from importlib import import_module
 
 from hypothesis import HealthCheck, settings
 
-# read when NumPy is loaded: matrices here are small, and threads of two workers on two cores wait for each other
+# read when NumPy and torch are loaded, by child processes too: matrices and networks here are small, and threads of two
+# workers on two cores wait for each other
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 try:
     # examples follow from the test alone, not from numbers in whichever of our modules happen to be loaded
@@ -33,6 +36,12 @@ os.environ["PDE_COMPILE"] = "wait"  # solvers take compiled kernels whether or n
 
 MANY = 5000
 """Tests from which on kernels are compiled before the first one runs: as many need all of them."""
+
+
+def pytest_runtest_setup(item):
+    """Give torch as many threads as it began with, whatever the test before has left."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 def pytest_collection_finish(session):

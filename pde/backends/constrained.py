@@ -82,14 +82,23 @@ class Constraining(Cycling):
     _backend: Constrained
 
     def norms(self) -> Sequence[float]:
-        return self._backend.norms(self._backend.residual(self._data.rhs, self._u)).tolist()
+        norms = self._backend.norms(self._backend.residual(self._data.rhs, self._u))
+        if self._u is not None or not np.isfinite(norms).all():  # full multigrid may never meet the guess 0
+            self._check_coefficient()
+        return norms.tolist()
 
     def advance(self, left: Sequence[Remaining]) -> Sequence[Sequence[float]]:
         norms = super().advance(left)
-        A = self._backend.hierarchy.levels[0].A
-        if isinstance(A, NonlinearOperator) and np.isfinite(norms).all():
-            A.check_coefficient(np.asarray(self._u))
+        self._check_coefficient()
         return norms
+
+    def _check_coefficient(self) -> None:
+        """Refuse an iterate for which a is not positive, whether or not its residual is finite."""
+        A = self._backend.hierarchy.levels[0].A
+        if isinstance(A, NonlinearOperator):
+            u = np.asarray(self._backend.begin(self._data.rhs, self._u))
+            if np.isfinite(u).all():
+                A.check_coefficient(u)
 
     def keep(self, members: Sequence[int]) -> None:
         super().keep(members)

@@ -44,7 +44,12 @@ def run_together(command: Callable[[Any], int], mpi: bool | None) -> int:
     Args:
         mpi: whether to ask MPI how many ranks there are; None is where a launcher's environment variables say so.
     """
-    comm = _world(mpi)
+    try:
+        comm = _world(mpi)
+    except ImportError:
+        if is_silent():
+            return 2
+        raise
     if comm is None:
         return command(None)
     ranks = read_ranks(comm)

@@ -73,6 +73,9 @@ def read_problem(given: Mapping[str, Any], divided: bool) -> tuple[Poisson | Non
     shape = read_shape(given)
     values = {name: given[name] for name in PROBLEM if name in given and name not in ("shape", "dims")}
     laws = fields.read_laws(values, len(shape))
+    if laws and divided:
+        names = " and ".join(laws)
+        raise ValueError(f"{names}: formulas with u are not for a problem that mpiexec divides; run it without")
     values = {name: v for name, v in values.items() if name not in laws}
     for name, v in values.items():
         if name in READERS and not (divided and name in FIELDS and fields.is_file(v)):

@@ -17,6 +17,9 @@ import numpy as np
 PATIENCE = 10.0
 """Seconds that a rank which has failed waits for the others, where they may be waiting for it."""
 
+CROWDED = 2e-5
+"""Seconds between two polls where ranks share cores."""
+
 ENDED, FAILED, HERE = range(3)
 """States of a rank at a meeting."""
 
@@ -34,18 +37,31 @@ class Meetings:
 
     Args:
         comm: the communicator.
+
+    Attributes:
+        is_crowded: whether this machine has more ranks than cores.
     """
 
     def __init__(self, comm: Any) -> None:
         self.comm, self.rank, self.size = comm, int(comm.Get_rank()), int(comm.Get_size())
-        self.over = False
+        self.over = self.is_crowded = False
+
+    def wait(self, requests: list[Any]) -> None:
+        """Wait for requests: with a core of its own a rank polls, which is fastest, and else lets others run."""
+        from mpi4py import MPI
+
+        if not self.is_crowded:
+            MPI.Request.Waitall(requests)
+            return
+        while not MPI.Request.Testall(requests):
+            time.sleep(CROWDED)
 
     def agree(self, digest: int) -> bool:
         """Whether all ranks have the same digest, an integer below 2^62."""
         if self.size == 1:
             return True
         request, found = self._begin(HERE, digest)
-        request.Wait()
+        self.wait([request])
         self._raise(found, None)
         return bool(found[1] == -found[2])
 
@@ -57,7 +73,7 @@ class Meetings:
             return
         request, found = self._begin(HERE if error is None else FAILED, 0)
         if error is None:
-            request.Wait()
+            self.wait([request])
         elif not _done([request], PATIENCE if communicates else inf):
             self.abort(error)
         self._raise(found, error)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache
 from hashlib import blake2b
 from itertools import zip_longest
 from numbers import Complex
@@ -30,7 +31,7 @@ class Ranks:
     Attributes:
         rank, size: the number of this process, from 0 on, and how many there are.
         messages, sent: point-to-point messages that this rank has sent, and their bytes.
-        collectives, shared: calls that gather or reduce numbers of all ranks, and the bytes that this rank gave to them.
+        collectives, shared: calls that gather or reduce numbers of all ranks, and the bytes that this rank gave them.
             Meetings, which tell failures, are not counted.
     """
 
@@ -88,7 +89,7 @@ class Ranks:
         both = np.stack((np.where(wrong, -np.inf, own), wrong.astype(float)))
         found = np.empty_like(both)
         self._count(both.nbytes)
-        self.comm.Allreduce(both, found, op=_mpi().MAX)
+        self.wait([self.comm.Iallreduce(both, found, op=_mpi().MAX)])
         return np.where(found[1] > 0, np.nan, found[0])
 
     def least(self, values: Any) -> Array:
@@ -116,7 +117,7 @@ class Ranks:
             self._count(lengths.itemsize)
         whole = np.empty((int(lengths.sum()), *part.shape[1:]), part.dtype)
         self._count(part.nbytes)
-        self.comm.Allgatherv(part, [whole, lengths * int(np.prod(part.shape[1:]))])
+        self.wait([self.comm.Iallgatherv(part, [whole, lengths * int(np.prod(part.shape[1:]))])])
         return whole
 
     def fill(self, whole: Array, counts: Array) -> None:
@@ -124,7 +125,11 @@ class Ranks:
         from mpi4py import MPI
 
         self._count(int(counts[self.rank]) * whole.itemsize)
-        self.comm.Allgatherv(MPI.IN_PLACE, [whole, counts])
+        self.wait([self.comm.Iallgatherv(MPI.IN_PLACE, [whole, counts])])
+
+    def wait(self, requests: list[Any]) -> None:
+        """Wait for requests of this rank; where there are more ranks than cores, others run meanwhile."""
+        self._held.meetings.wait(requests)
 
     def send(self, message: Array, target: int, tag: int) -> Any:
         """Begin to send an array to another rank; the request. This is not collective."""
@@ -206,16 +211,15 @@ class _Held:
 
     def __init__(self, comm: Any) -> None:
         self.data, self.meetings = comm.Dup(), Meetings(comm.Dup())
+        self.here = self.data.Split_type(_mpi().COMM_TYPE_SHARED)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.meetings.is_crowded = self.here.Get_size() > cores
         if self.meetings.size > 1:
             WATCH.add(self.meetings)
 
-    @cached_property
-    def here(self) -> Any:
-        return self.data.Split_type(_mpi().COMM_TYPE_SHARED)
-
     def free(self) -> None:
         WATCH.discard(self.meetings)
-        for each in (self.data, self.meetings.comm, *([self.here] if "here" in vars(self) else [])):
+        for each in (self.data, self.meetings.comm, self.here):
             each.Free()
 
 

@@ -59,8 +59,8 @@ def coarse_terms(
     betas = {key: _coarse_beta(beta, grid, which, key[0], kept) for key, beta in terms.betas.items()}
     once = {id(a): inject(a) for a in terms.diffusion}
     diffusion = tuple(once[id(a)] for a in terms.diffusion)
-    parts = {"resistances": resistances, "betas": betas, "domain": None, "tensor": None}
-    return replace(terms, diffusion=diffusion, reaction=reaction, **parts)
+    made = replace(terms, diffusion=diffusion, reaction=reaction, resistances=resistances, betas=betas)
+    return replace(made, domain=None, tensor=None)
 
 
 def at_coarse_points(values: float | Array, grid: Grid, which: tuple[bool, ...]) -> float | Array:

@@ -144,7 +144,7 @@ class Terms:
         """As `axis_first`, right beside one side at least."""
         return axis_first(grid, self, axis)
 
-    def resistances_along(self, grid: Grid, axis: int) -> Array:
+    def resistances_along(self, grid: Grid, axis: int) -> Any:
         """As `grid_resistances`."""
         return grid_resistances(grid, self, axis)
 

@@ -73,7 +73,7 @@ def read_field(name: str, values: Any, grid: Grid, positive: bool, block: Block 
     if block is None:
         field = _finite_field(name, values, grid)
         least = float(np.min(field))
-        found = field.copy() if field.ndim and np.ptp(field) > 0 else float(field.flat[0])
+        found: Any = field.copy() if field.ndim and np.ptp(field) > 0 else float(field.flat[0])
     else:
         with block.ranks.together():
             field = _finite_field(name, values, block.grid)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from pde.common.arguments import choose
 from pde.common.keywords import suggesting
-from pde.common.ranks import read_ranks
+from pde.common.ranks import Ranks, read_ranks
 from pde.problem.block import Block
 from pde.problem.boundary import BoundaryData, embed, read_sides
 from pde.problem.boundary_conditions import boundary_words, is_open, read_boundary
@@ -75,6 +75,9 @@ class Poisson:
             not to data g of a Neumann side.
         coordinates: for stretched axes one entry per axis, None or the increasing coordinates of its nodes: with both
             end points ("vertex"), or the n + 1 edges of its cells ("cell"). They replace `extent`.
+        comm: an mpi4py communicator, whose ranks divide the planes of axis 0 among them: rank r of p has the planes
+            n r // p, ..., n (r + 1) // p - 1. Arrays `coefficient` and `reaction` are then those of this block, and
+            callables get its coordinates; so does `points`. All ranks make the problem together.
         order: 2, or 4 for constant a and c on vertex-centred axes with equal spacing between Dirichlet or periodic
             sides: A then has 3, 9 or 19 points, and A u = M f with M f = f + sum_i h_i^2/12 d^2 f/dx_i^2 in second
             differences, which solvers make of f. On Dirichlet sides it takes a callable f at their points, and of
@@ -121,8 +124,8 @@ class Poisson:
         self.extent = tuple(axis.length for axis in self.grid.axes)
         self.open, self.order = is_open(boundary), order
         if self.ranks is not None and (domain is not None or face_coefficients is not None):
-            given = "domain" if domain is not None else "face_coefficients"
-            raise ValueError(f"comm: {given} is not for problems that are divided among ranks; leave one of them out")
+            name = "domain" if domain is not None else "face_coefficients"
+            raise ValueError(f"comm: {name} is not for problems that are divided among ranks; leave one of them out")
         self.domain = read_domain(domain, walls, self.grid)
         self._take(coefficient, face_coefficients, reaction, betas)
 
@@ -135,6 +138,22 @@ class Poisson:
             other.__dict__.pop(made, None)
         betas = self.terms.betas if boundary is None else other._take_sides(boundary)
         other._take(coefficient, face_coefficients, reaction, betas, before=self)
+        return other
+
+    def divided(self, ranks: Ranks) -> Poisson:
+        """The same problem on a box, its fields divided among ranks."""
+        if self.ranks is not None:
+            return self
+        other = copy.copy(self)
+        for made in ("_operator", "block", "components", "far_field", "hold"):
+            other.__dict__.pop(made, None)
+        other.ranks, block = ranks, Block.of(self.grid, ranks)
+        own, terms = slice(*block.cuts[ranks.rank : ranks.rank + 2]), self.terms
+        fields = {id(a): a if isinstance(a, float) else block.field(a[own]) for a in (*terms.diffusion, terms.reaction)}
+        diffusion: Any = tuple(fields[id(a)] for a in terms.diffusion)
+        other._diffusion, c = diffusion, fields[id(terms.reaction)]
+        if terms.varies or terms.betas or not isinstance(c, float):
+            other.terms = SlabTerms(diffusion, c, betas=terms.betas, ranks=ranks)  # type: ignore[arg-type]
         return other
 
     def _take(self, coefficient: Any, faces: Any, reaction: Any, betas: Betas, before: Poisson | None = None) -> None:

@@ -75,8 +75,7 @@ class SlabField:
                 message = np.concatenate([self.values[low % n - self.begin :][: high - low] for low, high in parts])
                 self.ranks.messages, self.ranks.sent = self.ranks.messages + 1, self.ranks.sent + message.nbytes
                 requests.append(comm.Isend(message, dest=target, tag=TAG))  # the request keeps the message
-        for request in requests:
-            request.Wait()
+        self.ranks.wait(requests)
         for buffer, parts in came.values():
             taken = 0
             for low, high in parts:

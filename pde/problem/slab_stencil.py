@@ -23,6 +23,9 @@ class SlabStencil(StencilOperator):
         self.grid, self.terms, self._dtype = grid, terms, dtype
         self.nonzeros = grid.size * (2 * grid.ndim + 1)
 
+    def to(self, device: Any, dtype: Any) -> SlabStencil:
+        return SlabStencil(self.grid, np.dtype(dtype), self.terms)
+
     def on_planes(self, begin: int, end: int) -> StencilOperator:
         """The coefficients of planes begin, ..., end - 1 of each rank, counted on around the axis; collective.
 

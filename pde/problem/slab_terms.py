@@ -52,7 +52,7 @@ class SlabTerms(Terms):
         resistance: Any = self.resistances[axis] if self.resistances else None
         a, betas = self.beside(axis, side), self.betas_of(axis)
         if isinstance(a, float) and resistance is None and betas is None:
-            return axis_first(grid, Terms(self.diffusion), axis)  # type: ignore[arg-type]
+            return axis_first(grid, Terms(self.diffusion), axis)
         shape = grid.shape[:axis] + grid.shape[axis + 1 :]
         a = np.broadcast_to(a, shape)[None]
         return a, None if resistance is None else resistance.layer(axis, side)[None], betas
@@ -120,12 +120,12 @@ class SlabTerms(Terms):
         c: Any = terms.reaction
         return found, c if isinstance(c, float) else c[begin - low : end - low]
 
-    def resistances_along(self, grid: Grid, axis: int) -> SlabField:
-        """`grid_resistances` along an axis where a varies."""
+    def resistances_along(self, grid: Grid, axis: int) -> Any:
+        """`grid_resistances` along an axis where a varies, as a `SlabField`."""
         known: Any = self.resistances[axis] if self.resistances else None
         a: Any = self.diffusion[axis]
         if known is not None:
-            return known  # type: ignore[no-any-return]
+            return known
         cuts = a.cuts.copy()
         cuts[-1] += axis == 0 and not grid.axes[0].periodic
         begin, end = map(int, cuts[a.ranks.rank : a.ranks.rank + 2])

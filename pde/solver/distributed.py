@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from pde.backends.mpi.backend import Mpi
-from pde.backends.mpi.operator import sum_of
+from pde.backends.mpi.block import OnSlabs
+from pde.backends.mpi.operator import SlabOperator, sum_of
 from pde.common.ranks import Ranks
 from pde.problem.fields import read_values
 from pde.problem.grid import Array, Sides
@@ -19,14 +20,10 @@ from pde.solver.inputs import Inputs, Reader
 from pde.solver.reduced import Reduced, Reduction
 
 
-class Block:
-    """A problem as one rank sees it: fields have the shape of its block; sides are whole.
+class Local:
+    """A problem as one rank sees it: f and u have the shape of its block; sides are whole."""
 
-    Args:
-        begin, end: the planes of the block.
-    """
-
-    def __init__(self, problem: Poisson, backend: Mpi) -> None:
+    def __init__(self, problem: Poisson, backend: OnSlabs) -> None:
         self._problem, self._grid = problem, backend.block
         self.shape: tuple[int, ...] = backend.block.shape
 
@@ -40,7 +37,7 @@ class Block:
 class BlockReader(Reader):
     """Reads arguments of a solver on one rank; an error of one is an error of all."""
 
-    def __init__(self, problem: Any, backend: Mpi) -> None:
+    def __init__(self, problem: Any, backend: OnSlabs) -> None:
         super().__init__(problem, backend.device, backend.dtype)
         object.__setattr__(self, "ranks", backend.ranks)
 
@@ -71,7 +68,7 @@ class BlockInputs(Inputs):
 class SlabReduction(Reduction):
     """`Reduction` for the planes of one rank and whole boundary data."""
 
-    _backend: Mpi
+    _backend: OnSlabs
 
     def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
         return replace(super().__call__(f, sides, u0), largest=self._backend.largest)
@@ -85,6 +82,22 @@ class SlabReduction(Reduction):
     def _sum(self, products: Products) -> Array:
         return sum_of(products, self._backend.begin, self._backend.end)
 
+    def _unlifted(self, w: Array, sides: Sides) -> Array:
+        A, ndim, lacking = self._operator, self.grid.ndim, Sides()
+        members = w.reshape(-1, *w.shape[w.ndim - ndim :])
+        for a, axis in enumerate(self.grid.axes):
+            for side, end in enumerate(axis.sides):
+                if not axis.periodic and (end.of_u or (a, side) in sides):
+                    beside = self._layer(members, a, side)
+                    beside = beside.reshape(*w.shape[: w.ndim - ndim], *beside.shape[1:])
+                    lacking[a, side] = sides.get((a, side), 0.0) - self.terms.of_u(self.grid, a, side) * beside
+        return self._backend.fold_into(-A.without_ends(w), lacking, self.terms)
+
+    @cached_property
+    def _operator(self) -> SlabOperator:
+        """A in float64 on the planes of this rank."""
+        return SlabOperator(self.exact, self._backend.ranks, self._backend.begin, self._backend.end)
+
     def _layer(self, f: Array, a: int, side: int) -> Array:
         ranks = self._backend.ranks
         if a == 0:
@@ -94,7 +107,7 @@ class SlabReduction(Reduction):
     def _is_rounding(self, left: Array, w: Array) -> Any:
         backend = self._backend
         members = (-1, *backend.block.shape)
-        size = backend.norms((left / backend.operator.diagonal).reshape(members))
+        size = backend.norms((left / self._operator.diagonal).reshape(members))
         return size <= 8 * np.finfo(float).eps * backend.largest(w.reshape(members))
 
 

@@ -19,7 +19,7 @@ from pde.problem.coefficients import side_weights
 from pde.problem.compatibility import inflow
 from pde.problem.grid import Array, Sides, trailing
 from pde.problem.inner_product import layer_volumes
-from pde.problem.lifting import Products, lifting, lifting_products, residual_products, unlifted
+from pde.problem.lifting import Products, lifting_products, residual_products, unlifted
 from pde.problem.mehrstellen import Mehrstellen, fold_sides
 from pde.problem.poisson import Poisson
 from pde.problem.wall_lifting import wall_lifting
@@ -177,8 +177,8 @@ class Reduction:
 
     def _by_arrays(self, f: Array, sides: Sides, of_f: Sizes) -> tuple[Array, Array, Sizes]:
         """A lifting w of g, the data of u - w, and their size."""
-        w, A = lifting(sides, self.grid, self.terms), self.exact
-        left = A.unlifted(w, sides) if isinstance(A, Mehrstellen) else unlifted(w, sides, self.grid, A)
+        w = self._sum(lifting_products(sides, self.grid, self.terms))
+        left = self._unlifted(w, sides)
         left = _choose((of_f == 0) & self._is_rounding(left, w), 0 * left, left, self.grid.ndim)
         return w, *self._fitted(cast(f + left, self.dtype))
 
@@ -201,6 +201,11 @@ class Reduction:
     def _fold_into(self, f: Array, g: Sides) -> Array:
         """The same in the memory of f, for coefficients that are numbers."""
         return fold_into(f, g, self.grid, self.exact.terms)
+
+    def _unlifted(self, w: Array, sides: Sides) -> Array:
+        """The right-hand side of u - w for f = 0."""
+        A = self.exact
+        return A.unlifted(w, sides) if isinstance(A, Mehrstellen) else unlifted(w, sides, self.grid, A)
 
     def _sum(self, products: Products) -> Array:
         """A sum of products as an array."""

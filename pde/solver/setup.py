@@ -88,10 +88,15 @@ class Setup:
         self._limit = None if levels is None else count("levels", levels, least=1)
         self._options, self._mixed = read_options(*backend)
         self.dtype = self._options.dtype
-        self._ranks = None if comm is None else read_ranks(comm)
+        self._ranks = getattr(problem, "ranks", None) if comm is None else read_ranks(comm)
         if self._ranks is not None:
+            from pde.solver.distributed import only_here
+
             told = {"problem": repr(problem), **self._wanted, "nu": nu, "omega": omega, "levels": levels}
             self._ranks.agree({**told, "kernels": self._options.kernels, "dtype": str(backend[2])})
+            tensors = self._options.device.on_tensors or self._options.kernels in ("numpy", "torch", "torch compiled")
+            only_here(problem, {f"kernels={self._options.kernels!r}, device={self._options.device.name!r}": tensors})
+            problem = problem.divided(self._ranks)
         self._build(problem)
 
     def _build(self, problem: Poisson, before: Hierarchy | None = None) -> None:
@@ -142,15 +147,13 @@ class Setup:
 
     def _take_blocks(self, problem: Poisson, hierarchy: Hierarchy, mixed: bool) -> None:
         """Take a backend on the ranks of a communicator, each of which holds its planes of the finest grid."""
-        from pde.backends.mpi.backend import make
-        from pde.solver.distributed import Block, BlockReader, SlabReduction, only_here
+        from pde.backends.mpi.choice import make
+        from pde.solver.distributed import BlockReader, Local, SlabReduction
 
         assert self._ranks is not None
-        tensors = self._options.device.on_tensors or self._options.kernels in ("numpy", "torch", "torch compiled")
-        only_here(problem, {f"kernels={self._options.kernels!r}, device={self._options.device.name!r}": tensors})
-        backend = make(hierarchy, self._options, self._ranks)
+        backend = make(hierarchy, self._options, self._ranks, mixed)
         self.backend, self._planes = backend, slice(backend.begin, backend.end)
-        self._reader = BlockReader(Block(problem, backend), backend)
+        self._reader = BlockReader(Local(problem, backend), backend)
         self._reduction = SlabReduction(problem, hierarchy.levels, backend)
 
     @property

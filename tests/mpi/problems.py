@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pde import Multigrid, Poisson
-from pde.backends.mpi import slabs
+from pde.backends.mpi import overlap, slabs
 
 SIDES = ("dirichlet", "neumann", ("robin", 2.0))
 
@@ -41,16 +41,17 @@ def all_agree(comm, condition):
 
 
 class SmallLevels:
-    """A context in which levels are divided among ranks down to few unknowns."""
+    """A context in which levels are divided among ranks down to few unknowns, and passes in parts of few planes."""
 
-    def __init__(self, unknowns=200):
-        self.unknowns = unknowns
+    def __init__(self, unknowns=200, long=2):
+        self.unknowns, self.long = unknowns, long
 
     def __enter__(self):
-        self.before, slabs.WHOLE = slabs.WHOLE, self.unknowns
+        self.before = slabs.WHOLE, overlap.LONG
+        slabs.WHOLE, overlap.LONG = self.unknowns, self.long
 
     def __exit__(self, *_):
-        slabs.WHOLE = self.before
+        slabs.WHOLE, overlap.LONG = self.before
 
 
 def assert_same(comm, problem, f, options=None, **solve):
@@ -64,9 +65,9 @@ def assert_same(comm, problem, f, options=None, **solve):
     one = alone.solve(f, **solve)
     with SmallLevels():
         mg = Multigrid(Poisson(**problem), threads=1, comm=comm, **options)
-    here = mg.owned
-    blocks = {name: solve[name][..., *here] for name in ("u0",) if isinstance(solve.get(name), np.ndarray)}
-    many = mg.solve(f[..., *here] if isinstance(f, np.ndarray) else f, **{**solve, **blocks})
+        here = mg.owned
+        blocks = {name: solve[name][..., *here] for name in ("u0",) if isinstance(solve.get(name), np.ndarray)}
+        many = mg.solve(f[..., *here] if isinstance(f, np.ndarray) else f, **{**solve, **blocks})
     assert many.residual_norms == one.residual_norms
     assert (many.cycles, many.reason, many.removed) == (one.cycles, one.reason, one.removed)
     assert all_agree(comm, np.array_equal(many.u, one.u[..., *here]))

@@ -1,19 +1,9 @@
 import pytest
-import torch
 
 import mgcore
 from pde.backends.choice import MAKERS
 from pde.levels import hierarchy
 from tests.pde import two_blocks
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Tensors this small gain nothing from a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,6 +46,10 @@ class Planes:
         """The numbers of planes begin, ..., end - 1."""
         return self.array[(begin - self.first) * self.size : (end - self.first) * self.size]
 
+    def bytes(self, begin: int, end: int) -> Array:
+        """The same as bytes, for messages."""
+        return self.part(begin, end).view(np.uint8)
+
     def written(self, made: Ranges, valid: Ranges | None = None) -> None:
         """Note which planes have been made; what was known of others is out of date."""
         self.made = self.valid = made
@@ -53,6 +58,8 @@ class Planes:
 
     def lacks(self, needed: Ranges) -> bool:
         """Whether a rank does not know planes that it needs; all ranks agree."""
+        if needed is self.valid:
+            return False
         some = needed[:, 0] < needed[:, 1]
         known = (self.valid[:, 0] <= needed[:, 0]) & (needed[:, 1] <= self.valid[:, 1])
         return bool(np.any(some & ~known))
@@ -79,17 +86,27 @@ class Missing:
 
 def missing(planes: Planes, needed: Ranges) -> Missing:
     """The pieces that complete `needed` on every rank, each from the rank that has made it."""
-    n, around = planes.slabs.n, planes.slabs.pad > 0
+    this = planes.slabs
+    turns = -(-this.pad // this.n)  # a halo may go around a short axis more than once
+    key = *(each.tobytes() for each in (planes.made, planes.valid, needed)), this.n, turns
+    return Missing(planes, needed, _pieces(*key))
+
+
+@lru_cache(maxsize=1024)
+def _pieces(*key: Any) -> list[Piece]:
+    """The pieces by the bytes of the ranges made, valid and needed, the planes and the turns around them."""
+    made, valid, every = (np.frombuffer(each, np.int64).reshape(-1, 2).tolist() for each in key[:3])
+    n, turns = key[3:]
     found = []
-    for target, (low, high) in enumerate(needed.tolist()):
-        known = planes.valid[target].tolist()
+    for target, (low, high) in enumerate(every):
+        known = valid[target]
         for begin, end in _without(low, high, *known):
-            for shift in (0, n, -n) if around else (0,):
-                for source, (a, b) in enumerate(planes.made.tolist()):
+            for shift in range(-turns * n, turns * n + 1, n):
+                for source, (a, b) in enumerate(made):
                     first, last = max(begin, a - shift), min(end, b - shift)
                     if first < last:
                         found.append(Piece(source, target, first, last, shift))
-    return Missing(planes, needed, found)
+    return found
 
 
 def _without(low: int, high: int, a: int, b: int) -> list[tuple[int, int]]:
@@ -105,37 +122,37 @@ class Exchange:
     """One message to and from each rank that has or needs pieces; `wait` puts what has come in its place."""
 
     def __init__(self, ranks: Ranks, lists: Sequence[Missing]) -> None:
-        self._lists, me = lists, ranks.rank
+        self._lists, self._ranks, me = lists, ranks, ranks.rank
         self._requests, self._came = [], dict[int, Array]()
-        pieces = [(each.planes, piece) for each in lists for piece in each.pieces]
-        dtype = lists[0].planes.array.dtype
+        self._me, self._pieces = me, [(each.planes, piece) for each in lists for piece in each.pieces]
+        pieces = self._pieces
         for planes, piece in pieces:
             if piece.source == piece.target == me:
-                planes.part(piece.begin, piece.end)[:] = planes.part(piece.begin + piece.shift, piece.end + piece.shift)
+                planes.bytes(piece.begin, piece.end)[:] = planes.bytes(
+                    piece.begin + piece.shift, piece.end + piece.shift
+                )
         for source in sorted({p.source for _, p in pieces if p.target == me and p.source != me}):
-            count = sum((p.end - p.begin) * x.size for x, p in pieces if (p.source, p.target) == (source, me))
-            self._came[source] = np.empty(count, dtype)
+            count = sum(len(x.bytes(p.begin, p.end)) for x, p in pieces if (p.source, p.target) == (source, me))
+            self._came[source] = np.empty(count, np.uint8)
             self._requests.append(ranks.comm.Irecv(self._came[source], source=source, tag=TAG))
         self._sent = []  # kept until they are gone
         for target in sorted({p.target for _, p in pieces if p.source == me and p.target != me}):
             parts = [
-                x.part(p.begin + p.shift, p.end + p.shift) for x, p in pieces if (p.source, p.target) == (me, target)
+                x.bytes(p.begin + p.shift, p.end + p.shift) for x, p in pieces if (p.source, p.target) == (me, target)
             ]
             message = np.concatenate(parts)
             self._sent.append(message)
             self._requests.append(ranks.send(message, target, TAG))
-        self._me, self._pieces = me, pieces
 
     def wait(self) -> None:
         """Wait for all messages; from then on each rank knows what it needed."""
-        for request in self._requests:
-            request.Wait()
+        self._ranks.wait(self._requests)
         taken = dict.fromkeys(self._came, 0)
         for planes, p in self._pieces:
             if p.target == self._me and p.source != self._me:
-                begin, count = taken[p.source], (p.end - p.begin) * planes.size
-                planes.part(p.begin, p.end)[:] = self._came[p.source][begin : begin + count]
-                taken[p.source] += count
+                target, begin = planes.bytes(p.begin, p.end), taken[p.source]
+                target[:] = self._came[p.source][begin : begin + len(target)]
+                taken[p.source] += len(target)
         for each in self._lists:
             each.planes.valid = _joined(each.planes.valid, each.needed)
 

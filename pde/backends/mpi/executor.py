@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -15,7 +16,8 @@ import numpy as np
 
 from mgcore import Level
 from pde.backends.mpi.exchange import Exchange, Missing, Planes, missing
-from pde.backends.mpi.memory import blocks, home_of
+from pde.backends.mpi.memory import Home
+from pde.backends.mpi.overlap import COARSE, PassInParts, cuts
 from pde.backends.mpi.recorder import VECTORS, SlabRecorder, ranges_of
 from pde.backends.mpi.slabs import Ranges, Slabs
 from pde.backends.mpi.tables import packed, shifts
@@ -48,10 +50,26 @@ from pde.problem.grid import Array
 
 
 class Access(NamedTuple):
-    """A buffer that a step reads, with the planes that each rank needs."""
+    """A buffer that a step reads or makes, with the planes of each rank."""
 
     buffer: int
-    needed: Ranges
+    planes: Ranges
+
+
+class Stage(NamedTuple):
+    """Steps begin, ..., end - 1 of a plan, which are made together: of kind `op`, or the copy of a halo before it.
+
+    Attributes:
+        is_whole: whether every rank makes all of it.
+        reads, writes: buffers of planes; some may not be there in a run.
+    """
+
+    begin: int
+    end: int
+    op: int
+    is_whole: bool
+    reads: list[Access]
+    writes: list[Access]
 
 
 class SlabExecutor(Executor):
@@ -74,11 +92,14 @@ class SlabExecutor(Executor):
         self._shifts = shifts(self.packed, slabs[: len(levels) - 1], self._kept)
         self._level_of: dict[Buffer, int] = {}
         self._own_planes: WeakKeyDictionary[Plan, dict[int, Planes]] = WeakKeyDictionary()
-        self._memory: dict[Any, Planes] = {}
+        self._halos: dict[Any, Array] = {}
         self._of_buffers: dict[Buffer, Planes] = {}
+        self._known_stages: WeakKeyDictionary[Plan, list[Stage]] = WeakKeyDictionary()
         self._legs: WeakKeyDictionary[Plan, dict[tuple[int, int], Plan]] = WeakKeyDictionary()
-        begin, end = self.share()[ranks.rank].tolist()
-        self.like, self.own = self.memory(), (begin, end)
+        this, p = slabs[0], ranks.size
+        cuts = np.arange(p + 1) * this.n // p + this.pad
+        like = Planes(this, *self._kept[0], self.plane(0), self.dtype)
+        self.home = Home(like, np.stack((cuts[:-1], cuts[1:]), axis=1), ranks.rank)
         self.solves_here = self.is_one_call
         self.is_one_call = False  # Python is between the steps
 
@@ -100,34 +121,6 @@ class SlabExecutor(Executor):
         """Numbers in a plane of a level."""
         return self._sizes[level] // self.slabs[level].n
 
-    def memory(self, level: int = 0) -> Planes:
-        """New memory for the planes of a level that this rank makes, and their halo."""
-        return Planes(self.slabs[level], *self._kept[level], self.plane(level), self.dtype)
-
-    def share(self) -> Ranges:
-        """The planes of each rank's arrays on the finest level, as `Planes` count them."""
-        this, p = self.slabs[0], self.ranks.size
-        cuts = np.arange(p + 1) * this.n // p + this.pad
-        return np.stack((cuts[:-1], cuts[1:]), axis=1)
-
-    def loaded(self, name: str, values: Array, copied: bool = True) -> Planes:
-        """The planes of an array, which is where kernels can work in it, or is copied to where they can."""
-        planes = home_of(values, self.own)
-        if planes is None:
-            planes = self._memory.get(name)
-            if planes is None:
-                planes = self._memory[name] = self.memory()
-            if copied:
-                planes.part(*self.own)[:] = values.ravel()
-        elif not values.flags.writeable:  # nothing has changed since others were told
-            return planes
-        planes.written(self.share())
-        return planes
-
-    def blocks(self, count: int, shape: tuple[int, ...]) -> Array:
-        """An array (count, *shape) of this rank's planes, which kernels take as it is."""
-        return blocks(count, self.like, self.own, shape, self.share())
-
     def run(
         self,
         plan: Plan,
@@ -139,15 +132,16 @@ class SlabExecutor(Executor):
         before: Any = None,
         check: bool = False,
     ) -> float:
-        given = {F: self.loaded("f", f), OUT: self.loaded("u", out if u is None else u, copied=u is not None)}
-        given[NODAL] = given[F] if sides.nodal is None else self.loaded("nodal", sides.nodal)
+        home = self.home
+        own = home.of(out)
+        given = {F: home.loaded("f", f), OUT: home.loaded("u", out if u is None else u, copied=u is not None)}
+        given[NODAL] = given[F] if sides.nodal is None else home.loaded("nodal", sides.nodal)
         if u is not None:
             given[U] = given[OUT]
-            own = home_of(out, self.own)
             given[OUT] = own if own is not None else given[OUT]
         total = self._run(plan, given, 0 if sides.terms is None else address(sides.terms))
-        if plan.steps[-1]["out"] == OUT and home_of(out, self.own) is None:
-            out[...] = given[OUT].part(*self.own).reshape(out.shape)
+        if plan.steps[-1]["out"] == OUT and own is None:
+            out[...] = given[OUT].part(*home.own).reshape(out.shape)
         return total
 
     def run_planes(self, plan: Plan, given: Mapping[int, Planes], sums: Array, rounds: Rounds) -> int:
@@ -172,37 +166,80 @@ class SlabExecutor(Executor):
         by_address = {planes.address: planes for planes in fields.values()}
         if sums is None:
             sums = np.zeros(2 * self.slabs[plan.level].n * int(plan.steps[-1]["tiles"]) + 2)
-        steps, k = plan.steps, 0
-        while k < len(steps):
-            step = steps[k]
-            if step["op"] == FOLD and terms == 0:
+        stages = self._stages(plan)
+        k = 0
+        while k < len(stages):
+            stage = stages[k]
+            if stage.op == FOLD and terms == 0:
                 k += 1
                 continue
-            end = k + (2 if step["op"] == HALO else 1)
-            accesses = list(self._reads(steps[end - 1], addresses))
-            lacking = [
-                missing(by_address[addresses[x.buffer]], x.needed)
-                for x in accesses
-                if by_address[addresses[x.buffer]].lacks(x.needed)
-            ]
+            lacking = self._lacking(stage, addresses, by_address)
             if lacking:
-                self._exchange(lacking)
-            self._do(plan, k, end, addresses, sums)
-            for index, made in self._writes(steps[end - 1], addresses):
-                by_address[addresses[index]].written(made)
-            k = end
+                exchange = self._exchange(lacking)
+                parts = self._cuts(stage, plan, addresses)
+                if parts is not None:
+                    leg = self._leg(plan, stage.begin, stage.end)
+                    self._overlap(PassInParts(leg, parts, addresses, by_address, self._halos), leg, sums, exchange)
+                    self._note(stage, addresses, by_address)
+                    k += 1
+                    continue
+                exchange.wait()
+            last = k + 1
+            if stage.is_whole:  # all that follows on whole levels is one call
+                self._note(stage, addresses, by_address)
+                while last < len(stages) and stages[last].is_whole:
+                    if self._lacking(stages[last], addresses, by_address):
+                        break
+                    self._note(stages[last], addresses, by_address)
+                    last += 1
+                self._execute(self._leg(plan, stage.begin, stages[last - 1].end), addresses)
+            else:
+                self._do(plan, stage.begin, stage.end, addresses, sums)
+                self._note(stage, addresses, by_address)
+            k = last
         return self._total(plan, addresses, sums, rounds)
 
-    def _exchange(self, lacking: list[Missing]) -> None:
+    def _lacking(self, stage: Stage, addresses: Array, planes: Mapping[int, Planes]) -> list[Missing]:
+        """The planes that some rank has not got for a stage."""
+        reads = [(planes[addresses[index]], needed) for index, needed in stage.reads if addresses[index] != 0]
+        return [missing(each, needed) for each, needed in reads if each.lacks(needed)]
+
+    def _exchange(self, lacking: list[Missing]) -> Exchange:
+        """Gather the levels that every rank makes, and begin to send the planes of others."""
         for each in (each for each in lacking if each.planes.slabs.whole):
             planes, made = each.planes, each.planes.made
             self.ranks.fill(planes.part(0, planes.slabs.n), (made[:, 1] - made[:, 0]) * planes.size)
             planes.valid = each.needed
-        between = [each for each in lacking if not each.planes.slabs.whole]
-        if between:
-            Exchange(self.ranks, between).wait()
+        return Exchange(self.ranks, [each for each in lacking if not each.planes.slabs.whole])
 
-    def _reads(self, step: Any, addresses: Array) -> Iterator[Access]:
+    def _note(self, stage: Stage, addresses: Array, planes: Mapping[int, Planes]) -> None:
+        """Note what a stage makes."""
+        for index, made in stage.writes:
+            if addresses[index] != 0:
+                planes[addresses[index]].written(made)
+
+    def _stages(self, plan: Plan) -> list[Stage]:
+        """The steps of a plan, a pass with the copy of its halo as one."""
+        if plan not in self._known_stages:
+            found, k = list[Stage](), 0
+            while k < len(plan.steps):
+                end = k + (2 if plan.steps[k]["op"] == HALO else 1)
+                step = plan.steps[end - 1]
+                found.append(
+                    Stage(k, end, int(step["op"]), self._is_whole(step), [*self._reads(step)], [*self._writes(step)])
+                )
+                k = end
+            self._known_stages[plan] = found
+        return self._known_stages[plan]
+
+    def _is_whole(self, step: Any) -> bool:
+        """Whether every rank makes all of a step by kernels, and sums nothing."""
+        op, level = int(step["op"]), int(step["level"])
+        if op == DIRECT:
+            return self.solves_here or bool(step["start"])
+        return op in (PASS, *VECTORS) and self.slabs[level].whole and (op != PASS or step["norm"] == NOTHING)
+
+    def _reads(self, step: Any) -> Iterator[Access]:
         """The buffers of planes that a step reads."""
         op, level = int(step["op"]), int(step["level"])
         this = self.slabs[level]
@@ -211,7 +248,7 @@ class SlabExecutor(Executor):
             window = this.window(int(step["sweeps"]), restricted, restricted or norm in (RESIDUAL, PRODUCTS))
             window = this.every if this.whole else window
             yield Access(int(step["f"]), window)
-            if step["source"] not in (ZERO, CUBIC) and addresses[step["u"]] != 0:
+            if step["source"] not in (ZERO, CUBIC):
                 yield Access(int(step["u"]), window)
             if step["source"] == CUBIC or step["correct"]:
                 coarse = self.slabs[level + 1]
@@ -222,10 +259,8 @@ class SlabExecutor(Executor):
         elif op == COMBINE:
             beside = this.every if this.whole else this.beside(1)
             for name in ("out", "u", "coarse"):
-                if step[name] != NULL and addresses[step[name]] != 0:
-                    yield Access(int(step[name]), beside)
-            if step["f"] != NULL and addresses[step["f"]] != 0:
-                yield Access(int(step["f"]), this.made)
+                yield Access(int(step[name]), beside)
+            yield Access(int(step["f"]), this.made)
         elif op == RHS:
             made = ranges_of(_step(step), self.slabs)
             assert made is not None
@@ -235,29 +270,28 @@ class SlabExecutor(Executor):
         elif op in VECTORS:
             yield Access(int(step["f"]), this.made)
 
-    def _writes(self, step: Any, addresses: Array) -> Iterator[tuple[int, Ranges]]:
-        """(index, planes) of the buffers of planes that a step makes."""
+    def _writes(self, step: Any) -> Iterator[Access]:
+        """The buffers of planes that a step makes."""
         op, level = int(step["op"]), int(step["level"])
         this = self.slabs[level]
         if op == PASS:
             if step["sink"] != ZERO:
-                yield int(step["out"]), this.made
+                yield Access(int(step["out"]), this.made)
             if step["f_coarse"] != NULL:
-                yield int(step["f_coarse"]), this.coarse
+                yield Access(int(step["f_coarse"]), this.coarse)
         elif op == COMBINE:
             if step["sink"] != ZERO:
-                yield int(step["u"]), this.made
-            if step["f_coarse"] != NULL and addresses[step["f_coarse"]] != 0:
-                yield int(step["f_coarse"]), this.made
+                yield Access(int(step["u"]), this.made)
+            yield Access(int(step["f_coarse"]), this.made)
         elif op in (RHS, FOLD):
             made = ranges_of(_step(step), self.slabs)
             assert made is not None
-            yield int(step["out"]), made
+            yield Access(int(step["out"]), made)
         elif op == DIRECT:
             level = self._level_of_direct(step)
-            yield int(step["out"]), self.slabs[level].every
+            yield Access(int(step["out"]), self.slabs[level].every)
         elif op in (SUBTRACT, OUTER):
-            yield int(step["out"]), this.made
+            yield Access(int(step["out"]), this.made)
 
     def _level_of_direct(self, step: Any) -> int:
         return int(step["level"]) if step["start"] else self._count
@@ -285,27 +319,59 @@ class SlabExecutor(Executor):
             if leg.steps["planes"].max(initial=0) > 0 or this.whole:
                 self._execute(leg, addresses, sums=sums if norm != NOTHING else None)
             return
-        self._sum(leg, step, addresses, sums)
+        local = self._local_sums(step, sums)
+        if step["planes"] > 0:
+            self._summing(local, leg, addresses)
+        self._gather_sums(step, local, sums)
 
-    def _sum(self, leg: Plan, step: Any, addresses: Array, sums: Array) -> None:
-        """Make a pass that sums planes; `sums` takes those of all ranks."""
+    def _cuts(self, stage: Stage, plan: Plan, addresses: Array) -> list[tuple[int, int]] | None:
+        """The parts of a pass that messages are on their way for; None where it is made as one."""
+        step = plan.steps[stage.end - 1]
+        if stage.op != PASS or stage.is_whole or self.slabs[int(step["level"])].whole or addresses[step["u"]] == 0:
+            return None
+        low, high = stage.reads[0].planes[self.ranks.rank].tolist()
+        made = int(step["begin"]), int(step["begin"] + step["planes"])
+        reach = 2 * int(step["sweeps"]) + 1 + int(self.packed.records["span"][int(step["level"])][0])
+        return cuts(made, (low, high), reach + (COARSE if step["correct"] or step["source"] == CUBIC else 0))
+
+    def _overlap(self, parts: PassInParts, leg: Plan, sums: Array, exchange: Exchange) -> None:
+        """Make a pass in parts, the first while messages are on their way."""
+        step = leg.steps[-1]
+        summed = step["norm"] != NOTHING
+        local = self._local_sums(step, sums) if summed else None
+        make = partial(self._summing, local) if local is not None else self._execute
+        parts.copy(self._execute)
+        parts.inside(make)
+        exchange.wait()
+        parts.outside(make)
+        if local is not None:
+            self._gather_sums(step, local, sums)
+
+    def _local_sums(self, step: Any, sums: Array) -> Array:
+        """Memory for the sums of this rank's planes, and the numbers of conjugate gradients behind them."""
         this, tiles = self.slabs[int(step["level"])], int(step["tiles"])
-        n, all_planes = this.n, this.planes
-        end_of_sums = 2 * all_planes * tiles + 1 + NUMBERS  # there the total goes, which is of no use yet
-        local = np.zeros(end_of_sums + 1)
+        local = np.zeros(2 * this.planes * tiles + 2 + NUMBERS)
         if step["op"] == COMBINE:
-            local[2 * all_planes + 1 : 2 * all_planes + 1 + NUMBERS] = sums[2 * n + 1 : 2 * n + 1 + NUMBERS]
+            begin, end = 2 * this.planes + 1, 2 * this.n + 1
+            local[begin : begin + NUMBERS] = sums[end : end + NUMBERS]
+        return local
+
+    def _summing(self, local: Array, leg: Plan, addresses: Array) -> None:
+        """Make a pass whose sums go to `local`; the total, of no use yet, goes behind them."""
+        steps = np.append(leg.steps, nothing(len(local) - 1))
+        self._execute(replace(leg, steps=steps), addresses, sums=local)
+
+    def _gather_sums(self, step: Any, local: Array, sums: Array) -> None:
+        """Put the sums of the planes of all ranks in `sums`."""
+        this, tiles = self.slabs[int(step["level"])], int(step["tiles"])
         begin, end = this.made[self.ranks.rank]
-        if begin < end:
-            steps = np.append(leg.steps, nothing(end_of_sums))
-            self._execute(replace(leg, steps=steps), addresses, sums=local)
         parts = [local[begin * tiles : end * tiles]]
         if step["norm"] == PRODUCTS and step["op"] == PASS:
-            parts.append(local[all_planes + 1 + begin : all_planes + 1 + end])
+            parts.append(local[this.planes + 1 + begin : this.planes + 1 + end])
         whole = self.ranks.joined(np.stack(parts, axis=1), tiles * (this.made[:, 1] - this.made[:, 0]))
-        sums[: n * tiles] = whole[:, 0]
+        sums[: this.n * tiles] = whole[:, 0]
         if len(parts) > 1:
-            sums[n + 1 : 2 * n + 1] = whole[:, 1]
+            sums[this.n + 1 : 2 * this.n + 1] = whole[:, 1]
 
     def _gather_moments(self, plan: Plan, step: Any, addresses: Array) -> None:
         """Complete the sums of planes of a vector, and of a vector less its mean behind them."""

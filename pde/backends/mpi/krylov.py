@@ -26,13 +26,13 @@ class SlabConjugateGradients(FusedConjugateGradients):
         """Keep nothing for the next solve."""
 
     def _begin(self) -> None:
-        self._residuals = [self._backend.kernels.executor.memory() for _ in self._f]
+        self._residuals = [self._backend.kernels.executor.home.new() for _ in self._f]
         super()._begin()
 
     def _memory(self, shape: tuple[int, ...]) -> Array:
         if shape != self._f.shape:
             return np.empty(0, self._f.dtype)  # residuals are in `_residuals`
-        array: Array = self._backend.kernels.executor.blocks(shape[0], shape[1:])
+        array: Array = self._backend.kernels.executor.home.blocks(shape[0], shape[1:])
         return array
 
     def keep(self, members: Sequence[int]) -> None:
@@ -53,16 +53,16 @@ class SlabConjugateGradients(FusedConjugateGradients):
         least: float = 0.0,
     ) -> int:
         kernels = self._backend.kernels
-        plans, executor = kernels.krylov(self._kind), kernels.executor
+        plans, home = kernels.krylov(self._kind), kernels.executor.home
         given: dict[int, Planes] = {
             F: self._residuals[k],
-            plans.f: executor.loaded(f"data {k}", self._f[k]),
-            plans.u: executor.loaded(f"one {k}", u[k]),
-            plans.v: executor.loaded(f"other {k}", v[k]),
+            plans.f: home.loaded(f"data {k}", self._f[k]),
+            plans.u: home.loaded(f"one {k}", u[k]),
+            plans.v: home.loaded(f"other {k}", v[k]),
         }
-        made: Any = executor.run_planes(plans.by_name[name], given, self._sums[k], (norms, scale, least))
+        made: Any = kernels.executor.run_planes(plans.by_name[name], given, self._sums[k], (norms, scale, least))
         for planes, array in ((given[plans.u], u[k]), (given[plans.v], v[k])):
-            part = planes.part(*executor.own)
+            part = planes.part(*home.own)
             if not np.may_share_memory(part, array):
                 array[...] = part.reshape(array.shape)
         return int(made)

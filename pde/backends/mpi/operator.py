@@ -34,14 +34,21 @@ class SlabOperator:
         self._A, self._ranks, self.begin, self.end = A, ranks, begin, end
 
     def __call__(self, u: Array) -> Array:
+        return self._applied(self._wider[0], u)
+
+    def without_ends(self, u: Array) -> Array:
+        """A u less the terms of u beside the sides."""
+        operator = self._wider[0]
+        return self._applied(operator.changed(ends=[(0.0, 0.0)] * len(operator.ends)), u)
+
+    def _applied(self, operator: StencilOperator, u: Array) -> Array:
         below, above = self._beside(u)
         parts = [part for part in (below, u, above) if part is not None]
         axis, ndim = u.ndim - self._A.grid.ndim, self._A.grid.ndim
         whole = np.concatenate(parts, axis=axis)
         if self._goes_around:
             whole = np.roll(whole, -1, axis)  # of plane 0 the neighbour above counts before that around the axis
-        operator, first = self._wider
-        found = operator(whole)
+        found, first = operator(whole), self._wider[1]
         return np.ascontiguousarray(found[window(0, ndim, slice(first, first + self.end - self.begin))])
 
     @cached_property
@@ -60,7 +67,7 @@ class SlabOperator:
 
     @cached_property
     def _wider(self) -> tuple[StencilOperator, int]:
-        """The operator on these planes and those beside them, and the number of the first of these planes among them."""
+        """The operator on these planes and those beside them, and the number of those below."""
         if self._goes_around:
             return self._window(0, self.end + 2, around=True), 0
         low, high = within(self._A.grid, self.begin - 1, self.end + 1)
@@ -108,8 +115,7 @@ class SlabOperator:
         for peer, array, tag in ((high, last, TAG), (low, first, TAG + 1)):
             if peer is not None:
                 requests.append(ranks.send(np.ascontiguousarray(array), peer, tag))
-        for request in requests:
-            request.Wait()
+        ranks.wait(requests)
         return below, above
 
 
@@ -143,8 +149,7 @@ def fold_into(f: Array, sides: Sides, grid: Grid, terms: Terms, begin: int, end:
 def sum_of(products: Products, begin: int, end: int) -> Array:
     """A sum of products on planes begin, ..., end - 1."""
     w: Any = 0.0
-    ndim = products.grid.ndim
-    planes = window(0, ndim, slice(begin, end))
+    planes = window(0, products.grid.ndim, slice(begin, end))
     for a, along, across in products.terms:
         along, across = (along[begin:end], across) if a == 0 else (along, across[planes])
         w = w + across * like(along, across)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 from weakref import finalize
 
 import numpy as np
 
 from mgcore import Iteration, Remaining
+from pde.backends.base import Backend, Moments
 from pde.backends.data import Data, Norms, Options, Vector
 from pde.backends.full_multigrid import is_homogeneous
 from pde.backends.iterations import Cycling
 from pde.backends.mixed import Mixed, scale_of
 from pde.backends.numba.backend import LARGE_VECTOR, Numba, space
+from pde.backends.plane_means import PlaneMeans
 from pde.levels.hierarchy import Hierarchy
 from pde.problem.grid import Array
 
@@ -52,6 +56,12 @@ class MixedNumba(Mixed):
         self.double, self._options = double, options
         self._correction: Any = None
         self._spare: list[tuple[Array, Array]] = []
+        self.is_small = hierarchy.levels[0].info.grid.size < LARGE_VECTOR
+
+    @cached_property
+    def means(self) -> PlaneMeans:
+        """Means over the finest grid."""
+        return PlaneMeans(self.hierarchy.levels[0].info.grid)
 
     @property
     def correction(self) -> Any:
@@ -73,14 +83,45 @@ class MixedNumba(Mixed):
         if self.double is not None:
             self.double.prepare(progress)
 
+    def vector(self, x: Array, *, level: int = 0) -> Vector:
+        return np.ascontiguousarray(x)
+
+    def mean(self, v: Array) -> np.ndarray:
+        """The mean of each member."""
+        return np.asarray(self.hierarchy.volumes[0].mean(v) if self.is_small else self.means(v))
+
+    def moments(self, v: Array) -> Moments:
+        return Moments(self.mean(v), self.mean(abs(v)), self.norms(v))
+
+    def dot(self, v: Vector, w: Vector, *, level: int = 0) -> Any:
+        return self.mean(v * w).reshape((-1,) + (1,) * (v.ndim - 1))
+
+    def without_mean(self, v: Array, out: Array | None = None) -> Array:
+        return np.asarray(np.subtract(v, self.mean(v).reshape((-1,) + (1,) * (v.ndim - 1)), out=out))
+
+    def project(self, v: Vector, *, level: int = 0, out: Vector = None) -> Vector:
+        return self.without_mean(v, out) if self.hierarchy.choices.singular else v
+
+    def centred(self, v: Array) -> tuple[Array, np.ndarray, np.ndarray]:
+        out = self.without_mean(self.without_mean(v))  # twice: once leaves the rounding of a large mean
+        return out, self.norms(v), self.norms(out)
+
+    def sizes(self, v: Array) -> np.ndarray:
+        return self.norms(v)
+
     def norms(self, v: Vector, *, level: int = 0) -> np.ndarray:
-        if level > 0 or len(v) == 0 or v[0].size < LARGE_VECTOR:
-            return super().norms(v, level=level)
-        v = np.ascontiguousarray(v)
-        found = np.array([self.correction(each, None, None, 1.0, None, None, 1.0) for each in v])
+        if self.is_small:
+            return super().norms(v)
+        found = np.array([self._norm(np.ascontiguousarray(each)) for each in v])
         for k in np.flatnonzero(~((found > TINY) & (found < HUGE))):  # their squares are not exact
-            found[k] = super().norms(v[k : k + 1])[0]
+            size = self.inner.largest(v[k : k + 1])[0]
+            unit = np.ldexp(1.0, np.frexp(size)[1] - 1)
+            found[k] = unit * self._norm(v[k] / unit) if size > 0 and np.isfinite(size) else size
         return found
+
+    def _norm(self, v: Array) -> float:
+        norm: float = self.correction(v, None, None, 1.0, None, None, 1.0)
+        return norm
 
     def lend(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
         """Memory for the residuals of members and a correction: that of a solve which has ended, or new one."""
@@ -88,7 +129,15 @@ class MixedNumba(Mixed):
             r, d = self._spare.pop()
             if r.shape == shape:
                 return r, d
-        return np.empty(shape, SINGLE), np.empty(shape[1:], SINGLE)
+        return self.residuals(shape), self.residuals((1, *shape[1:]))[0]
+
+    def residuals(self, shape: tuple[int, ...]) -> Array:
+        """New memory in float32, (members, ...)."""
+        return np.empty(shape, SINGLE)
+
+    def space(self, like: Array, out: Array | None = None) -> Array:
+        """Memory for iterates: `out` where kernels can write to it, or new one."""
+        return space(like, out)
 
     def take_back(self, r: Array, d: Array) -> None:
         """Keep this memory for the next solve."""
@@ -121,6 +170,12 @@ class MixedNumba(Mixed):
             return Correcting(self, kind, data, u, out)
         return super().start(kind, accel, data, u, out)
 
+    def symmetric(self) -> Backend:
+        other = copy.copy(self)
+        inner: Any = self.inner.symmetric()
+        other.inner, other._correction = inner, self.correction
+        return other
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_correction": None, "_spare": []}
 
@@ -136,8 +191,6 @@ class Correcting(Cycling):
         self, backend: MixedNumba, kind: str, data: Data, u: Array | None = None, out: Array | None = None
     ) -> None:
         super().__init__(backend, kind, data, u, out)
-        self._data = self._data.each(np.ascontiguousarray)
-        self._u = self._guess = None if u is None else np.ascontiguousarray(u)
         self._r, self._d = backend.lend(data.rhs.shape)
         finalize(self, backend.take_back, self._r, self._d)
         self._next = scale_of(self._sizes)
@@ -178,8 +231,8 @@ class Correcting(Cycling):
     def _space(self) -> Array:
         """Memory for the next iterate: that of the last one if it may be overwritten."""
         if self._u is None:
-            return space(self._data.rhs, self._take_out())
-        return self._u if self._owned else np.empty_like(self._u)
+            return self._backend.space(self._data.rhs, self._take_out())
+        return self._u if self._owned else self._backend.space(self._u)
 
     def _cycles(self, k: int, left: Remaining, nested: bool) -> tuple[Array, list[float]]:
         """Cycles for the residual of a member, and the norms between them.
@@ -189,7 +242,8 @@ class Correcting(Cycling):
         """
         unit, tolerance = float(self._scales[k]), left.tolerance * left.scale
         first = last = left.last * left.scale
-        floor, rate, between = FLOOR * max(self._r.shape[1:]) ** 2 * first, EXPECTED, list[float]()
+        longest = max(self._backend.hierarchy.levels[0].info.grid.shape)
+        floor, rate, between = FLOOR * longest**2 * first, EXPECTED, list[float]()
         d: Array | None = None
         while True:
             more = len(between) + 1 < left.cycles and last * rate**2 > floor and last * rate > tolerance
@@ -217,7 +271,8 @@ class Correcting(Cycling):
         norm = self._backend.correction(f, u, d, self._scales[k], out, self._r[k], t)
         if not t / FAR < norm < t * FAR:  # the residual left float32, or its squares float64
             u = u if d is None else out
-            norm = float(self._backend.norms(f if u is None else f - self._backend.apply(u)))
+            r = f if u is None else f - self._backend.apply(u)
+            norm = float(self._backend.norms(r[None])[0])
             t = float(scale_of(norm))
             self._backend.correction(f, u, None, 1.0, None, self._r[k], t)
         self._scales[k], self._next[k] = t, scale_of(norm)

@@ -116,8 +116,7 @@ def train(change, folder, **settings):
     return nets.train(change(fresh()), blobs(), **{"recipe": RECIPE, "output": folder, "progress": False, **settings})
 
 
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
+@pytest.mark.parametrize(("change", "averaging"), list(zip(CHANGES, (0.9, 0.0, 0.9), strict=True)))
 def test_a_run_with_replaced_modules(change, averaging, tmp_path, monkeypatch):
     folder, name = tmp_path / "run", next(iter(replaced_modules(change(fresh()))))
     stop_after(monkeypatch, 1)

@@ -42,7 +42,7 @@ def test_every_cycle_is_that_of_the_plain_levels(mg, threads, shares, streamed, 
     check_every_cycle(mg, threads, shares, streamed, seed, tile)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])  # kernels of its own
 def test_factors_solve_a_coarsest_grid_that_is_not_small(dtype):
     reaction = 3 + 0.1 * np.random.default_rng(0).random((63, 59))
     mg = pde.Multigrid(pde.Poisson((63, 59), reaction=reaction), levels=2, kernels="numpy", dtype=dtype)

@@ -149,7 +149,7 @@ def check_row_sums(problem: pde.Poisson, most: int) -> None:
 def test_rows_of_prolongation_have_the_sum_one_for_every_number_of_unknowns(boundary, centering):
     """Where an axis was left over twice, two unknowns lay between coarse ones: sums 1, 1, 1, 0.5, 0.667, 1."""
     for n in range(2, 23):
-        for jump in (1.0, 1e3):
+        for jump in (1.0, 1e3) if n < 10 else (1e3,):
             a = jump ** np.random.default_rng(n).integers(0, 2, n)
             check_row_sums(pde.Poisson((n,), boundary=[boundary], centering=centering, coefficient=a), 4)
 

@@ -175,11 +175,23 @@ BAD = {
     "domain": (Poisson((9, 9), domain=disk), {}, {}, r"'fascd' is for boxes without a domain"),
     "crossed": (NonlinearPoisson(9, **CUBE), {}, {"upper": -1.0}, r"lower must not be above upper"),
     "sides": (NonlinearPoisson(9, **CUBE), {}, {"lower": 1.0}, r"lower: obstacles against boundary values"),
-    "a < 0": (
+    "a < 0 at the first guess": (
         NonlinearPoisson(9, coefficient=lambda u, x: 0.2 + u),
         {},
-        {"lower": -0.3, "u0": np.full(9, -0.1), "cycle": "V"},
-        r"coefficient must be positive for every u",
+        {"lower": -0.3, "u0": np.full(9, -0.25), "cycle": "V", "max_cycles": 0},
+        r"coefficient must be positive for every u that a solve meets, from u0 on",
+    ),
+    "a < 0 between the bounds": (
+        NonlinearPoisson(9, coefficient=lambda u, x: 0.2 + u),
+        {},
+        {"g": -0.4, "upper": -0.3, "max_cycles": 1},
+        r"coefficient must be positive .* for u between -0\.[345]\d* and -0\.[345]",
+    ),
+    "a < 0 and a residual of nan": (
+        NonlinearPoisson(9, coefficient=lambda u, x: np.sign(0.5 - x) + 0 * u),  # the two faces in the middle cancel
+        {},
+        {"lower": -1.0, "max_cycles": 1},
+        r"coefficient must be positive",
     ),
 }
 

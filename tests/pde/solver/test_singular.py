@@ -200,12 +200,12 @@ def test_a_source_and_an_equal_sink_are_accepted(boundary):
 
 @pytest.mark.parametrize("kinds", FREE, ids="/".join)
 @CENTRINGS
-@pytest.mark.parametrize("value", [1.0, 3.3, -1e-9, 1e300])
-@pytest.mark.parametrize("dtype", ["float64", "float32", "mixed"])
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [(3.3, "float64"), (3.3, "float32"), (3.3, "mixed"), (1e300, "float64"), (1e37, "float32"), (-1e-9, "mixed")],
+)
 def test_a_constant_is_all_mean(kinds, cell, value, dtype):
     """Rounding alone is never refused, nor solved for."""
-    if dtype == "float32" and value == 1e300:
-        value = 1e37
     box, _, _ = problem(kinds, cell, size=9, stretch=smooth)
     mg = Multigrid(Poisson(**box.arguments()), dtype=dtype)
     for accel in (None, "cg"):
