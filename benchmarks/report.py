@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import subprocess
@@ -38,7 +39,9 @@ def write(name: str, title: str, body: str, folder: Path = RESULTS, show: bool =
 
 def circumstances() -> str:
     """Date, hardware, versions, commit and command, as a Markdown list."""
-    packages = ("numpy", "scipy", "torch", "numba", *(p for p in ("pyamg",) if p in sys.modules))
+    packages = ["numpy", "scipy", "torch", "numba", *(p for p in ("pyamg",) if p in sys.modules)]
+    if importlib.util.find_spec("mpi4py"):  # an environment for MPI has no torch
+        packages = ["numpy", "scipy", "numba", "mpi4py"]
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
     command = " ".join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
     return "\n".join(

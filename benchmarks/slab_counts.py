@@ -49,8 +49,9 @@ class Level:
 
     Args:
         n: planes. plane: numbers in each. kind: a key of `KINDS`. around: whether the last is beside the first.
-        cuts: (ranks + 1,): where slabs begin; of a level that all ranks make, what each of them restricts to.
-        divided: whether ranks make slabs of it.
+        cuts: (ranks + 1,): where slabs begin. given: where the planes begin that each rank restricts to; other ones
+            only where fewer ranks make slabs.
+        divided: whether ranks make slabs of it; else all of them make all planes.
     """
 
     n: int
@@ -58,11 +59,16 @@ class Level:
     kind: str
     around: bool
     cuts: np.ndarray
+    given: np.ndarray
     divided: bool
 
     @property
     def made(self) -> Ranges:
         return np.stack((self.cuts[:-1], self.cuts[1:]), axis=1)
+
+    @property
+    def restricted(self) -> Ranges:
+        return np.stack((self.given[:-1], self.given[1:]), axis=1)
 
     def wider(self, ranges: Ranges, more: int) -> Ranges:
         """So many more planes on either side, as far as there are any; a rank without planes needs none."""
@@ -77,7 +83,7 @@ class Level:
         """
         first, last = KINDS[self.kind][0]
         begin, end = self.made.T
-        low, high = coarse.made.T
+        low, high = coarse.restricted.T
         some = low < high
         begin = np.where(some, np.minimum(begin, 2 * low + first), begin)
         end = np.where(some, np.maximum(end, 2 * (high - 1) + last + 1), end)
@@ -87,14 +93,12 @@ class Level:
 
     def parents(self, coarse: Level, fine: Ranges, cubic: bool) -> Ranges:
         """The coarse planes that fine ones are interpolated from."""
-        found = np.zeros_like(fine)
-        for r, (begin, end) in enumerate(fine.tolist()):
-            if begin < end:
-                reach = [
-                    _parents(self.kind, i, cubic)
-                    for i in {begin, min(begin + 1, end - 1), max(end - 2, begin), end - 1}
-                ]
-                found[r] = min(low for low, _ in reach), max(high for _, high in reach) + 1
+        begin, end = fine.T
+        reach = [_parents(self.kind, i, cubic) for i in (begin, np.minimum(begin + 1, end - 1))]
+        low = np.minimum(reach[0][0], reach[1][0])
+        reach = [_parents(self.kind, i, cubic) for i in (end - 1, np.maximum(end - 2, begin))]
+        high = np.maximum(reach[0][1], reach[1][1]) + 1
+        found = np.where(fine[:, :1] < fine[:, 1:], np.stack((low, high), axis=1), 0)
         return found if self.around else np.clip(found, 0, coarse.n)
 
     def data_of(self, share: Ranges) -> Ranges:
@@ -105,16 +109,14 @@ class Level:
         return found if self.around else np.clip(found, 0, self.n)
 
 
-def _parents(kind: str, i: int, cubic: bool) -> tuple[int, int]:
-    """The first and the last coarse plane that plane i is interpolated from."""
-    half, odd = divmod(i, 2)
+def _parents(kind: str, i: np.ndarray, cubic: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The first and the last coarse plane that each plane i is interpolated from."""
+    half, odd = i // 2, i % 2
     if kind == "cells":
-        return (half - 1 - cubic, half + cubic) if odd == 0 else (half - cubic, half + 1 + cubic)
+        return half - 1 + odd - cubic, half + odd + cubic
     parity = KINDS[kind][2]
-    if odd == parity:
-        return half, half
-    low = half - 1 if parity == 1 else half
-    return low - cubic, low + 1 + cubic
+    low = half - parity
+    return np.where(odd == parity, half, low - cubic), np.where(odd == parity, half, low + 1 + cubic)
 
 
 def levels_of(
@@ -138,11 +140,11 @@ def levels_of(
     found: list[Level] = []
     size = [int(x) for x in shape]
     while True:
+        given = cuts
         divided = not (found and (int(np.prod(size)) <= whole or len(found) >= first_whole or (around and n % 2)))
         if found and divided and n < LEAST * np.count_nonzero(np.diff(found[-1].cuts)):
-            divided = int(np.prod(size)) > 1 << 22
-            cuts = fewer(n, ranks) if divided else cuts
-        found.append(Level(n, int(np.prod(size[1:])), kind, around, cuts, divided))
+            cuts = fewer(n, ranks)
+        found.append(Level(n, int(np.prod(size[1:])), kind, around, cuts, given, divided))
         if not divided:
             return found
         size = [(size[0] + (kind == "ends" and not around)) // 2, *(x // 2 for x in size[1:])]
@@ -162,21 +164,22 @@ def fewer(n: int, ranks: int) -> np.ndarray:
 
 
 class Part(NamedTuple):
-    """Planes of a level that ranks need in a message, and those that they know."""
+    """Planes of a level that ranks need in a message, those that they know, and those that each of them has made."""
 
     level: Level
     needed: Ranges
     known: Ranges
+    made: Ranges
 
 
-def exchange(parts: Sequence[Part], rank: int, size: int, near: int = 0) -> Counts:
+def exchange(parts: Sequence[Part], rank: int, size: int, near: Sequence[int] = ()) -> Counts:
     """One message to each rank that needs any planes that this one has made.
 
     Args:
-        size: bytes of a number. near: ask this many ranks on either side only; 0 asks all.
+        size: bytes of a number. near: distances of the ranks that may need any; empty asks all.
     """
     ranks = len(parts[0].needed)
-    others = range(ranks) if not near else {(rank + k) % ranks for k in range(-near, near + 1)}
+    others = range(ranks) if not near else {(rank + k) % ranks for k in near}
     messages = sent = 0
     for other in others:
         planes = sum(_lacking(part, rank, other) * part.level.plane for part in parts) if other != rank else 0
@@ -187,7 +190,7 @@ def exchange(parts: Sequence[Part], rank: int, size: int, near: int = 0) -> Coun
 def _lacking(part: Part, source: int, target: int) -> int:
     """Planes that one rank has made, and another one needs and does not know."""
     (low, high), (a, b) = part.needed[target].tolist(), part.known[target].tolist()
-    begin, end = part.level.made[source].tolist()
+    begin, end = part.made[source].tolist()
     missing = [(low, high)] if a >= b or b <= low or high <= a else [(low, min(a, high)), (max(b, low), high)]
     shifts = (-part.level.n, 0, part.level.n) if part.level.around else (0,)
     return sum(max(0, min(y, end + s) - max(x, begin + s)) for x, y in missing for s in shifts)
@@ -195,7 +198,7 @@ def _lacking(part: Part, source: int, target: int) -> int:
 
 def cycle(
     levels: Sequence[Level], nu: tuple[int, int], rank: int, *, top: int = 0, start: str = "u",
-    known: Ranges | None = None, norm: str = "residual", size: int = 8, tiles: int = 1, near: int = 0,
+    known: Ranges | None = None, norm: str = "residual", size: int = 8, tiles: int = 1, near: Sequence[int] = (),
 ) -> Counts:  # fmt: skip
     """One V-cycle.
 
@@ -212,12 +215,13 @@ def cycle(
     for l in range(top, count):
         this, coarse = levels[l], levels[l + 1]
         window = this.down(coarse, nu[0])
-        before = known if l == top and known is not None else this.made
-        parts = [Part(this, window, before)]
+        made = this.made if l == top else this.restricted
+        before = known if l == top and known is not None else made
+        parts = [Part(this, window, before, made)]
         if l == top and start == "u":
-            parts.append(Part(this, window, this.made))
+            parts.append(Part(this, window, this.made, this.made))
         if l == top and start == "cubic" and coarse.divided:
-            parts.append(Part(coarse, this.parents(coarse, window, cubic=True), coarse.made))
+            parts.append(Part(coarse, this.parents(coarse, window, cubic=True), coarse.made, coarse.made))
         total = total.plus(exchange(parts, rank, size, near))
         of_f[l] = _hull(before, window)
     if top < count:  # f of the first level that every rank makes
@@ -225,9 +229,10 @@ def cycle(
     for l in reversed(range(top, count)):
         this, coarse = levels[l], levels[l + 1]
         window = this.wider(this.made, 2 * nu[1] + (l == top and norm in ("residual", "products")))
-        parts = [Part(this, window, of_f[l]), Part(this, window, this.made)]
+        made = this.made if l == top else this.restricted
+        parts = [Part(this, window, of_f[l], made), Part(this, window, this.made, this.made)]
         if coarse.divided:
-            parts.append(Part(coarse, this.parents(coarse, window, cubic=False), coarse.made))
+            parts.append(Part(coarse, this.parents(coarse, window, cubic=False), coarse.made, coarse.made))
         total = total.plus(exchange(parts, rank, size, near))
     if norm and top < count:
         total = total.plus(_sums(levels[top], rank, tiles * (1 + (norm == "products"))))
@@ -236,7 +241,7 @@ def cycle(
 
 def full_multigrid(
     levels: Sequence[Level], nu: tuple[int, int], rank: int, norm: str = "residual", size: int = 8, tiles: int = 1,
-    near: int = 0,
+    near: Sequence[int] = (),
 ) -> Counts:  # fmt: skip
     """One pass of full multigrid without boundary data: f of all levels, then a V-cycle on each of them."""
     total, known = Counts(), []
@@ -244,7 +249,7 @@ def full_multigrid(
     for this, coarse in pairwise(levels[: count + 1]):
         share = coarse if coarse.divided else _shares(coarse)
         needed = this.data_of(share.made)
-        total = total.plus(exchange([Part(this, needed, this.made)], rank, size, near))
+        total = total.plus(exchange([Part(this, needed, this.made, this.made)], rank, size, near))
         known.append(_hull(this.made, needed))
     if count:
         total = total.plus(_gathered(_shares(levels[count]), rank, size))
@@ -255,22 +260,22 @@ def full_multigrid(
 
 
 def cg_iteration(
-    levels: Sequence[Level], nu: tuple[int, int], rank: int, size: int = 8, tiles: int = 1, near: int = 0
+    levels: Sequence[Level], nu: tuple[int, int], rank: int, size: int = 8, tiles: int = 1, near: Sequence[int] = ()
 ) -> Counts:
     """An iteration of conjugate gradients: a cycle, then z and two iterates with a plane on each side."""
     finest = levels[0]
-    beside = Part(finest, finest.wider(finest.made, 1), finest.made)
+    beside = Part(finest, finest.wider(finest.made, 1), finest.made, finest.made)
     preconditioner = cycle(levels, nu, rank, start="zero", norm="products", size=size, tiles=tiles, near=near)
     return preconditioner.plus(exchange([beside] * 3, rank, size, near), _sums(finest, rank, 1))
 
 
 def _shares(level: Level) -> Level:
     cuts = np.arange(len(level.cuts)) * level.n // (len(level.cuts) - 1)
-    return Level(level.n, level.plane, level.kind, level.around, cuts, level.divided)
+    return Level(level.n, level.plane, level.kind, level.around, cuts, cuts, level.divided)
 
 
 def _gathered(level: Level, rank: int, size: int) -> Counts:
-    return Counts(0, 0, 1, int(np.diff(level.cuts)[rank]) * level.plane * size)
+    return Counts(0, 0, 1, int(np.diff(level.given)[rank]) * level.plane * size)
 
 
 def _sums(level: Level, rank: int, numbers: int) -> Counts:
@@ -280,4 +285,5 @@ def _sums(level: Level, rank: int, numbers: int) -> Counts:
 def _hull(one: Ranges, other: Ranges) -> Ranges:
     none = other[:, :1] >= other[:, 1:]
     both = np.stack((np.minimum(one[:, 0], other[:, 0]), np.maximum(one[:, 1], other[:, 1])), axis=1)
-    return np.where(none, one, both)
+    apart = (one[:, :1] >= one[:, 1:]) | (one[:, 1:] < other[:, :1]) | (other[:, 1:] < one[:, :1])
+    return np.where(none, one, np.where(apart, other, both))

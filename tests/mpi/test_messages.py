@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import slab_counts
 from pde import Multigrid, Poisson
-from tests.mpi.problems import SmallLevels, rough
+from tests.mpi.problems import SmallLevels, all_agree, rough
 
 MIXED, AROUND = [("neumann", "dirichlet"), "dirichlet"], ["periodic", "dirichlet"]
 PROBLEMS = {
@@ -32,14 +32,18 @@ def counted(ranks, call):
     return np.array([ranks.messages, ranks.sent, ranks.collectives, ranks.shared]) - before
 
 
+def first_whole(mg):
+    """A level that all ranks make in any case: where full multigrid begins, or the coarsest."""
+    return len(mg.levels) - 1 if mg.hierarchy.start is None else mg.hierarchy.start.level
+
+
 def divided(comm, name, nu, dtype="float64"):
     """A solver on ranks, the right-hand side of this one, and the levels as the formula makes them."""
     problem, kind, around = PROBLEMS[name]
     with SmallLevels(UNKNOWNS):
         mg = Multigrid(Poisson(**problem), comm=comm, threads=1, nu=nu, dtype=dtype)
         mg.backend.symmetric()
-    first = len(mg.levels) - 1 if mg.hierarchy.start is None else mg.hierarchy.start.level
-    levels = slab_counts.levels_of(problem["shape"], comm.size, kind, around, UNKNOWNS, first)
+    levels = slab_counts.levels_of(problem["shape"], comm.size, kind, around, UNKNOWNS, first_whole(mg))
     return mg, rough(mg.problem.shape, 1)[mg.owned].astype(dtype), levels
 
 
@@ -48,11 +52,11 @@ def divided(comm, name, nu, dtype="float64"):
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_cycles(comm, name, nu):
     mg, f, levels = divided(comm, name, nu)
-    slabs = mg.backend.slabs[: len(levels)]
-    assert [this.whole for this in slabs] == [not level.divided for level in levels]
+    found = mg.backend.slabs[: len(levels)]
+    assert [this.whole for this in found] == [not level.divided for level in levels]
     assert all(
         this.whole or np.array_equal(this.made - this.pad, level.made)
-        for this, level in zip(slabs, levels, strict=True)
+        for this, level in zip(found, levels, strict=True)
     )
     assert sum(level.divided for level in levels) > 1
     here, ranks = (levels, nu, comm.rank), mg.backend.ranks
@@ -79,3 +83,23 @@ def test_iterations_of_a_solve(comm, name, dtype):
             counted(mg.backend.ranks, partial(mg.solve, f, accel=accel, rtol=1e-30, max_cycles=k)) for k in (2, 3)
         )
         assert tuple(three - two) == formula
+
+
+@pytest.mark.ranks(4, 6)
+@pytest.mark.parametrize("around", [False, True])
+def test_levels_on_fewer_ranks(comm, around):
+    """Where slabs would be thin, every second or fourth rank makes one; the bits are the same."""
+    n = 8 * comm.size
+    sides = ["periodic" if around else "dirichlet", "dirichlet"]
+    problem = Poisson((n if around else n - 1, 1023), extent=(n / 1024, 1), boundary=sides)
+    with SmallLevels(UNKNOWNS):
+        mg = Multigrid(problem, comm=comm, threads=1)
+    kind = "ends" if around else "points"
+    levels = slab_counts.levels_of(problem.shape, comm.size, kind, around, UNKNOWNS, first_whole(mg))
+    assert any(np.any(np.diff(level.cuts) == 0) for level in levels if level.divided)
+    f, here = rough(problem.shape, 1), (levels, (1, 1), comm.rank)
+    assert tuple(counted(mg.backend.ranks, lambda: mg.cycle(f[mg.owned]))) == slab_counts.cycle(*here, start="zero")
+    one = Multigrid(problem, kernels="numba").solve(f)
+    many = mg.solve(f[mg.owned])
+    assert many.residual_norms == one.residual_norms
+    assert all_agree(comm, np.array_equal(many.u, one.u[mg.owned]))

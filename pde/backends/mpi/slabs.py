@@ -22,9 +22,6 @@ WHOLE = 1 << 14
 LEAST = 4
 """Planes of a slab at least; a level that leaves fewer goes to fewer ranks."""
 
-LARGEST_WHOLE = 1 << 22
-"""Unknowns at most of a level that is made as a whole because its slabs would be thin."""
-
 Ranges = Array
 """(ranks, 2): planes begin, ..., end - 1 of each rank."""
 
@@ -161,8 +158,7 @@ def divide(levels: Sequence[Any], ranks: int, first_whole: int, reach: int) -> l
             halved = bool(transfer.which[0])
             rows = halved_rows(axis, coarse, *transfer.diffusion[:1]) if halved else same_rows(axis.n)
             thin = not whole[l] and coarse.n < LEAST * np.count_nonzero(made[:, 1] > made[:, 0])
-            small = whole[l + 1] or (coarse.periodic and coarse.n % 2 == 1)
-            whole[l + 1] = small or whole[l] or (thin and grids[l + 1].size <= LARGEST_WHOLE)
+            whole[l + 1] = whole[l + 1] or whole[l] or (coarse.periodic and coarse.n % 2 == 1)
             pad_coarse = beyond if coarse.periodic and not whole[l + 1] else 0
             maps = rows if whole[l] else around(rows, axis, coarse, pad, pad_coarse)
             this = replace(this, m=coarse.n, pad_coarse=pad_coarse, maps=maps)
