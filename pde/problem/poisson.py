@@ -213,6 +213,11 @@ class Poisson:
         """The grid of the unknowns that this process has."""
         return self.grid if self.block is None else self.block.grid
 
+    def _check_whole(self, name: str) -> None:
+        """Refuse a method of whole grids where fields are divided among ranks."""
+        if self.ranks is not None:
+            raise ValueError(f"{name} is for a problem on one process; the grid of this one is divided among ranks")
+
     @property
     def singular(self) -> bool:
         """Whether u is determined up to a constant only, on some part of a domain, or by less than rounding leaves."""
@@ -272,6 +277,7 @@ class Poisson:
 
     def apply(self, u: Any) -> Array:
         """A u, for zero boundary values, of u with shape (..., *shape)."""
+        self._check_whole("apply")
         return self._operator(self.read("u", u, imaginary=True))
 
     def right_hand_side(self, f: Array, ends: Sides) -> Array:
@@ -284,6 +290,7 @@ class Poisson:
         Each diagonal entry is the computed sum of its neighbours' entries, of c and of the part of the sides; W A is
         symmetric to the last bit.
         """
+        self._check_whole("matrix")
         matrix = self._operator.symmetric_matrix() if symmetric else self._operator.matrix()
         if self.domain is None:
             return matrix
@@ -301,6 +308,7 @@ class Poisson:
         Points outside a domain get the values that they hold, and 0 where they hold none. On open sides u is what it
         would have to be for f = 0 beside them, as it is there.
         """
+        self._check_whole("embed")
         values = self.read("u", u, imaginary=True)
         sides = self.sides(values, g)
         held = g.get("walls") if isinstance(g, Mapping) else g

@@ -11,7 +11,8 @@ import numpy as np
 
 from pde.backends.mpi.block import OnSlabs
 from pde.backends.mpi.operator import SlabOperator, sum_of
-from pde.common.ranks import Ranks
+from pde.common.ranks import Ranks, read_ranks
+from pde.levels.hierarchy import Choices
 from pde.problem.fields import read_values
 from pde.problem.grid import Array, Sides
 from pde.problem.lifting import Products
@@ -31,6 +32,12 @@ class Local:
         return getattr(self._problem, name)
 
     def read(self, name: str, values: Any, dtype: Any = None, **options: Any) -> Array:
+        given, whole = tuple(np.shape(values)) if not callable(values) else (), self._problem.shape
+        if len(given) >= len(whole) and given[len(given) - len(whole) :] != self.shape:
+            raise ValueError(
+                f"{name} must have the shape of this rank's block, {self.shape} of {whole}, after any leading batch "
+                f"axes; got {given}"
+            )
         return read_values(name, values, self._grid, dtype, **options)
 
 
@@ -128,7 +135,44 @@ def only_here(problem: Any, refused: Mapping[str, Any]) -> None:
         ("a full tensor as coefficient", terms.tensor is not None),
         ("boundary='open'", problem.open),
         ("order=4", problem.order != 2),
+        (f"a grid without planes, of shape {problem.shape},", problem.ndim == 1),
         *refused.items(),
     ):
         if given:
             raise ValueError(f"comm: {name} is not for problems that are divided among ranks; solve it on one")
+
+
+def check_choices(choices: Choices) -> None:
+    """Refuse levels that are not divided among ranks, before they are made.
+
+    Raises:
+        ValueError: naming the choice.
+    """
+    reason = ""
+    if choices.coarse != "rediscretised":
+        reason = f"levels with coarse='galerkin' are not divided among ranks (smoother={choices.smoother!r}, "
+        reason += f"transfer={choices.transfer!r}); coefficients that jump and strong negative reactions take them"
+    elif choices.transfer != "bilinear":
+        reason = f"transfer={choices.transfer!r} is not for levels that are divided among ranks; it is 'bilinear' there"
+    elif choices.smoother not in ("sor", "red-black"):
+        reason = f"smoother={choices.smoother!r} is not for levels that are divided among ranks; 'sor' and 'red-black' "
+        reason += "are"
+    if reason:
+        raise ValueError(f"comm: {reason}")
+
+
+def same_ranks(problem: Any, comm: Any) -> Ranks:
+    """The ranks of a problem, or of the argument `comm`.
+
+    Raises:
+        ValueError: they are not the same.
+    """
+    own = getattr(problem, "ranks", None)
+    ranks: Any = own if comm is None else read_ranks(comm)
+    if own is not None and (ranks.rank, ranks.size) != (own.rank, own.size):
+        raise ValueError(
+            f"comm must be that of the problem, in which this is rank {own.rank} of {own.size}; it is rank "
+            f"{ranks.rank} of {ranks.size} in the other"
+        )
+    found: Ranks = ranks
+    return found

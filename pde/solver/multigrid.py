@@ -24,7 +24,7 @@ from pde.solver.obstacles import METHODS, Obstacles
 from pde.solver.open_sides import solve_open
 from pde.solver.preconditioner import Preconditioner
 from pde.solver.restored import Restored
-from pde.solver.setup import SOLVES, Setup
+from pde.solver.setup import SOLVES, Setup, on_all_ranks
 from pde.solver.trace import Trace, Verbose
 
 
@@ -119,6 +119,7 @@ class Multigrid(Setup, kind=Poisson):
         backend = kernels, device, dtype, threads
         super().__init__(problem, smoother, omega, nu, coarse, transfer, levels, backend, comm)
 
+    @on_all_ranks
     def cycle(self, f: Any, u: Any = None, cycle: str = "V", verbose: Verbose = False) -> Array:
         """One cycle for A u = f with zero boundary values from the first guess u (None: zero); arrays (..., *shape).
 
@@ -135,6 +136,7 @@ class Multigrid(Setup, kind=Poisson):
             return inputs.deliver(backend.array(u))
 
     @suggesting
+    @on_all_ranks
     def full_multigrid(
         self,
         f: Any,
@@ -181,6 +183,7 @@ class Multigrid(Setup, kind=Poisson):
         return inputs.deliver(u)
 
     @suggesting
+    @on_all_ranks
     def solve(
         self,
         f: Any,
@@ -278,6 +281,8 @@ class Multigrid(Setup, kind=Poisson):
         choose("method", method, self.bounded_methods if bounded else self.methods)
         given, accel = accel, None if bounded else self.acceleration(accel, cycle)
         limits = read_limits(rtol, atol, max_cycles, callback)
+        if self._ranks is not None:
+            callback = self._agree({**limits, "cycle": cycle, "accel": accel, "bounds": bounded}, callback)
         incompatible, trace = read_share(incompatible), Trace(verbose)
         plain = g is None and u0 is None and callback is None and accel is None and not (progress or trace.watches)
         plain = plain and not bounded
@@ -364,6 +369,7 @@ class Multigrid(Setup, kind=Poisson):
             return Analysis(self).factor(cycle, grids)
         return Analysis(self, symmetric=True).conjugate_gradients_factor(cycle, grids)
 
+    @on_all_ranks
     def measure_factor(self, cycle: str = "V", cycles: int = 30, seed: int = 20) -> float:
         """The asymptotic error reduction per cycle: power iteration on A u = 0 from random values.
 

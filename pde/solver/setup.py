@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any, ClassVar, Self
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from mgcore.cycle import CYCLES, work_units
 from pde.backends.base import Backend
 from pde.backends.choice import largest_direct, make, makers, read_options
 from pde.common.arguments import choose, count, read_nu, read_omega
-from pde.common.ranks import Ranks, read_ranks
+from pde.common.ranks import Ranks
 from pde.levels.defaults import automatic, automatic_sweeps, is_rough, may_be_indefinite
 from pde.levels.hierarchy import Choices, Hierarchy, build_hierarchy
 from pde.levels.smoothers import SMOOTHERS, SWEEPS_PER_STEP
@@ -23,8 +25,25 @@ from pde.solver.inputs import Reader
 from pde.solver.reduced import Reduction
 from pde.solver.summary import table
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 SOLVES = ("fmg", *CYCLES)
 """The cycles of a solve by their names."""
+
+
+def on_all_ranks(method: Callable[P, T]) -> Callable[P, T]:
+    """A method that all ranks of a solver call together: an error of one is an error of all."""
+
+    @wraps(method)
+    def call(*arguments: P.args, **keywords: P.kwargs) -> T:
+        ranks = arguments[0]._ranks  # type: ignore[attr-defined]
+        if ranks is None:
+            return method(*arguments, **keywords)
+        with ranks.together(communicates=True):
+            return method(*arguments, **keywords)
+
+    return call
 
 
 class Setup:
@@ -88,16 +107,23 @@ class Setup:
         self._limit = None if levels is None else count("levels", levels, least=1)
         self._options, self._mixed = read_options(*backend)
         self.dtype = self._options.dtype
-        self._ranks = getattr(problem, "ranks", None) if comm is None else read_ranks(comm)
-        if self._ranks is not None:
-            from pde.solver.distributed import only_here
+        self._ranks = None
+        if comm is None and getattr(problem, "ranks", None) is None:
+            self._build(problem)
+        else:
+            self._divide(problem, comm, {"nu": nu, "omega": omega, "levels": levels, "dtype": str(backend[2])})
 
-            told = {"problem": repr(problem), **self._wanted, "nu": nu, "omega": omega, "levels": levels}
-            self._ranks.agree({**told, "kernels": self._options.kernels, "dtype": str(backend[2])})
+    def _divide(self, problem: Any, comm: Any, given: dict[str, Any]) -> None:
+        """Build the levels of a problem whose grid is divided among ranks."""
+        from pde.solver.distributed import only_here, same_ranks
+
+        ranks = same_ranks(problem, comm)
+        with ranks.together(communicates=True):
             tensors = self._options.device.on_tensors or self._options.kernels in ("numpy", "torch", "torch compiled")
             only_here(problem, {f"kernels={self._options.kernels!r}, device={self._options.device.name!r}": tensors})
-            problem = problem.divided(self._ranks)
-        self._build(problem)
+            ranks.agree({"problem": repr(problem), **self._wanted, **given, "kernels": self._options.kernels})
+            self._ranks = ranks
+            self._build(problem.divided(ranks))
 
     def _build(self, problem: Poisson, before: Hierarchy | None = None) -> None:
         """Take `problem` and its levels, all of it or, where something raises, nothing.
@@ -119,6 +145,10 @@ class Setup:
             order=problem.order,
             automatic=self._automatic,
         )
+        if self._ranks is not None:
+            from pde.solver.distributed import check_choices
+
+            check_choices(choices)
         hierarchy = build_hierarchy(
             problem.grid,
             problem.terms,
@@ -155,6 +185,15 @@ class Setup:
         self.backend, self._planes = backend, slice(backend.begin, backend.end)
         self._reader = BlockReader(Local(problem, backend), backend)
         self._reduction = SlabReduction(problem, hierarchy.levels, backend)
+
+    def _agree(self, given: dict[str, Any], callback: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+        """Check that all ranks want the same solve; the callback ends it on all ranks where it does on one."""
+        ranks = self._ranks
+        assert ranks is not None
+        ranks.agree({**given, "callback": callback is not None})
+        if given["bounds"]:
+            raise ValueError("lower, upper: bounds are not for problems that are divided among ranks; leave them None")
+        return None if callback is None else lambda progress: ranks.any(callback(progress))
 
     @property
     def owned(self) -> tuple[slice, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from pde.backends.iterations import Cycling
 from pde.backends.mpi.block import OnSlabs
 from pde.backends.mpi.memory import Home
 from pde.backends.mpi.slabs import Slabs, divide
-from pde.backends.numba.backend import Numba, exact
+from pde.backends.numba.backend import Numba
 from pde.backends.numba.variants import Variant
 from pde.common.ranks import Ranks
 from pde.levels.hierarchy import Hierarchy
@@ -54,6 +55,10 @@ class Mpi(OnSlabs, Numba):
         home: Home = self.kernels.executor.home
         return home
 
+    def held(self) -> Sequence[Any]:
+        """The kernels once they are made, which all ranks do together, and printing may be one's alone."""
+        return [] if self._kernels is None else super().held()
+
     def describe(self) -> str:
         return f"{super().describe()} on each of {self.ranks.size} ranks"
 
@@ -68,13 +73,13 @@ class Mpi(OnSlabs, Numba):
         f, space = data.rhs, self.home.blocks(len(data.rhs), data.rhs.shape[1:])
         guesses = [None] * len(f) if u is None else np.ascontiguousarray(u)
         norms = [self.kernels.cycle(kind, *each, level) for each in zip(f, guesses, space, strict=True)]
-        return space, exact(norms, f)
+        return space, self.exact(norms, f)
 
     def full_multigrid(self, data: Data, *, out: Vector = None, measure: str | None = None) -> tuple[Vector, Norms]:
         f, space = self.complete(data), self.home.blocks(len(data.rhs), data.rhs.shape[1:])
         sides = self.kernels.side_data(np.ascontiguousarray(data.nodal), data.sides)
         norms = [self.kernels.full_multigrid(g, v, measure, side) for g, v, side in zip(f, space, sides, strict=True)]
-        return space, exact(norms, f)
+        return space, self.exact(norms, f)
 
     def complete(self, data: Data) -> Array:
         if data.f is not None or data.sizes is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mgcore import Event
 from pde.backends.base import Backend
-from pde.backends.data import Vector
+from pde.backends.data import LARGE, SMALL, Norms, Vector
 from pde.backends.mpi.memory import Home
 from pde.backends.mpi.operator import SlabOperator, fold_into, sum_of
 from pde.backends.numba.backend import LARGE_VECTOR
@@ -56,6 +56,14 @@ class OnSlabs(Backend):
         _wait(self.ranks.here)
         prepare()
         _wait(self.ranks.comm)
+
+    def exact(self, norms: list[float], f: Array) -> Norms:
+        """As `numba.backend.exact`, for f of all ranks."""
+        wrong = [k for k, norm in enumerate(norms) if not SMALL < norm < LARGE]
+        if not wrong:
+            return norms
+        sizes = self.ranks.most([np.max(np.abs(f[k]), initial=0.0) for k in wrong])
+        return norms if all(norms[k] == 0 and size > SMALL for k, size in zip(wrong, sizes, strict=True)) else None
 
     def vector(self, x: Array, *, level: int = 0) -> Vector:
         if x.flags.writeable or any(self.home.of(each) is None for each in x):

@@ -19,19 +19,10 @@ def make(hierarchy: Hierarchy, options: Options, ranks: Ranks, mixed: bool = Fal
     Raises:
         ValueError: the levels are not among those that can be in slabs; says why.
     """
-    grid, choices = hierarchy.levels[0].info.grid, hierarchy.choices
-    reason = ""
-    if grid.ndim == 1:
-        reason = f"in one dimension there are no planes to divide among ranks; got shape {grid.shape}"
-    elif choices.coarse != "rediscretised":
-        reason = f"levels with coarse='galerkin' are not divided among ranks; got smoother={choices.smoother!r}, "
-        reason += f"transfer={choices.transfer!r}. Rough coefficients and strong reactions take them"
-    if not reason:
-        variant = variant_of(hierarchy.levels, options.dtype)
-        if not isinstance(variant, str):
-            return _mixed(hierarchy, options, variant, ranks) if mixed else Mpi(hierarchy, options, variant, ranks)
-        reason = f"levels are divided among ranks for compiled kernels, and {variant}"
-    raise ValueError(f"comm: {reason}")
+    variant = variant_of(hierarchy.levels, options.dtype)
+    if isinstance(variant, str):
+        raise ValueError(f"comm: levels are divided among ranks for compiled kernels, and {variant}")
+    return _mixed(hierarchy, options, variant, ranks) if mixed else Mpi(hierarchy, options, variant, ranks)
 
 
 def _mixed(hierarchy: Hierarchy, options: Options, variant: Variant, ranks: Ranks) -> MpiMixed:
