@@ -14,11 +14,19 @@ def steep(x, y):
     return np.where(x < 0.5, 1.0, 1e4)
 
 
+def cubic():
+    return pde.NonlinearPoisson((63, 63), reaction=lambda u, x, y: u**3)
+
+
+def sized(shape, comm, **options):
+    return pde.Multigrid(pde.Poisson(shape, **options), comm=comm)
+
+
 MAKING = {
     "no communicator": (lambda comm: pde.Multigrid(box(), comm="world"), TypeError, "comm must be .* got str"),
-    "one dimension": (lambda comm: pde.Multigrid(pde.Poisson(255), comm=comm), ValueError, r"comm: .*\(255,\)"),
-    "few planes": (lambda comm: pde.Multigrid(pde.Poisson((1, 63)), comm=comm), ValueError, "ranks are more than"),
-    "odd period": (lambda comm: pde.Multigrid(pde.Poisson((301, 200), boundary="periodic"), comm=comm), ValueError, "even"),
+    "one dimension": (lambda comm: sized(255, comm), ValueError, r"comm: .*\(255,\)"),
+    "few planes": (lambda comm: sized((1, 63), comm), ValueError, "ranks are more than"),
+    "odd period": (lambda comm: sized((301, 200), comm, boundary="periodic"), ValueError, "even"),
     "lines": (lambda comm: pde.Multigrid(box(), comm=comm, smoother="zebra"), ValueError, "smoother='zebra'"),
     "products": (lambda comm: pde.Multigrid(box(), comm=comm, coarse="galerkin"), ValueError, "coarse='galerkin'"),
     "jumps": (lambda comm: pde.Multigrid(box(coefficient=steep, comm=comm)), ValueError, "coefficients that jump"),
@@ -28,10 +36,10 @@ MAKING = {
     "order": (lambda comm: pde.Multigrid(box(order=4), comm=comm), ValueError, "order=4"),
     "open": (lambda comm: pde.Multigrid(box(boundary="open"), comm=comm), ValueError, "open"),
     "tensor": (lambda comm: pde.Multigrid(box(coefficient=[[2, 1], [1, 2]]), comm=comm), ValueError, "tensor"),
-    "law": (lambda comm: pde.Multigrid(pde.NonlinearPoisson((63, 63), reaction=lambda u, x, y: u**3), comm=comm), TypeError, "Nonlinear"),
-    "shape": (lambda comm: pde.Multigrid(pde.Poisson((63, 63 + comm.rank)), comm=comm), ValueError, "problem must be the same"),
+    "law": (lambda comm: pde.Multigrid(cubic(), comm=comm), TypeError, "Nonlinear"),
+    "shape": (lambda comm: sized((63, 63 + comm.rank), comm), ValueError, "problem must be the same"),
     "sweeps": (lambda comm: pde.Multigrid(box(), comm=comm, nu=(1, 1 + comm.rank)), ValueError, "nu must be the same"),
-    "field": (lambda comm: box(coefficient=lambda x, y: x + y - 1, comm=comm), ValueError, "coefficient must be positive"),
+    "field": (lambda comm: box(coefficient=lambda x, y: x + y - 1, comm=comm), ValueError, "must be positive"),
 }  # fmt: skip
 
 
