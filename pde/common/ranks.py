@@ -149,6 +149,11 @@ class Ranks:
         """Whether this is the first rank on its machine."""
         return int(self.here.Get_rank()) == 0
 
+    @property
+    def ranks_here(self) -> int:
+        """How many ranks share this machine."""
+        return int(self.here.Get_size())
+
     def of(self, rank: int, array: Array | None) -> Array:
         """The array that one rank has, on all of them."""
         found: Array = self.comm.bcast(array if self.rank == rank else None, root=rank)

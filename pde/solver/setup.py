@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any, ClassVar, ParamSpec, Self, TypeVar
 
@@ -122,6 +123,9 @@ class Setup:
             tensors = self._options.device.on_tensors or self._options.kernels in ("numpy", "torch", "torch compiled")
             only_here(problem, {f"kernels={self._options.kernels!r}, device={self._options.device.name!r}": tensors})
             ranks.agree({"problem": repr(problem), **self._wanted, **given, "kernels": self._options.kernels})
+            if self._options.threads is None:
+                threads = max(1, self._options.cores // ranks.ranks_here)
+                self._options = replace(self._options, threads=threads)
             self._ranks = ranks
             self._build(problem.divided(ranks))
 
