@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pde import Multigrid, Poisson
+from pde.backends.mpi.exchange import Planes
 from tests.mpi.problems import SmallLevels, all_agree, assert_same, boxes, rough
 
 OPTIONS = [{}, {"dtype": "float32", "rtol": 1e-3}]
@@ -73,3 +74,24 @@ def test_passes_cycles_and_factors(comm, boundary):
 @pytest.mark.parametrize("size", [1e-200, 1e200])
 def test_data_of_any_size(comm, size):
     assert_same(comm, {"shape": (200, 170)}, rough((200, 170), 2) * size)
+
+
+@pytest.mark.ranks(2, 6)
+@pytest.mark.parametrize("shape", [(127, 31), (63, 31, 31)])
+def test_planes_that_no_message_brings_do_not_matter(comm, shape, monkeypatch):
+    """Memory beyond the halo is full of NaN: what has weight zero is read from planes that are there."""
+    made = Planes.__init__
+
+    def filled(planes, slabs, first, last, size, *more):
+        made(planes, slabs, first, last, size, *more)
+        planes.array[: (last - first) * size] = np.nan
+
+    monkeypatch.setattr(Planes, "__init__", filled)
+    problem = Poisson(shape, extent=(4 if len(shape) == 2 else 2, *[1] * (len(shape) - 1)))
+    alone = Multigrid(problem, kernels="numba", threads=1)
+    with SmallLevels():
+        mg = Multigrid(problem, comm=comm, threads=1)
+    f, own = rough(shape, 1), mg.owned
+    assert all_agree(comm, np.array_equal(mg.cycle(f[own]), alone.cycle(f)[own]))
+    assert all_agree(comm, np.array_equal(mg.full_multigrid(f[own]), alone.full_multigrid(f)[own]))
+    assert all_agree(comm, np.array_equal(mg.solve(f[own], accel="cg").u, alone.solve(f, accel="cg").u[own]))

@@ -213,11 +213,13 @@ def plane_of(level, task, buffers, work, front, lag):
     i = physical(place, L.n[0], task.mirrored)
     below = work.u + earlier(front.slot, lag + 1, work.ring) * work.plane
     above = work.u + earlier(front.slot, lag - 1, work.ring) * work.plane
-    f, f_odd = buffers.f + i * L.n[1] * n, n - n // 2
+    exists = L.periodic[0] != 0 or 0 <= k < L.n[0]
+    # beyond the ends f has weight zero, but is read: from the nearest plane, as others may be in no memory of this rank
+    held = i if exists else physical(min(max(k, 0), L.n[0] - 1), L.n[0], task.mirrored)
+    f, f_odd = buffers.f + held * L.n[1] * n, n - n // 2
     if not task.f_split:
         f, f_odd = work.f + (here + EVEN), odd(n) - EVEN
     r_slot = front.r_slot if lag <= 2 * task.sweeps else earlier(front.r_slot, 1, work.r_ring)
-    exists = L.periodic[0] != 0 or 0 <= k < L.n[0]
     place = place if has_seam(L, 0) else k
     return TilePlane(i, place, exists, work.u + here, below, above, f, f_odd, work.r + r_slot * work.plane)
 
