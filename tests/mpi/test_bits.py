@@ -73,3 +73,10 @@ def test_passes_cycles_and_factors(comm, boundary):
 @pytest.mark.parametrize("size", [1e-200, 1e200])
 def test_data_of_any_size(comm, size):
     assert_same(comm, {"shape": (200, 170)}, rough((200, 170), 2) * size)
+
+
+@pytest.mark.ranks(2)
+def test_correction_without_sweeps(comm):
+    """A pass that only corrects lacks planes of the coarse level, and none of its own."""
+    problem = {"shape": (138, 33), "coefficient": lambda x, y: 1 + 0.3 * np.sin(6.28 * x) * np.cos(y)}
+    assert_same(comm, problem, rough(problem["shape"], 1), cycle="backslash", max_cycles=2)
