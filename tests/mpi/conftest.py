@@ -1,9 +1,9 @@
 """Tests under mpiexec: `make test-mpi`, or `python -m pytest tests/mpi` where mpi4py and an MPI library are.
 
-A test that asks for the fixture `comm` runs on 1, 2, 3, 4 and 6 ranks, or on others by a mark, and is an ordinary test
+A test that asks for the fixture `comm` runs on 2 and 3 ranks, or on others by a mark, and is an ordinary test
 otherwise: parametrize, hypothesis, fixtures, skips and marks work.
 
-    @pytest.mark.ranks(2, 4)
+    @pytest.mark.ranks(1, 2, 4)
     def test_sums(comm, folder):          # comm: MPI.COMM_WORLD of so many ranks
         assert comm.allreduce(1) == comm.size
         pde.Multigrid(problem, comm=comm)
@@ -33,7 +33,7 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.mpi.launch import LIMIT
 from tests.mpi.outside import WORKER, Outside
 
-RANKS = (1, 2, 3, 4, 6)
+RANKS = (2, 3)
 
 collect_ignore_glob = [] if importlib.util.find_spec("mpi4py") else ["test_*.py"]
 
@@ -53,7 +53,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "ranks(*sizes): run on so many ranks, each in turn (1, 2, 3, 4, 6)")
+    config.addinivalue_line("markers", "ranks(*sizes): run on so many ranks, each in turn (2, 3)")
     if WORKER not in os.environ:
         config.pluginmanager.register(Outside(config), "ranks")
 

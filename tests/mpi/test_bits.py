@@ -13,6 +13,7 @@ OPTIONS = [{}, {"dtype": "float32", "rtol": 1e-3}]
 SOLVES = [{}, {"accel": "cg"}, {"cycle": "V"}, {"cycle": "W"}, {"cycle": "F"}, {"cycle": "backslash"}]
 
 
+@pytest.mark.ranks(1, 2, 3, 4, 6)
 @settings(max_examples=6)
 @given(boxes(), st.sampled_from(SOLVES), st.sampled_from(OPTIONS), st.integers(0, 9), st.sampled_from([0.0, 1.0]))
 def test_solves(comm, problem, solve, options, seed, guess):
@@ -25,6 +26,7 @@ def test_solves(comm, problem, solve, options, seed, guess):
     assert_same(comm, problem, f, options, **solve)
 
 
+@pytest.mark.ranks(1, 2, 3, 4, 6)
 @settings(max_examples=6)
 @given(boxes(), st.integers(0, 9), st.data())
 def test_boundary_data(comm, problem, seed, data):
@@ -95,3 +97,10 @@ def test_planes_that_no_message_brings_do_not_matter(comm, shape, monkeypatch):
     assert all_agree(comm, np.array_equal(mg.cycle(f[own]), alone.cycle(f)[own]))
     assert all_agree(comm, np.array_equal(mg.full_multigrid(f[own]), alone.full_multigrid(f)[own]))
     assert all_agree(comm, np.array_equal(mg.solve(f[own], accel="cg").u, alone.solve(f, accel="cg").u[own]))
+
+
+@pytest.mark.ranks(2)
+def test_correction_without_sweeps(comm):
+    """A pass that only corrects lacks planes of the coarse level, and none of its own."""
+    problem = {"shape": (138, 33), "coefficient": lambda x, y: 1 + 0.3 * np.sin(6.28 * x) * np.cos(y)}
+    assert_same(comm, problem, rough(problem["shape"], 1), cycle="backslash", max_cycles=2)

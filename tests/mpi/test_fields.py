@@ -143,6 +143,7 @@ def _assert_same_operator(comm, one, each, dtype):
     assert np.array_equal(diagonal, np.broadcast_to(A.diagonal, diagonal.shape))
 
 
+@pytest.mark.ranks(2, 3, 4, 6)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("ndim", [2, 3])
 @settings(max_examples=3)

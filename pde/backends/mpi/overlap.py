@@ -32,7 +32,7 @@ def cuts(made: Range, window: Range, reach: int) -> list[Range] | None:
     """
     (begin, end), (low, high) = made, window
     first, last = begin + (reach if low < begin else 0), end - (reach if high > end else 0)
-    if end - begin < LONG * reach or first >= last:
+    if end - begin < LONG * reach or first >= last or (first, last) == made:  # a pass may lack coarse planes alone
         return None
     return [(first, last), *(part for part in ((begin, first), (last, end)) if part[0] < part[1])]
 
