@@ -42,6 +42,9 @@ class Ranks:
         self.messages, self.sent = 0, 0
         self.collectives, self.shared = 0, 0
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a communicator cannot be copied or pickled, nor what is divided among its ranks: make it anew")
+
     @contextmanager
     def together(self, communicates: bool = False) -> Iterator[None]:
         """Raise an error of one rank on all of them, so that `try` and `except` go the same way everywhere.

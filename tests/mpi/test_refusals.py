@@ -1,5 +1,7 @@
 """Bad input of a solver on ranks: the error names the argument, and is raised on all ranks."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,7 @@ SOLVING = {
     "tolerance": (lambda mg, comm: mg.solve(1.0, rtol=10.0 ** (-4 - comm.rank)), ValueError, "rtol must be the same"),
     "SciPy": (lambda mg, comm: mg.as_preconditioner(), ValueError, "SciPy"),
     "apply": (lambda mg, comm: box(comm=comm).apply(1), ValueError, "apply"),
+    "copy": (lambda mg, comm: copy.deepcopy(mg), TypeError, "cannot be copied"),
     "matrix": (lambda mg, comm: box(comm=comm).matrix(), ValueError, "matrix"),
 }
 
