@@ -10,10 +10,15 @@ from tests.mpi.launch import ROOT, mpiexec
 SCRIPT = re.search(r"```py\n(.*?)```", (ROOT / "docs" / "machines.md").read_text("utf-8"), flags=re.DOTALL)[1]
 
 
+def warned(text):
+    """The lines of stderr, but for that of kernels which are compiled on a new machine."""
+    return [line for line in text.splitlines() if not line.startswith("pde: compiling kernels")]
+
+
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_the_example(tmp_path, ranks):
     done = mpiexec(ranks, "examples/many_machines.py", "--n", 31, "--output", tmp_path / "u.npy")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, warned(done.stderr)) == (0, [])
     assert done.stdout.startswith(f"{ranks} ranks: converged after ")
     x, y, z = np.meshgrid(*[np.arange(1, 32) / 32] * 3, indexing="ij")
     u = np.load(tmp_path / "u.npy")
@@ -25,6 +30,6 @@ def test_the_example(tmp_path, ranks):
 
 def test_the_script_of_the_page(tmp_path):
     done = mpiexec(2, "-c", SCRIPT, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, warned(done.stderr)) == (0, [])
     assert done.stdout.startswith("converged after ")
     assert len(done.stdout.splitlines()) == 1
