@@ -55,6 +55,20 @@ def test_several_right_hand_sides(comm):
             assert all_agree(comm, np.array_equal(member.u, one.u[mg.owned]))
 
 
+@pytest.mark.ranks(2)
+def test_members_that_end_early(comm):
+    problem = Poisson((61, 40))
+    x, y = problem.points()
+    f = np.stack([np.sin(np.pi * x) * np.sin(np.pi * y), rough(problem.shape, 1), 0 * x])
+    mg, alone = Multigrid(problem, comm=comm), Multigrid(problem, kernels="numba")
+    many = mg.solve(f[:, *mg.owned], accel="cg")
+    assert len({member.cycles for member in many.members}) > 1
+    for member, each in zip(many.members, f, strict=True):
+        one = alone.solve(each, accel="cg")
+        assert member.residual_norms == one.residual_norms
+        assert all_agree(comm, np.array_equal(member.u, one.u[mg.owned]))
+
+
 @pytest.mark.ranks(1, 2, 3)
 @pytest.mark.parametrize("boundary", ["dirichlet", "periodic"])
 def test_passes_cycles_and_factors(comm, boundary):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pde.backends.mpi.exchange import Planes
-from pde.backends.numba.buffers import F
+from pde.backends.numba.buffers import SLACK, F
 from pde.backends.numba.executor import NO_NORMS, NO_SCALE
 from pde.backends.numba.krylov import FusedConjugateGradients
 from pde.problem.grid import Array
@@ -37,8 +37,9 @@ class SlabConjugateGradients(FusedConjugateGradients):
 
     def keep(self, members: Sequence[int]) -> None:
         residuals = getattr(self, "_residuals", None)
-        self._r = np.zeros(0)
+        self._r = np.broadcast_to(self._f.dtype.type(0), (self._f.size + SLACK,))  # it has no numbers of its own
         super().keep(members)
+        self._r = np.empty(0, self._f.dtype)
         if residuals is not None:
             self._residuals = [residuals[k] for k in members]
 
