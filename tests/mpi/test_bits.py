@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pde import Multigrid, Poisson
 from pde.backends.mpi.exchange import Planes
+from pde.backends.numba.buffers import SLACK
 from tests.mpi.problems import SmallLevels, all_agree, assert_same, boxes, rough
 
 OPTIONS = [{}, {"dtype": "float32", "rtol": 1e-3}]
@@ -118,3 +119,26 @@ def test_correction_without_sweeps(comm):
     """A pass that only corrects lacks planes of the coarse level, and none of its own."""
     problem = {"shape": (138, 33), "coefficient": lambda x, y: 1 + 0.3 * np.sin(6.28 * x) * np.cos(y)}
     assert_same(comm, problem, rough(problem["shape"], 1), cycle="backslash", max_cycles=2)
+
+
+@pytest.mark.ranks(4)
+def test_buffers_that_begin_alike(comm):
+    """Plane 0 of two levels may have the same address, where a rank has memory for neither."""
+    problem = Poisson((511, 127), extent=(4, 1))
+    f = rough(problem.shape, 1)
+    with SmallLevels(200, 200):
+        mg = Multigrid(problem, comm=comm)
+    executor = mg.backend.kernels.executor
+    executor.plan("V")
+    arena = np.zeros(2 * f.size)
+    origin, placed, end = arena.ctypes.data, [], np.inf
+    for buffer, level in executor._level_of.items():
+        first, last = executor._kept[level]
+        begin, stop = (plane * executor.plane(level) for plane in (first, last))
+        if comm.rank > 0 and first > 0 and level not in placed and stop + SLACK <= end:
+            executor._buffers._arrays[buffer] = arena[begin : stop + SLACK]
+            placed, end = [*placed, level], begin
+    cycle = mg.cycle(f[mg.owned])
+    starts = [planes.address for planes in executor._of_buffers.values()]
+    assert comm.rank == 0 or starts.count(origin) > 1
+    assert all_agree(comm, np.array_equal(cycle, Multigrid(problem, kernels="numba").cycle(f)[mg.owned]))

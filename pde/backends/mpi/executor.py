@@ -163,7 +163,6 @@ class SlabExecutor(Executor):
         for index, planes in fields.items():
             addresses[index] = planes.address
         addresses[TERMS] = terms
-        by_address = {planes.address: planes for planes in fields.values()}
         if sums is None:
             sums = np.zeros(2 * self.slabs[plan.level].n * int(plan.steps[-1]["tiles"]) + 2)
         stages = self._stages(plan)
@@ -173,35 +172,35 @@ class SlabExecutor(Executor):
             if stage.op == FOLD and terms == 0:
                 k += 1
                 continue
-            lacking = self._lacking(stage, addresses, by_address)
+            lacking = self._lacking(stage, fields)
             if lacking:
                 exchange = self._exchange(lacking)
                 parts = self._cuts(stage, plan, addresses)
                 if parts is not None:
                     leg = self._leg(plan, stage.begin, stage.end)
-                    self._overlap(PassInParts(leg, parts, addresses, by_address, self._halos), leg, sums, exchange)
-                    self._note(stage, addresses, by_address)
+                    self._overlap(PassInParts(leg, parts, addresses, fields, self._halos), leg, sums, exchange)
+                    self._note(stage, fields)
                     k += 1
                     continue
                 exchange.wait()
             last = k + 1
             if stage.is_whole:  # all that follows on whole levels is one call
-                self._note(stage, addresses, by_address)
+                self._note(stage, fields)
                 while last < len(stages) and stages[last].is_whole:
-                    if self._lacking(stages[last], addresses, by_address):
+                    if self._lacking(stages[last], fields):
                         break
-                    self._note(stages[last], addresses, by_address)
+                    self._note(stages[last], fields)
                     last += 1
                 self._execute(self._leg(plan, stage.begin, stages[last - 1].end), addresses)
             else:
                 self._do(plan, stage.begin, stage.end, addresses, sums)
-                self._note(stage, addresses, by_address)
+                self._note(stage, fields)
             k = last
         return self._total(plan, addresses, sums, rounds)
 
-    def _lacking(self, stage: Stage, addresses: Array, planes: Mapping[int, Planes]) -> list[Missing]:
+    def _lacking(self, stage: Stage, fields: Mapping[int, Planes]) -> list[Missing]:
         """The planes that some rank has not got for a stage."""
-        reads = [(planes[addresses[index]], needed) for index, needed in stage.reads if addresses[index] != 0]
+        reads = [(fields[index], needed) for index, needed in stage.reads if index in fields]
         return [missing(each, needed) for each, needed in reads if each.lacks(needed)]
 
     def _exchange(self, lacking: list[Missing]) -> Exchange:
@@ -212,11 +211,11 @@ class SlabExecutor(Executor):
             planes.valid = each.needed
         return Exchange(self.ranks, [each for each in lacking if not each.planes.slabs.whole])
 
-    def _note(self, stage: Stage, addresses: Array, planes: Mapping[int, Planes]) -> None:
+    def _note(self, stage: Stage, fields: Mapping[int, Planes]) -> None:
         """Note what a stage makes."""
         for index, made in stage.writes:
-            if addresses[index] != 0:
-                planes[addresses[index]].written(made)
+            if index in fields:
+                fields[index].written(made)
 
     def _stages(self, plan: Plan) -> list[Stage]:
         """The steps of a plan, a pass with the copy of its halo as one."""

@@ -42,7 +42,7 @@ class PassInParts:
 
     Args:
         leg: the pass, or the copy and the pass. parts: see `cuts`.
-        planes: by address.
+        planes: by their indices in the plan.
         memory: for the halos of the parts; kept for the next pass.
     """
 
@@ -52,7 +52,7 @@ class PassInParts:
         self._leg, self._parts, self._addresses = leg, parts, addresses
         self._step = leg.steps[-1]
         self._copies = len(leg.steps) > 1
-        self._u = planes[addresses[self._step["u"]]] if self._copies else None
+        self._u = planes[int(self._step["u"])] if self._copies else None
         self._halos = [self._halo(k, memory) for k in range(len(parts))] if self._copies else []
 
     def copy(self, execute: Callable[..., Any]) -> None:
