@@ -205,15 +205,27 @@ def prolonged(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Any:
     """P e on the finer grid of `size`, with padding (3.9).
 
     The last of an even number of fine pixels lies behind the last coarse one: it takes zero there, the value reflected
-    about itself, which is the last, or the first one. Elsewhere P reads coarse pixels that there are.
+    about itself, which is the last, or the first one. A P of 3 pixels reads no other coarse pixels but those there are,
+    one of 4 pixels also the one before the first.
     """
-    if padding == "zeros":
+    wide = getattr(P, "kernel_size", (3,))[0] == 4
+    if padding == "zeros" and not wide:
         return P(e, output_size=size)
-    more = [n % 2 == 0 for n in size]
-    mode = "replicate" if padding == "reflect" else padding
-    e = padded(e, [int(k) for even in reversed(more) for k in (False, even)], mode)
-    fine = P(e, output_size=[2 * n - 1 for n in e.shape[2:]])
-    return fine[(..., *(slice(n) for n in size))]
+    first = 0
+    if padding != "zeros":
+        widths = [(int(wide), int(n % 2 == 0)) for n in size]
+        e, first = _around(e, widths, padding), 2 * int(wide)
+    fine = P(e) if wide else P(e, output_size=[2 * n - 1 for n in e.shape[2:]])
+    return fine[(..., *(slice(first, first + n) for n in size))]
+
+
+def _around(e: Tensor, widths: Sequence[tuple[int, int]], padding: str) -> Tensor:
+    """Pad coarse pixels by (before, after) per axis, after them by reflection about the last fine pixel."""
+    if padding == "circular":
+        return padded(e, [k for pair in reversed(widths) for k in pair], padding)
+    if widths[0][0]:
+        e = padded(e, (1, 0) * len(widths), padding)
+    return padded(e, [k for _, after in reversed(widths) for k in (0, after)], "replicate")
 
 
 def lists(counts: Sequence[int], make: Callable[[int], nn.Module]) -> Any:
