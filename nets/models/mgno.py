@@ -122,7 +122,7 @@ class LinearCycle(nn.Module):
         self.P = nn.ModuleList(up(c_u[l + 1], c_u[l]) for l in transitions)
 
     def forward(self, f: Tensor) -> Tensor:
-        u: Tensor = mgcore.v_cycle(self.levels, f)
+        u: Any = mgcore.v_cycle(self.levels, f)
         return u
 
     @property

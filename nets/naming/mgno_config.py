@@ -39,7 +39,7 @@ class MgNOConfig(Settings):
     Architecture: ClassVar[Any] = MgNOArchitecture
     title: ClassVar[str] = "an MgNO"
     same_function: ClassVar[tuple[str, ...]] = ("num_classes",)
-    kind_of_network: ClassVar[str] = "MgNO"  # type: ignore[misc]
+    kind_of_network: ClassVar[str] = "MgNO"
 
     nu: tuple[int, ...]
     channels: tuple[int, ...]
