@@ -17,7 +17,7 @@ from mgcore import Level, Moves
 from nets.models.activations import create_activations
 from nets.models.base import Network
 from nets.models.input_checks import check_input
-from nets.models.operators import CONVOLUTION, TRANSPOSED, lists, prolonged
+from nets.models.operators import CONVOLUTION, lists, prolongation, prolonged
 from nets.models.recompute import recomputed
 from nets.models.registry import register
 from nets.models.vmgnet import features_of_cycle
@@ -118,7 +118,7 @@ class LinearCycle(nn.Module):
         self.B_post = lists(config.nu_post, lambda l: make(c_f[l], c_u[l]))
         self.R = nn.ModuleList(make(c_f[l], c_f[l + 1], stride=2) for l in transitions)
         self.Pi = nn.ModuleList(make(c_u[l], c_u[l + 1], stride=2) for l in transitions if published)
-        up: Any = partial(TRANSPOSED[dims], kernel_size=4 if published else 3, stride=2, padding=1, bias=False)
+        up = partial(prolongation, "trained", dims, size=4 if published else 3)
         self.P = nn.ModuleList(up(c_u[l + 1], c_u[l]) for l in transitions)
 
     def forward(self, f: Tensor) -> Tensor:

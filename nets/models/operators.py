@@ -187,16 +187,16 @@ def feature_map(pi: str, transfers: str, dims: int, c_in: int, c_out: int, paddi
     return Mean(dims, kernel, padding, inside=padding == "zeros")
 
 
-def prolongation(transfers: str, dims: int, c_in: int, c_out: int) -> nn.Module:
-    """P of (6.15): trained c_in -> c_out, a transposed 3 x 3 convolution with stride 2, or K_R transposed.
+def prolongation(transfers: str, dims: int, c_in: int, c_out: int, size: int = 3) -> nn.Module:
+    """P of (6.15): trained c_in -> c_out, a transposed convolution of 3 or 4 pixels per axis, or K_R transposed.
 
     It takes (N, c_in, n, ...) and output_size, each 2 n - 1 or 2 n, to (N, c_out, output_size); `prolonged` pads it.
     """
     if transfers != "trained":
         return Interpolation(dims, restriction_kernel(transfers, dims))
-    P: Any = TRANSPOSED[dims](c_in, c_out, 3, stride=2, padding=1, bias=False)
-    # a fine pixel sees 3^dims / 2^dims of the weights on average: values keep their size
-    nn.init.normal_(P.weight, std=(c_in * 1.5**dims) ** -0.5)
+    P: Any = TRANSPOSED[dims](c_in, c_out, size, stride=2, padding=1, bias=False)
+    # a fine pixel sees 1 / 2^dims of the weights on average: values keep their size
+    nn.init.normal_(P.weight, std=(c_in * (size / 2) ** dims) ** -0.5)
     module: nn.Module = P
     return module
 

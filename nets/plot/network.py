@@ -136,7 +136,7 @@ def cycle(
 
     Args:
         input_size: (channels, n, ...) of an image; None takes 32 pixels per axis, or 224 for input="imagenet".
-        title: None takes the name of the network, for an MgNO with the number of its layers, of which the last is drawn.
+        title: None takes the name of the network, for an MgNO, of which the last layer is drawn, with their number.
 
     Raises:
         TypeError, ValueError: where input_size does not fit the network, or the format is unknown.
@@ -173,7 +173,7 @@ class _Way:
         level = model.levels[0]
         history = (level.keep or 10**6) if isinstance(level, HistoryLevel) else 1  # states that a step reads
         ends: list[float] = []
-        self.plate(0.0, "stem")
+        self.plate(0.0, "v" if isinstance(model, MgNO) else "stem")
         for l, row in enumerate(table):
             y, steps = -PITCH * l, row.down
             if l > 0:
