@@ -205,27 +205,30 @@ def prolonged(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Any:
     """P e on the finer grid of `size`, with padding (3.9).
 
     The last of an even number of fine pixels lies behind the last coarse one: it takes zero there, the value reflected
-    about itself, which is the last, or the first one. A P of 3 pixels reads no other coarse pixels but those there are,
-    one of 4 pixels also the one before the first.
+    about itself, which is the last, or the first one. Elsewhere a P of 3 pixels reads coarse pixels that there are; one
+    of 4 pixels reads also the one before the first.
     """
-    wide = getattr(P, "kernel_size", (3,))[0] == 4
-    if padding == "zeros" and not wide:
+    if getattr(P, "kernel_size", (3,))[0] == 4:
+        return _prolonged_by_4(P, e, size, padding)
+    if padding == "zeros":
         return P(e, output_size=size)
-    first = 0
-    if padding != "zeros":
-        widths = [(int(wide), int(n % 2 == 0)) for n in size]
-        e, first = _around(e, widths, padding), 2 * int(wide)
-    fine = P(e) if wide else P(e, output_size=[2 * n - 1 for n in e.shape[2:]])
-    return fine[(..., *(slice(first, first + n) for n in size))]
+    more = [n % 2 == 0 for n in size]
+    mode = "replicate" if padding == "reflect" else padding
+    e = padded(e, [int(k) for even in reversed(more) for k in (False, even)], mode)
+    fine = P(e, output_size=[2 * n - 1 for n in e.shape[2:]])
+    return fine[(..., *(slice(n) for n in size))]
 
 
-def _around(e: Tensor, widths: Sequence[tuple[int, int]], padding: str) -> Tensor:
-    """Pad coarse pixels by (before, after) per axis, after them by reflection about the last fine pixel."""
+def _prolonged_by_4(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Tensor:
+    first, dims = 0 if padding == "zeros" else 2, len(size)
     if padding == "circular":
-        return padded(e, [k for pair in reversed(widths) for k in pair], padding)
-    if widths[0][0]:
-        e = padded(e, (1, 0) * len(widths), padding)
-    return padded(e, [k for _, after in reversed(widths) for k in (0, after)], "replicate")
+        e = padded(e, (1, 1) * dims, padding)
+    elif padding == "reflect":  # about the first coarse pixel, and about the last fine one
+        e = padded(padded(e, (1, 0) * dims, padding), (0, 1) * dims, "replicate")
+    fine = P(e)
+    ends = [(-first, first + n - m) for n, m in zip(size, fine.shape[2:], strict=True)]
+    # by padding and not by a slice, which torch.export would take for one parity of the sizes alone
+    return padded(fine, [width for end in reversed(ends) for width in end], "constant")
 
 
 def lists(counts: Sequence[int], make: Callable[[int], nn.Module]) -> Any:

@@ -66,9 +66,10 @@ class MgNOConfig(Settings):
 
 
 def _check_sweeps(config: MgNOConfig) -> None:
-    """Refuse a grid without a sweep where u would be zero, and sweeps that the published form has not."""
-    name, l = ("nu[0]", 0) if config.form == "published" else (f"nu[{len(config.nu) - 1}]", -1)
-    if config.nu[l] == 0:
-        raise ValueError(f'{name} must be at least 1 where form="{config.form}", since u is zero before it; got 0')
-    if config.form == "published" and any(config.nu_post):
+    """Refuse a grid without the sweeps in which f is read, and sweeps that the published form has not."""
+    published = config.form == "published"
+    for l in range(len(config.nu)) if published else [len(config.nu) - 1]:
+        if config.nu[l] == 0:
+            raise ValueError(f'nu[{l}] must be at least 1 where form="{config.form}", or its f is not read; got 0')
+    if published and any(config.nu_post):
         raise ValueError(f'nu_post must be zeros or None where form="published"; got {config.nu_post}')
