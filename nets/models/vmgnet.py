@@ -37,6 +37,8 @@ class VMgNet(MgNet):
     ('VMgNet', 2)
     """
 
+    dense = True
+
     def __init__(self, config: MgNetConfig) -> None:
         super().__init__(config)
         nu, c_u, c_f, dims = config.nu_post, config.channels_u, config.channels_f, config.dims

@@ -23,7 +23,7 @@ from nets.runs.lock import Lock
 from nets.runs.model_card import FILE as CARD
 from nets.runs.model_card import model_card
 from nets.runs.resume import Run
-from nets.training.evaluation import Evaluation
+from nets.training.loop import Result
 
 HISTORY, CURVE = "history.csv", "learning_curve.png"
 draw_history: Callable[[list[dict[str, Any]], Path], None] | None = None
@@ -107,7 +107,7 @@ class RunFolder:
         self._try(HISTORY, lambda: write_atomically(self.path / HISTORY, _table(run.training.history).encode()))
         self._write_record(record.progress(run))
 
-    def finish(self, run: Run, evaluation: Evaluation) -> None:
+    def finish(self, run: Run, evaluation: Result) -> None:
         """Write the last checkpoint, the result, the learning curve and the model card."""
         if (run.training.epoch, run.training.step) != self._kept:
             try:
