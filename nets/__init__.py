@@ -34,11 +34,12 @@ from nets.naming.mgnet_config import MgNetConfig
 from nets.naming.plain_config import PlainConfig
 from nets.naming.resnet_config import ResNetConfig
 from nets.runs import TrainingResult, directory, train
-from nets.training import Evaluation, Recipe, TrainingError, TrainingInterrupted, evaluate
+from nets.training import DenseEvaluation, Evaluation, Recipe, TrainingError, TrainingInterrupted, evaluate
 
 __all__ = [
     "Architecture",
     "CheckpointError",
+    "DenseEvaluation",
     "DenseNet",
     "DenseNetArchitecture",
     "DenseNetConfig",
@@ -103,7 +104,14 @@ def _draw_history(history: list[dict[str, Any]], path: Path) -> None:
     plot.learning_curve(history, path)
 
 
+def _draw_predictions(evaluation: DenseEvaluation, path: Path) -> None:
+    from nets import plot
+
+    plot.predictions(evaluation, path)
+
+
 directory.draw_history = _draw_history
+directory.draw_predictions = _draw_predictions
 
 
 def __dir__() -> list[str]:

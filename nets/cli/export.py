@@ -18,5 +18,6 @@ def run(options: argparse.Namespace) -> None:
     done = nets.export(model, output, options.to, normalise=not options.normalised, overwrite=options.overwrite)
     shape = "x".join(map(str, model.transform.shape)) if model.transform else ""
     what = "normalised images" if options.normalised else "pixels in [0, 1]"
-    print(f"written: {done.path} (images: N x {shape}, {what}; scores: N x {model.config.num_classes})")
+    outputs = f"N x {model.config.num_classes}" + (" x grid" if model.dense else "")
+    print(f"written: {done.path} (images: N x {shape}, {what}; scores: {outputs})")
     print(f"read again: largest deviation of a score {done.deviation:.2g}, rounding explains {done.allowed:.2g}")

@@ -103,7 +103,7 @@ def progress(run: Run) -> dict[str, Any]:
 def result(run: Run, evaluation: Result) -> dict[str, Any]:
     """The result after the last epoch; never the best epoch's."""
     if isinstance(evaluation, DenseEvaluation):
-        more = {} if evaluation.is_regression else {"per_class": evaluation.iou}
+        more: dict[str, Any] = {} if evaluation.is_regression else {"per_class": evaluation.iou}
     else:
         more = {"top5": evaluation.top5, "per_class": evaluation.per_class}
     which = "last epoch" if run.training.average is None else "averaged weights"

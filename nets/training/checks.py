@@ -54,9 +54,8 @@ def network_for(
 def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: Any, evaluate_every: Any) -> None:
     """Check the arguments of `train` one by one."""
     if not isinstance(data, Dataset | DenseDataset | str):
-        raise TypeError(
-            f"data must be a nets.data.Dataset, a nets.data.DenseDataset or a name; got {type(data).__name__}{instead_of(data)}"
-        )
+        need = "a nets.data.Dataset, a DenseDataset or a name"
+        raise TypeError(f"data must be {need}; got {type(data).__name__}{instead_of(data)}")
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise TypeError(f"seed must be an integer; got {seed!r}")
     if not (output is None or isinstance(output, str | PathLike)):

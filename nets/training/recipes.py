@@ -97,7 +97,8 @@ def recipe_for(data: Data | str, recipe: Recipe | str | None, overrides: dict[st
         names, hint = ", ".join(map(repr, RECIPES)), suggestion(recipe, RECIPES)
         raise ValueError(f"recipe must be one of {names}, or a nets.Recipe; got {recipe!r}{hint}")
     if recipe is None:
-        known = FOR_DENSE if isinstance(data, DenseDataset) else FOR_DATA.get(getattr(data, "name", data))
+        name = data if isinstance(data, str) else data.name
+        known = FOR_DENSE if isinstance(data, DenseDataset) else FOR_DATA.get(name)
         recipe = RECIPES[known] if known else Recipe()
     elif isinstance(recipe, str):
         recipe = RECIPES[recipe]
