@@ -46,9 +46,9 @@ def _drawn(values: Tensor, evaluation: DenseEvaluation) -> Tensor:
 
 def _words(evaluation: DenseEvaluation, number: int) -> str:
     if evaluation.is_regression:
-        return f"error: {float(evaluation.errors[number]):.3g} relative"
+        return f"relative error {float(evaluation.errors[number]):.3g}"
     wrong = (evaluation.predictions[number] != evaluation.targets[number]).double().mean()
-    return f"wrong: {100 * float(wrong):.2f} %"
+    return f"wrong {100 * float(wrong):.2f} %"
 
 
 def _error(truth: Tensor, prediction: Tensor, evaluation: DenseEvaluation) -> Tensor:

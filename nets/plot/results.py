@@ -39,7 +39,8 @@ def learning_curve(history: Sequence[Mapping[str, Any]], path: str | PathLike[st
     part, name = ("validation", "validation") if f"validation_{own}" in history[0] else ("test", "held out")
     more = [other for other in FIGURES if other != own and f"{part}_{other}" in history[0]]
     curves = [(own, "training, augmented" if own == "accuracy" else "training", GREY), (f"{part}_{own}", name, BLUE)]
-    curves += [(f"{part}_{other}", f"{name}, {FIGURES[other].words}", ORANGE) for other in more]
+    less = "100 % - " if percent else ""
+    curves += [(f"{part}_{other}", f"{name}, {less}{FIGURES[other].words}", ORANGE) for other in more]
     for key, label, colour in curves:
         rows = [row for row in history if row[key] is not None]  # not every epoch is evaluated
         error = [100 * (1 - row[key]) if percent else row[key] for row in rows]
