@@ -12,7 +12,6 @@ from torch import Tensor
 from mgcore import Level
 from pde.learning.stencils import adjoint, apply, centre, galerkin, matrix, prolong, restrict
 
-
 LARGEST_DENSE = 2048
 """Unknowns at most that are solved by a dense inverse."""
 
@@ -72,8 +71,8 @@ def make_levels(
         now = tuple(n // 2 for n in now)
     if torch.Size(now).numel() > LARGEST_DENSE:
         raise ValueError(
-            f"shape: halved until an axis is shorter than 3, {tuple(shape)} leaves {now}, more than the {LARGEST_DENSE} "
-            "unknowns that are solved directly; see to_multigrid"
+            f"shape: halved until an axis is shorter than 3, {tuple(shape)} leaves {now}, more than {LARGEST_DENSE} "
+            "unknowns, which are solved directly; see to_multigrid"
         )
     return [*made, Level(A=partial(apply, A), B=[_direct(A, now)], info=A)]
 

@@ -215,8 +215,9 @@ class TrainableMultigrid(nn.Module):
     def to_multigrid(self, problem: Poisson | None = None, dtype: str = "float64") -> TrainedMultigrid:
         """A solver in NumPy with these stencils, for the same equation on any grid; None takes `problem` itself.
 
-        Later training does not change it. `solve`, `full_multigrid`, `cycle` and `measure_factor` as of `pde.Multigrid`;
-        conjugate gradients and `as_preconditioner` where `symmetric` was trained.
+        Later training does not change it. Its methods are those of `pde.Multigrid`; conjugate gradients and
+        `as_preconditioner` are there where `symmetric` was trained. The factor is that of training where the ratio of
+        spacings is; see `measure_factor`.
 
         Raises:
             ValueError: another equation; a P that does not keep constants; parameters that are not finite.
