@@ -130,6 +130,8 @@ def _check_targets(model: Network, data: DenseDataset, first: Tensor, recipe: Re
 
 def _check_step(model: Network, image: Tensor, recipe: Recipe, ranks: int) -> None:
     """Check that a step changes a weight, and that every batch norm sees more than one value per channel."""
+    if recipe.whitening and not hasattr(model.stem, "conv"):
+        raise ValueError(f"whitening sets the weights of the stem, and {model.config.notation} has none")
     stem = model.get_parameter("stem.conv.weight") if recipe.whitening else None
     if stem is not None and not stem.requires_grad:
         raise ValueError("whitening sets the weights of the stem, and model.stem.conv.weight is frozen")
