@@ -104,7 +104,7 @@ def _accuracy(evaluation: Evaluation) -> str:
 
 
 def print_result(evaluation: Evaluation | DenseEvaluation, names: Sequence[str]) -> None:
-    """Print an evaluation: figures, and what there is by class."""
+    """Print the figures of an evaluation, overall and by class."""
     if isinstance(evaluation, Evaluation):
         print_evaluation(evaluation, names)
         return

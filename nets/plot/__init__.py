@@ -3,9 +3,9 @@
 Matplotlib is imported here alone. Numbers about a network are in `nets.inspect`, tables of runs in `nets.runs`.
 """
 
+from nets.plot.dense import predictions
 from nets.plot.levels import features, kernels, on_grids
 from nets.plot.network import cycle
-from nets.plot.predictions import predictions
 from nets.plot.results import confusion_matrix, learning_curve, misclassified
 from nets.plot.runs import accuracy_parameters, accuracy_time, learning_curves
 

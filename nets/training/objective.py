@@ -123,7 +123,7 @@ Objective = Classification | Segmentation | Regression
 
 
 def objective_for(data: Data, recipe: Recipe) -> Objective:
-    """What the recipe minimises on this data.
+    """Make the objective of a recipe for this data.
 
     Raises:
         ValueError: where its loss does not fit the targets.
