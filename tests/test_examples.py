@@ -189,3 +189,13 @@ def test_operator_learning(tmp_path: Path) -> None:
     assert (tmp_path / "operator_learning.png").stat().st_size > 0
     coarse, fine = (operator_learning.coefficients(n, 3, seed=1) for n in (4, 12))
     assert np.array_equal(coarse, fine[:, 1::3, 1::3]), "the centres of the coarse cells are centres of fine ones"
+
+
+def test_learned_smoother(tmp_path: Path) -> None:
+    from examples import learned_smoother
+
+    along = np.array([3**0.5 / 2, 0.5])
+    assert np.allclose(learned_smoother.diffusion(30, 0.1) @ along, along, rtol=0, atol=8 * EPS)
+    found = learned_smoother.run(steps=12, output=tmp_path)
+    assert all(after < before for before, after in zip(found["before"], found["after"], strict=True))
+    assert (tmp_path / "learned_smoother.png").stat().st_size > 0
