@@ -50,7 +50,7 @@ def draw(residuals: dict[str, list[float]], kernels: torch.Tensor, path: Path) -
     axes[0].set(xlabel="V-cycle", ylabel="residual, relative", title="convergence")
     axes[0].legend()
     for level, (ax, kernel) in enumerate(zip(axes[1:], kernels, strict=True)):
-        ax.imshow(kernel.T, origin="lower", cmap="RdBu", vmin=-1, vmax=1)
+        ax.imshow(kernel.numpy().T, origin="lower", cmap="RdBu", vmin=-1, vmax=1)
         for (i, j), value in np.ndenumerate(kernel.numpy()):
             ax.text(i, j, f"{value:.2f}", ha="center", va="center", color="white" if abs(value) > 0.7 else "black")
         ax.set(title=f"smoother, level {level + 1}", xticks=[], yticks=[])
