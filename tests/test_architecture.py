@@ -70,7 +70,7 @@ FOLDERS = {
     "mgcore": (),
     "pde": (
         {"cli"},
-        {"plot", "autodiff", "paper"},
+        {"plot", "autodiff", "learning", "paper"},
         {"solver"},
         {"backends"},
         {"analysis"},

@@ -1,0 +1,8 @@
+"""Cycles of mgcore whose smoothers and transfers are trained, as torch modules.
+
+Only the way to the solution is learned: the fixed point of every trained cycle is the discrete solution.
+"""
+
+from pde.learning.trainable import TrainableMultigrid
+
+__all__ = ["TrainableMultigrid"]

@@ -1,0 +1,65 @@
+"""A constant-coefficient problem on grids of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pde.levels.galerkin import stencil_of
+from pde.problem.finest import finest_operator
+from pde.problem.poisson import Poisson
+
+
+class Family:
+    """The same equation on grids of other sizes: constant coefficients, points, Dirichlet sides, equal spacing.
+
+    Args:
+        problem: one of them.
+
+    Raises:
+        TypeError, ValueError: it is not such a problem; names the property.
+    """
+
+    def __init__(self, problem: Poisson) -> None:
+        if not isinstance(problem, Poisson):
+            raise TypeError(f"problem must be a pde.Poisson, got {type(problem).__name__}")
+        terms = problem.terms
+        refused = {
+            "a domain, or coefficients of faces": terms.domain is not None or terms.closed,
+            "open sides": problem.open,
+            "cells": problem.centering != "vertex",
+            "other sides than Dirichlet": any(s.kind != "dirichlet" for pair in problem.boundary for s in pair),
+            "stretched axes": problem.grid.is_stretched(),
+            "a coefficient or reaction that varies": terms.varies or not isinstance(terms.reaction, float),
+            "order 4": problem.order != 2,
+            "ranks": problem.ranks is not None,
+        }
+        for name, there in refused.items():
+            if there:
+                wanted = "constant coefficients at points between Dirichlet sides"
+                raise ValueError(f"problem: trained stencils are for {wanted}; got {name}")
+        self.problem, self.ndim = problem, problem.ndim
+        tensor = terms.tensor
+        self._coefficient: Any = terms.diffusion
+        if tensor is not None:
+            entries = {key: float(np.asarray(e).flat[0]) for key, e in tensor.entries.items()}
+            rows = range(self.ndim)
+            self._coefficient = np.array([[entries.get((min(i, j), max(i, j)), 0.0) for j in rows] for i in rows])
+
+    def on(self, shape: Sequence[int]) -> Poisson:
+        """The problem on a grid of this shape, on the same box."""
+        extent, c = self.problem.extent, self.problem.terms.reaction
+        return Poisson(tuple(shape), extent=extent, coefficient=self._coefficient, reaction=c)
+
+    def stencil(self, shape: Sequence[int]) -> np.ndarray:
+        """A at a point inside, an array (3,) * ndim."""
+        extent, small = self.problem.extent, (3,) * self.ndim
+        lengths = [length * 4 / (n + 1) for length, n in zip(extent, shape, strict=True)]  # 3 points, the same spacing
+        problem = Poisson(small, extent=lengths, coefficient=self._coefficient, reaction=self.problem.terms.reaction)
+        A = finest_operator(problem.grid, np.dtype(float), problem.terms)
+        K = np.zeros(small)
+        for offset, values in stencil_of(A).items():
+            K[tuple(o + 1 for o in offset)] = np.broadcast_to(values, small)[(1,) * self.ndim]
+        return K
