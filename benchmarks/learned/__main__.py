@@ -59,8 +59,8 @@ def write_tables(path: Path, reasons: dict[str, str]) -> None:
 
 
 DESCRIPTION = """\
-Learned multigrid cycles beside tuned classical ones, and networks that learn the solution operator. Results are lines of
-JSON in OUTPUT/learned.jsonl; an experiment that has one is not run again, so that the same command goes on.
+Learned multigrid cycles beside tuned classical ones, and networks that learn the solution operator. Results are lines
+of JSON in OUTPUT/learned.jsonl; an experiment that has one is not run again, so that the same command goes on.
 """
 
 if __name__ == "__main__":

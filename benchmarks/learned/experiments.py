@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.learned.classical import tune
 from benchmarks.learned.families import FAMILIES
 from benchmarks.learned.runner import Clock, Experiment, Result
+from benchmarks.learned.trained import Entry, train
 
 
 def slug(family: str) -> str:
@@ -19,8 +20,35 @@ def _tuned(family: str, smoother: str, seconds: float) -> Experiment:
     return Experiment(f"classical/{slug(family)}/{smoother}", seconds, run)
 
 
+def _trained(entry: Entry, seconds: float) -> Experiment:
+    def run(clock: Clock, results: dict[str, Result]) -> Result:
+        return train(entry, clock)
+
+    return Experiment(f"learned/{slug(entry.family)}/{entry.name}", seconds, run)
+
+
+POISSON, MILD, STRONG = FAMILIES
+
+
+def _entries(seed: int) -> list[Entry]:
+    """The learned cycles, the most informative first."""
+    corners = {"transfer": "symmetric", "seed": seed}
+    return [
+        Entry(POISSON, seed=seed),
+        Entry(MILD, **corners),
+        Entry(STRONG, **corners),
+        Entry(MILD, symmetric=True, **corners),
+        Entry(STRONG, symmetric=True, **corners),
+        Entry(MILD, kernel=5, **corners),
+        Entry(STRONG, kernel=5, **corners),
+        Entry(POISSON, symmetric=True, seed=seed),
+        Entry(STRONG, kernel=5, symmetric=True, **corners),
+    ]
+
+
+LEARNED = {seed: [_trained(entry, 400) for entry in _entries(seed)] for seed in (0, 1, 2)}
 POINTS = [_tuned(family, "sor", 500) for family in FAMILIES]
 LINES = [_tuned(family, "zebra", 1000) for family in FAMILIES]
 REFERENCES = [_tuned(family, smoother, 300) for smoother in ("chebyshev", "jacobi") for family in FAMILIES]
 
-EXPERIMENTS = [*POINTS, *LINES, *REFERENCES]
+EXPERIMENTS = [*LEARNED[0][:3], *POINTS, *LEARNED[0][3:], *LINES, *LEARNED[1], *LEARNED[2], *REFERENCES]

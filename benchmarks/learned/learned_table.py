@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from benchmarks import report
-from benchmarks.learned.classical import MOST, efficiency
-from benchmarks.learned.families import FAMILIES, SIZES
+from benchmarks.learned.classical import LINE, MOST, SCAN, efficiency
+from benchmarks.learned.families import FAMILIES, SIZES, TUNING
 from benchmarks.learned.runner import Result
+from benchmarks.learned.trained import STEPS, TRAINING
 
 HEADER = [
     "cycle",
@@ -24,14 +25,15 @@ HEADER = [
 
 def body(results: dict[str, Result], missing: dict[str, str]) -> str:
     """All families, then what has not been measured."""
-    parts = [NOTES.strip()]
-    for family in FAMILIES:
-        if rows := list(_rows(results, family)):
-            parts.append(f"## {family}\n\n{report.table(HEADER, rows)}")
-    if missing:
-        lines = "\n".join(f"- {name}: {why}" for name, why in missing.items())
-        parts.append(f"## Not measured\n\n{lines}")
-    return "\n\n".join(parts)
+    rows = {family: list(_rows(results, family)) for family in FAMILIES}
+    parts = [f"## {family}\n\n{report.table(HEADER, some)}" for family, some in rows.items() if some]
+    return "\n\n".join([NOTES.strip(), *parts, *not_measured(missing)])
+
+
+def not_measured(missing: dict[str, str]) -> list[str]:
+    """A section that lists experiments without a result and the reasons."""
+    lines = "\n".join(f"- {name}: {why}" for name, why in missing.items())
+    return [f"## Not measured\n\n{lines}"] if missing else []
 
 
 def _rows(results: dict[str, Result], family: str) -> Iterator[list[str]]:
@@ -44,7 +46,7 @@ def _rows(results: dict[str, Result], family: str) -> Iterator[list[str]]:
 def _row(row: Result, seconds: float) -> list[str]:
     sizes = row["sizes"]
     last = sizes[list(sizes)[-1]]
-    ends = (efficiency(sizes[n]["factor"], row["operations"]) for n in (str(SIZES[0]), list(sizes)[-1]) if n in sizes)
+    ends = (efficiency(sizes[n]["factor"] or 1.0, row["operations"]) for n in (next(iter(sizes)), list(sizes)[-1]))
     return [
         described(row),
         f"{row['omega']:.2f}" if row.get("omega") is not None else "",
@@ -59,7 +61,7 @@ def _row(row: Result, seconds: float) -> list[str]:
 
 
 def _factor(size: Result | None) -> str:
-    return "" if size is None else f"{size['factor']:.3f}"
+    return "" if size is None else "refused" if size["factor"] is None else f"{size['factor']:.3f}"
 
 
 def _iterations(size: Result | None) -> str:
@@ -70,7 +72,7 @@ def _iterations(size: Result | None) -> str:
 
 def described(row: Result) -> str:
     """A cycle in words."""
-    words = [f"{row['role']}: " if row.get("role") else "", row["smoother"], f" {row['cycle']}({_comma(row['nu'])})"]
+    words = [f"{row['role']}: ", row["smoother"], f" {row['cycle']}({_comma(row['nu'])})"]
     words += [f", tau {row['tau']:g}"] * bool(row.get("tau")) + [", rediscretised"] * (row["coarse"] != "galerkin")
     words += [", semicoarsening"] * (row.get("coarsening") == "own") + [", CG"] * bool(row["accel"])
     return "".join(words)
@@ -83,13 +85,16 @@ def _comma(nu: Sequence[int]) -> str:
 NOTES = f"""\
 -div(a grad u) = f on the unit square, u = 0 on its boundary, n x n unknowns; a = 1, or a constant full tensor with
 diffusion 1 along an angle and less across it. Factors are those of 10 cycles after 20 of power iteration; with CG the
-mean residual reduction of an iteration until 1e-6. Everything is tuned or trained on 63² unknowns or fewer and then
-measured on all sizes. Classical cycles: omega by a scan of 7 values and a line search of 7 more, the same for every
-choice of sweeps (1,1), (2,1), (2,2), V or W, corners of P (tau, see `benchmarks/learned/transfers.py`), coarse operators
-and, with CG, symmetric post-smoothing; for each smoother the table has the choice with the most digits per operation,
-the best V(1,1), and the most efficient one with CG. "Fourier" is `mg.predict`, with CG its bound by the condition
-number. Operations are counted by `benchmarks/learned/operations.py`, with CG per iteration. Times are CPU seconds of one
-thread in NumPy for all rows, `kernels="numpy"`: compiled kernels would favour the classical ones. Coarse operators are
-R A P unless said otherwise, "tau" 0 is bilinear P, "sor" has four colours where A has nine points. A count "> {MOST}"
-was not reached. White noise f, first guess zero.
+mean residual reduction of an iteration until 1e-6.
+
+- Classical cycles are tuned on {TUNING}² unknowns: omega by a scan of {SCAN} values and a line search of {LINE} more,
+  the same for every choice of sweeps (1,1), (2,1), (2,2), V or W, corners of P (tau, see
+  `benchmarks/learned/transfers.py`), coarse operators and, with CG, symmetric post-smoothing. For each smoother the
+  table has the choice with the most digits per operation, the best V(1,1), and the most efficient one with CG. "sor" has
+  four colours where A has nine points. Coarse operators are R A P unless said otherwise; P is bilinear without tau.
+- Learned cycles are trained on {", ".join(f"{n}²" for n in TRAINING)} unknowns, {STEPS} steps of Adam.
+- "Fourier" is `mg.predict`, with CG its bound by the condition number.
+- Operations are counted by `benchmarks/learned/operations.py`, with CG per iteration.
+- Times are CPU seconds of one thread, all in NumPy (`kernels="numpy"`); compiled kernels would favour classical cycles.
+- Iterations are for white noise f from zero; "> {MOST}" has not reached 1e-6.
 """

@@ -8,7 +8,7 @@ from a guess on the finest grid and from zero on coarser ones. With n unknowns a
     coarsest grid, a dense inverse                          2 n^2 - n
     points u_i <- (1 - w) u_i + w/a_ii (f_i - sum a_ij u_j) 2 z + n; from zero z, where half of the neighbours are zero
     Jacobi                                                  2 z + 2 n; from zero n; Chebyshev 2 n more for weights
-    lines: a tridiagonal solve 5 n, the relaxation 3 n      2 (z - those within lines) + 8 n; from zero half of the first
+    lines: a tridiagonal solve 5 n, the relaxation 3 n      2 (z - z within lines) + 8 n; from zero half of the first
     a learned kernel of k entries: u + S (f - A u)          2 z + 2 k n; from zero (2 k - 1) n
 
 Entries beyond the boundary do not count for A and P; those of kernels do. No fusion of steps is counted.
@@ -97,11 +97,25 @@ def work_of(mg: Any, symmetric: bool = False) -> list[LevelWork]:
     for level in mg.levels:
         A, P = level.info.operator, level.info.to_coarse
         sweeps = ((), ()) if P is None else ([mg.smoother] * before, [mg.smoother] * after)
-        transfer = 0 if P is None else P.matrix().nnz
-        levels.append(LevelWork(A.grid.shape, _entries(A), *sweeps, transfer))
+        levels.append(LevelWork(A.grid.shape, A.matrix().nnz, *sweeps, 0 if P is None else P.matrix().nnz))
     return levels
 
 
-def _entries(A: Any) -> int:
-    """Nonzeros of A without those that lead beyond the boundary."""
-    return int(A.matrix().nnz)
+def work_of_module(module: Any, shape: tuple[int, ...]) -> list[LevelWork]:
+    """The work of a `TrainableMultigrid` on a grid of this shape."""
+    parts, levels = module.parts(), []
+    for number, level in enumerate(module.levels(shape)):
+        part, below = parts[min(number, len(parts) - 1)], tuple(n // 2 for n in shape)
+        counts = [np.prod([n - abs(o) for n, o in zip(shape, offset, strict=True)]) for offset in offsets(level.info)]
+        sweeps = ([K[0].numel()] * len(K) if level.P else () for K in (part.before, part.after))
+        transfer = len(offsets(part.P)) * int(np.prod(below)) if level.P else 0  # every fine point around is there
+        levels.append(LevelWork(shape, int(sum(counts)), *sweeps, transfer))
+        shape = below
+    return levels
+
+
+def offsets(K: Any) -> list[tuple[int, ...]]:
+    """The offsets of the entries of a stencil that are not zero but for rounding."""
+    values = K.detach().numpy()
+    found = np.argwhere(abs(values) > 1e-12 * abs(values).max()) - values.shape[0] // 2
+    return [tuple(map(int, offset)) for offset in found]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from benchmarks.learned.learned_table import not_measured
 from benchmarks.learned.runner import Result
 
 
 def body(results: dict[str, Result], missing: dict[str, str]) -> str:
-    return "nothing yet"
+    """All rows, then what has not been measured."""
+    return "\n\n".join(["", *not_measured(missing)])

@@ -95,8 +95,9 @@ def _run(experiment: Experiment, results: dict[str, Result]) -> Result:
 
 def append(path: Path, result: Result) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    cut_off = path.exists() and not path.read_text().endswith("\n")
     with path.open("a") as lines:
-        lines.write(json.dumps(result) + "\n")
+        lines.write("\n" * cut_off + json.dumps(result) + "\n")
 
 
 def is_done(result: Result | None) -> bool:
