@@ -5,11 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.learned import learned_table, operator_table
+import pde
+from benchmarks.learned import darcy, learned_table, operator_table
 from benchmarks.learned.classical import Candidate, line_search, measure, rate, scipy_iterations
 from benchmarks.learned.experiments import EXPERIMENTS
 from benchmarks.learned.families import TUNING, problem
 from benchmarks.learned.operations import LevelWork, cycle_operations, work_of, work_of_module
+from benchmarks.learned.operators import SETTINGS, relative_error, with_finer_levels
 from benchmarks.learned.runner import Clock, Experiment, matching, read, read_duration, run_queue
 from benchmarks.learned.transfers import CornerTransfer, name_of
 from pde.levels.transfers import BilinearTransfer, LinearTransfer
@@ -153,3 +155,53 @@ def test_tables_from_results(tmp_path):
     assert text.endswith("## Not measured\n\n- learned/x: 9 CPU s")
     assert operator_table.body({}, {"operator/data": "not run yet"}).endswith("- operator/data: not run yet")
     assert measured["predicted"] == pytest.approx(measured["sizes"]["31"]["factor"], rel=0.2)
+
+
+def test_one_random_field_on_every_grid():
+    """At 3 n cells every third centre is one of n cells; samples and parts have fields of their own."""
+    coarse, fine = (darcy.field("test", 7, n) for n in (20, 60))
+    rounding = darcy.MODES**2 * np.finfo(float).eps * np.abs(fine).max()
+    assert np.abs(fine[1::3, 1::3] - coarse).max() <= rounding
+    assert not np.allclose(coarse, darcy.field("test", 8, 20))
+    assert not np.allclose(coarse, darcy.field("train", 7, 20))
+    assert abs(fine.mean()) <= rounding  # no constant, and the other cosines sum to zero over the centres
+
+
+def test_darcy_files_are_solutions_of_the_problem(tmp_path, monkeypatch):
+    monkeypatch.setattr(darcy, "PARTS", {"train": 3, "validation": 1, "test": 2})
+    path = tmp_path / "darcy.npz"
+    assert darcy.save(path, 16, "test") > 0
+    with np.load(path) as file:
+        data = dict(file)
+    assert {name: value.shape for name, value in data.items()} == {
+        **dict.fromkeys(("train_inputs", "train_targets"), (3, 1, 16, 16)),
+        **dict.fromkeys(("test_inputs", "test_targets"), (2, 1, 16, 16)),
+    }
+    for a, u in zip(data["test_inputs"][:, 0], data["test_targets"][:, 0], strict=True):
+        assert set(np.unique(a)) <= {3.0, 12.0}
+        A = pde.Poisson((16, 16), centering="cell", coefficient=a.astype(float))
+        size = np.abs(A.matrix()).sum(axis=1).max() * np.abs(u).max()
+        assert np.abs(A.apply(u.astype(float)) - 1).max() <= np.finfo(np.float32).eps * size + darcy.RTOL * 16
+
+
+def test_relative_errors():
+    t = np.array([[[3.0, 4.0]], [[0.0, 2.0]]])
+    assert relative_error(t + np.array([0.0, 1.0]), t) == pytest.approx((1 / 5 + 1 / 2) / 2)
+    assert relative_error(np.zeros((1, 1, 2)), t) == 1.0
+
+
+def test_a_new_finest_level_is_a_copy():
+    old = {"W.1.A.0.0.weight": 0, "W.1.A.1.0.weight": 1, "W.1.R.0.weight": 2, "K.1.weight": 3}
+    new = dict.fromkeys(["W.1.A.0.0.weight", "W.1.A.1.0.weight", "W.1.A.2.0.weight", "W.1.R.1.weight", "K.1.weight"])
+    assert list(with_finer_levels(old, new, 1).values()) == [0, 0, 1, 2, 3]
+    assert with_finer_levels(old, old, 0) == old
+
+
+def test_a_table_of_operators():
+    run = {"setting": "width 16", "parameters": 1000, "epochs": 9.5, "l2 at 128": 0.5, "seconds_per_sample": 0.01}
+    runs = {f"operator/U-Net/seed{s}": {**run, "l2": 0.01 * s, "validation": [0.1, 0.2, 0.3]} for s in (1, 2)}
+    data = {"operator/data": {"mean": 0.25, "seconds_per_sample": {"64": 0.01, "128": 0.06}}}
+    text = operator_table.body({**runs, **data}, {})
+    assert "| U-Net | width 16 | 1,000 | 9.5 | 1.50 ± 0.71 | 2 | 50.00 ± 0.00 | 10.0 | 10.00, 20.00, 30.00 |" in text
+    assert "| 25.00 |" in text
+    assert all(len(settings) == 3 for settings in SETTINGS.values())

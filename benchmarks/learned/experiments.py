@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from benchmarks.learned.classical import tune
 from benchmarks.learned.families import FAMILIES
+from benchmarks.learned.operators import MINUTES, SETTINGS, final, make_data, trial, trials, tune_at_128
 from benchmarks.learned.runner import Clock, Experiment, Result
 from benchmarks.learned.trained import Entry, train
 
@@ -51,4 +54,36 @@ POINTS = [_tuned(family, "sor", 500) for family in FAMILIES]
 LINES = [_tuned(family, "zebra", 1000) for family in FAMILIES]
 REFERENCES = [_tuned(family, smoother, 300) for smoother in ("chebyshev", "jacobi") for family in FAMILIES]
 
-EXPERIMENTS = [*LEARNED[0][:3], *POINTS, *LEARNED[0][3:], *LINES, *LEARNED[1], *LEARNED[2], *REFERENCES]
+DATA = "operator/data"
+OPERATORS = [Experiment(DATA, 300, make_data)]
+OPERATORS += [
+    Experiment(name, 180, partial(trial, kind, number), (DATA,))
+    for kind in SETTINGS
+    for number, name in enumerate(trials(kind))
+]
+LONG = {
+    seed: [
+        Experiment(f"operator/{kind}/seed{seed}", MINUTES * 60, partial(final, kind, seed), (DATA, *trials(kind)))
+        for kind in SETTINGS
+    ]
+    for seed in (0, 1, 2)
+}
+TUNED_AT_128 = [
+    Experiment(f"operator/MgNO/tuned-at-128-{more}-more-levels", 500, partial(tune_at_128, more), (LONG[0][0].name,))
+    for more in (0, 1)
+]
+
+EXPERIMENTS = [
+    *LEARNED[0][:3],
+    *POINTS,
+    *LEARNED[0][3:],
+    *OPERATORS,
+    *LONG[0],
+    *TUNED_AT_128,
+    *LINES,
+    *LEARNED[1],
+    *LEARNED[2],
+    *LONG[1],
+    *LONG[2],
+    *REFERENCES,
+]

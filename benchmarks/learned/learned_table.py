@@ -90,8 +90,8 @@ mean residual reduction of an iteration until 1e-6.
 - Classical cycles are tuned on {TUNING}² unknowns: omega by a scan of {SCAN} values and a line search of {LINE} more,
   the same for every choice of sweeps (1,1), (2,1), (2,2), V or W, corners of P (tau, see
   `benchmarks/learned/transfers.py`), coarse operators and, with CG, symmetric post-smoothing. For each smoother the
-  table has the choice with the most digits per operation, the best V(1,1), and the most efficient one with CG. "sor" has
-  four colours where A has nine points. Coarse operators are R A P unless said otherwise; P is bilinear without tau.
+  table has the choice with the most digits per operation, the best V(1,1), and the most efficient one with CG. "sor"
+  has four colours where A has nine points. Coarse operators are R A P unless said otherwise, P is bilinear without tau.
 - Learned cycles are trained on {", ".join(f"{n}²" for n in TRAINING)} unknowns, {STEPS} steps of Adam.
 - "Fourier" is `mg.predict`, with CG its bound by the condition number.
 - Operations are counted by `benchmarks/learned/operations.py`, with CG per iteration.
