@@ -24,13 +24,22 @@ from nets.models.checkpoint import CheckpointError
 from nets.models.create import create_model, list_models
 from nets.models.densenet import DenseNet
 from nets.models.mgnet import MgNet
+from nets.models.mgno import MgNO
 from nets.models.plain import PlainNet
 from nets.models.resnet import ResNet
 from nets.models.vmgnet import VMgNet
 from nets.models.weights import load
 from nets.naming.densenet_config import DenseNetConfig
-from nets.naming.grammar import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
+from nets.naming.grammar import (
+    Architecture,
+    DenseNetArchitecture,
+    MgNOArchitecture,
+    PlainArchitecture,
+    ResNetArchitecture,
+    parse,
+)
 from nets.naming.mgnet_config import MgNetConfig
+from nets.naming.mgno_config import MgNOConfig
 from nets.naming.plain_config import PlainConfig
 from nets.naming.resnet_config import ResNetConfig
 from nets.runs import TrainingResult, directory, train
@@ -46,6 +55,9 @@ __all__ = [
     "ExportError",
     "Exported",
     "FeatureInfo",
+    "MgNO",
+    "MgNOArchitecture",
+    "MgNOConfig",
     "MgNet",
     "MgNetConfig",
     "Network",

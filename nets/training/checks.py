@@ -19,7 +19,6 @@ from nets.models.base import Network
 from nets.models.create import create_model
 from nets.models.input_checks import check_input
 from nets.models.modes import evaluating, trained_norms
-from nets.models.vmgnet import VMgNet
 from nets.naming.lookup import named_settings
 from nets.training.recipe import Recipe
 
@@ -68,7 +67,7 @@ def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: An
 
 def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None:
     """Check that the recipe can train this model on this data with so many processes."""
-    if isinstance(model, VMgNet):
+    if model.dense:
         raise ValueError(f"model must classify images; got {model.config}, which predicts every pixel")
     classes = len(data.class_names)
     if model.config.num_classes != classes:
