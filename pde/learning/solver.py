@@ -1,0 +1,199 @@
+"""Trained cycles as a solver in NumPy, for every size of grid."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from scipy.linalg import eigvalsh_tridiagonal
+
+from mgcore import Level
+from mgcore.cycle import work_units
+from pde.learning.array_levels import StencilSmoother, StencilTransfer, constant_operator, galerkin_operator
+from pde.learning.family import Family
+from pde.learning.levels import LevelParts, check_constants
+from pde.learning.stencils import galerkin
+from pde.levels.cubic_interpolation import CubicInterpolation
+from pde.levels.direct import direct_solver
+from pde.levels.hierarchy import COARSEST_SIZE, Choices, Hierarchy, LevelInfo
+from pde.problem.compact import CompactOperator
+from pde.problem.finest import finest_operator
+from pde.problem.inner_product import Volumes
+from pde.problem.poisson import Poisson
+from pde.solver.multigrid import Multigrid
+
+LANCZOS = 30
+"""Steps by which the definiteness of a cycle is checked."""
+
+
+class TrainedHierarchy(Hierarchy):
+    """Levels whose sweeps stay as they are trained."""
+
+    def symmetric(self) -> Hierarchy:
+        """The same: symmetric cycles are those that were trained so."""
+        return self
+
+
+class TrainedMultigrid(Multigrid):
+    """`pde.Multigrid` with the stencils of a `TrainableMultigrid`; see its `to_multigrid`.
+
+    Attributes:
+        trained: the cycle that was trained; `cycle` and `solve` take "V" unless told.
+    """
+
+    def __init__(self, module: Any, problem: Poisson, dtype: str = "float64") -> None:
+        self.family = Family(problem)
+        module.family.check_same_equation(self.family)
+        parts = [LevelParts(*(K.detach().double().cpu() for K in part)) for part in module.parts()]
+        for part in parts:
+            check_constants(part.P)
+            for name, K in part._asdict().items():
+                if not torch.isfinite(K).all():
+                    raise ValueError(f"{name}: the trained stencils must be finite, and are not")
+        self._parts, self._adjoint, self.trained = parts, module.symmetric, module.cycle
+        self._eigenvalues: dict[str, float] = {}
+        nu = len(parts[0].before), len(parts[0].after)
+        super().__init__(
+            problem,
+            smoother="jacobi",
+            nu=nu,
+            coarse=module.coarse,
+            transfer="bilinear",
+            dtype=dtype,
+            kernels="numpy",
+        )
+        self.smoother = self.transfer = "trained"
+
+    def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
+        """The asymptotic error reduction per cycle by local Fourier analysis; `grids` None takes three or fewer.
+
+        Raises:
+            ValueError: `accel` is "cg", for which there is no prediction.
+        """
+        from pde.learning.symbols import cycle_factor
+
+        if self.acceleration(accel, cycle) is not None:
+            raise ValueError("accel must be None here: trained cycles within conjugate gradients are not predicted")
+        A = torch.as_tensor(self.family.stencil(self.problem.shape))
+        number = min(3, len(self.levels)) if grids is None else grids
+        rediscretised = self.coarse == "rediscretised"
+        return float(cycle_factor(A, self._parts, grids=number, cycle=cycle, rediscretised=rediscretised))
+
+    def update(self, *_: Any, **__: Any) -> NoReturn:
+        """Refused: stencils are trained for one equation.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("update: these stencils are trained for one equation; train a TrainableMultigrid for another")
+
+    def acceleration(self, accel: str | None, cycle: str = "fmg") -> str | None:
+        chosen = super().acceleration(accel, cycle)
+        return chosen if accel == "cg" or chosen is None or self._least("W" if cycle == "W" else "V") > 0 else None
+
+    def _check_symmetric(self, cycle: str) -> None:
+        if cycle in ("F", "backslash") or not self._adjoint:
+            why = f"got cycle={cycle!r}" if self._adjoint else "this one was trained with symmetric=False"
+            raise ValueError(f"cycle: a preconditioner is a V- or W-cycle that was trained with symmetric=True; {why}")
+        kind = "W" if cycle == "W" else "V"
+        if not self._least(kind) > 0:
+            raise ValueError(
+                f"cycle: the trained {kind}-cycle on {self.problem.shape} is not positive definite (B A has an "
+                f"eigenvalue {self._least(kind):.2g}), and no preconditioner; train it longer, or on larger grids"
+            )
+
+    def _least(self, cycle: str) -> float:
+        """The smallest eigenvalue of B A, looked for once."""
+        if cycle not in self._eigenvalues:
+            self._eigenvalues[cycle] = smallest_eigenvalue(self, cycle)
+        return self._eigenvalues[cycle]
+
+    def _symmetric_nu(self) -> bool:
+        return self._adjoint
+
+    def _cost(self, cycle: str, cycles: int, symmetric: bool) -> float:
+        """A sweep costs a residual, and its own points."""
+        nonzeros = tuple(level.info.operator.nonzeros for level in self.levels)
+        points = self._parts[0].before[0].numel() if self.nu[0] else self._parts[0].after[0].numel()
+        share = 1 + points * self.levels[0].info.grid.size / nonzeros[0]
+        sweeps: Any = tuple(share * n for n in self.nu)
+        return work_units(nonzeros, sweeps, cycle, cycles)
+
+    def _hierarchy(self, problem: Poisson, choices: Choices, before: Hierarchy | None) -> Hierarchy:
+        return trained_hierarchy(self.family, self._parts, choices, self._limit)
+
+
+def trained_hierarchy(family: Family, parts: list[LevelParts], choices: Choices, limit: int | None) -> Hierarchy:
+    """The levels of trained stencils, which halve all axes as `make_levels` does, of an even number of points too."""
+    problem = family.problem
+    A: Any = finest_operator(problem.grid, choices.dtype, problem.terms)
+    made = TrainedHierarchy([], [], [], [], choices)
+    K: Any = torch.as_tensor(family.stencil(problem.shape))  # None where it is not the same at all points
+    volume = float(problem.grid.volumes().flat[0])
+    made.volumes.append(Volumes(problem.grid))
+    while A.grid.size > COARSEST_SIZE and min(A.grid.shape) >= 3:
+        part = parts[min(len(made.levels), len(parts) - 1)]
+        transfer = StencilTransfer(A.grid, part.P.numpy(), part.R.numpy())
+        made.levels.append(_level(A, part, transfer))
+        which = transfer.which
+        rediscretised = choices.coarse == "rediscretised"
+        made.interpolations.append(CubicInterpolation(A.grid, which, choices.dtype, rediscretised))
+        volume *= 2**problem.ndim
+        regular = all(n % 2 for n in A.grid.shape)
+        if rediscretised:
+            A = _rediscretised(family, transfer, choices)
+        else:
+            K = galerkin(K, part.P, part.R) if K is not None and regular else None
+            A = _product(A, K, transfer, volume).to(None, choices.dtype)
+        made.volumes.append(Volumes(A.volumes))
+    info = LevelInfo(A.grid, A, "Galerkin" if isinstance(A, CompactOperator) else "stencil", "direct", None)
+    made.levels.append(Level(A, [direct_solver(A, singular=False)], info=info))
+    return made
+
+
+def _product(A: Any, K: Any, transfer: StencilTransfer, volume: float) -> CompactOperator:
+    """R A P, of the stencil K where it is that at all points."""
+    if K is None:
+        return galerkin_operator(A.to(None, np.dtype(float)), transfer, A.terms, volume)
+    return constant_operator(K.numpy(), transfer.coarse, A.terms, volume)
+
+
+def _rediscretised(family: Family, transfer: StencilTransfer, choices: Choices) -> Any:
+    if any(n % 2 == 0 for n in transfer.fine.shape):
+        raise ValueError(
+            "problem: with coarse='rediscretised' axes halve, and need 2^k m - 1 points; got a grid of shape "
+            f"{transfer.fine.shape} among its levels"
+        )
+    return finest_operator(transfer.coarse, choices.dtype, family.on(transfer.coarse.shape).terms)
+
+
+def _level(A: Any, part: LevelParts, transfer: StencilTransfer) -> Level:
+    before, after = ([StencilSmoother.of(K.numpy(), A.diagonal) for K in sweeps] for sweeps in part[:2])
+    kernel = "x".join(map(str, (part.before if len(before) else part.after).shape[1:]))
+    told = f"trained {kernel} ({len(before)},{len(after)})"
+    info = LevelInfo(A.grid, A, "stencil", told, transfer)  # type: ignore[arg-type]
+    return Level(A, before, R=transfer.adjoint(), P=transfer, B_post=after, info=info)
+
+
+def smallest_eigenvalue(mg: TrainedMultigrid, cycle: str) -> float:
+    """The smallest eigenvalue of B A, B one cycle, by Lanczos in the inner product of A: positive where B is definite.
+
+    An estimate from above, after `LANCZOS` steps from random values.
+    """
+    A = mg.levels[0].A
+    v = np.random.default_rng(0).standard_normal(mg.problem.shape).astype(mg.dtype)
+    diagonal, beside = list[float](), list[float]()
+    before, size = np.zeros_like(v), 0.0
+    Av = A(v)
+    for _ in range(LANCZOS):
+        norm = float(np.sqrt(np.vdot(v, Av)))
+        if diagonal and not norm > np.sqrt(np.finfo(mg.dtype).eps):
+            break
+        v, Av, size = v / norm, Av / norm, norm if diagonal else 0.0
+        beside.append(size)
+        w = mg.cycle(Av, cycle=cycle)
+        diagonal.append(float(np.vdot(w, Av)))
+        before, v = v, w - diagonal[-1] * v - size * before
+        Av = A(v)
+    return float(eigvalsh_tridiagonal(diagonal, beside[1:])[0])
