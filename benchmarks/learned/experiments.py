@@ -46,6 +46,8 @@ def _entries(seed: int) -> list[Entry]:
         Entry(STRONG, kernel=5, **corners),
         Entry(POISSON, symmetric=True, seed=seed),
         Entry(STRONG, kernel=5, symmetric=True, **corners),
+        Entry(STRONG, sweeps=(2, 2), symmetric=True, **corners),
+        Entry(MILD, sweeps=(2, 2), **corners),
     ]
 
 

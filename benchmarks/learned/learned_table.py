@@ -93,7 +93,8 @@ mean residual reduction of an iteration until 1e-6.
   table has the choice with the most digits per operation, the best V(1,1), and the most efficient one with CG. "sor"
   has four colours where A has nine points. Coarse operators are R A P unless said otherwise, P is bilinear without tau.
 - Learned cycles are trained on {", ".join(f"{n}²" for n in TRAINING)} unknowns, {STEPS} steps of Adam.
-- "Fourier" is `mg.predict`, with CG its bound by the condition number.
+- "Fourier" is `mg.predict` on infinite grids, with CG its bound by the condition number; three grids of learned cycles,
+  up to eight of classical ones.
 - Operations are counted by `benchmarks/learned/operations.py`, with CG per iteration.
 - Times are CPU seconds of one thread, all in NumPy (`kernels="numpy"`); compiled kernels would favour classical cycles.
 - Iterations are for white noise f from zero; "> {MOST}" has not reached 1e-6.

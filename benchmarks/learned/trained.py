@@ -77,8 +77,8 @@ def measure(module: Any, entry: Entry, clock: Clock, sizes: tuple[int, ...] = SI
 
 
 def predicted_or_none(mg: Any, candidate: Candidate) -> float | None:
-    """The Fourier prediction, where the analysis knows such a cycle."""
+    """The Fourier prediction, where there is one for such a cycle."""
     try:
         return prediction(mg, candidate)
-    except (ValueError, NotImplementedError):
+    except (ValueError, ImportError):
         return None
