@@ -43,11 +43,12 @@ from nets.naming.mgno_config import MgNOConfig
 from nets.naming.plain_config import PlainConfig
 from nets.naming.resnet_config import ResNetConfig
 from nets.runs import TrainingResult, directory, train
-from nets.training import Evaluation, Recipe, TrainingError, TrainingInterrupted, evaluate
+from nets.training import DenseEvaluation, Evaluation, Recipe, TrainingError, TrainingInterrupted, evaluate
 
 __all__ = [
     "Architecture",
     "CheckpointError",
+    "DenseEvaluation",
     "DenseNet",
     "DenseNetArchitecture",
     "DenseNetConfig",
@@ -115,7 +116,14 @@ def _draw_history(history: list[dict[str, Any]], path: Path) -> None:
     plot.learning_curve(history, path)
 
 
+def _draw_predictions(evaluation: DenseEvaluation, path: Path) -> None:
+    from nets import plot
+
+    plot.predictions(evaluation, path)
+
+
 directory.draw_history = _draw_history
+directory.draw_predictions = _draw_predictions
 
 
 def __dir__() -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
 import mgcore
 from mgcore import Visit
-from nets.data.transform import Transform
+from nets.data import DenseTransform, Transform
 from nets.models.activations import create_activations
 from nets.models.input_checks import check_features, check_input
 from nets.models.operators import CONVOLUTION, convolution, max_pool, normalisation
@@ -50,10 +50,10 @@ class Network(Configured):
     """
 
     activation_checkpointing = False
-    dense = False
-    """Whether it predicts every pixel."""
-    transform: Transform | None = None
-    """The preparation of its images; `nets.load` sets it."""
+    dense: ClassVar[bool] = False
+    """Whether it predicts at every point, (N, num_classes, n, ...) from (N, in_channels, n, ...)."""
+    transform: Transform | DenseTransform | None = None
+    """The preparation of its images; `nets.load` sets it, and `nets.train` where it predicts at every point."""
     origin: Mapping[str, Any] | None = None
     """The source of its weights, for the record of a run that starts from them; None where they are fresh."""
 

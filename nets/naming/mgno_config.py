@@ -61,7 +61,7 @@ class MgNOConfig(Settings):
 
     @property
     def stem_channels(self) -> int:
-        """Those of the input: nothing comes before the first layer."""
+        """Channels of the input: there is no stem."""
         return self.in_channels
 
 

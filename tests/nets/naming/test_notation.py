@@ -257,7 +257,7 @@ def test_any_text_parses_or_is_refused_with_an_example(length, tail):
         ("V-MgNet[2,2:1]-[8]-B^l", 12, '",", ";" or "]"'),
         ("MgNet[2;2]-[8]-B^l", 8, '"," or "]"'),
         ("MgNO[1,2]", 10, r'"-", as in "-\[24\]".*did you mean MgNO\[1,2\]-\[24\]\?'),
-        ("MgNO[1,2;1,1]-[8]", 10, "1 number of sweeps on the way up, one per grid but the coarsest, not 2"),
+        ("MgNO[1,2;1,1]-[8]", 9, "1 number of sweeps on the way up, one per grid but the coarsest, not 2"),
         ("MgNO[1]-[(8,9)]", 10, "a channel count"),
         ("MgNO[1]-[8]-B^l", 12, "the end"),
         ("MgNet[2,2]-[64,0]-B^l", 16, "a channel count"),
