@@ -195,6 +195,16 @@ def test_a_new_finest_level_is_a_copy():
     new = dict.fromkeys(["W.1.A.0.0.weight", "W.1.A.1.0.weight", "W.1.A.2.0.weight", "W.1.R.1.weight", "K.1.weight"])
     assert list(with_finer_levels(old, new, 1).values()) == [0, 0, 1, 2, 3]
     assert with_finer_levels(old, old, 0) == old
+    assert with_finer_levels({"W.0.A.1.0.weight": 7}, {"W.0.A.1.0.weight": None}, 1) == {"W.0.A.1.0.weight": 7}
+
+
+@pytest.mark.parametrize("form", ["residual", "published"])
+def test_an_mgno_with_a_level_more_takes_all_weights(form):
+    import nets
+
+    small, large = (nets.create_model(f"MgNO[{nu}]-[2], form={form}", in_channels=1) for nu in ("1,2", "1,1,2"))
+    made = with_finer_levels(small.state_dict(), large.state_dict(), 1)
+    assert {key: value.shape for key, value in made.items()} == {k: v.shape for k, v in large.state_dict().items()}
 
 
 def test_a_table_of_operators():

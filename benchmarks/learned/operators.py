@@ -45,7 +45,7 @@ SETTINGS = {
     "MgNO": (
         Setting("MgNO", 2e-3, 8, MGNO.format(24)),
         Setting("MgNO", 4e-3, 16, MGNO.format(24)),
-        Setting("MgNO", 4e-3, 8, MGNO.format(16)),
+        Setting("MgNO", 2e-3, 8, MGNO.format(24) + ", form=published"),
     ),
     "FNO": (
         Setting("FNO", 2e-3, 8, options={"width": 32, "modes": 16}),
@@ -200,11 +200,18 @@ def tune_at_128(more: int, clock: Clock, results: dict[str, Result]) -> Result:
 
 
 def with_finer_levels(old: dict[str, Any], new: dict[str, Any], more: int) -> dict[str, Any]:
-    """The weights of an MgNO with `more` levels: those of level l are of level l - more before, or of its finest."""
+    """The weights of an MgNO with `more` levels: those of level l are of level l - more before, or of its finest.
+
+    A weight that is there on coarser levels alone comes from the next one that has it.
+    """
     made = {}
     for key in new:
-        parts = key.split(".")  # W.layer.A.level. ...
-        if parts[0] == "W":
-            parts[3] = str(max(int(parts[3]) - more, 0))
-        made[key] = old[".".join(parts)]
+        kind, *others = key.split(".")
+        if kind != "W":
+            made[key] = old[key]
+            continue
+        layer, operator, level, *rest = others
+        levels = range(max(int(level) - more, 0), int(level) + 1)
+        names = (".".join([kind, layer, operator, str(l), *rest]) for l in levels)
+        made[key] = next(old[name] for name in names if name in old)
     return made
