@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import pde
+from benchmarks.learned import __main__ as command
 from benchmarks.learned import darcy, learned_table, operator_table
 from benchmarks.learned.classical import Candidate, line_search, measure, rate, scipy_iterations
 from benchmarks.learned.experiments import EXPERIMENTS
@@ -155,6 +156,19 @@ def test_tables_from_results(tmp_path):
     assert text.endswith("## Not measured\n\n- learned/x: 9 CPU s")
     assert operator_table.body({}, {"operator/data": "not run yet"}).endswith("- operator/data: not run yet")
     assert measured["predicted"] == pytest.approx(measured["sizes"]["31"]["factor"], rel=0.2)
+
+
+def test_the_command_writes_both_tables_and_lists_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["x", "--table", "--output", str(tmp_path)])
+    command.main()
+    texts = [(tmp_path / f"{name}.md").read_text() for name in ("learned", "operator")]
+    for e in EXPERIMENTS:
+        assert (f"- {e.name}: not run yet" in texts[0]) != (f"- {e.name}: not run yet" in texts[1])
+    assert all("- command: `python -m benchmarks.learned --table" in text for text in texts)
+    monkeypatch.setattr("sys.argv", ["x", "--only", "nothing"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "--only: no experiment has 'nothing'" in capsys.readouterr().err
 
 
 def test_one_random_field_on_every_grid():

@@ -51,10 +51,10 @@ def _entries(seed: int) -> list[Entry]:
     ]
 
 
-LEARNED = {seed: [_trained(entry, 400) for entry in _entries(seed)] for seed in (0, 1, 2)}
-POINTS = [_tuned(family, "sor", 500) for family in FAMILIES]
-LINES = [_tuned(family, "zebra", 1000) for family in FAMILIES]
-REFERENCES = [_tuned(family, smoother, 300) for smoother in ("chebyshev", "jacobi") for family in FAMILIES]
+LEARNED = {seed: [_trained(entry, 250) for entry in _entries(seed)] for seed in (0, 1, 2)}
+POINTS = [_tuned(family, "sor", 400) for family in FAMILIES]
+LINES = [_tuned(family, "zebra", 700) for family in FAMILIES]
+REFERENCES = [_tuned(family, smoother, 200) for smoother in ("chebyshev", "jacobi") for family in FAMILIES]
 
 DATA = "operator/data"
 OPERATORS = [Experiment(DATA, 300, make_data)]
