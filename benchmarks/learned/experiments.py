@@ -59,7 +59,7 @@ REFERENCES = [_tuned(family, smoother, 200) for smoother in ("chebyshev", "jacob
 DATA = "operator/data"
 OPERATORS = [Experiment(DATA, 300, make_data)]
 OPERATORS += [
-    Experiment(name, 180, partial(trial, kind, number), (DATA,))
+    Experiment(name, 120, partial(trial, kind, number), (DATA,))
     for kind in SETTINGS
     for number, name in enumerate(trials(kind))
 ]

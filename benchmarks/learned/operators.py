@@ -84,13 +84,18 @@ def learn(setting: Setting, file: Path, seed: int, clock: Clock, epoch: float | 
     """Train for the CPU seconds of the clock; `epoch` are those of one epoch, where they are known."""
     import torch
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(cores())
     way = learn_by_nets if setting.kind == "MgNO" else learn_by_loop
     predict, numbers = way(setting, file, seed, clock, epoch, folder)
     arrays, larger = np.load(file), np.load(FILES[128])
     error, seconds = _evaluated(predict, arrays["test_inputs"], arrays["test_targets"])
     error_128 = _evaluated(predict, larger["test_inputs"], larger["test_targets"])[0]
     return {"setting": str(setting), **numbers, "l2": error, "l2 at 128": error_128, "seconds_per_sample": seconds}
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _evaluated(predict: Predict, inputs: np.ndarray, targets: np.ndarray) -> tuple[float, float]:
