@@ -93,8 +93,8 @@ class MgNO(Network):
 class LinearCycle(nn.Module):
     """W: f -> u, one V-cycle of `mgcore` from u = 0 with trained convolutions, without bias or activation.
 
-    `A[l][i]`, `B[l][i]`, `B_post[l][i]` by grid and use; `R[l]`, `Pi[l]`, `P[l]` by transition. Weights that no image
-    would reach are left out: A where nothing reads f - A u.
+    `A[l][i]`, `B[l][i]`, `B_post[l][i]` by grid and use; `R[l]`, `Pi[l]`, `P[l]` by transition. A grid has no A where
+    nothing reads f - A u.
 
     Args:
         config: sweeps, channels of u, form.

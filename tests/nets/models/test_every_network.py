@@ -197,7 +197,7 @@ def test_exports_for_any_batch_and_size(family):
         torch.testing.assert_close(program(x), model(x))
 
 
-SMALLEST = ("MgNet[1,1]-[2]-B^l", "V-MgNet[1,1]-[2]-B^l-Pi_0", "ResNet[1,1]-[2]", "DenseNet[1,1]-[2]")
+SMALLEST = ("MgNet[1,1]-[2]-B^l", "V-MgNet[1,1]-[2]-B^l-Pi_0", "MgNO[1,1]-[2]", "ResNet[1,1]-[2]", "DenseNet[1,1]-[2]")
 
 
 @pytest.mark.parametrize("name", SMALLEST)
