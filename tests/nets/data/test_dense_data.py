@@ -1,12 +1,16 @@
 """Inputs and targets on grids: what is taken, in which units, and what is refused."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
 
 import nets
 from nets.data import DenseDataset, DenseTransform, load, load_dense, validation_split
+from nets.training.dense_losses import relative_h1, relative_l2
 from tests.nets.dense_data import denoising, save, segmentation
+from tests.test_examples_in_docstrings import run_examples
 
 X, Y = torch.arange(24.0).reshape(3, 2, 4), torch.arange(12.0).reshape(3, 1, 4) + 1
 CLASSES = torch.tensor([[0, 1, 2, 0]] * 3)
@@ -136,3 +140,8 @@ def test_bad_files(tmp_path):
     for argument in ({"exclude": "list.txt"}, {"size": 8}):
         with pytest.raises(ValueError, match=f"{next(iter(argument))} must be None"):
             nets.data.load(str(path), **argument)
+
+
+@pytest.mark.parametrize("documented", [DenseDataset, DenseTransform, load_dense, relative_l2, relative_h1])
+def test_examples_in_docstrings(documented):
+    run_examples(documented.__name__, documented, vars(inspect.getmodule(documented)) | {"nets": nets})
