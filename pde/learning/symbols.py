@@ -68,14 +68,65 @@ def blocks(
     rediscretised: bool = False,
 ) -> Tensor:
     """M of each base frequency, (F, n, n) for n harmonics: a cycle takes the error e to M e."""
+    step, alive = _error_step(A, parts, grids, cycle, frequencies, rediscretised)
+    n, F = alive[..., 0].numel(), alive.shape[-1]
+    e = torch.eye(n, dtype=A.dtype, device=A.device).reshape(n, *alive.shape[:-1], 1) * alive
+    return step(e).reshape(n, n, F).permute(2, 1, 0)
+
+
+def noise_factor(
+    A: Tensor,
+    parts: Sequence[LevelParts],
+    noise: Tensor,
+    *,
+    cycle: str = "V",
+    frequencies: int = 4,
+    cycles: int = 8,
+    before: int = 2,
+    rediscretised: bool = False,
+) -> Tensor:
+    """The reduction of random vectors per cycle: what `cycle_factor` with a power takes of all modes, for many grids.
+
+    Args:
+        noise: see `white_noise`.
+        frequencies: as for the noise.
+        cycles, before: the reduction is that of `cycles` cycles after `before`, in which no gradient is taken: those
+            modes that fall at once say nothing of the factor.
+        A, parts, cycle, rediscretised: as in `cycle_factor`.
+    """
+    grids = noise.shape[-2].bit_length()
+    step, alive = _error_step(A, parts, grids, cycle, frequencies, rediscretised)
+    e = alive * noise
+    with torch.no_grad():
+        for _ in range(before):
+            e = step(e)
+    start = e.abs().square().sum()
+    for _ in range(count("cycles", cycles, least=1)):
+        e = step(e)
+    return (e.abs().square().sum() / start) ** (1 / (2 * cycles))
+
+
+def white_noise(
+    ndim: int, grids: int, frequencies: int = 4, vectors: int = 1, generator: torch.Generator | None = None
+) -> Tensor:
+    """Normal random numbers for each mode, (vectors, h, ..., h, F)."""
+    shape = _phases((2 ** (grids - 1),) * ndim, frequencies, 1)[1].shape
+    return torch.randn(vectors, *shape, dtype=torch.float64, generator=generator)
+
+
+def _error_step(
+    A: Tensor, parts: Sequence[LevelParts], grids: int, cycle: str, frequencies: int, rediscretised: bool
+) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """A cycle's e -> M e, and 1 for every mode but the constant."""
     run = CYCLES[choose("cycle", cycle, CYCLES)]
     levels = symbol_levels(A, parts, grids, frequencies, rediscretised)
-    h = (2 ** (grids - 1),) * A.ndim
-    alive = _phases(h, frequencies, 1)[1].to(A)
-    n, F = alive[..., 0].numel(), alive.shape[-1]
-    e = torch.eye(n, dtype=A.dtype, device=A.device).reshape(n, *h, 1) * alive
-    made: Tensor = alive * run(levels, torch.zeros_like(e), e)
-    return made.reshape(n, n, F).permute(2, 1, 0)
+    alive = _phases((2 ** (grids - 1),) * A.ndim, frequencies, 1)[1].to(A)
+
+    def step(e: Tensor) -> Tensor:
+        made: Tensor = alive * run(levels, torch.zeros_like(e), e)
+        return made
+
+    return step, alive
 
 
 def symbol_levels(
