@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import cos, pi, sin
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -87,7 +87,7 @@ class MetaMultigrid(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self._options = {"kernel": kernel, "sweeps": sweeps, "cycle": cycle, "symmetric": symmetric}
+        self._options: dict[str, Any] = {"kernel": kernel, "sweeps": sweeps, "cycle": cycle, "symmetric": symmetric}
         plain = TrainableMultigrid(Poisson((7, 7)), levels=1, **self._options)  # it checks the options
         self.cycle, self._kernels = plain.cycle, [0 if K is None else K.shape[1] for K in (plain.before, plain.after)]
         numbers = sum(self._kernels) * kernel**2 + 1
@@ -167,8 +167,13 @@ class MetaMultigrid(nn.Module):
         Returns:
             The loss of each step. Where it stops being finite, training ends with the parameters before.
         """
-        for name, value in {"steps": steps, "batch": batch, "problems": problems}.items():
-            count(name, value, least=1)
+        for name, value, least in (
+            ("steps", steps, 1),
+            ("batch", batch, 1),
+            ("problems", problems, 1),
+            ("grids", grids, 2),
+        ):
+            count(name, value, least)
         drawn, generator = draw(problems, ratios, seed), torch.Generator().manual_seed(seed)
         stencils = torch.stack([_stencil(pair) for pair in drawn])
         optimiser = torch.optim.Adam(self.parameters(), lr=rate)

@@ -10,7 +10,15 @@ from pde.analysis.fourier import Analysis
 from pde.learning.family import Family
 from pde.learning.levels import LevelParts
 from pde.learning.stencils import apply, prolong, restrict
-from pde.learning.symbols import blocks, cycle_factor, smoothing_factor, symbol, symbol_levels
+from pde.learning.symbols import (
+    blocks,
+    cycle_factor,
+    noise_factor,
+    smoothing_factor,
+    symbol,
+    symbol_levels,
+    white_noise,
+)
 from pde.learning.trainable import TrainableMultigrid
 
 EPS = torch.finfo(torch.float64).eps
@@ -87,6 +95,25 @@ def test_many_cycles_reduce_by_the_radius():
     assert cycle_factor(A, parts, frequencies=4, power=1) == M.abs().square().sum((1, 2)).mean().div(16).sqrt()
 
 
+@pytest.mark.parametrize("before", [0, 2])
+def test_noise_of_every_mode_is_reduced_as_the_blocks_say(before):
+    A, parts = rotated()
+    M, k = blocks(A, parts, frequencies=4), 3
+    n, F = M.shape[-1], len(M)
+    every = torch.eye(n, dtype=A.dtype).reshape(n, 4, 4, 1).expand(n, 4, 4, F)
+    reduction = noise_factor(A, parts, every, cycles=k, before=before)
+    powers = [torch.linalg.matrix_power(M, j).abs().square().sum() for j in (before, before + k)]
+    start = n * F - 1 if before == 0 else powers[0]  # without the constant
+    assert abs(reduction - (powers[1] / start) ** (1 / (2 * k))) < 1000 * EPS
+
+
+def test_noise_is_normal_and_follows_its_seed():
+    noise, again = (white_noise(2, 4, 6, vectors=3, generator=torch.Generator().manual_seed(1)) for _ in range(2))
+    assert noise.shape == (3, 8, 8, 24)
+    assert torch.equal(noise, again)
+    assert abs(noise.square().mean() - 1) < 5 * math.sqrt(2 / noise.numel())
+
+
 def test_of_a_batch():
     A, parts = rotated()
     both = [LevelParts(*map(torch.stack, zip(*pair, strict=True))) for pair in zip(parts, rotated(9)[1], strict=True)]
@@ -124,5 +151,7 @@ def test_bad_input(given, named):
     A, parts = rotated()
     with pytest.raises(ValueError, match=named):
         cycle_factor(A, parts, **given)
+    with pytest.raises(ValueError, match="cycles"):
+        noise_factor(A, parts, white_noise(2, 2), cycles=0)
     with pytest.raises(ValueError, match="power"):
         cycle_factor(A, parts, power=0)
