@@ -150,6 +150,7 @@ class MetaMultigrid(nn.Module):
         ratios: tuple[float, float] = (0.01, 1.0),
         problems: int = 256,
         grids: int = 5,
+        frequencies: int = 4,
         seed: int = 0,
         progress: bool = False,
     ) -> list[float]:
@@ -161,7 +162,7 @@ class MetaMultigrid(nn.Module):
         Args:
             ratios: the range, (least, largest); their logs are spread evenly.
             problems: tensors to draw batches from.
-            grids: of the cycle.
+            grids, frequencies: of `noise_factor`; a second, shorter training with 7 and 2 suits large grids.
             progress: show a bar.
 
         Returns:
@@ -181,7 +182,7 @@ class MetaMultigrid(nn.Module):
         losses = list[float]()
         for _ in tqdm(range(steps), desc="fit", disable=not progress):
             chosen = torch.randperm(problems, generator=generator)[:batch]
-            loss = self._loss(stencils[chosen], white_noise(2, grids, generator=generator))
+            loss = self._loss(stencils[chosen], white_noise(2, grids, frequencies, generator=generator), frequencies)
             optimiser.zero_grad()
             loss.backward()
             norm = nn.utils.clip_grad_norm_(self.parameters(), 1.0)
@@ -193,10 +194,10 @@ class MetaMultigrid(nn.Module):
             losses.append(float(loss.detach()))
         return losses
 
-    def _loss(self, A: Tensor, noise: Tensor) -> Tensor:
+    def _loss(self, A: Tensor, noise: Tensor, frequencies: int) -> Tensor:
         def factor(A: Tensor) -> Tensor:
             grids = noise.shape[-2].bit_length()
-            return noise_factor(A, self._parts(A, grids - 1), noise, cycle=self.cycle)
+            return noise_factor(A, self._parts(A, grids - 1), noise, cycle=self.cycle, frequencies=frequencies)
 
         return -softplus(-vmap(factor)(A).log(), beta=10.0).log().mean()  # as -log(-log), and finite above 1
 
