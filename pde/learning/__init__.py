@@ -3,6 +3,7 @@
 Only the way to the solution is learned: the fixed point of every trained cycle is the discrete solution.
 """
 
+from pde.learning.meta import MetaMultigrid
 from pde.learning.trainable import TrainableMultigrid
 
-__all__ = ["TrainableMultigrid"]
+__all__ = ["MetaMultigrid", "TrainableMultigrid"]

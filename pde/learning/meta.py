@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from itertools import pairwise
 from math import cos, pi, sin
 from typing import Any, TypeAlias
@@ -12,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 from torch.nn.functional import softplus
-from tqdm import tqdm
 
 from mgcore import Level
 from pde.common.arguments import count, number
@@ -27,10 +27,15 @@ from pde.problem.poisson import Poisson
 Pair: TypeAlias = tuple[float, float]
 """(angle in degrees, ratio): see `rotated`."""
 
+LEVELS = 8
+"""With stencils of their own; below, where they hardly change, levels share the last."""
 
 BILINEAR = [[0.25, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 0.25]]
 CORNERS = [[0.25, 0.0, -0.25], [0.0, 0.0, 0.0], [-0.25, 0.0, 0.25]]
 """What one number adds to P: see `Prolongation`."""
+
+DIVERGED = 3.0
+"""A loss so much above the first one, 20 times the cycles, ends a training."""
 
 TURNS: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda K: K,
@@ -90,10 +95,10 @@ class MetaMultigrid(nn.Module):
         self._options: dict[str, Any] = {"kernel": kernel, "sweeps": sweeps, "cycle": cycle, "symmetric": symmetric}
         plain = TrainableMultigrid(Poisson((7, 7)), levels=1, **self._options)  # it checks the options
         self.cycle, self._kernels = plain.cycle, [0 if K is None else K.shape[1] for K in (plain.before, plain.after)]
-        numbers = sum(self._kernels) * kernel**2 + 1
+        outputs = sum(self._kernels) * kernel**2 + 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(count("seed", seed, least=0))
-            sizes = [7, *[count("width", width, least=1)] * 2, numbers]
+            sizes = [7, *[count("width", width, least=1)] * 2, outputs]
             layers = [nn.Linear(a, b, dtype=torch.float64) for a, b in pairwise(sizes)]
         nn.init.zeros_(layers[2].weight), nn.init.zeros_(layers[2].bias)
         self.network = nn.Sequential(layers[0], nn.SiLU(), layers[1], nn.SiLU(), layers[2])
@@ -101,18 +106,18 @@ class MetaMultigrid(nn.Module):
     def part(self, A: Tensor) -> LevelParts:
         """The stencils of the level with this operator, a 3 x 3 stencil that is the same turned by 180 degrees."""
         made = self.network(torch.stack([features(turn(A)) for turn in TURNS]))
-        k, number = self._options["kernel"], sum(self._kernels)
-        K = made[:, :-1].reshape(4, number, k, k)
+        k, kernels = self._options["kernel"], sum(self._kernels)
+        K = made[:, :-1].reshape(4, kernels, k, k)
         K = torch.stack([turn(one) for turn, one in zip(TURNS, K + K.flip(-2, -1), strict=True)]).mean(0)
-        K = K + jacobi(1, number, k, 2)[0]
+        K = K + jacobi(1, kernels, k, 2)[0]
         corners = (made[:, -1] * made.new_tensor(SIGNS)).mean()
         P = A.new_tensor(BILINEAR) + corners * A.new_tensor(CORNERS)
         before, after = K.split(self._kernels)
         part = LevelParts(before, after, P, P / 4)
         return symmetric_parts(part) if self._options["symmetric"] else part
 
-    def parts(self, problem: Poisson | Pair, levels: int = 8) -> list[LevelParts]:
-        """The stencils of each level for a problem, or an (angle, ratio) on squares."""
+    def parts(self, problem: Poisson | Pair, levels: int = LEVELS) -> list[LevelParts]:
+        """The stencils of each level for a problem, or for an (angle, ratio) with equal spacing."""
         return self._parts(_stencil(problem), count("levels", levels, least=1))
 
     def _parts(self, A: Tensor, levels: int) -> list[LevelParts]:
@@ -124,9 +129,10 @@ class MetaMultigrid(nn.Module):
 
     def levels(self, problem: Poisson | Pair, shape: Sequence[int]) -> list[Level]:
         """The levels for a grid of this shape, as `mgcore` runs them, on tensors."""
-        return make_levels(_stencil(problem, shape), self.parts(problem), shape)
+        A = _stencil(problem, shape)
+        return make_levels(A, self._parts(A, LEVELS), shape)
 
-    def to_trainable(self, problem: Poisson | Pair, levels: int = 8) -> TrainableMultigrid:
+    def to_trainable(self, problem: Poisson | Pair, levels: int = LEVELS) -> TrainableMultigrid:
         """The cycle for one problem, with parameters that start at these stencils."""
         parts = self.parts(problem, levels)
         made = TrainableMultigrid(_problem(problem), transfer="symmetric", levels=levels, **self._options)
@@ -139,7 +145,7 @@ class MetaMultigrid(nn.Module):
 
     def measure_factor(self, problem: Poisson | Pair, shape: Sequence[int], cycles: int = 30, seed: int = 20) -> float:
         """The asymptotic error reduction per cycle on a grid of this shape; see `TrainableMultigrid.measure_factor`."""
-        return self.to_trainable(problem).measure_factor(shape, cycles, seed)
+        return self.to_trainable(_problem(problem, shape)).measure_factor(shape, cycles, seed)
 
     def fit(
         self,
@@ -166,8 +172,11 @@ class MetaMultigrid(nn.Module):
             progress: show a bar.
 
         Returns:
-            The loss of each step. Where it stops being finite, training ends with the parameters before.
+            The loss of each step. Where it is not finite or rises far above the first one, training ends with the
+            parameters of the least loss, and says so.
         """
+        from tqdm import tqdm
+
         for name, value, least in (
             ("steps", steps, 1),
             ("batch", batch, 1),
@@ -177,21 +186,24 @@ class MetaMultigrid(nn.Module):
             count(name, value, least)
         drawn, generator = draw(problems, ratios, seed), torch.Generator().manual_seed(seed)
         stencils = torch.stack([_stencil(pair) for pair in drawn])
-        optimiser = torch.optim.Adam(self.parameters(), lr=rate)
+        optimiser = torch.optim.Adam(self.parameters(), lr=number("rate", rate))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
-        losses = list[float]()
+        losses, best = list[float](), deepcopy(self.state_dict())
         for _ in tqdm(range(steps), desc="fit", disable=not progress):
             chosen = torch.randperm(problems, generator=generator)[:batch]
             loss = self._loss(stencils[chosen], white_noise(2, grids, frequencies, generator=generator), frequencies)
+            losses.append(float(loss.detach()))
+            if not losses[-1] < losses[0] + DIVERGED:
+                self.load_state_dict(best)
+                say(f"fit: training diverged after {len(losses)} steps; the parameters of the least loss are kept")
+                break
+            if losses[-1] == min(losses):
+                best = deepcopy(self.state_dict())
             optimiser.zero_grad()
             loss.backward()
-            norm = nn.utils.clip_grad_norm_(self.parameters(), 1.0)
-            if not torch.isfinite(norm + loss):
-                say(f"fit: the loss was not finite after {len(losses)} steps; the parameters before it are kept")
-                break
+            nn.utils.clip_grad_norm_(self.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-            losses.append(float(loss.detach()))
         return losses
 
     def _loss(self, A: Tensor, noise: Tensor, frequencies: int) -> Tensor:
@@ -203,7 +215,7 @@ class MetaMultigrid(nn.Module):
 
 
 def draw(number: int, ratios: tuple[float, float], seed: int) -> list[Pair]:
-    """(angle, ratio) pairs, spread evenly."""
+    """(angle, ratio) pairs, spread evenly over all angles and the logs of `ratios`, (least, largest)."""
     least, largest = ratios
     if not 0 < least <= largest <= 1:
         raise ValueError(f"ratios must be 0 < least <= largest <= 1, got {ratios!r}")
@@ -212,22 +224,29 @@ def draw(number: int, ratios: tuple[float, float], seed: int) -> list[Pair]:
 
 
 def features(A: Tensor) -> Tensor:
-    """The entries of A beside the centre over it, and its tensor: both components of twice the angle, log ratio."""
+    """The network's input: the entries of A beside its centre, over it; and of its tensor, with angle a and ratio r,
+    (1 - r) / (1 + r) times cos 2a and sin 2a, and log(4 r / (1 + r)^2) / 2.
+    """
     around = torch.stack([A[0, 1], A[1, 0], A[0, 0], A[0, 2]]) / centre(A)
     first, second, mixed = A[0].sum(), A[:, 0].sum(), A[0, 0] - A[0, 2]
     trace = first + second
-    likeness = 4 * (first * second - mixed**2) / trace**2
-    tensor = torch.stack([(first - second) / trace, 2 * mixed / trace, likeness.clamp(min=1e-6).log() / 2])
+    product = 4 * (first * second - mixed**2) / trace**2
+    tensor = torch.stack([(first - second) / trace, 2 * mixed / trace, product.clamp(min=1e-6).log() / 2])
     return torch.cat([4 * around, tensor])
 
 
-def _problem(problem: Poisson | Pair, shape: Sequence[int] = (7, 7)) -> Poisson:
-    return problem if isinstance(problem, Poisson) else Poisson(tuple(shape), coefficient=rotated(*problem))
+def _problem(problem: Poisson | Pair, shape: Sequence[int] | None = None) -> Poisson:
+    """Checked, and on a grid of this shape where one is given."""
+    if not isinstance(problem, Poisson):
+        if not isinstance(problem, Sequence) or len(problem) != 2:
+            raise TypeError(f"problem must be a pde.Poisson or (angle, ratio), got {problem!r}")
+        problem = Poisson((7, 7), coefficient=rotated(*problem))
+    family = Family(problem)
+    if family.ndim != 2:
+        raise ValueError(f"problem: a meta network is for two dimensions; got one in {family.ndim}")
+    return problem if shape is None else family.on(shape)
 
 
 def _stencil(problem: Poisson | Pair, shape: Sequence[int] | None = None) -> Tensor:
-    given = _problem(problem)
-    family = Family(given)
-    if family.ndim != 2:
-        raise ValueError(f"problem: a meta network is for two dimensions; got one in {family.ndim}")
-    return torch.as_tensor(family.stencil(given.shape if shape is None else shape))
+    given = _problem(problem, shape)
+    return torch.as_tensor(Family(given).stencil(given.shape))

@@ -102,18 +102,39 @@ def test_training_follows_its_seed_alone():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_training_that_fails_keeps_the_parameters(capsys):
+@pytest.mark.parametrize("rate", [10.0, 1e200])
+def test_training_that_diverges_keeps_the_best_parameters(rate, capsys):
     model = MetaMultigrid(width=4)
-    losses = model.fit(steps=20, batch=2, rate=1e200, problems=4, grids=2)
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    losses = model.fit(steps=20, batch=2, rate=rate, problems=4, grids=2)
     assert len(losses) < 20
-    assert "not finite" in capsys.readouterr().err
-    assert all(torch.isfinite(p).all() for p in model.parameters())
+    assert "diverged" in capsys.readouterr().err
+    if losses[0] == min(losses[:-1]):
+        assert all(torch.equal(value, start[name]) for name, value in model.state_dict().items())
+    assert model.measure_factor(PAIR, (7, 7)) < 1
 
 
 def test_drawn_tensors_lie_in_the_range():
     angles, ratios = np.array(draw(64, (0.05, 0.5), 0)).T
     assert angles.min() < 10 < 170 < angles.max() <= 180
     assert 0.05 <= ratios.min() < 0.06 < 0.4 < ratios.max() <= 0.5
+
+
+def test_stencils_follow_the_spacing():
+    """A reaction is weaker beside the diffusion on a finer grid."""
+    model, problem = random_network(), pde.Poisson((7, 7), extent=(1.0, 2.0), reaction=50.0)
+    part, fine = model.parts(problem, 1)[0], model.parts(pde.Poisson((15, 15), extent=(1.0, 2.0), reaction=50.0), 1)[0]
+    levels, fine_levels = (model.levels(problem, (n, n)) for n in (7, 15))
+    for level, wanted in ((levels[0], part), (fine_levels[0], fine)):
+        K = level.B[0].args[0] * level.info[1, 1]
+        assert torch.allclose(K, wanted.before[0], rtol=0, atol=10 * EPS)
+    assert not torch.allclose(part.before, fine.before, atol=1e-3)
+
+
+@pytest.mark.parametrize("given", ["a problem", (30.0,), None])
+def test_what_is_no_problem_is_named(given):
+    with pytest.raises(TypeError, match="problem"):
+        MetaMultigrid().parts(given)
 
 
 @pytest.mark.parametrize("angle", [0, 30, 135])
