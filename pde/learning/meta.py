@@ -32,7 +32,7 @@ LEVELS = 8
 
 BILINEAR = [[0.25, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 0.25]]
 CORNERS = [[0.25, 0.0, -0.25], [0.0, 0.0, 0.0], [-0.25, 0.0, 0.25]]
-"""What one number adds to P: see `Prolongation`."""
+"""P with the free number w, as in `Prolongation`, is BILINEAR + w CORNERS."""
 
 DIVERGED = 3.0
 """A loss so much above the first one, 20 times the cycles, ends a training."""
@@ -136,11 +136,11 @@ class MetaMultigrid(nn.Module):
         """The cycle for one problem, with parameters that start at these stencils."""
         parts = self.parts(problem, levels)
         made = TrainableMultigrid(_problem(problem), transfer="symmetric", levels=levels, **self._options)
-        with torch.no_grad():
-            made.before.copy_(torch.stack([part.before for part in parts]))
-            if made.after is not None:
-                made.after.copy_(torch.stack([part.after for part in parts]))
-            made.P.weights.copy_(torch.stack([4 * part.P[:1, 0] - 1 for part in parts]))
+        stencils = {"before": torch.stack([part.before for part in parts])}
+        if made.after is not None:
+            stencils["after"] = torch.stack([part.after for part in parts])
+        stencils["P.weights"] = torch.stack([4 * part.P[:1, 0] - 1 for part in parts])
+        made.load_state_dict({**made.state_dict(), **stencils})
         return made
 
     def measure_factor(self, problem: Poisson | Pair, shape: Sequence[int], cycles: int = 30, seed: int = 20) -> float:
