@@ -67,7 +67,7 @@ class MetaMultigrid(nn.Module):
     """A network from the operator of each level to the smoothers and the prolongation of that level.
 
     Meta-MgNet (Chen, Dong and Xu, J. Comput. Phys. 455, 2022) infers the smoothers of MgNet from the parameters of the
-    equation. What follows is our own: the network reads the 3 x 3 stencil of a level, R A P of those above, over its
+    equation. The rest is our own: the network reads the 3 x 3 stencil of a level, R A P of those above, over its
     centre, so that one network serves every level, any number of them and any spacing; it gives the kernels of that
     level, and the one free number of P. Where the operator is reflected or turned by 90 degrees, so are the kernels:
     the mean over the four is taken. It starts at damped Jacobi and bilinear transfers.
