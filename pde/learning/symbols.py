@@ -88,14 +88,15 @@ def noise_factor(
     """The reduction of random vectors per cycle: what `cycle_factor` with a power takes of all modes, for many grids.
 
     Args:
-        noise: see `white_noise`.
-        frequencies: as for the noise.
+        noise, frequencies: see `white_noise`.
         cycles, before: the reduction is that of `cycles` cycles after `before`, in which no gradient is taken: those
             modes that fall at once say nothing of the factor.
         A, parts, cycle, rediscretised: as in `cycle_factor`.
     """
     grids = noise.shape[-2].bit_length()
     step, alive = _error_step(A, parts, grids, cycle, frequencies, rediscretised)
+    if noise.shape[1:] != alive.shape:
+        raise ValueError(f"noise must be (vectors, {str(tuple(alive.shape))[1:]}; got {tuple(noise.shape)}")
     e = alive * noise
     with torch.no_grad():
         for _ in range(before):

@@ -153,5 +153,7 @@ def test_bad_input(given, named):
         cycle_factor(A, parts, **given)
     with pytest.raises(ValueError, match="cycles"):
         noise_factor(A, parts, white_noise(2, 2), cycles=0)
+    with pytest.raises(ValueError, match=r"noise must be \(vectors, 4, 4, 12\); got \(1, 4, 4, 24\)"):
+        noise_factor(A, parts, white_noise(2, 3, 6))
     with pytest.raises(ValueError, match="power"):
         cycle_factor(A, parts, power=0)
