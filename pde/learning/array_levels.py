@@ -28,10 +28,17 @@ class StencilSmoother:
 
     @classmethod
     def of(cls, K: Array, diagonal: Any) -> StencilSmoother:
-        """The sweep for an operator with this diagonal."""
+        """The sweep for an operator with this diagonal.
+
+        Where D is larger than inside, beside a shortened interval, a point hardly couples to others: the sweep is
+        damped there by up to sum |K|, or K, which may be more than 1, would let it grow.
+        """
         D = np.asarray(diagonal, float)
-        alike = is_constant(D.ravel())
-        return cls(K / D.flat[0], 1.0) if alike else cls(K, (D**-0.5).astype(np.asarray(diagonal).dtype))
+        first = float(D.flat[0])
+        if is_constant(D.ravel()):
+            return cls(K / first, 1.0)
+        damping = max(1.0, float(abs(K).sum())) ** ((first / D - 1) / 2)
+        return cls(K, (damping / np.sqrt(D)).astype(np.asarray(diagonal).dtype))
 
     def __call__(self, r: Array) -> Array:
         return self.scale * correlated(self.K, self.scale * r)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NoReturn
 
 import numpy as np
@@ -27,6 +28,10 @@ LANCZOS = 30
 """Steps by which the definiteness of a cycle is checked."""
 
 
+OTHER_SPACINGS = 0.1
+"""Logarithm of the ratio of spacings at most, relative to the trained one, without a warning."""
+
+
 class TrainedHierarchy(Hierarchy):
     """Levels whose sweeps stay as they are trained."""
 
@@ -45,13 +50,9 @@ class TrainedMultigrid(Multigrid):
     def __init__(self, module: Any, problem: Poisson, dtype: str = "float64") -> None:
         self.family = Family(problem)
         module.family.check_same_equation(self.family)
-        parts = [LevelParts(*(K.detach().double().cpu() for K in part)) for part in module.parts()]
-        for part in parts:
-            check_constants(part.P)
-            for name, K in part._asdict().items():
-                if not torch.isfinite(K).all():
-                    raise ValueError(f"{name}: the trained stencils must be finite, and are not")
-        self._parts, self._adjoint, self.trained = parts, module.symmetric, module.cycle
+        _warn_of_other_spacings(module.family.problem, problem)
+        parts = self._parts = [_checked(part) for part in module.parts()]
+        self._adjoint, self.trained = module.symmetric, module.cycle
         self._eigenvalues: dict[str, float] = {}
         nu = len(parts[0].before), len(parts[0].after)
         super().__init__(
@@ -166,6 +167,25 @@ def _rediscretised(family: Family, transfer: StencilTransfer, choices: Choices) 
             f"{transfer.fine.shape} among its levels"
         )
     return finest_operator(transfer.coarse, choices.dtype, family.on(transfer.coarse.shape).terms)
+
+
+def _checked(part: LevelParts) -> LevelParts:
+    """The stencils in float64 on the host."""
+    for name, K in part._asdict().items():
+        if not torch.isfinite(K).all():
+            raise ValueError(f"{name}: the trained stencils must be finite, and are not")
+    check_constants(part.P)
+    return LevelParts(*(K.detach().double().cpu() for K in part))
+
+
+def _warn_of_other_spacings(trained: Poisson, problem: Poisson) -> None:
+    one, two = (
+        np.divide([axis.spacing[0] for axis in each.grid.axes], each.grid.axes[0].spacing[0])
+        for each in (trained, problem)
+    )
+    if np.abs(np.log(one / two)).max() > OTHER_SPACINGS:
+        text = f"problem: the ratio of its spacings is {two.round(3).tolist()}, and stencils were trained for"
+        warnings.warn(f"{text} {one.round(3).tolist()}; cycles may diverge, see measure_factor", stacklevel=4)
 
 
 def _level(A: Any, part: LevelParts, transfer: StencilTransfer) -> Level:

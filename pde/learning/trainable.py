@@ -258,7 +258,7 @@ class TrainableMultigrid(nn.Module):
     def _damp(self, omega: float) -> None:
         for K in (self.before, self.after):
             if K is not None:
-                K.copy_(jacobi(*K.shape[:3], K.ndim - 2, omega))
+                K.copy_(jacobi(K.shape[0], K.shape[1], K.shape[2], K.ndim - 2, omega))
 
 
 def jacobi(levels: int, sweeps: int, kernel: int, ndim: int, omega: float = OMEGA) -> Tensor:
