@@ -68,16 +68,17 @@ class StencilTransfer(Frozen):
 
     arrays = ("rows",)
 
-    def __init__(self, fine: Grid, P: Array, R: Array) -> None:
+    def __init__(self, fine: Grid, P: Array, R: Array, dtype: Any = float) -> None:
         self.fine, self.coarse = fine, fine.coarsen((True,) * fine.ndim)
         self.which, self.P, self.R = (True,) * fine.ndim, P, R
-        self.rows: Any = 1.0
+        rows: Any = 1.0
         for a, axis in enumerate(fine.axes):
             left, right = axis.spacing[-2:]
             if axis.n % 2 and not is_constant(axis.spacing):
-                line = np.ones(axis.n)
+                line = np.ones(axis.n, dtype)
                 line[-1] = 2 * right / (left + right)
-                self.__dict__["rows"] = self.rows * line.reshape(-1, *[1] * (fine.ndim - 1 - a))
+                rows = rows * line.reshape(-1, *[1] * (fine.ndim - 1 - a))
+        self.rows = rows
 
     def __call__(self, e: Array, like: Array | None = None) -> Array:
         """P e on the fine grid."""
