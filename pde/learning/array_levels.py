@@ -28,10 +28,17 @@ class StencilSmoother:
 
     @classmethod
     def of(cls, K: Array, diagonal: Any) -> StencilSmoother:
-        """The sweep for an operator with this diagonal."""
+        """The sweep for an operator with this diagonal.
+
+        Where D is larger than inside, beside a shortened interval, a point hardly couples to others: the sweep is
+        damped there by up to sum |K|, or K, which may be more than 1, would let it grow.
+        """
         D = np.asarray(diagonal, float)
-        alike = is_constant(D.ravel())
-        return cls(K / D.flat[0], 1.0) if alike else cls(K, (D**-0.5).astype(np.asarray(diagonal).dtype))
+        first = float(D.flat[0])
+        if is_constant(D.ravel()):
+            return cls(K / first, 1.0)
+        damping = max(1.0, float(abs(K).sum())) ** ((first / D - 1) / 2)
+        return cls(K, (damping / np.sqrt(D)).astype(np.asarray(diagonal).dtype))
 
     def __call__(self, r: Array) -> Array:
         return self.scale * correlated(self.K, self.scale * r)
@@ -61,16 +68,17 @@ class StencilTransfer(Frozen):
 
     arrays = ("rows",)
 
-    def __init__(self, fine: Grid, P: Array, R: Array) -> None:
+    def __init__(self, fine: Grid, P: Array, R: Array, dtype: Any = float) -> None:
         self.fine, self.coarse = fine, fine.coarsen((True,) * fine.ndim)
         self.which, self.P, self.R = (True,) * fine.ndim, P, R
-        self.rows: Any = 1.0
+        rows: Any = 1.0
         for a, axis in enumerate(fine.axes):
             left, right = axis.spacing[-2:]
             if axis.n % 2 and not is_constant(axis.spacing):
-                line = np.ones(axis.n)
+                line = np.ones(axis.n, dtype)
                 line[-1] = 2 * right / (left + right)
-                self.__dict__["rows"] = self.rows * line.reshape(-1, *[1] * (fine.ndim - 1 - a))
+                rows = rows * line.reshape(-1, *[1] * (fine.ndim - 1 - a))
+        self.rows = rows
 
     def __call__(self, e: Array, like: Array | None = None) -> Array:
         """P e on the fine grid."""

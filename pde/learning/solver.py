@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NoReturn
 
 import numpy as np
@@ -12,12 +13,11 @@ from mgcore import Level
 from mgcore.cycle import work_units
 from pde.learning.array_levels import StencilSmoother, StencilTransfer, constant_operator, galerkin_operator
 from pde.learning.family import Family
-from pde.learning.levels import LevelParts, check_constants
+from pde.learning.levels import LevelParts, check_constants, wider
 from pde.learning.stencils import galerkin
 from pde.levels.cubic_interpolation import CubicInterpolation
 from pde.levels.direct import direct_solver
 from pde.levels.hierarchy import COARSEST_SIZE, Choices, Hierarchy, LevelInfo
-from pde.problem.compact import CompactOperator
 from pde.problem.finest import finest_operator
 from pde.problem.inner_product import Volumes
 from pde.problem.poisson import Poisson
@@ -25,6 +25,10 @@ from pde.solver.multigrid import Multigrid
 
 LANCZOS = 30
 """Steps by which the definiteness of a cycle is checked."""
+
+
+OTHER_SPACINGS = 0.1
+"""Logarithm of the ratio of spacings at most, relative to the trained one, without a warning."""
 
 
 class TrainedHierarchy(Hierarchy):
@@ -45,25 +49,21 @@ class TrainedMultigrid(Multigrid):
     def __init__(self, module: Any, problem: Poisson, dtype: str = "float64") -> None:
         self.family = Family(problem)
         module.family.check_same_equation(self.family)
-        parts = [LevelParts(*(K.detach().double().cpu() for K in part)) for part in module.parts()]
-        for part in parts:
-            check_constants(part.P)
-            for name, K in part._asdict().items():
-                if not torch.isfinite(K).all():
-                    raise ValueError(f"{name}: the trained stencils must be finite, and are not")
-        self._parts, self._adjoint, self.trained = parts, module.symmetric, module.cycle
+        _warn_of_other_spacings(module.family.problem, problem)
+        parts = self._parts = [_checked(part) for part in module.parts()]
+        self._adjoint, self.trained, self._rediscretised = module.symmetric, module.cycle, module.coarse != "galerkin"
         self._eigenvalues: dict[str, float] = {}
         nu = len(parts[0].before), len(parts[0].after)
         super().__init__(
             problem,
             smoother="jacobi",
             nu=nu,
-            coarse=module.coarse,
+            coarse="galerkin",
             transfer="bilinear",
             dtype=dtype,
             kernels="numpy",
         )
-        self.smoother = self.transfer = "trained"
+        self.smoother, self.coarse, self.transfer = "trained", module.coarse, "trained"
 
     def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
         """The asymptotic error reduction per cycle by local Fourier analysis; `grids` None takes three or fewer.
@@ -77,8 +77,7 @@ class TrainedMultigrid(Multigrid):
             raise ValueError("accel must be None here: trained cycles within conjugate gradients are not predicted")
         A = torch.as_tensor(self.family.stencil(self.problem.shape))
         number = min(3, len(self.levels)) if grids is None else grids
-        rediscretised = self.coarse == "rediscretised"
-        return float(cycle_factor(A, self._parts, grids=number, cycle=cycle, rediscretised=rediscretised))
+        return float(cycle_factor(A, self._parts, grids=number, cycle=cycle, rediscretised=self._rediscretised))
 
     def update(self, *_: Any, **__: Any) -> NoReturn:
         """Refused: stencils are trained for one equation.
@@ -121,51 +120,64 @@ class TrainedMultigrid(Multigrid):
         return work_units(nonzeros, sweeps, cycle, cycles)
 
     def _hierarchy(self, problem: Poisson, choices: Choices, before: Hierarchy | None) -> Hierarchy:
-        return trained_hierarchy(self.family, self._parts, choices, self._limit)
+        return trained_hierarchy(self.family, self._parts, self._rediscretised, choices)
 
 
-def trained_hierarchy(family: Family, parts: list[LevelParts], choices: Choices, limit: int | None) -> Hierarchy:
-    """The levels of trained stencils, which halve all axes as `make_levels` does, of an even number of points too."""
+def trained_hierarchy(
+    family: Family, parts: list[LevelParts], rediscretised: bool, choices: Choices
+) -> TrainedHierarchy:
+    """The levels of trained stencils, which halve all axes as `make_levels` does, of an even number of points too.
+
+    Raises:
+        ValueError: an even number of points where operators are rediscretised.
+    """
     problem = family.problem
     A: Any = finest_operator(problem.grid, choices.dtype, problem.terms)
-    made = TrainedHierarchy([], [], [], [], choices)
-    K: Any = torch.as_tensor(family.stencil(problem.shape))  # None where it is not the same at all points
+    K: Any = torch.as_tensor(family.stencil(problem.shape))  # None where A has others beside a side
+    made = TrainedHierarchy([], [], [], [Volumes(problem.grid)], choices)
     volume = float(problem.grid.volumes().flat[0])
-    made.volumes.append(Volumes(problem.grid))
     while A.grid.size > COARSEST_SIZE and min(A.grid.shape) >= 3:
         part = parts[min(len(made.levels), len(parts) - 1)]
-        transfer = StencilTransfer(A.grid, part.P.numpy(), part.R.numpy())
+        transfer = StencilTransfer(A.grid, part.P.numpy(), part.R.numpy(), choices.dtype)
         made.levels.append(_level(A, part, transfer))
-        which = transfer.which
-        rediscretised = choices.coarse == "rediscretised"
-        made.interpolations.append(CubicInterpolation(A.grid, which, choices.dtype, rediscretised))
+        made.interpolations.append(CubicInterpolation(A.grid, transfer.which, choices.dtype, rediscretised=False))
         volume *= 2**problem.ndim
-        regular = all(n % 2 for n in A.grid.shape)
-        if rediscretised:
-            A = _rediscretised(family, transfer, choices)
+        if any(n % 2 == 0 for n in A.grid.shape):
+            K = None
+        if K is not None:
+            K = wider(K) if rediscretised else galerkin(K, part.P, part.R)
+            coarse = constant_operator(K.numpy(), transfer.coarse, A.terms, volume)
+        elif rediscretised:
+            raise ValueError(
+                "problem: with coarse='rediscretised' axes halve, and need 2^k m - 1 points; got a grid of shape "
+                f"{A.grid.shape} among the levels of {problem.shape}"
+            )
         else:
-            K = galerkin(K, part.P, part.R) if K is not None and regular else None
-            A = _product(A, K, transfer, volume).to(None, choices.dtype)
+            coarse = galerkin_operator(A.to(None, np.dtype(float)), transfer, A.terms, volume)
+        A = coarse.to(None, choices.dtype)
         made.volumes.append(Volumes(A.volumes))
-    info = LevelInfo(A.grid, A, "Galerkin" if isinstance(A, CompactOperator) else "stencil", "direct", None)
+    info = LevelInfo(A.grid, A, "stencil", "direct", None)
     made.levels.append(Level(A, [direct_solver(A, singular=False)], info=info))
     return made
 
 
-def _product(A: Any, K: Any, transfer: StencilTransfer, volume: float) -> CompactOperator:
-    """R A P, of the stencil K where it is that at all points."""
-    if K is None:
-        return galerkin_operator(A.to(None, np.dtype(float)), transfer, A.terms, volume)
-    return constant_operator(K.numpy(), transfer.coarse, A.terms, volume)
+def _checked(part: LevelParts) -> LevelParts:
+    """The stencils in float64 on the host."""
+    for name, K in part._asdict().items():
+        if not torch.isfinite(K).all():
+            raise ValueError(f"{name}: the trained stencils must be finite, and are not")
+    check_constants(part.P)
+    return LevelParts(*(K.detach().double().cpu() for K in part))
 
 
-def _rediscretised(family: Family, transfer: StencilTransfer, choices: Choices) -> Any:
-    if any(n % 2 == 0 for n in transfer.fine.shape):
-        raise ValueError(
-            "problem: with coarse='rediscretised' axes halve, and need 2^k m - 1 points; got a grid of shape "
-            f"{transfer.fine.shape} among its levels"
-        )
-    return finest_operator(transfer.coarse, choices.dtype, family.on(transfer.coarse.shape).terms)
+def _warn_of_other_spacings(trained: Poisson, problem: Poisson) -> None:
+    one, two = (
+        np.divide([axis.spacing[0] for axis in each.grid.axes], each.grid.axes[0].spacing[0])
+        for each in (trained, problem)
+    )
+    if np.abs(np.log(one / two)).max() > OTHER_SPACINGS:
+        text = f"problem: the ratio of its spacings is {two.round(3).tolist()}, and stencils were trained for"
+        warnings.warn(f"{text} {one.round(3).tolist()}; cycles may diverge, see measure_factor", stacklevel=4)
 
 
 def _level(A: Any, part: LevelParts, transfer: StencilTransfer) -> Level:

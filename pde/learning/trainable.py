@@ -246,7 +246,7 @@ class TrainableMultigrid(nn.Module):
         """The best of a row of dampings below 2 over the largest eigenvalue of the Jacobi matrix, on a small grid."""
         shape = default_shapes(self.family.problem.shape)[0]
         A = self.family.stencil(shape)
-        largest = np.abs(np.fft.fftn(A, (32,) * A.ndim)).max() / A.max()
+        largest = np.abs(np.fft.fftn(A, (32,) * A.ndim, range(A.ndim))).max() / A.max()
 
         def factor(omega: float) -> float:
             self._damp(omega)
@@ -258,7 +258,7 @@ class TrainableMultigrid(nn.Module):
     def _damp(self, omega: float) -> None:
         for K in (self.before, self.after):
             if K is not None:
-                K.copy_(jacobi(*K.shape[:3], K.ndim - 2, omega))
+                K.copy_(jacobi(K.shape[0], K.shape[1], K.shape[2], K.ndim - 2, omega))
 
 
 def jacobi(levels: int, sweeps: int, kernel: int, ndim: int, omega: float = OMEGA) -> Tensor:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from mgcore import CYCLES
+from mgcore import CYCLES, Level
 
 LOSSES = ("random vectors", "symbols")
 
@@ -22,6 +22,13 @@ WARM, COUNTED = 2, 3
 
 DIVERGED = 10.0
 """Growth of the error per cycle that ends a training."""
+
+ENOUGH = 0.2
+"""The factor that cycles from coarser levels are to have, or that from the finest one where it is larger.
+
+Without them coarse levels serve the finest one alone: cycles that start there, as in full multigrid, may diverge, and
+so do others on grids whose axes do not halve.
+"""
 
 MEASURED = 15
 """Cycles by which the factor is measured before and after."""
@@ -113,30 +120,40 @@ class Training:
                 return "seconds"
             optimizer.param_groups[0]["lr"] = self.learning_rate * (1 + math.cos(math.pi * passed)) / 2
             shape = self.shapes[step % len(self.shapes)]
-            loss = self.log_factor(shape)
-            value = float(loss.detach().exp())
-            if not value < DIVERGED:
+            growth, excess = self.growths(shape)
+            factor, loss = float(growth.detach().exp()), growth + excess
+            if not (factor < DIVERGED and torch.isfinite(loss)):
                 return "diverged"
-            self.remember(shape, value)
-            told = FitProgress(step, value, shape, spent)
+            self.remember(shape, factor, float(loss.detach()))
+            told = FitProgress(step, factor, shape, spent)
             show(told)
             if callback is not None and callback(told):
                 return "callback"
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
         return "steps"
 
-    def log_factor(self, shape: tuple[int, ...]) -> Tensor:
-        """The loss: the logarithm of the error reduction per cycle."""
-        return self.by_symbols(shape) if self.loss == "symbols" else self.by_random_vectors(shape)
-
-    def by_random_vectors(self, shape: tuple[int, ...]) -> Tensor:
-        """The mean over fresh random vectors, by Gelfand's formula."""
+    def growths(self, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """The logarithm of the error reduction per cycle, and of what one from a coarser level has above `ENOUGH`."""
+        if self.loss == "symbols":
+            return self.by_symbols(shape), torch.zeros(())
         size, module = math.prod(shape), self.module
         vectors = max(1, round(self.batch * math.sqrt(min(map(math.prod, self.shapes)) / size)))
-        e = torch.randn(vectors, *shape, generator=self.noise, dtype=torch.float64).to(module.before)
-        levels, run, zero = module.levels(shape), CYCLES[module.cycle], torch.zeros_like(e)
+        levels = module.levels(shape)
+        growth = self.growth(levels, vectors, shape)
+        coarser = min(len(module.before), len(levels) - 1) - 1
+        if coarser < 1:
+            return growth, torch.zeros_like(growth)
+        l = 1 + len(self.losses) // len(self.shapes) % coarser  # one of them in each turn of the grids
+        below = self.growth(levels[l:], vectors, tuple(n >> l for n in shape))
+        return growth, coarser * torch.relu(below - growth.detach().clamp(min=math.log(ENOUGH)))
+
+    def growth(self, levels: Sequence[Level], vectors: int, shape: tuple[int, ...]) -> Tensor:
+        """The loss of cycles on these levels: the mean over fresh random vectors, by Gelfand's formula."""
+        run = CYCLES[self.module.cycle]
+        e = torch.randn(vectors, *shape, generator=self.noise, dtype=torch.float64).to(self.module.before)
+        zero = torch.zeros_like(e)
         with torch.no_grad():
             for _ in range(WARM):
                 e = run(levels, zero, e)
@@ -154,10 +171,10 @@ class Training:
         options = {"cycle": module.cycle, "rediscretised": module.coarse == "rediscretised"}
         return cycle_factor(A, module.parts(), grids=3, power=4, **options).log()
 
-    def remember(self, shape: tuple[int, ...], value: float) -> None:
-        """Keep the parameters with the smallest of the largest loss in a turn of the grids."""
-        self.losses.append(value)
-        self.latest[shape] = value
+    def remember(self, shape: tuple[int, ...], factor: float, loss: float) -> None:
+        """Keep the parameters for which the largest loss in a turn of the grids is smallest."""
+        self.losses.append(factor)
+        self.latest[shape] = loss
         if (worst := max(self.latest.values())) < self.lowest:
             self.lowest, self.best = worst, self.copied()
 
