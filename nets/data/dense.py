@@ -200,7 +200,7 @@ def in_units(scores: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) ->
 
 
 def target_tensor(name: str, values: Any) -> Tensor:
-    """Targets as float32, or classes as int64.
+    """Targets as floats, or classes as int64.
 
     Raises:
         TypeError: naming the argument, where they are no real numbers.
@@ -209,18 +209,19 @@ def target_tensor(name: str, values: Any) -> Tensor:
     if not isinstance(values, Tensor) or values.is_complex():
         got = values.dtype if isinstance(values, Tensor) else type(values).__name__
         raise TypeError(f"{name} must be a torch.Tensor or an array of real numbers; got {got}")
-    return values.float() if values.is_floating_point() else values.long()
+    return values if values.is_floating_point() else values.long()
 
 
 def _targets(name: str, values: Any, inputs: Tensor) -> Tensor:
-    targets = target_tensor(name, values)
+    given, targets = as_tensor(values), target_tensor(name, values)
+    targets = targets.float() if targets.is_floating_point() else targets
     grid, floats = tuple(inputs.shape[2:]), targets.is_floating_point()
     lead = tuple(targets.shape[:2] if floats else targets.shape[:1])
     if tuple(targets.shape) != lead + grid or 0 in targets.shape[1:]:
         points = ", ".join(map(str, grid))
         need = f"floats (N, d, {points}), values to predict, or integers (N, {points}), classes"
         hint = f"; {name}[:, None] has a channel axis" if floats and tuple(targets.shape[1:]) == grid else ""
-        raise ValueError(f"{name} must be {need}; got {targets.dtype} of shape {tuple(targets.shape)}{hint}")
+        raise ValueError(f"{name} must be {need}; got {given.dtype} of shape {tuple(targets.shape)}{hint}")
     if len(targets) != len(inputs):
         raise ValueError(f"{name} must be {len(inputs)}, one per input; got {len(targets)}")
     return targets

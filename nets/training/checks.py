@@ -115,6 +115,8 @@ def _check_kind(model: Network, data: Data) -> None:
 
 def _check_targets(model: Network, data: DenseDataset, first: Tensor, recipe: Recipe) -> None:
     """Check that a prediction has the points of a target, and that relative losses have something to divide by."""
+    if recipe.whitening:
+        raise ValueError(f"whitening is for classifiers of images; data {data.name!r} has a target at every point")
     with evaluating(model), torch.no_grad():
         points = tuple(model(first).shape[2:])
     if points != (grid := tuple(data.train_inputs.shape[2:])):

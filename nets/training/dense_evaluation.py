@@ -40,6 +40,21 @@ class DenseEvaluation:
     targets: Tensor
     class_names: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("predictions", "targets"):
+            object.__setattr__(self, name, target_tensor(name, getattr(self, name)).cpu())
+        if self.predictions.shape != self.targets.shape or len(self.targets) == 0:
+            shapes = tuple(self.targets.shape), tuple(self.predictions.shape)
+            raise ValueError(f"predictions must have the shape of targets, {shapes[0]}; got {shapes[1]}")
+        if self.is_regression:
+            if not self.targets.is_floating_point():
+                raise ValueError("class_names must name the classes of integer targets; got ()")
+            return
+        for name in ("predictions", "targets"):
+            low, high = (int(value) for value in getattr(self, name).aminmax())
+            if low < 0 or high >= len(self.class_names):
+                raise ValueError(f"{name} must lie in 0 ... {len(self.class_names) - 1}; got {low} ... {high}")
+
     def __repr__(self) -> str:
         figures = ", ".join(f"{name}={value:.4g}" for name, value in self.figures.items())
         return f"DenseEvaluation({self.count} samples, {figures})"
@@ -131,13 +146,7 @@ def evaluate_dense(model: nn.Module, data: DenseDataset | tuple[Any, Any], batch
             raise ValueError(f"targets of data must be {need}, as in {transform.data!r}; got {targets.dtype}")
         if len(inputs) == 0 or len(inputs) != len(targets):
             raise ValueError(f"data must hold as many targets as inputs; got {len(inputs)} and {len(targets)}")
-    predictions = predict_dense(model, transform, inputs, batch)
-    if predictions.shape != targets.shape:
-        raise ValueError(f"model predicts {tuple(predictions.shape)}, and targets are {tuple(targets.shape)}")
-    if not transform.is_regression and not 0 <= int(targets.min()) <= int(targets.max()) < len(transform.class_names):
-        found = f"{int(targets.min())} ... {int(targets.max())}"
-        raise ValueError(f"targets of data must lie in 0 ... {len(transform.class_names) - 1}; got {found}")
-    return DenseEvaluation(predictions, targets.cpu(), transform.class_names)
+    return DenseEvaluation(predict_dense(model, transform, inputs, batch), targets, transform.class_names)
 
 
 def predict_dense(model: nn.Module, transform: DenseTransform, inputs: Tensor, batch: int) -> Tensor:

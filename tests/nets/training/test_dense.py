@@ -260,6 +260,7 @@ def test_a_prediction_has_the_points_of_its_target():
         (NAME, lambda: zeros("test"), {"loss": "H1"}, "test_targets must not be zero everywhere"),
         (f"{NAME}, num_classes=2", denoising, {}, "has num_classes=2, and data 'waves' needs 1"),
         (NAME, denoising, {"val_fraction": 0.001}, "val_fraction must hold out"),
+        (NAME, denoising, {"whitening": True}, "whitening is for classifiers of images"),
     ],
 )
 def test_what_does_not_fit(model, make, settings, words):
@@ -271,6 +272,19 @@ def test_zero_targets_have_a_mean_squared_error():
     result = nets.train(NAME, zeros("test"), epochs=1, loss="mse", progress=False)
     assert result.error == float("inf")  # and no number that looks right
     assert np.isfinite(result.history[0]["loss"])
+
+
+def test_predictions_and_targets_are_alike():
+    values = np.ones((2, 1, 3))
+    assert DenseEvaluation(values, 2 * values).relative_l2 == 0.5
+    for arguments, words in (
+        ((values, values[:, 0]), r"predictions must have the shape of targets, \(2, 3\); got \(2, 1, 3\)"),
+        ((values[:0], values[:0]), "must have the shape"),
+        ((values.astype(int), values.astype(int)), "class_names must name the classes"),
+        ((values.astype(int), values.astype(int), ("a",)), r"predictions must lie in 0 \.\.\. 0; got 1 \.\.\. 1"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            DenseEvaluation(*arguments)
 
 
 def test_evaluations_that_do_not_fit():
