@@ -1,7 +1,7 @@
 """Geometric multigrid for Poisson problems: the fixed stencils in the loop of `mgcore`.
 
-Its folders, from the top: cli, plot, autodiff, solver, backends, analysis, levels, problem, common; paper beside them.
-Each imports those below it.
+Its folders, from the top: cli, plot, autodiff and learning, solver, backends, analysis, levels, problem, common; paper
+beside them. Each imports those below it.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from mgcore import Progress, Solution, SolveError
 from mgcore.common.renamed import keep_old_names
 from pde.backends.numba.compilation import compile_kernels
 from pde.common.arguments import real_array
-from pde.common.arrays import is_tensor, tensors_in
+from pde.common.arrays import import_torch, is_tensor, tensors_in
 from pde.common.keywords import unknown
 from pde.common.py_pde import hint
 from pde.problem.energy import energy
@@ -49,8 +49,13 @@ def __dir__() -> list[str]:
     return [*__all__, "__version__"]
 
 
-def __getattr__(name: str) -> str:
-    """`__version__`, looked up when it is asked for: importing `importlib.metadata` takes a while."""
+def __getattr__(name: str) -> Any:
+    """`learning`, which imports torch, and `__version__`, for which importing `importlib.metadata` takes a while."""
+    if name == "learning":
+        from importlib import import_module
+
+        import_torch("pde.learning")
+        return import_module("pde.learning")
     if name != "__version__":
         raise AttributeError(f"module 'pde' has no attribute {name!r}{hint(name)}")
     from importlib.metadata import PackageNotFoundError, version

@@ -5,5 +5,6 @@ Only the way to the solution is learned: the fixed point of every trained cycle 
 
 from pde.learning.meta import MetaMultigrid
 from pde.learning.trainable import TrainableMultigrid
+from pde.learning.training import FitProgress, History
 
-__all__ = ["MetaMultigrid", "TrainableMultigrid"]
+__all__ = ["FitProgress", "History", "MetaMultigrid", "TrainableMultigrid"]

@@ -48,6 +48,24 @@ class Family:
             rows = range(self.ndim)
             self._coefficient = np.array([[entries.get((min(i, j), max(i, j)), 0.0) for j in rows] for i in rows])
 
+    def check_same_equation(self, other: Family) -> None:
+        """Refuse another equation; a factor on both sides is left out.
+
+        Raises:
+            ValueError: it has other coefficients or dimensions.
+        """
+        one, two = (family._numbers() for family in (self, other))
+        if len(one) != len(two) or not np.allclose(one, two, rtol=1e-12, atol=1e-12):
+            raise ValueError(
+                f"problem: the stencils were trained for {self.problem!r}, and are for no other equation; got "
+                f"{other.problem!r}"
+            )
+
+    def _numbers(self) -> np.ndarray:
+        a = np.asarray(self._coefficient, float)
+        a = np.diag(a) if a.ndim == 1 else a
+        return np.append(a, self.problem.terms.reaction) / a[0, 0]
+
     def on(self, shape: Sequence[int]) -> Poisson:
         """The problem on a grid of this shape, on the same box."""
         extent, c = self.problem.extent, self.problem.terms.reaction

@@ -12,6 +12,9 @@ from torch import Tensor
 from mgcore import Level
 from pde.learning.stencils import adjoint, apply, centre, galerkin, matrix, prolong, restrict
 
+LARGEST_DENSE = 2048
+"""Unknowns at most that are solved by a dense inverse."""
+
 
 class LevelParts(NamedTuple):
     """The trained stencils of one level.
@@ -34,18 +37,24 @@ def make_levels(
     """Levels for the stencil A on a grid of this shape, the finest first.
 
     A level below those of `parts` has the last of them. Coarse operators are R A P (5.11), made within the graph, or A
-    for twice the spacing.
+    for twice the spacing. All axes are halved together while they have three points or more.
 
     Args:
-        coarsest: unknowns of the coarsest grid at most; a longer grid whose axes cannot be halved is refused.
+        coarsest: unknowns that end it, solved directly.
 
     Raises:
-        ValueError: an axis of a grid that is to be halved has an even number of points.
+        ValueError: an axis of a grid that is to be halved has an even number of points; so many are left where an axis
+            is too short that a dense inverse is too large; a P does not keep constants.
     """
     made, now = list[Level](), tuple(shape)
-    while torch.Size(now).numel() > coarsest:
-        if any(n % 2 == 0 or n < 3 for n in now):
-            raise ValueError(f"shape: every axis needs an odd number of points, such as 2^k - 1; got {tuple(shape)}")
+    for part in parts:
+        check_constants(part.P)
+    while torch.Size(now).numel() > coarsest and min(now) >= 3:
+        if any(n % 2 == 0 for n in now):
+            raise ValueError(
+                f"shape: axes are halved until {coarsest} unknowns are left, and need an odd number of points each "
+                f"time, such as 2^k - 1; got {tuple(shape)}, which leads to {now}"
+            )
         part = parts[min(len(made), len(parts) - 1)]
         scale = centre(A)
         made.append(
@@ -58,9 +67,34 @@ def make_levels(
                 info=A,
             )
         )
-        A = A / 4 if rediscretised else galerkin(A, part.P, part.R)
+        A = wider(A) if rediscretised else galerkin(A, part.P, part.R)
         now = tuple(n // 2 for n in now)
+    if torch.Size(now).numel() > LARGEST_DENSE:
+        raise ValueError(
+            f"shape: halved until an axis is shorter than 3, {tuple(shape)} leaves {now}, more than {LARGEST_DENSE} "
+            "unknowns, which are solved directly; see to_multigrid"
+        )
     return [*made, Level(A=partial(apply, A), B=[_direct(A, now)], info=A)]
+
+
+def wider(A: Tensor) -> Tensor:
+    """The stencil of the same equation for twice the spacing: second derivatives are A without its sum."""
+    unit = torch.zeros_like(A)
+    unit[(A.shape[0] // 2,) * A.ndim] = 1.0
+    return A / 4 + 0.75 * A.sum() * unit
+
+
+@torch.no_grad()
+def check_constants(P: Tensor) -> None:
+    """Refuse a prolongation that does not take 1 to 1 away from the sides.
+
+    Raises:
+        ValueError: it does not, or is not finite.
+    """
+    inside = prolong(P, P.new_ones((3,) * P.ndim))[(slice(2, 5),) * P.ndim]
+    wrong = float((inside - 1).abs().max())
+    if not wrong <= 100 * torch.finfo(P.dtype).eps * max(1.0, float(P.abs().max())):
+        raise ValueError(f"P must keep constants: the values that it makes of 1 differ from 1 by {wrong:.1e}")
 
 
 def smoother(K: Tensor) -> Callable[[Tensor], Tensor]:

@@ -26,7 +26,7 @@ class Prolongation(nn.Module):
             raise ValueError(f"transfer='symmetric' is for two dimensions; got a problem in {ndim}")
         self.kind, self.ndim = kind, ndim
         numbers = {"bilinear": 0, "symmetric": 1, "free": sum(2 ** sum(group) - 1 for group in _points(ndim))}[kind]
-        self.register_buffer("bilinear", _bilinear(ndim))
+        self.register_buffer("bilinear", _bilinear(ndim), persistent=False)  # `load_state_dict` cannot change it
         self.weights = nn.Parameter(torch.zeros(levels, numbers, dtype=torch.float64)) if numbers else None
         self.levels = levels
 

@@ -96,8 +96,15 @@ class Reduction:
 
     @property
     def lifts_always(self) -> bool:
-        """Whether cycles see zero boundary data: on domains, and with full tensors."""
-        return self.terms.domain is not None or self.terms.tensor is not None
+        """Whether cycles see zero boundary data: on domains, and see `_lifts_sides`."""
+        return self.terms.domain is not None or self._lifts_sides
+
+    @cached_property
+    def _lifts_sides(self) -> bool:
+        """Whether data of the sides are lifted always: with full tensors, and R A P without terms for these data."""
+        hierarchy = self._backend.hierarchy
+        products = hierarchy.choices.coarse == "galerkin" and len(hierarchy.levels) > 1
+        return self.terms.tensor is not None or (products and not hierarchy.boundary_terms)
 
     def __call__(self, f: Array, sides: Sides, u0: Array | None = None) -> Reduced:
         reduced = self._lifted(f, sides)
@@ -154,7 +161,7 @@ class Reduction:
         else:
             folded, size = self._fitted(self._folded(f, g))
             of_f = self._fitted(f)[1]
-        if not np.any(size > WORTH * of_f) and self.terms.tensor is None:
+        if not np.any(size > WORTH * of_f) and not self._lifts_sides:
             folded = self._fitting(self._folded(f, g)) if folded is None else folded
             return Reduced(Data(folded, f, g, np.maximum(of_f, size)))
         ndim = self.grid.ndim
@@ -163,7 +170,7 @@ class Reduction:
             w, data, smaller = self._by_products(f, sides, of_f)
         else:
             w, data, smaller = self._by_arrays(f, sides, of_f)
-        lifted = (WORTH * smaller < size) | (self.terms.tensor is not None)
+        lifted = (WORTH * smaller < size) | self._lifts_sides
         sizes = np.maximum(of_f, np.where(lifted, smaller, size))
         if lifted.all():
             return Reduced(Data(data, sizes=sizes), w=w, add=self._add)

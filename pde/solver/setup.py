@@ -153,14 +153,7 @@ class Setup:
             from pde.solver.distributed import check_choices
 
             check_choices(choices)
-        hierarchy = build_hierarchy(
-            problem.grid,
-            problem.terms,
-            choices,
-            self._limit,
-            before,
-            makers=makers(problem.grid, self._options),
-        )
+        hierarchy = self._hierarchy(problem, choices, before)
         mixed = self._mixed and (problem.singular or problem.is_held(single))
         if self._ranks is not None:
             self._take_blocks(problem, hierarchy, mixed)
@@ -178,6 +171,11 @@ class Setup:
         plain = not (problem.singular or problem.open or self._doubtful or self._reduction.lifts_always)
         at_once = plain and problem.order == 2 and problem.grid.size <= LARGEST and self._ranks is None
         self._at_once = AtOnce(self._reader, backend, self.work_units) if at_once else None
+
+    def _hierarchy(self, problem: Poisson, choices: Choices, before: Hierarchy | None) -> Hierarchy:
+        """The levels of NumPy."""
+        made = makers(problem.grid, self._options)
+        return build_hierarchy(problem.grid, problem.terms, choices, self._limit, before, makers=made)
 
     def _take_blocks(self, problem: Poisson, hierarchy: Hierarchy, mixed: bool) -> None:
         """Take a backend on the ranks of a communicator, each of which holds its planes of the finest grid."""
