@@ -56,7 +56,7 @@ def trained_alone(pair: tuple[float, float], steps: int, seed: int) -> tuple[Tra
     """Free kernels and the free number of P of each level for one tensor, by the same loss; and CPU seconds."""
     start, generator = time.process_time(), torch.Generator().manual_seed(seed)
     problem = pde.Poisson((SIZES[-1],) * 2, coefficient=rotated(*pair))
-    model = TrainableMultigrid(problem, transfer="symmetric", levels=ALONE_GRIDS - 1)
+    model = TrainableMultigrid(problem, transfer="symmetric", levels=ALONE_GRIDS - 1, omega=0.8)
     A = torch.as_tensor(model.family.stencil(problem.shape))
     optimiser = torch.optim.Adam(model.parameters(), lr=ALONE_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
