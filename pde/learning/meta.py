@@ -92,8 +92,8 @@ class MetaMultigrid(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        options = {"kernel": kernel, "sweeps": sweeps, "cycle": cycle, "symmetric": symmetric, "omega": OMEGA}
-        self._options: dict[str, Any] = options
+        self._options: dict[str, Any] = {"kernel": kernel, "sweeps": sweeps, "cycle": cycle, "symmetric": symmetric}
+        self._options["omega"] = OMEGA
         plain = TrainableMultigrid(Poisson((7, 7)), levels=1, **self._options)  # it checks the options
         self.cycle, self._kernels = plain.cycle, [0 if K is None else K.shape[1] for K in (plain.before, plain.after)]
         outputs = sum(self._kernels) * kernel**2 + 1
