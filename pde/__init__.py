@@ -46,7 +46,7 @@ keep_old_names(
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__", "learning"]
+    return [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

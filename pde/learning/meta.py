@@ -21,7 +21,7 @@ from pde.learning.family import Family
 from pde.learning.levels import LevelParts, make_levels, symmetric_parts
 from pde.learning.stencils import centre, galerkin
 from pde.learning.symbols import noise_factor, white_noise
-from pde.learning.trainable import TrainableMultigrid, jacobi
+from pde.learning.trainable import OMEGA, TrainableMultigrid, jacobi
 from pde.problem.poisson import Poisson
 
 Pair: TypeAlias = tuple[float, float]
@@ -93,6 +93,7 @@ class MetaMultigrid(nn.Module):
     ) -> None:
         super().__init__()
         self._options: dict[str, Any] = {"kernel": kernel, "sweeps": sweeps, "cycle": cycle, "symmetric": symmetric}
+        self._options["omega"] = OMEGA
         plain = TrainableMultigrid(Poisson((7, 7)), levels=1, **self._options)  # it checks the options
         self.cycle, self._kernels = plain.cycle, [0 if K is None else K.shape[1] for K in (plain.before, plain.after)]
         outputs = sum(self._kernels) * kernel**2 + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cached_property
 from typing import Any, NoReturn
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.linalg import eigvalsh_tridiagonal
 
 from mgcore import Level
 from mgcore.cycle import work_units
+from pde.backends.data import Data
 from pde.learning.array_levels import StencilSmoother, StencilTransfer, constant_operator, galerkin_operator
 from pde.learning.family import Family
 from pde.learning.levels import LevelParts, check_constants, wider
@@ -29,6 +31,10 @@ LANCZOS = 30
 
 OTHER_SPACINGS = 0.1
 """Logarithm of the ratio of spacings at most, relative to the trained one, without a warning."""
+
+
+NESTED, NESTED_CYCLES = 0.8, 8
+"""The factor at most of cycles from coarser levels for full multigrid, and cycles that it is measured by."""
 
 
 class TrainedHierarchy(Hierarchy):
@@ -64,6 +70,40 @@ class TrainedMultigrid(Multigrid):
             kernels="numpy",
         )
         self.smoother, self.coarse, self.transfer = "trained", module.coarse, "trained"
+
+    @cached_property
+    def nests(self) -> bool:
+        """Whether cycles from coarser levels reduce errors too, so that full multigrid may begin there."""
+        return all(self._factor_from(level) <= NESTED for level in range(1, len(self.levels) - 1))
+
+    def full_multigrid(self, f: Any, *arguments: Any, **options: Any) -> Any:
+        """One pass of nested iteration, as of `pde.Multigrid`.
+
+        `solve` makes V-cycles alone where there is none.
+
+        Raises:
+            ValueError: cycles from coarser levels do not converge well; see `coarse_factor` of `fit`.
+        """
+        if not self.nests:
+            raise ValueError(
+                "full_multigrid needs cycles that begin on coarser levels, and these were trained for the finest one "
+                "alone; train with fit(coarse_factor=0.3), or use solve"
+            )
+        return super().full_multigrid(f, *arguments, **options)
+
+    def _factor_from(self, level: int) -> float:
+        """The factor of V-cycles that begin on a level."""
+        e = np.random.default_rng(0).standard_normal((1, *self.levels[level].info.grid.shape)).astype(self.dtype)
+        zero = np.zeros_like(e)
+        for _ in range(NESTED_CYCLES):
+            e = self.backend.cycle("V", Data(zero), e / np.linalg.norm(e), level=level)[0]
+        return float(np.linalg.norm(e))
+
+    def _start(self, inputs: Any, cycle: str, *arguments: Any, **options: Any) -> Any:
+        return super()._start(inputs, self._nested(cycle), *arguments, **options)
+
+    def _nested(self, cycle: str) -> str:
+        return "V" if cycle == "fmg" and not self.nests else cycle
 
     def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
         """The asymptotic error reduction per cycle by local Fourier analysis; `grids` None takes three or fewer.
@@ -117,7 +157,7 @@ class TrainedMultigrid(Multigrid):
         points = self._parts[0].before[0].numel() if self.nu[0] else self._parts[0].after[0].numel()
         share = 1 + points * self.levels[0].info.grid.size / nonzeros[0]
         sweeps: Any = tuple(share * n for n in self.nu)
-        return work_units(nonzeros, sweeps, cycle, cycles)
+        return work_units(nonzeros, sweeps, self._nested(cycle), cycles)
 
     def _hierarchy(self, problem: Poisson, choices: Choices, before: Hierarchy | None) -> Hierarchy:
         return trained_hierarchy(self.family, self._parts, self._rediscretised, choices)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mgcore import CYCLES, Level
 from pde.common.arguments import choose, count
-from pde.learning.levels import LevelParts
+from pde.learning.levels import LevelParts, wider
 from pde.learning.stencils import centre, galerkin
 
 
@@ -41,7 +41,7 @@ def cycle_factor(
         power: None, the largest spectral radius of the blocks M of the base frequencies: the asymptotic factor, whose
             derivative jumps where another eigenvalue becomes the largest. k, for training: (mean |M^k|^2)^(1 / 2k),
             the reduction of white noise by each of k cycles, smooth, and tending to the radius (Gelfand).
-        rediscretised: A / 4 instead of R A P on coarse grids.
+        rediscretised: the same equation for twice the spacing instead of R A P on coarse grids.
 
     For many problems at once see `torch.func.vmap`. The constant is left out: without reaction no cycle changes it.
 
@@ -142,7 +142,7 @@ def symbol_levels(
         R, P = symbol(part.R, h, frequencies), symbol(part.P, h, frequencies).conj() / 2**A.ndim
         operator = _times(symbol(A, h, frequencies))
         made.append(Level(operator, before, R=_restriction(R), P=_prolongation(P), B_post=after, info=A))
-        A = A / 4 if rediscretised else galerkin(A, part.P, part.R)
+        A = wider(A) if rediscretised else galerkin(A, part.P, part.R)
     h = (1,) * A.ndim
     S, alive = symbol(A, h, frequencies), _phases(h, frequencies, 1)[1].to(A.device)
     return [*made, Level(_times(S), [_times(torch.where(alive, 1 / torch.where(alive, S, 1), 0))], info=A)]

@@ -170,6 +170,7 @@ class TrainableMultigrid(nn.Module):
         progress: bool = False,
         seconds: float | None = None,
         callback: Callable[[FitProgress], Any] | None = None,
+        coarse_factor: float | None = None,
     ) -> History:
         """Train the parameters by Adam for the asymptotic factor of the cycle; the rate falls to zero as a cosine.
 
@@ -188,6 +189,9 @@ class TrainableMultigrid(nn.Module):
             progress: show a bar on stderr.
             seconds: to stop after; the rate falls with them.
             callback: called with a `FitProgress` before each step; a true result ends, with the best parameters.
+            coarse_factor: that cycles which begin on coarser levels are to have too, such as 0.3, as random vectors
+                show it: `full_multigrid` needs them. None trains coarse levels for the finest one alone, which makes
+                its factor smaller, by up to a half where the tensor is rotated, and theirs more than 1 at times.
 
         Raises:
             TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -209,6 +213,7 @@ class TrainableMultigrid(nn.Module):
             number("learning_rate", learning_rate, least=0.0, finite=True),
             count("seed", seed, least=0),
             None if seconds is None else number("seconds", seconds, least=0.0),
+            None if coarse_factor is None else _share("coarse_factor", coarse_factor),
         )
         return training.run(progress, callback)
 
@@ -266,6 +271,12 @@ def jacobi(levels: int, sweeps: int, kernel: int, ndim: int, omega: float = OMEG
     K = torch.zeros((levels, sweeps) + (kernel,) * ndim, dtype=torch.float64)
     K[(slice(None),) * 2 + (kernel // 2,) * ndim] = omega
     return K
+
+
+def _share(name: str, value: Any) -> float:
+    if not 0 < number(name, value) < 1:
+        raise ValueError(f"{name} must lie in (0, 1), got {value!r}")
+    return float(value)
 
 
 def _check_symmetric(nu: tuple[int, int], cycle: str, restriction: str) -> None:

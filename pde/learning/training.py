@@ -23,13 +23,6 @@ WARM, COUNTED = 2, 3
 DIVERGED = 10.0
 """Growth of the error per cycle that ends a training."""
 
-ENOUGH = 0.2
-"""The factor that cycles from coarser levels are to have, or that from the finest one where it is larger.
-
-Without them coarse levels serve the finest one alone: cycles that start there, as in full multigrid, may diverge, and
-so do others on grids whose axes do not halve.
-"""
-
 MEASURED = 15
 """Cycles by which the factor is measured before and after."""
 
@@ -85,6 +78,7 @@ class Training:
     learning_rate: float
     seed: int
     seconds: float | None
+    coarse_factor: float | None
 
     def run(self, shown: bool, callback: Callable[[FitProgress], Any] | None) -> History:
         """Train, and keep the parameters that `fit` promises."""
@@ -135,7 +129,7 @@ class Training:
         return "steps"
 
     def growths(self, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        """The logarithm of the error reduction per cycle, and of what one from a coarser level has above `ENOUGH`."""
+        """The logarithm of the error reduction per cycle, and what one from a coarser level has in excess."""
         if self.loss == "symbols":
             return self.by_symbols(shape), torch.zeros(())
         size, module = math.prod(shape), self.module
@@ -143,11 +137,11 @@ class Training:
         levels = module.levels(shape)
         growth = self.growth(levels, vectors, shape)
         coarser = min(len(module.before), len(levels) - 1) - 1
-        if coarser < 1:
+        if self.coarse_factor is None or coarser < 1:
             return growth, torch.zeros_like(growth)
         l = 1 + len(self.losses) // len(self.shapes) % coarser  # one of them in each turn of the grids
         below = self.growth(levels[l:], vectors, tuple(n >> l for n in shape))
-        return growth, coarser * torch.relu(below - growth.detach().clamp(min=math.log(ENOUGH)))
+        return growth, coarser * torch.relu(below - math.log(self.coarse_factor))
 
     def growth(self, levels: Sequence[Level], vectors: int, shape: tuple[int, ...]) -> Tensor:
         """The loss of cycles on these levels: the mean over fresh random vectors, by Gelfand's formula."""
@@ -195,7 +189,7 @@ def default_shapes(shape: Sequence[int]) -> list[tuple[int, ...]]:
     powers = [max(2, round(math.log2(n + 1))) for n in shape]
     while math.prod(2**k - 1 for k in powers) > SMALLEST:
         powers = [max(2, k - 1) for k in powers]
-    while max(powers) < 4 and math.prod(2 ** (k + 1) - 1 for k in powers) <= SMALLEST:
+    while math.prod(2 ** (k + 1) - 1 for k in powers) <= SMALLEST:
         powers = [k + 1 for k in powers]
     return [tuple(2 ** (k + further) - 1 for k in powers) for further in range(3)]
 

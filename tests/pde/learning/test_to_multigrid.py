@@ -48,7 +48,9 @@ def test_coarse_operators_of_any_size_are_products(shape):
         P = fine.P(eyes[1], None).reshape(N, n).T
         assert np.abs(R - P.T / 2 ** len(shape)).max() == 0
         product = R @ A @ P
-        assert np.abs(coarse.info.operator.matrix().toarray() - product).max() <= 3 ** len(shape) * 9 * EPS * abs(A).max()
+        assert (
+            np.abs(coarse.info.operator.matrix().toarray() - product).max() <= 3 ** len(shape) * 9 * EPS * abs(A).max()
+        )
 
 
 def test_linear_functions_are_interpolated_beside_a_shortened_interval():
@@ -99,7 +101,7 @@ def test_any_size_is_solved(trained, shape):
 @pytest.fixture(scope="module")
 def poisson():
     made = TrainableMultigrid(problem((31, 31)), omega=0.8)
-    made.fit(shapes=[(15, 15), (31, 31)], steps=30, batch=2)
+    made.fit(shapes=[(15, 15), (31, 31)], steps=30, batch=2, coarse_factor=0.25)
     return made
 
 
@@ -114,6 +116,19 @@ def test_full_multigrid_reaches_the_discretisation_error_with_boundary_data(n, p
     solution = pde.Multigrid(where).solve(f, g=exact, rtol=1e-11).u
     discretisation = np.abs(solution - where_values(where, exact)).max()
     assert np.abs(u - solution).max() < 0.5 * discretisation
+
+
+def test_full_multigrid_needs_coarse_cycles():
+    mg = TrainableMultigrid(problem((31, 31)), omega=0.8)
+    with torch.no_grad():
+        mg.before[1] *= 3.0  # of the second level
+        mg.after[1] *= 3.0
+    mg = mg.to_multigrid()
+    assert not mg.nests
+    refused(ValueError, ("full_multigrid", "coarse_factor"), mg.full_multigrid, 1.0)
+    solution, cycles = mg.solve(1.0, max_cycles=3), mg.solve(1.0, cycle="V", max_cycles=3)
+    assert np.array_equal(solution.u, cycles.u)
+    assert solution.work_units == cycles.work_units
 
 
 def where_values(where, function):

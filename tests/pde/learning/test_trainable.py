@@ -57,7 +57,9 @@ def test_at_first_cycles_are_those_of_jacobi(cycle, shape, full, coarse, nu):
     st.sampled_from(["transpose", "trained"]),
     st.integers(0, 9),
 )
-def test_the_discrete_solution_is_the_fixed_point_whatever_the_parameters(grid, cycle, kernel, coarse, restriction, seed):
+def test_the_discrete_solution_is_the_fixed_point_whatever_the_parameters(
+    grid, cycle, kernel, coarse, restriction, seed
+):
     shape, full = grid
     options = {"kernel": kernel, "coarse": coarse, "restriction": restriction, "cycle": cycle, "transfer": "free"}
     made = module(problem(shape, full, reaction=1.0), seed, 0.2, **options)
