@@ -24,21 +24,31 @@ from nets.models.checkpoint import CheckpointError
 from nets.models.create import create_model, list_models
 from nets.models.densenet import DenseNet
 from nets.models.mgnet import MgNet
+from nets.models.mgno import MgNO
 from nets.models.plain import PlainNet
 from nets.models.resnet import ResNet
 from nets.models.vmgnet import VMgNet
 from nets.models.weights import load
 from nets.naming.densenet_config import DenseNetConfig
-from nets.naming.grammar import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, parse
+from nets.naming.grammar import (
+    Architecture,
+    DenseNetArchitecture,
+    MgNOArchitecture,
+    PlainArchitecture,
+    ResNetArchitecture,
+    parse,
+)
 from nets.naming.mgnet_config import MgNetConfig
+from nets.naming.mgno_config import MgNOConfig
 from nets.naming.plain_config import PlainConfig
 from nets.naming.resnet_config import ResNetConfig
 from nets.runs import TrainingResult, directory, train
-from nets.training import Evaluation, Recipe, TrainingError, TrainingInterrupted, evaluate
+from nets.training import DenseEvaluation, Evaluation, Recipe, TrainingError, TrainingInterrupted, evaluate
 
 __all__ = [
     "Architecture",
     "CheckpointError",
+    "DenseEvaluation",
     "DenseNet",
     "DenseNetArchitecture",
     "DenseNetConfig",
@@ -46,6 +56,9 @@ __all__ = [
     "ExportError",
     "Exported",
     "FeatureInfo",
+    "MgNO",
+    "MgNOArchitecture",
+    "MgNOConfig",
     "MgNet",
     "MgNetConfig",
     "Network",
@@ -103,7 +116,14 @@ def _draw_history(history: list[dict[str, Any]], path: Path) -> None:
     plot.learning_curve(history, path)
 
 
+def _draw_predictions(evaluation: DenseEvaluation, path: Path) -> None:
+    from nets import plot
+
+    plot.predictions(evaluation, path)
+
+
 directory.draw_history = _draw_history
+directory.draw_predictions = _draw_predictions
 
 
 def __dir__() -> list[str]:

@@ -10,21 +10,28 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 import mgcore
+import nets
+import pde
 from examples import constrained_networks as twins
 from examples.poisson_networks import (
     all_points,
+    box_levels,
     box_points,
     box_v_cycle,
     compare_descents,
+    hold,
     interior_points,
     poisson_network,
     scale,
 )
 from examples.reductions import DIFFERENT
 from mgcore import stencils
+from mgcore.stencils import Kernel
 from pde.paper.section5 import section5_levels
+from tests.nets.networks import rounding_bound
 
 EPS = float(np.finfo(float).eps)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -86,6 +93,62 @@ def test_neumann_and_periodic_points(k: int, pi: str, coarse: str, box: tuple[st
 def test_a_v_mgnet_is_the_v_cycle_on_these_points(k: int, box: tuple[str, str, str], seed: int) -> None:
     """Twice as many sweeps, and a correction per level, whose rounding is relative to a u of the same size."""
     assert box_v_cycle(seed, *box[:2], k) <= 4 * tolerance(k, 6)
+
+
+def poisson_operator(A: list[Kernel], B: list[Kernel], nu_post: int, mode: str) -> nets.MgNO:
+    """An MgNO of one layer with these kernels, s the identity and K = 0; between zeros its grids have interior points.
+
+    Coarse points are 2, 4, ... of the interior ones, and 1, 3, ... elsewhere.
+    """
+    up = f";{','.join([str(nu_post)] * (len(A) - 1))}" if nu_post else ""
+    name = f"MgNO[{','.join('1' * len(A))}{up}]-[1]"
+    settings = {"layers": 1, "activation": "identity", "in_channels": 1, "num_classes": 0, "padding": mode}
+    model = nets.create_model(name, **settings).double()
+    W, R = model.W[0], scale(stencils.BILINEAR, 1 / 4)
+    for part, kernels in (("A", A), ("B", B), ("B_post", B), ("R", [R] * len(A)), ("P", [stencils.BILINEAR] * len(A))):
+        for modules, kernel in zip(getattr(W, part), kernels, strict=False):
+            for module in modules if isinstance(modules, nn.ModuleList) else [modules]:
+                hold(module, kernel)
+                if mode == "zeros" and part in "RP":
+                    module.padding = (0, 0)
+    model.K[0].weight.data.zero_(), model.K[0].bias.data.zero_()
+    return model
+
+
+def operator_gap(model: nets.MgNO, f: np.ndarray, u: np.ndarray) -> float:
+    """The largest deviation of W f from u, relative to what rounding explains in both."""
+    x = torch.from_numpy(f)[None, None]
+    return float(((model(x) - torch.from_numpy(u)).abs() / (2 * rounding_bound(model.W[0], x))).max())
+
+
+@pytest.mark.parametrize("nu_post", [0, 1])
+@given(seed=SEEDS, k=st.integers(2, 6))
+@torch.no_grad()
+def test_an_mgno_is_a_cycle_of_the_solver(nu_post: int, seed: int, k: int) -> None:
+    """(2^k - 1)^2 interior points, down to the grid of one, on which a sweep with omega = 1 is the solution."""
+    n = 2**k - 1
+    problem = pde.Poisson((n, n))
+    settings = {"omega": OMEGA, "coarse": "rediscretised", "transfer": "bilinear", "levels": 64}
+    mg = pde.Multigrid(problem, smoother="jacobi", nu=(1, nu_post), **settings)
+    A = [scale(stencils.POISSON, 4.0 ** (k - l)) for l in range(k)]
+    B = [stencils.jacobi(OMEGA if l + 1 < k else 1.0, K[1][1]) for l, K in enumerate(A)]
+    f = np.random.default_rng(seed).standard_normal((n, n))
+    assert operator_gap(poisson_operator(A, B, nu_post, "zeros"), f, mg.cycle(f)) <= 1
+
+
+@pytest.mark.parametrize("nu_post", [0, 1])
+@given(seed=SEEDS, k=st.integers(3, 5), box=st.sampled_from(BOXES[:2]))
+@torch.no_grad()
+def test_an_mgno_is_the_v_cycle_with_neumann_and_periodic_sides(
+    nu_post: int, seed: int, k: int, box: tuple[str, str, str]
+) -> None:
+    boundary, mode, _ = box
+    levels, A = box_levels(boundary, k, (1, nu_post), "rediscretised", "bilinear")
+    f = np.random.default_rng(seed).standard_normal((2**k + (boundary == "neumann"),) * 2)
+    model = poisson_operator(A, [stencils.jacobi(0.8, K[1][1]) for K in A], nu_post, mode)
+    assert operator_gap(model, f, mgcore.v_cycle(levels, f)) <= 1
+    model.W[0].P[0].weight.mul_(1 + 1e-6)
+    assert operator_gap(model, f, mgcore.v_cycle(levels, f)) > 1
 
 
 @pytest.mark.parametrize("case", range(3))

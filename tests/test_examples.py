@@ -177,3 +177,25 @@ def test_no_step_along_the_curve_is_taken_where_newton_fails() -> None:
     (point, tangent), *_ = curve.follow(0.25, 0)
     with pytest.raises(ArithmeticError, match="shorter step"):
         curve.step(point, tangent, 1e3)
+
+
+def test_operator_learning(tmp_path: Path) -> None:
+    from examples import operator_learning
+
+    found = operator_learning.run(n=8, samples=10, epochs=1, output=tmp_path)
+    assert found["error"] < 2  # u = 0 has 1, and the mean of the training samples less
+    assert found["full multigrid"] <= found["zero"]
+    assert -1 <= found["agreement"] <= 1
+    assert (tmp_path / "operator_learning.png").stat().st_size > 0
+    coarse, fine = (operator_learning.coefficients(n, 3, seed=1) for n in (4, 12))
+    assert np.array_equal(coarse, fine[:, 1::3, 1::3]), "the centres of the coarse cells are centres of fine ones"
+
+
+def test_learned_smoother(tmp_path: Path) -> None:
+    from examples import learned_smoother
+
+    along = np.array([3**0.5 / 2, 0.5])
+    assert np.allclose(learned_smoother.diffusion(30, 0.1) @ along, along, rtol=0, atol=8 * EPS)
+    found = learned_smoother.run(steps=12, output=tmp_path)
+    assert all(after < before for before, after in zip(found["before"], found["after"], strict=True))
+    assert (tmp_path / "learned_smoother.png").stat().st_size > 0

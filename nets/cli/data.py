@@ -6,7 +6,7 @@ import argparse
 
 from mgcore.common.command_line import read_options
 from nets.cli.options import DATA_OPTIONS
-from nets.data import DATA, Dataset, is_known
+from nets.data import DATA, Data, DenseDataset, is_known
 
 
 def run(options: argparse.Namespace) -> None:
@@ -27,13 +27,18 @@ def run(options: argparse.Namespace) -> None:
             print(f"{'':<{width}}  found: {found}")
 
 
-def _describe(data: Dataset) -> None:
+def _describe(data: Data) -> None:
     shape = " x ".join(map(str, data.train_images.shape[1:]))
-    counts = f"{len(data.train_labels):,} images for training, {len(data.test_labels):,} for testing"
+    dense = isinstance(data, DenseDataset)
+    counts = f"{len(data.train_labels):,} {'samples' if dense else 'images'} for training, {len(data.test_labels):,}"
     more = ", ..." if len(data.class_names) > 10 else ""
-    print(f"{data.name}: {counts}, {shape}")
-    print(f"{len(data.class_names)} classes: {', '.join(data.class_names[:10])}{more}")
-    for what in ("mean", "std"):
+    print(f"{data.name}: {counts} for testing, {shape}")
+    if data.class_names:
+        print(f"{len(data.class_names)} classes: {', '.join(data.class_names[:10])}{more}")
+    values = isinstance(data, DenseDataset) and data.is_regression
+    if values:
+        print(f"targets: {' x '.join(map(str, data.train_labels.shape[1:]))}")
+    for what in ("mean", "std", *(("target_mean", "target_std") if values else ())):
         print(f"{what} per channel: {', '.join(f'{value:.4f}' for value in getattr(data, what))}")
     verdicts = {True: "as published", False: "NOT the published file", None: "no published checksum"}
     for file in data.source:

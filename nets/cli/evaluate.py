@@ -10,10 +10,11 @@ from typing import Any
 
 from nets.common.formatting import counted
 from nets.common.paths import make_folder
-from nets.data import Dataset, excluded
+from nets.data import Data, Dataset, DenseDataset, DenseTransform, Transform, excluded
 from nets.models.base import Network
 from nets.runs import excluded_images, held_out
-from nets.training import Evaluation
+from nets.training import DenseEvaluation, Evaluation
+from nets.training.objective import said
 
 CLASSES = 20
 """With more classes than this the lowest are printed, and no confusion matrix."""
@@ -25,6 +26,9 @@ def run(options: argparse.Namespace) -> None:
 
     model = nets.load(options.checkpoint).to(usable_device(options.device))
     data = _data(options, model)
+    if isinstance(data, DenseDataset):
+        _run_dense(options, nets.evaluate(model, data, batch=options.batch, flip=options.flip), data)
+        return
     evaluation = nets.evaluate(model, data, batch=options.batch)
     others: dict[str, Evaluation] = {}
     left_out, which = _left_out(options, data)
@@ -47,7 +51,22 @@ def run(options: argparse.Namespace) -> None:
         print(f"written: {options.output}")
 
 
-def _data(options: argparse.Namespace, model: Network) -> Dataset:
+def _run_dense(options: argparse.Namespace, evaluation: DenseEvaluation, data: DenseDataset) -> None:
+    if options.exclude is not None:
+        raise ValueError(f"exclude must be None: it lists images, and data {data.name!r} are arrays")
+    if options.output is not None:
+        draw_evaluation(evaluation, data, make_folder("output", options.output))
+    if options.json:
+        iou = {} if evaluation.is_regression else {"iou": dict(zip(data.class_names, evaluation.iou, strict=True))}
+        found = {"samples": evaluation.count, **evaluation.figures, **iou}
+        print(json.dumps({"checkpoint": str(options.checkpoint), "data": data.name, **found}, indent=2))
+        return
+    print_result(evaluation, data.class_names)
+    if options.output is not None:
+        print(f"written: {options.output}")
+
+
+def _data(options: argparse.Namespace, model: Network) -> Data:
     import nets
 
     if options.data is None:
@@ -55,9 +74,11 @@ def _data(options: argparse.Namespace, model: Network) -> Dataset:
             if (given := getattr(options, name)) is not None and given is not False:
                 raise ValueError(f"{name} goes with --data; the data of the run are as they were")
         return held_out(options.checkpoint, options.data_dir, exclude=options.exclude)
-    assert model.transform is not None
     data = nets.data.load(options.data, options.seed, options.data_dir, bool(options.download), size=options.size)
-    return model.transform.apply_to(data)
+    if isinstance(data, DenseDataset) != isinstance(model.transform, DenseTransform):
+        need = "a target at every point" if model.dense else "images of classes"
+        raise ValueError(f"data must have {need}, as the network learned; {data.name!r} has others")
+    return model.transform.apply_to(data) if isinstance(model.transform, Transform) else data  # type: ignore[arg-type]
 
 
 def _left_out(options: argparse.Namespace, data: Dataset) -> tuple[set[int], str]:
@@ -82,6 +103,18 @@ def _accuracy(evaluation: Evaluation) -> str:
     return f"{100 * evaluation.accuracy:.2f} % of {evaluation.count} images{top5}"
 
 
+def print_result(evaluation: Evaluation | DenseEvaluation, names: Sequence[str]) -> None:
+    """Print the figures of an evaluation, overall and by class."""
+    if isinstance(evaluation, Evaluation):
+        print_evaluation(evaluation, names)
+        return
+    figures = ", ".join(said(*figure) for figure in evaluation.figures.items())
+    print(f"held-out {figures} of {evaluation.count} samples")
+    shares = [] if evaluation.is_regression else zip(evaluation.iou, names, strict=True)
+    for share, name in shares:
+        print(f"  IoU {'   none' if share is None else f'{100 * share:5.1f} %'}  {name}")
+
+
 def print_evaluation(evaluation: Evaluation, names: Sequence[str]) -> None:
     """Top-1 and top-5, and by class the confusion matrix, or of many classes the lowest."""
     print(f"held-out accuracy {_accuracy(evaluation)}")
@@ -102,10 +135,16 @@ def _print_lowest(evaluation: Evaluation, names: Sequence[str]) -> None:
         print(f"  {100 * share:5.1f} %  {name}")
 
 
-def draw_evaluation(evaluation: Evaluation, data: Dataset, folder: Path) -> None:
-    """confusion_matrix.png, where there are not too many classes, and misclassified.png in the folder."""
+def draw_evaluation(evaluation: Evaluation | DenseEvaluation, data: Data, folder: Path) -> None:
+    """confusion_matrix.png, where there are not too many classes, and misclassified.png in the folder.
+
+    Or predictions.png, where a target belongs to every point.
+    """
     from nets import plot
 
+    if isinstance(evaluation, DenseEvaluation):
+        plot.predictions(evaluation, folder / "predictions.png")
+        return
     if len(data.class_names) <= CLASSES:
         plot.confusion_matrix(evaluation.confusion, data.class_names, folder / "confusion_matrix.png")
     predictions, path = evaluation.predictions, folder / "misclassified.png"

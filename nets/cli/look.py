@@ -7,6 +7,7 @@ import argparse
 from torch import Tensor
 
 from nets.common.paths import make_folder
+from nets.data import Transform
 from nets.models.base import Network
 from nets.runs import held_out
 
@@ -18,6 +19,8 @@ def run(options: argparse.Namespace) -> None:
 
     check_format("format", options.format)
     model = nets.load(options.checkpoint)
+    if model.dense:
+        raise ValueError(f"checkpoint must be of a network that classifies images; {options.checkpoint} is not")
     picture, x, words = _image(options, model)
     title = f"{model.config.notation}: {words}"
     folder = make_folder("output", options.output)
@@ -30,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
 def _image(options: argparse.Namespace, model: Network) -> tuple[Tensor, Tensor, str]:
     """The image as it is to be seen, as the network takes it, and what it is."""
     transform = model.transform
-    assert transform is not None
+    assert isinstance(transform, Transform)
     names = transform.class_names
     if options.image is not None:
         pixels = transform.read(options.image, invert=options.invert).pixels

@@ -1,4 +1,4 @@
-"""python -m nets predict: what a trained network says about image files."""
+"""python -m nets predict: what a trained network says about image files, or predicts at every point of arrays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import argparse
 import json
 from typing import Any
 
-from nets.deploy.predict import Prediction
+import numpy as np
+
+from nets.common.paths import make_folder
+from nets.deploy.predict import Prediction, predict
+from nets.models.base import Network
 
 
 def run(options: argparse.Namespace) -> None:
@@ -14,6 +18,11 @@ def run(options: argparse.Namespace) -> None:
     from nets.training.checks import usable_device
 
     model = nets.load(options.checkpoint).to(usable_device(options.device))
+    if model.dense:
+        _write_predictions(model, options)
+        return
+    if options.output is not None:
+        raise ValueError("output is for a network that predicts at every point; this one classifies images")
     predictions = list(nets.predict(model, options.images, top=options.top, invert=options.invert))
     if options.json:
         print(json.dumps([_plain(prediction) for prediction in predictions], indent=2))
@@ -22,6 +31,21 @@ def run(options: argparse.Namespace) -> None:
     failed = [prediction.error for prediction in predictions if prediction.error]
     if failed:
         raise ValueError(f"{len(failed)} of {len(predictions)} images could not be read: {failed[0]}")
+
+
+def _write_predictions(model: Network, options: argparse.Namespace) -> None:
+    """Of every file name.npy of inputs (N, c, n, ...), write name.predictions.npy."""
+    for path in options.images:
+        try:
+            inputs = np.load(path, allow_pickle=False)
+        except (OSError, EOFError, ValueError) as error:
+            need = "files .npy of inputs (N, c, n, ...), as the network predicts at every point"
+            raise ValueError(f"images must be {need}; {path} cannot be read: {error}") from error
+        found = predict(model, inputs, invert=options.invert)
+        folder = path.parent if options.output is None else make_folder("output", options.output)
+        file = folder / f"{path.stem}.predictions.npy"
+        np.save(file, found)
+        print(f"written: {file} ({' x '.join(map(str, found.shape))} {found.dtype})")
 
 
 def _plain(prediction: Prediction) -> dict[str, Any]:

@@ -9,11 +9,16 @@ from typing import Any
 
 import torch
 
-from nets.cli.evaluate import draw_evaluation, print_evaluation
+from nets.cli.evaluate import draw_evaluation, print_result
 from nets.cli.options import DATA_OPTIONS, NETWORK, settings
-from nets.training import RECIPES, Recipe
+from nets.data import DenseDataset
+from nets.training import RECIPES, Evaluation, Recipe
 from nets.training.checks import network_for
+from nets.training.objective import said
 from nets.training.recipes import SOURCES, recipe_for
+
+MODEL, DENSE_MODEL = "MgNet[2,2]-[32]-B^{l,i}", "V-MgNet[2,2,2]-[32]-B^{l,i}"
+"""Networks where none is asked for: for images of classes, and for targets at every point."""
 
 
 def run(options: argparse.Namespace) -> None:
@@ -33,22 +38,25 @@ def run(options: argparse.Namespace) -> None:
 def _run(given: dict[str, Any]) -> None:
     import nets
 
-    name, seed = given.pop("model", "MgNet[2,2]-[32]-B^{l,i}"), given.pop("seed", 0)
+    name, seed = given.pop("model", None), given.pop("seed", 0)
     network = {key: given.pop(key) for key in NETWORK if key in given}
     source = {key: given.pop(key) for key in DATA_OPTIONS if key in given}
     data = nets.data.load(given.pop("data", "digits"), seed, **source)
     overrides = {key: given[key] for key in asdict(Recipe()) if key in given}
-    recipe = recipe_for(data.name, given.get("recipe"), overrides)
+    dense = isinstance(data, DenseDataset)
+    name = (DENSE_MODEL if dense else MODEL) if name is None else name
+    recipe = recipe_for(data, given.get("recipe"), overrides)
     model = network_for(name, data, seed, recipe.initialization, **network)
     result = nets.train(model, data, seed=seed, **given)
     if os.environ.get("RANK", "0") != "0":  # torchrun's other processes have nothing to add
         return
     if result.validation is not None:
-        count = int(result.validation.confusion.sum())
-        print(f"validation accuracy {100 * result.validation.accuracy:.2f} % of {count} images")
-    print_evaluation(result.evaluation, data.class_names)
+        figures = ", ".join(said(*figure) for figure in result.validation.figures.items())
+        print(f"validation {figures} of {result.validation.count} {'samples' if dense else 'images'}")
+    print_result(result.evaluation, data.class_names)
     if "output" in given:
-        draw_evaluation(result.evaluation, data, given["output"])
+        if isinstance(result.evaluation, Evaluation):  # else its run has a picture already
+            draw_evaluation(result.evaluation, data, given["output"])
         print(f"written: {given['output']}")
 
 

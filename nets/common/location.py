@@ -33,6 +33,10 @@ class Location(NamedTuple):
 def locate(name: str) -> Location:
     """Locate a module or a parameter by its name in the network, such as "B.1.0.weight"."""
     part, *rest = name.split(".")
+    if part == "W" and len(rest) > 1:  # the operator of a layer: lists of modules by level
+        return locate(".".join(rest[1:]))
+    if part == "K":  # beside it, on the finest level
+        return Location(1, 0, "K")
     if part == "stem":
         return Location(0, 0, "stem")
     if part in HEAD:

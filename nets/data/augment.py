@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from nets.common import randomness
 from nets.common.checks import check_choices, check_integer, check_number
-from nets.data.dataset import Dataset
+from nets.data.dense import Data, DenseDataset
 
 ACROSS, DOWN, ROTATION, SCALING, CROP, FLIP, CUTOUT = 0, 1, 2, 3, slice(4, 6), 6, slice(7, 9)
 RESIZED_CROP = [9, 10, 4, 5]  # area, ratio, and the shifts of a crop
@@ -64,11 +64,16 @@ class Augmentation:
     def _warps(self) -> bool:
         return bool(self.shift or self.rotation or self.scaling)
 
-    def check(self, data: Dataset) -> None:
+    def check(self, data: Data) -> None:
         """Raises ValueError where the images of `data` cannot be changed in this way."""
         size = tuple(data.train_images.shape[2:])
+        names = [f.name for f in fields(self) if f.name != "crop_fill" and getattr(self, f.name) != f.default]
+        if isinstance(data, DenseDataset) and names:
+            raise ValueError(
+                f"{', '.join(names)} must change nothing: data {data.name!r} has a target at every point, which an "
+                "augmentation of the inputs alone does not move"
+            )
         if len(size) != 2 and not self.is_none:
-            names = [f.name for f in fields(self) if f.name != "crop_fill" and getattr(self, f.name) != f.default]
             raise ValueError(
                 f"{', '.join(names)} must change nothing: images of {len(size)} dimensions, not 2, stay as they are"
             )
@@ -89,7 +94,7 @@ class Augmentation:
             numbers[:, FLIP] = torch.where(first ^ bool(epoch % 2), -1.0, 1.0)
         return numbers
 
-    def __call__(self, raw: Tensor, numbers: Tensor, data: Dataset) -> Tensor:
+    def __call__(self, raw: Tensor, numbers: Tensor, data: Data) -> Tensor:
         """Raw images (N, c, height, width) of `data`, changed by their rows of `numbers`, and normalised."""
         if self.crop_padding or self.flip != "none":
             raw = self._crop_and_flip(raw, numbers)

@@ -12,7 +12,7 @@ from torch import Tensor
 from nets.common import randomness
 from nets.common.checks import check_integer
 from nets.data.augment import RESIZED_CROP, Augmentation
-from nets.data.dataset import Dataset
+from nets.data.dense import Data
 from nets.data.images import ImageFiles
 
 
@@ -33,7 +33,7 @@ class Batches:
 
     def __init__(
         self,
-        data: Dataset,
+        data: Data,
         part: str = "train",
         *,
         augmentation: Augmentation | None = None,

@@ -63,9 +63,9 @@ class Dataset:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
             raise TypeError(f"name must be a string; got {self.name!r}")
-        object.__setattr__(self, "class_names", _names(self.class_names))
+        object.__setattr__(self, "class_names", checked_names(self.class_names))
         for part in ("train", "test"):
-            for name, settle in ((f"{part}_images", _raw), (f"{part}_labels", whole_numbers)):
+            for name, settle in ((f"{part}_images", raw_values), (f"{part}_labels", whole_numbers)):
                 object.__setattr__(self, name, settle(name, getattr(self, name)))
             _check_part(part, getattr(self, f"{part}_images"), getattr(self, f"{part}_labels"), len(self.class_names))
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
@@ -74,10 +74,10 @@ class Dataset:
         if self.train_images.dtype != self.test_images.dtype:
             types = self.train_images.dtype, self.test_images.dtype
             raise ValueError(f"test_images must be {types[0]}, as train_images; got {types[1]}")
-        _warn_of_axes(tuple(self.train_images.shape))
+        warn_of_axes("train_images", tuple(self.train_images.shape))
         for name, default in (("mean", 0.0), ("std", 1.0)):
             values = getattr(self, name) or (default,) * self.in_channels
-            object.__setattr__(self, name, _numbers(name, values, self.in_channels))
+            object.__setattr__(self, name, channel_numbers(name, values, self.in_channels))
         if min(self.std) <= 0:
             raise ValueError(f"std must hold numbers > 0; got {self.std}")
 
@@ -89,6 +89,11 @@ class Dataset:
     @property
     def in_channels(self) -> int:
         return self.train_images.shape[1]
+
+    @property
+    def outputs(self) -> int:
+        """Scores that a network gives for an image: one per class."""
+        return len(self.class_names)
 
     @property
     def white(self) -> float:
@@ -108,20 +113,7 @@ class Dataset:
             TypeError: where they are no images.
             ValueError: where the images have other channels, or are neither uint8 nor floats.
         """
-        if isinstance(raw, ImageFiles):
-            raw = raw.read_all(progress=False)
-        raw = as_tensor(raw)
-        if not isinstance(raw, Tensor):
-            raise TypeError(f"raw must be a torch.Tensor or an array of numbers; got {type(raw).__name__}")
-        if raw.ndim < 2 or raw.shape[1] != self.in_channels:
-            raise ValueError(
-                f"raw must hold images (N, {self.in_channels}, ...), as data {self.name!r}; got {tuple(raw.shape)}"
-            )
-        if not _is_raw(raw):
-            raise ValueError(f"raw must be uint8 or floats; got {raw.dtype}")
-        kind, white = (torch.float32, 255) if raw.dtype == torch.uint8 else (raw.dtype, 1)
-        mean, std = (_column(values, white, raw.ndim, kind, raw.device) for values in (self.mean, self.std))
-        return raw.sub(mean).div_(std)
+        return normalised(raw, self.mean, self.std, f"data {self.name!r}")
 
     def without(self, train: Iterable[int] = (), test: Iterable[int] = ()) -> Dataset:
         """The same set without the images of these indices in its parts; mean and std stay.
@@ -129,16 +121,7 @@ class Dataset:
         Raises:
             ValueError: where there is no image of that index.
         """
-        kept: dict[str, Any] = {}
-        for part, indices in (("train", train), ("test", test)):
-            images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
-            keep = torch.ones(len(labels), dtype=torch.bool)
-            for index in indices:
-                if not 0 <= index < len(labels):
-                    raise ValueError(f"{part} must hold indices from 0 to {len(labels) - 1}; got {index}")
-                keep[index] = False
-            if not keep.all():
-                kept |= {f"{part}_images": images[keep], f"{part}_labels": labels[keep]}
+        kept = kept_parts(self, ("images", "labels"), train, test)
         return replace(self, **kept) if kept else self
 
     def checksums(self) -> dict[str, int]:
@@ -146,10 +129,43 @@ class Dataset:
 
         Two splits of one set are different data.
         """
-        return {name: _checksum(getattr(self, name)) for name in ("train_images", "test_images")}
+        return {name: checksum(getattr(self, name)) for name in ("train_images", "test_images")}
 
 
-def _checksum(images: Images) -> int:
+def kept_parts(
+    data: Any, columns: tuple[str, str], train: Iterable[int] = (), test: Iterable[int] = ()
+) -> dict[str, Any]:
+    """The columns of both parts without these indices, by the name of the field; parts that keep all are left out."""
+    kept: dict[str, Any] = {}
+    for part, indices in (("train", train), ("test", test)):
+        values, answers = (getattr(data, f"{part}_{column}") for column in columns)
+        keep = torch.ones(len(answers), dtype=torch.bool)
+        for index in indices:
+            if not 0 <= index < len(answers):
+                raise ValueError(f"{part} must hold indices from 0 to {len(answers) - 1}; got {index}")
+            keep[index] = False
+        if not keep.all():
+            kept |= {f"{part}_{columns[0]}": values[keep], f"{part}_{columns[1]}": answers[keep]}
+    return kept
+
+
+def normalised(raw: Any, mean: tuple[float, ...], std: tuple[float, ...], of: str) -> Tensor:
+    """Normalise raw images or fields (N, channels, ...) as `Dataset.normalise` says; `of` names the data in errors."""
+    if isinstance(raw, ImageFiles):
+        raw = raw.read_all(progress=False)
+    raw = as_tensor(raw)
+    if not isinstance(raw, Tensor):
+        raise TypeError(f"raw must be a torch.Tensor or an array of numbers; got {type(raw).__name__}")
+    if raw.ndim < 2 or raw.shape[1] != len(mean):
+        raise ValueError(f"raw must hold images (N, {len(mean)}, ...), as {of}; got {tuple(raw.shape)}")
+    if not _is_raw(raw):
+        raise ValueError(f"raw must be uint8 or floats; got {raw.dtype}")
+    kind, white = (torch.float32, 255) if raw.dtype == torch.uint8 else (raw.dtype, 1)
+    means, deviations = (column(values, white, raw.ndim, kind, raw.device) for values in (mean, std))
+    return raw.sub(means).div_(deviations)
+
+
+def checksum(images: Images) -> int:
     return zlib.crc32(images.cpu().contiguous().numpy().data) if isinstance(images, Tensor) else images.checksum()
 
 
@@ -171,13 +187,13 @@ def _mean_and_deviation(values: Tensor) -> tuple[float, float]:
 
 
 @lru_cache
-def _column(values: tuple[float, ...], white: int, ndim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def column(values: tuple[float, ...], white: int, ndim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The values, of which 1 is white, along the channel axis; kept, as copying them to a GPU would wait for it."""
     with torch.inference_mode(False):  # what is kept must serve in training too
         return torch.tensor([white * v for v in values], dtype=dtype, device=device).reshape(-1, *(1,) * (ndim - 2))
 
 
-def _numbers(name: str, values: Any, channels: int) -> tuple[float, ...]:
+def channel_numbers(name: str, values: Any, channels: int) -> tuple[float, ...]:
     if not isinstance(values, tuple | list):
         raise TypeError(f"{name} must be a tuple of numbers, one per channel; got {values!r}")
     values = tuple(map(float, values))
@@ -186,7 +202,7 @@ def _numbers(name: str, values: Any, channels: int) -> tuple[float, ...]:
     return values
 
 
-def _names(names: Any) -> tuple[str, ...]:
+def checked_names(names: Any) -> tuple[str, ...]:
     found = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else None
     if found is None or not all(isinstance(name, str) for name in found):
         raise TypeError(f"class_names must be strings, one per class, such as ('cat', 'dog'); got {names!r}")
@@ -197,7 +213,7 @@ def _is_raw(images: Images) -> bool:
     return images.dtype == torch.uint8 or images.is_floating_point()
 
 
-def _raw(name: str, images: Any) -> Images:
+def raw_values(name: str, images: Any) -> Images:
     """Images in files, bytes, or float32."""
     images = as_tensor(images)
     if not isinstance(images, Tensor | ImageFiles):
@@ -226,24 +242,29 @@ def whole_numbers(name: str, labels: Any) -> Tensor:
     return labels.long()
 
 
-def _warn_of_axes(shape: tuple[int, ...]) -> None:
+def warn_of_axes(name: str, shape: tuple[int, ...]) -> None:
     """Mention images whose channels seem to be the last axis, as in most arrays, or missing."""
     _, channels, *sides = shape
     last = len(sides) == 2 and sides[1] in (1, 3, 4) and channels > sides[1]
     if last or (sides == [channels] and channels > 1):
         move = "images.transpose(0, 3, 1, 2)" if last else "images[:, None]"
         warnings.warn(
-            f"train_images of shape {('N', *shape[1:])} are taken as {channels} channels of "
+            f"{name} of shape {('N', *shape[1:])} are taken as {channels} channels of "
             f"{' x '.join(map(str, sides))} points: the channels are the axis behind N; where they are not, {move}",
             stacklevel=4,
         )
 
 
-def _check_part(part: str, images: Images, labels: Tensor, classes: int) -> None:
-    if isinstance(images, Tensor) and images.is_floating_point() and not images.isfinite().all():
-        finite = images.isfinite().flatten(1).all(1)
+def check_finite(name: str, values: Any, one: str) -> None:
+    """Refuse NaN and infinity, naming the argument and the first image or sample that has them."""
+    if isinstance(values, Tensor) and values.is_floating_point() and not values.isfinite().all():
+        finite = values.isfinite().flatten(1).all(1)
         wrong = int((~finite).nonzero()[0])
-        raise ValueError(f"{part}_images must be finite; image {wrong} is not, and {int((~finite).sum())} in all")
+        raise ValueError(f"{name} must be finite; {one} {wrong} is not, and {int((~finite).sum())} in all")
+
+
+def _check_part(part: str, images: Images, labels: Tensor, classes: int) -> None:
+    check_finite(f"{part}_images", images, "image")
     if len(labels) != len(images):
         raise ValueError(f"{part}_labels must be {len(images)} integers, one per image; got {len(labels)}")
     if int(labels.min()) < 0 or int(labels.max()) >= classes:

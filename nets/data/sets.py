@@ -10,10 +10,12 @@ from pathlib import Path
 
 from nets.common.checks import suggesting, suggestion
 from nets.data.dataset import Dataset, SourceFile, statistics
+from nets.data.dense import Data
 from nets.data.download import download as fetch
 from nets.data.files import Files
 from nets.data.folder import image_folder, imagenet, imagenet_folder
 from nets.data.given import as_tensor
+from nets.data.npz import ENDING, load_dense
 from nets.data.published import PUBLISHED, Published
 from nets.data.search import download_folder, find_files, missing
 from nets.data.sklearn_digits import digits
@@ -25,13 +27,19 @@ DATA = {
     **{name: known.title for name, known in PUBLISHED.items()},
     "imagenet": "ImageNet, a folder train/ and a folder val/ with one folder of images per class",
     f"{PREFIX}PATH": "any folder of images: one folder per class, in train/ and test/ or split by the seed",
+    f"FILE{ENDING}": "inputs and a target at every point: train_inputs, train_targets, test_inputs, test_targets",
 }
 """Data sets by name, with a title."""
 
 
 def is_known(name: str) -> bool:
     """Whether `load` takes this name."""
-    return name in DATA or (name.startswith(PREFIX) and len(name) > len(PREFIX))
+    return name in DATA or (name.startswith(PREFIX) and len(name) > len(PREFIX)) or is_file(name)
+
+
+def is_file(name: str) -> bool:
+    """Whether this is the path of a file of inputs and targets."""
+    return name.endswith(ENDING)
 
 
 def takes_size(name: str) -> bool:
@@ -46,6 +54,9 @@ def found_in(name: str, data_dir: str | os.PathLike[str] | None = None) -> str |
     if name in PUBLISHED:
         files = find_files(PUBLISHED[name], data_dir)
         return None if files is None else str(files.where)
+    if is_file(name):
+        file = _folder(name, data_dir)
+        return str(file) if file.is_file() else None
     folder = imagenet_folder(data_dir) if name == "imagenet" else _folder(name, data_dir)
     return str(folder) if folder is not None and folder.is_dir() else None
 
@@ -61,11 +72,12 @@ def load(
     size: int | None = None,
     base_url: str | None = None,
     progress: bool | None = None,
-) -> Dataset:
+) -> Data:
     """The data set of this name.
 
     Args:
-        name: a name in `DATA`, or "folder:" followed by the path of a folder of images, below data_dir if given.
+        name: a name in `DATA`, "folder:" followed by the path of a folder of images, or the path of a file .npz
+            (`load_dense`); paths start from data_dir if given.
         seed: splits digits and folders that have no test part; the others come with theirs.
         data_dir: the folder of the set, or one with a folder of that name. Without it $MGNET_DATA, ./data and
             ~/.cache/mgnet are searched, in this order.
@@ -84,6 +96,10 @@ def load(
         raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{_hint(name, data_dir)}")
     if size is not None and not takes_size(name):
         raise ValueError(f"size must be None: data {name!r} has images of one size; got {size!r}")
+    if is_file(name):
+        if exclude is not None:
+            raise ValueError(f"exclude must be None: it lists images, and data {name!r} are arrays; got {exclude!r}")
+        return load_dense(_folder(name, data_dir), name=name)
     if name == "digits":
         data = digits(seed)
     elif name.startswith(PREFIX):

@@ -10,6 +10,7 @@ import torch
 
 from nets.common import randomness
 from nets.data.dataset import Dataset
+from nets.data.dense import Data, DenseDataset
 
 
 def excluded(path: str | os.PathLike[str], data: Dataset) -> dict[str, list[int]]:
@@ -61,32 +62,44 @@ def _stem(name: str) -> str:
     return name.removesuffix(".gz").removesuffix(".bin")
 
 
-def validation_split(data: Dataset, fraction: float, seed: int) -> Dataset:
-    """The training part alone, split by the seed and class by class: `fraction` of it is the test part of the result.
+def validation_split(data: Data, fraction: float, seed: int) -> Data:
+    """The training part alone, split by the seed, images class by class: `fraction` of it is the result's test part.
 
     Raises:
         ValueError: where no image of the training part would be held out, or none would be left.
     """
     held_out: list[int] = []
+    labels = _strata(data)
     for label, count in enumerate(held_out_counts(data, fraction)):
-        images = (data.train_labels == label).nonzero().flatten()
+        images = (labels == label).nonzero().flatten()
         shuffled = images[torch.randperm(len(images), generator=randomness.generator(seed, "validation", label))]
         held_out += shuffled[:count].tolist()
-    rest = sorted(set(range(len(data.train_labels))).difference(held_out))
-    twice = replace(data, test_images=data.train_images, test_labels=data.train_labels)
+    rest = sorted(set(range(len(labels))).difference(held_out))
+    if isinstance(data, DenseDataset):
+        twice: Data = replace(data, test_inputs=data.train_inputs, test_targets=data.train_targets)
+    else:
+        twice = replace(data, test_images=data.train_images, test_labels=data.train_labels)
     return twice.without(train=held_out, test=rest)
 
 
-def held_out_counts(data: Dataset, fraction: float) -> list[int]:
-    """How many training images of each class a split of this fraction holds out.
+def held_out_counts(data: Data, fraction: float) -> list[int]:
+    """How many training images of each class, or samples in all, a split of this fraction holds out.
 
     Raises:
         ValueError: where it is none of them, or all.
     """
-    images = torch.bincount(data.train_labels, minlength=len(data.class_names)).tolist()
+    classes = 1 if isinstance(data, DenseDataset) else len(data.class_names)
+    images = torch.bincount(_strata(data), minlength=classes).tolist()
     counts = [round(fraction * count) for count in images]
     if not 0 < sum(counts) < sum(images):
         raise ValueError(
             f"val_fraction must hold out an image of {sum(images)} and leave one; {fraction} holds out {sum(counts)}"
         )
     return counts
+
+
+def _strata(data: Data) -> torch.Tensor:
+    """The groups (N,) of the training part that a split divides one by one: classes, or one of all samples."""
+    if isinstance(data, DenseDataset):
+        return torch.zeros(len(data.train_targets), dtype=torch.long)
+    return data.train_labels

@@ -15,7 +15,7 @@ from torch import Tensor
 from nets.data.decode import MODES, convert_image, fit_image, open_image
 
 if TYPE_CHECKING:
-    from nets.data import Dataset
+    from nets.data.dataset import Dataset
 
 
 def _letters(name: str) -> str:

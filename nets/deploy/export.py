@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.paths import make_folder_of
-from nets.data.transform import Transform
+from nets.data import DenseTransform, Transform
 from nets.models.base import Network
 from nets.models.input_checks import check_pixels
 from nets.models.modes import evaluating
@@ -58,26 +58,35 @@ class Exported(NamedTuple):
 
 
 class Classifier(nn.Module):
-    """A network with what comes before and after it: pixels in [0, 1] in, if it is to normalise them; scores out."""
+    """A network with what comes before and after it: pixels in [0, 1] in, if it is to normalise them; scores out.
+
+    Of a regression they are values in the units of the targets, where it normalises.
+    """
 
     mean: Tensor
     std: Tensor
+    target_mean: Tensor
+    target_std: Tensor
 
-    def __init__(self, network: Network, transform: Transform | None) -> None:
+    def __init__(self, network: Network, transform: Transform | DenseTransform | None) -> None:
         super().__init__()
         self.network = network
+        self.in_units = isinstance(transform, DenseTransform) and transform.is_regression
         if transform is not None:
             size = (1, -1, *(1,) * (len(transform.shape) - 1))
             kind = next(network.parameters()).dtype
             for name in ("mean", "std"):
                 values = torch.tensor(getattr(transform, name), dtype=kind) / transform.white
                 self.register_buffer(name, values.reshape(size))
+            if self.in_units:
+                for name in ("target_mean", "target_std"):
+                    self.register_buffer(name, torch.tensor(getattr(transform, name), dtype=kind).reshape(size))
         self.normalises = transform is not None
 
     def forward(self, images: Tensor) -> Tensor:
         x = (images - self.mean) / self.std if self.normalises else images
         scores: Tensor = self.network(x)
-        return scores
+        return scores * self.target_std + self.target_mean if self.in_units else scores
 
 
 def export(

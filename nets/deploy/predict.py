@@ -1,4 +1,4 @@
-"""Prediction: the classes of image files by a trained network."""
+"""Prediction by a trained network: the classes of image files, or values or classes at every point of inputs."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from nets.common.checks import check_integer, suggesting
+from nets.data import DenseTransform, Transform
 from nets.data.decode import ImageFileError
+from nets.data.given import as_tensor
 from nets.data.tree import images_in
 from nets.models.base import Network
 from nets.models.modes import evaluating
+from nets.training.dense_evaluation import predict_dense
 
 BATCH = 64
+Array = np.ndarray[Any, np.dtype[Any]]
+Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
 
 @dataclass(frozen=True)
@@ -41,17 +47,27 @@ class Prediction:
     error: str = ""
 
 
+@overload
+def predict(model: Network, paths: Tensor, *, top: int = 5, invert: bool = False) -> Tensor: ...
+@overload
+def predict(model: Network, paths: Array, *, top: int = 5, invert: bool = False) -> Array: ...
+@overload
+def predict(model: Network, paths: Paths, *, top: int = 5, invert: bool = False) -> Iterator[Prediction]: ...
 @suggesting
 def predict(
-    model: Network, paths: str | PathLike[str] | Iterable[str | PathLike[str]], *, top: int = 5, invert: bool = False
-) -> Iterator[Prediction]:
+    model: Network, paths: Paths | Tensor | Array, *, top: int = 5, invert: bool = False
+) -> Iterator[Prediction] | Tensor | Array:
     """Classify image files, in order; a file that cannot be read gets an error, and the others go on.
 
     A folder stands for the image files in it and in its folders, by their endings.
 
+    A network that predicts at every point, such as V-MgNet, takes inputs (N, c, n, ...) as its data set has them, on
+    any grid, and returns values (N, d, n, ...) in the units of the targets, or classes (N, n, ...): a tensor on the
+    CPU for a tensor, an array for an array.
+
     Args:
         model: a network that `nets.load` has read, which has its `transform`.
-        paths: one path, or a list of paths.
+        paths: one path, or a list of paths; or the inputs.
         top: how many classes of an image; at most all of them.
         invert: black for white.
 
@@ -66,11 +82,26 @@ def predict(
     check_integer("top", top, 1)
     if not isinstance(model, Network):
         raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
+    if isinstance(model.transform, DenseTransform):
+        return _at_points(model, model.transform, paths, invert)
     if model.transform is None:
         raise ValueError("model must know how images are prepared: read it with nets.load, or set model.transform")
     files = [Path(f) for path in _paths(paths) for f in (images_in(path) if path.is_dir() else [path])]
     parts = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
     return (prediction for part in parts for prediction in _batch(model, part, top, invert))
+
+
+def _at_points(model: Network, transform: DenseTransform, inputs: Any, invert: bool) -> Tensor | Array:
+    if invert:
+        raise ValueError("invert must be False for a network that predicts at every point; got True")
+    values = as_tensor(inputs)
+    if not isinstance(values, Tensor):
+        need = f"inputs (N, {len(transform.mean)}, n, ...), a torch.Tensor or an array"
+        raise TypeError(f"paths must be {need}, as the network predicts at every point; got {type(inputs).__name__}")
+    if len(values) == 0:
+        raise ValueError(f"paths must hold an input or more; got shape {tuple(values.shape)}")
+    found = predict_dense(model, transform, values, BATCH)
+    return found if isinstance(inputs, Tensor) else found.numpy()
 
 
 def _paths(given: Any) -> list[Path]:
@@ -86,7 +117,7 @@ def _paths(given: Any) -> list[Path]:
 
 def _batch(model: Network, paths: list[Path], top: int, invert: bool) -> list[Prediction]:
     transform = model.transform
-    assert transform is not None
+    assert isinstance(transform, Transform)
     read: dict[int, Prediction] = {}
     pixels: list[Tensor] = []
     good: list[int] = []

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
 import mgcore
 from mgcore import Visit
-from nets.data.transform import Transform
+from nets.data import DenseTransform, Transform
 from nets.models.activations import create_activations
 from nets.models.input_checks import check_features, check_input
-from nets.models.operators import convolution, max_pool, normalisation
+from nets.models.operators import CONVOLUTION, convolution, max_pool, normalisation
 from nets.models.recompute import recomputed, recomputed_level
 from nets.models.registry import Configured
 from nets.models.state_dict_checks import check_state, describe
@@ -40,7 +40,7 @@ class Network(Configured):
 
     Args:
         config: what the network is, as plain values.
-        c_in, c_out: channels of the data on the finest grid, and of the features on the coarsest.
+        c_in, c_out: channels of the data on the finest grid, None without a stem, and of the features of the head.
         stem_norm: whether batch norm follows the stem's convolution.
 
     >>> import torch
@@ -50,18 +50,20 @@ class Network(Configured):
     """
 
     activation_checkpointing = False
-    transform: Transform | None = None
-    """The preparation of its images; `nets.load` sets it."""
+    dense: ClassVar[bool] = False
+    """Whether it predicts at every point, (N, num_classes, n, ...) from (N, in_channels, n, ...)."""
+    transform: Transform | DenseTransform | None = None
+    """The preparation of its images; `nets.load` sets it, and `nets.train` where it predicts at every point."""
     origin: Mapping[str, Any] | None = None
     """The source of its weights, for the record of a run that starts from them; None where they are fresh."""
 
-    def __init__(self, config: Any, c_in: int, c_out: int, *, stem_norm: bool) -> None:
+    def __init__(self, config: Any, c_in: int | None, c_out: int, *, stem_norm: bool) -> None:
         super().__init__()
         self.config, self.features = config, c_out
         self.register_state_dict_post_hook(describe)
         self.register_load_state_dict_post_hook(_loaded)  # also where the network is a part of another module
         dims = config.dims
-        self.stem = _stem(config, c_in, stem_norm)
+        self.stem = nn.Identity() if c_in is None else _stem(config, c_in, stem_norm)
         self.pool: nn.Module = max_pool(dims, config.padding) if config.input == "imagenet" else nn.Identity()
         self.s = nn.ModuleList(create_activations(config.activation, len(config.nu)))
 
@@ -71,7 +73,7 @@ class Network(Configured):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Class scores (N, num_classes) of images x (N, in_channels, n, ...)."""
+        """Scores (N, num_classes) of images x (N, in_channels, n, ...); where `dense`, (N, num_classes, n, ...)."""
         return self.forward_head(self.forward_features(x))
 
     def forward_features(self, x: Tensor) -> Tensor:
@@ -115,9 +117,9 @@ class Network(Configured):
         return self.pool(self.s[0](self.stem(x)))
 
     def forward_head(self, u: Tensor) -> Tensor:
-        """Global average pooling of features (N, c, n, ...), then the linear layer: (N, num_classes)."""
+        """Global average pooling of features (N, c, n, ...), unless `dense`, and the linear map to num_classes."""
         check_features(u, self.config.dims, self.features)
-        return self.head(u.mean(dim=tuple(range(2, u.ndim))))
+        return self.head(u if self.dense else u.mean(dim=tuple(range(2, u.ndim))))
 
     def set_activation_checkpointing(self, enable: bool = True) -> None:
         """Recompute the maps of a level in the backward pass instead of keeping their values, or stop doing so.
@@ -136,8 +138,12 @@ class Network(Configured):
         self.head = self.new_head(num_classes).to(weight.device, weight.dtype)
 
     def new_head(self, num_classes: int) -> nn.Module:
-        """The linear layer, or the identity where there are no classes."""
-        return nn.Linear(self.features, num_classes) if num_classes > 0 else nn.Identity()
+        """The linear layer, for every pixel where `dense`, or the identity where there are no classes."""
+        if num_classes == 0:
+            return nn.Identity()
+        if self.dense:
+            return CONVOLUTION[self.config.dims](self.features, num_classes, 1)
+        return nn.Linear(self.features, num_classes)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As in torch, but nothing is loaded where the state does not fit.
@@ -164,8 +170,9 @@ class Network(Configured):
         [('the stem', 1, (8, 6)), ('grid 1 of 2', 1, (8, 6)), ('grid 2 of 2', 1, (4, 3))]
         """
         grids = self.grid_sizes(size)
+        stem = ("the stem", 3 if self.config.input == "imagenet" else 1, tuple(size))
         return [
-            ("the stem", 3 if self.config.input == "imagenet" else 1, tuple(size)),
+            *([] if isinstance(self.stem, nn.Identity) else [stem]),
             *((f"grid {l + 1} of {len(grids)}", 1, grid) for l, grid in enumerate(grids)),
         ]
 

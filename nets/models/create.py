@@ -32,8 +32,11 @@ def list_models(pattern: str = "*") -> list[str]:
     return [name for name in MODELS if fnmatchcase(name.lower(), shell)]
 
 
-OPEN = ("transfer_activation", "norm", "batch_norm")
+OPEN = ("activation", "transfer_activation", "norm", "batch_norm")
 """Settings for which None means what the family of the name has."""
+
+FAMILIES = {"sharing": "MgNet and ResNets", "form": "MgNet, GDFI and MgNO", "layers": "MgNO"}
+"""The families of a setting that not all have; others are of MgNet and GDFI."""
 
 NOT_SETTINGS = ("name", "weights", "activation_checkpointing")
 Arguments = ParamSpec("Arguments")
@@ -61,13 +64,14 @@ def create_model(
     in_channels: int = 3,
     input: str = "cifar",
     dims: int = 2,
-    activation: str = "relu",
+    activation: str | None = None,
     iteration: str = "single",
     transfers: str = "trained",
     transfer_activation: bool | None = None,
     batch_norm: bool | None = None,
     norm: str | None = None,
     form: str = "auto",
+    layers: int = 4,
     sharing: str = "literal",
     padding: str = "zeros",
     weights: str | PathLike[str] | None = None,
@@ -75,16 +79,18 @@ def create_model(
 ) -> Network:
     """The network of a name in the papers' notation (`nets.naming.grammar`).
 
-    The settings are those of `MgNetConfig`, `ResNetConfig`, `DenseNetConfig` and `PlainConfig`. They may stand behind
-    the name too, "MgNet[2,2]-[8]-B^l, activation=gelu, num_classes=100", as str(model.config) prints them; there they
-    count for more than the defaults below, and a keyword with another value for the same setting is an error.
+    The settings are those of `MgNetConfig`, `MgNOConfig`, `ResNetConfig`, `DenseNetConfig` and `PlainConfig`. They may
+    stand behind the name too, "MgNet[2,2]-[8]-B^l, activation=gelu, num_classes=100", as str(model.config) prints them;
+    there they count for more than the defaults below, and a keyword with another value for the same setting is an
+    error.
 
     In an MgNet or GDFI with one sweep on the coarsest grid A of that grid has no gradient: its only residual is what R
     gives, since A u^0 cancels (docs/networks.md).
 
     Args:
-        transfer_activation, norm, batch_norm: None takes what the family of the name has (True and "inside" for MgNet,
-            False and "after" for GDFI; batch norm in all but LeNet-5, AlexNet and, for input="imagenet", VGG).
+        activation, transfer_activation, norm, batch_norm: None takes what the family of the name has ("relu", for MgNO
+            "gelu"; True and "inside" for MgNet, False and "after" for GDFI; batch norm in all but MgNO, LeNet-5,
+            AlexNet and, for input="imagenet", VGG).
         weights: a checkpoint or a saved state_dict of the same architecture; its head is left out, with a warning,
             where the classes differ in number.
         activation_checkpointing: whether the backward pass computes again what a level computed, to save memory.
@@ -102,7 +108,7 @@ def create_model(
     own = {field.name for field in fields(CONFIGS[type(architecture)])}
     for key, parameter in signature(create_model).parameters.items():
         if key in settings.keys() - own and settings[key] != parameter.default:
-            families = "MgNet and ResNets" if key == "sharing" else "MgNet and GDFI"
+            families = FAMILIES.get(key, "MgNet and GDFI")
             which = f"which {text.text[: text.position]!r} is not"
             raise ValueError(f"{key} is a setting of {families}, {which}; got {settings[key]!r}")
     # the name, which no keyword has contradicted, or the family decides the others

@@ -49,7 +49,8 @@ class MgNet(Network):
     config: MgNetConfig
 
     def __init__(self, config: MgNetConfig) -> None:
-        super().__init__(config, config.channels_f[0], config.channels_u[-1], stem_norm=config.batch_norm)
+        c_out = config.channels_u[0 if self.dense else -1]
+        super().__init__(config, config.channels_f[0], c_out, stem_norm=config.batch_norm)
         nu, c_u, c_f, dims = config.nu, config.channels_u, config.channels_f, config.dims
         grids, transitions = range(len(nu)), range(len(nu) - 1)
         count = [sum(map(len, uses(config.iteration, nu_l))) for nu_l in nu]

@@ -187,16 +187,16 @@ def feature_map(pi: str, transfers: str, dims: int, c_in: int, c_out: int, paddi
     return Mean(dims, kernel, padding, inside=padding == "zeros")
 
 
-def prolongation(transfers: str, dims: int, c_in: int, c_out: int) -> nn.Module:
-    """P of (6.15): trained c_in -> c_out, a transposed 3 x 3 convolution with stride 2, or K_R transposed.
+def prolongation(transfers: str, dims: int, c_in: int, c_out: int, size: int = 3) -> nn.Module:
+    """P of (6.15): trained c_in -> c_out, a transposed convolution of 3 or 4 pixels per axis, or K_R transposed.
 
     It takes (N, c_in, n, ...) and output_size, each 2 n - 1 or 2 n, to (N, c_out, output_size); `prolonged` pads it.
     """
     if transfers != "trained":
         return Interpolation(dims, restriction_kernel(transfers, dims))
-    P: Any = TRANSPOSED[dims](c_in, c_out, 3, stride=2, padding=1, bias=False)
-    # a fine pixel sees 3^dims / 2^dims of the weights on average: values keep their size
-    nn.init.normal_(P.weight, std=(c_in * 1.5**dims) ** -0.5)
+    P: Any = TRANSPOSED[dims](c_in, c_out, size, stride=2, padding=1, bias=False)
+    # a fine pixel sees 1 / 2^dims of the weights on average: values keep their size
+    nn.init.normal_(P.weight, std=(c_in * (size / 2) ** dims) ** -0.5)
     module: nn.Module = P
     return module
 
@@ -205,8 +205,11 @@ def prolonged(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Any:
     """P e on the finer grid of `size`, with padding (3.9).
 
     The last of an even number of fine pixels lies behind the last coarse one: it takes zero there, the value reflected
-    about itself, which is the last, or the first one. Elsewhere P reads coarse pixels that there are.
+    about itself, which is the last, or the first one. Elsewhere a P of 3 pixels reads coarse pixels that there are; one
+    of 4 pixels reads also the one before the first.
     """
+    if getattr(P, "kernel_size", (3,))[0] == 4:
+        return _prolonged_by_4(P, e, size, padding)
     if padding == "zeros":
         return P(e, output_size=size)
     more = [n % 2 == 0 for n in size]
@@ -214,6 +217,18 @@ def prolonged(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Any:
     e = padded(e, [int(k) for even in reversed(more) for k in (False, even)], mode)
     fine = P(e, output_size=[2 * n - 1 for n in e.shape[2:]])
     return fine[(..., *(slice(n) for n in size))]
+
+
+def _prolonged_by_4(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Tensor:
+    first, dims = 0 if padding == "zeros" else 2, len(size)
+    if padding == "circular":
+        e = padded(e, (1, 1) * dims, padding)
+    elif padding == "reflect":  # about the first coarse pixel, and about the last fine one
+        e = padded(padded(e, (1, 0) * dims, padding), (0, 1) * dims, "replicate")
+    fine = P(e)
+    ends = [(-first, first + n - m) for n, m in zip(size, fine.shape[2:], strict=True)]
+    # by padding and not by a slice, which torch.export would take for one parity of the sizes alone
+    return padded(fine, [width for end in reversed(ends) for width in end], "constant")
 
 
 def lists(counts: Sequence[int], make: Callable[[int], nn.Module]) -> Any:

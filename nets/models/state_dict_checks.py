@@ -18,8 +18,6 @@ from nets.models.replaced import differences, replaced_modules
 
 DESCRIPTION = "network"
 """Key of the description in the metadata of a state_dict."""
-SAME_FUNCTION = ("num_classes", "form")
-"""Settings whose weights are the same, the head apart."""
 COUNTER = "num_batches_tracked"
 """Batch norms load without it, as state_dicts of old versions of torch are."""
 WRAPPERS = {"module.": "DataParallel or AveragedModel", "_orig_mod.": "torch.compile"}
@@ -76,7 +74,7 @@ def other_network(found: Mapping[str, Any] | None, model: Configured) -> str | N
         return f"{found['notation']}, the model is {config.notation}"
     for name, need in config.settings().items():
         got = found["settings"].get(name, need)
-        if name not in SAME_FUNCTION and got != need:
+        if name not in config.same_function and got != need:
             return f"a network with {name}={got!r}, the model has {need!r}"
     return None if "modules" not in found else _other_modules(found["modules"], replaced_modules(model))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 import mgcore
 from mgcore import Delegate, Moves
-from nets.models.input_checks import check_features
 from nets.models.iterations import create_iteration, uses
 from nets.models.mgnet import MgNet, Scale, extractors
-from nets.models.operators import CONVOLUTION, convolution, lists, normalisation, prolongation, prolonged
+from nets.models.operators import convolution, lists, normalisation, prolongation, prolonged
 from nets.models.registry import register
 from nets.naming.mgnet_config import MgNetConfig
 
@@ -36,6 +35,8 @@ class VMgNet(MgNet):
     >>> type(model).__name__, len(model.levels)
     ('VMgNet', 2)
     """
+
+    dense = True
 
     def __init__(self, config: MgNetConfig) -> None:
         super().__init__(config)
@@ -69,20 +70,7 @@ class VMgNet(MgNet):
             TypeError, ValueError: before any convolution, where x does not fit the network.
         """
         levels, f = self._start(x)
-        features: dict[int, Tensor] = {}
-        watched = [Watched(level, partial(features.__setitem__, l)) for l, level in enumerate(levels)]
-        mgcore.v_cycle(watched, f, self._first_guess(f))
-        return [features[l] for l in range(len(levels))]
-
-    def forward_head(self, u: Tensor) -> Tensor:
-        """Scores of every pixel: (N, num_classes, n, ...)."""
-        check_features(u, self.config.dims, self.config.channels_u[0])
-        return self.head(u)
-
-    def new_head(self, num_classes: int) -> nn.Module:
-        """One linear map for all pixels, or the identity where there are no classes."""
-        make, c = CONVOLUTION[self.config.dims], self.config.channels_u[0]
-        return make(c, num_classes, 1) if num_classes > 0 else nn.Identity()
+        return features_of_cycle(levels, f, self._first_guess(f))
 
     def _iterates(self, l: int) -> int:
         """The corrected iterate and the iterates of the way up count too, but the last."""
@@ -101,6 +89,14 @@ class VMgNet(MgNet):
             "B_post": self._sweeps(l, iteration, self.config.nu_post[l], self.B_post[l], *norms, alpha),  # B' (6.16)
             "iterate_post": iteration.iterate(),  # type: ignore[operator]
         }
+
+
+def features_of_cycle(levels: Sequence[Moves[Any]], f: Tensor, u: Tensor | None = None) -> list[Tensor]:
+    """Make a V-cycle; u^l where it leaves each grid for the last time, finest first."""
+    features: dict[int, Tensor] = {}
+    watched = [Watched(level, partial(features.__setitem__, l)) for l, level in enumerate(levels)]
+    mgcore.v_cycle(watched, f, u)
+    return [features[l] for l in range(len(levels))]
 
 
 @dataclass(frozen=True)

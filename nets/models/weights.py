@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from nets.data.transform import Transform
+from nets.data import DenseTransform, Transform
 from nets.models import checkpoint as checkpoints
 from nets.models.base import Network
 from nets.models.checkpoint import CheckpointError, trained
@@ -58,7 +58,8 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
     try:
         model = network(described(record["model"])) if into is None else into
         model.load_state_dict(trained(record))
-        model.transform = Transform.of(record["data"])
+        data = record["data"]
+        model.transform = DenseTransform.described(data) if "targets" in data else Transform.of(data)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         which, why = "its own model" if into is None else "into", f"{type(error).__name__}: {error}".splitlines()[0]
         raise CheckpointError(f"checkpoint: {checkpoint} does not fit {which} ({why[:200]})") from error

@@ -2,9 +2,10 @@
 
     model     = name { "," setting } ;                  what `create_model` takes and str(model.config) prints
     setting   = key "=" value ;        a setting of the network's configuration that is not its default: "dims=1"
-    name      = mgnet | gdfi | resnet | wide | densenet | plain ;
+    name      = mgnet | gdfi | mgno | resnet | wide | densenet | plain ;
     mgnet     = ( "MgNet" nu | "V-MgNet" v_nu ) "-" channels "-" extractor [ "-" pi ] [ "-A:xi.sigma.eta" ] ;
     gdfi      = ( "GDFI" | "FB-ResNet" ) nu "-" channels "-A:" scheme "-B:" scheme ;
+    mgno      = "MgNO" v_nu "-" channels ;            a width is an integer; up, no sweeps where none are given
     nu        = "[" integer { "," integer } "]" ;
     v_nu      = "[" integer { "," integer } [ ";" integer { "," integer } ] "]" ;
                                         down; and up, the coarsest grid left out, where it is not as on the way down
@@ -130,6 +131,22 @@ class DenseNetArchitecture(NamedTuple):
         return f"DenseNet[{_joined(self.nu)}]-[{_pairs(self.channels, self.growth)}]"
 
 
+class MgNOArchitecture(NamedTuple):
+    """An MgNO: sweeps and channels per grid, finest first, and sweeps on the way up, the coarsest grid left out.
+
+    >>> parse("MgNO[1,1,2]-[24]")
+    MgNOArchitecture(nu=(1, 1, 2), channels=(24, 24, 24), nu_post=(0, 0))
+    """
+
+    nu: tuple[int, ...]
+    channels: tuple[int, ...]
+    nu_post: tuple[int, ...]
+
+    def __str__(self) -> str:
+        post = f";{_joined(self.nu_post)}" if any(self.nu_post) else ""
+        return f"MgNO[{_joined(self.nu)}{post}]-[{_pairs(self.channels, self.channels)}]"
+
+
 class PlainArchitecture(NamedTuple):
     """A plain network: LeNet-5, AlexNet, or VGG with layers and channels per grid.
 
@@ -148,7 +165,7 @@ class PlainArchitecture(NamedTuple):
         return f"VGG{depth or f'[{_joined(self.nu)}]-[{_joined(self.channels)}]'}"
 
 
-AnyArchitecture = Architecture | ResNetArchitecture | DenseNetArchitecture | PlainArchitecture
+AnyArchitecture = Architecture | MgNOArchitecture | ResNetArchitecture | DenseNetArchitecture | PlainArchitecture
 
 
 def parse(name: str) -> AnyArchitecture:
@@ -172,7 +189,7 @@ def begin(name: str) -> tuple[AnyArchitecture, Scanner]:
     if not isinstance(name, str):
         raise TypeError(f"name must be a string such as {EXAMPLE!r}; got {type(name).__name__}")
     text = Scanner(name)
-    return _architecture(text, text.choice((*GRIDS, "DenseNet", *PLAIN, *KINDS))), text
+    return _architecture(text, text.choice((*GRIDS, "MgNO", "DenseNet", *PLAIN, *KINDS))), text
 
 
 def _architecture(text: Scanner, family: str) -> AnyArchitecture:
@@ -184,6 +201,10 @@ def _architecture(text: Scanner, family: str) -> AnyArchitecture:
         nu = _numbers(text, "nu", least=1)
         text.expect("-")
         return DenseNetArchitecture(nu, *_channels(text, nu, ("k_0", "k")))
+    if family == "MgNO":
+        nu, nu_post = _sweeps(text, family)
+        _go_on(text, "-[24]")
+        return MgNOArchitecture(nu, _per_grid(text, nu, lambda: text.integer("a channel count", 1)), nu_post)
     return _grids(text, GRIDS[family])
 
 
@@ -247,12 +268,14 @@ def _per_grid(text: Scanner, nu: tuple[int, ...], read: Callable[[], Item]) -> t
 
 def _sweeps(text: Scanner, family: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """nu, and the sweeps on the way up, () where there is none."""
-    if family != "V-MgNet":
+    if family not in ("V-MgNet", "MgNO"):
         return _numbers(text, "nu", least=0), ()
     text.expect("[")
     nu = _list(text, lambda: text.integer("nu", 0))
     start = text.position
-    nu_post = _list(text, lambda: text.integer("nu_post", 0)) if text.take(";") else nu[:-1]
+    nu_post = _list(text, lambda: text.integer("nu_post", 0)) if text.take(";") else None
+    if nu_post is None:
+        nu_post = nu[:-1] if family == "V-MgNet" else (0,) * (len(nu) - 1)
     if len(nu_post) != len(nu) - 1:
         count = counted(len(nu) - 1, "number")
         text.fail(f"{count} of sweeps on the way up, one per grid but the coarsest, not {len(nu_post)},", start)

@@ -6,15 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from nets.naming.densenet_config import DenseNetConfig
-from nets.naming.grammar import Architecture, DenseNetArchitecture, PlainArchitecture, ResNetArchitecture, begin
+from nets.naming.grammar import (
+    Architecture,
+    DenseNetArchitecture,
+    MgNOArchitecture,
+    PlainArchitecture,
+    ResNetArchitecture,
+    begin,
+)
 from nets.naming.mgnet_config import MgNetConfig
+from nets.naming.mgno_config import MgNOConfig
 from nets.naming.plain_config import PlainConfig
 from nets.naming.resnet_config import ResNetConfig
 from nets.naming.settings import read_settings
 
-Config = MgNetConfig | ResNetConfig | DenseNetConfig | PlainConfig
+Config = MgNetConfig | MgNOConfig | ResNetConfig | DenseNetConfig | PlainConfig
 CONFIGS: dict[Any, type[Config]] = {
     Architecture: MgNetConfig,
+    MgNOArchitecture: MgNOConfig,
     ResNetArchitecture: ResNetConfig,
     DenseNetArchitecture: DenseNetConfig,
     PlainArchitecture: PlainConfig,
@@ -45,7 +54,8 @@ def own_settings(notation: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         default, config = configuration(notation).settings(), configuration(notation, **settings)
     except (TypeError, ValueError):
         return {}
-    return {key: v for key, v in config.settings().items() if v != default[key] and key not in (*OF_DATA, "form")}
+    left_out = (*OF_DATA, *config.same_function)
+    return {key: v for key, v in config.settings().items() if v != default[key] and key not in left_out}
 
 
 def described(description: Mapping[str, Any]) -> Config:

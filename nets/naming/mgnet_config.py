@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nets.common.checks import check_choices, integers
-from nets.common.formatting import counted
+from nets.common.checks import check_choices
 from nets.naming.grammar import NONLINEAR, PI, SCHEMES, Architecture
 from nets.naming.scanner import EXAMPLE
-from nets.naming.settings import Settings, check_settings, settle_grids, settle_text
+from nets.naming.settings import Settings, check_settings, settle_grids, settle_post, settle_text
 from nets.naming.values import check_iteration
 
 CHOICES: dict[str, tuple[Any, ...]] = {
@@ -95,7 +94,7 @@ class MgNetConfig(Settings):
     def __post_init__(self) -> None:
         settle_grids(self, EXAMPLE, "channels_u", "channels_f", least=0)
         check_choices(self, CHOICES)
-        _settle_post(self)
+        settle_post(self, self.nu[:-1] if self.family == "V-MgNet" else ())
         _check_sweeps(self)
         _check_transfers(self)
         _check_family(self)
@@ -113,17 +112,6 @@ class MgNetConfig(Settings):
     def linear(self) -> bool:
         """Tell whether A is a linear map: a convolution alone."""
         return self.A == "K" and not (self.batch_norm and self.norm == "after")
-
-
-def _settle_post(config: MgNetConfig) -> None:
-    """nu_post as a tuple: as many sweeps as on the way down where none are given, () where there is no way up."""
-    down = config.nu[:-1] if config.family == "V-MgNet" else ()
-    post = down if config.nu_post is None else integers("nu_post", config.nu_post, 0)
-    if len(post) != len(down):
-        need = f"{counted(len(down), 'number')}, one per grid of nu={config.nu} but the coarsest"
-        need = need if down else "empty or None"
-        raise ValueError(f'nu_post must be {need}, in the family "{config.family}"; got {post}')
-    object.__setattr__(config, "nu_post", post)
 
 
 def _check_sweeps(config: MgNetConfig) -> None:

@@ -31,6 +31,7 @@ MODELS = (
         for A in ("A^{l,i}", "A^l")
     ),
     "V-MgNet[2,2,2,2]-[32,64,128,256]-B^l",
+    "MgNO[1,1,1,1,1,2]-[24]",
     "GDFI[2,2,2,2]-[256]-A:K-B:sigma.K.sigma",
     "GDFI[2,2,2,2]-[64,128,256,512]-A:K-B:sigma.K.sigma",
     "sigma-ResNet18-A^{l,i}-B^{l,i}",

@@ -47,6 +47,8 @@ class Settings:
     """The family, in an error."""
     settled: ClassVar[tuple[str, ...]] = ()
     """Settings whose default depends on the others."""
+    same_function: ClassVar[tuple[str, ...]] = ("num_classes", "form")
+    """Settings with which the weights are the same, and, the head apart, the function."""
 
     activation: str = "relu"
     batch_norm: bool = True
@@ -118,13 +120,13 @@ def refuse_twice(name: str, named: Mapping[str, Any], given: Mapping[str, Any]) 
             raise ValueError(f"{key} is given twice: {value!r} in {name!r}, and {given[key]!r}")
 
 
-def check_settings(config: Any) -> None:
-    """The settings of every network, given config.nu."""
+def check_settings(config: Any, activations: int | None = None) -> None:
+    """The settings of every network, with so many activations, None one per entry of config.nu."""
     check_choices(config, CHOICES)
     check_integer("in_channels", config.in_channels, 1)
     check_integer("num_classes", config.num_classes, 0)
     settle_text(config, "activation")
-    parse_activation(config.activation, len(config.nu))
+    parse_activation(config.activation, len(config.nu) if activations is None else activations)
 
 
 def settle_text(config: Any, name: str) -> None:
@@ -146,6 +148,16 @@ def settle_grids(config: Any, example: str, *widths: str, least: int = 1) -> Non
         if len(channels := getattr(config, name)) != grids:
             need = f"{counted(grids, 'width')}, one per grid of nu={config.nu}"
             raise ValueError(f"{name} must hold {need}; got {channels}")
+
+
+def settle_post(config: Any, default: tuple[int, ...]) -> None:
+    """nu_post as a tuple: `default`, () where there is no way up, or other numbers in its place."""
+    post = default if config.nu_post is None else integers("nu_post", config.nu_post, 0)
+    if len(post) != len(default):
+        need = f"{counted(len(default), 'number')}, one per grid of nu={config.nu} but the coarsest"
+        need = need if default else "empty or None"
+        raise ValueError(f'nu_post must be {need}, in the family "{config.kind_of_network}"; got {post}')
+    object.__setattr__(config, "nu_post", post)
 
 
 def read_settings(text: Scanner, types: Mapping[str, str], title: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Matplotlib is imported here alone. Numbers about a network are in `nets.inspect`, tables of runs in `nets.runs`.
 """
 
+from nets.plot.dense import predictions
 from nets.plot.levels import features, kernels, on_grids
 from nets.plot.network import cycle
 from nets.plot.results import confusion_matrix, learning_curve, misclassified
@@ -19,4 +20,5 @@ __all__ = [
     "learning_curves",
     "misclassified",
     "on_grids",
+    "predictions",
 ]

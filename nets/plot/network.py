@@ -16,7 +16,7 @@ from nets.inspect.summary import Summary, summary
 from nets.inspect.trace import Call, trace
 from nets.models.base import Network
 from nets.models.data_level import HistoryLevel
-from nets.models.vmgnet import VMgNet
+from nets.models.mgno import MgNO
 from nets.plot.style import BLUE, GREEN, GREY, ORANGE, PURPLE, figure
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ LETTERS = {
     "R": ("R", GREEN, "restricts data"),
     "Pi": ("Π", PURPLE, "restricts features"),
     "P": ("P", PURPLE, "prolongs features"),
+    "K": ("K", GREEN, "maps every pixel of the layer's data"),
 }
 """Kernels by the name of their list: letter, colour, meaning."""
 ENDS = ("B", "B_post", "theta", "chi")
@@ -89,12 +90,20 @@ def rows(model: Network, calls: Sequence[Call]) -> list[Row]:
     return table
 
 
+def _one_cycle(model: Network, calls: Sequence[Call]) -> Sequence[Call]:
+    """The calls of the last layer of an MgNO, whose layers have the same cycle; all those of another network."""
+    if not isinstance(model, MgNO):
+        return calls
+    last = str(len(model.W) - 1)
+    return [call for call in calls if call.name.split(".")[:2] in (["W", last], ["K", last])]
+
+
 def _kernels(model: Network, calls: Sequence[Call]) -> Iterator[tuple[Call, Kernel]]:
     uses, shared = Counter(call.name for call in calls), Counter[Any]()
     numbers: dict[str, int] = {}
     for call in calls:
-        part, *rest = call.name.split(".")
-        part = rest[-1] if rest and rest[-1] in LETTERS else part
+        last = call.name.rpartition(".")[2]
+        part = last if last in LETTERS else locate(call.name).part
         weights: str | int = "own"
         if not any(True for _ in model.get_submodule(call.name).parameters()):
             weights = "fixed"
@@ -127,7 +136,7 @@ def cycle(
 
     Args:
         input_size: (channels, n, ...) of an image; None takes 32 pixels per axis, or 224 for input="imagenet".
-        title: None takes the name of the network.
+        title: None takes the name of the network, for an MgNO, of which the last layer is drawn, with their number.
 
     Raises:
         TypeError, ValueError: where input_size does not fit the network, or the format is unknown.
@@ -137,7 +146,7 @@ def cycle(
     config = model.config
     if input_size is None:
         input_size = (config.in_channels, *(224 if config.input == "imagenet" else 32,) * config.dims)
-    table, costs = rows(model, trace(model, input_size)), summary(model, input_size)
+    table, costs = rows(model, _one_cycle(model, trace(model, input_size))), summary(model, input_size)
     picture = figure(1, 1)
     axes = picture.subplots()
     way = _Way(axes)
@@ -148,7 +157,8 @@ def cycle(
     picture.set_size_inches(width, UNIT * PITCH * len(table) + 0.8 + 0.22 * -(-len(legend) // columns))
     axes.set(xlim=(-1, max(way.x + 1, 16)), ylim=(-PITCH * (len(table) - 0.5), PITCH / 2))
     _label(axes, costs)
-    axes.set_title(config.notation if title is None else title, loc="left", fontsize=11, weight="bold")
+    layers = f", the last of {config.layers} layers" if isinstance(model, MgNO) else ""
+    axes.set_title(config.notation + layers if title is None else title, loc="left", fontsize=11, weight="bold")
     picture.legend(handles=legend, loc="outside lower left", ncols=columns, fontsize=8, frameon=False, labelcolor=GREY)
     picture.savefig(path)
 
@@ -163,7 +173,7 @@ class _Way:
         level = model.levels[0]
         history = (level.keep or 10**6) if isinstance(level, HistoryLevel) else 1  # states that a step reads
         ends: list[float] = []
-        self.plate(0.0, "stem")
+        self.plate(0.0, "v" if isinstance(model, MgNO) else "stem")
         for l, row in enumerate(table):
             y, steps = -PITCH * l, row.down
             if l > 0:
@@ -175,7 +185,7 @@ class _Way:
             ends.append(self.x)
             if hasattr(model, "theta") and l + 1 < len(table):  # R of a DenseNet reads all that its steps have read
                 self.arches(starts, self.x + TURN, y)
-        for l in reversed(range(len(table) - 1)) if isinstance(model, VMgNet) else ():
+        for l in reversed(range(len(table) - 1)) if model.dense else ():
             y = -PITCH * l
             self.move(y - PITCH, y, [table[l].from_coarser])
             self.arrow((ends[l], y), (self.x, y), color="#9a9a9a", linestyle=(0, (4, 2.5)))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from nets.plot.style import BLUE, GREY, figure, lines, percent_wrong, photograph, save
+from nets.plot.style import BLUE, GREY, ORANGE, figure, lines, percent_wrong, photograph, save
+from nets.training.objective import FIGURES
 
 if TYPE_CHECKING:
     from nets.data import Images
@@ -26,20 +27,32 @@ def shortened(name: str) -> str:
 
 
 def learning_curve(history: Sequence[Mapping[str, Any]], path: str | PathLike[str]) -> None:
-    """Error in percent, training (augmented) and held out or validation, and loss, over the epochs of `history`."""
+    """Error, training (augmented) and held out or validation, and loss, over the epochs of `history`.
+
+    The error is in percent of images or points, or relative to the targets of a regression.
+    """
     picture = figure(9.0, 3.8)
     errors, losses = picture.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
-    validated = "validation_accuracy" in history[0]
-    held_out, name = ("validation_accuracy", "validation") if validated else ("test_accuracy", "held out")
-    for key, label, colour in (("accuracy", "training, augmented", GREY), (held_out, name, BLUE)):
+    own = next(name for name in FIGURES if name in history[0])
+    percent = FIGURES[own].percent
+    part, name = ("validation", "validation") if f"validation_{own}" in history[0] else ("test", "held out")
+    more = [other for other in FIGURES if other != own and f"{part}_{other}" in history[0]]
+    curves = [(own, "training, augmented" if own == "accuracy" else "training", GREY), (f"{part}_{own}", name, BLUE)]
+    less = "100 % - " if percent else ""
+    curves += [(f"{part}_{other}", f"{name}, {less}{FIGURES[other].words}", ORANGE) for other in more]
+    for key, label, colour in curves:
         rows = [row for row in history if row[key] is not None]  # not every epoch is evaluated
-        error = [100 * (1 - row[key]) for row in rows]
+        error = [100 * (1 - row[key]) if percent else row[key] for row in rows]
         errors.plot([row["epoch"] for row in rows], error, color=colour, label=label, lw=2, clip_on=False)
-    last = 100 * (1 - history[-1][held_out])
-    errors.annotate(f"{last:.2f} %", (epochs[-1], last), (6, 6), textcoords="offset points", color=BLUE, va="center")
-    percent_wrong(errors)
-    errors.set(xlabel="epoch", title="error in %")
+    value = history[-1][f"{part}_{own}"]
+    last, words = (100 * (1 - value), f"{100 * (1 - value):.2f} %") if percent else (value, f"{value:.3g}")
+    errors.annotate(words, (epochs[-1], last), (6, 6), textcoords="offset points", color=BLUE, va="center")
+    if percent:
+        percent_wrong(errors)
+    else:
+        errors.set_yscale("log")
+    errors.set(xlabel="epoch", title="error in %" if percent else "error, relative to the targets")
     errors.legend(frameon=False)
     losses.plot(epochs, [row["loss"] for row in history], color=GREY, lw=2)
     losses.set(xlabel="epoch", title="training loss")

@@ -82,9 +82,9 @@ def _against(
     what: str,
     rings: bool = False,
 ) -> None:
-    shown = [group for group in groups if group.n and not isnan(measure(group))]
+    shown = [group for group in groups if group.n and not isnan(measure(group)) and group.first.figure == "accuracy"]
     if not shown:
-        raise ValueError(f"runs: no finished run has {what}")
+        raise ValueError(f"runs: no finished run with an accuracy of images has {what}")
     picture, parts = _per_data_set(shown)
     for axes, name, part in parts:
         for group, colour in zip(part, _colours(len(part)), strict=True):

@@ -23,15 +23,20 @@ from nets.runs.lock import Lock
 from nets.runs.model_card import FILE as CARD
 from nets.runs.model_card import model_card
 from nets.runs.resume import Run
-from nets.training.evaluation import Evaluation
+from nets.training.dense_evaluation import DenseEvaluation
+from nets.training.loop import Result
 
-HISTORY, CURVE = "history.csv", "learning_curve.png"
+HISTORY, CURVE, PREDICTIONS = "history.csv", "learning_curve.png", "predictions.png"
 draw_history: Callable[[list[dict[str, Any]], Path], None] | None = None
 """Draws a history into a file: `nets.plot.learning_curve`, set by `nets`, as nothing here imports plots."""
+draw_predictions: Callable[[DenseEvaluation, Path], None] | None = None
+"""Draws predictions into a file: `nets.plot.predictions`."""
 
 
 class RunFolder:
     """checkpoint.pt, checkpoint.previous.pt, record.json, history.csv, learning_curve.png and model_card.md of one run.
+
+    Where a target belongs to every point, predictions.png too.
 
     `with` locks it; where an exception ends the block, the record says so. A file that cannot be written, as on a full
     disk, is a warning and the training goes on; only the last checkpoint of a run must be written.
@@ -107,7 +112,7 @@ class RunFolder:
         self._try(HISTORY, lambda: write_atomically(self.path / HISTORY, _table(run.training.history).encode()))
         self._write_record(record.progress(run))
 
-    def finish(self, run: Run, evaluation: Evaluation) -> None:
+    def finish(self, run: Run, evaluation: Result) -> None:
         """Write the last checkpoint, the result, the learning curve and the model card."""
         if (run.training.epoch, run.training.step) != self._kept:
             try:
@@ -118,6 +123,8 @@ class RunFolder:
         self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
         if draw_history is not None:
             self._try(CURVE, partial(draw_history, run.training.history, self.path / CURVE))
+        if draw_predictions is not None and isinstance(evaluation, DenseEvaluation):
+            self._try(PREDICTIONS, partial(draw_predictions, evaluation, self.path / PREDICTIONS))
         self._try(CARD, lambda: record.write_text(self.path / CARD, model_card(self._record)))
 
     def last(self) -> str:

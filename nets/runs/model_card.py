@@ -9,6 +9,7 @@ from typing import Any
 from nets.common.formatting import duration, threads
 from nets.naming.lookup import own_settings
 from nets.papers.accuracies import published
+from nets.training.objective import FIGURES, said
 
 FILE = "model_card.md"
 PARTS = {"train": "training", "test": "test"}
@@ -25,7 +26,7 @@ def model_card(record: Mapping[str, Any]) -> str:
     lines += ["", "## How well it does", "", *_results(record, result)]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(record, result))]
     lines += ["", "## Recipe", "", *_recipe(record)]
-    lines += ["", "## Use", "", *USE]
+    lines += ["", "## Use", "", *(DENSE_USE if _targets(record) else USE)]
     return "\n".join(lines) + "\n"
 
 
@@ -42,9 +43,28 @@ USE = (
 )
 
 
+DENSE_USE = (
+    "```python",
+    "import nets",
+    "",
+    'model = nets.load("checkpoint.pt")      # means, deviations and class names are in model.transform',
+    "predictions = nets.predict(model, inputs)     # inputs (N, c, n, ...) as in the data; in the units of the targets",
+    "```",
+    "",
+    "`python -m nets evaluate .` repeats the evaluation; predictions.png shows truth, prediction and error.",
+)
+
+
+def _targets(record: Mapping[str, Any]) -> str:
+    """The targets at every point, "regression" or "segmentation"; "" for classes of images."""
+    return str(record["data"].get("targets") or "")
+
+
 def _opening(record: Mapping[str, Any]) -> list[str]:
     started = " from weights that were trained before" if initial_weights(record) else ""
-    text = f"An image classifier, trained{started} with mgnet-multigrid."
+    what = {"regression": "A network that predicts values at every point of a grid"}
+    what |= {"segmentation": "A network that tells the class of every point of a grid"}
+    text = f"{what.get(_targets(record), 'An image classifier')}, trained{started} with mgnet-multigrid."
     if record.get("status") == "finished":
         return [text]
     message = f": {record['message']}" if record.get("message") else ""
@@ -66,7 +86,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
     settings = always | own_settings(record["model"], settings)
     return {
         "parameters": _number(record.get("parameters")),
-        "multiply-adds per image": _number(record.get("multiply_adds")),
+        f"multiply-adds per {'sample' if _targets(record) else 'image'}": _number(record.get("multiply_adds")),
         "settings": ", ".join(f"{name} = {value}" for name, value in settings.items()),
         "replaced modules": "; ".join(f"{name} is {words}" for name, words in (record.get("modules") or {}).items()),
         "initial weights": initial_weights(record),
@@ -98,7 +118,8 @@ def initial_weights(record: Mapping[str, Any]) -> str:
 def _data(data: Mapping[str, Any]) -> str:
     parts = [str(data["name"])]
     if data.get("train") is not None:
-        parts.append(f"{data['train']:,} training and {data.get('test', 0):,} test images")
+        what = "samples" if data.get("targets") else "images"
+        parts.append(f"{data['train']:,} training and {data.get('test', 0):,} test {what}")
     if data.get("validation"):
         parts.append(f"{data['validation']:,} for validation")
     if data.get("excluded"):
@@ -108,6 +129,8 @@ def _data(data: Mapping[str, Any]) -> str:
 
 
 def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    if _targets(record) and result:
+        return _dense_results(record, result)
     if result.get("accuracy") is None:
         return ["There is no result."]
     count, accuracy = record["data"].get("test"), float(result["accuracy"])
@@ -128,6 +151,16 @@ def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _dense_results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    among = f"of {record['data'].get('test')} test samples, n = 1 run ({result.get('which') or 'last epoch'})"
+    figures = [said(name, float(result[name])) for name in FIGURES if result.get(name) is not None]
+    lines = [f"- **{'; '.join(figures)}** {among}."]
+    if _targets(record) == "regression":
+        return [*lines, "- Errors are the mean over the samples of the norm of the error over that of the target."]
+    worst = _worst(record["data"], result.get("per_class") or ())
+    return [*lines, *([f"- Lowest IoU by class: {worst}."] if worst else [])]
+
+
 def _worst(data: Mapping[str, Any], per_class: Any) -> str:
     names = data.get("classes") or [f"class {k}" for k in range(len(per_class))]
     known = [(share, name) for share, name in zip(per_class, names, strict=False) if share is not None]
@@ -136,6 +169,13 @@ def _worst(data: Mapping[str, Any], per_class: Any) -> str:
 
 def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     name = record["data"]["name"]
+    if _targets(record):
+        return [
+            f"It has seen {name} alone: on other data or another grid it may be wrong without a sign of it.",
+            "One run: another seed gives another number.",
+            "Measured after the last epoch, never the best one.",
+            "This record does not say whether the recipe was chosen by the test samples.",
+        ]
     limits = [
         f"It has seen {name} alone: on images of another kind, size or camera it may be wrong without a sign of it.",
         "It answers with one of its classes for any image; its probabilities are not calibrated.",

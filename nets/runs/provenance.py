@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from os import PathLike
 from typing import Any
 
@@ -13,21 +13,29 @@ import torch
 from torch import Tensor
 
 from nets import data as datasets
-from nets.data import Dataset
-from nets.data.sets import PREFIX
+from nets.data import Data, Dataset, DenseDataset, DenseTransform
+from nets.data.sets import PREFIX, is_file
 from nets.models.base import Network
 from nets.models.checkpoint import CheckpointError, read
 
-NOT_HELD_OUT = ("train_images", "white", "mean", "std", "excluded")
+NOT_HELD_OUT = (
+    *("train_images", "white", "mean", "std", "excluded"),
+    *("train_inputs", "train_targets", "target_mean", "target_std"),
+)
 """Entries that the training images decide, and the excluded images."""
 
 
-def describe(data: Dataset) -> dict[str, Any]:
+def describe(data: Data) -> dict[str, Any]:
     """A data set as plain values, with checksums of the images: two splits of one set are different data.
 
     `shape` is that of an image, `resize` what the shorter side of an image file is resized to, `excluded` which images
-    were left out, by index, where any were.
+    were left out, by index, where any were. Of a `DenseDataset` it has the entries of `DenseTransform.described`.
     """
+    if isinstance(data, DenseDataset):
+        entries = asdict(DenseTransform.of(data))
+        entries |= {"name": entries.pop("data"), "classes": entries.pop("class_names")}
+        lists = {name: list(value) if isinstance(value, tuple) else value for name, value in entries.items()}
+        return {"targets": data.kind, "split": data.split, **lists, **data.checksums()}
     names, mean, std = map(list, (data.class_names, data.mean, data.std))
     images = data.train_images
     resize = None if isinstance(images, Tensor) else images.resize
@@ -46,9 +54,10 @@ def initial_weights(model: Network) -> dict[str, Any]:
     return {**(model.origin or {}), "sha256": digest.hexdigest()}
 
 
-def folder(data: Dataset) -> str | None:
-    """The absolute path of a folder of images, whose name may start from the folder of the process."""
-    return os.path.abspath(data.name.removeprefix(PREFIX)) if data.name.startswith(PREFIX) else None
+def folder(data: Data) -> str | None:
+    """The absolute path of a folder of images or of a file, whose name may start from the folder of the process."""
+    there = data.name.startswith(PREFIX) or is_file(data.name)
+    return os.path.abspath(data.name.removeprefix(PREFIX)) if there else None
 
 
 def excluded_images(checkpoint: str | PathLike[str]) -> dict[str, list[int]]:
@@ -61,7 +70,7 @@ def held_out(
     data_dir: str | PathLike[str] | None = None,
     *,
     exclude: str | PathLike[str] | None = None,
-) -> Dataset:
+) -> Data:
     """The data set of a checkpoint, split as it was for training, images that the run left out included.
 
     `excluded_images` lists these; `data_dir` as for `nets.data.load`.
@@ -94,12 +103,14 @@ def _where_it_is(name: str, folder: str | None, data_dir: str | os.PathLike[str]
     """Name a set so that it is found: a folder of images where it was, unless `data_dir` says otherwise."""
     if folder is None or data_dir is not None:
         return name
-    if os.path.isdir(folder):
-        return f"{PREFIX}{folder}"
-    if not os.path.isdir(name.removeprefix(PREFIX)):
+    file = is_file(name)
+    if os.path.exists(folder):
+        return folder if file else f"{PREFIX}{folder}"
+    if not os.path.exists(name.removeprefix(PREFIX)):
+        what, where = ("file", "FILE.npz") if file else ("folder", "folder:PATH")
         raise FileNotFoundError(
-            f"data: there is no folder {folder} any more, on whose images the network was trained; say where they are "
-            "now (--data folder:PATH)"
+            f"data: there is no {what} {folder} any more, on whose {'arrays' if file else 'images'} the network was "
+            f"trained; say where they are now (--data {where})"
         )
     return name
 
@@ -110,13 +121,13 @@ def _held_out_part(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parts(
-    data: Dataset, recorded: Mapping[str, Sequence[int]] | None, exclude: str | PathLike[str] | None
-) -> Iterator[Dataset]:
+    data: Data, recorded: Mapping[str, Sequence[int]] | None, exclude: str | PathLike[str] | None
+) -> Iterator[Data]:
     """The set, and the set without the images that the checkpoint, or else a file, names."""
     yield data
     if recorded is not None:
         counts = {"train": len(data.train_labels), "test": len(data.test_labels)}
         if all(max(indices) < counts[part] for part, indices in recorded.items()):  # else it is another set
             yield data.without(**recorded)
-    elif exclude is not None:
+    elif exclude is not None and isinstance(data, Dataset):
         yield data.without(**datasets.excluded(exclude, data))

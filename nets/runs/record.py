@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from nets.common.checked_file import write_atomically
+from nets.data import DenseDataset
 from nets.inspect.cost import multiply_adds, parameters
 from nets.models.replaced import replaced_modules
 from nets.runs import environment, provenance
 from nets.runs.environment import now
 from nets.runs.resume import Run
 from nets.training.average import RULE
-from nets.training.evaluation import Evaluation
+from nets.training.dense_evaluation import DenseEvaluation
+from nets.training.loop import Result
 
 FILE = "record.json"
 FORMAT = "mgnet-multigrid record 1"
@@ -43,6 +45,7 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
             "test": len(data.test_labels),
             "excluded": {part: len(images) for part, images in data.excluded.items() if images},
             "classes": list(data.class_names),
+            **({"targets": data.kind} if isinstance(data, DenseDataset) else {}),
             "files": files,
             "folder": provenance.folder(data),
         },
@@ -97,14 +100,14 @@ def progress(run: Run) -> dict[str, Any]:
     }
 
 
-def result(run: Run, evaluation: Evaluation) -> dict[str, Any]:
+def result(run: Run, evaluation: Result) -> dict[str, Any]:
     """The result after the last epoch; never the best epoch's."""
-    return {
-        "which": "last epoch" if run.training.average is None else "averaged weights",
-        "accuracy": evaluation.accuracy,
-        "top5": evaluation.top5,
-        "per_class": evaluation.per_class,
-    }
+    if isinstance(evaluation, DenseEvaluation):
+        more: dict[str, Any] = {} if evaluation.is_regression else {"per_class": evaluation.iou}
+    else:
+        more = {"top5": evaluation.top5, "per_class": evaluation.per_class}
+    which = "last epoch" if run.training.average is None else "averaged weights"
+    return {"which": which, **evaluation.figures, **more}
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

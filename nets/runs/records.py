@@ -6,6 +6,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from math import nan
 from os import PathLike
 from pathlib import Path
@@ -17,7 +18,10 @@ from nets.models.replaced import summed_up
 from nets.naming.lookup import own_settings
 from nets.papers.accuracies import PublishedAccuracy, published
 from nets.runs.record import FILE, FORMAT
+from nets.training.objective import FIGURES
+from nets.training.recipe import Recipe
 
+LEADING = {"regression": "relative_l2", "segmentation": "pixel_accuracy"}
 STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 
 
@@ -27,6 +31,8 @@ class Record:
     Attributes:
         path, content: the file and what it holds.
         data, model, activation: names.
+        figure: the name of its leading figure, "accuracy" of images of classes.
+        value: of that figure, in percent or as it is; nan where there is none.
         accuracy, top5: in percent, nan where there is none.
         seconds: nan where it is not known.
     """
@@ -41,7 +47,11 @@ class Record:
         self.parameters: int | None = content.get("parameters")
         self.seed: int | None = content.get("seed")
         self.epochs: int | None = (content.get("recipe") or {}).get("epochs")
-        self.accuracy, self.top5 = _percent(result.get("accuracy")), _percent(result.get("top5"))
+        self.figure = _figure(content)
+        share = result.get(self.figure)
+        self.accuracy = _percent(share if FIGURES[self.figure].percent else None)
+        self.value = self.accuracy if FIGURES[self.figure].percent or share is None else float(share)
+        self.top5 = _percent(result.get("top5"))
         self.which = str(result.get("which") or "")
         self.seconds = float(content.get("seconds") or nan)
         self.history: Sequence[Mapping[str, Any]] = content.get("history") or []
@@ -84,9 +94,16 @@ class Record:
         data = {key: content["data"].get(key) for key in ("name", "train", "test")}
         initial = content.get("initial") or {}
         start = ["from" in initial, initial.get("model"), initial.get("data"), content.get("frozen") or []]
-        parts = [data, self.model, content.get("settings"), content.get("recipe"), content.get("overrides"), start]
+        # runs of earlier versions lack settings that had the default's value
+        recipe = {**asdict(Recipe()), **(content.get("recipe") or {})}
+        parts = [data, self.model, content.get("settings"), recipe, content.get("overrides"), start]
         parts += [content.get("modules") or {}, self.precision]
         return *(json.dumps(part, sort_keys=True) for part in parts), self.which
+
+
+def _figure(content: Mapping[str, Any]) -> str:
+    """The leading figure of a run, by the kind of its targets."""
+    return LEADING.get(str(content["data"].get("targets") or ""), "accuracy")
 
 
 def _percent(share: float | None) -> float:
@@ -105,11 +122,11 @@ class Group:
     def __init__(self, finished: tuple[Record, ...], others: tuple[Record, ...]) -> None:
         self.finished, self.others, self.records = finished, others, finished + others
         self.first, self.n = self.records[0], len(finished)
-        self.accuracies = [record.accuracy for record in finished]
+        self.values = [record.value for record in finished]
         self.mean, self.top5, self.seconds = map(
-            _mean, (self.accuracies, [r.top5 for r in finished], [r.seconds for r in finished])
+            _mean, (self.values, [r.top5 for r in finished], [r.seconds for r in finished])
         )
-        self.deviation = stdev(self.accuracies) if self.n > 1 else nan
+        self.deviation = stdev(self.values) if self.n > 1 else nan
         self.repeated = [seed for seed, count in Counter(record.seed for record in finished).items() if count > 1]
 
     @property
@@ -176,9 +193,11 @@ def _missing(content: Mapping[str, Any]) -> str | None:
         return f"has the status {content['status']!r}; known are {', '.join(STATUSES)}"
     if not isinstance(content["data"], Mapping) or "name" not in content["data"]:
         return "has no name of its data"
-    accuracy = (content.get("result") or {}).get("accuracy")
-    if content["status"] == "finished" and not (isinstance(accuracy, int | float) and 0 <= accuracy <= 1):
-        return f"is finished, and its accuracy is {accuracy!r}, no number in [0, 1]"
+    name = _figure(content)
+    value = (content.get("result") or {}).get(name)
+    good = isinstance(value, int | float) and 0 <= value <= 1 if FIGURES[name].percent else True
+    if content["status"] == "finished" and not good:
+        return f"is finished, and its {FIGURES[name].words} is {value!r}, no number in [0, 1]"
     return None
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from nets.common.formatting import EMPTY, duration
 from nets.papers.accuracies import PublishedAccuracy, all_published, plain
 from nets.runs.records import Group
+from nets.training.objective import FIGURES
 
 HEADINGS = ("data", "network", "parameters", "recipe", "epochs", "accuracy in %", "runs", "published in %", "time")
 CHOSEN = "Accuracy on the test set after the last epoch, as mean ± standard deviation of the sample over n runs."
@@ -78,9 +79,13 @@ def _row(group: Group) -> tuple[str, ...]:
 
 
 def _accuracy(group: Group) -> str:
-    if group.n < 2:
-        return f"{group.mean:.2f} (n = 1)" if group.n else EMPTY
-    return f"{group.mean:.2f} ± {group.deviation:.2f} (n = {group.n})"
+    if not group.n:
+        return EMPTY
+    figure = FIGURES[group.first.figure]
+    words = "" if group.first.figure == "accuracy" else f"{figure.words} "
+    mean, deviation = (f"{v:.2f}" if figure.percent else f"{v:.4g}" for v in (group.mean, group.deviation))
+    spread = f" ± {deviation}" if group.n > 1 else ""
+    return f"{words}{mean}{spread} (n = {group.n})"
 
 
 def _runs(group: Group) -> str:
@@ -128,11 +133,12 @@ def _values(group: Group) -> dict[str, Any]:
         "multiply_adds": record.content.get("multiply_adds"),
         "recipe": record.recipe,
         "epochs": record.epochs,
+        "figure": record.figure,
         "n": group.n,
         "mean": _number(group.mean),
         "deviation": _number(group.deviation),
-        "lowest": min(group.accuracies, default=None),
-        "highest": max(group.accuracies, default=None),
+        "lowest": min(group.values, default=None),
+        "highest": max(group.values, default=None),
         "top5": _number(group.top5),
         "seconds": _number(group.seconds),
         "seeds": [r.seed for r in group.finished],

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nets.data import Dataset
+from nets.data import Data
 from nets.models.base import Network
 from nets.models.checkpoint import CheckpointError
 from nets.models.modes import frozen_names
@@ -44,7 +44,7 @@ class Run:
     def start(
         cls,
         model: Network,
-        whole: Dataset,
+        whole: Data,
         recipe: Recipe,
         seed: int,
         ranks: Ranks,
@@ -106,6 +106,8 @@ class Run:
     def _as_written_now(self, name: str, theirs: Any, content: dict[str, Any]) -> Any:
         """An entry of `identity`: older files lack some, and a folder has a name from every working directory."""
         data = self.training.whole
+        if name == "recipe":
+            return {**asdict(Recipe()), **theirs}
         if name == "model":
             ours, defaults = description(self.training.model), fields(self.training.model.config)
             new = {d.name: d.default for d in defaults if d.name in ours["settings"]}

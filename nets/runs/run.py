@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from nets import data as datasets
-from nets.data import Dataset
+from nets.data import Data, DenseDataset, DenseTransform
 from nets.models.base import Network
 from nets.models.modes import trained_as_before
 from nets.models.weights import load_weights
@@ -20,9 +20,9 @@ from nets.runs.directory import RunFolder
 from nets.runs.resume import Run
 from nets.runs.tensorboard import Events, check_tensorboard
 from nets.training.checks import check_arguments, check_fit, network_for, usable_device
+from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.distributed import Ranks, joined, local_device
-from nets.training.evaluation import Evaluation
-from nets.training.loop import Observer, TrainingError, train_epochs
+from nets.training.loop import Observer, Result, TrainingError, train_epochs
 from nets.training.metrics import Tally
 from nets.training.precision import Precision, choose
 from nets.training.progress import Progress
@@ -37,10 +37,10 @@ class TrainingResult:
 
     Attributes:
         model: the network after the last epoch (averaged weights where the recipe averages), in evaluation mode.
-        evaluation: how it classifies the held-out part.
+        evaluation: how it does on the held-out part: `Evaluation`, or `DenseEvaluation` of a `DenseDataset`.
         history: one row of numbers per epoch.
         checkpoint: the path of the last checkpoint, or None.
-        validation: how it classifies the validation part, where there is one.
+        validation: how it does on the validation part, where there is one.
 
     >>> result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, progress=False)
     >>> result.model.training, result.checkpoint
@@ -48,25 +48,34 @@ class TrainingResult:
     """
 
     model: Network
-    evaluation: Evaluation
+    evaluation: Result
     history: list[dict[str, Any]]
     checkpoint: Path | None
-    validation: Evaluation | None = None
+    validation: Result | None = None
 
     def __repr__(self) -> str:
-        reached = f"accuracy={self.accuracy:.4f}, {len(self.history)} epochs"
+        name, value = next(iter(self.evaluation.figures.items()))
+        reached = f"{name}={value:.4f}, {len(self.history)} epochs"
         return f"TrainingResult({type(self.model).__name__}, {reached}, checkpoint={self.checkpoint})"
 
     @property
     def accuracy(self) -> float:
-        """Held-out accuracy in [0, 1] after the last epoch; never the best one."""
-        return self.evaluation.accuracy
+        """Held-out accuracy in [0, 1] after the last epoch, of images or of points; never the best one."""
+        found = self.evaluation
+        return found.pixel_accuracy if isinstance(found, DenseEvaluation) else found.accuracy
+
+    @property
+    def error(self) -> float:
+        """Held-out relative L2 error of a regression after the last epoch; never the best one."""
+        if not isinstance(self.evaluation, DenseEvaluation):
+            raise AttributeError("a classification has no relative error, which is that of a regression")
+        return self.evaluation.relative_l2
 
 
 @torch.inference_mode(False)  # within torch.no_grad() too
 def train(
     model: Network | str,
-    data: Dataset | str,
+    data: Data | str,
     *,
     recipe: Recipe | str | None = None,
     seed: int = 0,
@@ -80,7 +89,7 @@ def train(
     progress: bool | None = None,
     **overrides: Any,
 ) -> TrainingResult:
-    """Train a network and classify the held-out part of the data.
+    """Train a network and evaluate it on the held-out part of the data.
 
     Under torchrun the processes share every batch; batch and learning rate are those of all of them together.
 
@@ -88,7 +97,8 @@ def train(
         model: a network, which is trained in place, or a name for `create_model`, made from the seed. Parameters with
             requires_grad=False stay as they are, and so do the statistics of a batch norm all of whose parameters are
             frozen: it stays in evaluation mode.
-        data: a data set, or a name in `nets.data.DATA`, split by the seed.
+        data: a data set, or a name that `nets.data.load` takes, split by the seed. A `nets.data.DenseDataset`, or the
+            path of a file .npz, has a target at every point: the model must predict there, as V-MgNet does.
         recipe: a `Recipe` or its name; None takes the one made for the data set.
         seed: decides every random choice, as a function of (seed, epoch, index).
         output: a folder for the last two checkpoints (checkpoint.pt, checkpoint.previous.pt), record.json, history.csv
@@ -124,9 +134,9 @@ def train(
         check_tensorboard()
     if isinstance(data, str):
         data = datasets.load(data, seed)
-    asked = recipe_for(data.name, recipe, {})
+    asked = recipe_for(data, recipe, {})
     named = {"name": name_of(asked), "source": SOURCES.get(name_of(asked) or ""), "overrides": overrides}
-    recipe = recipe_for(data.name, asked, overrides)
+    recipe = recipe_for(data, asked, overrides)
     model = network_for(model, data, seed, recipe.initialization)
     interval = CheckpointInterval.parse(checkpoint_every)
     device = local_device(usable_device(device))
@@ -141,6 +151,8 @@ def train(
         if init_from is not None and content is None:
             load_weights(model, init_from, "init_from")
         model.to(device)
+        if isinstance(data, DenseDataset):
+            model.transform = DenseTransform.of(data)
         precision = _precision(model, data, recipe, ranks, content) if recipe.precision == "auto" else None
         stop = stack.enter_context(Stop())
         stack.enter_context(trained_as_before(model))  # whitening freezes a layer
@@ -161,16 +173,14 @@ def train(
     return TrainingResult(model, evaluation, run.training.history, checkpoint, validation)
 
 
-def _precision(
-    model: Network, data: Dataset, recipe: Recipe, ranks: Ranks, content: dict[str, Any] | None
-) -> Precision:
+def _precision(model: Network, data: Data, recipe: Recipe, ranks: Ranks, content: dict[str, Any] | None) -> Precision:
     """The choice of the run that goes on, or a new one, by the first process."""
     if content is None:
         return ranks.on_first(lambda: choose(model, data, recipe, ranks.count))
     return Precision(**(content.get("precision") or {"precision": "float32", "channels_last": False, "reason": ""}))
 
 
-def _train(run: Run, observer: RunObserver, evaluate_every: int) -> tuple[Evaluation, Evaluation | None]:
+def _train(run: Run, observer: RunObserver, evaluate_every: int) -> tuple[Result, Result | None]:
     """Train; errors name the last checkpoint."""
     training = run.training
     try:

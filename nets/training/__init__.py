@@ -3,10 +3,11 @@
 `loop.train_epochs` knows no folder; `nets.runs` keeps what a run gives, and has `nets.train`.
 """
 
+from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.evaluation import Evaluation, evaluate
 from nets.training.loop import TrainingError
 from nets.training.recipe import Recipe
 from nets.training.recipes import RECIPES
 from nets.training.signals import TrainingInterrupted
 
-__all__ = ["RECIPES", "Evaluation", "Recipe", "TrainingError", "TrainingInterrupted", "evaluate"]
+__all__ = ["RECIPES", "DenseEvaluation", "Evaluation", "Recipe", "TrainingError", "TrainingInterrupted", "evaluate"]

@@ -12,20 +12,22 @@ from torch import Tensor, nn
 
 from nets.common.checks import check_integer
 from nets.common.formatting import counted
-from nets.data import Dataset
+from nets.data import Data, Dataset, DenseDataset
+from nets.data.dense import zero_targets
 from nets.data.given import instead_of
 from nets.data.subsets import held_out_counts
 from nets.models.base import Network
 from nets.models.create import create_model
 from nets.models.input_checks import check_input
 from nets.models.modes import evaluating, trained_norms
-from nets.models.vmgnet import VMgNet
+from nets.models.registry import NETWORKS
 from nets.naming.lookup import named_settings
-from nets.training.recipe import Recipe
+from nets.training.objective import objective_for
+from nets.training.recipe import AUTO, H1, L2, Recipe
 
 
 def network_for(
-    model: Network | str, data: Dataset, seed: int, initialization: str = "kaiming", **settings: Any
+    model: Network | str, data: Data, seed: int, initialization: str = "kaiming", **settings: Any
 ) -> Network:
     """Make the network of a name, from the seed, for the data, with settings of create_model; return a network."""
     if isinstance(model, Network):
@@ -33,7 +35,7 @@ def network_for(
     if not isinstance(model, str):
         raise TypeError(f"model must be a nets.Network or a name; got {type(model).__name__}")
     named, dims = named_settings(model), data.train_images.ndim - 2
-    needed: dict[str, Any] = {"num_classes": len(data.class_names), "in_channels": data.in_channels, "dims": dims}
+    needed: dict[str, Any] = {"num_classes": data.outputs, "in_channels": data.in_channels, "dims": dims}
     for key, value in needed.items():
         if named.get(key, value) != value:
             raise ValueError(f"model {model!r} has {key}={named[key]}, and data {data.name!r} needs {value}")
@@ -51,8 +53,9 @@ def network_for(
 
 def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: Any, evaluate_every: Any) -> None:
     """Check the arguments of `train` one by one."""
-    if not isinstance(data, Dataset | str):
-        raise TypeError(f"data must be a nets.data.Dataset or a name; got {type(data).__name__}{instead_of(data)}")
+    if not isinstance(data, Dataset | DenseDataset | str):
+        need = "a nets.data.Dataset, a DenseDataset or a name"
+        raise TypeError(f"data must be {need}; got {type(data).__name__}{instead_of(data)}")
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise TypeError(f"seed must be an integer; got {seed!r}")
     if not (output is None or isinstance(output, str | PathLike)):
@@ -66,18 +69,21 @@ def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: An
     check_integer("evaluate_every", evaluate_every, 1)
 
 
-def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None:
+def check_fit(model: Network, data: Data, recipe: Recipe, ranks: int) -> None:
     """Check that the recipe can train this model on this data with so many processes."""
-    if isinstance(model, VMgNet):
-        raise ValueError(f"model must classify images; got {model.config}, which predicts every pixel")
-    classes = len(data.class_names)
-    if model.config.num_classes != classes:
+    _check_kind(model, data)
+    outputs = data.outputs
+    if model.config.num_classes != outputs:
+        what = "channels of targets" if isinstance(data, DenseDataset) and data.is_regression else "classes"
         raise ValueError(
-            f"model has {model.config.num_classes} outputs, and data {data.name!r} has {classes} classes: "
-            f"call model.reset_classifier({classes}) first"
+            f"model has {model.config.num_classes} outputs, and data {data.name!r} has {outputs} {what}: "
+            f"call model.reset_classifier({outputs}) first"
         )
     image = data.normalise(data.train_images[:1]).to(next(model.parameters()))
     check_input(model, image, f"an image of data {data.name!r}")
+    objective_for(data, recipe)
+    if isinstance(data, DenseDataset):
+        _check_targets(model, data, image, recipe)
     count = len(data.train_labels)
     held_out = sum(held_out_counts(data, recipe.val_fraction)) if recipe.val_fraction else 0
     if recipe.batch > count - held_out:
@@ -95,8 +101,37 @@ def check_fit(model: Network, data: Dataset, recipe: Recipe, ranks: int) -> None
     _check_step(model, image, recipe, ranks)
 
 
+def _check_kind(model: Network, data: Data) -> None:
+    """Check that a network predicts at every point where the data have targets there, and only there."""
+    if model.dense and not isinstance(data, DenseDataset):
+        raise ValueError(f"model must classify images; got {model.config}, which predicts every pixel")
+    if isinstance(data, DenseDataset) and not model.dense:
+        families = " or ".join(kind for kind, network in NETWORKS.items() if getattr(network, "dense", False))
+        raise ValueError(
+            f"model must predict at every point, as data {data.name!r} has a target there: {families}; got "
+            f"{model.config}, which classifies whole images"
+        )
+
+
+def _check_targets(model: Network, data: DenseDataset, first: Tensor, recipe: Recipe) -> None:
+    """Check that a prediction has the points of a target, and that relative losses have something to divide by."""
+    with evaluating(model), torch.no_grad():
+        points = tuple(model(first).shape[2:])
+    if points != (grid := tuple(data.train_inputs.shape[2:])):
+        raise ValueError(f"model must predict at all points of the targets, {grid}; {model.config} gives {points}")
+    if data.is_regression and recipe.loss in (AUTO, L2, H1):
+        for part in ("train", "test"):
+            if zeros := zero_targets(getattr(data, f"{part}_targets")):
+                raise ValueError(
+                    f"{part}_targets must not be zero everywhere for a loss relative to their norm; sample {zeros[0]} "
+                    f"is, and {len(zeros)} in all: loss='mse' takes them"
+                )
+
+
 def _check_step(model: Network, image: Tensor, recipe: Recipe, ranks: int) -> None:
     """Check that a step changes a weight, and that every batch norm sees more than one value per channel."""
+    if recipe.whitening and not hasattr(model.stem, "conv"):
+        raise ValueError(f"whitening sets the weights of the stem, and {model.config.notation} has none")
     stem = model.get_parameter("stem.conv.weight") if recipe.whitening else None
     if stem is not None and not stem.requires_grad:
         raise ValueError("whitening sets the weights of the stem, and model.stem.conv.weight is frozen")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
 
 from nets.common.checks import check_integer, suggesting
-from nets.data import Batches, Dataset, Images
+from nets.data import Batches, Data, Dataset, DenseDataset, Images, Transform
 from nets.data.dataset import whole_numbers
 from nets.data.given import as_tensor, instead_of
 from nets.models.base import Network
 from nets.models.input_checks import check_input
 from nets.models.modes import evaluating
+from nets.training.dense_evaluation import DenseEvaluation, evaluate_dense
 
 TOP = 5
 
@@ -50,6 +51,11 @@ class Evaluation:
     def accuracy(self) -> float:
         """Share of the images that are right, in [0, 1]."""
         return int((self.predictions == self.labels).sum()) / self.count
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figures of a training by name."""
+        return {"accuracy": self.accuracy}
 
     @property
     def top5(self) -> float | None:
@@ -89,15 +95,28 @@ class Evaluation:
         return Evaluation(self.predictions[keep], self.labels[keep], in_top5, self.classes)
 
 
+@overload
+def evaluate(model: nn.Module, data: Dataset, *, batch: int = 512, flip: bool = False) -> Evaluation: ...
+@overload
+def evaluate(model: nn.Module, data: DenseDataset, *, batch: int = 512, flip: bool = False) -> DenseEvaluation: ...
+@overload
+def evaluate(
+    model: nn.Module, data: Data | tuple[Any, Any], *, batch: int = 512, flip: bool = False
+) -> Evaluation | DenseEvaluation: ...
 @suggesting
-def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 512, flip: bool = False) -> Evaluation:
+def evaluate(
+    model: nn.Module, data: Data | tuple[Any, Any], *, batch: int = 512, flip: bool = False
+) -> Evaluation | DenseEvaluation:
     """Classify the held-out part of `data`, or the pair (images, labels) of tensors or arrays, in evaluation mode.
+
+    A network that predicts at every point is evaluated so too, on a `DenseDataset` or a pair (inputs, targets) as such
+    a data set has them, on any grid: normalised and in units by the model's `transform`, where it has one.
 
     A last partial batch counts by its images. Every module of the model is left in the mode that it was in. Classes of
     a data set are matched by name where the model knows its own (`Transform.match`).
 
     Args:
-        batch: images at a time.
+        batch: images at a time; on large grids fewer.
         flip: test-time augmentation: add the scores of an image and of its mirror image, left to right. A result with
             it is to be reported as such, beside the one without.
 
@@ -110,11 +129,16 @@ def evaluate(model: nn.Module, data: Dataset | tuple[Any, Any], *, batch: int = 
     >>> evaluate(create_model("MgNet[1]-[4]-B^l", in_channels=1), (images, labels)).predictions.shape
     torch.Size([4])
     """
-    if isinstance(data, Dataset) and isinstance(model, Network) and model.transform is not None:
+    if isinstance(data, Dataset) and isinstance(model, Network) and isinstance(model.transform, Transform):
         data = model.transform.match(data)
-    images, labels = _pair(model, data, batch)
     if not isinstance(flip, bool):
         raise TypeError(f"flip must be True or False; got {flip!r}")
+    dense = isinstance(data, DenseDataset) or (isinstance(model, Network) and model.dense)
+    images, labels = _pair(model, data, batch, dense)
+    if isinstance(data, DenseDataset) or (dense and not isinstance(data, Dataset)):
+        if flip:
+            raise ValueError("flip must be False where a target belongs to every point; got True")
+        return evaluate_dense(model, data, batch)
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(f"data must hold as many labels as images, at least one; got {len(images)}, {len(labels)}")
     if isinstance(model, Network):
@@ -141,21 +165,23 @@ def _check_classes(data: Dataset | tuple[Any, Any], labels: Tensor, classes: int
         raise ValueError(f"data has labels up to {int(labels.max())}, and the model tells {classes} classes apart")
 
 
-def _pair(model: Any, data: Any, batch: Any) -> tuple[Images, Tensor]:
-    """Images and labels, where all arguments are what they should be."""
+def _pair(model: Any, data: Any, batch: Any, dense: bool) -> tuple[Images, Tensor]:
+    """Images and labels, where all arguments are what they should be; for `dense` the values are checked later."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a network; got {type(model).__name__}")
     if isinstance(model, Network) and model.config.num_classes == 0:
         name = model.config.notation
         raise ValueError(f"model must have a head; {name} has num_classes=0: call model.reset_classifier")
     check_integer("batch", batch, 1)
-    if isinstance(data, Dataset):
+    if isinstance(data, Dataset | DenseDataset):
         return data.test_images, data.test_labels
     pair = [as_tensor(part) for part in data] if isinstance(data, tuple | list) else []
     if [isinstance(part, Tensor) for part in pair] != [True, True]:
         got = f"{data!r}" if isinstance(data, str) else type(data).__name__
         need = "a nets.data.Dataset or a pair of tensors or arrays (images, labels)"
         raise TypeError(f"data must be {need}; got {got}{instead_of(data)}")
+    if dense:
+        return pair[0], pair[1]
     images, labels = pair[0], whole_numbers("labels of data", pair[1])
     if len(labels) and int(labels.min()) < 0:
         raise ValueError(f"data must have integer labels (N,) from 0; got {int(labels.min())}")

@@ -8,17 +8,18 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from nets.models.modes import train_mode
 from nets.training.batch_norms import average_statistics, recompute_norms
+from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.evaluation import Evaluation, evaluate
 from nets.training.metrics import NotFiniteError, Tally
 from nets.training.signals import TrainingInterrupted
 from nets.training.state import Training
 from nets.training.step import autocast, gradient, update
 
+Result = Evaluation | DenseEvaluation
 LOSS_EVERY = 20
 """Steps on a GPU between two reads of the losses; on a CPU every loss is read before the weights change."""
 
@@ -61,16 +62,14 @@ class Observer:
         return nullcontext()
 
 
-def train_epochs(
-    training: Training, observer: Observer, evaluate_every: int = 1
-) -> tuple[Evaluation, Evaluation | None]:
+def train_epochs(training: Training, observer: Observer, evaluate_every: int = 1) -> tuple[Result, Result | None]:
     """Train the epochs that are left.
 
     Args:
         evaluate_every: epochs between two evaluations; the last epoch is always evaluated.
 
     Returns:
-        How the network classifies the held-out part and, where there is one, the validation part.
+        How the network does on the held-out part and, where there is one, the validation part.
 
     Raises:
         TrainingError: the loss is not finite.
@@ -82,7 +81,8 @@ def train_epochs(
     while training.epoch < recipe.epochs:
         row = _epoch(training, observer)
         if row["epoch"] == recipe.epochs or row["epoch"] % evaluate_every == 0:
-            row[training.held_out] = _accuracy(training, observer)
+            figures = _figures(training, observer)
+            row |= {f"{training.held_out}_{name}": value for name, value in figures.items()}
         training.end_epoch(row)
         observer.end_epoch(row)
     with observer.interruptible(), autocast(recipe, training.device):
@@ -104,8 +104,8 @@ def _epoch(training: Training, observer: Observer) -> dict[str, Any]:
     training.optimizer.zero_grad()
     try:
         for number, batch in enumerate(batches, 1):
-            loss, hits = _step(training, list(islice(parts, training.recipe.grad_accum)), len(batch))
-            tally.add(loss, hits, len(batch), keep=observer.due(), stop=observer.signal is not None)
+            loss, figure = _step(training, list(islice(parts, training.recipe.grad_accum)), len(batch))
+            tally.add(loss, figure, len(batch), keep=observer.due(), stop=observer.signal is not None)
             known = tally.read(at_once=number == len(batches))
             update(training.optimizer, training.rate(training.step), training.recipe)
             if training.average is not None:
@@ -122,16 +122,16 @@ def _epoch(training: Training, observer: Observer) -> dict[str, Any]:
         "epoch": training.epoch + 1,
         "learning_rate": training.rate(training.step - 1),
         "loss": sums.loss / sums.images,
-        "accuracy": sums.correct / sums.images,
-        training.held_out: None,
+        training.objective.figures[0]: sums.correct / sums.images,
+        **{f"{training.held_out}_{name}": None for name in training.objective.figures},
         "seconds": seconds,
         "images_per_second": sums.images / seconds,
     }
 
 
 def _step(training: Training, parts: list[tuple[Tensor, Tensor]], count: int) -> tuple[Tensor, Tensor]:
-    """The gradient of a batch of `count` images, of which this process has these parts; its loss and hits."""
-    return gradient(training.stepped, parts, count, training.recipe, training.ranks.count)
+    """The gradient of a batch of `count` images, of which this process has these parts; its loss and figure."""
+    return gradient(training.stepped, parts, count, training.recipe, training.ranks.count, training.objective)
 
 
 def _losses_known(training: Training, tally: Tally, observer: Observer) -> None:
@@ -159,8 +159,8 @@ def _compile(training: Training) -> None:
     training.start_clock(seconds)
 
 
-def _accuracy(training: Training, observer: Observer) -> float:
-    """Accuracy on the held-out part; each process classifies its share of it."""
+def _figures(training: Training, observer: Observer) -> dict[str, float]:
+    """The figures of the objective on the held-out part; each process evaluates its share of it."""
     data, ranks = training.data, training.ranks
     if len(data.test_labels) >= ranks.count > 1:
         data = data.without(test=(i for i in range(len(data.test_labels)) if i % ranks.count != ranks.rank))
@@ -171,6 +171,5 @@ def _accuracy(training: Training, observer: Observer) -> float:
             batches = training.batches()[: training.recipe.norm_batches]
             recompute_norms(training.average.module, (images for images, _ in training.parts(batches)))
             average_statistics(ranks, training.average)
-        hits = round(evaluate(training.trained, data).accuracy * len(data.test_labels))
-    counts = ranks.sum(torch.tensor([hits, len(data.test_labels)], device=training.device)).tolist()
-    return float(counts[0] / counts[1])
+        totals = training.objective.totals(evaluate(training.trained, data))
+    return training.objective.figures_of(ranks.sum(totals.to(training.device)).tolist())

@@ -1,4 +1,4 @@
-"""Loss and hits of an epoch, kept on the device: reading a number there waits for all work before it."""
+"""Loss and leading figure of an epoch, kept on the device: reading a number there waits for all work before it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from torch import Tensor
 
 from nets.training.distributed import Ranks
 
-LOSS, HITS, KEEP, STOP = range(4)
+LOSS, FIGURE, KEEP, STOP = range(4)
 
 
 @dataclass
 class Sums:
-    """Sums over the steps of the epoch under way, in all processes; it began at `began` of the training's seconds."""
+    """Sums over the steps of the epoch under way, in all processes; it began at `began` of the training's seconds.
+
+    `correct` is the sum of the leading figure of the objective: images that were right, or relative errors.
+    """
 
     steps: int = 0
     loss: float = 0.0
-    correct: int = 0
+    correct: float = 0
     images: int = 0
     began: float = 0.0
 
@@ -36,7 +39,7 @@ class Tally:
     """Bring the sums of an epoch up to date every few steps, on all processes together.
 
     Attributes:
-        loss, accuracy: of the steps between the last two reads; `images` of them.
+        loss, figure: means of the steps between the last two reads; `images` of them.
         keep, stop: whether, by then, a process had asked for a checkpoint, or to stop.
     """
 
@@ -44,13 +47,13 @@ class Tally:
         self.sums, self.ranks = sums, ranks
         self.window = torch.zeros(every, 4, dtype=torch.float64, device=device)
         self.counts: list[int] = []
-        self.loss, self.accuracy, self.images = 0.0, 0.0, 0
+        self.loss, self.figure, self.images = 0.0, 0.0, 0
         self.keep, self.stop = False, False
 
-    def add(self, loss: Tensor, hits: Tensor, images: int, *, keep: bool = False, stop: bool = False) -> None:
+    def add(self, loss: Tensor, figure: Tensor, images: int, *, keep: bool = False, stop: bool = False) -> None:
         """A step: sums over this process's images, of which all processes together have `images`."""
         row = self.window[len(self.counts)]
-        row[LOSS], row[HITS] = loss, hits
+        row[LOSS], row[FIGURE] = loss, figure
         if keep:
             row[KEEP] = 1
         if stop:
@@ -69,9 +72,9 @@ class Tally:
             if not isfinite(row[LOSS]):
                 raise NotFiniteError(sums.steps + number, row[LOSS] / count)
         self.images = sum(counts)
-        loss, hits = (sum(row[column] for row in rows) for column in (LOSS, HITS))
-        self.loss, self.accuracy = loss / self.images, hits / self.images
+        loss, figure = (sum(row[column] for row in rows) for column in (LOSS, FIGURE))
+        self.loss, self.figure = loss / self.images, figure / self.images
         self.keep, self.stop = (any(row[column] for row in rows) for column in (KEEP, STOP))
         sums.steps, sums.images = sums.steps + len(counts), sums.images + self.images
-        sums.loss, sums.correct = sums.loss + loss, sums.correct + int(hits)
+        sums.loss, sums.correct = sums.loss + loss, sums.correct + figure
         return True

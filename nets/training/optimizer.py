@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with momentum, in torch's form and in that of S19."""
+"""Stochastic gradient descent with momentum, in torch's form and in that of S19, and AdamW."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from nets.training.recipe import Recipe
+from nets.training.recipe import ADAMW, Recipe
+
+BETA2 = 0.999
 
 
 def create_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -19,6 +21,8 @@ def create_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": others_decay},
     ]
+    if recipe.optimizer == ADAMW:
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, BETA2), foreach=True)
     settings: dict[str, Any] = {
         "lr": recipe.learning_rate,
         "momentum": recipe.momentum,

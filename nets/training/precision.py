@@ -12,9 +12,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nets.data import Dataset
+from nets.data import Data
 from nets.models.base import Network
 from nets.models.modes import train_mode
+from nets.training.objective import Objective, objective_for
 from nets.training.recipe import Recipe
 from nets.training.step import gradient
 
@@ -49,7 +50,7 @@ class Precision(NamedTuple):
         return f"{self.name}: {self.reason}"
 
 
-def choose(model: Network, data: Dataset, recipe: Recipe, ranks: int = 1) -> Precision:
+def choose(model: Network, data: Data, recipe: Recipe, ranks: int = 1) -> Precision:
     """Choose by the processor's flags and a trial: float32, without or with channels_last, or bf16 with it.
 
     Neither the model nor the state of random numbers changes.
@@ -67,7 +68,8 @@ def choose(model: Network, data: Dataset, recipe: Recipe, ranks: int = 1) -> Pre
     last = images.ndim == 4
     choices = list(dict.fromkeys([plain, plain._replace(channels_last=last), Precision("bf16", last, "")]))
     try:
-        count, seconds = trial(model, images, labels, [choice.apply(recipe) for choice in choices])
+        recipes = [choice.apply(recipe) for choice in choices]
+        count, seconds = trial(model, images, labels, recipes, objective_for(data, recipe))
     except RuntimeError as error:
         return plain._replace(reason=f"a trial failed: {str(error).splitlines()[0]}")
     times = ", ".join(f"{1e3 * s:.3g} ms in {choice.name}" for choice, s in zip(choices, seconds, strict=True))
@@ -92,7 +94,9 @@ def processor_flags() -> frozenset[str]:
     return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
 
 
-def trial(model: Network, images: Tensor, labels: Tensor, recipes: list[Recipe]) -> tuple[int, list[float]]:
+def trial(
+    model: Network, images: Tensor, labels: Tensor, recipes: list[Recipe], objective: Objective | None = None
+) -> tuple[int, list[float]]:
     """Time forward and backward passes of copies of the model, in turns.
 
     Returns:
@@ -107,7 +111,7 @@ def trial(model: Network, images: Tensor, labels: Tensor, recipes: list[Recipe])
 
         def run(count: int) -> float:
             began = time.perf_counter()
-            gradient(copied, [(images[:count], labels[:count])], count, recipe)
+            gradient(copied, [(images[:count], labels[:count])], count, recipe, objective=objective)
             copied.zero_grad()
             return time.perf_counter() - began
 

@@ -8,6 +8,7 @@ from typing import Any
 from nets.common.formatting import duration
 from nets.common.paths import on_terminal, say
 from nets.training.metrics import Tally
+from nets.training.objective import FIGURES, said
 from nets.training.precision import Precision
 from nets.training.state import Training
 
@@ -49,9 +50,10 @@ class Progress:
         self.bar.close()
 
     def read_losses(self, tally: Tally) -> None:
-        """Show the loss and the accuracy of the last steps."""
+        """Show the loss and the leading figure of the last steps."""
         where = f"epoch {self.training.epoch + 1} of {self.training.recipe.epochs}"
-        self.bar.set_description_str(f"{where}, loss {tally.loss:.3f}, accuracy {tally.accuracy:.3f}", refresh=False)
+        words = FIGURES[self.training.objective.figures[0]].words
+        self.bar.set_description_str(f"{where}, loss {tally.loss:.3f}, {words} {tally.figure:.3f}", refresh=False)
         self.bar.update(tally.images)
 
     def end_epoch(self, row: Mapping[str, Any]) -> None:
@@ -63,10 +65,8 @@ class Progress:
 
 def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
     """Format a row of the history."""
-    held_out = [
-        f"{name.replace('_', ' ')} {100 * row[name]:.2f} %"
-        for name in ("validation_accuracy", "test_accuracy")
-        if row.get(name) is not None
-    ]
-    parts = [f"loss {row['loss']:.4f}", f"accuracy {100 * row['accuracy']:.2f} %", *held_out]
+    parts = [f"loss {row['loss']:.4f}", *(said(name, row[name]) for name in FIGURES if name in row)]
+    for part in ("validation", "test"):
+        columns = [(name, row.get(f"{part}_{name}")) for name in FIGURES]
+        parts += [f"{part} {said(name, value)}" for name, value in columns if value is not None]
     return f"epoch {row['epoch']} of {epochs}: {', '.join(parts)}, {duration(row['seconds'])}"

@@ -9,11 +9,15 @@ from nets.common.checks import check_choices, check_integer, check_number
 from nets.data import Augmentation
 from nets.training.schedule import learning_rate
 
+LOSSES = AUTO, CROSS_ENTROPY, L2, H1, MSE = "auto", "cross-entropy", "relative L2", "H1", "mse"
+OPTIMIZERS = SGD, ADAMW = "sgd", "adamw"
 CHOICES: dict[str, tuple[Any, ...]] = {
     "schedule": ("cosine", "linear", "step", "constant"),
     "momentum_form": ("torch", "S19"),
     "initialization": ("kaiming", "default"),
     "precision": ("float32", "bf16", "auto"),
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
     **dict.fromkeys(
         ("nesterov", "decay_norms", "channels_last", "compile", "whitening", "drop_last"),
         (True, False),
@@ -26,6 +30,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 class Recipe:
     """Stochastic gradient descent with momentum on the cross-entropy, Algorithm 5 of S19, and what goes with it.
 
+    Or AdamW, and the losses of values on grids.
+
     Args:
         epochs: passes over the training part.
         batch: images per step, on all devices together.
@@ -34,11 +40,12 @@ class Recipe:
             is one cycle; "step", divided by step_factor after every step_epochs epochs; or "constant".
         warmup: fraction of the steps in which the rate rises, linearly.
         step_epochs, step_factor: of the schedule "step".
-        momentum: a in (9.5).
+        momentum: a in (9.5); for AdamW the first of its betas, of which the second is 0.999.
         momentum_form: "torch", v = a v + g and w = w - lr v, or "S19", (9.5) and (9.6), v = a v - lr g and w = w + v.
             They differ where the learning rate changes.
-        nesterov: whether the gradient is that at w + a v.
-        weight_decay: times the weights, added to the gradient.
+        nesterov: whether the gradient is that at w + a v; of "sgd" alone.
+        weight_decay: times the weights, added to the gradient; for AdamW not to the gradient but to the step, times the
+            learning rate (Loshchilov and Hutter, arXiv 1711.05101).
         decay_norms: whether batch norms, biases and scalars decay too, as in the papers.
         label_smoothing: of the cross-entropy.
         clip_grad: largest 2-norm of the gradient; 0 does not clip.
@@ -60,6 +67,11 @@ class Recipe:
         val_fraction: part of the training images that is held out, by the seed and class by class, to choose settings
             with; the test part is then seen once, at the end.
         limit_batches: steps per epoch at most, to try something out; 0 takes all images.
+        loss: "cross-entropy" of classes; for values on grids "relative L2", the mean over the samples of ||p - t|| /
+            ||t|| in the units of the targets; "H1", the same with first differences, divided by the spacing, where
+            every axis has extent 1; or "mse", the mean squared error of targets divided by their standard deviation.
+            "auto" is cross-entropy or relative L2, as the targets are.
+        optimizer: "sgd" with momentum, or "adamw".
 
     >>> Recipe(epochs=10, learning_rate=0.05).schedule
     'cosine'
@@ -98,6 +110,8 @@ class Recipe:
     compile: bool = False
     val_fraction: float = 0.0
     limit_batches: int = 0
+    loss: str = AUTO
+    optimizer: str = SGD
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "step_epochs", "grad_accum"):
@@ -113,6 +127,8 @@ class Recipe:
         for name in ("weight_decay", "clip_grad"):
             check_number(name, getattr(self, name))
         check_choices(self, CHOICES)
+        if self.optimizer == ADAMW and self.momentum_form != "torch":
+            raise ValueError(f"momentum_form must be 'torch' for the optimizer 'adamw'; got {self.momentum_form!r}")
         if self.norm_batches and not self.averaging:
             raise ValueError(f"norm_batches must be 0 where averaging is 0; got {self.norm_batches}")
         if self.batch % self.grad_accum:

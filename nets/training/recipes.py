@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from nets.common.checks import suggestion
+from nets.data import Data, DenseDataset
 from nets.training.recipe import Recipe
 
 PAPER = Recipe(
@@ -38,6 +39,15 @@ _FAST = Recipe(
     channels_last=True,
     compile=True,
 )
+_DENSE = Recipe(
+    epochs=100,
+    batch=16,
+    learning_rate=2e-3,
+    warmup=0.1,
+    weight_decay=1e-4,
+    label_smoothing=0.0,
+    optimizer="adamw",
+)
 _LARGE = {"batch": 256, "step_epochs": 40, **IMAGENET}
 _SILENT = "; the paper names no augmentation, crop and flip are those of the authors' code"
 _CODE_SAYS = ", torch's initialization; but the last epoch, not the best, counts"
@@ -61,6 +71,7 @@ _NAMED = (
     ("digits", Recipe(epochs=30, shift=1.0), "ours: the digits of scikit-learn, on a CPU"),
     ("mnist", _MNIST, "ours: MNIST and Fashion-MNIST with a small MgNet, on a CPU"),
     ("fast", _FAST, "ours: CIFAR-10 and -100, on a GPU"),
+    ("dense", _DENSE, "ours: a target at every point of a grid: regression, denoising, segmentation"),
 )
 RECIPES = {name: recipe for name, recipe, _ in _NAMED}
 """Recipes by name."""
@@ -76,15 +87,19 @@ FOR_DATA = {
     "imagenet": "n23-imagenet",
 }
 """The recipe of a data set where none is asked for."""
+FOR_DENSE = "dense"
+"""The recipe of every `DenseDataset`."""
 
 
-def recipe_for(data: str, recipe: Recipe | str | None, overrides: dict[str, Any]) -> Recipe:
-    """Find a recipe by its name, or the one for the data set, and replace single settings by `overrides`."""
+def recipe_for(data: Data | str, recipe: Recipe | str | None, overrides: dict[str, Any]) -> Recipe:
+    """Find a recipe by its name, or the one for the data or its name, and replace single settings by `overrides`."""
     if isinstance(recipe, str) and recipe not in RECIPES:
         names, hint = ", ".join(map(repr, RECIPES)), suggestion(recipe, RECIPES)
         raise ValueError(f"recipe must be one of {names}, or a nets.Recipe; got {recipe!r}{hint}")
     if recipe is None:
-        recipe = RECIPES[FOR_DATA[data]] if data in FOR_DATA else Recipe()
+        name = data if isinstance(data, str) else data.name
+        known = FOR_DENSE if isinstance(data, DenseDataset) else FOR_DATA.get(name)
+        recipe = RECIPES[known] if known else Recipe()
     elif isinstance(recipe, str):
         recipe = RECIPES[recipe]
     elif not isinstance(recipe, Recipe):

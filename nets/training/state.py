@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from nets.common import randomness
-from nets.data import Batches, Dataset, validation_split
+from nets.data import Batches, Data, validation_split
 from nets.models.base import Network
 from nets.training.average import RULE, Average
 from nets.training.distributed import Ranks
 from nets.training.metrics import Sums
+from nets.training.objective import Objective, objective_for
 from nets.training.optimizer import create_optimizer
 from nets.training.plan import batches, share, steps_per_epoch
 from nets.training.recipe import Recipe
@@ -40,10 +41,11 @@ class Training:
     """
 
     model: Network
-    whole: Dataset
-    data: Dataset
+    whole: Data
+    data: Data
     recipe: Recipe
     seed: int
+    objective: Objective
     ranks: Ranks
     images: Batches
     optimizer: torch.optim.Optimizer
@@ -57,7 +59,7 @@ class Training:
     _clock: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    def start(cls, model: Network, whole: Dataset, recipe: Recipe, seed: int, ranks: Ranks) -> Training:
+    def start(cls, model: Network, whole: Data, recipe: Recipe, seed: int, ranks: Ranks) -> Training:
         """Make a training before its first step; the model lies on its device."""
         weight = next(model.parameters())
         data = validation_split(whole, recipe.val_fraction, seed) if recipe.val_fraction else whole
@@ -73,7 +75,8 @@ class Training:
         stepped = ranks.wrapped(model, lambda: images.sample(2))
         if recipe.compile:
             stepped = torch.compile(stepped)  # type: ignore[assignment]
-        return cls(model, whole, data, recipe, seed, ranks, images, optimizer, average, stepped)
+        objective = objective_for(whole, recipe)
+        return cls(model, whole, data, recipe, seed, objective, ranks, images, optimizer, average, stepped)
 
     @property
     def device(self) -> torch.device:
@@ -118,8 +121,8 @@ class Training:
 
     @property
     def held_out(self) -> str:
-        """The name in the history of what is evaluated after an epoch."""
-        return "validation_accuracy" if self.recipe.val_fraction else "test_accuracy"
+        """The part that is evaluated after an epoch, as names of columns in the history begin."""
+        return "validation" if self.recipe.val_fraction else "test"
 
     def state(self) -> dict[str, Any]:
         """Everything that changes, as tensors and plain values."""

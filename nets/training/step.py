@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from nets.training.objective import Classification, Objective
 from nets.training.recipe import Recipe
 
 
@@ -19,7 +19,12 @@ def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any
 
 
 def gradient(
-    model: nn.Module, parts: Iterable[tuple[Tensor, Tensor]], count: int, recipe: Recipe, ranks: int = 1
+    model: nn.Module,
+    parts: Iterable[tuple[Tensor, Tensor]],
+    count: int,
+    recipe: Recipe,
+    ranks: int = 1,
+    objective: Objective | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Add the gradient of the mean loss over a batch to the weights' gradients.
 
@@ -27,11 +32,14 @@ def gradient(
         parts: images and labels of this process's parts.
         count: images of the batch in all processes.
         ranks: number of processes, over which the model averages gradients.
+        objective: has the loss; None is that of images of classes.
 
     Returns:
-        The sum of the losses of this process's images, and how many were right: on the device.
+        The sums over this process's images of the losses and of the leading figure, such as how many were right: on
+        the device.
     """
-    losses, hits, parts = [], [], list(parts)
+    objective = Classification(recipe.label_smoothing) if objective is None else objective
+    losses, figures, parts = [], [], list(parts)
     for number, (images, labels) in enumerate(parts, 1):
         if recipe.channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
@@ -39,11 +47,11 @@ def gradient(
             with autocast(recipe, images.device):
                 scores = model(images)
             scores = scores.float() if scores.dtype == torch.bfloat16 else scores
-            loss = functional.cross_entropy(scores, labels, label_smoothing=recipe.label_smoothing, reduction="sum")
+            loss = objective.loss(scores, labels)
             (loss * (ranks / count)).backward()
         losses.append(loss.detach())
-        hits.append((scores.detach().argmax(1) == labels).sum())
-    return torch.stack(losses).sum(), torch.stack(hits).sum()
+        figures.append(objective.score(scores.detach(), labels))
+    return torch.stack(losses).sum(), torch.stack(figures).sum()
 
 
 def _sum_later(model: nn.Module, later: bool) -> AbstractContextManager[Any]:

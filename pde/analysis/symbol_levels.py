@@ -13,17 +13,20 @@ import numpy as np
 
 from mgcore import Level
 from pde.analysis.blocks import Blocks
-from pde.analysis.stencils import LINEAR, Stencil, Which, bilinear
+from pde.analysis.stencils import Stencil, Which, bilinear
 from pde.analysis.symbols import SymbolOperator, SymbolSweep, SymbolTransfer, harmonics
 from pde.common.arguments import count
 from pde.levels.hierarchy import Hierarchy, sweep_of, symmetric
 from pde.levels.line_smoothers import Alternating, Lexicographic, Zebra
 from pde.levels.smoothers import Jacobi, RedBlack, iteration
-from pde.levels.transfers import BilinearTransfer, LinearTransfer
+from pde.levels.transfers import BilinearTransfer
+from pde.levels.truncated import TruncatedTransfer
 from pde.problem.coefficients import Terms
 from pde.problem.compact import CompactOperator
 from pde.problem.grid import Array, Axis, Grid, is_constant
 from pde.problem.mehrstellen import Mehrstellen
+from pde.problem.tensor import FullTensor
+from pde.problem.tensor_operator import TensorOperator
 
 POINTS = {1: 1024, 2: 128, 3: 64}
 """Frequencies per axis of the finest grid, base frequencies and their harmonics together."""
@@ -67,8 +70,6 @@ class SymbolLevels:
         grid, terms = finest.grid, finest.operator.terms
         self.axes = tuple(a for a, n in enumerate(grid.shape) if n > 1)
         _check_grid(grid, self.axes)
-        if terms.tensor is not None:
-            raise ValueError("coefficient: Fourier analysis is for a number or a diagonal tensor, got a full one")
         diffusion = [_constant(f"coefficient of axis {a}", terms.diffusion[a]) for a in self.axes]
         spacing = [float(grid.axes[a].spacing[0]) for a in self.axes]
         self._couplings = np.array([a / h**2 for a, h in zip(diffusion, spacing, strict=True)])
@@ -80,7 +81,8 @@ class SymbolLevels:
             )
         self._origin = tuple(grid.axes[a].first for a in self.axes)
         self._kernel, self._smoother, self._grid = _kernel_of(hierarchy), hierarchy.choices.smoother, grid
-        self._symmetric, self._compact = symmetric, isinstance(finest.operator, Mehrstellen)
+        self._tensor = None if terms.tensor is None else self._of_tensor(terms.tensor)
+        self._symmetric, self._compact = symmetric, isinstance(finest.operator, Mehrstellen | TensorOperator)
         self.steps = [self._step(*pair) for pair in pairwise(hierarchy.levels) if self._has_all_axes(pair[0])]
         self.limit = 1 + len(self.steps)
         if coarsen is not None and self.steps:
@@ -130,9 +132,24 @@ class SymbolLevels:
     def _finest(self) -> Stencil:
         if not self._compact:
             return Stencil.diffusion(self._couplings, self._reaction)
+        ndim, couplings = len(self.axes), tuple(self._couplings.tolist())
         units = Grid(tuple(Axis.uniform(3, 4.0) for _ in self.axes))
-        A = Mehrstellen(units, np.dtype(float), Terms(tuple(self._couplings.tolist()), self._reaction))
-        return Stencil(A.coefficients.reshape((3,) * len(self.axes)), self._reaction)
+        if self._tensor is None:
+            kernel = Mehrstellen(units, np.dtype(float), Terms(couplings)).coefficients
+        else:
+            terms = Terms(couplings, tensor=FullTensor(units, self._tensor))
+            kernel = TensorOperator(units, np.dtype(float), terms).coefficients.reshape(3**ndim, -1)[:, 3**ndim // 2]
+        return Stencil(kernel.reshape((3,) * ndim), self._reaction)
+
+    def _of_tensor(self, tensor: FullTensor) -> dict[tuple[int, int], float | Array]:
+        """The entries a_ij / (h_i h_j) of a constant tensor along the axes with more than one unknown."""
+        number = {a: n for n, a in enumerate(self.axes)}
+        h = [float(axis.spacing[0]) for axis in tensor.grid.axes]
+        return {
+            (number[i], number[j]): _constant(f"coefficient[{i}][{j}]", entry) / (h[i] * h[j])
+            for (i, j), entry in tensor.entries.items()
+            if i in number and j in number
+        }
 
     def smoother_alone(self, level: Level, sweeps: int) -> Level:
         """The level with sweeps before the correction only."""
@@ -170,9 +187,10 @@ class SymbolLevels:
     def base_frequencies(self, numbers: Sequence[int], whole: bool) -> list[Array]:
         """2 pi j / n per axis, flattened; of frequencies that a reflection of the grid joins only one, unless `whole`.
 
-        Linear transfers and lexicographic sweeps keep the reflection x -> -x alone, all others that of each axis.
+        Full tensors, linear transfers and lexicographic sweeps keep the reflection x -> -x alone, all others that of
+        each axis.
         """
-        in_each_axis = self._kernel is None and self._smoother != "gauss-seidel"
+        in_each_axis = self._kernel is None and self._tensor is None and self._smoother != "gauss-seidel"
         counts = [n if whole or (a > 0 and not in_each_axis) else n // 2 + 1 for a, n in enumerate(numbers)]
         axes = [2 * np.pi * np.arange(k) / n for k, n in zip(counts, numbers, strict=True)]
         return [p.ravel() for p in np.meshgrid(*axes, indexing="ij")]
@@ -194,11 +212,12 @@ def _constant(name: str, values: Any) -> float:
 
 def _kernel_of(hierarchy: Hierarchy) -> Array | None:
     """The stencil of P where it is the same on every level; None for bilinear transfers, which may semicoarsen."""
-    transfers = {type(level.P) for level in hierarchy.levels[:-1]}
-    if transfers <= {BilinearTransfer}:
+    transfers = [level.P for level in hierarchy.levels[:-1]]
+    if all(isinstance(P, BilinearTransfer) or (isinstance(P, TruncatedTransfer) and P.inside.all()) for P in transfers):
         return None
-    if transfers == {LinearTransfer}:
-        return LINEAR
+    kernels = {getattr(P, "kernel", None) for P in transfers}
+    if len(kernels) == 1 and None not in kernels:
+        return np.array(*kernels)
     given = hierarchy.choices.transfer
     raise ValueError(f"transfer must be 'bilinear' or 'linear' for Fourier analysis, got {given!r}")
 

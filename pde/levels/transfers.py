@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from mgcore import stencils
 from pde.common.arrays import Frozen, multiplied
 from pde.levels.axis_maps import AlongAxes, along_axes
 from pde.levels.interpolation_1d import adjoint, linear_matrix, restriction_matrix
@@ -105,6 +106,9 @@ class MatrixTransfer(Transfer):
 
 class LinearTransfer(MatrixTransfer):
     """Linear interpolation on triangles cut along the anti-diagonal (4.9), (4.14); two dimensions."""
+
+    kernel = stencils.LINEAR
+    """P as a stencil, which is the same at every coarse point."""
 
     def __init__(
         self, fine: Grid, which: tuple[bool, ...], dtype: np.dtype, diffusion: Sequence[tuple[float, float]] = ()

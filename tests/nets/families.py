@@ -18,6 +18,8 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "pre-act ResNet": ("pre-act ResNet[2,2]-[6,8]-A^l-B^l", {"sharing": "tables"}),
     "Mg-ResNet": ("Mg-ResNet[2,2]-[6,8]-B^l", {}),
     "V-MgNet, fixed transfers": ("V-MgNet[2,1,1;1,0]-[6]-B^l", {"transfers": "bilinear"}),
+    "MgNO": ("MgNO[1,2,1;1,0]-[4,6,8]", {"layers": 3, "activation": "hat-trained"}),
+    "MgNO, published": ("MgNO[1,1,2]-[6]", {"form": "published"}),
     "LM-ResNet": ("LM-ResNet[3,2]-[6,8]", {}),
     "WideResNet": ("WideResNet[2,1]-[6,8]", {}),
     "DenseNet": ("DenseNet[2,2]-[(6,4),(8,4)]", {}),

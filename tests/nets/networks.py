@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
-from nets import DenseNetConfig, MgNetConfig, PlainConfig, ResNetConfig
+from nets import DenseNetConfig, MgNetConfig, MgNOConfig, PlainConfig, ResNetConfig
 from nets.models import registry
 from nets.naming.grammar import NONLINEAR, PLAIN, RESNETS, SCHEMES
 from nets.naming.resnet_config import ONLY
@@ -95,6 +96,20 @@ def densenets(draw: Any, **fixed: Any) -> DenseNetConfig:
 
 
 @st.composite
+def mgnos(draw: Any, **fixed: Any) -> MgNOConfig:
+    grids = draw(st.integers(1, 3))
+    form = fixed.get("form") or draw(st.sampled_from(("residual", "published")))
+    published = form == "published"
+    nu = [draw(st.integers(int(published or l + 1 == grids), 3)) for l in range(grids)]
+    nu_post = [0 if published else draw(st.integers(0, 2)) for _ in nu[1:]]
+    channels = draw(st.lists(st.integers(1, 3), min_size=grids, max_size=grids))
+    padding = draw(st.sampled_from(("zeros", "reflect", "circular")))
+    settings = {**draw(_settings()), "batch_norm": False, "form": form, "padding": padding}
+    settings["layers"] = draw(st.integers(1, 3))
+    return MgNOConfig(tuple(nu), tuple(channels), tuple(nu_post), **{**settings, **fixed})
+
+
+@st.composite
 def plains(draw: Any, kinds: Any = PLAIN, **fixed: Any) -> PlainConfig:
     grids, kind = draw(st.integers(1, 3)), draw(st.sampled_from(kinds))
     numbers = st.lists(st.integers(1, 3), min_size=grids, max_size=grids).map(tuple)
@@ -173,3 +188,16 @@ def check_registered_once_and_used(config: Any) -> None:
     assert len({id(t) for t in tensors}) == len(tensors)
     model(torch.randn(3, config.in_channels, 9, 8)).square().sum().backward()
     assert all(p.grad is not None for p in model.parameters())
+
+
+def rounding_bound(W: Any, f: torch.Tensor) -> torch.Tensor:
+    """What rounding changes at most in every value of W f, W a linear cycle of an MgNO.
+
+    No term of a sum meets more roundings than the products and sums of all convolutions, f - A u and u + d, in which A
+    acts up to 5 times per grid. The sum of the sizes of all terms is W of |f| with the absolute values of all weights
+    and f + |A| |u| for f - A u.
+    """
+    sizes = copy.deepcopy(W)
+    for name, weight in sizes.named_parameters():
+        weight.data = weight.data.abs() * (-1 if name.startswith("A.") else 1)
+    return EPS * 5 * sum(weight.numel() + 3 for weight in W.parameters()) * sizes(f.abs())

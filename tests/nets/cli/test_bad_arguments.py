@@ -137,8 +137,12 @@ def test_names_of_data_sets():
 @pytest.mark.parametrize(
     ("settings", "error", "words"),
     [
-        ({"data": None}, TypeError, "data must be a nets.data.Dataset or a name; got NoneType"),
-        ({"data": (f32(1), f32(1))}, TypeError, "data must be a nets.data.Dataset or a name; got tuple"),
+        ({"data": None}, TypeError, "data must be a nets.data.Dataset, a DenseDataset or a name; got NoneType"),
+        (
+            {"data": (f32(1), f32(1))},
+            TypeError,
+            "must be a nets.data.Dataset, a DenseDataset or a name; got tuple",
+        ),
         ({"data": "digit"}, ValueError, "data must be one of 'digits', .*; got 'digit'; did you mean 'digits'"),
         ({"data": "digits", "seed": -1}, ValueError, "seed must be an integer from 0"),
         ({"model": None}, TypeError, "model must be a nets.Network or a name; got NoneType"),

@@ -227,7 +227,7 @@ def test_compiles_as_one_graph(family, padding):
 
 
 @pytest.mark.parametrize("padding", OTHERS)
-@pytest.mark.parametrize("family", ["MgNet, fixed transfers", "V-MgNet"])
+@pytest.mark.parametrize("family", ["MgNet, fixed transfers", "V-MgNet", "MgNO, published"])
 def test_memory_formats_and_half_precision(family, padding):
     model = create(family, padding=padding).to(memory_format=torch.channels_last)
     x = torch.randn(2, 3, 9, 8).contiguous(memory_format=torch.channels_last)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
-from nets import Architecture, parse
+from nets import Architecture, MgNOArchitecture, parse
 from nets.__main__ import main
 from nets.naming import lookup
 from nets.naming.grammar import PLAIN, RESNETS
 from tests.nets.families import FAMILIES, create
-from tests.nets.networks import all_configs, configs, densenets, plains, resnets
+from tests.nets.networks import all_configs, configs, densenets, mgnos, plains, resnets
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,8 @@ from tests.nets.networks import all_configs, configs, densenets, plains, resnets
             Architecture((2, 2, 2), (8,) * 3, (8,) * 3, family="V-MgNet", nu_post=(1, 0)),
         ),
         ("V-MgNet[2,1]-[8]-B^l", Architecture((2, 1), (8, 8), (8, 8), family="V-MgNet", nu_post=(2,))),
+        ("MgNO[1,1,2]-[24]", MgNOArchitecture((1, 1, 2), (24,) * 3, (0, 0))),
+        ("MgNO [1,2; 1] - [8,16]", MgNOArchitecture((1, 2), (8, 16), (1,))),
         ("V-MgNet[2]-[8]-B^l-Pi_0", Architecture((2,), (8,), (8,), pi="0", family="V-MgNet")),
         ("MgNet[2,2]-[256]-B^{l}", Architecture((2, 2), (256,) * 2, (256,) * 2, "constant", "1")),
         ("MgNet[2,2]-[(8,16),(8,16)]-B^l-Pi_2", Architecture((2, 2), (8, 8), (16, 16), "constant", "2")),
@@ -59,7 +61,7 @@ TEXTS = {
 @st.composite
 def every_setting(draw):
     """Configurations of every family, with any of their settings as far as they allow each other."""
-    config = draw(st.one_of(all_configs(), resnets(), configs(family="V-MgNet"), densenets(), plains()))
+    config = draw(st.one_of(all_configs(), resnets(), configs(family="V-MgNet"), mgnos(), densenets(), plains()))
     for name in draw(st.lists(st.sampled_from(sorted(TEXTS)), unique=True)):
         if hasattr(config, name):
             with suppress(ValueError):
@@ -104,6 +106,8 @@ def test_a_model_from_what_another_one_prints(family):
         ("MgNet[2]-[8]-B^l, form=residual", {}, "MgNet[2]-[8]-B^l"),
         ("GDFI[1]-[8]-A:K-B:K, norm=inside", {}, "GDFI[1]-[8]-A:K-B:K, norm=inside"),
         ("GDFI[1]-[8]-A:K-B:K", {"norm": "after", "form": "feature"}, "GDFI[1]-[8]-A:K-B:K"),
+        ("MgNO[1,2;0]-[8]", {"layers": 4, "activation": "gelu"}, "MgNO[1,2]-[8]"),
+        ("MgNO[1,2]-[8], layers=2", {"form": "published"}, "MgNO[1,2]-[8], layers=2, form=published"),
         ("VGG[1]-[8], input=imagenet, batch_norm=False", {}, "VGG[1]-[8], input=imagenet"),
         ("VGG[1]-[8]", {"batch_norm": False}, "VGG[1]-[8], batch_norm=False"),
         ("LeNet-5, batch_norm=true", {}, "LeNet-5, batch_norm=True"),
@@ -225,7 +229,7 @@ def test_any_text_parses_or_is_refused_with_an_example(length, tail):
         (
             "",
             1,
-            "one of AlexNet, DenseNet, FB-ResNet, GDFI, LM-ResNet, LeNet-5, Mg-ResNet, Mg-iResNet, MgNet, ResNet",
+            "one of AlexNet, DenseNet, FB-ResNet, GDFI, LM-ResNet, LeNet-5, Mg-ResNet, Mg-iResNet, MgNO, MgNet",
         ),
         ("ResNext50", 1, "one of AlexNet"),
         ("ResNet50", 7, r'18, 34 or "\[".*only the parameters of bottleneck ResNets are known'),
@@ -252,6 +256,10 @@ def test_any_text_parses_or_is_refused_with_an_example(length, tail):
         ("V-MgNet[2,2;1,1]-[8]-B^l", 12, "1 number of sweeps on the way up, one per grid but the coarsest, not 2"),
         ("V-MgNet[2,2:1]-[8]-B^l", 12, '",", ";" or "]"'),
         ("MgNet[2;2]-[8]-B^l", 8, '"," or "]"'),
+        ("MgNO[1,2]", 10, r'"-", as in "-\[24\]".*did you mean MgNO\[1,2\]-\[24\]\?'),
+        ("MgNO[1,2;1,1]-[8]", 9, "1 number of sweeps on the way up, one per grid but the coarsest, not 2"),
+        ("MgNO[1]-[(8,9)]", 10, "a channel count"),
+        ("MgNO[1]-[8]-B^l", 12, "the end"),
         ("MgNet[2,2]-[64,0]-B^l", 16, "a channel count"),
         ("MgNet[2,2]-[64,x]-B^l", 16, "a channel count"),
         ("MgNet[2,2]-[(8,),8]-B^l", 16, "c_f, an integer"),

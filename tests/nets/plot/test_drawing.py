@@ -15,7 +15,7 @@ from nets.inspect.trace import trace
 from nets.models import registry
 from nets.plot import network as drawing
 from tests.nets.families import FAMILIES, create
-from tests.nets.networks import all_configs, configs, resnets
+from tests.nets.networks import all_configs, configs, mgnos, resnets
 
 
 def steps(groups):
@@ -62,6 +62,17 @@ def test_nothing_is_left_out(config):
         kernel for row in rows for group in (*row.down, *row.up, row.from_finer, row.from_coarser) for kernel in group
     ]
     assert len(drawn) == sum(locate(call.name).level is not None for call in calls)
+
+
+@given(mgnos())
+def test_of_an_mgno_the_last_layer_is_drawn(config):
+    model = registry.network(config)
+    calls = drawing._one_cycle(model, trace(model, (config.in_channels, 9, 12)))
+    last, table = f".{config.layers - 1}.", drawing.rows(model, calls)
+    assert {call.name.partition(".")[0] for call in calls} <= {"W", "K"}
+    assert all(f"{call.name}.".startswith((f"W{last}", f"K{last}")) for call in calls)
+    groups = [group for row in table for group in (*row.down, *row.up, row.from_finer, row.from_coarser)]
+    assert sum(map(len, groups)) == len(calls)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -146,7 +146,8 @@ def test_arrays_of_the_other_byte_order_and_with_gaps():
     ids=["pair", "array", "loader", "dataset"],
 )
 def test_data_of_other_libraries_are_told_where_to_go(data, words):
-    with pytest.raises(TypeError, match=rf"data must be a nets\.data\.Dataset or a name; got .*{words}"):
+    known = r"data must be a nets\.data\.Dataset, a DenseDataset or a name"
+    with pytest.raises(TypeError, match=rf"{known}; got .*{words}"):
         nets.train("MgNet[1]-[4]-B^l", data)
     if not isinstance(data, tuple):
         with pytest.raises(TypeError, match=rf"data must be a nets\.data\.Dataset or a pair .*{words}"):

@@ -156,7 +156,7 @@ def test_slow_networks_are_tried_with_few_images(monkeypatch):
 def test_images_of_a_trial_are_the_part_of_one_process(monkeypatch):
     monkeypatch.setattr(precision, "processor_flags", lambda: {"avx512_bf16"})
     given = []
-    monkeypatch.setattr(precision, "trial", lambda _, images, labels, __: given.append((len(images), len(labels))))
+    monkeypatch.setattr(precision, "trial", lambda _, images, labels, *__: given.append((len(images), len(labels))))
     with pytest.raises(TypeError):  # the stand-in returns nothing
         choose(network(), blobs(), replace(AUTO, batch=24, grad_accum=3), ranks=2)
     assert given == [(4, 4)]

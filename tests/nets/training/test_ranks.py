@@ -220,7 +220,7 @@ def test_each_process_classifies_its_share_of_the_images(monkeypatch):
     run = Training.start(model_of(True), blobs_of_61(), RECIPE, 0, Ranks())
     for rank in range(3):
         run.ranks = SimpleNamespace(count=3, rank=rank, sum=lambda counts: counts)
-        loop._accuracy(run, loop.Observer())
+        loop._figures(run, loop.Observer())
     assert [len(images) for images in seen] == [7, 7, 6]
     assert torch.equal(torch.cat(seen).flatten(1).unique(dim=0), run.data.test_images.flatten(1).unique(dim=0))
 

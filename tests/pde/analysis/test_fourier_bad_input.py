@@ -32,6 +32,11 @@ BAD = [
         ValueError,
         ["coefficient", "constant"],
     ),
+    (
+        lambda: Multigrid(Poisson((16, 16), coefficient=[[2.0, np.eye(16)], [np.eye(16), 2.0]])).predict(),
+        ValueError,
+        ["coefficient[0][1]", "constant"],
+    ),
     (lambda: Analysis(cube(2)).factor(frequencies=(4, 4, 4)), ValueError, ["frequencies", "(4, 4, 4)"]),
     (lambda: Analysis(cube(2)).conjugate_gradients_factor(), ValueError, ["symmetric", "False"]),
     (lambda: cube(2).predict(accel="gmres"), ValueError, ["accel", "'cg'", "'gmres'"]),

@@ -149,3 +149,23 @@ def test_it_holds_on_other_grids_too(shape, smoother):
     """Dirichlet sides: coarse points have odd indices, and first colours follow."""
     mg = Multigrid(Poisson(shape), smoother=smoother)
     assert mg.measure_factor(cycles=30) == pytest.approx(mg.predict(), rel=0.1, abs=1e-10)
+
+
+@pytest.mark.parametrize("smoother", ["sor", "zebra", "gauss-seidel"])
+@pytest.mark.parametrize("levels", [2, 64])
+def test_full_tensors_within_ten_per_cent(smoother, levels):
+    """At some 21 degrees the first coarsening halves one axis; lexicographic sweeps as in the test above."""
+    for tensor in ([[1.0, 0.6], [0.6, 0.9]], [[1.0, -0.3], [-0.3, 0.4]]):
+        problem = Poisson((64, 64), boundary="periodic", coefficient=tensor)
+        mg = Multigrid(problem, smoother=smoother, nu=(1, 1), levels=levels)
+        grids = Analysis(mg).grids()
+        predicted = Analysis(mg).factor("V", grids, own_frequencies(mg, grids))
+        assert mg.measure_factor("V", 40) == pytest.approx(predicted, rel=0.1)
+
+
+def test_a_diagonal_tensor_is_the_same_written_as_a_full_one():
+    problem = Poisson((32, 32), boundary="periodic", coefficient=(1.0, 0.7))
+    full = Poisson((32, 32), boundary="periodic", coefficient=[[1.0, 1e-13], [1e-13, 0.7]])
+    options = {"smoother": "jacobi", "coarse": "galerkin", "nu": (1, 1)}
+    factors = [Multigrid(each, **options).predict() for each in (problem, full)]
+    assert factors[0] == pytest.approx(factors[1], rel=1e-9)
