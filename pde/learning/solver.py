@@ -106,7 +106,7 @@ class TrainedMultigrid(Multigrid):
         return "V" if cycle == "fmg" and not self.nests else cycle
 
     def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
-        """The asymptotic error reduction per cycle by local Fourier analysis; `grids` None takes three or fewer.
+        """The asymptotic error reduction per cycle by local Fourier analysis; `grids` None takes four or fewer.
 
         Raises:
             ValueError: `accel` is "cg", for which there is no prediction.
@@ -116,7 +116,7 @@ class TrainedMultigrid(Multigrid):
         if self.acceleration(accel, cycle) is not None:
             raise ValueError("accel must be None here: trained cycles within conjugate gradients are not predicted")
         A = torch.as_tensor(self.family.stencil(self.problem.shape))
-        number = min(3, len(self.levels)) if grids is None else grids
+        number = min(4, len(self.levels)) if grids is None else grids
         return float(cycle_factor(A, self._parts, grids=number, cycle=cycle, rediscretised=self._rediscretised))
 
     def update(self, *_: Any, **__: Any) -> NoReturn:

@@ -165,7 +165,7 @@ class TrainableMultigrid(nn.Module):
         steps: int = 240,
         batch: int = 8,
         loss: str = "random vectors",
-        learning_rate: float = 0.02,
+        learning_rate: float = 0.05,
         seed: int = 0,
         progress: bool = False,
         seconds: float | None = None,
@@ -183,7 +183,7 @@ class TrainableMultigrid(nn.Module):
             steps: of Adam.
             batch: random vectors on the smallest grid; larger ones have fewer.
             loss: "random vectors": the reduction of the error by three cycles after two others (Gelfand's formula);
-                "symbols": the factor of three grids by local Fourier analysis, without boundaries.
+                "symbols": the factor of up to four grids by local Fourier analysis, without boundaries.
             learning_rate: of the first step.
             seed: of the random vectors; on one thread the result is the same each time.
             progress: show a bar on stderr.

@@ -157,13 +157,14 @@ class Training:
         return norms(e).log().mean() / COUNTED
 
     def by_symbols(self, shape: tuple[int, ...]) -> Tensor:
-        """The factor of three grids, smooth in the stencils by a fourth power."""
+        """The factor of as many grids as the stencils are for, four at most; smooth by a fourth power."""
         from pde.learning.symbols import cycle_factor
 
         module = self.module
         A = torch.as_tensor(module.family.stencil(shape)).to(module.before)
         options = {"cycle": module.cycle, "rediscretised": module.coarse == "rediscretised"}
-        return cycle_factor(A, module.parts(), grids=3, power=4, **options).log()
+        parts = module.parts()
+        return cycle_factor(A, parts, grids=min(4, len(parts) + 1), frequencies=8, power=4, **options).log()
 
     def remember(self, shape: tuple[int, ...], factor: float, loss: float) -> None:
         """Keep the parameters for which the largest loss in a turn of the grids is smallest."""
