@@ -20,10 +20,11 @@ from nets.deploy.predict import Prediction, predict
 from nets.inspect.cost import multiply_adds, parameters
 from nets.inspect.memory import TrainingMemory, training_memory
 from nets.inspect.summary import Summary, summary
-from nets.models.base import FeatureInfo, Network
+from nets.models.base import FeatureInfo, FeatureInfos, Network
 from nets.models.checkpoint import CheckpointError
-from nets.models.create import create_model, list_models
+from nets.models.create import create_model, is_model, list_models
 from nets.models.densenet import DenseNet
+from nets.models.feature_net import FeatureNet
 from nets.models.mgnet import MgNet
 from nets.models.mgno import MgNO
 from nets.models.plain import PlainNet
@@ -58,6 +59,8 @@ __all__ = [
     "ExportError",
     "Exported",
     "FeatureInfo",
+    "FeatureInfos",
+    "FeatureNet",
     "MgNO",
     "MgNOArchitecture",
     "MgNOConfig",
@@ -84,6 +87,7 @@ __all__ = [
     "evaluate",
     "export",
     "export_hub",
+    "is_model",
     "list_models",
     "load",
     "multiply_adds",

@@ -104,10 +104,8 @@ def find(path: Path, argument: str) -> Saved:
         CheckpointError: naming the file, where it is missing, damaged or something else.
     """
     try:
-        if path.is_dir() and not any((path / name).exists() for name in (checkpoints.FILE, checkpoints.PREVIOUS)):
-            return _of_folder(path, argument)
-        if path.suffix == SUFFIX or safetensors_file.is_safetensors(path):
-            return _of_safetensors(path, argument)
+        if not is_of_run(path):
+            return _of_folder(path, argument) if path.is_dir() else _of_safetensors(path, argument)
     except DamagedFileError as error:
         raise CheckpointError(f"{argument}: {error}") from error
     if path.is_dir():
@@ -118,6 +116,13 @@ def find(path: Path, argument: str) -> Saved:
         return Saved(trained(found), found["model"], found["data"], file)
     state = _state(found, path, argument)
     return Saved(state, described_network(state), None, file)
+
+
+def is_of_run(path: Path) -> bool:
+    """Tell whether a path can be that of a run: no .safetensors file, and no folder without checkpoint."""
+    if path.is_dir():
+        return any((path / name).exists() for name in (checkpoints.FILE, checkpoints.PREVIOUS))
+    return path.suffix != SUFFIX and not safetensors_file.is_safetensors(path)
 
 
 def _of_folder(folder: Path, argument: str) -> Saved:

@@ -87,7 +87,7 @@ def _origin(saved: Saved) -> dict[str, Any]:
     return {"from": str(saved.file.absolute()), "file_sha256": digest, **known}
 
 
-def load_weights(model: Network, path: str | os.PathLike[str], argument: str = "weights") -> None:
+def load_weights(model: Network, path: str | os.PathLike[str], argument: str = "weights", *, head: bool = True) -> None:
     """Take the weights of the same architecture, without the head where it is another one, which a warning says.
 
     Args:
@@ -95,6 +95,7 @@ def load_weights(model: Network, path: str | os.PathLike[str], argument: str = "
             wrote: alone or in a dictionary as "state_dict", "model_state_dict" or "model", with the prefixes of
             DataParallel and torch.compile or without.
         argument: the name of `path` in messages.
+        head: whether the head matters; otherwise there is no warning.
 
     Raises:
         CheckpointError: where the file cannot be read, or holds another architecture.
@@ -113,7 +114,7 @@ def load_weights(model: Network, path: str | os.PathLike[str], argument: str = "
     except RuntimeError as error:
         raise CheckpointError(f"{argument}: {path}: {error}") from error
     model.origin = _origin(saved)
-    if theirs != ours:
+    if theirs != ours and head:
         warnings.warn(_left_out(path, theirs, ours), stacklevel=3)
 
 

@@ -24,8 +24,6 @@ from nets.runs.model_card import LICENCE, cell, model_card
 CARD = "README.md"
 TASKS = {"": "image-classification", "segmentation": "image-segmentation"}
 """The hub's names of tasks; it has none for values at every point of a grid."""
-DROPPED = ("command", "process", "resumed")
-"""Entries of a record that say where on a machine files and processes are."""
 
 
 def export_hub(
@@ -86,8 +84,7 @@ def _record_of(path: Path) -> dict[str, Any] | None:
             initial["data"] = without_path(initial["data"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    kept = {name: value for name, value in found.items() if name not in DROPPED}
-    return {**kept, "data": data, "initial": initial}
+    return {**found, "data": data, "initial": initial, "command": None}
 
 
 def _front(model: Network) -> str:
