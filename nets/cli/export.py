@@ -10,10 +10,12 @@ OUTPUTS = {"torch": "model.pt2", "onnx": "model.onnx", "safetensors": "model.saf
 def run(options: argparse.Namespace) -> None:
     import nets
 
+    if options.to not in OUTPUTS:
+        raise ValueError(f"to must be one of {', '.join(OUTPUTS)}; got {options.to!r}")
     output = options.output
     if output is None:
         folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
-        output = folder / OUTPUTS.get(options.to, "model")
+        output = folder / OUTPUTS[options.to]
     if options.to in ("safetensors", "hub"):
         if options.normalised:
             raise ValueError("normalised goes with --to torch or onnx; weights alone take no input")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -39,6 +40,19 @@ def test_there_and_back(run, given, tmp_path):
     assert "pipeline_tag: image-classification" in card
     assert ("checkpoint.pt (" in card) == ("Top-1" in card) == (given != "network")  # the weights that it began with
     assert json.loads((folder / "config.json").read_text())["data"]["classes"] == list(model.transform.class_names)
+
+
+def test_a_run_on_a_folder_of_images(run, tmp_path):
+    shutil.copytree(run.checkpoint.parent, tmp_path / "run")
+    file = tmp_path / "run" / "record.json"
+    record = json.loads(file.read_text())
+    record["data"] |= {"name": "folder:/home/me/pets", "folder": "/home/me/pets"}
+    record["initial"] |= {"from": "/home/me/first/checkpoint.pt", "data": "/home/me/flow.npz"}
+    file.write_text(json.dumps(record))
+    card = (nets.export_hub(tmp_path / "run", tmp_path / "hub") / "README.md").read_text()
+    assert f"# {NAME} on folder:pets\n" in card
+    assert f"checkpoint.pt ({NAME} trained on flow.npz)" in card
+    assert not PATH.search(card)
 
 
 def test_class_names_may_be_written_anew(run, tmp_path):
