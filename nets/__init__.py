@@ -12,6 +12,7 @@ from typing import Any
 
 import nets.common.torch_import  # noqa: F401  first of all: says what to install where torch is missing
 from mgcore.common.renamed import keep_old_names
+from mgcore.common.version import installed_version
 from nets import data
 from nets.data.transform import Transform
 from nets.deploy.export import Exported, ExportError, export
@@ -19,14 +20,16 @@ from nets.deploy.predict import Prediction, predict
 from nets.inspect.cost import multiply_adds, parameters
 from nets.inspect.memory import TrainingMemory, training_memory
 from nets.inspect.summary import Summary, summary
-from nets.models.base import FeatureInfo, Network
+from nets.models.base import FeatureInfo, FeatureInfos, Network
 from nets.models.checkpoint import CheckpointError
-from nets.models.create import create_model, list_models
+from nets.models.create import create_model, is_model, list_models
 from nets.models.densenet import DenseNet
+from nets.models.feature_net import FeatureNet
 from nets.models.mgnet import MgNet
 from nets.models.mgno import MgNO
 from nets.models.plain import PlainNet
 from nets.models.resnet import ResNet
+from nets.models.saved import save
 from nets.models.vmgnet import VMgNet
 from nets.models.weights import load
 from nets.naming.densenet_config import DenseNetConfig
@@ -42,7 +45,7 @@ from nets.naming.mgnet_config import MgNetConfig
 from nets.naming.mgno_config import MgNOConfig
 from nets.naming.plain_config import PlainConfig
 from nets.naming.resnet_config import ResNetConfig
-from nets.runs import TrainingResult, directory, train
+from nets.runs import TrainingResult, directory, export_hub, train
 from nets.training import DenseEvaluation, Evaluation, Recipe, TrainingError, TrainingInterrupted, evaluate
 
 __all__ = [
@@ -56,6 +59,8 @@ __all__ = [
     "ExportError",
     "Exported",
     "FeatureInfo",
+    "FeatureInfos",
+    "FeatureNet",
     "MgNO",
     "MgNOArchitecture",
     "MgNOConfig",
@@ -81,16 +86,21 @@ __all__ = [
     "data",
     "evaluate",
     "export",
+    "export_hub",
+    "is_model",
     "list_models",
     "load",
     "multiply_adds",
     "parameters",
     "parse",
     "predict",
+    "save",
     "summary",
     "train",
     "training_memory",
 ]
+
+__version__ = installed_version()
 
 _MODULES_OF_MODELS = ("activations", "densenet", "iterations", "mgnet", "operators", "plain", "resnet", "vmgnet")
 keep_old_names(
@@ -127,4 +137,4 @@ directory.draw_predictions = _draw_predictions
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "__version__"]

@@ -58,12 +58,9 @@ def __getattr__(name: str) -> Any:
         return import_module("pde.learning")
     if name != "__version__":
         raise AttributeError(f"module 'pde' has no attribute {name!r}{hint(name)}")
-    from importlib.metadata import PackageNotFoundError, version
+    from mgcore.common.version import installed_version
 
-    try:
-        return version("mgnet-multigrid")
-    except PackageNotFoundError:  # a checkout that is on the path and not installed
-        return "0+unknown"
+    return installed_version()
 
 
 def solve_poisson(f: Any, shape: Any = None, **options: Any) -> Solution:

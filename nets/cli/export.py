@@ -1,20 +1,31 @@
-"""python -m nets export: a trained network as a file that other programs run."""
+"""python -m nets export: a trained network as a file or a folder that other programs take."""
 
 from __future__ import annotations
 
 import argparse
 
-SUFFIXES = {"torch": ".pt2", "onnx": ".onnx"}
+OUTPUTS = {"torch": "model.pt2", "onnx": "model.onnx", "safetensors": "model.safetensors", "hub": "hub"}
 
 
 def run(options: argparse.Namespace) -> None:
     import nets
 
-    model = nets.load(options.checkpoint)
+    if options.to not in OUTPUTS:
+        raise ValueError(f"to must be one of {', '.join(OUTPUTS)}; got {options.to!r}")
     output = options.output
     if output is None:
         folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
-        output = folder / f"model{SUFFIXES.get(options.to, '')}"
+        output = folder / OUTPUTS[options.to]
+    if options.to in ("safetensors", "hub"):
+        if options.normalised:
+            raise ValueError("normalised goes with --to torch or onnx; weights alone take no input")
+        if options.to == "hub":
+            nets.export_hub(options.checkpoint, output, overwrite=options.overwrite)
+        else:
+            nets.save(nets.load(options.checkpoint), output, overwrite=options.overwrite)
+        print(f"written: {output}")
+        return
+    model = nets.load(options.checkpoint)
     done = nets.export(model, output, options.to, normalise=not options.normalised, overwrite=options.overwrite)
     shape = "x".join(map(str, model.transform.shape)) if model.transform else ""
     raw = "inputs as in the data, bytes in [0, 1]" if model.dense else "pixels in [0, 1]"

@@ -11,6 +11,10 @@ HEAD = ("head", "hidden", "norm_head")
 """Modules of the head: the linear layer and what comes before it, after the last level."""
 
 
+OTHER = 3
+"""The order of names that are of no network."""
+
+
 class Location(NamedTuple):
     """Locations sort as the network runs.
 
@@ -43,4 +47,4 @@ def locate(name: str) -> Location:
         return Location(2, 0, "head")
     if rest and rest[0].isdigit():
         return Location(1, int(rest[0]) + (1 if part in BETWEEN else 0), part)
-    return Location(3, 0, "")
+    return Location(OTHER, 0, "")

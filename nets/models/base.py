@@ -32,6 +32,23 @@ class FeatureInfo(NamedTuple):
     stride: int
 
 
+class FeatureInfos(list[FeatureInfo]):
+    """The description of the features of every grid, finest first; `channels` and `reduction` are timm's names.
+
+    >>> info = create_model("MgNet[1,1]-[16,24]-B^l").feature_info
+    >>> info.channels(), info.reduction()
+    ([16, 24], [1, 2])
+    """
+
+    def channels(self) -> list[int]:
+        """Channels by grid."""
+        return [info.channels for info in self]
+
+    def reduction(self) -> list[int]:
+        """Pixels of the image, per axis, that a pixel of each grid stands for."""
+        return [info.stride for info in self]
+
+
 class Network(Configured):
     """Stem, `mgcore.descend` over `levels`, global average pooling and a linear head.
 
@@ -94,12 +111,53 @@ class Network(Configured):
         return features
 
     @property
-    def feature_info(self) -> list[FeatureInfo]:
+    def feature_info(self) -> FeatureInfos:
         """Describe `forward_levels`: entry l belongs to level l + 1, of n / stride pixels, rounded up."""
         finest = 4 if self.config.input == "imagenet" else 1
         fields = ("channels_u", "growth", "channels")
         channels = next(getattr(self.config, field) for field in fields if hasattr(self.config, field))
-        return [FeatureInfo(l + 1, c, finest * 2**l) for l, c in enumerate(channels)]
+        return FeatureInfos(FeatureInfo(l + 1, c, finest * 2**l) for l, c in enumerate(channels))
+
+    @property
+    def num_features(self) -> int:
+        """Channels of `forward_features`, as in timm."""
+        return self.feature_info[0 if self.dense else -1].channels
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs of the head, 0 where there is none."""
+        return int(self.config.num_classes)
+
+    def get_classifier(self) -> nn.Module:
+        """The last layer, from features to scores, as in timm; the identity where there are no classes."""
+        return self.head
+
+    def forward_intermediates(
+        self, x: Tensor, indices: int | Sequence[int] | None = None, *, intermediates_only: bool = False
+    ) -> Any:
+        """`forward_features` and the features of grids, as in timm, by one descent.
+
+        Args:
+            indices: grids, from 0, the finest, or from -1, the coarsest; an integer n takes the last n, None all.
+            intermediates_only: whether the list of features alone is returned.
+
+        Raises:
+            TypeError, ValueError: where x does not fit the network, or there is no such grid.
+
+        >>> import torch
+        >>> u, levels = create_model("MgNet[1,1]-[4]-B^l").forward_intermediates(torch.zeros(1, 3, 8, 8))
+        >>> u is levels[-1], [tuple(level.shape) for level in levels]
+        (True, [(1, 4, 8, 8), (1, 4, 4, 4)])
+        """
+        grids = len(self.feature_info)
+        last = isinstance(indices, int) and not isinstance(indices, bool) and 1 <= indices <= grids
+        wanted = range(grids)[-indices:] if last else range(grids) if indices is None else indices  # type: ignore[operator]
+        if not isinstance(wanted, Sequence) or not all(type(l) is int and -grids <= l < grids for l in wanted):
+            need = f"an integer from 1 to {grids}, or grids from {-grids} to {grids - 1}"
+            raise ValueError(f"indices must be {need}; got {indices!r}")
+        levels = self.forward_levels(x)
+        chosen = [levels[l] for l in wanted]
+        return chosen if intermediates_only else (levels[0 if self.dense else -1], chosen)
 
     def visits(self, x: Tensor) -> list[Visit]:
         """The descent for images x, grid by grid."""
@@ -130,6 +188,10 @@ class Network(Configured):
         if not isinstance(enable, bool):
             raise TypeError(f"activation_checkpointing: enable must be True or False; got {enable!r}")
         self.activation_checkpointing = enable
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """`set_activation_checkpointing` by timm's name."""
+        self.set_activation_checkpointing(enable)
 
     def reset_classifier(self, num_classes: int) -> None:
         """A new head for this many classes; 0 leaves the pooled features (N, c of grid J)."""

@@ -79,24 +79,10 @@ def read_file(path: Path) -> Any:
     try:
         content, whole = checked_file.read(path)
     except checked_file.DamagedFileError as error:
-        if _is_safetensors(path):
-            raise CheckpointError(
-                f"checkpoint: {path} is a safetensors file, and only files of torch.save are read here: "
-                "torch.save(safetensors.torch.load_file(path), other) writes one"
-            ) from error
         raise CheckpointError(f"checkpoint: {error}") from error
     if is_record(content) and not whole:
         raise CheckpointError(f"checkpoint: {path} is damaged: it does not end with its SHA-256")
     return content
-
-
-def _is_safetensors(path: Path) -> bool:
-    """Tell by its first bytes: the length of a header, and the header, which is JSON."""
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        start = file.read(9)
-    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
 def is_record(content: Any) -> bool:

@@ -8,10 +8,11 @@ from fnmatch import fnmatchcase
 from functools import wraps
 from inspect import signature
 from os import PathLike
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from nets.common.checks import suggesting
 from nets.models.base import Network
+from nets.models.feature_net import FeatureNet
 from nets.models.registry import network
 from nets.models.weights import load_weights
 from nets.naming.grammar import begin
@@ -38,16 +39,33 @@ OPEN = ("activation", "transfer_activation", "norm", "batch_norm")
 FAMILIES = {"sharing": "MgNet and ResNets", "form": "MgNet, GDFI and MgNO", "layers": "MgNO"}
 """The families of a setting that not all have; others are of MgNet and GDFI."""
 
-NOT_SETTINGS = ("name", "weights", "activation_checkpointing")
+NOT_SETTINGS = ("name", "weights", "activation_checkpointing", "in_chans", "pretrained", "features_only")
 Arguments = ParamSpec("Arguments")
+Made = TypeVar("Made")
 
 
-def _refusing_twice(make: Callable[Arguments, Network]) -> Callable[Arguments, Network]:
+def is_model(name: str) -> bool:
+    """Tell whether `create_model` takes a name: any name in the notation, with settings behind it or without.
+
+    >>> is_model("MgNet[2,2]-[16]-B^l, activation=gelu"), is_model("resnet50")
+    (True, False)
+    """
+    try:
+        configuration(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _refusing_twice(make: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
     """Refuse a keyword that the name gives otherwise; the function itself cannot tell a default from a keyword."""
 
     @wraps(make)
-    def checked(*args: Arguments.args, **keywords: Arguments.kwargs) -> Network:
+    def checked(*args: Arguments.args, **keywords: Arguments.kwargs) -> Made:
         name: Any = args[0] if args else keywords.get("name")
+        channels = keywords.pop("in_chans", None)
+        if channels is not None and keywords.setdefault("in_channels", channels) != channels:
+            raise ValueError(f"in_chans is in_channels, given twice: {channels!r} and {keywords['in_channels']!r}")
         if name is not None:
             refuse_twice(name, named_settings(name), {key: v for key, v in keywords.items() if v is not None})
         return make(*args, **keywords)
@@ -55,7 +73,37 @@ def _refusing_twice(make: Callable[Arguments, Network]) -> Callable[Arguments, N
     return checked
 
 
-@suggesting
+@overload
+def create_model(name: str, *, features_only: Literal[True], **settings: Any) -> FeatureNet: ...
+
+
+@overload
+def create_model(
+    name: str,
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    input: str = "cifar",
+    dims: int = 2,
+    activation: str | None = None,
+    iteration: str = "single",
+    transfers: str = "trained",
+    transfer_activation: bool | None = None,
+    batch_norm: bool | None = None,
+    norm: str | None = None,
+    form: str = "auto",
+    layers: int = 4,
+    sharing: str = "literal",
+    padding: str = "zeros",
+    weights: str | PathLike[str] | None = None,
+    activation_checkpointing: bool = False,
+    in_chans: int | None = None,
+    pretrained: bool = False,
+    features_only: Literal[False] = False,
+) -> Network: ...
+
+
+@suggesting  # type: ignore[misc]  # the settings of FeatureNet are those below
 @_refusing_twice
 def create_model(
     name: str,
@@ -76,7 +124,10 @@ def create_model(
     padding: str = "zeros",
     weights: str | PathLike[str] | None = None,
     activation_checkpointing: bool = False,
-) -> Network:
+    in_chans: int | None = None,
+    pretrained: bool = False,
+    features_only: bool = False,
+) -> Network | FeatureNet:
     """The network of a name in the papers' notation (`nets.naming.grammar`).
 
     The settings are those of `MgNetConfig`, `MgNOConfig`, `ResNetConfig`, `DenseNetConfig` and `PlainConfig`. They may
@@ -94,6 +145,9 @@ def create_model(
         weights: a checkpoint or a saved state_dict of the same architecture; its head is left out, with a warning,
             where the classes differ in number.
         activation_checkpointing: whether the backward pass computes again what a level computed, to save memory.
+        in_chans: in_channels by timm's name.
+        pretrained: False, for code written for timm: no trained weights come with this package.
+        features_only: whether a `FeatureNet` is made, which has no head and gives the features of every grid.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -104,6 +158,9 @@ def create_model(
     (1, 10)
     """
     settings = {key: value for key, value in locals().items() if key not in NOT_SETTINGS}
+    if pretrained is not False:
+        need = "False, as no weights come with this package; weights=PATH takes those of a run or of the hub"
+        raise ValueError(f"pretrained must be {need}; got {pretrained!r}")
     architecture, text = begin(name)
     own = {field.name for field in fields(CONFIGS[type(architecture)])}
     for key, parameter in signature(create_model).parameters.items():
@@ -117,5 +174,5 @@ def create_model(
     model: Network = network(configuration(name, **given))
     model.set_activation_checkpointing(activation_checkpointing)
     if weights is not None:
-        load_weights(model, weights)
-    return model
+        load_weights(model, weights, head=not features_only)
+    return FeatureNet(model) if features_only else model

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from nets.models.base import FeatureInfo, Network
+from nets.models.base import FeatureInfo, FeatureInfos, Network
 from nets.models.data_level import DataLevel
 from nets.models.input_checks import check_features
 from nets.models.operators import ADAPTIVE_POOL, AVERAGE_POOL, CONVOLUTION, MAX_POOL, chain, normalisation
@@ -78,9 +78,9 @@ class PlainNet(Network):
         return self.head(u)
 
     @property
-    def feature_info(self) -> list[FeatureInfo]:
+    def feature_info(self) -> FeatureInfos:
         """As in `Network`; LeNet-5 and the AlexNet of ImageNet have a few pixels less, since they do not pad."""
-        plan, info, stride = self.config.plan, [], 1
+        plan, info, stride = self.config.plan, FeatureInfos(), 1
         for l, layers in enumerate(plan.grids):
             stride *= prod(layer.stride for layer in layers)
             info.append(FeatureInfo(l + 1, layers[-1].channels, stride))

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from nets.common.location import locate
+from nets.common.location import OTHER, locate
 from nets.models.registry import Configured
 from nets.models.replaced import differences, replaced_modules
 
@@ -133,7 +133,9 @@ def hint(state: Mapping[str, Any]) -> str:
         names, whole = [name.removeprefix(prefix) for name in names if name != AVERAGED], whole + prefix
         writers.append(WRAPPERS[prefix])
     if not writers:
-        return ""
+        prefix = names[0].partition(".")[0] + "." if names else ""
+        strange = len(names) > 1 and all(name.startswith(prefix) and locate(name).order == OTHER for name in names)
+        return f"; all its names begin with {prefix!r}, which no network here has: take it off" if strange else ""
     wrote = ", ".join(writers)
     return f"; all its names begin with {whole!r}, as {wrote} writes them: take the wrapped model's state_dict"
 

@@ -11,18 +11,16 @@ from typing import Any
 
 import torch
 
-from nets.data import DenseTransform, Transform
 from nets.models import checkpoint as checkpoints
 from nets.models.base import Network
-from nets.models.checkpoint import CheckpointError, trained
+from nets.models.checkpoint import CheckpointError
 from nets.models.registry import network
 from nets.models.replaced import summed_up
-from nets.models.state_dict_checks import described_network, first_difference, hint, other_network, unwrapped
+from nets.models.saved import Saved, find, transform_of
+from nets.models.state_dict_checks import first_difference, hint, other_network
 from nets.naming.lookup import described
 
 HEAD = "head."
-STATES = ("state_dict", "model_state_dict", "model")
-"""Where other programs keep a state_dict in a file."""
 
 
 def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Network:
@@ -31,6 +29,8 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
     Its `transform` says how images are prepared for it, and its class names.
 
     Args:
+        checkpoint: the folder of a run or its checkpoint; a folder of `export_hub`; a .safetensors file. One that does
+            not say which network it is from, and a state_dict of torch.save, need `into`.
         into: a network that takes the weights and is returned: where modules were replaced before the training, one in
             which the same modules are replaced.
 
@@ -47,55 +47,64 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
     """
     if not (into is None or isinstance(into, Network)):
         raise TypeError(f"into must be a nets.Network or None; got {type(into).__name__}")
-    record, file = checkpoints.find(checkpoints.path_of(checkpoint))
-    if into is not None:
-        _check_architecture(into, record["model"], trained(record), file, "checkpoint")
-    elif replaced := record["model"].get("modules"):
+    saved = find(checkpoints.path_of(checkpoint), "checkpoint")
+    state, described_as, data, file = saved
+    if described_as is None:
+        if into is None:
+            why = f"{file} does not say which network its weights are of; make it, and give it as into=model"
+            raise CheckpointError(f"checkpoint: {why}")
+    elif into is not None:
+        _check_architecture(into, described_as, state, file, "checkpoint")
+    elif replaced := described_as.get("modules"):
         raise CheckpointError(
-            f"checkpoint: {file} holds {record['model']['notation']} with other modules than that name builds: "
+            f"checkpoint: {file} holds {described_as['notation']} with other modules than that name builds: "
             f"{summed_up(replaced)}; make that network, and give it as into=model"
         )
     try:
-        model = network(described(record["model"])) if into is None else into
-        model.load_state_dict(trained(record))
-        data = record["data"]
-        model.transform = DenseTransform.described(data) if "targets" in data else Transform.of(data)
+        model = _made(saved) if into is None else into
+        model.load_state_dict(state)
+        model.transform = model.transform if data is None else transform_of(data)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         which, why = "its own model" if into is None else "into", f"{type(error).__name__}: {error}".splitlines()[0]
         raise CheckpointError(f"checkpoint: {checkpoint} does not fit {which} ({why[:200]})") from error
-    model.origin = _origin(file, record)
+    model.origin = _origin(saved)
     return model.eval()
 
 
-def _origin(file: Path, record: Mapping[str, Any] | None) -> dict[str, Any]:
+def _made(saved: Saved) -> Network:
+    """The network of a description, in float32, or in float64 where the weights are."""
+    made: Network = network(described(saved.network or {}))
+    return made.double() if any(weight.dtype == torch.float64 for weight in saved.state.values()) else made
+
+
+def _origin(saved: Saved) -> dict[str, Any]:
     """Say where weights are from: the file and its SHA-256, and which network was trained on which data."""
-    with open(file, "rb") as stream:
+    with open(saved.file, "rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    known = {} if record is None else {"model": record["model"]["notation"], "data": record["data"]["name"]}
-    return {"from": str(file.absolute()), "file_sha256": digest, **known}
+    known = {}
+    if saved.network is not None and saved.data is not None:
+        known = {"model": saved.network["notation"], "data": saved.data["name"]}
+    return {"from": str(saved.file.absolute()), "file_sha256": digest, **known}
 
 
-def load_weights(model: Network, path: str | os.PathLike[str], argument: str = "weights") -> None:
+def load_weights(model: Network, path: str | os.PathLike[str], argument: str = "weights", *, head: bool = True) -> None:
     """Take the weights of the same architecture, without the head where it is another one, which a warning says.
 
     Args:
-        path: a checkpoint, the folder of a run, or a state_dict that torch.save wrote: alone or in a dictionary as
-            "state_dict", "model_state_dict" or "model", with the prefixes of DataParallel and torch.compile or without.
+        path: a checkpoint, the folder of a run or of the hub, a .safetensors file, or a state_dict that torch.save
+            wrote: alone or in a dictionary as "state_dict", "model_state_dict" or "model", with the prefixes of
+            DataParallel and torch.compile or without.
         argument: the name of `path` in messages.
+        head: whether the head matters; otherwise there is no warning.
 
     Raises:
         CheckpointError: where the file cannot be read, or holds another architecture.
     """
-    path = file = checkpoints.path_of(path, argument)
-    if path.is_dir():
-        content, file = checkpoints.find(path)
-    else:
-        content = checkpoints.read_file(path)
-    record = content if checkpoints.is_record(content) else None
-    state = _state(content, path, argument) if record is None else trained(record)
-    description = described_network(state) if record is None else record["model"]
-    if description is not None:
-        _check_architecture(model, description, state, path, argument)
+    path = checkpoints.path_of(path, argument)
+    saved = find(path, argument)
+    state: Mapping[str, Any] = saved.state
+    if saved.network is not None:
+        _check_architecture(model, saved.network, state, path, argument)
     own = model.state_dict()
     theirs, ours = ({name: tuple(w.shape) for name, w in s.items() if name.startswith(HEAD)} for s in (state, own))
     if theirs != ours and not hint(state):
@@ -104,20 +113,9 @@ def load_weights(model: Network, path: str | os.PathLike[str], argument: str = "
         model.load_state_dict(state)
     except RuntimeError as error:
         raise CheckpointError(f"{argument}: {path}: {error}") from error
-    model.origin = _origin(file, record)
-    if theirs != ours:
+    model.origin = _origin(saved)
+    if theirs != ours and head:
         warnings.warn(_left_out(path, theirs, ours), stacklevel=3)
-
-
-def _state(content: Any, path: Path, argument: str) -> Mapping[str, Any]:
-    """Find the state_dict in what a file holds, without the prefixes of wrappers."""
-    found = [content, *(content[name] for name in STATES if name in content)] if isinstance(content, Mapping) else []
-    for state in found:
-        if isinstance(state, Mapping) and state and all(isinstance(w, torch.Tensor) for w in state.values()):
-            return unwrapped(state)
-    names = ", ".join(map(repr, STATES))
-    either = f"neither a checkpoint of nets.train nor a state_dict, alone or as one of {names}"
-    raise CheckpointError(f"{argument}: {path} holds {either}")
 
 
 def _check_architecture(

@@ -9,14 +9,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
 
-PACKAGE = "mgnet-multigrid"
+from mgcore.common.version import PACKAGE, installed_version
 
 
 def now() -> str:
@@ -69,7 +68,4 @@ def commit() -> str:
             return subprocess.run(git, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
         except (OSError, subprocess.SubprocessError):
             pass
-    try:
-        return f"{PACKAGE} {metadata.version(PACKAGE)}"
-    except metadata.PackageNotFoundError:
-        return "unknown"
+    return f"{PACKAGE} {installed_version()}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from typing import Any
 
@@ -14,19 +14,23 @@ from nets.training.objective import FIGURES, said
 FILE = "model_card.md"
 PARTS = {"train": "training", "test": "test"}
 PUBLISHED = {True: " (as published)", False: " (not the published file)", None: ""}
+LICENCE = "code: MIT; the weights belong to who trained them, and the data have terms of their own"
 WORST = 5
 """Classes with the lowest accuracy that are named."""
 
 
-def model_card(record: Mapping[str, Any]) -> str:
-    """The card of a run in Markdown, from its record (`nets.runs.record`); what that does not say is left out."""
+def model_card(record: Mapping[str, Any], use: Sequence[str] | None = None) -> str:
+    """The card of a run in Markdown, from its record (`nets.runs.record`); what that does not say is left out.
+
+    `use` are other lines than those for the folder of a run on how to use it.
+    """
     data, result = record["data"], record.get("result") or {}
     lines = [f"# {record['model']} on {data['name']}", "", *_opening(record), "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {_cell(text)} |" for name, text in _facts(record).items() if text]
+    lines += [f"| {name} | {cell(text)} |" for name, text in _facts(record).items() if text]
     lines += ["", "## How well it does", "", *_results(record, result)]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(record, result))]
     lines += ["", "## Recipe", "", *_recipe(record)]
-    lines += ["", "## Use", "", *(DENSE_USE if _targets(record) else USE)]
+    lines += ["", "## Use", "", *(use or (DENSE_USE if _targets(record) else USE))]
     return "\n".join(lines) + "\n"
 
 
@@ -102,7 +106,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         "versions": ", ".join(f"{name} {number}" for name, number in (record.get("versions") or {}).items()),
         "code": str(record.get("commit") or ""),
         "command": f"`{record['command']}`" if record.get("command") else "",
-        "licence": "code: MIT; the weights belong to who trained them, and the data have terms of their own",
+        "licence": LICENCE,
     }
 
 
@@ -189,12 +193,13 @@ def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
 
 def _recipe(record: Mapping[str, Any]) -> list[str]:
     settings = {k: v for k, v in (record.get("recipe") or {}).items() if k not in ("name", "source")}
-    return ["| setting | value |", "|---|---|", *(f"| {k} | {_cell(str(v))} |" for k, v in settings.items())]
+    return ["| setting | value |", "|---|---|", *(f"| {k} | {cell(str(v))} |" for k, v in settings.items())]
 
 
 def _number(value: Any) -> str:
     return "" if value is None else f"{value:,}"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Write a text into one cell of a table."""
     return text.replace("|", "\\|").replace("\n", " ")

@@ -16,7 +16,8 @@ from nets import data as datasets
 from nets.data import Data, Dataset, DenseDataset, DenseTransform
 from nets.data.sets import PREFIX, is_file
 from nets.models.base import Network
-from nets.models.checkpoint import CheckpointError, read
+from nets.models.checkpoint import CheckpointError, path_of, read
+from nets.models.saved import is_of_run
 
 NOT_HELD_OUT = (
     *("train_images", "white", "mean", "std", "excluded"),
@@ -82,6 +83,9 @@ def held_out(
         CheckpointError: where the data set is not one of `nets.data.DATA`, or has other images now.
         FileNotFoundError: where it is not found.
     """
+    if not is_of_run(path_of(checkpoint)):
+        why = "holds a network without the record of its data; name the data to evaluate on (--data)"
+        raise CheckpointError(f"checkpoint: {checkpoint} {why}")
     record = read(checkpoint)
     recorded = record["data"]
     if not datasets.is_known(recorded["name"]):

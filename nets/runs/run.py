@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 from nets import data as datasets
+from nets.common.checks import suggesting
 from nets.data import Data, DenseDataset, DenseTransform
 from nets.models.base import Network
 from nets.models.modes import trained_as_before
@@ -171,6 +173,10 @@ def train(
     model.eval()
     checkpoint = None if folder is None else folder.checkpoint
     return TrainingResult(model, evaluation, run.training.history, checkpoint, validation)
+
+
+# create_model(lr=0.1) is told where a learning rate goes
+suggesting.arguments["train"] = {*signature(train).parameters, *(field.name for field in fields(Recipe))}
 
 
 def _precision(model: Network, data: Data, recipe: Recipe, ranks: Ranks, content: dict[str, Any] | None) -> Precision:

@@ -247,7 +247,7 @@ def test_given_weights_of_a_way_up():
             lambda: nets.create_model("MgNet[1]-[2]-B^l", num_clases=3),
             "create_model has no argument 'num_clases'; did .*'num_classes'",
         ),
-        (lambda: nets.create_model("MgNet[1]-[2]-B^l", in_chans=3), "did you mean 'in_channels'"),
+        (lambda: nets.create_model("MgNet[1]-[2]-B^l", num_channels=3), "did you mean 'in_channels'"),
         (
             lambda: nets.train("MgNet[1]-[2]-B^l", blobs(), lr=0.1),
             "train has no setting 'lr'; did you mean 'learning_rate'",

@@ -84,13 +84,22 @@ def test_files_of_other_programs(prefix, key, tmp_path):
         nets.create_model(NAME, activation="gelu", weights=path)
 
 
-def test_a_safetensors_file_is_named(tmp_path):
-    path, header = tmp_path / "model.safetensors", b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
-    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
-    with pytest.raises(
-        CheckpointError, match=r"model\.safetensors is a safetensors file, and only files of torch\.save"
-    ):
+def test_what_is_not_unwrapped_is_named(tmp_path):
+    """A prefix of nothing known here, and an entry of another name."""
+    model, path = nets.create_model(NAME), tmp_path / "weights.pt"
+    torch.save(model.state_dict(prefix="backbone."), path)
+    with pytest.raises(CheckpointError, match=r"all its names begin with 'backbone\.', which no network here has"):
         nets.create_model(NAME, weights=path)
+    torch.save({"epoch": 1, "net": model.state_dict()}, path)
+    with pytest.raises(CheckpointError, match=r"as one of 'state_dict', .*; tensors are in 'net': save that entry"):
+        nets.create_model(NAME, weights=path)
+
+
+@pytest.mark.parametrize("wrap", [dict, lambda state: {"model": state}])
+def test_load_into_takes_a_state(wrap, tmp_path):
+    model, path = nets.create_model(NAME), tmp_path / "weights.pt"
+    torch.save(wrap(wrapped(model, "module.")), path)
+    assert torch.equal(nets.load(path, into=nets.create_model(NAME)).head.weight, model.head.weight)
 
 
 EQUAL = (  # names and shapes of weights are the same
