@@ -86,7 +86,7 @@ def symbol(path: Path) -> Path:
 
 PDE = (
     (("cli", "python -m pde"),),
-    (("plot", "pictures"), ("autodiff", "gradients")),
+    (("plot", "pictures"), ("autodiff", "gradients"), ("learning", "trained cycles")),
     (("solver", "Multigrid: reads f and g, iterates, reports"),),
     (("backends", "run a cycle: plain, mixed, numba, torch"),),
     (("analysis", "Fourier analysis"), ("paper", "Section 5")),

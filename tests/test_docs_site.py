@@ -19,7 +19,10 @@ DOCS = ROOT / "docs"
 OUTSIDE = {"index.md": "README.md", "changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 DOCUMENTED = {
     "mgcore": ("checks", "stencils"),
-    "pde": ("analysis.fourier.Analysis", "paper.section5.section5_levels", "paper.convolution", "plot"),
+    "pde": (
+        *("analysis.fourier.Analysis", "paper.section5.section5_levels", "paper.convolution", "plot"),
+        *(f"learning.{name}" for name in ("TrainableMultigrid", "History", "MetaMultigrid", "symbols.cycle_factor")),
+    ),
     "nets": ("data", "theorems"),
 }
 needs_mkdocs = pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="mkdocs: pip install .[docs]")
