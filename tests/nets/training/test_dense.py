@@ -82,6 +82,21 @@ def test_losses_are_in_units_of_the_targets():
     assert objective_for(data, Recipe()).score(scores, targets) == pytest.approx(float(relative_l2(p, t).sum()))
 
 
+@pytest.mark.parametrize("power", [-110, 110])
+@pytest.mark.parametrize("loss", ["relative L2", "H1"])
+def test_relative_losses_of_any_unit(loss, power):
+    """Their squares are out of float32's range, and a power of two changes no bit."""
+    targets = denoising(dims=1).train_targets
+    scores = torch.randn(targets.shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    found = []
+    for unit in (1.0, 2.0**power):
+        data = DenseDataset("waves", targets, unit * targets, targets, unit * targets)
+        objective = objective_for(data, Recipe(loss=loss))
+        value = objective.loss(scores, data.train_targets)
+        found += [value, *torch.autograd.grad(value, scores), objective.score(scores, data.train_targets)]
+    assert all(torch.equal(a, b) for a, b in zip(found[:3], found[3:], strict=True))
+
+
 def test_a_perfect_prediction_has_a_gradient():
     t = torch.rand(2, 1, 5, 5, requires_grad=True)
     (relative_l2(t, t.detach()) + relative_h1(t, t.detach())).sum().backward()
@@ -283,6 +298,18 @@ def test_evaluations_that_do_not_fit():
         nets.evaluate(model, data, flip=True)
     with pytest.raises(ValueError, match="data 'signs' must have the targets of 'waves': floats, for"):
         nets.evaluate(model, segmentation())
+    for outputs in (2, 1):  # of three classes
+        other = nets.create_model(NAME, in_channels=1, num_classes=outputs)
+        with pytest.raises(ValueError, match=rf"must give 3 values at a point.*; it gives \(15, {outputs}, 16, 16\)"):
+            nets.evaluate(other, segmentation(class_names=("-", "+", "?")))
+    for pair, words in (
+        ((data.test_inputs / 0, data.test_targets), "inputs must be finite; sample 0 is not"),
+        ((data.test_inputs, data.test_targets / 0), "targets of data must be finite; sample 0 is not"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            nets.evaluate(model, pair)
+    half = data.test_inputs.half()
+    assert torch.equal(nets.predict(model, half), nets.predict(model, half.float()))
     with pytest.raises(ValueError, match=r"targets of data must be floats, as in 'waves'; got torch\.int64"):
         nets.evaluate(model, (data.test_inputs, data.test_targets.long()))
     with pytest.raises(TypeError, match=r"paths must be inputs \(N, 1, n, ...\), a torch.Tensor or an array"):
