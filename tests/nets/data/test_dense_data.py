@@ -79,6 +79,14 @@ def test_a_file_holds_the_same(tmp_path, make, monkeypatch):
         assert (read.name, read.class_names, read.source[0].images) == ("fields.npz", data.class_names, 60)
 
 
+def test_names_in_bytes_and_paths(tmp_path):
+    save(tmp_path / "signs.npz", segmentation(), class_names=np.array([b"no", b"yes"]))
+    assert load(tmp_path / "signs.npz").class_names == ("no", "yes")
+    save(tmp_path / "signs.npz", segmentation(), class_names=np.array([b"no", b"\xff"]))
+    with pytest.raises(ValueError, match=r"signs\.npz: .*ascii"):
+        load(tmp_path / "signs.npz")
+
+
 NAN = float("nan")
 
 
@@ -139,6 +147,7 @@ def test_bad_files(tmp_path):
         (lambda: np.save(path.open("wb"), np.zeros(3)), "it holds one array"),
         (lambda: np.savez(path, train_inputs=np.array([None])), "without Python objects"),
         (lambda: np.savez(path, train_inputs=np.zeros((2, 1, 4))), "it lacks train_targets, test_inputs, test_targets"),
+        (lambda: np.savez(path, x=[0], y=[1]), "test_inputs, test_targets, and has x, y"),
     ):
         write()
         with pytest.raises(ValueError, match=words):

@@ -18,7 +18,7 @@ from nets.runs import directory
 from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.dense_losses import relative_h1, relative_l2
 from nets.training.objective import Segmentation, objective_for
-from tests.nets.dense_data import NAME, denoising, segmentation, waves
+from tests.nets.dense_data import NAME, denoising, save, segmentation, waves
 from tests.nets.interrupted import during, loop
 from tests.nets.training.test_training import TIMES, blobs
 
@@ -286,6 +286,11 @@ def test_zero_targets_have_a_mean_squared_error():
     result = nets.train(NAME, zeros("test"), epochs=1, loss="mse", progress=False)
     assert result.error == float("inf")  # and no number that looks right
     assert np.isfinite(result.history[0]["loss"])
+
+
+def test_a_path_is_data(tmp_path):
+    path = save(tmp_path / "waves.npz", denoising(n=8))
+    assert nets.train(NAME, path, epochs=1, limit_batches=1, progress=False).evaluation.count == 15
 
 
 def test_evaluations_that_do_not_fit():
