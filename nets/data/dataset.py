@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import isfinite
+from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from nets.data.given import as_tensor
+from nets.data.given import as_tensor, kind_of
 from nets.data.images import ImageFiles
 
 Images = Tensor | ImageFiles
@@ -76,8 +77,8 @@ class Dataset:
             raise ValueError(f"test_images must be {types[0]}, as train_images; got {types[1]}")
         warn_of_axes("train_images", tuple(self.train_images.shape))
         for name, default in (("mean", 0.0), ("std", 1.0)):
-            values = getattr(self, name) or (default,) * self.in_channels
-            object.__setattr__(self, name, channel_numbers(name, values, self.in_channels))
+            values = channel_numbers(name, getattr(self, name), (default,) * self.in_channels)
+            object.__setattr__(self, name, values)
         if min(self.std) <= 0:
             raise ValueError(f"std must hold numbers > 0; got {self.std}")
 
@@ -193,12 +194,14 @@ def column(values: tuple[float, ...], white: int, ndim: int, dtype: torch.dtype,
         return torch.tensor([white * v for v in values], dtype=dtype, device=device).reshape(-1, *(1,) * (ndim - 2))
 
 
-def channel_numbers(name: str, values: Any, channels: int) -> tuple[float, ...]:
-    if not isinstance(values, tuple | list):
+def channel_numbers(name: str, values: Any, default: tuple[float, ...]) -> tuple[float, ...]:
+    """The numbers of a tuple, list, array or tensor, as many as the default has; the default where it is empty."""
+    values = values.tolist() if hasattr(values, "tolist") else values
+    if not isinstance(values, tuple | list) or not all(isinstance(value, Real) for value in values):
         raise TypeError(f"{name} must be a tuple of numbers, one per channel; got {values!r}")
-    values = tuple(map(float, values))
-    if len(values) != channels or not all(map(isfinite, values)):
-        raise ValueError(f"{name} must hold {channels} finite numbers, one per channel; got {values}")
+    values = tuple(map(float, values)) or default
+    if len(values) != len(default) or not all(map(isfinite, values)):
+        raise ValueError(f"{name} must hold {len(default)} finite numbers, one per channel; got {values}")
     return values
 
 
@@ -217,7 +220,7 @@ def raw_values(name: str, images: Any) -> Images:
     """Images in files, bytes, or float32."""
     images = as_tensor(images)
     if not isinstance(images, Tensor | ImageFiles):
-        raise TypeError(f"{name} must be a torch.Tensor or an array of numbers; got {type(images).__name__}")
+        raise TypeError(f"{name} must be a torch.Tensor or an array of numbers; got {kind_of(images)}")
     if not _is_raw(images) or images.ndim < 3 or len(images) == 0:
         raise ValueError(
             f"{name} must be uint8 or floats of shape (N, channels, n, ...) with N >= 1; "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from nets.common.checks import check_integer
@@ -24,7 +25,7 @@ from nets.data.dataset import (
     statistics,
     warn_of_axes,
 )
-from nets.data.given import as_tensor
+from nets.data.given import as_tensor, kind_of
 
 PARTS = ("train", "test")
 
@@ -39,7 +40,8 @@ class DenseDataset:
     Args:
         train_inputs, test_inputs: tensors or arrays of floats or uint8.
         class_names: of a segmentation; without them "0", "1", ...
-        num_classes: of a segmentation; None takes the number of names, or the largest class + 1.
+        num_classes: of a segmentation, 2 or more; None takes the number of names, or the largest class + 1, where
+            half of the classes occur.
         mean, std: per channel of the inputs, of pixels in [0, 1] where they are uint8; without them those of the
             training inputs.
         target_mean, target_std: the same of float targets. A network is trained in these units, and its losses, errors
@@ -90,7 +92,7 @@ class DenseDataset:
         self._set_statistics("mean", "std", self.train_inputs)
         if self.is_regression:
             self._set_statistics("target_mean", "target_std", self.train_targets)
-        elif self.target_mean or self.target_std:
+        elif len(self.target_mean) or len(self.target_std):
             raise ValueError("target_mean and target_std must be empty where the targets are classes")
 
     def _set(self, name: str, value: Any) -> Any:
@@ -105,7 +107,7 @@ class DenseDataset:
                 raise ValueError(f"{given} goes with integer targets (N, n, ...); these are {self.train_targets.dtype}")
             return
         if self.num_classes is not None:
-            check_integer("num_classes", self.num_classes, 1)
+            check_integer("num_classes", self.num_classes, 2)
         highest = max(int(self.train_targets.max()), int(self.test_targets.max()))
         count = self.num_classes or len(names) or highest + 1
         if names and len(names) != count:
@@ -114,12 +116,28 @@ class DenseDataset:
             low, high = (int(v) for v in getattr(self, f"{part}_targets").aminmax())
             if low < 0 or high >= count:
                 raise ValueError(f"{part}_targets must lie in 0 ... {count - 1}; got {low} ... {high}")
+        if not names and self.num_classes is None:
+            self._check_classes(count)
+        if len(set(names)) < len(names):
+            raise ValueError(f"class_names must differ; got {names}")
         self._set("num_classes", count)
         self._set("class_names", names or tuple(map(str, range(count))))
 
+    def _check_classes(self, count: int) -> None:
+        """Refuse classes that the largest one seems not to count: of one alone, or most of which occur nowhere."""
+        found = torch.cat([getattr(self, f"{part}_targets").unique() for part in PARTS]).unique().tolist()
+        if count == 1:
+            raise ValueError("num_classes must be given, 2 or more, where all targets are 0")
+        if 2 * len(found) < count:
+            some = ", ".join(map(str, found[:5])) + (", ..." if len(found) > 5 else "")
+            raise ValueError(
+                f"train_targets and test_targets must be classes numbered from 0; got {some}, {len(found)} of {count}: "
+                f"number them anew, points of no class too, or give num_classes={count}"
+            )
+
     def _set_statistics(self, mean: str, std: str, values: Tensor) -> None:
         for name, measured in zip((mean, std), statistics(values), strict=True):
-            self._set(name, channel_numbers(name, getattr(self, name) or measured, values.shape[1]))
+            self._set(name, channel_numbers(name, getattr(self, name), measured))
         if min(getattr(self, std)) <= 0:
             raise ValueError(f"{std} must hold numbers > 0; got {getattr(self, std)}")
 
@@ -207,8 +225,7 @@ def target_tensor(name: str, values: Any) -> Tensor:
     """
     values = as_tensor(values)
     if not isinstance(values, Tensor) or values.is_complex():
-        got = values.dtype if isinstance(values, Tensor) else type(values).__name__
-        raise TypeError(f"{name} must be a torch.Tensor or an array of real numbers; got {got}")
+        raise TypeError(f"{name} must be a torch.Tensor or an array of real numbers; got {kind_of(values)}")
     return values if values.is_floating_point() else values.long()
 
 

@@ -11,11 +11,20 @@ DATASET = "nets.data.Dataset(name, train_images, train_labels, test_images, test
 
 
 def as_tensor(values: Any) -> Any:
-    """An array of numbers as a tensor, and anything else as it is."""
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf" or values.dtype.itemsize > 8:
+    """An array of numbers as a tensor, a tensor outside of autograd's graph, and anything else as it is."""
+    if isinstance(values, torch.Tensor):
+        return values.detach()
+    masked = isinstance(values, np.ma.MaskedArray)  # its mask would be lost
+    if not isinstance(values, np.ndarray) or masked or values.dtype.kind not in "biuf" or values.dtype.itemsize > 8:
         return values
     native = values.astype(values.dtype.newbyteorder("="), copy=False)
     return torch.from_numpy(np.require(native, requirements=("C", "W")))
+
+
+def kind_of(values: Any) -> str:
+    """Say what came where numbers were expected: the type, and of an array what it holds."""
+    dtype = getattr(values, "dtype", None)
+    return type(values).__name__ + ("" if dtype is None else f" of {dtype}")
 
 
 def instead_of(data: Any) -> str:

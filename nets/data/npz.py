@@ -45,17 +45,19 @@ def load_dense(path: str | os.PathLike[str], *, name: str | None = None) -> Dens
     file = Path(path)
     arrays = _arrays(file)
     lacking = [key for key in ARRAYS if key not in arrays]
+    others = sorted(arrays.keys() - {*ARRAYS, "class_names"})
     if lacking:
-        raise ValueError(f"{file} must hold the arrays {', '.join(ARRAYS)}; it lacks {', '.join(lacking)}")
-    if others := sorted(arrays.keys() - {*ARRAYS, "class_names"}):
+        has = f", and has {', '.join(others)}" if others else ""
+        raise ValueError(f"{file} must hold the arrays {', '.join(ARRAYS)}; it lacks {', '.join(lacking)}{has}")
+    if others:
         warnings.warn(f"{file}: {', '.join(others)} is not read", stacklevel=2)
-    names = [str(word) for word in np.atleast_1d(arrays.get("class_names", np.array([], str)))]
     with open(file, "rb") as stream:
         digest = hashlib.file_digest(stream, "md5").hexdigest()
     count = len(np.atleast_1d(arrays["train_inputs"])) + len(np.atleast_1d(arrays["test_inputs"]))
     source = SourceFile(file.name, "train and test", count, file.stat().st_size, digest, None)
     known = {key: arrays[key] for key in ARRAYS}
     try:
+        names = np.ravel(arrays.get("class_names", ())).astype(str).tolist()  # bytes are ASCII
         return DenseDataset(str(path) if name is None else name, **known, class_names=tuple(names), source=(source,))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file}: {error}") from error

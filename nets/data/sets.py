@@ -63,7 +63,7 @@ def found_in(name: str, data_dir: str | os.PathLike[str] | None = None) -> str |
 
 @suggesting
 def load(
-    name: str,
+    name: str | os.PathLike[str],
     seed: int = 0,
     data_dir: str | os.PathLike[str] | None = None,
     download: bool = False,
@@ -92,6 +92,7 @@ def load(
         ValueError: for a name that is not in `DATA`, a file that is truncated or another than its name says.
         FileNotFoundError: where the files are not found, saying where to get them and where they belong.
     """
+    name = os.fspath(name) if isinstance(name, os.PathLike) else name
     if not isinstance(name, str) or not is_known(name):
         raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{_hint(name, data_dir)}")
     if size is not None and not takes_size(name):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from nets.plot.results import shortened
 from nets.plot.style import BLUE, GREY, ORANGE, figure, lines, save
 from nets.training.dense_evaluation import DenseEvaluation
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 SIDE = 2.6
 """Inches of a map."""
+LONG = 4
+"""A map with longer sides than this times its others has pixels that are no squares."""
+CLASSES = 12
+"""Of more classes the names are left out."""
 
 
 def predictions(evaluation: DenseEvaluation, path: str | PathLike[str], limit: int = 4) -> None:
@@ -35,7 +40,17 @@ def predictions(evaluation: DenseEvaluation, path: str | PathLike[str], limit: i
     for number, (row, truth, prediction) in enumerate(zip(cells, truths, found, strict=True)):
         (_lines if flat else _maps)(row, truth, prediction, evaluation)
         row[-1].set_title(_words(evaluation, number))
+    if part := _part(evaluation.targets, evaluation.is_regression):
+        picture.suptitle(f"{part}; numbers are of whole samples", fontsize=10)
     save(picture, path)
+
+
+def _part(targets: Tensor, regression: bool) -> str:
+    """Say what is drawn of a sample: "channel 1 of 2, point 6 of 10 of the first axis"; "" for all of it."""
+    channels, grid = (targets.shape[1], targets.shape[2:]) if regression else (1, targets.shape[1:])
+    words = [f"channel 1 of {channels}"] if channels > 1 else []
+    words += [f"point {grid[0] // 2 + 1} of {grid[0]} of the first axis"] if len(grid) == 3 else []
+    return ", ".join(words)
 
 
 def _drawn(values: Tensor, evaluation: DenseEvaluation) -> Tensor:
@@ -61,6 +76,10 @@ def _lines(row: Any, truth: Tensor, prediction: Tensor, evaluation: DenseEvaluat
     for part, label, colour in ((truth, "truth", GREY), (prediction, "prediction", BLUE)):
         values.plot(part.numpy(), color=colour, label=label, lw=2 if colour == GREY else 1.2, drawstyle=style)
     values.legend(frameon=False, fontsize=9)
+    if not evaluation.is_regression:
+        errors.set_yticks((0, 1), ("right", "wrong"))
+        names = _names(evaluation)
+        values.set_yticks(range(len(names)), names, parse_math=False)
     errors.plot(_error(truth, prediction, evaluation).numpy(), color=ORANGE, lw=1.2, drawstyle=style)
     for axes in row:
         lines(axes)
@@ -73,20 +92,34 @@ def _maps(row: Any, truth: Tensor, prediction: Tensor, evaluation: DenseEvaluati
         largest = float(error.abs().max())
         other: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}
     else:
-        scale = {"vmin": 0, "vmax": max(1, len(evaluation.class_names) - 1), "interpolation": "nearest"}
+        from matplotlib import colormaps
+
+        count = len(evaluation.class_names)
+        cmap = colormaps["viridis"].resampled(count)
+        scale = {"cmap": cmap, "vmin": -0.5, "vmax": count - 0.5, "interpolation": "nearest"}
         other = {"cmap": "gray_r", "vmin": 0, "vmax": 1, "interpolation": "nearest"}
     for axes, part, title, how in (
         (row[0], truth, "truth", scale),
         (row[1], prediction, "prediction", scale),
         (row[2], error, "error", other),
     ):
-        _map(axes, part, how, bar=evaluation.is_regression and title != "truth")
+        bar = _map(axes, part, how, bar=title == "prediction" or (title == "error" and evaluation.is_regression))
         axes.set_title(title)
+        if bar is not None and not evaluation.is_regression:
+            names = _names(evaluation)
+            bar.set_ticks(range(len(names)), labels=names, parse_math=False)
 
 
-def _map(axes: Axes, values: Tensor, how: dict[str, Any], bar: bool) -> None:
-    image = axes.imshow(values.numpy(), **how)
+def _names(evaluation: DenseEvaluation) -> list[str]:
+    """Names of the classes as ticks, of many classes none."""
+    names = evaluation.class_names
+    return [shortened(name) for name in names] if len(names) <= CLASSES else []
+
+
+def _map(axes: Axes, values: Tensor, how: dict[str, Any], bar: bool) -> Any:
+    """Draw a map, and its colour bar, which it returns."""
+    long = max(values.shape) > LONG * min(values.shape)
+    image = axes.imshow(values.numpy(), aspect="auto" if long else "equal", **how)
     axes.set_xticks([])
     axes.set_yticks([])
-    if bar:
-        axes.figure.colorbar(image, ax=axes, shrink=0.85)
+    return axes.figure.colorbar(image, ax=axes, shrink=0.85) if bar else None

@@ -77,7 +77,7 @@ class TrainingResult:
 @torch.inference_mode(False)  # within torch.no_grad() too
 def train(
     model: Network | str,
-    data: Data | str,
+    data: Data | str | PathLike[str],
     *,
     recipe: Recipe | str | None = None,
     seed: int = 0,
@@ -134,7 +134,7 @@ def train(
             raise ValueError(f"{argument} needs output, the folder of the run; got None")
     if tensorboard:
         check_tensorboard()
-    if isinstance(data, str):
+    if isinstance(data, str | PathLike):
         data = datasets.load(data, seed)
     asked = recipe_for(data, recipe, {})
     named = {"name": name_of(asked), "source": SOURCES.get(name_of(asked) or ""), "overrides": overrides}

@@ -53,7 +53,7 @@ def network_for(
 
 def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: Any, evaluate_every: Any) -> None:
     """Check the arguments of `train` one by one."""
-    if not isinstance(data, Dataset | DenseDataset | str):
+    if not isinstance(data, Dataset | DenseDataset | str | PathLike):
         need = "a nets.data.Dataset, a DenseDataset or a name"
         raise TypeError(f"data must be {need}; got {type(data).__name__}{instead_of(data)}")
     if not isinstance(seed, int) or isinstance(seed, bool):

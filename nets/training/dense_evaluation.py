@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.data import DenseDataset, DenseTransform
+from nets.data.dataset import check_finite
 from nets.data.dense import target_tensor
 from nets.data.given import as_tensor
 from nets.models.base import Network
@@ -144,6 +145,7 @@ def evaluate_dense(model: nn.Module, data: DenseDataset | tuple[Any, Any], batch
         if targets.is_floating_point() != transform.is_regression:
             need = "floats" if transform.is_regression else "integers"
             raise ValueError(f"targets of data must be {need}, as in {transform.data!r}; got {targets.dtype}")
+        check_finite("targets of data", targets, "sample")
         if len(inputs) == 0 or len(inputs) != len(targets):
             raise ValueError(f"data must hold as many targets as inputs; got {len(inputs)} and {len(targets)}")
     return DenseEvaluation(predict_dense(model, transform, inputs, batch), targets, transform.class_names)
@@ -156,6 +158,9 @@ def predict_dense(model: nn.Module, transform: DenseTransform, inputs: Tensor, b
         TypeError, ValueError: where the inputs do not fit the network, or what it gives is not finite.
     """
     weight = next(model.parameters())
+    check_finite("inputs", inputs, "sample")
+    inputs = inputs.float() if inputs.dtype in (torch.bfloat16, torch.float16) else inputs  # as a data set has them
+    outputs = len(transform.target_mean) if transform.is_regression else len(transform.class_names)
     first = transform.normalise(inputs[:1]).to(weight)
     if isinstance(model, Network):
         check_input(model, first, "inputs")
@@ -164,6 +169,9 @@ def predict_dense(model: nn.Module, transform: DenseTransform, inputs: Tensor, b
     with evaluating(model), torch.inference_mode():
         for start in range(0, len(inputs), count):
             scores = model(transform.normalise(inputs[start : start + count].to(weight.device)).to(weight.dtype))
+            if scores.ndim < 2 or scores.shape[1] != outputs:
+                need = f"model must give {outputs} values at a point, as data {transform.data!r} needs"
+                raise ValueError(f"{need}; it gives {tuple(scores.shape)}")
             scores = scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
             if not (finite := scores.isfinite().flatten(1).all(1)).all():
                 wrong = start + int((~finite).nonzero()[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import frexp, ldexp
 from typing import Any, NamedTuple
 
 import torch
@@ -103,13 +104,19 @@ class Regression:
         """The sum of the losses of scores with targets (N, d, n, ...)."""
         targets = targets.to(scores.dtype)
         if self.kind == L2:
-            return relative_l2(in_units(scores, self.mean, self.std), targets).sum()
+            return relative_l2(*self._scaled(scores, targets)).sum()
         if self.kind == H1:
-            return relative_h1(in_units(scores, self.mean, self.std), targets).sum()
+            return relative_h1(*self._scaled(scores, targets)).sum()
         return mean_square(scores, normalised(targets, self.mean, self.std, "the targets")).sum()
 
     def score(self, scores: Tensor, targets: Tensor) -> Tensor:
-        return relative_l2(in_units(scores, self.mean, self.std), targets.to(scores.dtype)).sum()
+        return relative_l2(*self._scaled(scores, targets.to(scores.dtype))).sum()
+
+    def _scaled(self, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Predictions and targets over a power of two: no rounding, and squares of float32 stay in its range."""
+        unit = ldexp(1.0, frexp(max(map(abs, self.mean + self.std)))[1])
+        mean, std = (tuple(value / unit for value in values) for values in (self.mean, self.std))
+        return in_units(scores, mean, std), targets / unit
 
     def totals(self, evaluation: Any) -> Tensor:
         sums = (errors.sum() for errors in (evaluation.errors, evaluation.h1_errors))

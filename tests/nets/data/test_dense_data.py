@@ -50,6 +50,12 @@ def test_classes():
     assert mask.class_names == ("no", "yes")
 
 
+def test_tensors_of_a_graph_and_statistics_in_arrays():
+    data = made(train_inputs=X.clone().requires_grad_(), train_targets=Y.clone().requires_grad_(), mean=np.zeros(2))
+    assert not any(values.requires_grad for values in (data.train_inputs, data.train_targets))
+    assert (data.mean, data.std) == ((0.0, 0.0), made().std)
+
+
 def test_parts():
     data = denoising()
     left = data.without(train=[0, 2], test=[1])
@@ -73,6 +79,14 @@ def test_a_file_holds_the_same(tmp_path, make, monkeypatch):
         assert (read.name, read.class_names, read.source[0].images) == ("fields.npz", data.class_names, 60)
 
 
+def test_names_in_bytes_and_paths(tmp_path):
+    save(tmp_path / "signs.npz", segmentation(), class_names=np.array([b"no", b"yes"]))
+    assert load(tmp_path / "signs.npz").class_names == ("no", "yes")
+    save(tmp_path / "signs.npz", segmentation(), class_names=np.array([b"no", b"\xff"]))
+    with pytest.raises(ValueError, match=r"signs\.npz: .*ascii"):
+        load(tmp_path / "signs.npz")
+
+
 NAN = float("nan")
 
 
@@ -85,7 +99,7 @@ NAN = float("nan")
         ({"train_inputs": X[:, :, :, None, None, None]}, "must have 1, 2 or 3 axes behind"),
         ({"train_targets": Y[:, 0]}, r"floats \(N, d, 4\).*; train_targets\[:, None\] has a channel axis"),
         ({"train_targets": Y.long()}, r"or integers \(N, 4\), classes; got torch.int64 of shape \(3, 1, 4\)"),
-        ({"train_targets": Y.to(torch.complex64)}, "array of real numbers; got torch.complex64"),
+        ({"train_targets": Y.to(torch.complex64)}, "array of real numbers; got Tensor of torch.complex64"),
         ({"train_targets": Y[:2]}, "train_targets must be 3, one per input; got 2"),
         ({"train_targets": Y.where(Y != 6, NAN)}, "train_targets must be finite; sample 1 is not, and 1 in all"),
         ({"train_inputs": X.where(X != 6, NAN)}, "train_inputs must be finite; sample 0 is not"),
@@ -95,6 +109,10 @@ NAN = float("nan")
         ({"num_classes": 2}, "num_classes goes with integer targets"),
         ({"std": (1.0, 0.0)}, "std must hold numbers > 0"),
         ({"target_mean": (1.0, 0.0)}, "target_mean must hold 1 finite numbers, one per channel"),
+        ({"target_mean": 0.0}, r"target_mean must be a tuple of numbers, one per channel; got 0\.0"),
+        ({"std": ("a", "b")}, "std must be a tuple of numbers"),
+        ({"train_inputs": np.ma.masked_array(X.numpy(), X > 3)}, "array of numbers; got MaskedArray of float32"),
+        ({"train_targets": Y.numpy().astype(object)}, "array of real numbers; got ndarray of object"),
     ],
 )
 def test_bad_values(changes, words):
@@ -109,6 +127,10 @@ def test_bad_values(changes, words):
         ({"num_classes": 4, "class_names": ("a", "b", "c")}, "class_names must be 4, as num_classes; got 3"),
         ({"test_targets": CLASSES[:1] - 1}, r"test_targets must lie in 0 ... 2; got -1 ... 1"),
         ({"target_std": (1.0,)}, "target_mean and target_std must be empty"),
+        ({"train_targets": 127 * CLASSES}, r"numbered from 0; got 0, 1, 2, 127, 254, 5 of 255: .* num_classes=255"),
+        ({"train_targets": 0 * CLASSES, "test_targets": 0 * CLASSES[:1]}, "num_classes must be given, 2 or more"),
+        ({"num_classes": 1}, "num_classes must be an integer >= 2; got 1"),
+        ({"class_names": ("a", "b", "a")}, "class_names must differ"),
     ],
 )
 def test_bad_classes(changes, words):
@@ -125,6 +147,7 @@ def test_bad_files(tmp_path):
         (lambda: np.save(path.open("wb"), np.zeros(3)), "it holds one array"),
         (lambda: np.savez(path, train_inputs=np.array([None])), "without Python objects"),
         (lambda: np.savez(path, train_inputs=np.zeros((2, 1, 4))), "it lacks train_targets, test_inputs, test_targets"),
+        (lambda: np.savez(path, x=[0], y=[1]), "test_inputs, test_targets, and has x, y"),
     ):
         write()
         with pytest.raises(ValueError, match=words):

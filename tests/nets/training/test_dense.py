@@ -18,7 +18,7 @@ from nets.runs import directory
 from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.dense_losses import relative_h1, relative_l2
 from nets.training.objective import Segmentation, objective_for
-from tests.nets.dense_data import NAME, denoising, segmentation, waves
+from tests.nets.dense_data import NAME, denoising, save, segmentation, waves
 from tests.nets.interrupted import during, loop
 from tests.nets.training.test_training import TIMES, blobs
 
@@ -80,6 +80,21 @@ def test_losses_are_in_units_of_the_targets():
         found = objective_for(data, Recipe(loss=loss)).loss(scores, targets)
         assert float(found) == pytest.approx(float(value), rel=100 * EPS)
     assert objective_for(data, Recipe()).score(scores, targets) == pytest.approx(float(relative_l2(p, t).sum()))
+
+
+@pytest.mark.parametrize("power", [-110, 110])
+@pytest.mark.parametrize("loss", ["relative L2", "H1"])
+def test_relative_losses_of_any_unit(loss, power):
+    """Their squares are out of float32's range, and a power of two changes no bit."""
+    targets = denoising(dims=1).train_targets
+    scores = torch.randn(targets.shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    found = []
+    for unit in (1.0, 2.0**power):
+        data = DenseDataset("waves", targets, unit * targets, targets, unit * targets)
+        objective = objective_for(data, Recipe(loss=loss))
+        value = objective.loss(scores, data.train_targets)
+        found += [value, *torch.autograd.grad(value, scores), objective.score(scores, data.train_targets)]
+    assert all(torch.equal(a, b) for a, b in zip(found[:3], found[3:], strict=True))
 
 
 def test_a_perfect_prediction_has_a_gradient():
@@ -287,6 +302,11 @@ def test_predictions_and_targets_are_alike():
             DenseEvaluation(*arguments)
 
 
+def test_a_path_is_data(tmp_path):
+    path = save(tmp_path / "waves.npz", denoising(n=8))
+    assert nets.train(NAME, path, epochs=1, limit_batches=1, progress=False).evaluation.count == 15
+
+
 def test_evaluations_that_do_not_fit():
     model = nets.create_model(NAME, in_channels=1, num_classes=1)
     data = denoising()
@@ -297,6 +317,18 @@ def test_evaluations_that_do_not_fit():
         nets.evaluate(model, data, flip=True)
     with pytest.raises(ValueError, match="data 'signs' must have the targets of 'waves': floats, for"):
         nets.evaluate(model, segmentation())
+    for outputs in (2, 1):  # of three classes
+        other = nets.create_model(NAME, in_channels=1, num_classes=outputs)
+        with pytest.raises(ValueError, match=rf"must give 3 values at a point.*; it gives \(15, {outputs}, 16, 16\)"):
+            nets.evaluate(other, segmentation(class_names=("-", "+", "?")))
+    for pair, words in (
+        ((data.test_inputs / 0, data.test_targets), "inputs must be finite; sample 0 is not"),
+        ((data.test_inputs, data.test_targets / 0), "targets of data must be finite; sample 0 is not"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            nets.evaluate(model, pair)
+    half = data.test_inputs.half()
+    assert torch.equal(nets.predict(model, half), nets.predict(model, half.float()))
     with pytest.raises(ValueError, match=r"targets of data must be floats, as in 'waves'; got torch\.int64"):
         nets.evaluate(model, (data.test_inputs, data.test_targets.long()))
     with pytest.raises(TypeError, match=r"paths must be inputs \(N, 1, n, ...\), a torch.Tensor or an array"):
