@@ -22,12 +22,14 @@ HEADER = [
     "validation error of the three settings, %",
 ]
 
+TRIALS = ["network", "setting", "parameters", "epochs", "CPU s per epoch", "error at 64², %"]
+
 
 def body(results: dict[str, Result], missing: dict[str, str]) -> str:
     """All rows, then what has not been measured."""
     rows = [*_networks(results), *_tuned(results), *_references(results)]
     table = [report.table(HEADER, rows)] if rows else []
-    return "\n\n".join([NOTES.strip(), *table, *not_measured(missing)])
+    return "\n\n".join([NOTES.strip(), *table, *_trials(results), *not_measured(missing)])
 
 
 def _networks(results: dict[str, Result]) -> Iterator[list[str]]:
@@ -47,6 +49,24 @@ def _networks(results: dict[str, Result]) -> Iterator[list[str]]:
                 f"{1e3 * first['seconds_per_sample']:.1f}",
                 ", ".join(settings),
             ]
+
+
+def _trials(results: dict[str, Result]) -> list[str]:
+    """The trials as a table of their own: a comparison after a short time."""
+    rows = [
+        [
+            kind,
+            run["setting"],
+            f"{run['parameters']:,}",
+            f"{run['epochs']:g}",
+            f"{run['epoch']:.0f}",
+            percent([run["l2"]]),
+        ]
+        for kind in SETTINGS
+        for name, run in results.items()
+        if name.startswith(f"operator/{kind}/trial")
+    ]
+    return ["## Trials: validation error after some 120 CPU seconds", report.table(TRIALS, rows)] if rows else []
 
 
 def _tuned(results: dict[str, Result]) -> Iterator[list[str]]:
