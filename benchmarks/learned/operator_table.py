@@ -60,7 +60,7 @@ def _trials(results: dict[str, Result]) -> list[str]:
             rows.append([kind, run["setting"], *numbers])
     title = "## Trials: validation error within 120 CPU seconds"
     notes = (
-        "An epoch of MgNO is made first, and tells how many fit into the rest; the others train for all of the time."
+        "One epoch of MgNO tells how many fit into the rest of its time; the others train for all of theirs."
     )
     return [title, notes, report.table(TRIALS, rows)] if rows else []
 
