@@ -116,10 +116,15 @@ def cosine(x: np.ndarray, y: np.ndarray) -> float:
 def draw(a: np.ndarray, u: np.ndarray, found: np.ndarray, slopes: dict[str, np.ndarray], path: Path) -> None:
     """Draw a coefficient, its solution, the learned one and its error; and both gradients."""
     figure = Figure(figsize=(11, 6.4), layout="constrained")
+    largest = np.abs(found - u).max()
+    scales: dict[str, dict[str, Any]] = {
+        "learned u": {"vmin": u.min(), "vmax": u.max()},
+        "error": {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest},
+    }
     images = {"coefficient a": a, "solution u": u, "learned u": found, "error": found - u}
     images |= {f"gradient of mean u: {name}": slope for name, slope in slopes.items()}
     for ax, (name, image) in zip(figure.subplots(2, 3).flat, images.items(), strict=True):
-        shown = ax.imshow(image.T, origin="lower", extent=(0, 1, 0, 1))
+        shown = ax.imshow(image.T, origin="lower", extent=(0, 1, 0, 1), **scales.get(name, {}))
         figure.colorbar(shown, ax=ax)
         ax.set(title=name, xticks=[], yticks=[])
     figure.savefig(path, dpi=150)
@@ -129,6 +134,8 @@ def run(
     n: int = 32, samples: int = 200, epochs: int = 15, seed: int = 0, output: str | Path = "out"
 ) -> dict[str, float]:
     """Make data, train, compare, draw operator_learning.png; returns what is printed."""
+    if n < 8 or samples < 10:
+        raise ValueError(f"n must be at least 8, and samples 10, for batches of 8; got {n} and {samples}")
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     pairs = data(n, samples, seed)

@@ -226,7 +226,7 @@ def raw_values(name: str, images: Any) -> Images:
             f"{name} must be uint8 or floats of shape (N, channels, n, ...) with N >= 1; "
             f"got {images.dtype} of shape {tuple(images.shape)}"
         )
-    return images.float() if isinstance(images, Tensor) and images.is_floating_point() else images
+    return images.detach().float() if isinstance(images, Tensor) and images.is_floating_point() else images
 
 
 def whole_numbers(name: str, labels: Any) -> Tensor:

@@ -226,7 +226,7 @@ def target_tensor(name: str, values: Any) -> Tensor:
     values = as_tensor(values)
     if not isinstance(values, Tensor) or values.is_complex():
         raise TypeError(f"{name} must be a torch.Tensor or an array of real numbers; got {kind_of(values)}")
-    return values if values.is_floating_point() else values.long()
+    return values.detach() if values.is_floating_point() else values.long()
 
 
 def _targets(name: str, values: Any, inputs: Tensor) -> Tensor:

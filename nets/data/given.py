@@ -11,9 +11,7 @@ DATASET = "nets.data.Dataset(name, train_images, train_labels, test_images, test
 
 
 def as_tensor(values: Any) -> Any:
-    """An array of numbers as a tensor, a tensor outside of autograd's graph, and anything else as it is."""
-    if isinstance(values, torch.Tensor):
-        return values.detach()
+    """An array of numbers as a tensor, and anything else as it is."""
     masked = isinstance(values, np.ma.MaskedArray)  # its mask would be lost
     if not isinstance(values, np.ndarray) or masked or values.dtype.kind not in "biuf" or values.dtype.itemsize > 8:
         return values

@@ -52,7 +52,7 @@ DENSE_USE = (
     "import nets",
     "",
     'model = nets.load("checkpoint.pt")      # means, deviations and class names are in model.transform',
-    "predictions = nets.predict(model, inputs)     # inputs (N, c, n, ...) as in the data; in the units of the targets",
+    "predictions = nets.predict(model, inputs)     # inputs (N, c, n, ...) as in the data; as the targets are",
     "```",
     "",
     "`python -m nets evaluate .` repeats the evaluation; predictions.png shows truth, prediction and error.",

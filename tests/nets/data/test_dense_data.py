@@ -54,6 +54,9 @@ def test_tensors_of_a_graph_and_statistics_in_arrays():
     data = made(train_inputs=X.clone().requires_grad_(), train_targets=Y.clone().requires_grad_(), mean=np.zeros(2))
     assert not any(values.requires_grad for values in (data.train_inputs, data.train_targets))
     assert (data.mean, data.std) == ((0.0, 0.0), made().std)
+    x = X.clone().requires_grad_()
+    data.normalise(x).sum().backward()  # inputs have gradients through what a network learned
+    assert torch.allclose(x.grad, 1 / torch.tensor(data.std)[:, None].expand_as(x))
 
 
 def test_parts():
