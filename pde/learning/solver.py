@@ -106,8 +106,12 @@ class TrainedMultigrid(Multigrid):
         return "V" if cycle == "fmg" and not self.nests else cycle
 
     def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
-        """The asymptotic error reduction per cycle by local Fourier analysis; `grids` None takes four or fewer, three in three
-        dimensions.
+        """The asymptotic error reduction per cycle by local Fourier analysis.
+
+        Args:
+            cycle: "V", "W", "F" or "backslash".
+            grids: that take part; None takes four or fewer, in three dimensions three.
+            accel: None.
 
         Raises:
             ValueError: `accel` is "cg", for which there is no prediction.

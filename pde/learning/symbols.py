@@ -21,7 +21,6 @@ from pde.common.arguments import choose, count
 from pde.learning.levels import LevelParts, wider
 from pde.learning.stencils import centre, galerkin
 
-
 LARGEST = 2**25
 """Entries of all blocks at most: 512 MiB."""
 
