@@ -87,8 +87,8 @@ class Family:
         K = np.zeros(small)
         for offset, values in stencil_of(A).items():
             K[tuple(o + 1 for o in offset)] = np.broadcast_to(values, small)[(1,) * self.ndim]
-        if problem.terms.reaction < 0:
-            _check_definite(K, shape, problem.terms.reaction)
+        if (reaction := float(problem.terms.reaction)) < 0:
+            _check_definite(K, shape, reaction)
         return K
 
 

@@ -107,7 +107,7 @@ class MetaMultigrid(nn.Module):
     def part(self, A: Tensor) -> LevelParts:
         """The stencils of the level with this operator, a 3 x 3 stencil that is the same turned by 180 degrees."""
         given = torch.stack([features(turn(A)) for turn in TURNS])
-        made = self.network(given.to(self.network[0].weight.dtype)).to(A)
+        made = self.network(given.to(next(self.parameters()))).to(A)
         k, kernels = self._options["kernel"], sum(self._kernels)
         K = made[:, :-1].reshape(4, kernels, k, k)
         K = torch.stack([turn(one) for turn, one in zip(TURNS, K + K.flip(-2, -1), strict=True)]).mean(0)
