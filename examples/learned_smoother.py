@@ -5,7 +5,7 @@ smoothers and the one free number of its prolongation are parameters, which star
 interpolation. The trained cycle solves problems of any size, and the solution is the discrete one: only the way there
 is learned.
 
-    python examples/learned_smoother.py [--degrees 30] [--ratio 0.1] [--steps 200] [--seed 0] [--output out]
+    python examples/learned_smoother.py [--degrees 30] [--ratio 0.1] [--steps 120] [--seed 0] [--output out]
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ SIZES = (31, 63, 127)
 
 def diffusion(degrees: float, ratio: float) -> np.ndarray:
     """K, (2, 2): 1 along the direction that lies so many degrees from axis 0, `ratio` across it."""
+    if not ratio > 0:
+        raise ValueError(f"ratio must be positive, got {ratio}")
     along = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
     return ratio * np.eye(2) + (1 - ratio) * np.outer(along, along)
 
@@ -88,4 +90,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0, help="of the random vectors of the training")
     parser.add_argument("--output", default="out", help="folder for the picture")
     given = parser.parse_args()
-    run(given.degrees, given.ratio, given.steps, given.seed, given.output)
+    try:
+        run(given.degrees, given.ratio, given.steps, given.seed, given.output)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))

@@ -10,7 +10,7 @@ from mgcore import Progress, Solution, SolveError
 from mgcore.common.renamed import keep_old_names
 from pde.backends.numba.compilation import compile_kernels
 from pde.common.arguments import real_array
-from pde.common.arrays import import_torch, is_tensor, tensors_in
+from pde.common.arrays import is_tensor, tensors_in
 from pde.common.keywords import unknown
 from pde.common.py_pde import hint
 from pde.problem.energy import energy
@@ -54,7 +54,6 @@ def __getattr__(name: str) -> Any:
     if name == "learning":
         from importlib import import_module
 
-        import_torch("pde.learning")
         return import_module("pde.learning")
     if name != "__version__":
         raise AttributeError(f"module 'pde' has no attribute {name!r}{hint(name)}")

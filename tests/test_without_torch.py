@@ -99,6 +99,8 @@ def test_pde_predicts_and_draws(run):
     ("code", "wish"),
     [
         ("import nets", "nets"),
+        ("import pde; pde.learning", "pde.learning"),
+        ("from pde.learning.symbols import cycle_factor", "pde.learning"),
         ("from nets.naming.grammar import parse", "nets"),
         ("import pde; pde.Multigrid(pde.Poisson(31), device='cuda')", "device='cuda'"),
         ("import pde; pde.solve_poisson(1.0, 31, device='cuda:0')", "device='cuda:0'"),

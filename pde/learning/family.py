@@ -9,6 +9,7 @@ import numpy as np
 
 from pde.levels.galerkin import stencil_of
 from pde.problem.finest import finest_operator
+from pde.problem.grid import is_constant
 from pde.problem.poisson import Poisson
 
 
@@ -31,7 +32,7 @@ class Family:
             "open sides": problem.open,
             "cells": problem.centering != "vertex",
             "other sides than Dirichlet": any(s.kind != "dirichlet" for pair in problem.boundary for s in pair),
-            "stretched axes": problem.grid.is_stretched(),
+            "stretched axes": not all(is_constant(axis.spacing) for axis in problem.grid.axes),
             "a coefficient or reaction that varies": terms.varies or not isinstance(terms.reaction, float),
             "order 4": problem.order != 2,
             "ranks": problem.ranks is not None,
@@ -68,11 +69,17 @@ class Family:
 
     def on(self, shape: Sequence[int]) -> Poisson:
         """The problem on a grid of this shape, on the same box."""
+        if not np.iterable(shape) or len(shape) != self.ndim:
+            raise ValueError(f"shape must be {self.ndim} numbers of points, as problem has; got {shape!r}")
         extent, c = self.problem.extent, self.problem.terms.reaction
         return Poisson(tuple(shape), extent=extent, coefficient=self._coefficient, reaction=c)
 
     def stencil(self, shape: Sequence[int]) -> np.ndarray:
-        """A at a point inside, an array (3,) * ndim."""
+        """A at a point inside, an array (3,) * ndim.
+
+        Raises:
+            ValueError: a negative reaction leaves A indefinite on this grid.
+        """
         extent, small = self.problem.extent, (3,) * self.ndim
         lengths = [length * 4 / (n + 1) for length, n in zip(extent, shape, strict=True)]  # 3 points, the same spacing
         problem = Poisson(small, extent=lengths, coefficient=self._coefficient, reaction=self.problem.terms.reaction)
@@ -80,4 +87,22 @@ class Family:
         K = np.zeros(small)
         for offset, values in stencil_of(A).items():
             K[tuple(o + 1 for o in offset)] = np.broadcast_to(values, small)[(1,) * self.ndim]
+        if (reaction := float(problem.terms.reaction)) < 0:
+            _check_definite(K, shape, reaction)
         return K
+
+
+def _check_definite(K: np.ndarray, shape: Sequence[int], reaction: float) -> None:
+    """Refuse A where sin(pi x / L) sin(pi y / L) ... shows that it is not positive definite, without fail if K is even.
+
+    Raises:
+        ValueError: names the Rayleigh quotient of this function.
+    """
+    quotient: Any = K
+    for n in reversed(shape):
+        quotient = quotient @ np.cos(np.pi / (n + 1) * np.array([-1, 0, 1]))
+    if not quotient > 0:
+        raise ValueError(
+            f"problem: the operator must be positive definite, and with reaction={reaction:g} on a grid of shape "
+            f"{tuple(shape)} its least eigenvalue is {quotient:.3g} or less"
+        )

@@ -56,8 +56,8 @@ def rotated(angle: float, ratio: float) -> np.ndarray:
     array([[0.5, 0. ],
            [0. , 1. ]])
     """
-    c, s = cos(pi * number("angle", angle) / 180), sin(pi * angle / 180)
-    if number("ratio", ratio) <= 0:
+    c, s = cos(pi * number("angle", angle, finite=True) / 180), sin(pi * angle / 180)
+    if number("ratio", ratio, finite=True) <= 0:
         raise ValueError(f"ratio must be positive, got {ratio!r}")
     mixed = (1 - ratio) * c * s
     return np.array([[c**2 + ratio * s**2, mixed], [mixed, s**2 + ratio * c**2]])
@@ -106,7 +106,8 @@ class MetaMultigrid(nn.Module):
 
     def part(self, A: Tensor) -> LevelParts:
         """The stencils of the level with this operator, a 3 x 3 stencil that is the same turned by 180 degrees."""
-        made = self.network(torch.stack([features(turn(A)) for turn in TURNS]))
+        given = torch.stack([features(turn(A)) for turn in TURNS])
+        made = self.network(given.to(next(self.parameters()))).to(A)
         k, kernels = self._options["kernel"], sum(self._kernels)
         K = made[:, :-1].reshape(4, kernels, k, k)
         K = torch.stack([turn(one) for turn, one in zip(TURNS, K + K.flip(-2, -1), strict=True)]).mean(0)
@@ -176,22 +177,31 @@ class MetaMultigrid(nn.Module):
             The loss of each step. Where it is not finite or rises far above the first one, training ends with the
             parameters of the least loss, and says so.
         """
-        from tqdm import tqdm
-
         for name, value, least in (
             ("steps", steps, 1),
             ("batch", batch, 1),
             ("problems", problems, 1),
             ("grids", grids, 2),
+            ("frequencies", frequencies, 1),
+            ("seed", seed, 0),
         ):
             count(name, value, least)
-        drawn, generator = draw(problems, ratios, seed), torch.Generator().manual_seed(seed)
+        number("rate", rate, least=0.0, finite=True)
+        with torch.inference_mode(False), torch.enable_grad():
+            return self._descend(steps, batch, rate, draw(problems, ratios, seed), (grids, frequencies), seed, progress)
+
+    def _descend(
+        self, steps: int, batch: int, rate: float, drawn: list[Pair], sizes: tuple[int, int], seed: int, progress: bool
+    ) -> list[float]:
+        from tqdm import tqdm
+
+        generator, (grids, frequencies) = torch.Generator().manual_seed(seed), sizes
         stencils = torch.stack([_stencil(pair) for pair in drawn])
-        optimiser = torch.optim.Adam(self.parameters(), lr=number("rate", rate))
+        optimiser = torch.optim.Adam(self.parameters(), lr=rate)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
         losses, best = list[float](), deepcopy(self.state_dict())
-        for _ in tqdm(range(steps), desc="fit", disable=not progress):
-            chosen = torch.randperm(problems, generator=generator)[:batch]
+        for _ in tqdm(range(steps), desc="fit", unit="step", disable=not progress):
+            chosen = torch.randperm(len(drawn), generator=generator)[:batch]
             loss = self._loss(stencils[chosen], white_noise(2, grids, frequencies, generator=generator), frequencies)
             losses.append(float(loss.detach()))
             if not losses[-1] < losses[0] + DIVERGED:
@@ -217,6 +227,8 @@ class MetaMultigrid(nn.Module):
 
 def draw(number: int, ratios: tuple[float, float], seed: int) -> list[Pair]:
     """(angle, ratio) pairs, spread evenly over all angles and the logs of `ratios`, (least, largest)."""
+    if not isinstance(ratios, Sequence) or len(ratios) != 2:
+        raise ValueError(f"ratios must be (least, largest), got {ratios!r}")
     least, largest = ratios
     if not 0 < least <= largest <= 1:
         raise ValueError(f"ratios must be 0 < least <= largest <= 1, got {ratios!r}")

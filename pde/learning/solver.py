@@ -106,18 +106,24 @@ class TrainedMultigrid(Multigrid):
         return "V" if cycle == "fmg" and not self.nests else cycle
 
     def predict(self, cycle: str = "V", grids: int | None = None, accel: str | None = None) -> float:
-        """The asymptotic error reduction per cycle by local Fourier analysis; `grids` None takes four or fewer.
+        """The asymptotic error reduction per cycle by local Fourier analysis.
+
+        Args:
+            cycle: "V", "W", "F" or "backslash".
+            grids: that take part; None takes four or fewer, in three dimensions three.
+            accel: None.
 
         Raises:
             ValueError: `accel` is "cg", for which there is no prediction.
         """
-        from pde.learning.symbols import cycle_factor
+        from pde.learning.symbols import affordable_grids, cycle_factor
 
         if self.acceleration(accel, cycle) is not None:
             raise ValueError("accel must be None here: trained cycles within conjugate gradients are not predicted")
         A = torch.as_tensor(self.family.stencil(self.problem.shape))
-        number = min(4, len(self.levels)) if grids is None else grids
-        return float(cycle_factor(A, self._parts, grids=number, cycle=cycle, rediscretised=self._rediscretised))
+        options = {"cycle": cycle, "rediscretised": self._rediscretised, "frequencies": 16 if A.ndim < 3 else 8}
+        options["grids"] = affordable_grids(A.ndim, len(self.levels)) if grids is None else grids
+        return float(cycle_factor(A, self._parts, **options))
 
     def update(self, *_: Any, **__: Any) -> NoReturn:
         """Refused: stencils are trained for one equation.

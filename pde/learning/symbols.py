@@ -21,6 +21,9 @@ from pde.common.arguments import choose, count
 from pde.learning.levels import LevelParts, wider
 from pde.learning.stencils import centre, galerkin
 
+LARGEST = 2**25
+"""Entries of all blocks at most: 512 MiB."""
+
 
 def cycle_factor(
     A: Tensor,
@@ -59,6 +62,11 @@ def cycle_factor(
     return size ** (1 / (2 * k))
 
 
+def affordable_grids(ndim: int, levels: int) -> int:
+    """Grids of a prediction for this number of levels that keep to 64 harmonics: 4 at most, 3 in three dimensions."""
+    return min(levels, 4, 1 + 6 // ndim)
+
+
 def blocks(
     A: Tensor,
     parts: Sequence[LevelParts],
@@ -70,6 +78,8 @@ def blocks(
     """M of each base frequency, (F, n, n) for n harmonics: a cycle takes the error e to M e."""
     step, alive = _error_step(A, parts, grids, cycle, frequencies, rediscretised)
     n, F = alive[..., 0].numel(), alive.shape[-1]
+    if n * n * F > LARGEST:
+        raise ValueError(f"grids, frequencies: {n} harmonics of each of {F} frequencies are too many for blocks")
     e = torch.eye(n, dtype=A.dtype, device=A.device).reshape(n, *alive.shape[:-1], 1) * alive
     return step(e).reshape(n, n, F).permute(2, 1, 0)
 
@@ -175,9 +185,10 @@ def symbol(K: Tensor, harmonics: tuple[int, ...], frequencies: int) -> Tensor:
 @lru_cache(maxsize=64)
 def _phases(harmonics: tuple[int, ...], frequencies: int, k: int) -> tuple[Tensor, Tensor]:
     """exp(i p theta) for the offsets p of a k^ndim stencil, (k^ndim, *harmonics, F), and where theta is not zero."""
-    theta, reach = torch.stack(_theta(harmonics, frequencies)), range(-(k // 2), k // 2 + 1)
-    offsets = torch.tensor(list(product(reach, repeat=len(harmonics))), dtype=torch.float64)
-    return torch.exp(1j * torch.tensordot(offsets, theta, 1)), theta.any(0)
+    with torch.inference_mode(False):  # they are kept, and gradients need them
+        theta, reach = torch.stack(_theta(harmonics, frequencies)), range(-(k // 2), k // 2 + 1)
+        offsets = torch.tensor(list(product(reach, repeat=len(harmonics))), dtype=torch.float64)
+        return torch.exp(1j * torch.tensordot(offsets, theta, 1)), theta.any(0)
 
 
 def _theta(harmonics: tuple[int, ...], frequencies: int) -> list[Tensor]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 OMEGA = 0.8
 """Damping of Jacobi sweeps where none is asked for or found."""
 
+RATE = 0.05
+"""Of the first step of a training, for kernels of 27 points or fewer."""
+
 OWN = 3
 """Levels with stencils of their own at most, if no number is asked for: the smoothers of the last one meet grids of
 several sizes in training, and hold on larger ones. With five, 45 degrees and 0.01, cycles diverge at 511^2."""
@@ -49,7 +52,7 @@ class TrainableMultigrid(nn.Module):
         symmetric: whether the sweeps after are adjoint to those before, which makes the cycle a preconditioner.
         levels: levels with parameters of their own; None takes three, or fewer where the grid of `problem` has fewer.
         omega: damping of the Jacobi sweeps at first; None takes the best of some for this stencil and cycle, measured
-            on the smallest grid of `fit`.
+            on the smallest grid of `fit`, or 127 points.
 
     Attributes:
         omega: that damping.
@@ -104,6 +107,11 @@ class TrainableMultigrid(nn.Module):
         self.omega = self._best_omega() if omega is None else number("omega", omega, finite=True)
         self._damp(self.omega)
 
+    def extra_repr(self) -> str:
+        sweeps = len(self.before[0]), len((self.before if self.after is None else self.after)[0])
+        told = f"kernel={self.before.shape[2]}, sweeps={sweeps}, levels={len(self.before)}, cycle={self.cycle!r}"
+        return f"{self.family.problem!r}, {told}, coarse={self.coarse!r}, symmetric={self.symmetric}"
+
     def parts(self) -> list[LevelParts]:
         """The stencils of each level with parameters of its own."""
         made = []
@@ -118,8 +126,11 @@ class TrainableMultigrid(nn.Module):
         """The levels for a grid of this shape, as `mgcore` runs them, on tensors.
 
         Raises:
+            TypeError: parameters are neither float64 nor float32.
             ValueError: the shape has other axes than the problem, or an axis that cannot be halved; see `make_levels`.
         """
+        if self.before.dtype not in (torch.float64, torch.float32):
+            raise TypeError(f"parameters must be float64 or float32; got {self.before.dtype}")
         A = torch.as_tensor(self.family.stencil(self._shape(shape))).to(self.before)
         return make_levels(A, self.parts(), shape, rediscretised=self.coarse == "rediscretised")
 
@@ -165,7 +176,7 @@ class TrainableMultigrid(nn.Module):
         steps: int = 240,
         batch: int = 8,
         loss: str = "random vectors",
-        learning_rate: float = 0.05,
+        learning_rate: float | None = None,
         seed: int = 0,
         progress: bool = False,
         seconds: float | None = None,
@@ -184,7 +195,8 @@ class TrainableMultigrid(nn.Module):
             batch: random vectors on the smallest grid; larger ones have fewer.
             loss: "random vectors": the reduction of the error by three cycles after two others (Gelfand's formula);
                 "symbols": the factor of up to four grids by local Fourier analysis, without boundaries.
-            learning_rate: of the first step.
+            learning_rate: of the first step. None takes 0.05, and less for smoothers of more than 27 points, whose
+                sum would change too much at once.
             seed: of the random vectors; on one thread the result is the same each time.
             progress: show a bar on stderr.
             seconds: to stop after; the rate falls with them.
@@ -196,6 +208,13 @@ class TrainableMultigrid(nn.Module):
         Raises:
             TypeError, ValueError: naming the argument, what came and what is allowed.
         """
+        if shapes is not None and not np.iterable(shapes):
+            raise TypeError(f"shapes must be a list of shapes of grids, or None; got {described(shapes)}")
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be callable, or None; got {described(callback)}")
+        if not any(one.requires_grad and not one.is_inference() for one in self.parameters()):
+            text = "requires_grad=True, and be made outside of torch.inference_mode, to be trained"
+            raise ValueError(f"fit: at least one parameter must have {text}; none is so")
         grids = [
             self._shape(shape) for shape in (default_shapes(self.family.problem.shape) if shapes is None else shapes)
         ]
@@ -210,12 +229,13 @@ class TrainableMultigrid(nn.Module):
             count("steps", steps, least=1),
             count("batch", batch, least=1),
             choose("loss", loss, LOSSES),
-            number("learning_rate", learning_rate, least=0.0, finite=True),
+            self._rate() if learning_rate is None else number("learning_rate", learning_rate, least=0.0, finite=True),
             count("seed", seed, least=0),
             None if seconds is None else number("seconds", seconds, least=0.0),
             None if coarse_factor is None else _share("coarse_factor", coarse_factor),
         )
-        return training.run(progress, callback)
+        with torch.inference_mode(False), torch.enable_grad():
+            return training.run(progress, callback)
 
     def to_multigrid(self, problem: Poisson | None = None, dtype: str = "float64") -> TrainedMultigrid:
         """A solver in NumPy with these stencils, for the same equation on any grid; None takes `problem` itself.
@@ -230,6 +250,9 @@ class TrainableMultigrid(nn.Module):
         from pde.learning.solver import TrainedMultigrid
 
         return TrainedMultigrid(self, self.family.problem if problem is None else problem, dtype)
+
+    def _rate(self) -> float:
+        return RATE * min(1.0, 27 / self.before.shape[2] ** self.family.ndim)
 
     def _check(self, name: str, x: Any) -> None:
         if not isinstance(x, Tensor):
@@ -250,6 +273,7 @@ class TrainableMultigrid(nn.Module):
     def _best_omega(self) -> float:
         """The best of a row of dampings below 2 over the largest eigenvalue of the Jacobi matrix, on a small grid."""
         shape = default_shapes(self.family.problem.shape)[0]
+        shape = shape if len(shape) > 1 else (127,)  # a W-cycle visits the coarsest grid n / 8 times
         A = self.family.stencil(shape)
         largest = np.abs(np.fft.fftn(A, (32,) * A.ndim, range(A.ndim))).max() / A.max()
 

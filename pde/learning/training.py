@@ -157,14 +157,15 @@ class Training:
         return norms(e).log().mean() / COUNTED
 
     def by_symbols(self, shape: tuple[int, ...]) -> Tensor:
-        """The factor of as many grids as the stencils are for, four at most; smooth by a fourth power."""
-        from pde.learning.symbols import cycle_factor
+        """The factor of as many grids as the stencils are for and as is affordable; smooth by a fourth power."""
+        from pde.learning.symbols import affordable_grids, cycle_factor
 
         module = self.module
         A = torch.as_tensor(module.family.stencil(shape)).to(module.before)
         options = {"cycle": module.cycle, "rediscretised": module.coarse == "rediscretised"}
         parts = module.parts()
-        return cycle_factor(A, parts, grids=min(4, len(parts) + 1), frequencies=8, power=4, **options).log()
+        grids = affordable_grids(A.ndim, len(parts) + 1)
+        return cycle_factor(A, parts, grids=grids, frequencies=8, power=4, **options).log()
 
     def remember(self, shape: tuple[int, ...], factor: float, loss: float) -> None:
         """Keep the parameters for which the largest loss in a turn of the grids is smallest."""
@@ -203,7 +204,7 @@ def bar(shown: bool, steps: int) -> Iterator[Callable[[FitProgress], Any]]:
         return
     from tqdm import tqdm
 
-    with tqdm(total=steps, desc="fit", unit=" steps") as made:
+    with tqdm(total=steps, desc="fit", unit="step") as made:
 
         def show(told: FitProgress) -> None:
             made.set_postfix_str(f"factor {told.factor:.3f}", refresh=False)

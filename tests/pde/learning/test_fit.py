@@ -158,8 +158,51 @@ def test_grids_of_a_training(shape, expected):
     assert default_shapes(shape) == expected
 
 
+def test_gradients_are_there_whatever_surrounds_a_training():
+    expected = fresh().fit(**FEW).losses
+    made, inner = fresh(), fresh()
+    symbols = pytest.importorskip("pde.learning.symbols")
+    symbols._phases.cache_clear()
+    with torch.no_grad():
+        assert made.fit(**FEW).losses == expected
+    with torch.inference_mode():
+        assert inner.fit(**FEW).losses == expected
+        symbols.cycle_factor(torch.as_tensor(inner.family.stencil((15, 15))), inner.parts(), grids=2, frequencies=8)
+        kept = fresh()
+    assert fresh(levels=1).fit(shapes=[(7, 7)], steps=1, loss="symbols").reason != "diverged"  # with the symbols kept
+    for nothing in (kept, fresh().requires_grad_(False)):
+        refused(ValueError, ("fit", "requires_grad=True"), nothing.fit, **FEW)
+
+
+def test_parameters_that_are_not_to_be_trained_stay():
+    made = fresh()
+    made.before.requires_grad_(False)
+    before = state(made)
+    made.fit(**FEW)
+    assert torch.equal(made.before, before["before"])
+    assert not torch.equal(made.after, before["after"])
+
+
+@pytest.mark.parametrize(("shape", "kernel"), [((15, 15), 7), ((7, 7, 7), 5)])
+def test_large_kernels_take_smaller_steps(shape, kernel):
+    """At a rate of 0.05 both diverge at once."""
+    made = TrainableMultigrid(problem(shape), kernel=kernel, omega=0.8)
+    history = made.fit(shapes=[shape], steps=4, batch=2)
+    assert history.reason == "steps"
+    assert history.after < history.before
+
+
+def test_symbols_are_affordable_in_three_dimensions():
+    symbols = pytest.importorskip("pde.learning.symbols")
+    made = TrainableMultigrid(problem((15, 15, 15)), omega=0.8)
+    assert [symbols.affordable_grids(ndim, 9) for ndim in (1, 2, 3)] == [4, 4, 3]
+    refused(ValueError, ("grids, frequencies", "512"), made.to_multigrid().predict, grids=4)
+
+
 BAD = [
     (ValueError, ("shapes", "none"), {"shapes": []}),
+    (TypeError, ("shapes must be a list", "15"), {"shapes": 15}),
+    (TypeError, ("callback must be callable", "3"), {"callback": 3}),
     (ValueError, ("shape must be 2 numbers", "15"), {"shapes": [15]}),
     (ValueError, ("shape must be 2 numbers", "(15,)"), {"shapes": [(15,)]}),
     (ValueError, ("shape", "odd", "(16, 16)"), {"shapes": [(15, 15), (16, 16)]}),

@@ -112,6 +112,15 @@ def test_training_follows_its_seed_alone():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_single_precision_and_no_gradients_around_it():
+    options = {"steps": 2, "batch": 2, "problems": 4, "grids": 2}
+    one, two = MetaMultigrid(width=4), MetaMultigrid(width=4).float()
+    with torch.no_grad():
+        losses = one.fit(**options)
+    assert np.allclose(two.fit(**options), losses, rtol=1e5 * torch.finfo(torch.float32).eps)
+    assert two.measure_factor(PAIR, (7, 7)) < 1
+
+
 @pytest.mark.parametrize("rate", [10.0, 1e200])
 def test_training_that_diverges_keeps_the_best_parameters(rate, capsys):
     model = MetaMultigrid(width=4)
@@ -168,6 +177,11 @@ def test_tensor(angle):
         (lambda: MetaMultigrid().fit(steps=0), "steps"),
         (lambda: MetaMultigrid().fit(batch=0), "batch"),
         (lambda: MetaMultigrid().fit(grids=1), "grids"),
+        (lambda: MetaMultigrid().fit(seed=-1), "seed"),
+        (lambda: MetaMultigrid().fit(rate=-1.0), "rate"),
+        (lambda: MetaMultigrid().fit(ratios=3), "ratios"),
+        (lambda: rotated(math.inf, 0.1), "angle"),
+        (lambda: MetaMultigrid().levels(PAIR, (15,)), "shape"),
     ],
 )
 def test_bad_input(call, named):

@@ -144,6 +144,31 @@ def test_cycles_follow_the_dtype_of_the_parameters():
     assert made.before.grad.dtype == torch.float32
     refused(TypeError, ("f must be torch.float32", "float64"), made, values(15, 15))
 
+    refused(TypeError, ("parameters must be float64 or float32", "float16"), made.half(), values(15, 15).half())
+
+
+def test_a_module_is_printed():
+    told = repr(TrainableMultigrid(problem((15, 15)), omega=0.8, symmetric=True, sweeps=(2, 2), cycle="W"))
+    for part in ("shape=(15, 15)", "kernel=3", "sweeps=(2, 2)", "levels=3", "cycle='W'", "symmetric=True"):
+        assert part in told
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_indefinite_operators_are_refused(full):
+    """By the Rayleigh quotient of sines, which is the least eigenvalue where no mixed derivative is."""
+    matrix = problem((7, 7), full).matrix().toarray()
+    least, rounded = np.linalg.eigvalsh(matrix)[0], 49 * EPS * np.abs(matrix).sum(1).max()
+    sines = np.outer(*2 * [np.sin(np.pi * np.arange(1, 8) / 8)])
+    quotient = float(np.vdot(sines, problem((7, 7), full).apply(sines)) / np.vdot(sines, sines))
+    assert least <= quotient + rounded
+    assert full or quotient <= least + rounded
+    made = TrainableMultigrid(problem((7, 7), full, reaction=-0.999 * quotient), omega=0.8)
+    made.levels((7, 7))
+    wrong = problem((7, 7), full, reaction=-1.001 * quotient)
+    named = ("problem", "positive definite", "reaction=-", "(7, 7)")
+    refused(ValueError, named, TrainableMultigrid(wrong, omega=0.8).levels, (7, 7))
+    refused(ValueError, named[:2], TrainableMultigrid, problem((7, 7), reaction=-99.0))
+
 
 def test_parameters_are_kept_in_a_state():
     one, two = (module(problem((15, 15)), seed, transfer="symmetric") for seed in (0, 1))
@@ -157,6 +182,8 @@ BAD = [
     (ValueError, ("problem", "other sides"), (pde.Poisson((7, 7), boundary="neumann"),), {}),
     (ValueError, ("problem", "other sides"), (pde.Poisson((8, 8), boundary="periodic"),), {}),
     (ValueError, ("problem", "cells"), (pde.Poisson((8, 8), centering="cell"),), {}),
+    (ValueError, ("problem", "stretched"), (pde.Poisson((3,), coordinates=[np.array([0, 0.1, 0.3, 0.5, 1])]),), {}),
+    (ValueError, ("problem", "stretched"), (pde.Poisson((2, 2), coordinates=[np.array([0, 1, 2, 3.5])] * 2),), {}),
     (ValueError, ("problem", "varies"), (pde.Poisson((7, 7), coefficient=lambda x, y: 1 + x),), {}),
     (ValueError, ("kernel must be odd", "4"), (SQUARE,), {"kernel": 4}),
     (ValueError, ("kernel", "-1"), (SQUARE,), {"kernel": -1}),
