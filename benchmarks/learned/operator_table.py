@@ -59,9 +59,7 @@ def _trials(results: dict[str, Result]) -> list[str]:
             numbers = f"{run['parameters']:,}", f"{run['epochs']:g}", f"{run['epoch']:.0f}", percent([run["l2"]])
             rows.append([kind, run["setting"], *numbers])
     title = "## Trials: validation error within 120 CPU seconds"
-    notes = (
-        "One epoch of MgNO tells how many fit into the rest of its time; the others train for all of theirs."
-    )
+    notes = "One epoch of MgNO tells how many fit into the rest of its time; the others train for all of theirs."
     return [title, notes, report.table(TRIALS, rows)] if rows else []
 
 
