@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import wraps
 from importlib import resources
 from inspect import signature
-from math import inf, isinf
+from math import inf, isfinite, isinf
 from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
 
@@ -49,7 +49,11 @@ def number(
         result = float(value)
     except OverflowError:  # of an integer or a fraction
         raise ValueError(f"{name} must fit into float64; got {shown(value)}") from None
-    if (not isinf(least) and not least <= result <= below) or result == below < inf or (finite and isinf(result)):
+    if (
+        (not isinf(least) and not least <= result <= below)
+        or result == below < inf
+        or (finite and not isfinite(result))
+    ):
         raise ValueError(allowed)
     return result
 

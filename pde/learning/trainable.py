@@ -14,6 +14,7 @@ from mgcore import CYCLES, Level
 from pde.common.arguments import choose, count, described, number, read_nu
 from pde.learning.family import Family
 from pde.learning.levels import LevelParts, make_levels, symmetric_parts
+from pde.learning.stencils import centre
 from pde.learning.training import LOSSES, FitProgress, History, Training, default_shapes
 from pde.learning.transfers import TRANSFERS, Prolongation
 from pde.problem.poisson import Poisson
@@ -132,6 +133,8 @@ class TrainableMultigrid(nn.Module):
         if self.before.dtype not in (torch.float64, torch.float32):
             raise TypeError(f"parameters must be float64 or float32; got {self.before.dtype}")
         A = torch.as_tensor(self.family.stencil(self._shape(shape))).to(self.before)
+        if not (torch.isfinite(A).all() and torch.isfinite(1 / centre(A))):
+            raise ValueError(f"problem: a/h^2 leaves the range of {A.dtype} on a grid of shape {tuple(shape)}")
         return make_levels(A, self.parts(), shape, rediscretised=self.coarse == "rediscretised")
 
     def forward(self, f: Tensor, u: Tensor | None = None) -> Tensor:
@@ -148,6 +151,8 @@ class TrainableMultigrid(nn.Module):
             self._check("u", u)
             if u.shape[-self.family.ndim :] != f.shape[-self.family.ndim :]:
                 raise ValueError(f"u must be on the grid of f, of shape {tuple(f.shape)}; got {tuple(u.shape)}")
+            if any(1 not in (m, n) and m != n for m, n in zip(u.shape[::-1], f.shape[::-1], strict=False)):
+                raise ValueError(f"u must have the batch axes of f, of shape {tuple(f.shape)}; got {tuple(u.shape)}")
         made: Tensor = CYCLES[self.cycle](self.levels(f.shape[f.ndim - self.family.ndim :]), f, u)
         return made
 

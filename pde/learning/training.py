@@ -96,7 +96,8 @@ class Training:
             self.module.load_state_dict(self.best)
         if reason == "diverged":
             text = f"fit: the loss diverged at step {len(self.losses)}, and the best parameters before it are taken"
-            warnings.warn(f"{text}; a smaller learning_rate may help", RuntimeWarning, stacklevel=3)
+            hint = "a smaller learning_rate may help" if self.losses else "the cycle itself diverges, see omega"
+            warnings.warn(f"{text}; {hint}", RuntimeWarning, stacklevel=3)
         after = self.factor()
         if not after <= before:
             self.module.load_state_dict(start)

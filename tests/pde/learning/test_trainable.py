@@ -199,6 +199,7 @@ BAD = [
     (ValueError, ("symmetric=True needs cycle", "'F'"), (SQUARE,), {"symmetric": True, "cycle": "F"}),
     (ValueError, ("symmetric=True needs restriction",), (SQUARE,), {"symmetric": True, "restriction": "trained"}),
     (TypeError, ("omega",), (SQUARE,), {"omega": "best"}),
+    (ValueError, ("omega", "nan"), (SQUARE,), {"omega": float("nan")}),
 ]
 
 
@@ -213,6 +214,10 @@ def test_bad_data():
     refused(TypeError, ("f must be torch.float64", "int64"), made, torch.zeros(15, 15, dtype=torch.int64))
     refused(ValueError, ("f must have 2 axes", "(15,)"), made, values(15))
     refused(ValueError, ("u must be on the grid of f", "(15, 7)"), made, values(15, 15), values(15, 7))
+    refused(ValueError, ("u must have the batch axes of f", "(3, 15, 15)"), made, values(2, 15, 15), values(3, 15, 15))
+    for coefficient in (1e60, 1e-60):
+        single = module(problem((15, 15), coefficient=coefficient)).float()
+        refused(ValueError, ("problem", "range of torch.float32"), single.levels, (15, 15))
     refused(ValueError, ("shape", "odd", "(20, 20)"), made, values(20, 20))
     refused(ValueError, ("shape", "odd", "(39, 39)", "(4, 4)"), made, values(39, 39))
     refused(ValueError, ("shape must be 2 numbers", "(7, 7, 7)"), made.measure_factor, (7, 7, 7))
