@@ -65,6 +65,7 @@ def run(
     """Train, print the factors before and after, solve, draw learned_smoother.png; returns the factors."""
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)  # the grids are too small to share out
     problem = pde.Poisson((63, 63), coefficient=diffusion(degrees, ratio))
     cycle = TrainableMultigrid(problem, transfer="symmetric")
     before, untrained = factors(cycle), cycle.to_multigrid()

@@ -86,7 +86,10 @@ class TrainableMultigrid(nn.Module):
         super().__init__()
         self.family = Family(problem)
         ndim = self.family.ndim
-        self.cycle, self.symmetric = choose("cycle", cycle, CYCLES), bool(symmetric)
+        for name, value in (("symmetric", symmetric), ("per_level", per_level)):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False; got {described(value)}")
+        self.cycle, self.symmetric = choose("cycle", cycle, CYCLES), symmetric
         self.coarse = choose("coarse", coarse, ("galerkin", "rediscretised"))
         choose("transfer", transfer, TRANSFERS)
         choose("restriction", restriction, ("transpose", "trained"))

@@ -186,6 +186,7 @@ BAD = [
     (ValueError, ("problem", "stretched"), (pde.Poisson((2, 2), coordinates=[np.array([0, 1, 2, 3.5])] * 2),), {}),
     (ValueError, ("problem", "varies"), (pde.Poisson((7, 7), coefficient=lambda x, y: 1 + x),), {}),
     (ValueError, ("kernel must be odd", "4"), (SQUARE,), {"kernel": 4}),
+    (TypeError, ("symmetric must be True or False", "no"), (SQUARE,), {"symmetric": "no"}),
     (ValueError, ("kernel", "-1"), (SQUARE,), {"kernel": -1}),
     (ValueError, ("sweeps must be two numbers", "(0, 0)"), (SQUARE,), {"sweeps": (0, 0)}),
     (ValueError, ("sweeps must be two numbers", "3"), (SQUARE,), {"sweeps": 3}),
