@@ -44,7 +44,9 @@ def learning_curve(history: Sequence[Mapping[str, Any]], path: str | PathLike[st
     for key, label, colour in curves:
         rows = [row for row in history if row[key] is not None]  # not every epoch is evaluated
         error = [100 * (1 - row[key]) if percent else row[key] for row in rows]
-        errors.plot([row["epoch"] for row in rows], error, color=colour, label=label, lw=2, clip_on=False)
+        marker = "o" if len(rows) == 1 else "none"
+        at = [row["epoch"] for row in rows]
+        errors.plot(at, error, color=colour, label=label, lw=2, marker=marker, clip_on=False)
     value = history[-1][f"{part}_{own}"]
     last, words = (100 * (1 - value), f"{100 * (1 - value):.2f} %") if percent else (value, f"{value:.3g}")
     errors.annotate(words, (epochs[-1], last), (6, 6), textcoords="offset points", color=BLUE, va="center")
