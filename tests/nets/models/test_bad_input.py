@@ -33,7 +33,7 @@ GOOD = {"nu": (2, 2), "channels_u": (4, 4), "channels_f": (4, 4)}
         ({"transfers": "linear", "dims": 3}, ValueError, "transfers must be"),
         ({"transfer_activation": 1}, ValueError, "transfer_activation must be True or False; got 1"),
         ({"activation": "tanh"}, ValueError, "activation must be 'relu', 'prelu', .* or 'hat.*'; got 'tanh'"),
-        ({"activation": None}, TypeError, "activation must be a string"),
+        ({"activation": 3}, TypeError, "activation must be a string"),
         ({"activation": "hat:5,0"}, ValueError, "supports of a hat must be numbers from 0.01 to 10000.*got 'hat:5,0'"),
         ({"activation": "hat:5,nan"}, ValueError, "must be numbers from 0.01 to 10000"),
         ({"activation": "hat:1e-40"}, ValueError, "must be numbers from 0.01 to 10000"),

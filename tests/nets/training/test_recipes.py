@@ -216,7 +216,7 @@ def test_toml_file_and_command_line(tmp_path, capsys):
         ('epochs = "3"', "epochs must be an integer; got '3'"),
         ("epochs = true", "epochs must be an integer; got True"),
         ("compile = 1", "compile must be true or false; got 1"),
-        ('form = "both"', "form must be one of auto, residual, feature; got 'both'"),
+        ('form = "both"', "form must be one of auto, residual, feature, published; got 'both'"),
         ("epochs = ", "is no TOML file"),
         (None, "there is no file"),
     ],

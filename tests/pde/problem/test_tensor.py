@@ -226,4 +226,3 @@ def test_wrong_solvers_of_tensors():
     p = pde.Poisson((15, 15), coefficient=GOOD)
     refused(ValueError, ["coarse", "'rediscretised'", "'galerkin'"], pde.Multigrid, p, coarse="rediscretised")
     refused(ValueError, ["transfer", "'operator'", "'bilinear'"], pde.Multigrid, p, transfer="operator")
-    refused(ValueError, ["coefficient", "Fourier", "full"], pde.Multigrid(p).predict)
