@@ -11,7 +11,7 @@ import pde
 from mgcore import stencils
 from pde.learning import TrainableMultigrid
 from pde.learning.levels import check_constants, make_levels, wider
-from pde.learning.stencils import adjoint, galerkin
+from pde.learning.stencils import adjoint, apply, galerkin, prolong, restrict
 from pde.levels.hierarchy import COARSEST_SIZE
 from tests.pde.learning.modules import module, problem, spacings, values
 from tests.pde.refusals import ids, refused
@@ -123,6 +123,16 @@ def test_products_are_those_of_kernels_and_of_sparse_matrices():
     P, R = module(problem((7, 7)), transfer="free", restriction="trained").parts()[0][2:]
     product = galerkin(adjoint(A), 4 * R, P / 4)  # (R A P)^T = P^T A^T R^T
     assert torch.allclose(product, adjoint(galerkin(A, P, R)), rtol=0, atol=27 * EPS * float(A.abs().max()))
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_products_of_any_stencils(ndim):
+    """No stencil is the same turned about its middle."""
+    A, P, R = (values(*(3,) * ndim) - k for k in range(3))
+    e = values(*(7,) * ndim)
+    product = restrict(R, apply(A, prolong(P, e)))
+    sizes = [float(K.abs().sum()) for K in (R, A, P, e)]
+    assert torch.allclose(apply(galerkin(A, P, R), e), product, rtol=0, atol=4 * 9**ndim * EPS * np.prod(sizes))
 
 
 def test_twice_the_spacing_keeps_the_reaction():
