@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 from torch.nn.functional import softplus
 
-from mgcore import Level
+from mgcore import Level, stencils
 from pde.common.arguments import count, number
 from pde.common.progress import say
 from pde.learning.family import Family
@@ -22,6 +22,7 @@ from pde.learning.levels import LevelParts, make_levels, symmetric_parts
 from pde.learning.stencils import centre, galerkin
 from pde.learning.symbols import noise_factor, white_noise
 from pde.learning.trainable import OMEGA, TrainableMultigrid, jacobi
+from pde.learning.transfers import CORNERS
 from pde.problem.poisson import Poisson
 
 Pair: TypeAlias = tuple[float, float]
@@ -29,10 +30,6 @@ Pair: TypeAlias = tuple[float, float]
 
 LEVELS = 8
 """With stencils of their own; below, where they hardly change, levels share the last."""
-
-BILINEAR = [[0.25, 0.5, 0.25], [0.5, 1.0, 0.5], [0.25, 0.5, 0.25]]
-CORNERS = [[0.25, 0.0, -0.25], [0.0, 0.0, 0.0], [-0.25, 0.0, 0.25]]
-"""P with the free number w, as in `Prolongation`, is BILINEAR + w CORNERS."""
 
 DIVERGED = 3.0
 """A loss so much above the first one, 20 times the cycles, ends a training."""
@@ -113,7 +110,7 @@ class MetaMultigrid(nn.Module):
         K = torch.stack([turn(one) for turn, one in zip(TURNS, K + K.flip(-2, -1), strict=True)]).mean(0)
         K = K + jacobi(1, kernels, k, 2)[0]
         corners = (made[:, -1] * made.new_tensor(SIGNS)).mean()
-        P = A.new_tensor(BILINEAR) + corners * A.new_tensor(CORNERS)
+        P = A.new_tensor(stencils.BILINEAR) + corners * A.new_tensor(CORNERS)
         before, after = K.split(self._kernels)
         part = LevelParts(before, after, P, P / 4)
         return symmetric_parts(part) if self._options["symmetric"] else part

@@ -9,13 +9,16 @@ from torch import Tensor, nn
 
 TRANSFERS = ("bilinear", "symmetric", "free")
 
+CORNERS = ((0.25, 0.0, -0.25), (0.0, 0.0, 0.0), (-0.25, 0.0, 0.25))
+"""The change of a bilinear P by its one free number, in two dimensions."""
+
 
 class Prolongation(nn.Module):
     """P of each level, (levels, 3, ..., 3), bilinear at first.
 
     Fine points beside a coarse one along some axes, 2^(their number) coarse ones around, are given shares that sum
-    to 1. "symmetric", in two dimensions: those at edges have one half each, and of those in the middle of a cell t / 2
-    comes from the corners (-, -), (+, +) and (1 - t) / 2 from the others. "free": any shares.
+    to 1. "symmetric", in two dimensions: P + w `CORNERS`; edges keep one half each, and the middle of a cell takes
+    (1 + w) / 4 from either of two opposite corners and (1 - w) / 4 from the others. "free": any shares.
     """
 
     bilinear: Tensor
@@ -39,7 +42,7 @@ class Prolongation(nn.Module):
     def _directions(self) -> Tensor:
         """Stencils that keep constants zero, (numbers, 3, ..., 3)."""
         if self.kind == "symmetric":
-            return self.bilinear.new_tensor([[[1, 0, -1], [0, 0, 0], [-1, 0, 1]]]) / 4
+            return self.bilinear.new_tensor([CORNERS])
         made = []
         for group in _points(self.ndim):
             first, *others = product(*((0, 2) if o else (1,) for o in group))
