@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import errno
+import os
+import stat
 import sys
 import time
 import traceback
@@ -147,7 +150,27 @@ def _abort(comm: Any) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
+            wait_until_read(stream.fileno())  # mpiexec drops what it has not read when it hears of the end
     comm.Abort(1)
+
+
+def wait_until_read(pipe: int, patience: float = PATIENCE) -> bool:
+    """Wait until the other end has read everything in a pipe; whether that was so in time.
+
+    Raises:
+        OSError, ImportError: it is no pipe, or the system does not tell.
+    """
+    import fcntl  # not on Windows
+    import termios
+
+    if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+        raise OSError(errno.ESPIPE, "not a pipe")
+    began = time.monotonic()
+    while int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder):
+        if time.monotonic() - began > patience:
+            return False
+        time.sleep(0.001)
+    return True
 
 
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], Any]

@@ -1,11 +1,15 @@
 """A failure on one rank is raised on all of them, or ends all of them; no program hangs."""
 
+import os
 import sys
+import tempfile
 import textwrap
+import threading
 
 import numpy as np
 import pytest
 
+from pde.common.rank_errors import wait_until_read
 from pde.common.ranks import RankError, read_ranks
 from tests.mpi.launch import mpiexec
 
@@ -180,6 +184,21 @@ def test_a_rank_that_leaves_a_call_takes_others_along():
     done = run(3, "with ranks.together(communicates=True):\n    if one:\n        sys.exit(3)\n    ranks.every(1)")
     assert done.returncode != 0
     assert "SystemExit: 3" in done.stderr
+
+
+def test_what_was_printed_is_read_before_the_end():
+    """An Abort may come before mpiexec has read what the rank printed."""
+    reading, writing = os.pipe()
+    with open(reading, "rb", buffering=0) as end, open(writing, "wb", buffering=0) as pipe:
+        assert wait_until_read(pipe.fileno(), patience=0)
+        pipe.write(b"of one rank")
+        assert not wait_until_read(pipe.fileno(), patience=0.01)
+        reader = threading.Timer(0.05, end.read, [100])
+        reader.start()
+        assert wait_until_read(pipe.fileno(), patience=60)
+        reader.join()
+    with tempfile.TemporaryFile() as file, pytest.raises(OSError, match="not a pipe"):
+        wait_until_read(file.fileno())
 
 
 def test_exit_codes_stay():
