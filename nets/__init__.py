@@ -25,8 +25,10 @@ from nets.models.checkpoint import CheckpointError
 from nets.models.create import create_model, is_model, list_models
 from nets.models.densenet import DenseNet
 from nets.models.feature_net import FeatureNet
+from nets.models.freezing import freeze
 from nets.models.mgnet import MgNet
 from nets.models.mgno import MgNO
+from nets.models.modes import train_mode
 from nets.models.plain import PlainNet
 from nets.models.resnet import ResNet
 from nets.models.saved import save
@@ -87,6 +89,7 @@ __all__ = [
     "evaluate",
     "export",
     "export_hub",
+    "freeze",
     "is_model",
     "list_models",
     "load",
@@ -97,6 +100,7 @@ __all__ = [
     "save",
     "summary",
     "train",
+    "train_mode",
     "training_memory",
 ]
 

@@ -38,28 +38,40 @@ def frozen_names(model: nn.Module) -> list[str]:
 
 
 def train_mode(model: nn.Module) -> None:
-    """Put a network into training mode, without the batch norms that are frozen."""
+    """Put a network into training mode, and its frozen parts into evaluation mode, as `nets.train` does.
+
+    A part is frozen where it has parameters and none of them has requires_grad=True; so are the modules in it. Its
+    batch norms keep their statistics, and its dropout does nothing.
+
+    >>> model = create_model("MgNet[1,1]-[4]-B^l")
+    >>> names = freeze(model, "stem")
+    >>> train_mode(model)
+    >>> model.training, model.stem.norm.training
+    (True, False)
+    """
     model.train()
-    for norm in _norms(model, frozen=True):
-        norm.eval()
+    for module in _frozen(model):
+        module.training = False
 
 
 def is_frozen(module: nn.Module) -> bool:
-    """Tell whether a module has parameters of its own and none of them is trained."""
-    weights = list(module.parameters(recurse=False))
+    """Tell whether a module has parameters, in it or in its modules, and none of them is trained."""
+    weights = list(module.parameters())
     return bool(weights) and not any(w.requires_grad for w in weights)
 
 
 def trained_norms(model: nn.Module) -> list[_BatchNorm]:
-    """List the batch norms whose statistics follow the batches in training: those that are not frozen."""
-    return _norms(model, frozen=False)
+    """List the batch norms whose statistics follow the batches in training: those outside of frozen modules."""
+    still = _frozen(model)
+    return [m for m in model.modules() if isinstance(m, _BatchNorm) and m not in still]
 
 
 def moving_statistics(model: nn.Module) -> list[Tensor]:
-    """List the buffers that training changes: all but those of frozen batch norms."""
-    still = {id(b) for norm in _norms(model, frozen=True) for b in norm.buffers()}
+    """List the buffers that training changes: all but those of frozen modules."""
+    still = {id(b) for module in _frozen(model) for b in module.buffers()}
     return [b for b in model.buffers() if id(b) not in still]
 
 
-def _norms(model: nn.Module, *, frozen: bool) -> list[_BatchNorm]:
-    return [m for m in model.modules() if isinstance(m, _BatchNorm) and is_frozen(m) == frozen]
+def _frozen(model: nn.Module) -> set[nn.Module]:
+    """The frozen modules, and the modules in them."""
+    return {inner for module in model.modules() if is_frozen(module) for inner in module.modules()}

@@ -15,6 +15,7 @@ from nets import data as datasets
 from nets.common.checks import suggesting
 from nets.data import Data, DenseDataset, DenseTransform
 from nets.models.base import Network
+from nets.models.freezing import freeze
 from nets.models.modes import trained_as_before
 from nets.models.weights import load_weights
 from nets.runs.checkpoint_interval import CheckpointInterval
@@ -97,8 +98,8 @@ def train(
 
     Args:
         model: a network, which is trained in place, or a name for `create_model`, made from the seed. Parameters with
-            requires_grad=False stay as they are, and so do the statistics of a batch norm all of whose parameters are
-            frozen: it stays in evaluation mode.
+            requires_grad=False stay as they are. A module none of whose parameters is trained stays in evaluation mode,
+            with the statistics of its batch norms. Afterwards the parameters that were trained before are so again.
         data: a data set, or a name that `nets.data.load` takes, split by the seed. A `nets.data.DenseDataset`, or the
             path of a file .npz, has a target at every point: the model must predict there, as V-MgNet does.
         recipe: a `Recipe` or its name; None takes the one made for the data set.
@@ -113,7 +114,7 @@ def train(
         tensorboard: write events for TensorBoard into the folder "tensorboard" of `output`.
         device: where to train. Under torchrun "cuda" is one GPU per process.
         progress: whether to report on stderr, a line for every epoch, and on a terminal a bar too; None reports.
-        overrides: single settings of the recipe, such as epochs=10.
+        overrides: single settings of the recipe, such as epochs=10 or freeze="stem".
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed, before any work.
@@ -143,6 +144,9 @@ def train(
     interval = CheckpointInterval.parse(checkpoint_every)
     device = local_device(usable_device(device))
     with joined(device) as ranks, ExitStack() as stack:
+        stack.enter_context(trained_as_before(model))  # freeze and whitening are of this run
+        if recipe.freeze:
+            freeze(model, recipe.freeze)
         check_fit(model, data, recipe, ranks.count)
         folder = RunFolder(Path(output), interval) if output is not None and ranks.first else None
 
@@ -157,7 +161,6 @@ def train(
             model.transform = DenseTransform.of(data)
         precision = _precision(model, data, recipe, ranks, content) if recipe.precision == "auto" else None
         stop = stack.enter_context(Stop())
-        stack.enter_context(trained_as_before(model))  # whitening freezes a layer
         run = Run.start(model, data, recipe, seed, ranks, precision)
         run.resume(content)
         ranks.on_first(lambda: None if folder is None else folder.begin(run, named))

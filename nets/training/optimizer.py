@@ -11,16 +11,22 @@ from torch import nn
 from nets.training.recipe import ADAMW, Recipe
 
 BETA2 = 0.999
+FACTOR = "rate_factor"
+"""In a group of weights, where they do not have the learning rate itself."""
 
 
 def create_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimiser of a recipe for the weights of a model that are trained."""
+    """The optimiser of a recipe for the weights of a model that are trained; the rates are those of `set_rate`."""
     trained = [p for p in model.parameters() if p.requires_grad]
-    others_decay = recipe.weight_decay if recipe.decay_norms else 0.0
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": others_decay},
-    ]
+    if recipe.body_rate == 1:
+        groups = _groups(trained, recipe)  # as older checkpoints have them
+    else:
+        head = {id(p) for p in model.get_classifier().parameters()}  # type: ignore[operator]
+        groups = [
+            {**group, FACTOR: factor}
+            for factor, of_head in ((recipe.body_rate, False), (1.0, True))
+            for group in _groups([p for p in trained if (id(p) in head) == of_head], recipe)
+        ]
     if recipe.optimizer == ADAMW:
         return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, BETA2), foreach=True)
     settings: dict[str, Any] = {
@@ -31,6 +37,21 @@ def create_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.momentum_form == "S19":
         return SGDOfS19(groups, **settings)
     return torch.optim.SGD(groups, foreach=True, **settings)
+
+
+def _groups(weights: list[nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:
+    """The weights of layers, and the others, which may decay otherwise."""
+    others_decay = recipe.weight_decay if recipe.decay_norms else 0.0
+    return [
+        {"params": [p for p in weights if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in weights if p.ndim <= 1], "weight_decay": others_decay},
+    ]
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group of weights the learning rate, times `body_rate` where they are of the body."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get(FACTOR, 1.0)
 
 
 class SGDOfS19(torch.optim.Optimizer):

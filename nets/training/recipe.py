@@ -7,6 +7,7 @@ from typing import Any
 
 from nets.common.checks import check_choices, check_integer, check_number
 from nets.data import Augmentation
+from nets.models.freezing import as_text
 from nets.training.schedule import learning_rate
 
 LOSSES = AUTO, CROSS_ENTROPY, L2, H1, MSE = "auto", "cross-entropy", "relative L2", "H1", "mse"
@@ -72,6 +73,9 @@ class Recipe:
             every axis has extent 1; or "mse", the mean squared error of targets divided by their standard deviation.
             "auto" is cross-entropy or relative L2, as the targets are.
         optimizer: "sgd" with momentum, or "adamw".
+        freeze: parts of the network that this run leaves as they are, in the form of `nets.freeze`: "stem, level 1", or
+            "all but head".
+        body_rate: factor > 0 of the learning rate for everything but the head, the last layer.
 
     >>> Recipe(epochs=10, learning_rate=0.05).schedule
     'cosine'
@@ -112,6 +116,8 @@ class Recipe:
     limit_batches: int = 0
     loss: str = AUTO
     optimizer: str = SGD
+    freeze: str = ""
+    body_rate: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "step_epochs", "grad_accum"):
@@ -121,6 +127,11 @@ class Recipe:
         check_number("learning_rate", self.learning_rate)
         if not self.learning_rate:
             raise ValueError("learning_rate must be a number > 0; got 0")
+        check_number("body_rate", self.body_rate)
+        if not self.body_rate:
+            raise ValueError("body_rate must be a number > 0; got 0; freeze='all but head' trains the head alone")
+        if self.freeze != "":
+            object.__setattr__(self, "freeze", as_text(self.freeze))  # a sequence too
         check_number("step_factor", self.step_factor, least=1)
         for name in ("warmup", "momentum", "label_smoothing", "averaging", "val_fraction"):
             check_number(name, getattr(self, name), below=1)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.training.objective import Classification, Objective
+from nets.training.optimizer import set_rate
 from nets.training.recipe import Recipe
 
 
@@ -63,8 +64,7 @@ def _sum_later(model: nn.Module, later: bool) -> AbstractContextManager[Any]:
 
 def update(optimizer: torch.optim.Optimizer, rate: float, recipe: Recipe) -> None:
     """Use the gradients up: clip them where the recipe says so, change the weights, forget them."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    set_rate(optimizer, rate)
     if recipe.clip_grad:
         weights = [w for group in optimizer.param_groups for w in group["params"]]
         nn.utils.clip_grad_norm_(weights, recipe.clip_grad)
