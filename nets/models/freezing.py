@@ -43,9 +43,10 @@ def freeze(model: nn.Module, parts: str | Sequence[str]) -> list[str]:
         raise TypeError(f"model must be a network; got {type(model).__name__}")
     text = as_text(parts)
     names = [name for name, _ in model.named_parameters()]
-    network = model.config.notation if isinstance(model, Network) else type(model).__name__
-    found = {name for part in text.removeprefix(ALL_BUT).split(", ") for name in _named(part, names, network)}
+    found = {name for part in text.removeprefix(ALL_BUT).split(", ") for name in _named(part, names, model)}
     chosen = [name for name in names if (name in found) != text.startswith(ALL_BUT)]
+    if not chosen:
+        raise ValueError(f"freeze must leave something to freeze; got {parts!r}, which is all but the whole network")
     for name in chosen:
         model.get_parameter(name).requires_grad_(False)
     return chosen
@@ -67,21 +68,22 @@ def as_text(parts: Any) -> str:
     return ", ".join(named)
 
 
-def _named(part: str, names: Sequence[str], network: str) -> list[str]:
+def _named(part: str, names: Sequence[str], model: nn.Module) -> list[str]:
     """Find the parameters of a part: those of a grid, or those that a pattern matches, or a module around them."""
-    levels = {name: level for name in names if (level := locate(name).level) is not None}
-    last = max(levels.values(), default=-1) + 1
+    grids = len(model.feature_info) if isinstance(model, Network) else 0
     if numbers := LEVELS.fullmatch(part):
         first, end = int(numbers[1]), int(numbers[2] or numbers[1])
-        found = [name for name, level in levels.items() if first <= level + 1 <= end <= last]
+        levels = range(first - 1, end) if 1 <= first <= end <= grids else ()
+        found = [name for name in names if locate(name).level in levels]
     else:
         found = [name for name in names if any(fnmatchcase(module, part) for module in _around(name))]
     if found:
         return found
     known = dict.fromkeys(module for name in names for module in _around(name))
+    network = model.config.notation if isinstance(model, Network) else type(model).__name__
     need = f"parts of {network} with parameters: {', '.join(module for module in known if '.' not in module)}"
-    grids = f", the levels 1 to {last}" if last else ""
-    raise ValueError(f"freeze must name {need}{grids}; got {part!r}{suggestion(part, known)}")
+    need += f", the levels 1 to {grids}" if grids else ""
+    raise ValueError(f"freeze must name {need}; got {part!r}{suggestion(part, known)}")
 
 
 def _around(name: str) -> list[str]:

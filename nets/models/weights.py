@@ -67,7 +67,7 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         which, why = "its own model" if into is None else "into", f"{type(error).__name__}: {error}".splitlines()[0]
         raise CheckpointError(f"checkpoint: {checkpoint} does not fit {which} ({why[:200]})") from error
-    model.origin = _origin(saved)
+    model.origin = origin(saved)
     return model.eval()
 
 
@@ -77,7 +77,7 @@ def _made(saved: Saved) -> Network:
     return made.double() if any(weight.dtype == torch.float64 for weight in saved.state.values()) else made
 
 
-def _origin(saved: Saved) -> dict[str, Any]:
+def origin(saved: Saved) -> dict[str, Any]:
     """Say where weights are from: the file and its SHA-256, and which network was trained on which data."""
     with open(saved.file, "rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -113,9 +113,9 @@ def load_weights(model: Network, path: str | os.PathLike[str], argument: str = "
         model.load_state_dict(state)
     except RuntimeError as error:
         raise CheckpointError(f"{argument}: {path}: {error}") from error
-    model.origin = _origin(saved)
+    model.origin = origin(saved)
     if theirs != ours and head:
-        warnings.warn(_left_out(path, theirs, ours), stacklevel=3)
+        warnings.warn(f"{argument}: {_left_out(path, theirs, ours)}", stacklevel=3)
 
 
 def _check_architecture(
@@ -131,7 +131,7 @@ def _check_architecture(
 def _left_out(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     end = f"the model's own ({_shapes(ours)}) keeps its initial values" if ours else "the model has none"
     start = f"the head in {path} ({_shapes(theirs)}) is left out" if theirs else f"{path} has no head"
-    return f"weights: {start}; {end}"
+    return f"{start}; {end}"
 
 
 def _shapes(weights: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ FILE = "model_card.md"
 PARTS = {"train": "training", "test": "test"}
 PUBLISHED = {True: " (as published)", False: " (not the published file)", None: ""}
 LICENCE = "code: MIT; the weights belong to who trained them, and the data have terms of their own"
+NAMED = 12
+"""Frozen parameters that are named."""
 WORST = 5
 """Classes with the lowest accuracy that are named."""
 
@@ -94,7 +96,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         "settings": ", ".join(f"{name} = {value}" for name, value in settings.items()),
         "replaced modules": "; ".join(f"{name} is {words}" for name, words in (record.get("modules") or {}).items()),
         "initial weights": initial_weights(record),
-        "frozen parameters": ", ".join(record.get("frozen") or ()),
+        "frozen parameters": _frozen(record),
         "data": _data(data),
         "files": ", ".join(f["name"] + PUBLISHED[f.get("as_published")] for f in data.get("files") or ()),
         "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{source}", overrides])),
@@ -117,6 +119,14 @@ def initial_weights(record: Mapping[str, Any]) -> str:
         return ""
     trained = f" ({initial['model']} trained on {initial['data']})" if "data" in initial else ""
     return f"{initial['from']}{trained}, SHA-256 {initial.get('file_sha256', initial['sha256'])}"
+
+
+def _frozen(record: Mapping[str, Any]) -> str:
+    """Name the frozen parameters, or count them where they are many."""
+    names, freeze = list(record.get("frozen") or ()), (record.get("recipe") or {}).get("freeze")
+    if len(names) <= NAMED:
+        return ", ".join(names)
+    return f"{len(names)}, {f'freeze = {freeze}' if freeze else f'from {names[0]} to {names[-1]}'}"
 
 
 def _data(data: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from nets.common.formatting import EMPTY, duration
 from nets.papers.accuracies import PublishedAccuracy, all_published, plain
+from nets.runs.model_card import initial_weights
 from nets.runs.records import Group
 from nets.training.objective import FIGURES
 
@@ -106,6 +107,7 @@ def _notes(found: Sequence[Group]) -> list[str]:
     """Explain the numbers, list the runs without a result, and add remarks on the published ones."""
     notes = [CHOSEN] if any(group.n for group in found) else []
     notes += _sentence("Result: ", {group.first.which for group in found if group.n})
+    notes += _sentence("Weights to start from: ", {initial_weights(r.content) for g in found for r in g.finished})
     notes += _sentence("Hardware: ", {record.hardware for g in found for record in g.finished})
     for group in found:
         for record in group.others:
@@ -144,6 +146,7 @@ def _values(group: Group) -> dict[str, Any]:
         "seeds": [r.seed for r in group.finished],
         "not_finished": [{"seed": r.seed, "status": r.status, "message": r.message} for r in group.others],
         "published": group.published,
+        "initial_weights": "; ".join(sorted({initial_weights(r.content) for r in group.records} - {""})),
         "records": [str(r.path) for r in group.records],
     }
 

@@ -20,7 +20,8 @@ from nets.models.modes import trained_as_before
 from nets.models.weights import load_weights
 from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.directory import RunFolder
-from nets.runs.resume import Run
+from nets.runs.model_card import initial_weights
+from nets.runs.resume import Run, check_start
 from nets.runs.tensorboard import Events, check_tensorboard
 from nets.training.checks import check_arguments, check_fit, network_for, usable_device
 from nets.training.dense_evaluation import DenseEvaluation
@@ -138,8 +139,9 @@ def train(
     if isinstance(data, str | PathLike):
         data = datasets.load(data, seed)
     asked = recipe_for(data, recipe, {})
-    named = {"name": name_of(asked), "source": SOURCES.get(name_of(asked) or ""), "overrides": overrides}
     recipe = recipe_for(data, asked, overrides)
+    settings = {name: getattr(recipe, name) for name in overrides}
+    named = {"name": name_of(asked), "source": SOURCES.get(name_of(asked) or ""), "overrides": settings}
     model = network_for(model, data, seed, recipe.initialization)
     interval = CheckpointInterval.parse(checkpoint_every)
     device = local_device(usable_device(device))
@@ -156,6 +158,8 @@ def train(
         content = ranks.on_first(claim)
         if init_from is not None and content is None:
             load_weights(model, init_from, "init_from")
+        elif init_from is not None and content is not None:
+            check_start(content, init_from)
         model.to(device)
         if isinstance(data, DenseDataset):
             model.transform = DenseTransform.of(data)
@@ -165,7 +169,7 @@ def train(
         run.resume(content)
         ranks.on_first(lambda: None if folder is None else folder.begin(run, named))
         events = Events(Path(output) / "tensorboard" if tensorboard and output else None, ranks)
-        with closing(events), closing(Progress(progress, run.training, precision)) as shown:
+        with closing(events), closing(Progress(progress, run.training, precision, _start(run))) as shown:
             observer = RunObserver(run, folder, stop, shown, events)
             evaluation, validation = _train(run, observer, evaluate_every)
         if folder is not None:
@@ -180,6 +184,14 @@ def train(
 
 # create_model(lr=0.1) is told where a learning rate goes
 suggesting.arguments["train"] = {*signature(train).parameters, *(field.name for field in fields(Recipe))}
+
+
+def _start(run: Run) -> str:
+    """Say from which weights a run starts, if they are not random, and how much of them it leaves alone."""
+    weights, frozen = initial_weights({"initial": run.initial}), len(run.frozen)
+    words = [f"starts from {weights}"] * bool(weights)
+    total = len(list(run.training.model.parameters()))
+    return "; ".join(words + [f"{frozen} of {total} parameters frozen"] * bool(frozen))
 
 
 def _precision(model: Network, data: Data, recipe: Recipe, ranks: Ranks, content: dict[str, Any] | None) -> Precision:

@@ -143,9 +143,7 @@ def _check_step(model: Network, image: Tensor, recipe: Recipe, ranks: int) -> No
         used = weights and scores.requires_grad
         gradients = torch.autograd.grad(scores, weights, allow_unused=True) if used else ()
     if all(gradient is None for gradient in gradients):
-        which = (
-            "its scores depend on none of them" if weights else "all others are frozen, by requires_grad or freeze"
-        )
+        which = "its scores depend on none of them" if weights else "all others are frozen, by requires_grad or freeze"
         found = f"{counted(len(weights), 'trained parameter')}, {which}"
         raise ValueError(f"model must have a weight to train; it has {found}")
     if single and recipe.batch == ranks * recipe.grad_accum:

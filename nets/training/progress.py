@@ -22,9 +22,12 @@ class Progress:
     Args:
         shown: whether to report; None reports.
         precision: the choice for precision="auto".
+        start: a line on the weights that the run starts from, and those that it leaves alone.
     """
 
-    def __init__(self, shown: bool | None, training: Training, precision: Precision | None = None) -> None:
+    def __init__(
+        self, shown: bool | None, training: Training, precision: Precision | None = None, start: str = ""
+    ) -> None:
         from tqdm import tqdm
 
         self.training, self.shown = training, shown is not False and training.ranks.first
@@ -33,6 +36,8 @@ class Progress:
         if self.shown and training.epoch < training.recipe.epochs:
             epochs = f"epochs {training.epoch + 1} to {training.recipe.epochs}, {len(batches)} steps each"
             say(f"{training.model.config.notation} on {training.whole.name}: {epochs}")
+            if start:
+                say(start)
             if precision is not None:
                 say(f"computed in {precision}")
         self.bar: Any = tqdm(

@@ -8,7 +8,6 @@ import torch
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from torch import nn
 
 import nets
 from nets import Transform
@@ -184,14 +183,6 @@ def test_nothing_to_train(freeze, settings, words, checkpointing, tmp_path):
         nets.train(model, blobs(), output=tmp_path / "run", **SETTINGS, **settings)
     assert not (tmp_path / "run").exists()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-
-
-def test_batch_norms_without_parameters_are_not_frozen():
-    assert not is_frozen(nn.BatchNorm2d(3, affine=False))
-    assert is_frozen(nn.BatchNorm2d(3).requires_grad_(False))
-    half = nn.BatchNorm2d(3)
-    half.bias.requires_grad_(False)
-    assert not is_frozen(half)
 
 
 @pytest.mark.parametrize("grids", [3, 4])  # 6 x 6, 3 x 3, 2 x 2, 1 x 1 pixels
