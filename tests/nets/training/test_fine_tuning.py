@@ -14,6 +14,8 @@ import nets
 from nets.models.checkpoint import read
 from nets.runs import records
 from nets.runs.model_card import model_card
+from nets.runs.report import table
+from nets.runs.resume import check_start
 from nets.training.average import decay
 from nets.training.checks import network_for
 from tests.nets.training.test_training import NAME, RECIPE, blobs, stop_after, train
@@ -99,6 +101,28 @@ def test_a_state_dict_and_a_run_before(first, tmp_path):
         assert f"SHA-256 {initial['sha256']} |" in card
 
 
+@pytest.mark.parametrize("kind", ["hub", "net.safetensors", "wrapped.pt"])
+def test_weights_in_files_of_other_programs(kind, first, tmp_path, capsys):
+    path, model = tmp_path / kind, nets.load(first)
+    if kind == "hub":
+        path = nets.export_hub(first, path) / "model.safetensors"
+    elif kind == "wrapped.pt":  # as timm and others write them
+        torch.save({"state_dict": {f"module.{name}": w for name, w in model.state_dict().items()}, "epoch": 3}, path)
+    else:
+        nets.save(model, path)
+    settings = {**SETTINGS, "progress": True}
+    nets.train(NAME, blobs(), init_from=tmp_path / kind, output=tmp_path / "run", **settings)
+    initial, card = told(tmp_path / "run")
+    trained = "" if kind == "wrapped.pt" else f" ({NAME} trained on blobs)"
+    words = f"{path}{trained}, SHA-256 {sha256(path)}"
+    assert (initial["from"], initial["file_sha256"]) == (str(path), sha256(path))
+    assert f"| initial weights | {words} |" in card
+    assert f"\nstarts from {words}\n" in capsys.readouterr().err
+    found = records.groups([records.read(tmp_path / "run" / "record.json")])
+    assert f"Weights to start from: {words}." in table(found)
+    assert json.loads(table(found, "json"))[0]["initial_weights"] == words
+
+
 def test_a_whole_module_in_a_file_is_told_what_to_save(tmp_path):
     torch.save(nets.create_model(NAME, num_classes=3, in_channels=1), tmp_path / "module.pt")
     with pytest.raises(nets.CheckpointError, match=r"holds Python objects, such as a whole module, .*state_dict"):
@@ -119,7 +143,13 @@ def test_a_resumed_run_keeps_its_start(first, tmp_path, monkeypatch):
         train(tmp_path / "run", **settings)
     monkeypatch.undo()
     before = read(tmp_path / "run")["initial"]
+    nets.save(nets.create_model(NAME, num_classes=3, in_channels=1), tmp_path / "other.safetensors")
+    with pytest.warns(
+        UserWarning, match=r"^init_from: .*other\.safetensors holds other weights than those that the run"
+    ):
+        train(tmp_path / "run", resume=True, **{**settings, "init_from": tmp_path / "other.safetensors"})
     train(tmp_path / "run", resume=True, **settings)
+    check_start(read(tmp_path / "run"), tmp_path / "gone")  # no longer needed
     assert told(tmp_path / "run")[0] == before
     assert before["from"] == str(first / "checkpoint.pt")
 
