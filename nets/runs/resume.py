@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from os import PathLike
 from typing import Any
 
 import torch
 
 from nets.data import Data
 from nets.models.base import Network
-from nets.models.checkpoint import CheckpointError, path_of
+from nets.models.checkpoint import CheckpointError
 from nets.models.modes import frozen_names
-from nets.models.saved import find
 from nets.models.state_dict_checks import description
-from nets.models.weights import origin
 from nets.runs import environment, provenance
 from nets.training.average import RULE
 from nets.training.distributed import Ranks
@@ -119,17 +115,6 @@ class Run:
         if name == "data" and (folder := provenance.folder(data)) and content.get("folder") == folder:
             return {**theirs, "name": data.name}
         return theirs
-
-
-def check_start(content: Mapping[str, Any], init_from: str | PathLike[str]) -> None:
-    """Warn where `init_from` holds other weights than those that a run which goes on began with."""
-    try:
-        now = origin(find(path_of(init_from, "init_from"), "init_from"))["file_sha256"]
-    except CheckpointError:  # gone, and no longer needed
-        return
-    if content.get("initial", {}).get("file_sha256", "") != now and "initial" in content:
-        why = f"init_from: {init_from} holds other weights than those that the run in output began with"
-        warnings.warn(f"{why}; it goes on from its checkpoint", stacklevel=3)
 
 
 def _other(name: str, theirs: Any, ours: Any) -> str:

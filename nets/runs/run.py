@@ -20,8 +20,8 @@ from nets.models.modes import trained_as_before
 from nets.models.weights import load_weights
 from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.directory import RunFolder
-from nets.runs.model_card import initial_weights
-from nets.runs.resume import Run, check_start
+from nets.runs.resume import Run
+from nets.runs.start import check_start, start_in_words
 from nets.runs.tensorboard import Events, check_tensorboard
 from nets.training.checks import check_arguments, check_fit, network_for, usable_device
 from nets.training.dense_evaluation import DenseEvaluation
@@ -169,7 +169,7 @@ def train(
         run.resume(content)
         ranks.on_first(lambda: None if folder is None else folder.begin(run, named))
         events = Events(Path(output) / "tensorboard" if tensorboard and output else None, ranks)
-        with closing(events), closing(Progress(progress, run.training, precision, _start(run))) as shown:
+        with closing(events), closing(Progress(progress, run.training, precision, start_in_words(run))) as shown:
             observer = RunObserver(run, folder, stop, shown, events)
             evaluation, validation = _train(run, observer, evaluate_every)
         if folder is not None:
@@ -184,14 +184,6 @@ def train(
 
 # create_model(lr=0.1) is told where a learning rate goes
 suggesting.arguments["train"] = {*signature(train).parameters, *(field.name for field in fields(Recipe))}
-
-
-def _start(run: Run) -> str:
-    """Say from which weights a run starts, if they are not random, and how much of them it leaves alone."""
-    weights, frozen = initial_weights({"initial": run.initial}), len(run.frozen)
-    words = [f"starts from {weights}"] * bool(weights)
-    total = len(list(run.training.model.parameters()))
-    return "; ".join(words + [f"{frozen} of {total} parameters frozen"] * bool(frozen))
 
 
 def _precision(model: Network, data: Data, recipe: Recipe, ranks: Ranks, content: dict[str, Any] | None) -> Precision:

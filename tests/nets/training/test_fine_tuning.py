@@ -15,7 +15,7 @@ from nets.models.checkpoint import read
 from nets.runs import records
 from nets.runs.model_card import model_card
 from nets.runs.report import table
-from nets.runs.resume import check_start
+from nets.runs.start import check_start
 from nets.training.average import decay
 from nets.training.checks import network_for
 from tests.nets.training.test_training import NAME, RECIPE, blobs, stop_after, train
