@@ -13,6 +13,7 @@ from nets.__main__ import main
 from nets.models import checkpoint as checkpoints
 from nets.models.checkpoint import read
 from nets.runs import records
+from nets.runs.model_card import model_card
 from nets.training.optimizer import create_optimizer
 from nets.training.step import update
 from tests.nets.training.test_training import NAME, RECIPE, blobs, stop_after, train
@@ -84,6 +85,8 @@ def test_what_a_run_froze_is_kept(tmp_path, capsys):
     card = (tmp_path / "model_card.md").read_text()
     assert f"| frozen parameters | {total - 2}, freeze = all but head |" in card
     assert "| freeze | all but head |" in card
+    record["recipe"]["freeze"] = ""
+    assert f"| frozen parameters | {total - 2}, from stem.conv.weight to {names[-1]} |" in model_card(record)
     words = records.read(tmp_path / "record.json").recipe
     assert words.endswith(f", epochs=1, freeze=all but head, {total - 2} parameters frozen")
     assert all(weight.requires_grad for weight in result.model.parameters())
