@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     streams: tuple[Any, ...] = (sys.stdout, sys.stderr)
     for stream in streams:
         with suppress(AttributeError, OSError, ValueError):  # no stream, or one that is gone
-            stream.reconfigure(errors="backslashreplace")  # names of classes and files may be in any script
+            # names of classes and files may be in any script, and a log gets each line at once
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
     options = _parse(arguments)
     program = f"python -m nets {options.command}"
     with warnings.catch_warnings():

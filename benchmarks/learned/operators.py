@@ -122,7 +122,7 @@ def learn_by_nets(
         epochs = max(1, int(0.9 * clock.left / epoch))
     else:
         epochs = max(1, int(0.9 * clock.limit / epoch))
-    run = nets.train(setting.name, data, epochs=epochs, evaluate_every=epochs, output=folder, resume=True, **options)
+    run = nets.train(setting.name, data, epochs=epochs, output=folder, resume=True, **options)
     numbers = {"parameters": sum(p.numel() for p in run.model.parameters()), "epochs": epochs, "epoch": epoch}
     return (lambda inputs: nets.predict(run.model, inputs)), numbers
 

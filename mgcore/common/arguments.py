@@ -11,6 +11,8 @@ from math import inf, isfinite, isinf
 from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
 
+FOREIGN = 0.8
+"""Likeness, from 0 to 1, to a name of another function from which on that one is meant."""
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
@@ -98,8 +100,16 @@ class Keywords:
 
     def unknown(self, title: str, name: str, known: Collection[str]) -> TypeError:
         """The error for an argument that is not `known`, with the nearest that is, here or of another function."""
+        return TypeError(
+            f"{title} has no argument {name!r}{self.hint(name, known)}; it takes {', '.join(sorted(known))}"
+        )
+
+    def hint(self, name: str, known: Collection[str]) -> str:
+        """End an error with the nearest of the `known` names, or with one of another function that is nearer."""
         meant = self.other_names.get(name.lower().strip("_"), name)
+        everywhere = {n for names in self.arguments.values() for n in names} | {*known}
+        meant = next(iter(get_close_matches(meant, sorted(everywhere), n=1, cutoff=FOREIGN)), meant)
         owners = [owner for owner, names in self.arguments.items() if meant in names]
-        hint = f"; {meant!r} is an argument of {' and '.join(owners)}" if owners and meant not in known else ""
-        hint = hint or suggestion(name, known, self.other_names)
-        return TypeError(f"{title} has no argument {name!r}{hint}; it takes {', '.join(sorted(known))}")
+        if owners and meant not in known:
+            return f"; {meant!r} is an argument of {' and '.join(owners)}"
+        return suggestion(name, known, self.other_names)

@@ -137,8 +137,8 @@ def run(program: str, command: Callable[[], int | None], errors: tuple[type[Exce
     except errors as error:
         say(f"{program}: error: {str(error).splitlines()[0]}")
     except KeyboardInterrupt as interrupt:
-        say(f"{program}: interrupted {interrupt}".strip())
-        return 128 + getattr(interrupt, "signal", SIGINT)
+        say(f"{program}: {getattr(interrupt, 'status', 'interrupted')} {interrupt}".strip())
+        return int(getattr(interrupt, "exit_code", 128 + SIGINT))
     return 2
 
 

@@ -50,6 +50,8 @@ def _run(given: dict[str, Any]) -> None:
     result = nets.train(model, data, seed=seed, **given)
     if os.environ.get("RANK", "0") != "0":  # torchrun's other processes have nothing to add
         return
+    if result.reason:
+        print(result.reason)
     if result.validation is not None:
         figures = ", ".join(said(*figure) for figure in result.validation.figures.items())
         print(f"validation {figures} of {result.validation.count} {'samples' if dense else 'images'}")

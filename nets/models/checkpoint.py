@@ -90,5 +90,8 @@ def is_record(content: Any) -> bool:
 
 
 def trained(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The weights that a run reports: averaged ones where there are any."""
+    """The weights that a run reports: of the best epoch where it keeps that, averaged ones where there are any."""
+    best = (record.get("best") or {}).get("weights")
+    if best is not None:
+        return dict(best)
     return record["weights"] if record["averaged"] is None else record["averaged"]

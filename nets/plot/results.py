@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from nets.plot.style import BLUE, GREY, ORANGE, figure, lines, percent_wrong, photograph, save
+from nets.plot.style import BLUE, GREEN, GREY, ORANGE, PURPLE, figure, lines, percent_wrong, photograph, save
 from nets.training.objective import FIGURES
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ CELL, COLUMN, CHARACTER = 0.48, 1.5, 0.1
 """Inches of a cell of a confusion matrix, of an image and of a letter of 11 points."""
 LONGEST = 24
 """Letters of a class name in a picture."""
+PARTS = {"validation": (BLUE, ORANGE), "test": (GREEN, PURPLE)}
+"""Colours of the leading figure of a part, and of others."""
 
 
 def shortened(name: str) -> str:
@@ -27,36 +29,37 @@ def shortened(name: str) -> str:
 
 
 def learning_curve(history: Sequence[Mapping[str, Any]], path: str | PathLike[str]) -> None:
-    """Error, training (augmented) and held out or validation, and loss, over the epochs of `history`.
+    """Error, training (augmented), validation and test, and loss, over the epochs of `history`.
 
     The error is in percent of images or points, or relative to the targets of a regression.
     """
     picture = figure(9.0, 3.8)
     errors, losses = picture.subplots(1, 2)
-    epochs = [row["epoch"] for row in history]
     own = next(name for name in FIGURES if name in history[0])
     percent = FIGURES[own].percent
-    part, name = ("validation", "validation") if f"validation_{own}" in history[0] else ("test", "held out")
-    more = [other for other in FIGURES if other != own and f"{part}_{other}" in history[0]]
-    curves = [(own, "training, augmented" if own == "accuracy" else "training", GREY), (f"{part}_{own}", name, BLUE)]
-    less = "100 % - " if percent else ""
-    curves += [(f"{part}_{other}", f"{name}, {less}{FIGURES[other].words}", ORANGE) for other in more]
+    curves = [(own, "training, augmented" if own == "accuracy" else "training", GREY)]
+    for part, (colour, other) in PARTS.items():
+        curves.append((f"{part}_{own}", part, colour))
+        more = [name for name in FIGURES if name != own and f"{part}_{name}" in history[0]]
+        less = "100 % - " if percent else ""
+        curves += [(f"{part}_{name}", f"{part}, {less}{FIGURES[name].words}", other) for name in more]
     for key, label, colour in curves:
-        rows = [row for row in history if row[key] is not None]  # not every epoch is evaluated
-        error = [100 * (1 - row[key]) if percent else row[key] for row in rows]
-        marker = "o" if len(rows) == 1 else "none"
-        at = [row["epoch"] for row in rows]
-        errors.plot(at, error, color=colour, label=label, lw=2, marker=marker, clip_on=False)
-    value = history[-1][f"{part}_{own}"]
-    last, words = (100 * (1 - value), f"{100 * (1 - value):.2f} %") if percent else (value, f"{value:.3g}")
-    errors.annotate(words, (epochs[-1], last), (6, 6), textcoords="offset points", color=BLUE, va="center")
+        at = {row["epoch"]: row[key] for row in history if row.get(key) is not None}  # not every epoch is evaluated
+        if not at:
+            continue
+        error = [100 * (1 - value) if percent else value for value in at.values()]
+        marker = "o" if len(at) == 1 else "none"
+        errors.plot(list(at), error, color=colour, label=label, lw=2, marker=marker, clip_on=False)
+        if label in PARTS:
+            words, place = f"{error[-1]:.2f} %" if percent else f"{error[-1]:.3g}", (max(at), error[-1])
+            errors.annotate(words, place, (6, 6), textcoords="offset points", color=colour, va="center")
     if percent:
         percent_wrong(errors)
     else:
         errors.set_yscale("log")
     errors.set(xlabel="epoch", title="error in %" if percent else "error, relative to the targets")
     errors.legend(frameon=False)
-    losses.plot(epochs, [row["loss"] for row in history], color=GREY, lw=2)
+    losses.plot([row["epoch"] for row in history], [row["loss"] for row in history], color=GREY, lw=2)
     losses.set(xlabel="epoch", title="training loss")
     for axes in (errors, losses):
         lines(axes)

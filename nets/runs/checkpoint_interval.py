@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-SECONDS = {"s": 1, "min": 60, "h": 3600}
+from nets.runs.time_limit import SECONDS
+
 ALLOWED = "a number of steps, or an interval such as '5 min', '200 steps', '2 epochs' or '1 epoch, 5 min'"
 
 
@@ -26,7 +27,7 @@ class CheckpointInterval:
             raise TypeError(f"checkpoint_every must be {ALLOWED}; got {value!r}")
         found: dict[str, float] = {}
         for part in str(value).split(","):
-            match = re.fullmatch(r"(\d+(?:\.\d+)?) *(steps?|epochs?|s|min|h|)", part.strip())
+            match = re.fullmatch(r"(\d+(?:\.\d+)?) *(steps?|epochs?|s|m|min|h|)", part.strip())
             number, unit = (float(match[1]), match[2]) if match else (0.0, "")
             name = "seconds" if unit in SECONDS else "epochs" if unit.startswith("epoch") else "steps"
             if number <= 0 or name in found or (name != "seconds" and not number.is_integer()):

@@ -27,6 +27,8 @@ from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.loop import Result
 
 HISTORY, CURVE, PREDICTIONS = "history.csv", "learning_curve.png", "predictions.png"
+Moment = tuple[int, int, str, list[int]]
+"""Epoch, step, why the run stopped, and the epochs after which the test part was looked at."""
 draw_history: Callable[[list[dict[str, Any]], Path], None] | None = None
 """Draws a history into a file: `nets.plot.learning_curve`, set by `nets`, as nothing here imports plots."""
 draw_predictions: Callable[[DenseEvaluation, Path], None] | None = None
@@ -50,7 +52,7 @@ class RunFolder:
         self.path, self.interval = path, interval
         self.checkpoint = path / checkpoints.FILE
         self._record: dict[str, Any] = {}
-        self._kept: tuple[int, int] | None = None  # epoch and step of the last checkpoint
+        self._kept: Moment | None = None  # that of the last checkpoint
         self._tried = (0, 0, time.monotonic())  # epoch, step and time of the last attempt
 
     def __enter__(self) -> Self:
@@ -89,7 +91,7 @@ class RunFolder:
             content |= record.resume(path, run)
         record.write(path, content | record.progress(run))
         self._record = content
-        self._kept = (run.training.epoch, run.training.step) if run.training.step else None
+        self._kept = _moment(run) if run.training.step else None
         self._tried = (run.training.epoch, run.training.step, time.monotonic())
 
     def due(self, run: Run, steps: int = 0) -> bool:
@@ -101,26 +103,30 @@ class RunFolder:
 
     def keep(self, run: Run) -> None:
         """Write a checkpoint, unless the last one is of this step."""
-        if (run.training.epoch, run.training.step) != self._kept:
+        if _moment(run) != self._kept:
             self._write_checkpoint(run)
             self._write_record(record.progress(run))
 
     def end_epoch(self, run: Run) -> None:
         """The checkpoint, if one is due, before what can be made again from it."""
-        if (run.training.epoch, run.training.step) != self._kept and self.due(run):
+        if _moment(run) != self._kept and self.due(run):
             self._write_checkpoint(run)
-        self._try(HISTORY, lambda: write_atomically(self.path / HISTORY, _table(run.training.history).encode()))
+        self._write_history(run)
         self._write_record(record.progress(run))
 
     def finish(self, run: Run, evaluation: Result) -> None:
         """Write the last checkpoint, the result, the learning curve and the model card."""
-        if (run.training.epoch, run.training.step) != self._kept:
+        if self._kept is None or _moment(run)[:3] != self._kept[:3]:
             try:
                 self._save(run)
             except OSError as error:
                 why = f"{self.checkpoint} cannot be written ({error.strerror}); {self.last()}"
                 raise OSError(error.errno, f"{why}; free some space and resume the run") from error
-        self._write_record({"status": "finished", **record.progress(run), "result": record.result(run, evaluation)})
+        elif _moment(run) != self._kept:  # the figures of the test part, which a resumed run finds again
+            self._write_checkpoint(run)
+        self._write_history(run)
+        result = {"message": run.training.ending, "result": record.result(run, evaluation)}
+        self._write_record({"status": "finished", **record.progress(run), **result})
         if draw_history is not None:
             self._try(CURVE, partial(draw_history, run.training.history, self.path / CURVE))
         if draw_predictions is not None and isinstance(evaluation, DenseEvaluation):
@@ -132,7 +138,7 @@ class RunFolder:
         if self._kept is None:
             return "there is no checkpoint yet"
         whole = next((f for f in (self.checkpoint, self.path / checkpoints.PREVIOUS) if is_whole(f)), self.checkpoint)
-        epoch, step = self._kept
+        epoch, step, *_ = self._kept
         return f"the last checkpoint is {whole} (epoch {epoch}, step {step})"
 
     def _write_checkpoint(self, run: Run) -> None:
@@ -141,7 +147,10 @@ class RunFolder:
 
     def _save(self, run: Run) -> None:
         checkpoints.save(self.path, run.content())
-        self._kept = (run.training.epoch, run.training.step)
+        self._kept = _moment(run)
+
+    def _write_history(self, run: Run) -> None:
+        self._try(HISTORY, lambda: write_atomically(self.path / HISTORY, _table(run.training.history).encode()))
 
     def _write_record(self, changes: Mapping[str, Any]) -> None:
         self._record |= changes
@@ -155,9 +164,15 @@ class RunFolder:
             warnings.warn(f"output: {self.path / name} cannot be written ({reason}); {self.last()}", stacklevel=2)
 
 
+def _moment(run: Run) -> Moment:
+    training = run.training
+    return training.epoch, training.step, training.stopped, training.tested
+
+
 def _table(history: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    names = dict.fromkeys(name for row in history for name in row)  # rows of earlier versions have other columns
+    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     return text.getvalue()

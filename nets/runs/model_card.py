@@ -101,6 +101,10 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str]:
         "files": ", ".join(f["name"] + PUBLISHED[f.get("as_published")] for f in data.get("files") or ()),
         "recipe": ", ".join(filter(None, [f"{recipe.get('name') or 'own'}{source}", overrides])),
         "precision": ": ".join(str(chosen[key]) for key in ("precision", "reason") if chosen.get(key)),
+        "continued": "; ".join(
+            f"after epoch {piece['from_epoch']}, from {piece['epochs_before']} epochs to {piece['epochs']}"
+            for piece in record.get("continued") or ()
+        ),
         "seed": str(record.get("seed", "")),
         "time": f"{time}, and {duration(float(compiling))} of compilation" if time and compiling else time,
         "hardware": ", ".join(filter(None, machine)),
@@ -187,7 +191,7 @@ def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
         return [
             f"It has seen {name} alone: on other data or another grid it may be wrong without a sign of it.",
             "One run: another seed gives another number.",
-            "Measured after the last epoch, never the best one.",
+            _measured(record, result),
             "This record does not say whether the recipe was chosen by the test samples.",
         ]
     limits = [
@@ -196,9 +200,16 @@ def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
         "One run: another seed gives another number. `python -m nets report` compares runs.",
     ]
     if result.get("accuracy") is not None:
-        limits.append("Measured after the last epoch, never the best one, and without test-time augmentation.")
+        limits.append(f"{_measured(record, result)} There is no test-time augmentation.")
         limits.append("This record does not say whether the recipe was chosen by the test images.")
     return limits
+
+
+def _measured(record: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """Say of which epoch the network is, and by what it was chosen."""
+    if "best" in str(result.get("which")):
+        return f"The epoch was chosen by the validation part, never by the test part ({record.get('message')})."
+    return "Measured after the last epoch, never the best one."
 
 
 def _recipe(record: Mapping[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ from nets.runs.resume import Run
 from nets.training.average import RULE
 from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.loop import Result
+from nets.training.objective import FIGURES
 
 FILE = "record.json"
 FORMAT = "mgnet-multigrid record 1"
@@ -60,6 +61,7 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
         },
         "overrides": recipe["overrides"],
         **({} if run.precision is None else {"precision": run.precision._asdict()}),
+        **({"continued": run.continued} if run.continued else {}),
         "seed": run.training.seed,
         **circumstances(run),
         "started": run.started,
@@ -101,13 +103,16 @@ def progress(run: Run) -> dict[str, Any]:
 
 
 def result(run: Run, evaluation: Result) -> dict[str, Any]:
-    """The result after the last epoch; never the best epoch's."""
+    """The result on the test part, with the epoch that the network is of."""
     if isinstance(evaluation, DenseEvaluation):
         more: dict[str, Any] = {} if evaluation.is_regression else {"per_class": evaluation.iou}
     else:
         more = {"top5": evaluation.top5, "per_class": evaluation.per_class}
-    which = "last epoch" if run.training.average is None else "averaged weights"
-    return {"which": which, **evaluation.figures, **more}
+    training = run.training
+    averaged = ["averaged weights"] if training.average is not None else []
+    best = [f"best validation {FIGURES[training.best.figure].words}"] if training.best.weights is not None else []
+    which = ", ".join(averaged + best) or "last epoch"
+    return {"which": which, "epoch": training.kept_epoch, **evaluation.figures, **more}
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ from nets.training.objective import FIGURES
 from nets.training.recipe import Recipe
 
 LEADING = {"regression": "relative_l2", "segmentation": "pixel_accuracy"}
-STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
+STATUSES = ("running", "finished", "interrupted", "stopped", "diverged", "failed")
 
 
 class Record:
@@ -71,9 +71,15 @@ class Record:
         recipe, overrides = self.content.get("recipe") or {}, self.content.get("overrides") or {}
         words = [str(recipe.get("name") or "own"), *(f"{k}={v}" for k, v in sorted(overrides.items()))]
         words += [f"computed in {self.precision}"] * bool(self.precision)
+        words += [f"continued after epoch {epoch}" for epoch in self.continued]
         initial, frozen = self.content.get("initial") or {}, self.content.get("frozen") or ()
         words += [f"fine-tuned from {initial.get('data') or 'other weights'}"] * ("from" in initial)
         return ", ".join(words + [f"{counted(len(frozen), 'parameter')} frozen"] * bool(frozen))
+
+    @property
+    def continued(self) -> list[int]:
+        """The epochs after which the run went on to another number of them."""
+        return [piece["from_epoch"] for piece in self.content.get("continued") or ()]
 
     @property
     def precision(self) -> str:
@@ -97,7 +103,7 @@ class Record:
         # runs of earlier versions lack settings that had the default's value
         recipe = {**asdict(Recipe()), **(content.get("recipe") or {})}
         parts = [data, self.model, content.get("settings"), recipe, content.get("overrides"), start]
-        parts += [content.get("modules") or {}, self.precision]
+        parts += [content.get("modules") or {}, self.precision, self.continued]
         return *(json.dumps(part, sort_keys=True) for part in parts), self.which
 
 

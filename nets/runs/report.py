@@ -20,7 +20,7 @@ from nets.runs.records import Group
 from nets.training.objective import FIGURES
 
 HEADINGS = ("data", "network", "parameters", "recipe", "epochs", "accuracy in %", "runs", "published in %", "time")
-CHOSEN = "Accuracy on the test set after the last epoch, as mean ± standard deviation of the sample over n runs."
+CHOSEN = "On the test set, by which no epoch was chosen, as mean ± standard deviation of the sample over n runs."
 
 
 def table(found: Sequence[Group], form: str = "text", *, not_run: bool = False) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from nets.common.formatting import counted
 from nets.data import Data
 from nets.models.base import Network
 from nets.models.checkpoint import CheckpointError
@@ -31,6 +32,7 @@ class Run:
         asked: the recipe as it was given; `training.recipe` is the one that is computed.
         precision: the choice for precision="auto", else None.
         started: the time of its start.
+        continued: where it went on to other epochs than it was started with.
     """
 
     training: Training
@@ -39,6 +41,7 @@ class Run:
     asked: Recipe
     precision: Precision | None = None
     started: str = field(default_factory=environment.now)
+    continued: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def start(
@@ -72,6 +75,7 @@ class Run:
             **self.identity(),
             **state,
             "initial": self.initial,
+            "continued": self.continued,
             "precision": None if self.precision is None else self.precision._asdict(),
             "folder": provenance.folder(self.training.whole),
             "clock": {"started": self.started, **state["clock"]},
@@ -87,14 +91,23 @@ class Run:
             **environment.versions(),
         }
 
-    def resume(self, content: dict[str, Any] | None) -> None:
-        """Go on from the content of a checkpoint, where there is one."""
+    def resume(self, content: dict[str, Any] | None, other_epochs: bool = False) -> None:
+        """Go on from the content of a checkpoint, where there is one; to another number of epochs if that is asked."""
         if content is None:
             return
+        epochs = self.asked.epochs
         for name, value in self.identity().items():
             theirs = self._as_written_now(name, content.get(name, value), content)
+            if name == "recipe":
+                before, theirs = theirs["epochs"], {**theirs, "epochs": epochs}
             if theirs != value:
                 raise CheckpointError(f"output holds a run with {_other(name, theirs, value)}")
+        if epochs != before and not other_epochs:
+            why = f"another recipe: epochs is {before} there, {epochs} here"
+            raise CheckpointError(f"output holds a run with {why}; give epochs (--epochs) to go on to another number")
+        if epochs != before and epochs <= content["epoch"]:
+            done = counted(content["epoch"], "epoch")
+            raise CheckpointError(f"epochs must be more than the {done} that the run in output has done; got {epochs}")
         if content["computed_with"] != self.computed_with():
             difference = _differences(content["computed_with"], self.computed_with())
             warnings.warn(f"resume: {difference}; the last bits may differ from those of an unbroken run", stacklevel=3)
@@ -102,6 +115,11 @@ class Run:
             warnings.warn(f"resume: the run began with another average; it goes on with {RULE}", stacklevel=3)
         self.training.restore(content)
         self.initial, self.started = content.get("initial", {}), content["clock"]["started"]
+        self.continued = content.get("continued", [])
+        if epochs != before:
+            at = {"from_epoch": self.training.epoch, "from_step": self.training.step, "at": environment.now()}
+            self.continued = [*self.continued, {**at, "epochs_before": before, "epochs": epochs}]
+            self.training.stopped = ""
 
     def _as_written_now(self, name: str, theirs: Any, content: dict[str, Any]) -> Any:
         """An entry of `identity`: older files lack some, and a folder has a name from every working directory."""
@@ -123,10 +141,7 @@ def _other(name: str, theirs: Any, ours: Any) -> str:
         both = ((theirs, ours, "there"), (ours, theirs, "here"))
         alone = next((only[0], where) for a, b, where in both if (only := [w for w in a if w not in b]))
         return f"other frozen parameters: {alone[0]} is frozen {alone[1]} alone"
-    words = f"another {name}: {_differences(theirs, ours)}"
-    if name == "recipe" and {**theirs, "epochs": ours["epochs"]} == ours:
-        return f"{words}; to train its weights further, start a run in another folder with init_from (--init-from)"
-    return words
+    return f"another {name}: {_differences(theirs, ours)}"
 
 
 def _differences(theirs: Any, ours: Any) -> str:

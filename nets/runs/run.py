@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import dataclass, fields
+from contextlib import ExitStack, closing
+from dataclasses import fields
 from inspect import signature
 from os import PathLike
 from pathlib import Path
@@ -20,60 +20,21 @@ from nets.models.modes import trained_as_before
 from nets.models.weights import load_weights
 from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.directory import RunFolder
+from nets.runs.log_header import header
+from nets.runs.observer import OnEpoch, RunObserver
+from nets.runs.result import TrainingResult
 from nets.runs.resume import Run
-from nets.runs.start import check_start, start_in_words
+from nets.runs.start import check_start
 from nets.runs.tensorboard import Events, check_tensorboard
+from nets.runs.time_limit import TimeLimit
 from nets.training.checks import check_arguments, check_fit, network_for, usable_device
-from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.distributed import Ranks, joined, local_device
-from nets.training.loop import Observer, Result, TrainingError, train_epochs
-from nets.training.metrics import Tally
+from nets.training.loop import Result, TrainingError, train_epochs
 from nets.training.precision import Precision, choose
 from nets.training.progress import Progress
 from nets.training.recipe import Recipe
 from nets.training.recipes import SOURCES, name_of, recipe_for
 from nets.training.signals import Stop, TrainingInterrupted, name
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingResult:
-    """The result of a run.
-
-    Attributes:
-        model: the network after the last epoch (averaged weights where the recipe averages), in evaluation mode.
-        evaluation: how it does on the held-out part: `Evaluation`, or `DenseEvaluation` of a `DenseDataset`.
-        history: one row of numbers per epoch.
-        checkpoint: the path of the last checkpoint, or None.
-        validation: how it does on the validation part, where there is one.
-
-    >>> result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, progress=False)
-    >>> result.model.training, result.checkpoint
-    (False, None)
-    """
-
-    model: Network
-    evaluation: Result
-    history: list[dict[str, Any]]
-    checkpoint: Path | None
-    validation: Result | None = None
-
-    def __repr__(self) -> str:
-        name, value = next(iter(self.evaluation.figures.items()))
-        reached = f"{name}={value:.4f}, {len(self.history)} epochs"
-        return f"TrainingResult({type(self.model).__name__}, {reached}, checkpoint={self.checkpoint})"
-
-    @property
-    def accuracy(self) -> float:
-        """Held-out accuracy in [0, 1] after the last epoch, of images or of points; never the best one."""
-        found = self.evaluation
-        return found.pixel_accuracy if isinstance(found, DenseEvaluation) else found.accuracy
-
-    @property
-    def error(self) -> float:
-        """Held-out relative L2 error of a regression after the last epoch; never the best one."""
-        if not isinstance(self.evaluation, DenseEvaluation):
-            raise AttributeError("a classification has no relative error, which is that of a regression")
-        return self.evaluation.relative_l2
 
 
 @torch.inference_mode(False)  # within torch.no_grad() too
@@ -88,6 +49,9 @@ def train(
     checkpoint_every: str | int = "1 epoch, 5 min",
     init_from: str | PathLike[str] | None = None,
     evaluate_every: int = 1,
+    test_every: int = 0,
+    stop_after: str | None = None,
+    on_epoch: OnEpoch | None = None,
     tensorboard: bool = False,
     device: str | torch.device = "cpu",
     progress: bool | None = None,
@@ -109,9 +73,18 @@ def train(
             and learning_curve.png.
         resume: go on with the run in `output`; float32 on the CPU, with equal threads and versions, ends with the same
             bits as without the break, which may be in the middle of an epoch. Where there is no checkpoint yet, start.
+            Where other epochs are given than the run had, more than are done, it goes on to so many, by the learning
+            rates of that number.
         checkpoint_every: how much work may be lost, such as "10 min", "2 epochs", "500 steps" or "1 epoch, 5 min".
         init_from: a checkpoint, run folder or state_dict to start from, instead of random weights.
-        evaluate_every: epochs between two evaluations on the held-out part; the last epoch is always evaluated.
+        evaluate_every: epochs between two evaluations on the validation part (`val_fraction`); the last epoch is
+            always evaluated.
+        test_every: epochs between two looks at the test part, for the history; 0 looks once, at the end.
+        stop_after: time such as "50m", "90 s" or "1.5 h" from the call on, after which the run ends as by a signal, in
+            all processes: after a step and a checkpoint. `resume` goes on.
+        on_epoch: called as on_epoch(row, model) after every epoch and its checkpoint, in the first process, with a copy
+            of the row of the history, and the network (the averaged one where the recipe averages) in evaluation mode.
+            Where it returns True the run stops and is evaluated; an error ends the run, which can be resumed.
         tensorboard: write events for TensorBoard into the folder "tensorboard" of `output`.
         device: where to train. Under torchrun "cuda" is one GPU per process.
         progress: whether to report on stderr, a line for every epoch, and on a terminal a bar too; None reports.
@@ -123,14 +96,16 @@ def train(
         CheckpointError: `output` holds a run and `resume` is False, or another run than the one to resume.
         TrainingError: the loss is not finite.
         TrainingInterrupted: by SIGINT (Ctrl-C), SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2, after a step and a checkpoint; a
-            second signal ends at once. The last three do what they did where the process ignores or handles them.
+            second signal ends at once. The last three do what they did where the process ignores or handles them. And
+            by `stop_after`.
         OSError: the last checkpoint cannot be written; before that, a full disk is a warning.
 
     >>> result = train("MgNet[1]-[4]-B^l", "digits", epochs=1, limit_batches=1, progress=False)
     >>> len(result.history)
     1
     """
-    check_arguments(data, seed, output, resume, progress, evaluate_every)
+    limit = TimeLimit(stop_after)
+    check_arguments(data, seed, output, resume, progress, evaluate_every, test_every, on_epoch)
     for argument, value in (("resume", resume), ("tensorboard", tensorboard)):
         if value and output is None:
             raise ValueError(f"{argument} needs output, the folder of the run; got None")
@@ -138,6 +113,7 @@ def train(
         check_tensorboard()
     if isinstance(data, str | PathLike):
         data = datasets.load(data, seed)
+    other_epochs = "epochs" in overrides or isinstance(recipe, Recipe)
     asked = recipe_for(data, recipe, {})
     recipe = recipe_for(data, asked, overrides)
     settings = {name: getattr(recipe, name) for name in overrides}
@@ -166,20 +142,22 @@ def train(
         precision = _precision(model, data, recipe, ranks, content) if recipe.precision == "auto" else None
         stop = stack.enter_context(Stop())
         run = Run.start(model, data, recipe, seed, ranks, precision)
-        run.resume(content)
+        run.resume(content, other_epochs)
         ranks.on_first(lambda: None if folder is None else folder.begin(run, named))
         events = Events(Path(output) / "tensorboard" if tensorboard and output else None, ranks)
-        with closing(events), closing(Progress(progress, run.training, precision, start_in_words(run))) as shown:
-            observer = RunObserver(run, folder, stop, shown, events)
-            evaluation, validation = _train(run, observer, evaluate_every)
+        with closing(events), closing(Progress(progress, run.training, header(run, named, output))) as shown:
+            observer = RunObserver(run, folder, stop, limit, shown, events, on_epoch)
+            evaluation, validation = _train(run, observer, evaluate_every, test_every)
         if folder is not None:
             folder.finish(run, evaluation)
-    if run.training.trained is not model:
-        model.load_state_dict(run.training.trained.state_dict())
+    model.load_state_dict(run.training.kept())
     model.origin = {"from": "a training run", "model": model.config.notation, "data": data.name}
     model.eval()
     checkpoint = None if folder is None else folder.checkpoint
-    return TrainingResult(model, evaluation, run.training.history, checkpoint, validation)
+    training = run.training
+    return TrainingResult(
+        model, evaluation, training.history, checkpoint, validation, training.kept_epoch, training.ending
+    )
 
 
 # create_model(lr=0.1) is told where a learning rate goes
@@ -193,50 +171,17 @@ def _precision(model: Network, data: Data, recipe: Recipe, ranks: Ranks, content
     return Precision(**(content.get("precision") or {"precision": "float32", "channels_last": False, "reason": ""}))
 
 
-def _train(run: Run, observer: RunObserver, evaluate_every: int) -> tuple[Result, Result | None]:
+def _train(run: Run, observer: RunObserver, evaluate_every: int, test_every: int) -> tuple[Result, Result | None]:
     """Train; errors name the last checkpoint."""
     training = run.training
     try:
-        return train_epochs(training, observer, evaluate_every)
+        return train_epochs(training, observer, evaluate_every, test_every)
     except TrainingError as error:
         raise TrainingError(f"{error}; {observer.last()}") from error
     except TrainingInterrupted as interrupted:
         observer.keep()
+        by = f"after {observer.limit.text}," if interrupted.signal is None else f"by {name(interrupted.signal)}"
         after = f"after step {training.step} of {training.steps}; {observer.last()}"
-        raise TrainingInterrupted(interrupted.signal, f"by {name(interrupted.signal)} {after}") from None
+        raise TrainingInterrupted(interrupted.signal, f"{by} {after}") from None
     finally:
         training.optimizer.zero_grad()
-
-
-class RunObserver(Observer):
-    """Keep what a training gives in the folder of its run, show how it goes, and stop it on a signal."""
-
-    def __init__(self, run: Run, folder: RunFolder | None, stop: Stop, shown: Progress, events: Events) -> None:
-        self.run, self.folder, self.stop, self.shown, self.events = run, folder, stop, shown, events
-
-    @property
-    def signal(self) -> int | None:  # type: ignore[override]
-        return self.stop.signal
-
-    def due(self) -> bool:
-        return self.folder is not None and self.folder.due(self.run, steps=1)
-
-    def read_losses(self, tally: Tally) -> None:
-        self.shown.read_losses(tally)
-
-    def keep(self) -> None:
-        if self.folder is not None:
-            self.folder.keep(self.run)
-
-    def end_epoch(self, row: dict[str, Any]) -> None:
-        if self.folder is not None:
-            self.folder.end_epoch(self.run)
-        self.shown.end_epoch(row)
-        self.events.add(row)
-
-    def interruptible(self) -> AbstractContextManager[Any]:
-        return self.stop.at_once()
-
-    def last(self) -> str:
-        """Where the last checkpoint is, in words."""
-        return "there is no checkpoint" if self.folder is None else self.folder.last()

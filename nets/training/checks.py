@@ -51,7 +51,16 @@ def network_for(
         return network
 
 
-def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: Any, evaluate_every: Any) -> None:
+def check_arguments(
+    data: Any,
+    seed: Any,
+    output: Any,
+    resume: Any,
+    progress: Any,
+    evaluate_every: Any,
+    test_every: Any = 0,
+    on_epoch: Any = None,
+) -> None:
     """Check the arguments of `train` one by one."""
     if not isinstance(data, Dataset | DenseDataset | str | PathLike):
         need = "a nets.data.Dataset, a DenseDataset or a name"
@@ -67,6 +76,9 @@ def check_arguments(data: Any, seed: Any, output: Any, resume: Any, progress: An
     if not (progress is None or isinstance(progress, bool)):
         raise TypeError(f"progress must be None, True or False; got {progress!r}")
     check_integer("evaluate_every", evaluate_every, 1)
+    check_integer("test_every", test_every, 0)
+    if not (on_epoch is None or callable(on_epoch)):
+        raise TypeError(f"on_epoch must be a function of a row and a network, or None; got {type(on_epoch).__name__}")
 
 
 def check_fit(model: Network, data: Data, recipe: Recipe, ranks: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from nets.data import Data
 from nets.models.modes import train_mode
 from nets.training.batch_norms import average_statistics, recompute_norms
 from nets.training.dense_evaluation import DenseEvaluation
@@ -40,9 +41,11 @@ class Observer:
 
     Attributes:
         signal: of the signal that asks this process to stop, or None.
+        late: whether the time of this process is over.
     """
 
     signal: int | None = None
+    late: bool = False
 
     def due(self) -> bool:
         """Whether a checkpoint is due after the step under way."""
@@ -57,37 +60,76 @@ class Observer:
     def end_epoch(self, row: dict[str, Any]) -> None:
         """An epoch is over; `row` is its row of the history."""
 
+    def stops(self, row: dict[str, Any]) -> bool:
+        """Whether to stop after this epoch; asked in the first process alone."""
+        return False
+
+    def end(self, figures: dict[str, Any]) -> None:
+        """The training is over; `figures` are the row's to be: those of the test part, and "epoch", whose they are."""
+
     def interruptible(self) -> AbstractContextManager[Any]:
         """Wrap work that a signal may end at any moment."""
         return nullcontext()
 
 
-def train_epochs(training: Training, observer: Observer, evaluate_every: int = 1) -> tuple[Result, Result | None]:
+def train_epochs(
+    training: Training, observer: Observer, evaluate_every: int = 1, test_every: int = 0
+) -> tuple[Result, Result | None]:
     """Train the epochs that are left.
 
     Args:
-        evaluate_every: epochs between two evaluations; the last epoch is always evaluated.
+        evaluate_every: epochs between two evaluations on the validation part; the last epoch is always evaluated.
+        test_every: epochs between two evaluations on the test part, which is evaluated at the end in any case; 0 has
+            no others.
 
     Returns:
-        How the network does on the held-out part and, where there is one, the validation part.
+        How the network that counts does on the test part and, where there is one, the validation part.
 
     Raises:
         TrainingError: the loss is not finite.
-        TrainingInterrupted: the observer of one of the processes has a signal.
+        TrainingInterrupted: the observer of one of the processes has a signal, or no time left.
     """
     recipe = training.recipe
-    if recipe.compile and training.epoch < recipe.epochs:
+    if recipe.compile and not training.ended:
         _compile(training)
-    while training.epoch < recipe.epochs:
+    while not training.ended:
         row = _epoch(training, observer)
-        if row["epoch"] == recipe.epochs or row["epoch"] % evaluate_every == 0:
-            figures = _figures(training, observer)
-            row |= {f"{training.held_out}_{name}": value for name, value in figures.items()}
+        epoch, last = row["epoch"], row["epoch"] == recipe.epochs
+        _recompute_norms(training, observer)
+        if recipe.val_fraction and (last or epoch % evaluate_every == 0):
+            row |= _named("validation", _figures(training, training.data, observer))
+        if test_every and epoch % test_every == 0 and not (last and recipe.keep == "last"):
+            row |= _named("test", _figures(training, training.whole, observer))
         training.end_epoch(row)
         observer.end_epoch(row)
-    with observer.interruptible(), autocast(recipe, training.device):
-        validation = evaluate(training.trained, training.data) if recipe.val_fraction else None
-        return evaluate(training.trained, training.whole), validation
+        if _stops(training, observer, row) and not training.stopped:
+            training.stopped = f"stopped by on_epoch after epoch {epoch}"
+    return _end(training, observer)
+
+
+def _stops(training: Training, observer: Observer, row: dict[str, Any]) -> bool:
+    """Ask the observer of the first process; an error of it leaves a checkpoint of this epoch."""
+    try:
+        return training.ranks.on_first(lambda: observer.stops(row))
+    except Exception:
+        observer.keep()
+        raise
+
+
+def _end(training: Training, observer: Observer) -> tuple[Result, Result | None]:
+    """Evaluate the network that counts, and write its figures of the test part into the row of its epoch."""
+    with training.keeping(), observer.interruptible(), autocast(training.recipe, training.device):
+        validation = evaluate(training.trained, training.data) if training.recipe.val_fraction else None
+        found = evaluate(training.trained, training.whole)
+    figures = _named("test", {name: found.figures[name] for name in training.objective.figures})
+    observer.end({"epoch": training.kept_epoch, **figures})
+    training.history[training.kept_epoch - 1] |= figures
+    return found, validation
+
+
+def _named(part: str, figures: dict[str, Any]) -> dict[str, Any]:
+    """Figures by the names of their columns."""
+    return {f"{part}_{name}": value for name, value in figures.items()}
 
 
 def _epoch(training: Training, observer: Observer) -> dict[str, Any]:
@@ -105,7 +147,8 @@ def _epoch(training: Training, observer: Observer) -> dict[str, Any]:
     try:
         for number, batch in enumerate(batches, 1):
             loss, figure = _step(training, list(islice(parts, training.recipe.grad_accum)), len(batch))
-            tally.add(loss, figure, len(batch), keep=observer.due(), stop=observer.signal is not None)
+            asked = {"keep": observer.due(), "stop": observer.signal is not None, "late": observer.late}
+            tally.add(loss, figure, len(batch), **asked)
             known = tally.read(at_once=number == len(batches))
             update(training.optimizer, training.rate(training.step), training.recipe)
             if training.average is not None:
@@ -118,12 +161,14 @@ def _epoch(training: Training, observer: Observer) -> dict[str, Any]:
         raise TrainingError(f"the loss is {error.loss} at step {step} (epoch {training.epoch + 1})") from error
     average_statistics(training.ranks, training.model, training.average)
     seconds = training.seconds - sums.began
+    nothing = dict.fromkeys(training.objective.figures)
     return {
         "epoch": training.epoch + 1,
         "learning_rate": training.rate(training.step - 1),
         "loss": sums.loss / sums.images,
         training.objective.figures[0]: sums.correct / sums.images,
-        **{f"{training.held_out}_{name}": None for name in training.objective.figures},
+        **(_named("validation", nothing) if training.recipe.val_fraction else {}),
+        **_named("test", nothing),
         "seconds": seconds,
         "images_per_second": sums.images / seconds,
     }
@@ -137,11 +182,11 @@ def _step(training: Training, parts: list[tuple[Tensor, Tensor]], count: int) ->
 def _losses_known(training: Training, tally: Tally, observer: Observer) -> None:
     """Do what all processes do together once they know the losses: report, keep a checkpoint, stop."""
     observer.read_losses(tally)
-    if tally.keep or tally.stop:
+    if tally.keep or tally.stop or tally.late:
         average_statistics(training.ranks, training.model, training.average)
         observer.keep()
-    if tally.stop:
-        raise TrainingInterrupted(observer.signal or signal.SIGTERM)
+    if tally.stop or tally.late:
+        raise TrainingInterrupted((observer.signal or signal.SIGTERM) if tally.stop else None)
 
 
 def _compile(training: Training) -> None:
@@ -159,17 +204,26 @@ def _compile(training: Training) -> None:
     training.start_clock(seconds)
 
 
-def _figures(training: Training, observer: Observer) -> dict[str, float]:
-    """The figures of the objective on the held-out part; each process evaluates its share of it."""
-    data, ranks = training.data, training.ranks
+def _recompute_norms(training: Training, observer: Observer) -> None:
+    """Give averaged weights their statistics, from batches of the epoch that is over."""
+    if training.average is None or not training.recipe.norm_batches:
+        return
+    with _interruptible(training, observer), autocast(training.recipe, training.device):
+        batches = training.batches()[: training.recipe.norm_batches]
+        recompute_norms(training.average.module, (images for images, _ in training.parts(batches)))
+        average_statistics(training.ranks, training.average)
+
+
+def _figures(training: Training, data: Data, observer: Observer) -> dict[str, float]:
+    """The figures of the objective on the test part of `data`; each process evaluates its share of it."""
+    ranks = training.ranks
     if len(data.test_labels) >= ranks.count > 1:
         data = data.without(test=(i for i in range(len(data.test_labels)) if i % ranks.count != ranks.rank))
-    # one process must not leave the others waiting
-    interruptible = observer.interruptible() if ranks.count == 1 else nullcontext()
-    with interruptible, autocast(training.recipe, training.device):
-        if training.average is not None and training.recipe.norm_batches:
-            batches = training.batches()[: training.recipe.norm_batches]
-            recompute_norms(training.average.module, (images for images, _ in training.parts(batches)))
-            average_statistics(ranks, training.average)
+    with _interruptible(training, observer), autocast(training.recipe, training.device):
         totals = training.objective.totals(evaluate(training.trained, data))
     return training.objective.figures_of(ranks.sum(totals.to(training.device)).tolist())
+
+
+def _interruptible(training: Training, observer: Observer) -> AbstractContextManager[Any]:
+    """Work in the middle of a training: one process must not leave the others waiting."""
+    return observer.interruptible() if training.ranks.count == 1 else nullcontext()

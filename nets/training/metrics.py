@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nets.training.distributed import Ranks
 
-LOSS, FIGURE, KEEP, STOP = range(4)
+LOSS, FIGURE, KEEP, STOP, LATE = range(5)
 
 
 @dataclass
@@ -40,24 +40,25 @@ class Tally:
 
     Attributes:
         loss, figure: means of the steps between the last two reads; `images` of them.
-        keep, stop: whether, by then, a process had asked for a checkpoint, or to stop.
+        keep, stop, late: whether, by then, a process had asked for a checkpoint, to stop, or had no time left.
     """
 
     def __init__(self, sums: Sums, ranks: Ranks, device: torch.device, every: int) -> None:
         self.sums, self.ranks = sums, ranks
-        self.window = torch.zeros(every, 4, dtype=torch.float64, device=device)
+        self.window = torch.zeros(every, 5, dtype=torch.float64, device=device)
         self.counts: list[int] = []
         self.loss, self.figure, self.images = 0.0, 0.0, 0
-        self.keep, self.stop = False, False
+        self.keep, self.stop, self.late = False, False, False
 
-    def add(self, loss: Tensor, figure: Tensor, images: int, *, keep: bool = False, stop: bool = False) -> None:
+    def add(
+        self, loss: Tensor, figure: Tensor, images: int, *, keep: bool = False, stop: bool = False, late: bool = False
+    ) -> None:
         """A step: sums over this process's images, of which all processes together have `images`."""
         row = self.window[len(self.counts)]
         row[LOSS], row[FIGURE] = loss, figure
-        if keep:
-            row[KEEP] = 1
-        if stop:
-            row[STOP] = 1
+        for column, asked in ((KEEP, keep), (STOP, stop), (LATE, late)):
+            if asked:
+                row[column] = 1
         self.counts.append(images)
 
     def read(self, at_once: bool = False) -> bool:
@@ -74,7 +75,7 @@ class Tally:
         self.images = sum(counts)
         loss, figure = (sum(row[column] for row in rows) for column in (LOSS, FIGURE))
         self.loss, self.figure = loss / self.images, figure / self.images
-        self.keep, self.stop = (any(row[column] for row in rows) for column in (KEEP, STOP))
+        self.keep, self.stop, self.late = (any(row[column] for row in rows) for column in (KEEP, STOP, LATE))
         sums.steps, sums.images = sums.steps + len(counts), sums.images + self.images
         sums.loss, sums.correct = sums.loss + loss, sums.correct + figure
         return True

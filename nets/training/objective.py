@@ -23,21 +23,22 @@ class Figure(NamedTuple):
 
     words: str
     percent: bool
+    larger_is_better: bool = True
 
 
 FIGURES = {
     "accuracy": Figure("accuracy", True),
     "pixel_accuracy": Figure("pixel accuracy", True),
     "mean_iou": Figure("mean IoU", True),
-    "relative_l2": Figure("error", False),
-    "relative_h1": Figure("H1 error", False),
+    "relative_l2": Figure("error", False, larger_is_better=False),
+    "relative_h1": Figure("H1 error", False, larger_is_better=False),
 }
 """Figures by the names of their columns; `figures` of an objective lists its own, the leading one first."""
 
 
 def said(name: str, value: float) -> str:
     """Say a figure: "accuracy 97.50 %", "error 0.0123"."""
-    words, percent = FIGURES[name]
+    words, percent, _ = FIGURES[name]
     return f"{words} {100 * value:.2f} %" if percent else f"{words} {value:.4g}"
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nets.common.formatting import duration
 from nets.common.paths import on_terminal, say
 from nets.training.metrics import Tally
 from nets.training.objective import FIGURES, said
-from nets.training.precision import Precision
 from nets.training.state import Training
 
 BAR = "{desc} |{bar}| {percentage:.0f} % [{elapsed}<{remaining}, {rate_fmt}]"
@@ -21,25 +20,19 @@ class Progress:
 
     Args:
         shown: whether to report; None reports.
-        precision: the choice for precision="auto".
-        start: a line on the weights that the run starts from, and those that it leaves alone.
+        header: lines about the run, for its beginning.
     """
 
-    def __init__(
-        self, shown: bool | None, training: Training, precision: Precision | None = None, start: str = ""
-    ) -> None:
+    def __init__(self, shown: bool | None, training: Training, header: Sequence[str] = ()) -> None:
         from tqdm import tqdm
 
         self.training, self.shown = training, shown is not False and training.ranks.first
         batches = training.batches()
         images = sum(map(len, batches))
-        if self.shown and training.epoch < training.recipe.epochs:
+        if self.shown and not training.ended:
             epochs = f"epochs {training.epoch + 1} to {training.recipe.epochs}, {len(batches)} steps each"
-            say(f"{training.model.config.notation} on {training.whole.name}: {epochs}")
-            if start:
-                say(start)
-            if precision is not None:
-                say(f"computed in {precision}")
+            for line in (*header, epochs):
+                say(line)
         self.bar: Any = tqdm(
             total=training.recipe.epochs * images,
             initial=training.epoch * images + training.sums.images,
@@ -67,11 +60,21 @@ class Progress:
             self.bar.clear()
             say(epoch_line(row, self.training.recipe.epochs))
 
+    def end(self, figures: Mapping[str, Any]) -> None:
+        """Say how the network that counts does on the test part, and why it is that one."""
+        if self.shown:
+            self.bar.clear()
+            words = ", ".join(_said("test", figures))
+            say(f"{words} ({self.training.ending or 'last epoch'})")
+
 
 def epoch_line(row: Mapping[str, Any], epochs: int) -> str:
     """Format a row of the history."""
     parts = [f"loss {row['loss']:.4f}", *(said(name, row[name]) for name in FIGURES if name in row)]
-    for part in ("validation", "test"):
-        columns = [(name, row.get(f"{part}_{name}")) for name in FIGURES]
-        parts += [f"{part} {said(name, value)}" for name, value in columns if value is not None]
+    parts += [*_said("validation", row), *_said("test", row)]
     return f"epoch {row['epoch']} of {epochs}: {', '.join(parts)}, {duration(row['seconds'])}"
+
+
+def _said(part: str, row: Mapping[str, Any]) -> list[str]:
+    columns = [(name, row.get(f"{part}_{name}")) for name in FIGURES]
+    return [f"{part} {said(name, value)}" for name, value in columns if value is not None]

@@ -19,6 +19,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "precision": ("float32", "bf16", "auto"),
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,
+    "keep": ("last", "best"),
     **dict.fromkeys(
         ("nesterov", "decay_norms", "channels_last", "compile", "whitening", "drop_last"),
         (True, False),
@@ -66,7 +67,9 @@ class Recipe:
         channels_last: whether the channels of a pixel lie together in memory.
         compile: whether torch.compile makes the training step faster; the first step then takes a minute or more.
         val_fraction: part of the training images that is held out, by the seed and class by class, to choose settings
-            with; the test part is then seen once, at the end.
+            with.
+        patience: epochs without a better leading figure of the validation part after which the run stops; 0 never does.
+        keep: "last", or "best": the network of the epoch that is best on the validation part, the earliest of equals.
         limit_batches: steps per epoch at most, to try something out; 0 takes all images.
         loss: "cross-entropy" of classes; for values on grids "relative L2", the mean over the samples of ||p - t|| /
             ||t|| in the units of the targets; "H1", the same with first differences, divided by the spacing, where
@@ -113,6 +116,8 @@ class Recipe:
     channels_last: bool = False
     compile: bool = False
     val_fraction: float = 0.0
+    patience: int = 0
+    keep: str = "last"
     limit_batches: int = 0
     loss: str = AUTO
     optimizer: str = SGD
@@ -122,7 +127,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "step_epochs", "grad_accum"):
             check_integer(name, getattr(self, name), 1)
-        for name in ("norm_batches", "limit_batches"):
+        for name in ("norm_batches", "limit_batches", "patience"):
             check_integer(name, getattr(self, name), 0)
         check_number("learning_rate", self.learning_rate)
         if not self.learning_rate:
@@ -142,6 +147,9 @@ class Recipe:
             raise ValueError(f"momentum_form must be 'torch' for the optimizer 'adamw'; got {self.momentum_form!r}")
         if self.norm_batches and not self.averaging:
             raise ValueError(f"norm_batches must be 0 where averaging is 0; got {self.norm_batches}")
+        for name, off in (("patience", 0), ("keep", "last")):
+            if not self.val_fraction and (value := getattr(self, name)) != off:
+                raise ValueError(f"{name} must be {off!r} where val_fraction is 0; got {value!r}")
         if self.batch % self.grad_accum:
             raise ValueError(f"grad_accum must divide batch, {self.batch}; got {self.grad_accum}")
         _ = self.augmentation  # checks its settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from nets.common.checks import suggestion
+from nets.common.checks import suggesting, suggestion
 from nets.data import Data, DenseDataset
 from nets.training.recipe import Recipe
 
@@ -107,7 +107,7 @@ def recipe_for(data: Data | str, recipe: Recipe | str | None, overrides: dict[st
     settings = [field.name for field in fields(Recipe)]
     for name in overrides:
         if name not in settings:
-            hint = suggestion(name, settings)
+            hint = suggesting.hint(name, {*settings, *suggesting.arguments.get("train", ())})
             raise TypeError(f"train has no setting {name!r}{hint}; the recipe's are {', '.join(settings)}")
     return replace(recipe, **overrides)
 

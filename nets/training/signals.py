@@ -12,21 +12,33 @@ from typing import Any, Self
 ALWAYS = (signal.SIGINT, signal.SIGTERM)
 OTHERS = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
 """Taken where they would end the process: of a terminal that closes, and of batch systems before their time is up."""
+OUT_OF_TIME = 75
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """A signal ended the training: `signal` is its number, and the message names the step and the last checkpoint.
+    """A signal, or the end of its time, stopped the training; the message names the step and the last checkpoint.
 
-    A command that ends with it exits with 128 + signal, as shells expect: 130 for Ctrl-C, 143 for SIGTERM, 129 for
-    SIGHUP.
+    Attributes:
+        signal: the number of the signal, or None where the time of `stop_after` was over.
+        exit_code: of a command that ends with it: 128 + signal, as shells expect, such as 130 for Ctrl-C, 143 for
+            SIGTERM, 129 for SIGHUP; 75 for the end of the time (EX_TEMPFAIL of sysexits.h: try again later).
 
-    >>> TrainingInterrupted(15).signal
-    15
+    >>> TrainingInterrupted(15).exit_code, TrainingInterrupted(None).exit_code
+    (143, 75)
     """
 
-    def __init__(self, number: int, message: str = "") -> None:
+    def __init__(self, number: int | None, message: str = "") -> None:
         super().__init__(message)
         self.signal = number
+        self.exit_code = OUT_OF_TIME if number is None else 128 + number
+
+    def __reduce__(self) -> tuple[type[TrainingInterrupted], tuple[int | None, str]]:
+        return type(self), (self.signal, str(self))  # from another process too
+
+    @property
+    def status(self) -> str:
+        """In the record of the run."""
+        return "stopped" if self.signal is None else "interrupted"
 
 
 class Stop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,9 +15,10 @@ from nets.common import randomness
 from nets.data import Batches, Data, validation_split
 from nets.models.base import Network
 from nets.training.average import RULE, Average
+from nets.training.best import Best, copied
 from nets.training.distributed import Ranks
 from nets.training.metrics import Sums
-from nets.training.objective import Objective, objective_for
+from nets.training.objective import FIGURES, Objective, objective_for
 from nets.training.optimizer import create_optimizer
 from nets.training.plan import batches, share, steps_per_epoch
 from nets.training.recipe import Recipe
@@ -32,11 +34,13 @@ class Training:
 
     Attributes:
         whole: the data set as given.
-        data: what is learned and what is evaluated after an epoch: `whole`, or with `recipe.val_fraction` two parts of
-            its training images.
+        data: what is learned: `whole`, or with `recipe.val_fraction` a part of its training images, the other one being
+            the test part.
         stepped: the model as a step calls it, wrapped for several processes and compiled.
         epoch: complete epochs, each with its row in `history`.
         step: all steps.
+        best: the best epoch on the validation part.
+        stopped: why the training ended before its last epoch; "" where it did not.
         compile_seconds: time of torch.compile, which `seconds` leaves out.
     """
 
@@ -51,6 +55,8 @@ class Training:
     optimizer: torch.optim.Optimizer
     average: Average | None
     stepped: nn.Module
+    best: Best
+    stopped: str = ""
     epoch: int = 0
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -76,7 +82,8 @@ class Training:
         if recipe.compile:
             stepped = torch.compile(stepped)  # type: ignore[assignment]
         objective = objective_for(whole, recipe)
-        return cls(model, whole, data, recipe, seed, objective, ranks, images, optimizer, average, stepped)
+        best = Best(objective.figures[0])
+        return cls(model, whole, data, recipe, seed, objective, ranks, images, optimizer, average, stepped, best)
 
     @property
     def device(self) -> torch.device:
@@ -97,8 +104,50 @@ class Training:
         self._clock = time.perf_counter() - seconds
 
     def end_epoch(self, row: dict[str, Any]) -> None:
+        """Count an epoch, and stop where its figure of the validation part says so."""
         self.history.append(row)
         self.epoch, self.sums = self.epoch + 1, Sums()
+        value = row.get(f"validation_{self.best.figure}")
+        if value is not None:
+            self.best.see(self.epoch, value, self.trained if self.recipe.keep == "best" else None)
+            self.stopped = self.best.too_long_ago(self.epoch, self.recipe.patience)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no epoch left."""
+        return self.epoch >= self.recipe.epochs or bool(self.stopped)
+
+    @property
+    def tested(self) -> list[int]:
+        """The epochs after which the test part was looked at."""
+        return [row["epoch"] for row in self.history if row.get(f"test_{self.best.figure}") is not None]
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose network counts: the last one, or the best."""
+        return self.epoch if self.best.weights is None else self.best.epoch
+
+    @property
+    def ending(self) -> str:
+        """Say which epoch's network counts, and why no later one does; "" for the last of all epochs."""
+        words = f"best validation {FIGURES[self.best.figure].words}, epoch {self.best.epoch} of {self.recipe.epochs}"
+        return "; ".join(filter(None, ["" if self.best.weights is None else words, self.stopped]))
+
+    def kept(self) -> dict[str, Tensor]:
+        """The state_dict of the network that counts, which is not to be changed."""
+        return self.trained.state_dict() if self.best.weights is None else self.best.weights
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Give `trained` the weights of the epoch that counts for a while."""
+        last = None if self.best.weights is None else copied(self.trained)
+        if last is not None:
+            self.trained.load_state_dict(self.kept())
+        try:
+            yield
+        finally:
+            if last is not None:
+                self.trained.load_state_dict(last)
 
     @property
     def steps(self) -> int:
@@ -119,11 +168,6 @@ class Training:
         shares = (part for b in batches for part in share(b, self.recipe, self.ranks.rank, self.ranks.count))
         return self.images.epoch(self.epoch, shares)
 
-    @property
-    def held_out(self) -> str:
-        """The part that is evaluated after an epoch, as names of columns in the history begin."""
-        return "validation" if self.recipe.val_fraction else "test"
-
     def state(self) -> dict[str, Any]:
         """Everything that changes, as tensors and plain values."""
         return {
@@ -135,6 +179,8 @@ class Training:
             "step": self.step,
             "history": self.history,
             "sums": asdict(self.sums),
+            "best": self.best.state(),
+            "stopped": self.stopped,
             "clock": {"seconds": self.seconds, "compile_seconds": self.compile_seconds},
         }
 
@@ -147,4 +193,6 @@ class Training:
             self.average.n_averaged.fill_(state["step"])
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
         self.sums, self.compile_seconds = Sums(**state["sums"]), state["clock"]["compile_seconds"]
+        self.best = Best(self.best.figure, **state.get("best", {}))  # older files have none
+        self.stopped = state.get("stopped", "")
         self.start_clock(state["clock"]["seconds"])

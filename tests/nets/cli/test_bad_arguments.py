@@ -253,6 +253,12 @@ def test_given_weights_of_a_way_up():
             "train has no setting 'lr'; did you mean 'learning_rate'",
         ),
         (lambda: nets.train("MgNet[1]-[2]-B^l", blobs(), batch_size=4), "did you mean 'batch'"),
+        (lambda: nets.train("MgNet[1]-[2]-B^l", blobs(), norm_batchs=4), "did you mean 'norm_batches'"),
+        (lambda: nets.train("MgNet[1]-[2]-B^l", blobs(), outptu=""), "did you mean 'output'"),
+        (
+            lambda: nets.train("MgNet[1]-[2]-B^l", blobs(), num_clases=3),
+            "train has no setting 'num_clases'; 'num_classes' is an argument of create_model; ",
+        ),
         (
             lambda: nets.evaluate(None, None, batch_size=4),
             "evaluate has no argument 'batch_size'; did you mean 'batch'",

@@ -77,16 +77,6 @@ def test_a_folder_whose_name_is_not_utf8(tmp_path):
     assert r"caf\udce9" in (folder / "further" / "model_card.md").read_text(encoding="utf-8")
 
 
-def test_more_epochs_are_told_what_works(tmp_path):
-    train(tmp_path / "run", epochs=1)
-    words = r"another recipe: epochs is 1 there, 2 here; to train its weights further, .* init_from \(--init-from\)"
-    with pytest.raises(nets.CheckpointError, match=words):
-        train(tmp_path / "run", epochs=2, resume=True)
-    with pytest.raises(nets.CheckpointError, match=r"another recipe: epochs is 1 there, 2 here$"):  # another thing too
-        train(tmp_path / "run", epochs=2, batch=8, resume=True)
-    train(tmp_path / "further", epochs=2, init_from=tmp_path / "run")
-
-
 def test_a_run_from_before_a_setting_is_resumed(tmp_path, monkeypatch):
     """Its checkpoint does not name `padding`, and it padded by zeros."""
     model, settings = "MgNet[1,1]-[4]-B^l", {"epochs": 1, "limit_batches": 1, "progress": False}

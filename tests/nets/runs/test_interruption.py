@@ -153,7 +153,7 @@ def test_a_signal_after_the_last_check_is_not_lost(monkeypatch):
 
 
 KILLS = """
-import os, random, signal, stat, sys
+import json, os, random, signal, stat, sys
 import matplotlib.figure, torch, torch._dynamo, torch.utils.flop_counter  # once, not in every child
 from tests.nets.training.test_training import train
 torch.set_num_threads(1)
@@ -185,7 +185,7 @@ while True:
     every, left = numbers.choice((1, 2, "1 epoch")), numbers.randint(1, 40) if killed < kills else 0
     child = os.fork()
     if child == 0:
-        train(folder, resume=True, checkpoint_every=every)
+        train(folder, resume=True, checkpoint_every=every, **json.loads(sys.argv[4]))
         os._exit(0)
     code = os.waitpid(child, 0)[1]
     killed += code == signal.SIGKILL
@@ -196,10 +196,10 @@ while True:
 """Before and after every step and every write that has to last, a child counts; it is killed when its number is up."""
 
 
-def killed_at_random(folder, seed, kills):
+def killed_at_random(folder, seed, kills, settings):
     """A run that is killed again and again, at moments that follow from the seed; returns how often it was."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLS, str(folder), str(seed), str(kills)],
+        [sys.executable, "-W", "ignore", "-c", KILLS, str(folder), str(seed), str(kills), json.dumps(settings)],
         capture_output=True,
         text=True,
     )
@@ -208,9 +208,15 @@ def killed_at_random(folder, seed, kills):
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))])
-def test_killed_again_and_again(tmp_path, whole, seed):
-    kills = killed_at_random(tmp_path / "run", seed, kills=8 if seed else 4)
+def test_killed_again_and_again(tmp_path, seed):
+    """The best network so far, of which a checkpoint is the only place, is not lost either."""
+    settings, whole = {"val_fraction": 0.2, "keep": "best", "patience": 3}, tmp_path / "whole"
+    train(whole, **settings)
+    kills = killed_at_random(tmp_path / "run", seed, 8 if seed else 4, settings)
     assert kills > 0
+    ours, theirs = (read(folder)["best"] for folder in (tmp_path / "run", whole))
+    assert (ours["epoch"], ours["value"]) == (theirs["epoch"], theirs["value"])
+    assert all(torch.equal(ours["weights"][name], tensor) for name, tensor in theirs["weights"].items())
     assert_same(whole, tmp_path / "run")
     assert sorted(os.listdir(tmp_path / "run")) == sorted(os.listdir(whole))
     assert record(tmp_path / "run")["status"] == "finished"
@@ -266,6 +272,19 @@ def test_a_disk_that_stays_full(tmp_path, whole, monkeypatch):
         train(tmp_path / "run")
     monkeypatch.undo()
     train(tmp_path / "run", resume=True)
+    assert_same(whole, tmp_path / "run")
+
+
+def test_a_disk_that_is_full_at_the_end(tmp_path, whole, monkeypatch):
+    """The last weights are on it: only the figures of the test part are not in the checkpoint."""
+    full, end = [False], loop._end
+    monkeypatch.setattr(loop, "_end", lambda *rest: (full.__setitem__(0, True), end(*rest))[1])
+    full_disk(monkeypatch, lambda: full[0])
+    with pytest.warns(UserWarning, match=r"cannot be written .* \(epoch 3, step 12\)") as warned:
+        result = train(tmp_path / "run")
+    assert f"{FILE} cannot" in str(warned[0].message)
+    monkeypatch.undo()
+    assert train(tmp_path / "run", resume=True).accuracy == result.accuracy
     assert_same(whole, tmp_path / "run")
 
 

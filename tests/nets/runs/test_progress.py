@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tqdm import tqdm
 
+import nets
 from nets.__main__ import main
 from nets.training.progress import BAR, epoch_line
-from tests.nets.training.test_training import NAME, train
+from tests.nets.training.test_training import NAME, RECIPE, blobs, train
 
-START = f"{NAME} on blobs: epochs 1 to 3, 4 steps each"
+START = "epochs 1 to 3, 4 steps each"
 
 
 class Terminal(io.StringIO):
@@ -45,23 +46,46 @@ class Log(io.StringIO):
         self.seen.append(self.getvalue())
 
 
-@pytest.mark.parametrize("progress", [None, True])
-@pytest.mark.parametrize("settings", [{}, {"val_fraction": 0.2}, {"evaluate_every": 2}])
-def test_a_log_has_a_line_for_every_epoch_at_once(progress, settings, monkeypatch):
+@pytest.mark.parametrize("settings", [{"test_every": 1}, {"val_fraction": 0.2}, {"test_every": 2, "progress": True}])
+def test_a_log_has_a_line_for_every_epoch_at_once(settings, monkeypatch):
     log = Log()
     monkeypatch.setattr(sys, "stderr", log)
-    result = train(progress=progress, **settings)
-    lines = [epoch_line(row, 3) for row in result.history]
+    result = train(**{"progress": None, **settings})
+    lines = [epoch_line({**row, "test_accuracy": None} if row["epoch"] == 3 else row, 3) for row in result.history]
     start = START.replace("4 steps", "3 steps") if "val_fraction" in settings else START
-    assert log.getvalue().splitlines() == [start, *lines]
-    assert [text.splitlines()[-1] for text in dict.fromkeys(log.seen)] == [start, *lines]
+    end = f"test accuracy {100 * result.accuracy:.2f} % (last epoch)"
+    written = log.getvalue().splitlines()
+    assert [line.partition(":")[0] for line in written[:5]] == ["device", "model", "data", "recipe", "seed"]
+    assert written[5:] == [start, *lines, end]
+    assert [text.splitlines()[-1] for text in dict.fromkeys(log.seen)] == written
     assert "\r" not in log.getvalue()
-    for line, row in zip(lines, result.history, strict=True):
+    for line, row in zip(lines[:2], result.history, strict=False):
         assert line.startswith(f"epoch {row['epoch']} of 3: loss {row['loss']:.4f}, accuracy ")
-        name = next(name for name in row if name.endswith("_accuracy"))
-        words = f", {name.replace('_', ' ')} "
-        assert (words in line) == (row[name] is not None)
-        assert row[name] is None or f"{words}{100 * row[name]:.2f} %" in line
+        for part in ("validation", "test"):
+            value, words = row.get(f"{part}_accuracy"), f", {part} accuracy "
+            assert (words in line) == (value is not None)
+            assert value is None or f"{words}{100 * value:.2f} %" in line
+
+
+def test_the_first_lines_of_a_log(tmp_path, monkeypatch):
+    log = Log()
+    monkeypatch.setattr(sys, "stderr", log)
+    first = {"recipe": "digits", "batch": 16, "epochs": 1, "limit_batches": 1, "progress": None}
+    result = train(tmp_path / "a", **first, val_fraction=0.2, seed=4)
+    device, *lines = log.getvalue().splitlines()[:6]
+    assert device.startswith("device: cpu, ")
+    assert device.endswith(", 1 thread")
+    assert lines == [
+        f"model: {NAME}, in_channels=1, num_classes=3, {nets.parameters(result.model):,} parameters",
+        "data: blobs, 48 images for training, 12 for validation, 20 for the test, of 1 x 6 x 6, 3 classes",
+        "recipe: digits, epochs=1, batch=16, val_fraction=0.2, limit_batches=1",
+        "seed: 4",
+        f"output: {tmp_path / 'a'}",
+    ]
+    nets.train(NAME, blobs(), init_from=tmp_path / "a", **{**first, "recipe": RECIPE})
+    text = log.getvalue()
+    assert f"\nstarts from {tmp_path / 'a' / 'checkpoint.pt'} (" in text
+    assert "recipe: own, epochs=1, batch=16, shift=1.0, averaging=0.9, limit_batches=1\n" in text
 
 
 def test_nothing_is_said_where_nothing_is_asked_for(monkeypatch):
@@ -76,7 +100,7 @@ def test_a_terminal_has_the_lines_and_a_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     result = train(progress=None)
     text = terminal.getvalue()
-    assert all(f"{epoch_line(row, 3)}\n" in text for row in result.history)
+    assert all(f"{epoch_line(row, 3)}\n" in text for row in result.history[:2])
     assert "\r" in text
 
 
@@ -123,6 +147,14 @@ def test_streams_that_are_closed_are_no_error(monkeypatch):
     assert len(train().history) == 3
 
 
+def test_a_log_of_stdout_gets_each_line_at_once(tmp_path, monkeypatch):
+    with open(tmp_path / "log", "w") as log:
+        monkeypatch.setattr(sys, "stdout", log)
+        assert main(["list", "MgNet*"]) == 0
+        print("a line")
+        assert (tmp_path / "log").read_text().endswith("\na line\n")
+
+
 def test_the_command_s_log(tmp_path):
     """A real file: stdout and stderr of the whole program."""
     command = [sys.executable, "-m", "nets", "train", "--model", "MgNet[1]-[2]-B^l", "--epochs", "2", "--batch", "500"]
@@ -130,7 +162,7 @@ def test_the_command_s_log(tmp_path):
         subprocess.run([*command, "--progress"], stdout=log, stderr=log, check=True, cwd=tmp_path)
     text = (tmp_path / "log").read_text()
     lines = text.splitlines()
-    assert lines[0].startswith("MgNet[1]-[2]-B^l on digits: epochs 1 to 2, ")
-    assert [line[:12] for line in lines[1:3]] == ["epoch 1 of 2", "epoch 2 of 2"]
-    assert lines[3].startswith("held-out accuracy ")
+    starts = ["device: ", "model: ", "data: ", "recipe: ", "seed: 0", "epochs 1 to 2, ", "epoch 1 of 2", "epoch 2 of 2"]
+    starts += ["test accuracy ", "held-out accuracy "]
+    assert all(line.startswith(start) for line, start in zip(lines, starts, strict=False))
     assert "\r" not in text

@@ -39,6 +39,7 @@ def test_what_it_says(run):
     assert 0 < sum(row["seconds"] for row in result.history) <= record["seconds"]
     assert record["result"] == {
         "which": "averaged weights",
+        "epoch": 3,
         "accuracy": result.accuracy,
         "top5": None,
         "per_class": result.evaluation.per_class,

@@ -13,6 +13,7 @@ from nets.__main__ import main
 from nets.naming.grammar import SCHEMES, parse
 from nets.papers.accuracies import all_published, published
 from nets.papers.published import ROWS
+from nets.plot import runs as runs_plot
 from nets.plot.style import figure, percent_wrong
 from nets.runs import records, report
 
@@ -194,6 +195,50 @@ def test_command(runs, tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1
     assert main(["report", str(runs), "--format", "latex"]) == 2
     assert "error: format must be one of 'text'" in capsys.readouterr().err
+
+
+def test_regressions_are_drawn_beside_classifications(runs, tmp_path, capsys, monkeypatch):
+    """Their errors as they are, not in percent, in axes of their own."""
+    drawn = []
+    save = runs_plot.save
+    monkeypatch.setattr(runs_plot, "save", lambda picture, path: drawn.append(picture) or save(picture, path))
+    for seed, error in enumerate((0.02, 0.04)):
+        write(
+            runs / f"waves{seed}",
+            seed,
+            model="V-MgNet[1]-[2]-B^l",
+            data={"name": "waves", "train": 8, "test": 4, "targets": "regression"},
+            history=[{"epoch": e, "relative_l2": 1 / e, "test_relative_l2": [0.5, error][e - 1]} for e in (1, 2)],
+            result={"which": "last epoch", "relative_l2": error, "relative_h1": 0.1},
+        )
+    assert main(["report", str(runs), "--plots", str(tmp_path / "plots")]) == 0
+    assert "not drawn" not in capsys.readouterr().out
+    titles = [[axes.get_title() for axes in picture.axes] for picture in drawn]
+    assert titles[0][2] == "waves: held-out error, relative to the targets"
+    assert [names[2] for names in titles[1:]] == ["waves: error", "waves: error"]
+    curve, *_ = drawn[0].axes[2].lines
+    assert list(curve.get_xdata()) == [1, 2]
+    assert list(curve.get_ydata()) == pytest.approx([0.5, 0.03])
+    assert drawn[1].axes[2].containers[0].lines[0].get_ydata() == pytest.approx([0.03])
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"test_accuracy": [0.5, 0.6, 0.7]}, {1: 50, 2: 40, 3: 30}),  # of earlier versions
+        ({"validation_accuracy": [0.5, 0.6, 0.7]}, {1: 50, 2: 40, 3: 30}),
+        ({"test_accuracy": [None, None, 0.7]}, {3: 30}),
+        ({"validation_accuracy": [0.5, None, 0.7], "test_accuracy": [None, None, 0.1]}, {1: 50, 3: 30}),
+        ({"loss": [1, 2, 3]}, {}),
+    ],
+)
+def test_curves_are_of_the_validation_part_where_there_is_one(columns, expected, tmp_path):
+    rows = [{"epoch": e, "loss": 1.0, "accuracy": 0.5, **{k: v[e - 1] for k, v in columns.items()}} for e in (1, 2, 3)]
+    record = records.read(write(tmp_path, history=rows))
+    assert runs_plot._errors(record) == pytest.approx(expected)
+    if expected:
+        plot.learning_curves(records.groups([record]), tmp_path / "many.png")
+        plot.learning_curve(rows, tmp_path / "one.png")
 
 
 def test_runs_without_results_are_not_drawn(tmp_path, capsys):

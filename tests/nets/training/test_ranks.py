@@ -50,6 +50,23 @@ except TrainingInterrupted:
 loop.update = update
 train(True, output=f"{sys.argv[1]}/broken", resume=True)
 assert len(steps) == 6
+
+from nets.runs.time_limit import TimeLimit
+TimeLimit.over = property(lambda self: self.text is not None and os.environ["RANK"] == "1")
+seen = []
+stops = dict(val_fraction=0.3, keep="best", stop_after="1 h", output=f"{sys.argv[1]}/stopped")
+def look(row, model):
+    seen.append(row["epoch"])
+    return len(seen) == 2
+try:
+    train(True, epochs=3, **stops)
+except TrainingInterrupted as stopped:
+    assert stopped.exit_code == 75
+TimeLimit.over = False
+result = train(True, epochs=3, resume=True, on_epoch=look, **stops)
+assert seen == ([1, 2] if os.environ["RANK"] == "0" else [])
+assert result.reason.endswith("stopped by on_epoch after epoch 2"), result.reason
+torch.save(result.model.state_dict(), f"{sys.argv[1]}/{os.environ['RANK']}.pt")
 """
 
 
@@ -141,8 +158,9 @@ def test_two_processes_are_one_that_averages_the_gradients_of_half_batches(folde
     assert record["status"] == "finished"
     assert record["result"]["accuracy"] == alone.accuracy
     for ours, theirs in zip(alone.history, record["history"], strict=True):
-        for key in ("loss", "accuracy", "test_accuracy", "learning_rate"):
+        for key in ("loss", "accuracy", "learning_rate"):
             assert theirs[key] == pytest.approx(ours[key], rel=1e-10)
+    assert record["history"][-1]["test_accuracy"] == alone.accuracy
 
 
 def test_accumulation_gives_the_weights_of_two_processes_and_other_statistics():
@@ -176,8 +194,23 @@ def test_two_processes_go_on_together_where_they_were_stopped(folders):
         torch.testing.assert_close(broken[name], value, **TOLERANCE)
     records = [json.loads((folders / name / "record.json").read_text()) for name in ("True", "broken")]
     for one, other in zip(*(record["history"] for record in records), strict=True):
-        for key in ("epoch", "loss", "accuracy", "test_accuracy", "learning_rate"):
+        for key in ("epoch", "loss", "accuracy", "learning_rate"):
             assert other[key] == pytest.approx(one[key], rel=1e-10)
+
+
+def test_two_processes_stop_and_choose_together(folders):
+    """After a time that is over in one of them, by a callback that the first one calls, with the best network."""
+    from nets.models.checkpoint import read
+
+    first, second = (torch.load(folders / f"{rank}.pt") for rank in range(2))
+    kept = read(folders / "stopped")["best"]
+    assert kept["epoch"] in (1, 2)
+    for name, value in kept["weights"].items():
+        assert torch.equal(first[name], value), name
+        assert torch.equal(second[name], value), name
+    record = json.loads((folders / "stopped" / "record.json").read_text())
+    assert [piece["from_step"] for piece in record["resumed"]] == [1]
+    assert record["result"]["epoch"] == kept["epoch"]
 
 
 LONG = """
@@ -220,7 +253,7 @@ def test_each_process_classifies_its_share_of_the_images(monkeypatch):
     run = Training.start(model_of(True), blobs_of_61(), RECIPE, 0, Ranks())
     for rank in range(3):
         run.ranks = SimpleNamespace(count=3, rank=rank, sum=lambda counts: counts)
-        loop._figures(run, loop.Observer())
+        loop._figures(run, run.data, loop.Observer())
     assert [len(images) for images in seen] == [7, 7, 6]
     assert torch.equal(torch.cat(seen).flatten(1).unique(dim=0), run.data.test_images.flatten(1).unique(dim=0))
 

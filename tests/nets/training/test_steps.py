@@ -219,16 +219,32 @@ def test_validation_split():
         nets.train(NAME, data, recipe=RECIPE, val_fraction=0.999)
 
 
-def test_the_test_part_is_seen_at_the_end_only(monkeypatch):
+@pytest.mark.parametrize(
+    ("settings", "validated", "tested"),
+    [
+        ({}, [], [3]),
+        ({"evaluate_every": 2}, [], [3]),
+        ({"test_every": 2}, [], [2, 3]),
+        ({"val_fraction": 0.25}, [1, 2, 3], [3]),
+        ({"val_fraction": 0.25, "evaluate_every": 2}, [2, 3], [3]),
+        ({"val_fraction": 0.25, "evaluate_every": 3, "test_every": 1}, [3], [1, 2, 3]),
+    ],
+)
+def test_the_test_part_is_seen_where_it_is_asked_for(settings, validated, tested, monkeypatch):
     loop = sys.modules["nets.training.loop"]
     seen, evaluate = [], loop.evaluate
     monkeypatch.setattr(loop, "evaluate", lambda model, data: seen.append(data) or evaluate(model, data))
     data = blobs(200)
-    result = nets.train(NAME, data, recipe=replace(RECIPE, val_fraction=0.25), evaluate_every=2, progress=False)
-    assert [part is data for part in seen] == [False, False, False, True]  # epochs 2 and 3, both parts at the end
-    assert [row["validation_accuracy"] is None for row in result.history] == [True, False, False]
-    assert result.validation.accuracy == result.history[-1]["validation_accuracy"]
-    assert "test_accuracy" not in result.history[0]
+    result = nets.train(NAME, data, recipe=RECIPE, progress=False, **settings)
+    assert sum(part is data for part in seen) == len(tested)
+    assert len(seen) == len(tested) + len(validated) + bool(validated)
+    for part, epochs in (("validation", validated), ("test", tested)):
+        rows = [row["epoch"] for row in result.history if row.get(f"{part}_accuracy") is not None]
+        assert rows == epochs
+    assert result.accuracy == result.history[-1]["test_accuracy"]
+    assert ("validation_accuracy" in result.history[0]) == bool(validated)
+    if validated:
+        assert result.validation.accuracy == result.history[-1]["validation_accuracy"]
 
 
 def test_starting_from_weights(tmp_path):
@@ -242,6 +258,15 @@ def test_starting_from_weights(tmp_path):
     ("settings", "error", "words"),
     [
         ({"evaluate_every": 0}, ValueError, "evaluate_every must be an integer >= 1"),
+        ({"test_every": -1}, ValueError, "test_every must be an integer >= 0; got -1"),
+        ({"on_epoch": 3}, TypeError, "on_epoch must be a function of a row and a network, or None; got int"),
+        ({"stop_after": 3}, TypeError, "stop_after must be a time > 0 such as '50m', .*; got 3"),
+        ({"stop_after": "0 s"}, ValueError, "stop_after must be a time > 0 such as '50m', .*; got '0 s'"),
+        ({"stop_after": "50 d"}, ValueError, "stop_after must be"),
+        ({"patience": 3}, ValueError, "patience must be 0 where val_fraction is 0; got 3"),
+        ({"patience": 1.0, "val_fraction": 0.2}, TypeError, "patience must be an integer >= 0; got 1.0"),
+        ({"keep": "best"}, ValueError, "keep must be 'last' where val_fraction is 0; got 'best'"),
+        ({"keep": "first", "val_fraction": 0.2}, ValueError, "keep must be 'last' or 'best'; got 'first'"),
         ({"tensorboard": True}, ValueError, "tensorboard needs output"),
         ({"whitening": True, "initialization": 3}, ValueError, "initialization must be"),
         ({"init_from": "nowhere.pt", "batch": 16}, ValueError, "there is no file nowhere.pt"),
@@ -264,7 +289,7 @@ def test_tensorboard_reads_the_history_of_a_resumed_run(tmp_path, monkeypatch):
     pytest.importorskip("tensorboard", reason="TensorBoard is an extra")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    settings = {"recipe": RECIPE, "tensorboard": True, "output": tmp_path, "progress": False}
+    settings = {"recipe": RECIPE, "tensorboard": True, "output": tmp_path, "progress": False, "val_fraction": 0.2}
     stop_after(monkeypatch, 2)
     with pytest.raises(KeyboardInterrupt):
         nets.train(NAME, blobs(), **settings)
@@ -272,10 +297,11 @@ def test_tensorboard_reads_the_history_of_a_resumed_run(tmp_path, monkeypatch):
     history = nets.train(NAME, blobs(), **settings, resume=True).history
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert set(events.Tags()["scalars"]) == set(history[0]) - {"epoch"}
-    for tag in ("loss", "accuracy", "test_accuracy"):
-        assert [event.step for event in events.Scalars(tag)] == [1, 2, 3]
+    for tag, epochs in (("loss", 3), ("accuracy", 3), ("validation_accuracy", 3), ("test_accuracy", 1)):
+        rows = history[-epochs:]
+        assert [event.step for event in events.Scalars(tag)] == [row["epoch"] for row in rows]
         # events hold float32
-        assert [event.value for event in events.Scalars(tag)] == pytest.approx([row[tag] for row in history], rel=1e-7)
+        assert [event.value for event in events.Scalars(tag)] == pytest.approx([row[tag] for row in rows], rel=1e-7)
 
 
 def test_torch_s_initialization_is_another_and_seeded():

@@ -192,7 +192,7 @@ def test_output_of_another_run_is_left_alone(tmp_path):
     for settings, words in (
         ({}, "belongs to a run already"),
         ({"resume": True, "seed": 1}, "another seed: 0 there, 1 here"),
-        ({"resume": True, "epochs": 2}, "another recipe: epochs is 1 there, 2 here"),
+        ({"resume": True, "epochs": 2, "batch": 8}, "another recipe: batch is 16 there, 8 here$"),
     ):
         with pytest.raises(CheckpointError, match=words):
             train(tmp_path / "run", **{"epochs": 1, **settings})
@@ -201,7 +201,7 @@ def test_output_of_another_run_is_left_alone(tmp_path):
         (NAME, blobs(seed=1), "another data"),
     ):  # the recipe, which data may decide on, is named last
         with pytest.raises(CheckpointError, match=words):
-            nets.train(model, data, recipe=replace(RECIPE, epochs=2), output=tmp_path / "run", resume=True)
+            nets.train(model, data, recipe=replace(RECIPE, batch=8), output=tmp_path / "run", resume=True)
     assert {p: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="output must be a folder"):
