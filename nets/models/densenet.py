@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from nets.models.base import Network
 from nets.models.data_level import HistoryLevel
-from nets.models.operators import chain, convolution, normalisation
+from nets.models.norms import biased_convolution, normalisation
+from nets.models.operators import chain
 from nets.models.registry import register
 from nets.naming.densenet_config import DenseNetConfig
 
@@ -39,13 +40,10 @@ class DenseNet(Network):
     config: DenseNetConfig
 
     def __init__(self, config: DenseNetConfig) -> None:
-        super().__init__(config, config.channels[0], config.growth[-1], stem_norm=config.batch_norm)
-        nu, c, k, dims = config.nu, config.channels, config.growth, config.dims
+        super().__init__(config, config.channels[0], config.growth[-1], stem_norm=True)
+        nu, c, k = config.nu, config.channels, config.growth
         grids, transitions = range(len(nu)), range(len(nu) - 1)
-        conv = partial(convolution, dims, padding=config.padding)
-
-        def norm(channels: int) -> nn.Module:
-            return normalisation(dims, channels, enabled=config.batch_norm)
+        norm, conv = partial(normalisation, config), partial(biased_convolution, config)
 
         self.theta = nn.ModuleList(nn.ModuleList(conv(c[l] + i * k[l], k[l]) for i in range(nu[l])) for l in grids)
         self.norm = nn.ModuleList(nn.ModuleList(norm(k[l]) for _ in range(nu[l])) for l in grids)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nets.models.registry import Configured
+from nets.naming.forms import groups_of
 
 
 def check_input(model: Configured, x: Tensor, name: str = "x") -> None:
@@ -49,8 +50,19 @@ def check_pixels(model: Configured, name: str, shape: Sequence[int], size: Seque
             need = "every grid but the coarsest needs more than one" if l < len(sizes) else "it needs one or more"
             grid = f"grid {l} of {len(sizes)} would have {pixels} pixels"
             raise ValueError(f"{name} is too small: {grid}, and {need}; got {tuple(shape)}")
+    _check_norms(model, name, shape, sizes)
     if model.config.padding != "zeros":
         _check_padding(model, name, shape, size)
+
+
+def _check_norms(model: Configured, name: str, shape: Sequence[int], sizes: Sequence[Sequence[int]]) -> None:
+    """Refuse images of which a group of a norm would be one value: it is its own mean, and nothing is left of it."""
+    config = model.config
+    groups = groups_of(config.norm_layer)
+    for where, channels in config.normed_channels() if groups else ():
+        if channels == groups and max(sizes[-1]) <= 1:
+            need = f"norm_layer={config.norm_layer!r} needs two values or more in a group, and {where}={channels} has one"
+            raise ValueError(f"{name} is too small: grid {len(sizes)} would have one pixel, {need}; got {tuple(shape)}")
 
 
 def _check_padding(model: Configured, name: str, shape: Sequence[int], size: Sequence[int]) -> None:
