@@ -58,11 +58,12 @@ def check_pixels(model: Configured, name: str, shape: Sequence[int], size: Seque
 def _check_norms(model: Configured, name: str, shape: Sequence[int], sizes: Sequence[Sequence[int]]) -> None:
     """Refuse images of which a group of a norm would be one value: it is its own mean, and nothing is left of it."""
     config = model.config
-    groups = groups_of(config.norm_layer)
+    groups = groups_of(config.norm_layer) if max(sizes[-1]) == 1 else None
     for where, channels in config.normed_channels() if groups else ():
-        if channels == groups and max(sizes[-1]) <= 1:
-            need = f"norm_layer={config.norm_layer!r} needs two values or more in a group, and {where}={channels} has one"
-            raise ValueError(f"{name} is too small: grid {len(sizes)} would have one pixel, {need}; got {tuple(shape)}")
+        if channels == groups:
+            found = f"grid {len(sizes)} would have one pixel"
+            need = f"norm_layer={config.norm_layer!r} with {where} = {channels} needs two values in a group"
+            raise ValueError(f"{name} is too small: {found}, and {need}; got {tuple(shape)}")
 
 
 def _check_padding(model: Configured, name: str, shape: Sequence[int], size: Sequence[int]) -> None:

@@ -69,23 +69,15 @@ class MgNet(Network):
         self.norm_u = lists(count, lambda l: norm(c_u[l], after))
         if config.extractor == "scaled":
             self.alpha = lists(count, lambda l: Scale())
-        self.R = nn.ModuleList(
-            restriction(config.transfers, dims, *c_f[l : l + 2], config.padding, bias_before(config, c_f[l + 1]))
-            for l in transitions
-        )
+        transfer: dict[str, Any] = {"dims": dims, "padding": config.padding, "transfers": config.transfers}
+
+        def sizes(c: tuple[int, ...], l: int) -> dict[str, Any]:
+            return {"c_in": c[l], "c_out": c[l + 1], "bias": bias_before(config, c[l + 1])}
+
+        self.R = nn.ModuleList(restriction(**transfer, **sizes(c_f, l)) for l in transitions)
         self.norm_R = nn.ModuleList(norm(c_f[l + 1]) for l in transitions)
         if config.pi != "0":
-            self.Pi = nn.ModuleList(
-                feature_map(
-                    config.pi,
-                    config.transfers,
-                    dims,
-                    *c_u[l : l + 2],
-                    config.padding,
-                    bias_before(config, c_u[l + 1]),
-                )
-                for l in transitions
-            )
+            self.Pi = nn.ModuleList(feature_map(config.pi, **transfer, **sizes(c_u, l)) for l in transitions)
             self.norm_Pi = nn.ModuleList(norm(c_u[l + 1], config.pi in ("1", "2")) for l in transitions)
         self.head = self.new_head(config.num_classes)
 

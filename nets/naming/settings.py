@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from nets.common.checks import check_choices, check_integer, integers, suggestion
 from nets.common.formatting import counted
-from nets.naming.forms import STEMS, WIDTHS, check_forms
+from nets.naming.forms import STEMS, check_forms
 from nets.naming.grammar import begin
 from nets.naming.scanner import Scanner
 from nets.naming.values import activation_name, parse_activation
@@ -132,7 +132,8 @@ class Settings:
 
     def normed_channels(self) -> list[tuple[str, int]]:
         """Name and count the channels that norms act on, grid by grid."""
-        found = [(name, getattr(self, name)) for name in WIDTHS if hasattr(self, name)]
+        fields = ("channels_u", "channels_f", "channels", "growth")
+        found = [(name, getattr(self, name)) for name in fields if hasattr(self, name)]
         grids = [(f"{name}[{l}]", c) for name, channels in found for l, c in enumerate(channels)]
         return [("the channels of the stem", self.stem_channels), *grids]
 

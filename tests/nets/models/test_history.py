@@ -1,5 +1,7 @@
 """Networks whose state is a history, DenseNet (7.5) and LM-ResNet (3.24), against code that shares nothing."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,7 @@ import nets
 from mgcore.iteration import multi_step
 from nets import MgNetConfig
 from nets.models.data_level import HistoryLevel
+from tests.nets import by_hand
 from tests.nets.models.test_forms import activation
 from tests.nets.networks import EPS, check_registered_once_and_used, densenets, images, network
 
@@ -20,12 +23,11 @@ SEEDS = st.integers(0, 2**16)
 def densenet(config, weights, x):
     """f^nu at the end of every grid by (7.5), as a sum over predecessors, from the numbers in a state_dict."""
 
-    def bn(name, v):
-        if f"{name}.weight" not in weights:
-            return v
-        return F.batch_norm(v, *(weights[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias")))
+    def shifted(name, v):  # by the bias, if there is one
+        return v + weights.get(f"{name}.bias", v.new_zeros(v.shape[1]))[:, None, None]
 
-    f = activation(config, weights, 0, bn("stem.norm", F.conv2d(x, weights["stem.conv.weight"], padding=1)))
+    bn = partial(by_hand.norm, config, weights)
+    f = by_hand.stem(config, weights, x, partial(activation, config, weights, 0))
     ends = []
     for l, nu in enumerate(config.nu):
         history = [f]
@@ -33,12 +35,13 @@ def densenet(config, weights, x):
         for i in range(1, nu + 1):
             thetas = weights[f"theta.{l}.{i - 1}.weight"].split(widths[:i], dim=1)
             total = sum(F.conv2d(f_j, theta, padding=1) for theta, f_j in zip(thetas, history, strict=True))  # (7.10)
+            total = shifted(f"theta.{l}.{i - 1}", total)
             history.append(activation(config, weights, l, bn(f"norm.{l}.{i - 1}", total)))
         ends.append(history[-1])
         if l + 1 < len(config.nu):
             Rs = weights[f"R.{l}.weight"].split(widths, dim=1)
             f = sum(F.conv2d(f_j, R, padding=1, stride=2) for R, f_j in zip(Rs, history, strict=True))
-            f = bn(f"norm_R.{l}", f)
+            f = bn(f"norm_R.{l}", shifted(f"R.{l}", f))
     return ends
 
 

@@ -134,7 +134,7 @@ def test_settings_behind_a_name(name, settings, printed):
         (", batch_norm=no", {}, "True or False for batch_norm"),
         (", activation=", {}, "a value of activation"),
         (", activation=a=b", {}, "a value of activation"),
-        (", activation=swish", {}, "activation must be 'relu', .*; got 'swish'"),
+        (", activation=Smish", {}, "activation must be 'relu', .*; got 'Smish'; did you mean 'mish'"),
         (", sharing=tables", {}, "sharing must be 'literal'; got 'tables'"),
         (", nu=2", {}, "one of activation"),
         (", weights=a.pt", {}, "one of activation"),
