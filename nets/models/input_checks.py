@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from nets.models.registry import Configured
-from nets.naming.forms import groups_of
 
 
 def check_input(model: Configured, x: Tensor, name: str = "x") -> None:
@@ -50,20 +49,8 @@ def check_pixels(model: Configured, name: str, shape: Sequence[int], size: Seque
             need = "every grid but the coarsest needs more than one" if l < len(sizes) else "it needs one or more"
             grid = f"grid {l} of {len(sizes)} would have {pixels} pixels"
             raise ValueError(f"{name} is too small: {grid}, and {need}; got {tuple(shape)}")
-    _check_norms(model, name, shape, sizes)
     if model.config.padding != "zeros":
         _check_padding(model, name, shape, size)
-
-
-def _check_norms(model: Configured, name: str, shape: Sequence[int], sizes: Sequence[Sequence[int]]) -> None:
-    """Refuse images of which a group of a norm would be one value: it is its own mean, and nothing is left of it."""
-    config = model.config
-    groups = groups_of(config.norm_layer) if max(sizes[-1]) == 1 else None
-    for where, channels in config.normed_channels() if groups else ():
-        if channels == groups:
-            found = f"grid {len(sizes)} would have one pixel"
-            need = f"norm_layer={config.norm_layer!r} with {where} = {channels} needs two values in a group"
-            raise ValueError(f"{name} is too small: {found}, and {need}; got {tuple(shape)}")
 
 
 def _check_padding(model: Configured, name: str, shape: Sequence[int], size: Sequence[int]) -> None:

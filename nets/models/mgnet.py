@@ -13,7 +13,7 @@ import mgcore
 from mgcore import Level
 from nets.models.base import Network
 from nets.models.iterations import MultiStep, create_iteration, uses
-from nets.models.norms import bias_before, biased_convolution, normalisation
+from nets.models.norms import biased_convolution, has_bias, normalisation
 from nets.models.operators import (
     chain,
     convolution,
@@ -69,15 +69,13 @@ class MgNet(Network):
         self.norm_u = lists(count, lambda l: norm(c_u[l], after))
         if config.extractor == "scaled":
             self.alpha = lists(count, lambda l: Scale())
-        transfer: dict[str, Any] = {"dims": dims, "padding": config.padding, "transfers": config.transfers}
-
-        def sizes(c: tuple[int, ...], l: int) -> dict[str, Any]:
-            return {"c_in": c[l], "c_out": c[l + 1], "bias": bias_before(config, c[l + 1])}
-
-        self.R = nn.ModuleList(restriction(**transfer, **sizes(c_f, l)) for l in transitions)
+        transfer: dict[str, Any] = {"padding": config.padding, "bias": has_bias(config)}
+        self.R = nn.ModuleList(restriction(config.transfers, dims, c_f[l], c_f[l + 1], **transfer) for l in transitions)
         self.norm_R = nn.ModuleList(norm(c_f[l + 1]) for l in transitions)
         if config.pi != "0":
-            self.Pi = nn.ModuleList(feature_map(config.pi, **transfer, **sizes(c_u, l)) for l in transitions)
+            self.Pi = nn.ModuleList(
+                feature_map(config.pi, config.transfers, dims, c_u[l], c_u[l + 1], **transfer) for l in transitions
+            )
             self.norm_Pi = nn.ModuleList(norm(c_u[l + 1], config.pi in ("1", "2")) for l in transitions)
         self.head = self.new_head(config.num_classes)
 

@@ -39,12 +39,12 @@ def biased_convolution(
     """`operators.convolution` of a configuration, with a bias where the configuration has them.
 
     Args:
-        normed: whether the norm follows; a norm that takes the mean of each channel away leaves nothing of a bias.
+        normed: whether the norm follows; a batch norm leaves nothing of a bias.
     """
-    bias = bias_before(config, c_out, normed=normed)
+    bias = has_bias(config, normed=normed)
     return convolution(config.dims, c_in, c_out, stride=stride, size=size, padding=config.padding, bias=bias)
 
 
-def bias_before(config: Any, channels: int, *, normed: bool = True) -> bool:
-    """Tell whether a convolution to so many channels has a bias."""
-    return bool(config.bias) and not (normed and loses_bias(config, channels))
+def has_bias(config: Any, *, normed: bool = True) -> bool:
+    """Tell whether convolutions have a bias, with the norm after them or without."""
+    return bool(config.bias) and not (normed and loses_bias(config))

@@ -28,25 +28,25 @@ def groups_of(norm_layer: str) -> int | None:
     return groups
 
 
-def loses_bias(config: Any, channels: int) -> bool:
-    """Tell whether the norm of so many channels takes a bias before it away, with the mean of each channel."""
-    return bool(config.batch_norm) and (config.norm_layer == "batch" or groups_of(config.norm_layer) == channels)
+def loses_bias(config: Any) -> bool:
+    """Tell whether the norms take a bias before them away, with the mean of each channel: batch norms do."""
+    return bool(config.batch_norm) and config.norm_layer == "batch"
 
 
 def check_forms(config: Any) -> None:
     """Check norm_layer, bias and stem of a configuration whose other settings are right."""
-    groups_of(config.norm_layer)
+    groups = groups_of(config.norm_layer)
     if config.norm_layer != "batch":
         if not config.batch_norm:
             need = "'batch' where batch_norm=False leaves the norms out"
             raise ValueError(f"norm_layer must be {need}; got {config.norm_layer!r}")
         for where, channels in config.normed_channels():
-            _check_channels(config.norm_layer, where, channels)
-    if config.bias and config.normed_everywhere and all(loses_bias(config, c) for _, c in config.normed_channels()):
-        need = (
-            "False where a norm that takes the mean of each channel away follows every convolution that could have one"
+            _check_channels(config.norm_layer, groups or 1, where, channels)
+    if config.bias and loses_bias(config) and config.normed_everywhere:
+        need = "False where a batch norm follows every convolution that could have one, and takes it away"
+        raise ValueError(
+            f"bias must be {need}: use batch_norm=False or another norm_layer; got True in {config.notation}"
         )
-        raise ValueError(f"bias must be {need}, or batch_norm=False; got True in {config.notation}")
     if config.stem != "default" and config.input != "cifar":
         need = "'default' where input='imagenet', whose stem has stride and pooling"
         raise ValueError(f"stem must be {need}; got {config.stem!r}")
@@ -55,16 +55,10 @@ def check_forms(config: Any) -> None:
         raise ValueError(f"in_channels must be {need}; got {config.in_channels}")
 
 
-def _check_channels(norm_layer: str, where: str, channels: int) -> None:
-    groups = groups_of(norm_layer)
-    if groups is None and channels < 2:
-        need = "must be 'batch' or 'group:1' where there is one channel, which is its own mean"
-        raise ValueError(f"norm_layer {need}; got 'layer', and {where} = {channels}")
-    if groups is not None and channels % groups:
-        need = f"must have groups that divide the channels, as 'group:{_largest_divisor(channels)}' does"
-        raise ValueError(f"norm_layer {need}; got {norm_layer!r}, {groups} groups, and {where} = {channels}")
-
-
-def _largest_divisor(channels: int) -> int:
-    """The most groups, up to 32, into which so many channels fall with two or more in each, or one of one."""
-    return max(g for g in range(1, GROUPS + 1) if channels % g == 0 and (g < channels or channels == 1))
+def _check_channels(norm_layer: str, groups: int, where: str, channels: int) -> None:
+    """Refuse groups that are unequal, or of one channel: its mean would be gone, which is what the head reads."""
+    if channels % groups or channels == groups:
+        fits = [g for g in range(1, GROUPS + 1) if channels % g == 0 and channels > g]
+        example = f", such as 'group:{fits[-1]}'" if fits else ""
+        need = f"must have groups of two channels or more, as many in each{example}"
+        raise ValueError(f"norm_layer {need}; got {norm_layer!r}, and {where} = {channels}")
