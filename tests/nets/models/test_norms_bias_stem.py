@@ -10,6 +10,7 @@ from torch import nn
 
 import mgcore
 import nets
+from nets import theorems
 from nets.__main__ import main
 from nets.naming import lookup
 from tests.nets.models.test_forms import algorithm_3
@@ -242,18 +243,30 @@ def test_refused(name, settings, words):
         nets.create_model(name, **settings)
 
 
-def test_training_by_the_command_line_and_going_on_to_the_bit(tmp_path):
-    """Layer norm sees one image alone: a batch of one trains, and no statistics are computed anew."""
-    options = "--model MgNet[1,1]-[8]-B^l --norm-layer group:4 --bias --stem linear --activation LeakyReLU --batch 50"
-    options = f"{options} --limit-batches 2 --no-progress --threads 1"
-    assert main(["train", *options.split(), "--epochs", "2", "--output", str(tmp_path / "whole")]) == 0
-    whole = nets.load(tmp_path / "whole")
-    assert str(whole.config).startswith(
-        "MgNet[1,1]-[8]-B^l, activation=leakyrelu, in_channels=1, norm_layer=group:4, bias=True, stem=linear"
-    )
-    assert {type(m) for m in whole.modules() if "Norm" in type(m).__name__} == {nn.GroupNorm}
-    card = (tmp_path / "whole" / "README.md").read_text() if (tmp_path / "whole" / "README.md").exists() else ""
-    assert "norm_layer" in card or not card
+SAID = {"activation": "leakyrelu", "norm_layer": "group:4", "bias": True, "stem": "linear"}
+
+
+@pytest.mark.parametrize("command", ["summary", "train --model"])
+def test_options(command, monkeypatch, capsys):
+    def train(model, data, **options):
+        print(model.config)
+        raise ValueError("stop here")
+
+    monkeypatch.setattr(nets, "train", train)
+    options = "--norm-layer group:4 --bias --stem linear --activation Leaky_ReLU"
+    assert main([*command.split(), "MgNet[1,1]-[8]-B^l", *options.split()]) == (2 if "train" in command else 0)
+    printed = capsys.readouterr().out.splitlines()[0]
+    assert SAID.items() <= lookup.configuration(printed).settings().items()
+
+
+def test_a_run_says_what_it_trained(tmp_path):
+    model = nets.create_model("MgNet[1,1]-[8]-B^l", in_channels=1, **SAID)
+    nets.train(model, "digits", epochs=1, limit_batches=1, batch=1, output=tmp_path, progress=False)
+    again = nets.load(tmp_path)
+    assert again.config == model.config
+    assert sum(isinstance(module, nn.GroupNorm) for module in again.modules()) == 2 * 2 + 2
+    card = (tmp_path / "model_card.md").read_text()
+    assert all(f"{key} = {value}" in card for key, value in SAID.items())
 
 
 @torch.no_grad()
@@ -266,9 +279,25 @@ def test_images_do_not_see_each_other():
         assert same == apart
 
 
-def test_a_replaced_norm_layer_of_one_network_is_not_that_of_another():
+def test_weights_of_another_norm_are_refused():
     model = nets.create_model("MgNet[1]-[4]-B^l", norm_layer="group:2")
     with pytest.raises(RuntimeError, match="norm_layer='group:2', the model has 'layer'"):
         nets.create_model("MgNet[1]-[4]-B^l", norm_layer="layer").load_state_dict(model.state_dict())
     config = replace(model.config, norm_layer=" group : 2 ")
     assert config == model.config
+
+
+def test_theorems_with_a_bias_and_other_stems():
+    x = torch.randn(2, 3, 8, 7, dtype=torch.float64)
+    model = random_network("ResNet[2,2]-[3,4]-A^l-B^{l,i}", {"norm_layer": "group:1", "bias": True})
+    with torch.no_grad():
+        assert theorems.shared_A(model, x) <= 1e-12
+        model = random_network("sigma-ResNet[2,2]-[3,4]", NO_NORM)
+        assert theorems.lemma_8_2(model, x) <= 1e-12
+        model = random_network("MgNet[2,2]-[3,4]-B^l", {"bias": True, "norm_layer": "layer", "stem": "linear"})
+        assert theorems.theorem_8_1(model, x) <= 1e-8
+        assert theorems.theorem_6_1(model, x) <= 1e-8
+    with pytest.raises(ValueError, match=r"Theorem 8\.1 with .* needs bias=False; got True"):
+        theorems.iresnet_is_mgnet(random_network("Mg-iResNet[2,2]-[3,4]", NO_NORM), x)
+    with pytest.raises(ValueError, match=r"Lemma 8\.2 needs stem='default'; got 'linear'"):
+        theorems.lemma_8_2(random_network("sigma-ResNet[2,2]-[3,4]", {**NO_NORM, "stem": "linear"}), x)
