@@ -27,6 +27,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "MgNO, published": ("MgNO[1,1,2]-[6]", {"form": "published"}),
     "LM-ResNet": ("LM-ResNet[3,2]-[6,8]", {}),
     "WideResNet": ("WideResNet[2,1]-[6,8]", {}),
+    "Bottleneck": ("Bottleneck[2,2]-[3,4]*2", {}),
     "DenseNet": ("DenseNet[2,2]-[(6,4),(8,4)]", {}),
     "VGG": ("VGG[3,3]-[6,8]", {}),
 }
