@@ -138,8 +138,8 @@ def create_model(
 
     The settings are those of `MgNetConfig`, `MgNOConfig`, `ResNetConfig`, `BottleneckConfig`, `DenseNetConfig` and
     `PlainConfig`. They may stand behind the name too, "MgNet[2,2]-[8]-B^l, activation=gelu, num_classes=100", as
-    str(model.config) prints them; there they count for more than the defaults below, and a keyword with another value for the same setting is an
-    error.
+    str(model.config) prints them; there they count for more than the defaults below, and a keyword with another value
+    for the same setting is an error.
 
     In an MgNet or GDFI with one sweep on the coarsest grid A of that grid has no gradient: its only residual is what R
     gives, since A u^0 cancels (docs/networks.md).
