@@ -126,7 +126,7 @@ def _channels(config: Any, row: str, l: int) -> str:
         return str(config.stem_channels)
     if not hasattr(config, "channels_u"):
         c = config.channels[l]
-        k = getattr(config, "growth", getattr(config, "channels_out", config.channels))[l]
+        k = getattr(config, "channels_out", config.channels)[l]
         return str(c) if c == k else f"({c},{k})"
     u, f = config.channels_u[l], config.channels_f[l]
     return str(f) if u == f else f"({u},{f})"

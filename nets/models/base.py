@@ -115,7 +115,7 @@ class Network(Configured):
     def feature_info(self) -> FeatureInfos:
         """Describe `forward_levels`: entry l belongs to level l + 1, of n / stride pixels, rounded up."""
         finest = 4 if self.config.input == "imagenet" else 1
-        fields = ("channels_u", "growth", "channels_out", "channels")
+        fields = ("channels_u", "channels_out", "channels")
         channels = next(getattr(self.config, field) for field in fields if hasattr(self.config, field))
         return FeatureInfos(FeatureInfo(l + 1, c, finest * 2**l) for l, c in enumerate(channels))
 

@@ -25,7 +25,8 @@
                                                                          16, 32, 64 times factor channels
     bottleneck = "ResNet" deep | "WideResNet" deep "*" factor | "Bottleneck" nu "-" channels [ "*" factor ] ;
     deep      = [ "-" ] ( "50" | "101" | "152" ) ;      blocks of 1 x 1, 3 x 3, 1 x 1; factor times the channels inside
-    densenet  = "DenseNet" nu "-" channels ;            a width (k_0, k): of f^{l,0}, and of every f^{l,i} that follows
+    densenet  = "DenseNet" nu "-" channels ;            a width (k_0, k): of f^{l,0}, and of every f^{l,i} that follows,
+                                                        or (k_0, k_1, ..., k_nu)
     plain     = "LeNet-5" | "AlexNet" | "VGG" ( "11" | "13" | "16" | "19" | nu "-" channels ) ;
 
 iResNet is pre-act ResNet, FB-ResNet is GDFI. The channels of ResNets, with bottlenecks too, and VGG are integers, not
@@ -141,7 +142,7 @@ class BottleneckArchitecture(NamedTuple):
 
 
 class DenseNetArchitecture(NamedTuple):
-    """A DenseNet: steps per grid, channels k_0 of f^{l,0} and k of every other f^{l,i}.
+    """A DenseNet: steps per grid, channels k_0 of f^{l,0} and k of every other f^{l,i}, or k_1, ..., k_nu of each.
 
     >>> parse("DenseNet[2,2]-[(16,12)]")
     DenseNetArchitecture(nu=(2, 2), channels=(16, 16), growth=(12, 12))
@@ -149,7 +150,7 @@ class DenseNetArchitecture(NamedTuple):
 
     nu: tuple[int, ...]
     channels: tuple[int, ...]
-    growth: tuple[int, ...]
+    growth: tuple[int | tuple[int, ...], ...]
 
     def __str__(self) -> str:
         return f"DenseNet[{_joined(self.nu)}]-[{_pairs(self.channels, self.growth)}]"
@@ -233,7 +234,8 @@ def _architecture(text: Scanner, family: str) -> AnyArchitecture:
     if family == "DenseNet":
         nu = _numbers(text, "nu", least=1)
         text.expect("-")
-        return DenseNetArchitecture(nu, *_channels(text, nu, ("k_0", "k")))
+        widths = _per_grid(text, nu, lambda: _growing(text))
+        return DenseNetArchitecture(nu, *zip(*widths, strict=True))
     if family == "MgNO":
         nu, nu_post = _sweeps(text, family)
         _go_on(text, "-[24]")
@@ -245,11 +247,11 @@ def _joined(numbers: tuple[int, ...]) -> str:
     return ",".join(map(str, numbers))
 
 
-def _pairs(first: tuple[int, ...], second: tuple[int, ...]) -> str:
-    """Widths as in a name: "8" or "(8,16)" per grid, one alone where all are equal."""
+def _pairs(first: tuple[int, ...], second: tuple[int | tuple[int, ...], ...]) -> str:
+    """Widths as in a name: "8", "(8,16)" or "(8,16,4)" per grid, one alone where all are equal."""
     widths = list(zip(first, second, strict=True))
     widths = widths[:1] if len(set(widths)) == 1 else widths
-    return ",".join(str(a) if a == b else f"({a},{b})" for a, b in widths)
+    return ",".join(str(a) if a == b else f"({a},{_joined(b) if isinstance(b, tuple) else b})" for a, b in widths)
 
 
 def _depth_name(nu: tuple[int, ...], channels: tuple[int, ...], depths: Depths, widths: tuple[int, ...]) -> str | None:
@@ -282,11 +284,9 @@ def _go_on(text: Scanner, tail: str) -> None:
     text.expect("-")
 
 
-def _channels(
-    text: Scanner, nu: tuple[int, ...], pair: tuple[str, str] = ("c_u", "c_f")
-) -> tuple[tuple[int, ...], ...]:
-    """The first and the second width of every grid."""
-    return tuple(zip(*_per_grid(text, nu, lambda: _width(text, pair)), strict=True))
+def _channels(text: Scanner, nu: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """c_u and c_f of every grid."""
+    return tuple(zip(*_per_grid(text, nu, lambda: _width(text)), strict=True))
 
 
 def _per_grid(text: Scanner, nu: tuple[int, ...], read: Callable[[], Item]) -> tuple[Item, ...]:
@@ -386,12 +386,24 @@ def _list(text: Scanner, read: Callable[[], Item]) -> tuple[Item, ...]:
     return tuple(items)
 
 
-def _width(text: Scanner, pair: tuple[str, str]) -> tuple[int, int]:
+def _width(text: Scanner) -> tuple[int, int]:
     if not text.take("("):
         c = text.integer("a channel count", 1)
         return c, c
-    first = text.integer(pair[0], 1)
+    first = text.integer("c_u", 1)
     text.expect(",")
-    second = text.integer(pair[1], 1)
+    second = text.integer("c_f", 1)
     text.expect(")")
     return first, second
+
+
+def _growing(text: Scanner) -> tuple[int, int | tuple[int, ...]]:
+    """k_0 and k of a DenseNet, or k_0 and (k_1, ..., k_nu)."""
+    if not text.take("("):
+        c = text.integer("a channel count", 1)
+        return c, c
+    first = text.integer("k_0", 1)
+    text.expect(",")
+    others = _list(text, lambda: text.integer("k", 1))
+    text.expect(")")
+    return first, others[0] if len(others) == 1 else others

@@ -132,7 +132,7 @@ class Settings:
 
     def normed_channels(self) -> list[tuple[str, int]]:
         """Name and count the channels that norms act on, grid by grid."""
-        fields = ("channels_u", "channels_f", "channels", "growth")
+        fields = ("channels_u", "channels_f", "channels")
         found = [(name, getattr(self, name)) for name in fields if hasattr(self, name)]
         grids = [(f"{name}[{l}]", c) for name, channels in found for l, c in enumerate(channels)]
         return [("the channels of the stem", self.stem_channels), *grids]
