@@ -21,6 +21,7 @@ from nets.inspect.cost import multiply_adds, parameters
 from nets.inspect.memory import TrainingMemory, training_memory
 from nets.inspect.summary import Summary, summary
 from nets.models.base import FeatureInfo, FeatureInfos, Network
+from nets.models.bottleneck import BottleneckNet
 from nets.models.checkpoint import CheckpointError
 from nets.models.create import create_model, is_model, list_models
 from nets.models.densenet import DenseNet
@@ -34,9 +35,11 @@ from nets.models.resnet import ResNet
 from nets.models.saved import save
 from nets.models.vmgnet import VMgNet
 from nets.models.weights import load
+from nets.naming.bottleneck_config import BottleneckConfig
 from nets.naming.densenet_config import DenseNetConfig
 from nets.naming.grammar import (
     Architecture,
+    BottleneckArchitecture,
     DenseNetArchitecture,
     MgNOArchitecture,
     PlainArchitecture,
@@ -52,6 +55,9 @@ from nets.training import DenseEvaluation, Evaluation, Recipe, TrainingError, Tr
 
 __all__ = [
     "Architecture",
+    "BottleneckArchitecture",
+    "BottleneckConfig",
+    "BottleneckNet",
     "CheckpointError",
     "DenseEvaluation",
     "DenseNet",

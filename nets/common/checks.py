@@ -24,12 +24,12 @@ def integers(name: str, values: Any, least: int) -> tuple[int, ...]:
     return values
 
 
-def check_choices(config: Any, choices: Mapping[str, tuple[Any, ...]]) -> None:
-    """Each named attribute is one of its choices, of the same type."""
+def check_choices(config: Any, choices: Mapping[str, tuple[Any, ...]], where: str = "") -> None:
+    """Each named attribute is one of its choices, of the same type; `where` they hold is said in an error."""
     for name, allowed in choices.items():
         value = getattr(config, name)
         if not any(value == choice and type(value) is type(choice) for choice in allowed):
-            raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}; got {value!r}")
+            raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}{where}; got {value!r}")
 
 
 def suggestion(name: Any, known: Iterable[str]) -> str:

@@ -36,7 +36,7 @@ def training_memory(model: nn.Module, input_size: Sequence[int], batch: int = 1)
     """The memory of a forward and a backward pass of so many images (channels, n, ...), in the model's precision.
 
     Operations run on tensors without storage. The work space of an operation, what an allocator wastes and the state of
-    an optimiser are left out.
+    an optimiser are left out. The peak is too high for Mish, whose gradient torch takes in steps there.
 
     Raises:
         TypeError, ValueError: where input_size is no such shape, or batch no integer >= 1.

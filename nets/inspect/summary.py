@@ -122,11 +122,11 @@ def _row(name: str) -> str:
 def _channels(config: Any, row: str, l: int) -> str:
     if row == "head":
         return str(config.num_classes)
-    if row == "stem" and hasattr(config, "stem_channels"):
+    if row == "stem":
         return str(config.stem_channels)
     if not hasattr(config, "channels_u"):
         c = config.channels[l]
-        k = getattr(config, "growth", config.channels)[l]
-        return str(c) if c == k or row == "stem" else f"({c},{k})"
+        k = getattr(config, "channels_out", config.channels)[l]
+        return str(c) if c == k else f"({c},{k})"
     u, f = config.channels_u[l], config.channels_f[l]
-    return str(f) if u == f or row == "stem" else f"({u},{f})"
+    return str(f) if u == f else f"({u},{f})"

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import log
 
 import torch
 from torch import Tensor, nn
 
-from nets.naming.values import parse_activation
+from nets.naming.values import ACTIVATIONS, parse_activation
 
-MODULES: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "prelu": nn.PReLU,
-    "gelu": nn.GELU,
-    "identity": nn.Identity,
-}
+_NAMES = {name.lower(): name for name in dir(nn)}
+MODULES: dict[str, type[nn.Module]] = {name: getattr(nn, _NAMES[name]) for name in ACTIVATIONS}
 
 
 class Hat(nn.Module):

@@ -14,7 +14,8 @@ from mgcore import Visit
 from nets.data import DenseTransform, Transform
 from nets.models.activations import create_activations
 from nets.models.input_checks import check_features, check_input
-from nets.models.operators import CONVOLUTION, convolution, max_pool, normalisation
+from nets.models.norms import biased_convolution, normalisation
+from nets.models.operators import CONVOLUTION, max_pool
 from nets.models.recompute import recomputed, recomputed_level
 from nets.models.registry import Configured
 from nets.models.state_dict_checks import check_state, describe
@@ -58,7 +59,7 @@ class Network(Configured):
     Args:
         config: what the network is, as plain values.
         c_in, c_out: channels of the data on the finest grid, None without a stem, and of the features of the head.
-        stem_norm: whether batch norm follows the stem's convolution.
+        stem_norm: whether the norm follows the convolution of a "default" stem.
 
     >>> import torch
     >>> model = create_model("MgNet[2,2]-[16]-B^l")
@@ -114,7 +115,7 @@ class Network(Configured):
     def feature_info(self) -> FeatureInfos:
         """Describe `forward_levels`: entry l belongs to level l + 1, of n / stride pixels, rounded up."""
         finest = 4 if self.config.input == "imagenet" else 1
-        fields = ("channels_u", "growth", "channels")
+        fields = ("channels_u", "channels_out", "channels")
         channels = next(getattr(self.config, field) for field in fields if hasattr(self.config, field))
         return FeatureInfos(FeatureInfo(l + 1, c, finest * 2**l) for l, c in enumerate(channels))
 
@@ -172,7 +173,8 @@ class Network(Configured):
         return self.levels, self._data(x)
 
     def _data(self, x: Tensor) -> Tensor:
-        return self.pool(self.s[0](self.stem(x)))
+        f = self.stem(x)
+        return self.pool(self.s[0](f) if self.config.stem == "default" else f)
 
     def forward_head(self, u: Tensor) -> Tensor:
         """Global average pooling of features (N, c, n, ...), unless `dense`, and the linear map to num_classes."""
@@ -246,7 +248,10 @@ def _loaded(network: nn.Module, _: Any) -> None:
     network.origin = {"from": "a state_dict"}  # type: ignore[assignment]
 
 
-def _stem(config: Any, c: int, norm: bool) -> nn.Sequential:
+def _stem(config: Any, c: int, norm: bool) -> nn.Module:
+    if config.stem == "identity":
+        return nn.Identity()
     size, stride = (7, 2) if config.input == "imagenet" else (3, 1)
-    conv = convolution(config.dims, config.in_channels, c, stride=stride, size=size, padding=config.padding)
-    return nn.Sequential(OrderedDict(conv=conv, norm=normalisation(config.dims, c, enabled=norm)))
+    norm = norm and config.stem == "default"
+    conv = biased_convolution(config, config.in_channels, c, normed=norm, stride=stride, size=size)
+    return nn.Sequential(OrderedDict(conv=conv, norm=normalisation(config, c, norm)))

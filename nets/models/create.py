@@ -33,7 +33,7 @@ def list_models(pattern: str = "*") -> list[str]:
     return [name for name in MODELS if fnmatchcase(name.lower(), shell)]
 
 
-OPEN = ("activation", "transfer_activation", "norm", "batch_norm")
+OPEN = ("activation", "transfer_activation", "norm", "batch_norm", "bias")
 """Settings for which None means what the family of the name has."""
 
 FAMILIES = {"sharing": "MgNet and ResNets", "form": "MgNet, GDFI and MgNO", "layers": "MgNO"}
@@ -95,6 +95,9 @@ def create_model(
     layers: int = 4,
     sharing: str = "literal",
     padding: str = "zeros",
+    norm_layer: str = "batch",
+    bias: bool | None = None,
+    stem: str = "default",
     weights: str | PathLike[str] | None = None,
     activation_checkpointing: bool = False,
     in_chans: int | None = None,
@@ -122,6 +125,9 @@ def create_model(
     layers: int = 4,
     sharing: str = "literal",
     padding: str = "zeros",
+    norm_layer: str = "batch",
+    bias: bool | None = None,
+    stem: str = "default",
     weights: str | PathLike[str] | None = None,
     activation_checkpointing: bool = False,
     in_chans: int | None = None,
@@ -130,10 +136,10 @@ def create_model(
 ) -> Network | FeatureNet:
     """The network of a name in the papers' notation (`nets.naming.grammar`).
 
-    The settings are those of `MgNetConfig`, `MgNOConfig`, `ResNetConfig`, `DenseNetConfig` and `PlainConfig`. They may
-    stand behind the name too, "MgNet[2,2]-[8]-B^l, activation=gelu, num_classes=100", as str(model.config) prints them;
-    there they count for more than the defaults below, and a keyword with another value for the same setting is an
-    error.
+    The settings are those of `MgNetConfig`, `MgNOConfig`, `ResNetConfig`, `BottleneckConfig`, `DenseNetConfig` and
+    `PlainConfig`. They may stand behind the name too, "MgNet[2,2]-[8]-B^l, activation=gelu, num_classes=100", as
+    str(model.config) prints them; there they count for more than the defaults below, and a keyword with another value
+    for the same setting is an error.
 
     In an MgNet or GDFI with one sweep on the coarsest grid A of that grid has no gradient: its only residual is what R
     gives, since A u^0 cancels (docs/networks.md).
@@ -142,6 +148,7 @@ def create_model(
         activation, transfer_activation, norm, batch_norm: None takes what the family of the name has ("relu", for MgNO
             "gelu"; True and "inside" for MgNet, False and "after" for GDFI; batch norm in all but MgNO, LeNet-5,
             AlexNet and, for input="imagenet", VGG).
+        bias: None is False, and True for LeNet-5, AlexNet and VGG.
         weights: a checkpoint or a saved state_dict of the same architecture; its head is left out, with a warning,
             where the classes differ in number.
         activation_checkpointing: whether the backward pass computes again what a level computed, to save memory.

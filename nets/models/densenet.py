@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from nets.models.base import Network
 from nets.models.data_level import HistoryLevel
-from nets.models.operators import chain, convolution, normalisation
+from nets.models.norms import biased_convolution, normalisation
+from nets.models.operators import chain
 from nets.models.registry import register
 from nets.naming.densenet_config import DenseNetConfig
 
@@ -39,17 +40,16 @@ class DenseNet(Network):
     config: DenseNetConfig
 
     def __init__(self, config: DenseNetConfig) -> None:
-        super().__init__(config, config.channels[0], config.growth[-1], stem_norm=config.batch_norm)
-        nu, c, k, dims = config.nu, config.channels, config.growth, config.dims
+        super().__init__(config, config.channels[0], config.channels_out[-1], stem_norm=True)
+        nu, c, k = config.nu, config.channels, config.growth_by_step
         grids, transitions = range(len(nu)), range(len(nu) - 1)
-        conv = partial(convolution, dims, padding=config.padding)
+        norm, conv = partial(normalisation, config), partial(biased_convolution, config)
 
-        def norm(channels: int) -> nn.Module:
-            return normalisation(dims, channels, enabled=config.batch_norm)
-
-        self.theta = nn.ModuleList(nn.ModuleList(conv(c[l] + i * k[l], k[l]) for i in range(nu[l])) for l in grids)
-        self.norm = nn.ModuleList(nn.ModuleList(norm(k[l]) for _ in range(nu[l])) for l in grids)
-        self.R = nn.ModuleList(conv(c[l] + nu[l] * k[l], c[l + 1], stride=2) for l in transitions)
+        self.theta = nn.ModuleList(
+            nn.ModuleList(conv(c[l] + sum(k[l][:i]), k[l][i]) for i in range(nu[l])) for l in grids
+        )
+        self.norm = nn.ModuleList(nn.ModuleList(norm(k_i) for k_i in k[l]) for l in grids)
+        self.R = nn.ModuleList(conv(c[l] + sum(k[l]), c[l + 1], stride=2) for l in transitions)
         self.norm_R = nn.ModuleList(norm(c[l + 1]) for l in transitions)
         self.head = self.new_head(config.num_classes)
 

@@ -13,6 +13,7 @@ import mgcore
 from mgcore import Level
 from nets.models.base import Network
 from nets.models.iterations import MultiStep, create_iteration, uses
+from nets.models.norms import biased_convolution, has_bias, normalisation
 from nets.models.operators import (
     chain,
     convolution,
@@ -20,7 +21,6 @@ from nets.models.operators import (
     is_linear,
     lists,
     memory_format,
-    normalisation,
     restriction,
 )
 from nets.models.registry import register
@@ -34,10 +34,10 @@ Map = Callable[[Tensor], Tensor]
 class MgNet(Network):
     """The network of a configuration: stem, descent over the grids, head.
 
-    Every convolution lives once and every batch norm once per use, in lists by grid (finest first) and use of B (one
+    Every convolution lives once and every norm once per use, in lists by grid (finest first) and use of B (one
     per sweep, in a multi-step iteration one per sweep and predecessor): `A[l]`, `B[l][i]`, `norm_f[l][i]`,
     `norm_u[l][i]`, and by transition `R[l]`, `Pi[l]`, `norm_R[l]`, `norm_Pi[l]`. `s[l]` is the activation and
-    `iteration[l]` the weights of the iteration. A's batch norms, where it has some, are `norm_A_u[l][i]` and
+    `iteration[l]` the weights of the iteration. A's norms, where it has some, are `norm_A_u[l][i]` and
     `norm_A_f[l][i]` for A u^{l,i}: iterates differ in mean and size, which no one pair of statistics describes.
     `levels` reads them anew every time, so that a replaced module takes part in the next forward pass.
 
@@ -50,35 +50,31 @@ class MgNet(Network):
 
     def __init__(self, config: MgNetConfig) -> None:
         c_out = config.channels_u[0 if self.dense else -1]
-        super().__init__(config, config.channels_f[0], c_out, stem_norm=config.batch_norm)
+        super().__init__(config, config.channels_f[0], c_out, stem_norm=True)
         nu, c_u, c_f, dims = config.nu, config.channels_u, config.channels_f, config.dims
         grids, transitions = range(len(nu)), range(len(nu) - 1)
         count = [sum(map(len, uses(config.iteration, nu_l))) for nu_l in nu]
-        conv = partial(convolution, dims, padding=config.padding)
-
-        def norm(channels: int, needed: bool = True) -> nn.Module:
-            return normalisation(dims, channels, enabled=config.batch_norm and needed)
+        norm, conv = partial(normalisation, config), partial(biased_convolution, config)
 
         self.iteration = nn.ModuleList(create_iteration(config.iteration, nu_l) for nu_l in nu)
         before, after = _norms(config.A, config.norm)
-        self.A = nn.ModuleList(_data_map(config.A, conv, c_u[l], c_f[l]) for l in grids)
+        self.A = nn.ModuleList(_data_map(config, c_u[l], c_f[l]) for l in grids)
         self._A_has_norms = config.batch_norm and (before or after)
         iterates = [self._iterates(l) if self._A_has_norms else 0 for l in grids]
         self.norm_A_u = lists(iterates, lambda l: norm(c_u[l], before))
         self.norm_A_f = lists(iterates, lambda l: norm(c_f[l], after))
         before, after = _norms(config.B, config.norm)
-        self.B = lists([extractors(config, n) for n in count], lambda l: conv(c_f[l], c_u[l]))
+        self.B = lists([extractors(config, n) for n in count], lambda l: conv(c_f[l], c_u[l], normed=after))
         self.norm_f = lists(count, lambda l: norm(c_f[l], before))
         self.norm_u = lists(count, lambda l: norm(c_u[l], after))
         if config.extractor == "scaled":
             self.alpha = lists(count, lambda l: Scale())
-        self.R = nn.ModuleList(
-            restriction(config.transfers, dims, c_f[l], c_f[l + 1], config.padding) for l in transitions
-        )
+        transfer: dict[str, Any] = {"padding": config.padding, "bias": has_bias(config)}
+        self.R = nn.ModuleList(restriction(config.transfers, dims, c_f[l], c_f[l + 1], **transfer) for l in transitions)
         self.norm_R = nn.ModuleList(norm(c_f[l + 1]) for l in transitions)
         if config.pi != "0":
             self.Pi = nn.ModuleList(
-                feature_map(config.pi, config.transfers, dims, c_u[l], c_u[l + 1], config.padding) for l in transitions
+                feature_map(config.pi, config.transfers, dims, c_u[l], c_u[l + 1], **transfer) for l in transitions
             )
             self.norm_Pi = nn.ModuleList(norm(c_u[l + 1], config.pi in ("1", "2")) for l in transitions)
         self.head = self.new_head(config.num_classes)
@@ -160,11 +156,16 @@ def extractors(config: MgNetConfig, count: int) -> int:
     return count if config.extractor == "variable" else min(count, 1)
 
 
-def _data_map(scheme: str, conv: Callable[[int, int], nn.Module], c_u: int, c_f: int) -> nn.Module:
-    """The convolution of A, or the two of xi . sigma . eta with c_f channels between them."""
-    if scheme != NONLINEAR:
-        return conv(c_u, c_f)
-    return nn.ModuleDict({"eta": conv(c_u, c_f), "xi": conv(c_f, c_f)})
+def _data_map(config: MgNetConfig, c_u: int, c_f: int) -> nn.Module:
+    """The convolution of A, or the two of xi . sigma . eta with c_f channels between them.
+
+    A bias is in an activation alone: one added to A would be gone from f - A u on all grids but the finest, where
+    f = R(f - A u) + A u^0, and be one of f there.
+    """
+    inner, outer = partial(biased_convolution, config), partial(convolution, config.dims, padding=config.padding)
+    if config.A == NONLINEAR:
+        return nn.ModuleDict({"eta": inner(c_u, c_f), "xi": outer(c_f, c_f)})
+    return (inner if config.A.startswith("sigma") else outer)(c_u, c_f)
 
 
 def _norms(scheme: str, norm: str) -> tuple[bool, bool]:

@@ -42,21 +42,20 @@ def padded(x: Tensor, widths: Sequence[int], mode: str) -> Tensor:
 
 
 def convolution(
-    dims: int, c_in: int, c_out: int, *, stride: int = 1, size: int = 3, padding: str = "zeros"
+    dims: int, c_in: int, c_out: int, *, stride: int = 1, size: int = 3, padding: str = "zeros", bias: bool = False
 ) -> nn.Module:
-    """K * with stride 1 or K *_2 with stride 2, padded, without bias: (3.7), (3.9), (3.12).
+    """K * with stride 1 or K *_2 with stride 2, padded, and with a bias K * + b: (3.7), (3.9), (3.12).
 
-    It takes (N, c_in, n, ...) to (N, c_out, ceil(n / stride), ...). Weights are Kaiming normal (fan out, ReLU).
+    It takes (N, c_in, n, ...) to (N, c_out, ceil(n / stride), ...). Weights are Kaiming normal (fan out, ReLU), a bias
+    is zero.
     """
     mode = padding if size > 1 else "zeros"  # other modes copy their input, also where there is nothing to pad
-    conv = CONVOLUTION[dims](c_in, c_out, size, stride=stride, padding=size // 2, bias=False, padding_mode=mode)
+    make: Any = CONVOLUTION[dims]
+    conv: nn.Module = make(c_in, c_out, size, stride=stride, padding=size // 2, bias=bias, padding_mode=mode)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")  # type: ignore[arg-type]
+    if bias:
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
     return conv
-
-
-def normalisation(dims: int, channels: int, *, enabled: bool = True) -> nn.Module:
-    """Batch norm for (N, channels, n, ...), or the identity."""
-    return BATCH_NORM[dims](channels) if enabled else nn.Identity()
 
 
 class SharedKernel(nn.Module):
@@ -156,10 +155,12 @@ def max_pool(dims: int, padding: str = "zeros") -> nn.Module:
     return MAX_POOL[dims](3, stride=2, padding=1)
 
 
-def restriction(transfers: str, dims: int, c_in: int, c_out: int, padding: str = "zeros") -> nn.Module:
+def restriction(
+    transfers: str, dims: int, c_in: int, c_out: int, padding: str = "zeros", bias: bool = False
+) -> nn.Module:
     """R of (6.6): trained c_in -> c_out, or on every channel K_R, the average (4.15) or the maximum (4.16)."""
     if transfers == "trained":
-        return convolution(dims, c_in, c_out, stride=2, padding=padding)
+        return convolution(dims, c_in, c_out, stride=2, padding=padding, bias=bias)
     if transfers == "maximum":
         return max_pool(dims, padding)
     if transfers == "average":
@@ -167,7 +168,9 @@ def restriction(transfers: str, dims: int, c_in: int, c_out: int, padding: str =
     return SharedKernel(dims, restriction_kernel(transfers, dims), padding)
 
 
-def feature_map(pi: str, transfers: str, dims: int, c_in: int, c_out: int, padding: str = "zeros") -> nn.Module:
+def feature_map(
+    pi: str, transfers: str, dims: int, c_in: int, c_out: int, padding: str = "zeros", bias: bool = False
+) -> nn.Module:
     """Pi of (6.5): Pi_1 trained c_in -> c_out, Pi_2 one trained kernel for all channels, or fixed on every channel.
 
     "nodal" takes every second value, "average" (4.15) and "bilinear" are means of the pixels there are, "maximum" is
@@ -178,7 +181,7 @@ def feature_map(pi: str, transfers: str, dims: int, c_in: int, c_out: int, paddi
         return SharedKernel(dims, None, padding)
     kind = transfers if pi == "1" else pi
     if kind in ("trained", "maximum"):
-        return restriction(kind, dims, c_in, c_out, padding)
+        return restriction(kind, dims, c_in, c_out, padding, bias)
     if kind == "nodal":
         return SharedKernel(dims, functional.pad(torch.ones((1,) * dims), (1, 1) * dims))
     if pi == "1" and kind != "average":

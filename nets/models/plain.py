@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from nets.models.base import FeatureInfo, FeatureInfos, Network
 from nets.models.data_level import DataLevel
 from nets.models.input_checks import check_features
-from nets.models.operators import ADAPTIVE_POOL, AVERAGE_POOL, CONVOLUTION, MAX_POOL, chain, normalisation
+from nets.models.norms import normalisation
+from nets.models.operators import ADAPTIVE_POOL, AVERAGE_POOL, CONVOLUTION, MAX_POOL, chain
 from nets.models.registry import register
 from nets.naming.grammar import PLAIN
 from nets.naming.plain_config import Layer, PlainConfig
@@ -39,7 +40,7 @@ class PlainNet(Network):
     def __init__(self, config: PlainConfig) -> None:
         plan, dims = config.plan, config.dims
         linear = (plan.grids[-1][-1].channels * plan.pixels**dims, *plan.hidden)
-        super().__init__(config, config.channels[0], linear[-1], stem_norm=config.batch_norm)
+        super().__init__(config, config.channels[0], linear[-1], stem_norm=True)
         c = config.in_channels
         convs: list[list[nn.Module]] = []
         for layers in plan.grids:
@@ -48,7 +49,7 @@ class PlainNet(Network):
                 [_convolution(dims, a, layer, config.padding) for a, layer in zip(widths, layers, strict=False)]
             )
             c = widths[-1]
-        norms = [[normalisation(dims, a.channels, enabled=config.batch_norm) for a in layers] for layers in plan.grids]
+        norms = [[normalisation(config, a.channels) for a in layers] for layers in plan.grids]
         self.stem = nn.Sequential(OrderedDict(conv=convs[0].pop(0), norm=norms[0].pop(0)))
         self.pool = nn.Identity()
         self.chi = nn.ModuleList(map(nn.ModuleList, convs))

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from nets.models.base import Network
 from nets.models.data_level import DataLevel, HistoryLevel
 from nets.models.input_checks import check_features
-from nets.models.operators import convolution, lists, normalisation
+from nets.models.norms import biased_convolution, normalisation
+from nets.models.operators import convolution, lists
 from nets.models.registry import register
 from nets.naming.grammar import RESNETS
 from nets.naming.resnet_config import ResNetConfig
@@ -47,22 +48,21 @@ class ResNet(Network):
             config,
             config.stem_channels,
             config.channels[-1],
-            stem_norm=config.batch_norm and config.kind == "ResNet",
+            stem_norm=config.kind == "ResNet",
         )
-        nu, c, dims, after = config.nu, config.channels, config.dims, config.kind == "ResNet"
-        conv = partial(convolution, dims, padding=config.padding)
+        nu, c, after = config.nu, config.channels, config.kind == "ResNet"
+        norm, conv = partial(normalisation, config), partial(biased_convolution, config)
+        # a bias of R would be added to that of A
+        beside = partial(convolution, config.dims, size=1, padding=config.padding)
         steps, c_in = range(1, len(nu)), (config.stem_channels, *config.channels)
 
-        def norm(channels: int, needed: bool = True) -> nn.Module:
-            return normalisation(dims, channels, enabled=config.batch_norm and needed)
-
-        self.A = lists(_count_A(config), lambda l: conv(c[l], c[l]))
+        self.A = lists(_count_A(config), lambda l: conv(c[l], c[l], normed=after))
         self.B = lists(_count_B(config), lambda l: conv(c[l], c[l]))
         self.norm_1 = nn.ModuleList(
             nn.ModuleList(norm(c_in[l] if i == 0 and not after else c[l]) for i in range(nu[l])) for l in range(len(nu))
         )
         self.norm_2 = lists(nu, lambda l: norm(c[l]))
-        self.R = nn.ModuleList(conv(c[l - 1], c[l], stride=2, size=1) for l in steps)
+        self.R = nn.ModuleList(beside(c[l - 1], c[l], stride=2) for l in steps)
         self.norm_R = nn.ModuleList(norm(c[l], after) for l in steps)
         if not _restrict_first(config):
             self.B_0 = nn.ModuleList(conv(c[l - 1], c[l], stride=2) for l in steps)
@@ -72,7 +72,7 @@ class ResNet(Network):
             )
         if config.kind == "WideResNet":
             self.B[0][0] = conv(c_in[0], c[0])
-            self.widen = nn.ModuleList([conv(c_in[0], c[0], size=1)])
+            self.widen = nn.ModuleList([beside(c_in[0], c[0])])
             self.norm_head = norm(c[-1])
         self.head = self.new_head(config.num_classes)
 

@@ -13,7 +13,8 @@ import mgcore
 from mgcore import Delegate, Moves
 from nets.models.iterations import create_iteration, uses
 from nets.models.mgnet import MgNet, Scale, extractors
-from nets.models.operators import convolution, lists, normalisation, prolongation, prolonged
+from nets.models.norms import biased_convolution, normalisation
+from nets.models.operators import lists, prolongation, prolonged
 from nets.models.registry import register
 from nets.naming.mgnet_config import MgNetConfig
 
@@ -42,11 +43,7 @@ class VMgNet(MgNet):
         super().__init__(config)
         nu, c_u, c_f, dims = config.nu_post, config.channels_u, config.channels_f, config.dims
         count = [sum(map(len, uses(config.iteration, nu_l))) for nu_l in nu]
-        conv = partial(convolution, dims, padding=config.padding)
-
-        def norm(channels: int) -> nn.Module:
-            return normalisation(dims, channels, enabled=config.batch_norm)
-
+        norm, conv = partial(normalisation, config), partial(biased_convolution, config)
         self.P = nn.ModuleList(prolongation(config.transfers, dims, c_u[l + 1], c_u[l]) for l in range(len(nu)))
         self.B_post = lists([extractors(config, n) for n in count], lambda l: conv(c_f[l], c_u[l]))
         self.norm_f_post = lists(count, lambda l: norm(c_f[l]))

@@ -2,7 +2,7 @@
 
     model     = name { "," setting } ;                  what `create_model` takes and str(model.config) prints
     setting   = key "=" value ;        a setting of the network's configuration that is not its default: "dims=1"
-    name      = mgnet | gdfi | mgno | resnet | wide | densenet | plain ;
+    name      = mgnet | gdfi | mgno | resnet | wide | bottleneck | densenet | plain ;
     mgnet     = ( "MgNet" nu | "V-MgNet" v_nu ) "-" channels "-" extractor [ "-" pi ] [ "-A:xi.sigma.eta" ] ;
     gdfi      = ( "GDFI" | "FB-ResNet" ) nu "-" channels "-A:" scheme "-B:" scheme ;
     mgno      = "MgNO" v_nu "-" channels ;            a width is an integer; up, no sweeps where none are given
@@ -23,12 +23,16 @@
     B         = "B^l" | "B^{l}" | "B^{l,i}" ;
     wide      = "WideResNet" ( layers "*" factor | nu "-" channels ) ;   layers = 6 n + 4: n blocks on each of 3 grids;
                                                                          16, 32, 64 times factor channels
-    densenet  = "DenseNet" nu "-" channels ;            a width (k_0, k): of f^{l,0}, and of every f^{l,i} that follows
+    bottleneck = "ResNet" deep | "WideResNet" deep "*" factor | "Bottleneck" nu "-" channels [ "*" factor ] ;
+    deep      = [ "-" ] ( "50" | "101" | "152" ) ;      blocks of 1 x 1, 3 x 3, 1 x 1; factor times the channels inside
+    densenet  = "DenseNet" nu "-" channels ;            a width (k_0, k): of f^{l,0}, and of every f^{l,i} that follows,
+                                                        or (k_0, k_1, ..., k_nu)
     plain     = "LeNet-5" | "AlexNet" | "VGG" ( "11" | "13" | "16" | "19" | nu "-" channels ) ;
 
-iResNet is pre-act ResNet, FB-ResNet is GDFI. The channels of ResNets and VGG are integers, not pairs. Spaces may stand
-anywhere but inside an integer. For "sigma", "Pi", "xi", "eta" and "." the papers' "σ", "Π", "ξ", "η" and "∘" will do:
-"σ-ResNet18", "GDFI[2]-[8]-A:K-B:σ∘K". A value is as in the keyword of that name, "hat:5,10" or "False", without "=".
+iResNet is pre-act ResNet, FB-ResNet is GDFI. The channels of ResNets, with bottlenecks too, and VGG are integers, not
+pairs. Spaces may stand anywhere but inside an integer. For "sigma", "Pi", "xi", "eta" and "." the papers' "σ", "Π",
+"ξ", "η" and "∘" will do: "σ-ResNet18", "GDFI[2]-[8]-A:K-B:σ∘K". A value is as in the keyword of that name, "hat:5,10"
+or "False", without "=".
 """
 
 from __future__ import annotations
@@ -56,6 +60,8 @@ RESNETS = ("ResNet", "pre-act ResNet", "sigma-ResNet", "Mg-ResNet", "Mg-iResNet"
 KINDS = {**{kind.replace(" ", ""): kind for kind in RESNETS}, "iResNet": "pre-act ResNet"}
 Depths = dict[str, tuple[int, ...]]
 DEPTHS: Depths = {"18": (2, 2, 2, 2), "34": (3, 4, 6, 3)}
+BOTTLENECK = "Bottleneck"
+DEEP: Depths = {"50": (3, 4, 6, 3), "101": (3, 4, 23, 3), "152": (3, 8, 36, 3)}
 SHARED_A = {"A^{l,i}": "A^{l,i}", "A^{l}": "A^l", "A^l": "A^l"}
 SHARED_B = {"B^{l,i}": "B^{l,i}", "B^{l}": "B^l", "B^l": "B^l"}
 WIDTHS = (64, 128, 256, 512)
@@ -116,8 +122,27 @@ class ResNetArchitecture(NamedTuple):
         return f"{self.kind}{_depth_name(self.nu, self.channels, DEPTHS, WIDTHS) or grids}-{self.A}-{self.B}"
 
 
+class BottleneckArchitecture(NamedTuple):
+    """A bottleneck ResNet: blocks and channels per grid, and the factor of the channels inside of a block.
+
+    >>> parse("WideResNet50*2")
+    BottleneckArchitecture(nu=(3, 4, 6, 3), channels=(64, 128, 256, 512), widened=2)
+    """
+
+    nu: tuple[int, ...]
+    channels: tuple[int, ...]
+    widened: int = 1
+
+    def __str__(self) -> str:
+        depth = _depth_name(self.nu, self.channels, DEEP, WIDTHS)
+        factor = f"*{self.widened}" if self.widened > 1 else ""
+        if depth is None:
+            return f"{BOTTLENECK}[{_joined(self.nu)}]-[{_joined(self.channels)}]{factor}"
+        return f"{'WideResNet' if factor else 'ResNet'}{depth}{factor}"
+
+
 class DenseNetArchitecture(NamedTuple):
-    """A DenseNet: steps per grid, channels k_0 of f^{l,0} and k of every other f^{l,i}.
+    """A DenseNet: steps per grid, channels k_0 of f^{l,0} and k of every other f^{l,i}, or k_1, ..., k_nu of each.
 
     >>> parse("DenseNet[2,2]-[(16,12)]")
     DenseNetArchitecture(nu=(2, 2), channels=(16, 16), growth=(12, 12))
@@ -125,7 +150,7 @@ class DenseNetArchitecture(NamedTuple):
 
     nu: tuple[int, ...]
     channels: tuple[int, ...]
-    growth: tuple[int, ...]
+    growth: tuple[int | tuple[int, ...], ...]
 
     def __str__(self) -> str:
         return f"DenseNet[{_joined(self.nu)}]-[{_pairs(self.channels, self.growth)}]"
@@ -165,7 +190,14 @@ class PlainArchitecture(NamedTuple):
         return f"VGG{depth or f'[{_joined(self.nu)}]-[{_joined(self.channels)}]'}"
 
 
-AnyArchitecture = Architecture | MgNOArchitecture | ResNetArchitecture | DenseNetArchitecture | PlainArchitecture
+AnyArchitecture = (
+    Architecture
+    | MgNOArchitecture
+    | ResNetArchitecture
+    | BottleneckArchitecture
+    | DenseNetArchitecture
+    | PlainArchitecture
+)
 
 
 def parse(name: str) -> AnyArchitecture:
@@ -189,18 +221,21 @@ def begin(name: str) -> tuple[AnyArchitecture, Scanner]:
     if not isinstance(name, str):
         raise TypeError(f"name must be a string such as {EXAMPLE!r}; got {type(name).__name__}")
     text = Scanner(name)
-    return _architecture(text, text.choice((*GRIDS, "MgNO", "DenseNet", *PLAIN, *KINDS))), text
+    return _architecture(text, text.choice((*GRIDS, "MgNO", "DenseNet", BOTTLENECK, *PLAIN, *KINDS))), text
 
 
 def _architecture(text: Scanner, family: str) -> AnyArchitecture:
     if family in KINDS:
         return _resnet(text, KINDS[family])
+    if family == BOTTLENECK:
+        return BottleneckArchitecture(*_depth(text, {}, ()), _factor(text) if text.take("*") else 1)
     if family in PLAIN:
         return PlainArchitecture(family, *(_depth(text, VGG_DEPTHS, VGG_WIDTHS) if family == "VGG" else ()))
     if family == "DenseNet":
         nu = _numbers(text, "nu", least=1)
         text.expect("-")
-        return DenseNetArchitecture(nu, *_channels(text, nu, ("k_0", "k")))
+        widths = _per_grid(text, nu, lambda: _growing(text))
+        return DenseNetArchitecture(nu, *zip(*widths, strict=True))
     if family == "MgNO":
         nu, nu_post = _sweeps(text, family)
         _go_on(text, "-[24]")
@@ -212,11 +247,11 @@ def _joined(numbers: tuple[int, ...]) -> str:
     return ",".join(map(str, numbers))
 
 
-def _pairs(first: tuple[int, ...], second: tuple[int, ...]) -> str:
-    """Widths as in a name: "8" or "(8,16)" per grid, one alone where all are equal."""
+def _pairs(first: tuple[int, ...], second: tuple[int | tuple[int, ...], ...]) -> str:
+    """Widths as in a name: "8", "(8,16)" or "(8,16,4)" per grid, one alone where all are equal."""
     widths = list(zip(first, second, strict=True))
     widths = widths[:1] if len(set(widths)) == 1 else widths
-    return ",".join(str(a) if a == b else f"({a},{b})" for a, b in widths)
+    return ",".join(str(a) if a == b else f"({a},{_joined(b) if isinstance(b, tuple) else b})" for a, b in widths)
 
 
 def _depth_name(nu: tuple[int, ...], channels: tuple[int, ...], depths: Depths, widths: tuple[int, ...]) -> str | None:
@@ -249,11 +284,9 @@ def _go_on(text: Scanner, tail: str) -> None:
     text.expect("-")
 
 
-def _channels(
-    text: Scanner, nu: tuple[int, ...], pair: tuple[str, str] = ("c_u", "c_f")
-) -> tuple[tuple[int, ...], ...]:
-    """The first and the second width of every grid."""
-    return tuple(zip(*_per_grid(text, nu, lambda: _width(text, pair)), strict=True))
+def _channels(text: Scanner, nu: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """c_u and c_f of every grid."""
+    return tuple(zip(*_per_grid(text, nu, lambda: _width(text)), strict=True))
 
 
 def _per_grid(text: Scanner, nu: tuple[int, ...], read: Callable[[], Item]) -> tuple[Item, ...]:
@@ -283,10 +316,17 @@ def _sweeps(text: Scanner, family: str) -> tuple[tuple[int, ...], tuple[int, ...
     return nu, nu_post
 
 
-def _resnet(text: Scanner, kind: str) -> ResNetArchitecture:
-    if kind == "WideResNet":
-        return ResNetArchitecture(*_wide(text), kind)
+def _resnet(text: Scanner, kind: str) -> ResNetArchitecture | BottleneckArchitecture:
+    start, wide = text.position, kind == "WideResNet"
     text.take("-")
+    deep = next((depth for depth in DEEP if kind in ("ResNet", "WideResNet") and text.take(depth)), None)
+    if deep is not None:
+        if wide:
+            text.expect("*")
+        return BottleneckArchitecture(DEEP[deep], WIDTHS, _factor(text) if wide else 1)
+    if wide:
+        text.position = start
+        return ResNetArchitecture(*_wide(text), kind)
     nu, channels = _depth(text, DEPTHS, WIDTHS)
     allowed = SHARED_A if not kind.startswith("Mg-") else {token: A for token, A in SHARED_A.items() if A == "A^l"}
     A, B = ("A^l" if kind.startswith("Mg-") else "A^{l,i}"), "B^{l,i}"
@@ -307,8 +347,12 @@ def _wide(text: Scanner) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if layers % 6 != 4:
         text.fail("6 n + 4 layers (10, 16, 22, 28, ...)", start)
     text.expect("*")
-    factor = text.integer("a widening factor", 1)
+    factor = _factor(text)
     return ((layers - 4) // 6,) * 3, tuple(factor * c for c in WIDE)
+
+
+def _factor(text: Scanner) -> int:
+    return text.integer("a widening factor", 1)
 
 
 def _depth(text: Scanner, depths: Depths, widths: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -317,12 +361,8 @@ def _depth(text: Scanner, depths: Depths, widths: tuple[int, ...]) -> tuple[tupl
     if depth is not None:
         return depths[depth], widths
     if not text.text.startswith("[", text.position):
-        deeper = (
-            ", since only the parameters of bottleneck ResNets are known (nets.papers.bottleneck),"
-            if depths is DEPTHS
-            else ""
-        )
-        text.fail(", ".join(depths) + ' or "["' + deeper)
+        known = (*depths, *(DEEP if depths is DEPTHS else ()))
+        text.fail(f'{", ".join(known)} or "["' if known else '"["')
     nu = _numbers(text, "nu", least=1)
     text.expect("-")
     return nu, _per_grid(text, nu, lambda: text.integer("a channel count", 1))
@@ -346,12 +386,24 @@ def _list(text: Scanner, read: Callable[[], Item]) -> tuple[Item, ...]:
     return tuple(items)
 
 
-def _width(text: Scanner, pair: tuple[str, str]) -> tuple[int, int]:
+def _width(text: Scanner) -> tuple[int, int]:
     if not text.take("("):
         c = text.integer("a channel count", 1)
         return c, c
-    first = text.integer(pair[0], 1)
+    first = text.integer("c_u", 1)
     text.expect(",")
-    second = text.integer(pair[1], 1)
+    second = text.integer("c_f", 1)
     text.expect(")")
     return first, second
+
+
+def _growing(text: Scanner) -> tuple[int, int | tuple[int, ...]]:
+    """k_0 and k of a DenseNet, or k_0 and (k_1, ..., k_nu)."""
+    if not text.take("("):
+        c = text.integer("a channel count", 1)
+        return c, c
+    first = text.integer("k_0", 1)
+    text.expect(",")
+    others = _list(text, lambda: text.integer("k", 1))
+    text.expect(")")
+    return first, others[0] if len(others) == 1 else others

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nets.naming.bottleneck_config import BottleneckConfig
 from nets.naming.densenet_config import DenseNetConfig
 from nets.naming.grammar import (
     Architecture,
+    BottleneckArchitecture,
     DenseNetArchitecture,
     MgNOArchitecture,
     PlainArchitecture,
@@ -20,11 +22,12 @@ from nets.naming.plain_config import PlainConfig
 from nets.naming.resnet_config import ResNetConfig
 from nets.naming.settings import read_settings
 
-Config = MgNetConfig | MgNOConfig | ResNetConfig | DenseNetConfig | PlainConfig
+Config = MgNetConfig | MgNOConfig | ResNetConfig | BottleneckConfig | DenseNetConfig | PlainConfig
 CONFIGS: dict[Any, type[Config]] = {
     Architecture: MgNetConfig,
     MgNOArchitecture: MgNOConfig,
     ResNetArchitecture: ResNetConfig,
+    BottleneckArchitecture: BottleneckConfig,
     DenseNetArchitecture: DenseNetConfig,
     PlainArchitecture: PlainConfig,
 }

@@ -109,6 +109,11 @@ class MgNetConfig(Settings):
         return DEFAULTS[architecture.family]
 
     @property
+    def normed_everywhere(self) -> bool:
+        """Tell whether a norm follows every convolution that could have a bias; no norm follows B: K inside GDFI."""
+        return super().normed_everywhere and (self.norm == "after" or self.B.startswith("sigma"))
+
+    @property
     def linear(self) -> bool:
         """Tell whether A is a linear map: a convolution alone."""
         return self.A == "K" and not (self.batch_norm and self.norm == "after")

@@ -28,6 +28,7 @@ class MgNOConfig(Settings):
         form: of W, "residual", R(f - A u) from u = 0 on every grid, with one A; or "published", R f and Pi u, with an A
             per sweep, a P of 4 pixels per axis and no sweeps on the way up. "auto" is "residual".
         activation: s, the same in all layers.
+        batch_norm, bias, stem: False and "default" alone: W is linear, K has a bias, and there is no stem.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -54,6 +55,7 @@ class MgNOConfig(Settings):
         settle_post(self, (0,) * (len(self.nu) - 1))
         check_integer("layers", self.layers, 1)
         check_choices(self, CHOICES)
+        check_choices(self, {"bias": (False,), "stem": ("default",)}, " in an MgNO, which has no stem and a linear W")
         check_settings(self, activations=1)
         if self.form == "auto":
             object.__setattr__(self, "form", "residual")

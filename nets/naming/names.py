@@ -46,6 +46,7 @@ MODELS = (
     "WideResNet28*2",
     "WideResNet28*10",
     "WideResNet40*2",
+    *("ResNet50", "ResNet101", "ResNet152", "WideResNet50*2"),
     "LeNet-5",
     "AlexNet",
     *("VGG11", "VGG13", "VGG16", "VGG19"),

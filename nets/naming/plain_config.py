@@ -71,6 +71,7 @@ class PlainConfig(Settings):
         batch_norm: after each convolution. None is as in the literature: in VGG for input "cifar" alone.
         input: "cifar" or, with two hidden layers of 4096, "imagenet". The stem is the first convolution in both, and no
             pooling follows it but that of its grid.
+        bias: True alone, as in the literature; stem: "default" alone.
 
     Raises:
         TypeError, ValueError: naming the argument, what came and what is allowed.
@@ -87,9 +88,11 @@ class PlainConfig(Settings):
     nu: tuple[int, ...] = ()
     channels: tuple[int, ...] = ()
     batch_norm: bool = field(default=None, kw_only=True)  # type: ignore[assignment]  # settled in __post_init__
+    bias: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         check_choices(self, {"kind": PLAIN, "input": ("cifar", "imagenet")})
+        check_choices(self, {"bias": (True,), "stem": ("default",)}, f" in {self.title}, as in the literature")
         if self.kind == "VGG":
             settle_grids(self, "VGG[2,2]-[8,16]", "channels")
         else:
@@ -99,6 +102,16 @@ class PlainConfig(Settings):
         check_settings(self)
         if self.padding != "zeros" and not any(layer.padding for layers in self.plan.grids for layer in layers):
             raise ValueError(f'padding must be "zeros" for {self.kind}, which does not pad; got {self.padding!r}')
+
+    @property
+    def normed_everywhere(self) -> bool:
+        """False: all convolutions have a bias, as in the literature."""
+        return False
+
+    def normed_channels(self) -> list[tuple[str, int]]:
+        """Name and count the channels of every convolution, grid by grid."""
+        grids = enumerate(self.plan.grids)
+        return [(f"layer {i} of grid {l + 1}", c.channels) for l, layers in grids for i, c in enumerate(layers, 1)]
 
     @property
     def plan(self) -> Plan:

@@ -64,6 +64,11 @@ class ResNetConfig(Settings):
                 raise ValueError(f"{name} must be {need}; got {getattr(self, name)!r}")
 
     @property
+    def normed_everywhere(self) -> bool:
+        """Tell whether a norm follows every convolution that could have a bias; none follows A but in "ResNet"."""
+        return super().normed_everywhere and self.kind == "ResNet"
+
+    @property
     def stem_channels(self) -> int:
         """Channels after the stem; a WideResNet widens them on grid 1."""
         return 16 if self.kind == "WideResNet" else self.channels[0]

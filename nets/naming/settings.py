@@ -9,15 +9,18 @@ from typing import Any, ClassVar, Self
 
 from nets.common.checks import check_choices, check_integer, integers, suggestion
 from nets.common.formatting import counted
+from nets.naming.forms import STEMS, check_forms
 from nets.naming.grammar import begin
 from nets.naming.scanner import Scanner
-from nets.naming.values import parse_activation
+from nets.naming.values import activation_name, parse_activation
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     "batch_norm": (True, False),
     "input": ("cifar", "imagenet"),
     "dims": (1, 2, 3),
     "padding": ("zeros", "reflect", "circular"),
+    "bias": (True, False),
+    "stem": STEMS,
 }
 
 
@@ -33,12 +36,18 @@ class Settings:
 
     Args:
         activation: s, see `nets.naming.values`; each grid has its own.
-        batch_norm: one batch norm per use of a convolution.
+        batch_norm: one norm per use of a convolution.
         input: "cifar", a 3 x 3 convolution, or "imagenet", 7 x 7 with stride 2 and max pooling with stride 2.
         dims: space dimensions.
         in_channels: channels of the input.
         num_classes: outputs of the head; 0 leaves the pooled features.
         padding: of all convolutions, "zeros", "reflect" (Neumann sides) or "circular" (periodic), (3.9).
+        norm_layer: the norms, "batch"; "group" or "group:8", in 32 or 8 groups of channels; "layer", over the channels
+            of each pixel.
+        bias: whether convolutions have a bias (3.12), but those whose bias a norm takes away, fixed transfers, Pi_2, P,
+            R of ResNets, and A of MgNet, in f - A u.
+        stem: "default", a convolution with norm and s; "linear", the convolution alone, theta of (6.17); "identity",
+            the data of grid 1 are the image, which has as many channels.
     """
 
     Architecture: ClassVar[Any]
@@ -57,6 +66,9 @@ class Settings:
     in_channels: int = 3
     num_classes: int = 10
     padding: str = "zeros"
+    norm_layer: str = "batch"
+    bias: bool = False
+    stem: str = "default"
 
     @classmethod
     def parse(cls, name: str, **settings: Any) -> Self:
@@ -108,6 +120,23 @@ class Settings:
                 return str(getattr(self, field))
         return "DenseNet"
 
+    @property
+    def stem_channels(self) -> int:
+        """Channels after the stem."""
+        return int(next(getattr(self, name) for name in ("channels_f", "channels") if hasattr(self, name))[0])
+
+    @property
+    def normed_everywhere(self) -> bool:
+        """Tell whether a norm follows every convolution that could have a bias."""
+        return self.stem != "linear"
+
+    def normed_channels(self) -> list[tuple[str, int]]:
+        """Name and count the channels that norms act on, grid by grid."""
+        fields = ("channels_u", "channels_f", "channels")
+        found = [(name, getattr(self, name)) for name in fields if hasattr(self, name)]
+        grids = [(f"{name}[{l}]", c) for name, channels in found for l, c in enumerate(channels)]
+        return [("the channels of the stem", self.stem_channels), *grids]
+
     def settings(self) -> dict[str, Any]:
         """Everything besides the architecture, as plain values: parse(notation, **settings) is equal."""
         return {name: value for name, value in asdict(self).items() if name not in self.Architecture._fields}
@@ -126,7 +155,11 @@ def check_settings(config: Any, activations: int | None = None) -> None:
     check_integer("in_channels", config.in_channels, 1)
     check_integer("num_classes", config.num_classes, 0)
     settle_text(config, "activation")
+    if isinstance(config.activation, str):
+        object.__setattr__(config, "activation", activation_name(config.activation))
     parse_activation(config.activation, len(config.nu) if activations is None else activations)
+    settle_text(config, "norm_layer")
+    check_forms(config)
 
 
 def settle_text(config: Any, name: str) -> None:

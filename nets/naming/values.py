@@ -1,9 +1,12 @@
 """The values of the settings `activation` and `iteration`, from text.
 
-    activation = "relu" | "prelu" | "gelu" | "identity" | hat ;
+    activation = "relu" | "silu" | "leakyrelu" | ... | "identity" | hat ;
     hat        = "hat" [ "-height" ] [ "-trained" ] [ ":" support { "," support } ] ;
     iteration  = "single" | "multi-step" [ ":" row { ";" row } ] | "chebyshev" [ ":" row ] ;
     row        = number { "," number } ;
+
+The names are those of the activations of torch.nn that act value by value and need no arguments, in any case, with
+"_" or "-" or without: "LeakyReLU", "leaky_relu". "swish" is SiLU.
 
 A support is from 0.01 to 10000. One alone stands for every grid; where none is given it is 5 l on grid l (5, 10, 15, 20
 in the 2023 lectures).
@@ -20,9 +23,15 @@ from math import isfinite
 from typing import NamedTuple
 
 import mgcore
+from nets.common.checks import suggestion
 from nets.common.formatting import counted
 
-ACTIVATIONS = ("relu", "prelu", "gelu", "identity")
+ACTIVATIONS = (
+    *("relu", "prelu", "gelu", "identity", "silu", "mish", "elu", "celu", "selu", "leakyrelu", "relu6", "hardswish"),
+    *("hardsigmoid", "hardtanh", "hardshrink", "softshrink", "tanhshrink", "softplus", "softsign", "sigmoid", "tanh"),
+    "logsigmoid",
+)
+"""Names of modules of torch.nn in lower case; tests hold them to torch."""
 LEAST, LARGEST = 1e-2, 1e4
 """Supports with which the hat and its derivatives, as large as 2 / support^2, are finite in half precision."""
 _HAT = re.compile(r"hat(?P<height>-height)?(?P<trained>-trained)?(?::(?P<supports>.*))?")
@@ -39,6 +48,13 @@ class HatSettings(NamedTuple):
     trained: bool
 
 
+def activation_name(text: str) -> str:
+    """The one spelling of an activation: "leakyrelu" for "LeakyReLU" and "leaky_relu"; others as they are."""
+    plain = re.sub("[_-]", "", text.lower())
+    plain = "silu" if plain == "swish" else plain
+    return plain if plain in ACTIVATIONS else text
+
+
 def parse_activation(name: str, grids: int) -> list[str | HatSettings]:
     """Read an activation: one of `ACTIVATIONS` or the settings of a hat, per grid."""
     if not isinstance(name, str):
@@ -47,8 +63,8 @@ def parse_activation(name: str, grids: int) -> list[str | HatSettings]:
         return [name] * grids
     found = _HAT.fullmatch(name)
     if found is None:
-        allowed = ", ".join(map(repr, ACTIVATIONS))
-        raise ValueError(f"activation must be {allowed} or 'hat[-height][-trained][:support,...]'; got {name!r}")
+        allowed, meant = ", ".join(map(repr, ACTIVATIONS)), suggestion(activation_name(name), (*ACTIVATIONS, "hat"))
+        raise ValueError(f"activation must be {allowed} or 'hat[-height][-trained][:support,...]'; got {name!r}{meant}")
     height, trained = found["height"] is not None, found["trained"] is not None
     return [HatSettings(support, height, trained) for support in _supports(name, found["supports"], grids)]
 

@@ -22,7 +22,7 @@ def lemma_8_2(model: ResNet, x: Tensor) -> float:
 
     (7.8) has a plus, and with it the printed lemma is false: it needs f <- s(f - A s(B f)).
     """
-    check_network(model, ResNet, "Lemma 8.2", kind="sigma-ResNet", batch_norm=False)
+    check_network(model, ResNet, "Lemma 8.2", kind="sigma-ResNet", batch_norm=False, stem="default")
     other = negated(model, kind="ResNet")
     tilde = [model.s[l](visit.u) for l, visit in enumerate(model.visits(x))]
     return largest(tilde, [visit.u for visit in other.visits(x)])
@@ -72,7 +72,7 @@ def wide_levels(model: ResNet) -> list[Level]:
     Putting A^{l,i} for A^l in (6.4), as (6.25) does, gives something else: f - A^{l,i} u^{l,i} is then no iResNet. The
     way to the next grid is that of the ResNet. It shares the modules of the network.
     """
-    check_network(model, ResNet, "Theorem 8.1 with A^{l,i}", kind=("pre-act ResNet", "Mg-iResNet"))
+    check_network(model, ResNet, "Theorem 8.1 with A^{l,i}", kind=("pre-act ResNet", "Mg-iResNet"), bias=False)
     return [_wide_level(model, l, level) for l, level in enumerate(model.levels)]
 
 
@@ -114,4 +114,5 @@ def negated(model: ResNet, kind: str) -> ResNet:
 
 def _first_of_grid(name: str) -> str:
     """The key of A^l in a state_dict, for the key of any A^{l,i}."""
-    return f"A.{name.split('.')[1]}.0.weight" if name.startswith("A.") else name
+    part, l, _, *rest = [*name.split("."), "", ""]
+    return ".".join([part, l, "0", *rest[:-2]]) if part == "A" else name

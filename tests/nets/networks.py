@@ -92,7 +92,9 @@ def resnets(draw: Any, **fixed: Any) -> ResNetConfig:
 def densenets(draw: Any, **fixed: Any) -> DenseNetConfig:
     grids = draw(st.integers(1, 3))
     numbers = st.lists(st.integers(1, 3), min_size=grids, max_size=grids).map(tuple)
-    return DenseNetConfig(draw(numbers), draw(numbers), draw(numbers), **{**draw(_settings()), **fixed})
+    nu = draw(numbers)
+    growth = [draw(st.integers(1, 3) | st.lists(st.integers(1, 3), min_size=n, max_size=n)) for n in nu]
+    return DenseNetConfig(nu, draw(numbers), growth, **{**draw(_settings()), **fixed})
 
 
 @st.composite

@@ -61,7 +61,12 @@ def test_other_families(tmp_path, name):
 
 @needs_onnx
 @pytest.mark.parametrize(
-    "name", ["MgNet[1,1]-[4]-B^l", pytest.param("ResNet[1,1]-[4,8]-A^l-B^l", marks=pytest.mark.slow)]
+    "name",
+    [
+        "MgNet[1,1]-[4]-B^l",
+        pytest.param("ResNet[1,1]-[4,8]-A^l-B^l, norm_layer=group:2, bias=True", marks=pytest.mark.slow),
+        pytest.param("MgNet[1,1]-[4]-B^l, norm_layer=layer, stem=linear, activation=mish", marks=pytest.mark.slow),
+    ],
 )
 def test_onnx_file(tmp_path, name):
     check(network(name), tmp_path / "model.onnx", "onnx")

@@ -6,9 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 import nets
 from nets.models.activations import Hat, create_activations
+from nets.naming import values as names
 from nets.naming.values import LARGEST, LEAST
 from tests.nets.networks import ACTIVATIONS, EPS, all_configs, network
 
@@ -49,6 +51,50 @@ def test_support_is_trained_and_stays_positive(unit_height):
         hat(x).sum().backward()
         optimizer.step()
     assert float(hat.support.detach()) > 0
+
+
+OF_SEVERAL_VALUES = {"GLU", "Softmax", "Softmin", "LogSoftmax", "Softmax2d"}
+WITH_ARGUMENTS, BY_CHANCE = {"Threshold", "MultiheadAttention"}, {"RReLU"}
+
+
+def test_every_activation_of_torch_that_can_have_a_name_has_one():
+    x = torch.randn(4, 6)
+    for name in names.ACTIVATIONS:
+        (module,) = create_activations(name, 1)
+        assert type(module).__module__.startswith("torch.nn")
+        assert type(module).__name__.lower() == name
+        assert torch.equal(module.train()(x)[1:2, 2:3], module(x[1:2, 2:3]))
+    without = OF_SEVERAL_VALUES | WITH_ARGUMENTS | BY_CHANCE
+    assert {name.lower() for name in {*nn.modules.activation.__all__} - without} == {*names.ACTIVATIONS} - {"identity"}
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("SiLU", "silu"),
+        ("leaky_relu", "leakyrelu"),
+        ("Hard-Swish", "hardswish"),
+        ("swish", "silu"),
+        ("LogSigmoid",) * 2,
+    ],
+)
+def test_spellings(written, name):
+    model = nets.create_model("MgNet[1]-[2]-B^l", activation=written)
+    assert model.config.activation == name.lower()
+    assert nets.create_model(f"MgNet[1]-[2]-B^l, activation={written}").config == model.config
+
+
+@pytest.mark.parametrize("written", ["softmax", "rrelu", "glu", "leakyrelu:0.1", "torch.nn.SiLU", "", "hats"])
+def test_names_that_are_none(written):
+    with pytest.raises(ValueError, match=r"activation must be 'relu', .*got"):
+        nets.MgNetConfig((1,), (2,), (2,), activation=written)
+
+
+@pytest.mark.parametrize("name", names.ACTIVATIONS)
+def test_a_network_trains_with_every_activation(name):
+    model = nets.create_model("ResNet[1,1]-[3,4]", activation=name)
+    model(torch.randn(4, 3, 6, 6)).square().sum().backward()
+    assert all(p.grad.isfinite().all() and p.grad.any() for key, p in model.named_parameters() if "norm" not in key)
 
 
 def test_names():

@@ -32,7 +32,7 @@ GOOD = {"nu": (2, 2), "channels_u": (4, 4), "channels_f": (4, 4)}
         ({"transfers": "bilinear", "channels_f": (4, 8)}, ValueError, "channels_f must be equal"),
         ({"transfers": "linear", "dims": 3}, ValueError, "transfers must be"),
         ({"transfer_activation": 1}, ValueError, "transfer_activation must be True or False; got 1"),
-        ({"activation": "tanh"}, ValueError, "activation must be 'relu', 'prelu', .* or 'hat.*'; got 'tanh'"),
+        ({"activation": "tan"}, ValueError, "activation must be 'relu', 'prelu', .* or 'hat.*'; got 'tan'"),
         ({"activation": 3}, TypeError, "activation must be a string"),
         ({"activation": "hat:5,0"}, ValueError, "supports of a hat must be numbers from 0.01 to 10000.*got 'hat:5,0'"),
         ({"activation": "hat:5,nan"}, ValueError, "must be numbers from 0.01 to 10000"),

@@ -185,7 +185,15 @@ def _without_correction(norm, inputs, output):
     norm.running_var *= (n - 1) / n
 
 
-EXPORTED = ("MgNet, Pi_2", "V-MgNet", "ResNet", "LM-ResNet", "DenseNet", "VGG")  # the others are built of the same
+EXPORTED = (
+    "MgNet, Pi_2",
+    "ResNet, layer norm",
+    "V-MgNet",
+    "ResNet",
+    "LM-ResNet",
+    "DenseNet",
+    "VGG",
+)  # the others are built of the same
 
 
 @pytest.mark.parametrize("family", [pytest.param(f, marks=() if f in EXPORTED else pytest.mark.slow) for f in FAMILIES])

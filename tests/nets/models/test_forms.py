@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import mgcore
 from nets import MgNet, MgNetConfig
+from tests.nets import by_hand
 from tests.nets.networks import all_configs, images, network, tolerance
 
 SEEDS = st.integers(0, 2**16)
@@ -53,15 +54,12 @@ def algorithm_3(config, weights, x):
         return s(l, v) if config.transfer_activation else v
 
     def norm(name, v):
-        if not config.batch_norm:
-            return v
-        mean, var, w, b = (weights[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
-        return F.batch_norm(v, mean, var, w, b)
+        return by_hand.norm(config, weights, name, v)
 
     def conv(name, v, stride=1):
-        K = weights[name + ".weight"]
         if stride == 1 or (config.transfers == "trained" and not (name[:2] == "Pi" and config.pi == "2")):
-            return F.conv2d(v, K, padding=1, stride=stride)
+            return by_hand.conv(weights, name, v, stride)
+        K = weights[name + ".weight"]
         return torch.cat([F.conv2d(v[:, c : c + 1], K, padding=1, stride=stride) for c in range(v.shape[1])], 1)
 
     def scheme(kind, l, K, before, after, v):
@@ -86,7 +84,7 @@ def algorithm_3(config, weights, x):
 
         return scheme(config.B, l, K, f"norm_f.{l}.{k}", f"norm_u.{l}.{k}", v)
 
-    f = s(0, norm("stem.norm", F.conv2d(x, weights["stem.conv.weight"], padding=1)))
+    f = by_hand.stem(config, weights, x, lambda v: s(0, v))
     u = f.new_zeros(len(f), config.channels_u[0], *f.shape[2:])
     visits = []
     for l, nu in enumerate(config.nu):

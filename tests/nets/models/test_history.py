@@ -1,5 +1,7 @@
 """Networks whose state is a history, DenseNet (7.5) and LM-ResNet (3.24), against code that shares nothing."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,7 @@ import nets
 from mgcore.iteration import multi_step
 from nets import MgNetConfig
 from nets.models.data_level import HistoryLevel
+from tests.nets import by_hand
 from tests.nets.models.test_forms import activation
 from tests.nets.networks import EPS, check_registered_once_and_used, densenets, images, network
 
@@ -20,25 +23,26 @@ SEEDS = st.integers(0, 2**16)
 def densenet(config, weights, x):
     """f^nu at the end of every grid by (7.5), as a sum over predecessors, from the numbers in a state_dict."""
 
-    def bn(name, v):
-        if f"{name}.weight" not in weights:
-            return v
-        return F.batch_norm(v, *(weights[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias")))
+    def shifted(name, v):  # by the bias, if there is one
+        return v + weights.get(f"{name}.bias", v.new_zeros(v.shape[1]))[:, None, None]
 
-    f = activation(config, weights, 0, bn("stem.norm", F.conv2d(x, weights["stem.conv.weight"], padding=1)))
+    bn = partial(by_hand.norm, config, weights)
+    f = by_hand.stem(config, weights, x, partial(activation, config, weights, 0))
     ends = []
     for l, nu in enumerate(config.nu):
         history = [f]
-        widths = [config.channels[l], *[config.growth[l]] * nu]
+        k = config.growth[l]
+        widths = [config.channels[l], *(k if isinstance(k, tuple) else [k] * nu)]
         for i in range(1, nu + 1):
             thetas = weights[f"theta.{l}.{i - 1}.weight"].split(widths[:i], dim=1)
             total = sum(F.conv2d(f_j, theta, padding=1) for theta, f_j in zip(thetas, history, strict=True))  # (7.10)
+            total = shifted(f"theta.{l}.{i - 1}", total)
             history.append(activation(config, weights, l, bn(f"norm.{l}.{i - 1}", total)))
         ends.append(history[-1])
         if l + 1 < len(config.nu):
             Rs = weights[f"R.{l}.weight"].split(widths, dim=1)
             f = sum(F.conv2d(f_j, R, padding=1, stride=2) for R, f_j in zip(Rs, history, strict=True))
-            f = bn(f"norm_R.{l}", f)
+            f = bn(f"norm_R.{l}", shifted(f"R.{l}", f))
     return ends
 
 
@@ -51,7 +55,7 @@ def test_densenet_is_7_5(config, seed):
     size = max(1.0, max(float(f.abs().max()) for f in expected))
     # operators of norm at most 1 on a concatenation, GELU 1.13: an error grows by 1.13 per step and per transition
     steps = sum(config.nu) + len(config.nu)
-    length = 9 * max(c + n * k for c, n, k in zip(config.channels, config.nu, config.growth, strict=True))
+    length = 9 * max(c + sum(k) for c, k in zip(config.channels, config.growth_by_step, strict=True))
     tolerance = 8 * EPS * max(length, 27) * (steps + 1) * 1.13**steps
     visits = model.visits(x)
     for visit, f in zip(visits, expected, strict=True):
@@ -147,3 +151,39 @@ def test_a_history_is_kept_as_long_as_it_is_needed():
         fine.start(f, f)
     with pytest.raises(TypeError, match="no way up"):
         fine.correct((f,), coarse, (f,), (f,))
+
+
+def test_densenet_with_a_width_per_step():
+    """(7.6): theta^i reads k_0 + ... + k_{i-1} channels and writes k_i."""
+    model = nets.create_model("DenseNet[3,2]-[(4,2,5,3),(6,1,7)]")
+    shapes = [[tuple(theta.weight.shape[:2]) for theta in thetas] for thetas in model.theta]
+    assert shapes == [[(2, 4), (5, 4 + 2), (3, 4 + 2 + 5)], [(1, 6), (7, 6 + 1)]]
+    assert tuple(model.R[0].weight.shape[:2]) == (6, 4 + 2 + 5 + 3)
+    assert model.feature_info.channels() == [3, 7]
+    assert model.head.in_features == 7
+    convolutions = 27 * 4 + 9 * (2 * 4 + 5 * 6 + 3 * 11 + 6 * 14 + 1 * 6 + 7 * 7)
+    assert nets.parameters(model) == convolutions + 2 * (4 + 2 + 5 + 3 + 6 + 1 + 7) + 7 * 10 + 10
+    assert "(4,3)" in str(nets.summary(model, (3, 8, 8)))
+    assert str(nets.create_model("DenseNet[2,2]-[(4,3,3),(4,3,5)]").config) == "DenseNet[2,2]-[(4,3),(4,3,5)]"
+    assert str(nets.create_model("DenseNet[2,2]-[(4,3,5)]").config) == "DenseNet[2,2]-[(4,3,5)]"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: nets.create_model("DenseNet[2,3]-[(4,3,5)]"),
+            r"growth\[1\] must hold 3 widths, one per step; got \(3, 5",
+        ),
+        (lambda: nets.DenseNetConfig((1,), (2,), ((0,),)), r"growth\[0\]\[0\] must be an integer >= 1; got 0"),
+        (lambda: nets.DenseNetConfig((1, 1), (2, 2), ((3,),)), "growth must hold 2 widths"),
+        (lambda: nets.create_model("DenseNet[2]-[(4,3,)]"), "an integer|k"),
+        (
+            lambda: nets.create_model("DenseNet[2]-[(4,4,5)]", norm_layer="group:2"),
+            r"got 'group:2', and growth\[0\] = 5",
+        ),
+    ],
+)
+def test_widths_per_step_that_do_not_fit(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()

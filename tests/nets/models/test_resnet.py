@@ -1,15 +1,16 @@
 """The ResNet family: against an implementation that shares nothing with the blocks, and as a module."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nets
 from nets import ResNetConfig
+from tests.nets import by_hand
 from tests.nets.models.test_forms import activation
 from tests.nets.networks import EPS, check_registered_once_and_used, images, network, norm, resnets
 
@@ -19,19 +20,10 @@ SEEDS = st.integers(0, 2**16)
 def data_space(config, weights, x):
     """r at the end of every grid, and what is pooled, from a state_dict, with batch norm in evaluation mode."""
 
-    def bn(name, v):
-        if f"{name}.weight" not in weights:
-            return v
-        mean, var, w, b = (weights[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
-        return (v - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt() * w[:, None, None] + b[:, None, None]
-
-    def conv(name, v, stride=1):
-        K = weights[f"{name}.weight"]
-        return F.conv2d(v, K, padding=K.shape[-1] // 2, stride=stride)
-
+    bn, conv = partial(by_hand.norm, config, weights), partial(by_hand.conv, weights)
     tables = config.sharing == "tables" and config.B == "B^l"
     wide = config.kind == "WideResNet"
-    r = activation(config, weights, 0, bn("stem.norm", conv("stem.conv", x)))
+    r = by_hand.stem(config, weights, x, partial(activation, config, weights, 0))
     ends = []
     for l, nu in enumerate(config.nu):
         older = None

@@ -134,7 +134,7 @@ def test_settings_behind_a_name(name, settings, printed):
         (", batch_norm=no", {}, "True or False for batch_norm"),
         (", activation=", {}, "a value of activation"),
         (", activation=a=b", {}, "a value of activation"),
-        (", activation=swish", {}, "activation must be 'relu', .*; got 'swish'"),
+        (", activation=Smish", {}, "activation must be 'relu', .*; got 'Smish'; did you mean 'mish'"),
         (", sharing=tables", {}, "sharing must be 'literal'; got 'tables'"),
         (", nu=2", {}, "one of activation"),
         (", weights=a.pt", {}, "one of activation"),
@@ -229,10 +229,10 @@ def test_any_text_parses_or_is_refused_with_an_example(length, tail):
         (
             "",
             1,
-            "one of AlexNet, DenseNet, FB-ResNet, GDFI, LM-ResNet, LeNet-5, Mg-ResNet, Mg-iResNet, MgNO, MgNet",
+            "one of AlexNet, Bottleneck, DenseNet, FB-ResNet, GDFI, LM-ResNet, LeNet-5, Mg-ResNet, Mg-iResNet, MgNO",
         ),
         ("ResNext50", 1, "one of AlexNet"),
-        ("ResNet50", 7, r'18, 34 or "\[".*only the parameters of bottleneck ResNets are known'),
+        ("ResNet77", 7, r'18, 34, 50, 101, 152 or "\["'),
         ("WideResNet27*10", 11, r"6 n \+ 4 layers"),
         ("WideResNet28-10", 13, r'"\*"'),
         ("WideResNet28*0", 14, "a widening factor"),
@@ -310,7 +310,7 @@ def test_a_name_is_a_string(name):
 
 def test_list_models():
     assert nets.list_models()
-    assert len(nets.list_models("ResNet*")) == len(nets.list_models("pre-act ResNet*")) == 8
+    assert len(nets.list_models("ResNet*")) == 3 + len(nets.list_models("pre-act ResNet*")) == 3 + 8
     for family in ("MgNet", "V-MgNet", "GDFI", "DenseNet", *PLAIN, *RESNETS):
         assert nets.list_models(f"{family}*"), family
     assert nets.list_models("VGG*") == ["VGG11", "VGG13", "VGG16", "VGG19"]
