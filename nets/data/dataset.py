@@ -18,6 +18,7 @@ from nets.data.given import as_tensor, kind_of
 from nets.data.images import ImageFiles
 
 Images = Tensor | ImageFiles
+LABELS = ("train_labels", "test_labels")
 
 
 class SourceFile(NamedTuple):
@@ -126,11 +127,11 @@ class Dataset:
         return replace(self, **kept) if kept else self
 
     def checksums(self) -> dict[str, int]:
-        """CRC-32 of the images of both parts, of their names where they are in files.
+        """CRC-32 of the images, of their names where they are in files, and of the labels of both parts.
 
         Two splits of one set are different data.
         """
-        return {name: checksum(getattr(self, name)) for name in ("train_images", "test_images")}
+        return {name: checksum(getattr(self, name)) for name in ("train_images", "test_images", *LABELS)}
 
 
 def kept_parts(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nets.common import randomness
 from nets.common.checks import check_integer
+from nets.data.arrays import held_out_count
 from nets.data.dataset import Dataset, Images, statistics
 from nets.data.images import ImageFiles, channels_of
 from nets.data.parts import innermost, parts
@@ -125,7 +126,7 @@ def _split(of_class: Classes, seed: int, fraction: float) -> tuple[Classes, Clas
         if len(paths) < 2:
             raise ValueError(f"class {name!r} must hold at least two images to be split; found {paths}")
         order = torch.randperm(len(paths), generator=randomness.generator(seed, "split", name)).tolist()
-        count = min(max(round(fraction * len(paths)), 1), len(paths) - 1)
+        count = held_out_count(len(paths), fraction)
         test[name] = [paths[i] for i in sorted(order[:count])]
         train[name] = [paths[i] for i in sorted(order[count:])]
     return train, test
