@@ -48,6 +48,7 @@ class Dataset:
         split: the seed of the split, where the set is split by a seed.
         source: the files that were read.
         excluded: images of them that were left out: their indices in the parts "train" and "test" as they were read.
+        skipped: image files that were left out since they cannot be read, each with its reason.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Dataset:
     split: int = 0
     source: tuple[SourceFile, ...] = ()
     excluded: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):

@@ -169,6 +169,10 @@ class DenseDataset:
         return MappingProxyType({})
 
     @property
+    def skipped(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def is_regression(self) -> bool:
         return self.train_targets.is_floating_point()
 

@@ -21,7 +21,7 @@ from nets.models.checkpoint import CheckpointError, path_of, read
 from nets.models.saved import is_of_run
 
 NOT_HELD_OUT = (
-    *("train_images", "train_labels", "white", "mean", "std", "excluded"),
+    *("train_images", "train_labels", "white", "mean", "std", "excluded", "skipped"),
     *("train_inputs", "train_targets", "target_mean", "target_std"),
 )
 """Entries that the training images decide, and the excluded images."""
@@ -31,7 +31,8 @@ def describe(data: Data) -> dict[str, Any]:
     """A data set as plain values, with checksums of images and labels: two splits of one set are different data.
 
     `shape` is that of an image, `resize` what the shorter side of an image file is resized to, `excluded` which images
-    were left out, by index, where any were. Of a `DenseDataset` it has the entries of `DenseTransform.described`.
+    were left out, by index, where any were, and `skipped` how many files could not be read. Of a `DenseDataset` it has
+    the entries of `DenseTransform.described`.
     """
     if isinstance(data, DenseDataset):
         entries = asdict(DenseTransform.of(data))
@@ -40,7 +41,8 @@ def describe(data: Data) -> dict[str, Any]:
         return {"targets": data.kind, "split": data.split, **lists, **data.checksums()}
     left_out = {part: list(indices) for part, indices in data.excluded.items() if indices}
     excluded = {"excluded": left_out} if left_out else {}
-    return {"split": data.split, **_images(data), **data.checksums(), **excluded}
+    skipped = {"skipped": len(data.skipped)} if data.skipped else {}
+    return {"split": data.split, **_images(data), **data.checksums(), **excluded, **skipped}
 
 
 def _images(data: Dataset) -> dict[str, Any]:
@@ -104,7 +106,9 @@ def held_out(
     height, width = (*recorded["shape"][1:], None, None)[:2]
     size = height if height == width and datasets.takes_size(recorded["name"]) else None
     found = _where_it_is(recorded["name"], record.get("folder"), data_dir)
-    data = replace(datasets.load(found, recorded["split"], data_dir, size=size), name=recorded["name"])
+    skip = bool(recorded.get("skipped"))
+    loaded = datasets.load(found, recorded["split"], data_dir, size=size, skip_damaged=skip)
+    data = replace(loaded, name=recorded["name"])
     parts = _parts(data, recorded.get("excluded"), exclude)
     if not any(_held_out_part(recorded) == _held_out_part(describe(part), like=recorded) for part in parts):
         raise CheckpointError(
