@@ -165,7 +165,7 @@ def test_training(settings, error, words):
         (
             {"data": "digits"},
             TypeError,
-            r"pair of tensors or arrays \(images, labels\), .*; got 'digits'; nets.data.load",
+            r"pair of tensors or arrays \(images, labels\), .*; got 'digits'; nets\.data",
         ),
         ({"data": (f32(2, 1, 6, 6), f32(2))}, ValueError, "integer labels .*; got torch.float32"),
         ({"data": (f32(2, 1, 6, 6), torch.tensor([0, -1]))}, ValueError, "integer labels"),

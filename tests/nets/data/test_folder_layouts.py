@@ -267,6 +267,7 @@ def test_damaged_files_are_left_out_where_asked(tmp_path, monkeypatch, memory):
         image_folder(tmp_path, skip_damaged=True, size=4)
 
 
+@pytest.mark.filterwarnings("always")  # which the command line prints
 def test_a_run_without_damaged_files_lists_them_and_is_evaluated(tmp_path, capsys):
     bad = [path for path in make(tmp_path / "pets", mode="L") if path.endswith("0.png")]
     for path in bad:
