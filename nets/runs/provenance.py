@@ -10,7 +10,6 @@ from os import PathLike
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from nets import data as datasets
 from nets.data import Data, Dataset, DenseDataset, DenseTransform, Transform
@@ -34,29 +33,21 @@ def describe(data: Data) -> dict[str, Any]:
     were left out, by index, where any were, and `skipped` how many files could not be read. Of a `DenseDataset` it has
     the entries of `DenseTransform.described`.
     """
+    entries = asdict(transform(data))
+    entries |= {"name": entries.pop("data"), "classes": entries.pop("class_names")}
+    lists = {name: list(value) if isinstance(value, tuple) else value for name, value in entries.items()}
+    described = {"split": data.split, **lists, **data.checksums()}
     if isinstance(data, DenseDataset):
-        entries = asdict(DenseTransform.of(data))
-        entries |= {"name": entries.pop("data"), "classes": entries.pop("class_names")}
-        lists = {name: list(value) if isinstance(value, tuple) else value for name, value in entries.items()}
-        return {"targets": data.kind, "split": data.split, **lists, **data.checksums()}
+        return {"targets": data.kind, **described}
     left_out = {part: list(indices) for part, indices in data.excluded.items() if indices}
     excluded = {"excluded": left_out} if left_out else {}
     skipped = {"skipped": len(data.skipped)} if data.skipped else {}
-    return {"split": data.split, **_images(data), **data.checksums(), **excluded, **skipped}
-
-
-def _images(data: Dataset) -> dict[str, Any]:
-    """The entries of `Transform.of`."""
-    names, mean, std = map(list, (data.class_names, data.mean, data.std))
-    images = data.train_images
-    resize = None if isinstance(images, Tensor) else images.resize
-    pixels = {"shape": list(images.shape[1:]), "white": data.white, "mean": mean, "std": std, "resize": resize}
-    return {"name": data.name, "classes": names, **pixels}
+    return {**described, **excluded, **skipped}
 
 
 def transform(data: Data) -> Transform | DenseTransform:
     """Make the transform of a network that is trained on a data set."""
-    return DenseTransform.of(data) if isinstance(data, DenseDataset) else Transform.of(_images(data))
+    return DenseTransform.of(data) if isinstance(data, DenseDataset) else Transform.of(data)
 
 
 def initial_weights(model: Network) -> dict[str, Any]:
