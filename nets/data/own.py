@@ -1,4 +1,4 @@
-"""What `train` takes as data: a data set, a name, arrays, or data sets and loaders of torch."""
+"""Make a data set of all that `train` takes: a name, arrays, or data sets and loaders of torch."""
 
 from __future__ import annotations
 
