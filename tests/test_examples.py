@@ -81,7 +81,10 @@ def test_train_minimal(capsys: pytest.CaptureFixture[str]) -> None:
     assert max(steps) == steps[9] == train_minimal.RATE
     assert steps == sorted(steps[:10]) + sorted(steps[10:], reverse=True)
     assert train_minimal.run(epochs=4) > 0.8
-    assert capsys.readouterr().out.count("test accuracy") == 4
+    printed = capsys.readouterr().out
+    assert printed.count("test accuracy") == 4
+    assert "MgNet[2,2]-[16]-B^l of nets, with these weights, gives the same scores: True" in printed
+    assert len(Path(train_minimal.__file__).read_text().splitlines()) < 200
     with pytest.raises(ValueError, match="epochs must be an integer >= 1; got 0"):
         train_minimal.run(epochs=0)
 

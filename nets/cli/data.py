@@ -16,9 +16,9 @@ def run(options: argparse.Namespace) -> None:
     if options.name is not None:
         _describe(nets.data.load(options.name, options.seed, **given))
         return
-    for name in ("download", "exclude", "size"):
+    for name in ("download", "exclude", "size", "skip_damaged"):
         if name in given:
-            raise ValueError(f"--{name} needs the name of a data set; got none")
+            raise ValueError(f"--{name.replace('_', '-')} needs the name of a data set; got none")
     width = max(map(len, DATA))
     for name, title in DATA.items():
         found = nets.data.found_in(name, given.get("data_dir")) if is_known(name) else None
@@ -43,3 +43,5 @@ def _describe(data: Data) -> None:
     verdicts = {True: "as published", False: "NOT the published file", None: "no published checksum"}
     for file in data.source:
         print(f"  {file.name}: {file.bytes:,} bytes, MD5 {file.md5}, {verdicts[file.as_published]}")
+    for reason in data.skipped:
+        print(f"  left out: {reason}")

@@ -70,11 +70,12 @@ def _data(options: argparse.Namespace, model: Network) -> Data:
     import nets
 
     if options.data is None:
-        for name in ("download", "size"):
+        for name in ("download", "size", "skip_damaged"):
             if (given := getattr(options, name)) is not None and given is not False:
                 raise ValueError(f"{name} goes with --data; the data of the run are as they were")
         return held_out(options.checkpoint, options.data_dir, exclude=options.exclude)
-    data = nets.data.load(options.data, options.seed, options.data_dir, bool(options.download), size=options.size)
+    download, skip = bool(options.download), bool(options.skip_damaged)
+    data = nets.data.load(options.data, options.seed, options.data_dir, download, size=options.size, skip_damaged=skip)
     if isinstance(data, DenseDataset) != isinstance(model.transform, DenseTransform):
         need = "a target at every point" if model.dense else "images of classes"
         raise ValueError(f"data must have {need}, as the network learned; {data.name!r} has others")

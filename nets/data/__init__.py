@@ -5,6 +5,7 @@
 Dataset('digits', 1,437 images for training, 360 for testing, 1 x 8 x 8 torch.float32, 10 classes)
 """
 
+from nets.data.arrays import from_arrays
 from nets.data.augment import Augmentation
 from nets.data.batches import Batches
 from nets.data.dataset import Dataset, Images, SourceFile
@@ -33,6 +34,7 @@ __all__ = [
     "digits",
     "excluded",
     "found_in",
+    "from_arrays",
     "image_folder",
     "imagenet",
     "is_known",

@@ -18,6 +18,7 @@ from nets.data.given import as_tensor, kind_of
 from nets.data.images import ImageFiles
 
 Images = Tensor | ImageFiles
+LABELS = ("train_labels", "test_labels")
 
 
 class SourceFile(NamedTuple):
@@ -47,6 +48,7 @@ class Dataset:
         split: the seed of the split, where the set is split by a seed.
         source: the files that were read.
         excluded: images of them that were left out: their indices in the parts "train" and "test" as they were read.
+        skipped: image files that were left out since they cannot be read, each with its reason.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Dataset:
     split: int = 0
     source: tuple[SourceFile, ...] = ()
     excluded: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -126,11 +129,11 @@ class Dataset:
         return replace(self, **kept) if kept else self
 
     def checksums(self) -> dict[str, int]:
-        """CRC-32 of the images of both parts, of their names where they are in files.
+        """CRC-32 of the images, of their names where they are in files, and of the labels of both parts.
 
         Two splits of one set are different data.
         """
-        return {name: checksum(getattr(self, name)) for name in ("train_images", "test_images")}
+        return {name: checksum(getattr(self, name)) for name in ("train_images", "test_images", *LABELS)}
 
 
 def kept_parts(

@@ -102,7 +102,8 @@ def _in_mode(image: Image, mode: str, changes: list[str]) -> tuple[Image, list[s
 
 
 def _damaged(path: Path, error: Exception) -> ImageFileError:
-    return ImageFileError(f"{path} is damaged or no image that Pillow reads ({error or type(error).__name__})")
+    reason = str(error).replace(f" {str(path)!r}", "") or type(error).__name__
+    return ImageFileError(f"{path} is damaged or no image that Pillow reads ({reason})")
 
 
 def pillow() -> Any:

@@ -81,7 +81,7 @@ class DenseDataset:
                 raise TypeError(f"{part}_inputs must be a torch.Tensor or an array; got {type(inputs).__name__}")
             if inputs.ndim > 5:
                 raise ValueError(f"{part}_inputs must have 1, 2 or 3 axes behind (N, c); got {tuple(inputs.shape)}")
-            targets = _targets(f"{part}_targets", getattr(self, f"{part}_targets"), inputs)
+            targets = checked_targets(f"{part}_targets", getattr(self, f"{part}_targets"), inputs)
             self._set(f"{part}_targets", targets)
             check_finite(f"{part}_inputs", inputs, "sample")
             check_finite(f"{part}_targets", targets, "sample")
@@ -169,6 +169,10 @@ class DenseDataset:
         return MappingProxyType({})
 
     @property
+    def skipped(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def is_regression(self) -> bool:
         return self.train_targets.is_floating_point()
 
@@ -229,7 +233,8 @@ def target_tensor(name: str, values: Any) -> Tensor:
     return values.detach() if values.is_floating_point() else values.long()
 
 
-def _targets(name: str, values: Any, inputs: Tensor) -> Tensor:
+def checked_targets(name: str, values: Any, inputs: Tensor) -> Tensor:
+    """Targets on the grid of the inputs, one for each; floats as float32, classes as int64."""
     given, targets = as_tensor(values), target_tensor(name, values)
     targets = targets.float() if targets.is_floating_point() else targets
     grid, floats = tuple(inputs.shape[2:]), targets.is_floating_point()

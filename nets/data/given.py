@@ -1,4 +1,4 @@
-"""Data as other libraries have them: what becomes a tensor, and what to do with the rest."""
+"""Data as other libraries have them: what becomes a tensor, and how the rest is called."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-
-DATASET = "nets.data.Dataset(name, train_images, train_labels, test_images, test_labels, class_names)"
 
 
 def as_tensor(values: Any) -> Any:
@@ -23,12 +21,3 @@ def kind_of(values: Any) -> str:
     """Say what came where numbers were expected: the type, and of an array what it holds."""
     dtype = getattr(values, "dtype", None)
     return type(values).__name__ + ("" if dtype is None else f" of {dtype}")
-
-
-def instead_of(data: Any) -> str:
-    """ "; ..." with what takes data of this kind, for an error, or nothing."""
-    if isinstance(data, torch.utils.data.DataLoader | torch.utils.data.Dataset):
-        return f"; join its images and its labels by torch.stack or torch.cat, and give them to {DATASET}"
-    if isinstance(data, tuple | list | np.ndarray | torch.Tensor):
-        return f"; {DATASET} takes tensors and arrays"
-    return "; nets.data.load reads a data set by its name" if isinstance(data, str) else ""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from math import exp, log, sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,12 +20,14 @@ from nets.data.decode import MODES, ImageFileError, convert_image, fit_image, im
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+T = TypeVar("T")
 RATIO = 4 / 3
 """The largest ratio of the sides of a random crop."""
 GREY = ("1", "L", "LA", "La", "I", "F")
 """Pillow's modes of one channel, apart from those of 16 bits, "I;16" and more."""
 NAMED = 20
 """Files that cannot be read and that an error names, at most."""
+SKIP = "leave out what is damaged by skip_damaged (--skip-damaged)"
 
 
 class ImageFiles:
@@ -104,30 +106,48 @@ class ImageFiles:
         left, top = int(across * (image.width - width + 1)), int(down * (image.height - height + 1))
         return _tensor(image.resize(self.sides[::-1], Resampling.BILINEAR, box=(left, top, left + width, top + height)))
 
-    def read_all(self, progress: bool | None = None) -> Tensor:
+    def read_all(self, progress: bool | None = None, damaged: dict[int, str] | None = None) -> Tensor:
         """Read all of them, uint8, with up to eight threads.
+
+        Args:
+            damaged: takes the indices of files that cannot be read, and why; these are left out then.
 
         Raises:
             ImageFileError: naming every file that cannot be read, up to 20 of them, with their number.
         """
+        found = self._each(self._read_or_error, progress)
+        errors = {i: image for i, image in enumerate(found) if isinstance(image, ImageFileError)}
+        if errors and (damaged is None or len(errors) == len(self)):
+            raise ImageFileError(_together(list(errors.values()), len(self)))
+        if damaged is not None:
+            damaged |= {index: str(error) for index, error in errors.items()}
+        return torch.stack([image for image in found if isinstance(image, Tensor)])
+
+    def damaged(self, progress: bool | None = None) -> dict[int, str]:
+        """Read all of them and keep none: the indices of those that cannot be read, and why."""
+        found = self._each(self._error, progress)
+        return {index: str(error) for index, error in enumerate(found) if error is not None}
+
+    def _each(self, function: Callable[[int], T], progress: bool | None) -> list[T]:
         from tqdm import tqdm
 
         disable = None if progress is None else not progress
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-            images = threads.map(self._read_or_error, range(len(self)))
+            results = threads.map(function, range(len(self)))
             try:
-                found = list(tqdm(images, total=len(self), unit=" images", desc="reading", disable=disable))
+                return list(tqdm(results, total=len(self), unit=" images", desc="reading", disable=disable))
             finally:
                 threads.shutdown(cancel_futures=True)  # an image of another size stops the others
-        if errors := [image for image in found if isinstance(image, ImageFileError)]:
-            raise ImageFileError(_together(errors, len(self)))
-        return torch.stack([image for image in found if isinstance(image, Tensor)])
 
     def _read_or_error(self, index: int) -> Tensor | ImageFileError:
         try:
             return self.read(index)
         except ImageFileError as error:
             return error
+
+    def _error(self, index: int) -> ImageFileError | None:
+        image = self._read_or_error(index)
+        return image if isinstance(image, ImageFileError) else None
 
     def checksum(self) -> int:
         """CRC-32 of their names, each in its folder."""
@@ -159,10 +179,10 @@ def _size(paths: Sequence[str]) -> tuple[int, int]:
 
 def _together(errors: Sequence[ImageFileError], count: int) -> str:
     if len(errors) == 1:
-        return f"{errors[0]}; mend it or move it out of the folder"
+        return f"{errors[0]}; mend it, move it away, or {SKIP}"
     more = f"; and {len(errors) - NAMED} more" if len(errors) > NAMED else ""
     named = "; ".join(map(str, errors[:NAMED]))
-    return f"{len(errors)} of {count} image files cannot be read; mend them or move them away: {named}{more}"
+    return f"{len(errors)} of {count} image files cannot be read; mend them, move them away, or {SKIP}: {named}{more}"
 
 
 def _tensor(image: Image) -> Tensor:

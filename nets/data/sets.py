@@ -70,6 +70,7 @@ def load(
     *,
     exclude: str | os.PathLike[str] | None = None,
     size: int | None = None,
+    skip_damaged: bool = False,
     base_url: str | None = None,
     progress: bool | None = None,
 ) -> Data:
@@ -85,6 +86,7 @@ def load(
         exclude: a file with the images to leave out, a line for each: the name of the file that holds it, and its
             number in there, from 0 (`nets.data.excluded`).
         size: for a folder, pixels per side: images are resized and cut to it.
+        skip_damaged: for a folder, leave out files that cannot be read (`image_folder`).
         base_url: where to download from instead.
         progress: whether to show how a download goes; None shows it on a terminal.
 
@@ -97,6 +99,8 @@ def load(
         raise ValueError(f"data must be one of {', '.join(map(repr, DATA))}; got {name!r}{_hint(name, data_dir)}")
     if size is not None and not takes_size(name):
         raise ValueError(f"size must be None: data {name!r} has images of one size; got {size!r}")
+    if skip_damaged and not name.startswith(PREFIX):
+        raise ValueError(f"skip_damaged must be False: data {name!r} is no folder of images")
     if is_file(name):
         if exclude is not None:
             raise ValueError(f"exclude must be None: it lists images, and data {name!r} are arrays; got {exclude!r}")
@@ -104,7 +108,7 @@ def load(
     if name == "digits":
         data = digits(seed)
     elif name.startswith(PREFIX):
-        data = image_folder(_folder(name, data_dir), seed, size=size, progress=progress)
+        data = image_folder(_folder(name, data_dir), seed, size=size, skip_damaged=skip_damaged, progress=progress)
     elif name == "imagenet":
         data = imagenet(data_dir, size=224 if size is None else size)
     else:

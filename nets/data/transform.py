@@ -31,7 +31,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Transform:
-    """How the images of a data set become what its network takes; `nets.load` gives a network its own, as `transform`.
+    """How the images of a data set become what its network takes; `nets.train` and `nets.load` set it as `transform`.
 
     Args:
         data: the name of the data set.
@@ -55,16 +55,24 @@ class Transform:
     resize: int | None = None
 
     @classmethod
-    def of(cls, description: Mapping[str, Any]) -> Transform:
-        """Make the transform of a data set from its description in a checkpoint (`nets.runs.provenance.describe`)."""
+    def of(cls, data: Dataset | Mapping[str, Any]) -> Transform:
+        """Make the transform of a data set, or of its description in a checkpoint.
+
+        >>> nets.Transform.of(nets.data.digits()).shape
+        (1, 8, 8)
+        """
+        if not isinstance(data, Mapping):
+            images = data.train_images
+            resize, shape = None if isinstance(images, Tensor) else images.resize, tuple(images.shape[1:])
+            return cls(data.name, shape, data.mean, data.std, data.class_names, data.white, resize)
         return cls(
-            data=description["name"],
-            shape=tuple(description["shape"]),
-            mean=tuple(description["mean"]),
-            std=tuple(description["std"]),
-            class_names=tuple(description["classes"]),
-            white=description["white"],
-            resize=description.get("resize"),
+            data=data["name"],
+            shape=tuple(data["shape"]),
+            mean=tuple(data["mean"]),
+            std=tuple(data["std"]),
+            class_names=tuple(data["classes"]),
+            white=data["white"],
+            resize=data.get("resize"),
         )
 
     def normalise(self, pixels: Tensor) -> Tensor:

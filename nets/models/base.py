@@ -71,7 +71,7 @@ class Network(Configured):
     dense: ClassVar[bool] = False
     """Whether it predicts at every point, (N, num_classes, n, ...) from (N, in_channels, n, ...)."""
     transform: Transform | DenseTransform | None = None
-    """The preparation of its images; `nets.load` sets it, and `nets.train` where it predicts at every point."""
+    """The preparation of its images; `nets.train` and `nets.load` set it."""
     origin: Mapping[str, Any] | None = None
     """The source of its weights, for the record of a run that starts from them; None where they are fresh."""
 

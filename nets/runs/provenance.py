@@ -10,40 +10,44 @@ from os import PathLike
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from nets import data as datasets
-from nets.data import Data, Dataset, DenseDataset, DenseTransform
+from nets.data import Data, Dataset, DenseDataset, DenseTransform, Transform
+from nets.data.dataset import LABELS
 from nets.data.sets import PREFIX, is_file
 from nets.models.base import Network
 from nets.models.checkpoint import CheckpointError, path_of, read
 from nets.models.saved import is_of_run
 
 NOT_HELD_OUT = (
-    *("train_images", "white", "mean", "std", "excluded"),
+    *("train_images", "train_labels", "white", "mean", "std", "excluded", "skipped"),
     *("train_inputs", "train_targets", "target_mean", "target_std"),
 )
 """Entries that the training images decide, and the excluded images."""
 
 
 def describe(data: Data) -> dict[str, Any]:
-    """A data set as plain values, with checksums of the images: two splits of one set are different data.
+    """A data set as plain values, with checksums of images and labels: two splits of one set are different data.
 
     `shape` is that of an image, `resize` what the shorter side of an image file is resized to, `excluded` which images
-    were left out, by index, where any were. Of a `DenseDataset` it has the entries of `DenseTransform.described`.
+    were left out, by index, where any were, and `skipped` how many files could not be read. Of a `DenseDataset` it has
+    the entries of `DenseTransform.described`.
     """
+    entries = asdict(transform(data))
+    entries |= {"name": entries.pop("data"), "classes": entries.pop("class_names")}
+    lists = {name: list(value) if isinstance(value, tuple) else value for name, value in entries.items()}
+    described = {"split": data.split, **lists, **data.checksums()}
     if isinstance(data, DenseDataset):
-        entries = asdict(DenseTransform.of(data))
-        entries |= {"name": entries.pop("data"), "classes": entries.pop("class_names")}
-        lists = {name: list(value) if isinstance(value, tuple) else value for name, value in entries.items()}
-        return {"targets": data.kind, "split": data.split, **lists, **data.checksums()}
-    names, mean, std = map(list, (data.class_names, data.mean, data.std))
-    images = data.train_images
-    resize = None if isinstance(images, Tensor) else images.resize
-    pixels = {"shape": list(images.shape[1:]), "white": data.white, "mean": mean, "std": std, "resize": resize}
+        return {"targets": data.kind, **described}
     left_out = {part: list(indices) for part, indices in data.excluded.items() if indices}
     excluded = {"excluded": left_out} if left_out else {}
-    return {"name": data.name, "split": data.split, "classes": names, **pixels, **data.checksums(), **excluded}
+    skipped = {"skipped": len(data.skipped)} if data.skipped else {}
+    return {**described, **excluded, **skipped}
+
+
+def transform(data: Data) -> Transform | DenseTransform:
+    """Make the transform of a network that is trained on a data set."""
+    return DenseTransform.of(data) if isinstance(data, DenseDataset) else Transform.of(data)
 
 
 def initial_weights(model: Network) -> dict[str, Any]:
@@ -93,9 +97,11 @@ def held_out(
     height, width = (*recorded["shape"][1:], None, None)[:2]
     size = height if height == width and datasets.takes_size(recorded["name"]) else None
     found = _where_it_is(recorded["name"], record.get("folder"), data_dir)
-    data = replace(datasets.load(found, recorded["split"], data_dir, size=size), name=recorded["name"])
+    skip = bool(recorded.get("skipped"))
+    loaded = datasets.load(found, recorded["split"], data_dir, size=size, skip_damaged=skip)
+    data = replace(loaded, name=recorded["name"])
     parts = _parts(data, recorded.get("excluded"), exclude)
-    if _held_out_part(recorded) not in (_held_out_part(describe(part)) for part in parts):
+    if not any(_held_out_part(recorded) == _held_out_part(describe(part), like=recorded) for part in parts):
         raise CheckpointError(
             f"checkpoint: {checkpoint} was trained on other images than {recorded['name']!r} has here; where some were "
             "left out give the same exclude (--exclude), or name the data to evaluate on (--data)"
@@ -119,9 +125,13 @@ def _where_it_is(name: str, folder: str | None, data_dir: str | os.PathLike[str]
     return name
 
 
-def _held_out_part(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the entries that depend on the training images, which a validation split changes; mean and std stay."""
-    return {name: value for name, value in description.items() if name not in NOT_HELD_OUT}
+def _held_out_part(description: Mapping[str, Any], like: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Leave out the entries that depend on the training images, which a validation split changes; mean and std stay.
+
+    Older files have no checksums of labels: with `like` one of them, they are left out too.
+    """
+    older = () if like is None else set(LABELS).difference(like)
+    return {name: value for name, value in description.items() if name not in (*NOT_HELD_OUT, *older)}
 
 
 def _parts(

@@ -45,6 +45,7 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
             "validation": len(run.training.data.test_labels) if run.training.recipe.val_fraction else 0,
             "test": len(data.test_labels),
             "excluded": {part: len(images) for part, images in data.excluded.items() if images},
+            **({"skipped": list(data.skipped)} if data.skipped else {}),
             "classes": list(data.class_names),
             **({"targets": data.kind} if isinstance(data, DenseDataset) else {}),
             "files": files,

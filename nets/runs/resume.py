@@ -10,6 +10,7 @@ import torch
 
 from nets.common.formatting import counted
 from nets.data import Data
+from nets.data.dataset import LABELS
 from nets.models.base import Network
 from nets.models.checkpoint import CheckpointError
 from nets.models.modes import frozen_names
@@ -130,8 +131,10 @@ class Run:
             ours, defaults = description(self.training.model), fields(self.training.model.config)
             new = {d.name: d.default for d in defaults if d.name in ours["settings"]}
             return {"modules": ours["modules"], **theirs, "settings": {**new, **theirs["settings"]}}
-        if name == "data" and (folder := provenance.folder(data)) and content.get("folder") == folder:
-            return {**theirs, "name": data.name}
+        if name == "data":
+            moved = (folder := provenance.folder(data)) and content.get("folder") == folder
+            labels = {key: value for key, value in data.checksums().items() if key in LABELS}
+            return {**labels, **theirs, **({"name": data.name} if moved else {})}
         return theirs
 
 

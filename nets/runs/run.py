@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
-from nets import data as datasets
 from nets.common.checks import suggesting
-from nets.data import Data, DenseDataset, DenseTransform
+from nets.data import Data
+from nets.data.own import data_set
 from nets.models.base import Network
 from nets.models.freezing import freeze
 from nets.models.modes import trained_as_before
 from nets.models.weights import load_weights
+from nets.runs import provenance
 from nets.runs.checkpoint_interval import CheckpointInterval
 from nets.runs.directory import RunFolder
 from nets.runs.log_header import header
@@ -40,7 +41,7 @@ from nets.training.signals import Stop, TrainingInterrupted, name
 @torch.inference_mode(False)  # within torch.no_grad() too
 def train(
     model: Network | str,
-    data: Data | str | PathLike[str],
+    data: Any,
     *,
     recipe: Recipe | str | None = None,
     seed: int = 0,
@@ -66,7 +67,9 @@ def train(
             requires_grad=False stay as they are. A module none of whose parameters is trained stays in evaluation mode,
             with the statistics of its batch norms. Afterwards the parameters that were trained before are so again.
         data: a data set, or a name that `nets.data.load` takes, split by the seed. A `nets.data.DenseDataset`, or the
-            path of a file .npz, has a target at every point: the model must predict there, as V-MgNet does.
+            path of a file .npz, has a target at every point: the model must predict there, as V-MgNet does. Or data of
+            one's own as they are: a pair (x, y) as `nets.data.from_arrays` takes it, ((x, y), (x_test, y_test)), or a
+            Dataset or DataLoader of torch.utils.data or two of them, which are read once, in order, into memory.
         recipe: a `Recipe` or its name; None takes the one made for the data set.
         seed: decides every random choice, as a function of (seed, epoch, index).
         output: a folder for the last two checkpoints (checkpoint.pt, checkpoint.previous.pt), record.json, history.csv
@@ -111,8 +114,7 @@ def train(
             raise ValueError(f"{argument} needs output, the folder of the run; got None")
     if tensorboard:
         check_tensorboard()
-    if isinstance(data, str | PathLike):
-        data = datasets.load(data, seed)
+    data = data_set(data, seed, progress)
     other_epochs = "epochs" in overrides or isinstance(recipe, Recipe)
     asked = recipe_for(data, recipe, {})
     recipe = recipe_for(data, asked, overrides)
@@ -137,8 +139,7 @@ def train(
         elif init_from is not None and content is not None:
             check_start(content, init_from)
         model.to(device)
-        if isinstance(data, DenseDataset):
-            model.transform = DenseTransform.of(data)
+        model.transform = provenance.transform(data)
         precision = _precision(model, data, recipe, ranks, content) if recipe.precision == "auto" else None
         stop = stack.enter_context(Stop())
         run = Run.start(model, data, recipe, seed, ranks, precision)

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from nets.common.checks import check_integer
 from nets.common.formatting import counted
-from nets.data import Data, Dataset, DenseDataset
+from nets.data import Data, DenseDataset
 from nets.data.dense import zero_targets
-from nets.data.given import instead_of
+from nets.data.own import check_data
 from nets.data.subsets import held_out_counts
 from nets.models.base import Network
 from nets.models.create import create_model
@@ -62,9 +62,7 @@ def check_arguments(
     on_epoch: Any = None,
 ) -> None:
     """Check the arguments of `train` one by one."""
-    if not isinstance(data, Dataset | DenseDataset | str | PathLike):
-        need = "a nets.data.Dataset, a DenseDataset or a name"
-        raise TypeError(f"data must be {need}; got {type(data).__name__}{instead_of(data)}")
+    check_data(data)
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise TypeError(f"seed must be an integer; got {seed!r}")
     if not (output is None or isinstance(output, str | PathLike)):

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.checks import check_integer, suggesting
-from nets.data import Batches, Data, Dataset, DenseDataset, Images, Transform
-from nets.data.dataset import whole_numbers
-from nets.data.given import as_tensor, instead_of
+from nets.data import Batches, Dataset, DenseDataset, Images, Transform
+from nets.data.dataset import normalised, whole_numbers
+from nets.data.given import as_tensor, kind_of
+from nets.data.loaders import collect, is_torch_data
 from nets.models.base import Network
 from nets.models.input_checks import check_input
 from nets.models.modes import evaluating
@@ -100,17 +101,17 @@ def evaluate(model: nn.Module, data: Dataset, *, batch: int = 512, flip: bool = 
 @overload
 def evaluate(model: nn.Module, data: DenseDataset, *, batch: int = 512, flip: bool = False) -> DenseEvaluation: ...
 @overload
-def evaluate(
-    model: nn.Module, data: Data | tuple[Any, Any], *, batch: int = 512, flip: bool = False
-) -> Evaluation | DenseEvaluation: ...
+def evaluate(model: nn.Module, data: Any, *, batch: int = 512, flip: bool = False) -> Evaluation | DenseEvaluation: ...
 @suggesting
-def evaluate(
-    model: nn.Module, data: Data | tuple[Any, Any], *, batch: int = 512, flip: bool = False
-) -> Evaluation | DenseEvaluation:
-    """Classify the held-out part of `data`, or the pair (images, labels) of tensors or arrays, in evaluation mode.
+def evaluate(model: nn.Module, data: Any, *, batch: int = 512, flip: bool = False) -> Evaluation | DenseEvaluation:
+    """Classify the held-out part of `data`, or all of a pair (images, labels), in evaluation mode.
+
+    The pair is of tensors or arrays, or a Dataset or DataLoader of torch.utils.data, which is read once. Its images are
+    raw, as the data of the training: the model's `transform`, which `train` and `nets.load` set, normalises them.
+    Where there is none, the model takes them as they are.
 
     A network that predicts at every point is evaluated so too, on a `DenseDataset` or a pair (inputs, targets) as such
-    a data set has them, on any grid: normalised and in units by the model's `transform`, where it has one.
+    a data set has them, on any grid.
 
     A last partial batch counts by its images. Every module of the model is left in the mode that it was in. Classes of
     a data set are matched by name where the model knows its own (`Transform.match`).
@@ -143,7 +144,8 @@ def evaluate(
         raise ValueError(f"data must hold as many labels as images, at least one; got {len(images)}, {len(labels)}")
     if isinstance(model, Network):
         weight = next(model.parameters())
-        first = data.normalise(images[:1]).to(weight.dtype) if isinstance(data, Dataset) else images[:1]
+        first = data.normalise(images[:1]) if isinstance(data, Dataset) else _taken(model, images[:1])
+        first = first.to(weight.dtype) if first.is_floating_point() else first
         check_input(model, first.to(weight.device), "an image of data")
     scores = _scores(model, data if isinstance(data, Dataset) else images, batch, flip)
     if scores.ndim != 2:
@@ -175,19 +177,18 @@ def _pair(model: Any, data: Any, batch: Any, dense: bool) -> tuple[Images, Tenso
     check_integer("batch", batch, 1)
     if isinstance(data, Dataset | DenseDataset):
         return data.test_images, data.test_labels
+    data = collect(data) if is_torch_data(data) else data
     pair = [as_tensor(part) for part in data] if isinstance(data, tuple | list) else []
     if [isinstance(part, Tensor) for part in pair] != [True, True]:
-        got = f"{data!r}" if isinstance(data, str) else type(data).__name__
-        need = "a nets.data.Dataset or a pair of tensors or arrays (images, labels)"
-        raise TypeError(f"data must be {need}; got {got}{instead_of(data)}")
+        named = f"{data!r}; nets.data.load reads a data set by its name"
+        need = "a nets.data.Dataset, a pair of tensors or arrays (images, labels), or a torch Dataset or DataLoader"
+        raise TypeError(f"data must be {need}; got {named if isinstance(data, str) else kind_of(data)}")
     if dense:
         return pair[0], pair[1]
     images, labels = pair[0], whole_numbers("labels of data", pair[1])
     if len(labels) and int(labels.min()) < 0:
         raise ValueError(f"data must have integer labels (N,) from 0; got {int(labels.min())}")
-    weight = next(model.parameters())
-    images = images.to(weight.dtype) if images.is_floating_point() else images
-    if isinstance(model, Network) and images.dtype == torch.uint8:
+    if isinstance(model, Network) and images.dtype == torch.uint8 and model.transform is None:
         raise ValueError(
             "data must have images as the model takes them, normalised floats; got torch.uint8: nets.data.Dataset "
             "normalises raw images"
@@ -202,6 +203,19 @@ def _scores(model: nn.Module, data: Dataset | Images, batch: int, flip: bool) ->
         part = Batches(data, "test", device=weight.device, dtype=weight.dtype)
         batches: Iterator[Tensor] = (x for x, _ in part.in_order(torch.arange(len(part)).split(batch)))
     else:
-        batches = (data[i : i + batch].to(weight.device) for i in range(0, len(data), batch))
+        parts = (data[i : i + batch].to(weight.device) for i in range(0, len(data), batch))
+        batches = (_taken(model, part) for part in parts)
     with evaluating(model), torch.inference_mode():
         return torch.cat([(model(x) + model(x.flip(-1)) if flip else model(x)).cpu() for x in batches])
+
+
+def _taken(model: nn.Module, images: Tensor) -> Tensor:
+    """Images of a pair as the model takes them."""
+    transform, weight = model.transform if isinstance(model, Network) else None, next(model.parameters())
+    if isinstance(transform, Transform) and (images.dtype == torch.uint8 or images.is_floating_point()):
+        if images.ndim < 2 or images.shape[1] != transform.shape[0]:
+            raise ValueError(f"data must have images (N, {transform.shape[0]}, ...); got {tuple(images.shape)}")
+        white = transform.white if images.dtype == torch.uint8 else 1.0
+        mean, std = (tuple(value / white for value in values) for values in (transform.mean, transform.std))
+        images = normalised(images.float() if images.is_floating_point() else images, mean, std, "")
+    return images.to(weight.dtype) if images.is_floating_point() else images

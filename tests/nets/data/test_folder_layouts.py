@@ -1,14 +1,17 @@
 """Folders of images as people have them: names of parts, hidden and doubled folders, links, endings, damaged files."""
 
+import json
 import os
 import warnings
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import nets
+from nets.__main__ import main
 from nets.data import ImageFiles, folder, image_folder
 from nets.data.images import NAMED
 from nets.data.parts import part_of
@@ -228,6 +231,64 @@ def test_all_damaged_files_are_named(tmp_path, damaged):
     if damaged > 1:
         assert words.startswith(f"{damaged} of 30 image files cannot be read")
     assert ("; and 2 more" in words) == (damaged > NAMED)
+
+
+def parts_of(data):
+    """The bytes of the images of both parts."""
+    return [[image.numpy().tobytes() for image in images] for images in (data.train_images, data.test_images)]
+
+
+@pytest.mark.parametrize("memory", [2**31, 0], ids=["memory", "files"])
+def test_damaged_files_are_left_out_where_asked(tmp_path, monkeypatch, memory):
+    monkeypatch.setattr(folder, "MEMORY", memory)
+    pixels = make(tmp_path, count=10)
+    whole = parts_of(image_folder(tmp_path, seed=1))
+    bad = [*sorted(pixels)[:5], sorted(pixels)[-1]]
+    for path in bad:
+        Path(path).write_bytes(b"no image")
+    with pytest.warns(UserWarning, match=r"6 of 30 image files cannot be read and are left out: .*; \.\.\.$") as caught:
+        data = image_folder(tmp_path, seed=1, skip_damaged=True)
+    assert sum(path in str(caught[0].message) for path in bad) == 3
+    assert all(path in reason for path, reason in zip(bad, sorted(data.skipped), strict=True))
+    lost = {pixels[path].transpose(2, 0, 1).tobytes() for path in bad}
+    # the others stay in their part
+    assert parts_of(data) == [[image for image in part if image not in lost] for part in whole]
+    labels = [*data.train_labels.tolist(), *data.test_labels.tolist()]
+    assert [labels.count(k) for k in range(3)] == [5, 10, 9]
+    with pytest.raises(TypeError, match="skip_damaged must be True or False; got 1"):
+        image_folder(tmp_path, skip_damaged=1)
+    for path in sorted(pixels)[:10]:
+        Path(path).write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"an image of class 'cat' for training that can be read; 11 cannot: "):
+        image_folder(tmp_path, skip_damaged=True)
+    for path in pixels:
+        Path(path).write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"30 of 30 image files cannot|can be read; 30 cannot"):
+        image_folder(tmp_path, skip_damaged=True, size=4)
+
+
+@pytest.mark.filterwarnings("always")  # which the command line prints
+def test_a_run_without_damaged_files_lists_them_and_is_evaluated(tmp_path, capsys):
+    bad = [path for path in make(tmp_path / "pets", mode="L") if path.endswith("0.png")]
+    for path in bad:
+        Path(path).write_bytes(b"no image")
+    data, run = ("--data", f"folder:{tmp_path / 'pets'}"), str(tmp_path / "run")
+    short = ("--model", "MgNet[1]-[4]-B^l", "--epochs", "1", "--batch", "4", "--no-progress")
+    train = ("train", *data, "--skip-damaged", *short, "--output", run)
+    for command in (train, ("evaluate", run), ("evaluate", run, *data, "--skip-damaged")):
+        assert main([*command]) == 0
+        assert "3 of 15 image files cannot be read and are left out" in capsys.readouterr().err
+    record = json.loads((tmp_path / "run" / "record.json").read_text())["data"]
+    assert record["train"] + record["test"] == 12
+    assert main(["data", data[1], "--skip-damaged"]) == 0
+    printed = capsys.readouterr().out
+    assert all(sum(path in line for line in record["skipped"]) == 1 == printed.count(path) for path in bad)
+    assert main(["data", data[1]]) == 2
+    assert all(path in capsys.readouterr().err for path in bad[:1])
+    assert main(["data", "digits", "--skip-damaged"]) == 2
+    assert "skip_damaged must be False: data 'digits' is no folder of images" in capsys.readouterr().err
+    assert main(["data", "--skip-damaged"]) == 2
+    assert "--skip-damaged needs the name of a data set" in capsys.readouterr().err
 
 
 def test_names_that_are_not_utf8(tmp_path):

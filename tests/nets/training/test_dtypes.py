@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
 
 import nets
 from nets.data import Dataset
@@ -133,24 +132,6 @@ def test_arrays_of_the_other_byte_order_and_with_gaps():
     data = Dataset("some", odd, labels.numpy().astype(">i2")[::-1], images, labels, ("a", "b"))
     assert torch.equal(data.train_images, images.flip(0))
     assert torch.equal(data.train_labels, labels.flip(0))
-
-
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        ((torch.zeros(4, 1, 2, 2), torch.zeros(4)), r"nets\.data\.Dataset\(name, train_images, .* takes tensors"),
-        (np.zeros((4, 1, 2, 2)), "takes tensors and arrays"),
-        (DataLoader(TensorDataset(torch.zeros(4, 1, 2, 2))), r"join its images .* by torch\.stack or torch\.cat"),
-        (TensorDataset(torch.zeros(4, 1, 2, 2)), r"join its images .* give them to nets\.data\.Dataset\(name, "),
-    ],
-    ids=["pair", "array", "loader", "dataset"],
-)
-def test_data_of_other_libraries_are_told_where_to_go(data, words):
-    with pytest.raises(TypeError, match=rf"must be a nets\.data\.Dataset, a DenseDataset or a name; got .*{words}"):
-        nets.train("MgNet[1]-[4]-B^l", data)
-    if not isinstance(data, tuple):
-        with pytest.raises(TypeError, match=rf"data must be a nets\.data\.Dataset or a pair .*{words}"):
-            nets.evaluate(Scores(2), data)
 
 
 def test_images_that_are_too_small_are_called_by_their_name():

@@ -1,7 +1,9 @@
 """Recipes: what they say, what the optimiser and the schedule make of it, and where their settings come from."""
 
+import importlib.util
 import json
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from nets.training.optimizer import create_optimizer
 from nets.training.plan import batches, share, steps_per_epoch
 from nets.training.recipes import FOR_DATA, RECIPES, SOURCES, name_of, recipe_for
 
+ROOT = Path(__file__).parents[3]
 EPS = torch.finfo(torch.float64).eps
 MODEL = "MgNet[1,1]-[4]-B^l"
 
@@ -233,3 +236,13 @@ def test_replaced_settings_leave_the_recipe_alone():
     before = asdict(RECIPES["digits"])
     assert recipe_for("digits", "digits", {"epochs": 2}) == replace(RECIPES["digits"], epochs=2)
     assert asdict(RECIPES["digits"]) == before
+
+
+def test_the_page_of_recipes_is_written_from_them():
+    spec = importlib.util.spec_from_file_location("docs_recipes", ROOT / "docs" / "recipes.py")
+    recipes = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recipes)
+    written = recipes.PAGE.read_text(encoding="utf-8")
+    assert written == recipes.page(), "python docs/recipes.py writes it anew"
+    for name in (*(f"**`{name}`**" for name in RECIPES), *(f"`{field.name}` =" for field in fields(Recipe))):
+        assert written.count(f"\n- {name}") == 1, name
