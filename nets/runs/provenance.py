@@ -43,7 +43,16 @@ def describe(data: Data) -> dict[str, Any]:
     pixels = {"shape": list(images.shape[1:]), "white": data.white, "mean": mean, "std": std, "resize": resize}
     left_out = {part: list(indices) for part, indices in data.excluded.items() if indices}
     excluded = {"excluded": left_out} if left_out else {}
-    return {"name": data.name, "split": data.split, "classes": names, **pixels, **data.checksums(), **excluded}
+    labels = {"multilabel": True} if data.is_multilabel else {}
+    return {
+        "name": data.name,
+        "split": data.split,
+        "classes": names,
+        **labels,
+        **pixels,
+        **data.checksums(),
+        **excluded,
+    }
 
 
 def initial_weights(model: Network) -> dict[str, Any]:

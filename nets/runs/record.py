@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nets.common.checked_file import write_atomically
-from nets.data import DenseDataset
+from nets.data import Data, DenseDataset
 from nets.inspect.cost import multiply_adds, parameters
 from nets.models.replaced import replaced_modules
 from nets.runs import environment, provenance
@@ -21,9 +21,11 @@ from nets.runs.resume import Run
 from nets.training.average import RULE
 from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.loop import Result
+from nets.training.multilabel import MultiLabelEvaluation
 
 FILE = "record.json"
 FORMAT = "mgnet-multigrid record 1"
+MULTILABEL = "multi-label"
 
 
 def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
             "test": len(data.test_labels),
             "excluded": {part: len(images) for part, images in data.excluded.items() if images},
             "classes": list(data.class_names),
-            **({"targets": data.kind} if isinstance(data, DenseDataset) else {}),
+            **_targets(data),
             "files": files,
             "folder": provenance.folder(data),
         },
@@ -64,6 +66,13 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
         **circumstances(run),
         "started": run.started,
     }
+
+
+def _targets(data: Data) -> dict[str, str]:
+    """The kind of the targets, where they are not one class per image."""
+    if isinstance(data, DenseDataset):
+        return {"targets": data.kind}
+    return {"targets": MULTILABEL} if data.is_multilabel else {}
 
 
 def circumstances(run: Run) -> dict[str, Any]:
@@ -104,8 +113,12 @@ def result(run: Run, evaluation: Result) -> dict[str, Any]:
     """The result after the last epoch; never the best epoch's."""
     if isinstance(evaluation, DenseEvaluation):
         more: dict[str, Any] = {} if evaluation.is_regression else {"per_class": evaluation.iou}
+    elif isinstance(evaluation, MultiLabelEvaluation):
+        mean = evaluation.mean_average_precision
+        more = {"mean_average_precision": mean, "per_class": evaluation.average_precision}
     else:
         more = {"top5": evaluation.top5, "per_class": evaluation.per_class}
+        more |= {"ece": evaluation.ece, "nll": evaluation.nll}
     which = "last epoch" if run.training.average is None else "averaged weights"
     return {"which": which, **evaluation.figures, **more}
 

@@ -39,7 +39,8 @@ class TrainingResult:
 
     Attributes:
         model: the network after the last epoch (averaged weights where the recipe averages), in evaluation mode.
-        evaluation: how it does on the held-out part: `Evaluation`, or `DenseEvaluation` of a `DenseDataset`.
+        evaluation: how it does on the held-out part: `Evaluation`, `MultiLabelEvaluation` where images have several
+            labels, or `DenseEvaluation` of a `DenseDataset`.
         history: one row of numbers per epoch.
         checkpoint: the path of the last checkpoint, or None.
         validation: how it does on the validation part, where there is one.
@@ -62,7 +63,10 @@ class TrainingResult:
 
     @property
     def accuracy(self) -> float:
-        """Held-out accuracy in [0, 1] after the last epoch, of images or of points; never the best one."""
+        """Held-out accuracy in [0, 1] after the last epoch, of images or of points; never the best one.
+
+        Of several labels per image it is the share of images without a wrong one.
+        """
         found = self.evaluation
         return found.pixel_accuracy if isinstance(found, DenseEvaluation) else found.accuracy
 
