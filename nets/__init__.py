@@ -51,7 +51,15 @@ from nets.naming.mgno_config import MgNOConfig
 from nets.naming.plain_config import PlainConfig
 from nets.naming.resnet_config import ResNetConfig
 from nets.runs import TrainingResult, directory, export_hub, train
-from nets.training import DenseEvaluation, Evaluation, Recipe, TrainingError, TrainingInterrupted, evaluate
+from nets.training import (
+    DenseEvaluation,
+    Evaluation,
+    MultiLabelEvaluation,
+    Recipe,
+    TrainingError,
+    TrainingInterrupted,
+    evaluate,
+)
 
 __all__ = [
     "Architecture",
@@ -74,6 +82,7 @@ __all__ = [
     "MgNOConfig",
     "MgNet",
     "MgNetConfig",
+    "MultiLabelEvaluation",
     "Network",
     "PlainArchitecture",
     "PlainConfig",

@@ -34,7 +34,8 @@ def _describe(data: Data) -> None:
     more = ", ..." if len(data.class_names) > 10 else ""
     print(f"{data.name}: {counts} for testing, {shape}")
     if data.class_names:
-        print(f"{len(data.class_names)} classes: {', '.join(data.class_names[:10])}{more}")
+        kind = "labels, any number per image" if data.is_multilabel else "classes"
+        print(f"{len(data.class_names)} {kind}: {', '.join(data.class_names[:10])}{more}")
     values = isinstance(data, DenseDataset) and data.is_regression
     if values:
         print(f"targets: {' x '.join(map(str, data.train_labels.shape[1:]))}")

@@ -13,9 +13,11 @@ from nets.common.paths import make_folder
 from nets.data import Data, Dataset, DenseDataset, DenseTransform, Transform, excluded
 from nets.models.base import Network
 from nets.runs import excluded_images, held_out
-from nets.training import DenseEvaluation, Evaluation
+from nets.training import DenseEvaluation, Evaluation, MultiLabelEvaluation
 from nets.training.objective import said
 
+Classified = Evaluation | MultiLabelEvaluation
+PER_LABEL = ("average_precision", "precision", "recall")
 CLASSES = 20
 """With more classes than this the lowest are printed, and no confusion matrix."""
 
@@ -30,9 +32,9 @@ def run(options: argparse.Namespace) -> None:
         _run_dense(options, nets.evaluate(model, data, batch=options.batch, flip=options.flip), data)
         return
     evaluation = nets.evaluate(model, data, batch=options.batch)
-    others: dict[str, Evaluation] = {}
+    others: dict[str, Classified] = {}
     left_out, which = _left_out(options, data)
-    if which:
+    if which and isinstance(evaluation, Evaluation):  # several labels are of arrays, which no file of images lists
         others[f"without the {counted(len(left_out), 'test image')} {which}"] = evaluation.without(left_out)
     if options.flip:
         flipped = nets.evaluate(model, data, batch=options.batch, flip=True)
@@ -90,23 +92,35 @@ def _left_out(options: argparse.Namespace, data: Dataset) -> tuple[set[int], str
     return images, "that the run left out" if images else ""
 
 
-def _numbers(evaluation: Evaluation) -> dict[str, Any]:
-    return {"images": evaluation.count, "accuracy": evaluation.accuracy, "top5": evaluation.top5}
+def _numbers(evaluation: Classified) -> dict[str, Any]:
+    if isinstance(evaluation, MultiLabelEvaluation):
+        mean = {"mean_average_precision": evaluation.mean_average_precision}
+        return {"images": evaluation.count, **evaluation.figures, **mean}
+    calibration = {"ece": evaluation.ece, "nll": evaluation.nll}
+    return {"images": evaluation.count, "accuracy": evaluation.accuracy, "top5": evaluation.top5, **calibration}
 
 
-def _values(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Any]:
+def _values(evaluation: Classified, names: Sequence[str]) -> dict[str, Any]:
+    if isinstance(evaluation, MultiLabelEvaluation):
+        columns = {name: getattr(evaluation, name) for name in PER_LABEL}
+        rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+        return {**_numbers(evaluation), "per_class": dict(zip(names, rows, strict=True))}
     per_class = dict(zip(names, evaluation.per_class, strict=True))
     return {**_numbers(evaluation), "per_class": per_class, "confusion": evaluation.confusion.tolist()}
 
 
-def _accuracy(evaluation: Evaluation) -> str:
+def _accuracy(evaluation: Classified) -> str:
+    if isinstance(evaluation, MultiLabelEvaluation):
+        mean = evaluation.mean_average_precision
+        more = "" if mean is None else f", mean average precision {100 * mean:.2f} %"
+        return f"{', '.join(said(*figure) for figure in evaluation.figures.items())} of {evaluation.count} images{more}"
     top5 = "" if evaluation.top5 is None else f", top-5 {100 * evaluation.top5:.2f} %"
     return f"{100 * evaluation.accuracy:.2f} % of {evaluation.count} images{top5}"
 
 
-def print_result(evaluation: Evaluation | DenseEvaluation, names: Sequence[str]) -> None:
+def print_result(evaluation: Classified | DenseEvaluation, names: Sequence[str]) -> None:
     """Print the figures of an evaluation, overall and by class."""
-    if isinstance(evaluation, Evaluation):
+    if not isinstance(evaluation, DenseEvaluation):
         print_evaluation(evaluation, names)
         return
     figures = ", ".join(said(*figure) for figure in evaluation.figures.items())
@@ -116,9 +130,14 @@ def print_result(evaluation: Evaluation | DenseEvaluation, names: Sequence[str])
         print(f"  IoU {'   none' if share is None else f'{100 * share:5.1f} %'}  {name}")
 
 
-def print_evaluation(evaluation: Evaluation, names: Sequence[str]) -> None:
-    """Top-1 and top-5, and by class the confusion matrix, or of many classes the lowest."""
+def print_evaluation(evaluation: Classified, names: Sequence[str]) -> None:
+    """Top-1, top-5 and calibration, and by class the confusion matrix, or of many classes the lowest."""
+    if isinstance(evaluation, MultiLabelEvaluation):
+        _print_labels(evaluation, names)
+        return
     print(f"held-out accuracy {_accuracy(evaluation)}")
+    if evaluation.ece is not None and evaluation.nll is not None:
+        print(f"calibration error (ECE) {100 * evaluation.ece:.2f} %, negative log-likelihood {evaluation.nll:.4f}")
     if len(names) > CLASSES:
         _print_lowest(evaluation, names)
         return
@@ -129,6 +148,15 @@ def print_evaluation(evaluation: Evaluation, names: Sequence[str]) -> None:
         print(name.rjust(18) + counts + ("" if share is None else f" {100 * share:5.1f} %"))
 
 
+def _print_labels(evaluation: MultiLabelEvaluation, names: Sequence[str]) -> None:
+    print(f"held-out {_accuracy(evaluation)}")
+    width = max(18, *map(len, names))
+    print("label".ljust(width) + "".join(name.replace("_", " ").rjust(19) for name in PER_LABEL))
+    for name, *values in zip(names, *(getattr(evaluation, name) for name in PER_LABEL), strict=True):
+        cells = ("." if value is None else f"{100 * value:.1f} %" for value in values)
+        print(name.ljust(width) + "".join(cell.rjust(19) for cell in cells))
+
+
 def _print_lowest(evaluation: Evaluation, names: Sequence[str]) -> None:
     known = [(share, name) for share, name in zip(evaluation.per_class, names, strict=True) if share is not None]
     print(f"the {CLASSES} lowest of {len(names)} classes (--json has all):")
@@ -136,17 +164,21 @@ def _print_lowest(evaluation: Evaluation, names: Sequence[str]) -> None:
         print(f"  {100 * share:5.1f} %  {name}")
 
 
-def draw_evaluation(evaluation: Evaluation | DenseEvaluation, data: Data, folder: Path) -> None:
-    """confusion_matrix.png, where there are not too many classes, and misclassified.png in the folder.
+def draw_evaluation(evaluation: Classified | DenseEvaluation, data: Data, folder: Path) -> None:
+    """confusion_matrix.png, where there are not too many classes, calibration.png and misclassified.png in the folder.
 
-    Or predictions.png, where a target belongs to every point.
+    Or predictions.png, where a target belongs to every point. Several labels per image have no picture.
     """
     from nets import plot
 
     if isinstance(evaluation, DenseEvaluation):
         plot.predictions(evaluation, folder / "predictions.png")
         return
+    if isinstance(evaluation, MultiLabelEvaluation):
+        return
     if len(data.class_names) <= CLASSES:
         plot.confusion_matrix(evaluation.confusion, data.class_names, folder / "confusion_matrix.png")
+    if evaluation.reliability is not None:
+        plot.calibration(evaluation.reliability, folder / "calibration.png")
     predictions, path = evaluation.predictions, folder / "misclassified.png"
     plot.misclassified(data.test_images, data.test_labels, predictions, path, data.class_names)

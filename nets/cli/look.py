@@ -45,6 +45,10 @@ def _image(options: argparse.Namespace, model: Network) -> tuple[Tensor, Tensor,
             raise ValueError(f"index must lie in 0 ... {len(data.test_labels) - 1}; got {options.index}")
         pixels = data.test_images[options.index : options.index + 1][0]
         x = data.normalise(pixels[None])
-        what = f"test image {options.index} of {data.name}, {names[int(data.test_labels[options.index])]}"
-    predicted = names[int(model(x).argmax())]
-    return pixels, x[0], f"{what}, taken for {predicted}"
+        label = data.test_labels[options.index]
+        named = [names[k] for k in label.nonzero().flatten().tolist()] if label.ndim else [names[int(label)]]
+        what = f"test image {options.index} of {data.name}, {' and '.join(named) or 'no label'}"
+    scores = model(x)[0]
+    taken = [name for name, score in zip(names, scores.tolist(), strict=True) if score > 0]
+    predicted = taken if transform.multilabel else [names[int(scores.argmax())]]
+    return pixels, x[0], f"{what}, taken for {' and '.join(predicted) or 'no label'}"

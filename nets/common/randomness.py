@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
 def generator(seed: int, *parts: int | str) -> torch.Generator:
     """A generator that depends on these values and on nothing else."""
-    digest = hashlib.sha256(repr((seed, *parts)).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    return torch.Generator().manual_seed(_number(seed, *parts))
+
+
+def _number(*parts: int | str) -> int:
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7], "big")
 
 
 def order(seed: int, epoch: int, count: int) -> Tensor:
@@ -26,3 +30,8 @@ def order(seed: int, epoch: int, count: int) -> Tensor:
 def table(seed: int, epoch: int, count: int, columns: int) -> Tensor:
     """Numbers (count, columns), uniform in [-1, 1); row i belongs to image i."""
     return 2 * torch.rand(count, columns, generator=generator(seed, epoch, "augmentation")) - 1
+
+
+def beta(seed: int, epoch: int, count: int, alpha: float, purpose: str) -> Tensor:
+    """Numbers (count,) in [0, 1] of the distribution Beta(alpha, alpha), in float64; number i belongs to image i."""
+    return torch.from_numpy(np.random.default_rng(_number(seed, epoch, purpose)).beta(alpha, alpha, count))

@@ -12,6 +12,7 @@ from torch.nn import functional
 from nets.common import randomness
 from nets.common.checks import check_choices, check_integer, check_number
 from nets.data.dense import Data, DenseDataset
+from nets.data.mixing import Mixing, mixing
 
 ACROSS, DOWN, ROTATION, SCALING, CROP, FLIP, CUTOUT = 0, 1, 2, 3, slice(4, 6), 6, slice(7, 9)
 RESIZED_CROP = [9, 10, 4, 5]  # area, ratio, and the shifts of a crop
@@ -36,6 +37,11 @@ class Augmentation:
             arXiv 1708.04552).
         resized_crop: smallest share of the area of a piece cut at random and resized, 0.08 for ImageNet, before all
             else; of images in files only. 0 cuts in the middle.
+        mixup: alpha of Beta(alpha, alpha), from which comes lambda for lambda x + (1 - lambda) y of an image x and its
+            partner y, and so for their labels (arXiv 1710.09412), timm's mixup_alpha; 0 does not mix. Partners are
+            drawn from all training images, which are read and augmented twice then.
+        cutmix: alpha of the same for a box of y that is put into x (arXiv 1905.04899), timm's cutmix_alpha; with mixup
+            too each image takes one of the two, with probability 1/2.
     """
 
     crop_padding: int = 0
@@ -46,19 +52,27 @@ class Augmentation:
     scaling: float = 0.0
     cutout: int = 0
     resized_crop: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
 
     def __post_init__(self) -> None:
         check_choices(self, {"crop_fill": ("zero", "reflect"), "flip": ("none", "random", "alternating")})
         for name in ("crop_padding", "cutout"):
             check_integer(name, getattr(self, name), 0)
-        for name in ("shift", "rotation"):
+        for name in ("shift", "rotation", "mixup", "cutmix"):
             check_number(name, getattr(self, name))
         for name in ("scaling", "resized_crop"):
             check_number(name, getattr(self, name), below=1)
 
     @property
     def is_none(self) -> bool:
-        return not (self.crop_padding or self.flip != "none" or self.cutout or self.resized_crop or self._warps)
+        changes = self.crop_padding or self.flip != "none" or self.cutout or self.resized_crop or self._warps
+        return not (changes or self.mixes)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images are mixed with others, by `nets.data.mixing`."""
+        return bool(self.mixup or self.cutmix)
 
     @property
     def _warps(self) -> bool:
@@ -68,14 +82,15 @@ class Augmentation:
         """Raises ValueError where the images of `data` cannot be changed in this way."""
         size = tuple(data.train_images.shape[2:])
         names = [f.name for f in fields(self) if f.name != "crop_fill" and getattr(self, f.name) != f.default]
+        plane = [name for name in names if name != "mixup"]
         if isinstance(data, DenseDataset) and names:
             raise ValueError(
                 f"{', '.join(names)} must change nothing: data {data.name!r} has a target at every point, which an "
                 "augmentation of the inputs alone does not move"
             )
-        if len(size) != 2 and not self.is_none:
+        if len(size) != 2 and plane:
             raise ValueError(
-                f"{', '.join(names)} must change nothing: images of {len(size)} dimensions, not 2, stay as they are"
+                f"{', '.join(plane)} must change nothing: images of {len(size)} dimensions, not 2, stay as they are"
             )
         if self.resized_crop and isinstance(data.train_images, Tensor):
             raise ValueError(f"resized_crop must be 0: the images of data {data.name!r} are in memory, of one size")
@@ -93,6 +108,10 @@ class Augmentation:
             first = randomness.table(seed, 0, count, COLUMNS)[:, FLIP] < 0
             numbers[:, FLIP] = torch.where(first ^ bool(epoch % 2), -1.0, 1.0)
         return numbers
+
+    def mixing(self, seed: int, epoch: int, count: int, size: tuple[int, ...]) -> Mixing:
+        """How the images of an epoch are mixed; row i belongs to image i."""
+        return mixing(self.mixup, self.cutmix, seed, epoch, count, size)
 
     def __call__(self, raw: Tensor, numbers: Tensor, data: Data) -> Tensor:
         """Raw images (N, c, height, width) of `data`, changed by their rows of `numbers`, and normalised."""

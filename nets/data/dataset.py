@@ -42,6 +42,8 @@ class Dataset:
     Images are tensors or arrays of uint8 or floats. Floats are kept as float32, labels of any integer type, or bool,
     as int64.
 
+    Labels (N, classes) of zeros and ones, of any type, are several labels per image, and are kept as bool.
+
     Args:
         mean, std: per channel, of pixels in [0, 1] where they are uint8, and of the values themselves where they are
             floats; without them 0 and 1.
@@ -69,7 +71,7 @@ class Dataset:
             raise TypeError(f"name must be a string; got {self.name!r}")
         object.__setattr__(self, "class_names", checked_names(self.class_names))
         for part in ("train", "test"):
-            for name, settle in ((f"{part}_images", raw_values), (f"{part}_labels", whole_numbers)):
+            for name, settle in ((f"{part}_images", raw_values), (f"{part}_labels", labels_of)):
                 object.__setattr__(self, name, settle(name, getattr(self, name)))
             _check_part(part, getattr(self, f"{part}_images"), getattr(self, f"{part}_labels"), len(self.class_names))
         if self.train_images.shape[1:] != self.test_images.shape[1:]:
@@ -79,6 +81,9 @@ class Dataset:
             types = self.train_images.dtype, self.test_images.dtype
             raise ValueError(f"test_images must be {types[0]}, as train_images; got {types[1]}")
         warn_of_axes("train_images", tuple(self.train_images.shape))
+        if self.train_labels.ndim != self.test_labels.ndim:
+            shapes = tuple(self.train_labels.shape), tuple(self.test_labels.shape)
+            raise ValueError(f"test_labels must have as many axes as train_labels, {shapes[0]}; got {shapes[1]}")
         for name, default in (("mean", 0.0), ("std", 1.0)):
             values = channel_numbers(name, getattr(self, name), (default,) * self.in_channels)
             object.__setattr__(self, name, values)
@@ -88,11 +93,17 @@ class Dataset:
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.train_images.shape[1:]))
         counts = f"{len(self.train_labels):,} images for training, {len(self.test_labels):,} for testing"
-        return f"Dataset({self.name!r}, {counts}, {shape} {self.train_images.dtype}, {len(self.class_names)} classes)"
+        classes = f"{len(self.class_names)} {'labels' if self.is_multilabel else 'classes'}"
+        return f"Dataset({self.name!r}, {counts}, {shape} {self.train_images.dtype}, {classes})"
 
     @property
     def in_channels(self) -> int:
         return self.train_images.shape[1]
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether an image has any number of labels, instead of one."""
+        return self.train_labels.ndim == 2
 
     @property
     def outputs(self) -> int:
@@ -248,6 +259,21 @@ def whole_numbers(name: str, labels: Any) -> Tensor:
     return labels.long()
 
 
+def labels_of(name: str, labels: Any) -> Tensor:
+    """Labels (N,) as int64, or zeros and ones (N, classes) as bool.
+
+    Raises:
+        TypeError, ValueError: naming the argument.
+    """
+    labels = as_tensor(labels)
+    if not isinstance(labels, Tensor) or labels.ndim != 2:
+        return whole_numbers(name, labels)
+    if not bool(((labels == 0) | (labels == 1)).all()):
+        wrong = labels[(labels != 0) & (labels != 1)][0].item()
+        raise ValueError(f"{name} (N, classes) must be 0 or 1, several labels per image; got {wrong}")
+    return labels.bool()
+
+
 def warn_of_axes(name: str, shape: tuple[int, ...]) -> None:
     """Mention images whose channels seem to be the last axis, as in most arrays, or missing."""
     _, channels, *sides = shape
@@ -273,6 +299,11 @@ def _check_part(part: str, images: Images, labels: Tensor, classes: int) -> None
     check_finite(f"{part}_images", images, "image")
     if len(labels) != len(images):
         raise ValueError(f"{part}_labels must be {len(images)} integers, one per image; got {len(labels)}")
+    if labels.ndim == 2:
+        if labels.shape[1] != classes:
+            need = f"{part}_labels (N, classes) must have {classes} columns, one per class name"
+            raise ValueError(f"{need}; got {labels.shape[1]}")
+        return
     if int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise ValueError(
             f"{part}_labels must lie in 0 ... {classes - 1}, one per class name; "

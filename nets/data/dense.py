@@ -148,6 +148,8 @@ class DenseDataset:
         return f"DenseDataset({self.name!r}, {counts}, {shape} {self.train_inputs.dtype} to {answer})"
 
     # under these names both kinds of data are read
+    is_multilabel = False
+
     @property
     def train_images(self) -> Tensor:
         return self.train_inputs

@@ -1,4 +1,4 @@
-"""Inputs and targets from a file of NumPy."""
+"""Inputs and targets, or images and labels, from a file of NumPy."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import hashlib
 import os
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from nets.data.dataset import SourceFile
-from nets.data.dense import DenseDataset
+from nets.data.dataset import Dataset, SourceFile, statistics
+from nets.data.dense import Data, DenseDataset
 
 ENDING = ".npz"
 ARRAYS = ("train_inputs", "train_targets", "test_inputs", "test_targets")
+IMAGES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 def load_dense(path: str | os.PathLike[str], *, name: str | None = None) -> DenseDataset:
@@ -40,27 +43,51 @@ def load_dense(path: str | os.PathLike[str], *, name: str | None = None) -> Dens
     ...     nets.data.load_dense(path, name="squares")
     DenseDataset('squares', 8 samples for training, 2 for testing, 1 x 8 x 8 torch.float32 to 1 x 8 x 8)
     """
+    data = load_file(path, name=name)
+    if not isinstance(data, DenseDataset):
+        raise ValueError(f"{path} must hold the arrays {', '.join(ARRAYS)}; it has images, which nets.data.load reads")
+    return data
+
+
+def load_file(path: str | os.PathLike[str], *, name: str | None = None) -> Data:
+    """The data set in a file, as `load_dense` takes it, or a `Dataset` of the arrays `IMAGES` and perhaps class_names.
+
+    Its mean and std are those of the training images, its names without class_names "0", "1", ...
+    """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path must be that of a file {ENDING}; got {type(path).__name__}")
     file = Path(path)
     arrays = _arrays(file)
-    lacking = [key for key in ARRAYS if key not in arrays]
-    others = sorted(arrays.keys() - {*ARRAYS, "class_names"})
+    needed = IMAGES if IMAGES[0] in arrays else ARRAYS
+    lacking = [key for key in needed if key not in arrays]
+    others = sorted(arrays.keys() - {*needed, "class_names"})
     if lacking:
         has = f", and has {', '.join(others)}" if others else ""
-        raise ValueError(f"{file} must hold the arrays {', '.join(ARRAYS)}; it lacks {', '.join(lacking)}{has}")
+        raise ValueError(f"{file} must hold the arrays {', '.join(needed)}; it lacks {', '.join(lacking)}{has}")
     if others:
         warnings.warn(f"{file}: {', '.join(others)} is not read", stacklevel=2)
     with open(file, "rb") as stream:
         digest = hashlib.file_digest(stream, "md5").hexdigest()
-    count = len(np.atleast_1d(arrays["train_inputs"])) + len(np.atleast_1d(arrays["test_inputs"]))
+    count = sum(len(np.atleast_1d(arrays[key])) for key in (needed[0], needed[2]))
     source = SourceFile(file.name, "train and test", count, file.stat().st_size, digest, None)
-    known = {key: arrays[key] for key in ARRAYS}
+    known = {key: arrays[key] for key in needed}
     try:
         names = np.ravel(arrays.get("class_names", ())).astype(str).tolist()  # bytes are ASCII
-        return DenseDataset(str(path) if name is None else name, **known, class_names=tuple(names), source=(source,))
+        settings: dict[str, Any] = {"class_names": tuple(names), "source": (source,)}
+        name = str(path) if name is None else name
+        return _of_images(name, known, settings) if needed is IMAGES else DenseDataset(name, **known, **settings)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{file}: {error}") from error
+
+
+def _of_images(name: str, known: dict[str, Any], settings: dict[str, Any]) -> Dataset:
+    labels = known["train_labels"]
+    count = labels.shape[1] if labels.ndim == 2 else int(max(labels.max(), known["test_labels"].max())) + 1
+    settings["class_names"] = settings["class_names"] or tuple(map(str, range(count)))
+    data = Dataset(name, **known, **settings)
+    assert isinstance(data.train_images, Tensor)
+    mean, std = statistics(data.train_images)
+    return replace(data, mean=mean, std=std)
 
 
 def _arrays(file: Path) -> dict[str, Any]:

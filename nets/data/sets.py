@@ -15,7 +15,7 @@ from nets.data.download import download as fetch
 from nets.data.files import Files
 from nets.data.folder import image_folder, imagenet, imagenet_folder
 from nets.data.given import as_tensor
-from nets.data.npz import ENDING, load_dense
+from nets.data.npz import ENDING, load_file
 from nets.data.published import PUBLISHED, Published
 from nets.data.search import download_folder, find_files, missing
 from nets.data.sklearn_digits import digits
@@ -78,7 +78,7 @@ def load(
 
     Args:
         name: a name in `DATA`, "folder:" followed by the path of a folder of images, or the path of a file .npz
-            (`load_dense`); paths start from data_dir if given.
+            (`load_dense`, or images and labels, `load_file`); paths start from data_dir if given.
         seed: splits digits and folders that have no test part; the others come with theirs.
         data_dir: the folder of the set, or one with a folder of that name. Without it $MGNET_DATA, ./data and
             ~/.cache/mgnet are searched, in this order.
@@ -104,7 +104,7 @@ def load(
     if is_file(name):
         if exclude is not None:
             raise ValueError(f"exclude must be None: it lists images, and data {name!r} are arrays; got {exclude!r}")
-        return load_dense(_folder(name, data_dir), name=name)
+        return load_file(_folder(name, data_dir), name=name)
     if name == "digits":
         data = digits(seed)
     elif name.startswith(PREFIX):

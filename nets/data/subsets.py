@@ -88,8 +88,9 @@ def held_out_counts(data: Data, fraction: float) -> list[int]:
     Raises:
         ValueError: where it is none of them, or all.
     """
-    classes = 1 if isinstance(data, DenseDataset) else len(data.class_names)
-    images = torch.bincount(_strata(data), minlength=classes).tolist()
+    labels = _strata(data)
+    classes = len(data.class_names) if labels is data.train_labels else 1
+    images = torch.bincount(labels, minlength=classes).tolist()
     counts = [round(fraction * count) for count in images]
     if not 0 < sum(counts) < sum(images):
         raise ValueError(
@@ -100,6 +101,6 @@ def held_out_counts(data: Data, fraction: float) -> list[int]:
 
 def _strata(data: Data) -> torch.Tensor:
     """The groups (N,) of the training part that a split divides one by one: classes, or one of all samples."""
-    if isinstance(data, DenseDataset):
-        return torch.zeros(len(data.train_targets), dtype=torch.long)
+    if isinstance(data, DenseDataset) or data.is_multilabel:
+        return torch.zeros(len(data.train_labels), dtype=torch.long)
     return data.train_labels

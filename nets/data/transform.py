@@ -22,6 +22,15 @@ def _letters(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
+def _renumbered(labels: Tensor, numbers: list[int], classes: int) -> Tensor:
+    """Labels by other numbers of their classes."""
+    if labels.ndim == 1:
+        return torch.tensor(numbers)[labels]
+    found = labels.new_zeros(len(labels), classes)
+    found[:, numbers] = labels
+    return found
+
+
 class Picture(NamedTuple):
     """An image (channels, height, width) with values in [0, 1], and in words what was done to the file's."""
 
@@ -39,6 +48,7 @@ class Transform:
         mean, std: per channel, of pixels in which white is `white`.
         class_names: in the order of the network's outputs.
         resize: pixels of the shorter side before the middle is cut out; None is the least that fits `shape`.
+        multilabel: whether an image has any number of labels, instead of one.
 
     >>> model = create_model("MgNet[1]-[4]-B^l", num_classes=2, in_channels=1)
     >>> model.transform = Transform("pets", (1, 8, 8), (0.5,), (0.5,), ("cat", "dog"))
@@ -53,6 +63,7 @@ class Transform:
     class_names: tuple[str, ...]
     white: float = 1.0
     resize: int | None = None
+    multilabel: bool = False
 
     @classmethod
     def of(cls, data: Dataset | Mapping[str, Any]) -> Transform:
@@ -64,7 +75,8 @@ class Transform:
         if not isinstance(data, Mapping):
             images = data.train_images
             resize, shape = None if isinstance(images, Tensor) else images.resize, tuple(images.shape[1:])
-            return cls(data.name, shape, data.mean, data.std, data.class_names, data.white, resize)
+            kinds = data.class_names, data.white, resize, data.is_multilabel
+            return cls(data.name, shape, data.mean, data.std, *kinds)
         return cls(
             data=data["name"],
             shape=tuple(data["shape"]),
@@ -73,6 +85,7 @@ class Transform:
             class_names=tuple(data["classes"]),
             white=data["white"],
             resize=data.get("resize"),
+            multilabel=data.get("multilabel", False),
         )
 
     def normalise(self, pixels: Tensor) -> Tensor:
@@ -94,6 +107,9 @@ class Transform:
                 f"data {data.name!r} has {data.in_channels} channels, and the network was trained on {self.shape[0]}, "
                 f"as {self.data!r} has"
             )
+        if data.is_multilabel != self.multilabel:
+            need = "several labels" if self.multilabel else "one class"
+            raise ValueError(f"data {data.name!r} must have {need} per image, as {self.data!r}; it has not")
         scale = data.white / self.white
         data = self.match(data)
         return replace(data, mean=tuple(scale * m for m in self.mean), std=tuple(scale * s for s in self.std))
@@ -116,8 +132,9 @@ class Transform:
                 f"{', '.join(map(repr, strange[:5]))}, and {self.data!r} has "
                 f"{', '.join(map(repr, self.class_names[:10]))}{', ...' if len(self.class_names) > 10 else ''}"
             )
-        table = torch.tensor(numbers)
-        train, test = table[data.train_labels], table[data.test_labels]
+        train, test = (
+            _renumbered(part, numbers, len(self.class_names)) for part in (data.train_labels, data.test_labels)
+        )
         return replace(data, class_names=self.class_names, train_labels=train, test_labels=test)
 
     def _number(self, name: str) -> int:

@@ -32,7 +32,7 @@ class Prediction:
 
     Attributes:
         path: the file.
-        classes: (class name, probability in [0, 1]), best first.
+        classes: (class name, probability in [0, 1]), best first; where images have several labels each has its own.
         changes: what was done to the image, in words.
         error: why the file could not be read; "" where it could.
 
@@ -139,9 +139,11 @@ def _batch(model: Network, paths: list[Path], top: int, invert: bool) -> list[Pr
 
 
 def probabilities(model: Network, pixels: Tensor) -> Tensor:
-    """Softmax (N, classes) on the CPU, of images (N, channels, height, width) with values in [0, 1]."""
+    """Softmax (N, classes), or sigmoid where images have several labels, of images (N, channels, ...) in [0, 1]."""
     transform, weight = model.transform, next(model.parameters())
     assert transform is not None
     with evaluating(model), torch.inference_mode():
         scores: Tensor = model(transform.normalise(pixels.to(weight.device, weight.dtype)))
-        return scores.float().softmax(1).cpu()
+        scores = scores.float()
+        several = isinstance(transform, Transform) and transform.multilabel
+        return (scores.sigmoid() if several else scores.softmax(1)).cpu()

@@ -6,12 +6,13 @@ Matplotlib is imported here alone. Numbers about a network are in `nets.inspect`
 from nets.plot.dense import predictions
 from nets.plot.levels import features, kernels, on_grids
 from nets.plot.network import cycle
-from nets.plot.results import confusion_matrix, learning_curve, misclassified
+from nets.plot.results import calibration, confusion_matrix, learning_curve, misclassified
 from nets.plot.runs import accuracy_parameters, accuracy_time, learning_curves
 
 __all__ = [
     "accuracy_parameters",
     "accuracy_time",
+    "calibration",
     "confusion_matrix",
     "cycle",
     "features",

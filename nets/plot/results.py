@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from nets.plot.style import BLUE, GREEN, GREY, ORANGE, PURPLE, figure, lines, percent_wrong, photograph, save
+from nets.training.calibration import expected_calibration_error
 from nets.training.objective import FIGURES
 
 if TYPE_CHECKING:
@@ -93,6 +94,29 @@ def confusion_matrix(matrix: Tensor, names: Sequence[str], path: str | PathLike[
     picture.suptitle(f"{right:.2f} % right, {wrong} of {total} wrong", fontsize=12)  # long labels leave axes narrow
     for spine in axes.spines.values():
         spine.set_visible(False)
+    save(picture, path)
+
+
+def calibration(bins: Tensor, path: str | PathLike[str]) -> None:
+    """Accuracy over confidence, and how many images have it, of `Evaluation.reliability` (bins, 3)."""
+    count = len(bins)
+    if bins.shape != (count, 3):
+        raise ValueError(f"bins must have shape (bins, 3), as Evaluation.reliability; got {tuple(bins.shape)}")
+    share, confidence, accuracy = bins.double().unbind(1)
+    ece = expected_calibration_error(bins.double())
+    picture = figure(4.8, 5.2)
+    above, below = picture.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    middles, width = [(k + 0.5) / count for k in range(count)], 0.9 / count
+    above.bar(middles, accuracy.tolist(), width, color=BLUE)
+    full = (share > 0).tolist()
+    above.plot(confidence[full].tolist(), accuracy[full].tolist(), "o", color=ORANGE, label="mean of a bin")
+    above.plot((0, 1), (0, 1), color=GREY, lw=2, label="calibrated")
+    above.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), title=f"expected calibration error {100 * ece:.2f} %")
+    above.legend(frameon=False)
+    below.bar(middles, (100 * share).tolist(), width, color=GREY)
+    below.set(xlabel="confidence", ylabel="% of images")
+    for axes in (above, below):
+        lines(axes)
     save(picture, path)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from nets.common.formatting import duration, threads
 from nets.naming.lookup import own_settings
 from nets.papers.accuracies import published
+from nets.runs.record import MULTILABEL
 from nets.training.objective import FIGURES, said
 
 FILE = "model_card.md"
@@ -62,15 +63,23 @@ DENSE_USE = (
 
 
 def _targets(record: Mapping[str, Any]) -> str:
-    """The targets at every point, "regression" or "segmentation"; "" for classes of images."""
-    return str(record["data"].get("targets") or "")
+    """The targets at every point, "regression" or "segmentation"; "" for images."""
+    return "" if _has_labels(record) else str(record["data"].get("targets") or "")
+
+
+def _has_labels(record: Mapping[str, Any]) -> bool:
+    """Whether an image has several labels."""
+    return bool(record["data"].get("targets") == MULTILABEL)
 
 
 def _opening(record: Mapping[str, Any]) -> list[str]:
     started = " from weights that were trained before" if initial_weights(record) else ""
     what = {"regression": "A network that predicts values at every point of a grid"}
     what |= {"segmentation": "A network that tells the class of every point of a grid"}
-    text = f"{what.get(_targets(record), 'An image classifier')}, trained{started} with mgnet-multigrid."
+    classifier = (
+        "A network that finds any number of labels of an image" if _has_labels(record) else "An image classifier"
+    )
+    text = f"{what.get(_targets(record), classifier)}, trained{started} with mgnet-multigrid."
     if record.get("status") == "finished":
         return [text]
     message = f": {record['message']}" if record.get("message") else ""
@@ -136,7 +145,7 @@ def _frozen(record: Mapping[str, Any]) -> str:
 def _data(data: Mapping[str, Any]) -> str:
     parts = [str(data["name"])]
     if data.get("train") is not None:
-        what = "samples" if data.get("targets") else "images"
+        what = "images" if data.get("targets") in (None, MULTILABEL) else "samples"
         parts.append(f"{data['train']:,} training and {data.get('test', 0):,} test {what}")
     if data.get("validation"):
         parts.append(f"{data['validation']:,} for validation")
@@ -149,6 +158,8 @@ def _data(data: Mapping[str, Any]) -> str:
 def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     if _targets(record) and result:
         return _dense_results(record, result)
+    if _has_labels(record) and result:
+        return _label_results(record, result)
     if result.get("accuracy") is None:
         return ["There is no result."]
     count, accuracy = record["data"].get("test"), float(result["accuracy"])
@@ -159,6 +170,9 @@ def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
         lines.append(f"- The images alone leave it open by{deviation} % (one standard deviation of the binomial law).")
     if result.get("top5") is not None:
         lines.append(f"- Top-5: {100 * float(result['top5']):.2f} %.")
+    if result.get("ece") is not None:
+        ece, nll = 100 * float(result["ece"]), float(result["nll"])
+        lines.append(f"- Expected calibration error {ece:.2f} % (15 bins), negative log-likelihood {nll:.4g}.")
     worst = _worst(record["data"], result.get("per_class") or ())
     lines += [f"- Lowest by class: {worst}."] if worst else []
     activation = str((record.get("settings") or {}).get("activation", "relu"))
@@ -179,6 +193,16 @@ def _dense_results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list
     return [*lines, *([f"- Lowest IoU by class: {worst}."] if worst else [])]
 
 
+def _label_results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    figures = [said(name, float(result[name])) for name in ("f1", "exact_match")]
+    among = f"of {record['data'].get('test')} test images, n = 1 run ({result.get('which') or 'last epoch'})"
+    lines = [f"- **{'; '.join(figures)}** {among}: the mean over the images, and the share without a wrong label."]
+    if result.get("mean_average_precision") is not None:
+        worst = _worst(record["data"], result.get("per_class") or ())
+        lines.append(f"- Mean average precision {100 * result['mean_average_precision']:.2f} %, lowest: {worst}.")
+    return lines
+
+
 def _worst(data: Mapping[str, Any], per_class: Any) -> str:
     names = data.get("classes") or [f"class {k}" for k in range(len(per_class))]
     known = [(share, name) for share, name in zip(per_class, names, strict=False) if share is not None]
@@ -196,10 +220,11 @@ def _limits(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
         ]
     limits = [
         f"It has seen {name} alone: on images of another kind, size or camera it may be wrong without a sign of it.",
-        "It answers with one of its classes for any image; its probabilities are not calibrated.",
+        *(() if _has_labels(record) else ("It answers with one of its classes for any image.",)),
+        "Its probabilities have not been calibrated afterwards.",
         "One run: another seed gives another number. `python -m nets report` compares runs.",
     ]
-    if result.get("accuracy") is not None:
+    if result.get("accuracy") is not None or (_has_labels(record) and result):
         limits.append(f"{_measured(record, result)} There is no test-time augmentation.")
         limits.append("This record does not say whether the recipe was chosen by the test images.")
     return limits

@@ -34,6 +34,8 @@ def describe(data: Data) -> dict[str, Any]:
     the entries of `DenseTransform.described`.
     """
     entries = asdict(transform(data))
+    if not entries.get("multilabel"):  # which files of earlier versions lack
+        entries.pop("multilabel", None)
     entries |= {"name": entries.pop("data"), "classes": entries.pop("class_names")}
     lists = {name: list(value) if isinstance(value, tuple) else value for name, value in entries.items()}
     described = {"split": data.split, **lists, **data.checksums()}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nets.common.checked_file import write_atomically
-from nets.data import DenseDataset
+from nets.data import Data, DenseDataset
 from nets.inspect.cost import multiply_adds, parameters
 from nets.models.replaced import replaced_modules
 from nets.runs import environment, provenance
@@ -21,10 +21,12 @@ from nets.runs.resume import Run
 from nets.training.average import RULE
 from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.loop import Result
+from nets.training.multilabel import MultiLabelEvaluation
 from nets.training.objective import FIGURES
 
 FILE = "record.json"
 FORMAT = "mgnet-multigrid record 1"
+MULTILABEL = "multi-label"
 
 
 def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
             "excluded": {part: len(images) for part, images in data.excluded.items() if images},
             **({"skipped": list(data.skipped)} if data.skipped else {}),
             "classes": list(data.class_names),
-            **({"targets": data.kind} if isinstance(data, DenseDataset) else {}),
+            **_targets(data),
             "files": files,
             "folder": provenance.folder(data),
         },
@@ -67,6 +69,13 @@ def describe(run: Run, recipe: Mapping[str, Any]) -> dict[str, Any]:
         **circumstances(run),
         "started": run.started,
     }
+
+
+def _targets(data: Data) -> dict[str, str]:
+    """The kind of the targets, where they are not one class per image."""
+    if isinstance(data, DenseDataset):
+        return {"targets": data.kind}
+    return {"targets": MULTILABEL} if data.is_multilabel else {}
 
 
 def circumstances(run: Run) -> dict[str, Any]:
@@ -107,8 +116,12 @@ def result(run: Run, evaluation: Result) -> dict[str, Any]:
     """The result on the test part, with the epoch that the network is of."""
     if isinstance(evaluation, DenseEvaluation):
         more: dict[str, Any] = {} if evaluation.is_regression else {"per_class": evaluation.iou}
+    elif isinstance(evaluation, MultiLabelEvaluation):
+        mean = evaluation.mean_average_precision
+        more = {"mean_average_precision": mean, "per_class": evaluation.average_precision}
     else:
         more = {"top5": evaluation.top5, "per_class": evaluation.per_class}
+        more |= {"ece": evaluation.ece, "nll": evaluation.nll}
     training = run.training
     averaged = ["averaged weights"] if training.average is not None else []
     best = [f"best validation {FIGURES[training.best.figure].words}"] if training.best.weights is not None else []

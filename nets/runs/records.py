@@ -17,11 +17,11 @@ from nets.common.formatting import counted, threads
 from nets.models.replaced import summed_up
 from nets.naming.lookup import own_settings
 from nets.papers.accuracies import PublishedAccuracy, published
-from nets.runs.record import FILE, FORMAT
+from nets.runs.record import FILE, FORMAT, MULTILABEL
 from nets.training.objective import FIGURES
 from nets.training.recipe import Recipe
 
-LEADING = {"regression": "relative_l2", "segmentation": "pixel_accuracy"}
+LEADING = {"regression": "relative_l2", "segmentation": "pixel_accuracy", MULTILABEL: "f1"}
 STATUSES = ("running", "finished", "interrupted", "stopped", "diverged", "failed")
 
 

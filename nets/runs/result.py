@@ -18,7 +18,8 @@ class TrainingResult:
     Attributes:
         model: the network after the last epoch, or with keep="best" after the best one (averaged weights where the
             recipe averages), in evaluation mode.
-        evaluation: how it does on the test part: `Evaluation`, or `DenseEvaluation` of a `DenseDataset`.
+        evaluation: how it does on the test part: `Evaluation`, `MultiLabelEvaluation` where images have several
+            labels, or `DenseEvaluation` of a `DenseDataset`.
         history: one row of numbers per epoch.
         checkpoint: the path of the last checkpoint, or None.
         validation: how it does on the validation part, where there is one.
@@ -46,7 +47,10 @@ class TrainingResult:
 
     @property
     def accuracy(self) -> float:
-        """Accuracy of `model` on the test part in [0, 1], of images or of points."""
+        """Accuracy of `model` on the test part in [0, 1], of images or of points.
+
+        Of several labels per image it is the share of images without a wrong one.
+        """
         found = self.evaluation
         return found.pixel_accuracy if isinstance(found, DenseEvaluation) else found.accuracy
 

@@ -15,6 +15,7 @@ from nets.common.formatting import counted
 from nets.data import Data, DenseDataset
 from nets.data.dense import zero_targets
 from nets.data.own import check_data
+from nets.data.sampling import check_sampling
 from nets.data.subsets import held_out_counts
 from nets.models.base import Network
 from nets.models.create import create_model
@@ -108,6 +109,7 @@ def check_fit(model: Network, data: Data, recipe: Recipe, ranks: int) -> None:
             if getattr(recipe, name):
                 raise ValueError(f"{name} is for 2-dimensional images; these have {data.train_images.ndim - 2}")
     recipe.augmentation.check(data)
+    check_sampling(data, recipe.sampling)
     _check_step(model, image, recipe, ranks)
 
 

@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from nets.common.checks import check_integer, suggesting
 from nets.data import Batches, Dataset, DenseDataset, Images, Transform
-from nets.data.dataset import normalised, whole_numbers
+from nets.data.dataset import labels_of, normalised
 from nets.data.given import as_tensor, kind_of
 from nets.data.loaders import collect, is_torch_data
 from nets.models.base import Network
 from nets.models.input_checks import check_input
 from nets.models.modes import evaluating
+from nets.training.calibration import expected_calibration_error, reliability
 from nets.training.dense_evaluation import DenseEvaluation, evaluate_dense
+from nets.training.multilabel import MultiLabelEvaluation
 
 TOP = 5
 
@@ -30,6 +32,8 @@ class Evaluation:
         predictions, labels: (N,).
         in_top5: (N,), whether the class of an image is among the five with the highest scores; None up to five classes.
         classes: how many the network tells apart.
+        confidences: (N,), the largest probability of an image, by softmax; None where they are not known.
+        losses: (N,), -log of the probability of the true class; None where they are not known.
 
     >>> import torch
     >>> Evaluation(torch.tensor([1, 0]), torch.tensor([1, 1]), None, classes=2).accuracy
@@ -40,6 +44,8 @@ class Evaluation:
     labels: Tensor
     in_top5: Tensor | None
     classes: int
+    confidences: Tensor | None = None
+    losses: Tensor | None = None
 
     def __repr__(self) -> str:
         return f"Evaluation({self.count} images of {self.classes} classes, accuracy={self.accuracy:.4f})"
@@ -62,6 +68,22 @@ class Evaluation:
     def top5(self) -> float | None:
         """Share of the images whose class is among the five with the highest scores; None up to five classes."""
         return None if self.in_top5 is None else int(self.in_top5.sum()) / self.count
+
+    @property
+    def reliability(self) -> Tensor | None:
+        """Confidence beside accuracy (15, 3), by `nets.training.calibration.reliability`; None without confidences."""
+        return None if self.confidences is None else reliability(self.confidences, self.predictions == self.labels)
+
+    @property
+    def ece(self) -> float | None:
+        """The expected calibration error in [0, 1], |accuracy - confidence| in 15 bins of equal width (Guo et al.)."""
+        bins = self.reliability
+        return None if bins is None else expected_calibration_error(bins)
+
+    @property
+    def nll(self) -> float | None:
+        """The mean of `losses`, the negative log-likelihood."""
+        return None if self.losses is None else float(self.losses.double().mean())
 
     @property
     def confusion(self) -> Tensor:
@@ -92,23 +114,33 @@ class Evaluation:
             keep[index] = False
         if not keep.any():
             raise ValueError("indices must leave an image; got all of them")
-        in_top5 = None if self.in_top5 is None else self.in_top5[keep]
-        return Evaluation(self.predictions[keep], self.labels[keep], in_top5, self.classes)
+        in_top5, confidences, losses = (
+            None if part is None else part[keep] for part in (self.in_top5, self.confidences, self.losses)
+        )
+        return Evaluation(self.predictions[keep], self.labels[keep], in_top5, self.classes, confidences, losses)
 
 
 @overload
-def evaluate(model: nn.Module, data: Dataset, *, batch: int = 512, flip: bool = False) -> Evaluation: ...
+def evaluate(
+    model: nn.Module, data: Dataset, *, batch: int = 512, flip: bool = False
+) -> Evaluation | MultiLabelEvaluation: ...
 @overload
 def evaluate(model: nn.Module, data: DenseDataset, *, batch: int = 512, flip: bool = False) -> DenseEvaluation: ...
 @overload
-def evaluate(model: nn.Module, data: Any, *, batch: int = 512, flip: bool = False) -> Evaluation | DenseEvaluation: ...
+def evaluate(
+    model: nn.Module, data: Any, *, batch: int = 512, flip: bool = False
+) -> Evaluation | MultiLabelEvaluation | DenseEvaluation: ...
 @suggesting
-def evaluate(model: nn.Module, data: Any, *, batch: int = 512, flip: bool = False) -> Evaluation | DenseEvaluation:
+def evaluate(
+    model: nn.Module, data: Any, *, batch: int = 512, flip: bool = False
+) -> Evaluation | MultiLabelEvaluation | DenseEvaluation:
     """Classify the held-out part of `data`, or all of a pair (images, labels), in evaluation mode.
 
     The pair is of tensors or arrays, or a Dataset or DataLoader of torch.utils.data, which is read once. Its images are
     raw, as the data of the training: the model's `transform`, which `train` and `nets.load` set, normalises them.
     Where there is none, the model takes them as they are.
+
+    Labels (N, classes) of zeros and ones are several labels per image, and give a `MultiLabelEvaluation`.
 
     A network that predicts at every point is evaluated so too, on a `DenseDataset` or a pair (inputs, targets) as such
     a data set has them, on any grid.
@@ -118,8 +150,8 @@ def evaluate(model: nn.Module, data: Any, *, batch: int = 512, flip: bool = Fals
 
     Args:
         batch: images at a time; on large grids fewer.
-        flip: test-time augmentation: add the scores of an image and of its mirror image, left to right. A result with
-            it is to be reported as such, beside the one without.
+        flip: test-time augmentation: the mean of the scores of an image and of its mirror image, left to right. A
+            result with it is to be reported as such, beside the one without.
 
     Raises:
         TypeError: naming the argument.
@@ -155,15 +187,22 @@ def evaluate(model: nn.Module, data: Any, *, batch: int = 512, flip: bool = Fals
         raise ValueError(f"model gives scores that are not finite, first for image {wrong} of data")
     classes = scores.shape[1]
     _check_classes(data, labels, classes)
+    exact = scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
+    if labels.ndim == 2:
+        return MultiLabelEvaluation(exact.sigmoid(), labels)
     in_top5 = None if classes <= TOP else (scores.topk(TOP, dim=1).indices == labels[:, None]).any(1)
-    return Evaluation(scores.argmax(1), labels, in_top5, classes)
+    logs = exact.log_softmax(1)
+    confidences, losses = logs.amax(1).exp(), -logs.gather(1, labels[:, None])[:, 0]
+    return Evaluation(scores.argmax(1), labels, in_top5, classes, confidences, losses)
 
 
 def _check_classes(data: Dataset | tuple[Any, Any], labels: Tensor, classes: int) -> None:
     if isinstance(data, Dataset) and len(data.class_names) != classes:
         has = f"data {data.name!r} has {len(data.class_names)} classes"
         raise ValueError(f"{has}, and the model tells {classes} classes apart")
-    if int(labels.max()) >= classes:
+    if labels.ndim == 2 and labels.shape[1] != classes:
+        raise ValueError(f"data has {labels.shape[1]} labels per image, and the model tells {classes} classes apart")
+    if labels.ndim == 1 and int(labels.max()) >= classes:
         raise ValueError(f"data has labels up to {int(labels.max())}, and the model tells {classes} classes apart")
 
 
@@ -185,8 +224,8 @@ def _pair(model: Any, data: Any, batch: Any, dense: bool) -> tuple[Images, Tenso
         raise TypeError(f"data must be {need}; got {named if isinstance(data, str) else kind_of(data)}")
     if dense:
         return pair[0], pair[1]
-    images, labels = pair[0], whole_numbers("labels of data", pair[1])
-    if len(labels) and int(labels.min()) < 0:
+    images, labels = pair[0], labels_of("labels of data", pair[1])
+    if labels.ndim == 1 and len(labels) and int(labels.min()) < 0:
         raise ValueError(f"data must have integer labels (N,) from 0; got {int(labels.min())}")
     if isinstance(model, Network) and images.dtype == torch.uint8 and model.transform is None:
         raise ValueError(
@@ -206,7 +245,7 @@ def _scores(model: nn.Module, data: Dataset | Images, batch: int, flip: bool) ->
         parts = (data[i : i + batch].to(weight.device) for i in range(0, len(data), batch))
         batches = (_taken(model, part) for part in parts)
     with evaluating(model), torch.inference_mode():
-        return torch.cat([(model(x) + model(x.flip(-1)) if flip else model(x)).cpu() for x in batches])
+        return torch.cat([((model(x) + model(x.flip(-1))) / 2 if flip else model(x)).cpu() for x in batches])
 
 
 def _taken(model: nn.Module, images: Tensor) -> Tensor:

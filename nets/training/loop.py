@@ -16,11 +16,12 @@ from nets.training.batch_norms import average_statistics, recompute_norms
 from nets.training.dense_evaluation import DenseEvaluation
 from nets.training.evaluation import Evaluation, evaluate
 from nets.training.metrics import NotFiniteError, Tally
+from nets.training.multilabel import MultiLabelEvaluation
 from nets.training.signals import TrainingInterrupted
 from nets.training.state import Training
 from nets.training.step import autocast, gradient, update
 
-Result = Evaluation | DenseEvaluation
+Result = Evaluation | MultiLabelEvaluation | DenseEvaluation
 LOSS_EVERY = 20
 """Steps on a GPU between two reads of the losses; on a CPU every loss is read before the weights change."""
 
@@ -146,7 +147,7 @@ def _epoch(training: Training, observer: Observer) -> dict[str, Any]:
     training.optimizer.zero_grad()
     try:
         for number, batch in enumerate(batches, 1):
-            loss, figure = _step(training, list(islice(parts, training.recipe.grad_accum)), len(batch))
+            loss, figure = _step(training, list(islice(parts, training.recipe.grad_accum)), batch)
             asked = {"keep": observer.due(), "stop": observer.signal is not None, "late": observer.late}
             tally.add(loss, figure, len(batch), **asked)
             known = tally.read(at_once=number == len(batches))
@@ -174,9 +175,11 @@ def _epoch(training: Training, observer: Observer) -> dict[str, Any]:
     }
 
 
-def _step(training: Training, parts: list[tuple[Tensor, Tensor]], count: int) -> tuple[Tensor, Tensor]:
-    """The gradient of a batch of `count` images, of which this process has these parts; its loss and figure."""
-    return gradient(training.stepped, parts, count, training.recipe, training.ranks.count, training.objective)
+def _step(training: Training, parts: list[tuple[Tensor, Tensor]], batch: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient of a batch of images, of which this process has these parts; sums of their loss and figure."""
+    divisor, ranks = training.divisor(batch), training.ranks.count
+    loss, figure = gradient(training.stepped, parts, divisor, training.recipe, ranks, training.objective)
+    return loss * (len(batch) / divisor), figure
 
 
 def _losses_known(training: Training, tally: Tally, observer: Observer) -> None:
@@ -195,7 +198,7 @@ def _compile(training: Training) -> None:
     buffers = [buffer.clone() for buffer in training.model.buffers()]
     batch = training.batches()[0]
     train_mode(training.model)
-    loss, _ = _step(training, list(training.parts([batch])), len(batch))
+    loss, _ = _step(training, list(training.parts([batch])), batch)
     loss.item()
     training.optimizer.zero_grad()
     for buffer, value in zip(training.model.buffers(), buffers, strict=True):

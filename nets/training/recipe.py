@@ -7,10 +7,15 @@ from typing import Any
 
 from nets.common.checks import check_choices, check_integer, check_number
 from nets.data import Augmentation
+from nets.data.sampling import SAMPLINGS, UNIFORM
 from nets.models.freezing import as_text
+from nets.training.class_weights import BALANCED, NONE, Weights, checked_weights
 from nets.training.schedule import learning_rate
 
-LOSSES = AUTO, CROSS_ENTROPY, L2, H1, MSE = "auto", "cross-entropy", "relative L2", "H1", "mse"
+LOSSES = AUTO, CROSS_ENTROPY, BINARY, L2, H1, MSE = (
+    *("auto", "cross-entropy", "binary cross-entropy"),
+    *("relative L2", "H1", "mse"),
+)
 OPTIMIZERS = SGD, ADAMW = "sgd", "adamw"
 CHOICES: dict[str, tuple[Any, ...]] = {
     "schedule": ("cosine", "linear", "step", "constant"),
@@ -20,6 +25,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "loss": LOSSES,
     "optimizer": OPTIMIZERS,
     "keep": ("last", "best"),
+    "sampling": SAMPLINGS,
     **dict.fromkeys(
         ("nesterov", "decay_norms", "channels_last", "compile", "whitening", "drop_last"),
         (True, False),
@@ -49,12 +55,13 @@ class Recipe:
         weight_decay: times the weights, added to the gradient; for AdamW not to the gradient but to the step, times the
             learning rate (Loshchilov and Hutter, arXiv 1711.05101).
         decay_norms: whether batch norms, biases and scalars decay too, as in the papers.
-        label_smoothing: of the cross-entropy.
+        label_smoothing: of the cross-entropy; of several labels per image, 1 and 0 move by half of it.
         clip_grad: largest 2-norm of the gradient; 0 does not clip.
         grad_accum: parts of a batch that are computed one after another, to save memory; batch norm sees one part.
         initialization: "kaiming", normal with fan out as in the papers, or "default", that of torch's layers.
         whitening: whether the first convolution makes the patches of the training images white and is not trained.
-        crop_padding, crop_fill, flip, shift, rotation, scaling, cutout, resized_crop: see `nets.data.Augmentation`.
+        crop_padding, crop_fill, flip, shift, rotation, scaling, cutout, resized_crop, mixup, cutmix: see
+            `nets.data.Augmentation`.
         drop_last: whether a last partial batch is left out. One with less than two images for each device and part
             always is: batch norm needs two.
         averaging: d, the largest weight of the past in the exponential average of the weights; after t steps it is
@@ -71,14 +78,20 @@ class Recipe:
         patience: epochs without a better leading figure of the validation part after which the run stops; 0 never does.
         keep: "last", or "best": the network of the epoch that is best on the validation part, the earliest of equals.
         limit_batches: steps per epoch at most, to try something out; 0 takes all images.
-        loss: "cross-entropy" of classes; for values on grids "relative L2", the mean over the samples of ||p - t|| /
+        loss: "cross-entropy" of classes; "binary cross-entropy" of several labels per image, the mean over the classes
+            of that of a sigmoid; for values on grids "relative L2", the mean over the samples of ||p - t|| /
             ||t|| in the units of the targets; "H1", the same with first differences, divided by the spacing, where
             every axis has extent 1; or "mse", the mean squared error of targets divided by their standard deviation.
-            "auto" is cross-entropy or relative L2, as the targets are.
+            "auto" is cross-entropy, binary cross-entropy or relative L2, as the targets are.
         optimizer: "sgd" with momentum, or "adamw".
         freeze: parts of the network that this run leaves as they are, in the form of `nets.freeze`: "stem, level 1", or
             "all but head".
         body_rate: factor > 0 of the learning rate for everything but the head, the last layer.
+        class_weights: of the cross-entropy, "none"; "balanced", N / (K n_c) for n_c of N training images in one of K
+            classes; or numbers, one per class, as (1, 2, 0.5), and "1,2,0.5" on the command line. The loss of a batch
+            is the sum of w l over the sum of w, as in torch. Of points where the targets are classes of points; of
+            several labels per image w is the weight of a 1 (torch's pos_weight), balanced (N - n_c) / n_c.
+        sampling: of the training images, "uniform", each once in an epoch, or "balanced", every class equally often.
 
     >>> Recipe(epochs=10, learning_rate=0.05).schedule
     'cosine'
@@ -123,6 +136,10 @@ class Recipe:
     optimizer: str = SGD
     freeze: str = ""
     body_rate: float = 1.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    class_weights: Weights = NONE
+    sampling: str = UNIFORM
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "step_epochs", "grad_accum"):
@@ -145,6 +162,9 @@ class Recipe:
         check_choices(self, CHOICES)
         if self.optimizer == ADAMW and self.momentum_form != "torch":
             raise ValueError(f"momentum_form must be 'torch' for the optimizer 'adamw'; got {self.momentum_form!r}")
+        object.__setattr__(self, "class_weights", checked_weights(self.class_weights))
+        if self.sampling == self.class_weights == BALANCED:
+            raise ValueError(f"sampling must be {UNIFORM!r} where class_weights are 'balanced'; got {BALANCED!r}")
         if self.norm_batches and not self.averaging:
             raise ValueError(f"norm_batches must be 0 where averaging is 0; got {self.norm_batches}")
         for name, off in (("patience", 0), ("keep", "last")):

@@ -16,6 +16,7 @@ from nets.data import Batches, Data, validation_split
 from nets.models.base import Network
 from nets.training.average import RULE, Average
 from nets.training.best import Best, copied
+from nets.training.class_weights import NONE
 from nets.training.distributed import Ranks
 from nets.training.metrics import Sums
 from nets.training.objective import FIGURES, Objective, objective_for
@@ -69,7 +70,14 @@ class Training:
         """Make a training before its first step; the model lies on its device."""
         weight = next(model.parameters())
         data = validation_split(whole, recipe.val_fraction, seed) if recipe.val_fraction else whole
-        images = Batches(data, augmentation=recipe.augmentation, seed=seed, device=weight.device, dtype=weight.dtype)
+        images = Batches(
+            data,
+            augmentation=recipe.augmentation,
+            sampling=recipe.sampling,
+            seed=seed,
+            device=weight.device,
+            dtype=weight.dtype,
+        )
         if recipe.whitening:
             whiten(model, images.sample(WHITENED))
         if recipe.channels_last:
@@ -81,7 +89,7 @@ class Training:
         stepped = ranks.wrapped(model, lambda: images.sample(2))
         if recipe.compile:
             stepped = torch.compile(stepped)  # type: ignore[assignment]
-        objective = objective_for(whole, recipe)
+        objective = objective_for(data, recipe)
         best = Best(objective.figures[0])
         return cls(model, whole, data, recipe, seed, objective, ranks, images, optimizer, average, stepped, best)
 
@@ -167,6 +175,12 @@ class Training:
         """Images and labels of this process's parts of the batches, `recipe.grad_accum` of each."""
         shares = (part for b in batches for part in share(b, self.recipe, self.ranks.rank, self.ranks.count))
         return self.images.epoch(self.epoch, shares)
+
+    def divisor(self, batch: Tensor) -> Tensor | int:
+        """The divisor of the sum of the losses of a batch of the epoch under way in their mean."""
+        if self.recipe.class_weights == NONE:
+            return len(batch)
+        return self.objective.divisor(self.images.labels_of(self.epoch, batch))
 
     def state(self) -> dict[str, Any]:
         """Everything that changes, as tensors and plain values."""

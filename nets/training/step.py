@@ -22,7 +22,7 @@ def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any
 def gradient(
     model: nn.Module,
     parts: Iterable[tuple[Tensor, Tensor]],
-    count: int,
+    count: int | Tensor,
     recipe: Recipe,
     ranks: int = 1,
     objective: Objective | None = None,
@@ -31,7 +31,7 @@ def gradient(
 
     Args:
         parts: images and labels of this process's parts.
-        count: images of the batch in all processes.
+        count: images of the batch in all processes, or what else the objective divides the sum of their losses by.
         ranks: number of processes, over which the model averages gradients.
         objective: has the loss; None is that of images of classes.
 

@@ -151,7 +151,7 @@ def test_images_that_stay_in_their_files_train_as_those_in_memory(tmp_path, monk
     assert files.train_images.shape == memory.train_images.shape
     assert files.checksums() == image_folder(tmp_path).checksums() != files.without(train=[3]).checksums()
     index = torch.tensor([7, 0, 14])
-    for augmentation in (None, Augmentation(crop_padding=2, flip="random")):
+    for augmentation in (None, Augmentation(crop_padding=2, flip="random", mixup=0.5, cutmix=1.0)):
         for workers in (0, 2):
             for data in (memory, files):
                 batches = Batches(data, augmentation=augmentation, seed=5, workers=workers)

@@ -68,9 +68,10 @@ EVERYTHING = [
     {
         **{"momentum_form": "S19", "nesterov": False, "schedule": "step", "step_epochs": 1, "clip_grad": 1.0},
         **{"crop_padding": 1, "flip": "alternating", "cutout": 2, "grad_accum": 2, "averaging": 0.0},
-        **{"drop_last": True, "val_fraction": 0.2},
+        **{"drop_last": True, "val_fraction": 0.2, "mixup": 0.4, "cutmix": 1.0, "sampling": "balanced"},
     },
-    {"precision": "bf16", "channels_last": True, "norm_batches": 2, "whitening": True, "decay_norms": True},
+    {"precision": "bf16", "channels_last": True, "norm_batches": 2, "whitening": True, "decay_norms": True}
+    | {"class_weights": "balanced", "mixup": 0.4},
     pytest.param({"compile": True}, marks=pytest.mark.slow),
 ]
 

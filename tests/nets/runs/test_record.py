@@ -43,6 +43,8 @@ def test_what_it_says(run):
         "accuracy": result.accuracy,
         "top5": None,
         "per_class": result.evaluation.per_class,
+        "ece": result.evaluation.ece,
+        "nll": result.evaluation.nll,
     }
 
 

@@ -122,13 +122,15 @@ def test_command_with_and_without_excluded_images(cifar, capsys):
     assert "of 10 images, top-5" in lines[0]
     assert any(line.startswith("without the 2 test images") and "of 8 images" in line for line in lines)
     assert any(line.startswith("with test-time augmentation") and "of 10 images" in line for line in lines)
-    assert {path.name for path in (cifar / "pictures").iterdir()} == {"confusion_matrix.png", "misclassified.png"}
+    pictures = {"calibration.png", "confusion_matrix.png", "misclassified.png"}
+    assert {path.name for path in (cifar / "pictures").iterdir()} == pictures
     assert main([*arguments, "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["images"] == 10
     assert sum(map(sum, values["confusion"])) == 10
     assert [other["images"] for other in values["others"].values()] == [8, 10]
     assert lines[0].startswith(f"held-out accuracy {100 * values['accuracy']:.2f} %")
+    assert lines[1].startswith(f"calibration error (ECE) {100 * values['ece']:.2f} %")
 
 
 def test_a_run_that_does_not_say_which_images_it_left_out(cifar, capsys):

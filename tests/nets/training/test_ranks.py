@@ -24,6 +24,7 @@ pytest.importorskip("resource", reason="Windows has no signals between processes
 
 NAME = "MgNet[1,2]-[4]-B^l"
 RECIPE = Recipe(epochs=2, batch=16, label_smoothing=0.0, schedule="constant", warmup=0.0)
+MIXED = replace(RECIPE, class_weights=(0.5, 2.0, 0.25), mixup=0.4, cutmix=1.0, sampling="balanced")
 DECAY = 5e-4
 HANGS = 1800
 """Seconds after which something hangs, on the slowest machine."""
@@ -33,7 +34,8 @@ import os, signal, sys, torch
 torch.set_num_threads(1)
 from nets import TrainingInterrupted
 from nets.training import loop
-from tests.nets.training.test_ranks import train
+from tests.nets.training.test_ranks import MIXED, train
+train(False, recipe=MIXED, output=f"{sys.argv[1]}/mixed")
 for batch_norm in (True, False):
     train(batch_norm, output=f"{sys.argv[1]}/{batch_norm}")
 update, steps = loop.update, []
@@ -81,7 +83,7 @@ def model_of(batch_norm):
 
 
 def train(batch_norm, **settings):
-    return nets.train(model_of(batch_norm), blobs_of_61(), recipe=RECIPE, progress=False, **settings)
+    return nets.train(model_of(batch_norm), blobs_of_61(), **{"recipe": RECIPE, "progress": False, **settings})
 
 
 def start(code, folder, *arguments):
@@ -127,7 +129,7 @@ def _groups(model):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """The runs of two processes: "True" and "False", with and without batch norm, and "broken", resumed."""
+    """The runs of two processes: "True" and "False", with and without batch norm, "mixed", and "broken", resumed."""
     folder = tmp_path_factory.mktemp("ranks")
     children = start(CHILD, folder)
     try:
@@ -161,6 +163,19 @@ def test_two_processes_are_one_that_averages_the_gradients_of_half_batches(folde
         for key in ("loss", "accuracy", "learning_rate"):
             assert theirs[key] == pytest.approx(ours[key], rel=1e-10)
     assert record["history"][-1]["test_accuracy"] == alone.accuracy
+
+
+def test_two_processes_draw_mix_and_weigh_as_one(folders):
+    """Without batch norm; a process alone takes the batch whole, or in four parts."""
+    saved = _weights(folders / "mixed")
+    history = json.loads((folders / "mixed" / "record.json").read_text())["history"]
+    for parts in (1, 4):
+        alone = train(False, recipe=replace(MIXED, grad_accum=parts))
+        for name, value in alone.model.state_dict().items():
+            torch.testing.assert_close(saved[name], value, **TOLERANCE)
+        for ours, theirs in zip(alone.history, history, strict=True):
+            for key in ("loss", "accuracy", "test_accuracy"):
+                assert theirs[key] == pytest.approx(ours[key], rel=1e-10)
 
 
 def test_accumulation_gives_the_weights_of_two_processes_and_other_statistics():
