@@ -68,6 +68,23 @@ def test_a_target_at_every_point_makes_a_dense_set():
     assert nets.evaluate(result.model, (values.test_inputs, values.test_targets)).relative_l2 == result.error
 
 
+def test_zeros_and_ones_are_several_labels_per_image():
+    x, y = images()
+    several = np.stack([y == 0, y > 0, y == 2], axis=1)
+    data = from_arrays(x, several.astype(np.float32))
+    assert data.is_multilabel
+    assert (len(data.train_labels), len(data.test_labels), data.class_names) == (32, 8, ("0", "1", "2"))
+    for image, labels in zip(data.test_images, data.test_labels, strict=True):
+        (place,) = [i for i in range(len(x)) if np.array_equal(x[i], image.numpy())]
+        assert labels.tolist() == several[place].tolist()
+    with pytest.raises(ValueError, match=r"^y_test must be of the shape of y, \('N', 3\); got \('N',\)"):
+        from_arrays(x, several, x, y)
+    with pytest.raises(ValueError, match=r"^test_labels \(N, classes\) must have 3 columns"):
+        from_arrays(x, several, x, several[:, :2])
+    with pytest.raises(ValueError, match=r"^y \(N, classes\) must be 0 or 1"):
+        from_arrays(x, 2 * several)
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.float32], ids=["bytes", "floats"])
 def test_every_form_of_the_same_data_trains_alike_and_evaluates_raw(kind, tmp_path):
     x, y = images(kind=kind)
