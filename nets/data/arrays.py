@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nets.common import randomness
-from nets.data.dataset import Dataset, check_finite, checked_names, raw_values, statistics, whole_numbers
+from nets.data.dataset import Dataset, check_finite, checked_names, labels_of, raw_values, statistics
 from nets.data.dense import Data, DenseDataset, checked_targets
 from nets.data.given import as_tensor
 
@@ -31,8 +31,9 @@ def from_arrays(
 
     Args:
         x: images (N, channels, n, ...), uint8 or floats, as they are: `train` and `evaluate` normalise them.
-        y: classes (N,), integers from 0. With the grid of x it is a target at every point, and the result a
-            `DenseDataset`: floats (N, d, n, ...) are values, integers (N, n, ...) classes.
+        y: classes (N,), integers from 0, or several labels per image, zeros and ones (N, classes). With the grid of x
+            it is a target at every point, and the result a `DenseDataset`: floats (N, d, n, ...) are values, integers
+            (N, n, ...) classes.
         x_test, y_test: the test part; None splits x and y.
         class_names: None takes "0", "1", ... up to the highest class, each of which must occur.
         name: of the data set.
@@ -51,7 +52,7 @@ def from_arrays(
     images, targets, dense = _checked("x", x, y)
     given = x_test is not None
     others, other_targets, others_dense = _checked("x_test", x_test, y_test) if given else (images, targets, dense)
-    if others_dense != dense:
+    if others_dense != dense or other_targets.ndim != targets.ndim:
         raise ValueError(f"y_test must be of the shape of y, {_shape(targets)}; got {_shape(other_targets)}")
     names = () if class_names is None else checked_names(class_names)
     if not (names or dense):
@@ -97,14 +98,16 @@ def _checked(name: str, x: Any, y: Any) -> tuple[Tensor, Tensor, bool]:
     check_finite(name, images, "image")
     grid = tuple(images.shape[2:])
     dense = isinstance(answers, Tensor) and answers.ndim > 1 and (answers.ndim > 2 or tuple(answers.shape[1:]) == grid)
-    targets = checked_targets(of_targets, y, images) if dense else whole_numbers(of_targets, y)
+    targets = checked_targets(of_targets, y, images) if dense else labels_of(of_targets, y)
     if len(targets) != len(images):
         raise ValueError(f"{of_targets} must be {len(images)}, one per image of {name}; got {len(targets)}")
     return images, targets, dense
 
 
 def _counted(labels: Tensor) -> tuple[str, ...]:
-    """Names of classes that are numbered from 0 without a gap."""
+    """Names of classes that are numbered from 0 without a gap, or of the columns of labels."""
+    if labels.ndim == 2:
+        return tuple(map(str, range(labels.shape[1])))
     found = labels.unique()
     if int(found[0]) != 0 or int(found[-1]) != len(found) - 1:
         raise ValueError(
