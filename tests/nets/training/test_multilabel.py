@@ -205,6 +205,16 @@ def test_labels_are_found_by_their_names(folder):
     assert nets.evaluate(model, turned).figures == nets.evaluate(model, data).figures
 
 
+def test_a_pair_of_arrays():
+    data = labelled()
+    pair = data.train_images.numpy(), data.train_labels.numpy()
+    split = nets.data.from_arrays(*pair)
+    assert (len(split.train_labels), len(split.test_labels), split.class_names) == (48, 12, ("0", "1", "2"))
+    assert nets.train(NAME, pair, epochs=1, batch=16, progress=False).model.transform.multilabel
+    with pytest.raises(ValueError, match=r"y_test must be of the shape of y, \('N', 3\); got \('N',\)"):
+        nets.data.from_arrays(*pair, pair[0], pair[1][:, 0])
+
+
 def test_a_file_of_images_of_one_class_each(tmp_path):
     data = blobs()
     names = ("train_images", "train_labels", "test_images", "test_labels")
