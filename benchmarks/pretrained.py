@@ -10,7 +10,6 @@ interruption the same command goes on. The accuracy in the table is that of the 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -36,8 +35,8 @@ class Plan(NamedTuple):
 
 
 PLANS = {
-    "digits": Plan("MgNet[2,2]-[16]-B^l", "digits", 30, "digits of scikit-learn, UCI (E. Alpaydin, C. Kaynak), BSD"),
-    "mnist": Plan("MgNet[1,1,2]-[8,16,32]-B^l", "mnist", 7, "MNIST (LeCun, Cortes, Burges), usually CC BY-SA 3.0"),
+    "digits": Plan("MgNet[2,2]-[16]-B^l", "digits", 30, "digits (UCI, E. Alpaydin and C. Kaynak), CC BY 4.0; scikit-learn is BSD"),
+    "mnist": Plan("MgNet[1,1,2]-[8,16,32]-B^l", "mnist", 7, "MNIST (LeCun, Cortes, Burges), usually given as CC BY-SA 3.0"),
     "fashion-mnist": Plan("MgNet[1,1,2]-[8,16,32]-B^l", "mnist", 10, "Fashion-MNIST (Zalando), MIT"),
 }
 
@@ -49,21 +48,21 @@ def train(name: str, data: nets.data.Dataset, output: Path) -> None:
     done = (folder / FILE).exists()
     result = nets.train(plan.model, data, output=folder, resume=done, **settings)
     model = nets.load(folder).half()
-    path = nets.save(model, pretrained.FOLDER / f"{name}.safetensors", overwrite=True)
-    entry = {"model": plan.model, "data_licence": plan.licence, **settings, "float32_accuracy": result.accuracy}
-    entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    entries = {**pretrained.entries(), name: entry}
+    nets.save(model, pretrained.path_of(name), overwrite=True)
+    entry = {"model": plan.model, "in_channels": data.in_channels, "data": plan.licence, **settings}
+    entries = {**pretrained.entries(), name: {**entry, "float32_accuracy": result.accuracy}}
     pretrained.INDEX.write_text(json.dumps({n: entries[n] for n in PLANS if n in entries}, indent=2) + "\n")
+    pretrained.entries.cache_clear()
 
 
 def measured(name: str, data: nets.data.Dataset) -> list[str]:
     """A row of the table: the accuracy of the file."""
     entry = pretrained.entries()[name]
-    model = nets.create_model(entry["model"], in_channels=data.in_channels, pretrained=name)
-    size = (pretrained.FOLDER / f"{name}.safetensors").stat().st_size
+    model = nets.create_model(entry["model"], pretrained=name)
+    size = pretrained.path_of(name).stat().st_size
     found = nets.evaluate(model, data)
     figures = [f"{100 * entry['float32_accuracy']:.2f}", f"{100 * found.accuracy:.2f}", str(found.count)]
-    return [name, f"`{entry['model']}`", f"{nets.parameters(model):,}", f"{size:,}", *figures, entry["data_licence"]]
+    return [name, f"`{entry['model']}`", f"{nets.parameters(model):,}", f"{size:,}", *figures, entry["data"]]
 
 
 HEADER = ["pretrained", "network", "parameters", "bytes", "float32 %", "file %", "test images", "data and its licence"]
@@ -71,12 +70,14 @@ HEADER = ["pretrained", "network", "parameters", "bytes", "float32 %", "file %",
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[*PLANS, []], help="data sets (all)")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(PLANS)} (all)")
     parser.add_argument("--data-dir", type=Path, help="where MNIST is ($MGNET_DATA, ./data, ~/.cache/mgnet)")
     parser.add_argument("--measure", action="store_true", help="train nothing, measure the files that are there")
     parser.add_argument("--threads", type=int, default=1, help="of torch (1)")
     parser.add_argument("--output", type=Path, default=Path("out/pretrained"), help="folder of the runs")
     options = parser.parse_args()
+    if strange := set(options.names) - PLANS.keys():
+        parser.error(f"names must be of {', '.join(PLANS)}; got {', '.join(sorted(strange))}")
     torch.set_num_threads(options.threads)
     rows = []
     for name in options.names or PLANS:
