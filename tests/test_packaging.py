@@ -70,7 +70,7 @@ def test_every_python_of_ci_is_classified():
     assert f">={min(classified)}" == PROJECT["project"]["requires-python"]
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/training.md", "docs/results.md"])
+@pytest.mark.parametrize("file", ["README.md", "docs/training.md", "docs/interchange.md"])
 def test_extras_in_the_docs_exist(file):
     for extra in re.findall(r"mgnet-multigrid\[(\w+)\]", (ROOT / file).read_text(encoding="utf-8")):
         assert extra in EXTRAS
