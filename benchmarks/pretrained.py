@@ -35,8 +35,12 @@ class Plan(NamedTuple):
 
 
 PLANS = {
-    "digits": Plan("MgNet[2,2]-[16]-B^l", "digits", 30, "digits (UCI, E. Alpaydin and C. Kaynak), CC BY 4.0; scikit-learn is BSD"),
-    "mnist": Plan("MgNet[1,1,2]-[8,16,32]-B^l", "mnist", 7, "MNIST (LeCun, Cortes, Burges), usually given as CC BY-SA 3.0"),
+    "digits": Plan(
+        "MgNet[2,2]-[16]-B^l", "digits", 30, "digits (UCI, E. Alpaydin and C. Kaynak), CC BY 4.0; scikit-learn is BSD"
+    ),
+    "mnist": Plan(
+        "MgNet[1,1,2]-[8,16,32]-B^l", "mnist", 7, "MNIST (LeCun, Cortes, Burges), usually given as CC BY-SA 3.0"
+    ),
     "fashion-mnist": Plan("MgNet[1,1,2]-[8,16,32]-B^l", "mnist", 10, "Fashion-MNIST (Zalando), MIT"),
 }
 

@@ -221,7 +221,9 @@ def _compare(
             difference = (run(images) - scores).abs().max()
         except Exception as error:  # of the program that runs the file
             why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-            raise ExportError(f"the file does not take images {tuple(images.shape)}{_hint(wrapped.shape)}: {why}") from error
+            raise ExportError(
+                f"the file does not take images {tuple(images.shape)}{_hint(wrapped.shape)}: {why}"
+            ) from error
         deviation = max(deviation, float(difference)) if difference.isfinite() else float("inf")
         largest = max(largest, float(scores.abs().max()))
     return deviation, PER_LAYER * (layers + 1) * torch.finfo(scores.dtype).eps * max(largest, 1.0)

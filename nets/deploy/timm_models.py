@@ -96,7 +96,7 @@ def _entry(name: str, network: str) -> Callable[..., nn.Module]:
             settings.setdefault("in_chans", cfg.input_size[0])
         model: Any = create_model(network, pretrained=cfg.tag if pretrained else False, **settings)
         model.pretrained_cfg = model.default_cfg = cfg.to_dict()
-        return model  # type: ignore[no-any-return]
+        return model
 
     make.__name__ = make.__qualname__ = name
     return make

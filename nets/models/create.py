@@ -75,7 +75,8 @@ def _refusing_twice(make: Callable[Arguments, Made]) -> Callable[Arguments, Made
         if channels is not None and keywords.setdefault("in_channels", channels) != channels:
             raise ValueError(f"in_chans is in_channels, given twice: {channels!r} and {keywords['in_channels']!r}")
         if name is not None and keywords.get("pretrained", False) is not False:
-            keywords = {**trained_channels(name, keywords["pretrained"]), **keywords}
+            for key, value in trained_channels(name, keywords["pretrained"]).items():
+                keywords.setdefault(key, value)
         if name is not None:
             refuse_twice(name, named_settings(name), {key: v for key, v in keywords.items() if v is not None})
         return make(*args, **keywords)

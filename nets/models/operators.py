@@ -229,7 +229,8 @@ def _prolonged_to_any(P: Any, e: Tensor, size: Sequence[int], padding: str) -> T
     mode = {"zeros": "constant", "reflect": "replicate"}.get(padding, padding)
     e = padded(e, (0, 1) * len(size), mode)
     fine = P(e, output_size=[2 * n - 1 for n in e.shape[2:]])
-    return padded(fine, [k for n, m in reversed([*zip(size, fine.shape[2:])]) for k in (0, n - m)], "constant")
+    ends = [n - m for n, m in zip(size, fine.shape[2:], strict=True)]
+    return padded(fine, [k for end in reversed(ends) for k in (0, end)], "constant")
 
 
 def _prolonged_by_4(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Tensor:

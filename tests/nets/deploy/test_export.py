@@ -99,18 +99,19 @@ def test_a_file_says_its_classes_and_its_input(to, tmp_path):
     assert torch.allclose((pixels - mean) / std, TRANSFORM.normalise(pixels), rtol=0, atol=1e-6)
 
 
-OPEN = (
+DENSE = (("V-MgNet[1,1]-[4]-B^l", {}), ("V-MgNet[1,1,1]-[4]-B^l", {"padding": "circular"}))
+OTHERS = (
     ("MgNet[1,1]-[4]-B^l", {"dims": 1}),
     ("MgNet[1,1]-[4]-B^l", {"dims": 3, "transfers": "bilinear"}),
-    ("V-MgNet[1,1,1]-[4]-B^l", {}),
-    ("V-MgNet[1,1]-[4]-B^l", {"padding": "circular"}),
     ("V-MgNet[1,1]-[4]-B^l", {"padding": "reflect"}),
     ("MgNO[1,1]-[4]", {"form": "published"}),
     ("LeNet-5", {}),
 )
 
 
-@pytest.mark.parametrize(("name", "settings"), OPEN)
+@pytest.mark.parametrize(
+    ("name", "settings"), [DENSE[0], *(pytest.param(*case, marks=pytest.mark.slow) for case in (DENSE[1], *OTHERS))]
+)
 def test_every_family_takes_sizes_of_either_parity(name, settings, tmp_path):
     torch.manual_seed(2)
     model = nets.create_model(name, **SETTINGS, **settings).eval()
@@ -124,7 +125,8 @@ def test_every_family_takes_sizes_of_either_parity(name, settings, tmp_path):
 
 
 @needs_onnx
-@pytest.mark.parametrize(("name", "settings"), OPEN[2:4])
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "settings"), DENSE)
 def test_predictions_at_every_point_as_onnx(name, settings, tmp_path):
     model = nets.create_model(name, **SETTINGS, **settings).eval()
     done = nets.export(model, tmp_path / "a.onnx", "onnx", shape=(2, None, None), normalise=False)
@@ -152,7 +154,9 @@ def test_sizes_that_cannot_be_open(tmp_path, monkeypatch):
             done = nets.export(model, tmp_path / "a", to, overwrite=True)
         assert done.shape == model.transform.shape
         assert asked[-1] == (done.shape, done.shape)
-    with pytest.raises(ValueError, match=r"shape must hold integers alone for this network: ONNX.*; got \(2, None, 30\)"):
+    with pytest.raises(
+        ValueError, match=r"shape must hold integers alone for this network: ONNX.*; got \(2, None, 30\)"
+    ):
         nets.export(lenet, tmp_path / "b", "onnx", shape=(2, None, 30))
     small = nets.export(network("MgNet[1,1,1]-[4]-B^l"), tmp_path / "c", shape=(2, None, None))
     assert asked[-1] == (small.shape, (2, 18, 16))  # three pixels or more on the coarsest grid
@@ -170,7 +174,9 @@ def test_a_file_that_does_not_take_a_size_is_not_kept(tmp_path, monkeypatch):
         return run
 
     monkeypatch.setitem(exporting.WRITERS, "torch", one_size)
-    with pytest.raises(ExportError, match=r"images \(1, 2, \d+, \d+\) for images of any size.*: RuntimeError: Guard failed"):
+    with pytest.raises(
+        ExportError, match=r"images \(1, 2, \d+, \d+\) for images of any size.*: RuntimeError: Guard failed"
+    ):
         nets.export(network(), tmp_path / "a.pt2")
     assert nets.export(network(), tmp_path / "a.pt2", shape=(2, 9, 8)).shape == (2, 9, 8)
 
@@ -178,7 +184,7 @@ def test_a_file_that_does_not_take_a_size_is_not_kept(tmp_path, monkeypatch):
         raise RuntimeError("no such operator")
 
     monkeypatch.setitem(exporting.WRITERS, "torch", untraceable)
-    with pytest.raises(ExportError, match="cannot be written for images of any size.*: no such operator"):
+    with pytest.raises(ExportError, match=r"cannot be written for images of any size.*: no such operator"):
         nets.export(network(), tmp_path / "b.pt2")
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt2"]
 
@@ -202,7 +208,9 @@ def test_a_file_that_does_not_take_a_size_is_not_kept(tmp_path, monkeypatch):
 )
 @pytest.mark.parametrize("to", ["torch", "onnx"])
 def test_bad_shapes(shape, error, to, tmp_path):
-    with pytest.raises(error, match=rf"shape must be \(2, n, n\), n an integer, or None.*; got {re.escape(repr(shape))}"):
+    with pytest.raises(
+        error, match=rf"shape must be \(2, n, n\), n an integer, or None.*; got {re.escape(repr(shape))}"
+    ):
         nets.export(network(), tmp_path / "a.pt2", to, shape=shape, normalise=False)
     with pytest.raises(ValueError, match="shape is too small: grid 1 of 2"):
         nets.export(network(), tmp_path / "a.pt2", to, shape=(2, 1, 1), normalise=False)

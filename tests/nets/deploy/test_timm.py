@@ -1,4 +1,4 @@
-"""timm makes, lists and describes our networks once they are registered; without timm the error says what to install."""
+"""timm makes, lists and describes our networks once they are registered; without timm an error says what to install."""
 
 import importlib.util
 

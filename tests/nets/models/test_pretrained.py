@@ -71,7 +71,12 @@ def test_true_takes_the_only_weights_and_spelling_does_not_matter():
 @pytest.mark.parametrize(
     ("name", "settings", "kind", "message"),
     [
-        ("MgNet[1]-[4]-B^l", DIGITS, ValueError, r"'digits' of MgNet\[2,2\]-\[16\]-B\^l.*; got 'digits' for 'MgNet\[1\]"),
+        (
+            "MgNet[1]-[4]-B^l",
+            DIGITS,
+            ValueError,
+            r"'digits' of MgNet\[2,2\]-\[16\]-B\^l.*; got 'digits' for 'MgNet\[1\]",
+        ),
         (MODEL, {"pretrained": "digit"}, ValueError, "pretrained must be .*; got 'digit' .*did you mean 'digits'"),
         ("MgNet[1]-[4]-B^l", {"pretrained": True}, ValueError, "pretrained must be False or name weights"),
         (MODEL, {"pretrained": 1}, TypeError, "pretrained must be False or name weights.*; got 1"),
