@@ -24,7 +24,7 @@ INDEX = FOLDER / "trained.json"
 
 @cache
 def entries() -> dict[str, dict[str, Any]]:
-    """The trained weights by name: "model", "in_channels", and how it was trained; `entries.cache_clear` reads it again.
+    """The trained weights by name: "model", "in_channels" and the training; `entries.cache_clear` reads them again.
 
     >>> entries()["mnist"]["in_channels"]
     1
