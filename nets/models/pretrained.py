@@ -42,7 +42,7 @@ def chosen(model: str, pretrained: Any) -> str:
     """The name of the weights for a network; True takes the only ones.
 
     Raises:
-        TypeError, ValueError: where there are none of that name for this network, with what there is.
+        TypeError, ValueError: where there are none of that name for this network; it lists all.
     """
     architecture = begin(model)[0]
     fitting = [name for name, entry in entries().items() if begin(entry["model"])[0] == architecture]
