@@ -17,6 +17,7 @@ from nets import data
 from nets.data.transform import Transform
 from nets.deploy.export import Exported, ExportError, export
 from nets.deploy.predict import Prediction, predict
+from nets.deploy.timm_models import register_timm
 from nets.inspect.cost import multiply_adds, parameters
 from nets.inspect.memory import TrainingMemory, training_memory
 from nets.inspect.summary import Summary, summary
@@ -112,6 +113,7 @@ __all__ = [
     "parameters",
     "parse",
     "predict",
+    "register_timm",
     "save",
     "summary",
     "train",

@@ -36,16 +36,26 @@ def test_lowest_dependencies_are_the_bounds():
 
 def test_torch_comes_with_every_extra_and_not_without():
     assert "torch" not in bounds(*PROJECT["project"]["dependencies"])
-    for extra in ("demo", "test", "bench", "lint", "onnx", "tensorboard"):
+    for extra in ("demo", "test", "bench", "lint", "onnx", "tensorboard", "timm"):
         assert "mgnet-multigrid[torch]" in EXTRAS[extra], extra
 
 
 def test_data_files_are_in_the_wheel():
-    patterns = PROJECT["tool"]["setuptools"]["package-data"]["*"]
+    of_package = PROJECT["tool"]["setuptools"]["package-data"]
+    patterns = [f"*/{pattern}" for pattern in of_package["*"]]
+    for package in of_package.keys() - {"*"}:
+        patterns += [f"{package.replace('.', '/')}/{pattern}" for pattern in of_package[package]]
     for package in ("mgcore", "nets", "pde"):
         for path in (ROOT / package).rglob("*"):
             if path.is_file() and path.suffix not in (".py", ".pyc") and "__pycache__" not in path.parts:
-                assert any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns), path
+                file = path.relative_to(ROOT).as_posix()
+                assert any(fnmatch.fnmatch(file, pattern) for pattern in patterns), path
+
+
+def test_trained_weights_are_small():
+    files = [*(ROOT / "nets" / "models" / "trained").glob("*.safetensors")]
+    assert files
+    assert sum(file.stat().st_size for file in files) <= 1_000_000
 
 
 def test_changelog_begins_with_the_version():
@@ -60,7 +70,7 @@ def test_every_python_of_ci_is_classified():
     assert f">={min(classified)}" == PROJECT["project"]["requires-python"]
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/training.md", "docs/results.md"])
+@pytest.mark.parametrize("file", ["README.md", "docs/training.md", "docs/interchange.md"])
 def test_extras_in_the_docs_exist(file):
     for extra in re.findall(r"mgnet-multigrid\[(\w+)\]", (ROOT / file).read_text(encoding="utf-8")):
         assert extra in EXTRAS

@@ -17,8 +17,10 @@ def run(options: argparse.Namespace) -> None:
         folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
         output = folder / OUTPUTS[options.to]
     if options.to in ("safetensors", "hub"):
-        if options.normalised:
-            raise ValueError("normalised goes with --to torch or onnx; weights alone take no input")
+        for name in ("normalised", "fixed_size"):
+            if getattr(options, name):
+                option = name.replace("_", "-")
+                raise ValueError(f"{option} goes with --to torch or onnx; weights alone take no input")
         if options.to == "hub":
             nets.export_hub(options.checkpoint, output, overwrite=options.overwrite)
         else:
@@ -26,8 +28,10 @@ def run(options: argparse.Namespace) -> None:
         print(f"written: {output}")
         return
     model = nets.load(options.checkpoint)
-    done = nets.export(model, output, options.to, normalise=not options.normalised, overwrite=options.overwrite)
-    shape = "x".join(map(str, model.transform.shape)) if model.transform else ""
+    own = model.transform.shape if options.fixed_size and model.transform else None
+    settings = {"normalise": not options.normalised, "overwrite": options.overwrite}
+    done = nets.export(model, output, options.to, shape=own, **settings)
+    shape = "x".join("any" if n is None else str(n) for n in done.shape)
     raw = "inputs as in the data, bytes in [0, 1]" if model.dense else "pixels in [0, 1]"
     what = "normalised images" if options.normalised else raw
     outputs = f"N x {model.config.num_classes}" + (" x grid" if model.dense else "")

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from nets.common.paths import make_folder_of
 from nets.data import DenseTransform, Transform
+from nets.deploy.sizes import Shape, further, taken, traced
 from nets.models.base import Network
-from nets.models.input_checks import check_pixels
 from nets.models.modes import evaluating
 
 BATCH, OTHER = 3, 5
@@ -27,8 +27,12 @@ PER_LAYER = 64
 some thousand products of either sign."""
 PRECISIONS = {"torch": (torch.float32, torch.float64), "onnx": (torch.float32,)}
 """Precisions of the weights: others are too coarse to compare, and onnxruntime has no double convolutions."""
-CLASSES = "class_names"
-"""The name of a JSON list in the file: of an extra file in that of torch.export, of a metadata entry in ONNX."""
+CLASSES, MEAN, STD, INPUT, SHAPE = "class_names", "mean", "std", "input", "shape"
+"""Names of JSON texts in the file: of extra files in that of torch.export, of metadata entries in ONNX.
+
+The first three are lists, where they are known; mean and std are of pixels in [0, 1], per channel. `INPUT` says which
+of the two the file takes, "pixels in [0, 1]" or "normalised images"; in `SHAPE` null stands for any number of pixels.
+"""
 
 
 class ExportError(RuntimeError):
@@ -46,6 +50,7 @@ class Exported(NamedTuple):
         path: of the file.
         deviation: the largest difference of a score from the network's.
         allowed: what rounding may cost.
+        shape: (channels, height, width) of an image, None where any number of pixels will do.
 
     >>> from pathlib import Path
     >>> Exported(Path("net.pt2"), deviation=1e-7, allowed=1e-5).path.suffix
@@ -55,6 +60,7 @@ class Exported(NamedTuple):
     path: Path
     deviation: float
     allowed: float
+    shape: Shape = ()
 
 
 class Classifier(nn.Module):
@@ -68,9 +74,9 @@ class Classifier(nn.Module):
     target_mean: Tensor
     target_std: Tensor
 
-    def __init__(self, network: Network, transform: Transform | DenseTransform | None) -> None:
+    def __init__(self, network: Network, transform: Transform | DenseTransform | None, shape: Shape = ()) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.shape = network, shape
         self.in_units = isinstance(transform, DenseTransform) and transform.is_regression
         if transform is not None:
             size = (1, -1, *(1,) * (len(transform.shape) - 1))
@@ -94,26 +100,28 @@ def export(
     path: str | os.PathLike[str],
     to: str = "torch",
     *,
-    shape: tuple[int, ...] | None = None,
+    shape: Shape | None = None,
     normalise: bool = True,
     overwrite: bool = False,
 ) -> Exported:
     """Write a network in evaluation mode, read the file again, and compare its scores with the network's.
 
-    The input is called "images", the output "scores"; the number of images is open, their size is fixed. Where the
-    transform is known the file holds its class names: `CLASSES` says where.
+    The input is called "images", the output "scores"; the number of images is open, and so is their size. The file
+    holds the class names, the normalisation and what its input is: `CLASSES` and the names beside it say where.
 
     Args:
         path: of the file; as a rule .pt2 for torch and .onnx for ONNX.
         to: "torch", a file of torch.export, or "onnx" (pip install mgnet-multigrid[onnx]).
-        shape: (channels, height, width) of an image; None takes that of the network's transform.
+        shape: (channels, height, width) of an image. None in the place of a number leaves that number open, to all that
+            leave two pixels or more on every grid. By default the size is open, but where the format or the network
+            cannot have that: then it is that of the network's transform, and a warning says why.
         normalise: whether the file takes pixels in [0, 1] and normalises them; otherwise it takes normalised images.
         overwrite: whether an existing file is replaced.
 
     Raises:
         TypeError, ValueError: naming the argument, before any work.
         ImportError: where what `to` needs is missing.
-        ExportError: where the file gives other scores; it is not left there.
+        ExportError: where the file cannot be written so, or gives other scores; it is not left there.
 
     >>> import tempfile
     >>> model = create_model("MgNet[1]-[4]-B^l", num_classes=2, in_channels=1).eval()
@@ -132,31 +140,31 @@ def export(
     transform = model.transform
     if transform is None and (normalise or shape is None):
         raise ValueError("model must know its transform, as from nets.load; or give shape and normalise=False")
-    size = transform.shape if shape is None else shape  # type: ignore[union-attr]
-    _check_shape(model, size)
     _check_precision(model, to)
+    shape = taken(model, to, shape)
     make_folder_of("output", path)
-    wrapped = Classifier(model, transform if normalise else None)
+    wrapped = Classifier(model, transform if normalise else None, shape)
+    size = traced(model, shape)
     with _as_it_runs(wrapped), _temporary(path) as file:
-        run = WRITERS[to](wrapped, _images(wrapped, BATCH, size), file)
-        deviation, allowed = _compare(wrapped, run, size)
+        try:
+            run = WRITERS[to](wrapped, _images(wrapped, BATCH, size), file)
+        except (ImportError, OSError):
+            raise
+        except Exception as error:  # of torch, whose kinds differ by version
+            why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            raise ExportError(f"{path}: the {to} file cannot be written{_hint(shape)}: {why}") from error
+        deviation, allowed = _compare(wrapped, run, [size, size, *further(model, shape, size)])
         if not deviation <= allowed:
             raise ExportError(
                 f"{path}: the {to} file gives other scores than the network, by {deviation:.3g} where rounding "
                 f"explains {allowed:.3g}; it is not written"
             )
         os.replace(file, path)
-    return Exported(path, deviation, allowed)
+    return Exported(path, deviation, allowed, shape)
 
 
-def _check_shape(model: Network, shape: Any) -> None:
-    dims, channels = model.config.dims, model.config.in_channels
-    need = f"shape must be the {dims + 1} integers ({channels}{', n' * dims}), as the file fixes the size of an image"
-    if not isinstance(shape, tuple | list) or not all(type(n) is int for n in shape):
-        raise TypeError(f"{need}; got {shape!r}")
-    if len(shape) != dims + 1 or shape[0] != channels or min(shape) < 1:
-        raise ValueError(f"{need}; got {shape!r}")
-    check_pixels(model, "shape", shape, shape[1:])
+def _hint(shape: Shape) -> str:
+    return " for images of any size; shape=(channels, height, width) fixes one" if None in shape else ""
 
 
 def _check_precision(model: Network, to: str) -> None:
@@ -200,30 +208,48 @@ def _images(wrapped: Classifier, count: int, shape: tuple[int, ...]) -> Tensor:
     return make((count, *shape), generator=generator, dtype=weight.dtype)
 
 
-def _compare(wrapped: Classifier, run: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> tuple[float, float]:
+def _compare(
+    wrapped: Classifier, run: Callable[[Tensor], Tensor], shapes: list[tuple[int, ...]]
+) -> tuple[float, float]:
     """The largest difference of the scores, for one image and for more, and what rounding may cost."""
     layers = sum(isinstance(m, nn.Linear) or type(m).__name__.startswith("Conv") for m in wrapped.modules())
     deviation = largest = 0.0
-    for count in (1, OTHER):
-        images = _images(wrapped, count, shape)
+    for index, shape in enumerate(shapes):
+        images = _images(wrapped, OTHER if index == 1 else 1, shape)
         scores = wrapped(images)
-        difference = (run(images) - scores).abs().max()
+        try:
+            difference = (run(images) - scores).abs().max()
+        except Exception as error:  # of the program that runs the file
+            why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            raise ExportError(
+                f"the file does not take images {tuple(images.shape)}{_hint(wrapped.shape)}: {why}"
+            ) from error
         deviation = max(deviation, float(difference)) if difference.isfinite() else float("inf")
         largest = max(largest, float(scores.abs().max()))
     return deviation, PER_LAYER * (layers + 1) * torch.finfo(scores.dtype).eps * max(largest, 1.0)
 
 
-def _class_names(wrapped: Classifier) -> dict[str, str]:
-    """Give the names of the outputs as a text that the file holds, where they are known."""
+def _texts(wrapped: Classifier) -> dict[str, str]:
+    """Give what the file says of its input and its outputs."""
     transform = wrapped.network.transform
-    return {} if transform is None else {CLASSES: json.dumps(list(transform.class_names))}
+    raw = "inputs as in the data" if wrapped.network.dense else "pixels in [0, 1]"
+    found: dict[str, Any] = {INPUT: raw if wrapped.normalises else "normalised images", SHAPE: wrapped.shape}
+    if transform is not None:
+        found[CLASSES] = list(transform.class_names)
+        found |= {name: [v / transform.white for v in getattr(transform, name)] for name in (MEAN, STD)}
+    return {name: json.dumps(value) for name, value in found.items()}
+
+
+def _open(wrapped: Classifier) -> dict[str, dict[int, Any]]:
+    """The axes of the input that are open."""
+    axes = {axis: torch.export.Dim.DYNAMIC for axis, n in enumerate(wrapped.shape, 1) if n is None}
+    return {"images": {0: torch.export.Dim("batch", min=1), **axes}}
 
 
 def _to_torch(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tensor], Tensor]:
-    batch = torch.export.Dim("batch", min=1)
-    program = torch.export.export(wrapped, (images,), dynamic_shapes={"images": {0: batch}})
+    program = torch.export.export(wrapped, (images,), dynamic_shapes=_open(wrapped), strict=False)
     with open(file, "wb") as stream:  # torch.export checks the ending of a name
-        torch.export.save(program, stream, extra_files=dict(_class_names(wrapped)))
+        torch.export.save(program, stream, extra_files=_texts(wrapped))
     with open(file, "rb") as stream:
         module: Any = torch.export.load(stream).module()
     return lambda x: module(x)
@@ -236,14 +262,13 @@ def _to_onnx(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tenso
     except ImportError as error:
         need = "onnx, onnxscript and onnxruntime: pip install mgnet-multigrid[onnx]"
         raise ImportError(f"ONNX files need {need}") from error
-    batch = torch.export.Dim("batch", min=1)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that are not needed here
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         names: dict[str, Any] = {"input_names": ["images"], "output_names": ["scores"]}
-        shapes = {"images": {0: batch}}
+        shapes = _open(wrapped)
         program: Any = torch.onnx.export(wrapped, (images,), **names, dynamic_shapes=shapes, dynamo=True, verbose=False)
-    program.model.metadata_props.update(_class_names(wrapped))
+    program.model.metadata_props.update(_texts(wrapped))
     program.save(str(file), external_data=False)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     return lambda x: torch.from_numpy(session.run(["scores"], {"images": x.numpy()})[0])

@@ -13,6 +13,8 @@ from typing import Any, Literal, ParamSpec, TypeVar, overload
 from nets.common.checks import suggesting
 from nets.models.base import Network
 from nets.models.feature_net import FeatureNet
+from nets.models.pretrained import channels as trained_channels
+from nets.models.pretrained import chosen, entries, fill
 from nets.models.registry import network
 from nets.models.weights import load_weights
 from nets.naming.grammar import begin
@@ -21,8 +23,11 @@ from nets.naming.names import MODELS
 from nets.naming.settings import refuse_twice
 
 
-def list_models(pattern: str = "*") -> list[str]:
+def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
     """List the names of `MODELS` that match a shell pattern in any case; brackets are taken as they stand.
+
+    Args:
+        pretrained: whether networks are listed for which trained weights come with the package, in the place of all.
 
     >>> list_models("lenet*")
     ['LeNet-5']
@@ -30,7 +35,10 @@ def list_models(pattern: str = "*") -> list[str]:
     if not isinstance(pattern, str):
         raise TypeError(f"pattern must be a string such as 'MgNet*'; got {type(pattern).__name__}")
     shell = pattern.lower().replace("[", "[[]")
-    return [name for name in MODELS if fnmatchcase(name.lower(), shell)]
+    if not isinstance(pretrained, bool):
+        raise TypeError(f"pretrained must be True or False; got {pretrained!r}")
+    names = dict.fromkeys(entry["model"] for entry in entries().values()) if pretrained else MODELS
+    return [name for name in names if fnmatchcase(name.lower(), shell)]
 
 
 OPEN = ("activation", "transfer_activation", "norm", "batch_norm", "bias")
@@ -66,6 +74,9 @@ def _refusing_twice(make: Callable[Arguments, Made]) -> Callable[Arguments, Made
         channels = keywords.pop("in_chans", None)
         if channels is not None and keywords.setdefault("in_channels", channels) != channels:
             raise ValueError(f"in_chans is in_channels, given twice: {channels!r} and {keywords['in_channels']!r}")
+        if name is not None and keywords.get("pretrained", False) is not False:
+            for key, value in trained_channels(name, keywords["pretrained"]).items():
+                keywords.setdefault(key, value)
         if name is not None:
             refuse_twice(name, named_settings(name), {key: v for key, v in keywords.items() if v is not None})
         return make(*args, **keywords)
@@ -101,7 +112,7 @@ def create_model(
     weights: str | PathLike[str] | None = None,
     activation_checkpointing: bool = False,
     in_chans: int | None = None,
-    pretrained: bool = False,
+    pretrained: bool | str = False,
     features_only: Literal[False] = False,
 ) -> Network: ...
 
@@ -131,7 +142,7 @@ def create_model(
     weights: str | PathLike[str] | None = None,
     activation_checkpointing: bool = False,
     in_chans: int | None = None,
-    pretrained: bool = False,
+    pretrained: bool | str = False,
     features_only: bool = False,
 ) -> Network | FeatureNet:
     """The network of a name in the papers' notation (`nets.naming.grammar`).
@@ -153,7 +164,10 @@ def create_model(
             where the classes differ in number.
         activation_checkpointing: whether the backward pass computes again what a level computed, to save memory.
         in_chans: in_channels by timm's name.
-        pretrained: False, for code written for timm: no trained weights come with this package.
+        pretrained: the name of trained weights that come with this package, "digits", "mnist" or "fashion-mnist" (see
+            nets/models/trained/README.md), or True where there is one for the network. in_channels is then theirs; with
+            their number of classes the network has their `transform` and `predict` takes it as it is, and with another
+            one the head is left out, as for `weights`.
         features_only: whether a `FeatureNet` is made, which has no head and gives the features of every grid.
 
     Raises:
@@ -165,9 +179,9 @@ def create_model(
     (1, 10)
     """
     settings = {key: value for key, value in locals().items() if key not in NOT_SETTINGS}
-    if pretrained is not False:
-        need = "False, as no weights come with this package; weights=PATH takes those of a run or of the hub"
-        raise ValueError(f"pretrained must be {need}; got {pretrained!r}")
+    trained = None if pretrained is False else chosen(name, pretrained)
+    if trained is not None and weights is not None:
+        raise ValueError(f"pretrained and weights both name weights; got {pretrained!r} and {weights!r}")
     architecture, text = begin(name)
     own = {field.name for field in fields(CONFIGS[type(architecture)])}
     for key, parameter in signature(create_model).parameters.items():
@@ -182,4 +196,6 @@ def create_model(
     model.set_activation_checkpointing(activation_checkpointing)
     if weights is not None:
         load_weights(model, weights, head=not features_only)
+    if trained is not None:
+        fill(model, trained, head=not features_only)
     return FeatureNet(model) if features_only else model

@@ -213,6 +213,8 @@ def prolonged(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Any:
     """
     if getattr(P, "kernel_size", (3,))[0] == 4:
         return _prolonged_by_4(P, e, size, padding)
+    if not all(type(n) is int for n in size):
+        return _prolonged_to_any(P, e, size, padding)
     if padding == "zeros":
         return P(e, output_size=size)
     more = [n % 2 == 0 for n in size]
@@ -220,6 +222,15 @@ def prolonged(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Any:
     e = padded(e, [int(k) for even in reversed(more) for k in (False, even)], mode)
     fine = P(e, output_size=[2 * n - 1 for n in e.shape[2:]])
     return fine[(..., *(slice(n) for n in size))]
+
+
+def _prolonged_to_any(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Tensor:
+    """The same for the sizes of torch.export, which stand for any: one more coarse pixel everywhere, then cut off."""
+    mode = {"zeros": "constant", "reflect": "replicate"}.get(padding, padding)
+    e = padded(e, (0, 1) * len(size), mode)
+    fine = P(e, output_size=[2 * n - 1 for n in e.shape[2:]])
+    ends = [n - m for n, m in zip(size, fine.shape[2:], strict=True)]
+    return padded(fine, [k for end in reversed(ends) for k in (0, end)], "constant")
 
 
 def _prolonged_by_4(P: Any, e: Tensor, size: Sequence[int], padding: str) -> Tensor:

@@ -42,14 +42,14 @@ def check(model, path, to):
     done = nets.export(model, path, to)
     assert 0 <= done.deviation <= done.allowed
     assert list(path.parent.iterdir()) == [path]
-    for count in (1, 2, 7):
-        pixels = torch.rand(count, 2, 9, 8)
+    for count, size in ((1, (9, 8)), (2, (16, 31)), (7, (33, 12))):
+        pixels = torch.rand(count, 2, *size)
         with torch.no_grad():
             difference = scores_of(path, pixels) - model(TRANSFORM.normalise(pixels))
         assert float(difference.abs().max()) <= done.allowed
 
 
-def test_torch_file_normalises_and_takes_any_number_of_images(tmp_path):
+def test_torch_file_normalises_and_takes_any_number_of_images_of_any_size(tmp_path):
     check(network(), tmp_path / "model.pt2", "torch")
 
 
@@ -72,28 +72,127 @@ def test_onnx_file(tmp_path, name):
     check(network(name), tmp_path / "model.onnx", "onnx")
 
 
-def class_names_of(path):
+def texts_of(path):
     if path.suffix == ".pt2":
-        texts = {"class_names": ""}
+        texts = dict.fromkeys(("class_names", "mean", "std", "input", "shape"), "")
         torch.export.load(path, extra_files=texts)
-        return json.loads(texts["class_names"])
-    import onnxruntime
+    else:
+        import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return json.loads(session.get_modelmeta().custom_metadata_map["class_names"])
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        texts = session.get_modelmeta().custom_metadata_map
+    return {name: json.loads(text) for name, text in texts.items()}
 
 
 @pytest.mark.parametrize("to", ["torch", pytest.param("onnx", marks=needs_onnx)])
-def test_a_file_holds_the_class_names(to, tmp_path):
+def test_a_file_says_its_classes_and_its_input(to, tmp_path):
     path = tmp_path / f"model.{'pt2' if to == 'torch' else to}"
-    nets.export(network(), path, to)
-    assert class_names_of(path) == ["a", "b", "c", "d"]
+    done = nets.export(network(), path, to, shape=(2, None, 8))
+    assert done.shape == (2, None, 8)
+    texts = texts_of(path)
+    assert texts["class_names"] == ["a", "b", "c", "d"]
+    assert texts["shape"] == [2, None, 8]
+    assert texts["input"] == "pixels in [0, 1]"
+    pixels = torch.rand(1, 2, 9, 8)
+    mean, std = (torch.tensor(texts[name]).reshape(1, 2, 1, 1) for name in ("mean", "std"))
+    # a division more or less, of numbers below one: two roundings each
+    assert torch.allclose((pixels - mean) / std, TRANSFORM.normalise(pixels), rtol=0, atol=1e-6)
+
+
+DENSE = (("V-MgNet[1,1]-[4]-B^l", {}), ("V-MgNet[1,1,1]-[4]-B^l", {"padding": "circular"}))
+OTHERS = (
+    ("MgNet[1,1]-[4]-B^l", {"dims": 1}),
+    ("MgNet[1,1]-[4]-B^l", {"dims": 3, "transfers": "bilinear"}),
+    ("V-MgNet[1,1]-[4]-B^l", {"padding": "reflect"}),
+    ("MgNO[1,1]-[4]", {"form": "published"}),
+    ("LeNet-5", {}),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [DENSE[0], *(pytest.param(*case, marks=pytest.mark.slow) for case in (DENSE[1], *OTHERS))]
+)
+def test_every_family_takes_sizes_of_either_parity(name, settings, tmp_path):
+    torch.manual_seed(2)
+    model = nets.create_model(name, **SETTINGS, **settings).eval()
+    dims = model.config.dims
+    done = nets.export(model, tmp_path / "a.pt2", shape=(2, *(None,) * dims), normalise=False)
+    program = torch.export.load(done.path).module()
+    for size in ((20, 17, 19), (19, 22, 16)):
+        images = torch.randn(2, 2, *size[:dims])
+        with torch.no_grad():
+            assert float((program(images) - model(images)).abs().max()) <= done.allowed
+
+
+@needs_onnx
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "settings"), DENSE)
+def test_predictions_at_every_point_as_onnx(name, settings, tmp_path):
+    model = nets.create_model(name, **SETTINGS, **settings).eval()
+    done = nets.export(model, tmp_path / "a.onnx", "onnx", shape=(2, None, None), normalise=False)
+    images = torch.randn(2, 2, 18, 21)
+    with torch.no_grad():
+        assert float((scores_of(done.path, images) - model(images)).abs().max()) <= done.allowed
+
+
+def test_sizes_that_cannot_be_open(tmp_path, monkeypatch):
+    asked = []
+
+    def written(wrapped, images, file):
+        asked.append((wrapped.shape, tuple(images.shape[1:])))
+        file.write_bytes(b"x")
+        return wrapped
+
+    for to in ("torch", "onnx"):
+        monkeypatch.setitem(exporting.WRITERS, to, written)
+    deep = network("MgNet[1,1,1,1]-[4]-B^l")
+    lenet = nets.create_model("LeNet-5", **SETTINGS).eval()
+    lenet.transform = Transform("noise", (2, 32, 30), (4.0, 5.0), (6.0, 7.0), tuple("abcd"), white=16.0)
+    deep.transform = Transform("noise", (2, 8, 8), (4.0, 5.0), (6.0, 7.0), tuple("abcd"), white=16.0)
+    for model, to, why in ((lenet, "onnx", "to 5x5 pixels"), (deep, "torch", "one pixel on the coarsest grid")):
+        with pytest.warns(UserWarning, match=why):
+            done = nets.export(model, tmp_path / "a", to, overwrite=True)
+        assert done.shape == model.transform.shape
+        assert asked[-1] == (done.shape, done.shape)
+    with pytest.raises(
+        ValueError, match=r"shape must hold integers alone for this network: ONNX.*; got \(2, None, 30\)"
+    ):
+        nets.export(lenet, tmp_path / "b", "onnx", shape=(2, None, 30))
+    small = nets.export(network("MgNet[1,1,1]-[4]-B^l"), tmp_path / "c", shape=(2, None, None))
+    assert asked[-1] == (small.shape, (2, 18, 16))  # three pixels or more on the coarsest grid
+
+
+def test_a_file_that_does_not_take_a_size_is_not_kept(tmp_path, monkeypatch):
+    def one_size(wrapped, images, file):
+        file.write_bytes(b"x")
+
+        def run(x):
+            if x.shape[2:] != images.shape[2:]:
+                raise RuntimeError("Guard failed")
+            return wrapped(x)
+
+        return run
+
+    monkeypatch.setitem(exporting.WRITERS, "torch", one_size)
+    with pytest.raises(
+        ExportError, match=r"images \(1, 2, \d+, \d+\) for images of any size.*: RuntimeError: Guard failed"
+    ):
+        nets.export(network(), tmp_path / "a.pt2")
+    assert nets.export(network(), tmp_path / "a.pt2", shape=(2, 9, 8)).shape == (2, 9, 8)
+
+    def untraceable(wrapped, images, file):
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setitem(exporting.WRITERS, "torch", untraceable)
+    with pytest.raises(ExportError, match=r"cannot be written for images of any size.*: no such operator"):
+        nets.export(network(), tmp_path / "b.pt2")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pt2"]
 
 
 @pytest.mark.parametrize(
     ("shape", "error"),
     [
-        ((2, None, None), TypeError),
+        ((2, None, "8"), TypeError),
         ("abc", TypeError),
         (288, TypeError),
         ((2, 9.0, 8), TypeError),
@@ -103,11 +202,15 @@ def test_a_file_holds_the_class_names(to, tmp_path):
         ((3, 9, 8), ValueError),
         ((2, 0, 8), ValueError),
         ((2, -9, 8), ValueError),
+        ((2, None, -8), ValueError),
+        ((None, 9, 8), ValueError),
     ],
 )
 @pytest.mark.parametrize("to", ["torch", "onnx"])
 def test_bad_shapes(shape, error, to, tmp_path):
-    with pytest.raises(error, match=rf"shape must be the 3 integers \(2, n, n\).*; got {re.escape(repr(shape))}"):
+    with pytest.raises(
+        error, match=rf"shape must be \(2, n, n\), n an integer, or None.*; got {re.escape(repr(shape))}"
+    ):
         nets.export(network(), tmp_path / "a.pt2", to, shape=shape, normalise=False)
     with pytest.raises(ValueError, match="shape is too small: grid 1 of 2"):
         nets.export(network(), tmp_path / "a.pt2", to, shape=(2, 1, 1), normalise=False)
@@ -202,9 +305,13 @@ def test_command(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(exporting.WRITERS, "torch", written)
     assert main(["export", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
-    assert "images: N x 1x6x6, pixels in [0, 1]; scores: N x 3" in out
+    assert "images: N x 1xanyxany, pixels in [0, 1]; scores: N x 3" in out
     assert "largest deviation of a score 0" in out
     assert (tmp_path / "run" / "model.pt2").exists()
+    assert main(["export", str(tmp_path / "run"), "--fixed-size", "--overwrite"]) == 0
+    assert "images: N x 1x6x6, pixels in [0, 1]" in capsys.readouterr().out
+    assert main(["export", str(tmp_path / "run"), "--fixed-size", "--to", "safetensors"]) == 2
+    assert "fixed-size goes with --to torch or onnx" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "run")]) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "run"), "--output", str(tmp_path / "new" / "folder" / "a.pt2")]) == 0

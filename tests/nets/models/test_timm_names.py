@@ -59,7 +59,7 @@ def test_arguments_of_timm():
     assert nets.create_model(NAME, in_chans=1, pretrained=False).config.in_channels == 1
     assert isinstance(nets.create_model(NAME, features_only=True), nets.FeatureNet)
     for settings, error, words in (
-        ({"pretrained": True}, ValueError, "pretrained must be False, as no weights come with this package"),
+        ({"pretrained": True}, ValueError, "pretrained must be False or name weights that come"),
         ({"in_chans": 1, "in_channels": 3}, ValueError, "in_chans is in_channels, given twice: 1 and 3"),
         ({"in_chans": "1"}, TypeError, "in_channels must be an integer"),
         ({"lr": 0.1}, TypeError, "no argument 'lr'; 'learning_rate' is an argument of train"),
