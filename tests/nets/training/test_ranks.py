@@ -35,7 +35,7 @@ torch.set_num_threads(1)
 from nets import TrainingInterrupted
 from nets.training import loop
 from tests.nets.training.test_ranks import MIXED, train
-train(False, recipe=MIXED, output=f"{sys.argv[1]}/mixed")
+train(False, recipe=MIXED, test_every=1, output=f"{sys.argv[1]}/mixed")
 for batch_norm in (True, False):
     train(batch_norm, output=f"{sys.argv[1]}/{batch_norm}")
 update, steps = loop.update, []
@@ -170,7 +170,7 @@ def test_two_processes_draw_mix_and_weigh_as_one(folders):
     saved = _weights(folders / "mixed")
     history = json.loads((folders / "mixed" / "record.json").read_text())["history"]
     for parts in (1, 4):
-        alone = train(False, recipe=replace(MIXED, grad_accum=parts))
+        alone = train(False, recipe=replace(MIXED, grad_accum=parts), test_every=1)
         for name, value in alone.model.state_dict().items():
             torch.testing.assert_close(saved[name], value, **TOLERANCE)
         for ours, theirs in zip(alone.history, history, strict=True):
