@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 MPI := .venv-mpi
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench docs test test-slow test-machines test-mpi explore lint format clean
+.PHONY: help demo bench docs test test-more test-slow test-machines test-mpi explore lint format clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
@@ -17,7 +17,7 @@ help:  ## this list
 demo: $(VENV)/.demo  ## solve a Poisson equation, clone a picture, train an MgNet; pictures land in out/
 	$(BIN)/python examples/demo.py --output out
 
-test: $(VENV)/.test  ## all tests but the slow ones
+test: $(VENV)/.test  ## all tests but the slow ones; of those with many cases a half or a third
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 bench: $(VENV)/.bench  ## the solver beside scipy.fft, Intel MKL, PyAMG and PETSc; minutes, on an idle machine
@@ -25,6 +25,9 @@ bench: $(VENV)/.bench  ## the solver beside scipy.fft, Intel MKL, PyAMG and PETS
 
 docs: $(VENV)/.docs  ## the site, in site/index.html; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+test-more: $(VENV)/.test  ## the cases that `make test` leaves out
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "more and not slow"
 
 test-slow: $(VENV)/.test  ## the slow tests alone
 	$(BIN)/python -m pytest -m slow

@@ -3,8 +3,10 @@
 import gc
 import os
 import sys
+from collections import defaultdict
 from contextlib import suppress
 from importlib import import_module
+from zlib import crc32
 
 from hypothesis import HealthCheck, settings
 
@@ -36,6 +38,23 @@ os.environ["PDE_COMPILE"] = "wait"  # solvers take compiled kernels whether or n
 
 MANY = 5000
 """Tests from which on kernels are compiled before the first one runs: as many need all of them."""
+
+
+def pytest_collection_modifyitems(config, items):
+    """Mark what a run of everything leaves out: of a test with 4 cases or more every second, of 16 or more two thirds.
+
+    A run of some files takes all of their cases, and `make test-more` those that are left out.
+    """
+    if len(items) < MANY and [arg.rstrip("/") for arg in config.args] != ["tests/mpi"]:
+        return
+    cases = defaultdict(list)
+    for item in items:
+        if hasattr(item, "callspec") and item.get_closest_marker("slow") is None:
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for found in cases.values():
+        found.sort(key=lambda item: crc32(item.nodeid.encode()))  # mixed, so that every value of a parameter is taken
+        for item in found[-(-len(found) // (3 if len(found) >= 16 else 2 if len(found) >= 4 else 1)) :]:
+            item.add_marker("more")
 
 
 def pytest_runtest_setup(item):
