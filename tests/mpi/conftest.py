@@ -9,8 +9,8 @@ otherwise: parametrize, hypothesis, fixtures, skips and marks work.
         pde.Multigrid(problem, comm=comm)
 
 - Every rank runs the body. It fails where one rank fails, with that rank's traceback; ranks that hang, or an Abort,
-  fail the one test, and the others run in a new mpiexec. One mpiexec runs all tests of a file on so many ranks: its
-  start, a second or two, is shared.
+  fail the one test, and the others run in a new mpiexec. One mpiexec runs all tests on so many ranks: its start,
+  some seconds, is shared.
 - `folder` is an empty folder that all ranks share; `comm.rank` tells them apart. `tmp_path` is each rank's own.
 - Random examples are the same on all ranks (they are derandomised), as long as what is drawn does not depend on the
   rank. Give `@given` no `@settings(phases=...)`: examples are not shrunk here. `folder` and `tmp_path` are those of the

@@ -20,7 +20,7 @@ WORKER = "PDE_TEST_RANK"
 
 
 class Outside:
-    """Runs tests that have a parameter `comm` elsewhere: all of one file and number of ranks at once."""
+    """Runs tests that have a parameter `comm` elsewhere: all of one number of ranks at once."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -31,7 +31,7 @@ class Outside:
         if (ranks := _ranks(item)) is None:
             return None
         if item.nodeid not in self.reports:
-            self._run(ranks, [i for i in item.session.items if i.path == item.path and _ranks(i) == ranks])
+            self._run(ranks, [i for i in item.session.items if _ranks(i) == ranks])
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in self.reports[item.nodeid]:
             item.ihook.pytest_runtest_logreport(report=report)

@@ -144,8 +144,11 @@ def _assert_same_operator(comm, one, each, dtype):
 
 
 @pytest.mark.ranks(2, 3, 4, 6)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize(
+    ("ndim", "dtype"),
+    # kernels of the last are compiled for it alone
+    [(2, "float64"), (2, "float32"), (3, "float64"), pytest.param(3, "float32", marks=pytest.mark.slow)],
+)
 @settings(max_examples=3)
 @given(st.data(), st.sampled_from(["fmg", "W"]), st.booleans())
 def test_solves(comm, ndim, dtype, data, cycle, has_sides):
