@@ -31,6 +31,8 @@ def run(options: argparse.Namespace) -> None:
     if isinstance(data, DenseDataset):
         _run_dense(options, nets.evaluate(model, data, batch=options.batch, flip=options.flip), data)
         return
+    if options.output is not None and data.is_multilabel:
+        raise ValueError("output must be None: there is no picture of several labels per image; --json has all numbers")
     evaluation = nets.evaluate(model, data, batch=options.batch)
     others: dict[str, Classified] = {}
     left_out, which = _left_out(options, data)

@@ -42,6 +42,8 @@ def _documented(kind: type) -> dict[str, str]:
 COMMANDS = read_commands("nets.cli", {"DATA": DATA, "RECIPES": RECIPES, "FORMS": FORMS, "EXAMPLE": [EXAMPLE]})
 COMMANDS["train"]["recipe (each instead of the recipe's own)"] = recipe_options()
 DATA_OPTIONS, NETWORK = COMMANDS["data"]["data"], COMMANDS["train"]["network"]
+LISTS = ("class_weights", "freeze")
+"""Settings that a file may write as a list; their text has commas."""
 ALL = {**COMMANDS["train"]["run"], **NETWORK, **recipe_options()}
 
 
@@ -58,6 +60,8 @@ def _value(file: Path, key: str, value: Any) -> Any:
         return file.parent / value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if key in LISTS and isinstance(value, list):
+        value = ",".join(map(str, value))
     if type(value) is not kind:
         names = {bool: "true or false", int: "an integer", float: "a number", path: "a path"}
         raise ValueError(f"config: {file}: {key} must be {names.get(kind, 'a string')}; got {value!r}")

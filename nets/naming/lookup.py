@@ -48,6 +48,14 @@ def named_settings(name: str) -> dict[str, Any]:
     return read_settings(text, config.types(), config.title)
 
 
+def full_settings(notation: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete the settings of a record of an earlier version, which lacks newer ones, with their defaults."""
+    try:
+        return {**configuration(notation).settings(), **settings}
+    except (TypeError, ValueError):  # a name of another version
+        return dict(settings)
+
+
 def own_settings(notation: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Select the settings of a record that are not the default ones, without those that the data decide.
 

@@ -234,6 +234,9 @@ def _measured(record: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     """Say of which epoch the network is, and by what it was chosen."""
     if "best" in str(result.get("which")):
         return f"The epoch was chosen by the validation part, never by the test part ({record.get('message')})."
+    epochs, message = (record.get("recipe") or {}).get("epochs"), record.get("message")
+    if message and result.get("epoch"):
+        return f"Measured after epoch {result['epoch']} of {epochs}, the last one, never the best one ({message})."
     return "Measured after the last epoch, never the best one."
 
 

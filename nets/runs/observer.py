@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import torch
+
 from nets.models.base import Network
 from nets.models.modes import evaluating
 from nets.runs.directory import RunFolder
@@ -70,7 +72,7 @@ class RunObserver(Observer):
         if self.on_epoch is None:
             return False
         model: Any = self.run.training.trained
-        with evaluating(model):
+        with evaluating(model), torch.enable_grad():
             answer = self.on_epoch(dict(row), model)
         if answer is not None and not isinstance(answer, bool):
             raise TypeError(f"on_epoch must return True, to stop, or False or None; got {answer!r}")

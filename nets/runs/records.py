@@ -15,9 +15,10 @@ from typing import Any
 
 from nets.common.formatting import counted, threads
 from nets.models.replaced import summed_up
-from nets.naming.lookup import own_settings
+from nets.naming.lookup import full_settings, own_settings
 from nets.papers.accuracies import PublishedAccuracy, published
 from nets.runs.record import FILE, FORMAT, MULTILABEL
+from nets.training.loop import STOPPED
 from nets.training.objective import FIGURES
 from nets.training.recipe import Recipe
 
@@ -72,6 +73,7 @@ class Record:
         words = [str(recipe.get("name") or "own"), *(f"{k}={v}" for k, v in sorted(overrides.items()))]
         words += [f"computed in {self.precision}"] * bool(self.precision)
         words += [f"continued after epoch {epoch}" for epoch in self.continued]
+        words += [f"{STOPPED} {self.stopped_at}"] * (self.stopped_at is not None)
         initial, frozen = self.content.get("initial") or {}, self.content.get("frozen") or ()
         words += [f"fine-tuned from {initial.get('data') or 'other weights'}"] * ("from" in initial)
         return ", ".join(words + [f"{counted(len(frozen), 'parameter')} frozen"] * bool(frozen))
@@ -80,6 +82,12 @@ class Record:
     def continued(self) -> list[int]:
         """The epochs after which the run went on to another number of them."""
         return [piece["from_epoch"] for piece in self.content.get("continued") or ()]
+
+    @property
+    def stopped_at(self) -> int | None:
+        """The epoch after which `on_epoch` stopped the run, which the recipe does not tell; else None."""
+        by_function = self.finished and STOPPED in self.message
+        return self.content.get("epoch") if by_function else None
 
     @property
     def precision(self) -> str:
@@ -102,8 +110,9 @@ class Record:
         start = ["from" in initial, initial.get("model"), initial.get("data"), content.get("frozen") or []]
         # runs of earlier versions lack settings that had the default's value
         recipe = {**asdict(Recipe()), **(content.get("recipe") or {})}
-        parts = [data, self.model, content.get("settings"), recipe, content.get("overrides"), start]
-        parts += [content.get("modules") or {}, self.precision, self.continued]
+        settings = full_settings(self.model, content.get("settings") or {})
+        parts = [data, self.model, settings, recipe, content.get("overrides"), start]
+        parts += [content.get("modules") or {}, self.precision, self.continued, self.stopped_at]
         return *(json.dumps(part, sort_keys=True) for part in parts), self.which
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from math import isfinite
 from typing import Any
 
@@ -18,13 +19,15 @@ def checked_weights(value: Any) -> Weights:
     Raises:
         TypeError, ValueError: naming the argument.
     """
-    if value in (NONE, BALANCED):
+    if isinstance(value, str) and value in (NONE, BALANCED):
         return str(value)
-    values = value.tolist() if hasattr(value, "tolist") else value
+    values: Any = value.tolist() if hasattr(value, "tolist") else value
     need = f"class_weights must be {NONE!r}, {BALANCED!r}, or finite numbers >= 0, one per class and not all 0"
+    if isinstance(value, Mapping | Set):  # which have no order of classes
+        values = None
     try:
         numbers = tuple(map(float, values.split(",") if isinstance(values, str) else values))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = ()
     if not numbers or not all(isfinite(number) and number >= 0 for number in numbers) or not any(numbers):
         raise (ValueError if isinstance(values, str | tuple | list) else TypeError)(f"{need}; got {value!r}")

@@ -22,6 +22,7 @@ from nets.training.state import Training
 from nets.training.step import autocast, gradient, update
 
 Result = Evaluation | MultiLabelEvaluation | DenseEvaluation
+STOPPED = "stopped by on_epoch after epoch"
 LOSS_EVERY = 20
 """Steps on a GPU between two reads of the losses; on a CPU every loss is read before the weights change."""
 
@@ -104,7 +105,8 @@ def train_epochs(
         training.end_epoch(row)
         observer.end_epoch(row)
         if _stops(training, observer, row) and not training.stopped:
-            training.stopped = f"stopped by on_epoch after epoch {epoch}"
+            training.stopped = f"{STOPPED} {epoch}"
+            observer.keep()  # or a run killed before its end would go on
     return _end(training, observer)
 
 

@@ -113,6 +113,13 @@ def test_other_settings_are_another_row(tmp_path):
     assert len(table([tmp_path], "csv").splitlines()) == 5
 
 
+def test_a_record_of_an_earlier_version_is_a_repetition(tmp_path):
+    write(tmp_path / "a", 0)
+    write(tmp_path / "b", 1, settings={"activation": "relu", "norm_layer": "batch", "bias": False})
+    write(tmp_path / "c", 2, settings={"activation": "relu", "norm_layer": "group:2"})
+    assert [group.n for group in records.runs([tmp_path])] == [2, 1]
+
+
 def test_published_networks_that_nobody_ran(runs):
     text = table([runs], not_run=True)
     absent = [line for line in text.splitlines() if "not run" in line]

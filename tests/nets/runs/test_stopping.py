@@ -113,6 +113,7 @@ def test_a_callback_sees_every_epoch_and_changes_nothing(tmp_path):
         seen.append(row.pop("epoch"))
         model(torch.rand(2, 1, 6, 6)).sum().backward()
         model.train()
+        torch.set_grad_enabled(False)
 
     train(tmp_path / "whole", averaging=0.0)
     result = train(tmp_path / "run", averaging=0.0, on_epoch=look)
@@ -128,6 +129,29 @@ def test_a_callback_stops_a_run(tmp_path):
     found = json.loads((tmp_path / "run" / "record.json").read_text())
     assert (found["status"], found["message"], found["result"]["epoch"]) == ("finished", result.reason, 2)
     assert nets.evaluate(nets.load(tmp_path / "run"), blobs()).accuracy == result.accuracy
+    last = "Measured after epoch 2 of 3, the last one, never the best one (stopped by on_epoch after epoch 2)."
+    assert last in (tmp_path / "run" / "model_card.md").read_text()
+
+
+def test_a_run_that_a_callback_stopped_is_no_repetition_of_a_whole_one(tmp_path, whole):
+    train(tmp_path / "run", on_epoch=lambda row, model: row["epoch"] == 2)
+    found = records.runs([whole, tmp_path / "run"])
+    assert [group.n for group in found] == [1, 1]
+    assert found[1].first.recipe.endswith("stopped by on_epoch after epoch 2")
+
+
+def test_a_run_that_is_killed_after_its_callback_stopped_it_stays_stopped(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(*arguments):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["nets.training.loop"], "_end", kill)
+        with pytest.raises(Killed):
+            train(tmp_path / "run", on_epoch=lambda row, model: row["epoch"] == 2)
+    assert train(tmp_path / "run", resume=True).reason == "stopped by on_epoch after epoch 2"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Weights of classes: those of scikit-learn, in the loss of torch, whatever the parts of a batch."""
 
 import json
+from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.nn import functional
 import nets
 from nets import Recipe, plot
 from nets.__main__ import main
+from nets.cli.options import settings
 from nets.common import randomness
 from nets.runs import directory
 from nets.training.class_weights import class_weights
@@ -129,6 +131,9 @@ def test_balanced_by_the_images_that_are_learned():
         ((1, float("nan")), ValueError, "finite"),
         (None, TypeError, "got None"),
         (2.0, TypeError, "got 2.0"),
+        ((1, 10**400), ValueError, "finite"),
+        ({0: 1.0, 1: 2.0}, TypeError, "got {0: 1.0, 1: 2.0}"),
+        ({1.0, 2.0}, TypeError, "got {1.0, 2.0}"),
     ],
 )
 def test_weights_that_are_none(value, kind, words):
@@ -138,7 +143,8 @@ def test_weights_that_are_none(value, kind, words):
 
 def test_weights_of_other_data():
     assert Recipe(class_weights="1, 2,0.5") == Recipe(class_weights=[1, 2, 0.5]) == Recipe(class_weights=(1, 2, 0.5))
-    assert Recipe(class_weights=torch.tensor([1.0, 2.0])).class_weights == (1.0, 2.0)
+    for array in (torch.tensor([1.0, 2.0]), np.array([1.0, 2.0])):  # compute_class_weight gives the latter
+        assert Recipe(class_weights=array).class_weights == (1.0, 2.0)
     with pytest.raises(ValueError, match="class_weights must be 3, one per class of data 'blobs'; got 2"):
         nets.train(model(), blobs(), class_weights=(1, 2), progress=False)
     with pytest.raises(ValueError, match=r"class_weights must not be 'balanced'.*'blobs' have no 'b'$"):
@@ -150,6 +156,15 @@ def test_weights_of_other_data():
     counts = torch.bincount(segmentation().train_targets.flatten()).double()
     found = objective_for(segmentation(), Recipe(class_weights="balanced")).weights
     assert found == pytest.approx((counts.sum() / 2 / counts).tolist())
+
+
+def test_a_file_of_options_may_have_lists(tmp_path):
+    (tmp_path / "run.toml").write_text('class-weights = [1, 2.5]\nfreeze = ["stem", "level 1"]\n')
+    found = settings(Namespace(config=tmp_path / "run.toml"))
+    assert Recipe(**found) == Recipe(class_weights=(1, 2.5), freeze="stem, level 1")
+    (tmp_path / "run.toml").write_text('schedule = ["cosine"]\n')
+    with pytest.raises(ValueError, match=r"schedule must be a string; got \['cosine'\]"):
+        settings(Namespace(config=tmp_path / "run.toml"))
 
 
 def test_command(tmp_path, monkeypatch):

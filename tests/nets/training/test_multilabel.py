@@ -161,7 +161,7 @@ def test_a_run_is_evaluated_from_its_folder(folder, capsys, monkeypatch):
     card = (folder / "run" / "model_card.md").read_text()
     assert "A network that finds any number of labels of an image, trained" in card
     assert f"**F1 {100 * found.f1:.2f} %; exact match {100 * found.exact_match:.2f} %** of 20 test images" in card
-    assert main(["evaluate", str(folder / "run"), "--json", "--flip", "--output", str(folder / "none")]) == 0
+    assert main(["evaluate", str(folder / "run"), "--json", "--flip"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["per_class"]["both"]["recall"] == found.recall[2]
     assert values["mean_average_precision"] == found.mean_average_precision
@@ -169,6 +169,9 @@ def test_a_run_is_evaluated_from_its_folder(folder, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"held-out F1 {100 * found.f1:.2f} %, exact match ")
     assert [line.split()[0] for line in lines[1:]] == ["label", *NAMES]
+    assert main(["evaluate", str(folder / "run"), "--output", str(folder / "none")]) == 2
+    assert "output must be None: there is no picture of several labels" in capsys.readouterr().err
+    assert not (folder / "none").exists()
     assert main(["report", str(folder / "run"), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["figure"] == "f1"
     assert main(["evaluate", str(folder / "run"), "--data", "digits"]) == 2
