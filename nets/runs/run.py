@@ -118,6 +118,9 @@ def train(
     other_epochs = "epochs" in overrides or isinstance(recipe, Recipe)
     asked = recipe_for(data, recipe, {})
     recipe = recipe_for(data, asked, overrides)
+    if evaluate_every != 1 and not recipe.val_fraction:
+        need = "1 where val_fraction is 0, as it counts epochs between looks at the validation part"
+        raise ValueError(f"evaluate_every must be {need}; got {evaluate_every}: test_every is of the test part")
     settings = {name: getattr(recipe, name) for name in overrides}
     named = {"name": name_of(asked), "source": SOURCES.get(name_of(asked) or ""), "overrides": settings}
     model = network_for(model, data, seed, recipe.initialization)

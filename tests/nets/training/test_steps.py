@@ -223,7 +223,6 @@ def test_validation_split():
     ("settings", "validated", "tested"),
     [
         ({}, [], [3]),
-        ({"evaluate_every": 2}, [], [3]),
         ({"test_every": 2}, [], [2, 3]),
         ({"val_fraction": 0.25}, [1, 2, 3], [3]),
         ({"val_fraction": 0.25, "evaluate_every": 2}, [2, 3], [3]),
@@ -258,6 +257,7 @@ def test_starting_from_weights(tmp_path):
     ("settings", "error", "words"),
     [
         ({"evaluate_every": 0}, ValueError, "evaluate_every must be an integer >= 1"),
+        ({"evaluate_every": 2}, ValueError, "evaluate_every must be 1 where val_fraction is 0, .*; got 2: test_every"),
         ({"test_every": -1}, ValueError, "test_every must be an integer >= 0; got -1"),
         ({"on_epoch": 3}, TypeError, "on_epoch must be a function of a row and a network, or None; got int"),
         ({"stop_after": 3}, TypeError, "stop_after must be a time > 0 such as '50m', .*; got 3"),
