@@ -43,7 +43,7 @@ def check_forms(config: Any) -> None:
         for where, channels in config.normed_channels():
             _check_channels(config.norm_layer, groups or 1, where, channels)
     if config.bias and loses_bias(config) and config.normed_everywhere:
-        need = "False where a batch norm follows every convolution that could have one, and takes it away"
+        need = "False where a batch norm takes it away from every convolution that could have one"
         raise ValueError(
             f"bias must be {need}: use batch_norm=False or another norm_layer; got True in {config.notation}"
         )

@@ -126,9 +126,14 @@ class Settings:
         return int(next(getattr(self, name) for name in ("channels_f", "channels") if hasattr(self, name))[0])
 
     @property
+    def reads_normed(self) -> bool:
+        """Tell whether the data of every grid are read through a norm alone, after 1 x 1 convolutions at most."""
+        return False
+
+    @property
     def normed_everywhere(self) -> bool:
-        """Tell whether a norm follows every convolution that could have a bias."""
-        return self.stem != "linear"
+        """Tell whether a norm takes the bias of every convolution away that could have one, if it is a batch norm."""
+        return self.stem != "linear" or self.reads_normed
 
     def normed_channels(self) -> list[tuple[str, int]]:
         """Name and count the channels that norms act on, grid by grid."""
