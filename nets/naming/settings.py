@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from nets.common.checks import check_choices, check_integer, integers, suggestion
 from nets.common.formatting import counted
-from nets.naming.forms import STEMS, check_forms
+from nets.naming.forms import GROUPS, STEMS, check_forms
 from nets.naming.grammar import begin
 from nets.naming.scanner import Scanner
 from nets.naming.values import activation_name, parse_activation
@@ -164,6 +164,8 @@ def check_settings(config: Any, activations: int | None = None) -> None:
         object.__setattr__(config, "activation", activation_name(config.activation))
     parse_activation(config.activation, len(config.nu) if activations is None else activations)
     settle_text(config, "norm_layer")
+    if config.norm_layer == f"group:{GROUPS}":
+        object.__setattr__(config, "norm_layer", "group")
     check_forms(config)
 
 

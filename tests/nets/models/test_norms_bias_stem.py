@@ -193,6 +193,8 @@ def test_counts(name, settings, more):
     [
         ("MgNet[2]-[8]-B^l", {"norm_layer": "groups"}, "norm_layer must be 'batch', 'layer', .*; got 'groups'"),
         ("MgNet[2]-[8]-B^l", {"norm_layer": "group:0"}, "norm_layer must be 'batch', .*; got 'group:0'"),
+        ("MgNet[2]-[8]-B^l", {"norm_layer": "group:04"}, "norm_layer must be 'batch', .*; got 'group:04'"),
+        ("MgNet[2]-[8]-B^l", {"norm_layer": "group:\u0664"}, "norm_layer must be 'batch', .*; got 'group:\u0664'"),
         ("MgNet[2]-[8]-B^l", {"norm_layer": None}, "norm_layer must be 'batch', .*; got None"),
         (
             "MgNet[2]-[(8,12)]-B^l",
@@ -291,6 +293,8 @@ def test_weights_of_another_norm_are_refused():
         nets.create_model("MgNet[1]-[4]-B^l", norm_layer="layer").load_state_dict(model.state_dict())
     config = replace(model.config, norm_layer=" group : 2 ")
     assert config == model.config
+    both = [nets.create_model("MgNet[1]-[64]-B^l", norm_layer=norm).config for norm in ("group", "group:32")]
+    assert both[0] == both[1]
 
 
 def test_theorems_with_a_bias_and_other_stems():
