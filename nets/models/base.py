@@ -252,6 +252,7 @@ def _stem(config: Any, c: int, norm: bool) -> nn.Module:
     if config.stem == "identity":
         return nn.Identity()
     size, stride = (7, 2) if config.input == "imagenet" else (3, 1)
-    norm = norm and config.stem == "default"
-    conv = biased_convolution(config, config.in_channels, c, normed=norm, stride=stride, size=size)
+    linear = config.stem == "linear"
+    norm, normed = norm and not linear, config.reads_normed if linear else norm
+    conv = biased_convolution(config, config.in_channels, c, normed=normed, stride=stride, size=size)
     return nn.Sequential(OrderedDict(conv=conv, norm=normalisation(config, c, norm)))

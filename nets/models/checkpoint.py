@@ -42,18 +42,18 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     return find(path_of(path))[0]
 
 
-def find(path: Path) -> tuple[dict[str, Any], Path]:
-    """Read a record, and say in which file it is."""
+def find(path: Path, argument: str = "checkpoint") -> tuple[dict[str, Any], Path]:
+    """Read a record, and say in which file it is; `argument` is the name of `path` in messages."""
     if not path.is_dir():
-        return _record(path), path
+        return _record(path, argument), path
     newest, previous = path / FILE, path / PREVIOUS
     try:
-        return _record(newest), newest
+        return _record(newest, argument), newest
     except CheckpointError as error:
         if not previous.exists():
             raise
         try:
-            record = _record(previous)
+            record = _record(previous, argument)
         except CheckpointError as second:
             raise CheckpointError(f"{error}; {second}") from second
         where = f"epoch {record['epoch']}, step {record['step']}"
@@ -64,24 +64,26 @@ def find(path: Path) -> tuple[dict[str, Any], Path]:
 def path_of(path: Any, name: str = "checkpoint") -> Path:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"{name} must be the path of a file; got {type(path).__name__}")
+    if path == "":
+        raise ValueError(f"{name} must be the path of a file; got ''")
     return Path(path)
 
 
-def _record(path: Path) -> dict[str, Any]:
-    content = read_file(path)
+def _record(path: Path, argument: str) -> dict[str, Any]:
+    content = read_file(path, argument)
     if not is_record(content):
-        raise CheckpointError(f"checkpoint: {path} was not written by nets.train in this version ({FORMAT!r})")
+        raise CheckpointError(f"{argument}: {path} was not written by nets.train in this version ({FORMAT!r})")
     return content
 
 
-def read_file(path: Path) -> Any:
+def read_file(path: Path, argument: str = "checkpoint") -> Any:
     """Read what torch.save wrote, a checkpoint or something else."""
     try:
         content, whole = checked_file.read(path)
     except checked_file.DamagedFileError as error:
-        raise CheckpointError(f"checkpoint: {error}") from error
+        raise CheckpointError(f"{argument}: {error}") from error
     if is_record(content) and not whole:
-        raise CheckpointError(f"checkpoint: {path} is damaged: it does not end with its SHA-256")
+        raise CheckpointError(f"{argument}: {path} is damaged: it does not end with its SHA-256")
     return content
 
 

@@ -82,7 +82,8 @@ def _named(part: str, names: Sequence[str], model: nn.Module) -> list[str]:
     known = dict.fromkeys(module for name in names for module in _around(name))
     network = model.config.notation if isinstance(model, Network) else type(model).__name__
     need = f"parts of {network} with parameters: {', '.join(module for module in known if '.' not in module)}"
-    need += f", the levels 1 to {grids}" if grids else ""
+    filled = [level for name in names if (level := locate(name).level) is not None] if grids else []
+    need += f", the levels {min(filled) + 1} to {max(filled) + 1}" if filled else ""
     raise ValueError(f"freeze must name {need}; got {part!r}{suggestion(part, known)}")
 
 

@@ -43,12 +43,17 @@ def train_mode(model: nn.Module) -> None:
     A part is frozen where it has parameters and none of them has requires_grad=True; so are the modules in it. Its
     batch norms keep their statistics, and its dropout does nothing.
 
+    Raises:
+        TypeError: `model` is no module of torch.
+
     >>> model = create_model("MgNet[1,1]-[4]-B^l")
     >>> names = freeze(model, "stem")
     >>> train_mode(model)
     >>> model.training, model.stem.norm.training
     (True, False)
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a network; got {type(model).__name__}")
     model.train()
     for module in _frozen(model):
         module.training = False

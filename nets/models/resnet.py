@@ -56,7 +56,7 @@ class ResNet(Network):
         beside = partial(convolution, config.dims, size=1, padding=config.padding)
         steps, c_in = range(1, len(nu)), (config.stem_channels, *config.channels)
 
-        self.A = lists(_count_A(config), lambda l: conv(c[l], c[l], normed=after))
+        self.A = lists(_count_A(config), lambda l: conv(c[l], c[l], normed=after or config.reads_normed))
         self.B = lists(_count_B(config), lambda l: conv(c[l], c[l]))
         self.norm_1 = nn.ModuleList(
             nn.ModuleList(norm(c_in[l] if i == 0 and not after else c[l]) for i in range(nu[l])) for l in range(len(nu))
@@ -64,7 +64,7 @@ class ResNet(Network):
         self.norm_2 = lists(nu, lambda l: norm(c[l]))
         self.R = nn.ModuleList(beside(c[l - 1], c[l], stride=2) for l in steps)
         self.norm_R = nn.ModuleList(norm(c[l], after) for l in steps)
-        if not _restrict_first(config):
+        if not config.restricts_first:
             self.B_0 = nn.ModuleList(conv(c[l - 1], c[l], stride=2) for l in steps)
         if config.kind == "LM-ResNet":
             self.k = nn.ModuleList(
@@ -112,7 +112,7 @@ class ResNet(Network):
     def _block_after(self, l: int, i: int) -> Map:
         """r -> s(R r + A s(B r)), (7.8), with R the identity within a grid; batch norm after each convolution."""
         s, A, B, norm_1, norm_2 = self._parts(l, i)
-        down, first = l > 0 and i == 0, _restrict_first(self.config)
+        down, first = l > 0 and i == 0, self.config.restricts_first
 
         def block(r: Tensor) -> Tensor:
             q = self.norm_R[l - 1](self.R[l - 1](r)) if down else r
@@ -126,7 +126,7 @@ class ResNet(Network):
         R is the identity within a grid; s includes the batch norm before it.
         """
         s, A, B, norm_1, norm_2 = self._parts(l, i)
-        down, first, kind = l > 0 and i == 0, _restrict_first(self.config), self.config.kind
+        down, first, kind = l > 0 and i == 0, self.config.restricts_first, self.config.kind
         plus = kind in ("pre-act ResNet", "LM-ResNet", "WideResNet")
         wide = kind == "WideResNet" and i == 0  # the first block of a grid, on the finest too, changes the channels
         s_before = self.s[l - 1] if down else s
@@ -143,7 +143,7 @@ class ResNet(Network):
 
     def _parts(self, l: int, i: int) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module, nn.Module]:
         """s, A, B and the two batch norms of block i on grid l."""
-        A, B, first = self.A[l], self.B[l], _restrict_first(self.config)
+        A, B, first = self.A[l], self.B[l], self.config.restricts_first
         if l > 0 and i == 0 and not first:
             kernel = self.B_0[l - 1]
         else:
@@ -151,19 +151,14 @@ class ResNet(Network):
         return self.s[l], A[0] if len(A) == 1 else A[i], kernel, self.norm_1[l][i], self.norm_2[l][i]  # type: ignore
 
 
-def _restrict_first(config: ResNetConfig) -> bool:
-    """Tell whether R precedes the first block of a grid: the "tables" reading of shared B, without B^{l,0}."""
-    return config.sharing == "tables" and config.B == "B^l"
-
-
 def _count_A(config: ResNetConfig) -> list[int]:
     """Convolutions A per grid; on the finest grid "tables" shares nothing where B is shared."""
-    return [n if config.A == "A^{l,i}" or (l == 0 and _restrict_first(config)) else 1 for l, n in enumerate(config.nu)]
+    return [n if config.A == "A^{l,i}" or (l == 0 and config.restricts_first) else 1 for l, n in enumerate(config.nu)]
 
 
 def _count_B(config: ResNetConfig) -> list[int]:
     """Convolutions B per grid, the strided B^{l,0} apart."""
-    if _restrict_first(config):
+    if config.restricts_first:
         return [n if l == 0 else 1 for l, n in enumerate(config.nu)]
     own = [n if l == 0 else n - 1 for l, n in enumerate(config.nu)]
     return own if config.B == "B^{l,i}" else [min(n, 1) for n in own]

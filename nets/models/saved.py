@@ -109,9 +109,9 @@ def find(path: Path, argument: str) -> Saved:
     except DamagedFileError as error:
         raise CheckpointError(f"{argument}: {error}") from error
     if path.is_dir():
-        found, file = checkpoints.find(path)
+        found, file = checkpoints.find(path, argument)
     else:
-        found, file = checkpoints.read_file(path), path
+        found, file = checkpoints.read_file(path, argument), path
     if checkpoints.is_record(found):
         return Saved(trained(found), found["model"], found["data"], file)
     state = _state(found, path, argument)

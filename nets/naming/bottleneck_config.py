@@ -29,6 +29,7 @@ class BottleneckConfig(Settings):
     Architecture: ClassVar[Any] = BottleneckArchitecture
     title: ClassVar[str] = "a bottleneck ResNet"
     kind_of_network: ClassVar[str] = "Bottleneck"
+    reads_normed: ClassVar[bool] = True
 
     nu: tuple[int, ...]
     channels: tuple[int, ...]

@@ -39,9 +39,13 @@ class DenseNetConfig(Settings):
     def __post_init__(self) -> None:
         given = self.growth if isinstance(self.growth, tuple | list) else ()
         by_step = {l: integers(f"growth[{l}]", k, 1) for l, k in enumerate(given) if isinstance(k, tuple | list)}
+        settle_grids(self, "DenseNet[2,2]-[(16,12)]", "channels")
+        if by_step and len(given) != len(self.nu):
+            need = f"{counted(len(self.nu), 'width')}, one per grid of nu={self.nu}"
+            raise ValueError(f"growth must hold {need}; got {given}")
         if by_step:
             object.__setattr__(self, "growth", [1 if l in by_step else k for l, k in enumerate(given)])
-        settle_grids(self, "DenseNet[2,2]-[(16,12)]", "channels", "growth")
+        settle_grids(self, "DenseNet[2,2]-[(16,12)]", "growth")
         growth = list(self.growth)
         for l, k in by_step.items():
             if len(k) != self.nu[l]:

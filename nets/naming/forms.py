@@ -14,7 +14,7 @@ from typing import Any
 
 GROUPS = 32
 STEMS = ("default", "linear", "identity")
-_GROUP = re.compile(r"group(?::(\d{1,6}))?")
+_GROUP = re.compile(r"group(?::([1-9][0-9]{0,5}))?")  # one spelling for each number
 
 
 def groups_of(norm_layer: str) -> int | None:
@@ -22,10 +22,9 @@ def groups_of(norm_layer: str) -> int | None:
     if norm_layer in ("batch", "layer"):
         return None
     found = _GROUP.fullmatch(norm_layer) if isinstance(norm_layer, str) else None
-    groups = int(found[1] or GROUPS) if found else 0
-    if groups < 1:
+    if found is None:
         raise ValueError(f"norm_layer must be 'batch', 'layer', 'group' or 'group:8', of 8 groups; got {norm_layer!r}")
-    return groups
+    return int(found[1] or GROUPS)
 
 
 def loses_bias(config: Any) -> bool:
@@ -43,7 +42,7 @@ def check_forms(config: Any) -> None:
         for where, channels in config.normed_channels():
             _check_channels(config.norm_layer, groups or 1, where, channels)
     if config.bias and loses_bias(config) and config.normed_everywhere:
-        need = "False where a batch norm follows every convolution that could have one, and takes it away"
+        need = "False where a batch norm takes it away from every convolution that could have one"
         raise ValueError(
             f"bias must be {need}: use batch_norm=False or another norm_layer; got True in {config.notation}"
         )

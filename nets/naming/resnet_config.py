@@ -21,6 +21,8 @@ ONLY: dict[str, dict[str, str]] = {
     "WideResNet": {"A": "A^{l,i}", "B": "B^{l,i}"},
 }
 """Settings that the definition of a kind fixes."""
+READS_NORMED = ("sigma-ResNet", "Mg-ResNet", "WideResNet")
+"""Kinds that read the data of every grid through a norm, so that a constant in them has no effect before the head."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,21 @@ class ResNetConfig(Settings):
                 raise ValueError(f"{name} must be {need}; got {getattr(self, name)!r}")
 
     @property
+    def restricts_first(self) -> bool:
+        """Tell whether R precedes the first block of a grid: the "tables" reading of shared B, without B^{l,0}."""
+        return self.sharing == "tables" and self.B == "B^l"
+
+    @property
+    def reads_normed(self) -> bool:
+        """Tell whether norms alone read the data r of every grid, as they are in kinds without R r; but "ResNet"."""
+        return self.kind in READS_NORMED or (self.kind != "ResNet" and self.restricts_first)
+
+    @property
     def normed_everywhere(self) -> bool:
-        """Tell whether a norm follows every convolution that could have a bias; none follows A but in "ResNet"."""
-        return super().normed_everywhere and self.kind == "ResNet"
+        """Tell whether a norm takes every bias away: that of A in "ResNet" and where norms read r, not a stem's."""
+        if self.kind == "ResNet":
+            return super().normed_everywhere
+        return self.reads_normed and self.stem != "default"
 
     @property
     def stem_channels(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from nets.common.checks import check_choices, check_integer, integers, suggestion
 from nets.common.formatting import counted
-from nets.naming.forms import STEMS, check_forms
+from nets.naming.forms import GROUPS, STEMS, check_forms
 from nets.naming.grammar import begin
 from nets.naming.scanner import Scanner
 from nets.naming.values import activation_name, parse_activation
@@ -126,9 +126,14 @@ class Settings:
         return int(next(getattr(self, name) for name in ("channels_f", "channels") if hasattr(self, name))[0])
 
     @property
+    def reads_normed(self) -> bool:
+        """Tell whether the data of every grid are read through a norm alone, after 1 x 1 convolutions at most."""
+        return False
+
+    @property
     def normed_everywhere(self) -> bool:
-        """Tell whether a norm follows every convolution that could have a bias."""
-        return self.stem != "linear"
+        """Tell whether a norm takes the bias of every convolution away that could have one, if it is a batch norm."""
+        return self.stem != "linear" or self.reads_normed
 
     def normed_channels(self) -> list[tuple[str, int]]:
         """Name and count the channels that norms act on, grid by grid."""
@@ -159,6 +164,8 @@ def check_settings(config: Any, activations: int | None = None) -> None:
         object.__setattr__(config, "activation", activation_name(config.activation))
     parse_activation(config.activation, len(config.nu) if activations is None else activations)
     settle_text(config, "norm_layer")
+    if config.norm_layer == f"group:{GROUPS}":
+        object.__setattr__(config, "norm_layer", "group")
     check_forms(config)
 
 

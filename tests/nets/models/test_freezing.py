@@ -88,6 +88,13 @@ def test_parts_that_are_not_there(parts, words):
         freeze(NAME, "stem")
 
 
+def test_a_level_that_is_the_stem_alone_is_not_offered():
+    with pytest.raises(ValueError, match="stem, chi, norm, head, the levels 2 to 5; got 'level 1'"):
+        freeze(nets.create_model("VGG11"), "level 1")
+    with pytest.raises(TypeError, match="model must be a network; got NoneType"):
+        nets.train_mode(None)
+
+
 class Part(nn.Sequential):
     """A convolution and modules without parameters whose results depend on the mode."""
 

@@ -37,6 +37,10 @@ OTHERS = [
     ("ResNet[2,2]-[3,4]-A^l-B^{l,i}", {"norm_layer": "layer", "bias": True}),
     ("ResNet[2,2]-[3,4]-A^{l,i}-B^l", {"sharing": "tables", "stem": "identity", **NO_NORM}),
     ("pre-act ResNet[2,2]-[3,4]", {"bias": True}),
+    ("pre-act ResNet[2,2]-[3,4]-A^{l,i}-B^l", {"sharing": "tables", "bias": True}),
+    ("sigma-ResNet[2,2]-[3,4]", {"bias": True}),
+    ("Mg-ResNet[2,2]-[3,4]", {"bias": True}),
+    ("WideResNet[2,1]-[4,6]", {"bias": True}),
     ("sigma-ResNet[2,2]-[4,6]", {"norm_layer": "group:2", "stem": "linear", "bias": True}),
     ("Mg-iResNet[2,2]-[3,4]", NO_NORM),
     ("LM-ResNet[3,2]-[4,6]", {"norm_layer": "group:2", "bias": True}),
@@ -189,6 +193,8 @@ def test_counts(name, settings, more):
     [
         ("MgNet[2]-[8]-B^l", {"norm_layer": "groups"}, "norm_layer must be 'batch', 'layer', .*; got 'groups'"),
         ("MgNet[2]-[8]-B^l", {"norm_layer": "group:0"}, "norm_layer must be 'batch', .*; got 'group:0'"),
+        ("MgNet[2]-[8]-B^l", {"norm_layer": "group:04"}, "norm_layer must be 'batch', .*; got 'group:04'"),
+        ("MgNet[2]-[8]-B^l", {"norm_layer": "group:\u0664"}, "norm_layer must be 'batch', .*; got 'group:\u0664'"),
         ("MgNet[2]-[8]-B^l", {"norm_layer": None}, "norm_layer must be 'batch', .*; got None"),
         (
             "MgNet[2]-[(8,12)]-B^l",
@@ -225,6 +231,8 @@ def test_counts(name, settings, more):
             r"bias must be False where a batch norm .*batch_norm=False or .*; got True in MgNet",
         ),
         ("ResNet[2]-[8]", {"bias": True}, "bias must be False where a batch norm"),
+        ("WideResNet[2]-[8]", {"bias": True, "stem": "linear"}, "bias must be False where a batch norm"),
+        ("Bottleneck[2]-[8]", {"bias": True, "stem": "linear"}, "bias must be False where a batch norm"),
         ("GDFI[2]-[8]-A:K-B:K", {"bias": True}, "bias must be False where a batch norm"),
         ("DenseNet[2]-[8]", {"bias": True}, "bias must be False where a batch norm"),
         ("MgNO[1]-[8]", {"bias": True}, "bias must be False in an MgNO, .* linear W; got True"),
@@ -285,6 +293,8 @@ def test_weights_of_another_norm_are_refused():
         nets.create_model("MgNet[1]-[4]-B^l", norm_layer="layer").load_state_dict(model.state_dict())
     config = replace(model.config, norm_layer=" group : 2 ")
     assert config == model.config
+    both = [nets.create_model("MgNet[1]-[64]-B^l", norm_layer=norm).config for norm in ("group", "group:32")]
+    assert both[0] == both[1]
 
 
 def test_theorems_with_a_bias_and_other_stems():

@@ -134,6 +134,10 @@ def test_messages_name_init_from(first):
         by_init_from(3, None)
     with pytest.raises(nets.CheckpointError, match=r"^init_from: .* holds .*, the model is MgNet\[1\]-\[5\]-B\^l"):
         nets.train("MgNet[1]-[5]-B^l", blobs(), init_from=first, **SETTINGS)
+    with pytest.raises(nets.CheckpointError, match=r"^init_from: there is no file nowhere"):
+        by_init_from("nowhere", None)
+    with pytest.raises(ValueError, match=r"^init_from must be the path of a file; got ''"):
+        by_init_from("", None)
 
 
 def test_a_resumed_run_keeps_its_start(first, tmp_path, monkeypatch):
