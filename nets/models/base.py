@@ -196,10 +196,14 @@ class Network(Configured):
         self.set_activation_checkpointing(enable)
 
     def reset_classifier(self, num_classes: int) -> None:
-        """A new head for this many classes; 0 leaves the pooled features (N, c of grid J)."""
+        """A new head for this many classes; 0 leaves the pooled features (N, c of grid J).
+
+        `transform`, which names the classes of the old head, becomes None.
+        """
         self.config = replace(self.config, num_classes=num_classes)
         weight = next(self.parameters())
         self.head = self.new_head(num_classes).to(weight.device, weight.dtype)
+        self.transform = None
 
     def new_head(self, num_classes: int) -> nn.Module:
         """The linear layer, for every pixel where `dense`, or the identity where there are no classes."""
