@@ -176,10 +176,14 @@ class Network(Configured):
         f = self.stem(x)
         return self.pool(self.s[0](f) if self.config.stem == "default" else f)
 
-    def forward_head(self, u: Tensor) -> Tensor:
-        """Global average pooling of features (N, c, n, ...), unless `dense`, and the linear map to num_classes."""
+    def forward_head(self, u: Tensor, pre_logits: bool = False) -> Tensor:
+        """Global average pooling of features (N, c, n, ...), unless `dense`, and the linear map to num_classes.
+
+        With `pre_logits` what the linear map takes is returned, as in timm.
+        """
         check_features(u, self.config.dims, self.features)
-        return self.head(u if self.dense else u.mean(dim=tuple(range(2, u.ndim))))
+        pooled = u if self.dense else u.mean(dim=tuple(range(2, u.ndim)))
+        return pooled if pre_logits else self.head(pooled)
 
     def set_activation_checkpointing(self, enable: bool = True) -> None:
         """Recompute the maps of a level in the backward pass instead of keeping their values, or stop doing so.
