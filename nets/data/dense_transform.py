@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from nets.data.dataset import normalised
+from nets.data.dataset import checked_names, normalised
 from nets.data.dense import DenseDataset, in_units
+from nets.data.transform import check_transform
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class DenseTransform:
     white = 1.0
     """As of `Transform`: pixels of bytes are in [0, 1], and floats as they are."""
 
+    def __post_init__(self) -> None:
+        check_transform(self)
+
     @classmethod
     def of(cls, data: DenseDataset) -> DenseTransform:
         """Make the transform of a data set."""
@@ -51,8 +55,10 @@ class DenseTransform:
     @classmethod
     def described(cls, description: Mapping[str, Any]) -> DenseTransform:
         """Make it from the description of a data set in a checkpoint (`nets.runs.provenance.describe`)."""
-        names = ("shape", "mean", "std", "classes", "target_mean", "target_std")
-        return cls(description["name"], *(tuple(description[name]) for name in names))
+        shape, mean, std, *targets = (
+            tuple(description[name]) for name in ("shape", "mean", "std", "target_mean", "target_std")
+        )
+        return cls(description["name"], shape, mean, std, checked_names(description["classes"]), *targets)
 
     @property
     def is_regression(self) -> bool:

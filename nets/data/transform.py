@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import unicodedata
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from nets.data.dataset import checked_names
 from nets.data.decode import MODES, convert_image, fit_image, open_image
 
 if TYPE_CHECKING:
@@ -29,6 +31,25 @@ def _renumbered(labels: Tensor, numbers: list[int], classes: int) -> Tensor:
     found = labels.new_zeros(len(labels), classes)
     found[:, numbers] = labels
     return found
+
+
+def check_transform(transform: Any) -> None:
+    """Refuse a transform that no data set has, such as one from an edited file; it would give other scores silently.
+
+    Raises:
+        TypeError, ValueError: naming the field.
+    """
+    shape = transform.shape
+    if len(shape) < 2 or not all(type(n) is int and n > 0 for n in shape):
+        raise ValueError(f"shape must be (channels, n, ...), positive integers; got {shape!r}")
+    for name in ("mean", "std"):
+        values = getattr(transform, name)
+        if not all(isinstance(v, float | int) and math.isfinite(v) and (name == "mean" or v > 0) for v in values):
+            kind = "numbers" if name == "mean" else "positive numbers"
+            raise ValueError(f"{name} must be {kind}, one per channel; got {values!r}")
+        if len(values) != shape[0]:
+            raise ValueError(f"{name} must have {shape[0]} values, one per channel; got {values!r}")
+    checked_names(transform.class_names)
 
 
 class Picture(NamedTuple):
@@ -65,6 +86,11 @@ class Transform:
     resize: int | None = None
     multilabel: bool = False
 
+    def __post_init__(self) -> None:
+        check_transform(self)
+        if not (isinstance(self.white, float | int) and 0 < self.white < math.inf):
+            raise ValueError(f"white must be a positive number; got {self.white!r}")
+
     @classmethod
     def of(cls, data: Dataset | Mapping[str, Any]) -> Transform:
         """Make the transform of a data set, or of its description in a checkpoint.
@@ -82,7 +108,7 @@ class Transform:
             shape=tuple(data["shape"]),
             mean=tuple(data["mean"]),
             std=tuple(data["std"]),
-            class_names=tuple(data["classes"]),
+            class_names=checked_names(data["classes"]),
             white=data["white"],
             resize=data.get("resize"),
             multilabel=data.get("multilabel", False),

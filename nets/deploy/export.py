@@ -18,6 +18,8 @@ from nets.common.paths import make_folder_of
 from nets.data import DenseTransform, Transform
 from nets.deploy.sizes import Shape, further, taken, traced
 from nets.models.base import Network
+from nets.models.checkpoint import path_of
+from nets.models.input_checks import check_class_names
 from nets.models.modes import evaluating
 
 BATCH, OTHER = 3, 5
@@ -27,6 +29,7 @@ PER_LAYER = 64
 some thousand products of either sign."""
 PRECISIONS = {"torch": (torch.float32, torch.float64), "onnx": (torch.float32,)}
 """Precisions of the weights: others are too coarse to compare, and onnxruntime has no double convolutions."""
+ENDINGS = {"torch": ".pt2", "onnx": ".onnx"}
 CLASSES, MEAN, STD, INPUT, SHAPE = "class_names", "mean", "std", "input", "shape"
 """Names of JSON texts in the file: of extra files in that of torch.export, of metadata entries in ONNX.
 
@@ -132,9 +135,15 @@ def export(
     """
     if not isinstance(model, Network):
         raise TypeError(f"model must be a nets.Network; got {type(model).__name__}")
-    if to not in WRITERS:
+    if not isinstance(to, str) or to not in WRITERS:
         raise ValueError(f"to must be one of {', '.join(map(repr, WRITERS))}; got {to!r}")
-    path = Path(path)
+    for name, value in (("normalise", normalise), ("overwrite", overwrite)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False; got {value!r}")
+    path = path_of(path, "path")
+    other = next((kind for kind, ending in ENDINGS.items() if kind != to and path.suffix.lower() == ending), None)
+    if other is not None:
+        raise ValueError(f"path must not end in {path.suffix} for a file {to!r}: to={other!r} writes those; got {path}")
     if path.is_file() and not overwrite:
         raise ValueError(f"output: {path} exists already; choose another name, or overwrite=True (--overwrite)")
     transform = model.transform
@@ -146,10 +155,16 @@ def export(
     wrapped = Classifier(model, transform if normalise else None, shape)
     size = traced(model, shape)
     with _as_it_runs(wrapped), _temporary(path) as file:
+        images = _images(wrapped, BATCH, size)
+        check_class_names(transform, wrapped(images).shape[1])
         try:
-            run = WRITERS[to](wrapped, _images(wrapped, BATCH, size), file)
-        except (ImportError, OSError):
+            with warnings.catch_warnings():  # of torch, on its own workings
+                warnings.simplefilter("ignore")
+                run = WRITERS[to](wrapped, images, file)
+        except ImportError:
             raise
+        except OSError as error:
+            raise ValueError(f"output: {path} cannot be written: {error.strerror or error}") from error
         except Exception as error:  # of torch, whose kinds differ by version
             why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
             raise ExportError(f"{path}: the {to} file cannot be written{_hint(shape)}: {why}") from error
@@ -263,11 +278,9 @@ def _to_onnx(wrapped: Classifier, images: Tensor, file: Path) -> Callable[[Tenso
         need = "onnx, onnxscript and onnxruntime: pip install mgnet-multigrid[onnx]"
         raise ImportError(f"ONNX files need {need}") from error
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that are not needed here
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        names: dict[str, Any] = {"input_names": ["images"], "output_names": ["scores"]}
-        shapes = _open(wrapped)
-        program: Any = torch.onnx.export(wrapped, (images,), **names, dynamic_shapes=shapes, dynamo=True, verbose=False)
+    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["scores"]}
+    shapes = _open(wrapped)
+    program: Any = torch.onnx.export(wrapped, (images,), **names, dynamic_shapes=shapes, dynamo=True, verbose=False)
     program.model.metadata_props.update(_texts(wrapped))
     program.save(str(file), external_data=False)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])

@@ -18,6 +18,7 @@ from nets.data.decode import ImageFileError
 from nets.data.given import as_tensor
 from nets.data.tree import images_in
 from nets.models.base import Network
+from nets.models.input_checks import check_class_names
 from nets.models.modes import evaluating
 from nets.training.dense_evaluation import predict_dense
 
@@ -131,7 +132,9 @@ def _batch(model: Network, paths: list[Path], top: int, invert: bool) -> list[Pr
             pixels.append(picture.pixels)
             good.append(i)
     if pixels:
-        chances, classes = probabilities(model, torch.stack(pixels)).topk(min(top, len(transform.class_names)), dim=1)
+        found = probabilities(model, torch.stack(pixels))
+        check_class_names(transform, found.shape[1])
+        chances, classes = found.topk(min(top, len(transform.class_names)), dim=1)
         for i, row, best in zip(good, chances.tolist(), classes.tolist(), strict=True):
             named = tuple((transform.class_names[k], chance) for k, chance in zip(best, row, strict=True))
             read[i] = Prediction(read[i].path, named, read[i].changes)

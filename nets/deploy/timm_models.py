@@ -38,7 +38,8 @@ def register_timm() -> list[str]:
 
     `timm.create_model(name, num_classes=, in_chans=, features_only=, pretrained=)` then makes the network of
     `create_model`, whose other settings may follow. Trained weights that come with this package are tags, such as
-    "mgnet_22_16_bl.digits". Nothing is downloaded. A second call changes nothing.
+    "mgnet_22_16_bl.digits". Nothing is downloaded, unless the caller
+    names a repository to timm. A second call changes nothing.
 
     Raises:
         ImportError: timm is missing (pip install mgnet-multigrid[timm]).
@@ -84,18 +85,31 @@ def _entry(name: str, network: str) -> Callable[..., nn.Module]:
         pretrained: bool = False,
         pretrained_cfg: Any = None,
         pretrained_cfg_overlay: Any = None,
-        cache_dir: Any = None,  # nothing is downloaded
+        cache_dir: Any = None,
         **settings: Any,
     ) -> nn.Module:
-        from timm.models import resolve_pretrained_cfg
+        from timm.models import load_pretrained, resolve_pretrained_cfg
 
         cfg = resolve_pretrained_cfg(name, pretrained_cfg, pretrained_cfg_overlay)
-        if pretrained and cfg.tag not in entries():
+        settings.pop("pretrained_model_args", None)  # timm gives those of a hub's folder twice
+        for rate in ("drop_rate", "drop_path_rate"):  # timm's training script always gives them
+            if settings.get(rate) == 0:
+                del settings[rate]
+        sources = [key for key in ("file", "url", "hf_hub_id", "state_dict") if getattr(cfg, key)]
+        ours = cfg.tag in entries() and sources == ["file"] and cfg.file == str(path_of(cfg.tag))
+        if pretrained and not (ours or sources):
             raise ValueError(f"pretrained must be False for {name}, of which there are no trained weights; got True")
-        if not pretrained and "in_channels" not in settings:
+        if pretrained and not ours and settings.get("features_only"):
+            where = ", ".join(sources)
+            need = f"features_only must be False for weights from elsewhere ({where} of pretrained_cfg)"
+            raise ValueError(f"{need}; got True for {name}")
+        if not (pretrained and ours) and "in_channels" not in settings:
             settings.setdefault("in_chans", cfg.input_size[0])
-        model: Any = create_model(network, pretrained=cfg.tag if pretrained else False, **settings)
+        model: Any = create_model(network, pretrained=cfg.tag if pretrained and ours else False, **settings)
         model.pretrained_cfg = model.default_cfg = cfg.to_dict()
+        if pretrained and not ours:  # timm reads what the caller names to it
+            config = model.config
+            load_pretrained(model, model.pretrained_cfg, config.num_classes, config.in_channels, cache_dir=cache_dir)
         return model
 
     make.__name__ = make.__qualname__ = name

@@ -176,10 +176,14 @@ class Network(Configured):
         f = self.stem(x)
         return self.pool(self.s[0](f) if self.config.stem == "default" else f)
 
-    def forward_head(self, u: Tensor) -> Tensor:
-        """Global average pooling of features (N, c, n, ...), unless `dense`, and the linear map to num_classes."""
+    def forward_head(self, u: Tensor, pre_logits: bool = False) -> Tensor:
+        """Global average pooling of features (N, c, n, ...), unless `dense`, and the linear map to num_classes.
+
+        With `pre_logits` what the linear map takes is returned, as in timm.
+        """
         check_features(u, self.config.dims, self.features)
-        return self.head(u if self.dense else u.mean(dim=tuple(range(2, u.ndim))))
+        pooled = u if self.dense else u.mean(dim=tuple(range(2, u.ndim)))
+        return pooled if pre_logits else self.head(pooled)
 
     def set_activation_checkpointing(self, enable: bool = True) -> None:
         """Recompute the maps of a level in the backward pass instead of keeping their values, or stop doing so.
@@ -196,10 +200,14 @@ class Network(Configured):
         self.set_activation_checkpointing(enable)
 
     def reset_classifier(self, num_classes: int) -> None:
-        """A new head for this many classes; 0 leaves the pooled features (N, c of grid J)."""
+        """A new head for this many classes; 0 leaves the pooled features (N, c of grid J).
+
+        `transform`, which names the classes of the old head, becomes None.
+        """
         self.config = replace(self.config, num_classes=num_classes)
         weight = next(self.parameters())
         self.head = self.new_head(num_classes).to(weight.device, weight.dtype)
+        self.transform = None
 
     def new_head(self, num_classes: int) -> nn.Module:
         """The linear layer, for every pixel where `dense`, or the identity where there are no classes."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from nets.data import DenseTransform, Transform
 from nets.models.registry import Configured
 
 
@@ -27,6 +28,14 @@ def check_input(model: Configured, x: Tensor, name: str = "x") -> None:
         raise ValueError(f"{name} must have shape {need}; got {tuple(x.shape)}")
     check_pixels(model, name, tuple(x.shape), x.shape[2:])
     _check_kind(model, x, name)
+
+
+def check_class_names(transform: Transform | DenseTransform | None, outputs: int) -> None:
+    """Refuse a transform that names another number of classes than a network has outputs; a regression has no names."""
+    names = () if transform is None else transform.class_names
+    if len(names) != outputs and (names or isinstance(transform, Transform)):
+        need = f"model.transform must name the {outputs} outputs of the network"
+        raise ValueError(f"{need}; got {len(names)} class names: {', '.join(map(repr, names[:10]))}")
 
 
 def check_features(u: Tensor, dims: int, channels: int) -> None:

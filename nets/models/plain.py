@@ -69,14 +69,14 @@ class PlainNet(Network):
             for convs, norms, s, R in grids
         ]
 
-    def forward_head(self, u: Tensor) -> Tensor:
+    def forward_head(self, u: Tensor, pre_logits: bool = False) -> Tensor:
         """Pooling, the fully connected layers, each but the last with s: (N, num_classes)."""
         check_features(u, self.config.dims, self.config.channels[-1])
         average = ADAPTIVE_POOL[self.config.dims](self.config.plan.pixels)
         u = average(self.R[-1](u)).flatten(1)
         for linear in self.hidden:
             u = self.s[-1](linear(u))
-        return self.head(u)
+        return u if pre_logits else self.head(u)
 
     @property
     def feature_info(self) -> FeatureInfos:

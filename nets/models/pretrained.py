@@ -53,6 +53,8 @@ def chosen(model: str, pretrained: Any) -> str:
     kind = ValueError if isinstance(pretrained, bool | str) else TypeError
     there = ", ".join(f"{name!r} of {entry['model']}" for name, entry in entries().items())
     hint = suggestion(pretrained, fitting) if isinstance(pretrained, str) else ""
+    if pretrained is True and fitting:
+        hint = f", of which there are {len(fitting)}: name one"
     raise kind(
         f"pretrained must be False or name weights that come with this package: {there}; got {pretrained!r} for "
         f"{model!r}{hint}; weights=PATH takes those of a run or of the hub"

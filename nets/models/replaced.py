@@ -15,7 +15,7 @@ from torch import nn
 from nets.models.registry import Configured, network
 from nets.naming.settings import Settings
 
-NOT_THE_FUNCTION = ("training", "momentum", "inplace", "activation_checkpointing")
+NOT_THE_FUNCTION = ("training", "momentum", "inplace", "activation_checkpointing", "transform", "origin")
 """Attributes of modules that do not change what a network computes in evaluation mode."""
 ABSENT = "absent"
 

@@ -87,12 +87,12 @@ class ResNet(Network):
             for l in range(last + 1)
         ]
 
-    def forward_head(self, u: Tensor) -> Tensor:
+    def forward_head(self, u: Tensor, pre_logits: bool = False) -> Tensor:
         """Global average pooling of features (N, c, n, ...), then the linear layer: (N, num_classes)."""
         if self.config.kind == "WideResNet":
             check_features(u, self.config.dims, self.features)
             u = self.s[-1](self.norm_head(u))
-        return super().forward_head(u)
+        return super().forward_head(u, pre_logits)
 
     def _own_blocks(self, l: int) -> range:
         """The blocks that are steps on grid l: all but the one that leads to it."""

@@ -40,6 +40,10 @@ def check_state(model: Configured, state: Mapping[str, Any], *, strict: bool = T
     wrong = next((name for name, weight in state.items() if name in own and not isinstance(weight, Tensor)), None)
     if wrong is not None:
         raise TypeError(f"state_dict must map names to tensors; {wrong} is a {type(state[wrong]).__name__}")
+    floats = [name for name, weight in own.items() if weight.is_floating_point() and name in state]
+    wrong = next((name for name in floats if not state[name].is_floating_point()), None)
+    if wrong is not None:  # integers of a quantised network would be taken without their scales
+        raise TypeError(f"state_dict must hold floating-point weights; {wrong} is {state[wrong].dtype}")
     differences = _differences(model, state, strict)
     if differences:
         more = f"; {len(differences)} weights differ in all" if len(differences) > 1 else ""

@@ -14,6 +14,7 @@ import torch
 from nets.models import checkpoint as checkpoints
 from nets.models.base import Network
 from nets.models.checkpoint import CheckpointError
+from nets.models.input_checks import check_class_names
 from nets.models.registry import network
 from nets.models.replaced import summed_up
 from nets.models.saved import Saved, find, transform_of
@@ -63,12 +64,20 @@ def load(checkpoint: str | os.PathLike[str], into: Network | None = None) -> Net
     try:
         model = _made(saved) if into is None else into
         model.load_state_dict(state)
-        model.transform = model.transform if data is None else transform_of(data)
+        if data is not None:
+            model.transform = transform_of(data)
+            if not _has_other_head(described_as):
+                check_class_names(model.transform, model.num_classes)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         which, why = "its own model" if into is None else "into", f"{type(error).__name__}: {error}".splitlines()[0]
         raise CheckpointError(f"checkpoint: {checkpoint} does not fit {which} ({why[:200]})") from error
     model.origin = origin(saved)
     return model.eval()
+
+
+def _has_other_head(description: Mapping[str, Any] | None) -> bool:
+    replaced = (description or {}).get("modules") or {}
+    return any(f"{name}.".startswith(HEAD) for name in replaced)
 
 
 def _made(saved: Saved) -> Network:
@@ -111,7 +120,7 @@ def load_weights(model: Network, path: str | os.PathLike[str], argument: str = "
         state = {name: w for name, w in state.items() if name not in theirs} | {name: own[name] for name in ours}
     try:
         model.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise CheckpointError(f"{argument}: {path}: {error}") from error
     model.origin = origin(saved)
     if theirs != ours and head:

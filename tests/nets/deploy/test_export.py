@@ -211,9 +211,9 @@ def test_bad_shapes(shape, error, to, tmp_path):
     with pytest.raises(
         error, match=rf"shape must be \(2, n, n\), n an integer, or None.*; got {re.escape(repr(shape))}"
     ):
-        nets.export(network(), tmp_path / "a.pt2", to, shape=shape, normalise=False)
+        nets.export(network(), tmp_path / "a", to, shape=shape, normalise=False)
     with pytest.raises(ValueError, match="shape is too small: grid 1 of 2"):
-        nets.export(network(), tmp_path / "a.pt2", to, shape=(2, 1, 1), normalise=False)
+        nets.export(network(), tmp_path / "a", to, shape=(2, 1, 1), normalise=False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -223,11 +223,11 @@ def test_bad_shapes(shape, error, to, tmp_path):
 def test_precisions_that_a_file_cannot_have(to, kind, tmp_path):
     model = network().to(getattr(torch, kind))
     with pytest.raises(ValueError, match=rf"model must have weights that are all float32.*'{to}'.*; got torch\.{kind}"):
-        nets.export(model, tmp_path / "a.pt2", to)
+        nets.export(model, tmp_path / "a", to)
     mixed = network()
     mixed.head.to(getattr(torch, kind))
     with pytest.raises(ValueError, match=rf"; got torch\.{min(kind, 'float32')}, torch\.{max(kind, 'float32')}"):
-        nets.export(mixed, tmp_path / "a.pt2", to)
+        nets.export(mixed, tmp_path / "a", to)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -318,3 +318,37 @@ def test_command(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "new" / "folder" / "a.pt2").exists()
     assert main(["export", str(tmp_path / "run"), "--output", str(tmp_path / "run" / "record.json" / "a.pt2")]) == 2
     assert "record.json is a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"path": None}, TypeError, "path must be the path of a file; got NoneType"),
+        ({"path": "a.onnx"}, ValueError, "path must not end in .onnx for a file 'torch': to='onnx' writes those"),
+        ({"path": "a.pt2", "to": "onnx"}, ValueError, "path must not end in .pt2 for a file 'onnx'"),
+        ({"to": ["onnx"]}, ValueError, r"to must be one of 'torch', 'onnx'; got \['onnx'\]"),
+        ({"normalise": "no"}, TypeError, "normalise must be True or False; got 'no'"),
+        ({"overwrite": 1}, TypeError, "overwrite must be True or False; got 1"),
+        ({"path": "/proc/a.pt2"}, ValueError, r"output: /proc/a.pt2 cannot be written: "),
+    ],
+)
+def test_arguments_that_mean_nothing(arguments, error, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=words):
+        nets.export(network(), **{"path": "a.pt2", **arguments})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_class_names_of_another_head_are_not_written(tmp_path):
+    model = network()
+    model.head = torch.nn.Linear(4, 3)
+    with pytest.raises(ValueError, match=r"model.transform must name the 3 outputs .*; got 4 class names: 'a', 'b'"):
+        nets.export(model, tmp_path / "a.pt2")
+    model.reset_classifier(3)
+    assert model.transform is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_said_of_the_workings_of_torch(tmp_path, recwarn):
+    nets.export(network().to(memory_format=torch.channels_last), tmp_path / "a.pt2")
+    assert recwarn.list == []

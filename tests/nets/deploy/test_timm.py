@@ -66,6 +66,35 @@ def test_trained_weights_of_timm(tmp_path):
     assert torch.equal(again.head.weight, own.head.weight)
 
 
+@needs_timm
+def test_weights_that_timm_is_told_of(tmp_path):
+    import timm
+
+    nets.register_timm()
+    model = timm.create_model(DIGITS, pretrained=True)
+    model.head.weight.data *= 2
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    own = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(tmp_path / "pytorch_model.bin")}}
+    again = timm.create_model(DIGITS, **own)
+    assert again.config == model.config
+    assert torch.equal(again.head.weight, model.head.weight)
+    assert torch.equal(timm.create_model(DIGITS, num_classes=3, **own).stem.conv.weight, model.stem.conv.weight)
+    with pytest.raises(ValueError, match=r"features_only must be False for weights from elsewhere \(file of"):
+        timm.create_model(DIGITS, features_only=True, **own)
+    with pytest.raises(ValueError, match="pretrained must be False for mgnet_22_16_bl"):
+        timm.create_model("mgnet_22_16_bl", pretrained=True, pretrained_cfg={"num_classes": 10})
+
+
+@needs_timm
+def test_rates_of_nought_are_taken_as_timm_gives_them():
+    import timm
+
+    nets.register_timm()
+    assert timm.create_model(DIGITS, drop_rate=0.0).config == timm.create_model(DIGITS).config
+    with pytest.raises(TypeError, match="no argument 'drop_rate'"):
+        timm.create_model(DIGITS, drop_rate=0.1)
+
+
 @pytest.mark.skipif(importlib.util.find_spec("safetensors") is None, reason="safetensors not installed")
 def test_a_folder_of_the_hub_is_read_by_others(tmp_path):
     import json

@@ -79,6 +79,7 @@ def test_true_takes_the_only_weights_and_spelling_does_not_matter():
         ),
         (MODEL, {"pretrained": "digit"}, ValueError, "pretrained must be .*; got 'digit' .*did you mean 'digits'"),
         ("MgNet[1]-[4]-B^l", {"pretrained": True}, ValueError, "pretrained must be False or name weights"),
+        ("MgNet[1,1,2]-[8,16,32]-B^l", {"pretrained": True}, ValueError, "got True .*, of which there are 2: name one"),
         (MODEL, {"pretrained": 1}, TypeError, "pretrained must be False or name weights.*; got 1"),
         (MODEL, {**DIGITS, "weights": "a.pt"}, ValueError, "pretrained and weights both name weights"),
         (MODEL, {**DIGITS, "in_channels": 3}, nets.CheckpointError, "pretrained: .* holds .*in_channels"),

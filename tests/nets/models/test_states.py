@@ -154,6 +154,17 @@ def test_arrays_are_no_tensors():
         model.load_state_dict({name: w.numpy() for name, w in model.state_dict().items()})
 
 
+@pytest.mark.parametrize("kind", [torch.int8, torch.complex64])
+def test_weights_of_another_kind_of_number(kind, tmp_path):
+    model, words = nets.create_model(NAME), f"must hold floating-point weights; head.weight is {kind}"
+    state = {name: w.to(kind) if name == "head.weight" else w for name, w in model.state_dict().items()}
+    with pytest.raises(TypeError, match=words):
+        model.load_state_dict(state)
+    torch.save(state, tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match=rf"weights: .*a\.pt: .*{words}"):
+        nets.create_model(NAME, weights=tmp_path / "a.pt")
+
+
 def test_a_loose_load_takes_what_fits():
     model, other = nets.create_model(NAME), nets.create_model("MgNet[2,1,1,1]-[4,4,6,6]-B^{l,i}")
     found = model.load_state_dict(other.state_dict(), strict=False)

@@ -17,10 +17,14 @@ def test_names_of_the_head(family):
     model = create(family, num_classes=5)
     assert model.num_classes == 5
     assert model.get_classifier() is model.head
-    assert model.num_features == model.forward_features(X).shape[1]
+    features = model.eval().forward_features(X)
+    assert model.num_features == features.shape[1]
+    pooled = model.forward_head(features, pre_logits=True)
+    assert torch.equal(model.head(pooled), model(X))
     model.reset_classifier(0)
     assert model.num_classes == 0
     assert isinstance(model.get_classifier(), nn.Identity)
+    assert torch.equal(model(X), pooled)
 
 
 @every_family

@@ -68,6 +68,27 @@ def test_class_names_may_be_written_anew(run, tmp_path):
         nets.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("entry", "value", "words"),
+    [
+        ("classes", ["x"], "model.transform must name the 3 outputs of the network; got 1 class names: 'x'"),
+        ("classes", "abc", "class_names must be strings, one per class.*; got 'abc'"),
+        ("mean", ["a"], r"mean must be numbers, one per channel; got \('a',\)"),
+        ("mean", [1, 2], r"mean must have 1 values, one per channel; got \(1, 2\)"),
+        ("std", [0.0], r"std must be positive numbers, one per channel; got \(0.0,\)"),
+        ("white", "16", "white must be a positive number; got '16'"),
+        ("shape", [1, -6, 6], r"shape must be \(channels, n, ...\), positive integers; got \(1, -6, 6\)"),
+    ],
+)
+def test_what_no_data_has_is_refused(run, entry, value, words, tmp_path):
+    file = nets.export_hub(run.checkpoint, tmp_path) / "config.json"
+    config = json.loads(file.read_text())
+    config["data"][entry] = value
+    file.write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=f"checkpoint: .*{words}"):
+        nets.load(tmp_path)
+
+
 def test_other_folders(run, tmp_path):
     with pytest.raises(CheckpointError, match=r"holds no network: checkpoint\.pt of a run, or config\.json and model"):
         nets.load(tmp_path)
