@@ -336,3 +336,8 @@ def test_labels_of_a_file_that_are_no_integers_are_named(tmp_path, labels):
 def test_strings_as_labels_are_named():
     with pytest.raises(TypeError, match="got ndarray of <U1"):
         nets.data.from_arrays(torch.rand(2, 1, 4, 4), np.array(["a", "b"]))
+
+
+def test_the_seed_of_a_folder_is_checked(tmp_path):
+    with pytest.raises(ValueError, match="seed must be an integer >= 0; got -1"):
+        nets.data.load(f"folder:{tmp_path}", seed=-1)
