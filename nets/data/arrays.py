@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nets.common import randomness
+from nets.common.checks import check_integer
 from nets.data.dataset import Dataset, check_finite, checked_names, labels_of, raw_values, statistics
 from nets.data.dense import Data, DenseDataset, checked_targets
 from nets.data.given import as_tensor
@@ -47,6 +48,7 @@ def from_arrays(
     >>> nets.data.from_arrays(x, y, class_names=("cat", "dog"))
     Dataset('arrays', 32 images for training, 8 for testing, 1 x 8 x 8 torch.float32, 2 classes)
     """
+    check_integer("seed", seed, 0)
     if (x_test is None) != (y_test is None):
         raise ValueError(f"x_test and y_test go together; got no {'x' if x_test is None else 'y'}_test")
     images, targets, dense = _checked("x", x, y)

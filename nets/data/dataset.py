@@ -251,7 +251,7 @@ def whole_numbers(name: str, labels: Any) -> Tensor:
     """
     labels = as_tensor(labels)
     if not isinstance(labels, Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor or an array of integers; got {type(labels).__name__}")
+        raise TypeError(f"{name} must be a torch.Tensor or an array of integers; got {kind_of(labels)}")
     if labels.is_floating_point() or labels.is_complex() or labels.ndim != 1:
         raise ValueError(
             f"{name} must be integer labels (N,) from 0; got {labels.dtype} of shape {tuple(labels.shape)}"

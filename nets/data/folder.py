@@ -51,6 +51,7 @@ def image_folder(
     """
     folder = Path(folder)
     check_text("data", folder)
+    check_integer("seed", seed, 0)
     if size is not None:
         check_integer("size", size, 1)
     if not isinstance(skip_damaged, bool):

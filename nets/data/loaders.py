@@ -94,9 +94,14 @@ def _pairs(data: TorchData) -> tuple[bool, int | None, Iterable[Any]]:
     if not isinstance(data, DataLoader):
         return _in_order(data, range(_length(data)), 0)
     if isinstance(data.dataset, IterableDataset):
-        return data.batch_size is None, None, data
+        if data.collate_fn is default_collate or data.batch_size is None:
+            return True, None, data.dataset  # workers would each give every item, unless they share them out
+        return False, None, DataLoader(data.dataset, data.batch_size, collate_fn=data.collate_fn)
     usual = type(data.batch_sampler) in (BatchSampler, type(None))
-    if not usual or type(data.sampler) not in (*WHOLE, SubsetRandomSampler):
+    drawn = isinstance(data.sampler, RandomSampler) and (
+        data.sampler.replacement or data.sampler.num_samples != _length(data.dataset)
+    )
+    if not usual or drawn or type(data.sampler) not in (*WHOLE, SubsetRandomSampler):
         other = type(data.sampler if usual else data.batch_sampler).__name__
         raise TypeError(
             f"data must be a DataLoader that gives each item once; this one draws by {other}: give its data set "

@@ -63,7 +63,8 @@ def load_file(path: str | os.PathLike[str], *, name: str | None = None) -> Data:
     others = sorted(arrays.keys() - {*needed, "class_names"})
     if lacking:
         has = f", and has {', '.join(others)}" if others else ""
-        raise ValueError(f"{file} must hold the arrays {', '.join(needed)}; it lacks {', '.join(lacking)}{has}")
+        either = f", or {', '.join(IMAGES)}" if needed is ARRAYS else ""
+        raise ValueError(f"{file} must hold the arrays {', '.join(needed)}{either}; it lacks {', '.join(lacking)}{has}")
     if others:
         warnings.warn(f"{file}: {', '.join(others)} is not read", stacklevel=2)
     with open(file, "rb") as stream:
@@ -82,6 +83,11 @@ def load_file(path: str | os.PathLike[str], *, name: str | None = None) -> Data:
 
 def _of_images(name: str, known: dict[str, Any], settings: dict[str, Any]) -> Dataset:
     labels = known["train_labels"]
+    for key in ("train_labels", "test_labels"):
+        if known[key].dtype.kind not in "biuf" or known[key].size == 0:
+            raise ValueError(
+                f"{key} must be integers (N,) with N >= 1; got {known[key].dtype} of shape {known[key].shape}"
+            )
     count = labels.shape[1] if labels.ndim == 2 else int(max(labels.max(), known["test_labels"].max())) + 1
     settings["class_names"] = settings["class_names"] or tuple(map(str, range(count)))
     data = Dataset(name, **known, **settings)

@@ -9,6 +9,7 @@ from PIL import Image
 from torch.utils.data import (
     DataLoader,
     IterableDataset,
+    RandomSampler,
     Subset,
     SubsetRandomSampler,
     TensorDataset,
@@ -214,7 +215,7 @@ def test_more_than_memory_is_said_at_the_first_item(monkeypatch):
     with pytest.raises(ValueError, match=r"fit into 360 bytes of memory; all items have 432: .*'folder:PATH'"):
         collect(Many(*range(6)))
     assert asked == [0]
-    with pytest.raises(ValueError, match=r"360 bytes of memory; 3 batches have 456"):
+    with pytest.raises(ValueError, match=r"360 bytes of memory; 3 items have 456"):
         collect(DataLoader(Stream(), batch_size=1))
 
 
@@ -298,3 +299,45 @@ def test_checkpoints_from_before_labels_had_checksums_go_on(tmp_path):
     checkpoints.save(run, content)
     assert same(nets.train(MODEL, data, resume=True, **settings), whole)
     assert len(nets.runs.held_out(run).test_labels) == 2
+
+
+class _Stream(IterableDataset):
+    def __iter__(self):
+        return ((torch.full((1, 4, 4), float(i)), i % 2) for i in range(12))
+
+
+def test_workers_do_not_repeat_a_stream():
+    x, y = collect(DataLoader(_Stream(), 4, num_workers=2))
+    assert x[:, 0, 0, 0].tolist() == list(range(12))
+    assert y.tolist() == [0, 1] * 6
+
+
+@pytest.mark.parametrize("settings", [{"replacement": True}, {"num_samples": 5}])
+def test_a_sampler_that_draws_again_or_not_all_is_refused(settings):
+    items = TensorDataset(torch.rand(12, 1, 4, 4), torch.arange(12) % 2)
+    with pytest.raises(TypeError, match="this one draws by RandomSampler"):
+        collect(DataLoader(items, 4, sampler=RandomSampler(items, **settings)))
+
+
+@pytest.mark.parametrize("seed", ["a", 1.5, -1])
+def test_the_seed_of_arrays_is_checked(seed):
+    with pytest.raises((TypeError, ValueError), match="seed must be an integer >= 0"):
+        nets.data.from_arrays(torch.rand(12, 1, 4, 4), torch.arange(12) % 2, seed=seed)
+
+
+@pytest.mark.parametrize("labels", [np.array(["a", "b"]), np.array([], int)])
+def test_labels_of_a_file_that_are_no_integers_are_named(tmp_path, labels):
+    x = np.zeros((2, 1, 4, 4), np.uint8)
+    np.savez(tmp_path / "a.npz", train_images=x, train_labels=labels, test_images=x, test_labels=np.array([0, 1]))
+    with pytest.raises(ValueError, match="train_labels must be integers"):
+        nets.data.load(str(tmp_path / "a.npz"))
+
+
+def test_strings_as_labels_are_named():
+    with pytest.raises(TypeError, match="got ndarray of <U1"):
+        nets.data.from_arrays(torch.rand(2, 1, 4, 4), np.array(["a", "b"]))
+
+
+def test_the_seed_of_a_folder_is_checked(tmp_path):
+    with pytest.raises(ValueError, match="seed must be an integer >= 0; got -1"):
+        nets.data.load(f"folder:{tmp_path}", seed=-1)
