@@ -89,6 +89,12 @@ class Dataset:
             object.__setattr__(self, name, values)
         if min(self.std) <= 0:
             raise ValueError(f"std must hold numbers > 0; got {self.std}")
+        if self.is_multilabel and bool((self.train_labels.sum(1) == 1).all()):
+            warnings.warn(
+                "train_labels have a single 1 in every row and are taken as several labels per image; where they are "
+                "classes, give labels.argmax(1)",
+                stacklevel=4,
+            )
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.train_images.shape[1:]))
@@ -223,6 +229,9 @@ def checked_names(names: Any) -> tuple[str, ...]:
     found = tuple(names) if isinstance(names, Iterable) and not isinstance(names, str) else None
     if found is None or not all(isinstance(name, str) for name in found):
         raise TypeError(f"class_names must be strings, one per class, such as ('cat', 'dog'); got {names!r}")
+    if len(set(found)) < len(found):
+        twice = next(name for name in found if found.count(name) > 1)
+        raise ValueError(f"class_names must differ; got {twice!r} more than once")
     return found
 
 

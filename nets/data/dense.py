@@ -118,8 +118,6 @@ class DenseDataset:
                 raise ValueError(f"{part}_targets must lie in 0 ... {count - 1}; got {low} ... {high}")
         if not names and self.num_classes is None:
             self._check_classes(count)
-        if len(set(names)) < len(names):
-            raise ValueError(f"class_names must differ; got {names}")
         self._set("num_classes", count)
         self._set("class_names", names or tuple(map(str, range(count))))
 

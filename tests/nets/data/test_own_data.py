@@ -86,6 +86,17 @@ def test_zeros_and_ones_are_several_labels_per_image():
         from_arrays(x, 2 * several)
 
 
+def test_a_single_one_in_every_row_seems_to_be_a_class():
+    x, y = images()
+    with pytest.warns(UserWarning, match=r"^train_labels have a single 1 in every row .* give labels\.argmax\(1\)"):
+        assert from_arrays(x, np.eye(3, dtype=int)[y]).is_multilabel
+
+
+def test_names_of_classes_differ():
+    with pytest.raises(ValueError, match="class_names must differ; got 'b' more than once"):
+        from_arrays(*images(), class_names=("b", "a", "b"))
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.float32], ids=["bytes", "floats"])
 def test_every_form_of_the_same_data_trains_alike_and_evaluates_raw(kind, tmp_path):
     x, y = images(kind=kind)
