@@ -17,7 +17,7 @@ help:  ## this list
 demo: $(VENV)/.demo  ## solve a Poisson equation, clone a picture, train an MgNet; pictures land in out/
 	$(BIN)/python examples/demo.py --output out
 
-test: $(VENV)/.test  ## all tests but the slow ones; of those with many cases a half or a third
+test: $(VENV)/.test  ## all tests but the slow ones; of those with many cases a part
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 bench: $(VENV)/.bench  ## the solver beside scipy.fft, Intel MKL, PyAMG and PETSc; minutes, on an idle machine

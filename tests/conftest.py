@@ -41,9 +41,9 @@ MANY = 5000
 
 
 def pytest_collection_modifyitems(config, items):
-    """Mark what a run of everything leaves out: of a test with 4 cases or more every second, of 16 or more two thirds.
+    """Mark what a run of everything leaves out, which `make test-more` runs; a run of some files takes all cases.
 
-    A run of some files takes all of their cases, and `make test-more` those that are left out.
+    Of a test with 3 cases or more a half is run, of 6 or more a third, of 24 or more a quarter.
     """
     if len(items) < MANY and [arg.rstrip("/") for arg in config.args] != ["tests/mpi"]:
         return
@@ -53,7 +53,8 @@ def pytest_collection_modifyitems(config, items):
             cases[item.nodeid.partition("[")[0]].append(item)
     for found in cases.values():
         found.sort(key=lambda item: crc32(item.nodeid.encode()))  # mixed, so that every value of a parameter is taken
-        for item in found[-(-len(found) // (3 if len(found) >= 16 else 2 if len(found) >= 4 else 1)) :]:
+        part = next(part for least, part in ((24, 4), (6, 3), (3, 2), (1, 1)) if len(found) >= least)
+        for item in found[-(-len(found) // part) :]:
             item.add_marker("more")
 
 
