@@ -112,7 +112,7 @@ def calibration(bins: Tensor, path: str | PathLike[str]) -> None:
     above.plot(confidence[full].tolist(), accuracy[full].tolist(), "o", color=ORANGE, label="mean of a bin")
     above.plot((0, 1), (0, 1), color=GREY, lw=2, label="calibrated")
     above.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1), title=f"expected calibration error {100 * ece:.2f} %")
-    above.legend(frameon=False)
+    above.legend(loc="upper left", framealpha=0.9, edgecolor="none")  # bars may lie behind it
     below.bar(middles, (100 * share).tolist(), width, color=GREY)
     below.set(xlabel="confidence", ylabel="% of images")
     for axes in (above, below):
@@ -133,7 +133,7 @@ def misclassified(
     shown = wrong[:limit]
     columns = min(max(len(shown), 1), 6)
     rows = -(-max(len(shown), 1) // columns)
-    picture = figure(max(COLUMN * columns, 4.5), 2.0 * rows + 0.5)
+    picture = figure(max(COLUMN * columns, 4.5), 2.0 * rows + 0.5 if shown else 0.5)
     picture.suptitle(f"{len(wrong)} of {len(truth)} misclassified" + (f", {limit} shown" if len(wrong) > limit else ""))
     for axes in picture.subplots(rows, columns, squeeze=False).flat:
         axes.set_axis_off()
