@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -35,3 +36,12 @@ def check_choices(config: Any, choices: Mapping[str, tuple[Any, ...]], where: st
 def suggestion(name: Any, known: Iterable[str]) -> str:
     """ "; did you mean ...?" with the known name that is meant, or nothing."""
     return arguments.suggestion(name, known, OTHER_NAMES)
+
+
+def check_positive(name: str, value: Any, hint: str = "") -> None:
+    """Check a finite number > 0; an error ends with the hint."""
+    wrong_type = isinstance(value, bool) or not isinstance(value, int | float)
+    if wrong_type or not 0 < value <= sys.float_info.max:
+        raise (TypeError if wrong_type else ValueError)(
+            f"{name} must be a number > 0; got {arguments.shown(value)}{hint}"
+        )

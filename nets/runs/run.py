@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import ExitStack, closing
 from dataclasses import fields
 from inspect import signature
@@ -139,6 +140,8 @@ def train(
         content = ranks.on_first(claim)
         if init_from is not None and content is None:
             load_weights(model, init_from, "init_from")
+            if recipe.whitening:
+                warnings.warn("whitening: it replaces the weights that init_from gives to the stem", stacklevel=4)
         elif init_from is not None and content is not None:
             check_start(content, init_from)
         model.to(device)

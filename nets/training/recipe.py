@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from nets.common.checks import check_choices, check_integer, check_number
+from nets.common.checks import check_choices, check_integer, check_number, check_positive
 from nets.data import Augmentation
 from nets.data.sampling import SAMPLINGS, UNIFORM
 from nets.models.freezing import as_text
@@ -146,12 +146,8 @@ class Recipe:
             check_integer(name, getattr(self, name), 1)
         for name in ("norm_batches", "limit_batches", "patience"):
             check_integer(name, getattr(self, name), 0)
-        check_number("learning_rate", self.learning_rate)
-        if not self.learning_rate:
-            raise ValueError("learning_rate must be a number > 0; got 0")
-        check_number("body_rate", self.body_rate)
-        if not self.body_rate:
-            raise ValueError("body_rate must be a number > 0; got 0; freeze='all but head' trains the head alone")
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("body_rate", self.body_rate, "; freeze='all but head' trains the head alone")
         if self.freeze != "":
             object.__setattr__(self, "freeze", as_text(self.freeze))  # a sequence too
         check_number("step_factor", self.step_factor, least=1)

@@ -193,3 +193,9 @@ def test_a_short_run_is_not_ruined_by_its_average():
         for model in (start, plain)
     )
     assert near < far
+
+
+def test_whitening_replaces_a_stem_that_was_given(first):
+    with pytest.warns(UserWarning, match="^whitening: it replaces the weights that init_from gives to the stem"):
+        result = nets.train(NAME, blobs(), init_from=first, whitening=True, **SETTINGS)
+    assert not torch.equal(result.model.stem.conv.weight, nets.load(first).stem.conv.weight)

@@ -169,7 +169,7 @@ def test_the_head_is_the_classifier(family):
         ({"freeze": 3}, "freeze must be names of parts of the network, such as 'stem, level 1'; got 3"),
         ({"freeze": "stem", "whitening": True}, r"whitening sets .* model\.stem\.conv\.weight is frozen"),
         ({"body_rate": 0}, "body_rate must be a number > 0; got 0; freeze='all but head' trains the head alone"),
-        ({"body_rate": -0.5}, r"body_rate must be a number >= 0; got -0\.5"),
+        ({"body_rate": -0.5}, r"body_rate must be a number > 0; got -0\.5; freeze="),
         ({"body_rate": float("nan")}, "body_rate must be"),
         ({"freeze_layers": "stem"}, "train has no setting 'freeze_layers'; did you mean 'freeze'"),
         ({"backbone_lr": 0.1}, "train has no setting 'backbone_lr'; did you mean 'body_rate'"),
