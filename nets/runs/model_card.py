@@ -7,6 +7,7 @@ from math import sqrt
 from typing import Any
 
 from nets.common.formatting import duration, threads
+from nets.data.sets import is_known
 from nets.naming.lookup import own_settings
 from nets.papers.accuracies import published
 from nets.runs.record import MULTILABEL
@@ -33,7 +34,7 @@ def model_card(record: Mapping[str, Any], use: Sequence[str] | None = None) -> s
     lines += ["", "## How well it does", "", *_results(record, result)]
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(record, result))]
     lines += ["", "## Recipe", "", *_recipe(record)]
-    lines += ["", "## Use", "", *(use or (DENSE_USE if _targets(record) else USE))]
+    lines += ["", "## Use", "", *(use or _use(record))]
     return "\n".join(lines) + "\n"
 
 
@@ -60,6 +61,15 @@ DENSE_USE = (
     "",
     "`python -m nets evaluate .` repeats the evaluation; predictions.png shows truth, prediction and error.",
 )
+
+
+def _use(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """How to use the folder of a run; data of one's own are not found again by `python -m nets evaluate`."""
+    lines, pair = (DENSE_USE, "inputs, targets") if _targets(record) else (USE, "images, labels")
+    if is_known(record["data"]["name"]):
+        return lines
+    with_data = f"`nets.evaluate(model, ({pair}))` with the test part"
+    return (*lines[:-1], lines[-1].replace("`python -m nets evaluate .`", with_data))
 
 
 def _targets(record: Mapping[str, Any]) -> str:

@@ -95,7 +95,10 @@ def held_out(
     record = read(checkpoint)
     recorded = record["data"]
     if not datasets.is_known(recorded["name"]):
-        raise CheckpointError(f"checkpoint: {checkpoint} was trained on data of its own, {recorded['name']!r}")
+        raise CheckpointError(
+            f"checkpoint: {checkpoint} was trained on data of its own, {recorded['name']!r}, which cannot be found "
+            "again; name the data to evaluate on (--data), or give them to nets.evaluate in Python"
+        )
     height, width = (*recorded["shape"][1:], None, None)[:2]
     size = height if height == width and datasets.takes_size(recorded["name"]) else None
     found = _where_it_is(recorded["name"], record.get("folder"), data_dir)

@@ -51,7 +51,7 @@ def class_weights(data: Data, weights: Weights) -> tuple[float, ...] | None:
     if isinstance(weights, tuple):
         if len(weights) != classes:
             raise ValueError(
-                f"class_weights must be {classes}, one per class of data {data.name!r}; got {len(weights)}"
+                f"class_weights must be {classes} numbers, one per class of data {data.name!r}; got {len(weights)}"
             )
         return weights
     counts = refuse_absent(data, "class_weights", class_counts(data))

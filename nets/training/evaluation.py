@@ -179,6 +179,7 @@ def evaluate(
         first = data.normalise(images[:1]) if isinstance(data, Dataset) else _taken(model, images[:1])
         first = first.to(weight.dtype) if first.is_floating_point() else first
         check_input(model, first.to(weight.device), "an image of data")
+    _check_labels(model, labels)
     scores = _scores(model, data if isinstance(data, Dataset) else images, batch, flip)
     if scores.ndim != 2:
         raise ValueError(f"model must classify images, with scores (N, classes); it gives {tuple(scores.shape)}")
@@ -194,6 +195,14 @@ def evaluate(
     logs = exact.log_softmax(1)
     confidences, losses = logs.amax(1).exp(), -logs.gather(1, labels[:, None])[:, 0]
     return Evaluation(scores.argmax(1), labels, in_top5, classes, confidences, losses)
+
+
+def _check_labels(model: nn.Module, labels: Tensor) -> None:
+    """Refuse one class per image where the network was trained on several, whose scores are of each label by itself."""
+    transform = model.transform if isinstance(model, Network) else None
+    if isinstance(transform, Transform) and transform.multilabel != (labels.ndim == 2):
+        need = "several labels per image (N, classes)" if transform.multilabel else "one class per image (N,)"
+        raise ValueError(f"data must have {need}, as {transform.data!r} has; got labels {tuple(labels.shape)}")
 
 
 def _check_classes(data: Dataset | tuple[Any, Any], labels: Tensor, classes: int) -> None:

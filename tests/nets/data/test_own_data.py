@@ -293,8 +293,11 @@ def test_a_run_goes_on_with_its_own_arrays_alone(tmp_path):
     for other in ((others, y), (x, moved)):
         with pytest.raises(nets.CheckpointError, match="output holds a run with another data"):
             nets.train(MODEL, other, resume=True, **settings)
-    with pytest.raises(nets.CheckpointError, match="was trained on data of its own, 'arrays'"):
+    with pytest.raises(nets.CheckpointError, match=r"of its own, 'arrays', .*; name the data .*--data.*nets.evaluate"):
         nets.runs.held_out(tmp_path / "run")
+    card = (tmp_path / "run" / "model_card.md").read_text()
+    assert "nets evaluate ." not in card
+    assert "`nets.evaluate(model, (images, labels))` with the test part" in card
 
 
 def test_checkpoints_from_before_labels_had_checksums_go_on(tmp_path):

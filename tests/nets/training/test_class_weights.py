@@ -145,7 +145,7 @@ def test_weights_of_other_data():
     assert Recipe(class_weights="1, 2,0.5") == Recipe(class_weights=[1, 2, 0.5]) == Recipe(class_weights=(1, 2, 0.5))
     for array in (torch.tensor([1.0, 2.0]), np.array([1.0, 2.0])):  # compute_class_weight gives the latter
         assert Recipe(class_weights=array).class_weights == (1.0, 2.0)
-    with pytest.raises(ValueError, match="class_weights must be 3, one per class of data 'blobs'; got 2"):
+    with pytest.raises(ValueError, match="class_weights must be 3 numbers, one per class of data 'blobs'; got 2"):
         nets.train(model(), blobs(), class_weights=(1, 2), progress=False)
     with pytest.raises(ValueError, match=r"class_weights must not be 'balanced'.*'blobs' have no 'b'$"):
         nets.train(model(), blobs().without(train=range(2, 60, 3)), class_weights="balanced", progress=False)

@@ -218,6 +218,22 @@ def test_a_pair_of_arrays():
         nets.data.from_arrays(*pair, pair[0], pair[1][:, 0])
 
 
+def test_labels_of_another_kind_than_in_training_are_refused():
+    several, one = labelled(), blobs()
+    settings = {"epochs": 1, "batch": 16, "limit_batches": 1, "progress": False}
+    model = nets.train(NAME, several, **settings).model
+    classes = several.test_labels.int().argmax(1)
+    with pytest.raises(ValueError, match=r"data must have several labels .* as 'labelled' has; got labels \(20,\)"):
+        nets.evaluate(model, (several.test_images, classes))
+    model = nets.train(model, one, **settings).model
+    table = functional.one_hot(one.test_labels, 3)
+    table[0] = 1
+    with pytest.raises(ValueError, match=r"data must have one class per image \(N,\), as"):
+        nets.evaluate(model, (one.test_images, table))
+    again = nets.train(model, several, **settings)
+    assert isinstance(again.evaluation, MultiLabelEvaluation)
+
+
 def test_a_file_of_images_of_one_class_each(tmp_path):
     data = blobs()
     names = ("train_images", "train_labels", "test_images", "test_labels")
