@@ -155,7 +155,7 @@ def evaluate(
 
     Raises:
         TypeError: naming the argument.
-        ValueError: where model and data differ in the number of classes, or scores are not finite.
+        ValueError: where model and data differ in classes or in the kind of labels, or scores are not finite.
 
     >>> import torch
     >>> images, labels = torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.long)
