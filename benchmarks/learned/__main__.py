@@ -13,7 +13,7 @@ os.environ.setdefault("WANDB_MODE", "disabled")
 from benchmarks import report
 from benchmarks.learned import learned_table, operator_table
 from benchmarks.learned.experiments import EXPERIMENTS
-from benchmarks.learned.runner import is_done, matching, read, read_duration, run_queue
+from benchmarks.runner import is_done, matching, read, read_duration, run_queue
 
 FILE = "learned.jsonl"
 

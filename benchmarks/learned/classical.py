@@ -18,7 +18,7 @@ from scipy.sparse.linalg import cg
 import pde
 from benchmarks.learned.families import CYCLES, FACTOR_SEED, RTOL, SIZES, TUNING, noise, problem
 from benchmarks.learned.operations import cycle_operations, work_of
-from benchmarks.learned.runner import Clock, Result
+from benchmarks.runner import Clock, Result
 from benchmarks.learned.transfers import free_omega, name_of, standard_coarsening
 
 SWEEPS = ((1, 1), (2, 1), (2, 2))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks import report
 from benchmarks.learned.classical import LINE, MOST, SCAN, efficiency
 from benchmarks.learned.families import FAMILIES, SIZES, TUNING
-from benchmarks.learned.runner import Result
+from benchmarks.runner import Result
 from benchmarks.learned.trained import STEPS, TRAINING
 
 HEADER = [

@@ -8,7 +8,7 @@ from statistics import mean, stdev
 from benchmarks import report
 from benchmarks.learned.learned_table import not_measured
 from benchmarks.learned.operators import MINUTES, SETTINGS
-from benchmarks.learned.runner import Result
+from benchmarks.runner import Result
 
 HEADER = [
     "network",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.learned import darcy
-from benchmarks.learned.runner import Clock, Result
+from benchmarks.runner import Clock, Result
 
 FOLDER = Path("out") / "learned"
 FILES = {64: FOLDER / "darcy_64.npz", 128: FOLDER / "darcy_128.npz"}

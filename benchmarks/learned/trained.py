@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.learned.classical import Candidate, measured_on, operations, prediction
 from benchmarks.learned.families import SIZES, problem
 from benchmarks.learned.operations import work_of_module
-from benchmarks.learned.runner import Clock, Result
+from benchmarks.runner import Clock, Result
 
 TRAINING, STEPS = (31, 63, 127), 400
 """Unknowns per axis of the grids that take turns in training, and steps; fixed before any run."""

@@ -1,0 +1,1 @@
+"""The papers' claims on classifiers, measured at the scale of a machine: python -m benchmarks.papers --help."""

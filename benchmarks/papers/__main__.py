@@ -1,0 +1,64 @@
+"""Run the queue, or write its tables; see `python -m benchmarks.papers --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("WANDB_MODE", "disabled")
+
+import torch
+
+from benchmarks import report
+from benchmarks.papers.experiments import SCALES, experiments
+from benchmarks.runner import is_done, matching, read, read_duration, run_queue
+
+FILE = "papers.jsonl"
+
+
+def main() -> None:
+    """Read the command line and do what it asks for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.papers", description=DESCRIPTION)
+    parser.add_argument("--budget", type=read_duration, default=3600.0, help="CPU time, as 90s, 60m or 2h (default 1h)")
+    parser.add_argument("--scale", choices=SCALES, default="small", help="of claims and activations (default small)")
+    parser.add_argument("--only", nargs="*", default=(), metavar="WORD", help="experiments with a word in their name")
+    parser.add_argument("--list", action="store_true", help="show experiments and their state; run none")
+    parser.add_argument("--table", action="store_true", help="write the tables from the results so far; run none")
+    parser.add_argument("--threads", type=int, help="of torch (all cores)")
+    parser.add_argument("--data-dir", help="where the data sets are ($MGNET_DATA, ./data, ~/.cache/mgnet)")
+    parser.add_argument("--runs", type=Path, default=Path("out/papers"), help="folder of checkpoints (out/papers)")
+    parser.add_argument("--output", type=Path, default=report.RESULTS, help="folder of results and tables")
+    given = parser.parse_args()
+    if given.threads is not None:
+        if given.threads < 1:
+            parser.error(f"--threads must be at least 1; got {given.threads}")
+        torch.set_num_threads(given.threads)
+    path = given.output / FILE
+    try:
+        chosen = matching(experiments(given.scale, given.runs, given.data_dir), given.only)
+    except ValueError as error:
+        parser.error(str(error))
+    if given.list:
+        results = read(path)
+        for e in chosen:
+            state = "done" if is_done(results.get(e.name)) else "failed" if e.name in results else "open"
+            print(f"{e.name:90} {e.seconds:6.0f} CPU s at most  {state}")
+        return
+    if not given.table:
+        run_queue(chosen, path, given.budget)
+    sys.argv[0] = "-m benchmarks.papers"
+    from benchmarks.papers import tables
+
+    tables.write_all(read(path), given.output)
+
+
+DESCRIPTION = """\
+The papers' claims on classifiers, at the scale of a machine. Results are lines of JSON in OUTPUT/papers.jsonl; an
+experiment that has one is not run again, and a run that was interrupted goes on from its checkpoint. Let nothing else
+run on the machine where hours count. The rule that decides is in benchmarks/papers/rule.py.
+"""
+
+if __name__ == "__main__":
+    main()
