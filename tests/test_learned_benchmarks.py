@@ -13,8 +13,8 @@ from benchmarks.learned.experiments import EXPERIMENTS
 from benchmarks.learned.families import TUNING, problem
 from benchmarks.learned.operations import LevelWork, cycle_operations, work_of, work_of_module
 from benchmarks.learned.operators import SETTINGS, relative_error, with_finer_levels
-from benchmarks.runner import Clock, Experiment, matching, read, read_duration, run_queue
 from benchmarks.learned.transfers import CornerTransfer, name_of
+from benchmarks.runner import Clock, Experiment, matching, read, read_duration, run_queue
 from pde.levels.transfers import BilinearTransfer, LinearTransfer
 from pde.problem.grid import Axis, Grid
 

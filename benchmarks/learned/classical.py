@@ -18,8 +18,8 @@ from scipy.sparse.linalg import cg
 import pde
 from benchmarks.learned.families import CYCLES, FACTOR_SEED, RTOL, SIZES, TUNING, noise, problem
 from benchmarks.learned.operations import cycle_operations, work_of
-from benchmarks.runner import Clock, Result
 from benchmarks.learned.transfers import free_omega, name_of, standard_coarsening
+from benchmarks.runner import Clock, Result
 
 SWEEPS = ((1, 1), (2, 1), (2, 2))
 TAUS = (0.0, -0.25, -0.5, -0.75, -1.0)

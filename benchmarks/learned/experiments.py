@@ -7,8 +7,8 @@ from functools import partial
 from benchmarks.learned.classical import tune
 from benchmarks.learned.families import FAMILIES
 from benchmarks.learned.operators import MINUTES, SETTINGS, final, make_data, trial, trials, tune_at_128
-from benchmarks.runner import Clock, Experiment, Result
 from benchmarks.learned.trained import Entry, train
+from benchmarks.runner import Clock, Experiment, Result
 
 
 def slug(family: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from benchmarks import report
 from benchmarks.learned.classical import LINE, MOST, SCAN, efficiency
 from benchmarks.learned.families import FAMILIES, SIZES, TUNING
-from benchmarks.runner import Result
 from benchmarks.learned.trained import STEPS, TRAINING
+from benchmarks.runner import Result
 
 HEADER = [
     "cycle",

@@ -12,6 +12,7 @@ os.environ.setdefault("WANDB_MODE", "disabled")
 import torch
 
 from benchmarks import report
+from benchmarks.papers import tables
 from benchmarks.papers.experiments import SCALES, experiments
 from benchmarks.runner import is_done, matching, read, read_duration, run_queue
 
@@ -46,12 +47,12 @@ def main() -> None:
             state = "done" if is_done(results.get(e.name)) else "failed" if e.name in results else "open"
             print(f"{e.name:90} {e.seconds:6.0f} CPU s at most  {state}")
         return
-    if not given.table:
-        run_queue(chosen, path, given.budget)
+    reasons = {} if given.table else run_queue(chosen, path, given.budget)
     sys.argv[0] = "-m benchmarks.papers"
-    from benchmarks.papers import tables
-
-    tables.write_all(read(path), given.output)
+    results = read(path)
+    open_ = [e.name for e in chosen if not is_done(results.get(e.name))]
+    missing = {name: reasons.get(name) or results.get(name, {}).get("error", "not run yet") for name in open_}
+    tables.write_all(results, missing, given.output)
 
 
 DESCRIPTION = """\

@@ -2,7 +2,7 @@
 
 A trial of a training step says how many epochs fit. Where there are FULL_SIZE or more at 32 x 32, that is the run, one
 cycle of the learning rate. Where there are fewer, the run begins on averaged images, as full multigrid begins on coarse
-grids: 45 % of the time on 16 x 16, 30 % on 24 x 24, the rest on 32 x 32, each part a cycle from the weights of the last.
+grids: 45 % of the time on 16 x 16, 30 % on 24 x 24, the rest on 32 x 32, each part a cycle from the weights before it.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def plan(rates: dict[int, float], seconds: float, training_images: int) -> dict[
     >>> [p["epochs"] for p in plan({16: 1600.0, 24: 600.0, 32: 400.0}, 3384.0, 50000)["parts"]]
     [28]
     """
-    per_epoch = training_images // RECIPE["batch"]
+    per_epoch = max(training_images // RECIPE["batch"], 1)
     epochs = seconds * rates[32] / training_images
     parts = []
     for part in WHOLE if epochs >= FULL_SIZE else COARSE_TO_FINE:

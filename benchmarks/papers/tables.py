@@ -1,1 +1,189 @@
-"""Tables of the results."""
+"""Tables of the results: claims.md, hat.md, cifar10.md with its plot."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import nets
+from benchmarks import report
+from benchmarks.papers import plot, rule
+from benchmarks.papers.cifar import RECIPE as HOUR_RECIPE
+from benchmarks.papers.claims import CLAIMS, HAT_CLAIMS, HAT_MODELS, MODELS, Claim
+from benchmarks.papers.experiments import HAT_SCALES, HOURS, SCALES, hour_name
+from benchmarks.papers.training import RECIPE, Scale
+from benchmarks.runner import Result, is_done
+
+Results = Mapping[str, Result]
+POINTS = "percentage points"
+
+
+def write_all(results: Results, missing: Mapping[str, str], folder: Path) -> None:
+    """Write every table into `folder`; `missing` says why experiments have no result."""
+    done = {name: result for name, result in results.items() if is_done(result)}
+    hours = [done[name] for name in map(hour_name, HOURS) if name in done]
+    parts = {
+        "claims": ("The papers' claims at a small scale", "cifar-10,", claims_body(done)),
+        "hat": ("Hat beside ReLU on MNIST", "mnist,", hat_body(done)),
+        "cifar10": ("CIFAR-10 in an hour of two cores", "an hour", hours_body(hours)),
+    }
+    if hours:
+        plot.hours(hours, folder / "cifar10.png")
+    for name, (title, start, body) in parts.items():
+        own = {e: why for e, why in missing.items() if e.startswith(start)}
+        report.write(name, title, "\n\n".join([body, *not_run(own)]), folder, show=False)
+        print(folder / f"{name}.md", flush=True)
+
+
+def not_run(missing: Mapping[str, str]) -> list[str]:
+    """A section that lists experiments without a result, with the reason."""
+    lines = "\n".join(f"- {name}: {why}" for name, why in missing.items())
+    return [f"## Not run\n\n{lines}"] if missing else []
+
+
+def accuracies(results: Results, model: str, data: str, scale: Scale) -> dict[int, float]:
+    """Test accuracies in percent of a network at a scale, by seed."""
+    return {r["seed"]: r["accuracy"] for r in runs(results, model, data, scale)}
+
+
+def runs(results: Results, model: str, data: str, scale: Scale) -> list[Result]:
+    """Results of a network at a scale, in the order of their seeds."""
+    same = {"model": model, "data": data, "size": scale.size, "epochs": scale.epochs}
+    found = [r for r in results.values() if same.items() <= r.items()]
+    return sorted(found, key=lambda r: int(r["seed"]))
+
+
+def spread(values: Iterable[float]) -> str:
+    """Mean ± deviation (number)."""
+    values = list(values)
+    if len(values) < 2:
+        return f"{values[0]:.2f} (1)" if values else "-"
+    return f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f} ({len(values)})"
+
+
+def claims_table(results: Results, claims: Sequence[Claim], data: str, scale: Scale) -> str:
+    """A row for each claim that has results of both networks."""
+    rows = []
+    for claim in claims:
+        a, b = (accuracies(results, model, data, scale) for model in (claim.a, claim.b))
+        verdict = rule.decide(claim.kind, a, b)
+        if verdict.n:
+            interval = f"{verdict.mean:+.2f} [{verdict.low:+.2f}, {verdict.high:+.2f}]"
+            difference = interval if verdict.n >= rule.LEAST else f"{verdict.mean:+.2f}"
+            both = spread(a.values()), spread(b.values())
+            rows.append([claim.text, claim.source, *both, difference, claim.printed, f"**{verdict.words}**"])
+    header = ["claim: a against b", "source", "a, %", "b, %", f"a - b, {POINTS}", "printed a, b", "the evidence"]
+    return report.table(header, rows)
+
+
+def networks_table(results: Results, models: Sequence[str], data: str, scale: Scale) -> str:
+    """A row for each network with results: parameters, accuracy and single runs."""
+    rows = []
+    for model in models:
+        found = runs(results, model, data, scale)
+        if found:
+            single = ", ".join("diverged" if "diverged" in r else f"{r['accuracy']:.2f}" for r in found)
+            count = nets.parameters(nets.create_model(model, in_channels=1 if data == "mnist" else 3))
+            seconds = statistics.median(r["seconds"] for r in found)
+            mean = spread(r["accuracy"] for r in found)
+            rows.append([f"`{model}`", f"{count:,}", mean, single, f"{seconds:.0f}"])
+    return report.table(["network", "parameters", "accuracy, %", "runs", "CPU s a run"], rows)
+
+
+def sections(
+    results: Results, claims: Sequence[Claim], models: Sequence[str], data: str, scales: Mapping[str, Scale]
+) -> list[str]:
+    """For every scale with results: the claims, then the networks."""
+    found = []
+    for scale in scales.values():
+        if any(runs(results, model, data, scale) for model in models):
+            both = (f(results, some, data, scale) for f, some in ((claims_table, claims), (networks_table, models)))
+            found += [f"## {scale.size} x {scale.size} pixels, {scale.epochs} epochs", *both]
+    return found
+
+
+def claims_body(results: Results) -> str:
+    return "\n\n".join([CLAIMS_NOTES.strip(), *sections(results, CLAIMS, MODELS, "cifar-10", SCALES)])
+
+
+def hat_body(results: Results) -> str:
+    parts = [HAT_NOTES.strip(), *sections(results, HAT_CLAIMS, HAT_MODELS, "mnist", HAT_SCALES)]
+    rows = []
+    for scale in HAT_SCALES.values():
+        for model in HAT_MODELS:
+            ends = [r["supports"] for r in runs(results, model, "mnist", scale) if "trained" in model]
+            if ends:
+                begin = model.partition("hat-trained:")[2]
+                mean = ", ".join(f"{statistics.mean(column):.2f}" for column in zip(*ends, strict=True))
+                rows.append([str(scale), begin, mean, str(len(ends))])
+    header = ["scale", "supports at the start, by grid", "at the end, mean over seeds", "runs"]
+    return "\n\n".join([*parts, *(["## Where trained supports end", report.table(header, rows)] if rows else [])])
+
+
+def hours_body(results: Sequence[Result]) -> str:
+    """The table of the runs of an hour."""
+    rows = []
+    for r in results:
+        passes = "; ".join(f"{p['size']} px: {p['epochs']}{_of(p)}" for p in r["parts"])
+        hours = r["training_seconds"] * r["threads"] / 3600
+        rows.append(
+            [
+                f"`{r['model']}`",
+                f"{r['parameters']:,}",
+                f"**{r['accuracy']:.2f}**",
+                f"{r['accuracy_without_degraded']:.2f}",
+                passes,
+                f"{r['full_size_epochs']}",
+                f"{hours:.2f} ({r['threads']} thread{'s' * (r['threads'] > 1)})",
+                r["precision"].partition(":")[0],
+            ]
+        )
+    header = [
+        "network",
+        "parameters",
+        "10,000 test images, %",
+        "without degraded ones, %",
+        "epochs by size of the images",
+        "epochs at 32 px that would fit",
+        "core hours of training",
+        "precision",
+    ]
+    count = results[0]["degraded"] if results else {"train": 0, "test": 0}
+    notes = HOUR_NOTES.format(**count, recipe=_settings(HOUR_RECIPE)).strip()
+    shown = [report.table(header, rows), "![accuracy against work and parameters](cifar10.png)"]
+    return "\n\n".join([notes, *(shown if results else ["No result yet."])])
+
+
+def _of(part: Mapping[str, int]) -> str:
+    return f" x {part['limit_batches']} steps" if part["limit_batches"] else ""
+
+
+def _settings(recipe: Mapping[str, object]) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in recipe.items())
+
+
+_RULE = f"""
+The rule, written before the first run (`benchmarks/papers/rule.py`): a and b are trained with the same seeds; the
+interval is that of Student's t with 95 % for the mean of the paired differences. "Better" is supported where the
+interval is above 0, contradicted where it is below; "keeps the accuracy" with -{rule.MARGIN:g} point in place of 0.
+Else the two cannot be told apart. Last epoch, whole test part, no test-time augmentation. Accuracies are mean ±
+deviation (seeds).
+"""
+CLAIMS_NOTES = f"""
+{_RULE}
+CIFAR-10, averaged to fewer pixels where the title says so. These are small networks after few epochs; the papers' have
+8 or 16 times the widths and 120 to 150 epochs, so that what holds here need not hold there.
+Recipe: {_settings(RECIPE)}, crop, flip.
+"""
+HAT_NOTES = f"""
+{_RULE}
+MNIST, averaged to fewer pixels where the title says so. The slides do not give their network.
+Recipe: {_settings(RECIPE)}, shifts of up to a fourteenth of the side.
+"""
+HOUR_NOTES = """
+One run each, seed 0, last epoch, no test-time augmentation; the test images were looked at once. {train} training
+images with degraded pixels were left out; of the test images {test} are degraded. The recipe: {recipe}; every part is
+one cycle of the learning rate, up to 0.1, 0.05 and 0.03. Where fewer than 12 epochs at full size fit into the hour,
+training begins on averaged images (`benchmarks/papers/cifar.py`).
+"""
