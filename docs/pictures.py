@@ -203,9 +203,7 @@ def shared_steps(path: Path) -> Path:
     import nets
     import nets.plot
 
-    models = {
-        title: nets.create_model(name, batch_norm=False, activation=s) for title, (name, s) in SHARED.items()
-    }
+    models = {title: nets.create_model(name, batch_norm=False, activation=s) for title, (name, s) in SHARED.items()}
     nets.plot.steps(models, path)
     return path
 

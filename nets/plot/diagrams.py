@@ -73,7 +73,7 @@ def _box(model: nn.Module, traced: fx.GraphModule, node: fx.Node, uses: Counter[
 
 
 def _label(model: nn.Module, module: nn.Module, name: str, shared: bool, numbers: Any) -> tuple[str, str]:
-    """What a box of a module says, and its colour: a kernel's letter, its level, its number where it has its own."""
+    """The text and the colour of a module's box: a kernel's letter, its level, its number where it has its own."""
     kind = re.sub(r"\d+d$", "", type(module).__name__)
     if not isinstance(model, Network):
         return f"{name}: {kind}", GREY
@@ -99,7 +99,7 @@ def _constant(traced: fx.GraphModule, value: Any) -> str:
 
 
 def steps(models: nn.Module | Mapping[str, nn.Module], path: str | PathLike[str], level: int = 0) -> None:
-    """Draw what a network does on a grid, operation by operation, into a file that matplotlib writes (.png, .pdf, .svg).
+    """Draw what a network does on a grid, operation by operation, into a file of any format that matplotlib writes.
 
     The way runs from top to bottom; lines beside it carry a value to where it is used later. A kernel has its letter
     and the number of its grid, and of its step where it is its own: A^1, B^{1,2}. Filled boxes of one name share their
@@ -163,7 +163,8 @@ class _Diagram:
         for name in sorted(lines, key=lambda name: lines[name] - self.row[name]):
             self.track[name] = self._free(lines, name)
         self.left, self.right = (
-            WIDTH / 2 + TRACK * (0.7 + max([t + 0.5 for n, t in self.track.items() if (n in self.others) is side] or [0]))
+            WIDTH / 2
+            + TRACK * (0.7 + max([t + 0.5 for n, t in self.track.items() if (n in self.others) is side] or [0]))
             for side in (True, False)
         )
 
@@ -220,7 +221,7 @@ class _Diagram:
             _write(axes, end + (-0.1 if beside else 0.12), y + (0.08 if number == 0 else -0.08), "−", GREY)
 
     def _x(self, name: str) -> float:
-        """Where the line of a value runs."""
+        """The place across of the line of a value."""
         return self.x + (-1 if name in self.others else 1) * (WIDTH / 2 + TRACK * (self.track[name] + 0.7))
 
     def _draw_box(self, axes: Axes, box: Box) -> None:

@@ -84,7 +84,7 @@ def test_the_boxes_are_the_network(config):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_of_every_family(family, tmp_path):
+def test_of_every_family(family):
     """The boxes are the network, their names tell kernels apart, and lines beside them do not run into each other."""
     model = network(create(family).config)
     check(model, size=16)
@@ -108,9 +108,14 @@ def test_of_every_family(family, tmp_path):
             assert all(other != track or last <= start or end <= first for other, first, last in reach[:i])
         taken = {name for box in found for name in box.inputs if diagram._by_line(box, name)}
         assert taken == set(diagram.track)
-    plot.steps(model, tmp_path / "steps.svg")
+
+
+def test_everything_is_drawn(tmp_path):
+    models = {family: create(family) for family in ("MgNet, Pi_2", "LM-ResNet", "DenseNet")}
+    plot.steps(models, tmp_path / "steps.svg", level=1)
     text = (tmp_path / "steps.svg").read_text(encoding="utf-8")
-    written = [box.text for box in boxes(model) if box.does not in ("output", "+", "−")]
+    found = [box for model in models.values() for box in boxes(model, level=1)]
+    written = [*models, *("+" if box.does == "−" else box.text for box in found if box.text)]
     for word in set(written):
         assert text.count(f"<!-- {word} -->") == written.count(word)
 
@@ -152,10 +157,8 @@ def test_a_module_of_ones_own(tmp_path):
         # the same operations; a sum of 36 products, a second one of 4
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-4)
     assert _Diagram(found).others == {"x"}
-    plot.steps({"mine": model, "ResNet": create("ResNet")}, tmp_path / "mine.svg")
-    text = (tmp_path / "mine.svg").read_text(encoding="utf-8")
-    assert "<!-- mine -->" in text
-    assert "<!-- ResNet -->" in text
+    plot.steps(model, tmp_path / "mine.svg")
+    assert "<!-- conv1: Conv -->" in (tmp_path / "mine.svg").read_text(encoding="utf-8")
 
 
 class Branch(nn.Module):
@@ -182,11 +185,10 @@ def test_bad_input(tmp_path):
 
 
 def test_command_line(tmp_path, capsys):
-    cycle, path = tmp_path / "new" / "cycle.svg", tmp_path / "new" / "steps.svg"
+    path = tmp_path / "new" / "steps.svg"
     arguments = ["summary", "MgNet[2,1]-[4]-B^l", "--steps"]
-    assert main([*arguments, str(path), "--plot", str(cycle)]) == 0
-    assert capsys.readouterr().out.endswith(f"written: {cycle}\nwritten: {path}\n")
+    assert main([*arguments, str(path)]) == 0
+    assert capsys.readouterr().out.endswith(f"\nwritten: {path}\n")
     assert "<!-- ReLU -->" in path.read_text(encoding="utf-8")
-    assert cycle.exists()
     assert main([*arguments, str(tmp_path / "steps.xyz")]) == 2
     assert "the ending of steps must be one of" in capsys.readouterr().err
