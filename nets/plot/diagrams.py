@@ -44,18 +44,19 @@ class Box(NamedTuple):
 
 
 def boxes(model: nn.Module, level: int = 0) -> list[Box]:
-    """The operations of `nets.inspect.steps.steps` in the order in which they run, with what is written on them."""
+    """The operations of `nets.inspect.steps.steps` in the order in which they run, and the inputs that they take."""
     traced = trace_steps(model, level)
     uses = Counter(node.target for node in traced.graph.nodes if node.op == "call_module")
     numbers: dict[str, count[int]] = {}
-    return [_box(model, traced, node, uses, numbers) for node in traced.graph.nodes if node.op != "get_attr"]
+    nodes = [node for node in traced.graph.nodes if node.op != "get_attr" and (node.users or node.op == "output")]
+    return [_box(model, traced, node, uses, numbers) for node in nodes]
 
 
 def _box(model: nn.Module, traced: fx.GraphModule, node: fx.Node, uses: Counter[Any], numbers: Any) -> Box:
     taken: list[fx.Node] = []
     fx.node.map_arg((node.args, node.kwargs), taken.append)
     inputs = tuple(value.name for value in taken if value.op != "get_attr")
-    does = node.target if isinstance(node.target, str) else node.target.__name__
+    does = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "function")
     if node.op in ("placeholder", "output"):
         does, text = ("input", node.name) if node.op == "placeholder" else ("output", "")
         return Box(node.name, inputs, does, text=text)

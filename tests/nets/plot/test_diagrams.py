@@ -26,14 +26,14 @@ spec.loader.exec_module(pictures)
 
 
 class Block(nn.Module):
-    """A block with what a user's own module may have: functions, an operation in place, constants, two results."""
+    """A block with what a user's own module may have: functions, one in place, constants, two results, idle inputs."""
 
     def __init__(self):
         super().__init__()
         self.conv1, self.conv2 = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
         self.scale = nn.Parameter(torch.tensor(3.0))
 
-    def forward(self, x, y):
+    def forward(self, x, y, mask=None):
         z = self.conv1(torch.relu(y))
         z += x
         return 1 - self.scale * self.conv2(z), torch.cat([z, 0.5 * x], dim=1)
