@@ -172,6 +172,42 @@ def _box(
         axes.text(x + 1.2, middle - 1.25, holds, fontsize=9, color="#333333", va="center")
 
 
+STEPS = {
+    "CNN (7.7)": "VGG[3]-[16]",
+    "ResNet (7.8)": "ResNet[1]-[16]",
+    "pre-act ResNet (7.9)": "pre-act ResNet[1]-[16]",
+    "MgNet (6.4)": "MgNet[1]-[16]-B^{l,i}",
+}
+"""Titles and networks of `steps`, equations of S19: Figure 3 there, 3.1 of N23, 1 of A19, and MgNet beside them."""
+
+SHARED = {
+    "pre-act ResNet (4.6)": ("pre-act ResNet[2]-[16]-A^l-B^{l,i}", "relu"),
+    "ResNet (4.7)": ("ResNet[2]-[16]-A^l-B^{l,i}", "relu"),
+    "both without σ": ("ResNet[2]-[16]-A^l-B^{l,i}", "identity"),
+}
+"""Titles, networks and activations of `shared_steps`, equations of N23: Figure 4.1 there, 2 of A19."""
+
+
+def steps(path: Path) -> Path:
+    """The step of a CNN, a ResNet, a pre-act ResNet and an MgNet, as they run, without batch norm."""
+    import nets
+    import nets.plot
+
+    models = {title: nets.create_model(name, batch_norm=False) for title, name in STEPS.items()}
+    nets.plot.steps(models, path)
+    return path
+
+
+def shared_steps(path: Path) -> Path:
+    """Two steps of the ResNets with one A for all of them."""
+    import nets
+    import nets.plot
+
+    models = {title: nets.create_model(name, batch_norm=False, activation=s) for title, (name, s) in SHARED.items()}
+    nets.plot.steps(models, path)
+    return path
+
+
 if __name__ == "__main__":
-    for draw in (tutorial, layout, obstacle, symbol):
+    for draw in (tutorial, layout, obstacle, symbol, steps, shared_steps):
         print(draw(DOCS / f"{draw.__name__}.png"))

@@ -31,15 +31,19 @@ def summarise(options: argparse.Namespace) -> None:
     config = model.config
     size = (config.in_channels, *_size(options.size or ("224" if config.input == "imagenet" else "32"), config.dims))
     table = nets.summary(model, size)
-    if options.plot is not None:
+    pictures = {name: path for name in ("plot", "steps") if (path := getattr(options, name)) is not None}
+    if pictures:
         from nets import plot
         from nets.plot.style import check_format
 
-        check_format("the ending of plot", options.plot.suffix[1:])
-        plot.cycle(model, make_folder_of("plot", options.plot), size)
+        for name, path in pictures.items():
+            check_format(f"the ending of {name}", path.suffix[1:])
+        for name, path in pictures.items():
+            make_folder_of(name, path)
+            plot.cycle(model, path, size) if name == "plot" else plot.steps(model, path)
     print(table)
-    if options.plot is not None:
-        print(f"written: {options.plot}")
+    for path in pictures.values():
+        print(f"written: {path}")
 
 
 def _check_sweeps(name: str) -> None:

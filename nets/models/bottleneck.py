@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from nets.models.base import Network
 from nets.models.data_level import DataLevel
@@ -17,6 +17,8 @@ from nets.models.norms import biased_convolution, normalisation
 from nets.models.operators import convolution, memory_format
 from nets.models.registry import register
 from nets.naming.bottleneck_config import BottleneckConfig
+
+fx.wrap("memory_format")  # a tracer knows no tensor's format
 
 
 @register("Bottleneck")

@@ -1,9 +1,10 @@
-"""Pictures: a network as a cycle over its levels, its features for an image, the course of runs.
+"""Pictures: a network as a cycle over its levels, its steps as block diagrams, its features for an image, runs.
 
 Matplotlib is imported here alone. Numbers about a network are in `nets.inspect`, tables of runs in `nets.runs`.
 """
 
 from nets.plot.dense import predictions
+from nets.plot.diagrams import steps
 from nets.plot.levels import features, kernels, on_grids
 from nets.plot.network import cycle
 from nets.plot.results import calibration, confusion_matrix, learning_curve, misclassified
@@ -22,4 +23,5 @@ __all__ = [
     "misclassified",
     "on_grids",
     "predictions",
+    "steps",
 ]

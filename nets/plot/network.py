@@ -28,6 +28,7 @@ LETTERS = {
     "xi": ("ξ", BLUE, "second half of A"),
     "B": ("B", ORANGE, "extracts features"),
     "B_0": ("B⁰", ORANGE, "the first B, strided"),
+    "C": ("C", PURPLE, "between B and A"),
     "B_post": ("B′", ORANGE, "extracts features on the way up"),
     "theta": ("θ", ORANGE, "reads what came before"),
     "chi": ("χ", ORANGE, "convolution"),
