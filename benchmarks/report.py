@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -78,6 +79,8 @@ def _lines(path: str) -> list[str]:
 
 def commit() -> str:
     """The commit that is checked out, and whether files have changed since."""
+    if shutil.which("git") is None:
+        return "unknown"
     run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     changed = subprocess.run(["git", "status", "--porcelain", "*.py"], capture_output=True, text=True, check=False)
     return (run.stdout.strip() or "unknown") + (" with local changes" if changed.stdout.strip() else "")

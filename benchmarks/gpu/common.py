@@ -15,15 +15,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import report
 
 
-def options(description: str | None) -> argparse.Namespace:
-    """Read the command line; ends where the device is not there."""
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    """The options that all parts have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", help="cuda (default), or cpu for a rehearsal")
     parser.add_argument("--quick", action="store_true", help="small sizes and one round, written to out/")
     parser.add_argument("--output", type=Path, help="folder (default benchmarks/results; --quick: out)")
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the command line; ends where the device is not there."""
     given = parser.parse_args()
     if given.device != "cpu" and not torch.cuda.is_available():
         raise SystemExit("not run: torch finds no GPU on this machine")
+    if given.device == "cpu":
+        torch.compiler.set_stance("force_eager")  # compiling C++ takes minutes, and a GPU never runs it
     given.output = given.output or (Path("out") if given.quick or given.device == "cpu" else report.RESULTS)
     given.rounds = 1 if given.quick else 5
     return given
@@ -32,15 +39,18 @@ def options(description: str | None) -> argparse.Namespace:
 class Table:
     """Rows that are on the disk as soon as they are measured."""
 
-    def __init__(self, name: str, title: str, header: Sequence[str], given: argparse.Namespace) -> None:
+    def __init__(
+        self, name: str, title: str, header: Sequence[str], given: argparse.Namespace, note: str | None = None
+    ) -> None:
         self.name, self.title, self.header, self.given = name, title, header, given
+        self.note = note or f"Medians of {given.rounds}."
         self.rows: list[Sequence[object]] = []
 
     def add(self, *row: object) -> None:
         self.rows.append(row)
         rehearsal = self.given.device == "cpu"
         device = "cpu (a rehearsal)" if rehearsal else torch.cuda.get_device_name(self.given.device)
-        body = f"{device}, medians of {self.given.rounds}.\n\n{report.table(self.header, self.rows)}"
+        body = f"{device}. {self.note}\n\n{report.table(self.header, self.rows)}"
         report.write(self.name, self.title, body, self.given.output, show=False)
         print("  ".join(map(str, row)), flush=True)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from common import Table, options, timed
+from common import Table, parse, parser_of, timed
 
 import nets
 from nets.training.step import gradient
@@ -19,7 +19,7 @@ WAYS = {"float32": FLOAT32, "bf16, channels_last": BF16, "bf16, channels_last, c
 
 
 def main() -> None:
-    given = options(__doc__)
+    given = parse(parser_of(__doc__))
     name, batch = ("MgNet[1,1]-[8]-B^l", 8) if given.quick else ("MgNet[2,2,2,2]-[256]-B^l", 512)
     table = Table("gpu_networks", f"Training steps of {name}", ("way", "images", "images/s", "ms per step"), given)
     images = torch.randn(batch, 3, 32, 32, device=given.device)
