@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,12 @@ def symbol(path: Path) -> Path:
     mg = pde.Multigrid(pde.Poisson((64, 64), boundary="periodic"), smoother="red-black", levels=64)
     theta, size = Analysis(mg).error_symbol("V")
     return plot.symbol(theta, size, path, "V(1,1), red-black")
+
+
+def frequencies(path: Path) -> Path:
+    """Amplitudes in the error over the steps, with hats and with ReLUs: the picture of the example of that name."""
+    run_path(str(DOCS.parent / "examples" / "frequencies.py"))["run"](output=path.parent)
+    return path
 
 
 PDE = (
@@ -209,5 +216,5 @@ def shared_steps(path: Path) -> Path:
 
 
 if __name__ == "__main__":
-    for draw in (tutorial, layout, obstacle, symbol, steps, shared_steps):
+    for draw in (tutorial, layout, obstacle, symbol, steps, shared_steps, frequencies):
         print(draw(DOCS / f"{draw.__name__}.png"))

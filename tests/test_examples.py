@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import brentq
 
 EPS = float(np.finfo(float).eps)
 
@@ -202,3 +203,87 @@ def test_learned_smoother(tmp_path: Path) -> None:
     found = learned_smoother.run(steps=12, output=tmp_path)
     assert all(after < before for before, after in zip(found["before"], found["after"], strict=True))
     assert (tmp_path / "learned_smoother.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("n", [1, 5, 24])
+def test_the_gram_matrix_of_relus_is_that_of_hats_between_changes_of_basis(n: int) -> None:
+    from examples import frequencies
+
+    T = frequencies.nodal_values(n)
+    difference = 2 * (np.eye(n) - 2 * np.eye(n, k=-1) + np.eye(n, k=-2))
+    assert np.array_equal(T @ difference, np.eye(n))  # halves of integers are exact
+    G = frequencies.gram_relu(n)
+    # nothing is negative: two products with n sums each, and a few roundings in either Gram matrix
+    assert (np.abs(T.T @ frequencies.gram_hat(n) @ T - G) <= (2 * n + 8) * EPS * G).all()
+
+
+@pytest.mark.parametrize("n", [1, 5, 24])
+def test_gram_matrices_are_integrals_of_the_activations_of_networks(n: int) -> None:
+    from examples import frequencies
+
+    # two points of Gauss per cell are exact for products of linear functions
+    middles, i = (np.arange(n) + 0.5) / n, np.arange(n)[:, None]
+    x = np.concatenate([middles - 3**-0.5 / (2 * n), middles + 3**-0.5 / (2 * n)])
+    for name, gram in (("hat", frequencies.gram_hat(n)), ("ReLU", frequencies.gram_relu(n))):
+        values = frequencies.ACTIVATIONS[name](torch.from_numpy((x - i / n) * n / 2)).numpy()
+        # n x / 2 is rounded by up to n eps, and the other factor is at most 2 n
+        assert np.abs(values @ values.T / (2 * n) - gram).max() <= 4 * n**2 * EPS
+
+
+def test_condition_of_hats_stays_below_4_and_that_of_relus_grows_with_n_to_the_4th() -> None:
+    from examples import frequencies
+
+    found = []
+    for n in (16, 32, 64, 128):
+        # the eigenvalues of G_hat are in h/6 (1.5, 6), and reach both up to pi^2/n^2 and 4^-n
+        assert 4 - 7 / n**2 <= np.linalg.cond(frequencies.gram_hat(n)) < 4
+        found.append(np.linalg.cond(frequencies.gram_relu(n)))
+        # the shortest wave on n cells has an eigenvalue of (1 + pi^2/n^2) h / 192, the longest is as below: 10.5 / n^2
+        assert found[-1] == pytest.approx(48 * ((n + 0.5) / frequencies.BETA) ** 4, rel=12 / n**2)
+    # (2n + 1/2) / (n + 1/2) takes 1/(n ln 2) from the order; the deviations above have one sign
+    assert np.log2(found[-1] / found[-2]) == pytest.approx(4, abs=(1 / 64 + 12 / 64**2) / np.log(2))
+
+
+def test_eigenvalues_of_relus_are_those_of_a_beam() -> None:
+    from examples import frequencies
+
+    n, largest = 64, np.linalg.eigvalsh(frequencies.gram_relu(64))[::-1]
+    for k in range(1, 6):
+        beta = brentq(lambda beta: np.cos(beta) + 1 / np.cosh(beta), (k - 1) * np.pi, k * np.pi)
+        # midpoints: h^2/24 u u' at the free end, four times in the integral less twice in the norm of u; there u u' is
+        # -4 beta, times 1.02 at most
+        assert largest[k - 1] == pytest.approx((n + 0.5) ** 4 / (4 * n * beta**4), rel=1.1 * beta / (3 * n**2))
+
+
+def test_gradient_descent_on_hats_and_relus() -> None:
+    from examples import frequencies
+
+    n, steps = 24, np.arange(0, 121, 40)
+    f = frequencies.waves(np.arange(1, n + 1) / n).sum(axis=0)
+    for gram, T in ((frequencies.gram_hat, np.eye(n)), (frequencies.gram_relu, frequencies.nodal_values(n))):
+        found = frequencies.by_eigenvectors(gram(n), T, f, steps)
+        assert found[0] == pytest.approx(1, abs=n * np.linalg.cond(T) * EPS)  # sines are orthogonal on the grid
+        made = np.stack([frequencies.by_iteration(gram(n), T, f, int(step)) for step in steps])
+        # a step adds n eps to coefficients of the size of T^-1 f, and as much to 1 - lambda / lambda_max
+        size = np.linalg.norm(np.linalg.solve(T, f)) * np.linalg.norm(T, 2) * (2 / n) ** 0.5
+        assert np.abs(found - made).max() <= 2 * (steps[-1] + 8) * n * EPS * size
+    hat = frequencies.by_eigenvectors(frequencies.gram_hat(n), np.eye(n), f, steps)
+    # condition below 4: 3/4 of the error are left at most, and f is 3^1/2 in units of one wave
+    assert (hat <= 3**0.5 * 0.75 ** steps[:, None] + 8 * n * EPS).all()
+
+
+def test_hats_learn_frequencies_that_relus_do_not(tmp_path: Path) -> None:
+    from examples import frequencies
+
+    found = frequencies.run(steps=200, seeds=1, output=tmp_path)
+    k = np.array(frequencies.WAVES)
+    # a wave is between two modes of the beam, whose beta differ from 2 pi k by pi/2
+    slowness = found["reached"]["ReLU"] * (frequencies.BETA / (2 * np.pi * k)) ** 4
+    assert (((1 - 1 / (4 * k)) ** 4 < slowness) & (slowness < (1 + 1 / (4 * k)) ** 4)).all()
+    assert list(found["reached"]["hat"]) == [1, 1, 1]
+    hat, relu = found["trained"]["hat"], found["trained"]["ReLU"]
+    assert hat[2] < 0.3 < 0.7 < relu[2]
+    assert relu[0] < 0.3
+    assert (tmp_path / "frequencies.png").stat().st_size > 0
+    with pytest.raises(ValueError, match="n must be an integer >= 19; got 18"):
+        frequencies.run(n=18)
