@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 import pde
 from pde import plot
 from pde.analysis.fourier import Analysis
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for the examples
+from examples import separability as example
 
 DOCS = Path(__file__).resolve().parent
 BLUE, ORANGE, GREY = "#2a6f97", "#d9741a", "#666666"
@@ -82,6 +86,12 @@ def symbol(path: Path) -> Path:
     mg = pde.Multigrid(pde.Poisson((64, 64), boundary="periodic"), smoother="red-black", levels=64)
     theta, size = Analysis(mg).error_symbol("V")
     return plot.symbol(theta, size, path, "V(1,1), red-black")
+
+
+def separability(path: Path) -> Path:
+    """Two and three separable sets, and what a penalty makes of the lines between them."""
+    planes = [example.Sets(*example.separable_sets(k), k) for k in (2, 3)]
+    return example.draw(planes, path)
 
 
 PDE = (
@@ -173,5 +183,5 @@ def _box(
 
 
 if __name__ == "__main__":
-    for draw in (tutorial, layout, obstacle, symbol):
+    for draw in (tutorial, layout, obstacle, symbol, separability):
         print(draw(DOCS / f"{draw.__name__}.png"))
