@@ -139,6 +139,7 @@ def report(G: np.ndarray, theta: np.ndarray, v: np.ndarray) -> dict[str, float]:
 
 
 def row(found: dict[str, float]) -> str:
+    """A report as a row of the table."""
     return "".join(f"{value:12{COLUMNS[column]}}" for column, value in found.items())
 
 
