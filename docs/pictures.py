@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from runpy import run_path
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from pde import plot
 from pde.analysis.fourier import Analysis
 
 DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent))  # for the examples
 BLUE, ORANGE, GREY = "#2a6f97", "#d9741a", "#666666"
 
 
@@ -87,8 +88,18 @@ def symbol(path: Path) -> Path:
 
 def frequencies(path: Path) -> Path:
     """Amplitudes in the error over the steps, with hats and with ReLUs: the picture of the example of that name."""
-    run_path(str(DOCS.parent / "examples" / "frequencies.py"))["run"](output=path.parent)
+    from examples import frequencies as example
+
+    example.run(output=path.parent)
     return path
+
+
+def separability(path: Path) -> Path:
+    """Two and three separable sets, and what a penalty makes of the lines between them."""
+    from examples import separability as example
+
+    planes = [example.Sets(*example.separable_sets(k), k) for k in (2, 3)]
+    return example.draw(planes, path)
 
 
 PDE = (
@@ -216,5 +227,5 @@ def shared_steps(path: Path) -> Path:
 
 
 if __name__ == "__main__":
-    for draw in (tutorial, layout, obstacle, symbol, steps, shared_steps, frequencies):
+    for draw in (tutorial, layout, obstacle, symbol, steps, shared_steps, frequencies, separability):
         print(draw(DOCS / f"{draw.__name__}.png"))

@@ -174,6 +174,25 @@ def test_torsion(tmp_path: Path) -> None:
     assert (tmp_path / "torsion.png").stat().st_size > 0
 
 
+def test_separability(tmp_path: Path) -> None:
+    from examples import separability
+
+    found = separability.run(points=15, output=tmp_path)
+    assert found["trained"]["classified"] == 1, "the last layer shows that the features are separable"
+    for sets in (*found["planes"], found["digits"]):
+        proved = sets.reports[sets.safe]
+        assert proved["classified"] == 1
+        assert proved["least p"] >= proved["P"] > 1 / 2
+        norms = [row["norm"] for row in sets.reports.values()]
+        assert norms == sorted(norms), "as lambda falls"
+    (decay, row), _ = found["digits"].reports.items()
+    assert decay == 1437 * 5e-4 / 2
+    assert row["classified"] == 1
+    assert (tmp_path / "separability.png").stat().st_size > 0
+    with pytest.raises(ValueError, match="points must be an integer >= 3; got 2"):
+        separability.run(points=2)
+
+
 def test_no_step_along_the_curve_is_taken_where_newton_fails() -> None:
     from examples import bratu
 
