@@ -6,7 +6,7 @@ Matplotlib is imported here alone. Numbers about a network are in `nets.inspect`
 from nets.plot.dense import predictions
 from nets.plot.levels import features, kernels, on_grids
 from nets.plot.network import cycle
-from nets.plot.results import calibration, confusion_matrix, learning_curve, misclassified
+from nets.plot.results import calibration, confusion_matrix, learning_curve, misclassified, roc
 from nets.plot.runs import accuracy_parameters, accuracy_time, learning_curves
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "misclassified",
     "on_grids",
     "predictions",
+    "roc",
 ]
