@@ -62,6 +62,8 @@ def test_three_classes_have_none():
 def test_runs_say_it(tmp_path, capsys, monkeypatch):
     """Signals of two classes: record, card, report, the command and its pictures."""
     monkeypatch.setattr(directory, "draw_history", None)  # pictures take longer than the runs
+    for picture in ("calibration", "confusion_matrix", "misclassified"):
+        monkeypatch.setattr(plot, picture, lambda *arguments: None)
     labels = np.arange(80) % 2
     signals = np.random.default_rng(0).standard_normal((80, 1, 16)) + 0.5 * labels[:, None, None]
     path, runs = tmp_path / "signals.npz", tmp_path / "runs"
@@ -81,7 +83,6 @@ def test_runs_say_it(tmp_path, capsys, monkeypatch):
     assert json.loads(report.table([group], "json"))[0]["auc"] == group.auc
     assert main(["evaluate", str(runs / "1"), "--output", str(tmp_path / "pictures")]) == 0
     assert f"of 40 images, AUC {100 * areas[1]:.2f} %" in capsys.readouterr().out
-    names = {"calibration.png", "confusion_matrix.png", "misclassified.png", "roc.png"}
-    assert {file.name for file in (tmp_path / "pictures").iterdir()} == names
+    assert (tmp_path / "pictures" / "roc.png").stat().st_size > 0
     assert main(["evaluate", str(runs / "1"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["auc"] == areas[1]
