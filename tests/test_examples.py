@@ -306,3 +306,25 @@ def test_hats_learn_frequencies_that_relus_do_not(tmp_path: Path) -> None:
     assert (tmp_path / "frequencies.png").stat().st_size > 0
     with pytest.raises(ValueError, match="n must be an integer >= 19; got 18"):
         frequencies.run(n=18)
+
+
+def test_pulse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import nets
+    from examples import pulse
+    from nets.training.ranking import roc_auc
+
+    x, labels, reflection = pulse.pulses(2000, 1)
+    assert x.shape == (2000, 1, pulse.SAMPLES)
+    known = torch.from_numpy(((reflection - pulse.MEAN) / pulse.DEVIATION) @ pulse.SHIFT)
+    # the variance of an AUC is at most A (1 - A) over the signals of the smaller class
+    deviation = (pulse.BEST * (1 - pulse.BEST) / 1000) ** 0.5
+    assert roc_auc(known, torch.from_numpy(labels == 1)) == pytest.approx(pulse.BEST, abs=4 * deviation)
+    assert nets.parameters(nets.create_model(pulse.MGNET, dims=1, in_channels=1, num_classes=2)) == 3450
+    areas = pulse.run(epochs=1, output=tmp_path, sizes=(64, 40))
+    printed = capsys.readouterr().out
+    for name, (area,) in areas.items():
+        assert 0 <= area <= 1
+        assert any(line.startswith(name) and f"{100 * area:.2f}" in line for line in printed.splitlines())
+    assert (tmp_path / "pulse.png").stat().st_size > 0
+    with pytest.raises(ValueError, match="seeds must be an integer >= 1; got 0"):
+        pulse.run(seeds=0)

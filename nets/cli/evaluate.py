@@ -98,8 +98,8 @@ def _numbers(evaluation: Classified) -> dict[str, Any]:
     if isinstance(evaluation, MultiLabelEvaluation):
         mean = {"mean_average_precision": evaluation.mean_average_precision}
         return {"images": evaluation.count, **evaluation.figures, **mean}
-    calibration = {"ece": evaluation.ece, "nll": evaluation.nll}
-    return {"images": evaluation.count, "accuracy": evaluation.accuracy, "top5": evaluation.top5, **calibration}
+    more = {name: getattr(evaluation, name) for name in ("top5", "auc", "ece", "nll")}
+    return {"images": evaluation.count, "accuracy": evaluation.accuracy, **more}
 
 
 def _values(evaluation: Classified, names: Sequence[str]) -> dict[str, Any]:
@@ -116,8 +116,9 @@ def _accuracy(evaluation: Classified) -> str:
         mean = evaluation.mean_average_precision
         more = "" if mean is None else f", mean average precision {100 * mean:.2f} %"
         return f"{', '.join(said(*figure) for figure in evaluation.figures.items())} of {evaluation.count} images{more}"
-    top5 = "" if evaluation.top5 is None else f", top-5 {100 * evaluation.top5:.2f} %"
-    return f"{100 * evaluation.accuracy:.2f} % of {evaluation.count} images{top5}"
+    shares = {"top-5": evaluation.top5, "AUC": evaluation.auc}
+    more = "".join(f", {name} {100 * share:.2f} %" for name, share in shares.items() if share is not None)
+    return f"{100 * evaluation.accuracy:.2f} % of {evaluation.count} images{more}"
 
 
 def print_result(evaluation: Classified | DenseEvaluation, names: Sequence[str]) -> None:
@@ -133,7 +134,7 @@ def print_result(evaluation: Classified | DenseEvaluation, names: Sequence[str])
 
 
 def print_evaluation(evaluation: Classified, names: Sequence[str]) -> None:
-    """Top-1, top-5 and calibration, and by class the confusion matrix, or of many classes the lowest."""
+    """Top-1, top-5, AUC and calibration, and by class the confusion matrix, or of many classes the lowest."""
     if isinstance(evaluation, MultiLabelEvaluation):
         _print_labels(evaluation, names)
         return
@@ -169,7 +170,8 @@ def _print_lowest(evaluation: Evaluation, names: Sequence[str]) -> None:
 def draw_evaluation(evaluation: Classified | DenseEvaluation, data: Data, folder: Path) -> None:
     """confusion_matrix.png, where there are not too many classes, calibration.png and misclassified.png in the folder.
 
-    Or predictions.png, where a target belongs to every point. Several labels per image have no picture.
+    Of two classes roc.png too. Or predictions.png, where a target belongs to every point. Several labels per image have
+    no picture.
     """
     from nets import plot
 
@@ -182,5 +184,7 @@ def draw_evaluation(evaluation: Classified | DenseEvaluation, data: Data, folder
         plot.confusion_matrix(evaluation.confusion, data.class_names, folder / "confusion_matrix.png")
     if evaluation.reliability is not None:
         plot.calibration(evaluation.reliability, folder / "calibration.png")
+    if evaluation.roc is not None:
+        plot.roc(evaluation.roc, folder / "roc.png")
     predictions, path = evaluation.predictions, folder / "misclassified.png"
     plot.misclassified(data.test_images, data.test_labels, predictions, path, data.class_names)

@@ -7,7 +7,7 @@ from nets.plot.dense import predictions
 from nets.plot.diagrams import steps
 from nets.plot.levels import features, kernels, on_grids
 from nets.plot.network import cycle
-from nets.plot.results import calibration, confusion_matrix, learning_curve, misclassified
+from nets.plot.results import calibration, confusion_matrix, learning_curve, misclassified, roc
 from nets.plot.runs import accuracy_parameters, accuracy_time, learning_curves
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "misclassified",
     "on_grids",
     "predictions",
+    "roc",
     "steps",
 ]

@@ -1,4 +1,4 @@
-"""How a run went: learning curve, confusion matrix, misclassified images."""
+"""How a run went: learning curve, confusion matrix, ROC curve, misclassified images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from nets.plot.style import BLUE, GREEN, GREY, ORANGE, PURPLE, figure, lines, percent_wrong, photograph, save
@@ -120,6 +121,22 @@ def calibration(bins: Tensor, path: str | PathLike[str]) -> None:
     save(picture, path)
 
 
+def roc(curve: Tensor, path: str | PathLike[str]) -> None:
+    """The rate of true positives over that of false ones, of `Evaluation.roc` (n, 2)."""
+    if curve.ndim != 2 or curve.shape[1] != 2:
+        raise ValueError(f"curve must have shape (n, 2), as Evaluation.roc; got {tuple(curve.shape)}")
+    false, true = curve.double().T
+    picture = figure(4.8, 4.8)
+    axes = picture.subplots()
+    axes.plot(false.tolist(), true.tolist(), color=BLUE, lw=2, clip_on=False)
+    axes.plot((0, 1), (0, 1), color=GREY, ls="--")
+    area = 100 * float(torch.trapezoid(true, false))
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=f"area under the ROC curve {area:.2f} %")
+    axes.set(xlabel="rate of false positives", ylabel="rate of true positives")
+    lines(axes)
+    save(picture, path)
+
+
 def misclassified(
     images: Images,
     truth: Tensor,
@@ -128,7 +145,7 @@ def misclassified(
     names: Sequence[str] | None = None,
     limit: int = 12,
 ) -> None:
-    """The first `limit` images (N, 1 or 3, height, width) that were taken for another class, with both classes."""
+    """The first `limit` images (N, channels, n, ...) that were taken for another class, with both classes."""
     wrong = (truth != predicted).nonzero().flatten().tolist()
     shown = wrong[:limit]
     columns = min(max(len(shown), 1), 6)

@@ -63,8 +63,14 @@ def save(picture: Figure, path: str | PathLike[str]) -> None:
 
 
 def photograph(axes: Axes, image: Tensor) -> None:
-    """One image (1 or 3, height, width), its values spread over the greys, black the largest, or the colours."""
-    image = image.float()
+    """One image (1 or 3, height, width), its values spread over the greys, black the largest, or the colours.
+
+    Of a volume (1 or 3, depth, height, width) the middle layer, and a signal (channels, n) as curves.
+    """
+    if image.ndim == 2:
+        axes.plot(image.T.numpy(), lw=1)
+        return
+    image = (image if image.ndim == 3 else image[:, image.shape[1] // 2]).float()
     low, high = image.min(), image.max()
     scaled = ((image - low) / (high - low).clamp(min=1e-12)).permute(1, 2, 0).numpy()
     if scaled.shape[2] == 1:

@@ -180,6 +180,8 @@ def _results(record: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
         lines.append(f"- The images alone leave it open by{deviation} % (one standard deviation of the binomial law).")
     if result.get("top5") is not None:
         lines.append(f"- Top-5: {100 * float(result['top5']):.2f} %.")
+    if result.get("auc") is not None:
+        lines.append(f"- Area under the ROC curve (AUC): {100 * float(result['auc']):.2f} %.")
     if result.get("ece") is not None:
         ece, nll = 100 * float(result["ece"]), float(result["nll"])
         lines.append(f"- Expected calibration error {ece:.2f} % (15 bins), negative log-likelihood {nll:.4g}.")

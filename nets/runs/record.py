@@ -120,7 +120,7 @@ def result(run: Run, evaluation: Result) -> dict[str, Any]:
         mean = evaluation.mean_average_precision
         more = {"mean_average_precision": mean, "per_class": evaluation.average_precision}
     else:
-        more = {"top5": evaluation.top5, "per_class": evaluation.per_class}
+        more = {"top5": evaluation.top5, "auc": evaluation.auc, "per_class": evaluation.per_class}
         more |= {"ece": evaluation.ece, "nll": evaluation.nll}
     training = run.training
     averaged = ["averaged weights"] if training.average is not None else []

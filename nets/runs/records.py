@@ -34,7 +34,7 @@ class Record:
         data, model, activation: names.
         figure: the name of its leading figure, "accuracy" of images of classes.
         value: of that figure, in percent or as it is; nan where there is none.
-        accuracy, top5: in percent, nan where there is none.
+        accuracy, top5, auc: in percent, nan where there is none.
         seconds: nan where it is not known.
     """
 
@@ -52,7 +52,7 @@ class Record:
         share = result.get(self.figure)
         self.accuracy = _percent(share if FIGURES[self.figure].percent else None)
         self.value = self.accuracy if FIGURES[self.figure].percent or share is None else float(share)
-        self.top5 = _percent(result.get("top5"))
+        self.top5, self.auc = _percent(result.get("top5")), _percent(result.get("auc"))
         self.which = str(result.get("which") or "")
         self.seconds = float(content.get("seconds") or nan)
         self.history: Sequence[Mapping[str, Any]] = content.get("history") or []
@@ -130,7 +130,8 @@ class Group:
 
     Attributes:
         n: how many finished.
-        mean, deviation, top5, seconds: of these; nan where there are none, the deviation for a single run too.
+        values, aucs: of the leading figure and, in percent, of the area under the ROC curve, run by run.
+        mean, deviation, top5, auc, seconds: of these; nan where there are none, the deviation for a single run too.
         repeated: seeds of more than one finished run.
     """
 
@@ -138,8 +139,9 @@ class Group:
         self.finished, self.others, self.records = finished, others, finished + others
         self.first, self.n = self.records[0], len(finished)
         self.values = [record.value for record in finished]
-        self.mean, self.top5, self.seconds = map(
-            _mean, (self.values, [r.top5 for r in finished], [r.seconds for r in finished])
+        self.aucs = [record.auc for record in finished]
+        self.mean, self.top5, self.auc, self.seconds = map(
+            _mean, (self.values, [r.top5 for r in finished], self.aucs, [r.seconds for r in finished])
         )
         self.deviation = stdev(self.values) if self.n > 1 else nan
         self.repeated = [seed for seed, count in Counter(record.seed for record in finished).items() if count > 1]

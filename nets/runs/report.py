@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from math import isnan
+from statistics import mean, stdev
 from typing import Any
 
 from nets.common.formatting import EMPTY, duration
@@ -84,9 +85,13 @@ def _accuracy(group: Group) -> str:
         return EMPTY
     figure = FIGURES[group.first.figure]
     words = "" if group.first.figure == "accuracy" else f"{figure.words} "
-    mean, deviation = (f"{v:.2f}" if figure.percent else f"{v:.4g}" for v in (group.mean, group.deviation))
-    spread = f" ± {deviation}" if group.n > 1 else ""
-    return f"{words}{mean}{spread} (n = {group.n})"
+    auc = "" if isnan(group.auc) else f", AUC {_spread(group.aucs, '.2f')}"
+    return f"{words}{_spread(group.values, '.2f' if figure.percent else '.4g')}{auc} (n = {group.n})"
+
+
+def _spread(values: Sequence[float], form: str) -> str:
+    """Mean ± standard deviation of the sample, in a format."""
+    return f"{mean(values):{form}}" + (f" ± {stdev(values):{form}}" if len(values) > 1 else "")
 
 
 def _runs(group: Group) -> str:
@@ -142,6 +147,7 @@ def _values(group: Group) -> dict[str, Any]:
         "lowest": min(group.values, default=None),
         "highest": max(group.values, default=None),
         "top5": _number(group.top5),
+        "auc": _number(group.auc),
         "seconds": _number(group.seconds),
         "seeds": [r.seed for r in group.finished],
         "not_finished": [{"seed": r.seed, "status": r.status, "message": r.message} for r in group.others],

@@ -20,6 +20,7 @@ from nets.models.modes import evaluating
 from nets.training.calibration import expected_calibration_error, reliability
 from nets.training.dense_evaluation import DenseEvaluation, evaluate_dense
 from nets.training.multilabel import MultiLabelEvaluation
+from nets.training.ranking import roc_auc, roc_curve
 
 TOP = 5
 
@@ -34,6 +35,7 @@ class Evaluation:
         classes: how many the network tells apart.
         confidences: (N,), the largest probability of an image, by softmax; None where they are not known.
         losses: (N,), -log of the probability of the true class; None where they are not known.
+        margins: (N,), the score of class 1 less that of class 0; None but for two classes.
 
     >>> import torch
     >>> Evaluation(torch.tensor([1, 0]), torch.tensor([1, 1]), None, classes=2).accuracy
@@ -46,6 +48,7 @@ class Evaluation:
     classes: int
     confidences: Tensor | None = None
     losses: Tensor | None = None
+    margins: Tensor | None = None
 
     def __repr__(self) -> str:
         return f"Evaluation({self.count} images of {self.classes} classes, accuracy={self.accuracy:.4f})"
@@ -86,6 +89,16 @@ class Evaluation:
         return None if self.losses is None else float(self.losses.double().mean())
 
     @property
+    def roc(self) -> Tensor | None:
+        """Rates (n, 2) of false and of true positives of class 1, `nets.training.ranking.roc_curve`, of two classes."""
+        return None if self.margins is None else roc_curve(self.margins, self.labels == 1)
+
+    @property
+    def auc(self) -> float | None:
+        """The area under `roc`, in [0, 1]; None but for two classes, or where the images are of one class alone."""
+        return None if self.margins is None else roc_auc(self.margins, self.labels == 1)
+
+    @property
     def confusion(self) -> Tensor:
         """Counts (classes, classes), rows the truth, columns the prediction."""
         cells = self.labels.long() * self.classes + self.predictions.long()
@@ -114,10 +127,9 @@ class Evaluation:
             keep[index] = False
         if not keep.any():
             raise ValueError("indices must leave an image; got all of them")
-        in_top5, confidences, losses = (
-            None if part is None else part[keep] for part in (self.in_top5, self.confidences, self.losses)
-        )
-        return Evaluation(self.predictions[keep], self.labels[keep], in_top5, self.classes, confidences, losses)
+        parts = (self.in_top5, self.confidences, self.losses, self.margins)
+        in_top5, *others = (None if part is None else part[keep] for part in parts)
+        return Evaluation(self.predictions[keep], self.labels[keep], in_top5, self.classes, *others)
 
 
 @overload
@@ -194,7 +206,8 @@ def evaluate(
     in_top5 = None if classes <= TOP else (scores.topk(TOP, dim=1).indices == labels[:, None]).any(1)
     logs = exact.log_softmax(1)
     confidences, losses = logs.amax(1).exp(), -logs.gather(1, labels[:, None])[:, 0]
-    return Evaluation(scores.argmax(1), labels, in_top5, classes, confidences, losses)
+    margins = exact[:, 1].double() - exact[:, 0] if classes == 2 else None  # probabilities near 1 would be equal
+    return Evaluation(scores.argmax(1), labels, in_top5, classes, confidences, losses, margins)
 
 
 def _check_labels(model: nn.Module, labels: Tensor) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nets.data.dataset import column
+from nets.training.ranking import average_precision
 
 
 def sample_f1(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -22,24 +23,6 @@ def sample_f1(predicted: Tensor, truth: Tensor) -> Tensor:
     """
     both, either = (predicted & truth).sum(1), predicted.sum(1) + truth.sum(1)
     return torch.where(either > 0, 2 * both.double() / either.clamp(min=1), 1.0)
-
-
-def average_precision(scores: Tensor, truth: Tensor) -> float | None:
-    """The mean over the images (N,) with a label of the precision of those that score as high; None without any.
-
-    Equal scores are one step, as in scikit-learn's `average_precision_score`.
-
-    >>> average_precision(torch.tensor([0.9, 0.8, 0.1]), torch.tensor([True, False, True]))
-    0.8333333333333333
-    """
-    order = scores.argsort(descending=True)
-    scores, hits = scores[order], truth[order].cumsum(0)
-    if not int(hits[-1]):
-        return None
-    last = torch.cat((scores[1:] != scores[:-1], torch.ones(1, dtype=torch.bool)))  # of equal ones
-    ranks, hits = last.nonzero().flatten() + 1, hits[last].double()
-    steps = hits.diff(prepend=hits.new_zeros(1))
-    return float((steps * hits / ranks).sum() / hits[-1])
 
 
 @dataclass(frozen=True, eq=False)

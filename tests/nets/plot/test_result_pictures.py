@@ -51,3 +51,13 @@ def test_titles_of_misclassified_images(monkeypatch, kind, classes):
     picture = drawn(monkeypatch, lambda: plot.misclassified(images, truth, predicted, "x.png", names))
     assert apart([axes.texts[0] for axes in picture.axes[:6]], "x")
     assert apart([picture.axes[k].texts[0] for k in (0, 6)], "y")
+
+
+@pytest.mark.parametrize(("shape", "drawn_as"), [((2, 9), "lines"), ((1, 5, 4, 3), "images")])
+def test_misclassified_signals_and_volumes(monkeypatch, shape, drawn_as):
+    images = torch.rand(2, *shape)
+    truth, predicted = torch.tensor([0, 1]), torch.tensor([1, 1])
+    picture = drawn(monkeypatch, lambda: plot.misclassified(images, truth, predicted, "x.png"))
+    (shown, *_) = getattr(picture.axes[0], drawn_as)
+    values = shown.get_ydata() if len(shape) == 2 else shown.get_array()
+    assert values.shape == ((9,) if len(shape) == 2 else (4, 3))

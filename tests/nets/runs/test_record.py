@@ -42,6 +42,7 @@ def test_what_it_says(run):
         "epoch": 3,
         "accuracy": result.accuracy,
         "top5": None,
+        "auc": None,
         "per_class": result.evaluation.per_class,
         "ece": result.evaluation.ece,
         "nll": result.evaluation.nll,
