@@ -16,8 +16,8 @@ def steps(model: nn.Module, level: int = 0) -> fx.GraphModule:
     The result runs: from data f (N, c_f, n, ...), and u (N, c_u, n, ...) where the steps start from a first guess, to
     the feature u after the last step, in data space f. Its modules are those of the network, by the same names. The
     identity, and copies into another memory format, are left out. The first block of a ResNet on a coarser grid leads
-    to that grid and is none of its steps. A network inside another module is one operation.
-    `torch.fx` takes x += y for x = x + y.
+    to that grid and is none of its steps, nor are the steps on the way up, after coarser grids. A network inside
+    another module is one operation. `torch.fx` takes x += y for x = x + y.
 
     Args:
         level: of a `nets.Network`, as in `model.levels`; 0 is the finest.

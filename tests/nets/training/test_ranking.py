@@ -99,3 +99,9 @@ def test_runs_say_it(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "pictures" / "roc.png").stat().st_size > 0
     assert main(["evaluate", str(runs / "1"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["auc"] == areas[1]
+    record = json.loads((runs / "0" / "record.json").read_text())
+    del record["result"]["auc"]  # as in records of earlier versions
+    (runs / "0" / "record.json").write_text(json.dumps(record))
+    (group,) = records.runs([runs])
+    assert "AUC" not in report.table([group])
+    assert json.loads(report.table([group], "json"))[0]["auc"] is None
