@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from scipy.optimize import brentq
 
 from mgcore.common.arguments import integer
+from nets.common.paths import make_folder
 from nets.models.activations import Hat
 
 WAVES = (1, 3, 9)
@@ -117,6 +118,7 @@ def train(activation: Callable[[torch.Tensor], torch.Tensor], width: int, steps:
 def run(n: int = 64, steps: int = 1000, seeds: int = 3, output: str | Path = "out") -> dict[str, Any]:
     """Compare, print and draw frequencies.png; returns condition numbers, steps to 1/e, and amplitudes at the end."""
     n, steps, seeds = integer("n", n, 2 * max(WAVES) + 1), integer("steps", steps, 1), integer("seeds", seeds, 1)
+    path = make_folder("output", output) / "frequencies.png"
     grids, grams = np.array([n // 4, n // 2, n]), {"hat": gram_hat, "ReLU": gram_relu}
     condition = {name: [float(np.linalg.cond(gram(size))) for size in grids] for name, gram in grams.items()}
     f, bases = waves(np.arange(1, n + 1) / n).sum(axis=0), {"hat": np.eye(n), "ReLU": nodal_values(n)}
@@ -131,8 +133,6 @@ def run(n: int = 64, steps: int = 1000, seeds: int = 3, output: str | Path = "ou
     predicted = {"(2 pi k / beta)^4": (2 * np.pi * np.array(WAVES) / BETA) ** 4}
     print_table(f"steps until a wave is below 1/e, n = {n}", periods, reached | predicted)
     print_table(f"networks: amplitudes after {steps} steps", periods, trained)
-    path = Path(output) / "frequencies.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
     draw(grids, condition, {name: (times[name], fixed[name]) for name in fixed}, networks, path)
     print(f"picture in {path}")
     return {"condition": condition, "reached": reached, "trained": trained}

@@ -23,6 +23,8 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
 import nets
+from mgcore.common.arguments import integer
+from nets.common.paths import make_folder
 from nets.training.ranking import roc_auc, roc_curve
 
 MGNET = "MgNet[4,4,4,4,4]-[8]-B^l-Pi_0"
@@ -108,7 +110,6 @@ def draw(data: nets.data.Dataset, found: dict[str, Scores], path: Path) -> Path:
     right.plot((0, 1), (0, 1), ":", color="tab:gray")
     right.set(title="ROC curves", xlabel="rate of false positives", ylabel="rate of true positives", aspect="equal")
     right.legend(frameon=False, loc="lower right")
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
     return path
 
@@ -117,8 +118,7 @@ def run(
     epochs: int = 8, seed: int = 0, seeds: int = 1, output: str | Path = "out", sizes: tuple[int, int] = (TRAIN, TEST)
 ) -> dict[str, list[float]]:
     """Train on new signals for each seed, print and draw; returns the AUC of every method, seed by seed."""
-    if seeds < 1:
-        raise ValueError(f"seeds must be an integer >= 1; got {seeds}")
+    seed, seeds, folder = integer("seed", seed, 0), integer("seeds", seeds, 1), make_folder("output", output)
     torch.set_num_threads(1)  # signals of 128 samples are too small to share out
     accuracies: dict[str, list[float]] = {name: [] for name in SLIDES}
     areas: dict[str, list[float]] = {name: [] for name in SLIDES}
@@ -132,7 +132,7 @@ def run(
             accuracies[name].append(float(((scores.values > 0) == truth).double().mean()))
             areas[name].append(roc_auc(scores.values, truth))
         if each == seed:
-            print(f"picture in {draw(data, found, Path(output) / 'pulse.png')}")
+            print(f"picture in {draw(data, found, folder / 'pulse.png')}")
     print(f"{sizes[0]} synthetic signals for training, {sizes[1]} for testing, {seeds} seed(s) from {seed}; in %\n")
     print(f"{'':36}parameters      accuracy           AUC   slides, other signals: accuracy, AUC")
     for name, (accuracy, area) in SLIDES.items():

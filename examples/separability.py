@@ -30,6 +30,8 @@ from scipy.optimize import minimize, nnls
 from scipy.special import logsumexp, softmax
 
 import nets
+from mgcore.common.arguments import integer
+from nets.common.paths import make_folder
 
 CENTRE = np.array([2.0, 1.0])  # of the square of the points
 PENALTIES = 10.0 ** np.arange(2, -9, -1)
@@ -147,6 +149,8 @@ class Sets:
     """Points (N, d) in k sets, their largest margin, and theta_lambda and its report by lambda."""
 
     def __init__(self, x: np.ndarray, labels: np.ndarray, k: int, penalties: Sequence[float] = PENALTIES) -> None:
+        if (found := len(set(labels.tolist()))) != k:
+            raise ValueError(f"points must be in {k} sets; got {len(x)} in {found}: give more, or another seed")
         self.x, self.labels, self.k, self.G = x, labels, k, differences(x, labels, k)
         self.margin, self.v = largest_margin(self.G)
         self.safe = safe_penalty(self.margin, len(x), k)
@@ -198,12 +202,11 @@ def digits() -> tuple[Sets, dict[str, float]]:
 
 def run(points: int = 40, seed: int = 0, output: str | Path = "out") -> dict[str, Any]:
     """The whole example; returns two and three sets, the digits, and the report on the trained layer."""
-    if points < 3:
-        raise ValueError(f"points must be an integer >= 3; got {points}")
+    points, seed, folder = integer("points", points, 3), integer("seed", seed, 0), make_folder("output", output)
     planes = [Sets(*separable_sets(k, points, seed), k) for k in (2, 3)]
     features, trained = digits()
     print(*planes, f"digits: {features}\n trained{row(trained)}", sep="\n\n", end="\n\n")
-    print(f"picture in {draw(planes, Path(output) / 'separability.png')}")
+    print(f"picture in {draw(planes, folder / 'separability.png')}")
     return {"planes": planes, "digits": features, "trained": trained}
 
 
@@ -223,7 +226,6 @@ def draw(sets: list[Sets], path: Path) -> Path:
     right.set(title="degrees between $\\theta_\\lambda$ and largest margin", xlabel="$\\lambda$")
     left.legend()
     figure.legend(*above[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,16 @@ def test_separability(tmp_path: Path) -> None:
     assert (tmp_path / "separability.png").stat().st_size > 0
     with pytest.raises(ValueError, match="points must be an integer >= 3; got 2"):
         separability.run(points=2)
+    with pytest.raises(ValueError, match="points must be in 2 sets; got 3 in 1"):
+        separability.run(points=3, seed=2, output=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["frequencies", "pulse", "separability"])
+def test_an_output_that_is_a_file_is_refused_before_the_work(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    example = importlib.import_module(f"examples.{name}")
+    with pytest.raises(ValueError, match=r"output must be a folder; .* is a file"):
+        example.run(output=tmp_path / "file")
 
 
 def test_no_step_along_the_curve_is_taken_where_newton_fails() -> None:
@@ -326,5 +337,6 @@ def test_pulse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert 0 <= area <= 1
         assert any(line.startswith(name) and f"{100 * area:.2f}" in line for line in printed.splitlines())
     assert (tmp_path / "pulse.png").stat().st_size > 0
-    with pytest.raises(ValueError, match="seeds must be an integer >= 1; got 0"):
-        pulse.run(seeds=0)
+    for argument, value, least in (("seeds", 0, 1), ("seed", -1, 0)):
+        with pytest.raises(ValueError, match=f"{argument} must be an integer >= {least}; got {value}"):
+            pulse.run(**{argument: value})

@@ -16,7 +16,8 @@ def steps(model: nn.Module, level: int = 0) -> fx.GraphModule:
     The result runs: from data f (N, c_f, n, ...), and u (N, c_u, n, ...) where the steps start from a first guess, to
     the feature u after the last step, in data space f. Its modules are those of the network, by the same names. The
     identity, and copies into another memory format, are left out. The first block of a ResNet on a coarser grid leads
-    to that grid and is none of its steps.
+    to that grid and is none of its steps, nor are the steps on the way up, after coarser grids. A network inside
+    another module is one operation. `torch.fx` takes x += y for x = x + y.
 
     Args:
         level: of a `nets.Network`, as in `model.levels`; 0 is the finest.
@@ -41,19 +42,33 @@ def steps(model: nn.Module, level: int = 0) -> fx.GraphModule:
     except Exception as error:  # of the module's own code, on the proxies of a trace
         raise ValueError(f"model must be a module that torch.fx can trace: {error}") from error
     traced = fx.GraphModule(root, graph)
+    before: set[fx.Node] = set()
     for node in traced.graph.nodes:
+        before.add(node)
         if node.op == "call_method" and node.target == "contiguous":
             node.replace_all_uses_with(node.args[0])
-    traced.graph.eliminate_dead_code()
+        elif _in_place(traced, node):  # later uses of the value are of the result
+            node.all_input_nodes[0].replace_all_uses_with(node, lambda user: user not in before)
+    traced.graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output") or _in_place(traced, node))
     traced.recompile()
     return traced
 
 
+def _in_place(traced: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether an operation writes into its first input: x.add_(1), torch.relu_(x), a module with inplace=True."""
+    if node.op == "call_module":
+        return bool(getattr(traced.get_submodule(str(node.target)), "inplace", False))
+    name = str(getattr(node.target, "__name__", node.target))
+    called = node.op in ("call_method", "call_function")
+    return called and (node.kwargs.get("inplace") is True or (name.endswith("_") and not name.endswith("__")))
+
+
 class _Tracer(fx.Tracer):
-    """Keeps a module of the root as one operation where it has no parts, or torch has it, and leaves out identities."""
+    """Keeps torch's modules, networks and modules without parts as one operation, and leaves out identities."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return super().is_leaf_module(m, module_qualified_name) or not any(True for _ in m.children())
+        whole = isinstance(m, Network) or not any(True for _ in m.children())
+        return whole or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         if isinstance(m, nn.Identity) or m not in set(self.root.modules()):  # made on the way, of modules of the root

@@ -21,7 +21,7 @@ from nets.plot.style import GREY, figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SIGNS = {"add": "+", "iadd": "+", "sub": "−", "isub": "−", "mul": "×", "imul": "×", "cat": "concatenate"}
+SIGNS = {"add": "+", "sub": "−", "mul": "×", "truediv": "/", "div": "/", "cat": "concatenate"}
 """Operations between maps, by their names in torch, which may end in an underscore."""
 WIDTH, HEIGHT, ROW, TRACK = 1.5, 0.3, 0.52, 0.22
 """Inches: a box, from row to row, and from line to line beside the boxes."""
@@ -48,7 +48,7 @@ def boxes(model: nn.Module, level: int = 0) -> list[Box]:
     traced = trace_steps(model, level)
     uses = Counter(node.target for node in traced.graph.nodes if node.op == "call_module")
     numbers: dict[str, count[int]] = {}
-    nodes = [node for node in traced.graph.nodes if node.op != "get_attr" and (node.users or node.op == "output")]
+    nodes = [node for node in traced.graph.nodes if node.op != "get_attr" and (node.users or node.op != "placeholder")]
     return [_box(model, traced, node, uses, numbers) for node in nodes]
 
 
@@ -66,11 +66,15 @@ def _box(model: nn.Module, traced: fx.GraphModule, node: fx.Node, uses: Counter[
         text, colour = _label(model, module, does, shared, numbers)
         return Box(node.name, inputs, does, (), text, colour, shared)
     does = SIGNS.get(does.rstrip("_"), does)
-    given = [value for value in node.args if type(value) in (int, float) and does != "concatenate"]
-    constants = (*(value.target for value in taken if value.op == "get_attr"), *given)
-    words, first = [_constant(traced, value) for value in constants], node.args[0]
+    arguments: dict[Any, Any] = {**dict(enumerate(node.args)), **node.kwargs}
+    given = {k: v for k, v in arguments.items() if type(v) in (int, float) and does != "concatenate"}
+    tensors = [str(value.target) for value in taken if value.op == "get_attr"]
+    words = [_tensor(model, traced, name) for name in tensors]
+    words += [f"{k}={v:g}" if isinstance(k, str) else f"{v:g}" for k, v in given.items()]
+    first = next(iter(arguments.values()), None)
     after = isinstance(first, fx.Node) and first.name in inputs  # "− 1", and "1 −" for 1 - x
-    return Box(node.name, inputs, does, constants, " ".join([does, *words] if after else [*words, does]))
+    text = " ".join([does, *words] if after else [*words, does])
+    return Box(node.name, inputs, does, (*tensors, *given.values()), text)
 
 
 def _label(model: nn.Module, module: nn.Module, name: str, shared: bool, numbers: Any) -> tuple[str, str]:
@@ -90,13 +94,11 @@ def _label(model: nn.Module, module: nn.Module, name: str, shared: bool, numbers
     return f"{letter}$^{{{index}}}$   {size}".rstrip(), colour
 
 
-def _constant(traced: fx.GraphModule, value: Any) -> str:
-    if not isinstance(value, str):
-        return f"{value:g}"
-    if value.startswith("_tensor_constant"):
-        tensor = getattr(traced, value)
+def _tensor(model: nn.Module, traced: fx.GraphModule, name: str) -> str:
+    if name.startswith("_tensor_constant"):
+        tensor = getattr(traced, name)
         return f"{tensor.item():.3g}" if tensor.numel() == 1 else "constant"
-    return value.partition(".")[0]
+    return name.partition(".")[0] if isinstance(model, Network) else name
 
 
 def steps(models: nn.Module | Mapping[str, nn.Module], path: str | PathLike[str], level: int = 0) -> None:
@@ -116,7 +118,7 @@ def steps(models: nn.Module | Mapping[str, nn.Module], path: str | PathLike[str]
     columns = models if isinstance(models, Mapping) else {_title(models): models}
     if not columns:
         raise ValueError("models must hold at least one network; got an empty mapping")
-    diagrams = {title: _Diagram(boxes(model, level)) for title, model in columns.items()}
+    diagrams = {str(title): _Diagram(boxes(model, level)) for title, model in columns.items()}
     width = height = 0.0
     for title, diagram in diagrams.items():
         half = 0.045 * len(title) + 0.1  # inches of a title

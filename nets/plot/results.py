@@ -123,9 +123,11 @@ def calibration(bins: Tensor, path: str | PathLike[str]) -> None:
 
 def roc(curve: Tensor, path: str | PathLike[str]) -> None:
     """The rate of true positives over that of false ones, of `Evaluation.roc` (n, 2)."""
-    if curve.ndim != 2 or curve.shape[1] != 2:
-        raise ValueError(f"curve must have shape (n, 2), as Evaluation.roc; got {tuple(curve.shape)}")
-    false, true = curve.double().T
+    shape = tuple(getattr(curve, "shape", ()))
+    if len(shape) != 2 or shape[1] != 2:
+        need = "curve must have shape (n, 2), as Evaluation.roc of two classes"
+        raise ValueError(f"{need}; got {shape or type(curve).__name__}")
+    false, true = torch.as_tensor(curve).double().T
     picture = figure(4.8, 4.8)
     axes = picture.subplots()
     axes.plot(false.tolist(), true.tolist(), color=BLUE, lw=2, clip_on=False)

@@ -63,14 +63,17 @@ def save(picture: Figure, path: str | PathLike[str]) -> None:
 
 
 def photograph(axes: Axes, image: Tensor) -> None:
-    """One image (1 or 3, height, width), its values spread over the greys, black the largest, or the colours.
+    """One image (channels, height, width), its values spread over the greys, black the largest, or of 3 the colours.
 
-    Of a volume (1 or 3, depth, height, width) the middle layer, and a signal (channels, n) as curves.
+    Neither 1 nor 3 channels: their mean. Of a volume (channels, depth, height, width) the middle layer, and a signal
+    (channels, n) as curves.
     """
+    image = image.float()
     if image.ndim == 2:
         axes.plot(image.T.numpy(), lw=1)
         return
-    image = (image if image.ndim == 3 else image[:, image.shape[1] // 2]).float()
+    image = image if image.ndim == 3 else image[:, image.shape[1] // 2]
+    image = image if len(image) in (1, 3) else image.mean(0, keepdim=True)
     low, high = image.min(), image.max()
     scaled = ((image - low) / (high - low).clamp(min=1e-12)).permute(1, 2, 0).numpy()
     if scaled.shape[2] == 1:

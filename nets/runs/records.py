@@ -131,7 +131,8 @@ class Group:
     Attributes:
         n: how many finished.
         values, aucs: of the leading figure and, in percent, of the area under the ROC curve, run by run.
-        mean, deviation, top5, auc, seconds: of these; nan where there are none, the deviation for a single run too.
+        mean, deviation, top5, auc, seconds: of these; nan where there are none or one run has none, the deviation for a
+            single run too.
         repeated: seeds of more than one finished run.
     """
 

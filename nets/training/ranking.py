@@ -11,12 +11,20 @@ def counts_by_rank(scores: Tensor, truth: Tensor) -> Tensor:
     """Images without and with the label (n + 1, 2) that score as high as the k-th of n different scores; first 0, 0.
 
     Args:
-        scores: (N,).
+        scores: (N,), none of them nan.
         truth: (N,), bool.
+
+    Raises:
+        ValueError: naming the argument.
     """
+    if scores.ndim != 1 or len(scores) == 0 or scores.isnan().any():
+        values = "some of them nan" if scores.isnan().any() else f"shape {tuple(scores.shape)}"
+        raise ValueError(f"scores must be numbers (N,), at least one; got {values}")
+    if truth.dtype != torch.bool or truth.shape != scores.shape:
+        raise ValueError(f"truth must be bool ({len(scores)},), as scores; got {truth.dtype} {tuple(truth.shape)}")
     order = scores.argsort(descending=True)
     scores, truth = scores[order], truth[order]
-    last = torch.cat((scores[1:] != scores[:-1], torch.ones(1, dtype=torch.bool)))  # of equal ones
+    last = torch.cat((scores[1:] != scores[:-1], scores.new_ones(1, dtype=torch.bool)))  # of equal ones
     return pad(torch.stack((~truth, truth), dim=1).cumsum(0)[last], (0, 0, 1, 0))
 
 

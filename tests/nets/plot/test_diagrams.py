@@ -161,6 +161,41 @@ def test_a_module_of_ones_own(tmp_path):
     assert "<!-- conv1: Conv -->" in (tmp_path / "mine.svg").read_text(encoding="utf-8")
 
 
+class Mixed(nn.Module):
+    """What is written in place, by methods, functions and modules; arguments by name; a whole network."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nets.create_model("MgNet[1]-[4]-B^l", num_classes=4)
+        self.block = nn.Sequential(nn.Linear(4, 4), nn.ReLU(inplace=True))
+
+    def forward(self, x):
+        y = self.net(x) / 2
+        z = y + 0
+        nn.functional.leaky_relu(input=z, negative_slope=0.5, inplace=True)
+        z.mul_(3)
+        view = y.flatten()
+        view.add_(1)
+        self.block[1](z)
+        return torch.add(z, nn.functional.linear(y, self.block[0].weight), alpha=2)
+
+
+def test_what_is_written_in_place_or_passed_by_name(tmp_path):
+    model, x = Mixed().eval(), torch.randn(2, 3, 8, 8)
+    expected = model(x).detach()
+    # the same operations: sums of at most 36 products, four of them one after the other
+    torch.testing.assert_close(steps(model)(x), expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
+    found = {box.name: box for box in boxes(model)}
+    assert [box.text for box in found.values() if box.does != "output"] == [
+        *("x", "net: MgNet", "/ 2", "+ 0", "leaky_relu negative_slope=0.5", "× 3", "flatten", "+ 1"),
+        *("block.1: ReLU", "linear block.0.weight", "+ alpha=2"),
+    ]
+    assert found["mul_"].inputs == ("leaky_relu",)
+    assert found["block_1"].inputs == ("mul_",)
+    assert found["add_1"].inputs == ("block_1", "linear")
+    plot.steps({1: model}, tmp_path / "mine.png")
+
+
 class Branch(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x

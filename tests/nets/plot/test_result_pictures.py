@@ -53,9 +53,12 @@ def test_titles_of_misclassified_images(monkeypatch, kind, classes):
     assert apart([picture.axes[k].texts[0] for k in (0, 6)], "y")
 
 
-@pytest.mark.parametrize(("shape", "drawn_as"), [((2, 9), "lines"), ((1, 5, 4, 3), "images")])
-def test_misclassified_signals_and_volumes(monkeypatch, shape, drawn_as):
-    images = torch.rand(2, *shape)
+@pytest.mark.parametrize(
+    ("shape", "drawn_as"),
+    [((2, 9), "lines"), ((1, 5, 4, 3), "images"), ((2, 4, 3), "images"), ((4, 4, 3), "images")],
+)
+def test_misclassified_images_of_any_shape(monkeypatch, shape, drawn_as):
+    images = torch.rand(2, *shape).bfloat16()
     truth, predicted = torch.tensor([0, 1]), torch.tensor([1, 1])
     picture = drawn(monkeypatch, lambda: plot.misclassified(images, truth, predicted, "x.png"))
     (shown, *_) = getattr(picture.axes[0], drawn_as)

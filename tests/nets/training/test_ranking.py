@@ -14,7 +14,7 @@ import nets
 from nets import plot
 from nets.__main__ import main
 from nets.runs import directory, records, report
-from nets.training.ranking import roc_auc, roc_curve
+from nets.training.ranking import average_precision, roc_auc, roc_curve
 from tests.nets.training.test_evaluation import Table, numbered
 
 EPS = float(np.finfo(float).eps)
@@ -55,8 +55,21 @@ def test_three_classes_have_none():
     images, labels, scores = numbered(20, 3, 1)
     found = nets.evaluate(Table(scores), (images, labels))
     assert found.auc is found.roc is found.margins is None
-    with pytest.raises(ValueError, match=r"curve must have shape \(n, 2\), as Evaluation.roc; got \(3, 3\)"):
-        plot.roc(found.confusion, "roc.png")
+    for curve, got in ((found.confusion, r"\(3, 3\)"), (found.roc, "NoneType")):
+        with pytest.raises(ValueError, match=rf"curve must have shape \(n, 2\), as Evaluation\.roc .*; got {got}"):
+            plot.roc(curve, "roc.png")
+
+
+@pytest.mark.parametrize("function", [average_precision, roc_auc, roc_curve])
+def test_bad_scores_and_labels(function):
+    scores, truth = torch.tensor([0.9, 0.8, 0.1]), torch.tensor([True, False, True])
+    bad = {"some of them nan": [0.9, torch.nan, 0.1], r"shape \(0,\)": [], r"shape \(1, 1\)": [[0.9]]}
+    for got, wrong in bad.items():
+        with pytest.raises(ValueError, match=f"scores must be numbers .*; got {got}"):
+            function(torch.tensor(wrong), truth)
+    for labels in (truth.int(), truth[:2]):  # of integers, ~ is no negation
+        with pytest.raises(ValueError, match=r"truth must be bool \(3,\), as scores; got"):
+            function(scores, labels)
 
 
 def test_runs_say_it(tmp_path, capsys, monkeypatch):
@@ -86,3 +99,9 @@ def test_runs_say_it(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "pictures" / "roc.png").stat().st_size > 0
     assert main(["evaluate", str(runs / "1"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["auc"] == areas[1]
+    record = json.loads((runs / "0" / "record.json").read_text())
+    del record["result"]["auc"]  # as in records of earlier versions
+    (runs / "0" / "record.json").write_text(json.dumps(record))
+    (group,) = records.runs([runs])
+    assert "AUC" not in report.table([group])
+    assert json.loads(report.table([group], "json"))[0]["auc"] is None
