@@ -32,6 +32,8 @@ def summarise(options: argparse.Namespace) -> None:
     size = (config.in_channels, *_size(options.size or ("224" if config.input == "imagenet" else "32"), config.dims))
     table = nets.summary(model, size)
     pictures = {name: path for name in ("plot", "steps") if (path := getattr(options, name)) is not None}
+    if len(set(pictures.values())) < len(pictures):
+        raise ValueError(f"steps: {options.steps} is the file of --plot already")
     if pictures:
         from nets import plot
         from nets.plot.style import check_format

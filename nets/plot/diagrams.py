@@ -113,12 +113,15 @@ def steps(models: nn.Module | Mapping[str, nn.Module], path: str | PathLike[str]
         level: of the networks, as in `model.levels`; 0 is the finest.
 
     Raises:
-        TypeError, ValueError: as `nets.inspect.steps.steps`, or where the format is unknown.
+        TypeError, ValueError: as `nets.inspect.steps.steps`, or where the format is unknown, or there is no step.
     """
     columns = models if isinstance(models, Mapping) else {_title(models): models}
     if not columns:
         raise ValueError("models must hold at least one network; got an empty mapping")
     diagrams = {str(title): _Diagram(boxes(model, level)) for title, model in columns.items()}
+    for title, diagram in diagrams.items():
+        if all(box.does in ("input", "output") for box in diagram.boxes):
+            raise ValueError(f"level {level} of {title} has no steps to draw; give another level")
     width = height = 0.0
     for title, diagram in diagrams.items():
         half = 0.045 * len(title) + 0.1  # inches of a title

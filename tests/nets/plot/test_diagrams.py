@@ -212,6 +212,8 @@ def test_bad_input(tmp_path):
         plot.steps({"a": "MgNet"}, tmp_path / "x.png")
     with pytest.raises(ValueError, match=r"model must be a module that torch\.fx can trace: "):
         plot.steps(Branch(), tmp_path / "x.png")
+    with pytest.raises(ValueError, match="level 0 of LeNet-5 has no steps to draw"):
+        plot.steps(nets.create_model("LeNet-5", in_channels=1), tmp_path / "x.png")
     with pytest.raises(ValueError, match="at least one network"):
         plot.steps({}, tmp_path / "x.png")
     with pytest.raises(ValueError, match="xyz"):
@@ -227,3 +229,5 @@ def test_command_line(tmp_path, capsys):
     assert "<!-- ReLU -->" in path.read_text(encoding="utf-8")
     assert main([*arguments, str(tmp_path / "steps.xyz")]) == 2
     assert "the ending of steps must be one of" in capsys.readouterr().err
+    assert main([*arguments, str(path), "--plot", str(path)]) == 2
+    assert "is the file of --plot already" in capsys.readouterr().err
