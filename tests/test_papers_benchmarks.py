@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from itertools import pairwise
 
 import pytest
@@ -173,6 +174,9 @@ def test_an_hour_in_small(cifar10, tmp_path, monkeypatch):
 
     tables.write_all({hour_name(SMALL): {"experiment": "x", **found}}, {}, tmp_path)
     assert "No result yet." in (tmp_path / "cifar10.md").read_text()  # the queue has other networks
+    text = tables.hours_body([found])
+    assert "of the test images 2 are degraded" in text
+    assert f"| `{SMALL}` | {found['parameters']:,} | **{found['accuracy']:.2f}** |" in text
     assert plot.work(found) == sum(
         3 * nets.multiply_adds(model, (3, p["size"], p["size"])) * p["epochs"] * p["limit_batches"] * 16
         for p in found["parts"]
@@ -261,6 +265,7 @@ def test_tables_tell_all_that_is_missing(papers, tmp_path, capsys):
     assert papers("--table", "--only", names[1]) is None
     texts = "".join((tmp_path / "results" / f"{name}.md").read_text() for name in ("claims", "hat", "cifar10"))
     assert [name for name in names if f"- {name}: not run yet" in texts] == [names[0], *names[2:]]
+    assert f"--only {shlex.quote(names[1])} --output results`" in texts  # to be copied into a shell
     capsys.readouterr()
     assert papers("--list", "--only", "seed 0") is None
     lines = capsys.readouterr().out.splitlines()

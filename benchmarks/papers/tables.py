@@ -127,6 +127,8 @@ def hat_body(results: Results) -> str:
 
 def hours_body(results: Sequence[Result]) -> str:
     """The table of the runs of an hour."""
+    if not results:
+        return "No result yet."
     rows = []
     for r in results:
         passes = "; ".join(f"{p['size']} px: {p['epochs']}{_of(p)}" for p in r["parts"])
@@ -153,10 +155,8 @@ def hours_body(results: Sequence[Result]) -> str:
         "core hours of training",
         "precision",
     ]
-    count = results[0]["degraded"] if results else {"train": 0, "test": 0}
-    notes = HOUR_NOTES.format(**count).strip()
-    shown = [report.table(header, rows), "![accuracy against work and parameters](cifar10.png)"]
-    return "\n\n".join([notes, *(shown if results else ["No result yet."])])
+    notes = HOUR_NOTES.format(**results[0]["degraded"]).strip()
+    return "\n\n".join([notes, report.table(header, rows), "![accuracy against work and parameters](cifar10.png)"])
 
 
 def _of(part: Mapping[str, int]) -> str:
