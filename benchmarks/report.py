@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def circumstances() -> str:
     if importlib.util.find_spec("mpi4py"):  # an environment for MPI has no torch
         packages = ["numpy", "scipy", "numba", "mpi4py"]
     versions = ", ".join(f"{p} {importlib.metadata.version(p)}" for p in packages)
-    command = " ".join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
+    command = " ".join(["python", os.path.relpath(sys.argv[0]), *map(shlex.quote, sys.argv[1:])])
     return "\n".join(
         (
             f"- date: {datetime.date.today().isoformat()}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
+from nets.runs.lock import FolderInUseError
 
 Result = dict[str, Any]
 
@@ -47,37 +49,56 @@ class Experiment:
 
 
 def read(path: Path) -> dict[str, Result]:
-    """The last result of each experiment in a file of JSON lines; a line that was cut off is none."""
+    """The last result of each experiment in a file of JSON lines; a line that was cut off is none.
+
+    An error counts where there is no other result: finished work is never run again.
+    """
     results: dict[str, Result] = {}
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
             result = json.loads(line)
         except json.JSONDecodeError:
             continue
-        results[result["experiment"]] = result
+        if is_done(result) or not is_done(results.get(result["experiment"])):
+            results[result["experiment"]] = result
     return results
 
 
 def run_queue(experiments: Iterable[Experiment], path: Path, budget: float) -> dict[str, str]:
     """Run the experiments without a result in `path`, in order, each if the rest of the budget has room for it.
 
-    One that fails leaves its error as a result, and is tried again by the next call.
+    One that fails leaves its error as a result, and is tried again by the next call. Several queues may write into one
+    file: each passes over what another has done or is doing.
 
     Returns:
         Why experiments did not run, by name.
+
+    Raises:
+        OSError: before any run, where `path` cannot be written.
     """
-    clock, results, missing = Clock(budget), read(path), {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.open("a").close()
+    spent, missing = 0.0, {}
     for experiment in experiments:
+        results = read(path)
         if is_done(results.get(experiment.name)):
             continue
         wanting = [name for name in experiment.needs if not is_done(results.get(name))]
-        if wanting or experiment.seconds > clock.left:
-            missing[experiment.name] = f"needs {', '.join(wanting)}" if wanting else f"{experiment.seconds:.0f} CPU s"
-            continue
-        results[experiment.name] = result = _run(experiment, results)
-        append(path, result)
-        if "error" in result:
-            missing[experiment.name] = result["error"]
+        if wanting:
+            missing[experiment.name] = f"needs {', '.join(wanting)}"
+        elif experiment.seconds > budget - spent:
+            missing[experiment.name] = f"needs {experiment.seconds:.0f} CPU s, more than was left of the budget"
+        else:
+            try:
+                result = _run(experiment, results)
+            except FolderInUseError as error:
+                print(f"{experiment.name}: {error}", flush=True)
+                missing[experiment.name] = str(error)
+                continue
+            append(path, result)
+            spent += result["seconds"]
+            if "error" in result:
+                missing[experiment.name] = result["error"]
     return missing
 
 
@@ -86,6 +107,8 @@ def _run(experiment: Experiment, results: dict[str, Result]) -> Result:
     print(f"{experiment.name} ...", flush=True)
     try:
         numbers = experiment.run(clock, results)
+    except FolderInUseError:
+        raise
     except Exception as error:  # the queue goes on, and the tables tell
         numbers = {"error": f"{type(error).__name__}: {error}"}
     about = {"seconds": round(clock.used, 1), "date": date.today().isoformat(), "commit": report.commit()}
@@ -94,8 +117,7 @@ def _run(experiment: Experiment, results: dict[str, Result]) -> Result:
 
 
 def append(path: Path, result: Result) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cut_off = path.exists() and not path.read_text().endswith("\n")
+    cut_off = not ("\n" + path.read_text()).endswith("\n")
     with path.open("a") as lines:
         lines.write("\n" * cut_off + json.dumps(result) + "\n")
 
@@ -117,7 +139,10 @@ def matching(experiments: Sequence[Experiment], words: Sequence[str]) -> list[Ex
 
 
 def read_duration(text: str) -> float:
-    """Seconds of "90", "90s", "30m" or "2h".
+    """Seconds of "90", "90s", "30m" or "2h", for a command line.
+
+    Raises:
+        ArgumentTypeError: for another text, or a number that is not positive.
 
     >>> read_duration("30m")
     1800.0
@@ -128,5 +153,5 @@ def read_duration(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < float("inf"):
-        raise ValueError(f"a duration is a positive number of seconds, or as in 90s, 30m, 2h; got {text!r}")
+        raise ArgumentTypeError(f"a duration is a positive number of seconds, or as in 90s, 30m, 2h; got {text!r}")
     return seconds

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -111,3 +112,29 @@ def test_a_run_whose_time_is_over_goes_on(cifar, monkeypatch, tmp_path):
     assert record["resumed"][0]["from_step"] == 1
     assert (record["status"], record["epoch"]) == ("finished", 2)
     assert f"| 2 | {100 * record['result']['accuracy']:.2f} |" in text
+
+
+def test_no_epochs_are_refused_before_a_trial(cifar, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cifar.py", "--epochs", "0"])
+    with pytest.raises(SystemExit):
+        cifar.main()
+    assert "--epochs: must be an integer of at least 1; got 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_all_parts_run_and_a_failure_is_told(cifar, monkeypatch, capsys, code):
+    def run(command, timeout):
+        part = Path(command[1]).stem
+        if part == "poisson":
+            raise subprocess.TimeoutExpired(command, timeout)
+        return subprocess.CompletedProcess(command, code if part == "cifar" else 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(sys, "argv", ["all.py", "--device", "cpu"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module("all").main()
+    assert ended.value.code == bool(code)
+    told = capsys.readouterr().out
+    assert f"cifar: {'ended with exit code 2' if code else 'done'}" in told
+    assert "networks: done" in told
+    assert "poisson: stopped after 120 s" in told

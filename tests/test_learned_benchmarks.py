@@ -1,6 +1,7 @@
 """The queue of benchmarks/learned resumes and keeps its budget; its operation counts are those made by hand."""
 
 import json
+from argparse import ArgumentTypeError
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from benchmarks.learned.families import TUNING, problem
 from benchmarks.learned.operations import LevelWork, cycle_operations, work_of, work_of_module
 from benchmarks.learned.operators import SETTINGS, relative_error, with_finer_levels
 from benchmarks.learned.transfers import CornerTransfer, name_of
-from benchmarks.runner import Clock, Experiment, matching, read, read_duration, run_queue
+from benchmarks.runner import Clock, Experiment, append, matching, read, read_duration, run_queue
+from nets.runs.lock import FolderInUseError
 from pde.levels.transfers import BilinearTransfer, LinearTransfer
 from pde.problem.grid import Axis, Grid
 
@@ -39,10 +41,11 @@ class Calls:
 def test_the_queue_goes_on_where_it_was(tmp_path):
     calls, path = Calls(), tmp_path / "results" / "some.jsonl"
     queue = [calls.experiment("a"), calls.experiment("long", 1e6), calls.experiment("b"), calls.experiment("c", 5.0)]
-    assert run_queue(queue[:2], path, 4.0) == {"long": "1000000 CPU s"}
+    wanting = {name: f"needs {s} CPU s, more than was left of the budget" for name, s in (("long", 1000000), ("c", 5))}
+    assert run_queue(queue[:2], path, 4.0) == {"long": wanting["long"]}
     missing = run_queue(queue, path, 4.0)
     assert calls.runs == ["a", "b"]
-    assert missing == {"long": "1000000 CPU s", "c": "5 CPU s"}
+    assert missing == wanting
     assert run_queue(queue, path, 2e6) == {}
     assert calls.runs == ["a", "b", "long", "c"]
     assert [json.loads(line)["experiment"] for line in path.read_text().splitlines()] == calls.runs
@@ -58,6 +61,45 @@ def test_an_experiment_that_fails_is_told_and_tried_again(tmp_path):
     assert run_queue([calls.experiment("a"), after], path, 9.0) == {}
     assert read(path)["b"]["from a"] == 1
     assert calls.runs == ["a", "a", "b"]
+
+
+def test_a_budget_has_room_for_an_experiment_of_its_length(tmp_path):
+    calls, path = Calls(), tmp_path / "some.jsonl"
+    assert run_queue([calls.experiment("a", 7200.0)], path, read_duration("2h")) == {}
+    queue = [calls.experiment(name, 7200.0) for name in "bc"]
+
+    def long(clock, results):
+        return {"value": 1, "seconds": 7200.0}  # as measured, in place of the clock's
+
+    queue[0] = Experiment("b", 7200.0, long)
+    assert set(run_queue(queue, path, read_duration("3h"))) == {"c"}
+    assert calls.runs == ["a"]
+
+
+def test_two_queues_share_the_work(tmp_path):
+    calls, path = Calls(), tmp_path / "some.jsonl"
+    queue = [calls.experiment(name) for name in ("a", "b", "busy", "d")]
+    other = {"experiment": "b", "value": 2}
+
+    def first(clock, results):
+        append(path, other)  # by another queue, meanwhile
+        return {"value": 1}
+
+    queue[0] = Experiment("a", 1.0, first)
+    queue[2] = calls.experiment("busy", result=FolderInUseError("process 7 is writing"))
+    assert run_queue(queue, path, 9.0) == {"busy": "process 7 is writing"}
+    assert calls.runs == ["busy", "d"]
+    assert set(read(path)) == {"a", "b", "d"}  # no error of what another is doing
+    append(path, {"experiment": "b", "error": "by a queue that began before"})
+    assert read(path)["b"] == other
+
+
+def test_a_file_that_cannot_be_written_is_told_before_any_run(tmp_path):
+    calls = Calls()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        run_queue([calls.experiment("a")], tmp_path / "file" / "some.jsonl", 9.0)
+    assert calls.runs == []
 
 
 def test_a_line_that_was_cut_off_is_no_result(tmp_path):
@@ -79,7 +121,7 @@ def test_names_and_durations():
         matching(EXPERIMENTS, ["nothing"])
     assert [read_duration(text) for text in ("90", "90s", "1.5m", "2h")] == [90, 90, 90, 7200]
     for text in ("", "m", "-3s", "inf", "1d"):
-        with pytest.raises(ValueError, match="duration"):
+        with pytest.raises(ArgumentTypeError, match="duration"):
             read_duration(text)
 
 

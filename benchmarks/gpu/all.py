@@ -3,7 +3,8 @@
 python benchmarks/gpu/all.py [--device cuda] [--only cifar networks poisson] [--data-dir FOLDER ...] [--quick]
     [--output FOLDER]
 
-Each part has a hard limit; what it has measured by then is kept. All together take less than ten minutes.
+Each part has a hard limit; what it has measured by then is kept. All together take less than ten minutes. The exit code
+is 1 where a part has failed.
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ def main() -> None:
     own = {"cifar": ["--seconds", str(PARTS["cifar"] - SLACK)]}
     if given.data_dir:
         own["cifar"] += ["--data-dir", *given.data_dir]
+    failed = False
     for part in (part for part in PARTS if part in given.only):
         print(f"{part}, at most {PARTS[part]} s", flush=True)
         command = [sys.executable, str(Path(__file__).with_name(f"{part}.py")), *shared, *own.get(part, [])]
         try:
             code = subprocess.run(command, timeout=PARTS[part]).returncode
+            failed |= code != 0
             print(f"{part}: ended with exit code {code}" if code else f"{part}: done", flush=True)
         except subprocess.TimeoutExpired:
             print(f"{part}: stopped after {PARTS[part]} s; its rows so far are kept", flush=True)
+    sys.exit(int(failed))
 
 
 if __name__ == "__main__":

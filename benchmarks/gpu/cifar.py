@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from argparse import ArgumentTypeError
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -47,7 +48,7 @@ def main() -> None:
         "--data-dir", type=Path, nargs="+", help="folders with batch files (default: as nets.data.load)"
     )
     parser.add_argument("--seconds", type=float, default=330, help="time from the start on (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, help="instead of as many as fit")
+    parser.add_argument("--epochs", type=positive, help="instead of as many as fit")
     parser.add_argument("--seed", type=int, default=0, help="of the run")
     parser.add_argument("--runs", type=Path, help=f"folder of checkpoints (default out/{NAME}; --quick: none is kept)")
     given = parse(parser)
@@ -90,6 +91,13 @@ def main() -> None:
         kept = given.output / NAME / folder.name
         kept.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / FILE, kept)
+
+
+def positive(text: str) -> int:
+    """A number of epochs; what is none is told before a trial."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"must be an integer of at least 1; got {text}")
+    return int(text)
 
 
 def load(given: Any, scratch: Path) -> nets.data.Dataset:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-
-os.environ.setdefault("WANDB_MODE", "disabled")
 
 import torch
 
 from benchmarks import report
 from benchmarks.papers import tables
-from benchmarks.papers.experiments import SCALES, experiments
+from benchmarks.papers.experiments import SCALES, data_of, experiments
+from benchmarks.papers.images import degraded
 from benchmarks.runner import is_done, matching, read, read_duration, run_queue
+from nets.data.search import roots
+from nets.data.sets import found_in
+from nets.training import TrainingInterrupted
 
 FILE = "papers.jsonl"
 
@@ -37,22 +39,45 @@ def main() -> None:
             parser.error(f"--threads must be at least 1; got {given.threads}")
         torch.set_num_threads(given.threads)
     path = given.output / FILE
+    every, results = experiments(given.scale, given.runs, given.data_dir), read(path)
     try:
-        chosen = matching(experiments(given.scale, given.runs, given.data_dir), given.only)
-    except ValueError as error:
+        chosen = matching(every, given.only)
+        if given.table and not results:
+            raise ValueError(f"--table: there are no results in {path}")
+        if not (given.list or given.table):
+            check_data([data_of(e.name) for e in chosen if not is_done(results.get(e.name))], given.data_dir)
+            for folder in (given.runs, given.output):
+                folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     if given.list:
-        results = read(path)
         for e in chosen:
             state = "done" if is_done(results.get(e.name)) else "failed" if e.name in results else "open"
             print(f"{e.name:90} {e.seconds:6.0f} CPU s at most  {state}")
         return
-    reasons = {} if given.table else run_queue(chosen, path, given.budget)
+    try:
+        reasons = {} if given.table else run_queue(chosen, path, given.budget)
+    except TrainingInterrupted as why:
+        print(f"stopped {why}; the same command goes on", file=sys.stderr)
+        sys.exit(why.exit_code)
     sys.argv[0] = "-m benchmarks.papers"
     results = read(path)
-    open_ = [e.name for e in chosen if not is_done(results.get(e.name))]
+    open_ = [e.name for e in every if not is_done(results.get(e.name))]
     missing = {name: reasons.get(name) or results.get(name, {}).get("error", "not run yet") for name in open_}
     tables.write_all(results, missing, given.output)
+
+
+def check_data(names: Iterable[str], data_dir: str | None) -> None:
+    """Read data sets, so that what is missing or damaged is told before hours of work.
+
+    Raises:
+        OSError, ValueError: naming the files.
+    """
+    for name in dict.fromkeys(names):
+        if found_in(name, data_dir) is None:
+            where = ", ".join(str(root / name) for root in roots(data_dir))
+            raise FileNotFoundError(f"--data-dir: {name} is not in {where}; --only chooses what does not need it")
+        degraded(name, data_dir)
 
 
 DESCRIPTION = """\

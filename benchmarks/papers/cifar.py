@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ import torch
 import nets
 from benchmarks.papers.images import degraded, images
 from benchmarks.runner import Clock, Result
+from nets.common.checked_file import write_atomically
 from nets.training.precision import Precision, choose
 from nets.training.step import gradient
 
@@ -35,8 +37,8 @@ RECIPE: dict[str, Any] = {
     "precision": "auto",
     "channels_last": True,
 }
-
-
+FULL_RECIPE, COARSE_RECIPE = nets.training.RECIPES["n23-cifar"], nets.Recipe()
+"""The settings under those of RECIPE at full size, and at fewer pixels."""
 STEPS = 3
 """Steps of a trial, of which the first prepares."""
 
@@ -59,20 +61,21 @@ def run(model: str, seed: int, folder: Path, data_dir: str | None) -> Callable[[
 
     def experiment(clock: Clock, results: dict[str, Result]) -> Result:
         plan = _planned(folder / "plan.json", model, clock.limit, data_dir)
-        seconds, network = 0.0, nets.create_model(model)
+        records, network = [], nets.create_model(model)
         for number, part in enumerate(plan["parts"], 1):
             here = folder / f"{number}-{part['size']}px"
             result = nets.train(
                 model,
                 images("cifar-10", part["size"], data_dir),
+                recipe=base(part["size"]),
                 seed=seed,
                 output=here,
-                resume=(here / "record.json").exists(),
+                resume=True,
                 init_from=folder / f"{number - 1}-{plan['parts'][number - 2]['size']}px" if number > 1 else None,
                 **RECIPE,
                 **{key: part[key] for key in ("epochs", "limit_batches", "learning_rate", "warmup", "crop_padding")},
             )
-            seconds += json.loads((here / "record.json").read_text())["seconds"]
+            records.append(json.loads((here / "record.json").read_text()))
             network = result.model
         found = nets.evaluate(network, images("cifar-10", 32, data_dir))
         left_out = degraded("cifar-10", data_dir)
@@ -83,12 +86,18 @@ def run(model: str, seed: int, folder: Path, data_dir: str | None) -> Callable[[
             "accuracy": 100 * found.accuracy,
             "accuracy_without_degraded": 100 * found.without(left_out["test"]).accuracy,
             "degraded": {part: len(indices) for part, indices in left_out.items()},
-            "training_seconds": round(seconds, 1),
+            "training_seconds": round(sum(record["seconds"] for record in records), 1),
             "threads": torch.get_num_threads(),
             **plan,
+            "precision": ", ".join(dict.fromkeys(Precision(**record["precision"]).name for record in records)),
         }
 
     return experiment
+
+
+def base(size: int) -> nets.Recipe:
+    """The settings under those of RECIPE for images of this size."""
+    return FULL_RECIPE if size == WHOLE[0].size else COARSE_RECIPE
 
 
 def _planned(path: Path, model: str, limit: float, data_dir: str | None) -> dict[str, Any]:
@@ -96,13 +105,10 @@ def _planned(path: Path, model: str, limit: float, data_dir: str | None) -> dict
     if path.exists():
         kept: dict[str, Any] = json.loads(path.read_text())
         return kept
-    threads = torch.get_num_threads()
     rates = {part.size: rate(model, part.size, data_dir) for part in COARSE_TO_FINE}
-    precision, _ = rates[32]
-    new = plan({size: number for size, (_, number) in rates.items()}, SPENT * limit / threads, count(data_dir))
-    new |= {"precision": str(precision)}
+    new = plan(rates, SPENT * limit / torch.get_num_threads(), count(data_dir))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(new, indent=1))
+    write_atomically(path, json.dumps(new, indent=1).encode())
     return new
 
 
@@ -132,12 +138,12 @@ def plan(rates: dict[int, float], seconds: float, training_images: int) -> dict[
     return {"parts": parts, "full_size_epochs": round(epochs, 2)}
 
 
-def rate(model: str, size: int, data_dir: str | None) -> tuple[Precision, float]:
-    """Precision and images per second of training steps on whole batches, by the shortest of STEPS."""
+def rate(model: str, size: int, data_dir: str | None) -> float:
+    """Images per second of training steps on whole batches, by the shortest of STEPS."""
     data = images("cifar-10", size, data_dir)
     network = nets.create_model(model)
-    chosen = choose(network, data, nets.Recipe(**RECIPE))
-    recipe = chosen.apply(nets.Recipe(**RECIPE))
+    recipe = replace(base(size), **RECIPE)
+    recipe = choose(network, data, recipe).apply(recipe)
     network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     batch = data.normalise(data.train_images[: recipe.batch]), torch.as_tensor(data.train_labels[: recipe.batch])
     times = []
@@ -145,7 +151,7 @@ def rate(model: str, size: int, data_dir: str | None) -> tuple[Precision, float]
         began = time.perf_counter()
         gradient(network, [batch], recipe.batch, recipe)
         times.append(time.perf_counter() - began)
-    return chosen, recipe.batch / min(times)
+    return recipe.batch / min(times)
 
 
 def count(data_dir: str | None) -> int:

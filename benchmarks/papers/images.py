@@ -19,7 +19,7 @@ DEGRADED = "substituted.txt"
 
 @lru_cache(maxsize=4)
 def images(name: str, size: int, data_dir: str | None) -> Dataset:
-    """A data set of size x size pixels, each the mean over its part of the image, rounded to a byte.
+    """A data set of size x size pixels, each the mean over its part of the image, rounded to a byte (`averaged`).
 
     Degraded images are left out of the training part, and are in the test part.
     """
@@ -32,7 +32,7 @@ def images(name: str, size: int, data_dir: str | None) -> Dataset:
 
 
 def averaged(bytes_: torch.Tensor, size: int) -> torch.Tensor:
-    """Images (N, c, n, n) of bytes as means (N, c, size, size); n / size need not be an integer."""
+    """Images (N, c, n, n) of bytes as means (N, c, size, size); where size does not divide n the parts overlap."""
     parts = [functional.interpolate(part.float(), (size, size), mode="area") for part in bytes_.split(4096)]
     return torch.cat(parts).round().to(torch.uint8)
 
@@ -41,7 +41,6 @@ def averaged(bytes_: torch.Tensor, size: int) -> torch.Tensor:
 def degraded(name: str, data_dir: str | None) -> dict[str, list[int]]:
     """Indices of the degraded images in the parts "train" and "test"; none where no list lies beside the files."""
     found = nets.data.sets.found_in(name, data_dir)
+    data = nets.data.load(name, data_dir=data_dir)
     path = Path(found or "") / DEGRADED
-    if found is None or not path.is_file():
-        return {"train": [], "test": []}
-    return excluded(path, nets.data.load(name, data_dir=data_dir))
+    return excluded(path, data) if path.is_file() else {"train": [], "test": []}

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import nets
 from benchmarks.papers.cifar import RECIPE
 from benchmarks.runner import Result
-from nets.plot.style import BLUE, GREY, figure, lines, save
+from nets.plot.style import GREY, SERIES, figure, lines, save
 
 RESNETS = {"ResNet-20": (3, 91.25), "ResNet-32": (5, 92.49), "ResNet-44": (7, 92.83), "ResNet-56": (9, 93.03)}
 """Blocks per grid and accuracy in percent: He, Zhang, Ren, Sun (CVPR 2016), Table 6."""
 IMAGES = 64_000 * 128
 """Images of their 64,000 steps."""
-POINTS: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8}
 BACKWARD = 3
 """A training step takes as much as three forward passes."""
+
+MARKERS = ("o", "^", "D")
 
 
 def work(result: Result, per_epoch: int = 50_000) -> float:
@@ -32,22 +31,29 @@ def work(result: Result, per_epoch: int = 50_000) -> float:
 
 def hours(results: Sequence[Result], path: Path) -> Path:
     """Draw both plots into one picture."""
-    picture = figure(10, 4.2)
+    picture = figure(10, 4.6)
     left, right = picture.subplots(1, 2, sharey=True)
-    for r in results:
-        for axes, x, side in ((left, work(r), "left"), (right, r["parameters"], "center")):
-            axes.plot(x, r["accuracy"], "o", color=BLUE, ms=7)
-            axes.annotate(r["model"], (x, r["accuracy"]), (0, -15), **POINTS, ha=side)
-    for side, (name, (blocks, accuracy)) in zip(cycle((("left", 7), ("right", -7))), RESNETS.items(), strict=False):
-        model = nets.create_model(f"ResNet[{blocks},{blocks},{blocks}]-[16,32,64]-A^{{l,i}}-B^{{l,i}}")
-        total = BACKWARD * IMAGES * nets.multiply_adds(model, (3, 32, 32))
-        for axes, x in ((left, total), (right, nets.parameters(model))):
-            axes.plot(x, accuracy, "s", color=GREY, ms=5)
-            axes.annotate(name, (x, accuracy), (side[1], -3), **POINTS, ha=side[0], color=GREY)
+    published = [f"ResNet[{b},{b},{b}]-[16,32,64]-A^{{l,i}}-B^{{l,i}}" for b, _ in RESNETS.values()]
+    models = [nets.create_model(name) for name in published]
+    points = [(r["model"], [work(r)], [r["parameters"]], [r["accuracy"]]) for r in results]
+    points.append(
+        (
+            f"{', '.join(RESNETS)}, published",
+            [BACKWARD * IMAGES * nets.multiply_adds(model, (3, 32, 32)) for model in models],
+            [nets.parameters(model) for model in models],
+            [accuracy for _, accuracy in RESNETS.values()],
+        )
+    )
+    for (label, total, parameters, accuracy), color, marker in zip(
+        points, (*SERIES[: len(results)], GREY), (*MARKERS[: len(results)], "s-"), strict=True
+    ):
+        left.plot(total, accuracy, marker, color=color, ms=7, lw=1, label=label)
+        right.plot(parameters, accuracy, marker, color=color, ms=7, lw=1)
     left.set(xscale="log", xlabel="multiply-adds of the training", ylabel="test accuracy, %", title="against work")
     right.set(xscale="log", xlabel="parameters", title="against parameters")
     for axes in (left, right):
         lines(axes)
-        axes.margins(x=0.35, y=0.12)
+        axes.margins(x=0.1, y=0.1)
+    picture.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     save(picture, path)
     return path

@@ -2,7 +2,8 @@
 
 A claim compares two networks, a and b, trained with the same seeds: s decides the order of the images, their
 augmentation and the initial weights. Let d_s be the test accuracy of a less that of b after the last epoch, in
-percentage points, and I the 95 % interval of their mean by Student's t, mean +- t(0.975, n - 1) s / sqrt(n).
+percentage points, and I the 95 % interval of their mean by Student's t: mean +- t(0.975, n - 1) D / sqrt(n), where D is
+their standard deviation.
 
 - "better": a is better than b. Supported where I > 0, contradicted where I < 0.
 - "as good": a loses nothing to b that counts: at most MARGIN. Supported where I > -MARGIN, contradicted where

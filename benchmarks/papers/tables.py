@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nets
 from benchmarks import report
 from benchmarks.papers import plot, rule
+from benchmarks.papers.cifar import COARSE_RECIPE, COARSE_TO_FINE, FULL_RECIPE, FULL_SIZE, WHOLE, Part
 from benchmarks.papers.cifar import RECIPE as HOUR_RECIPE
 from benchmarks.papers.claims import CLAIMS, HAT_CLAIMS, HAT_MODELS, MODELS, Claim
 from benchmarks.papers.experiments import HAT_SCALES, HOURS, SCALES, hour_name
@@ -85,10 +88,10 @@ def networks_table(results: Results, models: Sequence[str], data: str, scale: Sc
         if found:
             single = ", ".join("diverged" if "diverged" in r else f"{r['accuracy']:.2f}" for r in found)
             count = nets.parameters(nets.create_model(model, in_channels=1 if data == "mnist" else 3))
-            seconds = statistics.median(r["seconds"] for r in found)
+            seconds = max(r["seconds"] for r in found)  # those of a run that was interrupted lack its first part
             mean = spread(r["accuracy"] for r in found)
             rows.append([f"`{model}`", f"{count:,}", mean, single, f"{seconds:.0f}"])
-    return report.table(["network", "parameters", "accuracy, %", "runs", "CPU s a run"], rows)
+    return report.table(["network", "parameters", "accuracy, %", "runs", "CPU s of the longest"], rows)
 
 
 def sections(
@@ -112,7 +115,8 @@ def hat_body(results: Results) -> str:
     rows = []
     for scale in HAT_SCALES.values():
         for model in HAT_MODELS:
-            ends = [r["supports"] for r in runs(results, model, "mnist", scale) if "trained" in model]
+            found = runs(results, model, "mnist", scale)
+            ends = [r["supports"] for r in found if "trained" in model and "supports" in r]  # none where one diverged
             if ends:
                 begin = model.partition("hat-trained:")[2]
                 mean = ", ".join(f"{statistics.mean(column):.2f}" for column in zip(*ends, strict=True))
@@ -123,6 +127,8 @@ def hat_body(results: Results) -> str:
 
 def hours_body(results: Sequence[Result]) -> str:
     """The table of the runs of an hour."""
+    if not results:
+        return "No result yet."
     rows = []
     for r in results:
         passes = "; ".join(f"{p['size']} px: {p['epochs']}{_of(p)}" for p in r["parts"])
@@ -149,41 +155,50 @@ def hours_body(results: Sequence[Result]) -> str:
         "core hours of training",
         "precision",
     ]
-    count = results[0]["degraded"] if results else {"train": 0, "test": 0}
-    notes = HOUR_NOTES.format(**count, recipe=_settings(HOUR_RECIPE)).strip()
-    shown = [report.table(header, rows), "![accuracy against work and parameters](cifar10.png)"]
-    return "\n\n".join([notes, *(shown if results else ["No result yet."])])
+    notes = HOUR_NOTES.format(**results[0]["degraded"]).strip()
+    return "\n\n".join([notes, report.table(header, rows), "![accuracy against work and parameters](cifar10.png)"])
 
 
 def _of(part: Mapping[str, int]) -> str:
     return f" x {part['limit_batches']} steps" if part["limit_batches"] else ""
 
 
-def _settings(recipe: Mapping[str, object]) -> str:
-    return ", ".join(f"{key}={value!r}" for key, value in recipe.items())
+def _settings(recipe: nets.Recipe, given: Mapping[str, Any], *names: str) -> str:
+    """The settings of a training with `given` ones over those of a recipe; augmentation is told in words."""
+    computed = replace(recipe, **given)
+    return ", ".join(f"{name}={getattr(computed, name)!r}" for name in (*COMMON, *names))
 
 
+def _parts(parts: Iterable[Part]) -> str:
+    return ", ".join(f"{part.size} px up to a rate of {part.learning_rate}" for part in parts)
+
+
+COMMON = ("batch", "schedule", "momentum", "nesterov", "weight_decay", "decay_norms", "label_smoothing")
+CLAIMS_RECIPE = _settings(nets.Recipe(), RECIPE, "learning_rate", "warmup", "precision")
 _RULE = f"""
 The rule, written before the first run (`benchmarks/papers/rule.py`): a and b are trained with the same seeds; the
 interval is that of Student's t with 95 % for the mean of the paired differences. "Better" is supported where the
 interval is above 0, contradicted where it is below; "keeps the accuracy" with -{rule.MARGIN:g} point in place of 0.
 Else the two cannot be told apart. Last epoch, whole test part, no test-time augmentation. Accuracies are mean ±
-deviation (seeds).
+deviation (seeds). A run that diverges counts as chance.
 """
 CLAIMS_NOTES = f"""
 {_RULE}
 CIFAR-10, averaged to fewer pixels where the title says so. These are small networks after few epochs; the papers' have
-8 or 16 times the widths and 120 to 150 epochs, so that what holds here need not hold there.
-Recipe: {_settings(RECIPE)}, crop, flip.
+8 or 16 times the widths and 120 to 150 epochs, so that what holds here need not hold there. Training images whose
+pixels are known not to be the published ones are left out; the test part is whole.
+Recipe: {CLAIMS_RECIPE}; random crop and flip.
 """
 HAT_NOTES = f"""
 {_RULE}
 MNIST, averaged to fewer pixels where the title says so. The slides do not give their network.
-Recipe: {_settings(RECIPE)}, shifts of up to a fourteenth of the side.
+Recipe: {CLAIMS_RECIPE}; random shifts of up to a fourteenth of the side.
 """
-HOUR_NOTES = """
-One run each, seed 0, last epoch, no test-time augmentation; the test images were looked at once. {train} training
-images with degraded pixels were left out; of the test images {test} are degraded. The recipe: {recipe}; every part is
-one cycle of the learning rate, up to 0.1, 0.05 and 0.03. Where fewer than 12 epochs at full size fit into the hour,
-training begins on averaged images (`benchmarks/papers/cifar.py`).
+HOUR_NOTES = f"""
+One run each, seed 0, last epoch, no test-time augmentation; nothing was chosen by the test images. {{train}} training
+images with degraded pixels were left out; of the test images {{test}} are degraded. Where fewer than
+{FULL_SIZE:g} epochs at full size fit into the hour, training begins on averaged images (`benchmarks/papers/cifar.py`):
+parts of {_parts(COARSE_TO_FINE)}, each one cycle of the learning rate; else it is one cycle of {_parts(WHOLE)}.
+Recipe at 32 px: {_settings(FULL_RECIPE, HOUR_RECIPE)}; at fewer: {_settings(COARSE_RECIPE, HOUR_RECIPE)}; random crop,
+alternating flip.
 """

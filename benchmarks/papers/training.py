@@ -16,6 +16,7 @@ from nets.models.activations import Hat
 CHANCE = 10.0
 """Accuracy in percent of a run that diverges, of ten classes."""
 RECIPE: dict[str, Any] = {"batch": 128, "learning_rate": 0.1, "label_smoothing": 0.0, "channels_last": True}
+"""Settings over those of `nets.Recipe`, for all data sets and sizes."""
 CROP_AND_FLIP: dict[str, Any] = {"flip": "random", "crop_fill": "reflect"}
 
 
@@ -46,9 +47,10 @@ def run(
             result = nets.train(
                 model,
                 set_,
+                recipe=nets.Recipe(),  # or the data set's own would count where its images have their full size
                 seed=seed,
                 output=folder,
-                resume=(folder / "record.json").exists(),
+                resume=True,
                 epochs=scale.epochs,
                 **RECIPE,
                 **moves,
