@@ -264,7 +264,11 @@ def test_tables_tell_all_that_is_missing(papers, tmp_path, capsys):
     append(path, {"experiment": names[1], **made_up(MODELS[0], "cifar-10", SCALES["small"], 0, 50.0)})
     assert papers("--table", "--only", names[1]) is None
     texts = "".join((tmp_path / "results" / f"{name}.md").read_text() for name in ("claims", "hat", "cifar10"))
-    assert [name for name in names if f"- {name}: not run yet" in texts] == [names[0], *names[2:]]
+    listed = []
+    for line in re.findall(r"^- (.*): not run yet$", texts, re.MULTILINE):
+        run, _, seeds = line.partition(", seed ")
+        listed += [f"{run}, seed {seed}" for seed in seeds.split(", ")] if seeds else [run]
+    assert sorted(listed) == sorted([names[0], *names[2:]])
     assert f"--only {shlex.quote(names[1])} --output results`" in texts  # to be copied into a shell
     capsys.readouterr()
     assert papers("--list", "--only", "seed 0") is None
@@ -299,3 +303,10 @@ def test_tables_of_made_up_results(tmp_path):
     assert rule.FEW in hat
     assert "| 98.00, 99.00, diverged |" in hat
     assert "| 4.50, 9.00, 14.00, 19.00 | 2 |" in hat
+
+
+def test_runs_that_are_missing_are_in_a_line_for_each_network():
+    missing = {"a, seed 3": "no budget", "b": "not run yet", "a, seed 4": "no budget", "a, seed 5": "no data"}
+    (section,) = tables.not_run(missing)
+    assert section.splitlines()[2:] == ["- a, seed 3, 4: no budget", "- b: not run yet", "- a, seed 5: no data"]
+    assert tables.not_run({}) == []

@@ -40,9 +40,13 @@ def write_all(results: Results, missing: Mapping[str, str], folder: Path) -> Non
 
 
 def not_run(missing: Mapping[str, str]) -> list[str]:
-    """A section that lists experiments without a result, with the reason."""
-    lines = "\n".join(f"- {name}: {why}" for name, why in missing.items())
-    return [f"## Not run\n\n{lines}"] if missing else []
+    """A section that lists experiments without a result, with the reason, and seeds of one network in one line."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for name, why in missing.items():
+        run, _, seed = name.partition(", seed ")
+        grouped.setdefault((run + ", seed " * bool(seed), why), []).append(seed)
+    lines = (f"- {run}{', '.join(seeds)}: {why}" for (run, why), seeds in grouped.items())
+    return ["## Not run\n\n" + "\n".join(lines)] if missing else []
 
 
 def accuracies(results: Results, model: str, data: str, scale: Scale) -> dict[int, float]:
