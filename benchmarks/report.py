@@ -49,7 +49,7 @@ def circumstances() -> str:
     return "\n".join(
         (
             f"- date: {datetime.date.today().isoformat()}",
-            f"- hardware: {_processor()}, {os.cpu_count()} cores, {_memory()}",
+            f"- hardware: {processor()}, {os.cpu_count()} cores, {_memory()}",
             f"- versions: Python {platform.python_version()}, {versions}",
             f"- commit: {commit()}",
             f"- command: `{command}`",
@@ -57,7 +57,8 @@ def circumstances() -> str:
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of the processor."""
     for line in _lines("/proc/cpuinfo"):
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()

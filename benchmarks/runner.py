@@ -112,6 +112,7 @@ def _run(experiment: Experiment, results: dict[str, Result]) -> Result:
     except Exception as error:  # the queue goes on, and the tables tell
         numbers = {"error": f"{type(error).__name__}: {error}"}
     about = {"seconds": round(clock.used, 1), "date": date.today().isoformat(), "commit": report.commit()}
+    about |= {"processor": report.processor()}
     print(f"{experiment.name}: {clock.used:.0f} CPU s {numbers.get('error', '')}", flush=True)
     return {"experiment": experiment.name, **about, **numbers}
 

@@ -147,6 +147,7 @@ def hours_body(results: Sequence[Result]) -> str:
                 f"{r['full_size_epochs']}",
                 f"{hours:.2f} ({r['threads']} thread{'s' * (r['threads'] > 1)})",
                 r["precision"].partition(":")[0],
+                r.get("processor", "-"),
             ]
         )
     header = [
@@ -158,6 +159,7 @@ def hours_body(results: Sequence[Result]) -> str:
         "epochs at 32 px that would fit",
         "core hours of training",
         "precision",
+        "processor",
     ]
     notes = HOUR_NOTES.format(**results[0]["degraded"]).strip()
     return "\n\n".join([notes, report.table(header, rows), "![accuracy against work and parameters](cifar10.png)"])
