@@ -38,12 +38,15 @@ def register_timm() -> list[str]:
 
     `timm.create_model(name, num_classes=, in_chans=, features_only=, pretrained=)` then makes the network of
     `create_model`, whose other settings may follow. Trained weights that come with this package are tags, such as
-    "mgnet_22_16_bl.digits". Nothing is downloaded, unless the caller
-    names a repository to timm. A second call changes nothing.
+    "mgnet_22_16_bl.digits". Nothing is downloaded, unless the caller names a repository to timm. A second call changes
+    nothing.
 
     Raises:
         ImportError: timm is missing (pip install mgnet-multigrid[timm]).
         RuntimeError: timm has another network of such a name.
+
+    >>> "mgnet_22_16_bl" in register_timm()  # doctest: +SKIP
+    True
     """
     try:
         import timm
