@@ -310,3 +310,9 @@ def test_runs_that_are_missing_are_in_a_line_for_each_network():
     (section,) = tables.not_run(missing)
     assert section.splitlines()[2:] == ["- a, seed 3, 4: no budget", "- b: not run yet", "- a, seed 5: no data"]
     assert tables.not_run({}) == []
+
+
+@pytest.mark.filterwarnings("ignore:data 'cifar-10'.* are not the published files")
+def test_fixed_supports_stay(cifar10, tmp_path):
+    run = training.run(f"{SMALL}, activation=hat:5,10", "cifar-10", Scale(16, 1), 0, tmp_path / "run", cifar10)
+    assert run(Clock(1.0), {})["supports"] == [5.0, 10.0]
