@@ -58,7 +58,7 @@ def run(
         except nets.TrainingError as error:
             return {**about, "accuracy": CHANCE, "diverged": str(error)}
         found = {"accuracy": 100 * result.accuracy, "parameters": nets.parameters(result.model)}
-        supports = [float(module.support) for module in result.model.modules() if isinstance(module, Hat)]
+        supports = [torch.as_tensor(module.support).item() for module in result.model.modules() if isinstance(module, Hat)]
         more = {"supports": supports} if supports else {}
         return {**about, **found, **more, "threads": torch.get_num_threads()}
 
