@@ -58,7 +58,8 @@ def run(
         except nets.TrainingError as error:
             return {**about, "accuracy": CHANCE, "diverged": str(error)}
         found = {"accuracy": 100 * result.accuracy, "parameters": nets.parameters(result.model)}
-        supports = [torch.as_tensor(module.support).item() for module in result.model.modules() if isinstance(module, Hat)]
+        hats = (module for module in result.model.modules() if isinstance(module, Hat))
+        supports = [torch.as_tensor(hat.support).item() for hat in hats]
         more = {"supports": supports} if supports else {}
         return {**about, **found, **more, "threads": torch.get_num_threads()}
 
