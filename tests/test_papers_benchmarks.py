@@ -172,11 +172,13 @@ def test_an_hour_in_small(cifar10, tmp_path, monkeypatch):
     again = experiment(Clock(1e-3), {})  # killed before its line was written
     assert again["accuracy"] == found["accuracy"]
 
+    found["seconds"] = 6840.0  # the queue's
     tables.write_all({hour_name(SMALL): {"experiment": "x", **found}}, {}, tmp_path)
     assert "No result yet." in (tmp_path / "cifar10.md").read_text()  # the queue has other networks
     text = tables.hours_body([found])
     assert "of the test images 2 are degraded" in text
     assert f"| `{SMALL}` | {found['parameters']:,} | **{found['accuracy']:.2f}** |" in text
+    assert f"| 1.90 ({found['threads']} thread" in text
     assert plot.work(found) == sum(
         3 * nets.multiply_adds(model, (3, p["size"], p["size"])) * p["epochs"] * p["limit_batches"] * 16
         for p in found["parts"]

@@ -136,7 +136,7 @@ def hours_body(results: Sequence[Result]) -> str:
     rows = []
     for r in results:
         passes = "; ".join(f"{p['size']} px: {p['epochs']}{_of(p)}" for p in r["parts"])
-        hours = r["training_seconds"] * r["threads"] / 3600
+        hours = r["seconds"] / 3600
         rows.append(
             [
                 f"`{r['model']}`",
@@ -157,7 +157,7 @@ def hours_body(results: Sequence[Result]) -> str:
         "without degraded ones, %",
         "epochs by size of the images",
         "epochs at 32 px that would fit",
-        "core hours of training",
+        "CPU hours",
         "precision",
         "processor",
     ]
@@ -205,6 +205,7 @@ One run each, seed 0, last epoch, no test-time augmentation; nothing was chosen 
 images with degraded pixels were left out; of the test images {{test}} are degraded. Where fewer than
 {FULL_SIZE:g} epochs at full size fit into the hour, training begins on averaged images (`benchmarks/papers/cifar.py`):
 parts of {_parts(COARSE_TO_FINE)}, each one cycle of the learning rate; else it is one cycle of {_parts(WHOLE)}.
+CPU hours are those of the process, with its trial and its evaluation; other work on the machine does not count.
 Recipe at 32 px: {_settings(FULL_RECIPE, HOUR_RECIPE)}; at fewer: {_settings(COARSE_RECIPE, HOUR_RECIPE)}; random crop,
 alternating flip.
 """
