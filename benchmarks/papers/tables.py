@@ -205,7 +205,8 @@ One run each, seed 0, last epoch, no test-time augmentation; nothing was chosen 
 images with degraded pixels were left out; of the test images {{test}} are degraded. Where fewer than
 {FULL_SIZE:g} epochs at full size fit into the hour, training begins on averaged images (`benchmarks/papers/cifar.py`):
 parts of {_parts(COARSE_TO_FINE)}, each one cycle of the learning rate; else it is one cycle of {_parts(WHOLE)}.
-CPU hours are those of the process, with its trial and its evaluation; other work on the machine does not count.
+CPU hours are those of the process, with its trial and its evaluation; other work on the machine does not count. Those
+of a run that was interrupted lack its first part.
 Recipe at 32 px: {_settings(FULL_RECIPE, HOUR_RECIPE)}; at fewer: {_settings(COARSE_RECIPE, HOUR_RECIPE)}; random crop,
 alternating flip.
 """
